@@ -1,0 +1,42 @@
+"""Coordinate grids, keypoint heatmaps and the warping of images and features.
+
+Coordinates are ``(x, y)``, x first, in ``[-1, 1]``, where -1 and 1 are the centres of the border pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """``(height, width, 2)`` grid of (x, y), with the device and the dtype of `like`."""
+    x = 2 * (torch.arange(width, device=like.device, dtype=like.dtype) / (width - 1)) - 1
+    y = 2 * (torch.arange(height, device=like.device, dtype=like.dtype) / (height - 1)) - 1
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+
+
+def gaussian_heatmaps(points: Tensor, height: int, width: int, variance: float = 0.01) -> Tensor:
+    """``(N, K, 2)`` points to ``(N, K, height, width)`` Gaussians with peak 1 (FOMM Eq. 6)."""
+    offset = coordinate_grid(height, width, points) - points[:, :, None, None, :]
+    return torch.exp(-0.5 * offset.square().sum(-1) / variance)
+
+
+def warp(x: Tensor, flow: Tensor, align_corners: bool, padding: str = "zeros") -> Tensor:
+    """Sample ``x (N, C, H, W)`` bilinearly at ``flow (N, h, w, 2)``, absolute (x, y) coordinates."""
+    return F.grid_sample(x, flow, mode="bilinear", padding_mode=padding, align_corners=align_corners)
+
+
+def resize_flow(flow: Tensor, height: int, width: int, align_corners: bool) -> Tensor:
+    """Bilinear resize of a flow ``(N, h, w, 2)`` to ``(N, height, width, 2)``; unchanged if it has that size."""
+    if flow.shape[1:3] == (height, width):
+        return flow
+    return resize(flow.permute(0, 3, 1, 2), height, width, align_corners).permute(0, 2, 3, 1)
+
+
+def resize(x: Tensor, height: int, width: int, align_corners: bool) -> Tensor:
+    """Bilinear resize of ``(N, C, h, w)`` to ``(N, C, height, width)``; unchanged if it has that size."""
+    if x.shape[2:] == (height, width):
+        return x
+    return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=align_corners)

@@ -1,0 +1,79 @@
+"""The one interface behind which every model stands.
+
+A predictor turns a batch of pairs into frames. It knows nothing of metrics, protocols or reports.
+Third parties register a class under the entry-point group ``talking_head_bench.predictors``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
+
+
+class ModelError(Exception):
+    """A model cannot be loaded or asked; the message is one line for its user."""
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """What a model is asked. All images are RGB ``(N, 3, H, W)`` float32 in ``[0, 1]``.
+
+    ids: one stable name a pair, unique within its list.
+    source: the photograph to animate.
+    driving: the frame whose motion it shall take (augmented already, where the protocol does so).
+    target: what the result should be, where it exists. Only the bound `copy-target` may read it.
+    anchor: initial driving frame of relative motion, where the protocol has one.
+    seeds: one non-negative int a pair, for models that draw random numbers.
+    info: per pair, JSON-able facts for predictors outside this process (data set, clips, frames, identities).
+    """
+
+    ids: tuple[str, ...]
+    source: Tensor
+    driving: Tensor
+    target: Tensor | None = None
+    anchor: Tensor | None = None
+    seeds: tuple[int, ...] = ()
+    info: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Predictor(ABC):
+    """One loaded model.
+
+    name: short id, as given on the command line.
+    motion_modes: what it can do; the first is its default.
+    frame_size: side of the square frames that it takes and gives, or None where any size will do.
+    """
+
+    name: str
+    motion_modes: tuple[MotionMode, ...] = ("absolute",)
+    frame_size: int | None = None
+
+    @abstractmethod
+    def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        """Generated frames ``(N, 3, H, W)`` float32 in ``[0, 1]``, in the order of the batch.
+
+        The result for a pair may not depend on the rest of its batch. NaN marks a pair that could not be made.
+        Raises ModelError where `mode` is not one of `motion_modes` or the batch lacks what the mode needs.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""
+        return {}
+
+    def close(self) -> None:
+        """Release what the predictor holds (processes, files). Called once."""
+
+
+def default_device() -> torch.device:
+    """The first CUDA device, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
