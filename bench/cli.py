@@ -1,0 +1,145 @@
+"""The command line. Each command is a thin layer over one module; heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from bench import config
+from bench.cli_pairs import pairs_app
+
+app = typer.Typer(
+    help="Evaluate talking-head models: fair, fast, repeatable.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(pairs_app, name="pairs")
+console = Console()
+errors = Console(stderr=True)
+
+Data = Annotated[
+    Optional[list[str]],
+    typer.Option(help="Root of a data set, NAME=PATH (repeatable), or the word `sample` for the sample set."),
+]
+Weights = Annotated[Optional[Path], typer.Option(help="Folder with official checkpoints and detector weights.")]
+
+
+@app.command()
+def run(
+    protocol: Annotated[str, typer.Option(help="What is asked; `list protocols` has the names.")],
+    models: Annotated[
+        str,
+        typer.Option(help="Comma-separated: names from `list models`, frames:DIR, cmd:COMMAND, or LABEL=one of these."),
+    ],
+    data: Data = None,
+    require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
+    pairs: Annotated[Optional[Path], typer.Option(help="Pair list to use: a published CSV or a frozen file.")] = None,
+    reading: Annotated[Optional[str], typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
+    detectors: Annotated[str, typer.Option(help="paper, embedded, or auto: the paper's where present.")] = "auto",
+    metrics: Annotated[Optional[str], typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
+    mode: Annotated[Optional[str], typer.Option(help="Motion mode; default: the protocol's.")] = None,
+    bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
+    weights: Weights = None,
+    limit: Annotated[Optional[int], typer.Option(min=1, help="Only the first N pairs.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    name: Annotated[Optional[str], typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pairs at a time; results do not depend on it.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
+    save_frames: Annotated[bool, typer.Option(help="Keep every generated frame as PNG.")] = False,
+) -> None:
+    """Run models over a protocol, measure them, write a report."""
+    from bench.run import RunSettings, run
+
+    settings = RunSettings(
+        models=_split(models),
+        protocol=protocol,
+        config=config.load(data or (), weights),
+        out=out,
+        name=name,
+        require_data=require_data,
+        pairs=pairs,
+        reading=reading,
+        limit=limit,
+        metrics=_split(metrics) if metrics else None,
+        detectors=detectors,
+        mode=mode,
+        bounds=bounds,
+        device=device,
+        seed=seed,
+        batch_size=batch_size,
+        save_frames=save_frames,
+        command=["python", "-m", "bench", *sys.argv[1:]],
+    )
+    _, failed = run(settings, console)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="models, protocols or metrics")], weights: Weights = None, data: Data = None
+) -> None:
+    """Names to use on the command line, each with a line that says what it is."""
+    from bench.listing import table
+
+    console.print(table(what, config.load(data or (), weights)))
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Draw the report of a finished run again."""
+    from bench.run import redraw
+
+    console.print(f"report: {redraw(run)}", soft_wrap=True)
+
+
+@app.command()
+def verify(folders: Annotated[list[Path], typer.Argument(help="Folders with spec.json and golden.npz.")]) -> None:
+    """Compare the networks with golden numbers of the official ones."""
+    from bench.verify import run
+
+    raise typer.Exit(run(folders, console))
+
+
+@app.command()
+def doctor(weights: Weights = None) -> None:
+    """What is on this machine, what is missing, and where to put it."""
+    from bench.doctor import render
+
+    render(console, config.load((), weights).weights)
+
+
+def main() -> None:
+    """Entry point. A user's mistake is one line on the error console and exit code 2."""
+    from baselines.predictor import ModelError
+    from bench.errors import UserError
+    from protocols.errors import DataError
+
+    try:
+        app()
+    except (UserError, DataError, ModelError) as error:
+        _stop(f"error: {error}", 2)
+    except OSError as error:
+        _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1)
+
+
+def _stop(message: str, code: int) -> None:
+    errors.print(escape(message), style="bold red", soft_wrap=True)
+    sys.exit(code)
+
+
+def _split(names: str) -> list[str]:
+    """Comma-separated names; a comma inside ``cmd:...`` belongs to the command, which therefore comes last."""
+    head, marker, command = names.partition("cmd:")
+    if marker:
+        label = head.rpartition(",")[2]
+        head = head.removesuffix(label)
+        return [*filter(None, (name.strip() for name in head.split(","))), label + marker + command]
+    return [name.strip() for name in names.split(",") if name.strip()]

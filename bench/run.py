@@ -1,0 +1,259 @@
+"""`python -m bench run`: models over a protocol, measured, with a report at the end."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from baselines import registry
+from baselines.predictor import ModelError, MotionMode, default_device
+from bench import detectors, manifest as manifests, metrics, statistics
+from bench.config import Config
+from bench.engine import Model, evaluate
+from bench.errors import UserError
+from bench.measure import Measurer
+from bench.rundir import RunDirectory, safe_name, write_parquet
+from protocols import catalogue
+from protocols.resolve import Resolved, resolve
+from reports import choose, console as tables, html
+
+BOUNDS = ("copy-source", "copy-target")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What was asked on the command line; the command's help has the meaning of each."""
+
+    models: Sequence[str]
+    protocol: str
+    config: Config
+    out: Path = Path("runs")
+    name: str | None = None
+    require_data: bool = False
+    pairs: Path | None = None
+    reading: str | None = None
+    limit: int | None = None
+    metrics: Sequence[str] | None = None
+    detectors: str = "auto"
+    mode: MotionMode | None = None
+    bounds: bool = True
+    device: str | None = None
+    seed: int = 0
+    batch_size: int = 8
+    save_frames: bool = False
+    command: Sequence[str] = field(default=())
+
+
+def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
+    """Carry a run out, or take it up where it stopped; returns its folder and the number of failed pairs.
+
+    Raises UserError, DataError or ModelError for what the user can mend; all checks come before the first prediction.
+    """
+    device = _device(settings.device)
+    protocol = catalogue.get(settings.protocol)
+    chosen = detectors.choose(settings.detectors, settings.config.weights)
+    families = _families(settings.metrics, protocol.metrics)
+    resolved = resolve(
+        protocol,
+        settings.config.data,
+        settings.config.cache,
+        sample=settings.config.sample,
+        require_data=settings.require_data,
+        pair_file=settings.pairs,
+        limit=settings.limit,
+        seed=settings.seed,
+        variant=settings.reading,
+    )
+    for notice in resolved.notices:
+        console.print(f"[bold yellow]{notice}[/]")
+    models = _load_models(settings, protocol.mode, device)
+    measurer = Measurer(families, chosen, protocol.reference, settings.config.cache)
+    plan = manifests.build(
+        resolved, models, measurer, seed=settings.seed, batch_size=settings.batch_size, device=device
+    )
+    fingerprint = manifests.fingerprint(plan)
+    name = settings.name or f"{settings.protocol}-{fingerprint[:8]}"
+    directory = RunDirectory(settings.out / safe_name(name))
+    _announce(plan, console)
+    with directory.locked():
+        before = directory.manifest()
+        if before and before["fingerprint"] != fingerprint:
+            raise UserError(f"{directory.path} holds another run ({before['command']}); choose another --name")
+        if before and before["state"] == "complete":
+            console.print(f"{directory.path} is complete already; its report is drawn again")
+            samples, plan = pd.read_parquet(directory.path / "samples.parquet"), before
+        else:
+            plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
+            plan |= {"created": before["created"] if before else manifests.now()}
+            samples = _work(settings, resolved, models, measurer, directory, plan, device, console)
+        failed = _finish(directory, plan, samples, console)
+    for model in models:
+        model.predictor.close()
+    return directory, failed
+
+
+def redraw(path: Path) -> Path:
+    """Draw the report of a finished run again. Raises UserError if the folder holds none."""
+    if not (path / "samples.parquet").exists():
+        raise UserError(f"{path} holds no finished run (no samples.parquet in it)")
+    return html.write(path)
+
+
+def _work(
+    settings: RunSettings,
+    resolved: Resolved,
+    models: Sequence[Model],
+    measurer: Measurer,
+    directory: RunDirectory,
+    plan: dict[str, Any],
+    device: torch.device,
+    console: Console,
+) -> pd.DataFrame:
+    """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
+    directory.write_json("manifest.json", plan | {"state": "running"})
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    samples, timings = [], {}
+    try:
+        with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+            for model in models:
+                task = progress.add_task(model.label, total=len(resolved.pair_list.pairs))
+                start = time.perf_counter()
+                rows = evaluate(
+                    model,
+                    resolved,
+                    measurer,
+                    directory,
+                    device=device,
+                    batch_size=settings.batch_size,
+                    seed=settings.seed,
+                    progress=lambda n, task=task: progress.advance(task, n),
+                )
+                samples.append(rows)
+                seconds = rows["seconds"].sum()
+                timings[model.label] = {
+                    "pairs_per_second": round(len(rows) / seconds, 3) if seconds else None,
+                    "wall_seconds": round(time.perf_counter() - start, 2),
+                }
+    except BaseException:
+        directory.write_json("manifest.json", plan | {"state": "interrupted"})
+        console.print(f"stopped; what was finished is kept in {directory.path}, the same command goes on from there")
+        raise
+    plan["timings"] = timings
+    table = pd.concat(samples, ignore_index=True)
+    write_parquet(directory.path / "samples.parquet", table)
+    _keep_pictures(directory, plan, table, resolved, settings.save_frames)
+    return table
+
+
+def _finish(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame, console: Console) -> int:
+    """Write summary, manifest and report, print the table; returns the number of failed pairs."""
+    summary = statistics.summarise(samples, plan["metrics"], seed=plan["seeds"]["run"])
+    directory.write_json("summary.json", summary)
+    plan["state"] = "complete"
+    directory.write_json("manifest.json", plan)
+    report = html.write(directory.path)
+    directory.clear_work()
+    console.print(tables.table(summary, plan))
+    failed = samples[samples["status"] == "failed"]
+    for (model, error), rows in failed.groupby(["model", "error"], sort=False):
+        console.print(f"[red]{model}: {len(rows)} of {len(samples) // len(plan['models'])} pairs failed: {error}[/]")
+    console.print(f"report: {report}", soft_wrap=True)
+    return len(failed)
+
+
+def _keep_pictures(
+    directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame, resolved: Resolved, save_frames: bool
+) -> None:
+    """Copy the frames that the report shows, and all of them where the user asked for frames."""
+    pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
+    labels = [model["name"] for model in plan["models"]]
+    for pair in choose.picture_pairs(samples, plan):
+        frames = resolved.load(pairs[pair])
+        for role in ("source", "driving", "target"):
+            if (frame := getattr(frames, role)) is not None:
+                write_png(directory.path / "pictures" / f"_{role}" / f"{pair}.png", frame)
+        for label in labels:
+            _copy(directory.frame_file(label, pair), directory.path / "pictures" / safe_name(label) / f"{pair}.png")
+    if save_frames:
+        for label in labels:
+            for pair in pairs:
+                _copy(directory.frame_file(label, pair), directory.path / "frames" / safe_name(label) / f"{pair}.png")
+
+
+def _copy(source: Path, destination: Path) -> None:
+    if source.exists():  # a failed pair has no frame
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
+
+
+def _announce(plan: dict[str, Any], console: Console) -> None:
+    """Say before the work what is measured with what, and what stands in for something else."""
+    pairs = plan["pairs"]
+    console.print(f"protocol {plan['protocol']['name']}: {pairs['n']} pairs, list {pairs['name']} {pairs['sha256'][:12]}")
+    for detector in plan["detectors"]:
+        console.print(f"{detector['kind']}: {detector['name']}{' (embedded, a proxy)' if detector['proxy'] else ''}")
+    samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]
+    if samples:
+        console.print(
+            f"[bold yellow]{', '.join(samples)}: no official checkpoint found, SAMPLE WEIGHTS are used; "
+            "these rows say nothing about the published models[/]"
+        )
+
+
+def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:
+    """Load every model before any work, so that a wrong name or file is told at once."""
+    specs = [_label_and_spec(model) for model in settings.models]
+    if settings.bounds:
+        specs += [(bound, bound) for bound in BOUNDS if bound not in {spec for _, spec in specs}]
+    folders = [safe_name(label) for label, _ in specs]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise UserError(f"two models would be called {folder}; name them apart with LABEL=SPEC")
+    models = []
+    for label, spec in specs:
+        predictor = registry.load(spec, weights=settings.config.weights, device=device)
+        mode = settings.mode or protocol_mode
+        if mode not in predictor.motion_modes:
+            if settings.mode and spec not in BOUNDS:
+                known = ", ".join(predictor.motion_modes)
+                raise ModelError(f"{label} has no motion mode {mode}; it has: {known}")
+            mode = predictor.motion_modes[0]
+        models.append(Model(label, predictor, mode))
+    return models
+
+
+def _label_and_spec(model: str) -> tuple[str, str]:
+    """``LABEL=SPEC`` or ``SPEC``, which is its own label; an equals sign inside a command or a path is no label."""
+    label, equals, spec = model.partition("=")
+    if equals and spec and label.replace("-", "").replace("_", "").replace("+", "").isalnum():
+        return label, spec
+    return model, model
+
+
+def _families(asked: Sequence[str] | None, of_protocol: Sequence[str]) -> Sequence[str]:
+    """The metric families to measure: those of the protocol, or those asked for; UserError for unknown names."""
+    if not asked:
+        return of_protocol
+    for name in asked:
+        metrics.check_name(name)
+    return asked
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return default_device()
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from None
+    return device
