@@ -1,0 +1,56 @@
+"""The run directory keeps what is whole and nothing else."""
+
+import pandas as pd
+import pytest
+
+from bench.errors import UserError
+from bench.rundir import RunDirectory, safe_name, write_parquet
+
+
+def test_shards_come_back_and_torn_ones_do_not(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.write_shard("fomm", "a", pd.DataFrame({"pair": ["p1"], "ssim": [0.5]}))
+    torn = tmp_path / "work" / "fomm" / "b.parquet"
+    torn.write_bytes((tmp_path / "work" / "fomm" / "a.parquet").read_bytes()[:-7])
+    (shard,) = run.shards("fomm")
+    assert shard.to_dict("list") == {"pair": ["p1"], "ssim": [0.5]}
+    assert not torn.exists()
+
+
+def test_second_run_in_a_folder_is_refused(tmp_path):
+    with RunDirectory(tmp_path).locked(), pytest.raises(UserError, match="another run"):
+        with RunDirectory(tmp_path).locked():
+            pass
+
+
+def test_unwritable_folder(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(UserError, match="cannot write"), RunDirectory(file / "run").locked():
+        pass
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 99}'])
+def test_foreign_manifest(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match="manifest"):
+        RunDirectory(tmp_path).manifest()
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    file = tmp_path / "samples.parquet"
+    write_parquet(file, pd.DataFrame({"a": [1]}))
+
+    class Unwritable:
+        def to_parquet(self, *args, **options):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_parquet(file, Unwritable())
+    assert pd.read_parquet(file)["a"].tolist() == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["samples.parquet"]
+
+
+def test_safe_names():
+    assert safe_name("frames:/data/x y") == "frames__data_x_y"
+    assert safe_name("../..") == "_.."
