@@ -1,54 +1,178 @@
-"""Data sets as they lie on researchers' disks."""
+"""Data sets in the layouts in which they lie on researchers' disks."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from protocols.errors import DataError
-from protocols.images import read_rgb
+from protocols.images import centre_square, read_rgb, resize
 from protocols.pairs import FrameRef
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 class Dataset:
-    """Folders of frames: ``<root>/<clip>/<frame><suffix>``.
+    """Folders of frames, ``<root>/<clip>/<frame>.png`` or ``.jpg``. Base of all layouts.
 
-    name: what FrameRefs and ``--data NAME=PATH`` call it.
-    root: the folder; it need not exist until frames are asked for.
-    suffix: of the image files.
+    name: what FrameRefs and ``--data NAME=PATH`` call it. root: its folder.
+    crops: whether frames that are not square are cut to their central square; else they are refused.
     """
 
-    suffix = ".png"
+    crops = False
+    layout = "<clip>/<frame>.png"
 
     def __init__(self, name: str, root: Path):
         self.name = name
         self.root = root
+        self._real_root = root.resolve()
+
+    def check(self) -> None:
+        """Raises DataError, saying what was expected, where the root does not hold this layout."""
+        if not self.root.is_dir():
+            raise DataError(f"data set {self.name}: {self.root} is not a folder")
+        if not self.clips():
+            raise DataError(f"data set {self.name}: no clips in {self.root}; expected {self.layout} in it")
 
     def clips(self, split: str | None = None) -> list[str]:
-        """All clips, sorted; those of one split (``train``, ``test``) where it is given."""
-        raise NotImplementedError
-
-    def frames(self, clip: str) -> list[str]:
-        """The frame names of a clip, in order of time."""
-        return sorted(file.stem for file in (self.root / clip).glob(f"*{self.suffix}"))
+        """All clips, sorted; those of one split (``train``, ``test``) where it is given and the layout has splits."""
+        return _folders(self.root)
 
     def identity(self, clip: str) -> str:
         """Who is seen in a clip."""
-        raise NotImplementedError
+        return clip
+
+    def folder(self, clip: str) -> Path:
+        """Where the frames of a clip lie."""
+        return self.root / clip
+
+    def frames(self, clip: str) -> list[str]:
+        """The frame names of a clip, in order of time; none where there is no such clip."""
+        folder = self.folder(clip)
+        if not folder.is_dir():
+            return []
+        return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in SUFFIXES}, key=_natural)
 
     def path(self, ref: FrameRef) -> Path:
-        """The file of a frame."""
-        return self.root / ref.clip / f"{ref.frame}{self.suffix}"
-
-    def frame(self, ref: FrameRef) -> np.ndarray:
-        """One frame, RGB uint8 ``(H, W, 3)``. Raises DataError where it is missing or cannot be read."""
-        return read_rgb(self.path(ref))
+        """The file of a frame; it need not exist. Raises DataError if a link leads it out of the root."""
+        folder = self.folder(ref.clip)
+        candidates = [folder / f"{ref.frame}{suffix}" for suffix in SUFFIXES]
+        file = next((file for file in candidates if file.is_file()), candidates[0])
+        if not file.resolve().is_relative_to(self._real_root):
+            raise DataError(f"{ref}: a link leads out of {self.root}; give the folder it leads to as the data root")
+        return file
 
     def missing(self, refs: Iterable[FrameRef]) -> list[FrameRef]:
         """Those of `refs` that are not there, in order, each once."""
         return [ref for ref in dict.fromkeys(refs) if not self.path(ref).is_file()]
 
+    def size(self, ref: FrameRef) -> tuple[int, int]:
+        """(height, width) of a frame as stored, from the file's head alone. Raises DataError if it is no image."""
+        file = self.path(ref)
+        try:
+            with Image.open(file) as image:
+                return image.height, image.width
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            raise DataError(f"{file}: not a readable image") from None
 
-__all__ = ["DataError", "Dataset"]
+    def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
+        """One frame, RGB uint8 ``(H, W, 3)``; ``(size, size, 3)`` where `size` is given.
+
+        A square frame of another size is resized (Lanczos, antialiased). One that is not square is cut to its central
+        square where the data set `crops`. Raises DataError for that else, and where it is missing or unreadable.
+        """
+        return self._fit(read_rgb(self.path(ref)), ref, size)
+
+    def _fit(self, image: np.ndarray, ref: FrameRef, size: int | None) -> np.ndarray:
+        if size is None:
+            return image
+        height, width = image.shape[:2]
+        if height != width and not self.crops:
+            raise DataError(f"{self.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}")
+        return resize(centre_square(image), size, size)
+
+
+class SplitFolders(Dataset):
+    """``<root>/<test|train>/<clip>/<frame>``, the split being part of the clip's name."""
+
+    def clips(self, split: str | None = None) -> list[str]:
+        splits = [split] if split else ["test", "train"]
+        return [f"{name}/{clip}" for name in splits for clip in _folders(self.root / name)]
+
+
+class VoxCeleb(SplitFolders):
+    """VoxCeleb1 and 2 as FOMM's preprocessing writes them; the identity is the ``id...`` before the first ``#``."""
+
+    layout = "test/<id>#<video>#<start>#<end>.mp4/<7 digits>.png"
+
+    def identity(self, clip: str) -> str:
+        return clip.rpartition("/")[2].partition("#")[0]
+
+
+class TedTalks(SplitFolders):
+    """TED-talks, 384 pixels; one talk is taken for one identity, since the names say no more."""
+
+    layout = "test/<video>#<start>#<end>.mp4/<7 digits>.png"
+
+    def identity(self, clip: str) -> str:
+        return clip.rpartition("/")[2].partition("#")[0]
+
+
+class Hdtf(Dataset):
+    """HDTF: ``<clip>.mp4/<6 digits>.jpg``, directly in the root or below ``test/`` and ``train/``.
+
+    Both arrangements are in use; the split is no part of a clip's name, so that lists fit both.
+    """
+
+    layout = "<clip>.mp4/<6 digits>.jpg (or the same below test/)"
+
+    def clips(self, split: str | None = None) -> list[str]:
+        below = [clip for name in ([split] if split else ["test", "train"]) for clip in _folders(self.root / name)]
+        return below or [clip for clip in _folders(self.root) if clip not in ("test", "train")]
+
+    def folder(self, clip: str) -> Path:
+        places = [self.root / split / clip for split in ("", "test", "train")]
+        return next((place for place in places if place.is_dir()), places[0])
+
+    def identity(self, clip: str) -> str:
+        """``WDA_CarolynMaloney1_000.mp4`` is CarolynMaloney: source, speaker with a video number, cut.
+
+        ``RD_Radio34_001.mp4`` names no speaker; each radio recording counts as an identity of its own.
+        """
+        match = re.fullmatch(r"[A-Z]+_(.+?)_\d+(\.mp4)?", clip)
+        speaker = match[1] if match else clip
+        return speaker if speaker.startswith("Radio") else speaker.rstrip("0123456789") or speaker
+
+
+class CelebV(Dataset):
+    """CelebV: ``<Name>/Image/*.jpg``, one folder a person."""
+
+    layout = "<Name>/Image/*.jpg"
+
+    def clips(self, split: str | None = None) -> list[str]:
+        return [name for name in _folders(self.root) if (self.root / name / "Image").is_dir()]
+
+    def folder(self, clip: str) -> Path:
+        return self.root / clip / "Image"
+
+
+LAYOUTS: dict[str, type[Dataset]] = {
+    "vox1": VoxCeleb,
+    "vox2": VoxCeleb,
+    "hdtf": Hdtf,
+    "celebv": CelebV,
+    "ted": TedTalks,
+}
+
+
+def _folders(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key by which ``f_9`` stands before ``f_10``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

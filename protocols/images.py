@@ -27,7 +27,8 @@ def read_rgb(file: Path | BinaryIO) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"{file}: no such file") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file}: not a readable image ({_first_line(error)})") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"{file}: not a readable image ({reason})") from None
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -40,5 +41,9 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def centre_square(image: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of an image ``(H, W, 3)``."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(image[top : top + side, left : left + side])

@@ -1,14 +1,230 @@
-"""Frames and pairs by name, free of paths."""
+"""Pair lists: what a model is asked, free of paths, with a hash of their content."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from protocols.errors import DataError
+
+FORMAT = "talking-head-bench pairs 1"
+COLUMNS = ("id", "source", "driving", "target", "anchor", "source_identity", "driving_identity", "alpha", "beta")
+WHOLE_CLIP = "*"
+_SAFE_ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 
 
 @dataclass(frozen=True)
 class FrameRef:
-    """One frame: data set, clip (``test/id10280#NXj...mp4``), frame name without suffix (``0000013``)."""
+    """One frame by name. As text: ``dataset/clip/frame``.
+
+    dataset: ``vox1``. clip: ``test/id10280#NXj...mp4``; its parts are folder names. frame: file name without suffix
+    (``0000013``), or the frame's number in a video, or ``*`` for the whole clip in a list that is not expanded yet.
+    Raises DataError for names that could lead out of a data root (``..``, absolute paths, backslashes).
+    """
 
     dataset: str
     clip: str
     frame: str
+
+    def __post_init__(self) -> None:
+        for part in (self.dataset, *self.clip.split("/"), self.frame):
+            if part in ("", ".", "..") or "/" in part or "\\" in part or not part.isprintable():
+                raise DataError(f"{self.dataset}/{self.clip}/{self.frame!s}: not a name of a frame ({part!r} in it)")
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.clip}/{self.frame}"
+
+    @classmethod
+    def parse(cls, text: str) -> FrameRef:
+        """The inverse of ``str``."""
+        dataset, _, rest = text.partition("/")
+        clip, _, frame = rest.rpartition("/")
+        return cls(dataset, clip, frame)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One question: animate `source` with the motion of `driving`.
+
+    id: unique in its list, safe as a file name. target: the true result, where it exists. anchor: initial driving frame
+    of relative motion. alpha, beta: factors of the height and width of the driving frame in the expression-preserving
+    augmentation, 1 for none; kept to 6 decimals.
+    """
+
+    id: str
+    source: FrameRef
+    driving: FrameRef
+    target: FrameRef | None
+    anchor: FrameRef | None
+    source_identity: str
+    driving_identity: str
+    alpha: float = 1.0
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not _SAFE_ID.fullmatch(self.id):
+            raise DataError(f"pair id {self.id!r}: letters, digits and ._+- only, no leading dot")
+        for name in ("alpha", "beta"):
+            value = round(float(getattr(self, name)), 6)
+            if not (math.isfinite(value) and value > 0):
+                raise DataError(f"pair {self.id}: {name} is {value}, must be a positive number")
+            object.__setattr__(self, name, value)
+
+    def refs(self) -> list[FrameRef]:
+        """The frames that the pair is made of."""
+        return [ref for ref in (self.source, self.driving, self.target, self.anchor) if ref is not None]
+
+    def row(self) -> list[str]:
+        """The pair as text in the order of `COLUMNS`."""
+        frames = ("" if ref is None else str(ref) for ref in (self.source, self.driving, self.target, self.anchor))
+        return [self.id, *frames, self.source_identity, self.driving_identity, f"{self.alpha:.6f}", f"{self.beta:.6f}"]
+
+    @classmethod
+    def from_row(cls, row: Sequence[str]) -> Pair:
+        """The inverse of `row`. Raises DataError."""
+        if len(row) != len(COLUMNS):
+            raise DataError(f"{len(row)} columns, expected {len(COLUMNS)}")
+        identifier, *frames, source_identity, driving_identity, alpha, beta = row
+        source, driving, target, anchor = (FrameRef.parse(text) if text else None for text in frames)
+        if source is None or driving is None:
+            raise DataError(f"pair {identifier} lacks its source or driving frame")
+        try:
+            factors = float(alpha), float(beta)
+        except ValueError:
+            raise DataError(f"pair {identifier}: alpha and beta must be numbers") from None
+        return cls(identifier, source, driving, target, anchor, source_identity, driving_identity, *factors)
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Pairs in order. `sha256` covers the pairs alone: neither name, version nor provenance change it."""
+
+    name: str
+    version: int
+    pairs: tuple[Pair, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.pairs:
+            raise DataError(f"pair list {self.name} is empty")
+        seen: set[str] = set()
+        for pair in self.pairs:
+            if pair.id in seen:
+                raise DataError(f"pair list {self.name}: id {pair.id} stands there twice")
+            seen.add(pair.id)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 over the rows, each as a JSON array on a line of its own."""
+        digest = hashlib.sha256()
+        for pair in self.pairs:
+            digest.update(json.dumps(pair.row(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        return digest.hexdigest()
+
+    def head(self, n: int) -> PairList:
+        """The first `n` pairs."""
+        if n < 1:
+            raise DataError(f"at least one pair is needed, not {n}")
+        if n >= len(self.pairs):
+            return self
+        return replace(self, pairs=self.pairs[:n], provenance={**self.provenance, "first": n, "of": self.sha256})
+
+    def counts(self) -> dict[str, int]:
+        """How many pairs, clips and identities (of sources and driving frames together) there are."""
+        clips = {(ref.dataset, ref.clip) for pair in self.pairs for ref in (pair.source, pair.driving)}
+        identities = {name for pair in self.pairs for name in (pair.source_identity, pair.driving_identity)}
+        return {"pairs": len(self.pairs), "clips": len(clips), "identities": len(identities)}
+
+    def refs(self) -> list[FrameRef]:
+        """All frames, each once, in order of their first use."""
+        return list(dict.fromkeys(ref for pair in self.pairs for ref in pair.refs()))
+
+    def expanded(self, frames: Callable[[FrameRef], Sequence[str]]) -> PairList:
+        """Whole clips (``*``) made single frames: one pair a driving frame, the source clip's first frame as source.
+
+        frames: gives the frame names of a clip in order of time.
+        """
+        if not any(WHOLE_CLIP in (pair.source.frame, pair.driving.frame) for pair in self.pairs):
+            return self
+        pairs = tuple(single for pair in self.pairs for single in _singles(pair, frames))
+        return replace(self, pairs=pairs, provenance={**self.provenance, "expanded_from": self.sha256})
+
+    def write(self, path: Path) -> None:
+        """Freeze the list: a CSV file under a comment line of JSON. Raises DataError if it cannot be written."""
+        meta = {"format": FORMAT, "name": self.name, "version": self.version, "n": len(self), "sha256": self.sha256}
+        text = io.StringIO()
+        text.write("# " + json.dumps(meta | {"provenance": self.provenance}, ensure_ascii=False) + "\n")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(pair.row() for pair in self.pairs)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+    @classmethod
+    def read(cls, path: Path) -> PairList:
+        """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
+        try:
+            first, _, body = path.read_text(encoding="utf-8").partition("\n")
+            meta = json.loads(first.removeprefix("#"))
+            name, version, sha256, provenance = (meta[key] for key in ("name", "version", "sha256", "provenance"))
+            rows = list(csv.reader(io.StringIO(body, newline=""), strict=True))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+        except (ValueError, KeyError, TypeError, AttributeError, csv.Error):
+            raise DataError(f"{path}: not a frozen pair list (no line of JSON over its columns)") from None
+        if meta.get("format") != FORMAT or not rows or tuple(rows[0]) != COLUMNS:
+            raise DataError(f"{path}: not a frozen pair list of the format {FORMAT!r}")
+        pairs = cls(name, version, _numbered(path, rows[1:], Pair.from_row), provenance)
+        if pairs.sha256 != sha256:
+            raise DataError(f"{path}: changed since it was frozen (its hash is {pairs.sha256}, it says {sha256})")
+        return pairs
+
+
+def _numbered(path: Path, rows: Iterable[Sequence[str]], make: Callable[[Sequence[str]], Pair]) -> tuple[Pair, ...]:
+    pairs = []
+    for number, row in enumerate(rows, start=3):
+        try:
+            pairs.append(make(row))
+        except DataError as error:
+            raise DataError(f"{path}, line {number}: {error}") from None
+    return tuple(pairs)
+
+
+def _singles(pair: Pair, frames: Callable[[FrameRef], Sequence[str]]) -> list[Pair]:
+    if pair.source.frame == WHOLE_CLIP:
+        pair = replace(pair, source=replace(pair.source, frame=_listed(pair.source, frames)[0]))
+    if pair.driving.frame != WHOLE_CLIP:
+        return [pair]
+    names = _listed(pair.driving, frames)
+    anchor = pair.anchor or replace(pair.driving, frame=names[0])
+    singles = []
+    for name in names:
+        driving = replace(pair.driving, frame=name)
+        target = driving if driving.clip == pair.source.clip else None
+        singles.append(replace(pair, id=f"{pair.id}-{name}", driving=driving, target=target, anchor=anchor))
+    return singles
+
+
+def _listed(ref: FrameRef, frames: Callable[[FrameRef], Sequence[str]]) -> Sequence[str]:
+    names = frames(ref)
+    if not names:
+        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there")
+    return names

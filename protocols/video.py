@@ -1,50 +1,127 @@
-"""Frames from video files, by frame number in decode order."""
+"""Frames of video files by their number, the same on every machine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 import av
 import numpy as np
 from PIL import Image
 
-# red from Cr, blue from Cb; what is left of green follows from the luma weights (ITU-R BT.601 and BT.709)
-_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+from protocols.errors import DataError
+
+_BT709, _FULL_RANGE, _UNSPECIFIED = 1, 2, 2
+_EXACT = {"yuv420p", "yuvj420p"}
 
 
-def decode_yuv420(video: BinaryIO, matrix: str) -> Iterator[np.ndarray]:
-    """All frames of an 8-bit, limited-range YUV 4:2:0 video as RGB uint8 ``(H, W, 3)``, in decode order.
+class Video:
+    """One video. Frame 0 is the first that is shown; numbers follow the order of presentation.
 
-    Decoders of H.264 and HEVC are exact to the bit by their standards, but the usual conversion to RGB depends on the
-    processor. Here it is done in fixed point, chroma planes enlarged with Pillow's bilinear filter, so that every
-    machine gets the same pixels. matrix: ``bt601`` or ``bt709``.
+    Any frame can be asked for in any order: the decoder goes on where it stands if the frame lies ahead in the same
+    stretch between key frames, and else seeks to the key frame before it.
     """
-    with av.open(video) as container:
-        for frame in container.decode(container.streams.video[0]):
-            if frame.format.name != "yuv420p":
-                raise ValueError(f"pixel format {frame.format.name}, expected yuv420p")
-            yield _rgb(frame.to_ndarray(), frame.height, frame.width, matrix)
+
+    def __init__(self, source: Path | BinaryIO):
+        self._source = source
+        try:
+            if hasattr(source, "seek"):
+                source.seek(0)
+            self._container = av.open(source if hasattr(source, "seek") else str(source))
+            self._stream = self._container.streams.video[0]
+            self._index()
+        except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from these
+            raise self._failure(error) from None
+        self._decoded = iter(())
+        self._next = len(self._times)  # number of the frame that the decoder would give next
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) as coded."""
+        return self._stream.height, self._stream.width
+
+    def frame(self, number: int) -> np.ndarray:
+        """Frame `number`, RGB uint8 ``(H, W, 3)``, turned upright. Raises DataError where it does not exist."""
+        if not 0 <= number < len(self):
+            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames")
+        try:
+            if number < self._next or self._key_before(number) > self._next:
+                self._seek(self._key_before(number))
+            wanted = self._times[number]
+            for frame in self._decoded:
+                if frame.pts == wanted:
+                    self._next = number + 1
+                    return to_rgb(frame)
+        except (OSError, ValueError) as error:
+            self._next = len(self._times)
+            raise self._failure(error) from None
+        self._next = len(self._times)
+        raise DataError(f"{self._source}: frame {number} cannot be decoded")
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+
+    def _index(self) -> None:
+        """Read the time of every packet, without decoding."""
+        packets = [packet for packet in self._container.demux(self._stream) if packet.pts is not None and packet.size]
+        packets = [packet for packet in packets if not getattr(packet, "is_discard", False)]
+        self._times = sorted({packet.pts for packet in packets})
+        keys = {packet.pts for packet in packets if packet.is_keyframe}
+        self._keys = [number for number, time in enumerate(self._times) if time in keys]
+        if not self._times:
+            raise ValueError("no frames in it")
+
+    def _key_before(self, number: int) -> int:
+        return max((key for key in self._keys if key <= number), default=0)
+
+    def _seek(self, key: int) -> None:
+        self._container.seek(self._times[key], stream=self._stream, backward=True)
+        self._decoded = self._container.decode(self._stream)
+
+    def _failure(self, error: Exception) -> DataError:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        return DataError(f"{self._source}: not a readable video ({reason})")
 
 
-def _rgb(planes: np.ndarray, height: int, width: int, matrix: str) -> np.ndarray:
-    """Planes ``(3 H / 2, W)`` as PyAV stacks them (Y, then Cb, then Cr) to RGB uint8 ``(H, W, 3)``."""
+def to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    """A decoded frame as RGB uint8 ``(H, W, 3)``, turned as its display matrix says.
+
+    Decoders of H.264 and HEVC are exact to the bit by their standards, but FFmpeg's conversion to RGB depends on the
+    processor. For 8-bit YUV 4:2:0 it is therefore done here, in fixed point; other formats go through FFmpeg.
+    """
+    if frame.format.name in _EXACT and not (frame.width % 2 or frame.height % 2):
+        rgb = _from_yuv420(frame)
+    else:
+        rgb = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
+
+
+def _from_yuv420(frame: av.VideoFrame) -> np.ndarray:
+    """ITU-R BT.709 or BT.601 by what the frame says; where it says nothing, 709 from 720 lines on.
+
+    Chroma is enlarged with Pillow's bilinear filter, all in integers.
+    """
+    height, width = frame.height, frame.width
+    planes = frame.to_ndarray()
     chroma = planes[height:].reshape(2, height // 2, width // 2)
     blue, red = (
-        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)).astype(np.int64) - 128
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)).astype(np.int32) - 128
         for plane in chroma
     )
-    weight_red, weight_blue = _LUMA[matrix]
+    full = frame.color_range == _FULL_RANGE or frame.format.name == "yuvj420p"
+    high_definition = frame.colorspace == _BT709 or (frame.colorspace == _UNSPECIFIED and height >= 720)
+    weight_red, weight_blue = (0.2126, 0.0722) if high_definition else (0.299, 0.114)
     weight_green = 1 - weight_red - weight_blue
     one = 1 << 16
-    # limited range: luma 16..235, chroma 16..240
-    luma = (planes[:height].astype(np.int64) - 16) * round(one * 255 / 219)
-    chroma_scale = one * 255 / 224
-    from_red = round(chroma_scale * 2 * (1 - weight_red))
-    from_blue = round(chroma_scale * 2 * (1 - weight_blue))
-    green_red = round(chroma_scale * 2 * (1 - weight_red) * weight_red / weight_green)
-    green_blue = round(chroma_scale * 2 * (1 - weight_blue) * weight_blue / weight_green)
-    rgb = np.stack(
-        (luma + from_red * red, luma - green_red * red - green_blue * blue, luma + from_blue * blue), axis=-1
-    )
-    return np.clip((rgb + one // 2) >> 16, 0, 255).astype(np.uint8)
+    foot, luma_scale, chroma_scale = (0, one, one) if full else (16, one * 255 / 219, one * 255 / 224)
+    per_red, per_blue = chroma_scale * 2 * (1 - weight_red), chroma_scale * 2 * (1 - weight_blue)
+    luma = (planes[:height].astype(np.int32) - foot) * round(luma_scale) + one // 2
+    rgb = np.empty((height, width, 3), np.uint8)
+    green = round(per_red * weight_red / weight_green) * red + round(per_blue * weight_blue / weight_green) * blue
+    for channel, value in enumerate((luma + round(per_red) * red, luma - green, luma + round(per_blue) * blue)):
+        rgb[..., channel] = np.clip(value >> 16, 0, 255)
+    return rgb

