@@ -1,0 +1,191 @@
+"""From one number per pair and model to a table: means, intervals, rankings, paired comparisons.
+
+Rules that hold everywhere:
+- A failed pair (NaN) is counted, never forgotten: ``n`` measured of ``n_total``, ``failed`` and ``failure_rate``.
+- An infinite value (PSNR of an exact frame) counts as measured. No finite mean can hold it, so ``mean``, ``std``,
+  intervals and differences are over the finite values, ``n_infinite`` says how many are not in them, and ``mean`` is
+  None where nothing finite is left. Such a column ranks as infinite; a win over a finite value is a win.
+- ``ci_low``/``ci_high``: 95 % percentile interval of the nested bootstrap (see `bench.resampling`).
+  ``ci_pair_low``/``ci_pair_high``: Student's interval as if pairs were independent; printed to show how much too
+  narrow it is.
+- The order of rows moves nothing; the seed decides the resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.resampling import Hierarchy, holm, resamples, sign_flip_p, weighted_means
+from bench.summary_rows import CONFIDENCE, Interval, comparison, model_row, ranking
+
+BOUNDS = ("copy-source", "copy-target")
+FEW_IDENTITIES = 10  # effective; below this, percentile intervals over clusters are known to be too narrow
+
+
+def summarise(
+    samples: pd.DataFrame,
+    metrics: Sequence[Mapping[str, Any]],
+    seed: int,
+    n_resamples: int = 10_000,
+    bounds: Sequence[str] = BOUNDS,
+) -> dict[str, Any]:
+    """The content of ``summary.json``; JSON-able, undefined numbers are None.
+
+    samples: rows of ``samples.parquet``. metrics: the manifest's entries; those that do not apply are left out.
+    bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
+    ``copy-source``.
+
+    Keys: ``rows`` (one a model and metric), ``ranking`` (metric → order, best, second, stable), ``comparisons``
+    (one a metric and pair of models), ``clusters``, ``notices``, ``models``, ``bounds``, ``seed``, ``n_resamples``.
+    """
+    rng = np.random.default_rng(seed)
+    metrics = [metric for metric in metrics if metric.get("applies", True)]
+    models = list(dict.fromkeys(samples["model"]))
+    pairs = samples.drop_duplicates("pair").sort_values("pair").set_index("pair")
+    source, driving = (
+        Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
+    )
+    duels = _duels(models, bounds)
+    tables = {metric["name"]: _table(samples, metric["name"], pairs.index, models) for metric in metrics}
+    values = {(name, model): table[model].to_numpy(float) for name, table in tables.items() for model in models}
+    differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
+    intervals = _intervals(values | differences, source, driving, n_resamples, rng)
+    chances = _p_values(differences, source, driving, n_resamples, rng)
+    rows = [
+        model_row(tables[metric["name"]], model, metric, intervals[metric["name"], model])
+        for model in models
+        for metric in metrics
+    ]
+    comparisons = []
+    for metric in metrics:
+        name = metric["name"]
+        found = [
+            comparison(tables[name], duel, metric, intervals[name, duel], chances[name, duel])
+            for duel in duels
+            if tables[name][list(duel)].notna().all(axis=1).any()
+        ]
+        adjusted = holm([entry["p"] for entry in found])
+        comparisons += [entry | {"p_holm": p} for entry, p in zip(found, adjusted)]
+    clusters = _clusters(source, driving)
+    return {
+        "schema": 1,
+        "seed": seed,
+        "n_resamples": n_resamples,
+        "confidence": CONFIDENCE,
+        "models": models,
+        "bounds": [model for model in models if model in bounds],
+        "clusters": clusters,
+        "notices": _notices(clusters),
+        "rows": rows,
+        "ranking": {
+            metric["name"]: ranking(rows, metric, [model for model in models if model not in bounds])
+            for metric in metrics
+        },
+        "comparisons": comparisons,
+    }
+
+
+def compare(
+    samples: pd.DataFrame, metric: Mapping[str, Any], a: str, b: str, seed: int, n_resamples: int = 10_000
+) -> dict[str, Any]:
+    """Two models on the pairs where both were measured, as in ``comparisons``. Raises ValueError if there are none.
+
+    ``difference`` is a − b, ``win_rate`` the share of pairs where a is better (ties half), ``effect_size`` the mean
+    difference in standard deviations of the differences, ``p`` from flipping the signs of whole identities (the larger
+    of source and driving side), ``p_smallest`` the least value that this test can give with so few identities,
+    ``p_pair`` as if pairs were independent, ``p_holm`` adjusted over the pairs of models compared on this metric.
+    """
+    rows = pd.concat([samples[samples["model"] == a], samples[samples["model"] == b]])
+    found = summarise(rows, [metric], seed, n_resamples, bounds=())["comparisons"]
+    if not found:
+        raise ValueError(f"{a} and {b} have no pair in common where {metric['name']} was measured")
+    return found[0]
+
+
+def _table(samples: pd.DataFrame, metric: str, pairs: pd.Index, models: Sequence[str]) -> pd.DataFrame:
+    """Pairs × models, NaN where failed or absent."""
+    if metric not in samples:
+        return pd.DataFrame(np.nan, pairs, list(models))
+    return samples.pivot(index="pair", columns="model", values=metric).reindex(index=pairs, columns=list(models))
+
+
+def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
+    """Every two models, and every model with ``copy-source``; to lose against ``copy-target`` says nothing."""
+    sides = [model for model in models if model not in bounds or model == "copy-source"]
+    return [duel for duel in combinations(sides, 2) if not set(duel) <= set(bounds)]
+
+
+def _difference(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """Per pair a − b; not finite where either is not."""
+    with np.errstate(invalid="ignore"):
+        return table[a].to_numpy(float) - table[b].to_numpy(float)
+
+
+def _intervals(
+    values: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Generator
+) -> dict[Any, Interval]:
+    """Percentile intervals; all columns share their resamples, so that differences are paired."""
+    if not values:
+        return {}
+    means = weighted_means(np.stack(list(values.values()), axis=1), resamples(source, driving, n, rng))
+    intervals = {}
+    for key, column in zip(values, means.T):
+        column = column[np.isfinite(column)]
+        tail = (1 - CONFIDENCE) / 2
+        intervals[key] = tuple(np.quantile(column, [tail, 1 - tail]).tolist()) if len(column) else (None, None)
+    return intervals
+
+
+def _p_values(
+    differences: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Generator
+) -> dict[Any, dict[str, float]]:
+    """p-values by identity and by pair. A cluster without a common pair has sum 0 and takes no part."""
+    if not differences:
+        return {}
+    columns = np.stack(list(differences.values()), axis=1)
+    finite = np.isfinite(columns)
+    columns = np.where(finite, columns, 0.0)
+    by_identity, smallest = [], []
+    for side in (source, driving):
+        members = np.eye(len(side.videos))[:, side.identity]
+        by_identity.append(sign_flip_p(members @ columns, n, rng))
+        smallest.append(np.maximum(2.0 ** (1 - (members @ finite > 0).sum(0)), 1 / (n + 1)))
+        if np.array_equal(source.identity, driving.identity):
+            break
+    table = {
+        "p": np.max(by_identity, axis=0),
+        "p_smallest": np.max(smallest, axis=0),
+        "p_pair": sign_flip_p(columns, n, rng),
+    }
+    return {key: {name: float(p[i]) for name, p in table.items()} for i, key in enumerate(differences)}
+
+
+def _clusters(source: Hierarchy, driving: Hierarchy) -> dict[str, Any]:
+    sides = {"source": source, "driving": driving}
+    return {"crossed": not np.array_equal(source.identity, driving.identity), "pairs": len(driving.video)} | {
+        name: {
+            "identities": len(side.videos),
+            "effective_identities": round(side.effective_identities, 2),
+            "videos": len(side.pairs),
+        }
+        for name, side in sides.items()
+    }
+
+
+def _notices(clusters: Mapping[str, Any]) -> list[str]:
+    """What a reader must know about the intervals before trusting them."""
+    side = min((clusters[name] for name in ("source", "driving")), key=lambda side: side["effective_identities"])
+    identities, effective = side["identities"], side["effective_identities"]
+    if effective >= FEW_IDENTITIES:
+        return []
+    who = "1 identity" if identities == 1 else f"{identities} identities"
+    uneven = f", as uneven as {effective:.1f} equal ones" if effective < 0.8 * identities else ""
+    notices = [f"only {who}{uneven}: intervals are indicative, and say nothing about other people"]
+    if identities <= 5:
+        notices.append(f"with {who} no test over identities can give a p-value below {2.0 ** (1 - identities):g}")
+    return notices
