@@ -58,7 +58,7 @@ def open(cache: Path, progress: bool = True) -> SampleSet:
 
 def clips(split: str | None = None) -> list[str]:
     """Clip names as the recipe has them (nothing is built): split ``train``, ``test``, ``still`` or all."""
-    return [clip["id"] for clip in _planned_clips() if split in (None, clip["split"])]
+    return [clip["id"] for clip in planned_clips() if split in (None, clip["split"])]
 
 
 def ensure(cache: Path, progress: bool = True) -> Path:
@@ -91,7 +91,8 @@ def recipe() -> dict[str, Any]:
     return json.loads((Path(__file__).parent / "data" / "sample_set.json").read_text(encoding="utf-8"))
 
 
-def _planned_clips() -> list[dict[str, Any]]:
+def planned_clips() -> list[dict[str, Any]]:
+    """The clips of the recipe: id, identity, split, file, first and last frame, crop; portraits as clips of one frame."""
     stills = [
         still | {"id": f"still/{still['id']}", "identity": still["id"], "split": "still", "first": 0, "last": 0}
         for still in recipe()["stills"]
@@ -114,7 +115,7 @@ def _complete(folder: Path) -> bool:
 
 def _build(folder: Path, progress: bool) -> None:
     """Make the set beside its place and rename it, so that a folder with the final name is always whole."""
-    planned = _planned_clips()
+    planned = planned_clips()
     with (
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary,
         Progress(console=Console(stderr=True), disable=not progress) as bar,

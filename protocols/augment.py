@@ -1,0 +1,87 @@
+"""OSTNet's expression-preserving augmentation: another face scale, the same expression and pose.
+
+OSTNet, section 3.4 "Scale removal" and section 4.1 "Protocol of different scale evaluation". The authors published
+neither their factors nor a seed; this project's are frozen in ``data/diffscale_factors.csv``.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from protocols.draw import Draws
+from protocols.errors import DataError
+from protocols.pairs import Pair, PairList
+
+DELTA = 0.3
+SEED = 0
+FROZEN = 2083
+READINGS = ("two-draws", "draw-plus-original")
+
+
+def augment(image: np.ndarray, alpha: float, beta: float) -> np.ndarray:
+    """Resize an RGB uint8 frame ``(H, W, 3)`` to alpha*H by beta*W, pad it to a square, resize it back to H by W.
+
+    Sizes are rounded to whole pixels. The frame stays in the middle; what is padded is black (0), since the paper names
+    no value and zero is what every padding function takes without one. Both resizes are Pillow's bilinear filter,
+    antialiased, in fixed-point integers: the result is the same on every machine. Factors of 1 change nothing in a
+    square frame. Where alpha equals beta nothing is padded, and all that remains is the blur of two resizes: that is
+    how the paper defines it.
+    """
+    height, width = image.shape[:2]
+    new_height, new_width = max(1, round(alpha * height)), max(1, round(beta * width))
+    side = max(new_height, new_width)
+    square = Image.new("RGB", (side, side))
+    resized = Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BILINEAR)
+    square.paste(resized, ((side - new_width) // 2, (side - new_height) // 2))
+    return np.array(square.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def draw_factors(n: int, seed: int = SEED, delta: float = DELTA) -> list[tuple[float, float, float, float]]:
+    """For each of `n` positions in a list: alpha and beta of the first draw, alpha and beta of the second.
+
+    Uniform in [1 - delta, 1 + delta], rounded to 6 decimals. A longer list begins with the shorter one.
+    """
+    draws = Draws(seed, "diffscale")
+    return [tuple(round(draws.uniform(1 - delta, 1 + delta), 6) for _ in range(4)) for _ in range(n)]
+
+
+@cache
+def frozen_factors() -> list[tuple[float, float, float, float]]:
+    """The factors that this project publishes for the positions of the 2083-pair list (4166 draws)."""
+    file = Path(__file__).parent / "data" / "diffscale_factors.csv"
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return [tuple(float(value) for value in row[1:]) for row in list(csv.reader(lines))[1:]]
+
+
+def different_scale(pairs: PairList, reading: str = READINGS[0]) -> PairList:
+    """The different-scale form of a same-identity list: twice as many pairs, the target the frame as it was.
+
+    OSTNet collects "4166 image pairs" from a list of 2083. reading ``two-draws``: every pair with two draws of the
+    factors (ids ``...-a`` and ``...-b``). ``draw-plus-original``: with the first draw and once unchanged (``...-a`` and
+    ``...-o``). Factors depend on the position in the list only; beyond the frozen ones they are drawn on from the same
+    stream. Raises DataError for another reading, a pair without target, or a list that is augmented already.
+    """
+    if reading not in READINGS:
+        raise DataError(f"unknown reading {reading!r} of the different-scale list; known are {', '.join(READINGS)}")
+    factors = frozen_factors()
+    if len(pairs) > len(factors):
+        factors = draw_factors(len(pairs))
+    made: list[Pair] = []
+    for pair, (alpha_a, beta_a, alpha_b, beta_b) in zip(pairs.pairs, factors):
+        if pair.target is None or (pair.alpha, pair.beta) != (1.0, 1.0):
+            raise DataError(f"pair {pair.id} of {pairs.name}: the different-scale form is made of same-identity pairs")
+        made.append(replace(pair, id=f"{pair.id}-a", alpha=alpha_a, beta=beta_a))
+        if reading == "two-draws":
+            made.append(replace(pair, id=f"{pair.id}-b", alpha=alpha_b, beta=beta_b))
+        else:
+            made.append(replace(pair, id=f"{pair.id}-o"))
+    origin = {"base": pairs.name, "base_sha256": pairs.sha256, "reading": reading, "delta": DELTA, "seed": SEED}
+    return PairList(
+        f"{pairs.name}-diffscale", pairs.version, tuple(made), {**pairs.provenance, "different_scale": origin}
+    )

@@ -1,0 +1,181 @@
+"""The protocols: named, versioned questions.
+
+A definition is never changed under its version: what would move a number raises it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from protocols.augment import READINGS
+from protocols.errors import DataError
+
+SAME, CROSS = "same-identity", "cross-identity"
+_ALL = ("ssim", "psnr", "l1", "lpips", "akd", "mkr", "aed", "aucon", "prmse")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol.
+
+    dataset: its data set's name. strategy, n, split, videos: how pairs are drawn where no list is given (see
+    `sampling.make_pairs`). transform: ``none`` or ``expression-preserving``. mode: motion mode, where a model has it.
+    metrics: families that apply. reference: ``same-identity`` (measured against the target) or ``cross-identity``
+    (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR submission,
+    ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`). published: lists that
+    made those tables or may have. frame_size: side of the frames in pixels. readings: variants, the first is default.
+    """
+
+    name: str
+    version: int
+    summary: str
+    dataset: str
+    strategy: str
+    reference: str
+    metrics: tuple[str, ...]
+    tables: tuple[str, ...]
+    sample: str
+    published: tuple[str, ...] = ()
+    transform: str = "none"
+    mode: str = "absolute"
+    n: int = 2083
+    split: str = "test"
+    videos: int | None = None
+    frame_size: int = 256
+    readings: tuple[str, ...] = ()
+
+
+_PROTOCOLS = (
+    Protocol(
+        name="vox1-sameid",
+        version=1,
+        summary="VoxCeleb1, same identity and scale: two frames of one video, the driving frame is the truth.",
+        dataset="vox1",
+        strategy="same-identity",
+        videos=100,
+        reference=SAME,
+        metrics=_ALL,
+        tables=("mcnet-1a", "mcnet-2", "mcnet-3", "mcnet-4", "mcnet-s1", "mcnet-s2", "mcnet-s7", "ostnet-1", "ostnet-4"),
+        sample="sameid",
+        published=("dagan_vox_evaluation", "vox_evaluation"),
+    ),
+    Protocol(
+        name="vox1-crossid",
+        version=1,
+        summary="VoxCeleb1, cross identity: relative motion from an anchor frame; head pose and expression are measured.",
+        dataset="vox1",
+        strategy="cross-identity",
+        reference=CROSS,
+        mode="relative-adapt",
+        metrics=("aed", "aucon", "prmse"),
+        tables=("mcnet-1b",),
+        sample="crossid",
+        published=("vox_cross_id_evaluation_best_frame", "vox_cross_id_evaluation"),
+    ),
+    Protocol(
+        name="vox1-diffscale",
+        version=1,
+        summary="VoxCeleb1, same identity, other scale: the driving frame is stretched, the truth is the frame as it was.",
+        dataset="vox1",
+        strategy="same-identity",
+        videos=100,
+        reference=SAME,
+        transform="expression-preserving",
+        metrics=_ALL,
+        tables=("ostnet-2", "ostnet-3", "ostnet-5"),
+        sample="diffscale",
+        published=("dagan_vox_evaluation", "vox_evaluation"),
+        readings=READINGS,
+    ),
+    Protocol(
+        name="celebv-crossid",
+        version=1,
+        summary="CelebV, cross identity: absolute motion, since its published list has no anchors.",
+        dataset="celebv",
+        strategy="cross-identity",
+        reference=CROSS,
+        metrics=("aed", "aucon", "prmse"),
+        tables=("mcnet-1b",),
+        sample="portraits",
+        published=("celeV_cross_id_evaluation",),
+    ),
+    Protocol(
+        name="vox2-sameid",
+        version=1,
+        summary="VoxCeleb2, same identity: two frames of one video. No list is published.",
+        dataset="vox2",
+        strategy="same-identity",
+        videos=100,
+        reference=SAME,
+        metrics=_ALL,
+        tables=("mcnet-5", "mcnet-s3"),
+        sample="sameid",
+    ),
+    Protocol(
+        name="hdtf-sameid",
+        version=1,
+        summary="HDTF, same identity: two frames of one video. Two different lists are published.",
+        dataset="hdtf",
+        strategy="same-identity",
+        reference=SAME,
+        metrics=_ALL,
+        tables=("mcnet-6", "mcnet-s4", "ostnet-6"),
+        sample="sameid",
+        published=("HDTF_test_evaluation", "HDTF_test_evaluation_new"),
+    ),
+    Protocol(
+        name="hdtf-crossid",
+        version=1,
+        summary="HDTF, cross identity: relative motion from an anchor frame. OSTNet prints pictures of it, no table.",
+        dataset="hdtf",
+        strategy="cross-identity",
+        n=100,
+        reference=CROSS,
+        mode="relative-adapt",
+        metrics=("aed", "aucon", "prmse"),
+        tables=(),
+        sample="crossid",
+        published=("HDTF_cross_id_v2",),
+    ),
+    Protocol(
+        name="ted-sameid",
+        version=1,
+        summary="TED-talks, same identity, 384 pixels. The papers' AKD, MKR and AED are of bodies; face metrics are left out.",
+        dataset="ted",
+        strategy="same-identity",
+        videos=100,
+        frame_size=384,
+        reference=SAME,
+        metrics=("ssim", "psnr", "l1", "lpips"),
+        tables=("mcnet-8", "mcnet-s6"),
+        sample="sameid",
+        published=("ted_test_evaluation",),
+    ),
+    Protocol(
+        name="vox1-seenid",
+        version=1,
+        summary="VoxCeleb1, same identity, people seen in training: 500 videos of the training split. No list is published.",
+        dataset="vox1",
+        strategy="seen-identity",
+        split="train",
+        reference=SAME,
+        metrics=_ALL,
+        tables=("mcnet-7", "mcnet-s5"),
+        sample="seenid",
+    ),
+)
+
+
+def names() -> list[str]:
+    """The names of all protocols."""
+    return [protocol.name for protocol in _PROTOCOLS]
+
+
+def get(name: str) -> Protocol:
+    """A protocol by name. Raises DataError, with the nearest names, if there is none."""
+    for protocol in _PROTOCOLS:
+        if protocol.name == name:
+            return protocol
+    near = difflib.get_close_matches(name, names(), n=3, cutoff=0.4) or names()
+    raise DataError(f"unknown protocol {name!r}; did you mean {', '.join(near)}?")

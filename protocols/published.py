@@ -1,0 +1,106 @@
+"""Pair lists in the CSV form in which the authors published theirs, with absolute paths of their machines."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from protocols.datasets import LAYOUTS, SplitFolders
+from protocols.errors import DataError
+from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
+from protocols.sampling import pair_of
+
+HEADERS = {("source", "driving"), *(("source", "driving", third) for third in ("frame", "best_frame", "anchor"))}
+
+# The end of a path tells the data set. The slash before an HDTF frame is missing in one published column.
+_FRONT = r"(?:.*/)?"
+_SPLIT = r"(?:.*/(?P<split>test|train)/|.*/)?"
+_IMAGE = r"\.(?:png|jpg)"
+_FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("celebv", re.compile(rf"{_FRONT}(?P<clip>[^/]+)/Image/(?P<frame>[^/]+){_IMAGE}")),
+    ("hdtf", re.compile(rf"{_FRONT}(?P<clip>[A-Z]+_[^/#]+_\d{{3}}\.mp4)/?(?P<frame>\d{{6}}){_IMAGE}")),
+    ("vox1", re.compile(rf"{_SPLIT}(?P<clip>id1\d{{4}}#[^/]+\.mp4)/(?P<frame>\d{{7}}){_IMAGE}")),
+    ("vox2", re.compile(rf"{_SPLIT}(?P<clip>id0\d{{4}}#[^/]+\.mp4)/(?P<frame>\d{{7}}){_IMAGE}")),
+    ("ted", re.compile(rf"{_SPLIT}(?P<clip>[^/#]+#\d+#\d+\.mp4)/(?P<frame>\d{{7}}){_IMAGE}")),
+    # whole clips, as in FOMM's list for animation
+    ("vox1", re.compile(r"(?P<clip>id1\d{4}#[^/]+\.mp4)")),
+    ("vox2", re.compile(r"(?P<clip>id0\d{4}#[^/]+\.mp4)")),
+)
+
+
+@cache
+def known_lists() -> tuple[dict[str, Any], ...]:
+    """The published lists that are recognised: name, file and content hash, data set, reference, number of pairs."""
+    file = Path(__file__).parent / "data" / "published_lists.json"
+    return tuple(json.loads(file.read_text(encoding="utf-8")))
+
+
+def recognise(sha256: str) -> dict[str, Any] | None:
+    """The published list with this hash, of its file or of its pairs."""
+    return next((entry for entry in known_lists() if sha256 in (entry["file_sha256"], entry["sha256"])), None)
+
+
+def read_pairs(path: Path) -> PairList:
+    """A pair list from a file: a frozen one, or the published CSV form. Raises DataError for anything else."""
+    try:
+        with path.open("rb") as stream:
+            frozen = stream.read(1) == b"#"
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return PairList.read(path) if frozen else import_published(path)
+
+
+def import_published(path: Path) -> PairList:
+    """Read a CSV file of ``source,driving[,frame|best_frame|anchor]`` with paths in any of the known layouts.
+
+    A path's front part is ignored; its end tells data set, clip and frame. The third column is the anchor where it
+    holds a path, and is ignored where it is empty or a number. Entries that name clips without frames become whole
+    clips (`PairList.expanded` makes frames of them). Ids are the positions in the file, from 0.
+    The provenance holds the file's SHA-256 and, where it is a list that is known, its name under ``published``.
+    Raises DataError, with the line, for what cannot be understood.
+    """
+    try:
+        content = path.read_bytes()
+        rows = list(csv.reader(content.decode("utf-8-sig").splitlines(), strict=True))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a CSV file ({error})") from None
+    if not rows or tuple(rows[0]) not in HEADERS:
+        raise DataError(f"{path}: the first line is not source,driving with frame, best_frame or anchor after it")
+    pairs = []
+    width = max(4, len(str(len(rows) - 2)))
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) not in (2, 3):
+            raise DataError(f"{path}, line {line}: {len(row)} columns, expected 2 or 3")
+        try:
+            source, driving = neutral(row[0]), neutral(row[1])
+            anchor = None if len(row) == 2 or re.fullmatch(r"[\d.]*", row[2].strip()) else neutral(row[2])
+            pairs.append(pair_of(f"{line - 2:0{width}d}", source, driving, _identity(source), _identity(driving), anchor))
+        except DataError as error:
+            raise DataError(f"{path}, line {line}: {error}") from None
+    sha256 = hashlib.sha256(content).hexdigest()
+    known = recognise(sha256)
+    provenance = {"file": path.name, "file_sha256": sha256, "published": known["name"] if known else None}
+    return PairList(known["name"] if known else path.stem, 1, tuple(pairs), provenance)
+
+
+def neutral(path: str) -> FrameRef:
+    """A path of the authors' as a name free of paths. Raises DataError if its end has none of the known forms."""
+    for dataset, form in _FORMS:
+        if match := form.fullmatch(path.strip()):
+            parts = match.groupdict()
+            clip = parts["clip"]
+            if issubclass(LAYOUTS[dataset], SplitFolders):
+                clip = f"{parts.get('split') or 'test'}/{clip}"
+            return FrameRef(dataset, clip, parts.get("frame") or WHOLE_CLIP)
+    raise DataError(f"{path!r} has the form of no known data set ({', '.join(LAYOUTS)})")
+
+
+def _identity(ref: FrameRef) -> str:
+    return LAYOUTS[ref.dataset](ref.dataset, Path()).identity(ref.clip)

@@ -1,0 +1,225 @@
+"""From a protocol to the frames on this machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protocols import sample_lists, sample_set
+from protocols.augment import augment, different_scale
+from protocols.catalogue import SAME, Protocol
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.own import open_dataset
+from protocols.pairs import FrameRef, Pair, PairList
+from protocols.published import read_pairs, recognise
+from protocols.sampling import make_pairs
+
+_NAMED = 20
+
+
+@dataclass(frozen=True)
+class LoadedPair:
+    """The frames of a pair, RGB uint8 ``(S, S, 3)``; `driving` and `anchor` are augmented already."""
+
+    source: np.ndarray
+    driving: np.ndarray
+    target: np.ndarray | None
+    anchor: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A protocol with pairs whose frames are all there.
+
+    notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
+    """
+
+    protocol: Protocol
+    pair_list: PairList
+    datasets: Mapping[str, Dataset]
+    is_sample: bool
+    frame_size: int
+    notices: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def load(self, pair: Pair) -> LoadedPair:
+        """Decode the frames of a pair. Raises DataError where one cannot be read."""
+
+        def frame(ref: FrameRef | None, stretched: bool = False) -> np.ndarray | None:
+            if ref is None:
+                return None
+            image = self.datasets[ref.dataset].frame(ref, self.frame_size)
+            unchanged = not stretched or (pair.alpha, pair.beta) == (1.0, 1.0)
+            return image if unchanged else augment(image, pair.alpha, pair.beta)
+
+        # the anchor is a frame of the same driving video, which is stretched as a whole
+        return LoadedPair(frame(pair.source), frame(pair.driving, True), frame(pair.target), frame(pair.anchor, True))
+
+
+def resolve(
+    protocol: Protocol,
+    roots: Mapping[str, Path],
+    cache: Path,
+    *,
+    sample: bool = False,
+    require_data: bool = False,
+    pair_file: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    variant: str | None = None,
+    mode: str | None = None,
+    progress: bool = True,
+) -> Resolved:
+    """Find the pairs of a protocol and check that every frame of them is there.
+
+    roots: configured data set folders, by name. cache: where the sample set is built. sample: take the sample set
+    outright. require_data: refuse to take it in place of a data set without root. pair_file: a frozen or published list
+    in place of the protocol's own; its data sets need roots. limit: the first so many pairs. seed: of the drawing of
+    pairs where there is a root and no list. variant: one of the protocol's readings. mode: motion mode, if another than
+    the protocol's; relative modes get the driving clip's first frame as anchor where the list names none.
+    Raises DataError, naming all frames that are missing at once, for everything that would stop the run later.
+    """
+    if variant is not None and variant not in protocol.readings:
+        known = ", ".join(protocol.readings) or "none"
+        raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})")
+    if sample and require_data:
+        raise DataError("the sample set is asked for and forbidden at once")
+    provenance: dict[str, Any] = {}
+    notices: list[str] = []
+    if pair_file is not None:
+        pairs = read_pairs(pair_file)
+        provenance["pairs_from"] = "file"
+    elif sample or (protocol.dataset not in roots and not require_data):
+        pairs = sample_lists.load(protocol.sample, variant)
+        provenance["pairs_from"] = "sample"
+    elif protocol.dataset not in roots:
+        raise DataError(f"{protocol.name} needs the data set {protocol.dataset}: {_how(protocol.dataset)}")
+    else:
+        dataset = open_dataset(protocol.dataset, roots[protocol.dataset])
+        options = {"split": protocol.split, "videos": protocol.videos}
+        pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
+        provenance["pairs_from"] = "sampled"
+        notices.append(f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}")
+    datasets = _open(pairs, roots, cache, sample, progress)
+    pairs = _prepare(pairs, protocol, datasets, variant, mode or protocol.mode)
+    if limit is not None:
+        pairs = pairs.head(limit)
+    is_sample = sample_set.NAME in datasets
+    frame_size = sample_set.recipe()["size"] if is_sample else protocol.frame_size
+    notices += _check_frames(pairs, datasets, frame_size)
+    if published := recognise(pairs.provenance.get("of", pairs.sha256)) or _known_base(pairs):
+        provenance["published"] = published["name"]
+        notices.append(f"pairs of the published list {published['name']}: {published['summary']}")
+    if is_sample:
+        why = "asked for" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
+        notices.insert(0, f"SAMPLE SET ({why}): these numbers are not comparable with any paper's")
+        provenance["sample_set"] = sample_set.content_hash(datasets[sample_set.NAME].root)
+        if provenance["sample_set"] != sample_set.recipe()["content_sha256"]:
+            notices.append("the sample set's pixels differ from the reference build: numbers may differ slightly")
+    provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
+    return Resolved(protocol, pairs, datasets, is_sample, frame_size, notices, provenance)
+
+
+def _open(
+    pairs: PairList, roots: Mapping[str, Path], cache: Path, sample: bool, progress: bool
+) -> dict[str, Dataset]:
+    """The data sets that a list speaks of."""
+    datasets: dict[str, Dataset] = {}
+    for name in dict.fromkeys(ref.dataset for ref in pairs.refs()):
+        if name == sample_set.NAME:
+            datasets[name] = sample_set.open(cache, progress)
+        elif sample:
+            raise DataError(f"the sample set is asked for, but the pair list is of the data set {name}")
+        elif name not in roots:
+            raise DataError(f"the pair list is of the data set {name}: {_how(name)}")
+        else:
+            datasets[name] = open_dataset(name, roots[name])
+    return datasets
+
+
+def _prepare(
+    pairs: PairList, protocol: Protocol, datasets: Mapping[str, Dataset], variant: str | None, mode: str
+) -> PairList:
+    """Whole clips made frames, the protocol's transform applied, anchors filled in; checked for what it asks."""
+    pairs = pairs.expanded(lambda ref: datasets[ref.dataset].frames(ref.clip))
+    augmented = any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs)
+    if protocol.transform == "none" and augmented:
+        raise DataError(f"{protocol.name} does not stretch frames, but the pair list {pairs.name} does")
+    if protocol.reference == SAME:
+        if lacking := [pair.id for pair in pairs.pairs if pair.target is None]:
+            raise DataError(
+                f"{protocol.name} needs a true result for every pair (both frames of one clip), but "
+                f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})"
+            )
+    if protocol.transform == "expression-preserving" and not augmented:
+        pairs = different_scale(pairs, variant or protocol.readings[0])
+    return _with_anchors(pairs, datasets) if mode.startswith("relative") else pairs
+
+
+def _with_anchors(pairs: PairList, datasets: Mapping[str, Dataset]) -> PairList:
+    """The first frame of the driving clip as anchor where there is none."""
+    lacking = {pair.driving.clip: pair.driving for pair in pairs.pairs if pair.anchor is None}
+    if not lacking:
+        return pairs
+    first = {clip: next(iter(datasets[ref.dataset].frames(clip)), ref.frame) for clip, ref in lacking.items()}
+    filled = tuple(
+        pair if pair.anchor else replace(pair, anchor=replace(pair.driving, frame=first[pair.driving.clip]))
+        for pair in pairs.pairs
+    )
+    note = {"anchors": "first frame of the driving clip", "without_anchors": pairs.sha256}
+    return replace(pairs, pairs=filled, provenance={**pairs.provenance, **note})
+
+
+def _check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) -> list[str]:
+    """Look for every frame and read its size. Returns notices; raises DataError naming all that will not do."""
+    refs = pairs.refs()
+    missing = {ref for name, dataset in datasets.items() for ref in dataset.missing(_of(refs, name))}
+    if missing:
+        roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
+        raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_some(refs, missing)}")
+    bad: dict[FrameRef, str] = {}
+    sizes: Counter[str] = Counter()
+    for ref in refs:
+        dataset = datasets[ref.dataset]
+        try:
+            height, width = dataset.size(ref)
+        except DataError as error:
+            bad[ref] = str(error)
+            continue
+        if height != width and not dataset.crops:
+            bad[ref] = f"{dataset.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}"
+        elif (height, width) != (size, size):
+            sizes[f"{width}x{height}"] += 1
+    if bad:
+        rest = f" ... and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        raise DataError(f"{len(bad)} of {len(refs)} frames cannot be used: {'; '.join(list(bad.values())[:_NAMED])}{rest}")
+    if not sizes:
+        return []
+    found = ", ".join(f"{count} of {text}" for text, count in sizes.most_common(3))
+    return [f"{sizes.total()} of {len(refs)} frames are not {size}x{size} ({found}); they are resized to it"]
+
+
+def _of(refs: Iterable[FrameRef], name: str) -> list[FrameRef]:
+    return [ref for ref in refs if ref.dataset == name]
+
+
+def _some(refs: Iterable[FrameRef], missing: set[FrameRef]) -> str:
+    names = [str(ref) for ref in refs if ref in missing]
+    return ", ".join(names[:_NAMED]) + (f" ... and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _known_base(pairs: PairList) -> dict[str, Any] | None:
+    """The published list that a list was made of by adding anchors or factors, or by naming a file's content."""
+    if hashed := pairs.provenance.get("file_sha256"):
+        return recognise(hashed)
+    return recognise(pairs.provenance.get("without_anchors", ""))
+
+
+def _how(name: str) -> str:
+    return f"give its folder with --data {name}=PATH, TALKING_HEAD_BENCH_DATA_{name.upper()} or bench.toml"

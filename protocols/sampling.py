@@ -1,0 +1,173 @@
+"""The authors' strategies for drawing pairs, with a seed, on one's own copy of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from protocols.datasets import Dataset
+from protocols.draw import Draws
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, Pair, PairList
+
+Drawn = tuple[FrameRef, FrameRef, str, str]  # source, driving frame, their identities
+
+
+def make_pairs(
+    dataset: Dataset,
+    strategy: str,
+    n: int,
+    seed: int = 0,
+    *,
+    split: str | None = "test",
+    videos: int | None = None,
+    name: str | None = None,
+) -> PairList:
+    """Draw `n` different pairs. The same data, strategy and seed give the same list everywhere.
+
+    strategy: one of `STRATEGIES`. split: which clips to draw from; all where the data set has no clips in it.
+    videos: draw from so many clips only, chosen at random first (the published lists of VoxCeleb1 and TED-talks hold
+    100 videos). Raises DataError where the data do not give `n` pairs.
+    """
+    if strategy not in STRATEGIES:
+        raise DataError(f"unknown strategy {strategy!r}; known are {', '.join(STRATEGIES)}")
+    if n < 1:
+        raise DataError(f"at least one pair is needed, not {n}")
+    draws = Draws(seed, strategy)
+    clips = dataset.clips(split) or dataset.clips()
+    if videos is not None and videos < len(clips):
+        clips = sorted(draws.some(clips, videos))
+    draw = STRATEGIES[strategy](_Clips(dataset, clips), draws)
+    drawn: dict[Drawn, None] = {}
+    for _ in range(100 * n):
+        drawn.setdefault(draw())
+        if len(drawn) == n:
+            break
+    else:
+        raise DataError(f"{dataset.name}: only {len(drawn)} different pairs ({strategy}) could be drawn, not {n}")
+    width = max(4, len(str(n - 1)))
+    pairs = tuple(pair_of(f"{number:0{width}d}", *found) for number, found in enumerate(drawn))
+    origin = {"strategy": strategy, "seed": seed, "split": split, "videos": videos, "dataset": dataset.name}
+    return PairList(name or f"{dataset.name}-{strategy}", 1, pairs, {"sampled": origin})
+
+
+def pair_of(
+    identifier: str,
+    source: FrameRef,
+    driving: FrameRef,
+    source_identity: str,
+    driving_identity: str,
+    anchor: FrameRef | None = None,
+) -> Pair:
+    """A pair whose target is the driving frame where both frames are of one clip, and None else."""
+    target = driving if (source.dataset, source.clip) == (driving.dataset, driving.clip) else None
+    return Pair(identifier, source, driving, target, anchor, source_identity, driving_identity)
+
+
+class _Clips:
+    """Clips of a data set with their frames, listed when they are first asked for."""
+
+    def __init__(self, dataset: Dataset, clips: Sequence[str]):
+        self.dataset = dataset
+        self.names = list(clips)
+        self._frames: dict[str, list[str]] = {}
+
+    def frames(self, clip: str) -> list[str]:
+        if clip not in self._frames:
+            self._frames[clip] = self.dataset.frames(clip)
+        return self._frames[clip]
+
+    def ref(self, clip: str, frame: str) -> FrameRef:
+        return FrameRef(self.dataset.name, clip, frame)
+
+    def one(self, draws: Draws, clips: list[str], least: int = 1) -> str:
+        """One of `clips` with at least `least` frames; shorter ones that turn up are struck off the list."""
+        while clips:
+            clip = draws.one(clips)
+            if len(self.frames(clip)) >= least:
+                return clip
+            clips.remove(clip)
+        raise DataError(f"data set {self.dataset.name}: no clip of at least {least} frames in {self.dataset.root}")
+
+    def by_identity(self, clips: Sequence[str], least: int) -> dict[str, list[str]]:
+        people: dict[str, list[str]] = {}
+        for clip in clips:
+            people.setdefault(self.dataset.identity(clip), []).append(clip)
+        if len(people) < least:
+            raise DataError(f"data set {self.dataset.name}: {len(people)} identities, at least {least} are needed")
+        return people
+
+
+def _same_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
+    """DaGAN: a random video, two different random frames of it."""
+    pool = list(clips.names)
+
+    def draw() -> Drawn:
+        clip = clips.one(draws, pool, least=2)
+        source, driving = draws.some(clips.frames(clip), 2)
+        identity = clips.dataset.identity(clip)
+        return clips.ref(clip, source), clips.ref(clip, driving), identity, identity
+
+    return draw
+
+
+def _cross_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
+    """DaGAN: two different identities, a random video of each, a random frame of each.
+
+    Identities are drawn first: in the published lists all turn up about equally often, whatever their videos' number.
+    """
+    people = clips.by_identity(clips.names, least=2)
+    names = sorted(people)
+
+    def draw() -> Drawn:
+        identities = draws.some(names, 2)
+        chosen = [clips.one(draws, people[identity]) for identity in identities]
+        source, driving = (clips.ref(clip, draws.one(clips.frames(clip))) for clip in chosen)
+        return source, driving, *identities
+
+    return draw
+
+
+def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
+    """A picture (a clip of one frame) as source, a random frame of a random video of somebody else as driving frame."""
+    lengths = {clip: len(clips.frames(clip)) for clip in clips.names}
+    pictures = [clip for clip, length in lengths.items() if length == 1]
+    people = clips.by_identity([clip for clip, length in lengths.items() if length > 1], least=1)
+    if not pictures:
+        raise DataError(f"data set {clips.dataset.name}: no pictures in {clips.dataset.root}")
+
+    def draw() -> Drawn:
+        picture = draws.one(pictures)
+        identity = clips.dataset.identity(picture)
+        others = [name for name in sorted(people) if name != identity]
+        if not others:
+            raise DataError(f"data set {clips.dataset.name}: no video of anybody but {identity}")
+        driving_identity = draws.one(others)
+        clip = draws.one(people[driving_identity])
+        source = clips.ref(picture, clips.frames(picture)[0])
+        return source, clips.ref(clip, draws.one(clips.frames(clip))), identity, driving_identity
+
+    return draw
+
+
+def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
+    """MCNet, identity preservation: same-identity pairs of 500 videos whose identities have other videos, too.
+
+    The 500 are chosen so that every identity keeps at least one video outside of them.
+    """
+    people = {name: list(videos) for name, videos in clips.by_identity(clips.names, least=1).items()}
+    candidates = []
+    for name in sorted(people):
+        kept = draws.one(people[name])
+        candidates += [clip for clip in people[name] if clip != kept]
+    if not candidates:
+        raise DataError(f"data set {clips.dataset.name}: no identity with more than one video")
+    clips.names = sorted(draws.some(candidates, min(500, len(candidates))))
+    return _same_identity(clips, draws)
+
+
+STRATEGIES: dict[str, Callable[[_Clips, Draws], Callable[[], Drawn]]] = {
+    "same-identity": _same_identity,
+    "cross-identity": _cross_identity,
+    "portraits": _portraits,
+    "seen-identity": _seen_identity,
+}
