@@ -1,0 +1,48 @@
+"""Thin-plate splines between small sets of points (Bookstein 1989; TPSM Eqs. 1 to 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-9  # inside the logarithm, as the released TPSM has it
+REGULARISATION = 0.01  # added to the whole diagonal there, so the spline does not pass exactly through its points
+
+
+@dataclass(frozen=True)
+class ThinPlateSpline:
+    """K splines a sample: ``T(z) = A z + t + sum_j U(|z - c_j|^2) w_j`` (TPSM Eq. 5).
+
+    theta: ``(N, K, 2, 3)`` A and t; weights: ``(N, K, P, 2)`` w; control: ``(N, K, P, 2)`` c.
+    """
+
+    theta: Tensor
+    weights: Tensor
+    control: Tensor
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Map ``(M, 2)`` points by every spline: ``(N, K, M, 2)``."""
+        affine = points @ self.theta[..., :2].transpose(-1, -2) + self.theta[..., None, :, 2]
+        distance = (points[:, None] - self.control[:, :, None]).square().sum(-1)
+        return affine + radial(distance) @ self.weights
+
+
+def radial(squared_distance: Tensor) -> Tensor:
+    """U(r^2) = r^2 log(r^2 + eps)."""
+    return squared_distance * torch.log(squared_distance + EPSILON)
+
+
+def fit(control: Tensor, target: Tensor) -> ThinPlateSpline:
+    """Splines that take `control` to `target`, both ``(N, K, P, 2)``, near-exactly (see `REGULARISATION`)."""
+    n, k, p, _ = control.shape
+    difference = control[..., :, None, :] - control[..., None, :, :]
+    # The released code squares a norm; squaring directly gives the same number and has a gradient at distance 0.
+    kernel = radial(difference.square().sum(-1))
+    affine = torch.cat([control, torch.ones_like(control[..., :1])], dim=-1)
+    top = torch.cat([kernel, affine], dim=-1)
+    bottom = torch.cat([affine.transpose(-1, -2), affine.new_zeros(n, k, 3, 3)], dim=-1)
+    system = torch.cat([top, bottom], dim=-2) + REGULARISATION * torch.eye(p + 3, device=control.device)
+    solution = torch.linalg.solve(system, torch.cat([target, target.new_zeros(n, k, 3, 2)], dim=-2))
+    return ThinPlateSpline(solution[..., p:, :].transpose(-1, -2), solution[..., :p, :], control)
