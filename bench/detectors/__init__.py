@@ -1,0 +1,151 @@
+"""The detectors: which ones are at hand, and which ones a run takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.detectors import face_alignment_2d, lpips_backbone, openface, pyfeat
+from bench.detectors.base import Detection, Detector
+from bench.detectors.cache import cached
+from bench.detectors.dlib68 import Dlib68
+from bench.detectors.dlib_identity import DlibIdentity
+from bench.detectors.geometric_aus import GeometricActionUnits
+from bench.detectors.headpose import PnpHeadPose
+from bench.errors import UserError
+
+__all__ = ["Availability", "Choice", "Detection", "Detector", "available", "choose"]
+
+Policy = Literal["paper", "embedded", "auto"]
+KINDS = ("landmarks", "identity", "headpose", "action_units")
+PERCEPTUAL = "perceptual"
+LPIPS = {"alex": ("lpips-alex", "lpips-alex-unscaled"), "vgg": ("lpips-vgg",)}
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a paper's own detector can be used here.
+
+    kind: what it detects, or "perceptual" for a backbone of LPIPS.
+    missing: what is missing, in words; empty where it can be used.
+    """
+
+    kind: str
+    name: str
+    missing: tuple[str, ...]
+
+
+class Choice(dict[str, Detector]):
+    """The detector of each kind that a run uses, and its perceptual distances.
+
+    policy: what was asked for. weights: the weights folder, or None.
+    perceptual: names of the definitions of the LPIPS family.
+    messages: one line for each kind that says what was taken, and why not the paper's.
+    """
+
+    def __init__(self, policy: Policy, weights: Path | None) -> None:
+        super().__init__()
+        self.policy, self.weights = policy, weights
+        self.perceptual: tuple[str, ...] = ()
+        self.messages: list[str] = []
+
+
+def available(weights: Path | None) -> list[Availability]:
+    """For each paper's detector what it lacks on this machine; reads no weights.
+
+    weights: the weights folder, or None. Files that the libraries themselves would find count too.
+    """
+    feat = tuple(pyfeat.missing())
+    return [
+        Availability("landmarks", "face-alignment", tuple(face_alignment_2d.missing(weights))),
+        Availability("identity", "openface", tuple(openface.missing(weights))),
+        Availability("headpose", "py-feat", feat),
+        Availability("action_units", "py-feat", feat),
+        *(Availability(PERCEPTUAL, f"lpips-{net}", tuple(lpips_backbone.missing(net, weights))) for net in LPIPS),
+    ]
+
+
+def choose(
+    policy: Policy,
+    weights: Path | None,
+    *,
+    kinds: Collection[str] | None = None,
+    device: str = "cpu",
+    cache: Path | None = None,
+) -> Choice:
+    """The detectors of a run.
+
+    policy: "paper" takes the papers' own and raises UserError, naming what is missing, where one cannot be used;
+        "embedded" takes those whose weights come with registry packages; "auto" the paper's where present.
+    kinds: which kinds are needed ("perceptual" among them); all by default.
+    device: torch device of the papers' networks; the embedded detectors run on the CPU.
+    cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
+        frame; None computes everything anew.
+    """
+    if policy not in ("paper", "embedded", "auto"):
+        raise UserError(f"--detectors {policy}: choose one of paper, embedded, auto")
+    wanted = [state for state in available(weights) if kinds is None or state.kind in kinds]
+    lacking = {state.name: state.missing for state in wanted if state.missing}
+    if policy == "paper" and lacking:
+        listed = "; ".join(f"{name}: {', '.join(reasons)}" for name, reasons in lacking.items())
+        raise UserError(f"--detectors paper cannot be done: {listed}; `python -m bench doctor` says where files belong")
+    choice = Choice(policy, weights)
+    makers = _Makers(weights, device)
+    for kind in KINDS:
+        state = next((state for state in wanted if state.kind == kind), None)
+        if state is None:
+            continue
+        paper = policy != "embedded" and not state.missing
+        choice[kind] = makers.paper(kind) if paper else makers.embedded(kind)
+        choice.messages.append(_message(kind, choice[kind].name, None if paper else state, policy))
+    if cache:
+        choice.update(cached(choice, cache))
+    _choose_perceptual(choice, [state for state in wanted if state.kind == PERCEPTUAL])
+    return choice
+
+
+def _choose_perceptual(choice: Choice, states: list[Availability]) -> None:
+    if not states:
+        return
+    usable = [net for net, state in zip(LPIPS, states) if not state.missing]
+    if choice.policy == "embedded" or not usable:
+        choice.perceptual = ("st-lpips",)
+        choice.messages.append(_message(PERCEPTUAL, "st-lpips", states[0], choice.policy))
+        return
+    choice.perceptual = tuple(name for net in usable for name in LPIPS[net])
+    choice.messages.append(_message(PERCEPTUAL, ", ".join(choice.perceptual), None, choice.policy))
+
+
+def _message(kind: str, name: str, instead_of: Availability | None, policy: Policy) -> str:
+    if instead_of is None:
+        return f"{kind}: {name} (the papers' own)"
+    why = f"; {instead_of.name}: {', '.join(instead_of.missing)}" if policy == "auto" else ""
+    return f"{kind}: {name} (embedded, a proxy{why})"
+
+
+class _Makers:
+    """Makes detectors such that those which derive from one share it."""
+
+    def __init__(self, weights: Path | None, device: str) -> None:
+        self._weights, self._device = weights, device
+        self._made: dict[str, Detector] = {}
+
+    def paper(self, kind: str) -> Detector:
+        if kind == "landmarks":
+            return face_alignment_2d.FaceAlignment2D(self._weights, self._device)
+        if kind == "identity":
+            return openface.OpenFace(self._weights, device=self._device)
+        base = self._once("py-feat", lambda: pyfeat.PyFeat(self._device))
+        return pyfeat.PyFeatHeadPose(base) if kind == "headpose" else pyfeat.PyFeatActionUnits(base)
+
+    def embedded(self, kind: str) -> Detector:
+        landmarks = self._once("dlib68", Dlib68)
+        derived = {"identity": DlibIdentity, "headpose": PnpHeadPose, "action_units": GeometricActionUnits}
+        return landmarks if kind == "landmarks" else derived[kind](landmarks)
+
+    def _once(self, name: str, make: Callable[[], Detector]) -> Detector:
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]

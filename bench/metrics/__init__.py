@@ -1,0 +1,126 @@
+"""The metrics: look one up by name, or find those that a run computes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from bench.detectors import lpips_backbone
+from bench.detectors.weights import short_hash
+from bench.errors import UserError
+from bench.metrics import ssim, st_lpips
+from bench.metrics.base import Definition
+from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUEST
+
+if TYPE_CHECKING:
+    from bench.detectors import Choice
+
+__all__ = ["Definition", "check_name", "compute_images", "definitions", "families", "get", "resolve"]
+
+
+def definitions() -> dict[str, Definition]:
+    """All definitions by name, in the order of tables."""
+    return dict(DEFINITIONS)
+
+
+def families() -> tuple[str, ...]:
+    """The names of the papers' metrics, in the order of tables."""
+    return FAMILIES
+
+
+def get(name: str) -> Definition:
+    """One definition. Raises UserError with the nearest names for an unknown one."""
+    if name not in DEFINITIONS:
+        raise _unknown(name, list(DEFINITIONS))
+    return DEFINITIONS[name]
+
+
+def check_name(name: str) -> None:
+    """Raise UserError, with the nearest names, unless `name` is a family or a definition."""
+    if name not in DEFINITIONS and name not in FAMILIES:
+        raise _unknown(name, list(dict.fromkeys([*FAMILIES, *DEFINITIONS])))
+
+
+def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
+    """The definitions that a run computes, in the order of tables, ready to compute with the weights at hand.
+
+    names: families, which stand for their right and their published definition as far as the chosen detectors give
+    them, or single definitions by name. A name that is both, such as ``akd``, stands for the family.
+    Raises UserError for an unknown name and for a single definition that needs another detector than the chosen one.
+    """
+    wanted: set[str] = set()
+    for name in names:
+        check_name(name)
+        if name in FAMILIES:
+            chosen = (name, *COMPANIONS.get(name, ()))
+            wanted |= {d.name for d in DEFINITIONS.values() if d.family in chosen and _at_hand(d, choice)}
+            wanted -= ON_REQUEST - set(names)
+        else:
+            _require(DEFINITIONS[name], choice)
+            wanted.add(name)
+    return [_bind(definition, choice) for definition in DEFINITIONS.values() if definition.name in wanted]
+
+
+def compute_images(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor) -> dict[str, Tensor]:
+    """``{name: (N,) float64}`` of those definitions that compare images.
+
+    The same numbers as each definition's own `compute`; the two with scikit-image's window share their moments.
+    """
+    values: dict[str, Tensor] = {}
+    uniform = [definition for definition in chosen if definition.params.get("window") == "uniform7"]
+    if uniform:
+        ranges = [float(definition.params["data_range"]) for definition in uniform]
+        both = ssim.ssim_uniform(prediction, reference, ranges)
+        values |= {definition.name: row for definition, row in zip(uniform, both)}
+    for definition in chosen:
+        if definition.detector is None and definition.name not in values:
+            values[definition.name] = definition.compute(prediction, reference)
+    return {definition.name: values[definition.name] for definition in chosen if definition.name in values}
+
+
+def _at_hand(definition: Definition, choice: Choice) -> bool:
+    if definition.family == "lpips":
+        return definition.name in choice.perceptual
+    if definition.detector is None:
+        return True
+    detector = choice.get(definition.detector)
+    return detector is not None and detector.name == definition.detector_name
+
+
+def _require(definition: Definition, choice: Choice) -> None:
+    if definition.name == "st-lpips":
+        st_lpips.weights_file()
+    elif definition.family == "lpips":
+        if reasons := lpips_backbone.missing(_net(definition), choice.weights):
+            raise UserError(f"{definition.name}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs")
+    elif not _at_hand(definition, choice):
+        raise UserError(
+            f"{definition.name} needs the detector {definition.detector_name}, which this run does not use; "
+            "see --detectors and `python -m bench doctor`"
+        )
+
+
+def _bind(definition: Definition, choice: Choice) -> Definition:
+    """A perceptual distance with its weight file and that file's hash in its signature; others as they are."""
+    if definition.name == "st-lpips":
+        return replace(definition, params={**definition.params, "weights": short_hash(st_lpips.weights_file())})
+    if definition.family != "lpips":
+        return definition
+    file = lpips_backbone.backbone_file(_net(definition), choice.weights)
+    params = {**definition.params, "weights": short_hash(file)}
+    return replace(definition, params=params, compute=partial(definition.compute, weights=choice.weights))
+
+
+def _net(definition: Definition) -> str:
+    return "vgg" if definition.name == "lpips-vgg" else "alex"
+
+
+def _unknown(name: str, known: list[str]) -> UserError:
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+    return UserError(f"unknown metric {name}: {hint}")

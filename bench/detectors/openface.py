@@ -1,0 +1,155 @@
+"""The papers' identity embedding: OpenFace nn4.small2 (Amos et al., CMU-CS-16-118), network written here.
+
+It reads ``openface.pth``, the weights of the public PyTorch port (thnkim/OpenFacePytorch, Apache-2.0), and follows the
+preprocessing of pose-evaluation: the whole frame, not aligned, channels reversed to BGR, resized to 96 x 96.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from skimage.transform import resize
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench.detectors.base import Detection, Detector
+from bench.detectors.weights import find_file, short_hash
+from bench.errors import UserError
+
+FILE = "openface.pth"
+SIDE = 96
+EPS = 1e-5
+LRN_SIZE, LRN_ALPHA, LRN_BETA = 5, 1e-4, 0.75
+Lrn = Literal["window", "legacy"]
+
+# Inception blocks: stride of the 3x3 and 5x5 branches, and the branches in the order of their keys.
+BLOCKS: dict[int, tuple[int, str]] = {
+    14: (1, "3x3 5x5 max 1x1"),
+    15: (1, "3x3 5x5 l2 1x1"),
+    16: (2, "3x3 5x5 max-bare"),
+    17: (1, "3x3 5x5 l2 1x1"),
+    18: (2, "3x3 5x5 max-bare"),
+    19: (1, "3x3 l2 1x1"),
+    21: (1, "3x3 max 1x1"),
+}
+
+
+class OpenFace(Detector):
+    """128-d embedding of length 1. It looks at the whole frame, so it never fails to find a face."""
+
+    kind, name, proxy, shape = "identity", "openface", False, (128,)
+
+    def __init__(
+        self, weights: Path | None, *, lrn: Lrn = "window", antialias: bool = True, device: str = "cpu"
+    ) -> None:
+        """`lrn` "legacy" and `antialias` False are what torch 0.4 and scikit-image 0.14 did; see `docs/metrics.md`."""
+        file = find_file(FILE, weights)
+        if file is None:
+            raise UserError(f"{self.name}: {missing(weights)[0]}")
+        self.file, self.lrn, self.antialias, self.device = file, lrn, antialias, device
+
+    @cached_property
+    def _state(self) -> dict[str, Tensor]:
+        return read(self.file, self.device)
+
+    @property
+    def signature(self) -> str:
+        resize_by = f"skimage-{SIDE}{'-antialias' if self.antialias else ''}"
+        return f"{self.name};v:1;weights:{short_hash(self.file)};resize:{resize_by};colour:bgr;align:no;lrn:{self.lrn}"
+
+    def detect(self, frames: np.ndarray) -> list[Detection]:
+        return [self._one(frame) for frame in frames]
+
+    def _one(self, frame: np.ndarray) -> Detection:
+        image = preprocess(frame, self.antialias)[None].to(self.device)
+        with torch.inference_mode():
+            return Detection(embed(self._state, image, self.lrn)[0][0].double().cpu().numpy())
+
+
+def preprocess(frame: np.ndarray, antialias: bool = True, side: int = SIDE) -> Tensor:
+    """uint8 (or float) RGB ``(H, W, 3)`` to BGR ``(3, side, side)`` float32 in [0, 1]."""
+    small = resize(frame[..., ::-1], (side, side), anti_aliasing=antialias)
+    return torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32))
+
+
+def embed(state: dict[str, Tensor], images: Tensor, lrn: Lrn = "window") -> tuple[Tensor, Tensor]:
+    """Embeddings ``(N, 128)`` of length 1 and the 736 features before the last layer, for ``(N, 3, 96, 96)`` BGR.
+
+    Images of 128 x 128 are brought to 96 x 96 (nearest x3, then 4 x 4 averages).
+    """
+    if images.shape[-1] == 128:
+        images = F.avg_pool2d(F.interpolate(images, scale_factor=3.0, mode="nearest"), 4)
+    x = F.max_pool2d(_conv(state, "layer1", "layer2", images, 2), 3, 2, 1)
+    x = _conv(state, "layer6", "layer7", local_response_norm(x, lrn))
+    x = local_response_norm(_conv(state, "layer9", "layer10", x), lrn)
+    x = F.max_pool2d(x, 3, 2, 1)
+    for number in BLOCKS:
+        x = _block(state, number, x)
+    features = F.avg_pool2d(x, 3).flatten(1)
+    code = F.linear(features, state["layer25.weight"], state["layer25.bias"])
+    return code / (code.square().sum(1, keepdim=True) + 1e-6).sqrt(), features
+
+
+def local_response_norm(x: Tensor, kind: Lrn) -> Tensor:
+    """x / (1 + alpha / 5 * sum of squares over five channels) ^ 0.75.
+
+    "legacy": torch 0.4's sum, which never lets go of channel 0 once the window has passed it.
+    """
+    squares = F.pad(x.square(), (0, 0, 0, 0, LRN_SIZE // 2, LRN_SIZE // 2))
+    sums = squares.unfold(1, LRN_SIZE, 1).sum(-1)
+    if kind == "legacy":
+        sums = torch.cat((sums[:, :3], sums[:, 3:] + x[:, :1].square()), 1)
+    return x / (1 + LRN_ALPHA / LRN_SIZE * sums) ** LRN_BETA
+
+
+def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """The state dict of the weight file. Raises UserError for a file that is not it."""
+    try:
+        state = torch.load(file, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
+        raise UserError(f"{file} cannot be read as weights: {str(error).splitlines()[0]}") from None
+    if not isinstance(state, dict) or "layer25.weight" not in state:
+        raise UserError(f"{file} does not hold the weights of OpenFace nn4.small2")
+    return state
+
+
+def missing(weights: Path | None) -> list[str]:
+    """What keeps this detector from working, in words."""
+    return [] if find_file(FILE, weights) else [f"{FILE} is not on this machine"]
+
+
+def _conv(state: dict[str, Tensor], conv: str, norm: str, x: Tensor, stride: int = 1) -> Tensor:
+    """Convolution that keeps the size (over its stride), batch normalisation and ReLU."""
+    kernel = state[f"{conv}.weight"]
+    x = F.conv2d(x, kernel, state[f"{conv}.bias"], stride, kernel.shape[-1] // 2)
+    mean, variance, gain, bias = (state[f"{norm}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+    return F.batch_norm(x, mean, variance, gain, bias, eps=EPS).relu()
+
+
+def _block(state: dict[str, Tensor], number: int, x: Tensor) -> Tensor:
+    """Branches side by side; a smaller one is put in the middle of the largest one's size, the odd pixel last."""
+    stride, kinds = BLOCKS[number]
+    parts = [_branch(state, f"layer{number}.seq_list.{k}", kind, stride, x) for k, kind in enumerate(kinds.split())]
+    height, width = (max(part.shape[axis] for part in parts) for axis in (2, 3))
+    padded = []
+    for part in parts:
+        high, wide = height - part.shape[2], width - part.shape[3]
+        padded.append(F.pad(part, (wide // 2, wide - wide // 2, high // 2, high - high // 2)))
+    return torch.cat(padded, 1)
+
+
+def _branch(state: dict[str, Tensor], key: str, kind: str, stride: int, x: Tensor) -> Tensor:
+    if kind in ("3x3", "5x5"):
+        reduced = _conv(state, f"{key}.1_conv", f"{key}.2_bn", x)
+        return _conv(state, f"{key}.4_conv", f"{key}.5_bn", reduced, stride)
+    if kind == "1x1":
+        return _conv(state, f"{key}.1_conv", f"{key}.2_bn", x)
+    if kind == "l2":  # root of the sum, not of the mean, of squares
+        pooled = (F.avg_pool2d(x.square(), 3, 3) * 9).sqrt()
+    else:
+        pooled = F.max_pool2d(x, 3, 2)
+    return pooled if kind == "max-bare" else _conv(state, f"{key}.2_conv", f"{key}.3_bn", pooled)

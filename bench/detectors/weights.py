@@ -1,0 +1,40 @@
+"""Where weight files lie, and their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from functools import lru_cache
+from pathlib import Path
+
+
+def find_file(name: str, weights: Path | None) -> Path | None:
+    """A weight file by its published name: in the weights folder, one level below it, or in torch's own folder."""
+    candidates = [weights / name, *sorted(weights.glob(f"*/{name}"))] if weights else []
+    return next((file for file in [*candidates, torch_folder() / name] if file.is_file()), None)
+
+
+def torch_folder() -> Path:
+    """``$TORCH_HOME/hub/checkpoints``, where torch and the libraries around it look for weights."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch"
+    return Path(os.environ.get("TORCH_HOME", default)).expanduser() / "hub" / "checkpoints"
+
+
+def package_folder(package: str) -> Path | None:
+    """The folder of an installed package, found without importing it; None where it is not installed."""
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def short_hash(file: Path) -> str:
+    """The first 12 hex digits of a file's SHA-256."""
+    status = file.stat()
+    return _sha256(str(file), status.st_size, status.st_mtime_ns)[:12]
+
+
+@lru_cache(maxsize=64)
+def _sha256(file: str, size: int, changed: int) -> str:
+    """Size and time of change are part of the key, so that a replaced file is read again."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

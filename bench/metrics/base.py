@@ -1,0 +1,102 @@
+"""What a metric is: a definition with a signature, and a pure function from two inputs to one number a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Compute = Callable[[Tensor, Tensor], Tensor]
+Role = Literal["target", "driving", "source"]
+
+# On an accelerator a network gets blocks of one fixed size, the last one filled up, so that no result depends on
+# how many pairs came along; on a CPU it gets one pair at a time, which is faster there too.
+BLOCK = 8
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One way to compute one number a pair.
+
+    name: what the column is called. A stand-in for a paper's metric has a name of its own.
+    family: the metric of the papers that it belongs to; a protocol asks for families.
+    version: raised whenever a change of this code can change the number.
+    unit: "dB", "px", "deg", "share" or "" (no unit).
+    against: the role that the generated frame is compared with where the identities differ. Where source and driving
+        frame are of one video everything is compared with the target; see `role`.
+    detector: kind of the detector whose values it compares ("landmarks", "identity", "headpose", "action_units"), or
+        None where it compares images.
+    detector_name: name of the one detector that it is defined for, or None.
+    proxy: True where it stands in for a paper's metric whose weights are not at hand.
+    params: everything else that moves the number, for the signature.
+    compute: images: two float32 tensors ``(N, 3, H, W)`` in [0, 1] (generated, reference) to ``(N,)`` float64.
+        Detected values: two float64 tensors ``(N, ...)``, NaN where nothing was found, to ``(N,)`` float64, NaN where
+        the metric has no value for the pair.
+    """
+
+    name: str
+    family: str
+    version: int
+    higher_is_better: bool
+    unit: str
+    against: Role
+    detector: str | None
+    proxy: bool
+    params: Mapping[str, str | float | int]
+    summary: str
+    compute: Compute = field(repr=False, compare=False)
+    detector_name: str | None = None
+
+    def role(self, reference: str) -> Role | None:
+        """What the generated frame is compared with in a protocol of ``same-identity`` or ``cross-identity`` pairs.
+
+        None where the metric does not apply: without a target there is nothing to compare pixels with.
+        """
+        if reference == "same-identity":
+            return "target"
+        return None if self.against == "target" else self.against
+
+    def signature(self, detector_signature: str | None = None) -> str:
+        """One line that names everything that moves the number: ``name|v:1|key:value|...``."""
+        if (detector_signature is None) != (self.detector is None):
+            wanted = "needs a" if self.detector else "has no"
+            raise ValueError(f"{self.name} {wanted} detector")
+        parts = [self.name, f"v:{self.version}", *(f"{key}:{value}" for key, value in self.params.items())]
+        return "|".join(parts + ([f"detector:[{detector_signature}]"] if detector_signature else []))
+
+
+def each_pair(compute: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
+    """``(N,)`` float64 on the CPU from a function of one pair's images ``(3, H, W)`` to a 0-d tensor.
+
+    Pair by pair on purpose: the values of one pair fit into the cache of a processor, and no number can depend on
+    the rest of its batch.
+    """
+    check_images(prediction, reference)
+    with torch.inference_mode():
+        values = [compute(one, other) for one, other in zip(prediction, reference)]
+        return torch.stack(values).double().cpu() if values else torch.zeros(0, dtype=torch.float64)
+
+
+def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
+    """``(N,)`` float64 on the CPU from a network of batches ``(B, 3, H, W)`` to ``(B,)``, called with a fixed B."""
+    check_images(prediction, reference)
+    size = 1 if prediction.device.type == "cpu" else BLOCK
+    values = []
+    with torch.inference_mode():
+        for start in range(0, len(prediction), size):
+            block = [images[start : start + size] for images in (prediction, reference)]
+            count = len(block[0])
+            filled = [torch.cat((images, images[-1:].expand(size - count, -1, -1, -1))) for images in block]
+            values.append(network(*filled)[:count].double().cpu())
+    return torch.cat(values) if values else torch.zeros(0, dtype=torch.float64)
+
+
+def check_images(prediction: Tensor, reference: Tensor) -> None:
+    """Raise ValueError unless both are float images ``(N, 3, H, W)`` of one shape."""
+    if prediction.shape != reference.shape or prediction.ndim != 4 or prediction.shape[1] != 3:
+        raise ValueError(f"expected two (N, 3, H, W), got {tuple(prediction.shape)} and {tuple(reference.shape)}")
+    if not (prediction.is_floating_point() and reference.is_floating_point()):
+        raise ValueError(f"expected floats in [0, 1], got {prediction.dtype} and {reference.dtype}")

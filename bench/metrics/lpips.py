@@ -1,0 +1,55 @@
+"""LPIPS (Zhang et al., CVPR 2018, version 0.1) through its authors' package, fed in the three ways that occur.
+
+The linear heads are in the package. The ImageNet backbone is read from a file on this machine and never fetched.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from bench.detectors import torchvision_repair
+from bench.detectors.lpips_backbone import backbone_file, missing
+from bench.errors import UserError
+from bench.metrics.base import in_blocks
+
+
+def lpips_alex(prediction: Tensor, reference: Tensor, weights: Path | None = None) -> Tensor:
+    """AlexNet, images in [0, 1] scaled to [-1, 1] as the package asks for."""
+    return _distance("alex", prediction, reference, weights, scale=True)
+
+
+def lpips_vgg(prediction: Tensor, reference: Tensor, weights: Path | None = None) -> Tensor:
+    """VGG16, images in [0, 1] scaled to [-1, 1]; what one of the papers' two scripts does."""
+    return _distance("vgg", prediction, reference, weights, scale=True)
+
+
+def lpips_alex_unscaled(prediction: Tensor, reference: Tensor, weights: Path | None = None) -> Tensor:
+    """AlexNet, fed [0, 1] where [-1, 1] is expected; what the other of the papers' two scripts does."""
+    return _distance("alex", prediction, reference, weights, scale=False)
+
+
+def _distance(net: str, prediction: Tensor, reference: Tensor, weights: Path | None, scale: bool) -> Tensor:
+    model = _model(net, weights, str(prediction.device))
+    return in_blocks(lambda x, y: model(x, y, normalize=scale).flatten(), prediction, reference)
+
+
+@lru_cache(maxsize=4)
+def _model(net: str, weights: Path | None, device: str) -> nn.Module:
+    if reasons := missing(net, weights):
+        raise UserError(f"lpips-{net}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs")
+    torchvision_repair.repair()
+    import lpips
+
+    # `pnet_rand` keeps the package from fetching the backbone; the file's layers are put in below.
+    model = lpips.LPIPS(net=net, version="0.1", pnet_rand=True, verbose=False)
+    state = torch.load(backbone_file(net, weights), map_location="cpu", weights_only=True)
+    for part in model.net.children():
+        for index, layer in part.named_children():
+            if isinstance(layer, nn.Conv2d):
+                prefix = f"features.{index}."
+                layer.load_state_dict({name: state[prefix + name] for name in ("weight", "bias")})
+    return model.eval().requires_grad_(False).to(device)
