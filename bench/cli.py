@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -24,10 +24,10 @@ console = Console()
 errors = Console(stderr=True)
 
 Data = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(help="Root of a data set, NAME=PATH (repeatable), or the word `sample` for the sample set."),
 ]
-Weights = Annotated[Optional[Path], typer.Option(help="Folder with official checkpoints and detector weights.")]
+Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
 
 
 @app.command()
@@ -39,17 +39,17 @@ def run(
     ],
     data: Data = None,
     require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
-    pairs: Annotated[Optional[Path], typer.Option(help="Pair list to use: a published CSV or a frozen file.")] = None,
-    reading: Annotated[Optional[str], typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Pair list to use: a published CSV or a frozen file.")] = None,
+    reading: Annotated[str | None, typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
     detectors: Annotated[str, typer.Option(help="paper, embedded, or auto: the paper's where present.")] = "auto",
-    metrics: Annotated[Optional[str], typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
-    mode: Annotated[Optional[str], typer.Option(help="Motion mode; default: the protocol's.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
     bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
     weights: Weights = None,
-    limit: Annotated[Optional[int], typer.Option(min=1, help="Only the first N pairs.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
-    name: Annotated[Optional[str], typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
-    device: Annotated[Optional[str], typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    name: Annotated[str | None, typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs at a time; results do not depend on it.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
     save_frames: Annotated[bool, typer.Option(help="Keep every generated frame as PNG.")] = False,
@@ -106,6 +106,35 @@ def verify(folders: Annotated[list[Path], typer.Argument(help="Folders with spec
     from bench.verify import run
 
     raise typer.Exit(run(folders, console))
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Option(help="fomm, tpsm or mcnet.")],
+    out: Annotated[Path, typer.Option(help="Folder of this training: state, log and checkpoint.")],
+    data: Annotated[str, typer.Option(help="Folder of clips (CLIP/FRAME.png), or the word `sample`.")] = "sample",
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps in all.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    init_from: Annotated[Path | None, typer.Option(help="Checkpoint whose fitting networks are the start.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU; part of what makes a result.")] = None,
+) -> None:
+    """Train a model (a reduced one, on the sample set, by default); the same command goes on where it stopped."""
+    from bench.training import train
+
+    checkpoint = train(
+        model=model,
+        data=data,
+        out=out,
+        steps=steps,
+        seed=seed,
+        learning_rate=learning_rate,
+        init_from=init_from,
+        device=device,
+        threads=threads,
+    )
+    console.print(f"checkpoint: {checkpoint}", soft_wrap=True)
 
 
 @app.command()

@@ -16,15 +16,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from baselines import registry
 from baselines.predictor import ModelError, MotionMode, default_device
-from bench import detectors, manifest as manifests, metrics, statistics
+from bench import detectors, metrics, statistics
+from bench import manifest as manifests
 from bench.config import Config
 from bench.engine import Model, evaluate
 from bench.errors import UserError
 from bench.measure import Measurer
-from bench.rundir import RunDirectory, safe_name, write_parquet
+from bench.rundir import RunDirectory, safe_name, write_parquet, write_png
 from protocols import catalogue
 from protocols.resolve import Resolved, resolve
-from reports import choose, console as tables, html
+from reports import choose, html
+from reports import console as tables
 
 BOUNDS = ("copy-source", "copy-target")
 
@@ -72,11 +74,12 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
         limit=settings.limit,
         seed=settings.seed,
         variant=settings.reading,
+        mode=settings.mode,
     )
     for notice in resolved.notices:
         console.print(f"[bold yellow]{notice}[/]")
     models = _load_models(settings, protocol.mode, device)
-    measurer = Measurer(families, chosen, protocol.reference, settings.config.cache)
+    measurer = Measurer(families, chosen, protocol.reference, device)
     plan = manifests.build(
         resolved, models, measurer, seed=settings.seed, batch_size=settings.batch_size, device=device
     )
@@ -197,8 +200,8 @@ def _copy(source: Path, destination: Path) -> None:
 
 def _announce(plan: dict[str, Any], console: Console) -> None:
     """Say before the work what is measured with what, and what stands in for something else."""
-    pairs = plan["pairs"]
-    console.print(f"protocol {plan['protocol']['name']}: {pairs['n']} pairs, list {pairs['name']} {pairs['sha256'][:12]}")
+    pairs, protocol = plan["pairs"], plan["protocol"]["name"]
+    console.print(f"protocol {protocol}: {pairs['n']} pairs, list {pairs['name']} {pairs['sha256'][:12]}")
     for detector in plan["detectors"]:
         console.print(f"{detector['kind']}: {detector['name']}{' (embedded, a proxy)' if detector['proxy'] else ''}")
     samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]

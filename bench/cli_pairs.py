@@ -1,0 +1,80 @@
+"""`python -m bench pairs …`: pair lists of one's own, and published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import UserError
+from protocols.own import open_dataset
+from protocols.pairs import FrameRef, PairList
+from protocols.published import import_published, read_pairs, recognise
+from protocols.sampling import STRATEGIES, make_pairs
+
+pairs_app = typer.Typer(help="Make, import and look at pair lists.", no_args_is_help=True)
+console = Console()
+
+File = Annotated[Path, typer.Argument(help="A pair list: a frozen file or the published CSV form.")]
+Out = Annotated[Path, typer.Option(help="File to write.")]
+
+
+@pairs_app.command()
+def make(
+    data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for own videos.")],
+    out: Out,
+    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "same-identity",
+    n: Annotated[int, typer.Option(min=1, help="Number of pairs.")] = 2083,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    split: Annotated[str, typer.Option(help="Split to draw from, where the data set has it.")] = "test",
+    videos: Annotated[int | None, typer.Option(min=1, help="Draw from so many clips only.")] = None,
+) -> None:
+    """Draw pairs by the authors' strategy and freeze them."""
+    name, equals, path = data.partition("=")
+    if not (name and equals and path):
+        raise UserError(f"--data {data}: give NAME=PATH, for example mine=/videos")
+    dataset = open_dataset(name.lower(), Path(path).expanduser())
+    pairs = make_pairs(dataset, strategy, n, seed, split=split, videos=videos)
+    _write(pairs, out)
+
+
+@pairs_app.command("import")
+def import_(file: Annotated[Path, typer.Argument(help="A CSV file as authors publish it.")], out: Out) -> None:
+    """Make a path-neutral frozen list of a published one."""
+    _write(import_published(file), out)
+
+
+@pairs_app.command()
+def show(file: File, limit: Annotated[int, typer.Option(min=0, help="So many pairs.")] = 10) -> None:
+    """Name, hash, counts and the first pairs of a list."""
+    pairs = read_pairs(file)
+    counts = ", ".join(f"{value} {key}" for key, value in pairs.counts().items())
+    console.print(f"{pairs.name} version {pairs.version}: {counts}\nsha256 {pairs.sha256}", soft_wrap=True)
+    if known := recognise(pairs.sha256):
+        console.print(f"this is the published list {known['name']}: {known['summary']}")
+    if not limit:
+        return
+    table = Table("id", "source", "driving", "anchor", "identities", "alpha", "beta")
+    for pair in pairs.pairs[:limit]:
+        identities = f"{pair.source_identity} / {pair.driving_identity}"
+        frames = (_text(pair.source), _text(pair.driving), _text(pair.anchor))
+        table.add_row(pair.id, *frames, identities, f"{pair.alpha:g}", f"{pair.beta:g}")
+    console.print(table)
+
+
+@pairs_app.command("hash")
+def hash_(file: File) -> None:
+    """The content hash of a list; equal hashes mean equal pairs."""
+    console.print(read_pairs(file).sha256, soft_wrap=True)
+
+
+def _write(pairs: PairList, out: Path) -> None:
+    pairs.write(out)
+    console.print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", soft_wrap=True)
+
+
+def _text(frame: FrameRef | None) -> str:
+    return "" if frame is None else f"{frame.dataset}/{frame.clip}/{frame.frame}"

@@ -1,0 +1,111 @@
+"""From generated frames and their references to one number a pair and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from bench import metrics
+from bench.detectors import Choice
+from bench.detectors.base import Detection, as_array
+from bench.errors import UserError
+from bench.metrics.base import Definition
+
+
+class Measurer:
+    """The metrics of one run.
+
+    names: metric families or single definitions.
+    choice: the detectors that the run uses.
+    reference: ``same-identity`` or ``cross-identity``, which decides what a frame is held against.
+    """
+
+    def __init__(self, names: Sequence[str], choice: Choice, reference: str, device: torch.device):
+        self.choice = choice
+        self.reference = reference
+        self.device = device
+        self.asked = metrics.resolve(names, choice)
+        self.definitions = [definition for definition in self.asked if definition.role(reference)]
+        if not self.definitions:
+            raise UserError(f"none of {', '.join(names)} applies to {reference} pairs")
+
+    def measure(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """Columns ``<metric>`` (float64, NaN where it failed) and ``<metric>.reason`` (text or None), a row a frame.
+
+        frames: uint8 ``(N, H, W, 3)``. references: the same by role: ``source``, ``driving``, ``target``.
+        """
+        values = self._images(frames, references)
+        found: dict[tuple[str, str], list[Detection]] = {}
+        columns: dict[str, Any] = {}
+        for definition in self.definitions:
+            role = definition.role(self.reference)
+            reasons: list[str | None] = [None] * len(frames)
+            if kind := definition.detector:
+                for name, images in (("generated", frames), (role, references[role])):
+                    if (kind, name) not in found:
+                        found[kind, name] = self.choice.get(kind).detect(images)
+                pair = [found[kind, name] for name in ("generated", role)]
+                shape = self.choice.get(kind).shape
+                values[definition.name] = definition.compute(*(torch.from_numpy(as_array(d, shape)) for d in pair))
+                reasons = [_reason(role, *detections) for detections in zip(*pair)]
+            column = values[definition.name].numpy()
+            missing = np.isnan(column)
+            columns[definition.name] = column
+            columns[f"{definition.name}.reason"] = pd.Series(
+                [(reason or "no value") if gone else None for reason, gone in zip(reasons, missing)], dtype="str"
+            )
+        return pd.DataFrame(columns)
+
+    def columns(self) -> pd.DataFrame:
+        """The columns of `measure`, without rows."""
+        names = [definition.name for definition in self.definitions]
+        kinds = {name: "float64" for name in names} | {f"{name}.reason": "str" for name in names}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+    def describe_metrics(self) -> list[dict[str, Any]]:
+        """The manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
+        return [self._describe(definition) for definition in self.asked]
+
+    def describe_detectors(self) -> list[dict[str, Any]]:
+        """The manifest's entries of the detectors that the metrics use."""
+        kinds = dict.fromkeys(definition.detector for definition in self.definitions if definition.detector)
+        used = [self.choice.get(kind) for kind in kinds]
+        return [{"kind": d.kind, "name": d.name, "signature": d.signature, "proxy": d.proxy} for d in used]
+
+    def _describe(self, definition: Definition) -> dict[str, Any]:
+        detector = self.choice.get(definition.detector).signature if definition.detector else None
+        role = definition.role(self.reference)
+        return {
+            "name": definition.name,
+            "family": definition.family,
+            "version": definition.version,
+            "higher_is_better": definition.higher_is_better,
+            "unit": definition.unit,
+            "against": role or definition.against,
+            "detector": definition.detector,
+            "proxy": definition.proxy,
+            "signature": f"{definition.signature(detector)}|against:{role}",
+            "summary": definition.summary,
+            "applies": role is not None,
+        }
+
+    def _images(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+        chosen = [definition for definition in self.definitions if definition.detector is None]
+        if not chosen:
+            return {}
+        return metrics.compute_images(chosen, self._tensor(frames), self._tensor(references["target"]))
+
+    def _tensor(self, frames: np.ndarray) -> Tensor:
+        return torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).float().div(255).contiguous()
+
+
+def _reason(role: str, generated: Detection, reference: Detection) -> str | None:
+    """Why a pair has no value: what the detector said of the generated frame, else of the reference."""
+    if generated.reason:
+        return f"generated frame: {generated.reason}"
+    return f"{role} frame: {reference.reason}" if reference.reason else None
