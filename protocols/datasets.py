@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -143,9 +144,8 @@ class Hdtf(Dataset):
 
         ``RD_Radio34_001.mp4`` names no speaker; each radio recording counts as an identity of its own.
         """
-        match = re.fullmatch(r"[A-Z]+_(.+?)_\d+(\.mp4)?", clip)
-        speaker = match[1] if match else clip
-        return speaker if speaker.startswith("Radio") else speaker.rstrip("0123456789") or speaker
+        match = re.fullmatch(r"[A-Z]+_(Radio\d+|.*?\D)\d*_\d+\.mp4", clip)
+        return match[1] if match else clip.removesuffix(".mp4")
 
 
 class CelebV(Dataset):
@@ -170,7 +170,11 @@ LAYOUTS: dict[str, type[Dataset]] = {
 
 
 def _folders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    """Names of the folders in a folder, hidden ones left out; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -35,6 +35,7 @@ class VideoFolder(Dataset):
         self._identities = _read_identities(root / IDENTITIES)
         self._lock = Lock()  # decoders have a position
         self._video = lru_cache(maxsize=4)(lambda clip: Video(self._file(clip)))
+        self._recent = lru_cache(maxsize=16)(self._decode)  # a source or anchor comes up in pair after pair
 
     def clips(self, split: str | None = None) -> list[str]:
         """All videos and pictures, sorted; there are no splits."""
@@ -65,8 +66,12 @@ class VideoFolder(Dataset):
         if not _is_video(ref.clip):
             return super().frame(ref, size)
         with self._lock:
-            image = self._video(ref.clip).frame(_number(ref))
-        return self._fit(image, ref, size)
+            return self._recent(ref, size)
+
+    def _decode(self, ref: FrameRef, size: int | None) -> np.ndarray:
+        image = self._fit(self._video(ref.clip).frame(_number(ref)), ref, size)
+        image.flags.writeable = False  # it is handed out again
+        return image
 
     def _file(self, clip: str) -> Path:
         file = self.root / clip

@@ -81,7 +81,9 @@ def import_published(path: Path) -> PairList:
         try:
             source, driving = neutral(row[0]), neutral(row[1])
             anchor = None if len(row) == 2 or re.fullmatch(r"[\d.]*", row[2].strip()) else neutral(row[2])
-            pairs.append(pair_of(f"{line - 2:0{width}d}", source, driving, _identity(source), _identity(driving), anchor))
+            pairs.append(
+                pair_of(f"{line - 2:0{width}d}", source, driving, _identity(source), _identity(driving), anchor)
+            )
         except DataError as error:
             raise DataError(f"{path}, line {line}: {error}") from None
     sha256 = hashlib.sha256(content).hexdigest()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ import numpy as np
 from protocols import sample_lists, sample_set
 from protocols.augment import augment, different_scale
 from protocols.catalogue import SAME, Protocol
+from protocols.check import check_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.own import open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.published import read_pairs, recognise
 from protocols.sampling import make_pairs
-
-_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -106,29 +104,31 @@ def resolve(
         pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
         provenance["pairs_from"] = "sampled"
         notices.append(f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}")
+    if published := recognise(pairs.sha256):
+        provenance["published"] = published["name"]
+        notices.append(f"this is the published list {published['name']} ({published['summary']})")
     datasets = _open(pairs, roots, cache, sample, progress)
     pairs = _prepare(pairs, protocol, datasets, variant, mode or protocol.mode)
     if limit is not None:
         pairs = pairs.head(limit)
     is_sample = sample_set.NAME in datasets
     frame_size = sample_set.recipe()["size"] if is_sample else protocol.frame_size
-    notices += _check_frames(pairs, datasets, frame_size)
-    if published := recognise(pairs.provenance.get("of", pairs.sha256)) or _known_base(pairs):
-        provenance["published"] = published["name"]
-        notices.append(f"pairs of the published list {published['name']}: {published['summary']}")
+    notices += check_frames(pairs, datasets, frame_size)
     if is_sample:
         why = "asked for" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
         notices.insert(0, f"SAMPLE SET ({why}): these numbers are not comparable with any paper's")
         provenance["sample_set"] = sample_set.content_hash(datasets[sample_set.NAME].root)
         if provenance["sample_set"] != sample_set.recipe()["content_sha256"]:
             notices.append("the sample set's pixels differ from the reference build: numbers may differ slightly")
+    elif others := sorted(set(datasets) - {protocol.dataset}):
+        notices.append(
+            f"the pairs are of {', '.join(others)}, not of {protocol.dataset}: not comparable with a paper's numbers"
+        )
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     return Resolved(protocol, pairs, datasets, is_sample, frame_size, notices, provenance)
 
 
-def _open(
-    pairs: PairList, roots: Mapping[str, Path], cache: Path, sample: bool, progress: bool
-) -> dict[str, Dataset]:
+def _open(pairs: PairList, roots: Mapping[str, Path], cache: Path, sample: bool, progress: bool) -> dict[str, Dataset]:
     """The data sets that a list speaks of."""
     datasets: dict[str, Dataset] = {}
     for name in dict.fromkeys(ref.dataset for ref in pairs.refs()):
@@ -151,12 +151,12 @@ def _prepare(
     augmented = any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs)
     if protocol.transform == "none" and augmented:
         raise DataError(f"{protocol.name} does not stretch frames, but the pair list {pairs.name} does")
-    if protocol.reference == SAME:
-        if lacking := [pair.id for pair in pairs.pairs if pair.target is None]:
-            raise DataError(
-                f"{protocol.name} needs a true result for every pair (both frames of one clip), but "
-                f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})"
-            )
+    lacking = [pair.id for pair in pairs.pairs if pair.target is None]
+    if protocol.reference == SAME and lacking:
+        raise DataError(
+            f"{protocol.name} needs a true result for every pair (both frames of one clip), but "
+            f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})"
+        )
     if protocol.transform == "expression-preserving" and not augmented:
         pairs = different_scale(pairs, variant or protocol.readings[0])
     return _with_anchors(pairs, datasets) if mode.startswith("relative") else pairs
@@ -174,51 +174,6 @@ def _with_anchors(pairs: PairList, datasets: Mapping[str, Dataset]) -> PairList:
     )
     note = {"anchors": "first frame of the driving clip", "without_anchors": pairs.sha256}
     return replace(pairs, pairs=filled, provenance={**pairs.provenance, **note})
-
-
-def _check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) -> list[str]:
-    """Look for every frame and read its size. Returns notices; raises DataError naming all that will not do."""
-    refs = pairs.refs()
-    missing = {ref for name, dataset in datasets.items() for ref in dataset.missing(_of(refs, name))}
-    if missing:
-        roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
-        raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_some(refs, missing)}")
-    bad: dict[FrameRef, str] = {}
-    sizes: Counter[str] = Counter()
-    for ref in refs:
-        dataset = datasets[ref.dataset]
-        try:
-            height, width = dataset.size(ref)
-        except DataError as error:
-            bad[ref] = str(error)
-            continue
-        if height != width and not dataset.crops:
-            bad[ref] = f"{dataset.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}"
-        elif (height, width) != (size, size):
-            sizes[f"{width}x{height}"] += 1
-    if bad:
-        rest = f" ... and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-        raise DataError(f"{len(bad)} of {len(refs)} frames cannot be used: {'; '.join(list(bad.values())[:_NAMED])}{rest}")
-    if not sizes:
-        return []
-    found = ", ".join(f"{count} of {text}" for text, count in sizes.most_common(3))
-    return [f"{sizes.total()} of {len(refs)} frames are not {size}x{size} ({found}); they are resized to it"]
-
-
-def _of(refs: Iterable[FrameRef], name: str) -> list[FrameRef]:
-    return [ref for ref in refs if ref.dataset == name]
-
-
-def _some(refs: Iterable[FrameRef], missing: set[FrameRef]) -> str:
-    names = [str(ref) for ref in refs if ref in missing]
-    return ", ".join(names[:_NAMED]) + (f" ... and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-
-
-def _known_base(pairs: PairList) -> dict[str, Any] | None:
-    """The published list that a list was made of by adding anchors or factors, or by naming a file's content."""
-    if hashed := pairs.provenance.get("file_sha256"):
-        return recognise(hashed)
-    return recognise(pairs.provenance.get("without_anchors", ""))
 
 
 def _how(name: str) -> str:

@@ -45,7 +45,7 @@ class SampleSet(Dataset):
         return [clip for clip, facts in self._clips.items() if split in (None, facts["split"])]
 
     def frames(self, clip: str) -> list[str]:
-        return list(self._clips[clip]["frames"])
+        return list(self._clips[clip]["frames"]) if clip in self._clips else []
 
     def identity(self, clip: str) -> str:
         return self._clips[clip]["identity"]
@@ -92,7 +92,7 @@ def recipe() -> dict[str, Any]:
 
 
 def planned_clips() -> list[dict[str, Any]]:
-    """The clips of the recipe: id, identity, split, file, first and last frame, crop; portraits as clips of one frame."""
+    """The clips of the recipe: id, identity, split, file, first and last frame, crop; a portrait is one frame."""
     stills = [
         still | {"id": f"still/{still['id']}", "identity": still["id"], "split": "still", "first": 0, "last": 0}
         for still in recipe()["stills"]

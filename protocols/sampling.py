@@ -24,7 +24,7 @@ def make_pairs(
 ) -> PairList:
     """Draw `n` different pairs. The same data, strategy and seed give the same list everywhere.
 
-    strategy: one of `STRATEGIES`. split: which clips to draw from; all where the data set has no clips in it.
+    strategy: one of `STRATEGIES`. split: which clips to draw from; layouts without splits give all.
     videos: draw from so many clips only, chosen at random first (the published lists of VoxCeleb1 and TED-talks hold
     100 videos). Raises DataError where the data do not give `n` pairs.
     """
@@ -33,7 +33,9 @@ def make_pairs(
     if n < 1:
         raise DataError(f"at least one pair is needed, not {n}")
     draws = Draws(seed, strategy)
-    clips = dataset.clips(split) or dataset.clips()
+    clips = dataset.clips(split)
+    if not clips:
+        raise DataError(f"data set {dataset.name}: no clips of the split {split!r} in {dataset.root}")
     if videos is not None and videos < len(clips):
         clips = sorted(draws.some(clips, videos))
     draw = STRATEGIES[strategy](_Clips(dataset, clips), draws)

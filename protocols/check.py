@@ -1,0 +1,53 @@
+"""Every frame of a list is looked for before a run begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, PairList
+
+NAMED = 20
+
+
+def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) -> list[str]:
+    """Look for every frame and read the head of its file; `datasets` holds each data set of the list.
+
+    Returns notices. Raises DataError naming (up to `NAMED`) all frames that are missing, or all whose files are no
+    images or have another shape than the data set's.
+    """
+    refs = pairs.refs()
+    missing = {
+        ref for name, dataset in datasets.items() for ref in dataset.missing(ref for ref in refs if ref.dataset == name)
+    }
+    if missing:
+        roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
+        names = [str(ref) for ref in refs if ref in missing]
+        raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}")
+    bad: dict[FrameRef, str] = {}
+    sizes: Counter[str] = Counter()
+    for ref in refs:
+        dataset = datasets[ref.dataset]
+        try:
+            height, width = dataset.size(ref)
+        except DataError as error:
+            bad[ref] = str(error)
+            continue
+        if height != width and not dataset.crops:
+            bad[ref] = f"{dataset.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}"
+        elif (height, width) != (size, size):
+            sizes[f"{width}x{height}"] += 1
+    if bad:
+        raise DataError(f"{len(bad)} of {len(refs)} frames cannot be used: {_first(list(bad.values()), '; ')}")
+    if not sizes:
+        return []
+    found = ", ".join(f"{count} of {text}" for text, count in sizes.most_common(3))
+    how = "cut to their central square and resized" if any(data.crops for data in datasets.values()) else "resized"
+    return [f"{sizes.total()} of {len(refs)} frames are not {size}x{size} ({found}); they are {how}"]
+
+
+def _first(texts: Sequence[str], separator: str) -> str:
+    more = f" ... and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return separator.join(texts[:NAMED]) + more

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from layouts_on_disk import VOX_CLIPS, frames, picture, vox
+from PIL import Image
+
+from protocols.check import check_frames
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.images import read_rgb
+from protocols.own import VideoFolder, open_dataset
+from protocols.pairs import FrameRef, Pair, PairList
+
+VOX_CLIP = "test/" + VOX_CLIPS["id10280"][0]
+
+
+def test_voxceleb_layout(tmp_path: Path):
+    data = open_dataset("vox1", vox(tmp_path, n=3))
+    assert len(data.clips("test")) == 5 and data.clips("train") == []
+    assert VOX_CLIP in data.clips()
+    assert data.identity(VOX_CLIP) == "id10280"
+    assert data.frames(VOX_CLIP) == ["0000000", "0000001", "0000002"]
+    expected = picture(tmp_path / "expected.png", seed=1, size=(64, 64))
+    np.testing.assert_array_equal(data.frame(FrameRef("vox1", VOX_CLIP, "0000001")), expected)
+
+
+@pytest.mark.parametrize("below", ["", "test"])
+def test_hdtf_layout_in_both_arrangements(tmp_path: Path, below: str):
+    frames(tmp_path / below / "WDA_CarolynMaloney1_000.mp4", 2, digits=6, suffix=".jpg")
+    data = open_dataset("hdtf", tmp_path)
+    assert data.clips("test") == ["WDA_CarolynMaloney1_000.mp4"]
+    assert data.missing([FrameRef("hdtf", "WDA_CarolynMaloney1_000.mp4", "000001")]) == []
+
+
+@pytest.mark.parametrize(
+    ("clip", "identity"),
+    [
+        ("WDA_CarolynMaloney1_000.mp4", "CarolynMaloney"),
+        ("WRA_BobGoodlatte0_003.mp4", "BobGoodlatte"),
+        ("WRA_MittRomney_000.mp4", "MittRomney"),
+        ("RD_Radio34_001.mp4", "Radio34"),
+        ("somebody.mp4", "somebody"),
+        ("WDA_007_000.mp4", "WDA_007_000"),
+    ],
+)
+def test_hdtf_identities(tmp_path: Path, clip: str, identity: str):
+    frames(tmp_path / clip, 1, digits=6, suffix=".jpg")
+    assert open_dataset("hdtf", tmp_path).identity(clip) == identity
+
+
+def test_celebv_layout_and_order_of_frames(tmp_path: Path):
+    for name in ("P_Trump_9.jpg_0000000002", "P_Trump_10.jpg_0000000003", "P_Trump_1.jpg_0000000001"):
+        picture(tmp_path / "Donald_Trump" / "Image" / f"{name}.jpg", seed=1)
+    (tmp_path / "Donald_Trump" / "Boundary").mkdir()
+    data = open_dataset("celebv", tmp_path)
+    assert data.clips("test") == ["Donald_Trump"]
+    assert data.frames("Donald_Trump")[0].endswith("_0000000001") and data.frames("Donald_Trump")[2].endswith(
+        "_0000000003"
+    )
+    assert data.frame(FrameRef("celebv", "Donald_Trump", "P_Trump_9.jpg_0000000002")).shape == (256, 256, 3)
+
+
+def test_ted_layout_keeps_its_pixels(tmp_path: Path):
+    frames(tmp_path / "test" / "A2DzsgJSwcc#009831#010018.mp4", 2, size=384)
+    data = open_dataset("ted", tmp_path)
+    (clip,) = data.clips("test")
+    assert data.identity(clip) == "A2DzsgJSwcc"
+    assert data.frame(FrameRef("ted", clip, "0000000"), 384).shape == (384, 384, 3)
+
+
+@pytest.mark.parametrize("name", ["vox1", "vox2", "hdtf", "celebv", "ted", "mine"])
+def test_wrong_roots_say_what_was_expected(tmp_path: Path, name: str):
+    with pytest.raises(DataError, match="not a folder"):
+        open_dataset(name, tmp_path / "nothing")
+    with pytest.raises(DataError, match="expected"):
+        open_dataset(name, tmp_path)
+
+
+def test_pictures_of_every_kind(tmp_path: Path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    rgb = np.stack([grey, grey + 60, grey + 120], -1)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, -1))
+    Image.fromarray(np.dstack([rgb, grey])).save(tmp_path / "alpha.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "alpha.png"), rgb)
+    Image.fromarray(np.dstack([grey, grey])).save(tmp_path / "grey_alpha.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "grey_alpha.png"), np.repeat(grey[..., None], 3, -1))
+    Image.fromarray(rgb).quantize(256).save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "palette.png"), rgb)
+
+
+def test_broken_pictures_are_named(tmp_path: Path):
+    picture(tmp_path / "whole.png", seed=0)
+    picture(tmp_path / "whole.jpg", seed=0)
+    for suffix in (".png", ".jpg"):
+        content = (tmp_path / f"whole{suffix}").read_bytes()
+        (tmp_path / f"cut{suffix}").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
+    for name in ("cut.png", "cut.jpg", "text.png", "empty.png", "deep.png", "absent.png"):
+        with pytest.raises(DataError, match=name) as caught:
+            read_rgb(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_sizes(tmp_path: Path):
+    picture(tmp_path / "clip" / "0.png", seed=0, size=(512, 512))
+    picture(tmp_path / "clip" / "1.png", seed=0, size=(200, 300))
+    data = Dataset("mine", tmp_path)
+    assert data.frame(FrameRef("mine", "clip", "0"), 256).shape == (256, 256, 3)
+    with pytest.raises(DataError, match="1.png: 300x200 pixels, expected a square of 256x256"):
+        data.frame(FrameRef("mine", "clip", "1"), 256)
+
+
+def _pairs(*refs: FrameRef) -> PairList:
+    return PairList("list", 1, tuple(Pair(str(i), ref, ref, ref, None, "a", "a") for i, ref in enumerate(refs)))
+
+
+def test_all_missing_frames_are_named_at_once(tmp_path: Path):
+    data = Dataset("mine", tmp_path)
+    frames(tmp_path / "clip", 1)
+    refs = [FrameRef("mine", "clip", f"{number:07d}") for number in range(31)]
+    with pytest.raises(DataError) as caught:
+        check_frames(_pairs(*refs), {"mine": data}, 256)
+    message = str(caught.value)
+    assert message.startswith("30 of 31 frames are not there")
+    assert message.count("mine/clip/") == 20 and message.endswith("and 10 more")
+
+
+def test_all_unusable_frames_are_named_at_once(tmp_path: Path):
+    frames(tmp_path / "clip", 2)
+    picture(tmp_path / "clip" / "wide.png", seed=0, size=(200, 300))
+    (tmp_path / "clip" / "text.png").write_text("no picture")
+    refs = [FrameRef("mine", "clip", name) for name in ("0000000", "0000001", "wide", "text")]
+    with pytest.raises(DataError, match="2 of 4 frames cannot be used: .*wide.png: 300x200.*; .*text.png"):
+        check_frames(_pairs(*refs), {"mine": Dataset("mine", tmp_path)}, 256)
+    assert check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 256) == []
+    (notice,) = check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 384)
+    assert notice.startswith("2 of 2 frames are not 384x384 (2 of 256x256)")
+
+
+@pytest.mark.parametrize("kind", [Dataset, VideoFolder])
+def test_links_out_of_the_root_are_refused(tmp_path: Path, kind: type[Dataset]):
+    root = tmp_path / "root"
+    picture(tmp_path / "secret" / "0.png", seed=0)
+    root.mkdir()
+    (root / "clip").symlink_to(tmp_path / "secret")
+    (root / "link.png").symlink_to(tmp_path / "secret" / "0.png")
+    ref = FrameRef("mine", "clip", "0") if kind is Dataset else FrameRef("mine", "link.png", "0")
+    for ask in (lambda: kind("mine", root).frame(ref), lambda: kind("mine", root).missing([ref])):
+        with pytest.raises(DataError, match="out of"):
+            ask()
+
+
+def test_the_root_itself_may_be_a_link(tmp_path: Path):
+    vox(tmp_path / "real", n=1)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert open_dataset("vox1", tmp_path / "link").frame(FrameRef("vox1", VOX_CLIP, "0000000")).shape == (64, 64, 3)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, Pair, PairList
+
+# printable names without slashes, dots alone excluded; commas, quotes and non-ASCII letters included
+names = st.text(st.characters(categories=("L", "N", "P", "S"), exclude_characters="/\\"), min_size=1, max_size=12)
+names = names.filter(lambda name: name not in (".", ".."))
+refs = st.builds(FrameRef, names, st.lists(names, min_size=1, max_size=3).map("/".join), names)
+factors = st.floats(0.7, 1.3)
+
+
+@st.composite
+def pair_lists(draw) -> PairList:
+    ids = draw(
+        st.lists(
+            st.from_regex(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,8}", fullmatch=True), min_size=1, max_size=6, unique=True
+        )
+    )
+    optional = st.none() | refs
+    pairs = tuple(
+        Pair(
+            name,
+            draw(refs),
+            draw(refs),
+            draw(optional),
+            draw(optional),
+            draw(names),
+            draw(names),
+            draw(factors),
+            draw(factors),
+        )
+        for name in ids
+    )
+    return PairList("some name", 3, pairs, draw(st.dictionaries(names, names | st.integers())))
+
+
+@given(ref=refs)
+def test_a_frame_survives_as_text(ref: FrameRef):
+    assert FrameRef.parse(str(ref)) == ref
+
+
+@given(pairs=pair_lists())
+def test_frozen_list_reads_back(pairs: PairList, tmp_path_factory):
+    file = tmp_path_factory.mktemp("list") / "pairs.csv"
+    pairs.write(file)
+    back = PairList.read(file)
+    assert back == pairs
+    assert back.sha256 == pairs.sha256
+
+
+@given(pairs=pair_lists(), provenance=st.dictionaries(names, names))
+def test_hash_is_of_the_pairs_alone(pairs: PairList, provenance: dict):
+    assert replace(pairs, provenance=provenance, name="other", version=9).sha256 == pairs.sha256
+
+
+@given(pairs=pair_lists(), data=st.data())
+def test_hash_changes_with_any_field(pairs: PairList, data):
+    position = data.draw(st.integers(0, len(pairs) - 1))
+    pair = pairs.pairs[position]
+    changed = data.draw(
+        st.sampled_from(
+            [
+                replace(pair, source=replace(pair.source, frame=pair.source.frame + "x")),
+                replace(pair, driving=replace(pair.driving, clip=pair.driving.clip + "x")),
+                replace(pair, target=None if pair.target else pair.source),
+                replace(pair, anchor=None if pair.anchor else pair.source),
+                replace(pair, source_identity=pair.source_identity + "x"),
+                replace(pair, driving_identity=pair.driving_identity + "x"),
+                replace(pair, alpha=pair.alpha + 0.000001),
+                replace(pair, beta=pair.beta + 0.000001),
+            ]
+        )
+    )
+    others = pairs.pairs[:position] + (changed,) + pairs.pairs[position + 1 :]
+    assert replace(pairs, pairs=others).sha256 != pairs.sha256
+
+
+def _one(identifier: str = "0000", **changes) -> Pair:
+    frame = FrameRef("vox1", "test/a.mp4", "0000001")
+    return replace(Pair(identifier, frame, frame, frame, None, "a", "a"), **changes)
+
+
+@pytest.mark.parametrize("clip", ["..", "test/../../etc", "/etc", "a//b", "a\\b", ".", "a/./b", "a\0", "", "a\nb"])
+def test_names_cannot_leave_the_root(clip: str):
+    with pytest.raises(DataError):
+        FrameRef("vox1", clip, "0000001")
+    with pytest.raises(DataError):
+        FrameRef("vox1", "test/a.mp4", clip)
+
+
+def test_a_changed_file_is_refused(tmp_path: Path):
+    file = tmp_path / "pairs.csv"
+    PairList("list", 1, (_one(),)).write(file)
+    file.write_text(file.read_text().replace("0000001", "0000002", 1))
+    with pytest.raises(DataError, match="changed since it was frozen"):
+        PairList.read(file)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "id,source\n", "# {}\n", "# [1]\nx\n", '# {"format": 1}\n', "\xff\xfe\n", "# 7\nid\n"]
+)
+def test_other_files_are_refused(tmp_path: Path, text: str):
+    file = tmp_path / "pairs.csv"
+    file.write_text(text)
+    with pytest.raises(DataError, match="not a frozen pair list") as caught:
+        PairList.read(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_error_names_the_line(tmp_path: Path):
+    file = tmp_path / "pairs.csv"
+    PairList("list", 1, (_one("0"), _one("1"))).write(file)
+    file.write_text(file.read_text().replace("\n1,vox1/test/a.mp4", "\n1,vox1/../a.mp4"))
+    with pytest.raises(DataError, match="line 4"):
+        PairList.read(file)
+
+
+def test_ids_are_unique_and_file_names():
+    with pytest.raises(DataError, match="twice"):
+        PairList("list", 1, (_one(), _one()))
+    for bad in ("", "a/b", ".hidden", "a b", "..", "é"):
+        with pytest.raises(DataError, match="pair id"):
+            _one(bad)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_factors_must_be_positive_numbers(value: float):
+    with pytest.raises(DataError, match="alpha"):
+        _one(alpha=value)
+
+
+def test_head_says_what_it_was_cut_from():
+    pairs = PairList("list", 1, tuple(_one(str(number)) for number in range(5)))
+    head = pairs.head(2)
+    assert [pair.id for pair in head.pairs] == ["0", "1"]
+    assert head.provenance == {"first": 2, "of": pairs.sha256}
+    assert pairs.head(7) is pairs
+    with pytest.raises(DataError):
+        pairs.head(0)
+
+
+def test_whole_clips_become_frames():
+    source, driving = FrameRef("vox1", "test/a.mp4", "*"), FrameRef("vox1", "test/b.mp4", "*")
+    pairs = PairList("list", 1, (Pair("0", source, driving, None, None, "a", "b"),))
+    listed = {"test/a.mp4": ["3", "4"], "test/b.mp4": ["5", "6", "7"]}
+    single = pairs.expanded(lambda ref: listed[ref.clip])
+    assert [pair.id for pair in single.pairs] == ["0-5", "0-6", "0-7"]
+    assert {pair.source.frame for pair in single.pairs} == {"3"}
+    assert {pair.anchor.frame for pair in single.pairs} == {"5"}
+    assert all(pair.target is None for pair in single.pairs)
+    assert single.expanded(lambda ref: []) is single
+    with pytest.raises(DataError, match="no frames there"):
+        pairs.expanded(lambda ref: [])
+
+
+def test_unwritable_place(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        PairList("list", 1, (_one(),)).write(tmp_path / "file" / "pairs.csv")

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from layouts_on_disk import VOX_CLIPS, frames, picture, vox
+
+from protocols import catalogue, sample_lists
+from protocols.augment import READINGS, augment
+from protocols.errors import DataError
+from protocols.own import open_dataset
+from protocols.pairs import PairList
+from protocols.resolve import resolve
+from protocols.sampling import make_pairs
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return vox(tmp_path_factory.mktemp("vox"), n=24)
+
+
+def small(name: str, n: int = 40):
+    return replace(catalogue.get(name), n=n)
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_protocol_has_a_sample_form(name: str, sample_set: Path):
+    found = resolve(catalogue.get(name), {}, sample_set.parent)
+    assert found.is_sample and found.frame_size == 256
+    assert found.notices[0].startswith("SAMPLE SET (no folder is configured for")
+    loaded = found.load(found.pair_list.pairs[0])
+    assert loaded.source.shape == loaded.driving.shape == (256, 256, 3) and loaded.source.dtype == np.uint8
+    assert (loaded.target is None) == (found.protocol.reference == "cross-identity")
+    assert (loaded.anchor is None) == (found.protocol.mode == "absolute")
+
+
+def test_sample_set_outright(sample_set: Path, root: Path):
+    found = resolve(catalogue.get("vox1-sameid"), {"vox1": root}, sample_set.parent, sample=True)
+    assert found.is_sample and "asked for" in found.notices[0]
+    assert found.pair_list == sample_lists.load("sameid")
+
+
+def test_fall_back_can_be_forbidden(sample_set: Path):
+    protocol = catalogue.get("vox1-sameid")
+    with pytest.raises(DataError, match="needs the data set vox1: give its folder with --data vox1=PATH"):
+        resolve(protocol, {"hdtf": Path("/x")}, sample_set.parent, require_data=True)
+    with pytest.raises(DataError, match="asked for and forbidden"):
+        resolve(protocol, {}, sample_set.parent, require_data=True, sample=True)
+
+
+def test_wrong_root_never_falls_back(tmp_path: Path):
+    protocol = catalogue.get("vox1-sameid")
+    with pytest.raises(DataError, match="not a folder"):
+        resolve(protocol, {"vox1": tmp_path / "absent"}, tmp_path)
+    with pytest.raises(DataError, match="expected test/<id>#<video>"):
+        resolve(protocol, {"vox1": tmp_path}, tmp_path)
+
+
+def test_pairs_drawn_from_the_root(root: Path, tmp_path: Path):
+    first = resolve(small("vox1-sameid"), {"vox1": root}, tmp_path)
+    assert not first.is_sample and len(first.pair_list) == 40 and first.frame_size == 256
+    assert first.provenance["pairs_from"] == "sampled"
+    assert resolve(small("vox1-sameid"), {"vox1": root}, tmp_path).pair_list == first.pair_list
+    assert resolve(small("vox1-sameid"), {"vox1": root}, tmp_path, seed=1).pair_list != first.pair_list
+    assert any("they are resized" in notice for notice in first.notices)  # the test's frames are 64 pixels wide
+    loaded = first.load(first.pair_list.pairs[0])
+    np.testing.assert_array_equal(loaded.driving, loaded.target)
+
+
+def test_cross_identity_gets_anchors(root: Path, tmp_path: Path):
+    found = resolve(small("vox1-crossid"), {"vox1": root}, tmp_path)
+    assert all(
+        pair.anchor.frame == "0000000" and pair.anchor.clip == pair.driving.clip for pair in found.pair_list.pairs
+    )
+    absolute = resolve(small("vox1-crossid"), {"vox1": root}, tmp_path, mode="absolute")
+    assert all(pair.anchor is None for pair in absolute.pair_list.pairs)
+    assert found.pair_list.provenance["without_anchors"] == absolute.pair_list.sha256
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_different_scale(root: Path, tmp_path: Path, reading: str):
+    found = resolve(small("vox1-diffscale"), {"vox1": root}, tmp_path, variant=reading, mode="relative")
+    assert len(found.pair_list) == 80
+    pair = found.pair_list.pairs[0]
+    loaded, data = found.load(pair), found.datasets["vox1"]
+    truth = data.frame(pair.driving, 256)
+    np.testing.assert_array_equal(loaded.target, truth)
+    np.testing.assert_array_equal(loaded.driving, augment(truth, pair.alpha, pair.beta))
+    np.testing.assert_array_equal(loaded.anchor, augment(data.frame(pair.anchor, 256), pair.alpha, pair.beta))
+    np.testing.assert_array_equal(loaded.source, data.frame(pair.source, 256))
+    assert (loaded.driving != truth).any()
+
+
+def test_limit_takes_the_first(sample_set: Path):
+    found = resolve(catalogue.get("vox1-diffscale"), {}, sample_set.parent, limit=3)
+    assert found.pair_list.pairs == sample_lists.load("diffscale").pairs[:3]
+
+
+def test_unknown_reading(sample_set: Path):
+    with pytest.raises(DataError, match="vox1-sameid has no reading 'two-draws'"):
+        resolve(catalogue.get("vox1-sameid"), {}, sample_set.parent, variant="two-draws")
+    with pytest.raises(DataError, match="known: two-draws, draw-plus-original"):
+        resolve(catalogue.get("vox1-diffscale"), {}, sample_set.parent, variant="x")
+
+
+def _published(folder: Path, n: int) -> Path:
+    clip = VOX_CLIPS["id10280"][0]
+    lines = [f"/x/vox1_frames/test/{clip}/0000000.png,/x/vox1_frames/test/{clip}/{k:07d}.png" for k in range(1, n + 1)]
+    file = folder / "list.csv"
+    file.write_text("\n".join(["source,driving,frame", *lines, ""]))
+    return file
+
+
+def test_list_from_a_file(root: Path, tmp_path: Path):
+    found = resolve(catalogue.get("vox1-sameid"), {"vox1": root}, tmp_path, pair_file=_published(tmp_path, 5))
+    assert len(found.pair_list) == 5 and found.provenance["pairs_from"] == "file"
+    scaled = resolve(catalogue.get("vox1-diffscale"), {"vox1": root}, tmp_path, pair_file=_published(tmp_path, 5))
+    assert len(scaled.pair_list) == 10
+    scaled.pair_list.write(tmp_path / "frozen.csv")
+    again = resolve(catalogue.get("vox1-diffscale"), {"vox1": root}, tmp_path, pair_file=tmp_path / "frozen.csv")
+    assert again.pair_list == scaled.pair_list
+
+
+def test_a_list_needs_its_data(sample_set: Path, root: Path, tmp_path: Path):
+    file = _published(tmp_path, 30)
+    protocol = catalogue.get("vox1-sameid")
+    with pytest.raises(DataError, match="7 of 31 frames are not there .*0000024, .*0000030$"):
+        resolve(protocol, {"vox1": root}, tmp_path, pair_file=file)
+    with pytest.raises(DataError, match="the pair list is of the data set vox1: give its folder"):
+        resolve(protocol, {}, sample_set.parent, pair_file=file)
+    with pytest.raises(DataError, match="the sample set is asked for"):
+        resolve(protocol, {"vox1": root}, sample_set.parent, pair_file=file, sample=True)
+
+
+def test_a_list_must_fit_its_protocol(sample_set: Path, tmp_path: Path):
+    sample_lists.load("crossid").write(tmp_path / "cross.csv")
+    with pytest.raises(DataError, match="122 of 122 pairs of sample-crossid have none"):
+        resolve(catalogue.get("vox1-sameid"), {}, sample_set.parent, pair_file=tmp_path / "cross.csv")
+    sample_lists.load("diffscale").write(tmp_path / "scaled.csv")
+    with pytest.raises(DataError, match="does not stretch frames"):
+        resolve(catalogue.get("vox1-sameid"), {}, sample_set.parent, pair_file=tmp_path / "scaled.csv")
+
+
+def test_whole_clips_of_a_list(root: Path, tmp_path: Path):
+    names = VOX_CLIPS["id10280"][0], VOX_CLIPS["id10283"][0]
+    (tmp_path / "clips.csv").write_text(f"source,driving,frame\n{names[0]},{names[1]},0.0\n")
+    found = resolve(catalogue.get("vox1-crossid"), {"vox1": root}, tmp_path, pair_file=tmp_path / "clips.csv", limit=7)
+    assert [pair.driving.frame for pair in found.pair_list.pairs] == [f"{number:07d}" for number in range(7)]
+
+
+def test_own_data_under_a_protocol(tmp_path: Path):
+    frames(tmp_path / "mine" / "anna", 4)
+    data = open_dataset("mine", tmp_path / "mine")
+    make_pairs(data, "same-identity", 6, 0).write(tmp_path / "list.csv")
+    found = resolve(
+        catalogue.get("vox1-sameid"), {"mine": tmp_path / "mine"}, tmp_path, pair_file=tmp_path / "list.csv"
+    )
+    assert any("of mine, not of vox1" in notice for notice in found.notices)
+    assert not found.is_sample
+
+
+def test_frames_that_cannot_be_used_stop_the_run(tmp_path: Path):
+    frames(tmp_path / "mine" / "anna", 2)
+    picture(tmp_path / "mine" / "anna" / "0000001.png", seed=0, size=(200, 300))
+    data = open_dataset("mine", tmp_path / "mine")
+    make_pairs(data, "same-identity", 2, 0).write(tmp_path / "list.csv")
+    with pytest.raises(DataError, match="0000001.png: 300x200 pixels, expected a square of 256x256"):
+        resolve(catalogue.get("vox1-sameid"), {"mine": tmp_path / "mine"}, tmp_path, pair_file=tmp_path / "list.csv")
+
+
+def test_the_published_list_is_named(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from protocols import published
+
+    pairs = published.import_published(_published(tmp_path, 5))
+    entry = {"name": "known", "summary": "five pairs", "file_sha256": None, "sha256": pairs.sha256}
+    monkeypatch.setattr(published, "known_lists", lambda: (entry,))
+    found = resolve(catalogue.get("vox1-diffscale"), {"vox1": root}, tmp_path, pair_file=tmp_path / "list.csv")
+    assert found.provenance["published"] == "known"
+    assert "this is the published list known (five pairs)" in found.notices
+    assert PairList is type(found.pair_list)
+
+
+def test_catalogue():
+    assert catalogue.names() == [
+        "vox1-sameid", "vox1-crossid", "vox1-diffscale", "celebv-crossid", "vox2-sameid",
+        "hdtf-sameid", "hdtf-crossid", "ted-sameid", "vox1-seenid",
+    ]  # fmt: skip
+    from protocols.published import known_lists
+
+    known = {entry["name"]: entry for entry in known_lists()}
+    for protocol in map(catalogue.get, catalogue.names()):
+        assert protocol.sample in sample_lists.NAMES
+        for name in protocol.published:
+            assert known[name]["dataset"] == protocol.dataset and known[name]["reference"] == protocol.reference
+    with pytest.raises(DataError, match="vox1-diffscale"):
+        catalogue.get("vox1-difscale")
