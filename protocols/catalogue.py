@@ -165,7 +165,7 @@ _PROTOCOLS = (
     Protocol(
         name="vox1-seenid",
         version=1,
-        summary="VoxCeleb1, same identity, people seen in training: 500 videos of the training split. No published list.",
+        summary="VoxCeleb1, same identity, people seen in training: 500 training videos. No list is published.",
         dataset="vox1",
         strategy="seen-identity",
         split="train",
