@@ -103,7 +103,9 @@ def resolve(
         options = {"split": protocol.split, "videos": protocol.videos}
         pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
         provenance["pairs_from"] = "sampled"
-        notices.append(f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}, no published list")
+        notices.append(
+            f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}, no published list"
+        )
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
