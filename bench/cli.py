@@ -140,6 +140,20 @@ def train(
 
 
 @app.command()
+def speed(
+    models: Annotated[str, typer.Option(help="Comma-separated model names.")] = "fomm,mcnet,tpsm",
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Markdown file to write.")] = None,
+    weights: Weights = None,
+) -> None:
+    """What models, metrics and detectors cost on this machine, beside the usual libraries."""
+    from bench.speed import run
+
+    run(_split(models), config.load((), weights), pairs, rounds, out, console)
+
+
+@app.command()
 def doctor(weights: Weights = None) -> None:
     """What is on this machine, what is missing, and where to put it."""
     from bench.doctor import render
