@@ -68,6 +68,7 @@ def evaluate(
         measured = [(pair, frames, outcomes[pair.id].frame) for pair, frames in good]
         rows = pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch])
         rows = rows.merge(_measure(measurer, [entry for entry in measured if entry[2] is not None]), "left", "pair")
+        rows.loc[rows["status"] == "failed", measurer.reason_columns()] = "no frame"
         for pair, _, frame in measured:
             if frame is not None:
                 write_png(run.frame_file(model.label, pair.id), frame)

@@ -67,6 +67,10 @@ class Measurer:
         kinds = {name: "float64" for name in names} | {f"{name}.reason": "str" for name in names}
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
+    def reason_columns(self) -> list[str]:
+        """The names of the columns that say why a metric has no value."""
+        return [f"{definition.name}.reason" for definition in self.definitions]
+
     def describe_metrics(self) -> list[dict[str, Any]]:
         """The manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
         return [self._describe(definition) for definition in self.asked]

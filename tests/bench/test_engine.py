@@ -1,0 +1,147 @@
+"""The engine: failures stay alone, what is finished is kept, batches do not matter."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from baselines.predictor import ModelError, Predictor
+from bench import detectors
+from bench.engine import Model, evaluate, pair_seed
+from bench.measure import Measurer
+from bench.rundir import RunDirectory
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, Pair, PairList
+from protocols.resolve import LoadedPair
+
+CPU = torch.device("cpu")
+
+
+class Dimmed(Predictor):
+    """Half the source's brightness; subclasses misbehave for some pairs."""
+
+    name = "dimmed"
+    frame_size = 16
+
+    def predict(self, batch, mode):
+        return torch.stack([self.one(name, frame) for name, frame in zip(batch.ids, batch.source)])
+
+    def one(self, name, frame):
+        return frame * 0.5
+
+
+def resolved(n=7, unreadable=()):
+    """A stand-in for a resolved protocol with random frames of 16 pixels."""
+
+    def pair(number):
+        source, driving = (FrameRef("mine", "clip", f"{number + offset:07d}") for offset in (0, 1))
+        return Pair(f"{number:04d}", source, driving, driving, None, "a", "a")
+
+    def load(pair):
+        if pair.id in unreadable:
+            raise DataError(f"{pair.source.frame}.png cannot be read")
+        frames = np.random.default_rng(int(pair.id)).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+        return LoadedPair(frames[0], frames[1], frames[1], None)
+
+    return SimpleNamespace(pair_list=PairList("mine", 1, tuple(pair(number) for number in range(n))), load=load)
+
+
+@pytest.fixture
+def measurer():
+    return Measurer(["psnr", "l1"], detectors.choose("embedded", None, kinds=set()), "same-identity", CPU)
+
+
+def run(predictor, measurer, folder, data=None, batch_size=3, progress=lambda n: None):
+    model = Model(predictor.name, predictor, "absolute")
+    options = {"device": CPU, "batch_size": batch_size, "seed": 0, "progress": progress}
+    return evaluate(model, data or resolved(), measurer, RunDirectory(folder), **options)
+
+
+def test_values_are_those_of_the_definition(measurer, tmp_path):
+    rows = run(Dimmed(), measurer, tmp_path)
+    frames = resolved().load(SimpleNamespace(id="0003"))
+    dimmed = np.round(frames.source.astype(np.float32) / 255 * 0.5 * 255)
+    expected = np.abs(dimmed - frames.target.astype(np.float64)).mean() / 255
+    assert rows.loc[3, "l1"] == pytest.approx(expected, abs=1e-6)
+    assert rows["pair"].tolist() == [f"{number:04d}" for number in range(7)]
+    assert (rows["status"] == "ok").all()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 50])
+def test_batches_do_not_matter(measurer, tmp_path, batch_size):
+    one, other = (
+        run(Dimmed(), measurer, tmp_path / str(size), batch_size=size).drop(columns="seconds")
+        for size in (3, batch_size)
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_nan_fails_its_pair_only(measurer, tmp_path):
+    class Holes(Dimmed):
+        def one(self, name, frame):
+            return frame * float("nan") if name == "0002" else frame * 0.5
+
+    rows = run(Holes(), measurer, tmp_path)
+    assert rows["status"].tolist() == ["ok", "ok", "failed", "ok", "ok", "ok", "ok"]
+    assert "finite" in rows.loc[2, "error"]
+    assert rows["l1"].isna().tolist() == [False, False, True, False, False, False, False]
+    assert rows.loc[2, "l1.reason"] == "no frame"
+    sound = run(Dimmed(), measurer, tmp_path / "sound")
+    assert rows["l1"].drop(2).tolist() == sound["l1"].drop(2).tolist()
+
+
+def test_an_exception_fails_its_pair_only(measurer, tmp_path):
+    class Crashes(Dimmed):
+        def one(self, name, frame):
+            if name == "0004":
+                raise RuntimeError("out of luck")
+            return frame * 0.5
+
+    rows = run(Crashes(), measurer, tmp_path)
+    assert rows.loc[rows["status"] == "failed", "pair"].tolist() == ["0004"]
+    assert rows.loc[4, "error"] == "RuntimeError: out of luck"
+
+
+def test_an_unreadable_frame_fails_its_pair_only(measurer, tmp_path):
+    rows = run(Dimmed(), measurer, tmp_path, resolved(unreadable=("0000", "0001", "0002", "0006")))
+    assert (rows["status"] == "failed").tolist() == [True, True, True, False, False, False, True]
+    assert "cannot be read" in rows.loc[0, "error"]
+
+
+def test_a_wrong_shape_stops_the_run(measurer, tmp_path):
+    class Small(Dimmed):
+        def one(self, name, frame):
+            return frame[:, ::2, ::2]
+
+    with pytest.raises(ModelError, match="shape"):
+        run(Small(), measurer, tmp_path)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(measurer, tmp_path):
+    class Counting(Dimmed):
+        seen = []
+
+        def one(self, name, frame):
+            self.seen.append(name)
+            return frame * 0.5
+
+    def stop_after_two_batches(n, state={"calls": 0}):
+        state["calls"] += 1
+        if state["calls"] == 3:  # the first call tells of earlier work
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Counting(), measurer, tmp_path, progress=stop_after_two_batches)
+    resumed = run(Counting(), measurer, tmp_path)
+    assert sorted(Counting.seen) == [f"{number:04d}" for number in range(7)]
+    whole = run(Dimmed(), measurer, tmp_path / "whole")
+    pd.testing.assert_frame_equal(
+        resumed.drop(columns=["seconds", "model"]), whole.drop(columns=["seconds", "model"])
+    )
+
+
+def test_pair_seeds_depend_on_pair_and_seed_alone():
+    assert pair_seed(0, "0001") == pair_seed(0, "0001")
+    assert len({pair_seed(seed, name) for seed in (0, 1) for name in ("0001", "0002")}) == 4
