@@ -129,6 +129,7 @@ def _work(
 ) -> pd.DataFrame:
     """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
     directory.write_json("manifest.json", plan | {"state": "running"})
+    resolved.pair_list.write(directory.path / "pairs.csv")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     samples, timings = [], {}
     try:

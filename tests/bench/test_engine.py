@@ -127,9 +127,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(measurer, tmp_path):
             self.seen.append(name)
             return frame * 0.5
 
-    def stop_after_two_batches(n, state={"calls": 0}):
-        state["calls"] += 1
-        if state["calls"] == 3:  # the first call tells of earlier work
+    calls = []
+
+    def stop_after_two_batches(n):
+        calls.append(n)
+        if len(calls) == 3:  # the first call tells of earlier work
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
