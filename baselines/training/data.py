@@ -1,0 +1,134 @@
+"""Training frames in memory, and batches of pairs from them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from baselines.blocks.grid import coordinate_grid, warp
+from baselines.predictor import ModelError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a training pair; angles in degrees, shifts as shares of half the frame's side.
+
+    shared_*: one affine motion for source and driving, with probability `shared`: other poses of the head.
+    own_*: one more for the driving frame alone, with probability `own`: more motion than the short clips have.
+    The affine noise of FOMM's equivariance loss plays no part here. Colour jitter is FOMM's 0.1 each.
+    """
+
+    shared: float = 0.6
+    shared_angle: float = 25.0
+    shared_scale: float = 0.15
+    shared_shift: float = 0.10
+    own: float = 0.25
+    own_angle: float = 10.0
+    own_scale: float = 0.08
+    own_shift: float = 0.06
+    colour: float = 0.1
+
+
+class TrainingFrames:
+    """All frames of a folder of clips ``root/<clip>/<frame>.png``, square and of one size, as uint8.
+
+    sha256: hash over clip and frame names and the decoded pixels, in sorted order.
+    """
+
+    def __init__(self, root: Path, clips: list[str] | None = None):
+        folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        if clips is not None:
+            folders = [path for path in folders if path.name in clips]
+        digest = hashlib.sha256()
+        frames, self.ranges = [], []
+        for folder in folders:
+            files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg"))
+            if len(files) < 2:
+                continue
+            self.ranges.append((len(frames), len(frames) + len(files)))
+            for file in files:
+                with Image.open(file) as image:
+                    pixels = np.array(image.convert("RGB"))
+                digest.update(f"{folder.name}/{file.stem}".encode())
+                digest.update(pixels.tobytes())
+                frames.append(pixels)
+        if not frames:
+            raise ModelError(f"no clip with at least two frames in {root}")
+        shapes = {frame.shape for frame in frames}
+        if len(shapes) > 1 or frames[0].shape[0] != frames[0].shape[1]:
+            raise ModelError(f"training frames in {root} must be square and of one size, found {sorted(shapes)}")
+        self.frames = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
+        self.sha256 = digest.hexdigest()
+        # Square root: a long clip counts more than a short one, but does not drown it.
+        self.weights = torch.tensor([math.sqrt(end - start) for start, end in self.ranges])
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def batch(self, count: int, side: int, rng: torch.Generator, aug: Augmentation) -> tuple[Tensor, Tensor]:
+        """(source, driving), each ``(count, 3, side, side)`` float32 in [0, 1]; two frames of one clip a pair."""
+        clips = torch.multinomial(self.weights, count, replacement=True, generator=rng)
+        indices = []
+        for clip in clips.tolist():
+            start, end = self.ranges[clip]
+            indices.append(start + torch.randperm(end - start, generator=rng)[:2])
+        chosen = self.frames[torch.stack(indices, dim=1).flatten()].float() / 255
+        if chosen.shape[2] != side:
+            chosen = F.adaptive_avg_pool2d(chosen, side)
+        source, driving = augment(*chosen.chunk(2), rng, aug)
+        return source, driving
+
+
+def augment(source: Tensor, driving: Tensor, rng: torch.Generator, aug: Augmentation) -> tuple[Tensor, Tensor]:
+    """Flip, colour and affine changes of pairs ``(N, 3, S, S)`` in [0, 1]; the same colours for both frames."""
+    count = len(source)
+
+    def draw(*shape: int) -> Tensor:
+        return 2 * torch.rand(count, *shape, generator=rng) - 1
+
+    flip = (draw() < 0)[:, None, None, None]
+    source, driving = (torch.where(flip, x.flip(3), x) for x in (source, driving))
+    gain, contrast, saturation = (1 + aug.colour * draw(1, 1, 1) for _ in range(3))
+
+    def colour(x: Tensor, mean: Tensor) -> Tensor:
+        x = (x - mean) * contrast + mean * gain
+        grey = x.mean(1, keepdim=True)
+        return (grey + (x - grey) * saturation).clamp(0, 1)
+
+    mean = source.mean((1, 2, 3), keepdim=True)
+    source, driving = colour(source, mean), colour(driving, mean)
+    shared = _affine(draw(4), (draw() + 1) / 2 < aug.shared, aug.shared_angle, aug.shared_scale, aug.shared_shift)
+    own = _affine(draw(4), (draw() + 1) / 2 < aug.own, aug.own_angle, aug.own_scale, aug.own_shift)
+    return _apply(source, shared), _apply(driving, _compose(shared, own))
+
+
+def _affine(noise: Tensor, active: Tensor, angle: float, scale: float, shift: float) -> Tensor:
+    """``(N, 4)`` uniform noise in [-1, 1] to ``(N, 2, 3)`` similarity transforms; identity where not active."""
+    noise = noise * active[:, None]
+    turn = noise[:, 0] * math.radians(angle)
+    size = torch.exp(noise[:, 1] * scale)
+    cos, sin = size * torch.cos(turn), size * torch.sin(turn)
+    return torch.stack([cos, -sin, shift * noise[:, 2], sin, cos, shift * noise[:, 3]], dim=1).view(-1, 2, 3)
+
+
+def _compose(first: Tensor, second: Tensor) -> Tensor:
+    """The map z -> first(second(z))."""
+    linear = first[:, :, :2] @ second[:, :, :2]
+    offset = first[:, :, :2] @ second[:, :, 2:] + first[:, :, 2:]
+    return torch.cat([linear, offset], dim=2)
+
+
+def _apply(frames: Tensor, affine: Tensor) -> Tensor:
+    """Frames sampled at affine(z), mirrored at the border."""
+    side = frames.shape[2]
+    grid = coordinate_grid(side, side, frames).view(1, -1, 2)
+    flow = (grid @ affine[:, :, :2].transpose(1, 2) + affine[:, None, :, 2]).view(-1, side, side, 2)
+    return warp(frames, flow, align_corners=True, padding="reflection").clamp(0, 1)

