@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.detectors.base import Detection, DerivedDetector, Detector
+from bench.detectors.base import DerivedDetector, Detection, Detector
 
 FILE = "detections-v1.sqlite"
 _TABLE = "CREATE TABLE IF NOT EXISTS detections (key BLOB PRIMARY KEY, vals BLOB, reason TEXT) WITHOUT ROWID"
@@ -80,7 +80,7 @@ class Store:
         self._connection = connection
 
     def _give_up(self, error: sqlite3.Error) -> None:
-        """Go on without the file where it cannot be used just now (read-only, locked, disk full), or anew if damaged."""
+        """Go on without the file while it cannot be used (read-only, locked, disk full); begin anew if damaged."""
         self._connection = None
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             with contextlib.suppress(OSError, sqlite3.Error):

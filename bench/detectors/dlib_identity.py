@@ -11,7 +11,7 @@ from pathlib import Path
 import dlib
 import numpy as np
 
-from bench.detectors.base import Detection, DerivedDetector, Detector
+from bench.detectors.base import DerivedDetector, Detection, Detector
 from bench.detectors.dlib68 import WIDTH, model_file
 from bench.detectors.weights import short_hash
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.detectors.base import Detection, DerivedDetector
+from bench.detectors.base import DerivedDetector, Detection
 
 # Unit: (threshold, scale). A measure at the threshold gives 0.5; one scale beyond it 0.73. A negative scale: active
 # when the measure is small.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bench.detectors.base import Detection, DerivedDetector
+from bench.detectors.base import DerivedDetector, Detection
 from bench.detectors.dlib68 import WIDTH
 
 FOCAL = 1.2  # focal length over the frame's width: a portrait lens; the frames come without camera data

@@ -148,8 +148,8 @@ def _branch(state: dict[str, Tensor], key: str, kind: str, stride: int, x: Tenso
         return _conv(state, f"{key}.4_conv", f"{key}.5_bn", reduced, stride)
     if kind == "1x1":
         return _conv(state, f"{key}.1_conv", f"{key}.2_bn", x)
-    if kind == "l2":  # root of the sum, not of the mean, of squares
-        pooled = (F.avg_pool2d(x.square(), 3, 3) * 9).sqrt()
-    else:
-        pooled = F.max_pool2d(x, 3, 2)
-    return pooled if kind == "max-bare" else _conv(state, f"{key}.2_conv", f"{key}.3_bn", pooled)
+    if kind == "max-bare":
+        return F.max_pool2d(x, 3, 2)
+    # The L2 pool is the root of the sum, not of the mean, of nine squares.
+    pooled = (F.avg_pool2d(x.square(), 3, 3) * 9).sqrt() if kind == "l2" else F.max_pool2d(x, 3, 2)
+    return _conv(state, f"{key}.2_conv", f"{key}.3_bn", pooled)

@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import types
+import warnings
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -21,23 +22,25 @@ import numpy as np
 import torch
 
 from bench.detectors import torchvision_repair
-from bench.detectors.base import NO_FACE, Detection, DerivedDetector, Detector
+from bench.detectors.base import NO_FACE, DerivedDetector, Detection, Detector
 from bench.detectors.weights import package_folder, short_hash
 from bench.errors import UserError
 
-# Hub repository and file of each network that is used.
-FILES = {
-    "py-feat/retinaface_r34": ("model.safetensors",),
-    "py-feat/mobilefacenet": ("mobilefacenet_model_best.pth.tar",),
-    "py-feat/xgb_au": ("xgb_au_classifier_v2.skops",),
-    "py-feat/pose_mlp_v2": ("pose_mlp_v2.safetensors", "pose_mlp_v2.json"),
-}
+# The files of the networks that are used: hub repository, file, and the file's older name where py-feat takes it too.
+FILES = (
+    ("py-feat/retinaface_r34", "model.safetensors", "retinaface_r34.safetensors"),
+    ("py-feat/mobilefacenet", "mobilefacenet_model_best.pth.tar", None),
+    ("py-feat/xgb_au", "xgb_au_classifier_v2.skops", "xgb_au_classifier.skops"),
+    ("py-feat/pose_mlp_v2", "pose_mlp_v2.safetensors", None),
+    ("py-feat/pose_mlp_v2", "pose_mlp_v2.json", None),
+)
 ANGLES = ("Pitch", "Yaw", "Roll")
 UNIT_COUNT = 20
+SCORE = 0.5  # py-feat's own threshold for a face
 
 
 class PyFeat(Detector):
-    """Pitch, yaw, roll in degrees and then 20 action units of the face with the best score: what the two below share."""
+    """What the two below share: pitch, yaw, roll in degrees, then 20 action units, of the face with the best score."""
 
     kind, name, proxy, shape = "pyfeat", "py-feat", False, (len(ANGLES) + UNIT_COUNT,)
 
@@ -48,21 +51,29 @@ class PyFeat(Detector):
 
     @property
     def signature(self) -> str:
-        files = ",".join(short_hash(file) for files in weight_files().values() for file in files if file)
-        return f"{self.name};v:1;weights:{files};face:best;angles:deg;library:{metadata.version('py-feat')}"
+        files = ",".join(short_hash(file) for file in weight_files() if file)
+        return f"{self.name};v:1;weights:{files};face:best;finder:retinaface;pose:landmark-mlp;units:xgb;angles:deg;library:{metadata.version('py-feat')}"
 
     @cached_property
     def _detector(self) -> Any:
         feat = load_package()
-        return feat.Detectorv1(emotion_model=None, identity_model=None, gaze_model=None, device=self.device)
+        with warnings.catch_warnings():  # it warns that the pose comes from landmarks; the signature says so
+            warnings.simplefilter("ignore")
+            return feat.Detectorv1(emotion_model=None, identity_model=None, gaze_model=None, device=self.device)
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
         return [self._one(frame) for frame in frames]
 
     def _one(self, frame: np.ndarray) -> Detection:
         image = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None]
-        with torch.inference_mode(), contextlib.redirect_stderr(io.StringIO()):  # it draws a progress bar every time
-            table = self._detector.detect(image, data_type="tensor", progress_bar=False)
+        try:
+            with torch.inference_mode(), contextlib.redirect_stderr(io.StringIO()):  # it draws progress bars there
+                table = self._detector.detect(
+                    image, data_type="tensor", progress_bar=False, face_detection_threshold=SCORE
+                )
+        except (RuntimeError, ValueError) as error:  # a box without area, for one; release 2.1.5 without any box, too
+            empty = not any(box[4] >= SCORE for box in self._detector.facepose_detector(image.float())[0])
+            return Detection(None, NO_FACE if empty else f"py-feat failed: {str(error).splitlines()[0]}")
         table = table[table["FaceScore"].notna()]
         if table.empty:
             return Detection(None, NO_FACE)
@@ -114,16 +125,13 @@ def load_package() -> types.ModuleType:
     return importlib.import_module("feat")
 
 
-def weight_files() -> dict[str, tuple[Path | None, ...]]:
-    """For each hub repository its files where they lie, None where one is missing.
+def weight_files() -> list[Path | None]:
+    """For each of `FILES` where it lies, or None.
 
     py-feat keeps them inside its own package, in the hub's cache layout, and looks nowhere else.
     """
-    folder = resources()
-    return {
-        repository: tuple(_cached(folder, repository, name) if folder else None for name in names)
-        for repository, names in FILES.items()
-    }
+    return [_cached(repository, name) or (_cached(repository, older) if older else None)
+            for repository, name, older in FILES]
 
 
 def resources() -> Path | None:
@@ -136,19 +144,15 @@ def missing() -> list[str]:
     """What keeps this detector from working, in words."""
     if importlib.util.find_spec("feat") is None:
         return ["the package py-feat is not installed"]
-    return [
-        f"{repository}/{name} is not in {resources()}"
-        for repository, files in weight_files().items()
-        for name, file in zip(FILES[repository], files)
-        if file is None
-    ]
+    absent = [f"{repository}/{name}" for (repository, name, _), file in zip(FILES, weight_files()) if file is None]
+    return [f"{', '.join(absent)} not in {resources()}"] if absent else []
 
 
-def _cached(folder: Path, repository: str, name: str) -> Path | None:
+def _cached(repository: str, name: str) -> Path | None:
     """A file of the hub's cache: the snapshot that ``refs/main`` names."""
-    base = folder / f"models--{repository.replace('/', '--')}"
-    reference = base / "refs" / "main"
-    if not reference.is_file():
+    folder = resources()
+    base = folder / f"models--{repository.replace('/', '--')}" if folder else None
+    if base is None or not (base / "refs" / "main").is_file():
         return None
-    file = base / "snapshots" / reference.read_text(encoding="utf-8").strip() / name
+    file = base / "snapshots" / (base / "refs" / "main").read_text(encoding="utf-8").strip() / name
     return file if file.is_file() else None

@@ -47,7 +47,7 @@ def check_name(name: str) -> None:
 
 
 def kinds(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors that families or definitions need, "perceptual" for those of LPIPS; UserError if unknown."""
+    """The kinds of detectors that families or definitions need, "perceptual" for LPIPS; UserError for unknown names."""
     for name in names:
         check_name(name)
     wanted = [d for d in DEFINITIONS.values() if {d.name, d.family} & set(names)]
