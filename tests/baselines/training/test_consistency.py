@@ -26,7 +26,7 @@ def test_memory_consistency_equals_the_reference_with_its_gradients() -> None:
         state = {key: value for key, value in state.items() if not key.endswith("down.weight")}
         missing, unexpected = parts[name].load_state_dict(state, strict=False)
         assert not unexpected and all(key.endswith("down.weight") for key in missing)
-    source, driving = image_pair(256, REFERENCE["seeds"]["pair"])
+    source, driving = image_pair(REFERENCE["seeds"]["pair"], 256)
     made = network.generate(source, network.detect(source), network.detect(driving), network.noise([0], source))
     levels = [losses.memory_consistency(c.projected, c.value) for c in made.compensations]
     for found, expected in zip(levels, REFERENCE["consistency"].values(), strict=True):
