@@ -1,0 +1,39 @@
+"""The two bounds that every honest table needs: what doing nothing scores, and what a perfect model scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+
+ALL_MODES: tuple[MotionMode, ...] = ("absolute", "relative", "relative-adapt", "avd")
+
+
+class CopySource(Predictor):
+    """Gives the source photograph back, whatever drives it: the lower bound."""
+
+    name = "copy-source"
+    motion_modes = ALL_MODES
+
+    def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        return batch.source.clone()
+
+    def describe(self) -> dict[str, Any]:
+        return {"sample_weights": False, "weights_file": None, "weights_sha256": None, "parameters": 0}
+
+
+class CopyTarget(CopySource):
+    """Gives the target itself, or the driving frame where no target exists: the upper bound."""
+
+    name = "copy-target"
+
+    def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        frame = batch.driving if batch.target is None else batch.target
+        if frame.shape != batch.source.shape:
+            raise ModelError(
+                f"copy-target: the {'driving' if batch.target is None else 'target'} frames are "
+                f"{frame.shape[-1]}x{frame.shape[-2]}, the source {batch.source.shape[-1]}x{batch.source.shape[-2]}"
+            )
+        return frame.clone()

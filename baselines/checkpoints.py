@@ -1,0 +1,188 @@
+"""Checkpoints: the authors' files, read without running anything in them, and this project's own safetensors files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from baselines.card import MODELS, Card, card
+from baselines.predictor import ModelError
+
+States = dict[str, dict[str, Tensor]]
+
+# Relatives of our models, to name what somebody took for one of them.
+_OTHERS = {"MRAA": ("region_predictor.",), "face-vid2vid": ("he_estimator.",), "DaGAN": ("generator.AttnModule.",)}
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """states: network to its state dict. config: None where the file does not say. facts: how it was trained."""
+
+    path: Path
+    states: States
+    config: dict[str, Any] | None
+    facts: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        with open(self.path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def save_sample(
+    path: Path,
+    model: str,
+    networks: Mapping[str, nn.Module] | nn.Module,
+    config: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> None:
+    """Write networks to a safetensors file, keys ``<network>.<key>``; model, config and facts as JSON metadata.
+
+    networks: by name, or one module whose children have these names. The file appears whole or not at all.
+    """
+    parts = networks if isinstance(networks, Mapping) else dict(networks.named_children())
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, part in parts.items()
+        for key, value in part.state_dict().items()
+    }
+    metadata = {"model": model, "config": json.dumps(config), "training": json.dumps(facts)}
+    temporary = path.with_name(path.name + ".part")
+    save_file(tensors, temporary, metadata)
+    os.replace(temporary, path)
+
+
+def load_sample(path: Path) -> tuple[dict[str, Any] | None, States, dict[str, Any]]:
+    """(config, network to state dict, facts) of a safetensors file. Raises ModelError where it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
+        config = json.loads(metadata["config"]) if "config" in metadata else None
+        facts = json.loads(metadata.get("training", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {_one_line(error)}") from None
+    states: States = {}
+    for key, value in flat.items():
+        network, _, rest = key.partition(".")
+        states.setdefault(network, {})[rest] = value
+    return config, states, facts
+
+
+def load_official(path: Path) -> States:
+    """The state dicts in a file of the authors', without ``module.`` prefixes, optimizers, counters.
+
+    Raises ModelError for a file that is damaged, is no checkpoint, or would have to run code to be loaded.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
+        wanted = re.search(r"(?:GLOBAL|class|function) `?([\w.]+\.[\w.]+)", str(error))
+        if "Weights only load failed" in str(error) and wanted:
+            raise ModelError(
+                f"{path} refused: it would have to run code to load ({wanted[1]}); a checkpoint holds tensors only"
+            ) from None
+        raise ModelError(f"{path} is truncated, damaged or no checkpoint: {_one_line(error)}") from None
+    if not isinstance(content, Mapping):
+        raise ModelError(f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name")
+    return {name: _plain(value) for name, value in content.items() if isinstance(name, str) and _is_state_dict(value)}
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint of either kind.
+
+    A network of other widths than the official one has its configuration in the file (our own kind) or beside it, as
+    ``<file name>.json``.
+    """
+    if path.name.endswith(".safetensors"):
+        config, states, facts = load_sample(path)
+    else:
+        config, states, facts = None, load_official(path), {}
+    beside = path.with_name(path.name + ".json")
+    if beside.is_file():
+        try:
+            config = json.loads(beside.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelError(f"{beside} is no JSON: {_one_line(error)}") from None
+    return Checkpoint(path, states, config, facts)
+
+
+def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
+    """Put the checkpoint's tensors, as float32, into the parts of `network`, which may be on the device "meta".
+
+    Parts of the checkpoint that are not parts of the network (a discriminator) are left. Raises ModelError, saying
+    which keys differ and what the file looks like, unless all keys and shapes agree.
+    """
+    parts = {name: part for name, part in network.named_children() if name in card.networks + card.optional_networks}
+    own = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    given = {
+        f"{name}.{key}": value
+        for name, state in checkpoint.states.items()
+        for key, value in state.items()
+        if name in card.networks + card.optional_networks
+    }
+    # Batch norm did not count its batches before torch 0.4.1; the count has no effect on evaluation.
+    missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in given if key not in own]
+    shapes = [
+        f"{key} {tuple(value.shape)} instead of {tuple(own[key].shape)}"
+        for key, value in given.items()
+        if key in own and value.shape != own[key].shape
+    ]
+    if missing or unknown or shapes:
+        differences = [_some("lacks", missing), _some("has unknown", unknown), _some("has in another shape", shapes)]
+        raise ModelError(
+            f"{checkpoint.path} is not a {card.title} checkpoint of this configuration{_look(checkpoint, card)}: "
+            + "; ".join(f"it {difference}" for difference in differences if difference)
+        )
+    for name, part in parts.items():
+        part.load_state_dict(checkpoint.states[name], assign=True)
+    network.float()
+
+
+def looks_like(states: States) -> str | None:
+    """Title of the model whose checkpoint this is, as far as the names of its tensors tell."""
+    keys = [f"{name}.{key}" for name, state in states.items() for key in state]
+    marks = {card(name).title: card(name).marks for name in reversed(MODELS)} | _OTHERS
+    for title, beginnings in reversed(marks.items()):  # relatives first: DaGAN has all that FOMM has
+        if all(any(key.startswith(mark) for key in keys) for mark in beginnings):
+            return title
+    return None
+
+
+def _look(checkpoint: Checkpoint, card: Card) -> str:
+    title = looks_like(checkpoint.states)
+    if title is None:
+        return " (it holds no network known here)"
+    return f" (a {title} network of another size)" if title == card.title else f" (it looks like a {title} checkpoint)"
+
+
+def _some(what: str, keys: list[str]) -> str:
+    if not keys:
+        return ""
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f"{what} {', '.join(keys[:_SHOWN])}{more}"
+
+
+def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.replace("module.", ""): value for key, value in state.items()}
+
+
+def _is_state_dict(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(v, Tensor) for v in value.values())
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].strip()

@@ -1,0 +1,140 @@
+"""Every model by its name: the networks here, the bounds, frames or programs from outside, installed plug-ins."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from baselines.bounds import ALL_MODES, CopySource, CopyTarget
+from baselines.card import MODELS, card, find_weights, official_files
+from baselines.predictor import ModelError, MotionMode, Predictor
+
+__all__ = ["GROUP", "ModelInfo", "load", "names", "official_files"]
+
+GROUP = "talking_head_bench.predictors"
+BOUNDS = {"copy-source": CopySource, "copy-target": CopyTarget}
+OUTSIDE = ("frames:DIR", "cmd:COMMAND")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of `bench list models`. weights: in words, what would be loaded now."""
+
+    name: str
+    summary: str
+    kind: Literal["network", "bound", "outside", "plug-in"]
+    motion_modes: tuple[MotionMode, ...]
+    weights: str
+
+
+def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
+    """The predictor of a spec: ``NAME``, ``NAME?option=value&…``, ``frames:DIR`` or ``cmd:COMMAND``.
+
+    Options of the networks: ``weights=FILE`` in place of what the folder `weights` has; FOMM's ``align_corners=true``.
+    Options of a plug-in are handed to it as text. Raises ModelError where there is no such model, or no loading it.
+    """
+    kind, colon, rest = spec.partition(":")
+    if colon and kind == "frames":
+        from baselines.frames_folder import FramesFolder
+
+        return FramesFolder(Path(rest))
+    if colon and kind == "cmd":
+        from baselines.command import CommandPredictor
+
+        return CommandPredictor(rest)
+    name, options = _options(spec)
+    if name in BOUNDS:
+        if options:
+            raise ModelError(f"{name} takes no options")
+        return BOUNDS[name]()
+    if name in MODELS:
+        return _network_class(name).load(weights=weights, device=device, options=options)
+    plugins = _plugins()
+    if name in plugins:
+        return _load_plugin(plugins[name], weights, device, options)
+    known = [*MODELS, *BOUNDS, *plugins]
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known, *OUTSIDE])}"
+    raise ModelError(f"no model is called {name}; {hint}")
+
+
+def names(weights: Path | None = None) -> list[ModelInfo]:
+    """All models that `load` knows, with what it would load for them. Loads no weights."""
+    infos = []
+    for name in MODELS:
+        about = card(name)
+        infos.append(ModelInfo(name, about.summary, "network", about.motion_modes, _weights_in_words(name, weights)))
+    for name, bound in BOUNDS.items():
+        infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "none needed"))
+    infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", ALL_MODES, "none needed"))
+    infos.append(ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", ALL_MODES, "its own"))
+    for name, entry in _plugins().items():
+        try:
+            target = entry.load()
+            infos.append(ModelInfo(name, _first_line(target), "plug-in", getattr(target, "motion_modes", ()), "its own"))
+        except Exception as error:  # whatever a plug-in does wrong, the others shall be listed
+            infos.append(ModelInfo(name, f"broken plug-in: {type(error).__name__}: {error}", "plug-in", (), ""))
+    return infos
+
+
+def _network_class(name: str) -> type:
+    if name == "fomm":
+        from baselines.fomm.predictor import FommPredictor
+
+        return FommPredictor
+    if name == "tpsm":
+        from baselines.tpsm.predictor import TpsmPredictor
+
+        return TpsmPredictor
+    from baselines.mcnet.predictor import McnetPredictor
+
+    return McnetPredictor
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _load_plugin(entry: EntryPoint, weights: Path | None, device: torch.device, options: dict[str, str]) -> Predictor:
+    try:
+        factory: Callable[..., Predictor] = entry.load()
+        predictor = factory(device=device, weights=weights, **options)
+    except ModelError:
+        raise
+    except Exception as error:  # foreign code may fail in any way
+        reason = (str(error).splitlines() or [""])[0]
+        raise ModelError(f"plug-in {entry.name} ({entry.value}) failed: {type(error).__name__}: {reason}") from error
+    if not isinstance(predictor, Predictor):
+        raise ModelError(f"plug-in {entry.name} ({entry.value}) gave a {type(predictor).__name__}, not a Predictor")
+    return predictor
+
+
+def _options(spec: str) -> tuple[str, dict[str, str]]:
+    name, _, query = spec.partition("?")
+    options = {}
+    for part in query.split("&") if query else []:
+        key, equals, value = part.partition("=")
+        if not equals or not key.isidentifier():
+            raise ModelError(f"{spec}: options are written {name}?name=value&name=value")
+        options[key] = value
+    return name, options
+
+
+def _weights_in_words(name: str, weights: Path | None) -> str:
+    try:
+        found = find_weights(card(name), weights)
+    except ModelError as error:
+        return str(error)
+    if found:
+        return str(found)
+    return "sample weights" if card(name).sample.is_file() else f"none; needs {' or '.join(card(name).files)}"
+
+
+def _first_line(target: object) -> str:
+    return (target.__doc__ or "").strip().partition("\n")[0]
