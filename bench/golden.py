@@ -1,0 +1,146 @@
+"""Reading a golden folder and comparing recomputed arrays with it; ``bench verify`` and the tests share this."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.golden import Case
+from bench.errors import UserError
+
+# The official code's own float32 is up to 1.5e-4 from its float64 in a prediction.
+WORST = 5e-4
+AVERAGE = 5e-5
+WEIGHTS = 2e-5  # sums of float32 values, relative
+PARTS = ("shape", "index", "value", "stats")
+# What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value.
+ABSOLUTE = re.compile(r"^(kp_|region_|bg_params)|\.(kp|kp_norm|region|bg_params)\.|\.prediction$|^avd|head_?pose")
+TRAINING = re.compile(r"^loss\.")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One array. worst, mean: largest and mean error; tolerance: for the largest; ratio: 1 is at the tolerance."""
+
+    name: str
+    worst: float
+    mean: float
+    tolerance: float
+    ratio: float
+    note: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.ratio <= 1
+
+
+def read(folder: Path) -> Case:
+    """The folder's spec and arrays; UserError where it is no golden folder."""
+    for name in ("spec.json", "golden.npz"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no golden folder, {name} is missing")
+    try:
+        spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+        missing = [key for key in ("model", "seed", "networks", "config") if key not in spec]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{folder}/spec.json: {error}") from None
+    if missing:
+        raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}")
+    try:
+        with np.load(folder / "golden.npz", allow_pickle=False) as file:
+            return Case(spec, {name: file[name] for name in file.files})
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{folder}/golden.npz: {error}") from None
+
+
+class Comparer:
+    """Takes recomputed arrays one by one and compares each that the golden folder has."""
+
+    def __init__(self, case: Case):
+        self.golden = _parts(case)
+        self.results: list[Comparison] = []  # in the order of the computation
+        self._done: set[str] = set()
+
+    def __call__(self, name: str, tensor: Tensor) -> None:
+        """Compare the array `name`, if the folder has it and it was not compared before."""
+        if name in self.golden and name not in self._done:
+            self._done.add(name)
+            self.results.append(compare(name, tensor, self.golden[name]))
+
+    def weights(self, network: str, state: dict[str, Tensor]) -> None:
+        """Compare what the folder says of a network's filled state dict."""
+        floats = np.concatenate([v.numpy().ravel() for v in state.values() if v.is_floating_point()]).astype(np.float64)
+        self(f"weights.{network}", torch.from_numpy(floats))
+        self(f"weights.{network}.sum_and_sumsq", torch.tensor([floats.sum(), (floats**2).sum()]))
+
+    def left(self) -> list[str]:
+        """Arrays of inference that were not recomputed."""
+        return [name for name in self.golden if name not in self._done and not TRAINING.match(name)]
+
+    def training(self) -> int:
+        """Number of arrays of training losses, which are no part of inference."""
+        return sum(bool(TRAINING.match(name)) for name in self.golden)
+
+
+def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Comparison:
+    """Compare an array with its golden parts: ``whole``, or those of `PARTS` that are there."""
+    actual = tensor.detach().cpu().double().numpy()
+    shape = golden["whole"].shape if "whole" in golden else tuple(golden.get("shape", actual.shape))
+    if tuple(actual.shape) != tuple(shape):
+        return Comparison(name, math.inf, math.inf, 0.0, math.inf, f"shape {actual.shape}, not {tuple(map(int, shape))}")
+    if "index" in golden and golden["index"].max(initial=0) >= actual.size:
+        return Comparison(name, math.inf, math.inf, 0.0, math.inf, "positions beyond its end")
+    expected, found = [], []
+    if "whole" in golden:
+        expected.append(golden["whole"].ravel())
+        found.append(actual.ravel())
+    if "index" in golden:
+        expected.append(golden["value"])
+        found.append(actual.ravel()[golden["index"]])
+    moments = np.zeros(0)
+    if "stats" in golden:
+        stats = np.array([actual.mean(), actual.std(), actual.min(), actual.max()])
+        moments = np.abs(stats[:2] - golden["stats"][:2])
+        expected.append(golden["stats"][2:])
+        found.append(stats[2:])
+    expected_all = np.concatenate(expected).astype(np.float64)
+    error = np.abs(np.concatenate(found) - expected_all)
+    worst_limit, mean_limit = _tolerance(name, float(np.abs(expected_all).max(initial=0.0)))
+    worst = float(np.concatenate([error, moments]).max())
+    body = error[:-2] if "stats" in golden else error  # the two extremes of `stats` say nothing of a mean
+    mean = float(np.concatenate([[body.mean()] if len(body) else [], moments]).max(initial=0.0))
+    ratio = max(worst / worst_limit, mean / mean_limit)
+    return Comparison(name, worst, mean, worst_limit, ratio if math.isfinite(ratio) else math.inf)
+
+
+def _tolerance(name: str, largest: float) -> tuple[float, float]:
+    """Largest and mean error that still count as equal."""
+    if name.endswith(".ubyte"):
+        return 1.0, 1.0
+    if name.startswith("weights."):
+        return WEIGHTS * max(largest, 1e-3), WEIGHTS * max(largest, 1e-3)
+    if ABSOLUTE.search(name):
+        return WORST, AVERAGE
+    return WORST * max(largest, 1e-6), AVERAGE * max(largest, 1e-6)
+
+
+def _parts(case: Case) -> dict[str, dict[str, np.ndarray]]:
+    """Array name to its parts; ``meta.*`` is left out."""
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in case.arrays.items():
+        if key.startswith("meta."):
+            continue
+        base, _, part = key.rpartition(".")
+        if part in PARTS and any(f"{base}.{other}" in case.arrays for other in ("stats", "index")):
+            arrays.setdefault(base, {})[part] = array
+        else:
+            arrays[key] = {"whole": array}
+    return arrays
