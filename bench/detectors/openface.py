@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.detectors.base import Detection, Detector
-from bench.detectors.weights import find_file, short_hash
+from bench.detectors.weights import find_file, load, short_hash
 from bench.errors import UserError
 
 FILE = "openface.pth"
@@ -108,11 +108,8 @@ def local_response_norm(x: Tensor, kind: Lrn) -> Tensor:
 
 def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
     """The state dict of the weight file. Raises UserError for a file that is not it."""
-    try:
-        state = torch.load(file, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
-        raise UserError(f"{file} cannot be read as weights: {str(error).splitlines()[0]}") from None
-    if not isinstance(state, dict) or "layer25.weight" not in state:
+    state = load(file, device)
+    if "layer25.weight" not in state:
         raise UserError(f"{file} does not hold the weights of OpenFace nn4.small2")
     return state
 

@@ -52,7 +52,8 @@ class PyFeat(Detector):
     @property
     def signature(self) -> str:
         files = ",".join(short_hash(file) for file in weight_files() if file)
-        return f"{self.name};v:1;weights:{files};face:best;finder:retinaface;pose:landmark-mlp;units:xgb;angles:deg;library:{metadata.version('py-feat')}"
+        parts = "face:best;finder:retinaface;pose:landmark-mlp;units:xgb;angles:deg"
+        return f"{self.name};v:1;weights:{files};{parts};library:{metadata.version('py-feat')}"
 
     @cached_property
     def _detector(self) -> Any:

@@ -7,6 +7,11 @@ import importlib.util
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.errors import UserError
 
 
 def find_file(name: str, weights: Path | None) -> Path | None:
@@ -25,6 +30,17 @@ def package_folder(package: str) -> Path | None:
     """The folder of an installed package, found without importing it; None where it is not installed."""
     spec = importlib.util.find_spec(package)
     return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def load(file: Path, device: str = "cpu") -> dict[str, Any]:
+    """The dictionary in a torch file; nothing in the file is executed. Raises UserError for any other file."""
+    try:
+        content = torch.load(file, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
+        raise UserError(f"{file} cannot be read as weights: {(str(error) or repr(error)).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{file} does not hold weights but a {type(content).__name__}")
+    return content
 
 
 def short_hash(file: Path) -> str:

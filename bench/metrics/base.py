@@ -12,10 +12,6 @@ from torch import Tensor
 Compute = Callable[[Tensor, Tensor], Tensor]
 Role = Literal["target", "driving", "source"]
 
-# On an accelerator a network gets blocks of one fixed size, the last one filled up, so that no result depends on
-# how many pairs came along; on a CPU it gets one pair at a time, which is faster there too.
-BLOCK = 8
-
 
 @dataclass(frozen=True)
 class Definition:
@@ -81,9 +77,12 @@ def each_pair(compute: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, r
 
 
 def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
-    """``(N,)`` float64 on the CPU from a network of batches ``(B, 3, H, W)`` to ``(B,)``, called with a fixed B."""
+    """``(N,)`` float64 on the CPU from a network of batches ``(B, 3, H, W)`` to ``(B,)``, called with a fixed B.
+
+    The last block is filled up with copies of its last pair.
+    """
     check_images(prediction, reference)
-    size = 1 if prediction.device.type == "cpu" else BLOCK
+    size = block_size(prediction.device)
     values = []
     with torch.inference_mode():
         for start in range(0, len(prediction), size):
@@ -92,6 +91,14 @@ def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, r
             filled = [torch.cat((images, images[-1:].expand(size - count, -1, -1, -1))) for images in block]
             values.append(network(*filled)[:count].double().cpu())
     return torch.cat(values) if values else torch.zeros(0, dtype=torch.float64)
+
+
+def block_size(device: torch.device) -> int:
+    """How many pairs a network gets at once: always as many, so that no number depends on how many pairs came along.
+
+    On a CPU one pair at a time is the fastest, too.
+    """
+    return 1 if device.type == "cpu" else 8
 
 
 def check_images(prediction: Tensor, reference: Tensor) -> None:

@@ -5,14 +5,15 @@ The linear heads are in the package. The ImageNet backbone is read from a file o
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from bench.detectors import torchvision_repair
 from bench.detectors.lpips_backbone import backbone_file, missing
+from bench.detectors.weights import load
 from bench.errors import UserError
 from bench.metrics.base import in_blocks
 
@@ -45,11 +46,17 @@ def _model(net: str, weights: Path | None, device: str) -> nn.Module:
     import lpips
 
     # `pnet_rand` keeps the package from fetching the backbone; the file's layers are put in below.
-    model = lpips.LPIPS(net=net, version="0.1", pnet_rand=True, verbose=False)
-    state = torch.load(backbone_file(net, weights), map_location="cpu", weights_only=True)
-    for part in model.net.children():
-        for index, layer in part.named_children():
-            if isinstance(layer, nn.Conv2d):
-                prefix = f"features.{index}."
-                layer.load_state_dict({name: state[prefix + name] for name in ("weight", "bias")})
+    with warnings.catch_warnings():  # it asks torchvision in a way that is out of date
+        warnings.simplefilter("ignore")
+        model = lpips.LPIPS(net=net, version="0.1", pnet_rand=True, verbose=False)
+    file = backbone_file(net, weights)
+    state = load(file)
+    try:
+        for part in model.net.children():
+            for index, layer in part.named_children():
+                if isinstance(layer, nn.Conv2d):
+                    names = ("weight", "bias")
+                    layer.load_state_dict({name: state[f"features.{index}.{name}"] for name in names})
+    except (KeyError, RuntimeError) as error:
+        raise UserError(f"{file} holds another network's weights: {str(error).splitlines()[0]}") from None
     return model.eval().requires_grad_(False).to(device)

@@ -87,11 +87,17 @@ def _box(planes: Tensor) -> Tensor:
 
 
 def _gauss(planes: Tensor) -> Tensor:
-    """Gaussian means over 11 x 11 windows of ``(4, H, W)``."""
-    if planes.device.type == "cpu":  # three times faster than any chain of torch operations
-        edge = GAUSS // 2
-        blurred = [cv2.GaussianBlur(plane, (GAUSS, GAUSS), SIGMA) for plane in planes.numpy()]
-        return torch.stack([torch.from_numpy(plane)[edge:-edge, edge:-edge] for plane in blurred])
+    """Gaussian means over 11 x 11 windows of ``(4, H, W)``; OpenCV's filter is three times faster than torch's."""
+    return _gauss_opencv(planes) if planes.device.type == "cpu" else _gauss_torch(planes)
+
+
+def _gauss_opencv(planes: Tensor) -> Tensor:
+    edge = GAUSS // 2
+    blurred = [cv2.GaussianBlur(plane, (GAUSS, GAUSS), SIGMA) for plane in planes.numpy()]
+    return torch.stack([torch.from_numpy(plane)[edge:-edge, edge:-edge] for plane in blurred])
+
+
+def _gauss_torch(planes: Tensor) -> Tensor:
     offsets = torch.arange(GAUSS, dtype=torch.float64, device=planes.device) - GAUSS // 2
     weights = torch.exp(-offsets.square() / (2 * SIGMA**2))
     weights = (weights / weights.sum()).to(planes.dtype)

@@ -6,7 +6,6 @@ package itself is never imported). It is not LPIPS, and its numbers are not to b
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.detectors.weights import load, package_folder
 from bench.errors import UserError
 from bench.metrics.base import in_blocks
 
@@ -87,8 +87,8 @@ def _max_pool(x: Tensor) -> Tensor:
 
 def weights_file() -> Path:
     """The weight file inside the installed package. Raises UserError where the package is missing."""
-    spec = importlib.util.find_spec(PACKAGE)
-    file = Path(spec.origin).parent / FILE if spec and spec.origin else None
+    folder = package_folder(PACKAGE)
+    file = folder / FILE if folder else None
     if file is None or not file.is_file():
         raise UserError("st-lpips needs the package stlpips-pytorch==0.0.2: pip install stlpips-pytorch==0.0.2")
     return file
@@ -101,4 +101,4 @@ def _unit(x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _weights(device: str) -> dict[str, Tensor]:
-    return torch.load(weights_file(), map_location=device, weights_only=True)
+    return load(weights_file(), device)
