@@ -155,8 +155,8 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
 def looks_like(states: States) -> str | None:
     """Title of the model whose checkpoint this is, as far as the names of its tensors tell."""
     keys = [f"{name}.{key}" for name, state in states.items() for key in state]
-    marks = {card(name).title: card(name).marks for name in reversed(MODELS)} | _OTHERS
-    for title, beginnings in reversed(marks.items()):  # relatives first: DaGAN has all that FOMM has
+    marks = _OTHERS | {card(name).title: card(name).marks for name in MODELS}  # in this order: DaGAN has FOMM's marks
+    for title, beginnings in marks.items():
         if all(any(key.startswith(mark) for key in keys) for mark in beginnings):
             return title
     return None

@@ -1,0 +1,63 @@
+"""FOMM behind the predictor interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from baselines.blocks.keypoints import Keypoints
+from baselines.blocks.relative import relative_keypoints
+from baselines.checkpoints import States
+from baselines.fomm.network import FOMM
+from baselines.network_predictor import NetworkPredictor, with_failures
+from baselines.predictor import ModelError, MotionMode, PairBatch
+
+
+class FommPredictor(NetworkPredictor):
+    """Option ``align_corners``: false samples as today's torch does by default, true as torch did before 1.3.
+
+    The released code runs under both; the checkpoints were trained, and most likely the paper's numbers made, with
+    the latter.
+    """
+
+    options = ("align_corners",)
+    network: FOMM
+
+    @classmethod
+    def read_shapes(cls, config: dict[str, Any], states: States) -> None:
+        read_keypoint_count(config, states)
+
+    def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> FOMM:
+        chosen = options.get("align_corners", "false")
+        if chosen not in ("true", "false"):
+            raise ModelError(f"{self.name}: align_corners is true or false, not {chosen}")
+        self.align_corners = chosen == "true"
+        return FOMM(config, align_corners=self.align_corners)
+
+    def conventions(self) -> dict[str, Any]:
+        return {"align_corners": self.align_corners}
+
+    def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        source = self.network.detect(batch.source)
+        driving = driving_keypoints(self.network, source, batch, mode)
+        frame, _ = self.network.generate(batch.source, source, driving)
+        return with_failures(frame, source.value, driving.value, driving.jacobian)
+
+
+def read_keypoint_count(config: dict[str, Any], states: States) -> None:
+    """Set ``num_kp`` from the detector's head. Raises KeyError where there is none."""
+    name = "kp.weight"
+    detector = states.get("kp_detector", {})
+    if name not in detector:
+        raise KeyError(f"kp_detector.{name}")
+    config["common_params"]["num_kp"] = len(detector[name])
+
+
+def driving_keypoints(network: Any, source: Keypoints, batch: PairBatch, mode: MotionMode) -> Keypoints:
+    """Keypoints that the source shall take on: as detected in the driving frame, or relative to the anchor."""
+    driving = network.detect(batch.driving)
+    if mode == "absolute":
+        return driving
+    return relative_keypoints(source, driving, network.detect(batch.anchor), adapt_scale=mode == "relative-adapt")

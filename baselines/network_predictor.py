@@ -1,0 +1,180 @@
+"""What the predictors of our own networks have in common: loading, checks of a batch, facts for the manifest."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from baselines import checkpoints
+from baselines.card import Card, card, find_weights
+from baselines.checkpoints import Checkpoint, States
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+
+
+class NetworkPredictor(Predictor):
+    """A network of this package with a checkpoint, in float32 and evaluation mode.
+
+    The modes mean the same for every model: ``relative`` moves the source's keypoints as the driving ones moved since
+    the anchor, ``relative-adapt`` also scales the movement by the ratio of the sizes of the two faces. TPSM's released
+    code has only the latter, and calls it "relative".
+    """
+
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, sample: bool, options: Mapping[str, str]):
+        self.card = type(self).about()
+        self.name = self.card.name
+        self.motion_modes = self.card.motion_modes
+        self.checkpoint_facts = checkpoint.facts
+        self.weights_file, self.weights_sha256, self.sample_weights = checkpoint.path, checkpoint.sha256, sample
+        self.device = device
+        config = checkpoint.config or self.infer_config(checkpoint)
+        self.frame_size = int(config.get("frame_size", 256))
+        try:
+            with torch.device("meta"):  # the checkpoint's tensors take the places: no time goes into random ones
+                self.network = self.build(config, options)
+        except (KeyError, TypeError) as error:
+            raise ModelError(
+                f"{checkpoint.path} {_look(checkpoint)}, asked for as {self.card.title}: its configuration does not "
+                f"fit: {error}"
+            ) from None
+        checkpoints.fill(self.network, checkpoint, self.card)
+        self.network.eval().requires_grad_(False).to(device)
+
+    @classmethod
+    def about(cls) -> Card:
+        """The model's card, named as its package."""
+        return card(cls.__module__.split(".")[-2])
+
+    @classmethod
+    def load(
+        cls, *, weights: Path | None, device: torch.device, options: Mapping[str, str] | None = None
+    ) -> NetworkPredictor:
+        """With the checkpoint in the weights folder, else with the sample checkpoint. Raises ModelError."""
+        about, options = cls.about(), dict(options or {})
+        chosen = options.pop("weights", None)
+        unknown = sorted(options.keys() - set(cls.options))
+        if unknown:
+            known = ", ".join(("weights", *cls.options))
+            raise ModelError(f"{about.name} has no option {', '.join(unknown)}; it has: {known}")
+        file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
+        if chosen and not file.is_file():
+            raise ModelError(f"{about.name}: weights={chosen}: no such file")
+        sample = file is None
+        if sample:
+            file = about.sample
+            if not file.is_file():
+                place = f"{weights / about.name}" if weights else "a weights folder (--weights)"
+                raise ModelError(
+                    f"{about.name} has no weights: put {' or '.join(about.files)} of github.com/{about.repository} "
+                    f"into {place}"
+                )
+        return cls(checkpoints.load(file), device, sample, options)
+
+    @classmethod
+    def infer_config(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        """The official configuration, with what the tensors say of it. Raises ModelError for another network's."""
+        about = cls.about()
+        config = {key: dict(value) for key, value in about.config.items()}
+        try:
+            cls.read_shapes(config, checkpoint.states)
+        except KeyError as error:
+            networks = ", ".join(sorted(checkpoint.states)) or "none"
+            raise ModelError(
+                f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: it lacks {error.args[0]}; "
+                f"its networks: {networks}"
+            ) from None
+        return config
+
+    @classmethod
+    @abstractmethod
+    def read_shapes(cls, config: dict[str, Any], states: States) -> None:
+        """Correct the official `config` by the checkpoint's shapes. Raises KeyError, naming what is not there."""
+
+    @abstractmethod
+    def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> nn.Module:
+        """The network without weights. Raises ModelError for a wrong value of an option."""
+
+    @abstractmethod
+    def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        """`predict`, with a checked batch on the right device."""
+
+    @abstractmethod
+    def conventions(self) -> dict[str, Any]:
+        """Choices that move the numbers, for the manifest."""
+
+    def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        self.check(batch, mode)
+        # TF32 would cost GPUs ten bits of the mantissa; benchmarked kernels would depend on the batch.
+        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with torch.inference_mode(), exact:
+            return self._frames(_to(batch, self.device), mode)
+
+    def _frames(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        try:
+            return self.animate(batch, mode)
+        except torch.linalg.LinAlgError:  # a singular matrix of one pair fails its whole batch
+            if len(batch) == 1:
+                return torch.full_like(batch.source, torch.nan)
+            return torch.cat([self._frames(_one(batch, i), mode) for i in range(len(batch))])
+
+    def check(self, batch: PairBatch, mode: MotionMode) -> None:
+        """Raises ModelError where the batch cannot be answered in this mode."""
+        if mode not in self.motion_modes:
+            raise ModelError(f"{self.name} has no motion mode {mode}; it has: {', '.join(self.motion_modes)}")
+        if mode.startswith("relative") and batch.anchor is None:
+            raise ModelError(f"{self.name}: motion mode {mode} needs an anchor frame for every pair; this list has none")
+        for role in ("source", "driving", "anchor"):
+            images = getattr(batch, role)
+            if images is not None and images.shape[1:] != (3, self.frame_size, self.frame_size):
+                size = "x".join(str(n) for n in reversed(images.shape[2:]))
+                raise ModelError(
+                    f"{self.name} takes {self.frame_size}x{self.frame_size} RGB frames; {role} frames are {size} "
+                    f"with {images.shape[1]} channels"
+                )
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "model": self.card.title,
+            "sample_weights": self.sample_weights,
+            "weights_file": self.weights_file.name,
+            "weights_sha256": self.weights_sha256,
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "frame_size": self.frame_size,
+            "training": self.checkpoint_facts,
+            "conventions": {"precision": "float32", **self.conventions()},
+        }
+
+
+def with_failures(frames: Tensor, *points: Tensor) -> Tensor:
+    """`frames` ``(N, 3, H, W)`` with NaN for the pairs that have non-finite `points` ``(N, …)``.
+
+    Sampling at NaN positions gives finite pixels, so that such a failure would not be seen in the frame.
+    """
+    bad = torch.stack([~p.flatten(1).isfinite().all(1) for p in points]).any(0)
+    return torch.where(bad[:, None, None, None], torch.nan, frames)
+
+
+def _look(checkpoint: Checkpoint) -> str:
+    title = checkpoints.looks_like(checkpoint.states)
+    return f"looks like a {title} checkpoint" if title else "holds no network known here"
+
+
+def _to(batch: PairBatch, device: torch.device) -> PairBatch:
+    def move(images: Tensor | None) -> Tensor | None:
+        return None if images is None else images.to(device, torch.float32)
+
+    return PairBatch(batch.ids, move(batch.source), move(batch.driving), None, move(batch.anchor), batch.seeds)
+
+
+def _one(batch: PairBatch, i: int) -> PairBatch:
+    def pick(images: Tensor | None) -> Tensor | None:
+        return None if images is None else images[i : i + 1]
+
+    seeds = batch.seeds[i : i + 1]
+    return PairBatch(batch.ids[i : i + 1], pick(batch.source), pick(batch.driving), None, pick(batch.anchor), seeds)

@@ -1,0 +1,51 @@
+"""TPSM behind the predictor interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from baselines.blocks.relative import movement_scale, relative_points
+from baselines.checkpoints import States
+from baselines.network_predictor import NetworkPredictor, with_failures
+from baselines.predictor import MotionMode, PairBatch
+from baselines.tpsm.network import POINTS_PER_TPS, TPSM
+
+
+class TpsmPredictor(NetworkPredictor):
+    """As the released demo animates: without the background predictor. Mode avd where the checkpoint has its network."""
+
+    network: TPSM
+
+    @classmethod
+    def read_shapes(cls, config: dict[str, Any], states: States) -> None:
+        name = "fg_encoder.fc.weight"
+        detector = states.get("kp_detector", {})
+        if name not in detector:
+            raise KeyError(f"kp_detector.{name}")
+        config["common_params"]["num_tps"] = len(detector[name]) // (2 * POINTS_PER_TPS)
+        config["common_params"]["bg"] = "bg_predictor" in states
+        if "avd_network" not in states:
+            config["avd_network_params"] = None
+
+    def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> TPSM:
+        network = TPSM(config)
+        if network.avd_network is None:
+            self.motion_modes = tuple(mode for mode in self.motion_modes if mode != "avd")
+        return network
+
+    def conventions(self) -> dict[str, Any]:
+        return {"align_corners": True, "background": "not moved", "released_relative": "relative-adapt"}
+
+    def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        source, driving = self.network.detect(batch.source), self.network.detect(batch.driving)
+        if mode == "avd":
+            driving = self.network.avd_network(source, driving)
+        elif mode != "absolute":
+            anchor = self.network.detect(batch.anchor)
+            scale = movement_scale(source, anchor) if mode == "relative-adapt" else 1.0
+            driving = relative_points(source, driving, anchor, scale)
+        frame = self.network.generate(batch.source, source, driving).frame
+        return with_failures(frame, source, driving)
