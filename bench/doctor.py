@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from baselines.card import MODELS, card, find_weights
 from bench import detectors
 from bench.detectors import dlib68, dlib_identity, face_alignment_2d, lpips_backbone, openface, pyfeat
 from bench.detectors.weights import find_file, package_folder, torch_folder
@@ -66,6 +67,12 @@ _PYFEAT_SIZES = {  # of the networks' parameters; the published files may hold a
     "xgb_au_classifier_v2.skops": "a few MB",
     "pose_mlp_v2.safetensors": "about 1 MB",
     "pose_mlp_v2.json": "under 0.1 MB",
+}
+
+_MODEL_SIZES = {  # of the networks' parameters; the published files hold the optimizers' state, too
+    "fomm": "at least 239 MB",
+    "tpsm": "at least 296 MB",
+    "mcnet": "at least 408 MB",
 }
 
 
@@ -156,5 +163,19 @@ def _pyfeat(weights: Path | None) -> list[Row]:
     return rows
 
 
+def _models(weights: Path | None) -> list[Row]:
+    rows = []
+    for name in MODELS:
+        about = card(name)
+        file = find_weights(about, weights)
+        size, source = _MODEL_SIZES[name], f"links on github.com/{about.repository} (licence: {about.licence})"
+        place = f"{weights or '<weights folder>'}/{name}"
+        names, found = " or ".join(about.files), str(file) if file else None
+        rows.append(Row("models", names, about.title, found, size, source, place))
+        if about.sample.is_file():
+            rows.append(Row("models", about.sample.name, f"{about.title}, reduced, a stand-in", str(about.sample)))
+    return rows
+
+
 # One function a kind of file; the order is that of the report.
-_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (_packages, _embedded, _papers, _pyfeat)
+_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (_packages, _embedded, _papers, _pyfeat, _models)

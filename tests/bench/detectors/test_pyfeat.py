@@ -103,7 +103,7 @@ def test_head_pose_and_action_units_share_one_pass(installed: Path) -> None:
     degrees = np.degrees([best["Pitch"], best["Yaw"], best["Roll"]]).astype(float)
     np.testing.assert_allclose(pose.detect(frames[:1])[0].values, degrees, atol=1e-3)
     assert units.detect(frames[:1])[0].values.shape == (20,)
-    assert ((0 <= units.detect(frames[:1])[0].values) & (units.detect(frames[:1])[0].values <= 1)).all()
+    assert ((units.detect(frames[:1])[0].values >= 0) & (units.detect(frames[:1])[0].values <= 1)).all()
 
     base._detector.facepose_detector = Boxes()
     assert pose.detect(frames[:1])[0].reason == "no face found"
