@@ -1,0 +1,82 @@
+"""Frames that were made elsewhere: one image a pair, in a folder."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.bounds import ALL_MODES
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from protocols.images import read_rgb
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+MAPPING = "pairs.csv"
+
+
+class FramesFolder(Predictor):
+    """Reads ``<pair id>.png`` (or .jpg); where the folder has a ``pairs.csv`` (pair,file), the files that it names.
+
+    A pair without a file is NaN. Every motion mode is accepted: the frames were made in one, and the user knows which.
+    """
+
+    name = "frames"
+    motion_modes = ALL_MODES
+
+    def __init__(self, folder: Path):
+        self.folder = folder.expanduser()
+        if not self.folder.is_dir():
+            raise ModelError(f"frames:{folder}: no such folder")
+        mapping = self.folder / MAPPING
+        self.files = _read_mapping(mapping) if mapping.is_file() else _images(self.folder)
+        if not any(file.is_file() for file in self.files.values()):
+            raise ModelError(f"frames:{folder}: no PNG or JPEG image in it, one for each pair as <pair id>.png")
+
+    def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        """Raises ModelError for a frame of another size than the source's, DataError for one that cannot be read."""
+        frames = torch.full_like(batch.source, torch.nan)
+        for i, pair in enumerate(batch.ids):
+            file = self.files.get(pair)
+            if file is not None and file.is_file():
+                frames[i] = read_frame(file, batch.source[i]).to(frames)
+        return frames
+
+    def describe(self) -> dict[str, Any]:
+        return {"sample_weights": False, "weights_file": None, "weights_sha256": None, "folder": str(self.folder),
+                "frames": len(self.files)}
+
+
+def read_frame(file: Path, like: Tensor) -> Tensor:
+    """An image file as ``(3, H, W)`` in [0, 1]. Raises ModelError unless it has the size of `like` ``(3, H, W)``."""
+    image = read_rgb(file)
+    height, width = like.shape[1:]
+    if image.shape[:2] != (height, width):
+        raise ModelError(f"{file} is {image.shape[1]}x{image.shape[0]}, the source frame {width}x{height}")
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+
+
+def file_name(pair: str) -> str:
+    """A pair's id, if it may stand as a file name. Raises ModelError for one with a path separator, or an empty one."""
+    if not pair or pair in (".", "..") or any(character in pair for character in "/\\\0"):
+        raise ModelError(f"pair id {pair!r} cannot be a file name")
+    return pair
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """Images by stem; a PNG goes before a JPEG of the same name."""
+    files = {}
+    for suffix in reversed(SUFFIXES):
+        files |= {file.stem: file for file in folder.iterdir() if file.suffix.lower() == suffix}
+    return files
+
+
+def _read_mapping(mapping: Path) -> dict[str, Path]:
+    with mapping.open(newline="", encoding="utf-8-sig") as stream:
+        rows = csv.DictReader(stream)
+        if not {"pair", "file"} <= set(rows.fieldnames or ()):
+            raise ModelError(f"{mapping} needs the columns pair and file")
+        return {row["pair"]: mapping.parent / row["file"] for row in rows}
