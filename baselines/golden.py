@@ -1,8 +1,8 @@
 """What an adapter, ``baselines/<model>/golden.py``, is given to recompute the arrays of a golden folder.
 
 An adapter has two functions: ``build(spec) -> nn.Module``, whose state dict has the keys ``network.key`` of
-``spec["networks"]``, and ``compute(net, case, record) -> None``, which calls ``record(name, tensor)`` for every array in
-the order of the computation. Names that the folder lacks are ignored.
+``spec["networks"]``, and ``compute(net, case, record) -> None``, which calls ``record(name, tensor)`` for every array
+in the order of the computation, in each motion mode for which ``case.has(mode)``. Other names may be recorded too.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ class Case:
 
     spec: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
+
+    def has(self, mode: str) -> bool:
+        """Whether the folder has arrays of this motion mode."""
+        return any(name.startswith(f"{mode}.") for name in self.arrays)
 
     def images(self) -> tuple[Tensor, Tensor, Tensor]:
         """Source, driving and initial driving frame, ``(1, 3, 256, 256)`` in [0, 1]."""

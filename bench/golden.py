@@ -22,7 +22,7 @@ AVERAGE = 5e-5
 WEIGHTS = 2e-5  # sums of float32 values, relative
 PARTS = ("shape", "index", "value", "stats")
 # What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value.
-ABSOLUTE = re.compile(r"^(kp_|region_|bg_params)|\.(kp|kp_norm|region|bg_params)\.|\.prediction$|^avd|head_?pose")
+ABSOLUTE = re.compile(r"^(kp_(?!detector\.)\w+\.(?!heatmap)|region_|bg_params)|\.(kp|kp_norm|region|bg_params)\.|\.prediction$|^avd|head_?pose")
 TRAINING = re.compile(r"^loss\.")
 
 
@@ -95,7 +95,8 @@ def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Compari
     actual = tensor.detach().cpu().double().numpy()
     shape = golden["whole"].shape if "whole" in golden else tuple(golden.get("shape", actual.shape))
     if tuple(actual.shape) != tuple(shape):
-        return Comparison(name, math.inf, math.inf, 0.0, math.inf, f"shape {actual.shape}, not {tuple(map(int, shape))}")
+        note = f"shape {actual.shape}, not {tuple(map(int, shape))}"
+        return Comparison(name, math.inf, math.inf, 0.0, math.inf, note)
     if "index" in golden and golden["index"].max(initial=0) >= actual.size:
         return Comparison(name, math.inf, math.inf, 0.0, math.inf, "positions beyond its end")
     expected, found = [], []

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from torch import nn
 
-from baselines.golden import Case
+from baselines.golden import Case, Record
 from baselines.golden_weights import fill_spec
 from bench import golden
 from bench.errors import UserError
@@ -34,26 +37,37 @@ def run(folders: Sequence[Path], console: Console) -> int:
 
 def verify(folder: Path, case: Case) -> golden.Comparer:
     """Build the network of the folder's spec, fill it, compute every mode, compare."""
-    adapter = _adapter(folder, case)
     comparer = golden.Comparer(case)
-    try:
-        filled = fill_spec(case.spec)
-        with torch.device("meta"):
-            net = adapter.build(case.spec)
-        net.load_state_dict({f"{n}.{k}": v for n, state in filled.items() for k, v in state.items()}, assign=True)
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[:2]
-        raise UserError(f"{folder}/spec.json: is not of our {case.spec['model']}: {' '.join(reason)}") from None
-    for network, state in filled.items():
-        comparer.weights(network, state)
-    with torch.inference_mode():
-        adapter.compute(net.eval(), case, comparer)
+    net = build(folder, case, comparer)
+    compute(net, case, comparer)
     if not comparer.results:
         raise UserError(f"{folder}/golden.npz: holds none of the arrays of {case.spec['model']}")
     return comparer
 
 
-def _adapter(folder: Path, case: Case):
+def build(folder: Path, case: Case, comparer: golden.Comparer) -> nn.Module:
+    """The network of the folder's spec, with the deterministic weights, in evaluation mode."""
+    try:
+        filled = fill_spec(case.spec)
+        with torch.device("meta"):
+            net = _adapter(folder, case).build(case.spec)
+        state = {f"{name}.{key}": value for name, entries in filled.items() for key, value in entries.items()}
+        net.load_state_dict(state, assign=True)
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise UserError(f"{folder}/spec.json: does not fit our {case.spec['model']}: {reason}") from None
+    for name, entries in filled.items():
+        comparer.weights(name, entries)
+    return net.eval()
+
+
+def compute(net: nn.Module, case: Case, record: Record) -> None:
+    """Hand every array of the case's modes to `record`."""
+    with torch.inference_mode():
+        importlib.import_module(ADAPTERS[case.spec["model"]]).compute(net, case, record)
+
+
+def _adapter(folder: Path, case: Case) -> ModuleType:
     model = case.spec["model"]
     if model not in ADAPTERS:
         raise UserError(f"{folder}/spec.json: unknown model {model!r}; known are {', '.join(sorted(ADAPTERS))}")
@@ -61,13 +75,16 @@ def _adapter(folder: Path, case: Case):
 
 
 def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:
-    table = Table(title=str(folder), title_justify="left", box=None)
-    for column in ("array", "max abs error", "mean error", "tolerance", "worst", ""):
-        table.add_column(column, justify="left" if column in ("array", "") else "right", no_wrap=True)
+    table = Table(title=escape(str(folder)), title_justify="left", box=None)
+    for column in ("worst", "max error", "mean error", "tolerance"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("array", overflow="fold")
     for result in sorted(comparer.results, key=lambda result: -result.ratio):
-        verdict = "ok" if result.ok else f"[bold red]DIFFERS[/] {result.note}"
+        verdict = "ok" if result.ok else "[bold red]DIFFERS[/]"
         numbers = (f"{x:.1e}" for x in (result.worst, result.mean, result.tolerance))
-        table.add_row(result.name, *numbers, f"{result.ratio:.3f}", verdict)
+        name = f"{result.name} ({result.note})" if result.note else result.name
+        table.add_row(f"{result.ratio:.3f}", *numbers, verdict, escape(name))
     console.print(table)
     parted = next((result for result in comparer.results if not result.ok), None)
     left = comparer.left()
@@ -83,5 +100,5 @@ def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:
     if not parted and not left:
         console.print(f"{folder}: agrees in all {len(comparer.results)} arrays", soft_wrap=True)
     if comparer.training():
-        console.print(f"{folder}: {comparer.training()} arrays of training losses are no part of inference")
+        console.print(f"{folder}: {comparer.training()} arrays of training losses are no part of inference, not compared", soft_wrap=True)
     return not parted and not left

@@ -38,6 +38,8 @@ def compute(net: FOMM, case: Case, record: Record) -> None:
     }
     convention = net.generator.align_corners
     for mode, target in moved.items():
+        if not case.has(mode):
+            continue
         aligned = mode == "absolute_aligned" or convention
         net.generator.align_corners = net.generator.dense_motion_network.align_corners = aligned
         with hooks(record) as hook:

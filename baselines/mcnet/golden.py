@@ -40,9 +40,9 @@ def compute(net: MCNet, case: Case, record: Record) -> None:
     released = strength.detach().clone()
     noise = net.noise([0], images["source"])
     for mode, target in moved.items():
+        if not case.has(mode):
+            continue
         if mode == "noise":
-            if "noise.strength" not in case.arrays:
-                continue
             strength.data.copy_(torch.from_numpy(case.arrays["noise.strength"]))
             noise = [torch.from_numpy(case.arrays[f"noise.mem{side}.noise"]) for side in SIDES]
             record("noise.strength", strength)

@@ -50,6 +50,8 @@ def compute(net: TPSM, case: Case, record: Record) -> None:
         "relative_noadapt": (relative_points(source, driving, initial), None),
     }
     for mode, (target, bg) in moved.items():
+        if not case.has(mode):
+            continue
         record(f"{mode}.kp.fg_kp", target)
         with hooks(record) as hook:
             if mode == "absolute":
