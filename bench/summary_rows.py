@@ -28,7 +28,7 @@ def model_row(table: pd.DataFrame, model: str, metric: Mapping[str, Any], interv
         "n": len(measured),
         "n_total": len(values),
         "failed": len(values) - len(measured),
-        "failure_rate": 1 - len(measured) / len(values),
+        "failure_rate": (len(values) - len(measured)) / len(values),
         "n_infinite": int(np.isinf(measured).sum()),
         "mean": moments["mean"],
         "median": _number(np.median(measured)) if len(measured) else None,

@@ -1,0 +1,86 @@
+"""The summary table for other documents: Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from reports.view import Cell, Column, summary_table
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*_`<>[]#"})
+
+
+def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """A pipe table: best bold, second-best underlined, n and failures in each cell, signatures below."""
+    view = summary_table(summary, manifest)
+
+    def cell(cell: Cell) -> str:
+        mark = {"best": "**{}**", "second": "<u>{}</u>"}.get(cell.rank, "{}")
+        return f"{mark.format(cell.mean)} {cell.interval} ({cell.note})"
+
+    heads = [f"{column.name.translate(MARKDOWN)} {column.arrow}" for column in view.columns]
+    lines = [f"| model | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+    for row in view.rows:
+        name = row.model.translate(MARKDOWN)
+        lines.append(f"| {f'*{name}*' if row.bound else name} | " + " | ".join(map(cell, row.cells)) + " |")
+    lines += ["", *(f"- `{column.metric['signature']}`" for column in view.columns)]
+    return "\n".join([*lines, "", *_warnings(manifest)]).rstrip() + "\n"
+
+
+def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """A ``tabular`` for the booktabs package; signatures, n and failures as comments above it."""
+    view = summary_table(summary, manifest)
+
+    def head(column: Column) -> str:
+        arrow = r"\uparrow" if column.metric["higher_is_better"] else r"\downarrow"
+        return f"{_tex(column.name)} ${arrow}$"
+
+    def cell(cell: Cell) -> str:
+        mean = cell.mean.replace("−", "$-$").replace("∞", r"$\infty$").replace("–", "--")
+        mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(cell.rank, "%s")
+        return mark % mean + (r"\textsuperscript{*}" if cell.row["failed"] else "")
+
+    lines = [f"% {line}" for line in _warnings(manifest)]
+    lines += [f"% {column.metric['signature']}" for column in view.columns]
+    lines += [
+        f"% failed: {row.model}, {column.name}: {cell.note}".replace("\n", " ")
+        for row in view.rows
+        for column, cell in zip(view.columns, row.cells)
+        if cell.row["failed"]
+    ]
+    lines += [rf"\begin{{tabular}}{{l{'r' * len(view.columns)}}}", r"\toprule"]
+    lines += [" & ".join(["model", *map(head, view.columns)]) + r" \\", r"\midrule"]
+    for position, row in enumerate(view.rows):
+        if row.bound and position and not view.rows[position - 1].bound:
+            lines.append(r"\midrule")
+        lines.append(" & ".join([_tex(row.model), *map(cell, row.cells)]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def csv_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """One line a model and metric with every number of the summary at full precision, and the signature."""
+    signatures = {metric["name"]: metric["signature"] for metric in manifest["metrics"]}
+    stream = io.StringIO()
+    fields = [*(summary["rows"][0] if summary["rows"] else ("model", "metric")), "signature"]
+    writer = csv.DictWriter(stream, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row, "signature": signatures[row["metric"]]} for row in summary["rows"])
+    return stream.getvalue()
+
+
+def _tex(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def _warnings(manifest: Mapping[str, Any]) -> list[str]:
+    samples = [model["name"] for model in manifest["models"] if model.get("sample_weights")]
+    lines = ["Sample data: not comparable with a paper."] if manifest["sample_data"] else []
+    return lines + ([f"Sample weights: {', '.join(samples)}."] if samples else [])

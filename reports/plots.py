@@ -1,0 +1,89 @@
+"""Distributions of a metric over the pairs, as SVG that takes the page's fonts and colours."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+# Okabe and Ito's colours, told apart with any colour vision: on white paper, and lighter ones for a dark page
+LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a5195", "#e69f00")
+DARK = ("#4ba3dc", "#f0803c", "#2cc295", "#e09ac4", "#d9c14a", "#86cdf5", "#b08fd0", "#f5b942")
+BOUND = {"light": "#8b8f98", "dark": "#80858f"}
+INK = "#010203"  # stands for the page's own text colour, put in afterwards
+BINS = (12, 40)  # fewest and most
+SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False, "font.size": 9}
+
+
+def slots(models: Sequence[str], bounds: Sequence[str]) -> dict[str, str]:
+    """Model → name of its colour in the style sheet; bounds share one grey."""
+    ranked = [model for model in models if model not in bounds]
+    return {model: f"c{ranked.index(model) % len(LIGHT)}" if model in ranked else "bound" for model in models}
+
+
+def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], decimals: int) -> str | None:
+    """One histogram a model over a common axis with its median (line) and quartiles (bar), as an ``<svg>`` element.
+
+    values: model → numbers; those that are not finite are left out. colours: model → slot. None without any value.
+    The axis ends at the 0.5 % and 99.5 % quantiles; what lies beyond is counted in the outermost bins.
+    """
+    data = {model: series.to_numpy(float) for model, series in values.items()}
+    data = {model: column[np.isfinite(column)] for model, column in data.items()}
+    data = {model: column for model, column in data.items() if len(column)}
+    if not data:
+        return None
+    low, high = np.quantile(np.concatenate(list(data.values())), [0.005, 0.995])
+    if high - low < 10.0 ** -(decimals + 1):
+        low, high = low - 10.0**-decimals, high + 10.0**-decimals
+    bins = np.clip(round(1.6 * max(map(len, data.values())) ** 0.5), *BINS)
+    edges = np.linspace(low, high, bins + 1)
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(4.0, 0.42 + 0.46 * len(data)))
+        FigureCanvasSVG(figure)
+        axes = figure.add_axes((0.29, 0.3 / figure.get_figheight(), 0.68, 1 - 0.36 / figure.get_figheight()))
+        for position, (model, column) in enumerate(data.items()):
+            _ridge(axes, len(data) - 1 - position, np.clip(column, low, high), edges, _colour(colours[model]))
+        axes.set_yticks(range(len(data)), [_short(model) for model in reversed(data)])
+        axes.set_ylim(-0.12, len(data) - 0.05)
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.tick_params(length=0, colors=INK, labelcolor=INK, pad=5)
+        axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)
+        axes.set_axisbelow(True)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _themed(stream.getvalue())
+
+
+def _ridge(axes: Axes, base: int, column: np.ndarray, edges: np.ndarray, colour: str) -> None:
+    counts, _ = np.histogram(column, edges)
+    heights = base + 0.72 * counts / counts.max()
+    axes.fill_between(edges, base, np.append(heights, heights[-1]), step="post", color=colour, alpha=0.55, linewidth=0)
+    lower, median, upper = np.quantile(column, [0.25, 0.5, 0.75])
+    axes.plot([lower, upper], [base, base], color=colour, linewidth=3.5, solid_capstyle="butt")
+    axes.plot([median, median], [base - 0.08, base + 0.8], color=INK, linewidth=1.3)
+
+
+def _colour(slot: str) -> str:
+    return BOUND["light"] if slot == "bound" else LIGHT[int(slot[1:])]
+
+
+def _short(model: str) -> str:
+    return model if len(model) <= 15 else model[:14] + "…"
+
+
+def _themed(svg: str) -> str:
+    """Fixed colours become the style sheet's; what stands before the element goes away."""
+    for position, colour in enumerate(LIGHT):
+        svg = svg.replace(colour, f"var(--c{position})")
+    svg = svg.replace(BOUND["light"], "var(--bound)").replace(INK, "currentColor")
+    return svg[svg.index("<svg") :]

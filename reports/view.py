@@ -1,0 +1,126 @@
+"""The summary table as text, once for every drawing of it (HTML, console, Markdown, LaTeX, CSV)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# the order of the papers' tables
+FAMILIES = ("ssim", "psnr", "lpips", "l1", "akd", "mkr", "aed", "aucon", "prmse")
+DECIMALS = {"ssim": 3, "psnr": 2, "lpips": 3, "l1": 4, "akd": 3, "mkr": 3, "aed": 3, "aucon": 3, "prmse": 2}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One definition of a metric; two definitions never share a column. metric: its entry in the manifest."""
+
+    metric: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.metric["name"]
+
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.metric["higher_is_better"] else "↓"
+
+    @property
+    def decimals(self) -> int:
+        return DECIMALS.get(self.metric["family"], 4)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean with what must stand beside it. rank: ``best``, ``second`` or empty. row: its entry in the summary."""
+
+    mean: str
+    interval: str
+    rank: str
+    stable: bool
+    row: Mapping[str, Any]
+
+    @property
+    def note(self) -> str:
+        """n, failures and infinite values in words."""
+        parts = [f"n {self.row['n']}"]
+        if self.row["failed"]:
+            parts.append(f"{self.row['failed']} failed ({percent(self.row['failure_rate'])})")
+        if 0 < self.row["n_infinite"] < self.row["n"]:
+            parts.append(f"{self.row['n_infinite']} × ∞ not in the mean")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model's cells, in the order of the columns. bound: no competitor; it is not ranked."""
+
+    model: str
+    bound: bool
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class SummaryTable:
+    columns: tuple[Column, ...]
+    rows: tuple[ModelRow, ...]
+
+    @property
+    def failures(self) -> bool:
+        """Whether anything failed."""
+        return any(cell.row["failed"] for row in self.rows for cell in row.cells)
+
+
+def summary_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> SummaryTable:
+    """The table of a run: models in the order of the run with bounds last, metrics in the order of the papers."""
+    columns = columns_of(manifest)
+    rows = {(row["model"], row["metric"]): row for row in summary["rows"]}
+    models = sorted(summary["models"], key=lambda model: model in summary["bounds"])
+    return SummaryTable(
+        columns,
+        tuple(
+            ModelRow(
+                model,
+                model in summary["bounds"],
+                tuple(_cell(rows[model, column.name], column, summary["ranking"][column.name]) for column in columns),
+            )
+            for model in models
+        ),
+    )
+
+
+def columns_of(manifest: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The metrics that apply: families in the papers' order, the papers' own before proxies."""
+    metrics = [metric for metric in manifest["metrics"] if metric.get("applies", True)]
+    place = {family: position for position, family in enumerate(FAMILIES)}
+    metrics.sort(key=lambda metric: (place.get(metric["family"], len(FAMILIES)), metric["proxy"]))
+    return tuple(Column(metric) for metric in metrics)
+
+
+def number(value: float | None, decimals: int, signed: bool = False) -> str:
+    """A number with a true minus sign; a dash where there is none. Differences carry their sign."""
+    if value is None:
+        return "–"
+    return format(value, f"{'+' if signed else ''}.{decimals}f").replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, decimals: int, signed: bool = False) -> str:
+    """``[low, high]``, or nothing where there is none."""
+    return "" if low is None else f"[{number(low, decimals, signed)}, {number(high, decimals, signed)}]"
+
+
+def percent(share: float) -> str:
+    """A share in percent; what is not zero does not read as zero."""
+    return f"{100 * share:.1f} %" if share == 0 or share >= 0.001 else "< 0.1 %"
+
+
+def _cell(row: Mapping[str, Any], column: Column, ranking: Mapping[str, Any]) -> Cell:
+    rank = next((rank for rank in ("best", "second") if row["model"] in ranking[rank]), "")
+    infinite = row["mean"] is None and row["n_infinite"] > 0
+    return Cell(
+        "∞" if infinite else number(row["mean"], column.decimals),
+        interval(row["ci_low"], row["ci_high"], column.decimals),
+        rank,
+        ranking["stable"],
+        row,
+    )
