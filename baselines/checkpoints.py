@@ -177,7 +177,8 @@ def _some(what: str, keys: list[str]) -> str:
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key.replace("module.", ""): value for key, value in state.items()}
+    """Without the ``module.`` that data-parallel wrappers put in."""
+    return {re.sub(r"(^|\.)module\.", r"\1", key): value for key, value in state.items()}
 
 
 def _is_state_dict(value: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -15,7 +15,10 @@ from baselines.bounds import ALL_MODES, CopySource, CopyTarget
 from baselines.card import MODELS, card, find_weights, official_files
 from baselines.predictor import ModelError, MotionMode, Predictor
 
-__all__ = ["GROUP", "ModelInfo", "load", "names", "official_files"]
+if TYPE_CHECKING:
+    from baselines.network_predictor import NetworkPredictor
+
+__all__ = ["GROUP", "ModelInfo", "load", "names", "network_class", "official_files"]
 
 GROUP = "talking_head_bench.predictors"
 BOUNDS = {"copy-source": CopySource, "copy-target": CopyTarget}
@@ -54,7 +57,7 @@ def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
             raise ModelError(f"{name} takes no options")
         return BOUNDS[name]()
     if name in MODELS:
-        return _network_class(name).load(weights=weights, device=device, options=options)
+        return network_class(name).load(weights=weights, device=device, options=options)
     plugins = _plugins()
     if name in plugins:
         return _load_plugin(plugins[name], weights, device, options)
@@ -83,7 +86,8 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     return infos
 
 
-def _network_class(name: str) -> type:
+def network_class(name: str) -> type[NetworkPredictor]:
+    """The predictor of one of `MODELS`; imports only this one."""
     if name == "fomm":
         from baselines.fomm.predictor import FommPredictor
 

@@ -10,12 +10,12 @@ from baselines.blocks.keypoints import Keypoints
 
 
 def hull_area(points: Tensor) -> Tensor:
-    """Area of the convex hull of each item of ``(N, K, 2)``, ``(N,)``; NaN for points on a line."""
+    """Area of the convex hull of each item of ``(N, K, 2)``, ``(N,)``; NaN for points on a line or non-finite ones."""
     areas = []
     for item in points.detach().cpu().numpy():
         try:
             areas.append(ConvexHull(item).volume)  # in two dimensions `volume` is the area
-        except QhullError:
+        except (QhullError, ValueError):  # ValueError: a point is not finite
             areas.append(float("nan"))
     return torch.tensor(areas, dtype=points.dtype, device=points.device)
 

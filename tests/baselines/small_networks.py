@@ -1,0 +1,102 @@
+"""Reduced networks with random weights, and files of them in the forms that the authors publish."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.fomm.network import FOMM
+from baselines.mcnet.network import MCNet
+from baselines.predictor import PairBatch
+from baselines.tpsm.network import TPSM
+
+HOURGLASS = {"block_expansion": 4, "max_features": 16, "num_blocks": 3, "scale_factor": 0.25}
+FIRST_ORDER = {
+    "common_params": {"num_kp": 5, "num_channels": 3, "estimate_jacobian": True},
+    "kp_detector_params": {"temperature": 0.1, **HOURGLASS},
+}
+GENERATOR = {"block_expansion": 8, "max_features": 16, "dense_motion_params": HOURGLASS}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "fomm": {**FIRST_ORDER, "generator_params": {**GENERATOR, "num_down_blocks": 2, "num_bottleneck_blocks": 1}},
+    "mcnet": {
+        **FIRST_ORDER,
+        "generator_params": {**GENERATOR, "num_down_blocks": 3},
+        "command_line": {"mb_channel": 8, "mb_spatial": 8},
+    },
+    "tpsm": {
+        "common_params": {"num_tps": 2, "num_channels": 3, "bg": True, "multi_mask": True, "width": 4},
+        "generator_params": {"block_expansion": 8, "max_features": 16, "num_down_blocks": 3},
+        "dense_motion_params": HOURGLASS,
+        "avd_network_params": {"id_bottle_size": 8, "pose_bottle_size": 8},
+    },
+}
+CLASSES = {"fomm": FOMM, "mcnet": MCNet, "tpsm": TPSM}
+
+
+def small(model: str) -> tuple[dict[str, Any], nn.Module]:
+    """Configuration and network; batch norm has seen images, so that the keypoints follow the image."""
+    torch.manual_seed(3)
+    config = copy.deepcopy(CONFIGS[model])
+    network = CLASSES[model](config)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        images = batch(4).source
+        network.train()
+        network.detect(images)
+        if model != "tpsm":
+            network.kp_detector.kp.weight.mul_(8)  # peaks, so that keypoints are spread
+            network.kp_detector.jacobian.weight.normal_(0, 0.02)
+    if model == "mcnet":
+        network.generator.mbUnit.styleconv.weight.data.fill_(0.8)  # noise has an effect
+    return config, network.eval()
+
+
+def official_content(network: nn.Module, prefix: str = "module.") -> dict[str, Any]:
+    """What the authors' training code saves: networks, a discriminator, an optimizer, the epoch."""
+    states = {name: {prefix + k: v for k, v in part.state_dict().items()} for name, part in network.named_children()}
+    optimizer = torch.optim.Adam(list(network.parameters())[:2], 1e-3)
+    discriminator = nn.Sequential(nn.Conv2d(3, 4, 3))
+    extra = {"discriminator": discriminator.state_dict(), "optimizer_generator": optimizer.state_dict(), "epoch": 99}
+    return states | extra
+
+
+def batch(n: int, size: int = 256) -> PairBatch:
+    """Smooth random images, with anchors and seeds."""
+    generator = torch.Generator().manual_seed(11)
+
+    def images() -> Tensor:
+        coarse = torch.rand(n, 3, 6, 6, generator=generator)
+        return nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)
+
+    ids = tuple(f"p{i}" for i in range(n))
+    return PairBatch(ids, images(), images(), images(), images(), tuple(range(100, 100 + n)))
+
+
+def part(whole: PairBatch, *indices: int) -> PairBatch:
+    """Some pairs of a batch, in the order given."""
+    at = list(indices)
+    return PairBatch(
+        tuple(whole.ids[i] for i in at),
+        whole.source[at],
+        whole.driving[at],
+        None if whole.target is None else whole.target[at],
+        None if whole.anchor is None else whole.anchor[at],
+        tuple(whole.seeds[i] for i in at),
+    )
+
+
+def place(folder: Path, model: str, content: Any, config: dict[str, Any] | None, **options: Any) -> Path:
+    """Save as an official file in ``<folder>/<model>/``, with the configuration beside it."""
+    file = folder / model / "some.pth.tar"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, file, **options)
+    if config is not None:
+        file.with_name(file.name + ".json").write_text(json.dumps(config))
+    return file

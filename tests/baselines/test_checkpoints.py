@@ -1,0 +1,215 @@
+"""Reading and refusing checkpoint files."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from small_networks import CLASSES, official_content, place, small
+
+from baselines import checkpoints, registry
+from baselines.card import MODELS, card, find_weights
+from baselines.predictor import ModelError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return {model: small(model) for model in MODELS}
+
+
+def load(model, folder):
+    return registry.load(model, weights=folder, device=CPU)
+
+
+def equal(predictor, network):
+    own, given = predictor.network.state_dict(), network.state_dict()
+    return own.keys() == given.keys() and all(torch.equal(own[key], given[key]) for key in own)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_official_layout_is_read(model, prefix, networks, tmp_path):
+    config, network = networks[model]
+    file = place(tmp_path, model, official_content(network, prefix), config)
+    predictor = load(model, tmp_path)
+    assert equal(predictor, network)
+    facts = predictor.describe()
+    assert facts["weights_file"] == file.name and not facts["sample_weights"]
+    assert facts["parameters"] == sum(p.numel() for p in network.parameters())
+    assert not predictor.network.training
+
+
+def test_files_of_old_torch_are_read(networks, tmp_path):
+    """The published FOMM checkpoints are not zip files, and older ones lack the counters of batch norm."""
+    config, network = networks["fomm"]
+    content = official_content(network)
+    for name in ("generator", "kp_detector"):
+        content[name] = {k: v for k, v in content[name].items() if not k.endswith("num_batches_tracked")}
+    file = place(tmp_path, "fomm", content, config, _use_new_zipfile_serialization=False)
+    assert not zipfile.is_zipfile(file)
+    predictor = load("fomm", tmp_path)
+    assert torch.equal(predictor.network.generator.final.weight, network.generator.final.weight)
+
+
+def test_half_precision_becomes_float32(networks, tmp_path):
+    config, network = networks["fomm"]
+    content = official_content(network)
+    content["generator"] = {k: v.half() if v.is_floating_point() else v for k, v in content["generator"].items()}
+    place(tmp_path, "fomm", content, config)
+    assert {p.dtype for p in load("fomm", tmp_path).network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_sample_round_trip(model, networks, tmp_path):
+    config, network = networks[model]
+    file = tmp_path / "x.safetensors"
+    checkpoints.save_sample(file, model, network, config, {"steps": 12})
+    assert load(f"{model}?weights={file}", None).describe()["training"] == {"steps": 12}
+    assert equal(load(f"{model}?weights={file}", None), network)
+    read, states, facts = checkpoints.load_sample(file)
+    assert read == config and facts == {"steps": 12}
+    assert set(states) == {name for name, _ in network.named_children()}
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("model, parameters", [("fomm", 59790759), ("tpsm", 87679142), ("mcnet", 101841273)])
+def test_official_configuration_has_the_official_size(model, parameters):
+    """Parameters of all networks in the official files, discriminators left out."""
+    with torch.device("meta"):
+        network = CLASSES[model](card(model).config)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_number_of_keypoints_comes_from_the_shapes(model, networks):
+    config, network = networks[model]
+    states = {name: part.state_dict() for name, part in network.named_children()}
+    name = "num_tps" if model == "tpsm" else "num_kp"
+    official = card(model).config["common_params"][name]
+    read = registry.network_class(model).infer_config(checkpoints.Checkpoint(Path("x"), states, None, {}))
+    assert read["common_params"][name] == config["common_params"][name] != official
+    assert card(model).config["common_params"][name] == official  # the card stays as it is
+
+
+def test_tpsm_without_background_and_avd(networks, tmp_path):
+    config, network = networks["tpsm"]
+    content = official_content(network)
+    del content["bg_predictor"], content["avd_network"]
+    reduced = {**config, "common_params": {**config["common_params"], "bg": False}, "avd_network_params": None}
+    place(tmp_path, "tpsm", content, reduced)
+    assert load("tpsm", tmp_path).motion_modes == ("absolute", "relative", "relative-adapt")
+
+
+class Payload:
+    """Unpickled, it would create a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_checkpoint_does_not_run(zipped, networks, tmp_path):
+    mark = tmp_path / "executed"
+    content = official_content(networks["fomm"][1]) | {"extra": Payload(mark)}
+    file = place(tmp_path, "fomm", content, None, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ModelError, match="refused.*run code.*mkdir") as error:
+        load("fomm", tmp_path)
+    assert "\n" not in str(error.value) and str(file) in str(error.value)
+    assert not mark.exists()
+    torch.load(file, weights_only=False)  # the payload works: only the reader kept it from running
+    assert mark.is_dir()
+
+
+def test_damaged_files(networks, tmp_path):
+    config, network = networks["fomm"]
+    for options in ({}, {"_use_new_zipfile_serialization": False}):
+        file = place(tmp_path, "fomm", official_content(network), config, **options)
+        whole = file.read_bytes()
+        for size in (0, 100, len(whole) // 2, len(whole) - 1000):
+            file.write_bytes(whole[:size])
+            with pytest.raises(ModelError, match="truncated, damaged or no checkpoint") as error:
+                load("fomm", tmp_path)
+            assert "\n" not in str(error.value)
+    file.write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(ModelError):
+        load("fomm", tmp_path)
+    torch.save(torch.zeros(3), file)
+    with pytest.raises(ModelError, match="holds a Tensor"):
+        load("fomm", tmp_path)
+    sample = tmp_path / "x.safetensors"
+    checkpoints.save_sample(sample, "fomm", network, config, {})
+    sample.write_bytes(sample.read_bytes()[:-50])
+    with pytest.raises(ModelError, match="x.safetensors cannot be read"):
+        load(f"fomm?weights={sample}", None)
+
+
+TITLES = {"fomm": "FOMM", "tpsm": "TPSM", "mcnet": "MCNet"}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("asked", MODELS)
+@pytest.mark.parametrize("form", ["official", "sample"])
+def test_a_checkpoint_of_another_network_is_named(model, asked, form, networks, tmp_path):
+    if model == asked:
+        return
+    config, network = networks[model]
+    file = tmp_path / "x.safetensors"
+    checkpoints.save_sample(file, model, network, config, {})
+    if form == "official":
+        file = place(tmp_path, asked, official_content(network), None)
+    with pytest.raises(ModelError, match=f"looks like a {TITLES[model]} checkpoint") as error:
+        load(f"{asked}?weights={file}", None)
+    assert TITLES[asked] in str(error.value) and "\n" not in str(error.value)
+
+
+def test_differing_keys_are_named(networks, tmp_path):
+    config, network = networks["fomm"]
+    content = official_content(network)
+    content["generator"]["module.final.scale"] = torch.ones(1)
+    del content["generator"]["module.final.bias"]
+    content["kp_detector"]["module.kp.bias"] = torch.ones(7)
+    place(tmp_path, "fomm", content, config)
+    with pytest.raises(ModelError) as error:
+        load("fomm", tmp_path)
+    text = str(error.value)
+    assert "lacks generator.final.bias" in text and "unknown generator.final.scale" in text
+    assert "kp_detector.kp.bias (7,) instead of (5,)" in text
+    place(tmp_path, "fomm", official_content(network), None)
+    (tmp_path / "fomm" / "some.pth.tar.json").unlink()
+    with pytest.raises(ModelError, match="FOMM network of another size.*more"):
+        load("fomm", tmp_path)
+
+
+def test_where_files_are_looked_for(tmp_path):
+    fomm = card("fomm")
+    assert find_weights(fomm, None) is None and find_weights(fomm, tmp_path) is None
+    with pytest.raises(ModelError, match="does not exist"):
+        find_weights(fomm, tmp_path / "nowhere")
+    (tmp_path / "other.pth.tar").touch()
+    (tmp_path / "vox.pth.tar").touch()
+    assert find_weights(fomm, tmp_path) is None
+    assert find_weights(card("tpsm"), tmp_path) == tmp_path / "vox.pth.tar"
+    (tmp_path / "vox-cpk.pth.tar").touch()
+    assert find_weights(fomm, tmp_path).name == "vox-cpk.pth.tar"
+    (tmp_path / "vox-adv-cpk.pth.tar").touch()
+    with pytest.raises(ModelError, match="vox-cpk.pth.tar.*vox-adv-cpk.pth.tar.*weights=FILE"):
+        find_weights(fomm, tmp_path)
+    (tmp_path / "fomm").mkdir()
+    (tmp_path / "fomm" / "mine.safetensors").touch()
+    assert find_weights(fomm, tmp_path).name == "mine.safetensors"
+
+
+def test_official_files_are_listed():
+    files = registry.official_files()
+    assert {entry["model"] for entry in files} == set(MODELS)
+    assert {"vox-cpk.pth.tar", "vox.pth.tar", "mcnet.pth.tar"} <= {entry["file"] for entry in files}
+    assert all(entry[key] for entry in files for key in ("repository", "licence", "folder"))

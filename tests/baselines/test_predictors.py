@@ -1,0 +1,161 @@
+"""FOMM, TPSM and MCNet behind the predictor interface, with reduced random networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_networks import batch, part, small
+
+from baselines import checkpoints, registry
+from baselines.blocks.relative import relative_keypoints, relative_points
+from baselines.card import MODELS, Card
+from baselines.predictor import ModelError
+
+CPU = torch.device("cpu")
+CASES = [(model, mode) for model in MODELS for mode in ("absolute", "relative", "relative-adapt")] + [("tpsm", "avd")]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for model in MODELS:
+        config, network = small(model)
+        checkpoints.save_sample(folder / f"{model}.safetensors", model, network, config, {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictors(files):
+    return {m: registry.load(f"{m}?weights={files / m}.safetensors", weights=None, device=CPU) for m in MODELS}
+
+
+@pytest.mark.parametrize("model, mode", CASES)
+def test_a_pair_does_not_depend_on_its_batch(model, mode, predictors):
+    predictor, pairs = predictors[model], batch(3)
+    together = predictor.predict(pairs, mode)
+    assert together.shape == (3, 3, 256, 256) and together.dtype == torch.float32
+    assert together.min() >= 0 and together.max() <= 1
+    alone = torch.cat([predictor.predict(part(pairs, i), mode) for i in range(3)])
+    turned = predictor.predict(part(pairs, 2, 0), mode)
+    torch.testing.assert_close(alone, together, atol=2e-5, rtol=0)
+    torch.testing.assert_close(turned, together[[2, 0]], atol=2e-5, rtol=0)
+    assert torch.equal(predictor.predict(pairs, mode), together)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_modes_differ_and_ignore_the_target(model, predictors):
+    predictor, pairs = predictors[model], batch(1)
+    frames = {mode: predictor.predict(pairs, mode) for mode in predictor.motion_modes}
+    for a in frames:
+        for b in frames:
+            assert a == b or (frames[a] - frames[b]).abs().max() > 1e-4, (a, b)
+    assert torch.equal(predictor.predict(replace(pairs, target=None), "absolute"), frames["absolute"])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_relative_motion_from_the_driving_frame_itself_is_none(model, predictors):
+    """Anchor = driving frame: the keypoints stay at the source's, whatever the scale."""
+    predictor, pairs = predictors[model], batch(1)
+    still = predictor.predict(replace(pairs, driving=pairs.source), "absolute")
+    for mode in ("relative", "relative-adapt"):
+        moved = predictor.predict(replace(pairs, anchor=pairs.driving), mode)
+        torch.testing.assert_close(moved, still, atol=2e-3, rtol=0)
+
+
+def test_modes_by_hand(predictors):
+    """The predictor's frame is the network's for keypoints that are computed here."""
+    pairs = batch(1)
+    fomm, tpsm = predictors["fomm"].network, predictors["tpsm"].network
+    with torch.inference_mode():
+        points = [fomm.detect(x) for x in (pairs.source, pairs.driving, pairs.anchor)]
+        for mode, adapt in {"relative": False, "relative-adapt": True}.items():
+            frame, _ = fomm.generate(pairs.source, points[0], relative_keypoints(*points, adapt))
+            torch.testing.assert_close(predictors["fomm"].predict(pairs, mode), frame)
+        source, driving, anchor = (tpsm.detect(x) for x in (pairs.source, pairs.driving, pairs.anchor))
+        frame = tpsm.generate(pairs.source, source, relative_points(source, driving, anchor)).frame
+        torch.testing.assert_close(predictors["tpsm"].predict(pairs, "relative"), frame)
+        frame = tpsm.generate(pairs.source, source, tpsm.avd_network(source, driving)).frame
+        torch.testing.assert_close(predictors["tpsm"].predict(pairs, "avd"), frame)
+
+
+def test_noise_comes_from_the_seeds(predictors):
+    predictor, pairs = predictors["mcnet"], batch(2)
+    first = predictor.predict(pairs, "absolute")
+    torch.manual_seed(12345)
+    assert torch.equal(predictor.predict(pairs, "absolute"), first)
+    other = predictor.predict(replace(pairs, seeds=(100, 7)), "absolute")
+    assert torch.equal(other[0], first[0]) and (other[1] - first[1]).abs().max() > 1e-5
+    with pytest.raises(ModelError, match="one seed a pair"):
+        predictor.predict(replace(pairs, seeds=()), "absolute")
+    assert "seed" in predictor.describe()["conventions"]["noise"]
+
+
+def test_both_sampling_conventions_of_fomm(files, predictors):
+    spec = f"fomm?align_corners=true&weights={files / 'fomm.safetensors'}"
+    aligned, usual, pairs = registry.load(spec, weights=None, device=CPU), predictors["fomm"], batch(1)
+    assert aligned.describe()["conventions"]["align_corners"] is True
+    assert usual.describe()["conventions"]["align_corners"] is False
+    assert (aligned.predict(pairs, "absolute") - usual.predict(pairs, "absolute")).abs().max() > 1e-3
+    with pytest.raises(ModelError, match="true or false, not maybe"):
+        registry.load(spec.replace("true", "maybe"), weights=None, device=CPU)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_unanswerable_batches(model, predictors):
+    predictor, pairs = predictors[model], batch(1)
+    with pytest.raises(ModelError, match="relative needs an anchor"):
+        predictor.predict(replace(pairs, anchor=None), "relative")
+    with pytest.raises(ModelError, match="no motion mode sideways; it has: absolute"):
+        predictor.predict(pairs, "sideways")
+    with pytest.raises(ModelError, match="256x256.*source frames are 128x128"):
+        predictor.predict(batch(1, 128), "absolute")
+    with pytest.raises(ModelError, match="driving frames are 200x256"):
+        predictor.predict(replace(pairs, driving=pairs.driving[..., :200]), "absolute")
+
+
+@pytest.mark.parametrize("model, mode", CASES)
+def test_a_pair_that_cannot_be_made_is_nan_alone(model, mode, predictors):
+    predictor, pairs = predictors[model], batch(2)
+    good = predictor.predict(pairs, mode)
+    driving = pairs.driving.clone()
+    driving[1, :, :100] = torch.nan
+    frames = predictor.predict(replace(pairs, driving=driving), mode)
+    assert frames[1].isnan().all()
+    torch.testing.assert_close(frames[0], good[0], atol=2e-5, rtol=0)
+
+
+def test_a_singular_matrix_fails_its_pair_only(predictors, monkeypatch):
+    predictor, pairs = predictors["fomm"], batch(3)
+    good, animate = predictor.predict(pairs, "absolute"), predictor.animate
+
+    def singular(asked, mode):
+        if "p1" in asked.ids:
+            torch.linalg.inv(torch.zeros(2, 2))
+        return animate(asked, mode)
+
+    monkeypatch.setattr(predictor, "animate", singular)
+    frames = predictor.predict(pairs, "absolute")
+    assert frames[1].isnan().all()
+    torch.testing.assert_close(frames[[0, 2]], good[[0, 2]], atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_describe(model, predictors, files):
+    facts = predictors[model].describe()
+    assert facts["weights_file"] == f"{model}.safetensors" and len(facts["weights_sha256"]) == 64
+    assert facts["sample_weights"] is False and facts["frame_size"] == 256
+    assert facts["conventions"]["precision"] == "float32"
+
+
+def test_without_official_weights_the_sample_checkpoint_is_taken(files, monkeypatch, tmp_path):
+    monkeypatch.setattr(Card, "sample", property(lambda card: files / f"{card.name}.safetensors"))
+    assert registry.load("tpsm", weights=tmp_path, device=CPU).describe()["sample_weights"] is True
+    monkeypatch.setattr(Card, "sample", property(lambda card: tmp_path / "absent"))
+    with pytest.raises(ModelError, match="put vox.pth.tar of github.com/yoyo-nb/.* into .*tpsm"):
+        registry.load("tpsm", weights=tmp_path, device=CPU)
+    with pytest.raises(ModelError, match="no such file"):
+        registry.load(f"tpsm?weights={tmp_path / 'x.pth'}", weights=None, device=CPU)
+    with pytest.raises(ModelError, match="has no option colour; it has: weights"):
+        registry.load("tpsm?colour=red", weights=None, device=CPU)
