@@ -54,5 +54,5 @@ def _three(pairs: Sequence[str], k: int) -> dict[str, list[str]]:
     k = max(1, min(k, len(pairs) // 3))
     best, worst = pairs[:k], pairs[k:][-k:][::-1]
     between = pairs[k : len(pairs) - k]
-    start = (len(between) - k + 1) // 2
-    return {"best": list(best), "median": list(between[max(0, start) : max(0, start) + k]), "worst": list(worst)}
+    start = max(0, (len(between) - k) // 2)
+    return {"best": list(best), "median": list(between[start : start + k]), "worst": list(worst)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +41,12 @@ def make(
     failures: bool = True,
     clip: str = "clip",
     side: int = 64,
-    seed: int = 0,
+    metrics: Sequence[str] = tuple(metric[0] for metric in METRICS),
 ) -> Path:
     """Write a complete run directory without its report. clip: prefix of the clips' names."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     manifest = _manifest(models, pairs, reference, sample, run.name)
+    manifest["metrics"] = [metric for metric in manifest["metrics"] if metric["name"] in metrics]
     samples = _samples(rng, models, pairs, reference, manifest["metrics"], failures, clip)
     run.mkdir(parents=True, exist_ok=True)
     samples.to_parquet(run / "samples.parquet", index=False)
@@ -138,15 +140,16 @@ def _samples(
         ).astype({"error": "str"})
         lost = rows.index[:2] if failures and model == models[0] else rows.index[:0]
         rows.loc[lost, ["status", "error"]] = ["failed", "the model gave no finite frame"]
-        for metric, (name, family, higher, *_, mean, spread) in zip(metrics, METRICS):
-            if not metric["applies"]:
+        applies = {metric["name"] for metric in metrics if metric["applies"]}
+        for name, family, higher, _, _, detector, _, mean, spread in METRICS:
+            if name not in applies:
                 continue
             noise = 0.6 * rng.normal(size=pairs) - shared + SKILL.get(model, 0)
             values = mean + (1 if higher else -1) * spread * noise
             if model == "copy-target":
                 values = np.full(pairs, np.inf if family == "psnr" else float(higher))
             rows[name] = np.clip(values, 0, 1) if family in ("ssim", "aucon", "mkr") else np.maximum(values, 0)
-            missed = rng.random(pairs) < (0.04 if failures and metric["detector"] and model != "copy-target" else 0)
+            missed = rng.random(pairs) < (0.04 if failures and detector and model != "copy-target" else 0)
             rows.loc[missed, name] = np.nan
             rows.loc[lost, name] = np.nan
             found = np.where(missed, "generated frame: no face found", None)

@@ -1,0 +1,159 @@
+"""The HTML report: what is on it, and that it is only text whatever the names are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import fake_run
+import pytest
+
+from reports import html
+
+HOSTILE = "<script>alert('x')</script>\"&$a_b$"
+
+FEW = ("l1", "prmse-pnp")
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text that is seen."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+        self._style = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._style = tag == "style"
+
+    def handle_endtag(self, tag):
+        self._style = False
+
+    def handle_data(self, data):
+        self.text += "" if self._style else data
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def draw(run: Path) -> Page:
+    return Page(html.write(run).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    return fake_run.make(tmp_path_factory.mktemp("runs") / "plain")
+
+
+@pytest.fixture(scope="module")
+def page(run) -> Page:
+    return draw(run)
+
+
+def test_every_section_has_its_content(page):
+    ids = {attributes.get("id") for tag, attributes in page.tags if tag == "section"}
+    assert ids == {section.lower() for section in html.SECTIONS}
+    assert page.count("svg") == len(fake_run.METRICS)
+    for text in ("generated frame: no face found", "the model gave no finite frame", "ab" * 32, "2.13.0", "--protocol"):
+        assert text in page.text
+    for name, *_ in fake_run.METRICS:
+        assert f"{name}|v:1|" in page.text
+    assert "only 3 identities" in page.text.lower()
+    assert "2 failed (2.2 %)" in page.text
+
+
+def test_sample_data_is_told_across_the_top(page, tmp_path):
+    banner = page.text[: page.text.index("Provenance")]
+    assert "Sample data and sample weights: not comparable with a paper." in banner
+    real = draw(fake_run.make(tmp_path / "real", sample=False, failures=False, pairs=12, metrics=FEW))
+    assert "not comparable" not in real.text
+    assert ("banner", "alert") not in {(a.get("class"), a.get("role")) for _, a in real.tags}
+    assert "Nothing failed" in real.text
+
+
+def test_best_second_and_bounds_are_marked(run):
+    text = (run / "report.html").read_text(encoding="utf-8")
+    results = text[text.index('<section id="results"') : text.index('<section id="distributions"')]
+    rows = {row[0]: row[1] for row in re.findall(r'<th scope="row">.*?</span>([\w-]+)\n(.*?)</tr>', results, re.S)}
+    assert rows["mcnet"].count('class="best"') == len(fake_run.METRICS)
+    assert rows["tpsm"].count('class="second"') == len(fake_run.METRICS)
+    for bound in ("copy-source", "copy-target"):
+        assert 'class="best"' not in rows[bound] and 'class="second"' not in rows[bound]
+    assert "∞" in rows["copy-target"] and "NaN" not in text
+
+
+def test_one_file_that_needs_nothing_else(page, run):
+    assert page.count("script") == page.count("link") == 0
+    sources = [a["src"] for tag, a in page.tags if tag in ("img", "iframe", "source")]
+    assert sources and all(source.startswith("data:image/webp;base64,") for source in sources)
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert not re.findall(r"url\((?!#)|@import|@font-face", text)
+    assert all(a["href"].startswith("#") for tag, a in page.tags if tag == "a")
+
+
+def test_pictures_stand_with_their_differences(page):
+    alts = [a["alt"] for tag, a in page.tags if tag == "img"]
+    assert alts.count("source frame") == alts.count("driving frame") == alts.count("target frame") > 0
+    assert alts.count("output of mcnet") == alts.count("difference of mcnet to the target") > 0
+
+
+@pytest.mark.parametrize("model", [HOSTILE, "cmd:python run.py --x '{\"a\": 1}'", "$x^2$"])
+def test_hostile_names_are_text(model, tmp_path):
+    page = draw(
+        fake_run.make(tmp_path / "run", models=(model, "tpsm", "copy-source"), clip=HOSTILE, pairs=12, metrics=FEW)
+    )
+    assert page.count("script") == 0
+    assert page.text.count(model) > 3
+    assert HOSTILE in page.text
+    assert f"output of {model}" in [a.get("alt") for tag, a in page.tags if tag == "img"]
+
+
+def test_cross_identity_has_no_target(tmp_path):
+    page = draw(fake_run.make(tmp_path / "run", reference="cross-identity"))
+    alts = [a["alt"] for tag, a in page.tags if tag == "img"]
+    assert "source frame" in alts and "target frame" not in alts
+    assert not [alt for alt in alts if alt.startswith("difference")]
+    assert "by prmse-pnp" in page.text and "Not measured" in page.text
+    assert page.count("svg") == 3
+
+
+@pytest.mark.parametrize("models", [("mcnet",), ("copy-source",), ("copy-target", "copy-source")])
+def test_few_models(models, tmp_path):
+    page = draw(fake_run.make(tmp_path / "run", models=models, pairs=3, failures=False, metrics=FEW))
+    assert all(model in page.text for model in models)
+    assert 'class="best"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_run_without_pictures_is_drawn(tmp_path):
+    run = fake_run.make(tmp_path / "run", pairs=12, metrics=FEW)
+    shutil.rmtree(run / "pictures")
+    assert "no frame" in draw(run).text
+
+
+def test_same_run_same_page(run):
+    before = (run / "report.html").read_bytes()
+    assert html.write(run).read_bytes() == before
+
+
+def test_large_pictures_are_made_smaller_and_fewer(tmp_path, monkeypatch):
+    run = fake_run.make(tmp_path / "run", side=256, pairs=12, models=("mcnet", "tpsm"), metrics=FEW)
+    full = html.write(run).stat().st_size
+    monkeypatch.setattr(html.pictures, "BUDGET", 40_000)
+    small = html.write(run)
+    assert small.stat().st_size < full / 2
+    assert "difference of mcnet to the target" in small.read_text(encoding="utf-8")
+
+
+def test_reports_need_neither_bench_nor_torch():
+    code = (
+        "import sys; from reports import html, console, export; "
+        "sys.exit(bool({'bench', 'torch', 'baselines', 'protocols'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

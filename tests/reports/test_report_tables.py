@@ -1,0 +1,107 @@
+"""The summary table on the console and in other documents."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import fake_run
+import pytest
+from rich.console import Console
+
+from bench.rundir import safe_name
+from reports import console, export, pictures, view
+
+
+def read(run) -> tuple[dict, dict]:
+    return tuple(json.loads((run / name).read_text(encoding="utf-8")) for name in ("summary.json", "manifest.json"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> tuple[dict, dict]:
+    return read(fake_run.make(tmp_path_factory.mktemp("runs") / "plain", models=("copy-source", "mcnet", "tpsm")))
+
+
+def test_families_in_the_order_of_the_papers_and_proxies_last():
+    metrics = [
+        {"name": "akd-dlib", "family": "akd", "proxy": True},
+        {"name": "l1", "family": "l1", "proxy": False},
+        {"name": "akd", "family": "akd", "proxy": False},
+        {"name": "ssim", "family": "ssim", "proxy": False},
+        {"name": "new", "family": "fid", "proxy": False},
+        {"name": "psnr", "family": "psnr", "proxy": False, "applies": False},
+    ]
+    assert [column.name for column in view.columns_of({"metrics": metrics})] == ["ssim", "l1", "akd", "akd-dlib", "new"]
+
+
+@pytest.mark.parametrize(
+    "value, decimals, signed, text",
+    [(None, 2, False, "–"), (0.12345, 3, False, "0.123"), (-1.5, 1, True, "−1.5"), (1.5, 1, True, "+1.5")],
+)
+def test_numbers(value, decimals, signed, text):
+    assert view.number(value, decimals, signed) == text
+
+
+@pytest.mark.parametrize("share, text", [(0, "0.0 %"), (0.0001, "< 0.1 %"), (0.0217, "2.2 %"), (1, "100.0 %")])
+def test_a_small_share_is_not_zero(share, text):
+    assert view.percent(share) == text
+
+
+def test_bounds_stand_last(run):
+    table = view.summary_table(*run)
+    assert [(row.model, row.bound) for row in table.rows] == [("mcnet", False), ("tpsm", False), ("copy-source", True)]
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_console_table(run, width):
+    stream = io.StringIO()
+    Console(file=stream, width=width, force_terminal=True, color_system="standard").print(console.table(*run))
+    text = stream.getvalue()
+    for name, *_ in fake_run.METRICS:
+        assert name in text
+    assert "SAMPLE DATA" in text and "n 88" in text and "bound" in text
+    mean = next(row for row in run[0]["rows"] if (row["model"], row["metric"]) == ("mcnet", "l1"))["mean"]
+    assert re.search(rf"\x1b\[1;32m *{mean:.4f}", text)  # best: bold and green
+
+
+def test_console_table_takes_names_as_text(tmp_path):
+    run = read(fake_run.make(tmp_path / "run", models=("[red]x[/]", "tpsm"), pairs=12))
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(console.table(*run))
+    assert "[red]x[/]" in stream.getvalue()
+
+
+def test_markdown(run):
+    lines = export.markdown(*run).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 2 + 3
+    assert {line.count(" | ") for line in table if "---" not in line} == {len(fake_run.METRICS)}
+    assert table[2].startswith("| mcnet | **") and table[4].startswith("| *copy-source* | 0.")
+    assert "2 failed (2.2 %)" not in table[2]  # only the first model of the run lost frames
+    assert "Sample data: not comparable with a paper." in lines
+
+
+def test_latex_is_balanced_and_escaped(tmp_path):
+    run = read(fake_run.make(tmp_path / "run", models=("50%_a&b{\\x}", "tpsm", "copy-target"), pairs=12))
+    text = export.latex(*run)
+    body = [line for line in text.splitlines() if not line.startswith("%")]
+    rows = [line for line in body if line.endswith(r"\\")]
+    assert len(rows) == 4
+    assert all(line.replace(r"\&", "").count("&") == len(fake_run.METRICS) for line in rows)
+    assert r"50\%\_a\&b\{\textbackslash{}x\}" in text
+    assert r"$\infty$" in rows[-1] and r"\textbf{" in text and r"\underline{" in text
+
+
+def test_csv_holds_every_number(run):
+    summary, manifest = run
+    rows = list(csv.DictReader(io.StringIO(export.csv_table(summary, manifest))))
+    assert len(rows) == len(summary["rows"])
+    for text, row in zip(rows, summary["rows"]):
+        assert float(text["mean"]) == row["mean"] and text["signature"].startswith(f"{row['metric']}|")
+
+
+@pytest.mark.parametrize("label", ["mcnet", "frames:/data/x y", "../..", "..", "a<b>c", ""])
+def test_folders_of_models_are_those_that_the_run_writes(label):
+    assert pictures.folder(label) == safe_name(label)
