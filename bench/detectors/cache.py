@@ -20,6 +20,7 @@ import numpy as np
 from bench.detectors.base import DerivedDetector, Detection, Detector
 
 FILE = "detections-v1.sqlite"
+PATIENCE = 30.0  # seconds to wait for another process that writes
 _TABLE = "CREATE TABLE IF NOT EXISTS detections (key BLOB PRIMARY KEY, vals BLOB, reason TEXT) WITHOUT ROWID"
 
 
@@ -73,7 +74,7 @@ class Store:
 
     def _open(self) -> None:
         # A connection that is only ever used under the lock may serve several threads.
-        connection = sqlite3.connect(self.file, timeout=30, check_same_thread=False)
+        connection = sqlite3.connect(self.file, timeout=PATIENCE, check_same_thread=False)
         connection.execute("PRAGMA synchronous = NORMAL")
         with connection:
             connection.execute(_TABLE)

