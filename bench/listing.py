@@ -20,25 +20,33 @@ def table(what: str, config: Config) -> Table:
 
 
 def _models(config: Config) -> Table:
-    rows = Table("model", "motion modes", "weights", "what it is")
+    rows = _table()
     for model in registry.names(config.weights):
-        rows.add_row(model.name, ", ".join(model.motion_modes), model.weights, model.summary)
+        rows.add_row(model.name, model.summary, f"{', '.join(model.motion_modes)}; {model.weights}")
     return rows
 
 
 def _protocols(config: Config) -> Table:
-    rows = Table("protocol", "data set", "motion", "measured against", "tables", "what it asks")
+    rows = _table()
     for name in catalogue.names():
         protocol = catalogue.get(name)
         data = protocol.dataset if protocol.dataset in config.data else f"{protocol.dataset} (no folder: sample set)"
-        tables = ", ".join(protocol.tables)
-        rows.add_row(f"{name} v{protocol.version}", data, protocol.mode, protocol.reference, tables, protocol.summary)
+        tables = f"tables {', '.join(protocol.tables)}" if protocol.tables else "no published table"
+        facts = f"version {protocol.version}; {data}; {protocol.reference}; {protocol.mode} motion; {tables}"
+        rows.add_row(name, protocol.summary, facts)
     return rows
 
 
 def _metrics(config: Config) -> Table:
-    rows = Table("metric", "family", "better", "detector", "what it is")
+    rows = _table()
     for definition in metrics.definitions().values():
         better = "higher" if definition.higher_is_better else "lower"
-        rows.add_row(definition.name, definition.family, better, definition.detector_name or "", definition.summary)
+        detector = f"; detector {definition.detector_name}" if definition.detector_name else ""
+        rows.add_row(definition.name, definition.summary, f"family {definition.family}; {better} is better{detector}")
     return rows
+
+
+def _table() -> Table:
+    table = Table("name", "what it is", "facts", box=None, padding=(0, 2, 0, 0), row_styles=["", "dim"])
+    table.columns[0].no_wrap = True
+    return table

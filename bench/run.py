@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import torch
@@ -60,6 +60,8 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
 
     Raises UserError, DataError or ModelError for what the user can mend; all checks come before the first prediction.
     """
+    if settings.mode and settings.mode not in get_args(MotionMode):
+        raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
     device = _device(settings.device)
     protocol = catalogue.get(settings.protocol)
     names = settings.metrics or protocol.metrics
@@ -221,6 +223,8 @@ def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: C
 
 def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:
     """Load every model before any work, so that a wrong name or file is told at once."""
+    if not settings.models:
+        raise UserError("--models names no model")
     specs = [_label_and_spec(model) for model in settings.models]
     if settings.bounds:
         specs += [(bound, bound) for bound in BOUNDS if bound not in {spec for _, spec in specs}]

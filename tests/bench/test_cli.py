@@ -1,0 +1,245 @@
+"""The command line end to end: on the sample set, in one's own folders, and with every kind of mistake."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bench import cli, rundir
+
+RUN = ["run", "--protocol", "vox1-diffscale", "--detectors", "embedded"]
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(monkeypatch, tmp_path, cache):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
+    for name in ("VOX1", "HDTF"):
+        monkeypatch.delenv(f"TALKING_HEAD_BENCH_DATA_{name}", raising=False)
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys):
+    """Call the command line in this process; returns exit code and everything printed, unwrapped."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
+
+    return call
+
+
+def one_line_error(result: tuple[int, str], *words: str) -> None:
+    code, text = result
+    assert code == 2, text
+    assert "Traceback" not in text
+    for word in words:
+        assert word in text
+
+
+def test_a_run_leaves_everything(bench, sample_set, tmp_path):
+    code, text = bench(*RUN, "--models", "copy-source", "--limit", 4, "--name", "first", "--save-frames")
+    assert code == 0, text
+    assert "SAMPLE SET" in text and "report:" in text
+    run = tmp_path / "runs" / "first"
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["state"] == "complete" and manifest["sample_data"]
+    assert len(manifest["pairs"]["sha256"]) == 64
+    assert all(metric["signature"] for metric in manifest["metrics"])
+    samples = pd.read_parquet(run / "samples.parquet")
+    assert samples.groupby("model").size().to_dict() == {"copy-source": 4, "copy-target": 4}
+    exact = samples[samples["model"] == "copy-target"]
+    assert (exact["l1"] == 0).all() and (exact["akd-dlib"] == 0).all()
+    assert (exact["ssim"] - 1).abs().max() < 1e-6
+    assert (samples[samples["model"] == "copy-source"]["l1"] > 0.01).all()
+    assert len(list((run / "frames" / "copy-source").glob("*.png"))) == 4
+    page = (run / "report.html").read_text()
+    assert "not comparable" in page and "<img" in page
+    assert not (run / "work").exists()
+    again, text = bench(*RUN, "--models", "copy-source", "--limit", 4, "--name", "first", "--save-frames")
+    assert again == 0 and "complete already" in text
+
+
+def test_another_run_in_the_same_folder_is_refused(bench, sample_set):
+    assert bench(*RUN, "--models", "copy-source", "--limit", 2, "--metrics", "l1", "--name", "x")[0] == 0
+    result = bench(*RUN, "--models", "copy-source", "--limit", 3, "--metrics", "l1", "--name", "x")
+    one_line_error(result, "another run", "--name")
+
+
+def test_the_report_can_be_drawn_again(bench, sample_set, tmp_path):
+    bench(*RUN, "--models", "copy-source", "--limit", 2, "--metrics", "l1,psnr", "--name", "x")
+    page = tmp_path / "runs" / "x" / "report.html"
+    page.unlink()
+    assert bench("report", "runs/x")[0] == 0
+    assert page.stat().st_size > 10_000
+    one_line_error(bench("report", "runs/nothing"), "no finished run")
+
+
+@pytest.mark.parametrize("protocol", ["vox1-sameid", "vox1-crossid", "celebv-crossid", "hdtf-crossid", "vox1-seenid"])
+def test_every_kind_of_protocol_has_a_sample_form(bench, sample_set, protocol):
+    code, text = bench("run", "--protocol", protocol, "--models", "copy-source", "--limit", 2)
+    assert code == 0, text
+
+
+def test_ones_own_videos(bench, sample_set, tmp_path):
+    for clip in ("w_tilt", "j_onset"):
+        for frame in sorted((sample_set / clip).glob("*.png"))[:4]:
+            target = tmp_path / "mine" / clip / frame.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(frame.read_bytes())
+    code, text = bench("pairs", "make", "--data", "mine=mine", "--n", 3, "--out", "mine.csv")
+    assert code == 0, text
+    assert bench("pairs", "show", "mine.csv")[0] == 0
+    code, text = bench("pairs", "hash", "mine.csv")
+    assert code == 0 and len(text) == 64
+    asked = ["--models", "copy-source", "--pairs", "mine.csv", "--metrics", "l1", "--no-bounds"]
+    code, text = bench("run", "--protocol", "vox1-sameid", "--data", "mine=mine", *asked, "--name", "mine")
+    assert code == 0, text
+    assert "SAMPLE SET" not in text
+    assert len(pd.read_parquet("runs/mine/samples.parquet")) == 3
+    next((tmp_path / "mine" / "w_tilt").glob("*.png")).unlink()
+    for frame in (tmp_path / "mine" / "j_onset").glob("*.png"):
+        frame.unlink()
+    result = bench("run", "--protocol", "vox1-sameid", "--data", "mine=mine", *asked, "--name", "gone")
+    one_line_error(result, "mine/")
+
+
+def test_an_unreadable_frame_fails_its_pairs_and_the_exit_code_says_so(bench, sample_set, tmp_path):
+    folder = tmp_path / "mine" / "clip"
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(sorted((sample_set / "w_tilt").glob("*.png"))[:4]):
+        (folder / f"{number:07d}.png").write_bytes(frame.read_bytes())
+    bench("pairs", "make", "--data", "mine=mine", "--n", 6, "--out", "mine.csv")
+    broken = folder / "0000002.png"
+    broken.write_bytes(broken.read_bytes()[:3000])
+    asked = ["--models", "copy-source", "--pairs", "mine.csv", "--metrics", "l1", "--no-bounds", "--name", "x"]
+    code, text = bench("run", "--protocol", "vox1-sameid", "--data", "mine=mine", *asked)
+    assert code == 1 and "0000002.png" in text and "Traceback" not in text
+    samples = pd.read_parquet("runs/x/samples.parquet")
+    touched = samples["source"].str.endswith("0000002") | samples["driving"].str.endswith("0000002")
+    assert (samples["status"] == "failed").tolist() == touched.tolist()
+    assert samples["l1"].isna().tolist() == touched.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--protocol", "vox1-difscale", "--models", "copy-source"], ["vox1-diffscale"]),
+        ([*RUN, "--models", "mcnett"], ["mcnet"]),
+        ([*RUN, "--models", "copy-source", "--metrics", "simm"], ["ssim"]),
+        ([*RUN, "--models", "copy-source", "--data", "vox1"], ["NAME=PATH"]),
+        ([*RUN, "--models", "copy-source", "--data", "vox1=/nowhere"], ["/nowhere"]),
+        ([*RUN, "--models", "copy-source", "--require-data"], ["vox1"]),
+        ([*RUN, "--models", "copy-source", "--device", "cuda:77"], ["cuda:77"]),
+        ([*RUN, "--models", "copy-source", "--mode", "sideways"], ["sideways", "absolute"]),
+        ([*RUN, "--models", "copy-source", "--weights", "/nowhere"], ["/nowhere"]),
+        ([*RUN, "--models", "copy-source,copy-source"], ["LABEL=SPEC"]),
+        ([*RUN, "--models", "frames:/nowhere"], ["/nowhere"]),
+        ([*RUN, "--models", ""], ["model"]),
+        (["run", "--protocol", "vox1-sameid", "--models", "copy-source", "--detectors", "best"], ["paper, embedded"]),
+        (["list", "things"], ["models, protocols, metrics"]),
+        (["pairs", "show", "nothing.csv"], ["nothing.csv"]),
+        (["pairs", "make", "--data", "x", "--out", "y.csv"], ["NAME=PATH"]),
+        (["verify", "nowhere"], ["nowhere"]),
+        (["run", "--protocol"], []),
+        (["frobnicate"], []),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(bench, sample_set, arguments, words):
+    one_line_error(bench(*arguments), *words)
+
+
+@pytest.mark.parametrize("what", ["models", "protocols", "metrics"])
+def test_lists(bench, what):
+    code, text = bench("list", what)
+    assert code == 0
+    assert {"models": "mcnet", "protocols": "vox1-diffscale", "metrics": "ssim-published"}[what] in text
+
+
+def test_doctor(bench):
+    code, text = bench("doctor")
+    assert code == 0
+    assert "2DFAN4-11f355bf06.pth.tar" in text and "openface.pth" in text
+
+
+def test_frames_made_elsewhere(bench, sample_set, tmp_path):
+    bench(*RUN, "--models", "copy-source", "--limit", 3, "--metrics", "l1", "--name", "a", "--save-frames")
+    frames = tmp_path / "runs" / "a" / "frames" / "copy-source"
+    asked = ["--limit", 3, "--metrics", "l1", "--no-bounds"]
+    code, text = bench(*RUN, "--models", f"mine=frames:{frames}", *asked, "--name", "b")
+    assert code == 0, text
+    a, b = (pd.read_parquet(f"runs/{name}/samples.parquet") for name in "ab")
+    assert a[a["model"] == "copy-source"]["l1"].tolist() == b["l1"].tolist()
+    Image.new("RGB", (64, 64)).save(next(frames.glob("*.png")))
+    one_line_error(bench(*RUN, "--models", f"mine=frames:{frames}", *asked, "--name", "c"), "64")
+
+
+def test_the_module_can_be_run(sample_set, tmp_path):
+    """In a process of its own, for what only shows there: start-up, exit code, nothing on the error stream."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *RUN, "--models", "copy-source", "--limit", "2", "--metrics", "l1"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1].startswith("report: ")
+
+
+def test_a_full_disk_stops_cleanly_and_the_run_goes_on(bench, sample_set, monkeypatch):
+    asked = [*RUN, "--models", "copy-source", "--limit", 20, "--metrics", "l1", "--no-bounds", "--name", "x"]
+    replace, shards = rundir.replace, []
+
+    def full(file, content):
+        shards.extend([file] if file.suffix == ".parquet" else [])
+        if len(shards) == 2 and file.suffix == ".parquet":
+            raise OSError(28, "No space left on device")
+        replace(file, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rundir, "replace", full)
+        code, text = bench(*asked)
+    assert code == 1 and "No space left on device" in text and "Traceback" not in text
+    assert json.loads(Path("runs/x/manifest.json").read_text())["state"] == "interrupted"
+    code, text = bench(*asked)
+    assert code == 0, text
+    assert bench(*asked[:-1], "whole")[0] == 0
+    tables = (pd.read_parquet(f"runs/{name}/samples.parquet") for name in ("x", "whole"))
+    resumed, whole = (table.drop(columns="seconds") for table in tables)
+    pd.testing.assert_frame_equal(resumed, whole)
+
+
+def test_a_folder_that_cannot_be_written(bench, sample_set, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = bench(*RUN, "--models", "copy-source", "--metrics", "l1", "--limit", 2, "--out", "file")
+    one_line_error(result, "cannot write")
+
+
+def test_ctrl_c_keeps_what_is_finished(sample_set, tmp_path):
+    command = [sys.executable, "-m", "bench", *RUN, "--models", "copy-source", "--metrics", "lpips", "--no-bounds"]
+    command += ["--limit", "60", "--batch-size", "2", "--name", "x"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    shards = tmp_path / "runs" / "x" / "work" / "copy-source"
+    deadline = time.monotonic() + 100
+    while not any(shards.glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, printed
+    assert "Traceback" not in printed and "goes on" in " ".join(printed.split())
+    kept = len(list(shards.glob("*.parquet")))
+    assert 0 < kept < 30
+    assert json.loads((tmp_path / "runs" / "x" / "manifest.json").read_text())["state"] == "interrupted"
