@@ -53,6 +53,8 @@ def small(model: str) -> tuple[dict[str, Any], nn.Module]:
         if model != "tpsm":
             network.kp_detector.kp.weight.mul_(8)  # peaks, so that keypoints are spread
             network.kp_detector.jacobian.weight.normal_(0, 0.02)
+    if model == "fomm":
+        network.generator.final.weight.data.mul_(20)  # contrast
     if model == "mcnet":
         network.generator.mbUnit.styleconv.weight.data.fill_(0.8)  # noise has an effect
     return config, network.eval()

@@ -17,6 +17,15 @@ CPU = torch.device("cpu")
 CASES = [(model, mode) for model in MODELS for mode in ("absolute", "relative", "relative-adapt")] + [("tpsm", "avd")]
 
 
+def assert_same(frames: torch.Tensor, reference: torch.Tensor) -> None:
+    """Equal but for rounding, which kernels for other batch sizes do in another order and instance norm amplifies.
+
+    Different pairs are 0.1 and more apart; the released networks' own rounding noise reaches 1.5e-4.
+    """
+    difference = (frames - reference).abs()
+    assert difference.max() < 5e-4 and difference.mean() < 5e-6
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
@@ -39,8 +48,8 @@ def test_a_pair_does_not_depend_on_its_batch(model, mode, predictors):
     assert together.min() >= 0 and together.max() <= 1
     alone = torch.cat([predictor.predict(part(pairs, i), mode) for i in range(3)])
     turned = predictor.predict(part(pairs, 2, 0), mode)
-    torch.testing.assert_close(alone, together, atol=2e-5, rtol=0)
-    torch.testing.assert_close(turned, together[[2, 0]], atol=2e-5, rtol=0)
+    assert_same(alone, together)
+    assert_same(turned, together[[2, 0]])
     assert torch.equal(predictor.predict(pairs, mode), together)
 
 
@@ -123,7 +132,7 @@ def test_a_pair_that_cannot_be_made_is_nan_alone(model, mode, predictors):
     driving[1, :, :100] = torch.nan
     frames = predictor.predict(replace(pairs, driving=driving), mode)
     assert frames[1].isnan().all()
-    torch.testing.assert_close(frames[0], good[0], atol=2e-5, rtol=0)
+    assert_same(frames[0], good[0])
 
 
 def test_a_singular_matrix_fails_its_pair_only(predictors, monkeypatch):
@@ -138,7 +147,7 @@ def test_a_singular_matrix_fails_its_pair_only(predictors, monkeypatch):
     monkeypatch.setattr(predictor, "animate", singular)
     frames = predictor.predict(pairs, "absolute")
     assert frames[1].isnan().all()
-    torch.testing.assert_close(frames[[0, 2]], good[[0, 2]], atol=2e-5, rtol=0)
+    assert_same(frames[[0, 2]], good[[0, 2]])
 
 
 @pytest.mark.parametrize("model", MODELS)
