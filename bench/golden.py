@@ -6,6 +6,7 @@ import json
 import math
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,10 @@ AVERAGE = 5e-5
 WEIGHTS = 2e-5  # sums of float32 values, relative
 PARTS = ("shape", "index", "value", "stats")
 # What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value.
-ABSOLUTE = re.compile(r"^(kp_(?!detector\.)\w+\.(?!heatmap)|region_|bg_params)|\.(kp|kp_norm|region|bg_params)\.|\.prediction$|^avd|head_?pose")
+ABSOLUTE = re.compile(
+    r"^((kp|region)_(?!detector\.)\w+\.(?!heatmap)|bg_params)"
+    r"|\.(kp|kp_norm|region|bg_params)\.|\.prediction$|head_?pose"
+)
 TRAINING = re.compile(r"^loss\.")
 
 
@@ -50,15 +54,19 @@ def read(folder: Path) -> Case:
     try:
         spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
         missing = [key for key in ("model", "seed", "networks", "config") if key not in spec]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise UserError(f"{folder}/spec.json: {error}") from None
     if missing:
         raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}")
     try:
         with np.load(folder / "golden.npz", allow_pickle=False) as file:
-            return Case(spec, {name: file[name] for name in file.files})
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            case = Case(spec, {name: file[name] for name in file.files})
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{folder}/golden.npz: {error}") from None
+    for name, parts in _parts(case).items():
+        if not _whole(parts):
+            raise UserError(f"{folder}/golden.npz: the parts of {name} do not fit each other")
+    return case
 
 
 class Comparer:
@@ -120,6 +128,14 @@ def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Compari
     mean = float(np.concatenate([[body.mean()] if len(body) else [], moments]).max(initial=0.0))
     ratio = max(worst / worst_limit, mean / mean_limit)
     return Comparison(name, worst, mean, worst_limit, ratio if math.isfinite(ratio) else math.inf)
+
+
+def _whole(parts: dict[str, np.ndarray]) -> bool:
+    """Whether the parts are numbers, with one value a position and four statistics."""
+    sizes = {part: array.size for part, array in parts.items()}
+    if sizes.get("index", 0) != sizes.get("value", 0) or sizes.get("stats", 4) != 4:
+        return False
+    return all(array.dtype.kind in ("iu" if part == "index" else "biuf") for part, array in parts.items())
 
 
 def _tolerance(name: str, largest: float) -> tuple[float, float]:

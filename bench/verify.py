@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -39,7 +40,10 @@ def verify(folder: Path, case: Case) -> golden.Comparer:
     """Build the network of the folder's spec, fill it, compute every mode, compare."""
     comparer = golden.Comparer(case)
     net = build(folder, case, comparer)
-    compute(net, case, comparer)
+    try:
+        compute(net, case, comparer)
+    except KeyError as error:  # an array that is an input of a mode, such as MCNet's noise
+        raise UserError(f"{folder}/golden.npz: lacks {error.args[0]}") from None
     if not comparer.results:
         raise UserError(f"{folder}/golden.npz: holds none of the arrays of {case.spec['model']}")
     return comparer
@@ -53,7 +57,7 @@ def build(folder: Path, case: Case, comparer: golden.Comparer) -> nn.Module:
             net = _adapter(folder, case).build(case.spec)
         state = {f"{name}.{key}": value for name, entries in filled.items() for key, value in entries.items()}
         net.load_state_dict(state, assign=True)
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, re.error) as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise UserError(f"{folder}/spec.json: does not fit our {case.spec['model']}: {reason}") from None
     for name, entries in filled.items():
@@ -69,7 +73,7 @@ def compute(net: nn.Module, case: Case, record: Record) -> None:
 
 def _adapter(folder: Path, case: Case) -> ModuleType:
     model = case.spec["model"]
-    if model not in ADAPTERS:
+    if str(model) not in ADAPTERS:
         raise UserError(f"{folder}/spec.json: unknown model {model!r}; known are {', '.join(sorted(ADAPTERS))}")
     return importlib.import_module(ADAPTERS[model])
 
@@ -100,5 +104,6 @@ def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:
     if not parted and not left:
         console.print(f"{folder}: agrees in all {len(comparer.results)} arrays", soft_wrap=True)
     if comparer.training():
-        console.print(f"{folder}: {comparer.training()} arrays of training losses are no part of inference, not compared", soft_wrap=True)
+        count = comparer.training()
+        console.print(f"{folder}: {count} arrays of training losses, no part of inference, not compared", soft_wrap=True)
     return not parted and not left
