@@ -24,11 +24,12 @@ def picture_pairs(samples: pd.DataFrame, manifest: Mapping[str, Any], k: int = 2
 def picture_roles(samples: pd.DataFrame, manifest: Mapping[str, Any], k: int = 2) -> dict[str, dict[str, list[str]]]:
     """Model → role (``best``, ``median``, ``worst``) → `k` pairs, or fewer where there are not enough; worst first.
 
-    Bounds are no models here unless there is nothing else. Pairs where the metric failed have no place.
+    Bounds are no models here, unless there is nothing else: then the first of them. A pair where the metric failed has
+    no place.
     """
     metric = picture_metric(manifest)
     models = list(dict.fromkeys(samples["model"]))
-    models = [model for model in models if model not in BOUNDS] or models
+    models = [model for model in models if model not in BOUNDS] or models[:1]
     if metric is None or metric["name"] not in samples:
         return {model: {role: [] for role in ROLES} for model in models}
     roles = {}

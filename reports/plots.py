@@ -40,7 +40,8 @@ def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], de
     if not data:
         return None
     low, high = np.quantile(np.concatenate(list(data.values())), [0.005, 0.995])
-    if high - low < 10.0 ** -(decimals + 1):
+    constant = high - low < 10.0 ** -(decimals + 1)
+    if constant:
         low, high = low - 10.0**-decimals, high + 10.0**-decimals
     bins = np.clip(round(1.6 * max(map(len, data.values())) ** 0.5), *BINS)
     edges = np.linspace(low, high, bins + 1)
@@ -53,7 +54,7 @@ def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], de
         axes.set_yticks(range(len(data)), [_short(model) for model in reversed(data)])
         axes.set_ylim(-0.12, len(data) - 0.05)
         axes.set_xlim(low, high)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_locator(MaxNLocator(2 if constant else 4))
         axes.tick_params(length=0, colors=INK, labelcolor=INK, pad=5)
         axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)
         axes.set_axisbelow(True)

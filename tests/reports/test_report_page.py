@@ -128,6 +128,7 @@ def test_cross_identity_has_no_target(tmp_path):
 def test_few_models(models, tmp_path):
     page = draw(fake_run.make(tmp_path / "run", models=models, pairs=3, failures=False, metrics=FEW))
     assert all(model in page.text for model in models)
+    assert ("Bounds only" in page.text) == ("mcnet" not in models)
     assert 'class="best"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 

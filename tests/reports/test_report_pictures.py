@@ -49,7 +49,8 @@ def test_more_is_better_turns_the_order():
 
 
 def test_bounds_only_where_there_is_nothing_else():
-    assert list(choose.picture_roles(samples(copy_source=[0.1, 0.2, 0.3]), SAME)) == ["copy-source"]
+    table = samples(copy_source=[0.1, 0.2, 0.3], copy_target=[0.0] * 3)
+    assert list(choose.picture_roles(table, SAME)) == ["copy-source"]
 
 
 def test_nothing_measured_nothing_shown():
