@@ -63,8 +63,8 @@ def find_weights(card: Card, weights: Path | None) -> Path | None:
     found = sorted(file for file in own.glob("*") if file.name.endswith(SUFFIXES)) if own.is_dir() else []
     found = found or [weights / name for name in card.files if (weights / name).is_file()]
     if len(found) > 1:
-        names = ", ".join(str(file) for file in found)
-        raise ModelError(f"{card.name}: several checkpoints could be meant: {names}; choose with {card.name}?weights=FILE")
+        files = ", ".join(str(file) for file in found)
+        raise ModelError(f"{card.name}: several checkpoints could be meant: {files}; choose by {card.name}?weights=FILE")
     return found[0] if found else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -116,10 +117,8 @@ def _write(batch: PairBatch, mode: MotionMode, folder: Path) -> Path:
 
 def _end(process: subprocess.Popen) -> None:
     """End the program's whole group, also after its own end: it may have left others behind."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()
 
 

@@ -128,7 +128,7 @@ class NetworkPredictor(Predictor):
         if mode not in self.motion_modes:
             raise ModelError(f"{self.name} has no motion mode {mode}; it has: {', '.join(self.motion_modes)}")
         if mode.startswith("relative") and batch.anchor is None:
-            raise ModelError(f"{self.name}: motion mode {mode} needs an anchor frame for every pair; this list has none")
+            raise ModelError(f"{self.name}: motion mode {mode} needs an anchor frame for each pair; this list has none")
         for role in ("source", "driving", "anchor"):
             images = getattr(batch, role)
             if images is not None and images.shape[1:] != (3, self.frame_size, self.frame_size):

@@ -80,7 +80,8 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     for name, entry in _plugins().items():
         try:
             target = entry.load()
-            infos.append(ModelInfo(name, _first_line(target), "plug-in", getattr(target, "motion_modes", ()), "its own"))
+            modes = getattr(target, "motion_modes", ())
+            infos.append(ModelInfo(name, _first_line(target), "plug-in", modes, "its own"))
         except Exception as error:  # whatever a plug-in does wrong, the others shall be listed
             infos.append(ModelInfo(name, f"broken plug-in: {type(error).__name__}: {error}", "plug-in", (), ""))
     return infos

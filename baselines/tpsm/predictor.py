@@ -15,7 +15,7 @@ from baselines.tpsm.network import POINTS_PER_TPS, TPSM
 
 
 class TpsmPredictor(NetworkPredictor):
-    """As the released demo animates: without the background predictor. Mode avd where the checkpoint has its network."""
+    """As the released demo animates: without the background predictor. Mode avd if the checkpoint has its network."""
 
     network: TPSM
 
