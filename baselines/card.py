@@ -64,7 +64,7 @@ def find_weights(card: Card, weights: Path | None) -> Path | None:
     found = found or [weights / name for name in card.files if (weights / name).is_file()]
     if len(found) > 1:
         files = ", ".join(str(file) for file in found)
-        raise ModelError(f"{card.name}: several checkpoints could be meant: {files}; choose by {card.name}?weights=FILE")
+        raise ModelError(f"{card.name}: several checkpoints could be meant: {files}; use {card.name}?weights=FILE")
     return found[0] if found else None
 
 
