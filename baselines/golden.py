@@ -31,6 +31,10 @@ class Case:
         """Whether the folder has arrays of this motion mode."""
         return any(name.startswith(f"{mode}.") for name in self.arrays)
 
+    def wants(self, name: str) -> bool:
+        """Whether the folder has the array, whole or sampled; worth asking before a costly one is made."""
+        return any(name + part in self.arrays for part in ("", ".index", ".stats"))
+
     def images(self) -> tuple[Tensor, Tensor, Tensor]:
         """Source, driving and initial driving frame, ``(1, 3, 256, 256)`` in [0, 1]."""
         if "meta.seeds" in self.arrays:

@@ -10,6 +10,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ def fill_spec(spec: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
     return filled
 
 
+@lru_cache(4)
 def image_pair(seed: int = 0, size: int = 256) -> tuple[Tensor, Tensor]:
     """A smooth source and driving image, ``(1, 3, size, size)`` float32 in [0, 1]: one scene of waves that moved."""
     yy, xx = np.meshgrid(np.linspace(0, 1, size), np.linspace(0, 1, size), indexing="ij")

@@ -105,5 +105,7 @@ def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:
         console.print(f"{folder}: agrees in all {len(comparer.results)} arrays", soft_wrap=True)
     if comparer.training():
         count = comparer.training()
-        console.print(f"{folder}: {count} arrays of training losses, no part of inference, not compared", soft_wrap=True)
+        console.print(
+            f"{folder}: {count} arrays of training losses, no part of inference, not compared", soft_wrap=True
+        )
     return not parted and not left

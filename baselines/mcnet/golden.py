@@ -51,8 +51,8 @@ def compute(net: MCNet, case: Case, record: Record) -> None:
         record(f"{mode}.kp_norm.value", target.value)
         record(f"{mode}.kp_norm.jacobian", target.jacobian)
         with hooks(record) as hook:
-            _watch_motion(hook, net, mode, images["source"], source, target, record)
-            _watch_memory(hook, net.generator.mbUnit, mode, record)
+            _watch_motion(hook, net, mode, case, source, target, record)
+            _watch_memory(hook, net.generator.mbUnit, mode, case, record)
             _watch_decoder(hook, net, mode)
             frame = net.generate(images["source"], source, target, noise).frame
         record(f"{mode}.prediction", frame)
@@ -76,9 +76,10 @@ def _detect(net: MCNet, image: Tensor, name: str, record: Record) -> Keypoints:
 
 
 def _watch_motion(
-    hook: Hooks, net: MCNet, mode: str, source_image: Tensor, source: Keypoints, driving: Keypoints, record: Record
+    hook: Hooks, net: MCNet, mode: str, case: Case, source: Keypoints, driving: Keypoints, record: Record
 ) -> None:
     generator, motion_net = net.generator, net.generator.dense_motion_network
+    images = case.images()
     features: list[Tensor] = []
 
     def encoded(_: tuple, output: Tensor) -> None:
@@ -95,8 +96,8 @@ def _watch_motion(
         record(f"{mode}.dense.mask", output.mask)
         record(f"{mode}.deformation", output.flow)
         record(f"{mode}.occlusion_map", output.occlusion)
-        record(f"{mode}.deformed_source", deform(source_image, output))
-        for feature in features:
+        record(f"{mode}.deformed_source", deform(images[0], output))
+        for feature in features if case.wants(f"{mode}.deformed.32") else ():
             deformed = deform(feature, output)
             record(f"{mode}.deformed.{feature.shape[-1]}", deformed)
             if feature.shape[-1] not in SIDES:  # the others are recorded where they enter the memory
@@ -110,7 +111,7 @@ def _watch_motion(
     hook.after(motion_net, moved)
 
 
-def _watch_memory(hook: Hooks, unit: MemoryUnit, mode: str, record: Record) -> None:
+def _watch_memory(hook: Hooks, unit: MemoryUnit, mode: str, case: Case, record: Record) -> None:
     """Every part of the unit; which level is meant is known from what entered the unit last."""
     seen: dict[str, Any] = {}
 
@@ -140,8 +141,9 @@ def _watch_memory(hook: Hooks, unit: MemoryUnit, mode: str, record: Record) -> N
 
     def query(_: tuple, output: Tensor) -> None:
         say("query", F.relu(output))
-        scores = seen["query"].flatten(2).transpose(1, 2) @ seen["key"].flatten(2)
-        record(f"{mode}.mem{seen['side']}.attention", torch.softmax(scores / 4, dim=-1))
+        if case.wants(f"{mode}.mem{seen['side']}.attention"):
+            scores = seen["query"].flatten(2).transpose(1, 2) @ seen["key"].flatten(2)
+            say("attention", torch.softmax(scores / 4, dim=-1))
 
     def difference(inputs: tuple, output: Tensor) -> None:
         say("attn_out", seen["feat_proj"] - inputs[0])
