@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -24,6 +25,7 @@ from bench.errors import UserError
 from bench.measure import Measurer
 from bench.rundir import RunDirectory, safe_name, write_parquet, write_png
 from protocols import catalogue
+from protocols.catalogue import Protocol
 from protocols.resolve import Resolved, resolve
 from reports import choose, html
 from reports import console as tables
@@ -65,6 +67,21 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
     device = _device(settings.device)
     protocol = catalogue.get(settings.protocol)
     names = settings.metrics or protocol.metrics
+    models = _load_models(settings, protocol.mode, device)
+    with ExitStack() as stack:
+        for model in models:
+            stack.callback(model.predictor.close)
+        return _run(settings, protocol, names, models, device, console)
+
+
+def _run(
+    settings: RunSettings,
+    protocol: Protocol,
+    names: Sequence[str],
+    models: Sequence[Model],
+    device: torch.device,
+    console: Console,
+) -> tuple[RunDirectory, int]:
     chosen = detectors.choose(
         settings.detectors,
         settings.config.weights,
@@ -85,8 +102,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
         mode=settings.mode,
     )
     for notice in resolved.notices:
-        console.print(f"[bold yellow]{notice}[/]")
-    models = _load_models(settings, protocol.mode, device)
+        console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
     measurer = Measurer(names, chosen, protocol.reference, device)
     plan = manifests.build(
         resolved, models, measurer, seed=settings.seed, batch_size=settings.batch_size, device=device
@@ -106,10 +122,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
             plan |= {"created": before["created"] if before else manifests.now()}
             samples = _work(settings, resolved, models, measurer, directory, plan, device, console)
-        failed = _finish(directory, plan, samples, console)
-    for model in models:
-        model.predictor.close()
-    return directory, failed
+        return directory, _finish(directory, plan, samples, console)
 
 
 def redraw(path: Path) -> Path:
@@ -157,7 +170,11 @@ def _work(
                 }
     except BaseException:
         directory.write_json("manifest.json", plan | {"state": "interrupted"})
-        console.print(f"stopped; what was finished is kept in {directory.path}, the same command goes on from there")
+        console.print(
+            f"stopped; what was finished is kept in {directory.path}, the same command goes on from there",
+            markup=False,
+            soft_wrap=True,
+        )
         raise
     plan["timings"] = timings
     table = pd.concat(samples, ignore_index=True)
@@ -177,8 +194,9 @@ def _finish(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame
     console.print(tables.table(summary, plan))
     failed = samples[samples["status"] == "failed"]
     for (model, error), rows in failed.groupby(["model", "error"], sort=False):
-        console.print(f"[red]{model}: {len(rows)} of {len(samples) // len(plan['models'])} pairs failed: {error}[/]")
-    console.print(f"report: {report}", soft_wrap=True)
+        line = f"{model}: {len(rows)} of {len(samples) // len(plan['models'])} pairs failed: {error}"
+        console.print(line, style="red", markup=False, soft_wrap=True)
+    console.print(f"report: {report}", markup=False, soft_wrap=True)
     return len(failed)
 
 
@@ -212,12 +230,15 @@ def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: C
     pairs, protocol = plan["pairs"], plan["protocol"]["name"]
     console.print(f"protocol {protocol}: {pairs['n']} pairs, list {pairs['name']} {pairs['sha256'][:12]}")
     for message in detector_messages:
-        console.print(message, soft_wrap=True)
+        console.print(message, markup=False, soft_wrap=True)
     samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]
     if samples:
         console.print(
-            f"[bold yellow]{', '.join(samples)}: no official checkpoint found, SAMPLE WEIGHTS are used; "
-            "these rows say nothing about the published models[/]"
+            f"SAMPLE WEIGHTS ({', '.join(samples)}: no official checkpoint found): "
+            "these rows say nothing about the published models",
+            style="bold yellow",
+            markup=False,
+            soft_wrap=True,
         )
 
 
