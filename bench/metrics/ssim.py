@@ -60,11 +60,13 @@ def _ssim(prediction: Tensor, reference: Tensor, window: str, ranges: Sequence[f
 def _channel(x: Tensor, y: Tensor, window: str, ranges: Sequence[float]) -> Tensor:
     """``(len(ranges),)`` float64: mean SSIM of two planes ``(H, W)``."""
     total, difference = (x + y).sub_(1), x - y
-    planes = torch.stack((total, difference, total * total, difference * difference))
-    mean_sum, mean_difference, square_sum, square_difference = _box(planes) if window == "box" else _gauss(planes)
-    correction = BOX**2 / (BOX**2 - 1) if window == "box" else 1.0  # sample covariance, as scikit-image's default
-    var_sum = (square_sum - mean_sum.square()).mul_(correction)
-    var_difference = (square_difference - mean_difference.square()).mul_(correction)
+    means = _opencv_means if x.device.type == "cpu" else _torch_means
+    mean_sum, mean_difference, square_sum, square_difference = means(
+        (total, difference, total * total, difference * difference), window
+    )
+    var_sum, var_difference = square_sum - mean_sum.square(), square_difference - mean_difference.square()
+    if window == "box":  # sample (co)variance, as scikit-image's default
+        var_sum, var_difference = (variance.mul_(BOX**2 / (BOX**2 - 1)) for variance in (var_sum, var_difference))
     mean_sum, mean_difference = mean_sum.add(1).square_(), mean_difference.square()
     luminance, luminance_norm = mean_sum - mean_difference, mean_sum + mean_difference
     structure, structure_norm = var_sum - var_difference, var_sum + var_difference
@@ -76,30 +78,25 @@ def _channel(x: Tensor, y: Tensor, window: str, ranges: Sequence[float]) -> Tens
     return torch.stack(values)
 
 
-def _box(planes: Tensor) -> Tensor:
-    """Means over 7 x 7 windows of ``(4, H, W)``: windows of 2, 4 and then 7 by adding shifted copies."""
-    for axis in (-2, -1):
-        size = planes.shape[axis] - 6
-        two = planes.narrow(axis, 0, size + 5) + planes.narrow(axis, 1, size + 5)
-        four = two.narrow(axis, 0, size + 3) + two.narrow(axis, 2, size + 3)
-        planes = (four.narrow(axis, 0, size) + two.narrow(axis, 4, size)).add_(planes.narrow(axis, 6, size))
-    return planes.div_(BOX**2)
+def _opencv_means(planes: Sequence[Tensor], window: str) -> list[Tensor]:
+    """Local means of planes ``(H, W)`` on the CPU, where the window fits; several times faster than torch's filters."""
+    size = BOX if window == "box" else GAUSS
+    arrays = (plane.numpy() for plane in planes)
+    if window == "box":
+        filtered = [cv2.blur(array, (size, size)) for array in arrays]
+    else:
+        filtered = [cv2.GaussianBlur(array, (size, size), SIGMA) for array in arrays]
+    edge = size // 2
+    return [torch.from_numpy(array)[edge:-edge, edge:-edge] for array in filtered]
 
 
-def _gauss(planes: Tensor) -> Tensor:
-    """Gaussian means over 11 x 11 windows of ``(4, H, W)``; OpenCV's filter is three times faster than torch's."""
-    return _gauss_opencv(planes) if planes.device.type == "cpu" else _gauss_torch(planes)
-
-
-def _gauss_opencv(planes: Tensor) -> Tensor:
-    edge = GAUSS // 2
-    blurred = [cv2.GaussianBlur(plane, (GAUSS, GAUSS), SIGMA) for plane in planes.numpy()]
-    return torch.stack([torch.from_numpy(plane)[edge:-edge, edge:-edge] for plane in blurred])
-
-
-def _gauss_torch(planes: Tensor) -> Tensor:
-    offsets = torch.arange(GAUSS, dtype=torch.float64, device=planes.device) - GAUSS // 2
+def _torch_means(planes: Sequence[Tensor], window: str) -> list[Tensor]:
+    """The same on any device."""
+    stacked = torch.stack(tuple(planes))[:, None]
+    if window == "box":
+        return list(F.avg_pool2d(stacked, BOX, stride=1)[:, 0])
+    offsets = torch.arange(GAUSS, dtype=torch.float64, device=stacked.device) - GAUSS // 2
     weights = torch.exp(-offsets.square() / (2 * SIGMA**2))
-    weights = (weights / weights.sum()).to(planes.dtype)
-    rows = F.conv2d(planes[:, None], weights.view(1, 1, -1, 1))
-    return F.conv2d(rows, weights.view(1, 1, 1, -1))[:, 0]
+    weights = (weights / weights.sum()).to(stacked.dtype)
+    rows = F.conv2d(stacked, weights.view(1, 1, -1, 1))
+    return list(F.conv2d(rows, weights.view(1, 1, 1, -1))[:, 0])

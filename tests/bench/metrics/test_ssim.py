@@ -63,9 +63,11 @@ def test_known_value_of_constant_images() -> None:
     )
 
 
-def test_the_filters_of_processor_and_accelerator_agree() -> None:
-    planes = torch.rand(4, 40, 52)
-    torch.testing.assert_close(ssim._gauss_opencv(planes), ssim._gauss_torch(planes), atol=1e-6, rtol=0)
+@pytest.mark.parametrize("window", ["box", "gauss"])
+def test_the_filters_of_processor_and_accelerator_agree(window: str) -> None:
+    planes = list(torch.rand(4, 40, 52))
+    for one, other in zip(ssim._opencv_means(planes, window), ssim._torch_means(planes, window)):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 
 
 def test_equals_torchmetrics_without_its_mirrored_border() -> None:
