@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,22 @@ class FramesFolder(Predictor):
         return frames
 
     def describe(self) -> dict[str, Any]:
-        return {"sample_weights": False, "weights_file": None, "weights_sha256": None, "folder": str(self.folder),
-                "frames": len(self.files)}
+        return {
+            "sample_weights": False,
+            "weights_file": None,
+            "weights_sha256": None,
+            "folder": str(self.folder),
+            "frames": len(self.files),
+            "frames_sha256": self._content(),
+        }
+
+    def _content(self) -> str:
+        """SHA-256 over the names and contents of all frames: other frames in the same folder are another run."""
+        digest = hashlib.sha256()
+        for pair, file in sorted(self.files.items()):
+            if file.is_file():
+                digest.update(pair.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        return digest.hexdigest()
 
 
 def read_frame(file: Path, like: Tensor) -> Tensor:
