@@ -70,7 +70,7 @@ class Predictor(ABC):
         """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""
         return {}
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most predictors hold nothing)
         """Release what the predictor holds (processes, files). Called once."""
 
 

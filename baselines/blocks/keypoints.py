@@ -1,4 +1,4 @@
-"""Keypoints with local affine frames, as FOMM detects them (Siarohin et al. 2019, Sec. 3.1); also DaGAN's and MCNet's."""
+"""Keypoints with local affine frames (FOMM: Siarohin et al. 2019, Sec. 3.1); also DaGAN's and MCNet's."""
 
 from __future__ import annotations
 

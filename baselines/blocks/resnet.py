@@ -1,4 +1,4 @@
-"""ResNet-18 (He et al. 2016) under torchvision's parameter names, of any width and with any number of input channels."""
+"""ResNet-18 (He et al. 2016) under torchvision's parameter names, of any width and number of input channels."""
 
 from __future__ import annotations
 

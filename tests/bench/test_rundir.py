@@ -18,9 +18,9 @@ def test_shards_come_back_and_torn_ones_do_not(tmp_path):
 
 
 def test_second_run_in_a_folder_is_refused(tmp_path):
-    with RunDirectory(tmp_path).locked(), pytest.raises(UserError, match="another run"):
-        with RunDirectory(tmp_path).locked():
-            pass
+    first, second = RunDirectory(tmp_path), RunDirectory(tmp_path)
+    with first.locked(), pytest.raises(UserError, match="another run"), second.locked():
+        pass
 
 
 def test_unwritable_folder(tmp_path):
