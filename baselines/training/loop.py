@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import math
 import os
@@ -15,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from baselines import checkpoints
+from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError
 from baselines.training.data import Augmentation, TrainingFrames
 from baselines.training.settings import TrainSettings
@@ -25,6 +26,7 @@ from baselines.training.trainees import Trainee, trainee
 
 log = logging.getLogger(__name__)
 
+_STATE_FILE = "state.pt"
 _CLIP_NORM = 50.0
 _MAX_SKIPPED = 10
 _NORM_BATCHES = 25
@@ -64,11 +66,11 @@ class Run:
         self.rows: list[dict[str, Any]] = []
         self.sums: dict[str, float] = {}
         settings.out.mkdir(parents=True, exist_ok=True)
-        self.state_file = settings.out / "state.pt"
+        self.state_file = settings.out / _STATE_FILE
         if self.state_file.is_file():
             self.load()
         elif settings.init_from is not None:
-            taken = self.trainee.start_from(load_file(settings.init_from))
+            taken = self.trainee.start_from(networks_of(settings.init_from))
             log.info("starting from %s: %s", settings.init_from, ", ".join(taken))
 
     def advance(self) -> None:
@@ -159,7 +161,8 @@ class Run:
     def identity(self) -> dict[str, Any]:
         """What must agree for a state to be continued."""
         fixed = self.settings.model_dump(mode="json", exclude={"data", "out", "save_every", "log_every", "device"})
-        return fixed | {"data_sha256": self.data.sha256}
+        start = self.settings.init_from
+        return fixed | {"init_from": _sha256(start) if start else None, "data_sha256": self.data.sha256}
 
     def save(self) -> None:
         _atomically(self.state_file, lambda file: torch.save(self.state(), file))
@@ -182,17 +185,26 @@ class Run:
             self.recalibrate()
         self.trainee.set_side(256)
         path = self.settings.out / f"{self.settings.model}.safetensors"
-        facts = self.identity() | {"data_frames": len(self.data), "seconds": round(self.seconds)}
+        facts = self.identity() | {"data_frames": len(self.data), "seconds": round(self.seconds), "step": self.step}
         facts |= {"torch": torch.__version__, "threads": torch.get_num_threads()}
-        write_checkpoint(path, self.trainee, facts)
+        save_sample(path, self.settings.model, dict(self.trainee.networks), self.trainee.config, facts)
         return path
 
 
-def write_checkpoint(path: Path, trainee: Trainee, facts: dict[str, Any]) -> None:
-    """All networks in one safetensors file, keys ``<network>.<key>``; configuration and facts as JSON metadata."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in trainee.networks.state_dict().items()}
-    metadata = {"config": json.dumps(trainee.config), "training": json.dumps(facts)}
-    _atomically(path, lambda file: save_file(tensors, file, metadata))
+def networks_of(path: Path) -> dict[str, Tensor]:
+    """Tensors by ``<network>.<key>`` of a checkpoint, or of the ``state.pt`` of a run, finished or not."""
+    if path.name == _STATE_FILE:
+        return torch.load(path, map_location="cpu", weights_only=True)["networks"]
+    states = checkpoints.load(path).states
+    return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def set_norm_training(networks: nn.Module, training: bool) -> None:

@@ -14,7 +14,7 @@ Stages = tuple[tuple[int, float, int], ...]
 STAGES: dict[str, Stages] = {
     "fomm": ((64, 0.35, 8), (128, 0.35, 4), (256, 0.30, 2)),
     "tpsm": ((128, 0.75, 4), (256, 0.25, 2)),
-    "mcnet": ((128, 0.6, 4), (256, 0.4, 2)),
+    "mcnet": ((128, 0.65, 4), (256, 0.35, 2)),
 }
 
 
@@ -25,7 +25,8 @@ class TrainSettings(BaseModel):
     data: folder of clips, ``<clip>/<frame>.png``; clips: which of them, all if None.
     out: folder for ``state.pt`` (to resume), ``log.csv`` and, at the end, ``<model>.safetensors``.
     stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
-    init_from: a trained checkpoint; networks whose keys and shapes all agree start from it.
+    init_from: a checkpoint, or the ``state.pt`` of another run; motion networks whose keys and shapes all agree
+        start from it.
     norm_freeze: share of the steps after which batch norm keeps its statistics, so that the network learns with
         those that it will be used with.
     bf16: generator and perceptual loss in bfloat16 (motion networks and losses stay in float32).

@@ -58,14 +58,19 @@ class Trainee(ABC):
         """Weighted scalar losses by name. `progress`: share of the steps that are done."""
 
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
-        """Fill the parts in `shareable` whose keys and shapes all agree with a checkpoint's; returns their names."""
+        """Fill the parts in `shareable` whose keys and shapes all agree with a checkpoint's; returns their names.
+
+        Blur kernels are left out: they are computed, and depend on the side of the frames.
+        """
         taken = []
         for name in self.shareable:
             part = self.networks.get_submodule(name)
             values = {k.removeprefix(name + "."): v for k, v in state.items() if k.startswith(name + ".")}
-            own = part.state_dict()
+            values, own = (
+                {k: v for k, v in state.items() if k != "down.weight"} for state in (values, part.state_dict())
+            )
             if values.keys() == own.keys() and all(values[k].shape == own[k].shape for k in own):
-                part.load_state_dict(values)
+                part.load_state_dict(values, strict=False)
                 taken.append(name)
         if not taken:
             raise ModelError("the checkpoint to start from shares no network of equal shape with this model")
