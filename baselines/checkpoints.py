@@ -89,12 +89,16 @@ def load_official(path: Path) -> States:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
-        wanted = re.search(r"(?:GLOBAL|class|function) `?([\w.]+\.[\w.]+)", str(error))
-        if "Weights only load failed" in str(error) and wanted:
+        # Torch's own text is not passed on: it advises to load the file with code execution switched on.
+        unsafe = "Weights only load failed" in str(error)
+        wanted = re.search(r"GLOBAL ([\w.]+)|(?:class|function) `?([\w.]+\.[\w.]+)", str(error))
+        if unsafe and wanted:
             raise ModelError(
-                f"{path} refused: it would have to run code to load ({wanted[1]}); a checkpoint holds tensors only"
+                f"{path} refused: it would have to run code to load ({wanted[1] or wanted[2]}); a checkpoint holds "
+                "tensors only"
             ) from None
-        raise ModelError(f"{path} is truncated, damaged or no checkpoint: {_one_line(error)}") from None
+        reason = "not in the format of torch.save" if unsafe else _one_line(error)
+        raise ModelError(f"{path} is truncated, damaged or no checkpoint: {reason}") from None
     if not isinstance(content, Mapping):
         raise ModelError(f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name")
     return {name: _plain(value) for name, value in content.items() if isinstance(name, str) and _is_state_dict(value)}

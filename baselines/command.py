@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,13 @@ class CommandPredictor(Predictor):
             self.arguments += ["{pairs}", "{out}"]
         self.seconds = _seconds()
 
+    def expect(self, ids: Sequence[str]) -> None:
+        for pair in ids:
+            file_name(pair)
+
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         """Raises RuntimeError where the program fails, takes too long, or writes frames of another size."""
-        for pair in batch.ids:
-            file_name(pair)
+        self.expect(batch.ids)
         with tempfile.TemporaryDirectory(prefix="talking-head-bench-") as temporary:
             folder = Path(temporary)
             out = folder / "out"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ class FramesFolder(Predictor):
         self.files = _read_mapping(mapping) if mapping.is_file() else _images(self.folder)
         if not any(file.is_file() for file in self.files.values()):
             raise ModelError(f"frames:{folder}: no PNG or JPEG image in it, one for each pair as <pair id>.png")
+
+    def expect(self, ids: Sequence[str]) -> None:
+        if ids and not any(pair in self.files for pair in ids):
+            raise ModelError(
+                f"frames:{self.folder} has a frame for none of the {len(ids)} pairs: {ids[0]}.png is looked for, "
+                f"{next(iter(self.files))} is there"
+            )
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         """Raises ModelError for a frame of another size than the source's, DataError for one that cannot be read."""
@@ -90,8 +98,11 @@ def _images(folder: Path) -> dict[str, Path]:
 
 
 def _read_mapping(mapping: Path) -> dict[str, Path]:
-    with mapping.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
-        if not {"pair", "file"} <= set(rows.fieldnames or ()):
-            raise ModelError(f"{mapping} needs the columns pair and file")
-        return {row["pair"]: mapping.parent / row["file"] for row in rows}
+    try:
+        with mapping.open(newline="", encoding="utf-8-sig") as stream:
+            rows = csv.DictReader(stream, restval="")
+            if not {"pair", "file"} <= set(rows.fieldnames or ()):
+                raise ModelError(f"{mapping} needs the columns pair and file")
+            return {row["pair"]: mapping.parent / row["file"] for row in rows}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ModelError(f"{mapping} cannot be read: {error}") from None

@@ -7,7 +7,7 @@ Third parties register a class under the entry-point group ``talking_head_bench.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,6 +65,9 @@ class Predictor(ABC):
         The result for a pair may not depend on the rest of its batch. NaN marks a pair that could not be made.
         Raises ModelError where `mode` is not one of `motion_modes` or the batch lacks what the mode needs.
         """
+
+    def expect(self, ids: Sequence[str]) -> None:  # noqa: B027 (most predictors answer any pair)
+        """Told before the first batch which pairs a run has. Raises ModelError where it can answer none of them."""
 
     def describe(self) -> dict[str, Any]:
         """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""

@@ -103,6 +103,8 @@ def _run(
     )
     for notice in resolved.notices:
         console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
+    for model in models:
+        model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
     measurer = Measurer(names, chosen, protocol.reference, device)
     plan = manifests.build(
         resolved, models, measurer, seed=settings.seed, batch_size=settings.batch_size, device=device

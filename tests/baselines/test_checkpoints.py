@@ -129,6 +129,26 @@ def test_code_in_a_checkpoint_does_not_run(zipped, networks, tmp_path):
     assert mark.is_dir()
 
 
+@pytest.mark.parametrize("function, name", [(eval, "eval"), (os.system, r"(posix|nt)\.system")])
+def test_refusals_do_not_advise_to_run_the_code(function, name, tmp_path):
+    """Torch's own message offers to load the file all the same."""
+
+    class Call:
+        def __reduce__(self):
+            return function, ("1",)
+
+    file = tmp_path / "x.pth.tar"
+    torch.save({"generator": Call()}, file)
+    with pytest.raises(ModelError, match=rf"refused: .*\({name}\)") as refused:
+        checkpoints.load_official(file)
+    for bare in (pickle.dumps(Call(), protocol=4), b"<html>too many downloads</html>"):
+        file.write_bytes(bare)
+        with pytest.raises(ModelError, match="not in the format of torch.save") as damaged:
+            checkpoints.load_official(file)
+        for error in (refused, damaged):
+            assert "weights_only" not in str(error.value) and "\x1b" not in str(error.value)
+
+
 def test_damaged_files(networks, tmp_path):
     config, network = networks["fomm"]
     for options in ({}, {"_use_new_zipfile_serialization": False}):

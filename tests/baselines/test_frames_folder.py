@@ -53,6 +53,19 @@ def test_mapping(folder):
     (path / "pairs.csv").write_text("id,file\np0,p2.png\n")
     with pytest.raises(ModelError, match="columns pair and file"):
         load(path)
+    (path / "pairs.csv").write_text("pair,file\np0\np2,p2.png\n")  # a row without a file
+    read = load(path).predict(batch(3, 16), "absolute")
+    assert read[0].isnan().all() and torch.equal(read[2], frames[1])
+    (path / "pairs.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ModelError, match="pairs.csv cannot be read"):
+        load(path)
+
+
+def test_frames_of_other_pairs_are_noticed_before_the_run(folder):
+    predictor = load(folder[0])
+    predictor.expect(["p1", "p2"])
+    with pytest.raises(ModelError, match="frame for none of the 2 pairs: x1.png is looked for, p[02] is there"):
+        predictor.expect(["x1", "x2"])
 
 
 def test_unusable_folders(tmp_path):
