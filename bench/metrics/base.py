@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,16 +65,30 @@ class Definition:
         return "|".join(parts + ([f"detector:[{detector_signature}]"] if detector_signature else []))
 
 
-def each_pair(compute: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
-    """``(N,)`` float64 on the CPU from a function of one pair's images ``(3, H, W)`` to a 0-d tensor.
+def each_pair(
+    arrays: Callable[[np.ndarray, np.ndarray], float],
+    tensors: Callable[[Tensor, Tensor], Tensor],
+    prediction: Tensor,
+    reference: Tensor,
+) -> Tensor:
+    """``(N,)`` float64 on the CPU from a function of one pair's images ``(3, H, W)`` to a number.
 
-    Pair by pair on purpose: the values of one pair fit into the cache of a processor, and no number can depend on
-    the rest of its batch.
+    Pair by pair, so that no number can depend on the rest of its batch.
+    arrays: the function on a CPU; for passes over memory as short as these NumPy and OpenCV are faster than torch.
+    tensors: the same on an accelerator, giving a 0-d tensor.
     """
     check_images(prediction, reference)
-    with torch.inference_mode():
-        values = [compute(one, other) for one, other in zip(prediction, reference)]
-        return torch.stack(values).double().cpu() if values else torch.zeros(0, dtype=torch.float64)
+    prediction, reference = prediction.detach(), reference.detach()
+    if prediction.device.type == "cpu":
+        pairs = zip(prediction.contiguous().numpy(), reference.contiguous().numpy())
+        return torch.tensor([arrays(one, other) for one, other in pairs], dtype=torch.float64)
+    values = [tensors(one, other) for one, other in zip(prediction, reference)]
+    return torch.stack(values).double().cpu() if values else torch.zeros(0, dtype=torch.float64)
+
+
+def flat(image: np.ndarray) -> np.ndarray:
+    """The same memory as a matrix, the form that OpenCV's norms take."""
+    return image.reshape(-1, image.shape[-1])
 
 
 def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
-from bench.metrics.base import each_pair
+from bench.metrics.base import each_pair, flat
 
 # Two identical frames have no finite PSNR, and one infinite pair would make every mean infinite. 100 dB stands for
 # them: one grey level of difference in one value of a 256 x 256 frame already gives 101 dB.
@@ -14,11 +16,7 @@ CAP = 100.0
 
 def psnr(prediction: Tensor, reference: Tensor) -> Tensor:
     """10 log10(1 / MSE) over all pixels and channels of images in [0, 1]; at most `CAP` dB."""
-
-    def one(x: Tensor, y: Tensor) -> Tensor:
-        return decibels((x - y).flatten().square_().mean(dtype=torch.float64), 1.0)
-
-    return each_pair(one, prediction, reference)
+    return decibels(each_pair(_mean_square_arrays, _mean_square_tensors, prediction, reference), 1.0)
 
 
 def psnr_uint8(prediction: Tensor, reference: Tensor) -> Tensor:
@@ -27,19 +25,32 @@ def psnr_uint8(prediction: Tensor, reference: Tensor) -> Tensor:
     It is 7 to 8 dB above the true PSNR of real reconstructions and explains the printed columns (29-34 dB beside
     an L1 of 0.03-0.07). A difference of 16 grey levels squares to 0 here.
     """
-
-    def one(x: Tensor, y: Tensor) -> Tensor:
-        difference = to_uint8(x) - to_uint8(y)
-        return decibels((difference * difference).sum(dtype=torch.int64).double() / difference.numel(), 255.0)
-
-    return each_pair(one, prediction, reference)
-
-
-def to_uint8(image: Tensor) -> Tensor:
-    """Floats in [0, 1] as the grey levels of an 8-bit file, rounded half to even."""
-    return image.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    return decibels(each_pair(_wrapped_arrays, _wrapped_tensors, prediction, reference), 255.0)
 
 
 def decibels(mean_square: Tensor, peak: float) -> Tensor:
     """10 log10(peak^2 / mean square), at most `CAP`."""
     return (10 * torch.log10(peak**2 / mean_square)).clamp(max=CAP)
+
+
+def _mean_square_arrays(x: np.ndarray, y: np.ndarray) -> float:
+    return cv2.norm(flat(x), flat(y), cv2.NORM_L2SQR) / x.size  # accumulates in float64
+
+
+def _mean_square_tensors(x: Tensor, y: Tensor) -> Tensor:
+    return (x - y).square().mean(dtype=torch.float64)
+
+
+def _wrapped_arrays(x: np.ndarray, y: np.ndarray) -> float:
+    difference = grey_levels(x) - grey_levels(y)
+    return cv2.norm(difference * difference, cv2.NORM_L1) / x.size  # a sum of integers
+
+
+def _wrapped_tensors(x: Tensor, y: Tensor) -> Tensor:
+    difference = x.mul(255).round_().clamp_(0, 255).byte() - y.mul(255).round_().clamp_(0, 255).byte()
+    return (difference * difference).double().mean()
+
+
+def grey_levels(image: np.ndarray) -> np.ndarray:
+    """Floats in [0, 1] as the grey levels of an 8-bit file, rounded half to even."""
+    return cv2.addWeighted(flat(image), 255.0, flat(image), 0.0, 0.0, dtype=cv2.CV_8U)  # rounds, saturates, one pass

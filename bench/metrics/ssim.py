@@ -9,9 +9,11 @@ The sum is centred first, which keeps the float32 differences of moments within 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,6 +23,11 @@ from bench.metrics.base import check_images
 K1, K2 = 0.01, 0.03
 BOX = 7
 GAUSS, SIGMA = 11, 1.5
+# Values of a plane that are worked on at once: intermediate results of 96 kB stay in the second-level cache, and the
+# C library hands their memory out again instead of mapping fresh pages for each.
+STRIP = 24_576
+Plane = Any  # an array or a tensor
+Means = Callable[[Sequence[Plane], str], list[Plane]]
 
 
 def ssim(prediction: Tensor, reference: Tensor) -> Tensor:
@@ -48,50 +55,62 @@ def _ssim(prediction: Tensor, reference: Tensor, window: str, ranges: Sequence[f
     size = BOX if window == "box" else GAUSS
     if min(prediction.shape[-2:]) < size:
         raise ValueError(f"SSIM needs frames of at least {size} x {size} pixels, got {tuple(prediction.shape[-2:])}")
-    values = torch.zeros(len(ranges), len(prediction), dtype=torch.float64)
-    with torch.inference_mode():
-        for position, (one, other) in enumerate(zip(prediction.float(), reference.float())):
-            # One channel at a time: its planes stay in a processor's second-level cache.
-            channels = [_channel(x, y, window, ranges) for x, y in zip(one, other)]
-            values[:, position] = torch.stack(channels).mean(0).cpu()
-    return values
+    prediction, reference = prediction.detach().float(), reference.detach().float()
+    if prediction.device.type == "cpu":  # as arrays: OpenCV's filters are several times faster than torch's
+        pairs, means, limit = zip(prediction.numpy(), reference.numpy()), _opencv_means, STRIP
+    else:
+        pairs, means, limit = zip(prediction, reference), _torch_means, prediction[0].numel() if len(prediction) else 1
+    height, width = prediction.shape[-2:]
+    windows = (height - size + 1) * (width - size + 1)
+    step = max(1, limit // width - size + 1)  # rows of windows at a time
+    values = np.zeros((len(ranges), len(prediction)))
+    for position, (one, other) in enumerate(pairs):
+        for x, y in zip(one, other):
+            for top in range(0, height - size + 1, step):
+                rows = slice(top, top + step + size - 1)
+                values[:, position] += _local_sums(x[rows], y[rows], means, window, ranges)
+    return torch.from_numpy(values / (3 * windows))
 
 
-def _channel(x: Tensor, y: Tensor, window: str, ranges: Sequence[float]) -> Tensor:
-    """``(len(ranges),)`` float64: mean SSIM of two planes ``(H, W)``."""
-    total, difference = (x + y).sub_(1), x - y
-    means = _opencv_means if x.device.type == "cpu" else _torch_means
+def _local_sums(x: Plane, y: Plane, means: Means, window: str, ranges: Sequence[float]) -> list[float]:
+    """Sum of the local SSIM of two planes ``(H, W)`` for each value range; written for arrays and tensors alike."""
+    total, difference = x + y, x - y
+    total -= 1
     mean_sum, mean_difference, square_sum, square_difference = means(
         (total, difference, total * total, difference * difference), window
     )
-    var_sum, var_difference = square_sum - mean_sum.square(), square_difference - mean_difference.square()
+    var_sum, var_difference = square_sum - mean_sum * mean_sum, square_difference - mean_difference * mean_difference
     if window == "box":  # sample (co)variance, as scikit-image's default
-        var_sum, var_difference = (variance.mul_(BOX**2 / (BOX**2 - 1)) for variance in (var_sum, var_difference))
-    mean_sum, mean_difference = mean_sum.add(1).square_(), mean_difference.square()
+        var_sum *= BOX**2 / (BOX**2 - 1)
+        var_difference *= BOX**2 / (BOX**2 - 1)
+    mean_sum = mean_sum + 1
+    mean_sum *= mean_sum
+    mean_difference = mean_difference * mean_difference
     luminance, luminance_norm = mean_sum - mean_difference, mean_sum + mean_difference
     structure, structure_norm = var_sum - var_difference, var_sum + var_difference
-    values = []
+    sums = []
     for value_range in ranges:
         c1, c2 = 2 * (K1 * value_range) ** 2, 2 * (K2 * value_range) ** 2
-        local = (luminance + c1).mul_(structure + c2).div_((luminance_norm + c1).mul_(structure_norm + c2))
-        values.append(local.mean(dtype=torch.float64))
-    return torch.stack(values)
+        local, norm = luminance + c1, luminance_norm + c1
+        local *= structure + c2
+        norm *= structure_norm + c2
+        local /= norm
+        sums.append(float(local.sum(dtype=np.float64 if isinstance(local, np.ndarray) else torch.float64)))
+    return sums
 
 
-def _opencv_means(planes: Sequence[Tensor], window: str) -> list[Tensor]:
-    """Local means of planes ``(H, W)`` on the CPU, where the window fits; several times faster than torch's filters."""
-    size = BOX if window == "box" else GAUSS
-    arrays = (plane.numpy() for plane in planes)
+def _opencv_means(planes: Sequence[np.ndarray], window: str) -> list[np.ndarray]:
+    """Means of float32 planes ``(H, W)`` over the windows that lie inside."""
     if window == "box":
-        filtered = [cv2.blur(array, (size, size)) for array in arrays]
+        filtered = [cv2.blur(plane, (BOX, BOX)) for plane in planes]
     else:
-        filtered = [cv2.GaussianBlur(array, (size, size), SIGMA) for array in arrays]
-    edge = size // 2
-    return [torch.from_numpy(array)[edge:-edge, edge:-edge] for array in filtered]
+        filtered = [cv2.GaussianBlur(plane, (GAUSS, GAUSS), SIGMA) for plane in planes]
+    edge = (BOX if window == "box" else GAUSS) // 2
+    return [plane[edge:-edge, edge:-edge] for plane in filtered]
 
 
 def _torch_means(planes: Sequence[Tensor], window: str) -> list[Tensor]:
-    """The same on any device."""
+    """The same for tensors on any device."""
     stacked = torch.stack(tuple(planes))[:, None]
     if window == "box":
         return list(F.avg_pool2d(stacked, BOX, stride=1)[:, 0])

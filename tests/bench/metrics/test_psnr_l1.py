@@ -13,8 +13,10 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from bench import metrics
+from bench.metrics import l1 as l1_module
+from bench.metrics import psnr as psnr_module
 from bench.metrics.l1 import l1
-from bench.metrics.psnr import CAP, psnr, psnr_uint8, to_uint8
+from bench.metrics.psnr import CAP, grey_levels, psnr, psnr_uint8
 
 PIXEL_DEFINITIONS = [d for d in metrics.definitions().values() if d.detector is None and d.family != "lpips"]
 
@@ -65,8 +67,19 @@ def test_identical_frames_have_the_cap_and_no_infinity() -> None:
 
 
 def test_rounding_to_grey_levels_is_half_to_even() -> None:
-    values = torch.tensor([0.5, 1.5, 2.5, 254.5, 255.4, -0.2], dtype=torch.float64).div(255)
-    assert to_uint8(values).tolist() == [0, 2, 2, 254, 255, 0]
+    values = np.array([[0.5, 1.5, 2.5, 254.5, 255.4, -0.2]]) / 255
+    assert grey_levels(values).tolist() == [[0, 2, 2, 254, 255, 0]]
+
+
+def test_arrays_and_tensors_give_the_same() -> None:
+    """What a processor does, and what an accelerator does."""
+    one, other = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0)).mul(255).round().div(255)
+    for arrays, tensors in (
+        (l1_module._arrays, l1_module._tensors),
+        (psnr_module._mean_square_arrays, psnr_module._mean_square_tensors),
+        (psnr_module._wrapped_arrays, psnr_module._wrapped_tensors),
+    ):
+        assert arrays(one.numpy(), other.numpy()) == pytest.approx(tensors(one, other).item(), rel=1e-7)
 
 
 frames = st.integers(0, 2**32 - 1).map(

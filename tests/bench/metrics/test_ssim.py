@@ -64,10 +64,12 @@ def test_known_value_of_constant_images() -> None:
 
 
 @pytest.mark.parametrize("window", ["box", "gauss"])
-def test_the_filters_of_processor_and_accelerator_agree(window: str) -> None:
-    planes = list(torch.rand(4, 40, 52))
-    for one, other in zip(ssim._opencv_means(planes, window), ssim._torch_means(planes, window)):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+def test_arrays_and_tensors_give_the_same(window: str) -> None:
+    """What a processor does, and what an accelerator does."""
+    one, other = (tensor(image)[0, 0, :40, :52] for image in noisy(20))
+    arrays = ssim._local_sums(one.numpy(), other.numpy(), ssim._opencv_means, window, (1.0, 2.0))
+    tensors = ssim._local_sums(one, other, ssim._torch_means, window, (1.0, 2.0))
+    assert arrays == pytest.approx(tensors, rel=1e-6) and arrays[0] != arrays[1]
 
 
 def test_equals_torchmetrics_without_its_mirrored_border() -> None:
@@ -80,6 +82,15 @@ def test_equals_torchmetrics_without_its_mirrored_border() -> None:
         other.double(), one.double(), data_range=1.0, sigma=1.5, return_full_image=True
     )
     assert ssim.ssim(other, one).item() == pytest.approx(local[..., 5:-5, 5:-5].mean().item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda function: function.__name__)
+def test_strips_of_any_height_give_the_same(definition, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (tensor(image)[..., :61, :83] for image in noisy(20))
+    whole = definition(one, other)
+    for limit in (1, 83 * 12, 83 * 30, 83 * 60):
+        monkeypatch.setattr(ssim, "STRIP", limit)
+        torch.testing.assert_close(definition(one, other), whole, atol=1e-7, rtol=0)
 
 
 def test_too_small_or_different_frames_are_refused() -> None:
