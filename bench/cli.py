@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from bench import config
 from bench.cli_pairs import pairs_app
+from bench.cli_tables import tables
 
 app = typer.Typer(
     help="Evaluate talking-head models: fair, fast, repeatable.",
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(pairs_app, name="pairs")
+app.command()(tables)
 console = Console()
 errors = Console(stderr=True)
 

@@ -1,0 +1,63 @@
+"""`python -m bench tables`: the papers' result tables, alone or beside runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from reports.tables import Table
+
+
+def tables(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Tables (mcnet-1a) or papers (mcnet, mcnet-s, ostnet, memface); default: all.", metavar="NAME"
+        ),
+    ] = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Folder of a finished run to set beside (repeatable).")] = None,
+    format: Annotated[str, typer.Option(help="md, html, latex, csv or json.")] = "md",
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+) -> None:
+    """The papers' result tables with where every number comes from; with runs, what was measured and the difference."""
+    from reports.table_compare import regenerate
+    from reports.table_export import FORMATS
+    from reports.tables import TableError, published
+
+    if format not in FORMATS:
+        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+    runs = run or []
+    try:
+        chosen = published(names or ())
+        if runs:
+            chosen = _fed(chosen, runs, bool(names))
+        text = FORMATS[format]([regenerate(table, runs) for table in chosen])
+    except TableError as error:
+        raise UserError(str(error)) from None
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def _fed(chosen: list[Table], runs: list[Path], named: bool) -> list[Table]:
+    """The tables that the runs' protocols feed; all that were asked for by name. A run that feeds none is an error."""
+    from reports.table_compare import read_run
+
+    fed: set[str] = set()
+    for folder in runs:
+        protocol = read_run(folder).protocol
+        own = {table.id for table in chosen if protocol in table.protocols}
+        if not own:
+            which = "these tables" if named else "the papers' tables"
+            raise UserError(f"{folder}: its protocol {protocol} is not printed in any of {which}")
+        fed |= own
+    return chosen if named else [table for table in chosen if table.id in fed]
