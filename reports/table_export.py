@@ -48,6 +48,7 @@ def html(tables: Sequence[Regenerated]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     return environment.get_template("tables.html.j2").render(tables=[table_view(table) for table in tables])
 

@@ -1,0 +1,298 @@
+"""The papers' tables beside runs: where a difference is given, why not elsewhere; the drawings; the command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.errors import UserError
+from protocols.published import known_lists
+from reports.table_compare import Cell, Regenerated, regenerate
+from reports.table_export import FORMATS, csv_table, html, json_tables, latex, markdown, tex
+from reports.tables import TableError, published
+
+SIGNATURE = "{}|v:1|colour:rgb|{}"
+# name, family, detector, proxy, mean
+METRICS = (
+    ("ssim", "ssim", None, False, 0.71),
+    ("ssim-published", "ssim", None, False, 0.815),
+    ("psnr-uint8", "psnr", None, False, 31.5),
+    ("st-lpips", "lpips", None, True, 0.19),
+    ("lpips-vgg", "lpips", None, False, 0.2),
+    ("l1", "l1", None, False, 0.034),
+    ("akd-dlib", "akd", "landmarks", True, 1.6),
+    ("aed", "aed", "identity", False, 0.11),
+)
+
+
+def make(
+    folder: Path,
+    protocol: str = "vox1-sameid",
+    *,
+    models: tuple[str, ...] = ("mcnet", "fomm", "x2face", "mine"),
+    metrics: tuple[str, ...] = tuple(metric[0] for metric in METRICS),
+    n: int = 2083,
+    known: str | None = "dagan_vox_evaluation",
+    sample: bool = False,
+    sample_weights: bool = False,
+    mode: str = "absolute",
+    version: int = 1,
+    failed: int = 0,
+) -> Path:
+    """A run's manifest and summary as an evaluation on real data and weights would leave them."""
+    chosen = [metric for metric in METRICS if metric[0] in metrics]
+    manifest = {
+        "name": folder.name,
+        "protocol": {"name": protocol, "version": version, "mode": "absolute"},
+        "pairs": {"name": known or "own", "n": n, "provenance": {"published": known}},
+        "sample_data": sample,
+        "notices": ["SAMPLE SET"] if sample else [],
+        "models": [{"name": model, "mode": mode, "sample_weights": sample_weights} for model in models],
+        "metrics": [
+            {
+                "name": name,
+                "family": family,
+                "detector": detector,
+                "proxy": proxy,
+                "applies": True,
+                "signature": SIGNATURE.format(name, "0f" * 32),
+            }
+            for name, family, detector, proxy, _ in chosen
+        ],
+    }
+    rows = [
+        {
+            "model": model,
+            "metric": name,
+            "n": n - failed,
+            "n_total": n,
+            "mean": mean,
+            "ci_low": 0.9 * mean,
+            "ci_high": 1.1 * mean,
+        }
+        for model in models
+        for name, _, _, _, mean in chosen
+    ]
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "summary.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+    return folder
+
+
+def beside(name: str, *runs: Path) -> Regenerated:
+    (table,) = published([name])
+    return regenerate(table, runs)
+
+
+def cell(regenerated: Regenerated, model: str, column: str) -> Cell:
+    heads = [one.head for one in regenerated.table.columns]
+    (line,) = [line for line in regenerated.lines if line.model == model]
+    return line.cells[heads.index(column)]
+
+
+def test_a_difference_where_definition_data_and_weights_are_the_papers(tmp_path):
+    shown = beside("mcnet-1a", make(tmp_path / "run"))
+    ssim = cell(shown, "mcnet", "SSIM (%)")
+    assert ssim.measured.metric == "ssim-published"
+    assert ssim.measured.value == pytest.approx(81.5)
+    assert ssim.causes == ()
+    assert ssim.difference == pytest.approx((81.5 - 82.5, 0.9 * 81.5 - 82.5, 1.1 * 81.5 - 82.5))
+    assert cell(shown, "mcnet", "L1").difference[0] == pytest.approx(0.034 - 0.0331)
+    assert cell(shown, "mcnet", "AED").difference[0] == pytest.approx(0.11 - 0.106)
+    assert cell(shown, "fomm", "PSNR").difference[0] == pytest.approx(31.5 - 30.39)
+
+
+def test_causes_of_single_cells(tmp_path):
+    shown = beside("mcnet-1a", make(tmp_path / "run"))
+    causes = {
+        ("mcnet", "LPIPS"): ("not known which of lpips-alex-unscaled and lpips-vgg is printed",),
+        ("mcnet", "AKD"): ("other detectors: akd-dlib, printed akd",),
+        ("fomm", "L1"): ("cell copied from another paper",),
+        ("fomm", "SSIM (%)"): ("cell probably copied from another paper",),
+        ("x2face", "PSNR"): ("cell copied from another paper",),
+        ("x2face", "LPIPS"): ("not printed",),
+        ("mine", "L1"): ("not printed",),
+    }
+    for (model, column), expected in causes.items():
+        found = cell(shown, model, column)
+        assert (found.causes, found.difference) == (expected, None)
+        assert found.measured is not None
+    assert cell(shown, "mcnet", "LPIPS").measured.metric == "lpips-vgg"  # before a stand-in
+
+
+def test_another_definition_or_none(tmp_path):
+    other = beside("mcnet-1a", make(tmp_path / "run", metrics=("ssim", "st-lpips")))
+    assert cell(other, "mcnet", "SSIM (%)").causes == ("other definition: ssim, printed ssim-published",)
+    assert cell(other, "mcnet", "SSIM (%)").measured.value == pytest.approx(71)
+    assert cell(other, "mcnet", "LPIPS").causes == (
+        "other definition: st-lpips, printed lpips-alex-unscaled or lpips-vgg",
+    )
+    assert cell(other, "mcnet", "PSNR") == Cell("31.94", None, ("not measured",))
+    bodies = beside("mcnet-8", make(tmp_path / "ted", "ted-sameid", known="ted_test_evaluation"))
+    assert cell(bodies, "mcnet", "AKD").causes == ("no definition here computes the printed column",)
+    assert cell(bodies, "mcnet", "L1").difference[0] == pytest.approx(0.034 - 0.023)
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"sample": True, "known": None, "n": 117}, "sample data"),
+        ({"sample_weights": True}, "sample weights"),
+        ({"n": 500}, "fewer pairs: 500 of 2083"),
+        ({"known": None}, "another pair list: own"),
+        ({"known": "vox256"}, "another pair list: vox256"),
+        ({"mode": "relative"}, "motion mode relative, not absolute"),
+        ({"version": 7}, "version 7 of the protocol, now 1"),
+    ],
+)
+def test_causes_of_a_whole_run(tmp_path, change, cause):
+    shown = beside("mcnet-1a", make(tmp_path / "run", **change))
+    for line in shown.lines:
+        assert line.causes == (cause,)
+        assert all(one.difference is None and cause in one.causes for one in line.cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "known", "n", "cause"),
+    [
+        ("ostnet-2", "vox1-diffscale", "dagan_vox_evaluation", 4166, None),
+        ("ostnet-2", "vox1-diffscale", "dagan_vox_evaluation", 2083, "fewer pairs: 2083 of 4166"),
+        ("ostnet-2", "vox1-diffscale", "dagan_vox_evaluation-diffscale-two-draws", 4166, None),
+        ("mcnet-6", "hdtf-sameid", "HDTF_test_evaluation", 2056, None),
+        ("mcnet-6", "hdtf-sameid", "HDTF_test_evaluation_new", 2056, "fewer pairs: 2056 of 2083"),
+        ("mcnet-5", "vox2-sameid", None, 2083, "another pair list: own (none is published)"),
+    ],
+)
+def test_pair_lists_of_the_protocols(tmp_path, name, protocol, known, n, cause):
+    assert known is None or known in {entry["name"] for entry in known_lists()}
+    shown = beside(name, make(tmp_path / "run", protocol, models=("dagan",), known=known, n=n))
+    assert shown.lines[0].causes == ((cause,) if cause else ())
+
+
+def test_rows_and_columns_of_another_protocol_stay_empty(tmp_path):
+    seen = beside("mcnet-7", make(tmp_path / "seen", "vox1-seenid", models=("mcnet",), known=None))
+    (line,) = seen.lines
+    assert line.row.key == "Identities in the training set"
+    assert "weights of this row are not published" in line.cells[0].causes
+    faces = make(tmp_path / "celebv", "celebv-crossid", models=("mcnet",), known="celeV_cross_id_evaluation")
+    (line,) = beside("mcnet-1b", faces).lines
+    assert [one is None for one in line.cells] == [True, True, False, False]
+    assert beside("memface-1", faces).lines == ()
+
+
+def test_two_runs_stand_beside_one_row(tmp_path):
+    runs = [make(tmp_path / name, models=("mcnet",)) for name in ("old", "new")]
+    shown = beside("mcnet-1a", *runs)
+    assert [(line.row.key, line.run) for line in shown.lines] == [("MCNet (Ours)", "old"), ("MCNet (Ours)", "new")]
+    rows = json.loads(json_tables([shown]))["mcnet-1a"]["rows"]
+    assert len(rows) == 10
+    assert {len(values) for values in rows.values()} == {36}
+
+
+def test_json_beside_a_run(tmp_path):
+    shown = json.loads(json_tables([beside("mcnet-1a", make(tmp_path / "run"))]))["mcnet-1a"]
+    assert shown["columns"][:6] == [
+        "SSIM (%)",
+        *(f"SSIM (%) {part}" for part in ("measured", "low", "high", "difference", "cause")),
+    ]
+    values = dict(zip(shown["columns"], shown["rows"]["MCNet (Ours)"]))
+    assert values["SSIM (%)"] == 82.5
+    assert values["SSIM (%) difference"] == pytest.approx(-1)
+    assert values["AKD difference"] is None
+    assert values["AKD cause"] == "other detectors: akd-dlib, printed akd"
+    assert shown["rows"]["MRAA"][:3] == [80.0, None, None]
+    assert shown["rows"]["mine (run)"][0] is None
+
+
+def test_drawings_hold_values_notes_and_signatures(tmp_path):
+    shown = beside("mcnet-1a", make(tmp_path / "run", failed=3))
+    for drawn in (markdown([shown]), latex([shown]), html([shown])):
+        for piece in ("82.5", "0.0430", "81.5 [73.3, 89.6]", "+1.11", "mean absolute difference per coordinate"):
+            assert piece in drawn.replace("\\[", "[").replace("\\]", "]")
+        assert "3 of 2083 pairs have no value" in drawn
+        assert "0f" * 32 in drawn
+    assert "<script" not in html([shown])
+
+
+def test_markdown_numbers_its_notes():
+    text = markdown([beside("mcnet-1a")])
+    row = next(line for line in text.splitlines() if line.startswith("| X2face |"))
+    mark = row.split("|")[3].split()[1]
+    note = next(line for line in text.splitlines() if line.startswith(f"{int(unicodedata.normalize('NFKC', mark))}. "))
+    assert "real PSNR" in note
+
+
+def test_names_out_of_a_run_are_text(tmp_path):
+    evil = "<b>a|b</b>_50%&\\x"
+    shown = beside("mcnet-1a", make(tmp_path / "run", models=(evil,)))
+    assert "<b>a" not in html([shown])
+    assert r"<b>a\textbar" not in latex([shown])
+    assert r"\_50\%\&\textbackslash{}x" in latex([shown])
+    assert r"\<b\>a\|b\</b\>\_50%&\\x" in markdown([shown])
+
+
+def test_latex_escapes_everything_it_prints():
+    assert tex("5_0% & #1 {x} $y$ ~ ^ \\") == (
+        r"5\_0\% \& \#1 \{x\} \$y\$ \textasciitilde{} \textasciicircum{} \textbackslash{}"
+    )
+    assert tex("−20·x ↑") == r"$-$20$\cdot$x $\uparrow$"
+    drawn = latex([beside(table.id) for table in published()])
+    printed = "\n".join(line for line in drawn.splitlines() if not line.startswith("%"))
+    assert printed.isascii()
+    assert printed.count("{") == printed.count("}")
+
+
+def test_csv_has_a_line_a_cell_with_its_notes(tmp_path):
+    lines = list(csv.DictReader(io.StringIO(csv_table([beside(table.id) for table in published()]))))
+    assert len(lines) == sum(len(table.rows) * len(table.columns) for table in published()) == 768
+    fomm = next(line for line in lines if (line["table"], line["row"], line["column"]) == ("mcnet-1a", "FOMM", "L1"))
+    assert fomm["printed"] == "0.0430"
+    assert fomm["notes"].startswith("[copied] The FOMM paper's own value")
+    run = make(tmp_path / "run")
+    own = [line for line in csv.DictReader(io.StringIO(csv_table([beside("mcnet-1a", run)]))) if line["run"]]
+    assert len(own) == 4 * 6
+    assert all(bool(line["difference"]) != bool(line["cause"]) for line in own)
+
+
+def test_runs_that_cannot_be_read(tmp_path):
+    with pytest.raises(TableError, match="no finished run"):
+        beside("mcnet-1a", tmp_path)
+    run = make(tmp_path / "run")
+    (run / "summary.json").write_text("{", encoding="utf-8")
+    with pytest.raises(TableError, match="damaged"):
+        beside("mcnet-1a", run)
+
+
+def test_command(tmp_path):
+    call = CliRunner()
+    assert set(json.loads(call.invoke(app, ["tables", "ostnet", "--format", "json"]).stdout)) == {
+        f"ostnet-{n}" for n in range(1, 7)
+    }
+    run = make(tmp_path / "run")
+    out = tmp_path / "tables.html"
+    done = call.invoke(app, ["tables", "--run", str(run), "--format", "html", "--out", str(out)])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert 'id="ostnet-1"' in out.read_text("utf-8") and 'id="ostnet-2"' not in out.read_text("utf-8")
+    for arguments, message in (
+        (["mcnet-1z"], "did you mean"),
+        (["--format", "pdf"], "choose one of"),
+        (["mcnet-6", "--run", str(run)], "not printed in any of these tables"),
+        (["--run", str(tmp_path)], "no finished run"),
+        (["--out", str(tmp_path)], "cannot be written"),
+    ):
+        failed = call.invoke(app, ["tables", *arguments])
+        assert isinstance(failed.exception, UserError) and message in str(failed.exception)
+
+
+def test_every_format_draws_every_table():
+    tables = [beside(table.id) for table in published()]
+    for name, draw in FORMATS.items():
+        text = draw(tables)
+        assert text.endswith("\n") and all(table.table.id in text for table in tables), name
