@@ -186,7 +186,7 @@ class Run:
         self.trainee.set_side(256)
         path = self.settings.out / f"{self.settings.model}.safetensors"
         facts = self.identity() | {"data_frames": len(self.data), "seconds": round(self.seconds), "step": self.step}
-        facts |= {"torch": torch.__version__, "threads": torch.get_num_threads()}
+        facts |= {"stages": self.settings.plan, "torch": torch.__version__, "threads": torch.get_num_threads()}
         save_sample(path, self.settings.model, dict(self.trainee.networks), self.trainee.config, facts)
         return path
 
