@@ -31,6 +31,8 @@ from reports import choose, html
 from reports import console as tables
 
 BOUNDS = ("copy-source", "copy-target")
+# Pairs at a time. On a CPU more than two only push each other's features out of its cache.
+BATCH = {"cpu": 2, "cuda": 16}
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class RunSettings:
     bounds: bool = True
     device: str | None = None
     seed: int = 0
-    batch_size: int = 8
+    batch_size: int | None = None
     save_frames: bool = False
     command: Sequence[str] = field(default=())
 
@@ -106,9 +108,8 @@ def _run(
     for model in models:
         model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
     measurer = Measurer(names, chosen, protocol.reference, device)
-    plan = manifests.build(
-        resolved, models, measurer, seed=settings.seed, batch_size=settings.batch_size, device=device
-    )
+    batch_size = settings.batch_size or BATCH.get(device.type, 1)
+    plan = manifests.build(resolved, models, measurer, seed=settings.seed, batch_size=batch_size, device=device)
     fingerprint = manifests.fingerprint(plan)
     name = settings.name or f"{settings.protocol}-{fingerprint[:8]}"
     directory = RunDirectory(settings.out / safe_name(name))
@@ -160,7 +161,7 @@ def _work(
                     measurer,
                     directory,
                     device=device,
-                    batch_size=settings.batch_size,
+                    batch_size=plan["batch_size"],
                     seed=settings.seed,
                     progress=lambda n, task=task: progress.advance(task, n),
                 )

@@ -49,8 +49,9 @@ def _cell(cell: Cell) -> Text:
     style = {"best": "bold green", "second": "underline"}.get(cell.rank, "")
     text = Text(cell.mean, style=style)
     plain = "not bold not underline dim"
-    if cell.interval:
-        text.append(f"\n{cell.interval[1:-1].replace(', ', '–')}", style=plain)  # narrow: four models in 80 columns
+    low, _, high = cell.interval[1:-1].partition(", ")
+    if low != high:
+        text.append(f"\n{low}–{high}", style=plain)  # narrow: four models in 80 columns
     if cell.row["failed"]:
         failed = f"\nn {cell.row['n']}, {percent(cell.row['failure_rate'])} failed"
         text.append(failed, style="not bold not underline yellow")
