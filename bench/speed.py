@@ -21,6 +21,7 @@ from baselines.predictor import default_device
 from bench import detectors, manifest, metrics
 from bench.config import Config
 from bench.engine import pair_batch
+from bench.run import BATCH
 from protocols import catalogue
 from protocols.resolve import resolve
 
@@ -65,14 +66,15 @@ def run(models: Sequence[str], config: Config, pairs: int, rounds: int, out: Pat
         jobs = _models(models, config, loaded, device) | _metrics(config, loaded) | _detectors(config, loaded)
         timings = measure(jobs, len(loaded), rounds)
     page = _page(timings, len(loaded), rounds, str(device))
-    console.print(page)
+    console.print(page, markup=False, soft_wrap=True)
     if out:
         out.write_text(page, encoding="utf-8")
 
 
 def _models(models: Sequence[str], config: Config, loaded: list, device: torch.device) -> dict[str, dict[str, Work]]:
     jobs = {}
-    batch = pair_batch(loaded, device, 0)
+    size = BATCH.get(device.type, 1)
+    batches = [pair_batch(loaded[start : start + size], device, 0) for start in range(0, len(loaded), size)]
     singles = [pair_batch([pair], device, 0) for pair in loaded]
     for name in models:
         model = registry.load(name, weights=config.weights, device=device)
@@ -82,7 +84,7 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
             return frames.cpu()  # waits for an accelerator
 
         jobs[f"model {name}"] = {
-            "all pairs in one batch": lambda model=model, mode=mode: finished(model.predict(batch, mode)),
+            f"batches of {size}": lambda model=model, mode=mode: [finished(model.predict(b, mode)) for b in batches],
             "one pair at a time": lambda model=model, mode=mode: [finished(model.predict(b, mode)) for b in singles],
         }
     return jobs
@@ -159,7 +161,8 @@ def _page(timings: Sequence[Timing], pairs: int, rounds: int, device: str) -> st
         f"torch {versions['torch']}.",
         f"{pairs} pairs of 256 x 256 from the sample set; each row is the median of {rounds} rounds, smallest and "
         "largest in brackets. The ways of one job ran in turn in one process; the last column is the first way's "
-        "advantage over the other.",
+        "advantage over the other. A detector's row is its whole cost, that of the landmarks included where it needs "
+        "them; a run finds landmarks once a frame, and keeps what it found.",
         "",
         "| job | way | ms a pair | pairs a second | ratio |",
         "| --- | --- | ---: | ---: | ---: |",
