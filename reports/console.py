@@ -6,29 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from reports.view import Cell, Column, ModelRow, percent, summary_table
 
+ROOM = 4  # so many models stand side by side with their intervals in 80 columns
 
-def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Table:
-    """Metrics down, models across (a terminal is narrow): mean and interval, n and failures where any pair failed."""
+
+def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
+    """Metrics down, models across (a terminal is narrow): mean and interval, n and failures where any pair failed.
+
+    With more than `ROOM` models the intervals are left to the report. What a reader must know stands below.
+    """
     view = summary_table(summary, manifest)
+    wide = len(view.rows) <= ROOM
+    what = "mean and 95 % interval" if wide else "mean"
     pairs = manifest["pairs"]["n"]
     drawn = Table(
-        title=escape(f"{manifest['protocol']['name']}: mean and 95 % interval, n {pairs} where nothing else is said"),
-        caption=escape("\n".join(_notes(summary, manifest))),
+        title=escape(f"{manifest['protocol']['name']}: {what}, n {pairs} where nothing else is said"),
         box=box.SIMPLE_HEAD,
-        caption_justify="left",
     )
     drawn.add_column("metric", no_wrap=True)
     for row in view.rows:
         drawn.add_column(_model(row, manifest), justify="right", overflow="fold")
     for position, column in enumerate(view.columns):
-        drawn.add_row(_metric(column), *(_cell(row.cells[position]) for row in view.rows))
-    return drawn
+        drawn.add_row(_metric(column), *(_cell(row.cells[position], wide) for row in view.rows))
+    return Group(drawn, *(Text(note, style="dim") for note in _notes(summary, manifest)))
 
 
 def _metric(column: Column) -> Text:
@@ -39,18 +45,19 @@ def _metric(column: Column) -> Text:
 
 
 def _model(row: ModelRow, manifest: Mapping[str, Any]) -> Text:
-    text = Text(row.model, style="dim" if row.bound else "bold")
+    name = row.model.replace("-", "-\n", 1) if row.bound else row.model  # or a narrow column breaks inside a word
+    text = Text(name, style="dim" if row.bound else "bold")
     if any(model["name"] == row.model and model.get("sample_weights") for model in manifest["models"]):
         text.append("\nsample weights", style="yellow not bold")
     return text
 
 
-def _cell(cell: Cell) -> Text:
+def _cell(cell: Cell, with_interval: bool) -> Text:
     style = {"best": "bold green", "second": "underline"}.get(cell.rank, "")
     text = Text(cell.mean, style=style)
     plain = "not bold not underline dim"
     low, _, high = cell.interval[1:-1].partition(", ")
-    if low != high:
+    if with_interval and low != high:
         text.append(f"\n{low}–{high}", style=plain)  # narrow: four models in 80 columns
     if cell.row["failed"]:
         failed = f"\nn {cell.row['n']}, {percent(cell.row['failure_rate'])} failed"
@@ -64,4 +71,7 @@ def _notes(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]
     notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
     if manifest["sample_data"]:
         notes.append("SAMPLE DATA: not comparable with a paper")
+    samples = [model["name"] for model in manifest["models"] if model.get("sample_weights")]
+    if samples:
+        notes.append(f"SAMPLE WEIGHTS ({', '.join(samples)}): not the published models")
     return notes + list(summary["notices"])
