@@ -11,6 +11,12 @@ import pytest
 from protocols import sample_set as samples
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where CI is set there is time for the slow tests too, unless other marks were asked for."""
+    if os.environ.get("CI") and config.option.markexpr == "not slow":
+        config.option.markexpr = ""
+
+
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """The cache folder that the tool itself would use, so that the sample set is built once a machine."""
