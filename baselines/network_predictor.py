@@ -116,6 +116,9 @@ class NetworkPredictor(Predictor):
             return self._frames(_to(batch, self.device), mode)
 
     def _frames(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        if self.device.type == "cpu" and len(batch) > 1:
+            # One pair at a time is no slower on a CPU, and not even rounding depends on the rest of the batch.
+            return torch.cat([self._frames(_one(batch, i), mode) for i in range(len(batch))])
         try:
             return self.animate(batch, mode)
         except torch.linalg.LinAlgError:  # a singular matrix of one pair fails its whole batch

@@ -53,7 +53,7 @@ def run(
     name: Annotated[str | None, typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pairs at a time; default: 2 on a CPU, 16 on a GPU.")
+        int | None, typer.Option(min=1, help="Pairs at a time; default: 4 on a CPU, 16 on a GPU.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
     save_frames: Annotated[bool, typer.Option(help="Keep every generated frame as PNG.")] = False,
