@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,7 +81,7 @@ class NetworkPredictor(Predictor):
     def infer_config(cls, checkpoint: Checkpoint) -> dict[str, Any]:
         """The official configuration, with what the tensors say of it. Raises ModelError for another network's."""
         about = cls.about()
-        config = {key: dict(value) for key, value in about.config.items()}
+        config = copy.deepcopy(about.config)
         try:
             cls.read_shapes(config, checkpoint.states)
         except KeyError as error:

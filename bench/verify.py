@@ -23,6 +23,7 @@ from bench.errors import UserError
 ADAPTERS = {
     "fomm": "baselines.fomm.golden",
     "mcnet": "baselines.mcnet.golden",
+    "mraa": "baselines.mraa.golden",
     "tpsm": "baselines.tpsm.golden",
 }
 

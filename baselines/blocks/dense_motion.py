@@ -1,4 +1,4 @@
-"""Dense motion from sparse keypoint motions (FOMM Sec. 3.2); also DaGAN's and MCNet's."""
+"""Dense motion from sparse keypoint motions (FOMM Sec. 3.2); also DaGAN's, MCNet's and, with regions, MRAA's."""
 
 from __future__ import annotations
 
@@ -69,10 +69,18 @@ class DenseMotionNetwork(nn.Module):
 
     def forward(self, source_image: Tensor, source: Keypoints, driving: Keypoints) -> Motion:
         small = self.down(source_image)
-        n, channels, h, w = small.shape
+        h, w = small.shape[2:]
         heatmaps = gaussian_heatmaps(driving.value, h, w) - gaussian_heatmaps(source.value, h, w)
+        return self.mix(small, heatmaps, sparse_motions(source, driving, h, w))
+
+    def mix(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> Motion:
+        """Blend the motions by the mask (FOMM Eq. 7), and predict the occlusion.
+
+        small: ``(N, C, h, w)`` the source; heatmaps: ``(N, K, h, w)`` where each motion is, driving minus source;
+        motions: ``(N, K+1, h, w, 2)`` source coordinates, background first.
+        """
+        n, channels, h, w = small.shape
         heatmaps = torch.cat([torch.zeros_like(heatmaps[:, :1]), heatmaps], dim=1)
-        motions = sparse_motions(source, driving, h, w)
         count = motions.shape[1]
         copies = small[:, None].expand(n, count, channels, h, w).flatten(0, 1)
         warped = warp(copies, motions.flatten(0, 1), self.align_corners).view(n, count, channels, h, w)

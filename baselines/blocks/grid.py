@@ -40,3 +40,13 @@ def resize(x: Tensor, height: int, width: int, align_corners: bool) -> Tensor:
     if x.shape[2:] == (height, width):
         return x
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=align_corners)
+
+
+def background_motion(grid: Tensor, background: Tensor | None, n: int) -> Tensor:
+    """``(N, 1, h, w, 2)``: the identity, or the grid under the homogeneous transform ``(N, 3, 3)``."""
+    h, w, _ = grid.shape
+    if background is None:
+        return grid.expand(n, 1, h, w, 2)
+    homogeneous = torch.cat([grid, torch.ones_like(grid[..., :1])], dim=-1)
+    moved = torch.einsum("nij,hwj->nhwi", background, homogeneous)
+    return (moved[..., :2] / moved[..., 2:])[:, None]

@@ -5,57 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock
 from baselines.blocks.dense_motion import DenseMotionNetwork, Motion
+from baselines.blocks.generator import ImageGenerator
 from baselines.blocks.grid import resize, resize_flow, warp
 from baselines.blocks.keypoints import KeypointDetector, Keypoints
 
 
-class OcclusionAwareGenerator(nn.Module):
+class OcclusionAwareGenerator(ImageGenerator):
     """Encode the source, warp its feature by the dense motion, hide what is occluded, decode (FOMM Sec. 3.3)."""
 
     def __init__(
         self,
         num_kp: int,
         num_channels: int = 3,
-        block_expansion: int = 64,
-        max_features: int = 512,
-        num_down_blocks: int = 2,
-        num_bottleneck_blocks: int = 6,
         dense_motion_params: Mapping[str, Any] | None = None,
         align_corners: bool = False,
+        **widths: int,
     ):
-        super().__init__()
-        self.dense_motion_network = DenseMotionNetwork(
-            num_kp, num_channels, align_corners=align_corners, **(dense_motion_params or {})
-        )
-        self.first = SameBlock(num_channels, block_expansion, kernel_size=7)
-        widths = [min(max_features, block_expansion * 2**i) for i in range(num_down_blocks + 1)]
-        steps = list(zip(widths, widths[1:]))
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in steps)
-        self.up_blocks = nn.ModuleList(UpBlock(b, a) for a, b in reversed(steps))
-        self.bottleneck = nn.Sequential()
-        for i in range(num_bottleneck_blocks):
-            self.bottleneck.add_module(f"r{i}", ResBlock(widths[-1]))
-        self.final = nn.Conv2d(block_expansion, num_channels, kernel_size=7, padding=3)
+        motion = DenseMotionNetwork(num_kp, num_channels, align_corners=align_corners, **(dense_motion_params or {}))
+        super().__init__(("dense_motion_network", motion), num_channels, **widths)
         self.align_corners = align_corners
 
     def forward(self, source_image: Tensor, source: Keypoints, driving: Keypoints) -> tuple[Tensor, Motion]:
         """The frame ``(N, 3, H, W)`` in (0, 1), and the motion that made it."""
-        feature = self.first(source_image)
-        for block in self.down_blocks:
-            feature = block(feature)
+        feature = self.encode(source_image)[-1]
         motion = self.dense_motion_network(source_image, source, driving)
+        return self.decode(self.deform(feature, motion)), motion
+
+    def deform(self, feature: Tensor, motion: Motion) -> Tensor:
+        """Warp ``(N, C, h, w)`` by the flow and hide what is occluded (FOMM Eq. 8)."""
         height, width = feature.shape[2:]
-        feature = warp(feature, resize_flow(motion.flow, height, width, False).to(feature.dtype), self.align_corners)
-        feature = feature * resize(motion.occlusion, height, width, False)
-        feature = self.bottleneck(feature)
-        for block in self.up_blocks:
-            feature = block(feature)
-        return torch.sigmoid(self.final(feature)), motion
+        flow = resize_flow(motion.flow, height, width, False).to(feature.dtype)
+        return warp(feature, flow, self.align_corners) * resize(motion.occlusion, height, width, False)
 
 
 class FOMM(nn.Module):

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.blocks.avd import AVDNetwork
 from baselines.blocks.conv import AntiAliasDownsample, DownBlock, ResBlock, SameBlock, UpBlock, instance_norm
-from baselines.blocks.grid import coordinate_grid, gaussian_heatmaps, resize_flow, warp
+from baselines.blocks.grid import background_motion, coordinate_grid, gaussian_heatmaps, resize_flow, warp
 from baselines.blocks.hourglass import Hourglass
 from baselines.blocks.resnet import ResNet18
 from baselines.blocks.tps import ThinPlateSpline, fit
@@ -135,16 +136,6 @@ class DenseMotionNetwork(nn.Module):
         return Motion(spline, motions, contributions, flow, occlusions, hourglass_input)
 
 
-def background_motion(grid: Tensor, background: Tensor | None, n: int) -> Tensor:
-    """``(N, 1, h, w, 2)``: the identity, or the grid under the homogeneous transform ``(N, 3, 3)``."""
-    h, w, _ = grid.shape
-    if background is None:
-        return grid.expand(n, 1, h, w, 2)
-    homogeneous = torch.cat([grid, torch.ones_like(grid[..., :1])], dim=-1)
-    moved = torch.einsum("nij,hwj->nhwi", background, homogeneous)
-    return (moved[..., :2] / moved[..., 2:])[:, None]
-
-
 def surviving_softmax(logits: Tensor, keep: Tensor | None) -> Tensor:
     """Softmax over the motions ``(N, K+1, h, w)``; with `keep` ``(N, K+1)`` over the survivors only, others get 0."""
     if keep is None:
@@ -210,29 +201,6 @@ class InpaintingNetwork(nn.Module):
         return warp(feature, flow.to(feature.dtype), align_corners=True)
 
 
-class AVDNetwork(nn.Module):
-    """Animation via disentanglement: the driving pose with the source's shape (MRAA supplementary)."""
-
-    def __init__(self, num_points: int, id_bottle_size: int = 128, pose_bottle_size: int = 128):
-        super().__init__()
-        size = 2 * num_points
-        self.id_encoder = _mlp(size, 256, 512, 1024, id_bottle_size)
-        self.pose_encoder = _mlp(size, 256, 512, 1024, pose_bottle_size)
-        self.decoder = _mlp(id_bottle_size + pose_bottle_size, 1024, 512, 256, size)
-
-    def forward(self, source: Tensor, driving: Tensor) -> Tensor:
-        """``(N, P, 2)`` points of both to ``(N, P, 2)`` driving points."""
-        pose, identity = self.pose_encoder(driving.flatten(1)), self.id_encoder(source.flatten(1))
-        return self.decoder(torch.cat([pose, identity], dim=1)).view(driving.shape)
-
-
-def _mlp(*sizes: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for a, b in zip(sizes[:-2], sizes[1:-1]):
-        layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
-
-
 class TPSM(nn.Module):
     """All networks, under the names that they have in the official checkpoints.
 
@@ -249,7 +217,7 @@ class TPSM(nn.Module):
         self.inpainting_network = InpaintingNetwork(channels, **config["generator_params"])
         self.bg_predictor = BackgroundPredictor(channels, width) if common.get("bg") else None
         avd = config.get("avd_network_params")
-        self.avd_network = AVDNetwork(POINTS_PER_TPS * num_tps, **avd) if avd else None
+        self.avd_network = AVDNetwork(2 * POINTS_PER_TPS * num_tps, **avd) if avd else None
 
     def detect(self, image: Tensor) -> Tensor:
         """Points ``(N, 5K, 2)`` of ``(N, 3, H, W)`` in [0, 1]."""

@@ -1,0 +1,50 @@
+"""Encoder, residual bottleneck and decoder that FOMM's, MRAA's and DaGAN's generators have in common."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock
+
+
+class ImageGenerator(nn.Module):
+    """What lies around the warping (FOMM supplementary, "Generator"); a model's own forward puts it together.
+
+    motion: the model's motion network and the name that it has in the checkpoints.
+    """
+
+    def __init__(
+        self,
+        motion: tuple[str, nn.Module],
+        num_channels: int = 3,
+        block_expansion: int = 64,
+        max_features: int = 512,
+        num_down_blocks: int = 2,
+        num_bottleneck_blocks: int = 6,
+    ):
+        super().__init__()
+        self.add_module(*motion)
+        self.first = SameBlock(num_channels, block_expansion, kernel_size=7)
+        self.widths = [min(max_features, block_expansion * 2**i) for i in range(num_down_blocks + 1)]
+        steps = list(zip(self.widths, self.widths[1:]))
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in steps)
+        self.up_blocks = nn.ModuleList(UpBlock(b, a) for a, b in reversed(steps))
+        self.bottleneck = nn.Sequential()
+        for i in range(num_bottleneck_blocks):
+            self.bottleneck.add_module(f"r{i}", ResBlock(self.widths[-1]))
+        self.final = nn.Conv2d(block_expansion, num_channels, kernel_size=7, padding=3)
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Features of ``(N, 3, H, W)``, fine to coarse: `widths` channels, each half the size of the one before."""
+        features = [self.first(image)]
+        for block in self.down_blocks:
+            features.append(block(features[-1]))
+        return features
+
+    def decode(self, feature: Tensor) -> Tensor:
+        """The coarsest feature to the frame ``(N, 3, H, W)`` in (0, 1)."""
+        feature = self.bottleneck(feature)
+        for block in self.up_blocks:
+            feature = block(feature)
+        return torch.sigmoid(self.final(feature))
