@@ -21,6 +21,7 @@ from bench.errors import UserError
 
 # Model, as `spec.json` names it, to the module with its `build` and `compute` (see baselines/golden.py).
 ADAPTERS = {
+    "dagan": "baselines.dagan.golden",
     "fomm": "baselines.fomm.golden",
     "mcnet": "baselines.mcnet.golden",
     "mraa": "baselines.mraa.golden",

@@ -40,8 +40,14 @@ class ResNet18(nn.Module):
             self.add_module(f"layer{i}", nn.Sequential(BasicBlock(a, b, 1 if i == 1 else 2), BasicBlock(b, b, 1)))
         self.fc = nn.Linear(widths[-1], out_features)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, stride=2, padding=1)
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Fine to coarse: after the first convolution (half the size), then after each layer (a quarter and less)."""
+        features = [F.relu(self.bn1(self.conv1(x)))]
+        x = F.max_pool2d(features[0], 3, stride=2, padding=1)
         for i in range(1, 5):
             x = getattr(self, f"layer{i}")(x)
-        return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+            features.append(x)
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.flatten(F.adaptive_avg_pool2d(self.features(x)[-1], 1), 1))

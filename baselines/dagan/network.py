@@ -1,0 +1,138 @@
+"""DaGAN: Depth-Aware Generative Adversarial Network for talking heads (Hong et al., CVPR 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.blocks.conv import DownBlock, SameBlock
+from baselines.blocks.dense_motion import Motion
+from baselines.blocks.grid import resize, resize_flow, warp
+from baselines.blocks.keypoints import KeypointDetector, Keypoints
+from baselines.blocks.spade import SpadeDecoder
+from baselines.dagan.depth import DepthDecoder, DepthEncoder
+from baselines.fomm.network import OcclusionAwareGenerator
+
+
+class CrossModalAttention(nn.Module):
+    """Depth asks, the warped feature answers: every position reads the whole feature (Sec. 3.3)."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.query_conv = nn.Conv2d(features, features // 8, 1)
+        self.key_conv = nn.Conv2d(features, features // 8, 1)
+        self.value_conv = nn.Conv2d(features, features, 1)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, depth: Tensor, warped: Tensor) -> Tensor:
+        """depth, warped: ``(N, C, h, w)``; returns ``warped + gamma * what was read``."""
+        parts = F.relu(self.query_conv(depth)), F.relu(self.key_conv(warped)), F.relu(self.value_conv(warped))
+        query, key, value = (part.flatten(2).transpose(1, 2) for part in parts)
+        read = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        return self.gamma * read.transpose(1, 2).reshape(warped.shape) + warped
+
+
+class DepthAwareGenerator(OcclusionAwareGenerator):
+    """FOMM's generator with an encoder of the source's depth and attention from it to the warped feature."""
+
+    def __init__(self, num_kp: int, num_channels: int = 3, **parameters: Any):
+        super().__init__(num_kp, num_channels, **parameters)
+        self.src_first = SameBlock(1, self.widths[0], kernel_size=7)
+        self.src_down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(self.widths, self.widths[1:]))
+        self.AttnModule = CrossModalAttention(self.widths[-1])
+
+    def forward(
+        self, source_image: Tensor, source: Keypoints, driving: Keypoints, depth: Tensor
+    ) -> tuple[Tensor, Motion]:
+        """depth: ``(N, 1, H, W)`` in (0, 1), of the source. The frame ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        motion = self.dense_motion_network(source_image, source, driving)
+        feature = self.deform(self.encode(source_image)[-1], motion)
+        feature = self.AttnModule(self.encode_depth(depth), feature)
+        return self.render(feature, source_image, motion), motion
+
+    def encode_depth(self, depth: Tensor) -> Tensor:
+        """Coarsest feature of ``(N, 1, H, W)``."""
+        feature = self.src_first(depth)
+        for block in self.src_down_blocks:
+            feature = block(feature)
+        return feature
+
+    def render(self, feature: Tensor, source_image: Tensor, motion: Motion) -> Tensor:
+        """The frame of the attended feature."""
+        return self.decode(feature)
+
+
+class GuidedSpadeDecoder(SpadeDecoder):
+    """SPADE decoder that is guided by the warped source image and a few channels of the feature itself."""
+
+    COMPRESSED = 4
+
+    def __init__(self, features: int, width: int = 512):
+        super().__init__(features, self.COMPRESSED + 3, middle=3, width=width)
+        self.compress = nn.Conv2d(features, self.COMPRESSED, 3, padding=1)
+
+    def forward(self, feature: Tensor, image: Tensor) -> Tensor:
+        compressed = F.interpolate(self.compress(feature), size=image.shape[2:], mode="nearest")
+        return super().forward(feature, torch.cat([compressed, image], dim=1))
+
+
+class SpadeDepthAwareGenerator(DepthAwareGenerator):
+    """The released alternative: a SPADE decoder in the place of bottleneck and up blocks."""
+
+    def __init__(self, num_kp: int, num_channels: int = 3, spade_width: int = 512, **parameters: Any):
+        super().__init__(num_kp, num_channels, **parameters)
+        del self.bottleneck, self.up_blocks, self.final
+        self.decoder = GuidedSpadeDecoder(self.widths[-1], spade_width)
+
+    def render(self, feature: Tensor, source_image: Tensor, motion: Motion) -> Tensor:
+        return self.decoder(feature, self.visible_image(source_image, motion))
+
+    @staticmethod
+    def visible_image(source_image: Tensor, motion: Motion) -> Tensor:
+        """The source image ``(N, 3, H, W)``, warped, its occluded parts black."""
+        height, width = source_image.shape[2:]
+        flow = resize_flow(motion.flow, height, width, align_corners=False).to(source_image.dtype)
+        return warp(source_image, flow, align_corners=False) * resize(motion.occlusion, height, width, False)
+
+
+GENERATORS = {"DepthAwareGenerator": DepthAwareGenerator, "SPADEDepthAwareGenerator": SpadeDepthAwareGenerator}
+
+
+class DaGAN(nn.Module):
+    """All networks, under the names that they have in the official checkpoints; the depth networks' are ours.
+
+    config: as in the official YAML files, with ``command_line``: ``generator`` is one of `GENERATORS`. A reduced
+        network adds ``depth_params`` with ``width`` and ``widths``.
+    """
+
+    def __init__(self, config: Mapping[str, Any]):
+        super().__init__()
+        common = config["common_params"]
+        num_kp, num_channels = common["num_kp"], common.get("num_channels", 3)
+        self.kp_detector = KeypointDetector(num_kp, num_channels + 1, **config["kp_detector_params"])
+        parameters = {k: v for k, v in config["generator_params"].items() if k != "estimate_occlusion_map"}
+        self.generator = GENERATORS[config["command_line"]["generator"]](num_kp, num_channels, **parameters)
+        depth = config.get("depth_params") or {}
+        width, widths = depth.get("width", 64), depth.get("widths")
+        self.depth_encoder = DepthEncoder(width)
+        self.depth_decoder = DepthDecoder(width, tuple(widths)) if widths else DepthDecoder(width)
+
+    def depth(self, image: Tensor) -> Tensor:
+        """Disparity ``(N, 1, H, W)`` in (0, 1) of ``(N, 3, H, W)`` in [0, 1]; used as it is."""
+        return self.depth_decoder(self.depth_encoder(image))[0]
+
+    def detect(self, image: Tensor, depth: Tensor | None = None) -> Keypoints:
+        """Keypoints of an image and its depth, which is computed where it is not given (Sec. 3.2)."""
+        depth = self.depth(image) if depth is None else depth
+        return self.kp_detector(torch.cat([image, depth], dim=1))
+
+    def generate(
+        self, source_image: Tensor, source: Keypoints, driving: Keypoints, depth: Tensor | None = None
+    ) -> tuple[Tensor, Motion]:
+        """The source animated to the driving keypoints ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        depth = self.depth(source_image) if depth is None else depth
+        return self.generator(source_image, source, driving, depth)
