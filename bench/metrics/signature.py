@@ -1,0 +1,64 @@
+"""Signatures read back: what a line says, and in which part two lines differ.
+
+A signature is ``name|v:1|key:value|...|detector:[name;v:1;key:value;...;on:(name;...)]|against:role``.
+"""
+
+from __future__ import annotations
+
+OPENING, CLOSING = "[(", "])"
+
+
+def parse(signature: str) -> dict[str, str]:
+    """Parts by name, in order; those of a detector, and of what it stands on, as ``detector.weights``.
+
+    The first part, which has no name of its own, is called ``definition`` (``detector`` within brackets).
+    """
+    return _parse(signature, "|", "definition", "")
+
+
+def difference(a: str, b: str) -> str | None:
+    """The parts in which two signatures differ, in words; None where they are equal and numbers may be compared.
+
+    Where the definitions or the detectors are others, only that is named: what follows from it differs anyhow.
+    """
+    if a == b:
+        return None
+    ours, theirs = parse(a), parse(b)
+    keys = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+    for telling in ("definition", "detector", "against"):
+        if telling in keys:
+            keys = [telling]
+            break
+    if not keys:  # the same parts in another order
+        return None
+    return "; ".join(f"{key}: {ours.get(key, 'not given')} and {theirs.get(key, 'not given')}" for key in keys)
+
+
+def _parse(text: str, separator: str, first: str, prefix: str) -> dict[str, str]:
+    name, *parts = _split(text, separator)
+    derived, _, base = name.partition(":")  # ``headpose-of:(py-feat;...)``
+    found = {first: derived}
+    if base:
+        found |= _value(f"{prefix}of", base)
+    for part in parts:
+        key, _, value = part.partition(":")
+        found |= _value(f"{prefix}{key}", value)
+    return found
+
+
+def _value(label: str, value: str) -> dict[str, str]:
+    if len(value) > 1 and value[0] in OPENING and value[-1] in CLOSING:
+        return _parse(value[1:-1], ";", label, f"{label}.")
+    return {label: value}
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split where no bracket is open."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in OPENING) - (character in CLOSING)
+        if character == separator and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
