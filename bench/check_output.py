@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree
 
-from bench.check import ALPHA, FAILING, Moved, Result, Row
+from bench.check import Result
+from bench.drift_modes import ALPHA
+from bench.drift_row import FAILING, Moved, Row
 
 ORDER = ("missing", "worse", "changed", "noise", "better", "new", "same")
 MEANING = {
@@ -108,8 +110,8 @@ def _remarkable(result: Result) -> list[Row]:
 
 def _size(row: Row) -> str:
     if row.worsening is None or math.isinf(row.worsening):
-        return "a lost value"
-    return f"{abs(row.worsening):.3g} ({abs(row.ratio or 0):.3g} × tolerance)"
+        return "a value that came or went"
+    return f"{abs(row.worsening):.3g} ({abs(row.ratio):.3g} × tolerance)"
 
 
 def _pair(moved: Moved) -> str:

@@ -15,9 +15,8 @@ def refuse_incomparable(
     """Raise UserError, naming the first part that differs, where no number of the two may be subtracted."""
     unknown = sorted(set(models or ()) - set(reference.models))
     if unknown:
-        raise UserError(
-            f"the reference has no model {', '.join(unknown)}; it has: {', '.join(sorted(reference.models))}"
-        )
+        known = ", ".join(sorted(reference.models))
+        raise UserError(f"the reference has no model {', '.join(unknown)}; it has: {known}")
     unknown = sorted(set(tolerances) - set(reference.metrics))
     if unknown:
         known = ", ".join(sorted(reference.metrics))
