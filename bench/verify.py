@@ -23,6 +23,8 @@ from bench.errors import UserError
 ADAPTERS = {
     "dagan": "baselines.dagan.golden",
     "fomm": "baselines.fomm.golden",
+    "fv2v": "baselines.fv2v.golden",
+    "fv2v_spade": "baselines.fv2v.golden",
     "mcnet": "baselines.mcnet.golden",
     "mraa": "baselines.mraa.golden",
     "tpsm": "baselines.tpsm.golden",

@@ -1,0 +1,100 @@
+"""Decoder blocks that are modulated by a map (SPADE: Park et al., CVPR 2019); DaGAN's and face-vid2vid's variants."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SpectralConv(nn.Module):
+    """Convolution, size kept, whose kernel is divided by ``u . W v`` (Miyato et al. 2018).
+
+    Parameter names are those of torch's hook-based spectral norm, with which the checkpoints were saved. In evaluation
+    u and v are taken as they are stored; in training each forward pass takes one step of power iteration first.
+    """
+
+    weight_u: Tensor
+    weight_v: Tensor
+
+    def __init__(self, in_features: int, out_features: int, kernel_size: int, bias: bool = True):
+        super().__init__()
+        plain = nn.Conv2d(in_features, out_features, kernel_size, bias=bias)
+        self.weight_orig = nn.Parameter(plain.weight.detach())
+        self.register_parameter("bias", plain.bias)
+        self.register_buffer("weight_u", F.normalize(torch.randn(out_features), dim=0))
+        self.register_buffer("weight_v", F.normalize(torch.randn(in_features * kernel_size**2), dim=0))
+
+    def sigma(self) -> Tensor:
+        """The largest singular value of the kernel, as far as u and v are its singular vectors."""
+        return self.weight_u @ (self.weight_orig.flatten(1) @ self.weight_v)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            with torch.no_grad():
+                matrix = self.weight_orig.flatten(1)
+                self.weight_v = F.normalize(self.weight_u @ matrix, dim=0)
+                self.weight_u = F.normalize(matrix @ self.weight_v, dim=0)
+        return F.conv2d(x, self.weight_orig / self.sigma(), self.bias, padding=self.weight_orig.shape[-1] // 2)
+
+
+class Spade(nn.Module):
+    """Instance norm whose gain and bias are maps read from `label` ``(N, L, H, W)`` (Park et al. Eq. 1)."""
+
+    HIDDEN = 128
+
+    def __init__(self, features: int, label_features: int):
+        super().__init__()
+        self.mlp_shared = nn.Sequential(nn.Conv2d(label_features, self.HIDDEN, 3, padding=1), nn.ReLU())
+        self.mlp_gamma = nn.Conv2d(self.HIDDEN, features, 3, padding=1)
+        self.mlp_beta = nn.Conv2d(self.HIDDEN, features, 3, padding=1)
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        hidden = self.mlp_shared(F.interpolate(label, size=x.shape[2:], mode="nearest"))
+        return F.instance_norm(x) * (1 + self.mlp_gamma(hidden)) + self.mlp_beta(hidden)
+
+
+class SpadeBlock(nn.Module):
+    """Residual block of two modulated, activated convolutions: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
+
+    def __init__(self, in_features: int, out_features: int, label_features: int):
+        super().__init__()
+        middle = min(in_features, out_features)
+        self.conv_0 = SpectralConv(in_features, middle, 3)
+        self.conv_1 = SpectralConv(middle, out_features, 3)
+        self.norm_0 = Spade(in_features, label_features)
+        self.norm_1 = Spade(middle, label_features)
+        self.has_shortcut = in_features != out_features
+        if self.has_shortcut:
+            self.conv_s = SpectralConv(in_features, out_features, 1, bias=False)
+            self.norm_s = Spade(in_features, label_features)
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        out = self.conv_0(F.leaky_relu(self.norm_0(x, label), 0.2))
+        out = self.conv_1(F.leaky_relu(self.norm_1(out, label), 0.2))
+        return out + (self.conv_s(self.norm_s(x, label)) if self.has_shortcut else x)
+
+
+class SpadeDecoder(nn.Module):
+    """Feature ``(N, in, h, w)`` to frame ``(N, 3, 4h, 4w)`` in (0, 1), modulated by `label` throughout.
+
+    middle: number of residual blocks at the feature's own size. width: their channels, 512 as published.
+    """
+
+    def __init__(self, in_features: int, label_features: int, middle: int, out_features: int = 64, width: int = 512):
+        super().__init__()
+        self.fc = nn.Conv2d(in_features, width, 3, padding=1)
+        self.middle = middle
+        for i in range(middle):
+            self.add_module(f"G_middle_{i}", SpadeBlock(width, width, label_features))
+        self.up_0 = SpadeBlock(width, width // 2, label_features)
+        self.up_1 = SpadeBlock(width // 2, out_features, label_features)
+        self.conv_img = nn.Conv2d(out_features, 3, 3, padding=1)
+
+    def forward(self, feature: Tensor, label: Tensor) -> Tensor:
+        x = self.fc(feature)
+        for i in range(self.middle):
+            x = getattr(self, f"G_middle_{i}")(x, label)
+        x = self.up_0(F.interpolate(x, scale_factor=2), label)
+        x = self.up_1(F.interpolate(x, scale_factor=2), label)
+        return torch.sigmoid(self.conv_img(F.leaky_relu(x, 0.2)))
