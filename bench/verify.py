@@ -19,7 +19,7 @@ from baselines.golden_weights import fill_spec
 from bench import golden
 from bench.errors import UserError
 
-# Model, as `spec.json` names it, to the module with its `build` and `compute` (see baselines/golden.py).
+# Network, as `spec.json` names it, to the module with its `build` and `compute` (see baselines/golden.py).
 ADAPTERS = {
     "dagan": "baselines.dagan.golden",
     "fomm": "baselines.fomm.golden",
@@ -27,12 +27,22 @@ ADAPTERS = {
     "fv2v_spade": "baselines.fv2v.golden",
     "mcnet": "baselines.mcnet.golden",
     "mraa": "baselines.mraa.golden",
+    "openface": "bench.detectors.openface_golden",
+    "syncnet": "bench.detectors.syncnet_golden",
     "tpsm": "baselines.tpsm.golden",
+    "x2face": "baselines.x2face.golden",
 }
 
 
 def run(folders: Sequence[Path], console: Console) -> int:
-    """Compare each golden folder with this project's network, print every array; 0 if all agree, else 1."""
+    """Compare each golden folder with this project's network, print every array; 0 if all agree, else 1.
+
+    Plain files among the folders, as ``golden/*`` brings them, are skipped; without any folder they are an error.
+    """
+    if any(Path(folder).is_dir() for folder in folders):
+        for file in filter(Path.is_file, map(Path, folders)):
+            console.print(f"{file}: no golden folder, skipped", soft_wrap=True, markup=False)
+        folders = [folder for folder in folders if not Path(folder).is_file()]
     cases = [(Path(folder), golden.read(Path(folder))) for folder in folders]
     for folder, case in cases:
         _adapter(folder, case)

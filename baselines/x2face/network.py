@@ -1,0 +1,193 @@
+"""X2Face: a network for controlling face generation (Wiles et al., ECCV 2018).
+
+The released weights are of a time when sampling and enlarging aligned the corners; so they do here. The activations
+work in place there: what a skip carries has passed the next level's activation, which changes nothing, because a
+ReLU follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.blocks.grid import coordinate_grid, warp
+
+WEIGHT_FLOOR = 0.1  # of a source's weight in the mosaic
+Edit = Callable[[Tensor], Tensor]
+
+
+class Level(nn.Module):
+    """One level of the U-Net; `submodule` is the next, smaller one. The names are those of the checkpoints."""
+
+    def __init__(self, down: list[nn.Module], submodule: Level | None, up: list[nn.Module]):
+        super().__init__()
+        self.down = nn.Sequential(*down)
+        self.submodule = submodule
+        self.up = nn.Sequential(*up)
+
+
+class UNet(nn.Module):
+    """Image ``(N, 3, H, W)`` to ``(N, out, H, W)`` through a bottleneck ``(N, inner, H/2^levels, W/2^levels)``.
+
+    skips: whether each level's input is joined to the output of the next one. tanh: whether it ends with one.
+    """
+
+    def __init__(
+        self, out_features: int, inner: int, *, skips: bool, tanh: bool, levels: int = 8, ngf: int = 64, image: int = 3
+    ):
+        super().__init__()
+        widths = [image, *(ngf * min(2**i, 8) for i in range(levels - 1)), inner]
+        self.skips = skips
+        level = None
+        for i in reversed(range(levels)):
+            outer, innermost = i == 0, i == levels - 1
+            down: list[nn.Module] = [] if outer else [nn.LeakyReLU(0.2)]
+            down.append(nn.Conv2d(widths[i], widths[i + 1], 4, stride=2, padding=1, bias=False))
+            if not outer and not innermost:
+                down.append(nn.BatchNorm2d(widths[i + 1]))
+            joined = widths[i + 1] * (2 if skips and not innermost else 1)
+            width = out_features if outer else widths[i]
+            up: list[nn.Module] = [nn.ReLU(), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)]
+            up.append(nn.Conv2d(joined, width, 3, padding=1, bias=False))
+            if not outer:
+                up.append(nn.BatchNorm2d(width))
+            elif tanh:
+                up.append(nn.Tanh())
+            level = Level(down, level, up)
+        self.model = level
+
+    def levels(self) -> list[Level]:
+        """Outermost first."""
+        levels, level = [], self.model
+        while level is not None:
+            levels.append(level)
+            level = level.submodule
+        return levels
+
+    def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The bottleneck, and every level's input."""
+        inputs, x = [], image
+        for level in self.levels():
+            inputs.append(x)
+            x = level.down(x)
+        return x, inputs
+
+    def forward(self, image: Tensor, edit: Edit | None = None) -> Tensor:
+        """edit: what to make of the bottleneck."""
+        x, inputs = self.encode(image)
+        x = edit(x) if edit else x
+        for level, outer in reversed(list(zip(self.levels(), inputs))):
+            x = level.up(x)
+            if self.skips and level is not self.model:
+                x = torch.cat([x, outer], dim=1)
+        return x
+
+
+class Named(nn.Module):
+    """A U-Net under the name that it has in the checkpoints."""
+
+    def __init__(self, unet: UNet):
+        super().__init__()
+        self.netG = unet  # noqa: N815 (the checkpoint's name)
+
+    def forward(self, image: Tensor, edit: Edit | None = None) -> Tensor:
+        return self.netG(image, edit)
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """image: ``(N, 3, H, W)``, the embedded face. grid: ``(N, H, W, 2)`` where in the source its pixels come from.
+
+    confidence: ``(N, 1, H, W)`` exp of the network's third channel; weighs one source against another.
+    """
+
+    image: Tensor
+    grid: Tensor
+    confidence: Tensor
+
+
+class EmbeddingAndDriving(nn.Module):
+    """The two networks (Sec. 3.1): ``pix2pixUnwrapped`` makes the embedded face, ``pix2pixSampler`` drives it."""
+
+    def __init__(self, inner_nc: int = 128, embedding_nc: int = 512, levels: int = 8, ngf: int = 64):
+        super().__init__()
+        sizes = {"levels": levels, "ngf": ngf}
+        self.pix2pixUnwrapped = Named(UNet(3, embedding_nc, skips=True, tanh=False, **sizes))
+        self.pix2pixSampler = Named(UNet(2, inner_nc, skips=False, tanh=True, **sizes))
+
+    def embed(self, source: Tensor) -> Mosaic:
+        """One source ``(N, 3, H, W)`` in [0, 1]."""
+        out = self.pix2pixUnwrapped(source).float()
+        grid = torch.tanh(out[:, :2]).permute(0, 2, 3, 1) + coordinate_grid(*out.shape[2:], like=out)
+        return Mosaic(warp(source, grid.to(source.dtype), align_corners=True), grid, torch.exp(out[:, 2:]))
+
+    def drive(self, driving: Tensor, edit: Edit | None = None) -> Tensor:
+        """Where in the embedded face the pixels of the driving pose come from, ``(N, H, W, 2)``."""
+        out = self.pix2pixSampler(driving, edit).float()
+        # A second tanh after the network's own: the offset is at most 0.76.
+        return torch.tanh(out).permute(0, 2, 3, 1) + coordinate_grid(*out.shape[2:], like=out)
+
+
+def merge(mosaics: list[Mosaic], floor: float = WEIGHT_FLOOR) -> Tensor:
+    """Embedded faces of several sources to one, weighted by confidence, ``(N, 3, H, W)``."""
+    weights = torch.stack([mosaic.confidence + floor for mosaic in mosaics])
+    images = torch.stack([mosaic.image for mosaic in mosaics])
+    return (weights * images).sum(0) / weights.sum(0)
+
+
+class PoseFromBottleneck(nn.Module):
+    """Bottleneck ``(N, 128)`` to roll, pitch, yaw ``(N, 3)`` in radians."""
+
+    def __init__(self, inner_nc: int):
+        super().__init__()
+        self.posefrombottle = nn.Linear(inner_nc, 3)
+
+    def forward(self, bottleneck: Tensor) -> Tensor:
+        return self.posefrombottle(bottleneck)
+
+
+class X2Face(nn.Module):
+    """Both networks, and the two small ones that let a head pose or sound drive them (Secs. 4.2 and 4.3).
+
+    config: ``inner_nc``, ``pose`` (whether the small networks are there); a reduced network adds ``embedding_nc``,
+        ``levels``, ``ngf``.
+    """
+
+    def __init__(self, config: Mapping[str, Any]):
+        super().__init__()
+        sizes = {key: config[key] for key in ("inner_nc", "embedding_nc", "levels", "ngf") if key in config}
+        inner = config.get("inner_nc", 128)
+        self.model = EmbeddingAndDriving(**sizes)
+        self.posereg = PoseFromBottleneck(inner) if config.get("pose") else None
+        bottleneck_of = nn.Sequential(nn.Linear(3, inner, bias=False), nn.BatchNorm1d(inner))
+        self.posetobottle = bottleneck_of if config.get("pose") else None
+
+    def generate(self, source: Tensor, driving: Tensor, edit: Edit | None = None) -> Tensor:
+        """The source in the driving frame's pose, ``(N, 3, H, W)``; not bounded by the network."""
+        mosaic = self.model.embed(source).image
+        return warp(mosaic, self.model.drive(driving, edit).to(mosaic.dtype), align_corners=True)
+
+    def toward_pose(self, target: Tensor) -> Edit:
+        """Edit of a bottleneck towards the pose ``(N, 3)``: roll, pitch, yaw in radians."""
+
+        def edit(bottleneck: Tensor) -> Tensor:
+            flat = bottleneck.flatten(1)
+            moved = flat + self.posetobottle(target) - self.posetobottle(self.posereg(flat))
+            return moved.view(bottleneck.shape)
+
+        return edit
+
+    def by_sound(self, difference: Tensor) -> Edit:
+        """Edit of the source's bottleneck by a difference ``(N, 128)`` of two sounds' codes; the pose is kept."""
+
+        def edit(bottleneck: Tensor) -> Tensor:
+            flat = torch.relu(bottleneck.flatten(1))
+            moved = flat + difference
+            kept = moved + self.posetobottle(self.posereg(flat)) - self.posetobottle(self.posereg(moved))
+            return kept.view(bottleneck.shape)
+
+        return edit
