@@ -59,7 +59,7 @@ FILES = (
     WeightFile(lpips_backbone.BACKBONES["vgg"], "lpips-vgg", 553, _TORCH_HUB),
     WeightFile(face_alignment_2d.NETWORK, "akd, akd-euclid, mkr", 96, _FAN),
     WeightFile(face_alignment_2d.FINDER, "akd, akd-euclid, mkr", 90, _FAN),
-    WeightFile(openface.FILE, "aed, aed-l2", 15, "github.com/thnkim/OpenFacePytorch (Apache-2.0)"),
+    WeightFile(openface.FILE, "aed, aed-euclid, csim", 15, "github.com/thnkim/OpenFacePytorch (Apache-2.0)"),
 )
 _PYFEAT_SIZES = {  # of the networks' parameters; the published files may hold a little more
     "model.safetensors": "about 89 MB",

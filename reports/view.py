@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 # the order of the papers' tables
-FAMILIES = ("ssim", "psnr", "lpips", "l1", "akd", "mkr", "aed", "aucon", "prmse")
-DECIMALS = {"ssim": 3, "psnr": 2, "lpips": 3, "l1": 4, "akd": 3, "mkr": 3, "aed": 3, "aucon": 3, "prmse": 2}
+FAMILIES = (
+    *("ssim", "psnr", "lpips", "l1", "akd", "mkr", "aed", "csim", "aucon", "aucon-units", "prmse"),
+    "prmse-angles",
+)
+DECIMALS = {"psnr": 2, "l1": 4, "prmse": 2, "prmse-angles": 2} | dict.fromkeys(
+    ("ssim", "lpips", "akd", "mkr", "aed", "csim", "aucon", "aucon-units"), 3
+)
+SMALL_UNITS = ("rad", "eyes")  # units in which the numbers of a family are far smaller than in its own
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Column:
 
     @property
     def decimals(self) -> int:
-        return DECIMALS.get(self.metric["family"], 4)
+        return 4 if self.metric["unit"] in SMALL_UNITS else DECIMALS.get(self.metric["family"], 4)
 
 
 @dataclass(frozen=True)

@@ -35,14 +35,18 @@ FILES = (
     ("py-feat/pose_mlp_v2", "pose_mlp_v2.json", None),
 )
 ANGLES = ("Pitch", "Yaw", "Roll")
-UNIT_COUNT = 20
+# In the order of its columns.
+UNITS = (
+    *("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU11", "AU12"),
+    *("AU14", "AU15", "AU17", "AU20", "AU23", "AU24", "AU25", "AU26", "AU28", "AU43"),
+)
 SCORE = 0.5  # py-feat's own threshold for a face
 
 
 class PyFeat(Detector):
     """What the two below share: pitch, yaw, roll in degrees, then 20 action units, of the face with the best score."""
 
-    kind, name, proxy, shape = "pyfeat", "py-feat", False, (len(ANGLES) + UNIT_COUNT,)
+    kind, name, proxy, shape = "pyfeat", "py-feat", False, (len(ANGLES) + len(UNITS),)
 
     def __init__(self, device: str = "cpu") -> None:
         if reasons := missing():
@@ -80,7 +84,7 @@ class PyFeat(Detector):
             return Detection(None, NO_FACE)
         best = table.loc[table["FaceScore"].idxmax()]
         angles = np.degrees(best[list(ANGLES)].to_numpy(dtype=np.float64))
-        values = np.concatenate((angles, best[list(table.au_columns)].to_numpy(dtype=np.float64)))
+        values = np.concatenate((angles, best[list(UNITS)].to_numpy(dtype=np.float64)))
         return Detection(values) if np.isfinite(values).all() else Detection(None, "py-feat gave no finite values")
 
 
@@ -100,7 +104,7 @@ class PyFeatHeadPose(DerivedDetector):
 class PyFeatActionUnits(DerivedDetector):
     """The 20 action units that py-feat tells, in its order, as probabilities."""
 
-    kind, name, proxy, shape = "action_units", "py-feat", False, (UNIT_COUNT,)
+    kind, name, proxy, shape = "action_units", "py-feat", False, (len(UNITS),)
 
     @property
     def signature(self) -> str:

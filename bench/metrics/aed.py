@@ -14,6 +14,16 @@ def aed(prediction: Tensor, reference: Tensor) -> Tensor:
     return (prediction - reference).square().sum(1)
 
 
-def aed_l2(prediction: Tensor, reference: Tensor) -> Tensor:
+def aed_euclid(prediction: Tensor, reference: Tensor) -> Tensor:
     """What the name says: the L2 distance, with its square root."""
     return aed(prediction, reference).sqrt()
+
+
+def csim(prediction: Tensor, reference: Tensor) -> Tensor:
+    """Cosine similarity of the embeddings, in [-1, 1]; NaN where one has no length.
+
+    Source: CSIM of marioNETte (AAAI 2020), which takes ArcFace's embeddings. For embeddings of length 1 it is
+    1 - aed / 2.
+    """
+    lengths = prediction.square().sum(1).sqrt() * reference.square().sum(1).sqrt()
+    return (prediction * reference).sum(1) / lengths

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from torch import Tensor
 
 THRESHOLD = 0.5
@@ -15,3 +17,12 @@ def aucon(prediction: Tensor, reference: Tensor) -> Tensor:
     agree = ((prediction > THRESHOLD) == (reference > THRESHOLD)).double().mean(1)
     valid = (prediction + reference).isfinite().all(1)
     return agree.where(valid, agree.new_tensor(float("nan")))
+
+
+def aucon_of(units: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
+    """`aucon` over some units only, by their positions in the detector's values."""
+
+    def agreement(prediction: Tensor, reference: Tensor) -> Tensor:
+        return aucon(prediction[:, units], reference[:, units])
+
+    return agreement

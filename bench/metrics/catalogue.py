@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from bench.metrics import aed, akd, aucon, l1, lpips, prmse, psnr, ssim, st_lpips
-from bench.metrics.base import Compute, Definition, Role
+from bench.metrics import l1, lpips, psnr, ssim, st_lpips
+from bench.metrics.base import Compute, Definition
+from bench.metrics.catalogue_detected import DETECTED
 
 # Images reach the metrics as an 8-bit file holds them; what is said of frames holds for every image metric.
 _IMAGE = {"range": "0..1", "colour": "rgb", "rounding": "uint8-half-even", "resize": "none"}
 _BOX = {**_IMAGE, "window": "uniform7", "covariance": "sample", "border": "cropped", "channels": "mean"}
 _GAUSS = {**_BOX, "window": "gauss11-1.5", "covariance": "population"}
-_PAIR = {"failed": "nan-counted"}  # a pair without a value is counted in the failure rate, never dropped
 
 
 def _image(
     name: str, family: str, unit: str, higher: bool, params: dict, compute: Compute, summary: str, proxy: bool = False
 ) -> Definition:
     return Definition(name, family, 1, higher, unit, "target", None, proxy, params, summary, compute)
-
-
-def _detected(
-    name: str, family: str, kind: str, detector: str, unit: str, higher: bool, against: Role, params: dict,
-    compute: Compute, summary: str, proxy: bool = False,
-) -> Definition:
-    params = _PAIR | params
-    return Definition(name, family, 1, higher, unit, against, kind, proxy, params, summary, compute, detector)
 
 
 _PIXELS = [
@@ -51,41 +43,18 @@ _PERCEPTUAL = [
            st_lpips.st_lpips, "shift-tolerant LPIPS (ECCV 2022); a stand-in for LPIPS, not LPIPS", proxy=True),
 ]
 
-_PER_COORDINATE = {"distance": "mean-abs-per-coordinate", "points": 68, "scale": "width-256"}
-_EUCLIDEAN = _PER_COORDINATE | {"distance": "euclidean"}
-_MISSING = {"points": 68, "failed": "counts-as-missing"}
-_DETECTED = [
-    _detected("akd", "akd", "landmarks", "face-alignment", "px", False, "target", _PER_COORDINATE, akd.akd,
-              "landmark difference per coordinate, as printed in papers"),
-    _detected("akd-euclid", "akd", "landmarks", "face-alignment", "px", False, "target", _EUCLIDEAN, akd.akd_euclid,
-              "Euclidean distance of landmarks"),
-    _detected("mkr", "mkr", "landmarks", "face-alignment", "share", False, "target", _MISSING, akd.mkr,
-              "share of the reference's landmarks that are not found in the generated frame"),
-    _detected("akd-dlib", "akd", "landmarks", "dlib68", "px", False, "target", _PER_COORDINATE, akd.akd,
-              "as akd, with dlib's landmarks; a stand-in", proxy=True),
-    _detected("mkr-dlib", "mkr", "landmarks", "dlib68", "share", False, "target", _MISSING, akd.mkr,
-              "as mkr, with dlib's landmarks; a stand-in", proxy=True),
-    _detected("aed", "aed", "identity", "openface", "", False, "source", {"distance": "squared-l2"}, aed.aed,
-              "squared L2 distance of OpenFace embeddings, as printed in papers"),
-    _detected("aed-l2", "aed", "identity", "openface", "", False, "source", {"distance": "l2"}, aed.aed_l2,
-              "L2 distance of OpenFace embeddings"),
-    _detected("aed-dlib", "aed", "identity", "dlib-identity", "", False, "source", {"distance": "squared-l2"}, aed.aed,
-              "squared L2 distance of dlib's face embeddings; a stand-in for AED", proxy=True),
-    _detected("aucon", "aucon", "action_units", "py-feat", "share", True, "driving",
-              {"units": 20, "threshold": aucon.THRESHOLD}, aucon.aucon, "agreement of py-feat's action units"),
-    _detected("aucon-geom", "aucon", "action_units", "geometric-aus", "share", True, "driving",
-              {"units": 5, "threshold": aucon.THRESHOLD}, aucon.aucon,
-              "agreement of five action units read off dlib's landmarks; a stand-in for AUCON", proxy=True),
-    _detected("prmse", "prmse", "headpose", "py-feat", "deg", False, "driving", {"angles": "pitch-yaw-roll"},
-              prmse.prmse, "root mean square error of py-feat's head pose angles"),
-    _detected("prmse-pnp", "prmse", "headpose", "pnp14", "deg", False, "driving", {"angles": "pitch-yaw-roll"},
-              prmse.prmse, "as prmse, with a pose fitted to dlib's landmarks; a stand-in", proxy=True),
-]
-
-DEFINITIONS: dict[str, Definition] = {definition.name: definition for definition in _PIXELS + _PERCEPTUAL + _DETECTED}
+DEFINITIONS: dict[str, Definition] = {definition.name: definition for definition in _PIXELS + _PERCEPTUAL + DETECTED}
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(definition.family for definition in DEFINITIONS.values()))
 
 # What a family brings when a protocol asks for it: the right definition and the published one where they differ.
-# `ssim-skimage` is computed only when asked for by its own name.
-ON_REQUEST = frozenset({"ssim-skimage"})
+# Those below are computed only when asked for by their own names, or by a family that no protocol asks for.
+ON_REQUEST = frozenset(
+    {"ssim-skimage", "akd-norm", "akd-euclid-norm", "akd-euclid-dlib", "akd-norm-dlib", "akd-euclid-norm-dlib"}
+    | {"aed-euclid-dlib", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
+)
 COMPANIONS = {"akd": ("mkr",)}
+# What the authors' scripts computed, as far as this project has their detectors, else its stand-ins.
+PUBLISHED = frozenset(
+    {"ssim-published", "psnr-uint8", "l1", "lpips-alex-unscaled", "st-lpips", "akd", "akd-dlib", "aed", "aed-dlib"}
+    | {"aucon", "aucon-geom", "prmse", "prmse-pnp"}
+)

@@ -52,5 +52,5 @@ def test_a_file_that_was_put_in_its_place_is_found_and_taken(tmp_path: Path) -> 
     (tmp_path / "tpsm" / "vox.pth.tar").write_bytes(b"")
     after = said(tmp_path)
     assert "identity: dlib-identity (embedded, a proxy)" in before and "identity: openface (the papers' own)" in after
-    assert f"openface.pth, for aed, aed-l2: {tmp_path / openface.FILE}" in after
+    assert f"openface.pth, for aed, aed-euclid, csim: {tmp_path / openface.FILE}" in after
     assert f"vox.pth.tar, for TPSM: {tmp_path / 'tpsm' / 'vox.pth.tar'}" in after

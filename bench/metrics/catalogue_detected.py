@@ -1,0 +1,107 @@
+"""Definitions that compare what detectors say: the papers' own detector first, then the stand-in with its suffix.
+
+Definitions that share a detector cost next to nothing: it looks at a frame once.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench.detectors import geometric_aus, pyfeat
+from bench.metrics import aed, akd, aucon, prmse
+from bench.metrics.base import Compute, Definition, Role
+
+# A pair without a value is counted in the failure rate, never dropped.
+_PAIR = {"rounding": "uint8-half-even", "failed": "nan-counted"}
+_POINTS = {"points": 68, "scale": "width-256"}
+_PER_COORDINATE = {"distance": "mean-abs-per-coordinate", **_POINTS}
+_EUCLIDEAN = {"distance": "euclidean", **_POINTS}
+_EYES = {"over": "interocular-of-reference"}
+_ANGLES = {"angles": "pitch-yaw-roll"}
+_THRESHOLD = {"threshold": aucon.THRESHOLD}
+
+
+def _detected(
+    name: str, family: str, unit: str, params: dict, compute: Compute, summary: str, *,
+    kind: str, detector: str, against: Role = "target", higher: bool = False, proxy: bool = False,
+) -> Definition:
+    params = _PAIR | params
+    return Definition(name, family, 1, higher, unit, against, kind, proxy, params, summary, compute, detector)
+
+
+def _landmarks(detector: str, suffix: str) -> list[Definition]:
+    make = partial(_detected, kind="landmarks", detector=detector, proxy=bool(suffix))
+    of = "dlib's landmarks; a stand-in" if suffix else "landmarks"
+    return [
+        make(f"akd{suffix}", "akd", "px", _PER_COORDINATE, akd.akd,
+             f"difference per coordinate, as printed in papers, of {of}"),
+        make(f"akd-euclid{suffix}", "akd", "px", _EUCLIDEAN, akd.akd_euclid, f"Euclidean distance of {of}"),
+        make(f"akd-norm{suffix}", "akd", "eyes", _PER_COORDINATE | _EYES, akd.akd_norm,
+             f"difference per coordinate over the distance of the reference's eyes, of {of}"),
+        make(f"akd-euclid-norm{suffix}", "akd", "eyes", _EUCLIDEAN | _EYES, akd.akd_euclid_norm,
+             f"Euclidean distance over the distance of the reference's eyes, of {of}"),
+        make(f"mkr{suffix}", "mkr", "share", {"points": 68, "failed": "counts-as-missing"}, akd.mkr,
+             f"share of the reference's points that are not found in the generated frame, of {of}"),
+    ]  # fmt: skip
+
+
+def _identity(detector: str, suffix: str) -> list[Definition]:
+    make = partial(_detected, kind="identity", detector=detector, against="source", proxy=bool(suffix))
+    of = "dlib's embeddings of the aligned face; a stand-in" if suffix else "OpenFace embeddings"
+    return [
+        make(f"aed{suffix}", "aed", "", {"distance": "squared-l2"}, aed.aed,
+             f"squared L2 distance, as printed in papers, of {of}"),
+        make(f"aed-euclid{suffix}", "aed", "", {"distance": "l2"}, aed.aed_euclid, f"L2 distance of {of}"),
+        make(f"csim{suffix}", "csim", "", {"similarity": "cosine"}, aed.csim, f"cosine similarity of {of}",
+             higher=True),
+    ]  # fmt: skip
+
+
+def _units(detector: str, suffix: str, units: tuple[str, ...]) -> list[Definition]:
+    make = partial(
+        _detected, kind="action_units", detector=detector, unit="share", against="driving", higher=True,
+        proxy=bool(suffix),
+    )  # fmt: skip
+    of = "five action units read off dlib's landmarks; a stand-in" if suffix else "py-feat's action units"
+    found = [
+        make(f"aucon{suffix}", "aucon", params={"units": len(units), **_THRESHOLD}, compute=aucon.aucon,
+             summary=f"agreement of {of}")
+    ]  # fmt: skip
+    common = [unit for unit in units if unit in geometric_aus.UNITS]
+    if common != list(units):
+        found.append(
+            make("aucon-common", "aucon", params={"units": "+".join(common), **_THRESHOLD},
+                 compute=aucon.aucon_of([units.index(unit) for unit in common]),
+                 summary=f"agreement of {of}, those only that the stand-in tells, too")
+        )  # fmt: skip
+    return found + [
+        make(f"aucon-{unit.lower()}{suffix}", "aucon-units", params={"units": unit, **_THRESHOLD},
+             compute=aucon.aucon_of([position]), summary=f"agreement on {unit} alone, of {of}")
+        for position, unit in enumerate(units)
+    ]  # fmt: skip
+
+
+def _pose(detector: str, suffix: str) -> list[Definition]:
+    make = partial(_detected, kind="headpose", detector=detector, against="driving", proxy=bool(suffix))
+    of = "a pose fitted to dlib's landmarks; a stand-in" if suffix else "py-feat's head pose"
+    return [
+        make(f"prmse{suffix}", "prmse", "deg", _ANGLES, prmse.prmse, f"root mean square error of the angles of {of}"),
+        make(f"prmse-rad{suffix}", "prmse", "rad", _ANGLES, prmse.prmse_rad, f"the same in radians, of {of}"),
+        *(
+            make(f"prmse-{angle}{suffix}", "prmse-angles", "deg", {"angles": angle}, prmse.prmse_of(angle),
+                 f"absolute difference of the {angle}, of {of}")
+            for angle in prmse.ANGLES
+        ),
+    ]  # fmt: skip
+
+
+DETECTED = [
+    *_landmarks("face-alignment", ""),
+    *_landmarks("dlib68", "-dlib"),
+    *_identity("openface", ""),
+    *_identity("dlib-identity", "-dlib"),
+    *_units("py-feat", "", pyfeat.UNITS),
+    *_units("geometric-aus", "-geom", tuple(geometric_aus.UNITS)),
+    *_pose("py-feat", ""),
+    *_pose("pnp14", "-pnp"),
+]
