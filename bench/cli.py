@@ -47,6 +47,9 @@ def run(
     reading: Annotated[str | None, typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
     detectors: Annotated[str, typer.Option(help="paper, embedded, or auto: the paper's where present.")] = "auto",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
+    as_published: Annotated[
+        bool, typer.Option("--as-published", help="Measure as the authors' scripts did, frames truncated to 8 bits.")
+    ] = False,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
     bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
     weights: Weights = None,
@@ -81,6 +84,7 @@ def run(
         seed=seed,
         batch_size=batch_size,
         save_frames=save_frames,
+        as_published=as_published,
         command=["python", "-m", "bench", *sys.argv[1:]],
     )
     _, failed = run(settings, console)

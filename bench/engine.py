@@ -64,7 +64,7 @@ def evaluate(
     for batch, loaded in _prefetched(pending, resolved.load, batch_size):
         good = [(pair, frames) for pair, frames in zip(batch, loaded) if isinstance(frames, LoadedPair)]
         outcomes = {pair.id: Outcome(None, str(frames), 0.0) for pair, frames in zip(batch, loaded)}
-        outcomes |= dict(zip((pair.id for pair, _ in good), predict(model, good, device, seed)))
+        outcomes |= dict(zip((pair.id for pair, _ in good), predict(model, good, device, seed, measurer.truncate)))
         measured = [(pair, frames, outcomes[pair.id].frame) for pair, frames in good]
         rows = pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch])
         rows = rows.merge(_measure(measurer, [entry for entry in measured if entry[2] is not None]), "left", "pair")
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def predict(
-    model: Model, pairs: Sequence[tuple[Pair, LoadedPair]], device: torch.device, seed: int
+    model: Model, pairs: Sequence[tuple[Pair, LoadedPair]], device: torch.device, seed: int, truncate: bool = False
 ) -> list[Outcome]:
     """One `Outcome` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone."""
     if not pairs:
@@ -91,12 +91,12 @@ def predict(
     try:
         with torch.inference_mode():
             output = model.predictor.predict(batch, model.mode)
-            frames = as_uint8(output, batch.source, model.label)
+            frames = as_uint8(output, batch.source, model.label, truncate)
     except ModelError:
         raise
     except Exception as error:  # a model may fail in any way; the run goes on without this pair
         if len(pairs) > 1:
-            return [outcome for pair in pairs for outcome in predict(model, [pair], device, seed)]
+            return [outcome for pair in pairs for outcome in predict(model, [pair], device, seed, truncate)]
         return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
     error = "the model gave no finite frame"
@@ -147,16 +147,19 @@ def frame_name(frame: FrameRef | None) -> str | None:
     return None if frame is None else f"{frame.dataset}/{frame.clip}/{frame.frame}"
 
 
-def as_uint8(output: Tensor, source: Tensor, label: str) -> list[np.ndarray | None]:
+def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False) -> list[np.ndarray | None]:
     """Frames ``(N, 3, H, W)`` in [0, 1] as uint8 ``(H, W, 3)``, rounded half to even; None where one is not finite.
 
+    truncate: cut ``255 x`` off instead, as the evaluation scripts of FOMM and its successors do; frames that were read
+    from 8-bit files come out as they were either way.
     Raises ModelError if the model gave another shape than that of the source frames.
     """
     if output.shape != source.shape:
         raise ModelError(f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(source.shape)}")
     output = output.float()
     finite = output.isfinite().flatten(1).all(1).tolist()
-    images = output.nan_to_num().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    levels = output.nan_to_num().clamp(0, 1).mul(255)
+    images = (levels.floor() if truncate else levels.round()).byte().permute(0, 2, 3, 1).cpu().numpy()
     return [image if ok else None for image, ok in zip(images, finite)]
 
 

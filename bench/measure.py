@@ -23,13 +23,22 @@ class Measurer:
     names: metric families or single definitions.
     choice: the detectors that the run uses.
     reference: ``same-identity`` or ``cross-identity``, which decides what a frame is held against.
+    as_published: take what the authors' scripts computed; frames are then to be truncated (`truncate`), not rounded.
     """
 
-    def __init__(self, names: Sequence[str], choice: Choice, reference: str, device: torch.device):
+    def __init__(
+        self,
+        names: Sequence[str],
+        choice: Choice,
+        reference: str,
+        device: torch.device,
+        as_published: bool = False,
+    ):
         self.choice = choice
         self.reference = reference
         self.device = device
-        self.asked = metrics.resolve(names, choice)
+        self.truncate = as_published
+        self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
         self.definitions = [definition for definition in self.asked if definition.role(reference)]
         if not self.definitions:
             raise UserError(f"none of {', '.join(names)} applies to {reference} pairs")

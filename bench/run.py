@@ -56,6 +56,7 @@ class RunSettings:
     seed: int = 0
     batch_size: int | None = None
     save_frames: bool = False
+    as_published: bool = False
     command: Sequence[str] = field(default=())
 
 
@@ -107,7 +108,7 @@ def _run(
         console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
     for model in models:
         model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
-    measurer = Measurer(names, chosen, protocol.reference, device)
+    measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
     batch_size = settings.batch_size or BATCH.get(device.type, 1)
     plan = manifests.build(resolved, models, measurer, seed=settings.seed, batch_size=batch_size, device=device)
     fingerprint = manifests.fingerprint(plan)

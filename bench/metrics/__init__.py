@@ -15,12 +15,15 @@ from bench.detectors.weights import short_hash
 from bench.errors import UserError
 from bench.metrics import ssim, st_lpips
 from bench.metrics.base import Definition
-from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUEST
+from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUEST, PUBLISHED
 
 if TYPE_CHECKING:
     from bench.detectors import Choice
 
-__all__ = ["Definition", "check_name", "compute_images", "definitions", "families", "get", "kinds", "resolve"]
+__all__ = [
+    *("Definition", "check_name", "compute_images", "definitions", "families", "get", "kinds", "published"),
+    "resolve",
+]
 
 
 def definitions() -> dict[str, Definition]:
@@ -72,6 +75,22 @@ def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
             _require(DEFINITIONS[name], choice)
             wanted.add(name)
     return [_bind(definition, choice) for definition in DEFINITIONS.values() if definition.name in wanted]
+
+
+def published(names: Sequence[str], choice: Choice) -> list[Definition]:
+    """Of what `resolve` gives, what the authors' scripts computed, measured on frames that were truncated to 8 bits.
+
+    They cut ``255 x`` off where an 8-bit file would round it, so the rounding in each signature is another. They drop
+    faces that are not found without counting them, so companions such as ``mkr`` are left out.
+    Raises UserError for another name without a published form.
+    """
+    companions = {name for others in COMPANIONS.values() for name in others}
+    for name in names:
+        if name not in companions and not any(d.name in PUBLISHED for d in resolve([name], choice)):
+            forms = ", ".join(d.name for d in DEFINITIONS.values() if d.name in PUBLISHED and not d.proxy)
+            raise UserError(f"--as-published: no paper's script computes {name}; published are {forms}")
+    chosen = [definition for definition in resolve(names, choice) if definition.name in PUBLISHED]
+    return [replace(d, params={**d.params, "rounding": "uint8-truncated"}) for d in chosen]
 
 
 def compute_images(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor) -> dict[str, Tensor]:

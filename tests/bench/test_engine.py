@@ -9,7 +9,7 @@ import torch
 
 from baselines.predictor import ModelError, Predictor
 from bench import detectors
-from bench.engine import Model, evaluate, pair_seed
+from bench.engine import Model, as_uint8, evaluate, pair_seed
 from bench.measure import Measurer
 from bench.rundir import RunDirectory
 from protocols.errors import DataError
@@ -67,6 +67,24 @@ def test_values_are_those_of_the_definition(measurer, tmp_path):
     assert rows.loc[3, "l1"] == pytest.approx(expected, abs=1e-6)
     assert rows["pair"].tolist() == [f"{number:04d}" for number in range(7)]
     assert (rows["status"] == "ok").all()
+
+
+def test_as_published_truncates_frames_and_says_so(tmp_path):
+    choice = detectors.choose("embedded", None, kinds=set())
+    measurer = Measurer(["l1"], choice, "same-identity", CPU, as_published=True)
+    rows = run(Dimmed(), measurer, tmp_path)
+    frames = resolved().load(SimpleNamespace(id="0003"))
+    expected = np.abs(frames.source // 2 - frames.target.astype(np.float64)).mean() / 255
+    assert rows.loc[3, "l1"] == pytest.approx(expected, abs=1e-6)
+    assert "rounding:uint8-truncated" in measurer.describe_metrics()[0]["signature"]
+
+
+@pytest.mark.parametrize("truncate", [False, True])
+def test_frames_of_8_bits_come_out_as_they_were(truncate):
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(1, 3, 16, 16)
+    frame = levels.float().div(255)
+    found = as_uint8(frame, frame, "any", truncate)[0]
+    assert (found == levels[0].permute(1, 2, 0).numpy()).all()
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 50])

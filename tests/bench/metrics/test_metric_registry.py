@@ -59,7 +59,7 @@ def test_the_papers_detectors_bring_both_definitions(tmp_path: Path) -> None:
     resolved = metrics.resolve(FAMILIES, paper_choice(tmp_path))
     assert [d.name for d in resolved] == [
         "ssim", "ssim-published", "psnr", "psnr-uint8", "l1", "lpips-alex", "lpips-vgg", "lpips-alex-unscaled",
-        "akd", "akd-euclid", "mkr", "aed", "aed-l2", "aucon", "prmse",
+        "akd", "akd-euclid", "mkr", "aed", "aed-euclid", "aucon", "prmse",
     ]  # fmt: skip
     assert not any(d.proxy for d in resolved)
     signatures = {d.name: d.signature() for d in resolved if d.family == "lpips"}
@@ -102,7 +102,9 @@ def test_what_a_frame_is_held_against() -> None:
 
 
 def test_every_signature_is_one_line_and_unlike_every_other() -> None:
+    assert len(metrics.definitions()) > 60
     lines = [d.signature("det;v:1" if d.detector else None) for d in metrics.definitions().values()]
+    assert all("rounding:uint8-half-even" in line for line in lines)
     assert len(set(lines)) == len(lines)
     for definition, line in zip(metrics.definitions().values(), lines):
         assert re.fullmatch(rf"{definition.name}\|v:{definition.version}(\|\w+:[^|\n]+)+", line), line
@@ -129,3 +131,42 @@ def test_the_published_definitions_are_not_the_right_ones() -> None:
     assert right.params["data_range"] == 1 and published.params["data_range"] == 2
     assert metrics.kinds(["ssim", "prmse"]) == {"headpose"}
     assert metrics.kinds(["lpips", "aed-dlib"]) == {"perceptual", "identity"}
+
+
+def test_variants_are_computed_only_when_asked_for() -> None:
+    asked = ("akd-euclid-dlib", "akd-norm-dlib", "akd-euclid-norm-dlib", "aed-euclid-dlib", "csim", "prmse-rad-pnp")
+    assert names(*asked) == [
+        "akd-euclid-dlib", "akd-norm-dlib", "akd-euclid-norm-dlib", "aed-euclid-dlib", "csim-dlib", "prmse-rad-pnp",
+    ]  # fmt: skip
+    assert names("prmse-angles") == ["prmse-pitch-pnp", "prmse-yaw-pnp", "prmse-roll-pnp"]
+    units = ["au04", "au12", "au25", "au26", "au43"]
+    assert names("aucon-units") == [f"aucon-{unit}-geom" for unit in units]
+
+
+def test_the_papers_detectors_bring_the_same_variants(tmp_path: Path) -> None:
+    choice = paper_choice(tmp_path)
+    assert len(names("aucon-units", choice=choice)) == 20
+    assert names("csim", "prmse-angles", choice=choice) == ["csim", "prmse-pitch", "prmse-yaw", "prmse-roll"]
+    assert metrics.get("aucon-common").params["units"] == "AU04+AU12+AU25+AU26+AU43"
+
+
+def test_as_published_takes_one_definition_a_family_and_truncated_frames() -> None:
+    chosen = metrics.published([*FAMILIES, "mkr"], detectors.choose("embedded", None))
+    assert [d.name for d in chosen] == [
+        "ssim-published", "psnr-uint8", "l1", "st-lpips", "akd-dlib", "aed-dlib", "aucon-geom", "prmse-pnp",
+    ]  # fmt: skip
+    assert {d.params["rounding"] for d in chosen} == {"uint8-truncated"}
+
+
+def test_as_published_with_the_papers_weights(tmp_path: Path) -> None:
+    (tmp_path / "alexnet-owt-7be5be79.pth").write_bytes(b"alex")
+    (tmp_path / "vgg16-397923af.pth").write_bytes(b"vgg")
+    chosen = metrics.published(FAMILIES, paper_choice(tmp_path))
+    assert [d.name for d in chosen] == [
+        "ssim-published", "psnr-uint8", "l1", "lpips-alex-unscaled", "akd", "aed", "aucon", "prmse",
+    ]  # fmt: skip
+
+
+def test_as_published_refuses_what_no_paper_prints() -> None:
+    with pytest.raises(UserError, match="no paper's script computes csim"):
+        metrics.published(["ssim", "csim"], detectors.choose("embedded", None))
