@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from baselines import registry
-from baselines.predictor import ModelError, MotionMode, default_device
+from baselines.predictor import ModelError, MotionMode
 from bench import detectors, metrics, statistics
 from bench import manifest as manifests
 from bench.config import Config
+from bench.device import choose as choose_device
 from bench.engine import Model, evaluate
 from bench.errors import UserError
 from bench.measure import Measurer
@@ -67,7 +68,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
     """
     if settings.mode and settings.mode not in get_args(MotionMode):
         raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
-    device = _device(settings.device)
+    device = choose_device(settings.device)
     protocol = catalogue.get(settings.protocol)
     names = settings.metrics or protocol.metrics
     models = _load_models(settings, protocol.mode, device)
@@ -276,14 +277,3 @@ def _label_and_spec(model: str) -> tuple[str, str]:
     if equals and spec and label.replace("-", "").replace("_", "").replace("+", "").isalnum():
         return label, spec
     return model, model
-
-
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        return default_device()
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from None
-    return device

@@ -56,7 +56,7 @@ class Dataset:
         folder = self.folder(clip)
         if not folder.is_dir():
             return []
-        return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in SUFFIXES}, key=_natural)
+        return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in SUFFIXES}, key=natural)
 
     def path(self, ref: FrameRef) -> Path:
         """The file of a frame; it need not exist. Raises DataError if a link leads it out of the root."""
@@ -177,6 +177,6 @@ def _folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
     """Sort key by which ``f_9`` stands before ``f_10``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -6,24 +6,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from protocols.errors import DataError
 
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def read_rgb(file: Path | BinaryIO) -> np.ndarray:
+def read_rgb(file: Path | BinaryIO, upright: bool = False) -> np.ndarray:
     """An image file as RGB uint8 ``(H, W, 3)``.
 
     Greyscale is repeated in the three channels. Alpha is dropped, not blended, as the demo scripts of the field do.
+    upright: turn it as its EXIF orientation says; the data sets of the field are read as they are stored.
     Raises DataError, naming the file, where it is missing, truncated, no image, or has more than 8 bits a channel.
     """
     try:
         with Image.open(file) as image:
             if image.mode in _DEEP:
                 raise DataError(f"{file}: more than 8 bits a channel (mode {image.mode}); save it with 8 bits")
-            return np.array(image.convert("RGB"))
+            return np.array((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
     except FileNotFoundError:
         raise DataError(f"{file}: no such file") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:

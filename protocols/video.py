@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +29,7 @@ class Video:
             if hasattr(source, "seek"):
                 source.seek(0)
             self._container = av.open(source if hasattr(source, "seek") else str(source))
-            self._stream = self._container.streams.video[0]
+            self._stream = self._picture_stream()
             self._index()
         except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from these
             raise self._failure(error) from None
@@ -42,6 +43,31 @@ class Video:
     def size(self) -> tuple[int, int]:
         """(height, width) as coded."""
         return self._stream.height, self._stream.width
+
+    @property
+    def times(self) -> list[int]:
+        """When each frame is shown, in units of `time_base`; ascending, not always evenly spaced nor from 0."""
+        return self._times
+
+    @property
+    def end(self) -> int:
+        """When the last frame ends, in units of `time_base`."""
+        return self._end
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds."""
+        return self._stream.time_base
+
+    @property
+    def start(self) -> Fraction:
+        """Where the file's clock begins, its sound included, in seconds; 0 for most."""
+        return Fraction(self._container.start_time or 0, av.time_base)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second on average."""
+        return self._stream.average_rate or len(self) / ((self._end - self._times[0]) * self.time_base)
 
     def frame(self, number: int) -> np.ndarray:
         """Frame `number`, RGB uint8 ``(H, W, 3)``, turned upright. Raises DataError where it does not exist."""
@@ -65,6 +91,16 @@ class Video:
         """Release the file."""
         self._container.close()
 
+    def _picture_stream(self) -> av.VideoStream:
+        """The first video stream; neither a song's cover nor a text file, which FFmpeg would draw as a terminal."""
+        if self._container.format.name == "tty":
+            raise ValueError("a text file")
+        cover = av.stream.Disposition.attached_pic
+        streams = [stream for stream in self._container.streams.video if not stream.disposition & cover]
+        if not streams:
+            raise ValueError("no video stream in it")
+        return streams[0]
+
     def _index(self) -> None:
         """Read the time of every packet, without decoding."""
         packets = [packet for packet in self._container.demux(self._stream) if packet.pts is not None and packet.size]
@@ -74,6 +110,9 @@ class Video:
         self._keys = [number for number, time in enumerate(self._times) if time in keys]
         if not self._times:
             raise ValueError("no frames in it")
+        last = max(packets, key=lambda packet: packet.pts)
+        usual = (self._times[-1] - self._times[0]) / max(len(self._times) - 1, 1)
+        self._end = last.pts + (last.duration or round(usual) or 1)
 
     def _key_before(self, number: int) -> int:
         return max((key for key in self._keys if key <= number), default=0)

@@ -1,0 +1,81 @@
+"""`python -m bench animate`: a photograph and a driving video in, a video out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+
+from bench import config
+from bench.errors import UserError
+
+
+def animate(
+    model: Annotated[str, typer.Option(help="A name from `list models`, with options, or cmd:COMMAND, frames:DIR.")],
+    source: Annotated[Path, typer.Option(help="The photograph: an image, or a video for its first frame.")],
+    driving: Annotated[Path, typer.Option(help="What moves it: a video, a folder of frames, or one image.")],
+    out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,
+    side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
+    anchor_frame: Annotated[int, typer.Option(min=0, help="Driving frame that relative motion starts from.")] = 0,
+    crop: Annotated[
+        str, typer.Option(help="Of the driving video: center (square), x0,y0,x1,y1, or none to squash.")
+    ] = "center",
+    source_crop: Annotated[
+        str | None, typer.Option(help="Of the photograph, the same; default: --crop where that is a word.")
+    ] = None,
+    fps: Annotated[float, typer.Option(min=0.1, max=1000, help="Frames a second of a folder of frames.")] = 25.0,
+    weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Frames at a time; default: 4 on a CPU, 16 on a GPU.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
+) -> None:
+    """Animate a photograph by a video: a video with the driving one's sound and frame times."""
+    from baselines.predictor import MotionMode
+    from bench.animate import AnimateSettings, animate
+    from bench.animate_input import parse_crop
+    from bench.device import choose
+    from bench.rundir import safe_name
+
+    if mode and mode not in get_args(MotionMode):
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+    source_crop = source_crop or (crop if crop == "none" else "center")
+    out = out or Path(f"{safe_name(model)[:80]}.mp4")
+    check_out(out, (source, driving))
+    settings = AnimateSettings(
+        model=model,
+        source=source,
+        driving=driving,
+        out=out,
+        device=choose(device),
+        side_by_side=side_by_side,
+        mode=mode,
+        anchor_frame=anchor_frame,
+        crop=parse_crop(crop, "--crop"),
+        source_crop=parse_crop(source_crop, "--source-crop"),
+        fps=Fraction(fps).limit_denominator(1001),
+        weights=config.load((), weights).weights,
+        batch_size=batch_size,
+        seed=seed,
+        limit=limit,
+    )
+    if animate(settings, Console()):
+        raise typer.Exit(1)
+
+
+def check_out(out: Path, inputs: tuple[Path, ...]) -> None:
+    """Raises UserError where `out` is no video file's name, a folder, or one of the inputs."""
+    from bench.animate_output import FORMATS
+
+    if out.suffix.lower() not in FORMATS:
+        raise UserError(f"--out {out}: the name must end in {', '.join(FORMATS)}")
+    if out.is_dir():
+        raise UserError(f"--out {out}: a folder")
+    if any(out.exists() and file.exists() and out.samefile(file) for file in inputs):
+        raise UserError(f"--out {out}: would overwrite what is read")
