@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 
 from bench.drift_reference import Record
 from bench.errors import UserError
+from bench.metrics.signature import difference
 
 
 def refuse_incomparable(
@@ -25,24 +25,14 @@ def refuse_incomparable(
         if run.protocol.get(part) != was:
             raise UserError(f"protocol: {part} differs: reference {was}, run {run.protocol.get(part)}")
     for name in sorted(reference.metrics.keys() & run.metrics.keys()):
-        part = differing_part(reference.metrics[name].signature, run.metrics[name].signature)
-        if part:
-            raise UserError(f"{name}: signatures differ in {part}")
+        if parts := difference(reference.metrics[name].signature, run.metrics[name].signature):
+            raise UserError(f"{name}: the signatures of reference and run differ: {parts}")
     for name in sorted(reference.models.keys() & run.models.keys()):
         was, now = reference.models[name].mode, run.models[name].mode
         if was != now and name in (models or reference.models):
             raise UserError(f"{name}: motion modes differ: reference {was}, run {now}")
     if mode == "exact":
         _refuse_other_inputs(reference, run)
-
-
-def differing_part(reference: str, run: str) -> str | None:
-    """The first part in which two signatures ``name|key:value|...`` differ, in words; None if they are equal."""
-    for was, now in zip_longest(reference.split("|"), run.split("|")):
-        if was != now:
-            names = [part.partition(":")[0] for part in (was, now) if part]
-            return f"{' / '.join(dict.fromkeys(names))}: reference {was or 'without it'}, run {now or 'without it'}"
-    return None
 
 
 def _refuse_other_inputs(reference: Record, run: Record) -> None:

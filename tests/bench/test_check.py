@@ -14,7 +14,6 @@ import pytest
 from bench import cli
 from bench.check import check
 from bench.drift_reference import Record, read_run
-from bench.drift_rules import differing_part
 from bench.tolerances import default_tolerance
 
 N = 40
@@ -181,11 +180,11 @@ def test_false_alarms_are_rare(reference, tmp_path):
     """Pure noise around zero, tolerance 0: the Holm-corrected gate fails in about 5 % of runs at most."""
     rng = np.random.default_rng(2)
     before, alarms = read_run(write(tmp_path / "before")), 0
-    for _ in range(40):
+    for _ in range(25):
         values = {m: {k: v + rng.normal(0, v.std(), N) for k, v in table.items()} for m, table in base().items()}
         run = read_run(write(tmp_path / "after", values))
         alarms += bool(check(before.record, run, tolerances={"l1": 0, "psnr": 0}).failures)
-    assert alarms <= 6  # of 40 at 5 %, more than 6 have a chance of 0.7 %
+    assert alarms <= 4  # of 25 at 5 %, more than 4 have a chance of 0.7 %
 
 
 def test_a_single_pair_fails_in_exact_mode_only(reference, tmp_path):
@@ -270,7 +269,7 @@ RELATIVE = [{"name": model, "mode": "relative"} for model in ("one", "two")]
 @pytest.mark.parametrize(
     ("run", "arguments", "words"),
     [
-        ({"metrics": (OTHER_SIGNATURE, PSNR)}, [], ["l1", "range:", "0..1", "0..255"]),
+        ({"metrics": (OTHER_SIGNATURE, PSNR)}, [], ["l1: the signatures", "range: 0..1 and 0..255"]),
         ({"protocol": PROTOCOL}, [], ["version", "reference 1", "run 2"]),
         ({"models": RELATIVE}, [], ["one", "absolute", "relative"]),
         ({"pairs": PAIRS}, ["--mode", "exact"], ["same pairs", "other"]),
@@ -330,12 +329,6 @@ def test_neither_or_nothing(bench, tmp_path):
     assert bench(write(tmp_path / "run"))[0] == 2
     code, text = bench(tmp_path / "none", "--update", tmp_path / "r.json")
     assert code == 2 and "no finished run" in text
-
-
-def test_differing_part():
-    assert differing_part("a|v:1", "a|v:1") is None
-    assert differing_part("a|v:1|k:2", "a|v:1|k:3") == "k: reference k:2, run k:3"
-    assert differing_part("a|v:1", "a|v:1|k:3") == "k: reference without it, run k:3"
 
 
 def test_junit_and_markdown_for_ci(bench, reference, tmp_path):
