@@ -13,6 +13,7 @@ from rich.markup import escape
 from bench import config
 from bench.cli_animate import animate
 from bench.cli_check import check
+from bench.cli_compare import compare
 from bench.cli_pairs import pairs_app
 from bench.cli_tables import tables
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(pairs_app, name="pairs")
 app.command()(tables)
 app.command()(check)
+app.command()(compare)
 app.command()(animate)
 console = Console()
 errors = Console(stderr=True)

@@ -62,7 +62,7 @@ def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], de
             spine.set_visible(False)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _themed(stream.getvalue())
+    return themed(stream.getvalue())
 
 
 def _ridge(axes: Axes, base: int, column: np.ndarray, edges: np.ndarray, colour: str) -> None:
@@ -82,7 +82,7 @@ def _short(model: str) -> str:
     return model if len(model) <= 15 else model[:14] + "…"
 
 
-def _themed(svg: str) -> str:
+def themed(svg: str) -> str:
     """Fixed colours become the style sheet's; what stands before the element goes away."""
     for position, colour in enumerate(LIGHT):
         svg = svg.replace(colour, f"var(--c{position})")

@@ -5,6 +5,8 @@ A signature is ``name|v:1|key:value|...|detector:[name;v:1;key:value;...;on:(nam
 
 from __future__ import annotations
 
+import hashlib
+
 OPENING, CLOSING = "[(", "])"
 
 
@@ -62,3 +64,10 @@ def _split(text: str, separator: str) -> list[str]:
         else:
             parts[-1] += character
     return parts
+
+
+def short(signature: str) -> str:
+    """The form for tables, ``ssim|v:1|#1a2b3c4d``: the digits stand for the whole line and change with any part."""
+    parts = parse(signature)
+    digest = hashlib.sha256(signature.encode()).hexdigest()[:8]
+    return f"{parts['definition']}|v:{parts.get('v', '?')}|#{digest}"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import detectors, metrics
-from bench.metrics.signature import difference, parse
+from bench.metrics.signature import difference, parse, short
 
 DETECTOR = "pnp14;v:1;focal:1.2w;on:(dlib68;v:1;weights:abc;boxes:7)"
 LINE = f"prmse-pnp|v:1|failed:nan-counted|detector:[{DETECTOR}]|against:target"
@@ -73,3 +73,9 @@ def test_a_line_says_what_was_put_into_it(name, own, detector):
     expected = {"definition": name, **own, "detector": "det"}
     assert parse(line) == expected | {f"detector.{key}": value for key, value in detector.items()}
     assert difference(line, line) is None
+
+
+def test_the_short_form_changes_with_every_part():
+    assert short(LINE).startswith("prmse-pnp|v:1|#")
+    lines = [LINE, LINE.replace("weights:abc", "weights:abd"), LINE.replace("target", "driving")]
+    assert len({short(line) for line in lines}) == 3

@@ -1,0 +1,243 @@
+"""Two runs beside each other: what is subtracted, on which pairs, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bench import statistics
+from bench.compare import compare
+from bench.difficulty import levels
+from bench.errors import UserError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
+from fake_run import make  # noqa: E402
+
+N = 500
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("runs") / "old")
+
+
+@pytest.fixture
+def other(run: Path, tmp_path: Path) -> Path:
+    """The same run under another name, to be changed."""
+    return Path(shutil.copytree(run, tmp_path / "new"))
+
+
+def change(run: Path, *, manifest=None, samples=None) -> None:
+    """Apply functions to a run's manifest (in place) and samples."""
+    if manifest:
+        content = json.loads((run / "manifest.json").read_text())
+        content["name"] = run.name
+        manifest(content)
+        (run / "manifest.json").write_text(json.dumps(content))
+    if samples:
+        samples(pd.read_parquet(run / "samples.parquet")).to_parquet(run / "samples.parquet", index=False)
+
+
+def entry(result: dict, metric: str, duel: int = 0) -> dict:
+    return next(found for found in result["duels"][duel]["comparisons"] if found["metric"] == metric)
+
+
+def test_models_of_one_run_are_compared_as_in_its_summary(run: Path) -> None:
+    result = compare(run, None, ["mcnet", "tpsm"], n_resamples=N)
+    samples = pd.read_parquet(run / "samples.parquet")
+    metric = next(m for m in json.loads((run / "manifest.json").read_text())["metrics"] if m["name"] == "l1")
+    expected = statistics.compare(samples, metric, "mcnet", "tpsm", seed=0, n_resamples=N)
+    found = entry(result, "l1")
+    for key in ("n", "difference", "win_rate", "effect_size", "ci_pair_low"):
+        assert found[key] == pytest.approx(expected[key]), key
+    assert found["mean_a"] - found["mean_b"] == pytest.approx(found["difference"])
+    assert found["ci_low"] < found["difference"] < found["ci_high"]
+    assert found["failed_a"] == 2 and found["failed_b"] == 0
+
+
+def test_the_effect_is_that_of_a_paired_t_test(run: Path) -> None:
+    found = entry(compare(run, n_resamples=N), "psnr")
+    table = pd.read_parquet(run / "samples.parquet").pivot(index="pair", columns="model", values="psnr")
+    table = table[["mcnet", "tpsm"]].dropna()
+    t = stats.ttest_rel(table["mcnet"], table["tpsm"]).statistic
+    assert found["effect_size"] * np.sqrt(found["n"]) == pytest.approx(t)
+
+
+def test_two_versions_differ_by_what_was_added(run: Path, other: Path) -> None:
+    def worse(rows: pd.DataFrame) -> pd.DataFrame:
+        rows.loc[rows["model"] == "mcnet", "l1"] += 0.01
+        return rows
+
+    def newer(manifest: dict) -> None:
+        manifest["versions"]["torch"] = "2.14.0"
+        manifest["models"][0]["sha256"] = "d" * 64
+
+    change(other, manifest=newer, samples=worse)
+    result = compare(run, other, n_resamples=N)
+    assert [(duel["a"], duel["b"]) for duel in result["duels"]] == [("mcnet", "mcnet"), ("tpsm", "tpsm")]
+    found = entry(result, "l1")
+    assert found["difference"] == pytest.approx(-0.01)
+    assert found["ci_low"] == pytest.approx(-0.01) and found["ci_high"] == pytest.approx(-0.01)
+    assert found["win_rate"] == 1.0 and found["better"] == "a"
+    assert entry(result, "ssim")["difference"] == 0
+    assert entry(result, "l1", duel=1)["difference"] == 0
+    assert "versions torch: 2.13.0 and 2.14.0" in result["changes"]
+    assert any("sha256" in line for line in result["duels"][0]["changes"])
+    assert result["duels"][0]["label_b"] == "mcnet (new)"
+    assert not any("bound" in notice for notice in result["notices"])
+
+
+def test_p_values_are_adjusted_over_the_models(run: Path, other: Path) -> None:
+    result = compare(run, other, n_resamples=N)
+    raw = [duel["comparisons"][0]["p"] for duel in result["duels"]]
+    adjusted = [duel["comparisons"][0]["p_holm"] for duel in result["duels"]]
+    assert min(adjusted) == pytest.approx(min(1, 2 * min(raw)))
+
+
+def test_other_signatures_are_refused_and_the_part_is_named(run: Path, other: Path) -> None:
+    def redefined(manifest: dict) -> None:
+        for metric in manifest["metrics"]:
+            if metric["name"] in ("ssim", "psnr"):
+                metric["signature"] = metric["signature"].replace("range:1", "range:2")
+
+    change(other, manifest=redefined)
+    result = compare(run, other, n_resamples=N)
+    refused = {line["metric"]: line["why"] for line in result["refused"]}
+    assert refused == dict.fromkeys(("ssim", "psnr"), "other signature: range: 1 and 2")
+    assert {found["metric"] for found in result["duels"][0]["comparisons"]}.isdisjoint(refused)
+    assert "ssim" not in result["duels"][0]["differences"]
+
+
+def test_nothing_left_to_subtract_is_an_error(run: Path, other: Path) -> None:
+    def redefined(manifest: dict) -> None:
+        for metric in manifest["metrics"]:
+            metric["signature"] = metric["signature"].replace("|v:1|", "|v:2|")
+
+    change(other, manifest=redefined)
+    with pytest.raises(
+        UserError, match="no metric of the two runs may be subtracted: ssim: other signature: v: 1 and 2"
+    ):
+        compare(run, other, n_resamples=N)
+
+
+def test_only_common_pairs_count_whatever_their_ids(run: Path, other: Path) -> None:
+    def shorter(rows: pd.DataFrame) -> pd.DataFrame:
+        rows = rows[rows["pair"] >= "00030"].copy()
+        rows["pair"] = [f"{99999 - int(pair):05d}" for pair in rows["pair"]]
+        return rows
+
+    change(other, samples=shorter)
+    result = compare(run, other, n_resamples=N)
+    assert result["pairs"] == {"common": 60, "a": 90, "b": 60, "subset": True}
+    assert entry(result, "l1")["difference"] == 0  # the right pairs stand beside each other
+    assert entry(result, "l1")["n"] == 60
+
+
+def test_a_bound_that_moved_casts_doubt_on_everything(run: Path, other: Path) -> None:
+    def decoded(rows: pd.DataFrame) -> pd.DataFrame:
+        rows.loc[rows["model"] == "copy-source", "l1"] += 0.002
+        return rows
+
+    change(other, samples=decoded)
+    notices = compare(run, other, n_resamples=N)["notices"]
+    assert any("copy-source differs by up to 0.002 in l1" in notice for notice in notices)
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        (["mcnet"], "name two"),
+        (["mcnet", "fomm"], "--models fomm: old has mcnet, tpsm"),
+        (["mcnet", "mcnet"], "not compared with itself"),
+    ],
+)
+def test_models_that_are_not_there(run: Path, models: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        compare(run, None, models)
+
+
+def test_runs_that_cannot_be_compared(run: Path, other: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no finished run"):
+        compare(run, tmp_path / "nowhere")
+    change(other, manifest=lambda manifest: manifest["protocol"].update(transform="none"))
+    with pytest.raises(UserError, match="transform expression-preserving and none"):
+        compare(run, other)
+    strangers = make(tmp_path / "strangers", clip="elsewhere", metrics=("l1",))
+    with pytest.raises(UserError, match="no pair in common"):
+        compare(run, strangers)
+
+
+def test_groups_cover_all_pairs_and_average_to_the_whole(run: Path) -> None:
+    duel = compare(run, None, ["mcnet", "tpsm"], n_resamples=N)["duels"][0]
+    whole = next(found for found in duel["comparisons"] if found["metric"] == "l1")
+    by_grouping: dict[str, list[dict]] = {}
+    for group in duel["groups"]:
+        if group["metric"] == "l1":
+            by_grouping.setdefault(group["grouping"], []).append(group)
+    assert set(by_grouping) == {
+        "identity", "change of aspect |log2 α/β|", "change of size |log2 αβ| / 2",
+        "head turn (copy-source: prmse-pnp, deg)", "motion of landmarks (copy-source: akd-dlib, px)",
+        "change of pixels (copy-source: l1)",
+    }  # fmt: skip
+    for name in ("identity", "change of pixels (copy-source: l1)"):
+        groups = by_grouping[name]
+        assert sum(group["n"] for group in groups) == whole["n"]
+        mean = sum(group["n"] * group["difference"] for group in groups) / whole["n"]
+        assert mean == pytest.approx(whole["difference"])
+        assert all(group["ci_low"] <= group["difference"] <= group["ci_high"] for group in groups)
+
+
+def test_a_model_that_fails_at_large_motion_is_found_out(run: Path, other: Path) -> None:
+    def breaks(rows: pd.DataFrame) -> pd.DataFrame:
+        motion = rows[rows["model"] == "copy-source"].set_index("pair")["l1"]
+        own = rows["model"] == "mcnet"
+        hard = rows["pair"].map(motion) > motion.quantile(2 / 3)
+        rows.loc[own & hard, "ssim"] -= 0.2
+        return rows
+
+    change(other, samples=breaks)
+    duel = compare(run, other, ["mcnet", "mcnet"], n_resamples=N)["duels"][0]
+    found = [g for g in duel["groups"] if g["metric"] == "ssim" and g["grouping"].startswith("change of pixels")]
+    assert [round(group["difference"], 2) for group in found] == [0, 0, 0.2]
+    assert found[2]["win_rate"] == 1
+    rho = next(t["rho"] for t in duel["trends"] if t["metric"] == "ssim" and t["measure"].startswith("change of pix"))
+    assert rho > 0.7
+
+
+def test_cross_identity_pairs_have_two_sides(tmp_path: Path) -> None:
+    run = make(tmp_path / "cross", reference="cross-identity", pairs=36)
+    groups = compare(run, n_resamples=N)["duels"][0]["groups"]
+    assert {"source identity", "driving identity"} <= {group["grouping"] for group in groups}
+
+
+def test_thirds_of_a_measure() -> None:
+    thirds = levels(pd.Series([3.0, np.nan, 1.0, 2.0, 9.0, 8.0, 7.0]))
+    assert thirds.isna().sum() == 1
+    assert thirds.dropna().str.split(" ").str[0].tolist() == ["middle", "low", "low", "high", "high", "middle"]
+
+
+def test_the_command_prints_and_writes(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from bench.cli import app
+
+    run, other = (make(tmp_path / name, metrics=("ssim", "ssim-published", "l1")) for name in ("old", "new"))
+    page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
+    change(other, manifest=lambda manifest: manifest["metrics"][0].update(signature="ssim|v:9"))
+    asked = ["compare", str(run), str(other), "--html", str(page), "--json", str(numbers), "--resamples", "200"]
+    asked += ["--models", "mcnet,mcnet"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert "A mcnet (old), B mcnet (new)" in done.output and "not compared: ssim" in done.output
+    text = page.read_text()
+    assert text.count("<svg") > 5 and "not compared: ssim" in text
+    signature = json.loads(numbers.read_text())["metrics"][0]["short"]
+    assert signature in text and re.fullmatch(r"ssim-published\|v:1\|#\w{8}", signature)
