@@ -14,6 +14,7 @@ from bench import config
 from bench.cli_animate import animate
 from bench.cli_check import check
 from bench.cli_compare import compare
+from bench.cli_explain import explain
 from bench.cli_pairs import pairs_app
 from bench.cli_tables import tables
 
@@ -27,6 +28,7 @@ app.add_typer(pairs_app, name="pairs")
 app.command()(tables)
 app.command()(check)
 app.command()(compare)
+app.command()(explain)
 app.command()(animate)
 console = Console()
 errors = Console(stderr=True)
