@@ -25,7 +25,7 @@ PARTS = ("shape", "index", "value", "stats")
 # What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value.
 ABSOLUTE = re.compile(
     r"^((kp|region)_(?!detector\.)\w+\.(?!heatmap)|bg_params)"
-    r"|\.(kp|kp_norm|region|bg_params)\.|\.prediction$|head_?pose"
+    r"|\.(kp|kp_norm|region|bg_params)\.|\.prediction(\.value)?$|head_?pose"
 )
 TRAINING = re.compile(r"^loss\.")
 
@@ -78,7 +78,9 @@ class Comparer:
         self._done: set[str] = set()
 
     def __call__(self, name: str, tensor: Tensor) -> None:
-        """Compare the array `name`, if the folder has it and it was not compared before."""
+        """Compare the array `name` (or, whole, ``name.value``), if the folder has it and it was not compared before."""
+        if name not in self.golden:
+            name = f"{name}.value"
         if name in self.golden and name not in self._done:
             self._done.add(name)
             self.results.append(compare(name, tensor, self.golden[name]))
@@ -99,9 +101,9 @@ class Comparer:
 
 
 def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Comparison:
-    """Compare an array with its golden parts: ``whole``, or those of `PARTS` that are there."""
+    """Compare an array with its golden parts: ``whole``, and those of `PARTS` that are there."""
     actual = tensor.detach().cpu().double().numpy()
-    shape = golden["whole"].shape if "whole" in golden else tuple(golden.get("shape", actual.shape))
+    shape = golden.get("shape", golden["whole"].shape if "whole" in golden else actual.shape)
     if tuple(actual.shape) != tuple(shape):
         note = f"shape {actual.shape}, not {tuple(map(int, shape))}"
         return Comparison(name, math.inf, math.inf, 0.0, math.inf, note)
@@ -131,11 +133,13 @@ def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Compari
 
 
 def _whole(parts: dict[str, np.ndarray]) -> bool:
-    """Whether the parts are numbers, with one value a position and four statistics."""
+    """Whether the parts are numbers, with one value a position (or in all as many as the shape) and four statistics."""
+    if not all(array.dtype.kind in ("iu" if part in ("index", "shape") else "biuf") for part, array in parts.items()):
+        return False
     sizes = {part: array.size for part, array in parts.items()}
     if sizes.get("index", 0) != sizes.get("value", 0) or sizes.get("stats", 4) != 4:
         return False
-    return all(array.dtype.kind in ("iu" if part == "index" else "biuf") for part, array in parts.items())
+    return not {"whole", "shape"} <= parts.keys() or int(np.prod(parts["shape"])) == sizes["whole"]
 
 
 def _tolerance(name: str, largest: float) -> tuple[float, float]:
@@ -150,14 +154,18 @@ def _tolerance(name: str, largest: float) -> tuple[float, float]:
 
 
 def _parts(case: Case) -> dict[str, dict[str, np.ndarray]]:
-    """Array name to its parts; ``meta.*`` is left out."""
+    """Array name to its parts; ``meta.*`` is left out.
+
+    A ``X.value`` alone is a whole array of that name; with a shape or statistics, but without positions, the whole X.
+    """
     arrays: dict[str, dict[str, np.ndarray]] = {}
     for key, array in case.arrays.items():
         if key.startswith("meta."):
             continue
         base, _, part = key.rpartition(".")
-        if part in PARTS and any(f"{base}.{other}" in case.arrays for other in ("stats", "index")):
-            arrays.setdefault(base, {})[part] = array
+        others = {other for other in PARTS if f"{base}.{other}" in case.arrays}
+        if part in PARTS and (others & {"stats", "index"} or others >= {"shape", "value"}):
+            arrays.setdefault(base, {})["whole" if part == "value" and "index" not in others else part] = array
         else:
             arrays[key] = {"whole": array}
     return arrays

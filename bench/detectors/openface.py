@@ -6,6 +6,7 @@ preprocessing of pose-evaluation: the whole frame, not aligned, channels reverse
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ SIDE = 96
 EPS = 1e-5
 LRN_SIZE, LRN_ALPHA, LRN_BETA = 5, 1e-4, 0.75
 Lrn = Literal["window", "legacy"]
+Record = Callable[[str, Tensor], None]
 
 # Inception blocks: stride of the 3x3 and 5x5 branches, and the branches in the order of their keys.
 BLOCKS: dict[int, tuple[int, str]] = {
@@ -76,21 +78,33 @@ def preprocess(frame: np.ndarray, antialias: bool = True, side: int = SIDE) -> T
     return torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32))
 
 
-def embed(state: dict[str, Tensor], images: Tensor, lrn: Lrn = "window") -> tuple[Tensor, Tensor]:
+def embed(
+    state: dict[str, Tensor], images: Tensor, lrn: Lrn = "window", record: Record = lambda name, x: None
+) -> tuple[Tensor, Tensor]:
     """Embeddings ``(N, 128)`` of length 1 and the 736 features before the last layer, for ``(N, 3, 96, 96)`` BGR.
 
-    Images of 128 x 128 are brought to 96 x 96 (nearest x3, then 4 x 4 averages).
+    Images of 128 x 128 are brought to 96 x 96 (nearest x3, then 4 x 4 averages). `record` is handed every layer's
+    output, ``layer<number>`` as in the port, and a block's branches, ``layer<number>.branch<k>``, before padding.
     """
     if images.shape[-1] == 128:
         images = F.avg_pool2d(F.interpolate(images, scale_factor=3.0, mode="nearest"), 4)
-    x = F.max_pool2d(_conv(state, "layer1", "layer2", images, 2), 3, 2, 1)
-    x = _conv(state, "layer6", "layer7", local_response_norm(x, lrn))
-    x = local_response_norm(_conv(state, "layer9", "layer10", x), lrn)
-    x = F.max_pool2d(x, 3, 2, 1)
+
+    def kept(number: int, x: Tensor) -> Tensor:
+        record(f"layer{number}", x)
+        return x
+
+    def conv(number: int, x: Tensor, stride: int = 1) -> Tensor:
+        x = kept(number, _convolve(state, f"layer{number}", x, stride))
+        return kept(number + 2, kept(number + 1, _normalise(state, f"layer{number + 1}", x)).relu())
+
+    x = kept(4, F.max_pool2d(conv(1, images, 2), 3, 2, 1))
+    x = conv(6, kept(5, local_response_norm(x, lrn)))
+    x = kept(12, local_response_norm(conv(9, x), lrn))
+    x = kept(13, F.max_pool2d(x, 3, 2, 1))
     for number in BLOCKS:
-        x = _block(state, number, x)
-    features = F.avg_pool2d(x, 3).flatten(1)
-    code = F.linear(features, state["layer25.weight"], state["layer25.bias"])
+        x = kept(number, _block(state, number, x, record))
+    features = kept(22, F.avg_pool2d(x, 3)).flatten(1)
+    code = kept(25, F.linear(features, state["layer25.weight"], state["layer25.bias"]))
     return code / (code.square().sum(1, keepdim=True) + 1e-6).sqrt(), features
 
 
@@ -119,18 +133,28 @@ def missing(weights: Path | None) -> list[str]:
     return [] if find_file(FILE, weights) else [f"{FILE} is not on this machine"]
 
 
+def _convolve(state: dict[str, Tensor], key: str, x: Tensor, stride: int = 1) -> Tensor:
+    """Convolution that keeps the size (over its stride)."""
+    kernel = state[f"{key}.weight"]
+    return F.conv2d(x, kernel, state[f"{key}.bias"], stride, kernel.shape[-1] // 2)
+
+
+def _normalise(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
+    mean, variance, gain, bias = (state[f"{key}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+    return F.batch_norm(x, mean, variance, gain, bias, eps=EPS)
+
+
 def _conv(state: dict[str, Tensor], conv: str, norm: str, x: Tensor, stride: int = 1) -> Tensor:
-    """Convolution that keeps the size (over its stride), batch normalisation and ReLU."""
-    kernel = state[f"{conv}.weight"]
-    x = F.conv2d(x, kernel, state[f"{conv}.bias"], stride, kernel.shape[-1] // 2)
-    mean, variance, gain, bias = (state[f"{norm}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
-    return F.batch_norm(x, mean, variance, gain, bias, eps=EPS).relu()
+    """Convolution, batch normalisation and ReLU."""
+    return _normalise(state, norm, _convolve(state, conv, x, stride)).relu()
 
 
-def _block(state: dict[str, Tensor], number: int, x: Tensor) -> Tensor:
+def _block(state: dict[str, Tensor], number: int, x: Tensor, record: Record) -> Tensor:
     """Branches side by side; a smaller one is put in the middle of the largest one's size, the odd pixel last."""
     stride, kinds = BLOCKS[number]
     parts = [_branch(state, f"layer{number}.seq_list.{k}", kind, stride, x) for k, kind in enumerate(kinds.split())]
+    for k, part in enumerate(parts):
+        record(f"layer{number}.branch{k}", part)
     height, width = (max(part.shape[axis] for part in parts) for axis in (2, 3))
     padded = []
     for part in parts:

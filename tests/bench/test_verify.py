@@ -82,10 +82,16 @@ def write(folder: Path, spec: dict, arrays: dict[str, np.ndarray]) -> None:
     np.savez(folder / "golden.npz", **arrays)
 
 
-def change(folder: Path, name: str, value: np.ndarray) -> None:
+def edit(folder: Path, act) -> None:
+    """Let `act` change the folder's arrays in place."""
     with np.load(folder / "golden.npz") as file:
         arrays = dict(file)
-    np.savez(folder / "golden.npz", **{**arrays, name: value})
+    act(arrays)
+    np.savez(folder / "golden.npz", **arrays)
+
+
+def change(folder: Path, name: str, value: np.ndarray) -> None:
+    edit(folder, lambda arrays: arrays.update({name: value}))
 
 
 def run(*folders: Path) -> tuple[int, str]:
@@ -100,6 +106,70 @@ def test_agreement(tiny):
     assert f"{tiny}: agrees in all 2 arrays" in text
     assert "1 arrays of training losses" in text
     assert "DIFFERS" not in text
+
+
+def test_plain_files_among_folders_are_skipped(tiny, monkeypatch):
+    monkeypatch.chdir(tiny.parent)
+    Path("README.md").write_text("x")
+    code, text = run(Path("README.md"), Path("tiny"))
+    assert code == 0
+    assert "README.md: no golden folder, skipped\n" in text and "tiny: agrees in all 2 arrays" in text
+
+
+def test_a_plain_file_alone_and_a_folder_of_other_things_are_refused(tiny):
+    file = tiny.parent / "README.md"
+    file.write_text("x")
+    with pytest.raises(UserError, match=r"README\.md: no golden folder, spec\.json is missing"):
+        run(file)
+    (tiny.parent / "other").mkdir()
+    with pytest.raises(UserError, match="other: no golden folder, spec.json is missing"):
+        run(file, tiny, tiny.parent / "other")
+    with pytest.raises(UserError, match="nowhere: no golden folder"):
+        run(tiny, tiny.parent / "nowhere")
+
+
+def prediction(folder: Path) -> np.ndarray:
+    found = {}
+    case = golden.read(folder)
+    verify.compute(verify.build(folder, case, golden.Comparer(case)), case, lambda n, x: found.update({n: x.numpy()}))
+    return found["absolute.prediction"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "flat"),
+    [((), False), (("stats",), False), (("shape",), False), (("shape",), True), (("stats", "shape"), True)],
+)
+def test_a_value_without_positions_is_the_whole_array(tiny, beside, flat):
+    whole = prediction(tiny).copy()
+
+    def forms(arrays: dict[str, np.ndarray]) -> None:
+        for part in ("index", "stats", "shape"):
+            if part not in beside:
+                del arrays[f"absolute.prediction.{part}"]
+        arrays["absolute.prediction.value"] = whole.ravel() if flat else whole
+
+    edit(tiny, forms)
+    code, text = run(tiny)
+    assert code == 0 and "agrees in all 2 arrays" in text
+    whole.flat[12345] += 6e-4  # a position that no sample has, absolutely just above what is equal
+    change(tiny, "absolute.prediction.value", whole.ravel() if flat else whole)
+    code, text = run(tiny)
+    assert code == 1 and "differs in 1 of 2 arrays" in text
+
+
+def test_a_whole_value_of_another_shape_differs_and_one_that_its_shape_denies_is_refused(tiny):
+    def forms(arrays: dict[str, np.ndarray]) -> None:
+        for part in ("index", "stats", "shape"):
+            del arrays[f"absolute.prediction.{part}"]
+
+    shape = golden.read(tiny).arrays["absolute.prediction.shape"]
+    edit(tiny, forms)
+    assert run(tiny)[0] == 1
+    result = verify.verify(tiny, golden.read(tiny)).results[-1]
+    assert (result.name, result.note) == ("absolute.prediction.value", "shape (1, 2, 254, 254), not (1331,)")
+    change(tiny, "absolute.prediction.shape", shape)
+    with pytest.raises(UserError, match="the parts of absolute.prediction do not fit each other"):
+        run(tiny)
 
 
 def test_first_array_that_parts_is_named_in_the_order_of_the_computation(tiny):
@@ -154,7 +224,7 @@ def spec_of(folder: Path, **changes) -> None:
         (lambda f: (f / "spec.json").write_text("{"), "spec.json"),
         (lambda f: (f / "spec.json").write_text("{}"), "lacks model, seed, networks, config"),
         (lambda f: (f / "golden.npz").write_bytes(b"no archive"), "golden.npz"),
-        (lambda f: spec_of(f, model="nobody"), "unknown model 'nobody'; known are fomm, mcnet, tiny, tpsm"),
+        (lambda f: spec_of(f, model="nobody"), "unknown model 'nobody'; known are dagan, fomm"),
         (lambda f: spec_of(f, networks={"net": {"0.weight": [2, 3, 5, 5]}}), "does not fit our tiny"),
         (lambda f: np.savez(f / "golden.npz", **{"loss.total": np.float32(1)}), "holds none of the arrays of tiny"),
         (lambda f: change(f, "absolute.prediction.value", np.zeros(2)), "do not fit each other"),

@@ -83,12 +83,15 @@ def test_reduced_network_with_other_seeds_agrees(folder):
     assert f"agrees in all {len(WHOLE) + len(SAMPLED)} arrays" in text
 
 
-@pytest.mark.parametrize("name, shift, code", [
-    ("absolute.prediction.value", 4e-4, 0),
-    ("absolute.prediction.value", 6e-4, 1),
-    ("absolute.kp.value", 6e-4, 1),
-    ("absolute.deformation.value", 0.1, 1),
-])
+@pytest.mark.parametrize(
+    "name, shift, code",
+    [
+        ("absolute.prediction.value", 4e-4, 0),
+        ("absolute.prediction.value", 6e-4, 1),
+        ("absolute.kp.value", 6e-4, 1),
+        ("absolute.deformation.value", 0.1, 1),
+    ],
+)
 def test_one_wrong_position_counts_from_the_tolerance_on(folder, name, shift, code):
     def change(arrays):
         arrays[name].flat[0] += shift
@@ -140,19 +143,22 @@ def test_array_of_another_shape_and_an_unknown_one(folder):
     assert "not computed, so not compared: absolute.unheard" in text
 
 
-@pytest.mark.parametrize("name, absolute", [
-    ("kp_source.value", True),
-    ("kp_source.heatmap", False),
-    ("region_source.affine", True),
-    ("region_source.heatmap", False),
-    ("kp_detector.source.logits", False),
-    ("relative_adapt.kp_norm.jacobian", True),
-    ("bg_params", True),
-    ("avd.kp.fg_kp", True),
-    ("avd.warped_encoder_maps.0", False),
-    ("avd.prediction", True),
-    ("absolute.deformation", False),
-])
+@pytest.mark.parametrize(
+    "name, absolute",
+    [
+        ("kp_source.value", True),
+        ("kp_source.heatmap", False),
+        ("region_source.affine", True),
+        ("region_source.heatmap", False),
+        ("kp_detector.source.logits", False),
+        ("relative_adapt.kp_norm.jacobian", True),
+        ("bg_params", True),
+        ("avd.kp.fg_kp", True),
+        ("avd.warped_encoder_maps.0", False),
+        ("avd.prediction", True),
+        ("absolute.deformation", False),
+    ],
+)
 def test_motion_and_predictions_are_absolute_and_all_else_relative(name, absolute):
     expected = np.array([100.0, 0.0])
     assert golden.compare(name, torch.tensor([100.006, 0.0]), {"whole": expected}).ok == (not absolute)
@@ -160,13 +166,16 @@ def test_motion_and_predictions_are_absolute_and_all_else_relative(name, absolut
     assert golden.compare(name, torch.tensor([0.01005, 0.0]), {"whole": expected}).ok == absolute
 
 
-@pytest.mark.parametrize("change, said", [
-    ({"networks": ["generator"]}, "does not fit our fomm"),
-    ({"overrides": [{"pattern": "(", "scale": 1, "offset": 0}]}, "does not fit our fomm"),
-    ({"config": {}}, "does not fit our fomm"),
-    ({"model": ["fomm"]}, "unknown model"),
-    ({"model": "foam"}, "unknown model 'foam'; known are fomm, mcnet"),
-])
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"networks": ["generator"]}, "does not fit our fomm"),
+        ({"overrides": [{"pattern": "(", "scale": 1, "offset": 0}]}, "does not fit our fomm"),
+        ({"config": {}}, "does not fit our fomm"),
+        ({"model": ["fomm"]}, "unknown model"),
+        ({"model": "foam"}, "unknown model 'foam'; known are dagan, fomm"),
+    ],
+)
 def test_malformed_spec_is_one_line(folder, change, said):
     file = folder / "spec.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
@@ -175,13 +184,16 @@ def test_malformed_spec_is_one_line(folder, change, said):
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("change", [
-    lambda a: a.pop("absolute.mask.value"),
-    lambda a: a.update({"absolute.mask.value": np.zeros(49, np.float32)}),
-    lambda a: a.update({"absolute.mask.stats": np.zeros(3)}),
-    lambda a: a.update({"absolute.mask.index": np.zeros(50)}),
-    lambda a: a.update({"kp_source.value": np.array(["text"])}),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a.pop("absolute.mask.value"),
+        lambda a: a.update({"absolute.mask.value": np.zeros(49, np.float32)}),
+        lambda a: a.update({"absolute.mask.stats": np.zeros(3)}),
+        lambda a: a.update({"absolute.mask.index": np.zeros(50)}),
+        lambda a: a.update({"kp_source.value": np.array(["text"])}),
+    ],
+)
 def test_parts_that_do_not_fit_are_one_line(folder, change):
     edit(folder, change)
     with pytest.raises(UserError, match="golden.npz: the parts of .* do not fit each other"):
