@@ -17,6 +17,7 @@ from bench.cli_compare import compare
 from bench.cli_explain import explain
 from bench.cli_pairs import pairs_app
 from bench.cli_tables import tables
+from bench.cli_weights import weights_app
 
 app = typer.Typer(
     help="Evaluate talking-head models: fair, fast, repeatable.",
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(pairs_app, name="pairs")
+app.add_typer(weights_app, name="weights")
 app.command()(tables)
 app.command()(check)
 app.command()(compare)

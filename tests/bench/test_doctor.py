@@ -40,6 +40,7 @@ def test_embedded_weights_are_there_and_what_auto_takes_is_said() -> None:
         "shape_predictor_68_face_landmarks.dat",
         "dlib_face_recognition_resnet_model_v1.dat",
         "alex_shift_tolerant.pth",
+        "vgg_shift_tolerant.pth",
     }
     text = said(None)
     assert "perceptual: st-lpips (embedded, a proxy)" in text and "weights folder: none" in text

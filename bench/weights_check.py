@@ -1,0 +1,118 @@
+"""Is a weight file what its name says? By its checksum where one is known, else by what it holds.
+
+Nothing in a file is ever executed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from baselines import checkpoints
+from baselines.card import Card, card
+from baselines.checkpoints import Checkpoint, load_flat, looks_like
+from baselines.predictor import ModelError
+from baselines.registry import network_class
+from bench.detectors import openface
+from bench.errors import UserError
+from bench.weights import WeightFile
+
+
+def verify(file: WeightFile, path: Path) -> str:
+    """What was found good about the file at `path`, in words. Raises UserError, or ModelError, for a wrong one."""
+    if file.sha256:
+        found = sha256(path)
+        if not found.startswith(file.sha256):
+            raise UserError(f"{path} is not the published file: its sha256 is {found}, not {_begins(file.sha256)}")
+        return f"sha256 {found[:12]}… as stated"
+    if file.models:
+        return _model(file, path)
+    if file.id == "openface":
+        return _openface(path)
+    if file.id == "syncnet":
+        from bench.detectors import syncnet
+
+        syncnet.read(path)
+        return "holds the weights of SyncNet; no checksum is known"
+    return f"{_opens(path, file.name)}; no checksum is known"
+
+
+def sha256(path: Path) -> str:
+    """64 hex digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _begins(digits: str) -> str:
+    return digits if len(digits) == 64 else f"one that begins with {digits}"
+
+
+def _model(file: WeightFile, path: Path) -> str:
+    abouts = [card(name) for name in file.models]
+    companions = {name: network for network, name in abouts[0].companions.items()}
+    if file.name in companions:
+        return _companion(abouts[0], companions[file.name], path)
+    errors = []
+    for about in abouts:
+        try:
+            return _networks(about, path)
+        except ModelError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _networks(about: Card, path: Path) -> str:
+    """Fill the model's network with the file, as a run would."""
+    checkpoint = checkpoints.load(path, about)
+    absent = [
+        name
+        for network, name in about.companions.items()
+        if network in about.networks and network not in checkpoint.states
+    ]
+    if absent and looks_like(checkpoint.states) == about.title:
+        return f"looks like {about.title}; not usable before {', '.join(absent)} lies beside it"
+    network_class(about.name)(about, checkpoint, torch.device("cpu"))
+    return f"holds the networks of {about.title}; no checksum is known"
+
+
+def _companion(about: Card, network: str, path: Path) -> str:
+    """Fill the one network that lies in a file of its own."""
+    state = load_flat(path)
+    alone = dataclasses.replace(about, networks=(network,), optional_networks=())
+    whole = network_class(about.name)(about, None, torch.device("cpu")).network
+    checkpoints.fill(whole, Checkpoint(path, {network: state}, None, {}), alone)
+    return f"holds {network} of {about.title}; no checksum is known"
+
+
+def _openface(path: Path) -> str:
+    try:
+        code, _ = openface.embed(openface.read(path), torch.zeros(1, 3, openface.SIDE, openface.SIDE))
+    except (KeyError, RuntimeError) as error:
+        raise UserError(f"{path} does not hold the weights of OpenFace nn4.small2: {error}") from None
+    if not torch.isfinite(code).all():
+        raise UserError(f"{path}: its network gives no finite numbers")
+    return "holds the weights of OpenFace nn4.small2; no checksum is known"
+
+
+def _opens(path: Path, name: str) -> str:
+    try:
+        if name.endswith(".json"):
+            json.loads(path.read_text(encoding="utf-8"))
+            return "opens as JSON"
+        if name.endswith(".safetensors"):
+            with safe_open(path, framework="pt") as opened:
+                return f"opens, {len(opened.keys())} tensors"
+        if name.endswith(".skops"):
+            with zipfile.ZipFile(path) as archive:
+                if (damaged := archive.testzip()) or "schema.json" not in archive.namelist():
+                    raise UserError(f"{path} is damaged or no skops file" + (f": {damaged}" if damaged else ""))
+            return "opens as a skops archive"
+    except (SafetensorError, OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from None
+    return f"opens safely, {len(load_flat(path))} tensors"

@@ -1,0 +1,118 @@
+"""Download one file: it goes on where it stopped, and appears whole and checked, or not at all.
+
+Written on urllib: what is needed beyond one request is to go on with a Range header. pooch and torch.hub do not do
+that, requests and httpx leave it to their callers: any of them would be a dependency more, for these same lines.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+TIMEOUT = 30  # seconds without a byte
+BLOCK = 1 << 20
+_BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+
+Progress = Callable[[int, int | None], None]
+
+
+class TransferError(Exception):
+    """A download that did not come to its end; the message is one line."""
+
+
+def download(
+    address: str, target: Path, check: Callable[[Path], str], progress: Progress = lambda done, whole: None
+) -> str:
+    """Bring the file at `address` to `target`, in place of what may be there, and return what `check` says of it.
+
+    The bytes gather in ``<target>.part``, which a later call goes on with if the server still has the same file.
+    check: is handed the whole file; what it raises goes through, and the file is removed.
+    progress: is told the bytes that are there, and how many there will be where the server says so.
+    Raises TransferError.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part, tag = (target.with_name(target.name + end) for end in (".part", ".part.tag"))
+    try:
+        _transfer(address, part, tag, progress)
+    except urllib.error.HTTPError as error:
+        raise TransferError(f"{address}: the server answers {error.code} {error.reason}") from None
+    except _BROKEN as error:
+        reason = getattr(error, "reason", None) or error
+        raise TransferError(f"{address}: {_one_line(reason)}{_kept(part)}") from None
+    tag.unlink(missing_ok=True)
+    try:
+        said = check(part)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.replace(target)
+    return said
+
+
+def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
+    # Without something that tells this version of the file from another one, going on could mix the two.
+    known = tag.read_text(encoding="utf-8") if tag.is_file() else ""
+    start = part.stat().st_size if known and part.is_file() else 0
+    headers = {"User-Agent": "talking-head-bench", "Accept-Encoding": "identity"}
+    if start:
+        headers |= {"Range": f"bytes={start}-", "If-Range": known}
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not start:
+            raise
+        if re.fullmatch(rf"bytes \*/{start}", error.headers.get("Content-Range", "")):
+            return  # all of it is there
+        part.unlink()
+        return _transfer(address, part, tag, progress)
+    with response:
+        if response.headers.get_content_type() == "text/html":
+            raise TransferError(f"{address}: the server sends a web page in place of the file")
+        goes_on = response.status == 206
+        if goes_on and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            raise TransferError(f"{address}: the server sends another part than the one asked for")
+        version = response.headers.get("ETag", "")
+        if not version or version.startswith("W/"):  # a weak one does not promise the same bytes
+            version = response.headers.get("Last-Modified", "")
+        tag.write_text(version, encoding="utf-8")
+        length = response.headers.get("Content-Length")
+        done = start if goes_on else 0
+        whole = done + int(length) if length else None
+        with open(part, "ab" if goes_on else "wb") as stream:
+            while block := response.read(BLOCK):
+                stream.write(block)
+                done += len(block)
+                progress(done, whole)
+        if whole is not None and done < whole:
+            raise TransferError(f"{address}: broken off after {done} of {whole} bytes{_kept(part)}")
+
+
+def _kept(part: Path) -> str:
+    return "; what came is kept, the same command goes on" if part.is_file() and part.stat().st_size else ""
+
+
+def _one_line(error: object) -> str:
+    return (str(error) or repr(error)).splitlines()[0]
+
+
+def download_from_hub(repository: str, name: str, cache: Path | None) -> None:
+    """Bring a file of the Hugging Face hub into a cache folder of its layout, by the hub's own client.
+
+    cache: None where py-feat, which alone brings that client and looks for its files inside itself, is not installed.
+    Raises TransferError.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        cache = None
+    if cache is None:
+        raise TransferError("py-feat keeps its files inside itself: first pip install 'talking-head-bench[py-feat]'")
+    try:
+        hf_hub_download(repository, name, cache_dir=cache)
+    except Exception as error:  # the client, and the libraries below it, raise many kinds
+        raise TransferError(f"huggingface.co/{repository}/{name}: {_one_line(error)}") from None
