@@ -15,6 +15,7 @@ from bench.detectors import Choice
 from bench.detectors.base import Detection, as_array
 from bench.errors import UserError
 from bench.metrics.base import Definition
+from bench.metrics.signature import short
 
 
 class Measurer:
@@ -93,6 +94,7 @@ class Measurer:
     def _describe(self, definition: Definition) -> dict[str, Any]:
         detector = self.choice.get(definition.detector).signature if definition.detector else None
         role = definition.role(self.reference)
+        signature = f"{definition.signature(detector)}|against:{role}"
         return {
             "name": definition.name,
             "family": definition.family,
@@ -102,7 +104,8 @@ class Measurer:
             "against": role or definition.against,
             "detector": definition.detector,
             "proxy": definition.proxy,
-            "signature": f"{definition.signature(detector)}|against:{role}",
+            "signature": signature,
+            "short": short(signature),
             "summary": definition.summary,
             "applies": role is not None,
         }

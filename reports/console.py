@@ -39,8 +39,11 @@ def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
 
 def _metric(column: Column) -> Text:
     text = Text(f"{column.name} {column.arrow}")
-    if column.metric["proxy"]:
-        text.append("\nproxy", style="dim")
+    marks = ["proxy"] if column.metric["proxy"] else []
+    if short := column.metric.get("short"):  # runs of earlier releases have none
+        marks.append(short.rpartition("|")[2])
+    if marks:
+        text.append(f"\n{' '.join(marks)}", style="dim")
     return text
 
 

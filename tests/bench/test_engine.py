@@ -11,6 +11,7 @@ from baselines.predictor import ModelError, Predictor
 from bench import detectors
 from bench.engine import Model, as_uint8, evaluate, pair_seed
 from bench.measure import Measurer
+from bench.metrics.signature import short
 from bench.rundir import RunDirectory
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair, PairList
@@ -76,7 +77,9 @@ def test_as_published_truncates_frames_and_says_so(tmp_path):
     frames = resolved().load(SimpleNamespace(id="0003"))
     expected = np.abs(frames.source // 2 - frames.target.astype(np.float64)).mean() / 255
     assert rows.loc[3, "l1"] == pytest.approx(expected, abs=1e-6)
-    assert "rounding:uint8-truncated" in measurer.describe_metrics()[0]["signature"]
+    described = measurer.describe_metrics()[0]
+    assert "rounding:uint8-truncated" in described["signature"]
+    assert described["short"] == short(described["signature"])
 
 
 @pytest.mark.parametrize("truncate", [False, True])
