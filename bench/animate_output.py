@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,13 +15,26 @@ import numpy as np
 from bench.animate_input import Driving
 from bench.errors import UserError
 
-# Suffix to container, video codec with its options, and the codec for sound that the container cannot hold as it is.
 _H264 = ("libx264", {"crf": "17", "preset": "medium"})
+_VP9 = ("libvpx-vp9", {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4"})
+_MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A container, how pictures are encoded, which sound goes in as it is (None: whatever fits), and as what else."""
+
+    container: str
+    video: tuple[str, dict[str, str]]
+    copies: frozenset[str] | None
+    sound: str
+
+
 FORMATS = {
-    ".mp4": ("mp4", *_H264, "aac"),
-    ".mov": ("mov", *_H264, "aac"),
-    ".mkv": ("matroska", *_H264, "aac"),
-    ".webm": ("webm", "libvpx-vp9", {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4"}, "libopus"),
+    ".mp4": _Format("mp4", _H264, _MP4_SOUND | {"opus", "flac"}, "aac"),
+    ".mov": _Format("mov", _H264, _MP4_SOUND | {"pcm_s16le", "pcm_s24le"}, "aac"),
+    ".mkv": _Format("matroska", _H264, None, "aac"),
+    ".webm": _Format("webm", _VP9, frozenset({"opus", "vorbis"}), "libopus"),
 }
 _BT601, _LIMITED = 6, 1
 
@@ -36,22 +50,23 @@ class VideoWriter:
 
         Raises UserError where the file cannot be written.
         """
-        container, codec, options, sound_codec = FORMATS[file.suffix.lower()]
+        form = FORMATS[file.suffix.lower()]
         self.file, self.part = file, file.with_name(f"{file.name}.part")
-        flags = {"movflags": "+faststart"} if container in ("mp4", "mov") else {}
+        flags = {"movflags": "+faststart"} if form.container in ("mp4", "mov") else {}
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._output = av.open(str(self.part), "w", format=container, options=flags)
+            self._output = av.open(str(self.part), "w", format=form.container, options=flags)
         except OSError as error:
             raise UserError(f"--out {file}: cannot be written ({error.strerror or error})") from None
         self._time_base, self._start = driving.time_base, round(driving.start / driving.time_base)
+        codec, options = form.video
         self._stream = self._output.add_stream(codec, rate=driving.rate, options=options)
         height, width = (side + side % 2 for side in size)  # colour has half the resolution: even sides
         self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
         self._stream.codec_context.time_base = driving.time_base
         self._stream.codec_context.colorspace, self._stream.codec_context.color_range = _BT601, _LIMITED
         cut = None if end == driving.end else end * driving.time_base
-        self._sound = _Sound(driving, self._output, sound_codec, cut)
+        self._sound = _Sound(driving, self._output, form, cut)
         self.sound = self._sound.how
         self._durations: dict[int, int] = {}
 
@@ -93,22 +108,24 @@ class VideoWriter:
 class _Sound:
     """The driving video's sound on its way into the output, in step with the frames, so that nothing piles up."""
 
-    def __init__(self, driving: Driving, output: av.container.OutputContainer, codec: str, end: Fraction | None):
-        """`codec`: for sound that `output` cannot hold. `end`: where sound is cut, in seconds; None for not at all."""
+    def __init__(self, driving: Driving, output: av.container.OutputContainer, form: _Format, end: Fraction | None):
+        """`end`: where the sound is cut, in seconds; None for not at all."""
         self._output, self._start, self._end = output, driving.start, end
         self._input = av.open(str(driving.sound)) if driving.sound else None
         self._packets: Iterator[tuple[Fraction, av.Packet]] = iter(())
         stream = self._input.streams.best("audio") if self._input else None
+        name = stream.codec.canonical_name if stream else None
+        copies = output.supported_codecs if form.copies is None else form.copies
         if stream is None:
             self.how = "no sound"
-        elif stream.codec.canonical_name in output.supported_codecs:
-            self.how = f"sound copied ({stream.codec.canonical_name})"
+        elif name in copies:
+            self.how = f"sound copied ({name})"
             self._packets = self._copied(stream, output.add_stream_from_template(stream))
         else:
-            self.how = f"sound encoded anew ({stream.codec.canonical_name} to {codec.removeprefix('lib')})"
+            self.how = f"sound encoded anew ({name} to {form.sound.removeprefix('lib')})"
             layout = "mono" if stream.layout.nb_channels == 1 else "stereo"
-            rate = 48000 if codec == "libopus" else stream.rate
-            self._packets = self._encoded(stream, output.add_stream(codec, rate=rate, layout=layout))
+            rate = 48000 if form.sound == "libopus" else stream.rate
+            self._packets = self._encoded(stream, output.add_stream(form.sound, rate=rate, layout=layout))
         self._ahead = next(self._packets, None)
 
     def write(self, until: Fraction | None) -> None:

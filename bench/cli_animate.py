@@ -20,7 +20,9 @@ def animate(
     out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,
     side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
-    anchor_frame: Annotated[int, typer.Option(min=0, help="Driving frame that relative motion starts from.")] = 0,
+    anchor_frame: Annotated[
+        str, typer.Option(help="Driving frame that relative motion starts from: a number from 0, or best.")
+    ] = "0",
     crop: Annotated[
         str, typer.Option(help="Of the driving video: center (square), x0,y0,x1,y1, or none to squash.")
     ] = "center",
@@ -45,6 +47,8 @@ def animate(
 
     if mode and mode not in get_args(MotionMode):
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+    if anchor_frame != "best" and not anchor_frame.isdecimal():
+        raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best")
     source_crop = source_crop or (crop if crop == "none" else "center")
     out = out or Path(f"{safe_name(model)[:80]}.mp4")
     check_out(out, (source, driving))
@@ -56,7 +60,7 @@ def animate(
         device=choose(device),
         side_by_side=side_by_side,
         mode=mode,
-        anchor_frame=anchor_frame,
+        anchor_frame=None if anchor_frame == "best" else int(anchor_frame),
         crop=parse_crop(crop, "--crop"),
         source_crop=parse_crop(source_crop, "--source-crop"),
         fps=Fraction(fps).limit_denominator(1001),
@@ -65,7 +69,12 @@ def animate(
         seed=seed,
         limit=limit,
     )
-    if animate(settings, Console()):
+    try:
+        failed = animate(settings, Console())
+    except OSError as error:
+        Console(stderr=True).print(f"stopped: {error}", style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if failed:
         raise typer.Exit(1)
 
 

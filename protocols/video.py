@@ -26,10 +26,7 @@ class Video:
     def __init__(self, source: Path | BinaryIO):
         self._source = source
         try:
-            if hasattr(source, "seek"):
-                source.seek(0)
-            self._container = av.open(source if hasattr(source, "seek") else str(source))
-            self._stream = self._picture_stream()
+            self._open()
             self._index()
         except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from these
             raise self._failure(error) from None
@@ -91,6 +88,12 @@ class Video:
         """Release the file."""
         self._container.close()
 
+    def _open(self) -> None:
+        if hasattr(self._source, "seek"):
+            self._source.seek(0)
+        self._container = av.open(self._source if hasattr(self._source, "seek") else str(self._source))
+        self._stream = self._picture_stream()
+
     def _picture_stream(self) -> av.VideoStream:
         """The first video stream; neither a song's cover nor a text file, which FFmpeg would draw as a terminal."""
         if self._container.format.name == "tty":
@@ -118,7 +121,11 @@ class Video:
         return max((key for key in self._keys if key <= number), default=0)
 
     def _seek(self, key: int) -> None:
-        self._container.seek(self._times[key], stream=self._stream, backward=True)
+        if key:
+            self._container.seek(self._times[key], stream=self._stream, backward=True)
+        else:  # transport streams have no index, and a search for their first frame ends behind it
+            self._container.close()
+            self._open()
         self._decoded = self._container.decode(self._stream)
 
     def _failure(self, error: Exception) -> DataError:
