@@ -100,6 +100,8 @@ def synchronise(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Sync:
 
     Beyond its ends the voice is zeros, and those take part, as in the published code.
     """
+    precise = torch.promote_types(lip.dtype, torch.float32)
+    lip, audio = lip.to(precise), audio.to(precise)
     windows = lip.shape[-2]
     padded = F.pad(audio, (0, 0, vshift, vshift))
     shifted = (padded[..., k : k + windows, :] for k in range(2 * vshift + 1))

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from baselines.golden import Case, Record, hooks
 from baselines.golden_weights import fill, image_pair
-from bench.detectors.mfcc import filterbank, mfcc, power_spectrum
-from bench.detectors.syncnet import SPAN, VSHIFT, Sync, SyncNet, audio_windows, lip_features, synchronise, usable
+from bench.detectors.mfcc import RATE, filterbank, mfcc, power_spectrum
+from bench.detectors.syncnet import SIDE, SPAN, VSHIFT, Sync, SyncNet, audio_windows, lip_features, synchronise, usable
 
 FRAMES, SAMPLES, SHORT = 40, 25600, 20000
 PROBE, PROBE_SHIFT = 35, 4
@@ -24,9 +24,13 @@ def build(spec: Mapping[str, Any]) -> nn.ModuleDict:
 
 def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
     net, seed, vshift = nets["S"], case.spec["seed"], case.spec["config"].get("vshift", VSHIFT)
-    video = _video(seed, record)
-    record("audio.int16", torch.from_numpy(_voice(seed)))
-    voice = case.arrays.get("audio.int16", _voice(seed))
+    for name, image in zip(("source", "driving"), image_pair(seed, SIDE)):
+        record(f"image.{name}", image[0])
+    video = make_video(seed)
+    record("video.frame_sum", video.long().sum((1, 2, 3)))
+    record("video.rgb", video)
+    record("audio.int16", torch.from_numpy(make_voice(seed)))
+    voice = case.arrays.get("audio.int16", make_voice(seed))
     _front_end(voice, record)
     if case.has("clip0"):
         _first_window(net, video, voice, record)
@@ -48,22 +52,17 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
     _record("probe", synchronise(lip, late, vshift), record)
 
 
-def _video(seed: int, record: Record) -> Tensor:
+def make_video(seed: int) -> Tensor:
     """Faces going to and fro between two pictures, uint8 RGB ``(40, 224, 224, 3)``."""
-    source, driving = image_pair(seed, 224)
-    record("image.source", source[0])
-    record("image.driving", driving[0])
+    source, driving = image_pair(seed, SIDE)
     share = torch.tensor([abs((3 * t) % 16 - 8) / 8 for t in range(FRAMES)], dtype=torch.float64)[:, None, None, None]
     mixed = (1 - share) * source.double() + share * driving.double()
-    video = (255 * mixed + 0.5).floor().to(torch.uint8).permute(0, 2, 3, 1)
-    record("video.frame_sum", video.long().sum((1, 2, 3)))
-    record("video.rgb", video)
-    return video
+    return (255 * mixed + 0.5).floor().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def _voice(seed: int) -> np.ndarray:
-    """Three modulated tones, int16."""
-    t = np.arange(SAMPLES) / 16000
+def make_voice(seed: int) -> np.ndarray:
+    """Three modulated tones of 1.6 s, int16 at 16 kHz."""
+    t = np.arange(SAMPLES) / RATE
     angle = 2 * np.pi * t
     x = 0.35 * np.sin((220 + 10 * seed) * angle + 0.5 * np.sin(3 * angle))
     x += 0.25 * np.sin((870 + 30 * seed) * angle) * (0.5 + 0.5 * np.sin(4 * angle))

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from baselines.golden import Case
 from baselines.golden_weights import fill_spec, image_pair
+from bench import golden as golden_folder
+from bench import verify
 from bench.detectors import openface
 from bench.errors import UserError
-from bench.metrics.aed import aed
 
-HERE = Path(__file__).parent
-MODES = {
-    "default": ("window", True),
-    "legacy_lrn": ("legacy", True),
-    "no_antialias": ("window", False),
-    "legacy_lrn.no_antialias": ("legacy", False),
-}
+FOLDER = Path(__file__).parent / "golden" / "openface"
 
 
 @pytest.fixture(scope="module")
-def golden() -> dict[str, np.ndarray]:
-    with np.load(HERE / "golden_openface.npz") as file:
-        return {name: file[name] for name in file.files}
+def case() -> Case:
+    return golden_folder.read(FOLDER)
 
 
 @pytest.fixture(scope="module")
-def state() -> dict[str, torch.Tensor]:
-    spec = json.loads((HERE / "golden_openface.json").read_text())
-    return fill_spec({"networks": {"openface": spec["shapes"]}, **spec})["openface"]
+def golden(case: Case) -> dict[str, np.ndarray]:
+    return {name.removesuffix(".value"): array for name, array in case.arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def state(case: Case) -> dict[str, torch.Tensor]:
+    return fill_spec(case.spec)["openface"]
 
 
 @pytest.fixture(scope="module")
@@ -41,43 +39,47 @@ def frames() -> dict[str, np.ndarray]:
     return {"source": source, "driving": driving, "flipped": source[:, ::-1]}
 
 
-def embedding(state: dict[str, torch.Tensor], frame: np.ndarray, lrn: openface.Lrn, antialias: bool) -> torch.Tensor:
-    return openface.embed(state, openface.preprocess(frame, antialias)[None], lrn)[0]
+def test_every_layer_mode_and_distance_agrees(case: Case) -> None:
+    comparer = verify.verify(FOLDER, case)
+    assert [result for result in comparer.results if not result.ok] == [] and comparer.left() == []
+    assert len(comparer.results) == 75
+    assert max(result.ratio for result in comparer.results) < 0.5  # far from what would still be equal
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_embeddings_and_distances(mode: str, state: dict, frames: dict, golden: dict) -> None:
-    found = {name: embedding(state, frame, *MODES[mode]) for name, frame in frames.items()}
-    for name, values in found.items():
-        np.testing.assert_allclose(values, golden[f"{mode}.{name}.embedding"], atol=2e-6)
-    pairs = (("source", "driving"), ("source", "flipped"), ("driving", "flipped"))
-    distances = torch.cat([aed(found[one].double(), found[other].double()) for one, other in pairs])
-    np.testing.assert_allclose(distances, golden[f"{mode}.aed_pairs"], atol=2e-7)
+def test_the_older_conventions_are_told_apart(case: Case) -> None:
+    swapped = {name: array for name, array in case.arrays.items() if name.startswith(("default.", "no_antialias."))}
+    other = {"default": "legacy_lrn", "no_antialias": "legacy_lrn.no_antialias"}
+    for mode, legacy in other.items():
+        for name in ("source.embedding", "aed_pairs"):
+            swapped[f"{mode}.{name}.value"] = case.arrays[f"{legacy}.{name}.value"]
+    results = verify.verify(FOLDER, Case(case.spec, swapped)).results
+    wrong = [result.name for result in results if not result.ok]
+    assert set(wrong) == {f"{mode}.{name}.value" for mode in other for name in ("source.embedding", "aed_pairs")}
 
 
-def test_features_before_the_last_layer(state: dict, frames: dict, golden: dict) -> None:
-    features = openface.embed(state, openface.preprocess(frames["source"])[None])[1]
-    np.testing.assert_allclose(features, golden["default.source.x736"], atol=2e-5)
+def test_layers_are_recorded_in_order_and_change_nothing(state: dict, frames: dict) -> None:
+    images = torch.cat([openface.preprocess(frame)[None] for frame in (frames["source"], frames["driving"])])
+    names: list[str] = []
+    watched = openface.embed(state, images, record=lambda name, x: names.append(name))
+    assert all(torch.equal(one, other) for one, other in zip(watched, openface.embed(state, images)))
+    numbers = [int(name.split(".")[0].removeprefix("layer")) for name in names]
+    assert numbers == sorted(numbers) and set(numbers) == {*range(1, 20), 21, 22, 25}
 
 
-def test_preprocessing(frames: dict, golden: dict) -> None:
-    for name, antialias in (("antialias", True), ("no_antialias", False)):
-        image = openface.preprocess(frames["source"], antialias).numpy().ravel()
-        index, value = (golden[f"input.source.{name}.{part}"] for part in ("index", "value"))
-        np.testing.assert_allclose(image[index], value, atol=1e-6)
+def test_a_spec_of_another_network_is_refused(case: Case) -> None:
+    shapes = {"openface": {**case.spec["networks"]["openface"], "layer14.seq_list.0.4_conv.weight": [64, 96, 3, 3]}}
+    for networks in (shapes, {"face": case.spec["networks"]["openface"]}, {"openface": {"layer1.bias": [64]}}):
+        with pytest.raises(UserError, match="does not fit our openface"):
+            verify.verify(FOLDER, Case({**case.spec, "networks": networks}, case.arrays))
 
 
-def test_images_of_128_are_brought_to_96_inside(state: dict, frames: dict, golden: dict) -> None:
-    found = openface.embed(state, openface.preprocess(frames["source"], side=128)[None])[0]
-    np.testing.assert_allclose(found, golden["size128.source.embedding"], atol=2e-6)
-
-
-@pytest.mark.parametrize("kind", ["window", "legacy"])
-def test_both_kinds_of_local_response_norm(kind: openface.Lrn, golden: dict) -> None:
-    found = openface.local_response_norm(torch.from_numpy(golden["lrn.input"]), kind)
-    np.testing.assert_allclose(found, golden[f"lrn.{kind}"], rtol=1e-5)
-    if kind == "legacy":  # torch still carries the defect in one of its layers
-        np.testing.assert_allclose(found, torch.nn.CrossMapLRN2d(5)(torch.from_numpy(golden["lrn.input"])), rtol=1e-5)
+@pytest.mark.parametrize("shape", [(1, 12, 2, 2), (2, 3, 4, 5)])
+def test_legacy_norm_is_the_one_that_torch_still_carries(shape: tuple[int, ...]) -> None:
+    x = 300 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = openface.local_response_norm(x, "legacy")
+    np.testing.assert_allclose(found, torch.nn.CrossMapLRN2d(5)(x), rtol=1e-5)
+    exact = openface.local_response_norm(x, "window")
+    np.testing.assert_allclose(exact, torch.nn.functional.local_response_norm(x, 5), rtol=1e-5)
 
 
 def test_the_detector_reads_a_weight_file(state: dict, frames: dict, golden: dict, tmp_path: Path) -> None:
