@@ -12,6 +12,8 @@ from protocols import catalogue
 from protocols.published import known_lists
 from reports.tables import BLOCKING, Column, Row, Table, TableError, number
 
+ROUNDED = "frames rounded to 8 bits; the authors' scripts truncate, and so does `bench run --as-published`"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -117,7 +119,12 @@ def regenerate(table: Table, runs: Sequence[Path]) -> Regenerated:
         if (model["name"], run.name) not in taken
     ]
     notices = [f"{run.name}: {notice}" for run in read for notice in run.manifest.get("notices", ())]
+    notices += [f"{run.name}: {ROUNDED}" for run in read if not _truncated(run)]
     return Regenerated(table, tuple(beside + others), tuple(notices))
+
+
+def _truncated(run: Run) -> bool:
+    return any("rounding:uint8-truncated" in metric["signature"] for metric in run.manifest["metrics"])
 
 
 def _line(table: Table, row: Row | None, model: Mapping[str, Any], run: Run) -> Line:

@@ -296,3 +296,13 @@ def test_every_format_draws_every_table():
     for name, draw in FORMATS.items():
         text = draw(tables)
         assert text.endswith("\n") and all(table.table.id in text for table in tables), name
+
+
+def test_rounded_frames_are_mentioned_and_truncated_ones_are_not(tmp_path):
+    rounded, truncated = (make(tmp_path / name) for name in ("rounded", "truncated"))
+    manifest = json.loads((truncated / "manifest.json").read_text())
+    for metric in manifest["metrics"]:
+        metric["signature"] += "|rounding:uint8-truncated"
+    (truncated / "manifest.json").write_text(json.dumps(manifest))
+    notices = beside("mcnet-1a", rounded, truncated).notices
+    assert [notice.partition(":")[0] for notice in notices if "--as-published" in notice] == ["rounded"]
