@@ -71,6 +71,17 @@ def test_a_run_leaves_everything(bench, sample_set, tmp_path):
     assert again == 0 and "complete already" in text
 
 
+def test_numbers_as_published_are_not_subtracted_from_right_ones(bench, sample_set, tmp_path):
+    some = [*RUN, "--models", "copy-source", "--limit", 3, "--metrics", "ssim,l1"]
+    assert bench(*some, "--name", "right")[0] == 0
+    assert bench(*some, "--name", "published", "--as-published")[0] == 0
+    manifest = json.loads((tmp_path / "runs" / "published" / "manifest.json").read_text())
+    assert [metric["name"] for metric in manifest["metrics"]] == ["ssim-published", "l1"]
+    asked = ("compare", "runs/right", "runs/published", "--models", "copy-source,copy-source")
+    one_line_error(bench(*asked), "l1: other signature: rounding: uint8-half-even and uint8-truncated")
+    one_line_error(bench(*some, "--metrics", "csim", "--name", "x", "--as-published"), "no paper's script", "csim")
+
+
 def test_another_run_in_the_same_folder_is_refused(bench, sample_set):
     assert bench(*RUN, "--models", "copy-source", "--limit", 2, "--metrics", "l1", "--name", "x")[0] == 0
     result = bench(*RUN, "--models", "copy-source", "--limit", 3, "--metrics", "l1", "--name", "x")
