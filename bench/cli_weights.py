@@ -129,7 +129,7 @@ def _download(file: WeightFile) -> str:
 
     target = Path(file.place)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(file.name, total=None)
         said = download(
             file.address,
