@@ -16,8 +16,8 @@ DEFAULTS = {
     ("akd", "px"): (0.2, 0.1),
     ("mkr", "share"): (0.0, 0.01),
     ("aed", ""): (0.01, 5e-3),
-    ("aucon", "share"): (0.2, 0.02),
-    ("prmse", "deg"): (0.5, 0.1),
+    ("aucon", "share"): (0.21, 0.02),
+    ("prmse", "deg"): (2.0, 0.1),
 }
 RELATIVE = (1e-3, 1e-2)  # of the mean absolute value, where the table has no entry
 

@@ -34,24 +34,23 @@ from bench.run import RunSettings, run
 from protocols.resolve import Resolved
 
 REFERENCE = Path(__file__).parents[1] / "drift" / "sample.json"
-MODELS = ("fomm", "tpsm", "mcnet")
 PAIRS = 12
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
 
 
-def sample_run(out: Path, models: tuple[str, ...] = MODELS, bounds: bool = True) -> Path:
-    """The run that the reference is of, or a part of its models; the folder of it."""
+def sample_run(out: Path, model: str) -> Path:
+    """The run that the reference is of, with one model of it; its folder."""
     settings = RunSettings(
-        models=models,
+        models=(model,),
         protocol="vox1-sameid",
         config=config.load(("sample",), None),
         out=out,
         name="sample",
         limit=PAIRS,
         detectors="embedded",
-        bounds=bounds,
+        bounds=False,
         device="cpu",
     )
     return run(settings, Console(quiet=True))[0].path
@@ -211,7 +210,7 @@ def caught(fault: Fault, out: Path) -> tuple[Result, Result]:
     """What the check says of a run with the fault, in exact and in statistical mode."""
     with pytest.MonkeyPatch.context() as patch:
         fault.plant(patch)
-        path = sample_run(out, (fault.model,), bounds=False)
+        path = sample_run(out, fault.model)
     reference, measured = Record.read(REFERENCE), read_run(path)
     return tuple(check(reference, measured, mode, [fault.model]) for mode in ("exact", "statistical"))
 
