@@ -12,7 +12,8 @@ class FileServer(ThreadingHTTPServer):
     """Serves `files` (path to bytes).
 
     ranges: whether it knows Range and If-Range. tag: its ETag, or None for none. cut: close after so many bytes of an
-    answer that promised more. code: answer this in place of a file. content_type: as named. asked: headers so far.
+    answer that promised more. code: answer this in place of a file. content_type, extra: of its headers.
+    asked: headers of all requests so far.
     """
 
     daemon_threads = True
@@ -22,6 +23,7 @@ class FileServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.ranges, self.tag, self.cut, self.code = True, '"v1"', None, 200
         self.content_type = "application/octet-stream"
+        self.extra: dict[str, str] = {}
         self.asked: list[dict[str, str]] = []
 
     def address(self, name: str) -> str:
@@ -52,10 +54,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if server.tag:
             self.send_header("ETag", server.tag)
+        for name, value in server.extra.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", server.content_type)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start:][: server.cut])
+        if self.command == "GET":
+            self.wfile.write(content[start:][: server.cut])
+
+    do_HEAD = do_GET
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -33,7 +33,9 @@ Bench = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty weights folder on a machine that has no weights elsewhere."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(pyfeat, "resources", lambda: None)
     folder = tmp_path / "weights"
     folder.mkdir()
     return folder

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -192,3 +195,34 @@ def test_py_feat_must_be_there_first(folder, bench, monkeypatch):
     code, text = bench("fetch", "py-feat", "--weights", folder)
     assert code == 1
     assert all("pip install 'talking-head-bench[py-feat]'" in line for line in text.splitlines())
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("huggingface_hub"), reason="the hub's client comes with py-feat")
+def test_the_hubs_client_fills_the_cache_that_py_feat_reads(folder, server, tmp_path):
+    """In a process of its own, because the client reads the hub's address when it is imported."""
+    _, name, _ = file = pyfeat.FILES[-1]
+    content = b'{"layers": []}'
+    server.files[f"{file[0]}/resolve/main/{name}"] = content
+    server.tag = f'"{hashlib.sha1(content).hexdigest()}"'
+    server.extra = {"X-Repo-Commit": "f" * 40}
+    code = (
+        "import sys; from pathlib import Path; from bench import cli, weights; from bench.detectors import pyfeat\n"
+        "facts = weights._facts()\n"
+        f"own = [entry for entry in facts['file'] if entry['name'] == {name!r}]\n"
+        "weights._facts = lambda: facts | {'file': own}\n"
+        f"pyfeat.resources = lambda: Path({str(tmp_path / 'cache')!r})\n"
+        f"sys.argv = ['bench', 'weights', 'fetch', 'py-feat', '--weights', {str(folder)!r}]\n"
+        "cli.main()"
+    )
+    settings = {"HF_ENDPOINT": server.address("").rstrip("/"), "HF_HOME": str(tmp_path / "home"), "no_proxy": "*"}
+    environment = {**os.environ, **settings, "HF_HUB_DISABLE_XET": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "opens as JSON" in done.stdout, done.stdout + done.stderr
+    found = next((tmp_path / "cache").rglob(f"snapshots/*/{name}"))
+    assert found.read_bytes() == content
+    server.code = 404
+    other = {**environment, "HF_HOME": str(tmp_path / "other")}
+    code = code.replace("'cache'", "'empty'").replace("/cache", "/empty")
+    done = subprocess.run([sys.executable, "-c", code], env=other, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("failed")] == done.stdout.splitlines()
