@@ -93,8 +93,9 @@ def _companion(about: Card, network: str, path: Path) -> str:
 def _openface(path: Path) -> str:
     try:
         code, _ = openface.embed(openface.read(path), torch.zeros(1, 3, openface.SIDE, openface.SIDE))
-    except (KeyError, RuntimeError) as error:
-        raise UserError(f"{path} does not hold the weights of OpenFace nn4.small2: {error}") from None
+    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} does not hold the weights of OpenFace nn4.small2: {reason}") from None
     if not torch.isfinite(code).all():
         raise UserError(f"{path}: its network gives no finite numbers")
     return "holds the weights of OpenFace nn4.small2; no checksum is known"

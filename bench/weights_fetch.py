@@ -44,13 +44,14 @@ def download(
     except _BROKEN as error:
         reason = getattr(error, "reason", None) or error
         raise TransferError(f"{address}: {_one_line(reason)}{_kept(part)}") from None
-    tag.unlink(missing_ok=True)
     try:
         said = check(part)
-    except BaseException:
+    except Exception:
         part.unlink(missing_ok=True)
+        tag.unlink(missing_ok=True)
         raise
     part.replace(target)
+    tag.unlink(missing_ok=True)
     return said
 
 

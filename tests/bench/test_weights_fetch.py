@@ -17,6 +17,7 @@ from file_server import FileServer, serving
 
 from bench import cli, weights
 from bench.detectors import pyfeat
+from bench.weights_fetch import download
 
 CONTENT = bytes(range(256)) * 9000
 DIGITS = hashlib.sha256(CONTENT).hexdigest()
@@ -117,6 +118,26 @@ def test_a_part_that_is_whole_or_too_long(listed, folder, bench, server, more):
     assert bench("fetch", "net", "--weights", folder)[0] == 0
     assert (folder / NAME).read_bytes() == CONTENT
     assert len(server.asked) == (2 if more else 1)
+
+
+def test_a_check_that_is_interrupted_loses_nothing(server, folder):
+    def interrupted(_: Path) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        download(server.address(NAME), folder / NAME, interrupted)
+    told = []
+    said = download(server.address(NAME), folder / NAME, lambda path: "right", lambda *now: told.append(now))
+    assert said == "right" and told == [] and (folder / NAME).read_bytes() == CONTENT  # not one byte came twice
+
+
+def test_progress_is_told_from_where_it_goes_on(server, folder):
+    (folder / f"{NAME}.part").write_bytes(CONTENT[:1000])
+    (folder / f"{NAME}.part.tag").write_text(server.tag)
+    told = []
+    download(server.address(NAME), folder / NAME, lambda path: "right", lambda *now: told.append(now))
+    assert all(whole == len(CONTENT) for _, whole in told) and told[0][0] > 1000 and told[-1][0] == len(CONTENT)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 
 def test_a_wrong_checksum_leaves_nothing(listed, folder, bench):
