@@ -83,8 +83,13 @@ def _measured(measured: dict[str, dict[str, float]], pairs: int) -> Table:
         column.justify = "right"
     for name, values in measured.items():
         name, _, rest = name.partition("|")
-        table.add_row(f"{name}\n[dim]{rest}[/]", *(f"{value:.3g}" for value in values.values()))
+        table.add_row(f"{name}\n[dim]{rest}[/]", *map(_number, values.values()))
     return table
+
+
+def _number(value: float) -> str:
+    """Short enough for a terminal with seven changes side by side."""
+    return f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
 def _table(*columns: str) -> Table:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import detectors, metrics
@@ -66,6 +66,7 @@ words = st.text("abcdefgh0123456789.-,@", min_size=1, max_size=6)
 parts = st.dictionaries(words.filter(lambda word: word not in ("v", "detector")), words, max_size=4)
 
 
+@settings(deadline=None)
 @given(words, parts, parts)
 def test_a_line_says_what_was_put_into_it(name, own, detector):
     inner = ";".join(["det", *(f"{key}:{value}" for key, value in detector.items())])
