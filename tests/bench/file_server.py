@@ -41,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(server.code if server.code != 200 else 404)
             return
         start = int(self.headers.get("Range", "bytes=0-")[len("bytes=") : -1]) if server.ranges else 0
-        if "If-Range" in self.headers and self.headers["If-Range"] != server.tag:
+        if self.headers.get("If-Range") and self.headers["If-Range"] != server.tag:
             start = 0
         if start >= len(content) > 0:
             self.send_response(416)
