@@ -127,8 +127,8 @@ def fit(image: np.ndarray, crop: Crop, size: int, what: str) -> np.ndarray:
             raise UserError(f"{what}: the box {x0},{y0},{x1},{y1} leaves the picture, which is {width}x{height}")
         image = image[y0:y1, x0:x1]
     if min(image.shape[:2]) < SMALLEST:
-        small = f"{image.shape[1]}x{image.shape[0]} pixels"
-        raise UserError(f"{what}: {small} are too small, at least {SMALLEST}x{SMALLEST} are needed")
+        left = f"{image.shape[1]}x{image.shape[0]} pixels"
+        raise UserError(f"{what}: too small, {left} after the crop where at least {SMALLEST}x{SMALLEST} are needed")
     return resize(image, size)
 
 
