@@ -7,17 +7,23 @@ from typing import Any
 
 import numpy as np
 
-# (family, unit): a single pair in exact mode, the mean in statistical mode.
+# (family, unit): a single pair in exact mode, the mean in statistical mode. The exact ones stand several times above
+# what rounding alone moved (docs/drift.md); landmarks jump where a pixel's last bit tips a tree, so theirs are wide.
 DEFAULTS = {
-    ("ssim", ""): (1e-4, 2e-3),
-    ("psnr", "dB"): (1e-2, 0.05),
-    ("l1", ""): (1e-5, 5e-4),
-    ("lpips", ""): (1e-4, 2e-3),
+    ("ssim", ""): (3e-5, 2e-3),
+    ("psnr", "dB"): (2e-3, 0.05),
+    ("l1", ""): (3e-6, 5e-4),
+    ("lpips", ""): (5e-5, 2e-3),
     ("akd", "px"): (0.2, 0.1),
+    ("akd", "eyes"): (4e-3, 2e-3),  # some 60 px between the eyes
     ("mkr", "share"): (0.0, 0.01),
     ("aed", ""): (0.01, 5e-3),
-    ("aucon", "share"): (0.21, 0.02),
+    ("csim", ""): (5e-3, 2.5e-3),
+    ("aucon", "share"): (0.21, 0.02),  # one unit of five may tip
+    ("aucon-units", "share"): (1.0, 0.05),  # a pair has 0 or 1
     ("prmse", "deg"): (2.0, 0.1),
+    ("prmse", "rad"): (0.035, 2e-3),
+    ("prmse-angles", "deg"): (3.5, 0.15),
 }
 RELATIVE = (1e-3, 1e-2)  # of the mean absolute value, where the table has no entry
 
