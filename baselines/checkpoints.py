@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,21 @@ from baselines.predictor import ModelError
 
 States = dict[str, dict[str, Tensor]]
 
-# Relatives of our models, to name what somebody took for one of them.
-_OTHERS = {"MRAA": ("region_predictor.",), "face-vid2vid": ("he_estimator.",), "DaGAN": ("generator.AttnModule.",)}
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """states: network to its state dict. config: None where the file does not say. facts: how it was trained."""
+    """states: network to its state dict. config: None where the file does not say. facts: how it was trained.
+
+    model: name of the model that the file was saved as, None where it does not say.
+    """
 
     path: Path
     states: States
     config: dict[str, Any] | None
     facts: dict[str, Any]
+    model: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -64,8 +66,8 @@ def save_sample(
     os.replace(temporary, path)
 
 
-def load_sample(path: Path) -> tuple[dict[str, Any] | None, States, dict[str, Any]]:
-    """(config, network to state dict, facts) of a safetensors file. Raises ModelError where it cannot be read."""
+def load_sample(path: Path) -> Checkpoint:
+    """A safetensors file, of `save_sample` or of others. Raises ModelError where it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -78,7 +80,7 @@ def load_sample(path: Path) -> tuple[dict[str, Any] | None, States, dict[str, An
     for key, value in flat.items():
         network, _, rest = key.partition(".")
         states.setdefault(network, {})[rest] = value
-    return config, states, facts
+    return Checkpoint(path, states, config, facts, metadata.get("model"))
 
 
 def load_official(path: Path) -> States:
@@ -86,6 +88,11 @@ def load_official(path: Path) -> States:
 
     Raises ModelError for a file that is damaged, is no checkpoint, or would have to run code to be loaded.
     """
+    content = _torch_load(path)
+    return {name: _plain(value) for name, value in content.items() if isinstance(name, str) and _is_state_dict(value)}
+
+
+def _torch_load(path: Path) -> Mapping[Any, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
@@ -101,26 +108,42 @@ def load_official(path: Path) -> States:
         raise ModelError(f"{path} is truncated, damaged or no checkpoint: {reason}") from None
     if not isinstance(content, Mapping):
         raise ModelError(f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name")
-    return {name: _plain(value) for name, value in content.items() if isinstance(name, str) and _is_state_dict(value)}
+    return content
 
 
-def load(path: Path) -> Checkpoint:
-    """Read a checkpoint of either kind.
+def load_flat(path: Path) -> dict[str, Tensor]:
+    """The one state dict that a file holds, bare or under ``state_dict``; what is no tensor is left. See above."""
+    content = _torch_load(path)
+    content = content.get("state_dict", content)
+    flat = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    if not flat:
+        raise ModelError(f"{path} holds no tensors by name")
+    return _plain(flat)
+
+
+def load(path: Path, about: Card | None = None) -> Checkpoint:
+    """Read a checkpoint of either kind; with a card, also the networks that lie in files of their own beside it.
 
     A network of other widths than the official one has its configuration in the file (our own kind) or beside it, as
     ``<file name>.json``.
     """
     if path.name.endswith(".safetensors"):
-        config, states, facts = load_sample(path)
+        checkpoint = load_sample(path)
     else:
-        config, states, facts = None, load_official(path), {}
+        checkpoint = Checkpoint(path, load_official(path), None, {})
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
         try:
-            config = json.loads(beside.read_text(encoding="utf-8"))
+            checkpoint = replace(checkpoint, config=json.loads(beside.read_text(encoding="utf-8")))
         except ValueError as error:
             raise ModelError(f"{beside} is no JSON: {_one_line(error)}") from None
-    return Checkpoint(path, states, config, facts)
+    if about is None:
+        return checkpoint
+    states = {about.renamed.get(name, name): state for name, state in checkpoint.states.items()}
+    for network, file in about.companions.items():
+        if network not in states and (path.parent / file).is_file():
+            states[network] = load_flat(path.parent / file)
+    return replace(checkpoint, states=states)
 
 
 def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
@@ -129,13 +152,13 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
     Parts of the checkpoint that are not parts of the network (a discriminator) are left. Raises ModelError, saying
     which keys differ and what the file looks like, unless all keys and shapes agree.
     """
-    parts = {name: part for name, part in network.named_children() if name in card.networks + card.optional_networks}
+    parts = {name: part for name, part in network.named_children() if name in card.parts}
     own = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
     given = {
         f"{name}.{key}": value
         for name, state in checkpoint.states.items()
         for key, value in state.items()
-        if name in card.networks + card.optional_networks
+        if name in card.parts
     }
     # Batch norm did not count its batches before torch 0.4.1; the count has no effect on evaluation.
     missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
@@ -159,15 +182,23 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
 def looks_like(states: States) -> str | None:
     """Title of the model whose checkpoint this is, as far as the names of its tensors tell."""
     keys = [f"{name}.{key}" for name, state in states.items() for key in state]
-    marks = _OTHERS | {card(name).title: card(name).marks for name in MODELS}  # in this order: DaGAN has FOMM's marks
-    for title, beginnings in marks.items():
-        if all(any(key.startswith(mark) for key in keys) for mark in beginnings):
-            return title
+    known = [card(name) for name in MODELS]
+    # A relative has its ancestor's marks and more: the one with the most marks is meant.
+    for about in sorted(known, key=lambda about: (-len(about.marks), about.of is not None)):
+        if about.marks and all(any(key.startswith(mark) for key in keys) for mark in about.marks):
+            return about.title
     return None
 
 
+def saved_as(checkpoint: Checkpoint) -> str | None:
+    """Title of the model whose checkpoint this is: as the file says, else as its tensors tell."""
+    if checkpoint.model is None:
+        return looks_like(checkpoint.states)
+    return card(checkpoint.model).title if checkpoint.model in MODELS else checkpoint.model
+
+
 def _look(checkpoint: Checkpoint, card: Card) -> str:
-    title = looks_like(checkpoint.states)
+    title = saved_as(checkpoint)
     if title is None:
         return " (it holds no network known here)"
     return f" (a {title} network of another size)" if title == card.title else f" (it looks like a {title} checkpoint)"

@@ -16,6 +16,8 @@ from baselines.card import Card, card, find_weights
 from baselines.checkpoints import Checkpoint, States
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 
+_UNTRAINED_SEED = 0
+
 
 class NetworkPredictor(Predictor):
     """A network of this package with a checkpoint, in float32 and evaluation mode.
@@ -27,60 +29,69 @@ class NetworkPredictor(Predictor):
 
     options: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, sample: bool, options: Mapping[str, str]):
-        self.card = type(self).about()
-        self.name = self.card.name
-        self.motion_modes = self.card.motion_modes
-        self.checkpoint_facts = checkpoint.facts
-        self.weights_file, self.weights_sha256, self.sample_weights = checkpoint.path, checkpoint.sha256, sample
-        self.device = device
-        config = checkpoint.config or self.infer_config(checkpoint)
+    def __init__(
+        self,
+        about: Card,
+        checkpoint: Checkpoint | None,
+        device: torch.device,
+        sample: bool = False,
+        options: Mapping[str, str] | None = None,
+    ):
+        """checkpoint: None for random weights, always the same ones."""
+        self.card, self.name, self.motion_modes = about, about.name, about.motion_modes
+        self.checkpoint, self.sample_weights, self.device = checkpoint, sample, device
+        if checkpoint is None:
+            config = copy.deepcopy(about.config)
+        elif checkpoint.config and checkpoints.saved_as(checkpoint) not in (None, about.title):
+            raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}")
+        else:
+            config = checkpoint.config or self.infer_config(about, checkpoint)
         self.frame_size = int(config.get("frame_size", 256))
         try:
-            with torch.device("meta"):  # the checkpoint's tensors take the places: no time goes into random ones
-                self.network = self.build(config, options)
+            if checkpoint is None:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(_UNTRAINED_SEED)
+                    self.network = self.build(config, options or {})
+            else:
+                with torch.device("meta"):  # the checkpoint's tensors take the places: no time goes into random ones
+                    self.network = self.build(config, options or {})
         except (KeyError, TypeError) as error:
+            if checkpoint is None:
+                raise
             raise ModelError(
-                f"{checkpoint.path} {_look(checkpoint)}, asked for as {self.card.title}: its configuration does not "
+                f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: its configuration does not "
                 f"fit: {error}"
             ) from None
-        checkpoints.fill(self.network, checkpoint, self.card)
+        if checkpoint is not None:
+            checkpoints.fill(self.network, checkpoint, about)
         self.network.eval().requires_grad_(False).to(device)
 
     @classmethod
-    def about(cls) -> Card:
-        """The model's card, named as its package."""
-        return card(cls.__module__.split(".")[-2])
-
-    @classmethod
     def load(
-        cls, *, weights: Path | None, device: torch.device, options: Mapping[str, str] | None = None
+        cls, name: str, *, weights: Path | None, device: torch.device, options: Mapping[str, str] | None = None
     ) -> NetworkPredictor:
         """With the checkpoint in the weights folder, else with the sample checkpoint. Raises ModelError."""
-        about, options = cls.about(), dict(options or {})
+        about, options = card(name), dict(options or {})
         chosen = options.pop("weights", None)
         unknown = sorted(options.keys() - set(cls.options))
         if unknown:
             known = ", ".join(("weights", *cls.options))
-            raise ModelError(f"{about.name} has no option {', '.join(unknown)}; it has: {known}")
+            raise ModelError(f"{name} has no option {', '.join(unknown)}; it has: {known}")
+        if chosen == "untrained":
+            return cls(about, None, device, options=options)
         file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
         if chosen and not file.is_file():
-            raise ModelError(f"{about.name}: weights={chosen}: no such file")
+            raise ModelError(f"{name}: weights={chosen}: no such file")
         sample = file is None
         if sample:
             file = about.sample
             if not file.is_file():
-                place = f"{weights / about.name}" if weights else "a weights folder (--weights)"
-                raise ModelError(
-                    f"{about.name} has no weights: put {' or '.join(about.files)} of github.com/{about.repository} "
-                    f"into {place}"
-                )
-        return cls(checkpoints.load(file), device, sample, options)
+                raise ModelError(f"{name} has no weights: {_advice(about, weights)}")
+        return cls(about, checkpoints.load(file, about), device, sample, options)
 
     @classmethod
-    def infer_config(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+    def infer_config(cls, about: Card, checkpoint: Checkpoint) -> dict[str, Any]:
         """The official configuration, with what the tensors say of it. Raises ModelError for another network's."""
-        about = cls.about()
         config = copy.deepcopy(about.config)
         try:
             cls.read_shapes(config, checkpoint.states)
@@ -145,12 +156,14 @@ class NetworkPredictor(Predictor):
     def describe(self) -> dict[str, Any]:
         return {
             "model": self.card.title,
+            "variant_of": self.card.of,
             "sample_weights": self.sample_weights,
-            "weights_file": self.weights_file.name,
-            "weights_sha256": self.weights_sha256,
+            "untrained": self.checkpoint is None,
+            "weights_file": self.checkpoint and self.checkpoint.path.name,
+            "weights_sha256": self.checkpoint and self.checkpoint.sha256,
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "frame_size": self.frame_size,
-            "training": self.checkpoint_facts,
+            "training": self.checkpoint.facts if self.checkpoint else {},
             "conventions": {"precision": "float32", **self.conventions()},
         }
 
@@ -164,8 +177,16 @@ def with_failures(frames: Tensor, *points: Tensor) -> Tensor:
     return torch.where(bad[:, None, None, None], torch.nan, frames)
 
 
+def _advice(about: Card, weights: Path | None) -> str:
+    untrained = f"or take random ones, {about.name}?weights=untrained"
+    if not about.files:
+        return f"nobody publishes a checkpoint of it; give one that you trained, {about.name}?weights=FILE, {untrained}"
+    place = f"{weights / about.package}" if weights else "a weights folder (--weights)"
+    return f"put {' or '.join(about.files)} of github.com/{about.repository} into {place}, {untrained}"
+
+
 def _look(checkpoint: Checkpoint) -> str:
-    title = checkpoints.looks_like(checkpoint.states)
+    title = checkpoints.saved_as(checkpoint)
     return f"looks like a {title} checkpoint" if title else "holds no network known here"
 
 

@@ -1,8 +1,9 @@
-"""Every model by its name: the networks here, the bounds, frames or programs from outside, installed plug-ins."""
+"""Every model by its name: networks, their variants, bounds, frames or programs from outside, plug-ins."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from baselines.bounds import ALL_MODES, CopySource, CopyTarget
-from baselines.card import MODELS, card, find_weights, official_files
+from baselines.card import MODELS, card, find_weights, official_files, unavailable
 from baselines.predictor import ModelError, MotionMode, Predictor
 
 if TYPE_CHECKING:
@@ -27,11 +28,14 @@ OUTSIDE = ("frames:DIR", "cmd:COMMAND")
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One line of `bench list models`. weights: in words, what would be loaded now."""
+    """One line of `bench list models`. weights: in words, what would be loaded now.
+
+    A "table" is a system that cannot be run, only looked up in the published tables.
+    """
 
     name: str
     summary: str
-    kind: Literal["network", "bound", "outside", "plug-in"]
+    kind: Literal["network", "variant", "table", "bound", "outside", "plug-in"]
     motion_modes: tuple[MotionMode, ...]
     weights: str
 
@@ -39,7 +43,8 @@ class ModelInfo:
 def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
     """The predictor of a spec: ``NAME``, ``NAME?option=value&…``, ``frames:DIR`` or ``cmd:COMMAND``.
 
-    Options of the networks: ``weights=FILE`` in place of what the folder `weights` has; FOMM's ``align_corners=true``.
+    Options of the networks: ``weights=FILE`` in place of what the folder `weights` has, ``weights=untrained`` for
+    random weights; a model's own (FOMM's ``align_corners=true``, face-vid2vid's ``yaw=20``).
     Options of a plug-in are handed to it as text. Raises ModelError where there is no such model, or no loading it.
     """
     kind, colon, rest = spec.partition(":")
@@ -57,11 +62,17 @@ def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
             raise ModelError(f"{name} takes no options")
         return BOUNDS[name]()
     if name in MODELS:
-        return network_class(name).load(weights=weights, device=device, options=options)
+        return network_class(name).load(name, weights=weights, device=device, options=options)
+    if name in unavailable():
+        about = unavailable()[name]
+        raise ModelError(
+            f"{about['title']} cannot be run: {about['reason']}. Its rows are in the published tables (bench tables); "
+            "frames that you have of it are measured with frames:DIR"
+        )
     plugins = _plugins()
     if name in plugins:
         return _load_plugin(plugins[name], weights, device, options)
-    known = [*MODELS, *BOUNDS, *plugins]
+    known = [*MODELS, *BOUNDS, *plugins, *unavailable()]
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known, *OUTSIDE])}"
     raise ModelError(f"no model is called {name}; {hint}")
@@ -72,7 +83,10 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     infos = []
     for name in MODELS:
         about = card(name)
-        infos.append(ModelInfo(name, about.summary, "network", about.motion_modes, _weights_in_words(name, weights)))
+        kind = "network" if about.of is None else "variant"
+        infos.append(ModelInfo(name, about.summary, kind, about.motion_modes, _weights_in_words(name, weights)))
+    for name, about in unavailable().items():
+        infos.append(ModelInfo(name, about["summary"], "table", (), f"published tables only: {about['reason']}"))
     for name, bound in BOUNDS.items():
         infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "none needed"))
     infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", ALL_MODES, "none needed"))
@@ -89,17 +103,8 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
 
 def network_class(name: str) -> type[NetworkPredictor]:
     """The predictor of one of `MODELS`; imports only this one."""
-    if name == "fomm":
-        from baselines.fomm.predictor import FommPredictor
-
-        return FommPredictor
-    if name == "tpsm":
-        from baselines.tpsm.predictor import TpsmPredictor
-
-        return TpsmPredictor
-    from baselines.mcnet.predictor import McnetPredictor
-
-    return McnetPredictor
+    module, _, attribute = card(name).predictor.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _plugins() -> dict[str, EntryPoint]:
@@ -138,7 +143,9 @@ def _weights_in_words(name: str, weights: Path | None) -> str:
         return str(error)
     if found:
         return str(found)
-    return "sample weights" if card(name).sample.is_file() else f"none; needs {' or '.join(card(name).files)}"
+    if card(name).sample.is_file():
+        return "sample weights"
+    return f"none; needs {' or '.join(card(name).files)}" if card(name).files else "none; to be trained"
 
 
 def _first_line(target: object) -> str:

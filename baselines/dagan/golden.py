@@ -76,7 +76,14 @@ def _detect(net: DaGAN, image: Tensor, depth: Tensor, name: str, record: Record)
 
 
 def _mode(
-    net: DaGAN, mode: str, image: Tensor, source: Keypoints, driving: Keypoints, depth: Tensor, case: Case, record: Record
+    net: DaGAN,
+    mode: str,
+    image: Tensor,
+    source: Keypoints,
+    driving: Keypoints,
+    depth: Tensor,
+    case: Case,
+    record: Record,
 ) -> None:
     generator = net.generator
     attention = generator.AttnModule

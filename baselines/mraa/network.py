@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.blocks.avd import AVDNetwork
-from baselines.blocks.dense_motion import DenseMotionNetwork, Motion
 from baselines.blocks.conv import batch_norm
+from baselines.blocks.dense_motion import DenseMotionNetwork, Motion
 from baselines.blocks.generator import ImageGenerator
 from baselines.blocks.grid import background_motion, coordinate_grid, resize, resize_flow, warp
 from baselines.blocks.hourglass import HourglassEncoder
@@ -54,9 +54,7 @@ def region_heatmaps(regions: Regions, height: int, width: int) -> Tensor:
     return torch.exp(-0.5 * (torch.einsum("nkij,nkhwj->nkhwi", precision, offset) * offset).sum(-1))
 
 
-def region_motions(
-    source: Regions, driving: Regions, background: Tensor | None, height: int, width: int
-) -> Tensor:
+def region_motions(source: Regions, driving: Regions, background: Tensor | None, height: int, width: int) -> Tensor:
     """``(N, K+1, height, width, 2)`` source coordinates: the background's, then per region A_S A_D^-1 (z - c_D) + c_S.
 
     Principal axes have no sign of their own: each map is multiplied by the sign of its first entry, so that none turns
@@ -118,7 +116,9 @@ class MRAA(nn.Module):
         switches |= {"estimate_occlusion_map", "bg_type"}
         generator = _without(config["generator_params"], switches)
         generator["pixelwise_flow_predictor_params"] = _without(generator["pixelwise_flow_predictor_params"], switches)
-        self.region_predictor = RegionPredictor(count, channels, **_without(config["region_predictor_params"], switches))
+        self.region_predictor = RegionPredictor(
+            count, channels, **_without(config["region_predictor_params"], switches)
+        )
         self.generator = SkipGenerator(count, channels, **generator)
         background, avd = config.get("bg_predictor_params"), config.get("avd_network_params")
         self.bg_predictor = BackgroundPredictor(channels, **_without(background, switches)) if background else None

@@ -44,9 +44,7 @@ class FirstOrderTrainee(Trainee):
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
         self.network = self.build()
-        self.networks = nn.ModuleDict(
-            {"kp_detector": self.network.kp_detector, "generator": self.network.generator}
-        )
+        self.networks = nn.ModuleDict({"kp_detector": self.network.kp_detector, "generator": self.network.generator})
         self.motion = self.network.generator.dense_motion_network
         if self.bf16:
             # The generator runs under autocast as a whole; its motion part is exempt but for the convolutions.

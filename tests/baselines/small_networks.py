@@ -10,10 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.card import merged
+from baselines.dagan.network import DaGAN
 from baselines.fomm.network import FOMM
+from baselines.fv2v.network import FaceVid2Vid
 from baselines.mcnet.network import MCNet
+from baselines.mraa.network import MRAA
 from baselines.predictor import PairBatch
 from baselines.tpsm.network import TPSM
+from baselines.x2face.network import X2Face
 
 HOURGLASS = {"block_expansion": 4, "max_features": 16, "num_blocks": 3, "scale_factor": 0.25}
 FIRST_ORDER = {
@@ -34,8 +39,62 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "dense_motion_params": HOURGLASS,
         "avd_network_params": {"id_bottle_size": 8, "pose_bottle_size": 8},
     },
+    "mraa": {
+        "num_regions": 4,
+        "num_channels": 3,
+        "bg_predictor_params": {"block_expansion": 4, "max_features": 16, "num_blocks": 3},
+        "region_predictor_params": {"temperature": 0.1, **HOURGLASS},
+        "generator_params": {
+            "block_expansion": 8,
+            "max_features": 16,
+            "num_down_blocks": 2,
+            "num_bottleneck_blocks": 1,
+            "pixelwise_flow_predictor_params": HOURGLASS,
+        },
+        "avd_network_params": {"id_bottle_size": 8, "pose_bottle_size": 8},
+    },
+    "dagan": {
+        **FIRST_ORDER,
+        "generator_params": {**GENERATOR, "num_down_blocks": 2, "num_bottleneck_blocks": 1},
+        "command_line": {"generator": "DepthAwareGenerator"},
+        "depth_params": {"width": 4, "widths": [4, 4, 4, 8, 8]},
+    },
+    "fv2v": {
+        "common_params": {"num_kp": 5, "image_channel": 3, "feature_channel": 4},
+        "kp_detector_params": {
+            "temperature": 0.1,
+            "block_expansion": 4,
+            "max_features": 16,
+            "scale_factor": 0.25,
+            "num_blocks": 3,
+            "reshape_channel": 32,
+            "reshape_depth": 4,
+        },
+        "he_estimator_params": {"block_expansion": 4, "num_bins": 66},
+        "generator_params": {
+            "block_expansion": 8,
+            "max_features": 16,
+            "num_down_blocks": 2,
+            "reshape_depth": 4,
+            "num_resblocks": 1,
+            "dense_motion_params": {
+                "block_expansion": 4,
+                "max_features": 8,
+                "num_blocks": 3,
+                "reshape_depth": 4,
+                "compress": 2,
+            },
+        },
+        "beta_axes": False,
+    },
+    "x2face": {"inner_nc": 16, "embedding_nc": 16, "levels": 8, "ngf": 4, "pose": True},
 }
-CLASSES = {"fomm": FOMM, "mcnet": MCNet, "tpsm": TPSM}
+SPADE = {"generator_params": {"spade_width": 16}}
+CONFIGS["dagan-spade"] = merged(CONFIGS["dagan"], SPADE | {"command_line": {"generator": "SPADEDepthAwareGenerator"}})
+CONFIGS["fv2v-spade"] = merged(CONFIGS["fv2v"], {"generator_params": {"spade_width": 16, "spade": True}})
+CLASSES = {"fomm": FOMM, "mcnet": MCNet, "tpsm": TPSM, "mraa": MRAA, "x2face": X2Face}
+CLASSES |= {"dagan": DaGAN, "dagan-spade": DaGAN, "fv2v": FaceVid2Vid, "fv2v-spade": FaceVid2Vid}
+ALL = tuple(CONFIGS)
 
 
 def small(model: str) -> tuple[dict[str, Any], nn.Module]:
@@ -44,20 +103,50 @@ def small(model: str) -> tuple[dict[str, Any], nn.Module]:
     config = copy.deepcopy(CONFIGS[model])
     network = CLASSES[model](config)
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = None
     with torch.no_grad():
-        images = batch(4).source
         network.train()
-        network.detect(images)
-        if model != "tpsm":
-            network.kp_detector.kp.weight.mul_(8)  # peaks, so that keypoints are spread
-            network.kp_detector.jacobian.weight.normal_(0, 0.02)
+        _see(model, network)
+        _sharpen(model, network)
     if model == "fomm":
         network.generator.final.weight.data.mul_(20)  # contrast
     if model == "mcnet":
         network.generator.mbUnit.styleconv.weight.data.fill_(0.8)  # noise has an effect
     return config, network.eval()
+
+
+def _sharpen(model: str, network: nn.Module) -> None:
+    """Peaks, so that keypoints are spread; jacobians that follow the image."""
+    if model in ("fomm", "mcnet", "dagan", "dagan-spade"):
+        network.kp_detector.kp.weight.mul_(8)
+        network.kp_detector.jacobian.weight.normal_(0, 0.02)
+    elif model == "mraa":
+        network.region_predictor.regions.weight.mul_(1.5)
+    elif model.startswith("fv2v"):
+        network.kp_detector.kp.weight.mul_(5)
+        for head in ("fc_yaw", "fc_pitch", "fc_roll"):
+            getattr(network.he_estimator, head).weight.mul_(2)
+        for head in ("fc_t", "fc_exp"):
+            getattr(network.he_estimator, head).weight.mul_(0.3)
+    elif model == "x2face":
+        network.model.pix2pixUnwrapped.netG.model.up[2].weight.mul_(0.2)
+
+
+def _see(model: str, network: nn.Module) -> None:
+    pairs = batch(4)
+    if model == "x2face":
+        network.generate(pairs.source, pairs.driving)
+    elif model.startswith("fv2v"):
+        points = [
+            network.place(network.canonical(pairs.source), network.pose(x)) for x in (pairs.source, pairs.driving)
+        ]
+        network.generate(pairs.source, *points)
+    elif model in ("mraa", "dagan", "dagan-spade"):
+        points = [network.detect(x) for x in (pairs.source, pairs.driving)]
+        network.generate(pairs.source, *points)
+    else:
+        network.detect(pairs.source)
 
 
 def official_content(network: nn.Module, prefix: str = "module.") -> dict[str, Any]:

@@ -85,9 +85,7 @@ def test_non_finite_losses_change_no_weight_and_end_the_run(clips: Path, tmp_pat
     parameters = dict(run.trainee.networks.named_parameters())
     before = {name: value.clone() for name, value in parameters.items()}
     losses = type(run.trainee).losses
-    monkeypatch.setattr(
-        type(run.trainee), "losses", lambda *a: {k: v * float("nan") for k, v in losses(*a).items()}
-    )
+    monkeypatch.setattr(type(run.trainee), "losses", lambda *a: {k: v * float("nan") for k, v in losses(*a).items()})
     run.advance()
     assert run.skipped == 1
     assert all(torch.equal(before[name], value) for name, value in parameters.items())

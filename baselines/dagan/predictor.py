@@ -1,0 +1,40 @@
+"""DaGAN behind the predictor interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from baselines.checkpoints import States
+from baselines.dagan.network import DaGAN
+from baselines.fomm.predictor import driving_keypoints, read_keypoint_count
+from baselines.network_predictor import NetworkPredictor, with_failures
+from baselines.predictor import MotionMode, PairBatch
+
+
+class DaganPredictor(NetworkPredictor):
+    """The depth network's two files lie beside the checkpoint; the depth of every frame is computed."""
+
+    network: DaGAN
+
+    @classmethod
+    def read_shapes(cls, config: dict[str, Any], states: States) -> None:
+        read_keypoint_count(config, states)
+        for network in ("depth_encoder", "depth_decoder"):
+            if network not in states:
+                raise KeyError(f"{network} (the file {'encoder' if 'enc' in network else 'depth'}.pth beside it)")
+
+    def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> DaGAN:
+        return DaGAN(config)
+
+    def conventions(self) -> dict[str, Any]:
+        return {"align_corners": False, "depth": "disparity of the frozen depth network, not normalised"}
+
+    def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        depth = self.network.depth(batch.source)
+        source = self.network.detect(batch.source, depth)
+        driving = driving_keypoints(self.network, source, batch, mode)
+        frame, _ = self.network.generate(batch.source, source, driving, depth)
+        return with_failures(frame, source.value, driving.value, driving.jacobian)

@@ -1,0 +1,72 @@
+"""face-vid2vid behind the predictor interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from baselines.blocks.relative import movement_scale, relative_points
+from baselines.checkpoints import States
+from baselines.fv2v.network import FaceVid2Vid
+from baselines.fv2v.pose import ANGLES
+from baselines.network_predictor import NetworkPredictor, with_failures
+from baselines.predictor import ModelError, MotionMode, PairBatch
+
+
+class Fv2vPredictor(NetworkPredictor):
+    """Options ``yaw``, ``pitch``, ``roll``: degrees in the place of the driving frame's (free view).
+
+    ``axes``: ``beta`` for the earlier "beta" checkpoints, which turn about other axes; they are recognised by their
+    lack of a downsampling kernel. ``standard`` for all others.
+    """
+
+    options = (*ANGLES, "axes")
+    network: FaceVid2Vid
+
+    @classmethod
+    def read_shapes(cls, config: dict[str, Any], states: States) -> None:
+        detector = states.get("kp_detector", {})
+        if "kp.weight" not in detector:
+            raise KeyError("kp_detector.kp.weight")
+        if "he_estimator" not in states:
+            raise KeyError("he_estimator")
+        config["common_params"]["num_kp"] = len(detector["kp.weight"])
+        if "down.weight" not in detector:
+            config["kp_detector_params"]["scale_factor"] = 1
+            config["beta_axes"] = True
+
+    def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> FaceVid2Vid:
+        self.angles = {name: self._degrees(name, options[name]) for name in ANGLES if name in options}
+        network = FaceVid2Vid(config)
+        axes = options.get("axes")
+        if axes not in (None, "beta", "standard"):
+            raise ModelError(f"{self.name}: axes is beta or standard, not {axes}")
+        network.beta_axes = axes == "beta" if axes else network.beta_axes
+        self.axes = "beta" if network.beta_axes else "standard"
+        return network
+
+    def _degrees(self, name: str, text: str) -> float:
+        try:
+            angle = float(text)
+        except ValueError:
+            angle = float("nan")
+        if not -180 <= angle <= 180:
+            raise ModelError(f"{self.name}: {name} is an angle in degrees between -180 and 180, not {text}")
+        return angle
+
+    def conventions(self) -> dict[str, Any]:
+        return {"align_corners": False, "axes": self.axes, "free_view": self.angles}
+
+    def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        network = self.network
+        canonical = network.canonical(batch.source)
+        source = network.place(canonical, network.pose(batch.source))
+        target = driving = network.place(canonical, network.pose(batch.driving).turned(self.angles))
+        if mode != "absolute":
+            anchor = network.place(canonical, network.pose(batch.anchor))  # always in its own pose, as released
+            scale = movement_scale(source, anchor) if mode == "relative-adapt" else 1.0
+            target = relative_points(source, driving, anchor, scale)
+        frame, _ = network.generate(batch.source, source, target)
+        return with_failures(frame, source, target)
