@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,9 +70,9 @@ def animate(settings: AnimateSettings, console: Console) -> int:
             known = ", ".join(predictor.motion_modes)
             raise ModelError(f"{settings.model} has no motion mode {mode}; it has: {known}")
         predictor.expect([pair_name(number) for number in range(count)])
-        sample = bool(predictor.describe().get("sample_weights"))
-        if sample:
-            line = f"SAMPLE WEIGHTS ({settings.model}): the video says nothing about the published model"
+        weights = _weights_note(predictor.describe())
+        if weights:
+            line = f"{weights} ({settings.model}): the video says nothing about the published model"
             _say(console, line, "bold yellow")
         size = predictor.frame_size or SIZE
         view = View(driving, settings.crop, size, settings.driving)
@@ -82,7 +83,14 @@ def animate(settings: AnimateSettings, console: Console) -> int:
             _say(console, f"relative motion starts from driving frame {anchor}")
         source, start = as_tensor([source], settings.device), as_tensor([view.frame(anchor)], settings.device)
         scene = Scene(predictor, mode, source, view, start, settings.device, settings.seed)
-        return _film(settings, scene, count, sample, console)
+        return _film(settings, scene, count, weights, console)
+
+
+def _weights_note(facts: Mapping[str, Any]) -> str:
+    """What must be said of a model's weights, by its `describe`."""
+    if facts.get("untrained"):
+        return "UNTRAINED WEIGHTS"
+    return "SAMPLE WEIGHTS" if facts.get("sample_weights") else ""
 
 
 def _best(source: np.ndarray, view: View, count: int) -> int:
@@ -92,7 +100,7 @@ def _best(source: np.ndarray, view: View, count: int) -> int:
     return nearest(as_bytes(source), ((number, as_bytes(frame)) for number, frame in readable), Dlib68())
 
 
-def _film(settings: AnimateSettings, scene: Scene, count: int, sample: bool, console: Console) -> int:
+def _film(settings: AnimateSettings, scene: Scene, count: int, weights: str, console: Console) -> int:
     """Decode, predict, encode, batch by batch; the next batch is decoded while this one is worked on."""
     driving, size = scene.view.driving, scene.view.size
     times, width = [*driving.times, driving.end], size * (3 if settings.side_by_side else 1)
@@ -120,7 +128,7 @@ def _film(settings: AnimateSettings, scene: Scene, count: int, sample: bool, con
     _say(
         console,
         f"{file}: {count} frames, {length:.2f} s, {width}x{size}, {writer.sound}, motion mode {scene.mode}"
-        f"{', SAMPLE WEIGHTS' if sample else ''}; {count / seconds:.3g} frames a second, the model alone "
+        f"{weights and f', {weights}'}; {count / seconds:.3g} frames a second, the model alone "
         f"{count / tally.model_seconds:.3g}",
     )
     _tell_failures(tally, console)

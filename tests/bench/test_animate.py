@@ -200,6 +200,12 @@ def test_a_network_side_by_side(animate, folder):
         assert float(audio.duration * audio.time_base) == pytest.approx(0.12, abs=0.025)
 
 
+def test_untrained_weights_are_told(animate, folder):
+    asked = ["--source", "photo.png", "--driving", "photo.png", "--out", "out.mp4"]
+    code, text = animate("--model", "fomm?weights=untrained", *asked)
+    assert code == 0 and "absolute, UNTRAINED WEIGHTS;" in text and "SAMPLE" not in text, text
+
+
 def test_the_anchor_is_handed_over_and_missing_frames_are_grey(animate, folder, program):
     driving = make_video(folder / "driving.mp4", "mp4")
     model = program("if row['pair'] != '0000001': " + COPY.format(role="anchor"))
