@@ -13,7 +13,7 @@ from typing import Any
 from baselines.predictor import ModelError, MotionMode
 
 HERE = Path(__file__).parent
-SYSTEMS = ("fomm", "mraa", "x2face", "tpsm", "fv2v", "dagan", "mcnet")
+SYSTEMS = ("fomm", "mraa", "x2face", "tpsm", "fv2v", "dagan", "mcnet", "ostnet")
 SUFFIXES = (".pth.tar", ".pth", ".safetensors")
 
 
@@ -25,7 +25,8 @@ class Card:
     networks: top-level keys that it must have; optional_networks: that it may have. companions: networks that lie in
     files of their own, beside the checkpoint. renamed: top-level keys of the checkpoint that are called otherwise here.
     marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognise a file by.
-    config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies.
+    config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies;
+    changes: in which parts of its configuration.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Card:
     companions: dict[str, str] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     of: str | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sample(self) -> Path:
@@ -80,7 +82,11 @@ def card(name: str) -> Card:
     values = {"files": [], "repository": "", "licence": "", **changes}
     values["config"] = merged(base.config, changes.get("config", {}))
     inherited = {key: getattr(base, key) for key in Card.__dataclass_fields__ if key not in values}
-    return Card(**inherited | _tuples(values) | {"name": name, "package": package, "of": base.name})
+    return Card(
+        **inherited
+        | _tuples(values)
+        | {"name": name, "package": package, "of": base.name, "changes": changes.get("config", {})}
+    )
 
 
 def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,13 +18,14 @@ class Motion:
     """What the dense motion network says, at its own size ``(h, w)``, a quarter of the frame in the official networks.
 
     flow: ``(N, h, w, 2)`` source coordinates for every driving position.
-    occlusion: ``(N, 1, h, w)`` in (0, 1); 0 where the source shows nothing of use.
+    occlusion: ``(N, 1, h, w)`` in (0, 1); 0 where the source shows nothing of use; None from a network that does not
+    estimate it.
     mask: ``(N, K+1, h, w)``, sums to 1 over the motions, background first.
     hourglass_input: ``(N, (K+1)*4, h, w)``, per motion a heatmap difference and the source warped by it.
     """
 
     flow: Tensor
-    occlusion: Tensor
+    occlusion: Tensor | None
     mask: Tensor
     hourglass_input: Tensor
 
@@ -59,11 +60,12 @@ class DenseMotionNetwork(nn.Module):
         num_blocks: int = 5,
         scale_factor: float = 0.25,
         align_corners: bool = False,
+        estimate_occlusion: bool = True,
     ):
         super().__init__()
         self.hourglass = Hourglass(block_expansion, (num_kp + 1) * (num_channels + 1), num_blocks, max_features)
         self.mask = nn.Conv2d(self.hourglass.out_features, num_kp + 1, kernel_size=7, padding=3)
-        self.occlusion = nn.Conv2d(self.hourglass.out_features, 1, kernel_size=7, padding=3)
+        self.occlusion = nn.Conv2d(self.hourglass.out_features, 1, 7, padding=3) if estimate_occlusion else None
         self.down = AntiAliasDownsample(num_channels, scale_factor)
         self.align_corners = align_corners
 
@@ -88,4 +90,5 @@ class DenseMotionNetwork(nn.Module):
         feature = self.hourglass(hourglass_input)
         mask = torch.softmax(self.mask(feature).float(), dim=1)
         flow = (mask[..., None] * motions).sum(1)
-        return Motion(flow, torch.sigmoid(self.occlusion(feature).float()), mask, hourglass_input)
+        occlusion = None if self.occlusion is None else torch.sigmoid(self.occlusion(feature).float())
+        return Motion(flow, occlusion, mask, hourglass_input)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,8 @@ from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock
 class ImageGenerator(nn.Module):
     """What lies around the warping (FOMM supplementary, "Generator"); a model's own forward puts it together.
 
-    motion: the model's motion network and the name that it has in the checkpoints.
+    motion: the model's motion network and the name that it has in the checkpoints. final_kernel: of the last
+    convolution.
     """
 
     def __init__(
@@ -22,6 +25,7 @@ class ImageGenerator(nn.Module):
         max_features: int = 512,
         num_down_blocks: int = 2,
         num_bottleneck_blocks: int = 6,
+        final_kernel: int = 7,
     ):
         super().__init__()
         self.add_module(*motion)
@@ -33,18 +37,21 @@ class ImageGenerator(nn.Module):
         self.bottleneck = nn.Sequential()
         for i in range(num_bottleneck_blocks):
             self.bottleneck.add_module(f"r{i}", ResBlock(self.widths[-1]))
-        self.final = nn.Conv2d(block_expansion, num_channels, kernel_size=7, padding=3)
+        self.final = nn.Conv2d(block_expansion, num_channels, kernel_size=final_kernel, padding=final_kernel // 2)
 
-    def encode(self, image: Tensor) -> list[Tensor]:
-        """Features of ``(N, 3, H, W)``, fine to coarse: `widths` channels, each half the size of the one before."""
+    def encode(self, image: Tensor, added: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Features of ``(N, 3, H, W)``, fine to coarse: `widths` channels, each half the size of the one before.
+
+        added: what is added to the input of each down block (OSTNet's scale embedding).
+        """
         features = [self.first(image)]
-        for block in self.down_blocks:
-            features.append(block(features[-1]))
+        for i, block in enumerate(self.down_blocks):
+            features.append(block(features[-1] if added is None else features[-1] + added[i]))
         return features
 
-    def decode(self, feature: Tensor) -> Tensor:
-        """The coarsest feature to the frame ``(N, 3, H, W)`` in (0, 1)."""
+    def decode(self, feature: Tensor, added: Sequence[Tensor] | None = None) -> Tensor:
+        """The coarsest feature to the frame ``(N, 3, H, W)`` in (0, 1); added: to the input of each up block."""
         feature = self.bottleneck(feature)
-        for block in self.up_blocks:
-            feature = block(feature)
+        for i, block in enumerate(self.up_blocks):
+            feature = block(feature if added is None else feature + added[i])
         return torch.sigmoid(self.final(feature))

@@ -38,7 +38,8 @@ class OcclusionAwareGenerator(ImageGenerator):
         """Warp ``(N, C, h, w)`` by the flow and hide what is occluded (FOMM Eq. 8)."""
         height, width = feature.shape[2:]
         flow = resize_flow(motion.flow, height, width, False).to(feature.dtype)
-        return warp(feature, flow, self.align_corners) * resize(motion.occlusion, height, width, False)
+        warped = warp(feature, flow, self.align_corners)
+        return warped if motion.occlusion is None else warped * resize(motion.occlusion, height, width, False)
 
 
 class FOMM(nn.Module):

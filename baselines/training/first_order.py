@@ -44,7 +44,7 @@ class FirstOrderTrainee(Trainee):
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
         self.network = self.build()
-        self.networks = nn.ModuleDict({"kp_detector": self.network.kp_detector, "generator": self.network.generator})
+        self.networks = nn.ModuleDict(self.parts())
         self.motion = self.network.generator.dense_motion_network
         if self.bf16:
             # The generator runs under autocast as a whole; its motion part is exempt but for the convolutions.
@@ -55,9 +55,14 @@ class FirstOrderTrainee(Trainee):
     def build(self) -> Any:
         return FOMM(self.config)
 
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks that are trained, by the names of the checkpoint's top level."""
+        return {"kp_detector": self.network.kp_detector, "generator": self.network.generator}
+
     def motion_convolutions(self) -> Iterator[nn.Module]:
         detector = self.network.kp_detector
-        yield from (detector.kp, detector.jacobian, self.motion.mask, self.motion.occlusion)
+        yield from (detector.kp, detector.jacobian, self.motion.mask)
+        yield from [self.motion.occlusion] if self.motion.occlusion is not None else []
         yield from (m for net in (detector, self.motion) for m in net.modules() if isinstance(m, Hourglass))
 
     def set_side(self, side: int) -> None:

@@ -65,6 +65,17 @@ def keypoint_spread(points: Tensor, threshold: float = 0.2) -> Tensor:
     return (threshold - distance).clamp_min(0).mean()
 
 
+def keypoint_hinge(points: Tensor, threshold: float = 0.1) -> Tensor:
+    """Sum over pairs i != j of max(0, threshold - |x_i - x_j|_1), mean over the batch (OSTNet Eq. 9).
+
+    The equation is printed with the opposite sign, which would draw the points together; its text says that the loss
+    prevents them "from clustering".
+    """
+    gap = (points[:, :, None] - points[:, None]).abs().sum(-1)
+    gap = gap + 2 * threshold * torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
+    return (threshold - gap).clamp_min(0).sum((1, 2)).mean()
+
+
 def memory_consistency(projected: Tensor, value: Tensor) -> Tensor:
     """Mean |de(F_proj) - F_V| of one level (MCNet Eq. 5).
 

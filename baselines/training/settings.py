@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from baselines.card import card
+
 # (side of the training frames, share of the steps, pairs in a step): coarse to fine. The motion networks work at
 # 64x64 whatever the side, so most of their learning can happen where the generator and the loss cost little.
 Stages = tuple[tuple[int, float, int], ...]
@@ -15,13 +17,15 @@ STAGES: dict[str, Stages] = {
     "fomm": ((64, 0.35, 8), (128, 0.35, 4), (256, 0.30, 2)),
     "tpsm": ((128, 0.75, 4), (256, 0.25, 2)),
     "mcnet": ((128, 0.65, 4), (256, 0.35, 2)),
+    "ostnet": ((64, 0.45, 8), (128, 0.30, 4), (256, 0.25, 2)),
+    "fomm+scale": ((128, 0.70, 4), (256, 0.30, 2)),
 }
 
 
 class TrainSettings(BaseModel):
     """Settings of one training run; every field moves the result, except `out` and the three intervals.
 
-    model: ``fomm``, ``tpsm`` or ``mcnet``.
+    model: one of `trainees.TRAINEES`, or a variant of these.
     data: folder of clips, ``<clip>/<frame>.png``; clips: which of them, all if None.
     out: folder for ``state.pt`` (to resume), ``log.csv`` and, at the end, ``<model>.safetensors``.
     stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
@@ -51,7 +55,7 @@ class TrainSettings(BaseModel):
 
     @property
     def plan(self) -> Stages:
-        return self.stages or STAGES[self.model]
+        return self.stages or STAGES.get(self.model) or STAGES[card(self.model).of]
 
     def stage(self, step: int) -> tuple[int, int]:
         """(side, batch size) of step 0 … steps-1."""

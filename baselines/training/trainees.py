@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.card import MODELS, card, merged
 from baselines.predictor import ModelError
 from baselines.training.reconstruction import Reconstruction
 from baselines.training.settings import TrainSettings
 
+TRAINEES = {
+    "fomm": "baselines.training.first_order:FirstOrderTrainee",
+    "tpsm": "baselines.training.thin_plate:ThinPlateTrainee",
+    "mcnet": "baselines.training.memory:MemoryTrainee",
+    "ostnet": "baselines.training.scale:ScaleTrainee",
+    "fomm+scale": "baselines.training.scale:FommScaleTrainee",
+}
 MOTION_SIDE = 64  # of the images that keypoints and dense motion are made from, whatever the frames' side
 
 
@@ -30,6 +39,8 @@ class Trainee(ABC):
     memory_format: torch.memory_format = torch.channels_last
 
     def __init__(self, settings: TrainSettings):
+        if settings.model in MODELS and settings.model not in TRAINEES:
+            self.config = merged(self.config, card(settings.model).changes)
         self.bf16 = settings.bf16
         self.reconstruction = Reconstruction(settings.bf16)
 
@@ -58,7 +69,7 @@ class Trainee(ABC):
         """Weighted scalar losses by name. `progress`: share of the steps that are done."""
 
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
-        """Fill the parts in `shareable` whose keys and shapes all agree with a checkpoint's; returns their names.
+        """Fill the parts in `shareable` that a checkpoint has, in the same shapes; returns their names.
 
         Blur kernels are left out: they are computed, and depend on the side of the frames.
         """
@@ -69,8 +80,8 @@ class Trainee(ABC):
             values, own = (
                 {k: v for k, v in state.items() if k != "down.weight"} for state in (values, part.state_dict())
             )
-            if values.keys() == own.keys() and all(values[k].shape == own[k].shape for k in own):
-                part.load_state_dict(values, strict=False)
+            if own and all(k in values and values[k].shape == own[k].shape for k in own):
+                part.load_state_dict({k: values[k] for k in own}, strict=False)
                 taken.append(name)
         if not taken:
             raise ModelError("the checkpoint to start from shares no network of equal shape with this model")
@@ -78,17 +89,14 @@ class Trainee(ABC):
 
 
 def trainee(settings: TrainSettings) -> Trainee:
-    """The trainee of `settings.model`, with weights drawn from the global generator. ModelError if unknown."""
-    if settings.model == "fomm":
-        from baselines.training.first_order import FirstOrderTrainee
+    """The trainee of `settings.model`, with weights drawn from the global generator. ModelError if unknown.
 
-        return FirstOrderTrainee(settings)
-    if settings.model == "mcnet":
-        from baselines.training.memory import MemoryTrainee
-
-        return MemoryTrainee(settings)
-    if settings.model == "tpsm":
-        from baselines.training.thin_plate import ThinPlateTrainee
-
-        return ThinPlateTrainee(settings)
-    raise ModelError(f"no training for model '{settings.model}': choose fomm, tpsm or mcnet")
+    A variant is trained as the model that it varies, with its changes of the configuration.
+    """
+    name = settings.model
+    about = card(name) if name in MODELS else None
+    entry = TRAINEES.get(name) or (about and TRAINEES.get(about.of or ""))
+    if not entry:
+        raise ModelError(f"no training for model '{name}': choose one of {', '.join(TRAINEES)}, or a variant of these")
+    module, _, attribute = entry.partition(":")
+    return getattr(importlib.import_module(module), attribute)(settings)

@@ -1,0 +1,104 @@
+"""OSTNet in training, and its parts on FOMM: FOMM's losses on driving frames of another scale, and rectification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from baselines.blocks.grid import coordinate_grid, warp
+from baselines.blocks.keypoints import Keypoints
+from baselines.ostnet.network import OSTNet, Rectified
+from baselines.training import losses
+from baselines.training.first_order import FOMM_CONFIG, HOURGLASS, FirstOrderTrainee
+from baselines.training.transform import ThinPlateTransform
+
+DELTA = 0.3  # appendix A
+SCALE = {"scale_params": {"code": 64, "hidden": 128, "with_distances": True, "transform": True, "embed": True}}
+# Two halvings instead of three: without skip connections every detail of a face passes the coarsest feature.
+OSTNET_CONFIG: dict[str, Any] = {
+    "common_params": FOMM_CONFIG["common_params"],
+    "kp_detector_params": FOMM_CONFIG["kp_detector_params"],
+    "generator_params": {
+        "block_expansion": 32,
+        "max_features": 96,
+        "num_down_blocks": 2,
+        "num_bottleneck_blocks": 0,
+        "final_kernel": 1,
+        "dense_motion_params": {**HOURGLASS, "estimate_occlusion": False},
+    },
+    **SCALE,
+}
+FOMM_SCALE_CONFIG: dict[str, Any] = {**FOMM_CONFIG, **SCALE}
+
+
+def squeeze(images: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """Expression-preserving augmentation of ``(N, 3, S, S)`` by factors ``(N,)`` for height and width (Sec. 3.4).
+
+    The resized frame is padded with black to a square and brought back to S x S: what was wider than high is squeezed
+    vertically, and the other way round. The protocol's own, in `protocols.augment`, also blurs as its resizes do.
+    """
+    longest = torch.maximum(alpha, beta)
+    shrink = torch.stack([beta, alpha], dim=1) / longest[:, None]
+    grid = coordinate_grid(*images.shape[2:], like=images) / shrink[:, None, None]
+    return warp(images, grid, align_corners=True)
+
+
+class ScaleTrainee(FirstOrderTrainee):
+    """OSTNet (Eqs. 6 to 10), its variants, and ``fomm+scale``: the generator decides which.
+
+    Detector, dense motion and, where all shapes agree, the generator's own blocks may start from a trained FOMM.
+    """
+
+    config = OSTNET_CONFIG
+    network: OSTNet
+    shareable = (
+        "kp_detector",
+        *(
+            f"generator.{part}"
+            for part in ("dense_motion_network", "first", "down_blocks", "bottleneck", "up_blocks", "final")
+        ),
+    )
+
+    def build(self) -> OSTNet:
+        return OSTNet(self.config)
+
+    def parts(self) -> dict[str, torch.nn.Module]:
+        own = {"scale_transformation": self.network.scale_transformation} if self.network.scale_transformation else {}
+        return super().parts() | own
+
+    def generate(self, image: Tensor, source: Keypoints, driving: Rectified) -> Tensor:
+        return super().generate(image, source, driving)
+
+    def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
+        at_source = self.network.detect(source)
+        return self.generate(source, at_source, self.network.rectify(at_source, driving))
+
+    def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        half = max(1, len(source) // 2)
+        alpha, beta = (1 - DELTA + 2 * DELTA * torch.rand(2, len(driving), generator=rng)).to(driving.device)
+        transform = ThinPlateTransform.random(half, rng).to(source.device)
+        frames = torch.cat([source, transform.frames(source[:half])])
+        points = self.network.detect(frames)
+        at_source = Keypoints(points.value[: len(source)], points.jacobian[: len(source)])
+        at_copy = Keypoints(points.value[len(source) :], points.jacobian[len(source) :])
+        rectified = self.network.rectify(at_source, squeeze(driving, alpha, beta))
+        parts = self.reconstruction(self.generate(source, at_source, rectified), driving, rng)
+        if rectified.scale is not None:
+            nearer = self.reconstruction(rectified.image, driving, rng)
+            parts |= {f"rectified_{name}": value for name, value in nearer.items()}
+        back, slope = transform.points(at_copy.value), transform.jacobians(at_copy.value)
+        return parts | {
+            "equivariance_value": 10 * losses.equivariance_points(at_source.value[:half], back),
+            # Eq. 8 speaks of keypoints; the detector's jacobians, which are FOMM's, need FOMM's term.
+            "equivariance_jacobian": 10
+            * losses.equivariance_jacobians(at_source.jacobian[:half], slope, at_copy.jacobian),
+            "keypoint_distance": 10 * losses.keypoint_hinge(at_source.value),
+        }
+
+
+class FommScaleTrainee(ScaleTrainee):
+    """``fomm+scale``: FOMM's generator, which may start as a whole from a trained FOMM (Table 5)."""
+
+    config = FOMM_SCALE_CONFIG
