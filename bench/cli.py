@@ -182,14 +182,14 @@ def doctor(weights: Weights = None) -> None:
 def main() -> None:
     """Entry point. A user's mistake is one line on the error console and exit code 2."""
     from baselines.predictor import ModelError
-    from bench.errors import UserError
+    from bench.errors import Stopped, UserError
     from protocols.errors import DataError
 
     try:
         app()
     except (UserError, DataError, ModelError) as error:
         _stop(f"error: {error}", 2)
-    except OSError as error:
+    except (OSError, Stopped) as error:
         _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1)
 
 

@@ -120,9 +120,10 @@ def _run(
         before = directory.manifest()
         if before and before["fingerprint"] != fingerprint:
             raise UserError(f"{directory.path} holds another run ({before['command']}); choose another --name")
-        if before and before["state"] == "complete":
+        samples = directory.samples(before) if before and before["state"] == "complete" else None
+        if samples is not None:
             console.print(f"{directory.path} is complete already; its report is drawn again")
-            samples, plan = pd.read_parquet(directory.path / "samples.parquet"), before
+            plan = before
         else:
             plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
             plan |= {"created": before["created"] if before else manifests.now()}
@@ -183,7 +184,10 @@ def _work(
         raise
     plan["timings"] = timings
     table = pd.concat(samples, ignore_index=True)
-    write_parquet(directory.path / "samples.parquet", table)
+    # Times differ from run to run; they lie in a file of their own, so that equal runs have equal samples.
+    write_parquet(directory.path / "seconds.parquet", table[["pair", "model", "seconds"]])
+    table = table.drop(columns="seconds")
+    plan["samples_sha256"] = directory.write_samples(table)
     _keep_pictures(directory, plan, table, resolved, settings.save_frames)
     return table
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import re
 import shutil
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,10 @@ import pyarrow
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from bench.errors import UserError
+from bench.errors import Stopped, UserError
 
 SCHEMA = 1
+_HASH = 16  # hex digits of a shard's SHA-256 in its name
 
 
 def safe_name(label: str) -> str:
@@ -31,33 +35,58 @@ class RunDirectory:
     """One run's folder.
 
     While the run goes on, each finished batch is a small parquet file (a shard) in ``work/<model>/`` with its frames
-    beside it; every file is written under another name first and then renamed, so that what has its final name
-    is whole.
+    beside it. Every file is written under another name first, flushed and then renamed. A shard's name holds the hash
+    of its content, so that one which a power cut or a bad disk has changed is computed again and never read as data.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.work = path / "work"
+        self._held: tuple[int, int] | None = None  # device and inode of the lock file while it is ours
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process. Raises UserError if it cannot be written or another run holds it."""
+        """Hold the folder for this process. Raises UserError if it cannot be written or another run holds it.
+
+        The lock is the operating system's: it ends with its process, however that ends, and leaves nothing stale.
+        """
+        file, owner = self.path / ".lock", self.path / ".lock.json"
         try:
             self.work.mkdir(parents=True, exist_ok=True)
             probe = self.work / ".probe"
             probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            raise UserError(f"cannot write to {self.path}: {error.strerror or error}") from None
-        lock = FileLock(self.path / ".lock")
-        try:
+            probe.unlink(missing_ok=True)  # another process may have been faster
+            lock = FileLock(file)
             lock.acquire(timeout=0)
         except Timeout:
-            raise UserError(f"another run is at work in {self.path}; wait for it or choose another --name") from None
+            raise UserError(
+                f"another run{_owner(owner)} is at work in {self.path}; wait for it or choose another --name"
+            ) from None
+        except OSError as error:
+            raise UserError(f"cannot write to {self.path}: {error.strerror or error}") from None
         try:
+            status = file.stat()
+            self._held = status.st_dev, status.st_ino
+            replace(owner, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+            for left in [*self.path.glob(".*.tmp"), *self.work.glob("**/.*.tmp")]:  # of a run that was killed
+                left.unlink(missing_ok=True)
             yield
         finally:
+            self._held = None
+            with suppress(OSError):
+                owner.unlink(missing_ok=True)
             lock.release()
+
+    def check(self) -> None:
+        """Raises Stopped if the folder that was locked is gone, or another one has its name."""
+        if self._held is None:
+            return
+        try:
+            status = (self.path / ".lock").stat()
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._held:
+            raise Stopped(f"the folder {self.path} has disappeared or was replaced while the run was at work in it")
 
     def manifest(self) -> dict[str, Any] | None:
         """The manifest, or None where there is none yet. Raises UserError if it is not one."""
@@ -74,22 +103,43 @@ class RunDirectory:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file into the run, whole or not at all."""
+        self.check()
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
         replace(self.path / name, text.encode("utf-8"))
 
     def shards(self, model: str) -> list[pd.DataFrame]:
-        """The finished batches of a model, unreadable ones left out (they are computed again)."""
+        """The finished batches of a model; those whose content is not what their name says are removed."""
         frames = []
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
-            try:
-                frames.append(pd.read_parquet(file))
-            except (OSError, ValueError, pyarrow.ArrowException):
+            content = file.read_bytes()
+            if file.name.split(".")[-2] == _digest(content):
+                frames.append(pd.read_parquet(io.BytesIO(content)))
+            else:
                 file.unlink(missing_ok=True)
         return frames
 
     def write_shard(self, model: str, name: str, rows: pd.DataFrame) -> None:
         """Keep a finished batch."""
-        write_parquet(self.work / safe_name(model) / f"{name}.parquet", rows)
+        self.check()
+        content = to_parquet(rows)
+        replace(self.work / safe_name(model) / f"{name}.{_digest(content)}.parquet", content)
+
+    def write_samples(self, rows: pd.DataFrame) -> str:
+        """Write ``samples.parquet`` and return its SHA-256."""
+        self.check()
+        content = to_parquet(rows)
+        replace(self.path / "samples.parquet", content)
+        return hashlib.sha256(content).hexdigest()
+
+    def samples(self, manifest: dict[str, Any]) -> pd.DataFrame | None:
+        """``samples.parquet``, or None where it is missing or not what the manifest of the finished run says."""
+        try:
+            content = (self.path / "samples.parquet").read_bytes()
+            if hashlib.sha256(content).hexdigest() != manifest.get("samples_sha256"):
+                return None
+            return pd.read_parquet(io.BytesIO(content))
+        except (OSError, ValueError, pyarrow.ArrowException):
+            return None
 
     def frame_file(self, model: str, pair: str) -> Path:
         """Where a generated frame is kept while the run goes on."""
@@ -101,7 +151,7 @@ class RunDirectory:
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Write a file under another name, flush it to disk, then give it its name."""
+    """Write a file under another name, flush it to disk, then give it its name, and flush that too."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
@@ -111,19 +161,48 @@ def replace(file: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         os.replace(temporary, file)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that led here is the one to tell
+            temporary.unlink(missing_ok=True)
+    _flush_folder(file.parent)
+
+
+def to_parquet(rows: pd.DataFrame) -> bytes:
+    """A table as the bytes of a parquet file; equal tables give equal bytes."""
+    sink = pyarrow.BufferOutputStream()
+    rows.to_parquet(sink, index=False)
+    return sink.getvalue().to_pybytes()
 
 
 def write_parquet(file: Path, rows: pd.DataFrame) -> None:
     """Write a table whole or not at all."""
-    sink = pyarrow.BufferOutputStream()
-    rows.to_parquet(sink, index=False)
-    replace(file, sink.getvalue().to_pybytes())
+    replace(file, to_parquet(rows))
 
 
 def write_png(file: Path, frame: np.ndarray) -> None:
     """Write an ``(H, W, 3)`` uint8 RGB frame, whole or not at all; fast rather than small compression."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.tmp")
-    Image.fromarray(frame).save(temporary, format="PNG", compress_level=1)
-    os.replace(temporary, file)
+    stream = io.BytesIO()
+    Image.fromarray(frame).save(stream, format="PNG", compress_level=1)
+    replace(file, stream.getvalue())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_HASH]
+
+
+def _flush_folder(folder: Path) -> None:
+    """A new name survives a power cut only if its folder is flushed, too; not every file system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _owner(file: Path) -> str:
+    """Who holds a lock, as far as it has told: `` (process 12 on host)``."""
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        return f" (process {int(facts['pid'])} on {facts['host']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -228,9 +228,8 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on(bench, sample_set, monkey
     code, text = bench(*asked)
     assert code == 0, text
     assert bench(*asked[:-1], "whole")[0] == 0
-    tables = (pd.read_parquet(f"runs/{name}/samples.parquet") for name in ("x", "whole"))
-    resumed, whole = (table.drop(columns="seconds") for table in tables)
-    pd.testing.assert_frame_equal(resumed, whole)
+    resumed, whole = (Path(f"runs/{name}/samples.parquet").read_bytes() for name in ("x", "whole"))
+    assert resumed == whole
 
 
 def test_a_folder_that_cannot_be_written(bench, sample_set, tmp_path):

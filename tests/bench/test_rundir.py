@@ -10,11 +10,16 @@ from bench.rundir import RunDirectory, safe_name, write_parquet
 def test_shards_come_back_and_torn_ones_do_not(tmp_path):
     run = RunDirectory(tmp_path)
     run.write_shard("fomm", "a", pd.DataFrame({"pair": ["p1"], "ssim": [0.5]}))
-    torn = tmp_path / "work" / "fomm" / "b.parquet"
-    torn.write_bytes((tmp_path / "work" / "fomm" / "a.parquet").read_bytes()[:-7])
-    (shard,) = run.shards("fomm")
-    assert shard.to_dict("list") == {"pair": ["p1"], "ssim": [0.5]}
-    assert not torn.exists()
+    (whole,) = (tmp_path / "work" / "fomm").iterdir()
+    content = whole.read_bytes()
+    middle = len(content) // 2
+    damages = (b"", content[:-7], bytes(len(content)), content[:middle] + b"\0" * 9 + content[middle + 9 :])
+    for number, damaged in enumerate(damages):
+        torn = whole.with_name(whole.name.replace("a.", f"b{number}.", 1))
+        torn.write_bytes(damaged)
+        (shard,) = run.shards("fomm")
+        assert shard.to_dict("list") == {"pair": ["p1"], "ssim": [0.5]}
+        assert not torn.exists()
 
 
 def test_second_run_in_a_folder_is_refused(tmp_path):
