@@ -16,6 +16,7 @@ from torch import Tensor
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from bench.measure import Measurer
 from bench.rundir import RunDirectory, write_png
+from bench.trouble import Portions, is_of_device
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair, Resolved
@@ -49,25 +50,31 @@ def evaluate(
     batch_size: int,
     seed: int,
     progress: Callable[[int], None],
+    say: Callable[[str], None] = print,
 ) -> pd.DataFrame:
     """Ask `model` for every pair of the list and measure what it gives; batches finished earlier are not repeated.
 
     Returns one row a pair in the order of the list. `progress` is called with the number of pairs just finished.
-    Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written; what was
-    finished before stays in the run directory.
+    A batch that does not fit into memory is halved, and `say` is told.
+    Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
+    device fails; what was finished before stays in the run directory.
     """
     pairs = resolved.pair_list.pairs
     finished = run.shards(model.label)
     done = {pair for rows in finished for pair in rows["pair"]}
     progress(len(done))
     pending = [pair for pair in pairs if pair.id not in done]
+    asking, measuring = Portions(model.label, say), Portions(f"metrics of {model.label}", say)
     for batch, loaded in _prefetched(pending, resolved.load, batch_size):
         good = [(pair, frames) for pair, frames in zip(batch, loaded) if isinstance(frames, LoadedPair)]
         outcomes = {pair.id: Outcome(None, str(frames), 0.0) for pair, frames in zip(batch, loaded)}
-        outcomes |= dict(zip((pair.id for pair, _ in good), predict(model, good, device, seed, measurer.truncate)))
+        answers = asking(good, lambda part: predict(model, part, device, seed, measurer.truncate))
+        outcomes |= dict(zip((pair.id for pair, _ in good), (answer for part in answers for answer in part)))
         measured = [(pair, frames, outcomes[pair.id].frame) for pair, frames in good]
         rows = pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch])
-        rows = rows.merge(_measure(measurer, [entry for entry in measured if entry[2] is not None]), "left", "pair")
+        framed = [entry for entry in measured if entry[2] is not None]
+        values = [_measure(measurer, []), *measuring(framed, lambda part: _measure(measurer, part))]
+        rows = rows.merge(pd.concat(values[1:] or values), "left", "pair")
         rows.loc[rows["status"] == "failed", measurer.reason_columns()] = "no frame"
         for pair, _, frame in measured:
             if frame is not None:
@@ -83,7 +90,10 @@ def evaluate(
 def predict(
     model: Model, pairs: Sequence[tuple[Pair, LoadedPair]], device: torch.device, seed: int, truncate: bool = False
 ) -> list[Outcome]:
-    """One `Outcome` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone."""
+    """One `Outcome` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone.
+
+    Raises what the device says of itself (`bench.trouble`): it is no pair's fault.
+    """
     if not pairs:
         return []
     batch = pair_batch(pairs, device, seed)
@@ -95,6 +105,8 @@ def predict(
     except ModelError:
         raise
     except Exception as error:  # a model may fail in any way; the run goes on without this pair
+        if is_of_device(error):
+            raise
         if len(pairs) > 1:
             return [outcome for pair in pairs for outcome in predict(model, [pair], device, seed, truncate)]
         return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]

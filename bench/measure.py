@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench import metrics
-from bench.detectors import Choice
+from bench.detectors import Choice, guard
 from bench.detectors.base import Detection, as_array
 from bench.errors import UserError
 from bench.metrics.base import Definition
@@ -58,7 +58,7 @@ class Measurer:
             if kind := definition.detector:
                 for name, images in (("generated", frames), (role, references[role])):
                     if (kind, name) not in found:
-                        found[kind, name] = self.choice.get(kind).detect(images)
+                        found[kind, name] = guard.detect(self.choice.get(kind), images)
                 pair = [found[kind, name] for name in ("generated", role)]
                 shape = self.choice.get(kind).shape
                 values[definition.name] = definition.compute(*(torch.from_numpy(as_array(d, shape)) for d in pair))

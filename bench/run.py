@@ -153,6 +153,11 @@ def _work(
     resolved.pair_list.write(directory.path / "pairs.csv")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     samples, timings = [], {}
+
+    def say(line: str) -> None:
+        plan["notices"].append(line)
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+
     try:
         with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
             for model in models:
@@ -167,6 +172,7 @@ def _work(
                     batch_size=plan["batch_size"],
                     seed=settings.seed,
                     progress=lambda n, task=task: progress.advance(task, n),
+                    say=say,
                 )
                 samples.append(rows)
                 seconds = rows["seconds"].sum()

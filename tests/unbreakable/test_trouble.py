@@ -1,0 +1,174 @@
+"""Memory that runs out, devices that break, detectors that raise: the run goes on or stops, and keeps what it has."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from baselines.predictor import Predictor
+from bench import detectors
+from bench.detectors import guard
+from bench.detectors.base import Detection, Detector
+from bench.engine import Model, evaluate
+from bench.errors import Stopped, UserError
+from bench.measure import Measurer
+from bench.rundir import RunDirectory
+from bench.trouble import Portions, device_broken, out_of_memory
+from protocols.pairs import FrameRef, Pair, PairList
+from protocols.resolve import LoadedPair
+
+CPU = torch.device("cpu")
+NO_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    MemoryError(),
+]
+BROKEN = [
+    RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ..."),
+    RuntimeError("CUDA error: device-side assert triggered"),
+]
+
+
+class Halves(Predictor):
+    """Half the source's brightness; `trouble` may raise for a batch."""
+
+    name = "halves"
+    frame_size = 16
+
+    def __init__(self, trouble=lambda batch: None):
+        self.trouble, self.sizes = trouble, []
+
+    def predict(self, batch, mode):
+        self.sizes.append(len(batch))
+        self.trouble(batch)
+        return batch.source * 0.5
+
+
+class Brightness(Detector):
+    """Sixty-eight points at the mean brightness of the frame; raises as `trouble` says."""
+
+    kind, name, proxy, shape, signature = "landmarks", "dlib68", True, (68, 2), "brightness"
+
+    def __init__(self, trouble=lambda frames: None):
+        self.trouble = trouble
+
+    def detect(self, frames):
+        self.trouble(frames)
+        return [Detection(np.full((68, 2), frame.mean())) for frame in frames]
+
+
+def resolved(n=11):
+    def pair(number):
+        source, driving = (FrameRef("mine", "clip", f"{number + offset:07d}") for offset in (0, 1))
+        return Pair(f"{number:04d}", source, driving, driving, None, "a", "a")
+
+    def load(pair):
+        frames = np.random.default_rng(int(pair.id)).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+        return LoadedPair(frames[0], frames[1], frames[1], None)
+
+    return SimpleNamespace(pair_list=PairList("mine", 1, tuple(pair(number) for number in range(n))), load=load)
+
+
+def measurer(detector=None):
+    choice = detectors.choose("embedded", None, kinds={"landmarks"} if detector else set())
+    if detector:
+        choice["landmarks"] = detector
+    return Measurer(["l1", "akd"] if detector else ["l1"], choice, "same-identity", CPU)
+
+
+def run(folder, predictor, detector=None, batch_size=8):
+    said = []
+    options = {"device": CPU, "batch_size": batch_size, "seed": 0, "progress": lambda n: None, "say": said.append}
+    rows = evaluate(
+        Model("halves", predictor, "absolute"), resolved(), measurer(detector), RunDirectory(folder), **options
+    )
+    return rows.drop(columns="seconds"), said
+
+
+def raising(error, when):
+    """A function of a batch or of frames that raises `error` when `when` says so."""
+
+    def trouble(entries):
+        if when(entries):
+            raise error
+
+    return trouble
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: type(error).__name__)
+def test_without_memory_the_batch_is_halved_once_for_each_size(error, tmp_path):
+    predictor = Halves(raising(error, lambda batch: len(batch) > 2))
+    rows, said = run(tmp_path / "a", predictor)
+    assert said == [
+        "halves: out of memory with 8 pairs at once; goes on with 4",
+        "halves: out of memory with 4 pairs at once; goes on with 2",
+    ]
+    assert predictor.sizes == [8, 4, 2, 2, 2, 2, 2, 1]  # the eight of the first batch, then the three of the second
+    pd.testing.assert_frame_equal(rows, run(tmp_path / "b", Halves())[0])
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: type(error).__name__)
+def test_no_memory_for_one_pair_stops_the_run_and_keeps_what_is_finished(error, tmp_path):
+    predictor = Halves(raising(error, lambda batch: "0009" in batch.ids))
+    with pytest.raises(Stopped, match="single pair"):
+        run(tmp_path, predictor)
+    assert sum(map(len, RunDirectory(tmp_path).shards("halves"))) == 8
+    healed = Halves()
+    assert (run(tmp_path, healed)[0]["status"] == "ok").all()
+    assert healed.sizes == [3]
+
+
+def test_metrics_without_memory_are_measured_in_halves(tmp_path):
+    short = Brightness(raising(NO_MEMORY[0], lambda frames: len(frames) > 3))
+    rows, said = run(tmp_path / "a", Halves(), short)
+    assert [line.partition(":")[0] for line in said] == ["metrics of halves", "metrics of halves"]
+    pd.testing.assert_frame_equal(rows, run(tmp_path / "b", Halves(), Brightness())[0])
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=str)
+def test_a_broken_device_stops_the_run_and_keeps_what_is_finished(error, tmp_path):
+    predictor = Halves(raising(error, lambda batch: "0009" in batch.ids))
+    with pytest.raises(Stopped, match="the device failed .CUDA error: [^\n]*$"):
+        run(tmp_path, predictor)
+    assert predictor.sizes == [8, 3]  # not tried again pair by pair: no pair is to blame
+    assert sum(map(len, RunDirectory(tmp_path).shards("halves"))) == 8
+
+
+def test_other_errors_are_no_trouble_of_the_device():
+    for error in (ValueError("out of memory"), RuntimeError("shapes differ"), KeyError("CUDA error")):
+        assert not out_of_memory(error) and not device_broken(error)
+    assert not device_broken(NO_MEMORY[2])
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(Portions("x", print)([1, 2], raising(RuntimeError("shapes differ"), lambda _: True)))
+
+
+def test_a_detector_that_raises_costs_that_pair_only(tmp_path):
+    frame = resolved().load(SimpleNamespace(id="0004")).target
+    bad = Brightness(raising(ValueError("no\nidea"), lambda frames: any((one == frame).all() for one in frames)))
+    rows, _ = run(tmp_path / "a", Halves(), bad)
+    whole, _ = run(tmp_path / "b", Halves(), Brightness())
+    assert rows["akd-dlib"].isna().tolist() == [number == 4 for number in range(11)]
+    assert rows.loc[4, "akd-dlib.reason"] == "target frame: dlib68 failed (ValueError: no)"
+    pd.testing.assert_frame_equal(rows.drop(4), whole.drop(4))
+    assert rows["l1"].tolist() == whole["l1"].tolist()
+
+
+def test_a_detector_that_miscounts_is_not_believed():
+    class Short(Brightness):
+        def detect(self, frames):
+            return super().detect(frames)[1:]
+
+    assert all(
+        "0 results for 1 frames" in one.reason for one in guard.detect(Short(), np.zeros((3, 4, 4, 3), np.uint8))
+    )
+
+
+@pytest.mark.parametrize("error", [UserError("weights"), OSError(5, "disk"), NO_MEMORY[0], BROKEN[0]], ids=repr)
+def test_what_is_no_frames_fault_is_passed_on(error):
+    with pytest.raises(type(error)):
+        guard.detect(Brightness(raising(error, lambda _: True)), np.zeros((2, 4, 4, 3), np.uint8))
