@@ -116,9 +116,9 @@ class NetworkPredictor(Predictor):
     def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         """`predict`, with a checked batch on the right device."""
 
-    @abstractmethod
     def conventions(self) -> dict[str, Any]:
         """Choices that move the numbers, for the manifest."""
+        return {}
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         self.check(batch, mode)

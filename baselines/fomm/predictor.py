@@ -30,11 +30,15 @@ class FommPredictor(NetworkPredictor):
         read_keypoint_count(config, states)
 
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> FOMM:
+        self.align_corners = self.read_align_corners(options)
+        return FOMM(config, align_corners=self.align_corners)
+
+    def read_align_corners(self, options: Mapping[str, str]) -> bool:
+        """The option of that name. Raises ModelError for another value."""
         chosen = options.get("align_corners", "false")
         if chosen not in ("true", "false"):
             raise ModelError(f"{self.name}: align_corners is true or false, not {chosen}")
-        self.align_corners = chosen == "true"
-        return FOMM(config, align_corners=self.align_corners)
+        return chosen == "true"
 
     def conventions(self) -> dict[str, Any]:
         return {"align_corners": self.align_corners}
@@ -42,8 +46,11 @@ class FommPredictor(NetworkPredictor):
     def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         source = self.network.detect(batch.source)
         driving = driving_keypoints(self.network, source, batch, mode)
-        frame, _ = self.network.generate(batch.source, source, driving)
-        return with_failures(frame, source.value, driving.value, driving.jacobian)
+        return with_failures(self.render(batch, source, driving), source.value, driving.value, driving.jacobian)
+
+    def render(self, batch: PairBatch, source: Keypoints, driving: Keypoints) -> Tensor:
+        """The frames ``(N, 3, H, W)`` of these keypoints."""
+        return self.network.generate(batch.source, source, driving)[0]
 
 
 def read_keypoint_count(config: dict[str, Any], states: States) -> None:

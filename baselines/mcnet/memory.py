@@ -14,6 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+UNIT_PARAMETERS = (
+    "mb_channel",
+    "mb_spatial",
+    "condition",
+    "by_projection",
+    "by_keypoints",
+    "encoding",
+    "split",
+    "dynamic",
+)
+
 
 @dataclass(frozen=True)
 class Compensation:
@@ -121,54 +132,100 @@ class DynamicConv(nn.Module):
         return per_sample_conv(x, weight) + (mixture @ self.bias)[:, :, None, None]
 
 
+class PlainConv(nn.Conv2d):
+    """What takes the place of `DynamicConv` in an ablation: one kernel for all, whatever the condition."""
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__(in_features, out_features, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        return super().forward(x).expand(len(condition), -1, -1, -1)
+
+
 class MemoryUnit(nn.Module):
     """One memory, shared by all levels; only projection, output convolution and norm belong to a level.
 
     levels: side and channels of each level's warped feature, coarse to fine: ``{32: 512, 64: 256, 128: 128}``.
-    mb_channel, mb_spatial: channels M and side S of the memory.
+    mb_channel, mb_spatial: channels M and side S of the memory. The others are the papers' ablations:
+    condition: whether the memory is conditioned on the source at all (ISCM, IICM); by_projection, by_keypoints: on
+    what; encoding: L of the positional encoding of the keypoints; split: Eq. 4, half of the channels pass untouched;
+    dynamic: key and value by dynamic convolution.
     """
 
-    def __init__(self, levels: dict[int, int], num_kp: int, mb_channel: int = 512, mb_spatial: int = 32):
+    def __init__(
+        self,
+        levels: dict[int, int],
+        num_kp: int,
+        mb_channel: int = 512,
+        mb_spatial: int = 32,
+        condition: bool = True,
+        by_projection: bool = True,
+        by_keypoints: bool = True,
+        encoding: int = 0,
+        split: bool = True,
+        dynamic: bool = True,
+    ):
         super().__init__()
+        self.by_projection, self.by_keypoints, self.encoding, self.split = by_projection, by_keypoints, encoding, split
         self.mb = nn.Parameter(torch.empty(1, mb_channel, mb_spatial, mb_spatial))
         nn.init.kaiming_uniform_(self.mb)
         for side, channels in levels.items():
-            self.add_module(f"feat_forward_proj_{side}", nn.Conv2d(channels // 2, mb_channel, kernel_size=1))
-            self.add_module(f"conv_{side}", nn.Conv2d(mb_channel, channels // 2, kernel_size=3, padding=1))
-            self.add_module(f"norm_{side}", nn.InstanceNorm2d(channels // 2, affine=True))
+            width = channels // 2 if split else channels
+            self.add_module(f"feat_forward_proj_{side}", nn.Conv2d(width, mb_channel, kernel_size=1))
+            self.add_module(f"conv_{side}", nn.Conv2d(mb_channel, width, kernel_size=3, padding=1))
+            self.add_module(f"norm_{side}", nn.InstanceNorm2d(width, affine=True))
         style_width = max(mb_channel // 4, 1)
-        self.style_route = nn.Sequential(
-            nn.Linear(mb_channel + 2 * num_kp, style_width), nn.ReLU(), nn.Linear(style_width, mb_channel)
-        )
-        self.styleconv = StyleConv(mb_channel)
+        known = by_projection * mb_channel + by_keypoints * 2 * num_kp * (1 + 2 * encoding)
+        route = (nn.Linear(known, style_width), nn.ReLU(), nn.Linear(style_width, mb_channel)) if condition else ()
+        self.style_route = nn.Sequential(*route)
+        self.styleconv = StyleConv(mb_channel) if condition else None
         self.query_conv = nn.Conv2d(mb_channel, mb_channel, kernel_size=1)
-        self.conv_kv = DynamicConv(mb_channel, 2 * mb_channel)
+        self.conv_kv = (DynamicConv if dynamic else PlainConv)(mb_channel, 2 * mb_channel)
         self.diff_conv = nn.Conv2d(mb_channel, mb_channel, kernel_size=1)
 
     def noise_shape(self, n: int) -> tuple[int, int, int, int]:
         """Shape of the noise of one level for `n` pairs."""
         return n, 1, *self.mb.shape[2:]
 
-    def forward(self, warped: Tensor, source_points: Tensor, noise: Tensor) -> Compensation:
+    def forward(self, warped: Tensor, source_points: Tensor, noise: Tensor | None) -> Compensation:
         """Compensate a level's warped feature.
 
-        warped: ``(N, C, L, L)``; source_points: ``(N, K, 2)`` in [-1, 1]; noise: `noise_shape`.
+        warped: ``(N, C, L, L)``; source_points: ``(N, K, 2)`` in [-1, 1]; noise: `noise_shape`, of no use without a
+        condition.
         """
         side = warped.shape[2]
-        untouched, incomplete = warped[:, 0::2], warped[:, 1::2]
+        untouched, incomplete = (warped[:, 0::2], warped[:, 1::2]) if self.split else (None, warped)
         projected = getattr(self, f"feat_forward_proj_{side}")(incomplete)
-        memory = self.styleconv(self.mb, self.style_code(projected, source_points), noise)
+        memory = self.mb
+        if self.styleconv is not None:
+            memory = self.styleconv(memory, self.style_code(projected, source_points), noise)
         key, value = F.relu(self.conv_kv(memory, projected)).chunk(2, dim=1)
         query = F.relu(self.query_conv(projected))
         difference = F.relu(self.diff_conv(projected - attend(query, key, value)))
         out = getattr(self, f"conv_{side}")(projected + difference)
         out = F.relu(getattr(self, f"norm_{side}")(out))
+        if untouched is None:
+            return Compensation(out, projected, value)
         feature = torch.stack([untouched, out.to(untouched.dtype)], dim=2).flatten(1, 2)
         return Compensation(feature, projected, value)
 
     def style_code(self, projected: Tensor, source_points: Tensor) -> Tensor:
         """Implicit identity and scale representation ``(N, M)`` (Eq. 1)."""
-        return self.style_route(torch.cat([projected.mean((2, 3)), source_points.flatten(1)], dim=1))
+        known = [projected.mean((2, 3))] if self.by_projection else []
+        if self.by_keypoints:
+            known.append(positional_encoding(source_points, self.encoding).flatten(1))
+        return self.style_route(torch.cat(known, dim=1))
+
+
+def positional_encoding(points: Tensor, levels: int) -> Tensor:
+    """``(N, K, 2)`` to ``(N, K, 2 (1 + 2 levels))``: x, then sin and cos of ``2^l x`` (Mildenhall et al. 2020, Eq. 4).
+
+    Without a factor of pi and with x itself, as the implementation has it that the paper names.
+    """
+    parts = [points]
+    for level in range(levels):
+        parts += [torch.sin(2**level * points), torch.cos(2**level * points)]
+    return torch.cat(parts, dim=-1)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -179,6 +236,13 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     q, k, v = (x.flatten(2).transpose(1, 2) for x in (query, key, value))
     out = F.scaled_dot_product_attention(q, k, v, scale=0.25)
     return out.transpose(1, 2).reshape(query.shape)
+
+
+def memory_noise(unit: nn.Module | None, levels: int, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
+    """The noise of every level with memory, one seed a sample; None for a memory that draws none."""
+    if not isinstance(unit, MemoryUnit) or unit.styleconv is None:
+        return [None] * levels
+    return draw_noise(unit.noise_shape(len(seeds)), levels, seeds, like)
 
 
 def draw_noise(shape: Sequence[int], levels: int, seeds: Sequence[int], like: Tensor) -> list[Tensor]:

@@ -13,7 +13,8 @@ from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock
 from baselines.blocks.dense_motion import DenseMotionNetwork, Motion
 from baselines.blocks.grid import resize, resize_flow, warp
 from baselines.blocks.keypoints import KeypointDetector, Keypoints
-from baselines.mcnet.memory import Compensation, MemoryUnit, draw_noise
+from baselines.mcnet.memory import UNIT_PARAMETERS, Compensation, MemoryUnit, memory_noise
+from baselines.mcnet.paper import PaperMemory
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class MemoryCompensatedGenerator(nn.Module):
     """U-Net whose warped encoder features pass the memory on every level but the finest (Fig. 2).
 
     frame_size: side of the frames; the memory's levels have the sides ``frame_size / 2**num_down_blocks`` and up.
+    memory_levels: how many of them, from the coarsest on, have the memory; all by default.
+    memory_params: of `MemoryUnit`.
     """
 
     def __init__(
@@ -39,8 +42,8 @@ class MemoryCompensatedGenerator(nn.Module):
         max_features: int = 512,
         num_down_blocks: int = 3,
         dense_motion_params: Mapping[str, Any] | None = None,
-        mb_channel: int = 512,
-        mb_spatial: int = 32,
+        memory_params: Mapping[str, Any] | None = None,
+        memory_levels: int | None = None,
         frame_size: int = 256,
     ):
         super().__init__()
@@ -57,13 +60,15 @@ class MemoryCompensatedGenerator(nn.Module):
         self.up_blocks = nn.ModuleList(ups)
         self.resblock = nn.ModuleList(residuals)
         self.final = nn.Conv2d(block_expansion, num_channels, kernel_size=7, padding=3)
-        levels = {frame_size >> i: widths[i] for i in coarse_to_fine}
-        self.mbUnit = MemoryUnit(levels, num_kp, mb_channel, mb_spatial)  # noqa: N815 (the checkpoint's name)
+        self.memory_levels = num_down_blocks if memory_levels is None else memory_levels
+        levels = {frame_size >> i: widths[i] for i in coarse_to_fine[: self.memory_levels]}
+        unit = MemoryUnit(levels, num_kp, **(memory_params or {})) if levels else None
+        self.mbUnit = unit  # noqa: N815 (the checkpoint's name)
 
     def forward(
-        self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor]
+        self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
-        """noise: one tensor of `MemoryUnit.noise_shape` a level, coarse to fine."""
+        """noise: one tensor of `MemoryUnit.noise_shape` for each level with memory, coarse to fine."""
         features = [self.first(source_image)]
         for block in self.down_blocks:
             features.append(block(features[-1]))
@@ -71,15 +76,49 @@ class MemoryCompensatedGenerator(nn.Module):
         warped = [deform(feature, motion) * occlusion(feature, motion) for feature in features]
         compensations: list[Compensation] = []
         out = None
-        for i, (up, level_noise) in enumerate(zip(self.up_blocks, noise, strict=True)):
-            compensations.append(self.mbUnit(warped[-1 - i], source.value, level_noise))
-            feature = compensations[-1].feature
+        for i, up in enumerate(self.up_blocks):
+            feature = warped[-1 - i]
+            if i < self.memory_levels:
+                compensations.append(self.mbUnit(feature, source.value, noise[i]))
+                feature = compensations[-1].feature
             out = feature if out is None else torch.cat([out, feature], dim=1)
             out = up(self.resblock[2 * i + 1](self.resblock[2 * i](out)))
         visible = occlusion(source_image, motion)
         out = torch.sigmoid(self.final(out * (1 - visible) + warped[0]))
         frame = out * (1 - visible) + deform(source_image, motion) * visible
         return Generated(frame, motion, tuple(compensations))
+
+
+class PaperGenerator(MemoryCompensatedGenerator):
+    """The generator as the paper describes it, where the released code differs (docs/models.md has the table).
+
+    All N = 4 levels have the memory; the last layer is a convolution of decoder and compensated feature, and a
+    sigmoid; the occlusion map, which the paper does not mention, is not used.
+    """
+
+    def __init__(self, *args: Any, memory_params: Mapping[str, Any] | None = None, **parameters: Any):
+        super().__init__(*args, **parameters | {"memory_levels": 0})
+        sizes = [block.conv.out_channels for block in (self.first, *self.down_blocks)]
+        self.memory_levels = len(sizes)
+        size, num_kp = parameters.get("frame_size", 256), self.dense_motion_network.mask.out_channels - 1
+        levels = {size >> i: sizes[i] for i in reversed(range(len(sizes)))}
+        self.mbUnit = PaperMemory(levels, num_kp, **(memory_params or {}))
+        self.dense_motion_network.occlusion = None
+        self.final = nn.Conv2d(2 * sizes[0], self.final.out_channels, kernel_size=7, padding=3)
+
+    def forward(
+        self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
+    ) -> Generated:
+        features = [self.first(source_image)]
+        for block in self.down_blocks:
+            features.append(block(features[-1]))
+        motion = self.dense_motion_network(source_image, source, driving)
+        compensations = tuple(self.mbUnit(deform(x, motion), source.value) for x in reversed(features))
+        out = compensations[0].feature
+        for i, up in enumerate(self.up_blocks):
+            out = up(self.resblock[2 * i + 1](self.resblock[2 * i](out)))
+            out = torch.cat([out, compensations[i + 1].feature], dim=1)
+        return Generated(torch.sigmoid(self.final(out)), motion, compensations)
 
 
 def deform(feature: Tensor, motion: Motion) -> Tensor:
@@ -97,7 +136,8 @@ class MCNet(nn.Module):
     """Keypoint detector and generator, under the names that they have in the official checkpoints.
 
     config: as in the official YAML files (``common_params``, ``kp_detector_params``, ``generator_params``), and
-        ``command_line`` with ``mb_channel`` and ``mb_spatial``.
+        ``command_line`` with ``mb_channel`` and ``mb_spatial``, and what a variant varies: ``levels`` of the
+        generator, ``reading``, the other parameters of `MemoryUnit`.
     """
 
     def __init__(self, config: Mapping[str, Any], frame_size: int = 256):
@@ -105,13 +145,14 @@ class MCNet(nn.Module):
         common, memory = config["common_params"], config["command_line"]
         num_kp, num_channels = common["num_kp"], common.get("num_channels", 3)
         self.kp_detector = KeypointDetector(num_kp, num_channels, **config["kp_detector_params"])
+        kind = PaperGenerator if memory.get("reading") == "paper" else MemoryCompensatedGenerator
         # These keys stand in the official files without any effect on the released network.
         ignored = {"estimate_occlusion_map", "num_bottleneck_blocks", "memsize"}
-        self.generator = MemoryCompensatedGenerator(
+        self.generator = kind(
             num_kp,
             num_channels,
-            mb_channel=memory["mb_channel"],
-            mb_spatial=memory["mb_spatial"],
+            memory_params={key: value for key, value in memory.items() if key in UNIT_PARAMETERS},
+            memory_levels=memory.get("levels"),
             frame_size=frame_size,
             **{key: value for key, value in config["generator_params"].items() if key not in ignored},
         )
@@ -120,16 +161,15 @@ class MCNet(nn.Module):
         """Keypoints of ``(N, 3, H, W)`` in [0, 1]."""
         return self.kp_detector(image)
 
-    def noise(self, seeds: Sequence[int], like: Tensor) -> list[Tensor]:
+    def noise(self, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
         """The noise of every level, one seed a sample: a pair's noise depends on neither its batch nor its place.
 
         The released network draws it afresh in every forward pass, in evaluation too.
         """
-        shape = self.generator.mbUnit.noise_shape(len(seeds))
-        return draw_noise(shape, len(self.generator.up_blocks), seeds, like)
+        return memory_noise(self.generator.mbUnit, self.generator.memory_levels, seeds, like)
 
     def generate(
-        self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor]
+        self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
         """The source ``(N, 3, H, W)`` in [0, 1] animated to the driving keypoints."""
         return self.generator(source_image, source, driving, noise)

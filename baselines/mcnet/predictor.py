@@ -1,4 +1,4 @@
-"""MCNet behind the predictor interface."""
+"""MCNet, and its memory on FOMM and TPSM, behind the predictor interface."""
 
 from __future__ import annotations
 
@@ -7,15 +7,30 @@ from typing import Any
 
 from torch import Tensor
 
+from baselines.blocks.keypoints import Keypoints
 from baselines.checkpoints import States
-from baselines.fomm.predictor import driving_keypoints, read_keypoint_count
+from baselines.fomm.predictor import FommPredictor, driving_keypoints, read_keypoint_count
+from baselines.mcnet.attached import MemoryFOMM, MemoryTPSM
 from baselines.mcnet.network import MCNet
 from baselines.network_predictor import NetworkPredictor, with_failures
 from baselines.predictor import ModelError, MotionMode, PairBatch
+from baselines.tpsm.predictor import TpsmPredictor
 
 
-class McnetPredictor(NetworkPredictor):
-    """The released network draws noise in every forward pass; here it comes from each pair's seed."""
+class SeededPredictor(NetworkPredictor):
+    """The released memory draws noise in every forward pass; here it comes from each pair's seed."""
+
+    def check(self, batch: PairBatch, mode: MotionMode) -> None:
+        super().check(batch, mode)
+        if len(batch.seeds) != len(batch):
+            raise ModelError(f"{self.name} draws noise and needs one seed a pair: {len(batch.seeds)} for {len(batch)}")
+
+    def conventions(self) -> dict[str, Any]:
+        return {**super().conventions(), "noise": "one generator a pair, by its seed"}
+
+
+class McnetPredictor(SeededPredictor):
+    """MCNet and its ablations."""
 
     network: MCNet
 
@@ -24,20 +39,16 @@ class McnetPredictor(NetworkPredictor):
         read_keypoint_count(config, states)
         name = "mbUnit.mb"
         generator = states.get("generator", {})
-        if name not in generator:
+        if name in generator:
+            _, config["command_line"]["mb_channel"], config["command_line"]["mb_spatial"], _ = generator[name].shape
+        elif config["command_line"].get("levels") != 0:
             raise KeyError(f"generator.{name}")
-        _, config["command_line"]["mb_channel"], config["command_line"]["mb_spatial"], _ = generator[name].shape
 
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> MCNet:
         return MCNet(config, self.frame_size)
 
     def conventions(self) -> dict[str, Any]:
-        return {"align_corners": "generator true, dense motion false", "noise": "one generator a pair, by its seed"}
-
-    def check(self, batch: PairBatch, mode: MotionMode) -> None:
-        super().check(batch, mode)
-        if len(batch.seeds) != len(batch):
-            raise ModelError(f"{self.name} draws noise and needs one seed a pair: {len(batch.seeds)} for {len(batch)}")
+        return {"align_corners": "generator true, dense motion false", **super().conventions()}
 
     def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         source = self.network.detect(batch.source)
@@ -45,3 +56,30 @@ class McnetPredictor(NetworkPredictor):
         noise = self.network.noise(batch.seeds, batch.source)
         frame = self.network.generate(batch.source, source, driving, noise).frame
         return with_failures(frame, source.value, driving.value, driving.jacobian)
+
+
+class MemoryFommPredictor(SeededPredictor, FommPredictor):
+    """``fomm+memory``."""
+
+    network: MemoryFOMM
+
+    def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> MemoryFOMM:
+        self.align_corners = self.read_align_corners(options)
+        return MemoryFOMM(config, self.align_corners, self.frame_size)
+
+    def render(self, batch: PairBatch, source: Keypoints, driving: Keypoints) -> Tensor:
+        noise = self.network.noise(batch.seeds, batch.source)
+        return self.network.generate(batch.source, source, driving, noise).frame
+
+
+class MemoryTpsmPredictor(SeededPredictor, TpsmPredictor):
+    """``tpsm+memory``."""
+
+    network: MemoryTPSM
+
+    def new(self, config: Mapping[str, Any]) -> MemoryTPSM:
+        return MemoryTPSM(config, self.frame_size)
+
+    def render(self, batch: PairBatch, source: Tensor, driving: Tensor) -> Tensor:
+        noise = self.network.noise(batch.seeds, batch.source)
+        return self.network.generate(batch.source, source, driving, noise=noise).frame

@@ -6,7 +6,7 @@ aligns corners.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,13 @@ class Generated:
     """frame: ``(N, 3, H, W)`` in (0, 1).
 
     warped: the warped and occluded encoder features, coarse to fine, detached (for the warp loss).
+    compensations: what an attached memory made of them, one a level with memory.
     """
 
     frame: Tensor
     motion: Motion
     warped: tuple[Tensor, ...]
+    compensations: tuple[Any, ...] = ()
 
 
 class KeypointDetector(nn.Module):
@@ -180,10 +182,16 @@ class InpaintingNetwork(nn.Module):
             features.append(block(features[-1].detach()))
         return [feature * occlusion.detach() for feature, occlusion in zip(reversed(features), occlusions)]
 
-    def forward(self, source_image: Tensor, motion: Motion) -> Generated:
+    def forward(
+        self,
+        source_image: Tensor,
+        motion: Motion,
+        compensate: Callable[[list[Tensor]], list[Tensor]] = lambda visible: visible,
+    ) -> Generated:
+        """compensate: what to make of the warped and occluded features, coarse to fine (MCNet's memory)."""
         coarse_to_fine = list(reversed(self.encode(source_image)))
         moved = [self._warp(feature, motion.flow) for feature in coarse_to_fine]
-        visible = [feature * occlusion for feature, occlusion in zip(moved, motion.occlusions)]
+        visible = compensate([feature * occlusion for feature, occlusion in zip(moved, motion.occlusions)])
         out = visible[0]
         for i, up in enumerate(self.up_blocks):
             if i:

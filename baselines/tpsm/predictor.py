@@ -31,10 +31,14 @@ class TpsmPredictor(NetworkPredictor):
             config["avd_network_params"] = None
 
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> TPSM:
-        network = TPSM(config)
+        network = self.new(config)
         if network.avd_network is None:
             self.motion_modes = tuple(mode for mode in self.motion_modes if mode != "avd")
         return network
+
+    def new(self, config: Mapping[str, Any]) -> TPSM:
+        """The network without weights."""
+        return TPSM(config)
 
     def conventions(self) -> dict[str, Any]:
         return {"align_corners": True, "background": "not moved", "released_relative": "relative-adapt"}
@@ -47,5 +51,8 @@ class TpsmPredictor(NetworkPredictor):
             anchor = self.network.detect(batch.anchor)
             scale = movement_scale(source, anchor) if mode == "relative-adapt" else 1.0
             driving = relative_points(source, driving, anchor, scale)
-        frame = self.network.generate(batch.source, source, driving).frame
-        return with_failures(frame, source, driving)
+        return with_failures(self.render(batch, source, driving), source, driving)
+
+    def render(self, batch: PairBatch, source: Tensor, driving: Tensor) -> Tensor:
+        """The frames ``(N, 3, H, W)`` of these points."""
+        return self.network.generate(batch.source, source, driving).frame
