@@ -15,7 +15,7 @@ from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from bench.measure import Measurer
-from bench.rundir import RunDirectory, write_png
+from bench.rundir import RunDirectory
 from bench.trouble import Portions, is_of_device
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair
@@ -78,7 +78,7 @@ def evaluate(
         rows.loc[rows["status"] == "failed", measurer.reason_columns()] = "no frame"
         for pair, _, frame in measured:
             if frame is not None:
-                write_png(run.frame_file(model.label, pair.id), frame)
+                run.write_frame(model.label, pair.id, frame)
         run.write_shard(model.label, hashlib.sha256(batch[0].id.encode()).hexdigest()[:16], rows)
         finished.append(rows)
         progress(len(batch))

@@ -145,6 +145,11 @@ class RunDirectory:
         """Where a generated frame is kept while the run goes on."""
         return self.work / safe_name(model) / "frames" / f"{pair}.png"
 
+    def write_frame(self, model: str, pair: str, frame: np.ndarray) -> None:
+        """Keep a generated frame, ``(H, W, 3)`` uint8 RGB."""
+        self.check()
+        write_png(self.frame_file(model, pair), frame)
+
     def clear_work(self) -> None:
         """Remove shards and frames; called once samples, summary and pictures are written."""
         shutil.rmtree(self.work, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""The command line in this process, in a folder of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench import cli
+
+Bench = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys, tmp_path, cache) -> Bench:
+    """Call the command line; returns exit code and everything printed, lines kept, none wrapped."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
+    monkeypatch.setattr(cli.console, "width", 10_000)
+    monkeypatch.setattr(cli.errors, "width", 10_000)
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code or 0, printed.out + printed.err
+
+    return call
+
+
+def files(run: Path) -> dict[str, bytes]:
+    """What equal runs have alike: tables, the frozen list, every picture and frame."""
+    kept = [run / name for name in ("samples.parquet", "summary.json", "pairs.csv")]
+    kept += sorted([*run.glob("pictures/**/*.png"), *run.glob("frames/**/*.png")])
+    return {file.relative_to(run).as_posix(): file.read_bytes() for file in kept}
