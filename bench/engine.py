@@ -71,7 +71,7 @@ def evaluate(
         answers = asking(good, lambda part: predict(model, part, device, seed, measurer.truncate))
         outcomes |= dict(zip((pair.id for pair, _ in good), (answer for part in answers for answer in part)))
         measured = [(pair, frames, outcomes[pair.id].frame) for pair, frames in good]
-        rows = pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch])
+        rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch]))
         framed = [entry for entry in measured if entry[2] is not None]
         values = [_measure(measurer, []), *measuring(framed, lambda part: _measure(measurer, part))]
         rows = rows.merge(pd.concat(values[1:] or values), "left", "pair")
@@ -203,6 +203,12 @@ def _row(model: Model, pair: Pair, outcome: Outcome) -> dict[str, object]:
     status = "failed" if outcome.frame is None else "ok"
     row = {"pair": pair.id, "model": model.label, **pair_info(pair)}
     return row | {"status": status, "error": outcome.error, "seconds": outcome.seconds}
+
+
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Text columns are text even where a whole batch has None, so that no table depends on how pairs fell in batches."""
+    texts = rows.select_dtypes("object").columns
+    return rows.assign(**{name: pd.Series(rows[name].tolist(), dtype="str") for name in texts})
 
 
 def _measure(measurer: Measurer, entries: Sequence[tuple[Pair, LoadedPair, np.ndarray]]) -> pd.DataFrame:

@@ -74,7 +74,7 @@ class Measurer:
     def columns(self) -> pd.DataFrame:
         """The columns of `measure`, without rows."""
         names = [definition.name for definition in self.definitions]
-        kinds = {name: "float64" for name in names} | {f"{name}.reason": "str" for name in names}
+        kinds = {column: kind for name in names for column, kind in ((name, "float64"), (f"{name}.reason", "str"))}
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
     def reason_columns(self) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -29,10 +28,3 @@ def bench(monkeypatch, capsys, tmp_path, cache) -> Bench:
         return stopped.value.code or 0, printed.out + printed.err
 
     return call
-
-
-def files(run: Path) -> dict[str, bytes]:
-    """What equal runs have alike: tables, the frozen list, every picture and frame."""
-    kept = [run / name for name in ("samples.parquet", "summary.json", "pairs.csv")]
-    kept += sorted([*run.glob("pictures/**/*.png"), *run.glob("frames/**/*.png")])
-    return {file.relative_to(run).as_posix(): file.read_bytes() for file in kept}

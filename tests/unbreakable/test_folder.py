@@ -13,7 +13,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import files
+from run_files import files
 
 from bench import rundir
 

@@ -16,7 +16,7 @@ from bench.detectors.base import Detection, Detector
 from bench.engine import Model, evaluate
 from bench.errors import Stopped, UserError
 from bench.measure import Measurer
-from bench.rundir import RunDirectory
+from bench.rundir import RunDirectory, to_parquet
 from bench.trouble import Portions, device_broken, out_of_memory
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import LoadedPair
@@ -172,3 +172,16 @@ def test_a_detector_that_miscounts_is_not_believed():
 def test_what_is_no_frames_fault_is_passed_on(error):
     with pytest.raises(type(error)):
         guard.detect(Brightness(raising(error, lambda _: True)), np.zeros((2, 4, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize("bad", [{"0000"}, {"0007"}, {"0000", "0001", "0002"}])
+def test_tables_do_not_depend_on_which_batch_was_first(bad, tmp_path):
+    """A batch without any frame, or without any failure, must not decide names, order or types of the columns."""
+    predictor = Halves(raising(ValueError("bad"), lambda batch: bad & set(batch.ids)))
+    tables = set()
+    for size in (1, 3, 11):
+        rows, _ = run(tmp_path / str(size), predictor, Brightness(), batch_size=size)
+        tables.add(to_parquet(rows))
+        again, _ = run(tmp_path / str(size), predictor, Brightness(), batch_size=size)
+        tables.add(to_parquet(again))  # from the shards alone, which are read in another order
+    assert len(tables) == 1
