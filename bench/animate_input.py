@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
 from scipy.sparse import csr_array
 from skimage.transform import resize as skimage_resize
 
 from bench.errors import UserError
 from protocols.datasets import SUFFIXES, natural
 from protocols.errors import DataError
-from protocols.images import centre_square, read_rgb
+from protocols.images import centre_square, opened, read_rgb
 from protocols.video import Video
 
 SMALLEST = 32
@@ -154,7 +153,7 @@ def _weights(length: int, size: int) -> csr_array:
 def _is_still(path: Path) -> bool:
     """Whether Pillow knows the file as an image that does not move."""
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             return getattr(image, "n_frames", 1) == 1
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+    except DataError:
         return False

@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.animate_input import Driving
 from bench.errors import UserError
+from protocols.video import open_file
 
 _H264 = ("libx264", {"crf": "17", "preset": "medium"})
 _VP9 = ("libvpx-vp9", {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4"})
@@ -111,7 +112,7 @@ class _Sound:
     def __init__(self, driving: Driving, output: av.container.OutputContainer, form: _Format, end: Fraction | None):
         """`end`: where the sound is cut, in seconds; None for not at all."""
         self._output, self._start, self._end = output, driving.start, end
-        self._input = av.open(str(driving.sound)) if driving.sound else None
+        self._input = open_file(driving.sound) if driving.sound else None
         self._packets: Iterator[tuple[Fraction, av.Packet]] = iter(())
         stream = self._input.streams.best("audio") if self._input else None
         name = stream.codec.canonical_name if stream else None

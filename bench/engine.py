@@ -206,7 +206,7 @@ def _row(model: Model, pair: Pair, outcome: Outcome) -> dict[str, object]:
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Text columns are text even where a whole batch has None, so that no table depends on how pairs fell in batches."""
+    """Text columns are text even where a batch has only None: no table depends on how pairs fell into batches."""
     texts = rows.select_dtypes("object").columns
     return rows.assign(**{name: pd.Series(rows[name].tolist(), dtype="str") for name in texts})
 

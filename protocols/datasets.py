@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from protocols.errors import DataError
-from protocols.images import centre_square, read_rgb, resize
+from protocols.images import centre_square, opened, read_rgb, resize
 from protocols.pairs import FrameRef
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -73,12 +72,8 @@ class Dataset:
 
     def size(self, ref: FrameRef) -> tuple[int, int]:
         """(height, width) of a frame as stored, from the file's head alone. Raises DataError if it is no image."""
-        file = self.path(ref)
-        try:
-            with Image.open(file) as image:
-                return image.height, image.width
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            raise DataError(f"{file}: not a readable image") from None
+        with opened(self.path(ref)) as image:
+            return image.height, image.width
 
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
         """One frame, RGB uint8 ``(H, W, 3)``; ``(size, size, 3)`` where `size` is given.

@@ -11,7 +11,16 @@ import numpy as np
 from PIL import Image
 
 from protocols.errors import DataError
+from protocols.images import MAX_PIXELS
 
+# Formats that hold their pictures themselves. FFmpeg knows others that are lists of addresses (HLS, DASH, concat), and
+# would open what they name, on this machine or on the network, whatever the file is called.
+FORMATS = (
+    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "m4v"),
+    *("flv", "ogg", "asf", "gif", "apng", "ivf", "h264", "hevc"),
+    *("mp3", "wav", "flac", "aac"),  # to say that there are no pictures in them
+)
+_ALONE = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 _BT709, _FULL_RANGE, _UNSPECIFIED = 1, 2, 2
 _EXACT = {"yuv420p", "yuvj420p"}
 
@@ -91,13 +100,14 @@ class Video:
     def _open(self) -> None:
         if hasattr(self._source, "seek"):
             self._source.seek(0)
-        self._container = av.open(self._source if hasattr(self._source, "seek") else str(self._source))
+        self._container = open_file(self._source)
         self._stream = self._picture_stream()
+        if self.size[0] * self.size[1] > MAX_PIXELS:
+            raise ValueError(f"{self.size[1]}x{self.size[0]} pixels, more than {MAX_PIXELS // 10**6} million")
+        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of what the stream says of itself, too
 
     def _picture_stream(self) -> av.VideoStream:
-        """The first video stream; neither a song's cover nor a text file, which FFmpeg would draw as a terminal."""
-        if self._container.format.name == "tty":
-            raise ValueError("a text file")
+        """The first video stream; not a song's cover."""
         cover = av.stream.Disposition.attached_pic
         streams = [stream for stream in self._container.streams.video if not stream.disposition & cover]
         if not streams:
@@ -131,6 +141,17 @@ class Video:
     def _failure(self, error: Exception) -> DataError:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         return DataError(f"{self._source}: not a readable video ({reason})")
+
+
+def open_file(source: Path | BinaryIO) -> av.container.InputContainer:
+    """A container of one of `FORMATS`, from which FFmpeg reaches neither other files nor the network.
+
+    Raises ValueError for another format, or what PyAV raises for a file that cannot be opened (OSError, ValueError).
+    """
+    try:
+        return av.open(source if hasattr(source, "seek") else str(source), options=dict(_ALONE))
+    except av.error.ArgumentError:  # FFmpeg's only words for a format that is not on the list
+        raise ValueError("a text file, or another format than mp4, mov, mkv, webm, avi and their like") from None
 
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
