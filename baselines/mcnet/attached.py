@@ -72,6 +72,13 @@ class MemoryTPSM(TPSM):
         noise: Sequence[Tensor | None] = (),
     ) -> tpsm.Generated:
         """As TPSM's; noise: of `noise`."""
+        motion = self.dense_motion_network(source_image, source, driving, background, keep)
+        return self.inpaint(source_image, motion, source, noise)
+
+    def inpaint(
+        self, source_image: Tensor, motion: tpsm.Motion, source: Tensor, noise: Sequence[Tensor | None]
+    ) -> tpsm.Generated:
+        """The inpainting network with the memory."""
         compensations: list[Compensation] = []
 
         def compensate(visible: list[Tensor]) -> list[Tensor]:
@@ -79,6 +86,5 @@ class MemoryTPSM(TPSM):
             compensations.extend(unit(x, source, drawn) for x, drawn in zip(visible[:-1], noise, strict=True))
             return [compensation.feature for compensation in compensations] + visible[-1:]
 
-        motion = self.dense_motion_network(source_image, source, driving, background, keep)
         made = self.inpainting_network(source_image, motion, compensate)
         return tpsm.Generated(made.frame, motion, made.warped, tuple(compensations))

@@ -1,16 +1,21 @@
-"""MCNet in training: FOMM's losses, keypoint distance and memory consistency."""
+"""MCNet in training, and its memory on FOMM and TPSM: their losses, keypoint distance and memory consistency."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.blocks.keypoints import Keypoints
+from baselines.mcnet.attached import MemoryFOMM, MemoryTPSM
+from baselines.mcnet.memory import Compensation
 from baselines.mcnet.network import MCNet
+from baselines.tpsm.network import Generated
 from baselines.training import losses
-from baselines.training.first_order import HOURGLASS, FirstOrderTrainee
+from baselines.training.first_order import FOMM_CONFIG, HOURGLASS, FirstOrderTrainee
+from baselines.training.thin_plate import TPSM_CONFIG, ThinPlateTrainee
 
 MCNET_CONFIG: dict[str, Any] = {
     "common_params": {"num_kp": 10, "num_channels": 3, "estimate_jacobian": True},
@@ -33,22 +38,16 @@ class MemoryTrainee(FirstOrderTrainee):
     """
 
     config = MCNET_CONFIG
-    network: MCNet
     side = 256
 
-    def build(self) -> MCNet:
+    def build(self) -> Any:
         return MCNet(self.config)
 
     def set_side(self, side: int) -> None:
         """Also renames what the memory unit keeps for each level: its names are the sides of the features."""
         super().set_side(side)
-        unit = self.network.generator.mbUnit
-        if side != self.side:
-            modules = {name: unit._modules.pop(name) for name in list(unit._modules)}
-            for name, module in modules.items():
-                stem, _, level = name.rpartition("_")
-                unit.add_module(f"{stem}_{int(level) * side // self.side}" if level.isdigit() else name, module)
-            self.side = side
+        rename_levels(self.network.generator.mbUnit, self.side, side)
+        self.side = side
 
     def generate(self, image: Tensor, source: Keypoints, driving: Keypoints) -> Tensor:
         # Training noise comes from the global generator, which the loop seeds at every step.
@@ -62,10 +61,62 @@ class MemoryTrainee(FirstOrderTrainee):
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         parts = super().losses(source, driving, rng, progress)
-        levels = [losses.memory_consistency(c.projected.float(), c.value.float()) for c in self.compensations]
-        parts["consistency"] = 10 * torch.stack(levels).sum()
-        return parts
+        return parts | consistency(self.compensations)
 
     def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
         crowded = sum(losses.keypoint_distance(at.value) for at in (source, driving))
         return super().keypoint_terms(source, driving) | {"keypoint_distance": 10 * crowded}
+
+
+class FommMemoryTrainee(MemoryTrainee):
+    """``fomm+memory``; all of FOMM may start from a trained one."""
+
+    config = {**FOMM_CONFIG, "memory_params": {"mb_channel": 48, "mb_spatial": 16}}
+    shareable = (
+        *FirstOrderTrainee.shareable,
+        *(f"generator.{part}" for part in ("first", "down_blocks", "bottleneck", "up_blocks", "final")),
+    )
+
+    def build(self) -> MemoryFOMM:
+        return MemoryFOMM(self.config)
+
+
+class TpsmMemoryTrainee(ThinPlateTrainee):
+    """``tpsm+memory``; detector and dense motion may start from a trained TPSM."""
+
+    config = {**TPSM_CONFIG, "memory_params": {"mb_channel": 48, "mb_spatial": 16}}
+    shareable = ("kp_detector", "dense_motion_network")
+    side = 256
+
+    def build(self) -> MemoryTPSM:
+        return MemoryTPSM(self.config)
+
+    def set_side(self, side: int) -> None:
+        super().set_side(side)
+        rename_levels(self.network.inpainting_network.mbUnit, self.side, side)
+        self.side = side
+
+    def inpaint(self, image: Tensor, motion: Any, source: Tensor) -> Generated:
+        seeds = torch.randint(2**31, (len(image),)).tolist()
+        made = self.network.inpaint(image, motion, source, self.network.noise(seeds, image))
+        self.compensations = made.compensations
+        return made
+
+    def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        return super().losses(source, driving, rng, progress) | consistency(self.compensations)
+
+
+def consistency(compensations: Sequence[Compensation]) -> dict[str, Tensor]:
+    """The weighted loss of Eq. 5, summed over the levels; nothing without a memory."""
+    levels = [losses.memory_consistency(c.projected.float(), c.value.float()) for c in compensations]
+    return {"consistency": 10 * torch.stack(levels).sum()} if levels else {}
+
+
+def rename_levels(unit: nn.Module | None, old: int, new: int) -> None:
+    """Rename what the memory unit keeps for each level: its names are the sides of the features."""
+    if unit is None or old == new:
+        return
+    modules = {name: unit._modules.pop(name) for name in list(unit._modules)}
+    for name, module in modules.items():
+        stem, _, level = name.rpartition("_")
+        unit.add_module(f"{stem}_{int(level) * new // old}" if level.isdigit() else name, module)

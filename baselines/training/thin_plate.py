@@ -35,7 +35,7 @@ class ThinPlateTrainee(Trainee):
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
-        network = self.network = TPSM(self.config)
+        network = self.network = self.build()
         spread_points(network.kp_detector.fg_encoder.fc.bias)
         parts = {
             "kp_detector": network.kp_detector,
@@ -46,6 +46,9 @@ class ThinPlateTrainee(Trainee):
         self.networks = nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
         if self.bf16:
             self._reduce_precision(torch.device(settings.device).type)
+
+    def build(self) -> TPSM:
+        return TPSM(self.config)
 
     def _reduce_precision(self, device: str) -> None:
         """Convolutions and hourglass in bfloat16; points, splines and flow in float32."""
@@ -75,7 +78,11 @@ class ThinPlateTrainee(Trainee):
             # The maps are made for frames of four times the motion's side; smaller frames need smaller maps.
             shrink = 4 * MOTION_SIDE // image.shape[2]
             maps = tuple(F.avg_pool2d(x, shrink) for x in made.occlusions) if shrink > 1 else made.occlusions
-            return self.network.inpainting_network(image, replace(made, occlusions=maps))
+            return self.inpaint(image, replace(made, occlusions=maps), motion[0])
+
+    def inpaint(self, image: Tensor, motion: Any, source: Tensor) -> Generated:
+        """The frame of a motion; source: the source's points."""
+        return self.network.inpainting_network(image, motion)
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         points = self.detect(torch.cat([source, driving])).split([len(source), len(driving)])

@@ -19,6 +19,8 @@ TRAINEES = {
     "fomm": "baselines.training.first_order:FirstOrderTrainee",
     "tpsm": "baselines.training.thin_plate:ThinPlateTrainee",
     "mcnet": "baselines.training.memory:MemoryTrainee",
+    "fomm+memory": "baselines.training.memory:FommMemoryTrainee",
+    "tpsm+memory": "baselines.training.memory:TpsmMemoryTrainee",
     "ostnet": "baselines.training.scale:ScaleTrainee",
     "fomm+scale": "baselines.training.scale:FommScaleTrainee",
 }
