@@ -192,7 +192,11 @@ class PairList:
             raise DataError(f"{path}: not a frozen pair list (no line of JSON over its columns)") from None
         if meta.get("format") != FORMAT or not rows or tuple(rows[0]) != COLUMNS:
             raise DataError(f"{path}: not a frozen pair list of the format {FORMAT!r}")
-        pairs = cls(name, version, _numbered(path, rows[1:], Pair.from_row), provenance)
+        rows = _numbered(path, rows[1:], Pair.from_row)
+        try:
+            pairs = cls(name, version, rows, provenance)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
         if pairs.sha256 != sha256:
             raise DataError(f"{path}: changed since it was frozen (its hash is {pairs.sha256}, it says {sha256})")
         return pairs

@@ -139,7 +139,7 @@ class Video:
         self._decoded = self._container.decode(self._stream)
 
     def _failure(self, error: Exception) -> DataError:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
         return DataError(f"{self._source}: not a readable video ({reason})")
 
 
