@@ -42,11 +42,12 @@ def compute(net: DaGAN, case: Case, record: Record) -> None:
     for mode in ("relative", "relative_adapt"):
         record(f"{mode}.kp_norm.value", moved[mode].value)
         record(f"{mode}.kp_norm.jacobian", moved[mode].jacobian)
-    spade = _spade(case, record)
+    spade = _spade(case, record) if case.has("spade") else None
     for mode, target in moved.items():
-        _mode(net, mode, images["source"], source, target, depths["source"], case, record)
-    if spade is not None:
-        for mode, target in moved.items():
+        if case.wants(f"{mode}.prediction"):
+            _mode(net, mode, images["source"], source, target, depths["source"], case, record)
+    for mode, target in moved.items():
+        if spade is not None and case.wants(f"spade.{mode}.prediction"):
             _spade_mode(spade, mode, images["source"], source, target, depths["source"], case, record)
 
 

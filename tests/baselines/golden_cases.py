@@ -23,7 +23,8 @@ def filled(model: str) -> tuple[nn.Module, Case]:
 def differing(net: nn.Module, case: Case, *modes: str) -> list[str]:
     """Names of the arrays that differ, in the order of the computation; only the given modes, or all."""
     if modes:
-        others = {name: a for name, a in case.arrays.items() if name.startswith(("kp_", "meta.", "bg_"))}
+        detected = ("kp_", "region_", "he_", "depth.", "meta.", "bg_")
+        others = {name: a for name, a in case.arrays.items() if name.startswith(detected)}
         own = {name: a for name, a in case.arrays.items() if name.split(".")[0] in modes}
         case = Case(case.spec, {**others, **own})
     comparer = golden.Comparer(case)

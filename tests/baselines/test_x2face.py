@@ -1,0 +1,46 @@
+"""X2Face is equal to the official network, in every way of driving it."""
+
+from __future__ import annotations
+
+import golden_cases
+import torch
+
+from baselines.card import card
+from baselines.x2face.network import Mosaic, X2Face, merge
+
+
+def test_equals_the_official_network():
+    assert golden_cases.differing(*golden_cases.filled("x2face")) == []
+
+
+def test_a_missing_tanh_is_seen():
+    net, case = golden_cases.filled("x2face")
+    sampler = net.model.pix2pixSampler.netG.model.up
+    try:
+        last = sampler[3]
+        sampler[3] = torch.nn.Identity()
+        different = golden_cases.differing(net, case)
+    finally:
+        sampler[3] = last
+    assert "one_source.prediction" in different and "get_unwrapped.result" not in different
+
+
+def test_a_pose_edit_towards_its_own_pose_is_none():
+    net, _ = golden_cases.filled("x2face")
+    with torch.inference_mode():
+        bottleneck = torch.rand(1, 128, 1, 1)
+        edit = net.toward_pose(net.posereg(bottleneck.flatten(1)))
+        torch.testing.assert_close(edit(bottleneck), bottleneck)
+
+
+def test_several_sources_are_weighed_by_confidence():
+    black, white = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
+    mosaics = [Mosaic(image, torch.zeros(1), torch.full((1, 1, 2, 2), c)) for image, c in ((black, 0.9), (white, 2.9))]
+    torch.testing.assert_close(merge(mosaics), torch.full((1, 3, 2, 2), 0.75))
+    torch.testing.assert_close(merge(mosaics[:1]), black)
+
+
+def test_official_configuration():
+    with torch.device("meta"):
+        net = X2Face(card("x2face").config)
+    assert net.model.pix2pixSampler.netG.levels()[-1].down[1].weight.shape == (128, 512, 4, 4)
