@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -74,8 +76,10 @@ def load_sample(path: Path) -> Checkpoint:
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
         config = json.loads(metadata["config"]) if "config" in metadata else None
         facts = json.loads(metadata.get("training", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {_one_line(error)}") from None
+    if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
+        raise ModelError(f"{path} cannot be read: its configuration is no JSON object")
     states: States = {}
     for key, value in flat.items():
         network, _, rest = key.partition(".")
@@ -94,6 +98,10 @@ def load_official(path: Path) -> States:
 
 def _torch_load(path: Path) -> Mapping[Any, Any]:
     try:
+        if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
+            with zipfile.ZipFile(path) as archive:
+                if record := archive.testzip():
+                    raise ValueError(f"the checksum of {record} does not fit")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
         # Torch's own text is not passed on: it advises to load the file with code execution switched on.
@@ -134,9 +142,12 @@ def load(path: Path, about: Card | None = None) -> Checkpoint:
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
         try:
-            checkpoint = replace(checkpoint, config=json.loads(beside.read_text(encoding="utf-8")))
-        except ValueError as error:
+            config = json.loads(beside.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"{beside} is no JSON: {_one_line(error)}") from None
+        if not isinstance(config, dict):
+            raise ModelError(f"{beside} is no JSON object")
+        checkpoint = replace(checkpoint, config=config)
     if about is None:
         return checkpoint
     states = {about.renamed.get(name, name): state for name, state in checkpoint.states.items()}
@@ -168,6 +179,9 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
         for key, value in given.items()
         if key in own and value.shape != own[key].shape
     ]
+    odd = [key for key, value in given.items() if value.is_complex() or value.layout is not torch.strided]
+    if odd:
+        raise ModelError(f"{checkpoint.path} is no checkpoint of real, dense tensors: see {', '.join(odd[:_SHOWN])}")
     if missing or unknown or shapes:
         differences = [_some("lacks", missing), _some("has unknown", unknown), _some("has in another shape", shapes)]
         raise ModelError(
@@ -221,4 +235,4 @@ def _is_state_dict(value: Any) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].strip()
+    return (str(error) or type(error).__name__).splitlines()[0].partition(" This is an internal")[0].strip()

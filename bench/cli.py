@@ -194,7 +194,9 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    errors.print(escape(message), style="bold red", soft_wrap=True)
+    from bench.errors import one_line
+
+    errors.print(escape(one_line(message)), style="bold red", soft_wrap=True)
     sys.exit(code)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from bench import finished
 from bench.errors import UserError
 from bench.metrics.signature import difference
-from bench.rundir import RunDirectory
 
 CONTENT = ["source", "driving", "target", "alpha", "beta"]
 QUESTION = ("reference", "transform")  # parts of a protocol without which two pairs are not one
@@ -37,14 +37,9 @@ class Run:
 
 def load(folder: Path) -> Run:
     """Raises UserError where the folder holds no finished run."""
-    manifest = RunDirectory(folder).manifest()
-    if manifest is None or manifest.get("state") != "complete":
-        raise UserError(f"{folder} holds no finished run")
-    try:
-        samples = pd.read_parquet(folder / "samples.parquet")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: samples.parquet cannot be read ({type(error).__name__})") from None
-    return Run(manifest.get("name", folder.name), manifest, samples.assign(key=_keys(samples)))
+    with finished.readable(folder):
+        manifest, samples = finished.read(folder)
+        return Run(manifest.get("name", folder.name), manifest, samples.assign(key=_keys(samples)))
 
 
 def check_question(a: Run, b: Run) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bench import finished
 from bench.errors import UserError
-from bench.rundir import RunDirectory, replace
+from bench.rundir import replace
 from bench.tolerances import default_tolerance
 
 DIGITS = 6  # significant ones; both sides of a comparison are rounded alike
@@ -133,11 +134,11 @@ class RunRecord:
 
 def read_run(path: Path) -> RunRecord:
     """A finished run. Raises UserError if the folder holds none."""
-    manifest = RunDirectory(path).manifest()
-    file = path / "samples.parquet"
-    if manifest is None or manifest["state"] != "complete" or not file.exists():
-        raise UserError(f"{path} holds no finished run")
-    samples = pd.read_parquet(file)
+    with finished.readable(path):
+        return _record(*finished.read(path))
+
+
+def _record(manifest: Mapping[str, Any], samples: pd.DataFrame) -> RunRecord:
     entries = {metric["name"]: metric for metric in manifest["metrics"] if metric.get("applies", True)}
     names = sorted(entries)
     metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in names}

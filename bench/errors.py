@@ -10,3 +10,8 @@ class Stopped(Exception):
 
     What was finished is kept; the same command goes on from there.
     """
+
+
+def one_line(text: str) -> str:
+    """A message as one line that a terminal prints and does not obey: names of files may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

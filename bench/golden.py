@@ -62,7 +62,8 @@ def read(folder: Path) -> Case:
         with np.load(folder / "golden.npz", allow_pickle=False) as file:
             case = Case(spec, {name: file[name] for name in file.files})
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{folder}/golden.npz: {error}") from None
+        reason = "holds Python objects, which are not read" if "pickle" in str(error) else error
+        raise UserError(f"{folder}/golden.npz: {reason}") from None
     for name, parts in _parts(case).items():
         if not _whole(parts):
             raise UserError(f"{folder}/golden.npz: the parts of {name} do not fit each other")

@@ -17,12 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from baselines import registry
 from baselines.predictor import ModelError, MotionMode
-from bench import detectors, metrics, statistics
+from bench import detectors, finished, metrics, statistics
 from bench import manifest as manifests
 from bench.config import Config
 from bench.device import choose as choose_device
 from bench.engine import Model, evaluate
-from bench.errors import UserError
+from bench.errors import UserError, one_line
 from bench.measure import Measurer
 from bench.rundir import RunDirectory, safe_name, write_parquet, write_png
 from protocols import catalogue
@@ -118,9 +118,9 @@ def _run(
     _announce(plan, chosen.messages, console)
     with directory.locked():
         before = directory.manifest()
-        if before and before["fingerprint"] != fingerprint:
-            raise UserError(f"{directory.path} holds another run ({before['command']}); choose another --name")
-        samples = directory.samples(before) if before and before["state"] == "complete" else None
+        if before and before.get("fingerprint") != fingerprint:
+            raise UserError(f"{directory.path} holds another run ({before.get('command')}); choose another --name")
+        samples = directory.samples(before) if before and before.get("state") == "complete" else None
         if samples is not None:
             console.print(f"{directory.path} is complete already; its report is drawn again")
             plan = before
@@ -133,9 +133,10 @@ def _run(
 
 def redraw(path: Path) -> Path:
     """Draw the report of a finished run again. Raises UserError if the folder holds none."""
-    if not (path / "samples.parquet").exists():
-        raise UserError(f"{path} holds no finished run (no samples.parquet in it)")
-    return html.write(path)
+    with finished.readable(path):
+        manifest, _ = finished.read(path)
+        finished.check_summary(path, manifest)
+        return html.write(path)
 
 
 def _work(
@@ -149,7 +150,7 @@ def _work(
     console: Console,
 ) -> pd.DataFrame:
     """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
-    directory.write_json("manifest.json", plan | {"state": "running"})
+    directory.write_manifest(plan | {"state": "running"})
     resolved.pair_list.write(directory.path / "pairs.csv")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     samples, timings = [], {}
@@ -181,7 +182,7 @@ def _work(
                     "wall_seconds": round(time.perf_counter() - start, 2),
                 }
     except BaseException:
-        directory.write_json("manifest.json", plan | {"state": "interrupted"})
+        directory.write_manifest(plan | {"state": "interrupted"})
         console.print(
             f"stopped; what was finished is kept in {directory.path}, the same command goes on from there",
             markup=False,
@@ -201,16 +202,16 @@ def _work(
 def _finish(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame, console: Console) -> int:
     """Write summary, manifest and report, print the table; returns the number of failed pairs."""
     summary = statistics.summarise(samples, plan["metrics"], seed=plan["seeds"]["run"])
-    directory.write_json("summary.json", summary)
+    plan["summary_sha256"] = directory.write_json("summary.json", summary)
     plan["state"] = "complete"
-    directory.write_json("manifest.json", plan)
+    directory.write_manifest(plan)
     report = html.write(directory.path)
     directory.clear_work()
     console.print(tables.table(summary, plan))
     failed = samples[samples["status"] == "failed"]
     for (model, error), rows in failed.groupby(["model", "error"], sort=False):
         line = f"{model}: {len(rows)} of {len(samples) // len(plan['models'])} pairs failed: {error}"
-        console.print(line, style="red", markup=False, soft_wrap=True)
+        console.print(one_line(line), style="red", markup=False, soft_wrap=True)
     console.print(f"report: {report}", markup=False, soft_wrap=True)
     return len(failed)
 

@@ -20,6 +20,7 @@ import pyarrow
 from filelock import FileLock, Timeout
 from PIL import Image
 
+from bench import finished
 from bench.errors import Stopped, UserError
 
 SCHEMA = 1
@@ -95,17 +96,24 @@ class RunDirectory:
             return None
         try:
             manifest = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{file} is not a readable manifest: {error}") from None
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
             raise UserError(f"{file} is not a manifest of schema {SCHEMA}")
+        if not finished.intact(manifest):
+            raise UserError(f"{file} was changed after it was written")
         return manifest
 
-    def write_json(self, name: str, content: dict[str, Any]) -> None:
-        """Write a JSON file into the run, whole or not at all."""
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Write ``manifest.json`` with a hash over its content."""
+        self.write_json("manifest.json", finished.sealed(manifest))
+
+    def write_json(self, name: str, content: dict[str, Any]) -> str:
+        """Write a JSON file into the run, whole or not at all; returns its SHA-256."""
         self.check()
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-        replace(self.path / name, text.encode("utf-8"))
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        replace(self.path / name, text)
+        return hashlib.sha256(text).hexdigest()
 
     def shards(self, model: str) -> list[pd.DataFrame]:
         """The finished batches of a model; those whose content is not what their name says are removed."""
@@ -135,7 +143,8 @@ class RunDirectory:
         """``samples.parquet``, or None where it is missing or not what the manifest of the finished run says."""
         try:
             content = (self.path / "samples.parquet").read_bytes()
-            if hashlib.sha256(content).hexdigest() != manifest.get("samples_sha256"):
+            found = hashlib.sha256(content).hexdigest()
+            if found != manifest.get("samples_sha256", found):  # an older run does not tell
                 return None
             return pd.read_parquet(io.BytesIO(content))
         except (OSError, ValueError, pyarrow.ArrowException):

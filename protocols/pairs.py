@@ -39,7 +39,8 @@ class FrameRef:
     def __post_init__(self) -> None:
         for part in (self.dataset, *self.clip.split("/"), self.frame):
             if part in ("", ".", "..") or "/" in part or "\\" in part or not part.isprintable():
-                raise DataError(f"{self.dataset}/{self.clip}/{self.frame!s}: not a name of a frame ({part!r} in it)")
+                name = f"{self.dataset}/{self.clip}/{self.frame}"
+                raise DataError(f"{name if name.isprintable() else repr(name)}: not a name of a frame ({part!r} in it)")
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.clip}/{self.frame}"

@@ -91,8 +91,8 @@ class Trials:
                 code, text = 1, f"Traceback: {type(error).__name__}: {error}"
             seconds = time.monotonic() - start
             lines = [line for line in text.splitlines() if line.startswith(("error: ", "stopped: "))]
-            if not lines:  # a pair that failed, told after the table
-                lines = [line for line in text.splitlines() if " pairs failed: " in line]
+            if not lines:  # a pair that failed, told after the table; or a verdict
+                lines = [line for line in text.splitlines() if " pairs failed: " in line or ": differs in " in line]
             if seconds > SECONDS or "Traceback" in text:
                 self.problems.append(f"{file.name} {name}: {seconds:.0f} s, {text[-500:]}")
             elif code == 0:
@@ -255,12 +255,14 @@ def test_identities(trials, tmp_path):
     trials(bad_files.texts("a.png,anna\nb.png,ben\n", 4), file, "pairs", "make", "--data", "mine=mine", *asked)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "summary.json"])
-@pytest.mark.parametrize("asked", ["report", "compare", "check", "run"])
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("report", "summary.json"), *((asked, "manifest.json") for asked in ("report", "compare", "check", "run"))],
+)
 def test_files_of_a_run(trials, tmp_path, sample_set, name, asked):
     options = SAME | {"--models": "copy-source,copy-target", "--limit": "3"}
     assert trials.bench(*command(options))[0] == 0
-    assert trials.bench("check", "runs/x", "--against", "reference.json", "--update")[0] == 0
+    assert trials.bench("check", "runs/x", "--update", "reference.json")[0] == 0
     file = tmp_path / "runs" / "x" / name
     sound = file.read_bytes()
     before = {kept: kept.read_bytes() for kept in file.parent.iterdir() if kept.is_file()}
@@ -271,7 +273,7 @@ def test_files_of_a_run(trials, tmp_path, sample_set, name, asked):
         "run": command(options),
     }[asked]
 
-    def restore():
+    def restore():  # the commands may have drawn the report again
         for kept, content in before.items():
             kept.write_bytes(content)
 
@@ -290,9 +292,10 @@ def test_tables_of_a_run(trials, tmp_path, sample_set):
 
 def test_references(trials, tmp_path, sample_set):
     assert trials.bench(*command(SAME | {"--limit": "3"}))[0] == 0
-    assert trials.bench("check", "runs/x", "--against", "reference.json", "--update")[0] == 0
+    assert trials.bench("check", "runs/x", "--update", "reference.json")[0] == 0
     file = tmp_path / "reference.json"
-    trials(bad_files.jsons(json.loads(file.read_text()), 7), file, "check", "runs/x", "--against", "reference.json")
+    asked = ["check", "runs/x", "--against", "reference.json"]
+    trials(bad_files.jsons(json.loads(file.read_text()), 7), file, *asked, names="reference")
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +315,18 @@ def test_checkpoints_of_the_authors(trials, tmp_path, sample_set, small_fomm):
     file = tmp_path / "bad.pth.tar"
     (tmp_path / "bad.pth.tar.json").write_text(json.dumps(config))
     options = SAME | {"--models": f"fomm?weights={file}", "--limit": "1"}
-    trials(bad_files.checkpoints(states), file, *command(options), before=forget_run)
+    forward = [*command(options), "--save-frames"]
+    torch.save(states, file)
+    assert trials.bench(*forward)[0] == 0
+    made = Path("runs/x/frames").rglob("*.png")
+    sound = [frame.read_bytes() for frame in sorted(made)]
+    assert sound
+
+    def same_frame(name):
+        if name.startswith("pth-"):  # this format has checksums
+            assert [frame.read_bytes() for frame in sorted(Path("runs/x/frames").rglob("*.png"))] == sound, name
+
+    trials(bad_files.checkpoints(states), file, *forward, before=forget_run, read=same_frame)
 
 
 def test_configurations_beside_checkpoints(trials, tmp_path, sample_set, small_fomm):
@@ -336,7 +350,7 @@ def test_golden_specs(trials, tmp_path):
     sound = Path(__file__).parents[1] / "baselines" / "golden" / "fomm"
     shutil.copytree(sound, tmp_path / "golden")
     file = tmp_path / "golden" / "spec.json"
-    trials(bad_files.jsons(json.loads(file.read_text()), 9, 30), file, "verify", "golden")
+    trials(bad_files.jsons(json.loads(file.read_text()), 9, 30), file, "verify", "golden", names="golden")
     shutil.copy(sound / "spec.json", file)
     arrays = tmp_path / "golden" / "golden.npz"
     trials(bad_files.damaged(arrays.read_bytes(), 10, 30), arrays, "verify", "golden")
