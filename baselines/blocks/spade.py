@@ -41,13 +41,11 @@ class SpectralConv(nn.Module):
 class Spade(nn.Module):
     """Instance norm whose gain and bias are maps read from `label` ``(N, L, H, W)`` (Park et al. Eq. 1)."""
 
-    HIDDEN = 128
-
-    def __init__(self, features: int, label_features: int):
+    def __init__(self, features: int, label_features: int, hidden: int):
         super().__init__()
-        self.mlp_shared = nn.Sequential(nn.Conv2d(label_features, self.HIDDEN, 3, padding=1), nn.ReLU())
-        self.mlp_gamma = nn.Conv2d(self.HIDDEN, features, 3, padding=1)
-        self.mlp_beta = nn.Conv2d(self.HIDDEN, features, 3, padding=1)
+        self.mlp_shared = nn.Sequential(nn.Conv2d(label_features, hidden, 3, padding=1), nn.ReLU())
+        self.mlp_gamma = nn.Conv2d(hidden, features, 3, padding=1)
+        self.mlp_beta = nn.Conv2d(hidden, features, 3, padding=1)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         hidden = self.mlp_shared(F.interpolate(label, size=x.shape[2:], mode="nearest"))
@@ -57,17 +55,17 @@ class Spade(nn.Module):
 class SpadeBlock(nn.Module):
     """Residual block of two modulated, activated convolutions: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
 
-    def __init__(self, in_features: int, out_features: int, label_features: int):
+    def __init__(self, in_features: int, out_features: int, label_features: int, hidden: int = 128):
         super().__init__()
         middle = min(in_features, out_features)
         self.conv_0 = SpectralConv(in_features, middle, 3)
         self.conv_1 = SpectralConv(middle, out_features, 3)
-        self.norm_0 = Spade(in_features, label_features)
-        self.norm_1 = Spade(middle, label_features)
+        self.norm_0 = Spade(in_features, label_features, hidden)
+        self.norm_1 = Spade(middle, label_features, hidden)
         self.has_shortcut = in_features != out_features
         if self.has_shortcut:
             self.conv_s = SpectralConv(in_features, out_features, 1, bias=False)
-            self.norm_s = Spade(in_features, label_features)
+            self.norm_s = Spade(in_features, label_features, hidden)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         out = self.conv_0(F.leaky_relu(self.norm_0(x, label), 0.2))
@@ -78,7 +76,8 @@ class SpadeBlock(nn.Module):
 class SpadeDecoder(nn.Module):
     """Feature ``(N, in, h, w)`` to frame ``(N, 3, 4h, 4w)`` in (0, 1), modulated by `label` throughout.
 
-    middle: number of residual blocks at the feature's own size. width: their channels, 512 as published.
+    middle: number of residual blocks at the feature's own size. width: their channels, 512 as published; the layers
+    that read the label have a quarter of it.
     """
 
     def __init__(self, in_features: int, label_features: int, middle: int, out_features: int = 64, width: int = 512):
@@ -86,9 +85,9 @@ class SpadeDecoder(nn.Module):
         self.fc = nn.Conv2d(in_features, width, 3, padding=1)
         self.middle = middle
         for i in range(middle):
-            self.add_module(f"G_middle_{i}", SpadeBlock(width, width, label_features))
-        self.up_0 = SpadeBlock(width, width // 2, label_features)
-        self.up_1 = SpadeBlock(width // 2, out_features, label_features)
+            self.add_module(f"G_middle_{i}", SpadeBlock(width, width, label_features, width // 4))
+        self.up_0 = SpadeBlock(width, width // 2, label_features, width // 4)
+        self.up_1 = SpadeBlock(width // 2, out_features, label_features, width // 4)
         self.conv_img = nn.Conv2d(out_features, 3, 3, padding=1)
 
     def forward(self, feature: Tensor, label: Tensor) -> Tensor:

@@ -14,8 +14,11 @@ from baselines.card import merged
 from baselines.dagan.network import DaGAN
 from baselines.fomm.network import FOMM
 from baselines.fv2v.network import FaceVid2Vid
+from baselines.mcnet.attached import MemoryFOMM, MemoryTPSM
+from baselines.mcnet.memory import StyleConv
 from baselines.mcnet.network import MCNet
 from baselines.mraa.network import MRAA
+from baselines.ostnet.network import OSTNet, ScaleDaGAN
 from baselines.predictor import PairBatch
 from baselines.tpsm.network import TPSM
 from baselines.x2face.network import X2Face
@@ -94,7 +97,29 @@ CONFIGS["dagan-spade"] = merged(CONFIGS["dagan"], SPADE | {"command_line": {"gen
 CONFIGS["fv2v-spade"] = merged(CONFIGS["fv2v"], {"generator_params": {"spade_width": 16, "spade": True}})
 CLASSES = {"fomm": FOMM, "mcnet": MCNet, "tpsm": TPSM, "mraa": MRAA, "x2face": X2Face}
 CLASSES |= {"dagan": DaGAN, "dagan-spade": DaGAN, "fv2v": FaceVid2Vid, "fv2v-spade": FaceVid2Vid}
+OFFICIAL = tuple(CONFIGS)  # those that somebody publishes a checkpoint of
+SCALE = {"scale_params": {"code": 8, "hidden": 8}}
+MEMORY = {"memory_params": {"mb_channel": 8, "mb_spatial": 8}}
+CONFIGS["ostnet"] = {
+    **FIRST_ORDER,
+    "generator_params": {
+        **GENERATOR,
+        "num_down_blocks": 3,
+        "num_bottleneck_blocks": 0,
+        "final_kernel": 1,
+        "dense_motion_params": {**HOURGLASS, "estimate_occlusion": False},
+    },
+    **SCALE,
+}
+CONFIGS["fomm+scale"] = CONFIGS["fomm"] | SCALE
+CONFIGS["dagan+scale"] = CONFIGS["dagan"] | SCALE
+CONFIGS["fomm+memory"] = CONFIGS["fomm"] | MEMORY
+CONFIGS["tpsm+memory"] = CONFIGS["tpsm"] | MEMORY
+CONFIGS["mcnet-paper"] = merged(CONFIGS["mcnet"], {"command_line": {"reading": "paper"}})
+CLASSES |= {"ostnet": OSTNet, "fomm+scale": OSTNet, "dagan+scale": ScaleDaGAN}
+CLASSES |= {"fomm+memory": MemoryFOMM, "tpsm+memory": MemoryTPSM, "mcnet-paper": MCNet}
 ALL = tuple(CONFIGS)
+FIRST_ORDER_MODELS = tuple(name for name in ALL if "kp_detector_params" in CONFIGS[name] and "fv2v" not in name)
 
 
 def small(model: str) -> tuple[dict[str, Any], nn.Module]:
@@ -109,16 +134,17 @@ def small(model: str) -> tuple[dict[str, Any], nn.Module]:
         network.train()
         _see(model, network)
         _sharpen(model, network)
-    if model == "fomm":
+    if model in ("fomm", "fomm+memory", "fomm+scale", "ostnet"):
         network.generator.final.weight.data.mul_(20)  # contrast
-    if model == "mcnet":
-        network.generator.mbUnit.styleconv.weight.data.fill_(0.8)  # noise has an effect
+    for module in network.modules():
+        if isinstance(module, StyleConv):
+            module.weight.data.fill_(0.8)  # noise has an effect
     return config, network.eval()
 
 
 def _sharpen(model: str, network: nn.Module) -> None:
     """Peaks, so that keypoints are spread; jacobians that follow the image."""
-    if model in ("fomm", "mcnet", "dagan", "dagan-spade"):
+    if model in FIRST_ORDER_MODELS:
         network.kp_detector.kp.weight.mul_(8)
         network.kp_detector.jacobian.weight.normal_(0, 0.02)
     elif model == "mraa":

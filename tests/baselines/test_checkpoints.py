@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_networks import ALL, CLASSES, official_content, place, small
+from small_networks import ALL, CLASSES, OFFICIAL, official_content, place, small
 
 from baselines import checkpoints, registry
 from baselines.card import MODELS, card, find_weights
@@ -34,7 +34,7 @@ def equal(predictor, network):
     return own.keys() == given.keys() and all(torch.equal(own[key], given[key]) for key in own)
 
 
-@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("model", OFFICIAL)
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_official_layout_is_read(model, prefix, networks, tmp_path):
     config, network = networks[model]
@@ -45,6 +45,53 @@ def test_official_layout_is_read(model, prefix, networks, tmp_path):
     assert facts["weights_file"] == file.name and not facts["sample_weights"]
     assert facts["parameters"] == sum(p.numel() for p in network.parameters())
     assert not predictor.network.training
+
+
+def test_depth_networks_lie_in_files_of_their_own(networks, tmp_path):
+    """DaGAN's, with entries that are no tensors; and X2Face's whole network, under the name ``state_dict``."""
+    config, network = networks["dagan"]
+    content = official_content(network)
+    depth = {name: content.pop(f"depth_{name}") for name in ("encoder", "decoder")}
+    file = place(tmp_path, "dagan", content, config)
+    with pytest.raises(ModelError, match="lacks depth_encoder"):
+        load("dagan", tmp_path)
+    extra = {"height": 192, "width": 640, "use_stereo": False}
+    torch.save(dict(depth["encoder"]) | extra, file.with_name("encoder.pth"))
+    torch.save(dict(depth["decoder"]), file.with_name("depth.pth"))
+    assert find_weights(card("dagan"), tmp_path) == file
+    assert equal(load("dagan", tmp_path), network)
+
+
+def test_x2face_and_its_pose_networks(networks, tmp_path):
+    config, network = networks["x2face"]
+    states = {name: part.state_dict() for name, part in network.named_children()}
+    bare = {key: value for key, value in states["model"].items() if not key.endswith("num_batches_tracked")}
+    place(tmp_path, "x2face", {"state_dict": bare, "optimizer": {"state": {}}}, config | {"pose": False})
+    assert load("x2face", tmp_path).network.posereg is None
+    for name in ("posereg", "posetobottle"):
+        torch.save({"state_dict": states[name]}, tmp_path / "x2face" / f"{name}.pth")
+    place(tmp_path, "x2face", {"state_dict": bare, "optimizer": {"state": {}}}, config)
+    assert torch.equal(
+        load("x2face", tmp_path).network.posereg.posefrombottle.weight, states["posereg"]["posefrombottle.weight"]
+    )
+
+
+def test_beta_checkpoints_of_face_vid2vid(networks, tmp_path):
+    """They have no downsampling kernel, and turn about other axes."""
+    config, network = networks["fv2v"]
+    states = {name: part.state_dict() for name, part in network.named_children()}
+    del states["kp_detector"]["down.weight"]
+    read = registry.network_class("fv2v").infer_config(card("fv2v"), Checkpoint(Path("x"), states, None, {}))
+    assert read["beta_axes"] is True and read["kp_detector_params"]["scale_factor"] == 1
+
+
+def test_random_weights_are_always_the_same_and_said():
+    first, second = (registry.load("fomm+scale?weights=untrained", weights=None, device=CPU) for _ in range(2))
+    assert equal(first, second.network)
+    facts = first.describe()
+    assert facts["untrained"] is True and facts["weights_file"] is None and facts["variant_of"] == "fomm"
+    with pytest.raises(ModelError, match="ostnet-st has no weights: nobody publishes a checkpoint of it.*untrained"):
+        registry.load("ostnet-st", weights=None, device=CPU)
 
 
 def test_files_of_old_torch_are_read(networks, tmp_path):
@@ -101,7 +148,7 @@ COUNTS = {
 }
 
 
-@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("model", OFFICIAL)
 def test_number_of_keypoints_comes_from_the_shapes(model, networks):
     def count(config):
         for key in COUNTS[model].split("."):
@@ -191,8 +238,8 @@ def test_damaged_files(networks, tmp_path):
         load(f"fomm?weights={sample}", None)
 
 
-@pytest.mark.parametrize("model", ALL)
-@pytest.mark.parametrize("asked", ALL)
+@pytest.mark.parametrize("model", OFFICIAL)
+@pytest.mark.parametrize("asked", OFFICIAL)
 @pytest.mark.parametrize("form", ["official", "sample"])
 def test_a_checkpoint_of_another_network_is_named(model, asked, form, networks, tmp_path):
     if model == asked:
