@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from baselines.predictor import ModelError
 States = dict[str, dict[str, Tensor]]
 
 _SHOWN = 3
+_LARGEST = 1 << 16  # number in a configuration; widths and sides of frames are far below it
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def load_sample(path: Path) -> Checkpoint:
         raise ModelError(f"{path} cannot be read: {_one_line(error)}") from None
     if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
         raise ModelError(f"{path} cannot be read: its configuration is no JSON object")
+    _check_size(config, path)
     states: States = {}
     for key, value in flat.items():
         network, _, rest = key.partition(".")
@@ -92,17 +95,23 @@ def load_official(path: Path) -> States:
 
     Raises ModelError for a file that is damaged, is no checkpoint, or would have to run code to be loaded.
     """
-    content = _torch_load(path)
+    content = read_safely(path)
     return {name: _plain(value) for name, value in content.items() if isinstance(name, str) and _is_state_dict(value)}
 
 
-def _torch_load(path: Path) -> Mapping[Any, Any]:
+def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
+    """The mapping in a file of ``torch.save``, its tensors on `device`; nothing in the file is executed.
+
+    Raises ModelError for a file that is damaged, holds something else, or would have to run code to be loaded.
+    """
     try:
         if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
             with zipfile.ZipFile(path) as archive:
                 if record := archive.testzip():
                     raise ValueError(f"the checksum of {record} does not fit")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's version
+            content = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
         # Torch's own text is not passed on: it advises to load the file with code execution switched on.
         unsafe = "Weights only load failed" in str(error)
@@ -121,7 +130,7 @@ def _torch_load(path: Path) -> Mapping[Any, Any]:
 
 def load_flat(path: Path) -> dict[str, Tensor]:
     """The one state dict that a file holds, bare or under ``state_dict``; what is no tensor is left. See above."""
-    content = _torch_load(path)
+    content = read_safely(path)
     content = content.get("state_dict", content)
     flat = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
     if not flat:
@@ -147,6 +156,7 @@ def load(path: Path, about: Card | None = None) -> Checkpoint:
             raise ModelError(f"{beside} is no JSON: {_one_line(error)}") from None
         if not isinstance(config, dict):
             raise ModelError(f"{beside} is no JSON object")
+        _check_size(config, beside)
         checkpoint = replace(checkpoint, config=config)
     if about is None:
         return checkpoint
@@ -216,6 +226,15 @@ def _look(checkpoint: Checkpoint, card: Card) -> str:
     if title is None:
         return " (it holds no network known here)"
     return f" (a {title} network of another size)" if title == card.title else f" (it looks like a {title} checkpoint)"
+
+
+def _check_size(config: Any, path: Path) -> None:
+    """Raise ModelError for a number that no network has: a million layers would be built for hours."""
+    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    for value in values:
+        if isinstance(value, (int, float)) and not abs(value) <= _LARGEST:
+            raise ModelError(f"{path}: the configuration has {value:.3g} in it, more than any network's {_LARGEST}")
+        _check_size(value, path)
 
 
 def _some(what: str, keys: list[str]) -> str:

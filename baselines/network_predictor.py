@@ -55,7 +55,7 @@ class NetworkPredictor(Predictor):
             else:
                 with torch.device("meta"):  # the checkpoint's tensors take the places: no time goes into random ones
                     self.network = self.build(config, options or {})
-        except (KeyError, TypeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
             if checkpoint is None:
                 raise
             raise ModelError(

@@ -78,7 +78,7 @@ def _read(file: Path) -> dict[str, dict[str, str]]:
         return {}
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"{file}: cannot be read as TOML: {error}") from None
     unknown = sorted(set(settings) - {"data", "weights"})
     if unknown:

@@ -54,7 +54,7 @@ def read(folder: Path) -> Case:
     try:
         spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
         missing = [key for key in ("model", "seed", "networks", "config") if key not in spec]
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, RecursionError) as error:
         raise UserError(f"{folder}/spec.json: {error}") from None
     if missing:
         raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}")

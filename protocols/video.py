@@ -37,7 +37,7 @@ class Video:
         try:
             self._open()
             self._index()
-        except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from these
+        except (OSError, ValueError, IndexError, EOFError) as error:  # PyAV's errors derive from these
             raise self._failure(error) from None
         self._decoded = iter(())
         self._next = len(self._times)  # number of the frame that the decoder would give next
@@ -87,7 +87,7 @@ class Video:
                 if frame.pts == wanted:
                     self._next = number + 1
                     return to_rgb(frame)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             self._next = len(self._times)
             raise self._failure(error) from None
         self._next = len(self._times)
@@ -112,6 +112,8 @@ class Video:
         streams = [stream for stream in self._container.streams.video if not stream.disposition & cover]
         if not streams:
             raise ValueError("no video stream in it")
+        if streams[0].codec_context is None:
+            raise ValueError("a video stream of an unknown codec")
         return streams[0]
 
     def _index(self) -> None:

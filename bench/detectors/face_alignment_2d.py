@@ -14,7 +14,7 @@ import torch
 
 from bench.detectors.base import NO_FACE, Detection, Detector
 from bench.detectors.dlib68 import WIDTH
-from bench.detectors.weights import find_file, short_hash
+from bench.detectors.weights import find_file, load, short_hash
 from bench.errors import UserError
 
 NETWORK, FINDER = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"
@@ -46,10 +46,15 @@ class FaceAlignment2D(Detector):
         original, api.load_file_from_url = api.load_file_from_url, lambda *_, **__: files[NETWORK]
         try:
             return face_alignment.FaceAlignment(
-                face_alignment.LandmarksType.TWO_D, device=self.device, flip_input=False, compile=False,
+                face_alignment.LandmarksType.TWO_D,
+                device=self.device,
+                flip_input=False,
+                compile=False,
                 face_detector_kwargs={"path_to_detector": files[FINDER]},
             )
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            for file in files.values():
+                load(Path(file))  # says which file, and whether it would have had to run code
             raise UserError(f"{self.name}: its weights cannot be read: {str(error).splitlines()[0]}") from None
         finally:
             api.load_file_from_url = original

@@ -40,6 +40,12 @@ UNITS = (
     *("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU11", "AU12"),
     *("AU14", "AU15", "AU17", "AU20", "AU23", "AU24", "AU25", "AU26", "AU28", "AU43"),
 )
+# All that its classifier file may be made of, beside what skops trusts by itself (numpy, scikit-learn).
+TYPES = {
+    "feat.au_detectors.StatLearning.SL_test.XGBClassifier",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+}
 SCORE = 0.5  # py-feat's own threshold for a face
 
 
@@ -62,6 +68,9 @@ class PyFeat(Detector):
     @cached_property
     def _detector(self) -> Any:
         feat = load_package()
+        for file in weight_files():
+            if file and file.suffix == ".skops":
+                check_types(file)
         with warnings.catch_warnings():  # it warns that the pose comes from landmarks; the signature says so
             warnings.simplefilter("ignore")
             return feat.Detectorv1(emotion_model=None, identity_model=None, gaze_model=None, device=self.device)
@@ -130,13 +139,30 @@ def load_package() -> types.ModuleType:
     return importlib.import_module("feat")
 
 
+def check_types(file: Path) -> None:
+    """Raise UserError unless a skops file holds known types only.
+
+    py-feat itself trusts whatever types the file names, and so would run what somebody put into it.
+    """
+    from skops.io import get_untrusted_types
+
+    try:
+        odd = sorted(set(get_untrusted_types(file=file)) - TYPES)
+    except Exception as error:  # skops raises many kinds of errors for files that are none of its own
+        raise UserError(f"{file} cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from None
+    if odd:
+        raise UserError(f"{file} refused: it would have to run code to load ({odd[0]})")
+
+
 def weight_files() -> list[Path | None]:
     """For each of `FILES` where it lies, or None.
 
     py-feat keeps them inside its own package, in the hub's cache layout, and looks nowhere else.
     """
-    return [_cached(repository, name) or (_cached(repository, older) if older else None)
-            for repository, name, older in FILES]
+    return [
+        _cached(repository, name) or (_cached(repository, older) if older else None)
+        for repository, name, older in FILES
+    ]
 
 
 def resources() -> Path | None:

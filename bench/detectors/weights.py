@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from baselines.checkpoints import read_safely
+from baselines.predictor import ModelError
 from bench.errors import UserError
 
 
@@ -35,12 +35,9 @@ def package_folder(package: str) -> Path | None:
 def load(file: Path, device: str = "cpu") -> dict[str, Any]:
     """The dictionary in a torch file; nothing in the file is executed. Raises UserError for any other file."""
     try:
-        content = torch.load(file, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
-        raise UserError(f"{file} cannot be read as weights: {(str(error) or repr(error)).splitlines()[0]}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{file} does not hold weights but a {type(content).__name__}")
-    return content
+        return dict(read_safely(file, device))
+    except ModelError as error:
+        raise UserError(str(error)) from None
 
 
 def short_hash(file: Path) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import torch
 
 from bench.detectors import pyfeat
+from bench.errors import UserError
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("feat") is None, reason="py-feat is not installed")
 
@@ -118,3 +121,26 @@ def test_a_missing_file_is_named(installed: Path) -> None:
         assert "retinaface" not in pyfeat.missing()[0]
     finally:
         away.rename(file)
+
+
+@pytest.mark.slow
+def test_code_in_the_classifier_file_does_not_run(installed: Path) -> None:
+    """py-feat trusts every type that the file names; what is not a known one is refused before it is asked."""
+    from skops.io import dump
+
+    file = next(installed.glob("models--py-feat--xgb_au/snapshots/*/*.skops"))
+    sound = file.read_bytes()
+    pyfeat.check_types(file)
+    mark = installed / "executed"
+    try:
+        for planted in (functools.partial(os.mkdir, str(mark)), {"AU1": os.system}):
+            dump(planted, file)
+            with pytest.raises(UserError, match="skops refused: it would have to run code to load .(functools.partial|posix.system)"):
+                pyfeat.PyFeat()._detector
+        for torn in (b"", sound[: len(sound) // 2]):
+            file.write_bytes(torn)
+            with pytest.raises(UserError, match="skops cannot be read"):
+                pyfeat.PyFeat()._detector
+    finally:
+        file.write_bytes(sound)
+    assert not mark.exists()
