@@ -58,8 +58,26 @@ def build(
         "machine": machine(),
         "device": str(device),
         "batch_size": batch_size,
+        "determinism": determinism(models, measurer, device),
         "notices": list(resolved.notices),
     }
+
+
+def determinism(models: Sequence[Model], measurer: Measurer, device: torch.device) -> dict[str, Any]:
+    """Whether the same command on this machine gives the same bytes in ``samples.parquet``, and what speaks against it.
+
+    same_bytes: True only where every part is one that was tested to do so.
+    """
+    reasons = []
+    if device.type != "cpu":
+        reasons.append(f"{device}: its kernels may add numbers in another order from run to run; not tested")
+    for model in models:
+        if not type(model.predictor).__module__.startswith("baselines.") or model.predictor.name == "cmd":
+            reasons.append(f"model {model.label}: a program from outside")
+    for detector in measurer.describe_detectors():
+        if not detector["proxy"]:
+            reasons.append(f"detector {detector['name']}: not tested")
+    return {"same_bytes": not reasons, "because": reasons}
 
 
 def fingerprint(manifest: dict[str, Any]) -> str:

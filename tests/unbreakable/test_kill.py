@@ -18,7 +18,7 @@ from run_files import files
 
 KILLS = 50
 MODELS = ("copy-source", "copy-target", "mine")
-PAIRS = 16
+PAIRS = 40
 STARTS = 200  # after which a run that does not get to its end is given up
 
 

@@ -1,0 +1,84 @@
+"""Same inputs on the same machine: the same bytes; other batch sizes and threads: the same numbers to 1e-5."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from run_files import files
+
+from baselines import registry
+from baselines.predictor import Predictor
+from bench import detectors
+from bench.engine import Model
+from bench.manifest import determinism
+from bench.measure import Measurer
+
+CPU = torch.device("cpu")
+
+
+def run(folder: Path, sample_set: Path, *more: object, threads: int = 1) -> Path:
+    """A run in a process and with a detection cache of its own, so that nothing is remembered from another."""
+    cache = folder / "cache"
+    cache.mkdir(parents=True)
+    (cache / sample_set.name).symlink_to(sample_set)
+    command = [sys.executable, "-m", "bench", "run", "--protocol", "vox1-diffscale", "--detectors", "embedded"]
+    command += ["--limit", "6", "--out", str(folder), "--name", "x", "--save-frames", *map(str, more)]
+    environment = os.environ | {"TALKING_HEAD_BENCH_CACHE": str(cache), "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "x"
+
+
+@pytest.mark.slow
+def test_same_bytes_twice_and_same_numbers_in_other_batches(sample_set, tmp_path):
+    """All metrics with the embedded detectors; MCNet draws random numbers."""
+    models = ["--models", "fomm,mcnet"]
+    first = run(tmp_path / "a", sample_set, *models)
+    assert files(run(tmp_path / "b", sample_set, *models)) == files(first)
+    assert json.loads((first / "manifest.json").read_text())["determinism"] == {"same_bytes": True, "because": []}
+    expected = pd.read_parquet(first / "samples.parquet")
+    numbers = expected.select_dtypes("number").columns
+    assert len(numbers) > 8
+    for name, options, threads in (("c", ["--batch-size", 1], 1), ("d", ["--batch-size", 6], 2)):
+        found = pd.read_parquet(
+            run(tmp_path / name, sample_set, *models, *options, threads=threads) / "samples.parquet"
+        )
+        difference = (found[numbers] - expected[numbers]).abs()
+        print(name, difference.max().to_dict())
+        np.testing.assert_allclose(found[numbers], expected[numbers], rtol=1e-5, atol=1e-5)
+        pd.testing.assert_frame_equal(found.drop(columns=numbers), expected.drop(columns=numbers))
+
+
+def test_a_run_of_pixels_gives_the_same_bytes_twice(sample_set, tmp_path):
+    few = ["--models", "copy-source", "--metrics", "ssim,psnr,l1"]
+    first, second = (run(tmp_path / name, sample_set, *few) for name in "ab")
+    assert files(first) == files(second)
+
+
+def test_the_manifest_says_what_is_not_deterministic():
+    class Foreign(Predictor):
+        name = "foreign"
+
+        def predict(self, batch, mode):
+            return batch.source
+
+    measurer = Measurer(["l1"], detectors.choose("embedded", None, kinds=set()), "same-identity", CPU)
+
+    def facts(predictor, device=CPU):
+        return determinism([Model("x", predictor, "absolute")], measurer, device)
+
+    bound = registry.load("copy-source", weights=None, device=CPU)
+    assert facts(bound) == {"same_bytes": True, "because": []}
+    for predictor in (Foreign(), registry.load("cmd:true", weights=None, device=CPU)):
+        assert facts(predictor) == {"same_bytes": False, "because": ["model x: a program from outside"]}
+    assert "cuda:0" in facts(bound, torch.device("cuda:0"))["because"][0]
