@@ -24,6 +24,7 @@ class Card:
     predictor: ``module:class``. files: names under which the authors publish the checkpoint; empty where nobody does.
     networks: top-level keys that it must have; optional_networks: that it may have. companions: networks that lie in
     files of their own, beside the checkpoint. renamed: top-level keys of the checkpoint that are called otherwise here.
+    exact: submodules that stay in float32 where the rest is in bfloat16, since they make coordinates.
     marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognise a file by.
     config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies;
     changes: in which parts of its configuration.
@@ -42,6 +43,7 @@ class Card:
     optional_networks: tuple[str, ...]
     marks: tuple[str, ...]
     config: dict[str, Any]
+    exact: tuple[str, ...] = ()
     companions: dict[str, str] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     of: str | None = None

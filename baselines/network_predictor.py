@@ -14,14 +14,18 @@ from torch import Tensor, nn
 from baselines import checkpoints
 from baselines.card import Card, card, find_weights
 from baselines.checkpoints import Checkpoint, States
+from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 
 _UNTRAINED_SEED = 0
+_COMMON_OPTIONS = ("precision", "compile")
 
 
 class NetworkPredictor(Predictor):
-    """A network of this package with a checkpoint, in float32 and evaluation mode.
+    """A network of this package with a checkpoint, in evaluation mode.
 
+    Options of every network: ``precision=bfloat16`` for the generator, ``compile=inductor`` (or another backend of
+    torch.compile) for the same part. Both move the numbers a little; the manifest says that they were on.
     The modes mean the same for every model: ``relative`` moves the source's keypoints as the driving ones moved since
     the anchor, ``relative-adapt`` also scales the movement by the ratio of the sizes of the two faces. TPSM's released
     code has only the latter, and calls it "relative".
@@ -65,6 +69,21 @@ class NetworkPredictor(Predictor):
         if checkpoint is not None:
             checkpoints.fill(self.network, checkpoint, about)
         self.network.eval().requires_grad_(False).to(device)
+        self._speed_up(options or {})
+
+    def _speed_up(self, options: Mapping[str, str]) -> None:
+        self.precision, self.compiled = options.get("precision", PRECISIONS[0]), options.get("compile")
+        if self.precision not in PRECISIONS:
+            raise ModelError(f"{self.name}: precision is {' or '.join(PRECISIONS)}, not {self.precision}")
+        if self.precision != PRECISIONS[0]:
+            reduce_precision(self.network, self.card.exact, self.device)
+        if self.compiled:
+            if self.compiled not in torch.compiler.list_backends(exclude_tags=()):
+                known = ", ".join(torch.compiler.list_backends())
+                raise ModelError(
+                    f"{self.name}: compile names a backend of torch.compile ({known}), not {self.compiled}"
+                )
+            compile_network(self.network, self.compiled)
 
     @classmethod
     def load(
@@ -73,9 +92,9 @@ class NetworkPredictor(Predictor):
         """With the checkpoint in the weights folder, else with the sample checkpoint. Raises ModelError."""
         about, options = card(name), dict(options or {})
         chosen = options.pop("weights", None)
-        unknown = sorted(options.keys() - set(cls.options))
+        unknown = sorted(options.keys() - {*_COMMON_OPTIONS, *cls.options})
         if unknown:
-            known = ", ".join(("weights", *cls.options))
+            known = ", ".join(("weights", *_COMMON_OPTIONS, *cls.options))
             raise ModelError(f"{name} has no option {', '.join(unknown)}; it has: {known}")
         if chosen == "untrained":
             return cls(about, None, device, options=options)
@@ -132,7 +151,7 @@ class NetworkPredictor(Predictor):
             # One pair at a time is no slower on a CPU, and not even rounding depends on the rest of the batch.
             return torch.cat([self._frames(_one(batch, i), mode) for i in range(len(batch))])
         try:
-            return self.animate(batch, mode)
+            return self.animate(batch, mode).float()
         except torch.linalg.LinAlgError:  # a singular matrix of one pair fails its whole batch
             if len(batch) == 1:
                 return torch.full_like(batch.source, torch.nan)
@@ -164,7 +183,7 @@ class NetworkPredictor(Predictor):
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "frame_size": self.frame_size,
             "training": self.checkpoint.facts if self.checkpoint else {},
-            "conventions": {"precision": "float32", **self.conventions()},
+            "conventions": {"precision": self.precision, "compiled": self.compiled, **self.conventions()},
         }
 
 

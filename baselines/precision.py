@@ -1,0 +1,37 @@
+"""Faster ways to run a network: bfloat16 where it does no harm, and compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def reduce_precision(network: nn.Module, exact: Sequence[str], device: torch.device) -> None:
+    """Let ``network.generate`` compute in bfloat16 (autocast), but for the submodules at the paths `exact`.
+
+    bfloat16 has 8 bits of precision: enough for features, far too little for coordinates. So what finds keypoints lies
+    outside of `generate`, and what makes the flow is exempt.
+    """
+    for path in exact:
+        module = network.get_submodule(path)
+        module.forward = _in_float32(module.forward, device.type)
+    network.generate = torch.autocast(device.type, torch.bfloat16)(network.generate)
+
+
+def compile_network(network: nn.Module, backend: str) -> None:
+    """Compile ``network.generate`` with torch.compile. The code is made when it is first called, for that size."""
+    network.generate = torch.compile(network.generate, backend=backend, dynamic=False)
+
+
+def _in_float32(function: Callable[..., Any], device: str) -> Callable[..., Any]:
+    exempt = torch.autocast(device, enabled=False)(function)
+
+    def run(*arguments: Any) -> Any:
+        return exempt(*(x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for x in arguments))
+
+    return run

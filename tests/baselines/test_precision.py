@@ -1,0 +1,61 @@
+"""Every network in bfloat16 and compiled stays near its float32, eager self."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_networks import ALL, batch, small
+
+from baselines import checkpoints, registry
+from baselines.predictor import ModelError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for model in ALL:
+        config, network = small(model)
+        checkpoints.save_sample(folder / f"{model}.safetensors", model, network, config, {})
+    return folder
+
+
+def frames(files, model, options=""):
+    predictor = registry.load(f"{model}?weights={files / model}.safetensors{options}", weights=None, device=CPU)
+    return predictor, predictor.predict(batch(2), "absolute")
+
+
+@pytest.mark.parametrize("model", ALL)
+def test_bfloat16(model, files):
+    _, exact = frames(files, model)
+    predictor, reduced = frames(files, model, "&precision=bfloat16")
+    assert reduced.dtype == torch.float32 and reduced.isfinite().all()
+    error = (reduced - exact).abs()
+    assert 0 < error.mean() < 0.02
+    assert predictor.describe()["conventions"]["precision"] == "bfloat16"
+
+
+@pytest.mark.parametrize("model", ALL)
+def test_compiled(model, files):
+    """Traced as for torch.compile, without making machine code of it, which takes minutes."""
+    _, exact = frames(files, model)
+    predictor, compiled = frames(files, model, "&compile=aot_eager")
+    error = (compiled - exact).abs()
+    assert error.max() < 5e-4 and error.mean() < 3e-5
+    assert predictor.describe()["conventions"]["compiled"] == "aot_eager"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["fomm", "mcnet"])
+def test_machine_code(model, files):
+    _, exact = frames(files, model)
+    _, compiled = frames(files, model, "&compile=inductor")
+    assert (compiled - exact).abs().mean() < 3e-5
+
+
+def test_wrong_options(files):
+    with pytest.raises(ModelError, match="precision is float32 or bfloat16, not half"):
+        frames(files, "fomm", "&precision=half")
+    with pytest.raises(ModelError, match="compile names a backend of torch.compile .*inductor.*, not gcc"):
+        frames(files, "fomm", "&compile=gcc")
