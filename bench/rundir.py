@@ -36,8 +36,9 @@ class RunDirectory:
     """One run's folder.
 
     While the run goes on, each finished batch is a small parquet file (a shard) in ``work/<model>/`` with its frames
-    beside it. Every file is written under another name first, flushed and then renamed. A shard's name holds the hash
-    of its content, so that one which a power cut or a bad disk has changed is computed again and never read as data.
+    beside it. Every file is written under another name first and then renamed; tables are flushed to disk before. A
+    shard's name holds the hash of its content, and frames have checksums, so that what a power cut or a bad disk has
+    changed is computed again and never read as data.
     """
 
     def __init__(self, path: Path):
@@ -116,15 +117,18 @@ class RunDirectory:
         return hashlib.sha256(text).hexdigest()
 
     def shards(self, model: str) -> list[pd.DataFrame]:
-        """The finished batches of a model; those whose content is not what their name says are removed."""
-        frames = []
+        """The finished batches of a model; torn ones, and those of which a frame is gone or torn, are removed."""
+        batches = []
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
             content = file.read_bytes()
-            if file.name.split(".")[-2] == _digest(content):
-                frames.append(pd.read_parquet(io.BytesIO(content)))
+            rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
+            if rows is not None and all(
+                _whole(self.frame_file(model, pair)) for pair in rows["pair"][rows["status"] == "ok"]
+            ):
+                batches.append(rows)
             else:
                 file.unlink(missing_ok=True)
-        return frames
+        return batches
 
     def write_shard(self, model: str, name: str, rows: pd.DataFrame) -> None:
         """Keep a finished batch."""
@@ -193,10 +197,28 @@ def write_parquet(file: Path, rows: pd.DataFrame) -> None:
 
 
 def write_png(file: Path, frame: np.ndarray) -> None:
-    """Write an ``(H, W, 3)`` uint8 RGB frame, whole or not at all; fast rather than small compression."""
-    stream = io.BytesIO()
-    Image.fromarray(frame).save(stream, format="PNG", compress_level=1)
-    replace(file, stream.getvalue())
+    """Write an ``(H, W, 3)`` uint8 RGB frame; fast rather than small compression.
+
+    Not flushed, which would take as long again: a power cut may tear it, and its checksums tell (see `RunDirectory`).
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        Image.fromarray(frame).save(temporary, format="PNG", compress_level=1)
+        os.replace(temporary, file)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _whole(file: Path) -> bool:
+    """Whether a PNG file is there and all its checksums fit."""
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            image.verify()
+        return True
+    except (OSError, SyntaxError, ValueError):
+        return False
 
 
 def _digest(content: bytes) -> str:

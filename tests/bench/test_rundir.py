@@ -9,7 +9,7 @@ from bench.rundir import RunDirectory, safe_name, write_parquet
 
 def test_shards_come_back_and_torn_ones_do_not(tmp_path):
     run = RunDirectory(tmp_path)
-    run.write_shard("fomm", "a", pd.DataFrame({"pair": ["p1"], "ssim": [0.5]}))
+    run.write_shard("fomm", "a", pd.DataFrame({"pair": ["p1"], "status": ["failed"]}))
     (whole,) = (tmp_path / "work" / "fomm").iterdir()
     content = whole.read_bytes()
     middle = len(content) // 2
@@ -18,7 +18,7 @@ def test_shards_come_back_and_torn_ones_do_not(tmp_path):
         torn = whole.with_name(whole.name.replace("a.", f"b{number}.", 1))
         torn.write_bytes(damaged)
         (shard,) = run.shards("fomm")
-        assert shard.to_dict("list") == {"pair": ["p1"], "ssim": [0.5]}
+        assert shard.to_dict("list") == {"pair": ["p1"], "status": ["failed"]}
         assert not torn.exists()
 
 

@@ -65,12 +65,32 @@ def test_what_a_killed_writer_left_is_swept_up(bench, expected):
     assert files(Path("runs/x")) == expected
 
 
+@pytest.mark.parametrize("damage", [b"", bytes(3000), None, "half"])
+def test_a_frame_that_a_power_cut_tore_is_made_again(bench, expected, monkeypatch, damage):
+    write, shards = rundir.RunDirectory.write_shard, []
+
+    def full(self, *arguments):
+        shards.append(arguments)
+        if len(shards) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rundir.RunDirectory, "write_shard", full)
+        assert bench(*ASKED, "--name", "x")[0] == 1
+    frame = sorted(Path("runs/x/work/copy-source/frames").glob("*.png"))[0]
+    content = frame.read_bytes()
+    frame.unlink() if damage is None else frame.write_bytes(content[:-200] if damage == "half" else damage)
+    assert bench(*ASKED, "--name", "x")[0] == 0
+    assert files(Path("runs/x")) == expected
+
+
 class Faults:
     """Counts the writes of a run and makes the one with the given number fail."""
 
     def __init__(self, monkeypatch, number: int, code: int):
         self.count, self.number, self.code, self.failed = 0, number, code, None
-        for owner, name in ((rundir, "replace"), (Path, "write_text"), (shutil, "copyfile")):
+        for owner, name in ((rundir, "replace"), (rundir, "write_png"), (Path, "write_text"), (shutil, "copyfile")):
             monkeypatch.setattr(owner, name, self.counting(getattr(owner, name)))
 
     def counting(self, write):
