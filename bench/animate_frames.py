@@ -16,6 +16,8 @@ from torch import Tensor
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from bench.animate_input import Crop, Driving, fit
 from bench.engine import as_uint8, pair_seed
+from bench.errors import Stopped
+from bench.trouble import device_broken
 from protocols.errors import DataError
 
 Batch = list[tuple[int, np.ndarray | DataError]]  # driving frames by number, or why one cannot be read
@@ -106,6 +108,8 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
     except ModelError:
         raise
     except Exception as error:  # a model may fail in any way; the video goes on without this frame
+        if device_broken(error):
+            raise Stopped(f"{scene.predictor.name}: the device failed ({str(error).splitlines()[0]})") from None
         if n > 1:
             return [outcome for frame in frames for outcome in _ask(scene, [frame])]
         return [f"{type(error).__name__}: {error}".splitlines()[0]]

@@ -70,7 +70,7 @@ class RunDirectory:
             status = file.stat()
             self._held = status.st_dev, status.st_ino
             replace(owner, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-            for left in [*self.path.glob(".*.tmp"), *self.work.glob("**/.*.tmp")]:  # of a run that was killed
+            for left in list(self.path.glob("**/.*.tmp")):  # of a run that was killed
                 left.unlink(missing_ok=True)
             yield
         finally:

@@ -56,7 +56,9 @@ def test_a_held_folder_is_refused_and_the_process_named_until_it_dies(bench, exp
 
 
 def test_what_a_killed_writer_left_is_swept_up(bench, expected):
-    left = [Path("runs/x/.samples.parquet.77.tmp"), Path("runs/x/work/copy-source/.a.parquet.77.tmp")]
+    left = [
+        Path("runs/x") / name for name in (".a.parquet.77.tmp", "work/m/.b.parquet.77.tmp", "pictures/m/.c.png.77.tmp")
+    ]
     for file in left:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"torn")
