@@ -44,14 +44,28 @@ Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpo
 
 @app.command()
 def run(
-    protocol: Annotated[str, typer.Option(help="What is asked; `list protocols` has the names.")],
+    protocol: Annotated[str | None, typer.Option(help="What is asked; `list protocols` has the names.")] = None,
     models: Annotated[
-        str,
+        str | None,
         typer.Option(help="Comma-separated: names from `list models`, frames:DIR, cmd:COMMAND, or LABEL=one of these."),
-    ],
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="In place of both: what these tables of papers need (repeatable or comma-separated)."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --table: only say what would be done.")] = False,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="With --table: random weights where a model has none; marked.")
+    ] = False,
     data: Data = None,
     require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
-    pairs: Annotated[Path | None, typer.Option(help="Pair list to use: a published CSV or a frozen file.")] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Pair list to use: a published CSV or a frozen file; with --table one a protocol."),
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Leave out pairs whose frames are gone; the run is marked.")
+    ] = False,
     reading: Annotated[str | None, typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
     detectors: Annotated[str, typer.Option(help="paper, embedded, or auto: the paper's where present.")] = "auto",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
@@ -72,16 +86,27 @@ def run(
     save_frames: Annotated[bool, typer.Option(help="Keep every generated frame as PNG.")] = False,
 ) -> None:
     """Run models over a protocol, measure them, write a report."""
+    from bench.errors import UserError
     from bench.run import RunSettings, run
 
+    if table and protocol:
+        raise UserError("--table says which protocols are run; leave --protocol out")
+    if not table:
+        if not (protocol and models):
+            raise UserError("give --protocol and --models, or --table")
+        if dry_run or untrained:
+            raise UserError("--dry-run and --untrained belong to --table")
+        if pairs and len(pairs) > 1:
+            raise UserError("--pairs: a protocol takes one list")
     settings = RunSettings(
-        models=_split(models),
-        protocol=protocol,
+        models=_split(models or ""),
+        protocol=protocol or "",
         config=config.load(data or (), weights),
         out=out,
         name=name,
         require_data=require_data,
-        pairs=pairs,
+        pairs=pairs[0] if pairs and not table else None,
+        allow_missing=allow_missing,
         reading=reading,
         limit=limit,
         metrics=_split(metrics) if metrics else None,
@@ -95,7 +120,13 @@ def run(
         as_published=as_published,
         command=["python", "-m", "bench", *sys.argv[1:]],
     )
-    _, failed = run(settings, console)
+    if table:
+        from bench.run_tables import run_tables
+
+        names = [name for entry in table for name in _split(entry)]
+        failed = run_tables(names, settings, pairs or (), console, dry_run=dry_run, untrained=untrained)
+    else:
+        _, failed = run(settings, console)
     if failed:
         raise typer.Exit(1)
 

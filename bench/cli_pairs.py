@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench import config
 from bench.errors import UserError
 from protocols.own import open_dataset
 from protocols.pairs import FrameRef, PairList
@@ -63,6 +64,31 @@ def show(file: File, limit: Annotated[int, typer.Option(min=0, help="So many pai
         frames = (_text(pair.source), _text(pair.driving), _text(pair.anchor))
         table.add_row(pair.id, *frames, identities, f"{pair.alpha:g}", f"{pair.beta:g}")
     console.print(table)
+
+
+@pairs_app.command()
+def survey(
+    file: File,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Root of a data set of the list, NAME=PATH (repeatable), as for `run`.")
+    ] = None,
+    missing: Annotated[Path | None, typer.Option(help="File for the names of all missing frames, one a line.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="So many clips that lack frames.")] = 20,
+) -> None:
+    """Which clips and frames of a list are still on this machine; `run --allow-missing` takes the pairs that are."""
+    from bench.survey import render
+    from protocols.resolve import open_datasets
+    from protocols.survey import survey as surveyed
+
+    settings = config.load(data or ())
+    found = surveyed(pairs := read_pairs(file), open_datasets(pairs, settings.data, settings.cache))
+    render(console, pairs, found, limit)
+    if missing:
+        try:
+            missing.write_text("".join(f"{ref}\n" for ref in found.missing), encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--missing {missing}: cannot be written ({error.strerror or error})") from None
+        console.print(f"{len(found.missing)} missing frames written to {missing}", soft_wrap=True)
 
 
 @pairs_app.command("hash")

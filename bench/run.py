@@ -28,7 +28,7 @@ from bench.rundir import RunDirectory, safe_name, write_parquet, write_png
 from protocols import catalogue
 from protocols.catalogue import Protocol
 from protocols.resolve import Resolved, resolve
-from reports import choose, html
+from reports import caveats, choose, html
 from reports import console as tables
 
 BOUNDS = ("copy-source", "copy-target")
@@ -46,6 +46,7 @@ class RunSettings:
     out: Path = Path("runs")
     name: str | None = None
     require_data: bool = False
+    allow_missing: bool = False
     pairs: Path | None = None
     reading: str | None = None
     limit: int | None = None
@@ -104,6 +105,7 @@ def _run(
         seed=settings.seed,
         variant=settings.reading,
         mode=settings.mode,
+        allow_missing=settings.allow_missing,
     )
     for notice in resolved.notices:
         console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
@@ -247,6 +249,8 @@ def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: C
     console.print(f"protocol {protocol}: {pairs['n']} pairs, list {pairs['name']} {pairs['sha256'][:12]}")
     for message in detector_messages:
         console.print(message, markup=False, soft_wrap=True)
+    if untrained := caveats.untrained_models(plan):
+        console.print(f"UNTRAINED ({', '.join(untrained)}): random weights", style="bold yellow", soft_wrap=True)
     samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]
     if samples:
         console.print(

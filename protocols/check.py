@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 
 from protocols.datasets import Dataset
 from protocols.errors import DataError
-from protocols.pairs import FrameRef, PairList
+from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
 
 NAMED = 20
+
+
+def missing_frames(refs: Sequence[FrameRef], datasets: Mapping[str, Dataset]) -> set[FrameRef]:
+    """Those of `refs` whose files are not there; a whole clip (``*``) is missing where it has no frames."""
+    missing: set[FrameRef] = set()
+    for name, dataset in datasets.items():
+        own = [ref for ref in refs if ref.dataset == name]
+        missing.update(dataset.missing(ref for ref in own if ref.frame != WHOLE_CLIP))
+        missing.update(ref for ref in own if ref.frame == WHOLE_CLIP and not dataset.frames(ref.clip))
+    return missing
 
 
 def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) -> list[str]:
@@ -19,10 +29,7 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) ->
     images or have another shape than the data set's.
     """
     refs = pairs.refs()
-    missing = {
-        ref for name, dataset in datasets.items() for ref in dataset.missing(ref for ref in refs if ref.dataset == name)
-    }
-    if missing:
+    if missing := missing_frames(refs, datasets):
         roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
         names = [str(ref) for ref in refs if ref in missing]
         raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}")

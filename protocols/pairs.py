@@ -9,7 +9,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -142,6 +142,16 @@ class PairList:
         if n >= len(self.pairs):
             return self
         return replace(self, pairs=self.pairs[:n], provenance={**self.provenance, "first": n, "of": self.sha256})
+
+    def at_hand(self, missing: Collection[FrameRef]) -> PairList:
+        """The pairs without a frame in `missing`, marked as part of this list. Raises DataError where none is left."""
+        kept = tuple(pair for pair in self.pairs if not any(ref in missing for ref in pair.refs()))
+        if not kept:
+            raise DataError(f"no pair of {self.name} has all its frames: {len(missing)} frames are not there")
+        if len(kept) == len(self.pairs):
+            return self
+        note = {"n": len(kept), "of_n": len(self.pairs), "of": self.sha256}
+        return replace(self, pairs=kept, provenance={**self.provenance, "at_hand": note})
 
     def counts(self) -> dict[str, int]:
         """How many pairs, clips and identities (of sources and driving frames together) there are."""

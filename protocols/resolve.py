@@ -12,11 +12,11 @@ import numpy as np
 from protocols import sample_lists, sample_set
 from protocols.augment import augment, different_scale
 from protocols.catalogue import SAME, Protocol
-from protocols.check import check_frames
+from protocols.check import check_frames, missing_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.own import open_dataset
-from protocols.pairs import FrameRef, Pair, PairList
+from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import read_pairs, recognise
 from protocols.sampling import make_pairs
 
@@ -72,6 +72,7 @@ def resolve(
     seed: int = 0,
     variant: str | None = None,
     mode: str | None = None,
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> Resolved:
     """Find the pairs of a protocol and check that every frame of them is there.
@@ -81,6 +82,7 @@ def resolve(
     in place of the protocol's own; its data sets need roots. limit: the first so many pairs. seed: of the drawing of
     pairs where there is a root and no list. variant: one of the protocol's readings. mode: motion mode, if another than
     the protocol's; relative modes get the driving clip's first frame as anchor where the list names none.
+    allow_missing: leave out the pairs that lack a frame, and say so in notices and provenance.
     Raises DataError, naming all frames that are missing at once, for everything that would stop the run later.
     """
     if variant is not None and variant not in protocol.readings:
@@ -109,8 +111,15 @@ def resolve(
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
-    datasets = _open(pairs, roots, cache, sample, progress)
+    datasets = open_datasets(pairs, roots, cache, sample, progress)
+    if allow_missing:  # clips that cannot be made frames
+        clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
+        pairs = pairs.at_hand(missing_frames(clips, datasets))
     pairs = _prepare(pairs, protocol, datasets, variant, mode or protocol.mode)
+    if allow_missing:  # not before: the factors of stretched frames go by the position in the whole list
+        pairs = pairs.at_hand(missing_frames(pairs.refs(), datasets))
+    if part := pairs.provenance.get("at_hand"):
+        notices.append(f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames here")
     if limit is not None:
         pairs = pairs.head(limit)
     is_sample = sample_set.NAME in datasets
@@ -130,8 +139,10 @@ def resolve(
     return Resolved(protocol, pairs, datasets, is_sample, frame_size, notices, provenance)
 
 
-def _open(pairs: PairList, roots: Mapping[str, Path], cache: Path, sample: bool, progress: bool) -> dict[str, Dataset]:
-    """The data sets that a list speaks of."""
+def open_datasets(
+    pairs: PairList, roots: Mapping[str, Path], cache: Path, sample: bool = False, progress: bool = True
+) -> dict[str, Dataset]:
+    """The data sets that a list speaks of. Raises DataError where one has no root or its root is wrong."""
     datasets: dict[str, Dataset] = {}
     for name in dict.fromkeys(ref.dataset for ref in pairs.refs()):
         if name == sample_set.NAME:

@@ -11,30 +11,48 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from reports.view import Cell, Column, ModelRow, percent, summary_table
+from reports import caveats
+from reports.view import Cell, Column, ModelRow, SummaryTable, percent, summary_table
 
 ROOM = 4  # so many models stand side by side with their intervals in 80 columns
+MANY = 7  # so many at most without; more stand below each other
+ACROSS = 3  # and so many metrics then stand side by side
 
 
 def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
     """Metrics down, models across (a terminal is narrow): mean and interval, n and failures where any pair failed.
 
-    With more than `ROOM` models the intervals are left to the report. What a reader must know stands below.
+    With more than `ROOM` models the intervals are left to the report; more than `MANY` stand one below the other, with
+    `ACROSS` metrics in each of several tables. What a reader must know stands below.
     """
     view = summary_table(summary, manifest)
     wide = len(view.rows) <= ROOM
     what = "mean and 95 % interval" if wide else "mean"
     pairs = manifest["pairs"]["n"]
-    drawn = Table(
-        title=escape(f"{manifest['protocol']['name']}: {what}, n {pairs} where nothing else is said"),
-        box=box.SIMPLE_HEAD,
-    )
-    drawn.add_column("metric", no_wrap=True)
+    title = escape(f"{manifest['protocol']['name']}: {what}, n {pairs} where nothing else is said")
+    if len(view.rows) > MANY:
+        starts = range(0, len(view.columns), ACROSS)
+        drawn = [
+            _models_down(view, manifest, slice(start, start + ACROSS), None if start else title) for start in starts
+        ]
+    else:
+        drawn = [Table(title=title, box=box.SIMPLE_HEAD)]
+        drawn[0].add_column("metric", no_wrap=True)
+        for row in view.rows:
+            drawn[0].add_column(_model(row, manifest), justify="right", overflow="fold")
+        for position, column in enumerate(view.columns):
+            drawn[0].add_row(_metric(column), *(_cell(row.cells[position], wide) for row in view.rows))
+    return Group(*drawn, *(Text(note, style="dim") for note in _notes(summary, manifest)))
+
+
+def _models_down(view: SummaryTable, manifest: Mapping[str, Any], part: slice, title: str | None) -> Table:
+    drawn = Table(title=title, box=box.SIMPLE_HEAD)
+    drawn.add_column("model", no_wrap=True)
+    for column in view.columns[part]:
+        drawn.add_column(_metric(column), justify="right", max_width=16)
     for row in view.rows:
-        drawn.add_column(_model(row, manifest), justify="right", overflow="fold")
-    for position, column in enumerate(view.columns):
-        drawn.add_row(_metric(column), *(_cell(row.cells[position], wide) for row in view.rows))
-    return Group(drawn, *(Text(note, style="dim") for note in _notes(summary, manifest)))
+        drawn.add_row(_model(row, manifest), *(_cell(cell, False) for cell in row.cells[part]))
+    return drawn
 
 
 def _metric(column: Column) -> Text:
@@ -52,6 +70,8 @@ def _model(row: ModelRow, manifest: Mapping[str, Any]) -> Text:
     text = Text(name, style="dim" if row.bound else "bold")
     if any(model["name"] == row.model and model.get("sample_weights") for model in manifest["models"]):
         text.append("\nsample weights", style="yellow not bold")
+    if row.model in caveats.untrained_models(manifest):
+        text.append("\nuntrained", style="yellow not bold")
     return text
 
 
@@ -72,9 +92,4 @@ def _cell(cell: Cell, with_interval: bool) -> Text:
 
 def _notes(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
     notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
-    if manifest["sample_data"]:
-        notes.append("SAMPLE DATA: not comparable with a paper")
-    samples = [model["name"] for model in manifest["models"] if model.get("sample_weights")]
-    if samples:
-        notes.append(f"SAMPLE WEIGHTS ({', '.join(samples)}): not the published models")
-    return notes + list(summary["notices"])
+    return notes + caveats.lines(manifest) + list(summary["notices"])

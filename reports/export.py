@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from reports import caveats
 from reports.view import Cell, Column, summary_table
 
 LATEX = {
@@ -32,7 +33,7 @@ def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         name = row.model.translate(MARKDOWN)
         lines.append(f"| {f'*{name}*' if row.bound else name} | " + " | ".join(map(cell, row.cells)) + " |")
     lines += ["", *(f"- `{column.metric['signature']}`" for column in view.columns)]
-    return "\n".join([*lines, "", *_warnings(manifest)]).rstrip() + "\n"
+    return "\n".join([*lines, "", *caveats.lines(manifest)]).rstrip() + "\n"
 
 
 def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
@@ -48,7 +49,7 @@ def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(cell.rank, "%s")
         return mark % mean + (r"\textsuperscript{*}" if cell.row["failed"] else "")
 
-    lines = [f"% {line}" for line in _warnings(manifest)]
+    lines = [f"% {line}" for line in caveats.lines(manifest)]
     lines += [f"% {column.metric['signature']}" for column in view.columns]
     lines += [
         f"% failed: {row.model}, {column.name}: {cell.note}".replace("\n", " ")
@@ -78,9 +79,3 @@ def csv_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
 
 def _tex(text: str) -> str:
     return "".join(LATEX.get(character, character) for character in text)
-
-
-def _warnings(manifest: Mapping[str, Any]) -> list[str]:
-    samples = [model["name"] for model in manifest["models"] if model.get("sample_weights")]
-    lines = ["Sample data: not comparable with a paper."] if manifest["sample_data"] else []
-    return lines + ([f"Sample weights: {', '.join(samples)}."] if samples else [])

@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from reports import choose, failures, pictures, plots, view
+from reports import caveats, choose, failures, pictures, plots, view
 
 SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
 
@@ -50,6 +50,8 @@ def write(run: Path) -> Path:
         palette={"light": _palette(plots.LIGHT, "light"), "dark": _palette(plots.DARK, "dark")},
         models={model["name"]: model for model in manifest["models"]},
         sample_models=[model["name"] for model in manifest["models"] if model.get("sample_weights")],
+        untrained=caveats.untrained_models(manifest),
+        subset=caveats.subset(manifest),
         firsts=_firsts(table),
         plots=_plots(samples, table, summary["bounds"]),
         duels=_duels(summary, table),

@@ -196,6 +196,8 @@ def _causes_of_run(run: Run, model: Mapping[str, Any]) -> list[str]:
         causes.append(cause)
     if model.get("sample_weights"):
         causes.append("sample weights")
+    if model.get("untrained"):
+        causes.append("untrained weights")
     mode, asked = model.get("mode"), manifest["protocol"]["mode"]
     if mode and mode != asked:
         causes.append(f"motion mode {mode}, not {asked}")

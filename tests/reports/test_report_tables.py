@@ -66,6 +66,16 @@ def test_console_table(run, width):
     assert re.search(rf"\x1b\[1;32m *{mean:.4f}", text)  # best: bold and green
 
 
+def test_many_models_stand_below_each_other(tmp_path):
+    models = tuple(f"mcnet-no-split{n}" for n in range(9))
+    run = read(fake_run.make(tmp_path / "run", models=models, pairs=12))
+    stream = io.StringIO()
+    Console(file=stream, width=80).print(console.table(*run))
+    text = stream.getvalue()
+    assert all(text.count(f"  {model} ") == 4 for model in models)  # 11 metrics, three at a time
+    assert all(text.count(f"{name} ") == 1 for name, *_ in fake_run.METRICS)
+
+
 def test_console_table_takes_names_as_text(tmp_path):
     run = read(fake_run.make(tmp_path / "run", models=("[red]x[/]", "tpsm"), pairs=12))
     stream = io.StringIO()
@@ -80,7 +90,7 @@ def test_markdown(run):
     assert {line.count(" | ") for line in table if "---" not in line} == {len(fake_run.METRICS)}
     assert table[2].startswith("| mcnet | **") and table[4].startswith("| *copy-source* | 0.")
     assert "2 failed (2.2 %)" not in table[2]  # only the first model of the run lost frames
-    assert "Sample data: not comparable with a paper." in lines
+    assert "SAMPLE DATA: not comparable with a paper" in lines
 
 
 def test_latex_is_balanced_and_escaped(tmp_path):

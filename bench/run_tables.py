@@ -1,0 +1,113 @@
+"""`python -m bench run --table`: say what tables need, run it, print them beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from bench import table_plan
+from bench.errors import UserError
+from bench.run import RunSettings, run
+from bench.table_plan import Job
+from reports.table_compare import regenerate
+from reports.table_export import markdown
+from reports.tables import TableError, published
+
+
+def run_tables(
+    names: Sequence[str],
+    settings: RunSettings,
+    pairs: Sequence[Path],
+    console: Console,
+    *,
+    dry_run: bool = False,
+    untrained: bool = False,
+) -> int:
+    """Plan, run and print; returns the number of failed pairs.
+
+    names: of tables or papers. settings: as for one run, without protocol; its models, if any, replace the tables' own,
+    its metrics theirs. Every protocol is a run of its own; one that is complete already is not computed again.
+    Raises UserError where nothing can be run, and as `bench.run.run` does.
+    """
+    try:
+        tables = published(names)
+    except TableError as error:
+        raise UserError(str(error)) from None
+    jobs = table_plan.plan(
+        tables,
+        settings.config,
+        models=settings.models,
+        require_data=settings.require_data,
+        untrained=untrained,
+        pairs=pairs,
+    )
+    for job in jobs:
+        _say(job, settings, console)
+    if dry_run:
+        return 0
+    ready = [job for job in jobs if job.ready]
+    if not ready:
+        raise UserError(f"nothing can be run of {', '.join(names)}; the plan above says what is missing")
+    failed, folders = 0, []
+    for job in ready:
+        directory, lost = run(_settings(job, settings, len(ready) > 1), console)
+        failed += lost
+        folders.append(directory.path)
+    fed = {table for job in ready for table in job.tables}
+    for table in tables:
+        if table.id in fed:
+            typer.echo("\n" + markdown([regenerate(table, folders)]), nl=False)
+    again = " ".join([*(table.id for table in tables if table.id in fed), *(f"--run {folder}" for folder in folders)])
+    console.print(
+        f"\nagain, or as html, latex, csv, json: python -m bench tables {again}", markup=False, soft_wrap=True
+    )
+    return failed
+
+
+def _settings(job: Job, settings: RunSettings, several: bool) -> RunSettings:
+    name = settings.name
+    return replace(
+        settings,
+        protocol=job.protocol.name,
+        models=job.models,
+        metrics=settings.metrics or job.metrics,
+        pairs=job.pairs,
+        reading=settings.reading if settings.reading in job.protocol.readings else None,
+        name=f"{name}-{job.protocol.name}" if name and several else name,
+    )
+
+
+def _say(job: Job, settings: RunSettings, console: Console) -> None:
+    def line(text: str, style: str | None = None) -> None:
+        console.print(f"  {text}", style=style, markup=False, soft_wrap=True, highlight=False)
+
+    console.print(f"{job.protocol.name}, for {', '.join(job.tables)}", style="bold", markup=False)
+    loud = "yellow"
+    if job.data is None:
+        line(f"data: MISSING; give --data {job.protocol.dataset}=PATH", loud)
+    else:
+        line(f"data: {job.data}", loud if job.data.startswith("SAMPLE") else None)
+    line(f"pairs: {_pairs(job, settings)}")
+    line(f"metrics: {', '.join(settings.metrics or job.metrics)}")
+    for model in job.models:
+        label = model.partition("=")[0] if "?weights=" in model else model
+        weights = job.weights.get(label)
+        line(f"run {label}: {weights or 'as named'}", loud if weights and weights.isupper() else None)
+    for model, reason in job.skipped.items():
+        line(f"skip {model}: {reason}", loud)
+    if not job.models:
+        line("nothing to run: no model has weights here (--weights DIR, or --untrained)", loud)
+
+
+def _pairs(job: Job, settings: RunSettings) -> str:
+    if job.pairs:
+        text = str(job.pairs)
+    elif job.data and job.data.startswith("SAMPLE"):
+        text = "the sample set's"
+    else:
+        text = f"{job.protocol.n} drawn with seed {settings.seed}; --pairs FILE takes a published list"
+    return f"{text}, the first {settings.limit}" if settings.limit else text

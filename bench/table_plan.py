@@ -1,0 +1,153 @@
+"""What the papers' tables need: protocols, models, metrics, and which of it is on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from baselines.card import MODELS, card, find_weights, unavailable
+from bench.config import Config
+from bench.errors import UserError
+from protocols import catalogue
+from protocols.catalogue import SAME, Protocol
+from protocols.published import read_pairs, recognise
+from reports.tables import Column, Row, Table
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: everything that the tables ask of a protocol.
+
+    models: as ``--models`` takes them. weights: model to where its weights come from, in words. skipped: model to the
+    reason. metrics: families. data: where the frames come from, in words; None where they are missing. pairs: a list.
+    """
+
+    protocol: Protocol
+    tables: tuple[str, ...]
+    models: tuple[str, ...]
+    weights: Mapping[str, str]
+    skipped: Mapping[str, str]
+    metrics: tuple[str, ...]
+    data: str | None
+    pairs: Path | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to run."""
+        return bool(self.models) and self.data is not None
+
+
+def plan(
+    tables: Sequence[Table],
+    config: Config,
+    *,
+    models: Sequence[str] = (),
+    require_data: bool = False,
+    untrained: bool = False,
+    pairs: Sequence[Path] = (),
+) -> list[Job]:
+    """One job a protocol of `tables`, in the order of the catalogue.
+
+    models: specs to run in place of the tables' own. untrained: random weights for models that have none.
+    pairs: lists, each for the protocols that it fits. Raises UserError for tables that ask nothing of any protocol,
+    and for a list that fits none; ModelError for weights that are ambiguous.
+    """
+    asked = {name: _asked(tables, name) for name in catalogue.names()}
+    asked = {name: cells for name, cells in asked.items() if cells}
+    if not asked:
+        names = ", ".join(table.id for table in tables)
+        raise UserError(f"{names}: no protocol here asks what is printed there, so nothing can be run")
+    lists = _lists(pairs, [catalogue.get(name) for name in asked])
+    jobs = []
+    for name, cells in asked.items():
+        protocol = catalogue.get(name)
+        chosen, weights, skipped = _models([row for _, row, _ in cells], config.weights, untrained)
+        families = [column.family for _, _, column in cells]
+        jobs.append(
+            Job(
+                protocol,
+                tuple(dict.fromkeys(table.id for table, _, _ in cells)),
+                tuple(models or chosen),
+                {} if models else weights,
+                {} if models else skipped,
+                tuple(family for family in protocol.metrics if family in families),
+                _data(protocol, config, require_data),
+                lists.get(name),
+            )
+        )
+    return jobs
+
+
+def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]]:
+    """The printed cells of a protocol that some definition here computes."""
+    families = catalogue.get(name).metrics
+    return [
+        (table, row, column)
+        for table in tables
+        for row in table.rows
+        for column, printed in zip(table.columns, row.printed)
+        if table.protocol_of(row, column) == name and printed and column.definitions and column.family in families
+    ]
+
+
+def _models(
+    rows: Sequence[Row], weights: Path | None, untrained: bool
+) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """Specs of the models that can be run, where their weights come from, and why the others cannot."""
+    specs: list[str] = []
+    sources: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    for row in {row.key: row for row in rows}.values():
+        model = row.model
+        if model is None:
+            skipped[row.key] = "no model here computes this row"
+        elif model in unavailable():
+            skipped[model] = unavailable()[model]["reason"]
+        elif model not in MODELS:
+            skipped[model] = "this version has no such model"
+        elif file := find_weights(card(model), weights):
+            specs.append(model)
+            sources[model] = str(file)
+        elif card(model).sample.is_file():
+            specs.append(model)
+            sources[model] = "SAMPLE WEIGHTS"
+        elif untrained:
+            specs.append(f"{model}={model}?weights=untrained")
+            sources[model] = "UNTRAINED"
+        else:
+            files = card(model).files
+            skipped[model] = f"no weights: needs {' or '.join(files)}" if files else "no weights: nobody publishes any"
+    return list(dict.fromkeys(specs)), sources, skipped
+
+
+def _data(protocol: Protocol, config: Config, require_data: bool) -> str | None:
+    if config.sample:
+        return "SAMPLE SET, as asked for"
+    if root := config.data.get(protocol.dataset):
+        return f"{protocol.dataset} in {root}"
+    return None if require_data else f"SAMPLE SET in place of {protocol.dataset}, for which no folder is configured"
+
+
+def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Path]:
+    """Each protocol's list: a published one by its hash, another by its data set and whether pairs have a truth."""
+    found: dict[str, Path] = {}
+    for file in files:
+        pairs = read_pairs(file)
+        known = recognise(pairs.sha256)
+        datasets = {ref.dataset for ref in pairs.refs()}
+        reference = all(pair.target is not None for pair in pairs.pairs)
+        fitting = [
+            protocol.name
+            for protocol in protocols
+            if (known and known["name"] in protocol.published)
+            or (not known and datasets == {protocol.dataset} and reference == (protocol.reference == SAME))
+        ]
+        if not fitting:
+            names = ", ".join(protocol.name for protocol in protocols)
+            raise UserError(f"--pairs {file}: this list of {', '.join(sorted(datasets))} is for none of {names}")
+        for name in fitting:
+            if name in found:
+                raise UserError(f"--pairs: {found[name]} and {file} are both for {name}")
+            found[name] = file
+    return found

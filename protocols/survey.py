@@ -1,0 +1,74 @@
+"""Which frames of a pair list are still on this machine: videos vanish, and lists outlive them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocols.check import missing_frames
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, PairList
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of a clip or an identity: how many frames the list names, how many are there; the same of the pairs it is in."""
+
+    frames: int = 0
+    frames_there: int = 0
+    pairs: int = 0
+    pairs_there: int = 0
+
+    @property
+    def state(self) -> str:
+        """``whole``, ``partly`` or ``gone``, by its own frames."""
+        return "whole" if self.frames_there == self.frames else "partly" if self.frames_there else "gone"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """total: of the list. clips: by ``dataset/clip``; identities: by name; both sorted. missing: in list order."""
+
+    total: Count
+    clips: Mapping[str, Count]
+    identities: Mapping[str, Count]
+    missing: tuple[FrameRef, ...]
+
+
+def survey(pairs: PairList, datasets: Mapping[str, Dataset]) -> Survey:
+    """Look for every frame of a list. A pair is there if all its frames are; a whole clip counts as one frame.
+
+    datasets: by name, all that the list speaks of. Reads no pictures. Raises DataError where one lacks.
+    """
+    refs = pairs.refs()
+    if unknown := {ref.dataset for ref in refs} - datasets.keys():
+        raise DataError(f"the pair list is of the data set {min(unknown)}, which is not given")
+    lost = missing_frames(refs, datasets)
+    frames: dict[tuple[str, str], list[bool]] = {}
+    asked: dict[tuple[str, str], list[bool]] = {}
+    owner = {
+        f"{ref.dataset}/{ref.clip}": identity
+        for pair in pairs.pairs
+        for ref, identity in zip(
+            (pair.driving, pair.target, pair.anchor, pair.source),
+            (*(pair.driving_identity,) * 3, pair.source_identity),
+        )
+        if ref is not None
+    }
+    for ref in refs:
+        clip = f"{ref.dataset}/{ref.clip}"
+        for key in (("clip", clip), ("identity", owner[clip])):
+            frames.setdefault(key, []).append(ref not in lost)
+    there = [not any(ref in lost for ref in pair.refs()) for pair in pairs.pairs]
+    for pair, whole in zip(pairs.pairs, there):
+        clips = {f"{ref.dataset}/{ref.clip}" for ref in pair.refs()}
+        for key in {("clip", clip) for clip in clips} | {("identity", owner[clip]) for clip in clips}:
+            asked.setdefault(key, []).append(whole)
+    counts = {key: Count(len(f), sum(f), len(asked[key]), sum(asked[key])) for key, f in sorted(frames.items())}
+    return Survey(
+        Count(len(refs), len(refs) - len(lost), len(there), sum(there)),
+        {name: count for (kind, name), count in counts.items() if kind == "clip"},
+        {name: count for (kind, name), count in counts.items() if kind == "identity"},
+        tuple(ref for ref in refs if ref in lost),
+    )
