@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench import config
 from bench.errors import UserError
+from protocols import catalogue
 from protocols.own import open_dataset
 from protocols.pairs import FrameRef, PairList
 from protocols.published import import_published, read_pairs, recognise
@@ -27,10 +28,17 @@ Out = Annotated[Path, typer.Option(help="File to write.")]
 def make(
     data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for own videos.")],
     out: Out,
-    strategy: Annotated[str, typer.Option(help=f"One of {', '.join(STRATEGIES)}.")] = "same-identity",
-    n: Annotated[int, typer.Option(min=1, help="Number of pairs.")] = 2083,
+    protocol: Annotated[
+        str | None, typer.Option(help="Draw as this protocol does without a list; options below go before it.")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(STRATEGIES)}; default: same-identity.")
+    ] = None,
+    n: Annotated[int | None, typer.Option(min=1, help="Number of pairs; default: 2083.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    split: Annotated[str, typer.Option(help="Split to draw from, where the data set has it.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Split to draw from, where the data set has it; default: test.")
+    ] = None,
     videos: Annotated[int | None, typer.Option(min=1, help="Draw from so many clips only.")] = None,
 ) -> None:
     """Draw pairs by the authors' strategy and freeze them."""
@@ -38,7 +46,16 @@ def make(
     if not (name and equals and path):
         raise UserError(f"--data {data}: give NAME=PATH, for example mine=/videos")
     dataset = open_dataset(name.lower(), Path(path).expanduser())
-    pairs = make_pairs(dataset, strategy, n, seed, split=split, videos=videos)
+    asked = catalogue.get(protocol) if protocol else None
+    pairs = make_pairs(
+        dataset,
+        strategy or (asked.strategy if asked else "same-identity"),
+        n or (asked.n if asked else 2083),
+        seed,
+        split=split or (asked.split if asked else "test"),
+        videos=videos or (asked.videos if asked else None),
+        name=f"{protocol}-seed{seed}" if protocol else None,
+    )
     _write(pairs, out)
 
 

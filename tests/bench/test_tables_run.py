@@ -10,13 +10,24 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from baselines.card import Card
 from bench import cli
 from bench.config import Config
 from bench.errors import UserError
 from bench.table_plan import Job, plan
+from protocols import catalogue
+from protocols.own import open_dataset
 from protocols.pairs import FrameRef, PairList
-from protocols.sampling import pair_of
+from protocols.sampling import make_pairs, pair_of
 from reports.tables import published
+
+
+@pytest.fixture(autouse=True)
+def three_sample_checkpoints(monkeypatch, tmp_path):
+    """Whatever else is trained in time, these tests plan with three."""
+    own = Card.sample.fget
+    names = ("fomm", "tpsm", "mcnet")
+    monkeypatch.setattr(Card, "sample", property(lambda card: own(card) if card.name in names else tmp_path / "none"))
 
 
 @pytest.fixture
@@ -197,3 +208,21 @@ def test_survey_without_a_root(bench, own, tmp_path):
     same_identity_list("vox1", "own").write(tmp_path / "list.csv")
     code, text = bench("pairs", "survey", "list.csv")
     assert code == 2 and "give its folder with --data vox1=PATH" in text
+
+
+def test_a_protocols_list_is_frozen_as_a_run_draws_it(bench, tmp_path):
+    for clip in ("a#1#000000#000050", "b#1#000000#000050", "b#2#000000#000050"):
+        (tmp_path / "vox" / "test" / f"id10{clip}.mp4").mkdir(parents=True)
+        for frame in range(50):
+            (tmp_path / "vox" / "test" / f"id10{clip}.mp4" / f"{frame:07d}.png").touch()
+    make = ("pairs", "make", "--data", f"vox1={tmp_path / 'vox'}", "--out", "list.csv", "--protocol")
+    assert bench(*make, "vox1-sameid")[0] == 0
+    pairs = PairList.read(tmp_path / "list.csv")
+    protocol = catalogue.get("vox1-sameid")
+    dataset = open_dataset("vox1", tmp_path / "vox")
+    drawn = make_pairs(dataset, protocol.strategy, protocol.n, 0, split=protocol.split, videos=protocol.videos)
+    assert (len(pairs), pairs.sha256, pairs.name) == (2083, drawn.sha256, "vox1-sameid-seed0")
+    assert bench(*make, "vox1-crossid", "--n", 30)[0] == 0
+    assert all(p.source_identity != p.driving_identity for p in PairList.read(tmp_path / "list.csv").pairs)
+    code, text = bench(*make, "vox1-sammeid")
+    assert code == 2 and "did you mean vox1-sameid" in text
