@@ -106,7 +106,8 @@ class DaGAN(nn.Module):
     """All networks, under the names that they have in the official checkpoints; the depth networks' are ours.
 
     config: as in the official YAML files, with ``command_line``: ``generator`` is one of `GENERATORS`. A reduced
-        network adds ``depth_params`` with ``width`` and ``widths``.
+        network adds ``depth_params`` with ``width``, ``widths`` and ``side``, to which the depth network's frames are
+        averaged.
     """
 
     def __init__(self, config: Mapping[str, Any]):
@@ -117,13 +118,14 @@ class DaGAN(nn.Module):
         parameters = {k: v for k, v in config["generator_params"].items() if k != "estimate_occlusion_map"}
         self.generator = GENERATORS[config["command_line"]["generator"]](num_kp, num_channels, **parameters)
         depth = config.get("depth_params") or {}
-        width, widths = depth.get("width", 64), depth.get("widths")
+        width, widths, self.depth_side = depth.get("width", 64), depth.get("widths"), depth.get("side")
         self.depth_encoder = DepthEncoder(width)
         self.depth_decoder = DepthDecoder(width, tuple(widths)) if widths else DepthDecoder(width)
 
     def depth(self, image: Tensor) -> Tensor:
         """Disparity ``(N, 1, H, W)`` in (0, 1) of ``(N, 3, H, W)`` in [0, 1]; used as it is."""
-        return self.depth_decoder(self.depth_encoder(image))[0]
+        small = image if self.depth_side is None else F.adaptive_avg_pool2d(image, self.depth_side)
+        return resize(self.depth_decoder(self.depth_encoder(small))[0], *image.shape[2:], align_corners=False)
 
     def detect(self, image: Tensor, depth: Tensor | None = None) -> Keypoints:
         """Keypoints of an image and its depth, which is computed where it is not given (Sec. 3.2)."""

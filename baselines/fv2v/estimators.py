@@ -99,10 +99,19 @@ class PoseExpressionEstimator(nn.Module):
     """Image ``(N, 3, H, W)`` in [0, 1] to `Pose`; a ResNet-50 whose widening is done between its stages.
 
     The heads are exchanged in the checkpoints: ``fc_roll`` gives the yaw, ``fc_yaw`` the roll.
+    side: it looks at frames averaged to this side (a reduced network); None: at all of the frame, as released.
     """
 
-    def __init__(self, num_kp: int, image_channel: int = 3, block_expansion: int = 64, num_bins: int = 66):
+    def __init__(
+        self,
+        num_kp: int,
+        image_channel: int = 3,
+        block_expansion: int = 64,
+        num_bins: int = 66,
+        side: int | None = None,
+    ):
         super().__init__()
+        self.side = side
         widths = [block_expansion * 2**i for i in (0, 2, 3, 4, 5)]
         self.conv1 = nn.Conv2d(image_channel, widths[0], 7, stride=2, padding=3)
         self.norm1 = nn.BatchNorm2d(widths[0])
@@ -121,6 +130,7 @@ class PoseExpressionEstimator(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """``(N, 32 * block_expansion)``."""
+        image = image if self.side is None else F.adaptive_avg_pool2d(image, self.side)
         x = F.max_pool2d(F.relu(self.norm1(self.conv1(image))), 3, stride=2, padding=1)
         x = self.block1(F.relu(self.norm2(self.conv2(x))))
         x = self.block3(self.block2(F.relu(self.norm3(self.conv3(x)))))

@@ -20,7 +20,7 @@ from baselines.blocks.grid import resize
 from baselines.blocks.spade import SpadeDecoder
 from baselines.fv2v.estimators import CanonicalKeypointDetector, PoseExpressionEstimator
 from baselines.fv2v.pose import Pose, gaussian_volumes, place
-from baselines.fv2v.volume import Hourglass3d, ResBlock3d, volume_grid, warp_volume
+from baselines.fv2v.volume import Hourglass3d, ResBlock3d, resize_volume_flow, volume_grid, warp_volume
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,11 @@ class Motion:
 
 
 class DenseMotionNetwork(nn.Module):
-    """Source volume and two sets of 3D keypoints to `Motion` (Sec. 3.2, Eq. 3 without the rotation)."""
+    """Source volume and two sets of 3D keypoints to `Motion` (Sec. 3.2, Eq. 3 without the rotation).
+
+    side: the motion is estimated on a volume averaged to this side, and the flow enlarged (a reduced network); None: on
+    the volume as it is, as released. mask_kernel: of the convolution that makes the masks.
+    """
 
     def __init__(
         self,
@@ -50,11 +54,14 @@ class DenseMotionNetwork(nn.Module):
         num_blocks: int = 5,
         reshape_depth: int = 16,
         compress: int = 4,
+        side: int | None = None,
+        mask_kernel: int = 7,
     ):
         super().__init__()
+        self.side = side
         count = num_kp + 1
         self.hourglass = Hourglass3d(block_expansion, count * (compress + 1), num_blocks, max_features)
-        self.mask = nn.Conv3d(self.hourglass.out_features, count, 7, padding=3)
+        self.mask = nn.Conv3d(self.hourglass.out_features, count, mask_kernel, padding=mask_kernel // 2)
         self.compress = nn.Conv3d(feature_channel, compress, 1)
         self.norm = nn.BatchNorm3d(compress)
         self.occlusion = nn.Conv2d(self.hourglass.out_features * reshape_depth, 1, 7, padding=3)
@@ -62,6 +69,8 @@ class DenseMotionNetwork(nn.Module):
     def forward(self, volume: Tensor, source: Tensor, driving: Tensor) -> Motion:
         """volume: ``(N, C, D, h, w)``; source, driving: ``(N, K, 3)``."""
         small = F.relu(self.norm(self.compress(volume)))
+        if self.side is not None:
+            small = F.adaptive_avg_pool3d(small, (small.shape[2], self.side, self.side))
         n, channels, *size = small.shape
         grid = volume_grid(*size, like=source)
         shifted = grid - driving[:, :, None, None, None] + source[:, :, None, None, None]
@@ -74,7 +83,7 @@ class DenseMotionNetwork(nn.Module):
         hourglass_input = torch.cat([heatmaps[:, :, None], warped], dim=2).flatten(1, 2)
         feature = self.hourglass(hourglass_input)
         mask = torch.softmax(self.mask(feature).float(), dim=1)
-        flow = (mask[..., None] * motions).sum(1)
+        flow = resize_volume_flow((mask[..., None] * motions).sum(1), volume.shape[2:])
         occlusion = torch.sigmoid(self.occlusion(feature.flatten(1, 2)).float())
         return Motion(flow, occlusion, mask, motions, hourglass_input)
 

@@ -5,6 +5,8 @@ Coordinates are ``(x, y, z)``, z along the depth, in ``[-1, 1]`` from the first 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -109,3 +111,10 @@ def volume_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
 def warp_volume(x: Tensor, flow: Tensor) -> Tensor:
     """Sample ``x (N, C, D, H, W)`` trilinearly at ``flow (N, D, H, W, 3)``; zeros outside, as released."""
     return F.grid_sample(x, flow, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def resize_volume_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
+    """Trilinear resize of a flow ``(N, D, h, w, 3)`` to ``(N, *size, 3)``, border to border; unchanged at that size."""
+    if tuple(flow.shape[1:4]) == tuple(size):
+        return flow
+    return F.interpolate(flow.movedim(-1, 1), size=tuple(size), mode="trilinear", align_corners=True).movedim(1, -1)

@@ -40,12 +40,15 @@ class FirstOrderTrainee(Trainee):
 
     config = FOMM_CONFIG
     shareable = ("kp_detector", "generator.dense_motion_network")
+    detector_name, heads = "kp_detector", ("kp", "jacobian")
+    motion_name = "dense_motion_network"
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
         self.network = self.build()
         self.networks = nn.ModuleDict(self.parts())
-        self.motion = self.network.generator.dense_motion_network
+        self.detector = getattr(self.network, self.detector_name)
+        self.motion = getattr(self.network.generator, self.motion_name)
         if self.bf16:
             # The generator runs under autocast as a whole; its motion part is exempt but for the convolutions.
             self.motion.forward = in_float32(self.motion.forward, torch.device(settings.device).type)
@@ -57,49 +60,54 @@ class FirstOrderTrainee(Trainee):
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks that are trained, by the names of the checkpoint's top level."""
-        return {"kp_detector": self.network.kp_detector, "generator": self.network.generator}
+        return {self.detector_name: getattr(self.network, self.detector_name), "generator": self.network.generator}
 
     def motion_convolutions(self) -> Iterator[nn.Module]:
-        detector = self.network.kp_detector
-        yield from (detector.kp, detector.jacobian, self.motion.mask)
+        yield from (getattr(self.detector, head) for head in self.heads)
+        yield self.motion.mask
         yield from [self.motion.occlusion] if self.motion.occlusion is not None else []
-        yield from (m for net in (detector, self.motion) for m in net.modules() if isinstance(m, Hourglass))
+        yield from (m for net in (self.detector, self.motion) for m in net.modules() if isinstance(m, Hourglass))
 
     def set_side(self, side: int) -> None:
         scale = MOTION_SIDE / side
-        for network in (self.network.kp_detector, self.motion):
+        for network in (self.detector, self.motion):
             if network.down.stride != round(1 / scale):
-                network.down = AntiAliasDownsample(3, scale).to(network.down.weight.device)
+                network.down = AntiAliasDownsample(network.down.channels, scale).to(network.down.weight.device)
 
     def generate(self, image: Tensor, source: Keypoints, driving: Keypoints) -> Tensor:
         with self.reduced_precision(image.device):
             prediction, _ = self.network.generate(image.contiguous(memory_format=torch.channels_last), source, driving)
         return prediction.float()
 
+    def detect(self, *frames: Tensor) -> list[Any]:
+        """Keypoints of each of several batches of frames, detected together."""
+        keypoints = self.network.detect(torch.cat(frames))
+        sizes = [len(batch) for batch in frames]
+        parts = zip(keypoints.value.split(sizes), keypoints.jacobian.split(sizes))
+        return [Keypoints(value, jacobian) for value, jacobian in parts]
+
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
-        keypoints = self.network.detect(torch.cat([source, driving]))
-        return self.generate(source, *_split(keypoints, [len(source), len(driving)]))
+        return self.generate(source, *self.detect(source, driving))
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         # Equivariance on half of the batch: its detector pass would else cost as much as both of the others.
         half = max(1, len(driving) // 2)
         transform = ThinPlateTransform.random(half, rng).to(driving.device)
-        frames = torch.cat([source, driving, transform.frames(driving[:half])])
-        at_source, at_driving, at_copy = _split(self.network.detect(frames), [len(source), len(driving), half])
-        parts = self.reconstruction(self.generate(source, at_source, at_driving), driving, rng)
-        back = transform.points(at_copy.value)
-        slope = transform.jacobians(at_copy.value)
-        return parts | {
-            "equivariance_value": 10 * losses.equivariance_points(at_driving.value[:half], back),
-            "equivariance_jacobian": 10
-            * losses.equivariance_jacobians(at_driving.jacobian[:half], slope, at_copy.jacobian),
-            **self.keypoint_terms(at_source, at_driving),
+        at_source, at_driving, at_copy = self.detect(source, driving, transform.frames(driving[:half]))
+        return (
+            self.reconstruction(self.generate(source, at_source, at_driving), driving, rng)
+            | self.equivariance(at_driving, at_copy, transform)
+            | self.keypoint_terms(at_source, at_driving)
+        )
+
+    def equivariance(self, driving: Any, copy: Any, transform: ThinPlateTransform) -> dict[str, Tensor]:
+        """Terms of the driving frames' keypoints and those of the deformed copies of the first few."""
+        value, jacobian = driving.value[: len(copy.value)], driving.jacobian[: len(copy.value)]
+        slope = transform.jacobians(copy.value)
+        return {
+            "equivariance_value": 10 * losses.equivariance_points(value, transform.points(copy.value)),
+            "equivariance_jacobian": 10 * losses.equivariance_jacobians(jacobian, slope, copy.jacobian),
         }
 
-    def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
+    def keypoint_terms(self, source: Any, driving: Any) -> dict[str, Tensor]:
         return {"spread": 10 * sum(losses.keypoint_spread(at.value) for at in (source, driving))}
-
-
-def _split(keypoints: Keypoints, sizes: list[int]) -> list[Keypoints]:
-    parts = zip(keypoints.value.split(sizes), keypoints.jacobian.split(sizes))
-    return [Keypoints(value, jacobian) for value, jacobian in parts]

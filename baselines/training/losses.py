@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from baselines.blocks.grid import resize
 
@@ -38,6 +39,16 @@ def equivariance_points(points: Tensor, transformed_back: Tensor) -> Tensor:
 def equivariance_jacobians(jacobians: Tensor, transform: Tensor, transformed: Tensor) -> Tensor:
     """|1 - J^-1 T' J_T| (FOMM Eq. 12): `transform` is T' at the deformed frame's points, `transformed` its J_T."""
     product = torch.linalg.inv(jacobians) @ (transform @ transformed)
+    return mean_absolute(torch.eye(2, dtype=product.dtype, device=product.device).expand_as(product), product)
+
+
+def equivariance_affine(affine: Tensor, transform: Tensor, transformed: Tensor) -> Tensor:
+    """|1 - s A^-1 T' A_T| of regions, s the sign of the product's first entry (MRAA, after FOMM Eq. 12).
+
+    A region's axes come from a PCA, which leaves their direction open; without s a half turn would be punished.
+    """
+    product = torch.linalg.inv(affine) @ (transform @ transformed)
+    product = product * product[..., :1, :1].sign()
     return mean_absolute(torch.eye(2, dtype=product.dtype, device=product.device).expand_as(product), product)
 
 
@@ -74,6 +85,51 @@ def keypoint_hinge(points: Tensor, threshold: float = 0.1) -> Tensor:
     gap = (points[:, :, None] - points[:, None]).abs().sum(-1)
     gap = gap + 2 * threshold * torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
     return (threshold - gap).clamp_min(0).sum((1, 2)).mean()
+
+
+def keypoint_prior(points: Tensor, threshold: float = 0.1, depth: float = 0.33) -> Tensor:
+    """Keypoint prior of face-vid2vid (Wang et al. 2021, Sec. 3.3 and supplement), for points ``(N, K, 3)``.
+
+    Sum over pairs i != j of max(0, threshold - |x_i - x_j|^2), mean over the batch: the points spread; and
+    |mean of z - depth|: the volume's middle depth stays where the network can see on both sides of it.
+    """
+    gap = (points[:, :, None] - points[:, None]).square().sum(-1)
+    gap = gap + 2 * threshold * torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
+    crowded = (threshold - gap).clamp_min(0).sum((1, 2)).mean()
+    return crowded + (points[..., 2].mean(1) - depth).abs().mean()
+
+
+def deformation_prior(expression: Tensor) -> Tensor:
+    """Mean |delta| of the keypoint offsets ``(N, K, 3)``: what a rotation explains, it is to explain (face-vid2vid)."""
+    return expression.abs().mean()
+
+
+def photometric(predicted: Tensor, target: Tensor, share: float = 0.8) -> Tensor:
+    """share (1 - SSIM) / 2 + (1 - share) |a - b| of images ``(N, C, H, W)`` in [0, 1], mean over all.
+
+    Of a frame and what another one's pixels make of it by depth and camera motion (DaGAN Sec. 3.1; Monodepth2 =
+    Godard et al., ICCV 2019, Eq. 2, whose share is 0.85). SSIM is that of 3x3 windows.
+    """
+
+    def local(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 3, 1)
+
+    mean_a, mean_b = local(predicted), local(target)
+    variances = local(predicted.square()) - mean_a.square() + local(target.square()) - mean_b.square()
+    covariance = local(predicted * target) - mean_a * mean_b
+    brightness = (2 * mean_a * mean_b + 0.01**2) / (mean_a.square() + mean_b.square() + 0.01**2)
+    ssim = brightness * (2 * covariance + 0.03**2) / (variances + 0.03**2)
+    return share * ((1 - ssim) / 2).clamp(0, 1).mean() + (1 - share) * mean_absolute(predicted, target)
+
+
+def smoothness(disparity: Tensor, image: Tensor) -> Tensor:
+    """Mean gradient of the disparity ``(N, 1, H, W)`` over its mean, less at edges of the image (Monodepth2 Eq. 3)."""
+    relative = disparity / disparity.mean((2, 3), keepdim=True).clamp_min(1e-6)
+    terms = []
+    for axis in (2, 3):
+        edge = image.diff(dim=axis).abs().mean(1, keepdim=True)
+        terms.append((relative.diff(dim=axis).abs() * torch.exp(-edge)).mean())
+    return terms[0] + terms[1]
 
 
 def memory_consistency(projected: Tensor, value: Tensor) -> Tensor:

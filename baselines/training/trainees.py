@@ -18,6 +18,10 @@ from baselines.training.settings import TrainSettings
 TRAINEES = {
     "fomm": "baselines.training.first_order:FirstOrderTrainee",
     "tpsm": "baselines.training.thin_plate:ThinPlateTrainee",
+    "mraa": "baselines.training.regions:RegionTrainee",
+    "x2face": "baselines.training.embedding:EmbeddingTrainee",
+    "dagan": "baselines.training.depth:DepthTrainee",
+    "fv2v": "baselines.training.volume:VolumeTrainee",
     "mcnet": "baselines.training.memory:MemoryTrainee",
     "fomm+memory": "baselines.training.memory:FommMemoryTrainee",
     "tpsm+memory": "baselines.training.memory:TpsmMemoryTrainee",

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from baselines.blocks.grid import coordinate_grid, warp
+from baselines.blocks.grid import coordinate_grid, resize, warp
 
 WEIGHT_FLOOR = 0.1  # of a source's weight in the mosaic
 Edit = Callable[[Tensor], Tensor]
@@ -111,25 +112,36 @@ class Mosaic:
 
 
 class EmbeddingAndDriving(nn.Module):
-    """The two networks (Sec. 3.1): ``pix2pixUnwrapped`` makes the embedded face, ``pix2pixSampler`` drives it."""
+    """The two networks (Sec. 3.1): ``pix2pixUnwrapped`` makes the embedded face, ``pix2pixSampler`` drives it.
 
-    def __init__(self, inner_nc: int = 128, embedding_nc: int = 512, levels: int = 8, ngf: int = 64):
+    side: both look at frames averaged to this side, and what they say is enlarged (a reduced network); None: at all of
+    the frame, as released.
+    """
+
+    def __init__(
+        self, inner_nc: int = 128, embedding_nc: int = 512, levels: int = 8, ngf: int = 64, side: int | None = None
+    ):
         super().__init__()
+        self.side = side
         sizes = {"levels": levels, "ngf": ngf}
         self.pix2pixUnwrapped = Named(UNet(3, embedding_nc, skips=True, tanh=False, **sizes))
         self.pix2pixSampler = Named(UNet(2, inner_nc, skips=False, tanh=True, **sizes))
 
     def embed(self, source: Tensor) -> Mosaic:
         """One source ``(N, 3, H, W)`` in [0, 1]."""
-        out = self.pix2pixUnwrapped(source).float()
+        out = self._look(self.pix2pixUnwrapped, source)
         grid = torch.tanh(out[:, :2]).permute(0, 2, 3, 1) + coordinate_grid(*out.shape[2:], like=out)
         return Mosaic(warp(source, grid.to(source.dtype), align_corners=True), grid, torch.exp(out[:, 2:]))
 
     def drive(self, driving: Tensor, edit: Edit | None = None) -> Tensor:
         """Where in the embedded face the pixels of the driving pose come from, ``(N, H, W, 2)``."""
-        out = self.pix2pixSampler(driving, edit).float()
+        out = self._look(self.pix2pixSampler, driving, edit)
         # A second tanh after the network's own: the offset is at most 0.76.
         return torch.tanh(out).permute(0, 2, 3, 1) + coordinate_grid(*out.shape[2:], like=out)
+
+    def _look(self, network: Named, image: Tensor, edit: Edit | None = None) -> Tensor:
+        small = image if self.side is None else F.adaptive_avg_pool2d(image, self.side)
+        return resize(network(small, edit).float(), *image.shape[2:], align_corners=True)
 
 
 def merge(mosaics: list[Mosaic], floor: float = WEIGHT_FLOOR) -> Tensor:
@@ -154,12 +166,12 @@ class X2Face(nn.Module):
     """Both networks, and the two small ones that let a head pose or sound drive them (Secs. 4.2 and 4.3).
 
     config: ``inner_nc``, ``pose`` (whether the small networks are there); a reduced network adds ``embedding_nc``,
-        ``levels``, ``ngf``.
+        ``levels``, ``ngf``, ``side``.
     """
 
     def __init__(self, config: Mapping[str, Any]):
         super().__init__()
-        sizes = {key: config[key] for key in ("inner_nc", "embedding_nc", "levels", "ngf") if key in config}
+        sizes = {key: config[key] for key in ("inner_nc", "embedding_nc", "levels", "ngf", "side") if key in config}
         inner = config.get("inner_nc", 128)
         self.model = EmbeddingAndDriving(**sizes)
         self.posereg = PoseFromBottleneck(inner) if config.get("pose") else None

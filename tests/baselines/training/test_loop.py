@@ -115,7 +115,7 @@ def test_a_state_of_another_run_is_refused(clips: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_model_is_refused(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no training"):
-        train(settings(clips, tmp_path, model="dagan", stages=STAGES))
+        train(settings(clips, tmp_path, model="nobody", stages=STAGES))
 
 
 def test_stages_and_rate_follow_the_plan(clips: Path, tmp_path: Path) -> None:

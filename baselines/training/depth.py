@@ -1,0 +1,119 @@
+"""DaGAN in training: FOMM's losses and keypoint distance, and a depth network that learns beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.blocks.conv import SameBlock
+from baselines.blocks.grid import coordinate_grid, warp
+from baselines.blocks.keypoints import Keypoints
+from baselines.card import merged
+from baselines.dagan.network import DaGAN
+from baselines.training import losses
+from baselines.training.first_order import FOMM_CONFIG, HOURGLASS, FirstOrderTrainee
+from baselines.training.trainees import MOTION_SIDE
+
+DAGAN_CONFIG: dict[str, Any] = {
+    "common_params": FOMM_CONFIG["common_params"],
+    "kp_detector_params": FOMM_CONFIG["kp_detector_params"],
+    "generator_params": {
+        "block_expansion": 16,
+        "max_features": 64,
+        "num_down_blocks": 2,  # the attention compares every position of the coarsest feature with every other
+        "num_bottleneck_blocks": 3,
+        "estimate_occlusion_map": True,
+        "dense_motion_params": HOURGLASS,
+    },
+    "command_line": {"generator": "DepthAwareGenerator"},
+    "depth_params": {"width": 8, "widths": [8, 16, 16, 32, 32], "side": MOTION_SIDE},
+}
+NEAREST, FARTHEST = 0.1, 100.0
+
+
+class CameraMotion(nn.Module):
+    """Two frames ``(N, 3, S, S)`` to the camera's motion from the second to the first, and its focal length.
+
+    rotation: ``(N, 3, 3)``; translation: ``(N, 3)``; focal: ``(N,)`` in half sides of the frame. Only training needs
+    it, to learn depth without labels (DaGAN Sec. 3.1).
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)):
+        super().__init__()
+        steps = zip((6, *widths), widths)
+        self.blocks = nn.Sequential(*(nn.Sequential(SameBlock(a, b), nn.AvgPool2d(2)) for a, b in steps))
+        self.last = nn.Conv2d(widths[-1], 7, 1)
+
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        out = 0.1 * self.last(self.blocks(torch.cat([first, second], dim=1))).mean((2, 3))
+        x, y, z = out[:, :3].unbind(1)
+        zero = torch.zeros_like(x)
+        axis = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)
+        return torch.linalg.matrix_exp(axis), out[:, 3:6], 2 * torch.exp(out[:, 6])
+
+
+def reproject(image: Tensor, disparity: Tensor, rotation: Tensor, translation: Tensor, focal: Tensor) -> Tensor:
+    """The frame ``(N, 3, H, W)`` seen from where the disparity ``(N, 1, H, W)`` in (0, 1) was measured.
+
+    Every pixel goes out to its depth, through the camera's motion and back into `image` (DaGAN Sec. 3.1).
+    """
+    depth = 1 / (1 / FARTHEST + (1 / NEAREST - 1 / FARTHEST) * disparity[:, 0])
+    grid = coordinate_grid(*depth.shape[1:], like=depth) / focal[:, None, None, None]
+    rays = torch.cat([grid, torch.ones_like(grid[..., :1])], dim=-1)
+    points = torch.einsum("nij,nhwj->nhwi", rotation, rays * depth[..., None]) + translation[:, None, None]
+    seen = focal[:, None, None, None] * points[..., :2] / points[..., 2:].clamp_min(NEAREST / 10)
+    return warp(image, seen, align_corners=True, padding="border")
+
+
+class DepthTrainee(FirstOrderTrainee):
+    """DaGAN (Hong et al. 2022) without its adversarial losses.
+
+    The paper trains the depth network beforehand, on many hours of video, and freezes it. Here it learns at the same
+    time from the same pairs, by the same means: the driving frame is made from the source's pixels by depth and camera
+    motion. As in the paper no other loss reaches it.
+    """
+
+    config = DAGAN_CONFIG
+    shareable = ("generator.dense_motion_network",)
+    network: DaGAN
+
+    def build(self) -> DaGAN:
+        if self.config["command_line"]["generator"] == "SPADEDepthAwareGenerator":
+            self.config = merged(self.config, {"generator_params": {"spade_width": 48}})
+        return DaGAN(self.config)
+
+    def parts(self) -> dict[str, nn.Module]:
+        depth = {"depth_encoder": self.network.depth_encoder, "depth_decoder": self.network.depth_decoder}
+        return super().parts() | depth | {"camera_motion": CameraMotion()}
+
+    def detect(self, *frames: Tensor) -> list[Keypoints]:
+        images = torch.cat(frames)
+        depth = self.network.depth(images)
+        self.depths = list(depth.split([len(batch) for batch in frames]))
+        keypoints = self.network.detect(images, depth.detach())
+        sizes = [len(batch) for batch in frames]
+        return [Keypoints(*parts) for parts in zip(keypoints.value.split(sizes), keypoints.jacobian.split(sizes))]
+
+    def generate(self, image: Tensor, source: Keypoints, driving: Keypoints) -> Tensor:
+        depth = self.depths[0].detach()
+        with self.reduced_precision(image.device):
+            frame, _ = self.network.generate(
+                image.contiguous(memory_format=torch.channels_last), source, driving, depth
+            )
+        return frame.float()
+
+    def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        parts = super().losses(source, driving, rng, progress)
+        small, target, disparity = (F.adaptive_avg_pool2d(x, MOTION_SIDE) for x in (source, driving, self.depths[1]))
+        seen = reproject(small, disparity, *self.networks["camera_motion"](small, target))
+        return parts | {
+            "depth_photometric": 10 * losses.photometric(seen, target),
+            "depth_smoothness": 0.01 * losses.smoothness(disparity, target),
+        }
+
+    def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
+        crowded = sum(losses.keypoint_distance(at.value) for at in (source, driving))
+        return super().keypoint_terms(source, driving) | {"keypoint_distance": 10 * crowded}

@@ -1,0 +1,113 @@
+"""face-vid2vid in training: reconstruction, equivariance, keypoint and deformation priors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.blocks.conv import AntiAliasDownsample
+from baselines.fv2v.network import FaceVid2Vid
+from baselines.training import losses
+from baselines.training.precision import in_bf16
+from baselines.training.settings import TrainSettings
+from baselines.training.trainees import MOTION_SIDE, Trainee
+from baselines.training.transform import ThinPlateTransform
+
+DEPTH = 4
+FV2V_CONFIG: dict[str, Any] = {
+    "common_params": {"num_kp": 10, "image_channel": 3, "feature_channel": 16},
+    "kp_detector_params": {
+        "temperature": 0.1,
+        "block_expansion": 8,
+        "max_features": 64,
+        "scale_factor": 0.25,
+        "num_blocks": 4,
+        "reshape_channel": 32 * DEPTH,
+        "reshape_depth": DEPTH,
+    },
+    "he_estimator_params": {"block_expansion": 8, "num_bins": 66, "side": 128},
+    "generator_params": {
+        "block_expansion": 16,
+        "max_features": 64,
+        "num_down_blocks": 2,
+        "reshape_depth": DEPTH,
+        "num_resblocks": 2,
+        "spade_width": 48,
+        "dense_motion_params": {
+            "block_expansion": 8,
+            "max_features": 48,
+            "num_blocks": 4,
+            "reshape_depth": DEPTH,
+            "compress": 2,
+            "side": 32,
+            "mask_kernel": 3,  # 7x7x7 took half of the time of a step; in bfloat16 it corrupts memory (CPU, torch 2.13)
+        },
+    },
+    "beta_axes": False,
+}
+
+
+class VolumeTrainee(Trainee):
+    """face-vid2vid (Wang et al. 2021, Sec. 3.3) without its adversarial and head pose losses.
+
+    The paper takes the true head pose from a network trained elsewhere. Without one, rotation, translation and
+    expression are told apart by their form and by the deformation prior alone: the angles are what the reconstruction
+    makes of them, in no known axes, and free view turns the head only as far as they mean one.
+    """
+
+    config = FV2V_CONFIG
+
+    def __init__(self, settings: TrainSettings):
+        super().__init__(settings)
+        network = self.network = FaceVid2Vid(self.config)
+        self.networks = nn.ModuleDict(
+            {"kp_detector": network.kp_detector, "he_estimator": network.he_estimator, "generator": network.generator}
+        )
+        if self.bf16:
+            self._reduce_precision()
+
+    def _reduce_precision(self) -> None:
+        """Convolutions in bfloat16; angles, points, flow and sampling in float32."""
+        generator, motion = self.network.generator, self.network.generator.dense_motion_network
+        generator.encode, generator.decode = in_bf16(generator.encode), in_bf16(generator.decode)
+        for module in (generator.third, generator.fourth, motion.occlusion, self.network.kp_detector.predictor):
+            module.forward = in_bf16(module.forward)
+        for module in (motion.hourglass, motion.mask, self.network.kp_detector.kp):
+            module.forward = in_bf16(module.forward, torch.channels_last_3d)
+
+    def set_side(self, side: int) -> None:
+        detector = self.network.kp_detector
+        if detector.down.stride != side // MOTION_SIDE:
+            detector.down = AntiAliasDownsample(3, MOTION_SIDE / side).to(detector.down.weight.device)
+
+    def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The source's keypoints in the pose of each of several batches of frames, and all expressions.
+
+        Batches may be shorter than the source's.
+        """
+        canonical = self.network.canonical(source)
+        pose = self.network.pose(torch.cat(frames))
+        sizes = [len(batch) for batch in frames]
+        points = self.network.place(torch.cat([canonical[:size] for size in sizes]), pose)
+        return list(points.split(sizes)), pose.expression
+
+    def generate(self, image: Tensor, source: Tensor, driving: Tensor) -> Tensor:
+        return self.network.generate(image, source, driving)[0].float()
+
+    def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
+        return self.generate(source, *self.place(source, source, driving)[0])
+
+    def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        half = max(1, len(driving) // 2)
+        transform = ThinPlateTransform.random(half, rng).to(driving.device)
+        (at_source, at_driving, at_copy), expression = self.place(
+            source, source, driving, transform.frames(driving[:half])
+        )
+        back = transform.points(at_copy[..., :2])  # of the points as the camera sees them, without depth
+        return self.reconstruction(self.generate(source, at_source, at_driving), driving, rng) | {
+            "equivariance": 20 * losses.equivariance_points(at_driving[:half, :, :2], back),
+            "keypoint_prior": 10 * losses.keypoint_prior(at_driving),
+            "deformation": 5 * losses.deformation_prior(expression),
+        }
