@@ -27,7 +27,7 @@ from bench.cli_animate import animate as _  # noqa: F401 (imported before the fi
 from protocols.images import read_rgb
 
 SECONDS = 20.0  # for one file; the largest takes two
-EVERY = 6
+EVERY = 25
 SAME = {"--protocol": "vox1-sameid", "--models": "copy-source", "--metrics": "l1", "--detectors": "embedded"}
 
 

@@ -59,6 +59,7 @@ def test_same_bytes_twice_and_same_numbers_in_other_batches(sample_set, tmp_path
         pd.testing.assert_frame_equal(found.drop(columns=numbers), expected.drop(columns=numbers))
 
 
+@pytest.mark.slow
 def test_a_run_of_pixels_gives_the_same_bytes_twice(sample_set, tmp_path):
     few = ["--models", "copy-source", "--metrics", "ssim,psnr,l1"]
     first, second = (run(tmp_path / name, sample_set, *few) for name in "ab")

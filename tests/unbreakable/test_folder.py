@@ -110,7 +110,7 @@ class Faults:
     ("code", "step"),
     [
         pytest.param(errno.ENOSPC, 1, id="disk full", marks=pytest.mark.slow),
-        pytest.param(errno.EROFS, 5, id="read-only"),
+        pytest.param(errno.EROFS, 8, id="read-only"),
     ],
 )
 def test_whichever_write_fails_the_same_command_goes_on(bench, expected, monkeypatch, code, step):
