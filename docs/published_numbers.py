@@ -65,8 +65,10 @@ def main(runs: list[str]) -> None:
     for low, high in ((0.02, 0.03), (0.03, 0.04), (0.04, 0.06), (0.06, 0.09)):
         band, lines = samples[samples["l1"].between(low, high)], cells[cells["l1"].between(low, high)]
         means = ", ".join(f"{name} {band[name].mean():.3g}" for pair in NAMES.values() for name in pair)
-        print(f"L1 {low}-{high}: {len(band)} pairs: {means}; "
-              f"{len(lines)} printed rows: PSNR {lines['psnr'].mean():.3g}, SSIM {lines['ssim'].mean():.3g}")
+        print(
+            f"L1 {low}-{high}: {len(band)} pairs: {means}; "
+            f"{len(lines)} printed rows: PSNR {lines['psnr'].mean():.3g}, SSIM {lines['ssim'].mean():.3g}"
+        )
 
 
 if __name__ == "__main__":

@@ -19,8 +19,15 @@ FILE = "shape_predictor_68_face_landmarks.dat"
 WIDTH = 256
 # The landmarks depend on the box by 0.5 px; the mean over seven boxes, moved and scaled by 3 %, halves that noise.
 JITTER = 0.03
-BOXES = ((0, 0, 1), (-JITTER, 0, 1), (JITTER, 0, 1), (0, -JITTER, 1), (0, JITTER, 1), (0, 0, 1 - JITTER * 2),
-         (0, 0, 1 + JITTER * 2))
+BOXES = (
+    (0, 0, 1),
+    (-JITTER, 0, 1),
+    (JITTER, 0, 1),
+    (0, -JITTER, 1),
+    (0, JITTER, 1),
+    (0, 0, 1 - JITTER * 2),
+    (0, 0, 1 + JITTER * 2),
+)
 
 
 class Dlib68(Detector):

@@ -22,8 +22,18 @@ _THRESHOLD = {"threshold": aucon.THRESHOLD}
 
 
 def _detected(
-    name: str, family: str, unit: str, params: dict, compute: Compute, summary: str, *,
-    kind: str, detector: str, against: Role = "target", higher: bool = False, proxy: bool = False,
+    name: str,
+    family: str,
+    unit: str,
+    params: dict,
+    compute: Compute,
+    summary: str,
+    *,
+    kind: str,
+    detector: str,
+    against: Role = "target",
+    higher: bool = False,
+    proxy: bool = False,
 ) -> Definition:
     params = _PAIR | params
     return Definition(name, family, 1, higher, unit, against, kind, proxy, params, summary, compute, detector)

@@ -160,9 +160,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(measurer, tmp_path):
     resumed = run(Counting(), measurer, tmp_path)
     assert sorted(Counting.seen) == [f"{number:04d}" for number in range(7)]
     whole = run(Dimmed(), measurer, tmp_path / "whole")
-    pd.testing.assert_frame_equal(
-        resumed.drop(columns=["seconds", "model"]), whole.drop(columns=["seconds", "model"])
-    )
+    pd.testing.assert_frame_equal(resumed.drop(columns=["seconds", "model"]), whole.drop(columns=["seconds", "model"]))
 
 
 def test_pair_seeds_depend_on_pair_and_seed_alone():

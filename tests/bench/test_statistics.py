@@ -231,7 +231,7 @@ def test_compare_two_models_of_many():
     rng = np.random.default_rng(10)
     samples = samples_of({name: rng.normal(size=20) for name in ("a", "b", "copy-source")})
     found = compare(samples, L1, "copy-source", "a", seed=0, n_resamples=500)
-    difference = (samples.query("model == 'copy-source'").l1.to_numpy() - samples.query("model == 'a'").l1.to_numpy())
+    difference = samples.query("model == 'copy-source'").l1.to_numpy() - samples.query("model == 'a'").l1.to_numpy()
     assert found["difference"] == pytest.approx(difference.mean())
     assert found["effect_size"] == pytest.approx(difference.mean() / difference.std(ddof=1))
     assert found["win_rate"] == (difference < 0).mean()

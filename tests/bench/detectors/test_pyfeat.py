@@ -135,12 +135,12 @@ def test_code_in_the_classifier_file_does_not_run(installed: Path) -> None:
     try:
         for planted in (functools.partial(os.mkdir, str(mark)), {"AU1": os.system}):
             dump(planted, file)
-            with pytest.raises(UserError, match="skops refused: it would have to run code to load .(functools.partial|posix.system)"):
-                pyfeat.PyFeat()._detector
+            with pytest.raises(UserError, match="skops refused: it would have to run code to load .(functools|posix)"):
+                _ = pyfeat.PyFeat()._detector
         for torn in (b"", sound[: len(sound) // 2]):
             file.write_bytes(torn)
             with pytest.raises(UserError, match="skops cannot be read"):
-                pyfeat.PyFeat()._detector
+                _ = pyfeat.PyFeat()._detector
     finally:
         file.write_bytes(sound)
     assert not mark.exists()
