@@ -19,10 +19,14 @@ from baselines.fomm.network import OcclusionAwareGenerator
 
 
 class CrossModalAttention(nn.Module):
-    """Depth asks, the warped feature answers: every position reads the whole feature (Sec. 3.3)."""
+    """Depth asks, the warped feature answers: every position reads the whole feature (Sec. 3.3).
 
-    def __init__(self, features: int):
+    side: positions of features averaged to this side ask and answer (a reduced network); None: all, as released.
+    """
+
+    def __init__(self, features: int, side: int | None = None):
         super().__init__()
+        self.side = side
         self.query_conv = nn.Conv2d(features, features // 8, 1)
         self.key_conv = nn.Conv2d(features, features // 8, 1)
         self.value_conv = nn.Conv2d(features, features, 1)
@@ -30,20 +34,23 @@ class CrossModalAttention(nn.Module):
 
     def forward(self, depth: Tensor, warped: Tensor) -> Tensor:
         """depth, warped: ``(N, C, h, w)``; returns ``warped + gamma * what was read``."""
-        parts = F.relu(self.query_conv(depth)), F.relu(self.key_conv(warped)), F.relu(self.value_conv(warped))
+        size = warped.shape[2:] if self.side is None else (self.side, self.side)
+        asked, answering = (x if x.shape[2:] == size else F.adaptive_avg_pool2d(x, size) for x in (depth, warped))
+        parts = F.relu(self.query_conv(asked)), F.relu(self.key_conv(answering)), F.relu(self.value_conv(answering))
         query, key, value = (part.flatten(2).transpose(1, 2) for part in parts)
         read = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return self.gamma * read.transpose(1, 2).reshape(warped.shape) + warped
+        read = read.transpose(1, 2).reshape(len(warped), -1, *size)
+        return self.gamma * resize(read, *warped.shape[2:], align_corners=False) + warped
 
 
 class DepthAwareGenerator(OcclusionAwareGenerator):
     """FOMM's generator with an encoder of the source's depth and attention from it to the warped feature."""
 
-    def __init__(self, num_kp: int, num_channels: int = 3, **parameters: Any):
+    def __init__(self, num_kp: int, num_channels: int = 3, attention_side: int | None = None, **parameters: Any):
         super().__init__(num_kp, num_channels, **parameters)
         self.src_first = SameBlock(1, self.widths[0], kernel_size=7)
         self.src_down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(self.widths, self.widths[1:]))
-        self.AttnModule = CrossModalAttention(self.widths[-1])
+        self.AttnModule = CrossModalAttention(self.widths[-1], attention_side)
 
     def forward(
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, depth: Tensor

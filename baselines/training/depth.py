@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,20 +15,14 @@ from baselines.blocks.keypoints import Keypoints
 from baselines.card import merged
 from baselines.dagan.network import DaGAN
 from baselines.training import losses
-from baselines.training.first_order import FOMM_CONFIG, HOURGLASS, FirstOrderTrainee
+from baselines.training.first_order import FOMM_CONFIG, FirstOrderTrainee
 from baselines.training.trainees import MOTION_SIDE
 
 DAGAN_CONFIG: dict[str, Any] = {
     "common_params": FOMM_CONFIG["common_params"],
     "kp_detector_params": FOMM_CONFIG["kp_detector_params"],
-    "generator_params": {
-        "block_expansion": 16,
-        "max_features": 64,
-        "num_down_blocks": 2,  # the attention compares every position of the coarsest feature with every other
-        "num_bottleneck_blocks": 3,
-        "estimate_occlusion_map": True,
-        "dense_motion_params": HOURGLASS,
-    },
+    # The attention compares every position with every other: too much for features of half the frame's side.
+    "generator_params": FOMM_CONFIG["generator_params"] | {"attention_side": 32},
     "command_line": {"generator": "DepthAwareGenerator"},
     "depth_params": {"width": 8, "widths": [8, 16, 16, 32, 32], "side": MOTION_SIDE},
 }
@@ -77,7 +72,13 @@ class DepthTrainee(FirstOrderTrainee):
     """
 
     config = DAGAN_CONFIG
-    shareable = ("generator.dense_motion_network",)
+    shareable = (
+        "kp_detector",
+        *(
+            f"generator.{part}"
+            for part in ("dense_motion_network", "first", "down_blocks", "bottleneck", "up_blocks", "final")
+        ),
+    )
     network: DaGAN
 
     def build(self) -> DaGAN:
@@ -88,6 +89,11 @@ class DepthTrainee(FirstOrderTrainee):
     def parts(self) -> dict[str, nn.Module]:
         depth = {"depth_encoder": self.network.depth_encoder, "depth_decoder": self.network.depth_decoder}
         return super().parts() | depth | {"camera_motion": CameraMotion()}
+
+    def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
+        """A FOMM's detector fits too: what it reads of the depth, the last channel, starts at zero."""
+        own = self.networks.state_dict()
+        return super().start_from({k: _widened(v, own[k].shape) if k in own else v for k, v in state.items()})
 
     def detect(self, *frames: Tensor) -> list[Keypoints]:
         images = torch.cat(frames)
@@ -117,3 +123,10 @@ class DepthTrainee(FirstOrderTrainee):
     def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
         crowded = sum(losses.keypoint_distance(at.value) for at in (source, driving))
         return super().keypoint_terms(source, driving) | {"keypoint_distance": 10 * crowded}
+
+
+def _widened(value: Tensor, shape: torch.Size) -> Tensor:
+    """A convolution's kernel with a last input channel of zeros, where only that keeps it from having this shape."""
+    if value.ndim == 4 and (len(value), value.shape[1] + 1, *value.shape[2:]) == tuple(shape):
+        return torch.cat([value, value.new_zeros(len(value), 1, *value.shape[2:])], dim=1)
+    return value

@@ -29,9 +29,9 @@ FV2V_CONFIG: dict[str, Any] = {
     },
     "he_estimator_params": {"block_expansion": 8, "num_bins": 66, "side": 128},
     "generator_params": {
-        "block_expansion": 16,
-        "max_features": 64,
-        "num_down_blocks": 2,
+        "block_expansion": 24,
+        "max_features": 48,
+        "num_down_blocks": 1,  # as FOMM's: every detail passes the volume
         "reshape_depth": DEPTH,
         "num_resblocks": 2,
         "spade_width": 48,
