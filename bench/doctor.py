@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from baselines.card import MODELS, card, find_weights
+from baselines.card import MODELS, Card, card, find_weights
+from baselines.predictor import ModelError
 from bench import detectors
 from bench.detectors.weights import torch_folder
 from bench.weights import FOLDER, WeightFile, model_size, way_to
@@ -111,14 +112,24 @@ def _models(weights: Path | None) -> list[Row]:
     for name in MODELS:
         about = card(name)
         if about.files:
-            file = find_weights(about, weights)
+            found = _checkpoint(about, weights)
             source = f"github.com/{about.repository} (licence: {about.licence}); {way_to(about)}"
             place = f"{weights or FOLDER}/{about.package}"
-            names, found = " or ".join(about.files), str(file) if file else None
+            names = " or ".join(about.files)
             rows.append(Row("models", names, about.title, found, model_size(about), source, place))
         if about.sample.is_file():
             rows.append(Row("models", about.sample.name, f"{about.title}, reduced, a stand-in", str(about.sample)))
     return rows
+
+
+def _checkpoint(about: Card, weights: Path | None) -> str | None:
+    try:
+        file = find_weights(about, weights)
+    except ModelError as error:  # several could be meant: a run has to choose, a doctor only tells
+        if weights is None or not weights.is_dir():
+            raise
+        return str(error).partition(": ")[2]
+    return str(file) if file else None
 
 
 # One function a kind of file; the order is that of the report.

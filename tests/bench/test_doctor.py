@@ -55,3 +55,10 @@ def test_a_file_that_was_put_in_its_place_is_found_and_taken(tmp_path: Path) -> 
     assert "identity: dlib-identity (embedded, a proxy)" in before and "identity: openface (the papers' own)" in after
     assert f"openface.pth, for aed, aed-euclid, csim: {tmp_path / openface.FILE}" in after
     assert f"vox.pth.tar, for TPSM: {tmp_path / 'tpsm' / 'vox.pth.tar'}" in after
+
+
+def test_several_checkpoints_that_could_be_meant_are_told(tmp_path: Path) -> None:
+    (tmp_path / "fomm").mkdir()
+    for name in ("vox-cpk.pth.tar", "vox-adv-cpk.pth.tar"):
+        (tmp_path / "fomm" / name).write_bytes(b"")
+    assert "several checkpoints could be meant" in said(tmp_path)
