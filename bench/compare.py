@@ -14,8 +14,9 @@ from scipy import stats
 from bench.compare_load import Run, changes, check_question, common_keys, comparable, load, model_changes
 from bench.difficulty import groupings, measures
 from bench.errors import UserError
+from bench.intervals import intervals
 from bench.metrics.signature import short
-from bench.resampling import Hierarchy, holm, resamples, weighted_means
+from bench.resampling import Hierarchy, holm
 from bench.statistics import BOUNDS, CONFIDENCE, summarise
 
 SAME = 1e-6  # bounds that differ by more than this between two runs mean other frames or detectors
@@ -137,15 +138,13 @@ def _groups(
     }
     if not columns:
         return []
-    chunks = resamples(source, driving, n, np.random.default_rng(seed))
-    means = weighted_means(np.stack([column.to_numpy(float) for column in columns.values()], axis=1), chunks)
-    tail = (1 - CONFIDENCE) / 2
+    table = np.stack([column.to_numpy(float) for column in columns.values()], axis=1)
+    bounds = intervals(table, source, driving, n, CONFIDENCE, np.random.default_rng(seed))
     entries = []
-    for (grouping, group, name), column, resampled in zip(columns, columns.values(), means.T):
-        values, resampled = column[np.isfinite(column)], resampled[np.isfinite(resampled)]
+    for (grouping, group, name), column, (low, high) in zip(columns, columns.values(), bounds.T):
+        values = column[np.isfinite(column)]
         if not len(values):
             continue
-        low, high = np.quantile(resampled, [tail, 1 - tail])
         wins = (better[name] * values > 0) + 0.5 * (values == 0)
         entry = {"grouping": grouping, "group": group, "metric": name, "n": len(values)}
         entry |= {"difference": float(values.mean()), "win_rate": float(wins.mean())}

@@ -4,7 +4,8 @@ Frames of one person are not independent, so a standard error over pairs is far 
 drawn with replacement, then the videos of each drawn person, then the pairs of each drawn video (the nested
 bootstrap of Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). In cross-identity lists
 a pair belongs to two persons: both sides are drawn independently and a pair counts as often as the product of its two
-sides (the pigeonhole bootstrap of Owen, Annals of Applied Statistics 1(2), 2007). Both lean to the wide side.
+sides (the pigeonhole bootstrap of Owen, Annals of Applied Statistics 1(2), 2007). Both lean to the wide side where the
+pairs of one person differ much, and to the narrow side with few persons; `bench.intervals` corrects both.
 """
 
 from __future__ import annotations
@@ -98,6 +99,13 @@ def weighted_means(values: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndar
         with np.errstate(invalid="ignore"):
             means.append((chunk @ filled) / (chunk @ masks)[:, of_column.ravel()])
     return np.concatenate(means)
+
+
+def sums_by(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Sums ``(G, C)`` of the rows of `columns` ``(N, C)`` with one label; labels: ``(N,)``, 0 to G - 1, all used."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
+    return np.add.reduceat(columns[order].astype(np.float64), starts, axis=0)
 
 
 def sign_flip_p(sums: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

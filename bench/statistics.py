@@ -5,7 +5,7 @@ Rules that hold everywhere:
 - An infinite value (PSNR of an exact frame) counts as measured. No finite mean can hold it, so ``mean``, ``std``,
   intervals and differences are over the finite values, ``n_infinite`` says how many are not in them, and ``mean`` is
   None where nothing finite is left. Such a column ranks as infinite; a win over a finite value is a win.
-- ``ci_low``/``ci_high``: 95 % percentile interval of the nested bootstrap (see `bench.resampling`).
+- ``ci_low``/``ci_high``: 95 % interval of the nested bootstrap, its width corrected (see `bench.intervals`).
   ``ci_pair_low``/``ci_pair_high``: Student's interval as if pairs were independent; printed to show how much too
   narrow it is.
 - The order of rows moves nothing; the seed decides the resamples.
@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.resampling import Hierarchy, holm, resamples, sign_flip_p, weighted_means
-from bench.summary_rows import CONFIDENCE, Interval, comparison, model_row, ranking
+from bench.intervals import ONE_PERSON, intervals
+from bench.resampling import Hierarchy, holm, sign_flip_p, sums_by
+from bench.summary_rows import CONFIDENCE, Interval, comparison, finite_or_none, model_row, ranking
 
 BOUNDS = ("copy-source", "copy-target")
-FEW_IDENTITIES = 10  # effective; below this, percentile intervals over clusters are known to be too narrow
+FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on how people are distributed
 
 
 def summarise(
@@ -54,10 +55,10 @@ def summarise(
     tables = {metric["name"]: _table(samples, metric["name"], pairs.index, models) for metric in metrics}
     values = {(name, model): table[model].to_numpy(float) for name, table in tables.items() for model in models}
     differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
-    intervals = _intervals(values | differences, source, driving, n_resamples, rng)
+    bounded = _intervals(values | differences, source, driving, n_resamples, rng)
     chances = _p_values(differences, source, driving, n_resamples, rng)
     rows = [
-        model_row(tables[metric["name"]], model, metric, intervals[metric["name"], model])
+        model_row(tables[metric["name"]], model, metric, bounded[metric["name"], model])
         for model in models
         for metric in metrics
     ]
@@ -65,7 +66,7 @@ def summarise(
     for metric in metrics:
         name = metric["name"]
         found = [
-            comparison(tables[name], duel, metric, intervals[name, duel], chances[name, duel])
+            comparison(tables[name], duel, metric, bounded[name, duel], chances[name, duel])
             for duel in duels
             if tables[name][list(duel)].notna().all(axis=1).any()
         ]
@@ -129,16 +130,11 @@ def _difference(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
 def _intervals(
     values: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Generator
 ) -> dict[Any, Interval]:
-    """Percentile intervals; all columns share their resamples, so that differences are paired."""
+    """The same resamples for all columns, so that differences are paired; None where nothing is finite."""
     if not values:
         return {}
-    means = weighted_means(np.stack(list(values.values()), axis=1), resamples(source, driving, n, rng))
-    intervals = {}
-    for key, column in zip(values, means.T):
-        column = column[np.isfinite(column)]
-        tail = (1 - CONFIDENCE) / 2
-        intervals[key] = tuple(np.quantile(column, [tail, 1 - tail]).tolist()) if len(column) else (None, None)
-    return intervals
+    bounds = intervals(np.stack(list(values.values()), axis=1), source, driving, n, CONFIDENCE, rng)
+    return {key: (finite_or_none(low), finite_or_none(high)) for key, low, high in zip(values, *bounds)}
 
 
 def _p_values(
@@ -152,9 +148,8 @@ def _p_values(
     columns = np.where(finite, columns, 0.0)
     by_identity, smallest = [], []
     for side in (source, driving):
-        members = np.eye(len(side.videos))[:, side.identity]
-        by_identity.append(sign_flip_p(members @ columns, n, rng))
-        smallest.append(np.maximum(2.0 ** (1 - (members @ finite > 0).sum(0)), 1 / (n + 1)))
+        by_identity.append(sign_flip_p(sums_by(side.identity, columns), n, rng))
+        smallest.append(np.maximum(2.0 ** (1 - (sums_by(side.identity, finite) > 0).sum(0)), 1 / (n + 1)))
         if np.array_equal(source.identity, driving.identity):
             break
     table = {
@@ -185,7 +180,10 @@ def _notices(clusters: Mapping[str, Any]) -> list[str]:
         return []
     who = "1 identity" if identities == 1 else f"{identities} identities"
     uneven = f", as uneven as {effective:.1f} equal ones" if effective < 0.8 * identities else ""
-    notices = [f"only {who}{uneven}: intervals are indicative, and say nothing about other people"]
+    if effective < ONE_PERSON:
+        notices = [f"only {who}{uneven}: intervals say nothing about other people"]
+    else:
+        notices = [f"only {who}{uneven}: intervals are wide, and hold if people differ about normally"]
     if identities <= 5:
         notices.append(f"with {who} no test over identities can give a p-value below {2.0 ** (1 - identities):g}")
     return notices

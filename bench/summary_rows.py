@@ -31,7 +31,7 @@ def model_row(table: pd.DataFrame, model: str, metric: Mapping[str, Any], interv
         "failure_rate": (len(values) - len(measured)) / len(values),
         "n_infinite": int(np.isinf(measured).sum()),
         "mean": moments["mean"],
-        "median": _number(np.median(measured)) if len(measured) else None,
+        "median": finite_or_none(np.median(measured)) if len(measured) else None,
         "std": moments["std"],
         "ci_low": interval[0],
         "ci_high": interval[1],
@@ -121,5 +121,5 @@ def _mean(values: np.ndarray) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _number(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
