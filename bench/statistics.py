@@ -41,8 +41,9 @@ def summarise(
     bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
     ``copy-source``.
 
-    Keys: ``rows`` (one a model and metric), ``ranking`` (metric → order, best, second, stable), ``comparisons``
-    (one a metric and pair of models), ``clusters``, ``notices``, ``models``, ``bounds``, ``seed``, ``n_resamples``.
+    Keys: ``rows`` (one a model and metric), ``ranking`` (metric → order, best, second, stable, otherwise),
+    ``comparisons`` (one a metric and pair of models), ``clusters``, ``notices``, ``models``, ``bounds``, ``seed``,
+    ``n_resamples``.
     """
     rng = np.random.default_rng(seed)
     metrics = [metric for metric in metrics if metric.get("applies", True)]

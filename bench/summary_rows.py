@@ -98,7 +98,11 @@ def _moments(values: np.ndarray) -> dict[str, float | None]:
 
 
 def ranking(rows: Sequence[Mapping[str, Any]], metric: Mapping[str, Any], ranked: Sequence[str]) -> dict[str, Any]:
-    """Order of the models by mean; `stable` if the same are best on common pairs and with failures penalised."""
+    """Order of the models by mean, and where failures decide about it.
+
+    ``stable``: the same are best on common pairs and with failures penalised. ``otherwise``: the order by each of these
+    means by which it is another one.
+    """
     sign = -1 if metric["higher_is_better"] else 1
     own = [row for row in rows if row["metric"] == metric["name"] and row["model"] in ranked and row["n"]]
 
@@ -107,12 +111,16 @@ def ranking(rows: Sequence[Mapping[str, Any]], metric: Mapping[str, Any], ranked
         return [[model for model in scores if scores[model] == score] for score in sorted(set(scores.values()))]
 
     by_mean = levels("mean")
+    keys = [key for key in ("mean_common", "mean_penalised") if any(row[key] is not None for row in own)]
+    others = {key: levels(key) for key in keys}
+    order, *orders = ([model for level in found for model in level] for found in (by_mean, *others.values()))
     best = by_mean[0] if len(own) > 1 else []
     return {
-        "order": [model for level in by_mean for model in level],
+        "order": order,
         "best": best,
         "second": by_mean[1] if len(by_mean) > 1 and len(best) == 1 else [],
-        "stable": all(set(levels(key)[0]) == set(by_mean[0]) for key in ("mean_common", "mean_penalised") if own),
+        "stable": all(set(found[0]) == set(by_mean[0]) for found in others.values()),
+        "otherwise": {key: other for key, other in zip(keys, orders) if other != order},
     }
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import caveats
-from reports.view import Cell, Column, ModelRow, SummaryTable, percent, summary_table
+from reports.view import Cell, Column, ModelRow, SummaryTable, percent, ranking_notes, summary_table
 
 ROOM = 4  # so many models stand side by side with their intervals in 80 columns
 MANY = 7  # so many at most without; more stand below each other
@@ -92,4 +92,4 @@ def _cell(cell: Cell, with_interval: bool) -> Text:
 
 def _notes(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
     notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
-    return notes + caveats.lines(manifest) + list(summary["notices"])
+    return notes + caveats.lines(manifest) + list(summary["notices"]) + ranking_notes(summary)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports import caveats
-from reports.view import Cell, Column, summary_table
+from reports.view import Cell, Column, ranking_notes, summary_table
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -33,7 +33,7 @@ def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         name = row.model.translate(MARKDOWN)
         lines.append(f"| {f'*{name}*' if row.bound else name} | " + " | ".join(map(cell, row.cells)) + " |")
     lines += ["", *(f"- `{column.metric['signature']}`" for column in view.columns)]
-    return "\n".join([*lines, "", *caveats.lines(manifest)]).rstrip() + "\n"
+    return "\n".join([*lines, "", *caveats.lines(manifest), *ranking_notes(summary)]).rstrip() + "\n"
 
 
 def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
@@ -49,7 +49,7 @@ def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(cell.rank, "%s")
         return mark % mean + (r"\textsuperscript{*}" if cell.row["failed"] else "")
 
-    lines = [f"% {line}" for line in caveats.lines(manifest)]
+    lines = [f"% {line}" for line in [*caveats.lines(manifest), *ranking_notes(summary)]]
     lines += [f"% {column.metric['signature']}" for column in view.columns]
     lines += [
         f"% failed: {row.model}, {column.name}: {cell.note}".replace("\n", " ")

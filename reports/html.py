@@ -45,6 +45,7 @@ def write(run: Path) -> Path:
         manifest=manifest,
         created=datetime.fromisoformat(manifest["created"]).strftime("%Y-%m-%d %H:%M %Z"),
         summary=summary,
+        ranking_notes=view.ranking_notes(summary),
         table=table,
         colours=plots.slots(models, summary["bounds"]),
         palette={"light": _palette(plots.LIGHT, "light"), "dark": _palette(plots.DARK, "dark")},

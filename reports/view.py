@@ -14,6 +14,8 @@ FAMILIES = (
 DECIMALS = {"psnr": 2, "l1": 4, "prmse": 2, "prmse-angles": 2} | dict.fromkeys(
     ("ssim", "lpips", "akd", "mkr", "aed", "csim", "aucon", "aucon-units"), 3
 )
+ORDERED_BY = {"mean": "by mean", "mean_common": "on common pairs", "mean_penalised": "with failures penalised"}
+SPELT_OUT = 4  # models whose orders a line has room for
 SMALL_UNITS = ("rad", "eyes")  # units in which the numbers of a family are far smaller than in its own
 
 
@@ -93,6 +95,22 @@ def summary_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Su
             for model in models
         ),
     )
+
+
+def ranking_notes(summary: Mapping[str, Any]) -> list[str]:
+    """A line a metric whose ranking depends on what a failed pair counts; summaries of earlier releases have none."""
+    lines = []
+    for metric, ranking in summary["ranking"].items():
+        others = ranking.get("otherwise", {})
+        if not others:
+            continue
+        if len(ranking["order"]) > SPELT_OUT:
+            words = f"another order {' and '.join(ORDERED_BY[by] for by in others)}"
+        else:
+            orders = {"mean": ranking["order"]} | others
+            words = "; ".join(f"{', '.join(order)} {ORDERED_BY[by]}" for by, order in orders.items())
+        lines.append(f"the ranking by {metric} depends on how failures count: {words}")
+    return lines
 
 
 def columns_of(manifest: Mapping[str, Any]) -> tuple[Column, ...]:

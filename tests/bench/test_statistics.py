@@ -134,7 +134,11 @@ def test_best_by_dropping_the_hard_pairs_is_not_stable():
     nan = float("nan")
     summary = summarise(samples_of({"a": [0.2, 0.2, nan], "b": [0.1, 0.1, 0.9]}), [L1], 0, 50)
     assert summary["ranking"]["l1"]["best"] == ["a"]
-    assert summary["ranking"]["l1"]["stable"] is False
+    ranking = summary["ranking"]["l1"]
+    assert ranking["stable"] is False and ranking["order"] == ["a", "b"]
+    assert ranking["otherwise"] == {"mean_common": ["b", "a"], "mean_penalised": ["b", "a"]}
+    nothing_failed = summarise(samples_of({"a": [0.2, 0.2], "b": [0.1, 0.1]}), [L1], 0, 50)["ranking"]["l1"]
+    assert nothing_failed["stable"] and nothing_failed["otherwise"] == {}
 
 
 def test_infinite_values_count_but_enter_no_finite_mean():

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from bench.rundir import safe_name
-from reports import console, export, pictures, view
+from reports import console, export, html, pictures, view
 
 
 def read(run) -> tuple[dict, dict]:
@@ -68,7 +68,7 @@ def test_console_table(run, width):
 
 def test_many_models_stand_below_each_other(tmp_path):
     models = tuple(f"mcnet-no-split{n}" for n in range(9))
-    run = read(fake_run.make(tmp_path / "run", models=models, pairs=12))
+    run = read(fake_run.make(tmp_path / "run", models=models, pairs=12, failures=False))
     stream = io.StringIO()
     Console(file=stream, width=80).print(console.table(*run))
     text = stream.getvalue()
@@ -115,3 +115,23 @@ def test_csv_holds_every_number(run):
 @pytest.mark.parametrize("label", ["mcnet", "frames:/data/x y", "../..", "..", "a<b>c", ""])
 def test_folders_of_models_are_those_that_the_run_writes(label):
     assert pictures.folder(label) == safe_name(label)
+
+
+def test_a_ranking_that_depends_on_failures_is_told_everywhere(tmp_path):
+    summary, manifest = read(fake_run.make(tmp_path / "run", models=("mcnet", "tpsm", "copy-source"), pairs=12))
+    name = manifest["metrics"][0]["name"]
+    summary["ranking"][name] |= {"order": ["mcnet", "tpsm"], "otherwise": {"mean_common": ["tpsm", "mcnet"]}}
+    told = f"the ranking by {name} depends on how failures count: mcnet, tpsm by mean; tpsm, mcnet on common pairs"
+    assert told in view.ranking_notes(summary)
+    assert told in export.markdown(summary, manifest) and f"% {told}" in export.latex(summary, manifest)
+    (tmp_path / "run" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    assert f"T{told[1:]}" in html.write(tmp_path / "run").read_text(encoding="utf-8")
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(console.table(summary, manifest))
+    assert told in stream.getvalue()
+    summary["ranking"][name]["order"] += "abc"
+    assert f"the ranking by {name} depends on how failures count: another order on common pairs" in view.ranking_notes(
+        summary
+    )
+    del summary["ranking"][name]["otherwise"]  # as earlier releases wrote it
+    assert told not in view.ranking_notes(summary)
