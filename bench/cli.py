@@ -15,6 +15,7 @@ from bench.cli_animate import animate
 from bench.cli_check import check
 from bench.cli_compare import compare
 from bench.cli_explain import explain
+from bench.cli_inspect import inspect
 from bench.cli_pairs import pairs_app
 from bench.cli_tables import tables
 from bench.cli_weights import weights_app
@@ -32,6 +33,7 @@ app.command()(check)
 app.command()(compare)
 app.command()(explain)
 app.command()(animate)
+app.command()(inspect)
 console = Console()
 errors = Console(stderr=True)
 

@@ -1,0 +1,61 @@
+"""`python -m bench inspect`: keypoints, flow, occlusion and memory of networks as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+
+from bench import config
+from bench.errors import UserError
+
+
+def inspect(
+    model: Annotated[str, typer.Option(help="Comma-separated names from `list models`, with options.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and their page.")],
+    source: Annotated[Path | None, typer.Option(help="The photograph; default: a frame of the sample set.")] = None,
+    driving: Annotated[
+        Path | None, typer.Option(help="A video, a folder of frames, or one image; default: the sample set's.")
+    ] = None,
+    frame: Annotated[
+        int | None, typer.Option(min=0, help="Number of the driving frame; default: the middle one.")
+    ] = None,
+    data: Annotated[str, typer.Option(help="Without --source and --driving: the word `sample`.")] = "sample",
+    clip: Annotated[str | None, typer.Option(help="Clip of the sample set; default: the first test clip.")] = None,
+    squeeze: Annotated[
+        str | None, typer.Option(help="Factors for the driving frame's height and width, 0.7,1.0: another scale.")
+    ] = None,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
+) -> None:
+    """What networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
+    from baselines.predictor import MotionMode
+    from bench.device import choose
+    from bench.inspect_input import Chosen, inspect_models
+
+    if mode and mode not in get_args(MotionMode):
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+    if (source is None) != (driving is None):
+        raise UserError("give both --source and --driving, or neither")
+    if source is None and data != "sample":
+        raise UserError(f"--data {data}: the word sample; other frames come by --source and --driving")
+    factors = parse_squeeze(squeeze) if squeeze else None
+    chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed)
+    models = [name.strip() for name in model.split(",") if name.strip()]
+    page = inspect_models(models, chosen, config.load((), weights).weights, choose(device), out)
+    Console().print(f"page: {page}", soft_wrap=True, markup=False)
+
+
+def parse_squeeze(text: str) -> tuple[float, float]:
+    """``0.7,1.0``: factors between 0.1 and 10. Raises UserError for anything else."""
+    try:
+        height, width = (float(part) for part in text.split(","))
+    except ValueError:
+        height = width = 0.0
+    if not (0.1 <= height <= 10 and 0.1 <= width <= 10):
+        raise UserError(f"--squeeze {text}: give two factors between 0.1 and 10, height first: 0.7,1.0")
+    return height, width
