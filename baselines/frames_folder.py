@@ -55,6 +55,7 @@ class FramesFolder(Predictor):
         return frames
 
     def describe(self) -> dict[str, Any]:
+        lossy = sum(file.suffix.lower() != ".png" and file.is_file() for file in self.files.values())
         return {
             "sample_weights": False,
             "weights_file": None,
@@ -62,7 +63,7 @@ class FramesFolder(Predictor):
             "folder": str(self.folder),
             "frames": len(self.files),
             "frames_sha256": self._content(),
-        }
+        } | ({"jpeg_frames": lossy} if lossy else {})
 
     def _content(self) -> str:
         """SHA-256 over the names and contents of all frames: other frames in the same folder are another run."""

@@ -24,7 +24,7 @@ def intervals(
     Percentiles of `n` resamples, the same ones for all columns, scaled about the mean so that their standard deviation
     is that of `spread_between_people` times Student's quantile over the normal one (degrees of freedom: effective
     identities less one, at least one). Left as they are where one person has nearly all pairs, or where people do not
-    differ at all. NaN where nothing is finite. With few people the bounds may leave a metric's range.
+    differ at all. NaN where nothing is finite. Bounds may leave a metric's range.
     """
     tail = (1 - confidence) / 2
     means = weighted_means(values, resamples(source, driving, n, rng))

@@ -10,11 +10,16 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+RANGES = {  # of each family's values; intervals of means are cut to them
+    **dict.fromkeys(("l1", "lpips", "akd", "aed", "prmse", "prmse-angles"), (0.0, np.inf)),
+    **dict.fromkeys(("mkr", "aucon", "aucon-units"), (0.0, 1.0)),
+    **dict.fromkeys(("ssim", "csim"), (-1.0, 1.0)),
+}
 Interval = tuple[float | None, float | None]
 
 
 def model_row(table: pd.DataFrame, model: str, metric: Mapping[str, Any], interval: Interval) -> dict[str, Any]:
-    """One model on one metric. table: pairs × models, NaN where failed. interval: of the nested bootstrap."""
+    """One model on one metric. table: pairs × models, NaN where failed. interval: from `bench.intervals`."""
     values = table[model].to_numpy(float)
     measured = values[~np.isnan(values)]
     moments = _moments(measured[np.isfinite(measured)])
@@ -33,14 +38,19 @@ def model_row(table: pd.DataFrame, model: str, metric: Mapping[str, Any], interv
         "mean": moments["mean"],
         "median": finite_or_none(np.median(measured)) if len(measured) else None,
         "std": moments["std"],
-        "ci_low": interval[0],
-        "ci_high": interval[1],
-        "ci_pair_low": moments["low"],
-        "ci_pair_high": moments["high"],
+        "ci_low": _cut(interval[0], metric),
+        "ci_high": _cut(interval[1], metric),
+        "ci_pair_low": _cut(moments["low"], metric),
+        "ci_pair_high": _cut(moments["high"], metric),
         "mean_penalised": _mean(penalised),
         "mean_common": _mean(common),
         "n_common": len(common),
     }
+
+
+def _cut(bound: float | None, metric: Mapping[str, Any]) -> float | None:
+    """A wide interval of a small mean reaches where no value can be."""
+    return None if bound is None else float(np.clip(bound, *RANGES.get(metric.get("family"), (-np.inf, np.inf))))
 
 
 def _worst(table: pd.DataFrame, metric: Mapping[str, Any]) -> float:

@@ -63,6 +63,7 @@ CROSSED = [crossed(n) for n in PEOPLE]
 OTHERS = [
     same("9 people, 1 video, 21 pairs each", [1] * 9, 21),
     same("11 people with 1 to 10 videos of 4 pairs", [1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 10], 4),
+    same("3 people with 1, 2 and 9 videos of 4 pairs", [1, 2, 9], 4),
 ]
 
 

@@ -22,6 +22,12 @@ def subset(manifest: Mapping[str, Any]) -> str | None:
     )
 
 
+def jpeg_frames(manifest: Mapping[str, Any]) -> str | None:
+    """In words which outside models' frames came as JPEG, and how many; else None."""
+    models = [f"{model['name']}: {model['jpeg_frames']}" for model in manifest["models"] if model.get("jpeg_frames")]
+    return f"JPEG ({', '.join(models)}): frames were compressed with loss before they were measured" if models else None
+
+
 def lines(manifest: Mapping[str, Any]) -> list[str]:
     """One line a caveat, the gravest first."""
     found = ["SAMPLE DATA: not comparable with a paper"] if manifest["sample_data"] else []
@@ -29,6 +35,8 @@ def lines(manifest: Mapping[str, Any]) -> list[str]:
         found.append(f"UNTRAINED ({', '.join(untrained)}): random weights, these rows say nothing about any model")
     if samples := [model["name"] for model in manifest["models"] if model.get("sample_weights")]:
         found.append(f"SAMPLE WEIGHTS ({', '.join(samples)}): not the published models")
+    if lossy := jpeg_frames(manifest):
+        found.append(lossy)
     if part := subset(manifest):
         found.append(f"SUBSET: {part}; to compare with a run on more pairs, use bench compare")
     return found

@@ -39,8 +39,10 @@ def test_frames_are_read_and_a_missing_one_is_nan(folder):
 
 def test_jpeg_and_grey(folder):
     path, frames = folder
+    assert "jpeg_frames" not in load(path).describe()
     (path / "p0.png").unlink()
     Image.new("L", (16, 16), 51).save(path / "p0.jpg", quality=100)
+    assert load(path).describe()["jpeg_frames"] == 1
     read = load(path).predict(batch(1, 16), "absolute")
     torch.testing.assert_close(read, torch.full((1, 3, 16, 16), 0.2), atol=0.01, rtol=0)
 

@@ -32,7 +32,7 @@ def test_data_sets_have_the_asked_correlation(script):
 @pytest.mark.slow
 @pytest.mark.parametrize("between", [0.1, 0.3, 0.6])
 def test_coverage(script, between):
-    designs = [*script.SAME[:4], *script.OTHERS, *script.CROSSED[1:4]]
+    designs = [*script.SAME[:4], *script.OTHERS[:2], *script.CROSSED[1:4]]
     for design in designs:
         found = script.coverage(design, between, False, 1600, seed=1)
         assert 0.93 <= found["corrected"] <= 0.97, design.name

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bench.metrics import families
 from bench.resampling import Hierarchy, draw_within, holm, resamples, sign_flip_p, weighted_means
 from bench.statistics import compare, summarise
+from bench.summary_rows import RANGES
 
 L1 = {"name": "l1", "higher_is_better": False, "applies": True}
 PSNR = {"name": "psnr", "higher_is_better": True, "applies": True}
@@ -191,6 +193,18 @@ def test_few_identities_are_told():
     assert duel["p_pair"] == pytest.approx(2 / 2**12)
     many = summarise(samples_of({"a": rng.normal(size=40)}), [L1], 0, 50)
     assert many["notices"] == []
+
+
+def test_intervals_of_means_stay_where_values_can_be():
+    identities = ["x", "y", "z"] * 4
+    values = {"a": [0.0, 0.2, 0.9] * 4, "b": [0.0, 0.1, 0.5] * 4}
+    free, cut = (summarise(samples_of(values, identities), [L1 | family], 0, 500) for family in ({}, {"family": "l1"}))
+    assert row(free, "a")["ci_low"] < 0 and row(cut, "a")["ci_low"] == 0
+    assert row(free, "a")["ci_high"] == row(cut, "a")["ci_high"] > 0.9
+    assert free["comparisons"] == cut["comparisons"]
+    assert set(families()) - set(RANGES) == {"psnr"}
+    share = summarise(samples_of(values, identities), [L1 | {"family": "mkr"}], 0, 500)
+    assert (row(share, "a")["ci_low"], row(share, "a")["ci_high"]) == (0, 1)
 
 
 def test_one_identity_that_dominates_is_told():

@@ -135,3 +135,13 @@ def test_a_ranking_that_depends_on_failures_is_told_everywhere(tmp_path):
     )
     del summary["ranking"][name]["otherwise"]  # as earlier releases wrote it
     assert told not in view.ranking_notes(summary)
+
+
+def test_jpeg_frames_are_told(tmp_path):
+    folder = fake_run.make(tmp_path / "run", models=("mcnet", "tpsm"), pairs=12)
+    summary, manifest = read(folder)
+    assert "JPEG" not in export.markdown(summary, manifest)
+    manifest["models"][0]["jpeg_frames"] = 7
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    told = "JPEG (mcnet: 7): frames were compressed with loss before they were measured"
+    assert told in export.markdown(summary, manifest) and told in html.write(folder).read_text(encoding="utf-8")
