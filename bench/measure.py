@@ -117,7 +117,7 @@ class Measurer:
         return metrics.compute_images(chosen, self._tensor(frames), self._tensor(references["target"]))
 
     def _tensor(self, frames: np.ndarray) -> Tensor:
-        return torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).float().div(255).contiguous()
+        return torch.from_numpy(frames).to(self.device).float().div_(255).permute(0, 3, 1, 2)
 
 
 def _reason(role: str, generated: Detection, reference: Detection) -> str | None:

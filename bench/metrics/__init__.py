@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from bench.detectors import lpips_backbone
@@ -15,7 +17,7 @@ from bench.detectors.weights import short_hash
 from bench.errors import UserError
 from bench.metrics import ssim, st_lpips
 from bench.metrics.base import Definition
-from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUEST, PUBLISHED
+from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUEST, PIXELS, PUBLISHED
 
 if TYPE_CHECKING:
     from bench.detectors import Choice
@@ -93,21 +95,38 @@ def published(names: Sequence[str], choice: Choice) -> list[Definition]:
     return [replace(d, params={**d.params, "rounding": "uint8-truncated"}) for d in chosen]
 
 
-def compute_images(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor) -> dict[str, Tensor]:
+def compute_images(
+    chosen: Sequence[Definition], prediction: Tensor, reference: Tensor, threads: int | None = None
+) -> dict[str, Tensor]:
     """``{name: (N,) float64}`` of those definitions that compare images.
 
-    The same numbers as each definition's own `compute`; the two with scikit-image's window share their moments.
+    The same numbers as each definition's own `compute`; those of SSIM share what they have in common.
+    threads: how many share the pairs of the metrics of pixels on a CPU; by default as many as torch uses.
     """
-    values: dict[str, Tensor] = {}
-    uniform = [definition for definition in chosen if definition.params.get("window") == "uniform7"]
-    if uniform:
-        ranges = [float(definition.params["data_range"]) for definition in uniform]
-        both = ssim.ssim_uniform(prediction, reference, ranges)
-        values |= {definition.name: row for definition, row in zip(uniform, both)}
+    pixels = [d for d in chosen if d.detector is None and d.family in PIXELS]
+    threads = min(threads or torch.get_num_threads(), len(prediction)) if prediction.device.type == "cpu" else 1
+    if threads > 1 and pixels:
+        bounds = [len(prediction) * part // threads for part in range(threads + 1)]
+        parts = [slice(start, stop) for start, stop in zip(bounds, bounds[1:])]
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(lambda part: _pixels(pixels, prediction[part], reference[part]), parts))
+        values = {d.name: torch.cat([part[d.name] for part in found]) for d in pixels}
+    else:
+        values = _pixels(pixels, prediction, reference)
     for definition in chosen:
         if definition.detector is None and definition.name not in values:
             values[definition.name] = definition.compute(prediction, reference)
     return {definition.name: values[definition.name] for definition in chosen if definition.name in values}
+
+
+def _pixels(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor) -> dict[str, Tensor]:
+    windows = {"uniform7": "box", "gauss11-1.5": "gauss"}
+    alike = [definition for definition in chosen if definition.params.get("window") in windows]
+    values: dict[str, Tensor] = {}
+    if alike:
+        forms = [(windows[str(d.params["window"])], float(d.params["data_range"])) for d in alike]
+        values |= dict(zip((d.name for d in alike), ssim.ssim_forms(prediction, reference, forms)))
+    return values | {d.name: d.compute(prediction, reference) for d in chosen if d.name not in values}
 
 
 def _at_hand(definition: Definition, choice: Choice) -> bool:

@@ -71,24 +71,24 @@ def each_pair(
     prediction: Tensor,
     reference: Tensor,
 ) -> Tensor:
-    """``(N,)`` float64 on the CPU from a function of one pair's images ``(3, H, W)`` to a number.
+    """``(N,)`` float64 on the CPU from a function of one pair's images to a number.
 
     Pair by pair, so that no number can depend on the rest of its batch.
-    arrays: the function on a CPU; for passes over memory as short as these NumPy and OpenCV are faster than torch.
-    tensors: the same on an accelerator, giving a 0-d tensor.
+    arrays: the function of two ``(H, W, 3)`` on a CPU; for passes over memory as short as these NumPy and OpenCV
+        are faster than torch.
+    tensors: the same of two ``(3, H, W)`` on an accelerator, giving a 0-d tensor.
     """
     check_images(prediction, reference)
-    prediction, reference = prediction.detach(), reference.detach()
     if prediction.device.type == "cpu":
-        pairs = zip(prediction.contiguous().numpy(), reference.contiguous().numpy())
+        pairs = zip(as_arrays(prediction), as_arrays(reference))
         return torch.tensor([arrays(one, other) for one, other in pairs], dtype=torch.float64)
-    values = [tensors(one, other) for one, other in zip(prediction, reference)]
+    values = [tensors(one, other) for one, other in zip(prediction.detach(), reference.detach())]
     return torch.stack(values).double().cpu() if values else torch.zeros(0, dtype=torch.float64)
 
 
-def flat(image: np.ndarray) -> np.ndarray:
-    """The same memory as a matrix, the form that OpenCV's norms take."""
-    return image.reshape(-1, image.shape[-1])
+def as_arrays(images: Tensor) -> np.ndarray:
+    """Images ``(N, 3, H, W)`` as a float32 array ``(N, H, W, 3)``; no copy where they lie in memory like that."""
+    return images.detach().float().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, r
     exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     with torch.inference_mode(), exact:
         for start in range(0, len(prediction), size):
-            block = [images[start : start + size] for images in (prediction, reference)]
+            block = [images[start : start + size].contiguous() for images in (prediction, reference)]
             count = len(block[0])
             filled = [torch.cat((images, images[-1:].expand(size - count, -1, -1, -1))) for images in block]
             values.append(network(*filled)[:count].double().cpu())

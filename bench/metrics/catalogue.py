@@ -101,6 +101,7 @@ _PERCEPTUAL = [
 ]
 
 DEFINITIONS: dict[str, Definition] = {definition.name: definition for definition in _PIXELS + _PERCEPTUAL + DETECTED}
+PIXELS = frozenset(definition.family for definition in _PIXELS)
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(definition.family for definition in DEFINITIONS.values()))
 
 # What a family brings when a protocol asks for it: the right definition and the published one where they differ.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.metrics.base import each_pair, flat
+from bench.metrics.base import each_pair
 
 # Two identical frames have no finite PSNR, and one infinite pair would make every mean infinite. 100 dB stands for
 # them: one grey level of difference in one value of a 256 x 256 frame already gives 101 dB.
@@ -34,7 +34,7 @@ def decibels(mean_square: Tensor, peak: float) -> Tensor:
 
 
 def _mean_square_arrays(x: np.ndarray, y: np.ndarray) -> float:
-    return cv2.norm(flat(x), flat(y), cv2.NORM_L2SQR) / x.size  # accumulates in float64
+    return cv2.norm(x, y, cv2.NORM_L2SQR) / x.size  # accumulates in float64
 
 
 def _mean_square_tensors(x: Tensor, y: Tensor) -> Tensor:
@@ -53,4 +53,4 @@ def _wrapped_tensors(x: Tensor, y: Tensor) -> Tensor:
 
 def grey_levels(image: np.ndarray) -> np.ndarray:
     """Floats in [0, 1] as the grey levels of an 8-bit file, rounded half to even."""
-    return cv2.addWeighted(flat(image), 255.0, flat(image), 0.0, 0.0, dtype=cv2.CV_8U)  # rounds, saturates, one pass
+    return cv2.addWeighted(image, 255.0, image, 0.0, 0.0, dtype=cv2.CV_8U)  # rounds, saturates, one pass

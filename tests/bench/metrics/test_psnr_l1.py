@@ -122,6 +122,12 @@ def test_the_shared_computation_gives_the_same_numbers() -> None:
         assert torch.equal(values[definition.name], definition.compute(one, one.flip(3)))
 
 
+def test_threads_share_the_pairs_and_change_nothing() -> None:
+    one = torch.rand(5, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    alone, shared = (metrics.compute_images(PIXEL_DEFINITIONS, one, one.flip(3), threads=n) for n in (1, 3))
+    assert alone.keys() == shared.keys() and all(torch.equal(alone[name], shared[name]) for name in alone)
+
+
 def test_no_pairs_give_no_numbers() -> None:
     empty = torch.zeros(0, 3, 16, 16)
     assert all(definition.compute(empty, empty).shape == (0,) for definition in PIXEL_DEFINITIONS)

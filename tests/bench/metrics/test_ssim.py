@@ -63,13 +63,23 @@ def test_known_value_of_constant_images() -> None:
     )
 
 
-@pytest.mark.parametrize("window", ["box", "gauss"])
-def test_arrays_and_tensors_give_the_same(window: str) -> None:
+FORMS = [("box", 1.0), ("gauss", 1.0), ("box", 2.0)]
+
+
+def test_arrays_and_tensors_give_the_same() -> None:
     """What a processor does, and what an accelerator does."""
-    one, other = (tensor(image)[0, 0, :40, :52] for image in noisy(20))
-    arrays = ssim._local_sums(one.numpy(), other.numpy(), ssim._opencv_means, window, (1.0, 2.0))
-    tensors = ssim._local_sums(one, other, ssim._torch_means, window, (1.0, 2.0))
-    assert arrays == pytest.approx(tensors, rel=1e-6) and arrays[0] != arrays[1]
+    one, other = (tensor(image)[0, :, :40, :52] for image in noisy(20))
+    arrays = ssim._strip_sums(
+        *(x.permute(1, 2, 0).contiguous().numpy() for x in (one, other)), 0, 40, FORMS, ssim._Arrays
+    )
+    tensors = ssim._strip_sums(one, other, 0, 40, FORMS, ssim._Tensors)
+    assert arrays == pytest.approx(tensors, rel=5e-6) and len(set(arrays)) == 3
+
+
+def test_forms_together_give_the_bits_that_each_gives_alone() -> None:
+    one, other = (tensor(image) for image in noisy(20))
+    together = ssim.ssim_forms(one, other, FORMS)
+    assert torch.equal(together, torch.cat([ssim.ssim_forms(one, other, [form]) for form in FORMS]))
 
 
 def test_equals_torchmetrics_without_its_mirrored_border() -> None:
@@ -88,7 +98,7 @@ def test_equals_torchmetrics_without_its_mirrored_border() -> None:
 def test_strips_of_any_height_give_the_same(definition, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (tensor(image)[..., :61, :83] for image in noisy(20))
     whole = definition(one, other)
-    for limit in (1, 83 * 12, 83 * 30, 83 * 60):
+    for limit in (1, 3 * 83 * 12, 3 * 83 * 30, 3 * 83 * 60):
         monkeypatch.setattr(ssim, "STRIP", limit)
         torch.testing.assert_close(definition(one, other), whole, atol=1e-7, rtol=0)
 
