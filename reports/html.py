@@ -156,7 +156,8 @@ def _provenance(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list
         "command": shlex.join(manifest["command"]),
         "device": manifest["device"],
         "seeds": manifest["seeds"],
-        "intervals": f"{summary['n_resamples']} resamples, seed {summary['seed']}",
+        "intervals": f"{summary['n_resamples']} resamples of people, videos and pairs, seed {summary['seed']}; "
+        "width set by the spread between people",
     }
     pair_list = {"name": pairs["name"], "pairs": pairs["n"], "SHA-256": pairs["sha256"], **pairs["provenance"]}
     groups = {"Run": run, "Pair list": pair_list, "Protocol": manifest["protocol"]}

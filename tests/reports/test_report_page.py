@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -76,6 +77,17 @@ def test_sample_data_is_told_across_the_top(page, tmp_path):
     assert "not comparable" not in real.text
     assert ("banner", "alert") not in {(a.get("class"), a.get("role")) for _, a in real.tags}
     assert "Nothing failed" in real.text
+
+
+def test_both_intervals_and_the_median_are_shown(run):
+    text = (run / "report.html").read_text(encoding="utf-8")
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    row = next(row for row in summary["rows"] if row["metric"] == "l1")
+    part = text[text.index("Medians, and intervals") :]
+    low, high = (f"{row[f'ci_pair_{side}']:.4f}" for side in ("low", "high"))
+    assert f'<span class="mean">{row["median"]:.4f}</span>' in part
+    assert f"<small>[{low}, {high}] over pairs</small>" in part
+    assert f"<small>[{row['ci_low']:.4f}, {row['ci_high']:.4f}] over people</small>" in part
 
 
 def test_best_second_and_bounds_are_marked(run):
