@@ -15,9 +15,11 @@ from bench.cli_animate import animate
 from bench.cli_check import check
 from bench.cli_compare import compare
 from bench.cli_explain import explain
+from bench.cli_export import export_weights
 from bench.cli_inspect import inspect
 from bench.cli_pairs import pairs_app
 from bench.cli_tables import tables
+from bench.cli_train import train
 from bench.cli_weights import weights_app
 
 app = typer.Typer(
@@ -34,6 +36,8 @@ app.command()(compare)
 app.command()(explain)
 app.command()(animate)
 app.command()(inspect)
+app.command()(train)
+app.command()(export_weights)
 console = Console()
 errors = Console(stderr=True)
 
@@ -159,35 +163,6 @@ def verify(folders: Annotated[list[Path], typer.Argument(help="Folders with spec
     from bench.verify import run
 
     raise typer.Exit(run(folders, console))
-
-
-@app.command()
-def train(
-    model: Annotated[str, typer.Option(help="fomm, tpsm or mcnet.")],
-    out: Annotated[Path, typer.Option(help="Folder of this training: state, log and checkpoint.")],
-    data: Annotated[str, typer.Option(help="Folder of clips (CLIP/FRAME.png), or the word `sample`.")] = "sample",
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps in all.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
-    init_from: Annotated[Path | None, typer.Option(help="Checkpoint whose fitting networks are the start.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU; part of what makes a result.")] = None,
-) -> None:
-    """Train a model (a reduced one, on the sample set, by default); the same command goes on where it stopped."""
-    from bench.training import train
-
-    checkpoint = train(
-        model=model,
-        data=data,
-        out=out,
-        steps=steps,
-        seed=seed,
-        learning_rate=learning_rate,
-        init_from=init_from,
-        device=device,
-        threads=threads,
-    )
-    console.print(f"checkpoint: {checkpoint}", soft_wrap=True)
 
 
 @app.command()

@@ -1,40 +1,148 @@
-"""`python -m bench train`: the training loop on the sample set or on a folder of clips."""
+"""`python -m bench train`: settings from a file and the command line, the training loop, evaluations by the harness."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.console import Console
 from rich.logging import RichHandler
 
 from baselines.predictor import default_device
+from baselines.training.evaluation import Evaluate, Evaluation
 from baselines.training.loop import train as train_loop
 from baselines.training.settings import TrainSettings
+from bench import config as locations
 from bench.config import cache_folder
 from bench.errors import UserError
 from protocols import sample_set
 
 
-def train(*, data: str, device: str | None, threads: int | None, **settings: Any) -> Path:
-    """Train and return the checkpoint. `data`: a folder of clips, or ``sample`` for the sample set's training clips.
+class EvaluationSettings(BaseModel):
+    """How a checkpoint is evaluated during its training.
 
+    protocol: run by the harness, on the sample set unless `data` names data sets (NAME=PATH); limit: first pairs only;
+    metrics: the protocol's if empty. watch: metric that decides which checkpoint is best; the first if None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: str = "vox1-sameid"
+    data: tuple[str, ...] = ("sample",)
+    limit: int | None = Field(None, ge=1)
+    metrics: tuple[str, ...] = ()
+    watch: str | None = None
+
+
+class Settings(BaseModel):
+    """All of a configuration file: the fields of `TrainSettings`, and these."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    data: str = "sample"
+    device: str | None = None
+    threads: int | None = Field(None, ge=1)
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+
+def train(file: Path | None, given: Mapping[str, Any]) -> Path:
+    """Train and return the checkpoint.
+
+    file: TOML with settings, or None; given: those of the command line, which go first.
     Raises UserError or ModelError for what the user can mend.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(show_path=False)])
-    if threads:
-        torch.set_num_threads(threads)
-    if data == "sample":
-        folder, clips = sample_set.ensure(cache_folder()), tuple(sample_set.clips("train"))
-    else:
-        folder, clips = Path(data), None
-        if not folder.is_dir():
-            raise UserError(f"--data {data}: no such folder")
+    whole, chosen = read(file, given)
+    leads = os.environ.get("LOCAL_RANK", "0") == "0"
+    level = logging.INFO if leads else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    if whole.threads:
+        torch.set_num_threads(whole.threads)
+    evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
+    return train_loop(chosen, evaluate)
+
+
+def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSettings]:
+    """The settings, checked. Raises UserError in one line, naming the first wrong one and where it stands."""
+    found = _read_toml(file) if file else {}
+    given = dict(given)
+    if protocol := given.pop("protocol", None):
+        found["evaluation"] = {**found.get("evaluation", {}), "protocol": protocol}
+    values = found | given
+    for name in ("model", "out"):
+        if name not in values:
+            raise UserError(f"--{name} is needed, on the command line or in --config")
     try:
-        chosen = TrainSettings(data=folder, clips=clips, device=device or str(default_device()), **settings)
+        whole = Settings(**values)
+        fields = {name: value for name, value in values.items() if name not in Settings.model_fields}
+        folder, clips = _data(whole.data)
+        chosen = TrainSettings(**{"clips": clips} | fields, data=folder, device=whole.device or str(default_device()))
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"{first['loc'][0]}: {first['msg']}") from None
-    return train_loop(chosen)
+        name = ".".join(str(part) for part in first["loc"])
+        where = f"{file}: " if file and first["loc"][0] in found else ""
+        reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise UserError(f"{where}{name}: {reason}") from None
+    if chosen.patience and not chosen.evaluate_every:
+        raise UserError("patience: needs evaluate_every")
+    return whole, chosen
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"--config {file}: cannot be read as TOML: {error}") from None
+
+
+def _data(name: str) -> tuple[Path, tuple[str, ...] | None]:
+    if name == "sample":
+        return sample_set.ensure(cache_folder()), tuple(sample_set.clips("train"))
+    if not Path(name).is_dir():
+        raise UserError(f"--data {name}: no such folder")
+    return Path(name), None
+
+
+def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate:
+    """What evaluates a checkpoint by a run of the harness in ``<out>/evaluations``. Raises UserError for its settings.
+
+    Each run takes the place of the one before; the metrics' means stay in ``<out>/evaluation.csv``.
+    """
+    import shutil
+
+    from bench import metrics
+    from bench.run import RunSettings, run
+    from protocols import catalogue
+
+    names = settings.metrics or catalogue.get(settings.protocol).metrics
+    watched = settings.watch or names[0]
+    if watched not in names:
+        raise UserError(f"evaluation.watch {watched}: not one of the metrics {', '.join(names)}")
+    sign = -1.0 if metrics.definitions()[watched].higher_is_better else 1.0
+
+    def evaluate(checkpoint: Path) -> Evaluation:
+        folder = training.out / "evaluations"
+        shutil.rmtree(folder / "latest", ignore_errors=True)
+        chosen = RunSettings(
+            models=[f"{training.model}={training.model}?weights={checkpoint}"],
+            protocol=settings.protocol,
+            config=locations.load(settings.data),
+            out=folder,
+            name="latest",
+            limit=settings.limit,
+            metrics=list(names),
+            bounds=False,
+            device=training.device,
+        )
+        directory, _ = run(chosen, Console(quiet=True))
+        summary = json.loads((directory.path / "summary.json").read_text(encoding="utf-8"))
+        means = {row["metric"]: row["mean"] for row in summary["rows"]}
+        return Evaluation(means, sign * means[watched])
+
+    return evaluate

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.blocks.grid import coordinate_grid, warp
-from baselines.predictor import ModelError
+from baselines.training import clips
 
 
 @dataclass(frozen=True)
@@ -38,35 +35,15 @@ class Augmentation:
 
 
 class TrainingFrames:
-    """All frames of a folder of clips ``root/<clip>/<frame>.png``, square and of one size, as uint8.
+    """All frames of a folder of clips (see `clips.read`), square and of one size, as uint8.
 
     sha256: hash over clip and frame names and the decoded pixels, in sorted order.
     """
 
-    def __init__(self, root: Path, clips: list[str] | None = None):
-        folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-        if clips is not None:
-            folders = [path for path in folders if path.name in clips]
-        digest = hashlib.sha256()
-        frames, self.ranges = [], []
-        for folder in folders:
-            files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg"))
-            if len(files) < 2:
-                continue
-            self.ranges.append((len(frames), len(frames) + len(files)))
-            for file in files:
-                with Image.open(file) as image:
-                    pixels = np.array(image.convert("RGB"))
-                digest.update(f"{folder.name}/{file.stem}".encode())
-                digest.update(pixels.tobytes())
-                frames.append(pixels)
-        if not frames:
-            raise ModelError(f"no clip with at least two frames in {root}")
-        shapes = {frame.shape for frame in frames}
-        if len(shapes) > 1 or frames[0].shape[0] != frames[0].shape[1]:
-            raise ModelError(f"training frames in {root} must be square and of one size, found {sorted(shapes)}")
-        self.frames = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
-        self.sha256 = digest.hexdigest()
+    def __init__(self, root: Path, chosen: list[str] | None = None, cache: Path | None = None):
+        found = clips.read(root, chosen, cache)
+        self.frames = torch.from_numpy(found.pixels)
+        self.ranges, self.sha256 = found.ranges, found.sha256
         # Square root: a long clip counts more than a short one, but does not drown it.
         self.weights = torch.tensor([math.sqrt(end - start) for start, end in self.ranges])
 
@@ -75,9 +52,9 @@ class TrainingFrames:
 
     def batch(self, count: int, side: int, rng: torch.Generator, aug: Augmentation) -> tuple[Tensor, Tensor]:
         """(source, driving), each ``(count, 3, side, side)`` float32 in [0, 1]; two frames of one clip a pair."""
-        clips = torch.multinomial(self.weights, count, replacement=True, generator=rng)
+        drawn = torch.multinomial(self.weights, count, replacement=True, generator=rng)
         indices = []
-        for clip in clips.tolist():
+        for clip in drawn.tolist():
             start, end = self.ranges[clip]
             indices.append(start + torch.randperm(end - start, generator=rng)[:2])
         chosen = self.frames[torch.stack(indices, dim=1).flatten()].float() / 255

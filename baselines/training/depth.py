@@ -82,7 +82,8 @@ class DepthTrainee(FirstOrderTrainee):
     network: DaGAN
 
     def build(self) -> DaGAN:
-        if self.config["command_line"]["generator"] == "SPADEDepthAwareGenerator":
+        reduced = "depth_params" in self.config
+        if reduced and self.config["command_line"]["generator"] == "SPADEDepthAwareGenerator":
             self.config = merged(self.config, {"generator_params": {"spade_width": 48}})
         return DaGAN(self.config)
 

@@ -2,55 +2,65 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from baselines import checkpoints
 from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError
+from baselines.training import norms
+from baselines.training.average import Average
+from baselines.training.boards import Board
 from baselines.training.data import Augmentation, TrainingFrames
-from baselines.training.settings import TrainSettings
+from baselines.training.evaluation import Evaluate, Evaluations
+from baselines.training.files import STATE_FILE, Interruption, atomically, networks_of, sha256
+from baselines.training.processes import Losses, processes
+from baselines.training.settings import FREE, TrainSettings
 from baselines.training.trainees import Trainee, trainee
 
 log = logging.getLogger(__name__)
 
-_STATE_FILE = "state.pt"
 _CLIP_NORM = 50.0
 _MAX_SKIPPED = 10
 _NORM_BATCHES = 25
+_PICTURES = 4
 
 
-def train(settings: TrainSettings) -> Path:
+def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     """Train one model and return its checkpoint, ``<out>/<model>.safetensors``.
 
     Where ``<out>/state.pt`` exists, goes on from there; the result is the one of an uninterrupted run with the same
     number of threads. Every step draws from a generator seeded by (seed, step), so no generator state is kept.
-    Raises ModelError for unusable settings, data or weights, and where the losses stay non-finite.
-    On Ctrl-C the step under way is finished and saved before KeyboardInterrupt is raised.
+    evaluate: asked every ``settings.evaluate_every`` steps; changes nothing but when the training ends.
+    Raises ModelError for unusable settings, data or weights, where the losses stay non-finite, and where not even one
+    pair fits into memory. On Ctrl-C the step under way is finished and saved before KeyboardInterrupt is raised.
     """
-    data = TrainingFrames(settings.data, list(settings.clips) if settings.clips is not None else None)
+    if settings.size == "published" and any(side != 256 for side, _, _ in settings.plan):
+        raise ModelError("a network of the published size is trained at the side that it is for: stages of 256 only")
+    data = TrainingFrames(settings.data, list(settings.clips) if settings.clips is not None else None, settings.cache)
     run = Run(settings, data)
-    with _Interruption() as interruption:
-        while run.step < settings.steps:
+    with Interruption() as interruption:
+        while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):
             run.advance()
-            if run.step % settings.save_every == 0 or interruption.asked:
+            if evaluate and settings.evaluate_every and run.step % settings.evaluate_every == 0:
+                run.evaluate(evaluate)
+            asked = not run.processes.all(not interruption.asked)
+            if run.step % settings.save_every == 0 or asked:
                 run.save()
-            if interruption.asked:
+                run.draw()
+            if asked:
                 raise KeyboardInterrupt
     run.save()
-    return run.export()
+    checkpoint = run.export()
+    run.processes.wait()
+    return checkpoint
 
 
 class Run:
@@ -58,20 +68,28 @@ class Run:
 
     def __init__(self, settings: TrainSettings, data: TrainingFrames):
         self.settings, self.data = settings, data
+        self.processes = processes(torch.device(settings.device), settings.devices)
+        self.device = self.processes.device
         torch.manual_seed(settings.seed)
-        self.device = torch.device(settings.device)
         self.trainee: Trainee = trainee(settings).to(self.device)
         self.optimizer = torch.optim.Adam(self.trainee.networks.parameters(), settings.learning_rate, (0.5, 0.999))
-        self.step, self.skipped, self.seconds = 0, 0, 0.0
+        self.average = Average(self.trainee.networks, settings.ema) if settings.ema else None
+        self.step, self.skipped, self.seconds, self.split = 0, 0, 0.0, 1
         self.rows: list[dict[str, Any]] = []
         self.sums: dict[str, float] = {}
+        self.evaluations = Evaluations()
         settings.out.mkdir(parents=True, exist_ok=True)
-        self.state_file = settings.out / _STATE_FILE
+        self.state_file = settings.out / STATE_FILE
         if self.state_file.is_file():
             self.load()
         elif settings.init_from is not None:
             taken = self.trainee.start_from(networks_of(settings.init_from))
             log.info("starting from %s: %s", settings.init_from, ", ".join(taken))
+            if self.average:
+                self.average = Average(self.trainee.networks, settings.ema)
+        self.losses = self.processes.wrap(Losses(self.trainee.networks, lambda *a: self.trainee.losses(*a)))
+        self.leads = self.processes.rank == 0
+        self.board = Board(settings.out, self.step) if settings.tensorboard and self.leads else None
 
     def advance(self) -> None:
         """One step; a step with a non-finite loss or gradient changes nothing but the count of such steps."""
@@ -82,17 +100,13 @@ class Run:
         frozen = self.step >= round(settings.norm_freeze * settings.steps)
         if frozen and self.step == round(settings.norm_freeze * settings.steps):
             self.recalibrate()
-        set_norm_training(self.trainee.networks, not frozen)
+        norms.set_norm_training(self.trainee.networks, not frozen)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.step)
-        rng = self.seed(self.step)
-        source, driving = (x.to(self.device) for x in self.data.batch(batch, side, rng, Augmentation()))
-        parts = self.trainee.losses(source, driving, rng, self.step / settings.steps)
-        total = torch.stack(list(parts.values())).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norms = [nn.utils.clip_grad_norm_(net.parameters(), _CLIP_NORM) for net in self.trainee.networks.values()]
-        if math.isfinite(total.item()) and all(math.isfinite(norm) for norm in norms):
+        parts = self.guarded_gradients(side, batch)
+        gradients = [nn.utils.clip_grad_norm_(net.parameters(), _CLIP_NORM) for net in self.trainee.networks.values()]
+        finite = math.isfinite(parts["total"]) and all(math.isfinite(norm) for norm in gradients)
+        if self.processes.all(finite):
             self.optimizer.step()
             self.skipped = 0
         else:
@@ -101,19 +115,61 @@ class Run:
             if self.skipped > _MAX_SKIPPED:
                 raise ModelError(f"training of {settings.model} diverged: no finite loss since step {self.step}")
         self.step += 1
+        if self.average:
+            self.average.update(self.step)
         self.seconds += time.perf_counter() - started
-        self.note(parts | {"total": total, "gradient": max(norms)}, side)
+        self.note(parts | {"gradient": float(max(gradients))}, side)
 
-    def seed(self, step: int) -> torch.Generator:
-        """Generator of a step; the global one, which noise inside a network draws from, is seeded alike."""
-        number = self.settings.seed * 1_000_003 + step
-        torch.manual_seed(number)
-        return torch.Generator().manual_seed(number)
+    def guarded_gradients(self, side: int, batch: int) -> dict[str, float]:
+        """`gradients`; where memory does not suffice, of batches in twice as many parts, from now on."""
+        while True:
+            try:
+                return self.gradients(side, batch)
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.split >= batch or self.processes.count > 1:
+                    self.save()
+                    raise ModelError(
+                        f"out of memory at step {self.step}, {batch} pairs of side {side} in {self.split} parts; the "
+                        f"state is kept in {self.state_file}; smaller `stages` in --config need less"
+                    ) from None
+            self.split *= 2
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            log.warning("out of memory at step %d: batches are now worked on in %d parts", self.step, self.split)
 
-    def note(self, parts: dict[str, Tensor], side: int) -> None:
+    def gradients(self, side: int, batch: int) -> dict[str, float]:
+        """Fill the gradients of a step; returns the losses by name, weighted, and their total."""
+        self.optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, float] = {}
+        count = self.settings.accumulate
+        for number in range(count):
+            rng = self.seed(self.step, self.processes.rank * count + number)
+            whole = [x.to(self.device) for x in self.data.batch(batch, side, rng, Augmentation())]
+            parts = list(zip(*(x.chunk(self.split) for x in whole)))
+            for i, (source, driving) in enumerate(parts):
+                share = len(source) / batch / count
+                last = number == count - 1 and i == len(parts) - 1
+                with self.processes.without_exchange(self.losses, not last):
+                    losses = self.losses(source, driving, rng, self.step / self.settings.steps)
+                    total = torch.stack(list(losses.values())).sum()
+                    self.processes.backward(total * share)
+                for name, value in (losses | {"total": total}).items():
+                    sums[name] = sums.get(name, 0.0) + float(value.detach()) * share
+        return sums
+
+    def seed(self, step: int, number: int = 0) -> torch.Generator:
+        """Generator of a step's batch; the global one, which noise inside a network draws from, is seeded alike."""
+        seed = self.settings.seed * 1_000_003 + step + number * 2_654_435_761  # only the low 32 bits count
+        torch.manual_seed(seed)
+        return torch.Generator().manual_seed(seed)
+
+    def note(self, parts: dict[str, float], side: int) -> None:
         """Add a step to the means of the log's current row; close the row every `log_every` steps."""
         for name, value in parts.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
+            self.sums[name] = self.sums.get(name, 0.0) + value
         every = self.settings.log_every
         if self.step % every == 0 or self.step == self.settings.steps:
             count = every if self.step % every == 0 else self.step % every
@@ -121,123 +177,118 @@ class Run:
             row |= {name: value / count for name, value in self.sums.items()} | {"seconds": round(self.seconds, 1)}
             self.rows.append(row)
             self.sums = {}
-            self.write_log()
-            log.info("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
-
-    def write_log(self) -> None:
-        _atomically(self.settings.out / "log.csv", lambda file: pd.DataFrame(self.rows).to_csv(file, index=False))
+            if self.leads:
+                atomically(
+                    self.settings.out / "log.csv", lambda file: pd.DataFrame(self.rows).to_csv(file, index=False)
+                )
+                log.info("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
+            if self.board:
+                self.board.row(row)
 
     @torch.no_grad()
     def recalibrate(self) -> None:
-        """Replace the running statistics of batch norm by the plain mean over fresh batches at the final side."""
-        norms = [m for m in self.trainee.networks.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        if not norms:
+        """Measure batch norm's statistics over fresh batches at the final side."""
+        if not norms.norms(self.trainee.networks):
             return
-        side, batch = self.settings.plan[-1][0], self.settings.plan[-1][2]
+        side, _, batch = self.settings.plan[-1]
         self.trainee.set_side(side)
-        set_norm_training(self.trainee.networks, True)
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # cumulative mean
         rng = self.seed(self.settings.steps + self.step)
-        for _ in range(_NORM_BATCHES):
+
+        def forward() -> None:
             source, driving = self.data.batch(max(batch, 4), side, rng, Augmentation())
             self.trainee.reconstruct(source.to(self.device), driving.to(self.device))
-        for norm in norms:
-            norm.momentum = 0.1
+
+        norms.recalibrate(self.trainee.networks, forward, _NORM_BATCHES)
+
+    @torch.no_grad()
+    def draw(self) -> None:
+        """Pictures of a few fixed pairs for TensorBoard."""
+        if not self.board:
+            return
+        side, _ = self.settings.stage(max(self.step - 1, 0))
+        self.trainee.set_side(side)
+        self.trainee.networks.eval()
+        still = Augmentation(shared=0, own=0, colour=0)
+        source, driving = (x.to(self.device) for x in self.data.batch(_PICTURES, side, self.seed(0), still))
+        self.board.pictures(source, driving, self.trainee.reconstruct(source, driving).float(), self.step)
+
+    def evaluate(self, evaluate: Evaluate) -> None:
+        """Ask for the metrics of the checkpoint as it would be exported now; the best one is kept beside the last."""
+        settings, row = self.settings, None
+        if self.leads:
+            with norms.kept(self.trainee.networks):
+                early = self.step <= round(settings.norm_freeze * settings.steps)
+                file = self.export(settings.out / f"{settings.model}.latest.safetensors", early)
+            row = self.evaluations.note(self.step, evaluate(file), file)
+            log.info("evaluation  " + "  ".join(f"{k} {v:.4g}" for k, v in row.items()))
+            if self.board:
+                self.board.row(row, "evaluation")
+            self.evaluations.write(settings.out / "evaluation.csv")
+            self.trainee.set_side(settings.stage(self.step - 1)[0])
+        self.evaluations.done = not self.processes.all(not self.evaluations.exhausted(settings.patience))
 
     def state(self) -> dict[str, Any]:
         return {
             "networks": self.trainee.networks.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": self.average.tensors if self.average else None,
             "step": self.step,
             "skipped": self.skipped,
+            "split": self.split,
             "seconds": self.seconds,
             "rows": self.rows,
             "sums": self.sums,
+            "evaluations": self.evaluations.rows,
             "identity": self.identity(),
         }
 
     def identity(self) -> dict[str, Any]:
         """What must agree for a state to be continued."""
-        fixed = self.settings.model_dump(mode="json", exclude={"data", "out", "save_every", "log_every", "device"})
-        start = self.settings.init_from
-        return fixed | {"init_from": _sha256(start) if start else None, "data_sha256": self.data.sha256}
+        fixed = self.settings.model_dump(mode="json", exclude=FREE)
+        files = {name: getattr(self.settings, name) for name in ("init_from", "vgg")}
+        return fixed | {k: sha256(v) if v else None for k, v in files.items()} | {"data_sha256": self.data.sha256}
 
     def save(self) -> None:
-        _atomically(self.state_file, lambda file: torch.save(self.state(), file))
+        if self.processes.rank == 0:
+            atomically(self.state_file, lambda file: torch.save(self.state(), file))
 
     def load(self) -> None:
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
-        differing = [key for key, value in self.identity().items() if state["identity"].get(key) != value]
+        # A state that is older than a setting was made with what is now its default.
+        defaults = {name: field.default for name, field in TrainSettings.model_fields.items()}
+        defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
+        before = defaults | state["identity"]
+        differing = [key for key, value in self.identity().items() if before.get(key) != value]
         if differing:
             raise ModelError(f"{self.state_file} is of a run with another {', '.join(differing)}; use another folder")
         self.step, self.skipped, self.seconds = state["step"], state["skipped"], state["seconds"]
-        self.rows, self.sums = state["rows"], state["sums"]
+        self.rows, self.sums, self.split = state["rows"], state["sums"], state.get("split", 1)
+        self.evaluations.rows = state.get("evaluations", [])
         self.trainee.set_side(self.settings.stage(max(self.step - 1, 0))[0])
         self.trainee.networks.load_state_dict(state["networks"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load(state["average"])
         log.info("continuing at step %d", self.step)
 
-    def export(self) -> Path:
-        """Write the checkpoint with its configuration and provenance."""
-        if self.settings.norm_freeze >= 1:
-            self.recalibrate()
-        self.trainee.set_side(256)
-        path = self.settings.out / f"{self.settings.model}.safetensors"
-        facts = self.identity() | {"data_frames": len(self.data), "seconds": round(self.seconds), "step": self.step}
-        facts |= {"stages": self.settings.plan, "torch": torch.__version__, "threads": torch.get_num_threads()}
-        save_sample(path, self.settings.model, dict(self.trainee.networks), self.trainee.config, facts)
+    def export(self, path: Path | None = None, measure_norms: bool | None = None) -> Path:
+        """Write the checkpoint with its configuration and provenance; `path`: another place than the run's own."""
+        settings = self.settings
+        path = path or settings.out / f"{settings.model}.safetensors"
+        if measure_norms is None:
+            measure_norms = settings.norm_freeze >= 1
+        with self.average.in_place() if self.average else nullcontext():
+            if measure_norms or self.average:
+                self.recalibrate()
+            self.trainee.set_side(256)
+            facts = self.identity() | {"data_frames": len(self.data), "seconds": round(self.seconds), "step": self.step}
+            facts |= {"stages": settings.plan, "torch": torch.__version__, "threads": torch.get_num_threads()}
+            facts["perceptual_network"] = self.trainee.reconstruction.features.name
+            facts["split"] = self.split
+            if self.processes.rank == 0:
+                save_sample(path, settings.model, dict(self.trainee.networks), self.trainee.config, facts)
         return path
 
 
-def networks_of(path: Path) -> dict[str, Tensor]:
-    """Tensors by ``<network>.<key>`` of a checkpoint, or of the ``state.pt`` of a run, finished or not."""
-    if path.name == _STATE_FILE:
-        return torch.load(path, map_location="cpu", weights_only=True)["networks"]
-    states = checkpoints.load(path).states
-    return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def set_norm_training(networks: nn.Module, training: bool) -> None:
-    """Training mode everywhere, but batch norm with running statistics where `training` is false."""
-    networks.train()
-    for module in networks.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.train(training)
-
-
-class _Interruption:
-    """Notes Ctrl-C instead of raising it in the middle of a step; a second one is raised at once."""
-
-    asked = False
-
-    def __enter__(self) -> _Interruption:
-        # Only the main thread may set handlers; elsewhere Ctrl-C does not arrive anyway.
-        self.previous = None
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.signal(signal.SIGINT, self.note)
-        return self
-
-    def note(self, *_: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *_: Any) -> None:
-        if self.previous is not None:
-            signal.signal(signal.SIGINT, self.previous)
-
-
-def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(path.name + ".part")
-    write(temporary)
-    os.replace(temporary, path)
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

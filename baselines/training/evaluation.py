@@ -1,0 +1,51 @@
+"""Evaluations during a training: what they gave, which was best, and when there is no more to hope for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """values: metric to mean. score: what is watched, lower is better."""
+
+    values: Mapping[str, float]
+    score: float
+
+
+Evaluate = Callable[[Path], Evaluation]  # of a checkpoint
+
+
+@dataclass
+class Evaluations:
+    """rows: step, score and metrics of every evaluation so far. done: they have ended the training."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    done: bool = False
+
+    def note(self, step: int, evaluation: Evaluation, checkpoint: Path) -> dict[str, float]:
+        """Add an evaluation; the checkpoint is copied to ``<model>.best.safetensors`` if it is the best so far."""
+        row = {"step": step, "score": evaluation.score, **evaluation.values}
+        # What a killed run had evaluated after its last state is evaluated again.
+        self.rows = [*(before for before in self.rows if before["step"] < step), row]
+        if row["score"] <= min(before["score"] for before in self.rows):
+            best = checkpoint.with_name(checkpoint.name.replace(".latest.", ".best."))
+            shutil.copyfile(checkpoint, f"{best}.part")
+            os.replace(f"{best}.part", best)
+        return row
+
+    def exhausted(self, patience: int) -> bool:
+        """Whether the last `patience` evaluations were none of them better than all before; never for 0."""
+        if self.done or not patience or len(self.rows) <= patience:
+            return self.done
+        scores = [row["score"] for row in self.rows]
+        return min(scores[-patience:]) >= min(scores[:-patience])
+
+    def write(self, file: Path) -> None:
+        pd.DataFrame(self.rows).to_csv(file, index=False)

@@ -1,0 +1,93 @@
+"""One process, or several that train together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from baselines.predictor import ModelError
+
+
+class OneProcess:
+    """Nothing to share."""
+
+    rank, count = 0, 1
+
+    def __init__(self, device: torch.device):
+        self.device = device
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module whose call starts a backward pass."""
+        return module
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+    def without_exchange(self, module: nn.Module, active: bool) -> AbstractContextManager[None]:
+        """Gradients of this backward pass stay here, to be exchanged with those of a later one."""
+        return nullcontext()
+
+    def all(self, fact: bool) -> bool:
+        """Whether the fact holds in every process."""
+        return fact
+
+    def wait(self) -> None:
+        """Until every process is here."""
+
+
+class SeveralProcesses(OneProcess):
+    """Data-parallel processes of Lightning Fabric, each with the same networks and batches of its own.
+
+    Fabric starts the other processes by this process's own command line. Batch norm's statistics belong to a process;
+    those of the first are kept.
+    """
+
+    def __init__(self, device: torch.device, count: int):
+        try:
+            from lightning_fabric import Fabric
+            from lightning_fabric.strategies import DDPStrategy
+        except ImportError:
+            raise ModelError("several processes need lightning-fabric: pip install talking-head-bench[train]") from None
+        # Not every loss reaches every parameter in every step.
+        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+        accelerator = "cuda" if device.type == "cuda" else device.type
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        self.fabric = Fabric(accelerator=accelerator, devices=count, strategy=strategy)
+        self.fabric.launch()
+        self.device, self.rank, self.count = self.fabric.device, self.fabric.global_rank, self.fabric.world_size
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        return self.fabric.setup_module(module)
+
+    def backward(self, loss: Tensor) -> None:
+        self.fabric.backward(loss)
+
+    def without_exchange(self, module: nn.Module, active: bool) -> AbstractContextManager[None]:
+        return self.fabric.no_backward_sync(module, enabled=active)
+
+    def all(self, fact: bool) -> bool:
+        return bool(self.fabric.all_reduce(torch.tensor(float(fact), device=self.device), reduce_op="min") > 0)
+
+    def wait(self) -> None:
+        self.fabric.barrier()
+
+
+class Losses(nn.Module):
+    """A trainee's losses as a module's forward, which is what data-parallel wrappers watch."""
+
+    def __init__(self, networks: nn.ModuleDict, losses: Callable[..., dict[str, Tensor]]):
+        super().__init__()
+        self.networks = networks
+        self.losses = losses
+
+    def forward(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
+        return self.losses(source, driving, rng, progress)
+
+
+def processes(device: torch.device, count: int) -> OneProcess:
+    """Raises ModelError where several are asked for without the package that it takes."""
+    return OneProcess(device) if count == 1 else SeveralProcesses(device, count)

@@ -1,0 +1,46 @@
+"""`python -m bench train`: train what is measured."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def train(
+    model: Annotated[str | None, typer.Option(help="A network or variant of `list models`.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of this training: state, logs and checkpoint.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="TOML file with settings (docs/training.md); options go first.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder of clips (CLIP/FRAME.png or CLIP.mp4), or `sample`, which is the default."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps in all; default: 2000.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Default: 0.001.")] = None,
+    init_from: Annotated[Path | None, typer.Option(help="Checkpoint whose fitting networks are the start.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
+    devices: Annotated[int | None, typer.Option(help="Processes that train together (DDP); default: 1.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU; part of what makes a result.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded frames, for data larger than memory.")] = None,
+    tensorboard: Annotated[
+        bool | None, typer.Option("--tensorboard/--no-tensorboard", help="Scalars and pictures in OUT/tensorboard.")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option(help="Protocol of the evaluations during training.")] = None,
+    evaluate_every: Annotated[int | None, typer.Option(help="Steps between evaluations; default: none.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many evaluations without a better one; default: never.")
+    ] = None,
+) -> None:
+    """Train a model (a reduced one, on the sample set, by default); the same command goes on where it stopped."""
+    from bench.training import train
+
+    given = {name: value for name, value in locals().items() if name not in ("config", "train") and value is not None}
+    checkpoint = train(config, given)
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        Console().print(f"checkpoint: {checkpoint}", soft_wrap=True, markup=False)

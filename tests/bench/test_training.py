@@ -1,0 +1,131 @@
+"""Settings of a training from a file and the command line; evaluations by the harness; several processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from baselines.training import loop
+from baselines.training.settings import TrainSettings
+from bench.errors import UserError
+from bench.training import EvaluationSettings, evaluator, read
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips") / "a"
+    folder.mkdir()
+    y, x = np.mgrid[:64, :64]
+    for i in range(4):
+        frame = np.stack([2 * x + 40, 2 * y + 60, np.full_like(x, 90)], axis=-1).astype(np.uint8)
+        frame[(x - 20 - 5 * i) ** 2 + (y - 30) ** 2 < 120] = 230
+        Image.fromarray(frame).save(folder / f"{i}.png")
+    return folder.parent
+
+
+def write(file: Path, text: str) -> Path:
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_command_line_goes_before_the_file(clips: Path, tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "a.toml",
+        f"""model = "fomm"
+        data = {str(clips)!r}
+        steps = 50
+        schedule = "step"
+        stages = [[64, 1.0, 2]]
+        threads = 1
+        [evaluation]
+        limit = 3
+        """,
+    )
+    whole, chosen = read(file, {"steps": 7, "out": tmp_path / "out", "protocol": "vox1-crossid", "device": "cpu"})
+    assert (chosen.model, chosen.steps, chosen.schedule, chosen.plan) == ("fomm", 7, "step", ((64, 1.0, 2),))
+    assert (chosen.data, chosen.clips, chosen.device) == (clips, None, "cpu")
+    assert whole.evaluation == EvaluationSettings(protocol="vox1-crossid", limit=3) and whole.threads == 1
+
+
+def test_defaults_are_those_that_sample_checkpoints_were_made_with(clips: Path, tmp_path: Path) -> None:
+    _, chosen = read(None, {"model": "fomm", "out": tmp_path, "data": str(clips), "device": "cpu"})
+    assert chosen == TrainSettings(model="fomm", data=clips, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('steps = "many"', "a.toml: steps: "),
+        ("speed = 3", "a.toml: speed: no such setting"),
+        ("steps = 0", "a.toml: steps: "),
+        ("[evaluation]\nprotokol = 'x'", "a.toml: evaluation.protokol: no such setting"),
+        ("steps = ", "a.toml: cannot be read as TOML"),
+        ("patience = 3", "patience: needs evaluate_every"),
+        ('data = "nowhere"', "nowhere: no such folder"),
+    ],
+)
+def test_mistakes_in_the_file_are_one_line(text: str, words: str, clips: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.toml", text)
+    given = {"model": "fomm", "out": tmp_path, "device": "cpu"} | ({} if "data" in text else {"data": str(clips)})
+    with pytest.raises(UserError) as error:
+        read(file, given)
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_model_and_out_are_needed(clips: Path) -> None:
+    with pytest.raises(UserError, match="--model is needed"):
+        read(None, {"data": str(clips)})
+
+
+def test_a_metric_that_is_not_measured_cannot_be_watched(clips: Path, tmp_path: Path) -> None:
+    chosen = TrainSettings(model="fomm", data=clips, out=tmp_path)
+    with pytest.raises(UserError, match="watch"):
+        evaluator(chosen, EvaluationSettings(watch="beauty"))
+
+
+def test_the_harness_evaluates_and_may_end_the_training(
+    clips: Path, tmp_path: Path, sample_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    chosen = TrainSettings(
+        model="fomm", data=clips, out=tmp_path, steps=2, stages=((64, 1.0, 2),), evaluate_every=1, bf16=False
+    )
+    how = EvaluationSettings(limit=2, metrics=("ssim", "l1"), watch="ssim")
+    loop.train(chosen, evaluator(chosen, how))
+    table = pd.read_csv(tmp_path / "evaluation.csv")
+    assert table["step"].tolist() == [1, 2] and table["score"].tolist() == [-x for x in table["ssim"]]
+    assert table["l1"].between(0.001, 1).all()
+    samples = pd.read_parquet(tmp_path / "evaluations" / "latest" / "samples.parquet")
+    assert samples["l1"].mean() == pytest.approx(table["l1"].iloc[-1], abs=1e-9) and len(samples) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_step_of_two_accumulated_batches(clips: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lightning_fabric")
+    text = "steps = 1\nstages = [[64, 1.0, 2]]\nbf16 = false\nnorm_freeze = 1.0\nthreads = 1\ndevice = 'cpu'"
+    file = write(tmp_path / "a.toml", text)
+    command = [sys.executable, "-m", "bench", "train", "--model", "fomm", "--data", str(clips), "--config", str(file)]
+    done = subprocess.run(
+        [*command, "--devices", "2", "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=550
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("checkpoint:") == 1
+    networks = {"two": load_file(tmp_path / "two" / "fomm.safetensors")}
+    for name, accumulate in (("accumulated", 2), ("alone", 1)):
+        given = {"model": "fomm", "data": str(clips), "out": tmp_path / name, "accumulate": accumulate}
+        networks[name] = load_file(loop.train(read(file, given)[1]))
+
+    def distance(a: str, b: str) -> float:
+        return sum(
+            float((value - networks[b][key]).abs().sum()) for key, value in networks[a].items() if "weight" in key
+        )
+
+    # Adam's first step is nearly a sign, so that a gradient of nothing but rounding moves a weight as far as any other.
+    assert distance("two", "accumulated") < 0.1 * distance("two", "alone")
