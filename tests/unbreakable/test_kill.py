@@ -112,9 +112,11 @@ def test_killed_at_fifty_moments(environment, frames, tmp_path):
     finished = starts = 0
     while len(kills) < KILLS:
         command = Command(tmp_path / f"run{finished}", frames, environment)
-        while command.kill_after(moments.uniform(0, took)) is None:
+        while (ended := command.kill_after(moments.uniform(0, took))) is None:
             starts += 1
             assert starts < STARTS, f"no end after {starts} starts"
+        if not command.kills:  # undisturbed too, and the machine may have less to do than before
+            took = ended
         assert files(command.run) == expected
         assert not list(command.run.glob("**/.*.tmp")) and not (command.run / "work").exists()
         kills += command.kills
