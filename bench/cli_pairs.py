@@ -20,7 +20,7 @@ from protocols.sampling import STRATEGIES, make_pairs
 pairs_app = typer.Typer(help="Make, import and look at pair lists.", no_args_is_help=True)
 console = Console()
 
-File = Annotated[Path, typer.Argument(help="A pair list: a frozen file or the published CSV form.")]
+File = Annotated[Path, typer.Argument(help="A pair list: a frozen file, the published CSV form, or frozen:NAME.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 
 

@@ -20,11 +20,12 @@ class Protocol:
     """One protocol.
 
     dataset: its data set's name. strategy, n, split, videos: how pairs are drawn where no list is given (see
-    `sampling.make_pairs`). transform: ``none`` or ``expression-preserving``. mode: motion mode, where a model has it.
-    metrics: families that apply. reference: ``same-identity`` (measured against the target) or ``cross-identity``
-    (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR submission,
-    ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`). published: lists that
-    made those tables or may have. frame_size: side of the frames in pixels. readings: variants, the first is default.
+    `sampling.make_pairs`). transform: ``none`` or ``expression-preserving``. mode: motion mode, where a model has
+    it. metrics: families that apply. reference: ``same-identity`` (measured against the target) or ``cross-
+    identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
+    submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
+    published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
+    data. frame_size: side of the frames in pixels. readings: variants, the first is default.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Protocol:
     tables: tuple[str, ...]
     sample: str
     published: tuple[str, ...] = ()
+    frozen: str | None = None
     transform: str = "none"
     mode: str = "absolute"
     n: int = 2083
@@ -69,6 +71,7 @@ _PROTOCOLS = (
         ),
         sample="sameid",
         published=("dagan_vox_evaluation", "vox_evaluation"),
+        frozen="vox1-sameid",
     ),
     Protocol(
         name="vox1-crossid",
@@ -82,6 +85,7 @@ _PROTOCOLS = (
         tables=("mcnet-1b",),
         sample="crossid",
         published=("vox_cross_id_evaluation_best_frame", "vox_cross_id_evaluation"),
+        frozen="vox1-crossid",
     ),
     Protocol(
         name="vox1-diffscale",
@@ -96,6 +100,7 @@ _PROTOCOLS = (
         tables=("ostnet-2", "ostnet-3", "ostnet-5"),
         sample="diffscale",
         published=("dagan_vox_evaluation", "vox_evaluation"),
+        frozen="vox1-sameid",
         readings=READINGS,
     ),
     Protocol(
@@ -109,6 +114,7 @@ _PROTOCOLS = (
         tables=("mcnet-1b",),
         sample="portraits",
         published=("celeV_cross_id_evaluation",),
+        frozen="celebv-crossid",
     ),
     Protocol(
         name="vox2-sameid",
@@ -133,6 +139,7 @@ _PROTOCOLS = (
         tables=("mcnet-6", "mcnet-s4", "ostnet-6"),
         sample="sameid",
         published=("HDTF_test_evaluation", "HDTF_test_evaluation_new"),
+        frozen="hdtf-sameid",
     ),
     Protocol(
         name="hdtf-crossid",
@@ -147,6 +154,7 @@ _PROTOCOLS = (
         tables=(),
         sample="crossid",
         published=("HDTF_cross_id_v2",),
+        frozen="hdtf-crossid",
     ),
     Protocol(
         name="ted-sameid",
@@ -161,6 +169,7 @@ _PROTOCOLS = (
         tables=("mcnet-8", "mcnet-s6"),
         sample="sameid",
         published=("ted_test_evaluation",),
+        frozen="ted-sameid",
     ),
     Protocol(
         name="vox1-seenid",

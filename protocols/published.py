@@ -15,6 +15,8 @@ from protocols.errors import DataError
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
 from protocols.sampling import pair_of
 
+FROZEN = Path(__file__).parent / "data" / "frozen"  # this project's lists on the real data sets
+FROZEN_PREFIX = "frozen:"
 HEADERS = {("source", "driving"), *(("source", "driving", third) for third in ("frame", "best_frame", "anchor"))}
 
 # The end of a path tells the data set. The slash before an HDTF frame is missing in one published column.
@@ -45,8 +47,21 @@ def recognise(sha256: str) -> dict[str, Any] | None:
     return next((entry for entry in known_lists() if sha256 in (entry["file_sha256"], entry["sha256"])), None)
 
 
+@cache
+def frozen_names() -> tuple[str, ...]:
+    """The protocols that this project has a list of its own for, on the real data."""
+    return tuple(sorted(file.stem for file in FROZEN.glob("*.csv")))
+
+
 def read_pairs(path: Path) -> PairList:
-    """A pair list from a file: a frozen one, or the published CSV form. Raises DataError for anything else."""
+    """A pair list from a file: a frozen one, or the published CSV form. Raises DataError for anything else.
+
+    ``frozen:NAME`` in place of a file is this project's own list of that name (docs/freeze_lists.py).
+    """
+    if str(path).startswith(FROZEN_PREFIX):
+        if (name := str(path).removeprefix(FROZEN_PREFIX)) not in frozen_names():
+            raise DataError(f"this project has no list {name!r}; it has {', '.join(frozen_names())}")
+        path = FROZEN / f"{name}.csv"
     try:
         with path.open("rb") as stream:
             frozen = stream.read(1) == b"#"

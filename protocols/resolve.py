@@ -17,7 +17,7 @@ from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.own import open_dataset
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
-from protocols.published import read_pairs, recognise
+from protocols.published import FROZEN_PREFIX, read_pairs, recognise
 from protocols.sampling import make_pairs
 
 
@@ -105,8 +105,10 @@ def resolve(
         options = {"split": protocol.split, "videos": protocol.videos}
         pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
         provenance["pairs_from"] = "sampled"
+        lasting = f" (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)" if protocol.frozen else ""
         notices.append(
             f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}, no published list"
+            f"{lasting}"
         )
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
