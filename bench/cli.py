@@ -67,7 +67,9 @@ def run(
     require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(help="Pair list to use: a published CSV or a frozen file; with --table one a protocol."),
+        typer.Option(
+            help="Pair list to use: a published CSV, a frozen file or frozen:NAME; with --table one a protocol."
+        ),
     ] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Leave out pairs whose frames are gone; the run is marked.")

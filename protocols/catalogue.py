@@ -21,8 +21,8 @@ class Protocol:
 
     dataset: its data set's name. strategy, n, split, videos: how pairs are drawn where no list is given (see
     `sampling.make_pairs`). transform: ``none`` or ``expression-preserving``. mode: motion mode, where a model has
-    it. metrics: families that apply. reference: ``same-identity`` (measured against the target) or ``cross-
-    identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
+    it. metrics: families that apply. reference: ``same-identity`` (measured against the target) or
+    ``cross-identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
     submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
     published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
     data. frame_size: side of the frames in pixels. readings: variants, the first is default.
