@@ -26,9 +26,13 @@ VIDEO_SIDE = 256  # that videos are brought to
 
 @dataclass(frozen=True)
 class Frames:
-    """pixels: ``(N, 3, S, S)`` uint8. ranges: (first, end) of each clip. sha256: over names and pixels, in order."""
+    """pixels: ``(N, 3, S, S)`` uint8. names, ranges: of each clip, its name and (first, end) of its frames.
+
+    sha256: over names and pixels, in order.
+    """
 
     pixels: np.ndarray
+    names: list[str]
     ranges: list[tuple[int, int]]
     sha256: str
 
@@ -58,21 +62,23 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
 def _decode(paths: Sequence[Path], root: Path) -> Frames:
     digest = hashlib.sha256()
     frames: list[np.ndarray] = []
-    ranges = []
+    names, ranges = [], []
     for path in paths:
         start = len(frames)
         for name, pixels in _video(path) if path.is_file() else _folder(path):
             frames.append(pixels)
             digest.update(name.encode())
             digest.update(pixels.tobytes())
-        ranges += [(start, len(frames))] if len(frames) > start else []
+        if len(frames) > start:
+            names.append(path.name)
+            ranges.append((start, len(frames)))
     if not frames:
         raise ModelError(f"no clip with at least two frames in {root}")
     shapes = {frame.shape for frame in frames}
     if len(shapes) > 1 or frames[0].shape[0] != frames[0].shape[1]:
         raise ModelError(f"training frames in {root} must be square and of one size, found {sorted(shapes)}")
     stacked = np.ascontiguousarray(np.stack(frames).transpose(0, 3, 1, 2))
-    return Frames(stacked, ranges, digest.hexdigest())
+    return Frames(stacked, names, ranges, digest.hexdigest())
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -103,14 +109,14 @@ def _cached(name: Path) -> Frames | None:
     except (OSError, ValueError):
         return None
     pixels = np.load(name.with_suffix(".npy"), mmap_mode="c")  # copy on write: torch wants memory that it may write to
-    return Frames(pixels, [tuple(span) for span in facts["ranges"]], facts["sha256"])
+    return Frames(pixels, facts["names"], [tuple(span) for span in facts["ranges"]], facts["sha256"])
 
 
 def _store(name: Path, frames: Frames) -> Frames:
     part = name.with_suffix(".part.npy")
     np.save(part, frames.pixels)
     os.replace(part, name.with_suffix(".npy"))
-    facts = {"sha256": frames.sha256, "ranges": frames.ranges}
+    facts = {"sha256": frames.sha256, "names": frames.names, "ranges": frames.ranges}
     name.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")  # last: it says that the file is whole
     found = _cached(name)
     assert found is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +39,21 @@ class TrainingFrames:
     """All frames of a folder of clips (see `clips.read`), square and of one size, as uint8.
 
     sha256: hash over clip and frame names and the decoded pixels, in sorted order.
+    by_identity: every identity is drawn alike often, and then its clips (FOMM's id_sampling); a clip's identity is its
+    name up to the first ``#``. Else clips are drawn by the square root of their length.
     """
 
-    def __init__(self, root: Path, chosen: list[str] | None = None, cache: Path | None = None):
+    def __init__(
+        self, root: Path, chosen: list[str] | None = None, cache: Path | None = None, by_identity: bool = False
+    ):
         found = clips.read(root, chosen, cache)
         self.frames = torch.from_numpy(found.pixels)
         self.ranges, self.sha256 = found.ranges, found.sha256
-        # Square root: a long clip counts more than a short one, but does not drown it.
-        self.weights = torch.tensor([math.sqrt(end - start) for start, end in self.ranges])
+        if by_identity:
+            clips_of = Counter(name.partition("#")[0] for name in found.names)
+            self.weights = torch.tensor([1 / clips_of[name.partition("#")[0]] for name in found.names])
+        else:  # square root: a long clip counts more than a short one, but does not drown it
+            self.weights = torch.tensor([math.sqrt(end - start) for start, end in self.ranges])
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -90,8 +90,7 @@ class FirstOrderTrainee(Trainee):
         return self.generate(source, *self.detect(source, driving))
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        # Equivariance on half of the batch: its detector pass would else cost as much as both of the others.
-        half = max(1, len(driving) // 2)
+        half = self.deformed(len(driving))
         transform = ThinPlateTransform.random(half, rng).to(driving.device)
         at_source, at_driving, at_copy = self.detect(source, driving, transform.frames(driving[:half]))
         return (
@@ -110,4 +109,6 @@ class FirstOrderTrainee(Trainee):
         }
 
     def keypoint_terms(self, source: Any, driving: Any) -> dict[str, Tensor]:
+        if self.published:
+            return {}
         return {"spread": 10 * sum(losses.keypoint_spread(at.value) for at in (source, driving))}

@@ -44,7 +44,8 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     """
     if settings.size == "published" and any(side != 256 for side, _, _ in settings.plan):
         raise ModelError("a network of the published size is trained at the side that it is for: stages of 256 only")
-    data = TrainingFrames(settings.data, list(settings.clips) if settings.clips is not None else None, settings.cache)
+    clips = list(settings.clips) if settings.clips is not None else None
+    data = TrainingFrames(settings.data, clips, settings.cache, settings.recipe == "published")
     run = Run(settings, data)
     with Interruption() as interruption:
         while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):
@@ -70,6 +71,7 @@ class Run:
         self.settings, self.data = settings, data
         self.processes = processes(torch.device(settings.device), settings.devices)
         self.device = self.processes.device
+        self.augmentation = Augmentation(shared=0, own=0) if settings.recipe == "published" else Augmentation()
         torch.manual_seed(settings.seed)
         self.trainee: Trainee = trainee(settings).to(self.device)
         self.optimizer = torch.optim.Adam(self.trainee.networks.parameters(), settings.learning_rate, (0.5, 0.999))
@@ -147,7 +149,7 @@ class Run:
         count = self.settings.accumulate
         for number in range(count):
             rng = self.seed(self.step, self.processes.rank * count + number)
-            whole = [x.to(self.device) for x in self.data.batch(batch, side, rng, Augmentation())]
+            whole = [x.to(self.device) for x in self.data.batch(batch, side, rng, self.augmentation)]
             parts = list(zip(*(x.chunk(self.split) for x in whole)))
             for i, (source, driving) in enumerate(parts):
                 share = len(source) / batch / count
@@ -195,7 +197,7 @@ class Run:
         rng = self.seed(self.settings.steps + self.step)
 
         def forward() -> None:
-            source, driving = self.data.batch(max(batch, 4), side, rng, Augmentation())
+            source, driving = self.data.batch(max(batch, 4), side, rng, self.augmentation)
             self.trainee.reconstruct(source.to(self.device), driving.to(self.device))
 
         norms.recalibrate(self.trainee.networks, forward, _NORM_BATCHES)

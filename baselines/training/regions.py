@@ -57,4 +57,6 @@ class RegionTrainee(FirstOrderTrainee):
         }
 
     def keypoint_terms(self, source: Regions, driving: Regions) -> dict[str, Tensor]:
+        if self.published:
+            return {}
         return {"spread": 10 * sum(losses.keypoint_spread(at.shift) for at in (source, driving))}

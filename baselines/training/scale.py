@@ -76,7 +76,7 @@ class ScaleTrainee(FirstOrderTrainee):
         return self.generate(source, at_source, self.network.rectify(at_source, driving))
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        half = max(1, len(source) // 2)
+        half = self.deformed(len(source))
         alpha, beta = (1 - DELTA + 2 * DELTA * torch.rand(2, len(driving), generator=rng)).to(driving.device)
         transform = ThinPlateTransform.random(half, rng).to(source.device)
         frames = torch.cat([source, transform.frames(source[:half])])

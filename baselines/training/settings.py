@@ -43,7 +43,9 @@ class TrainSettings(BaseModel):
     size: the reduced network that a sample checkpoint has, or the one with the published widths.
     stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
-    perceptual: ``short``: what `Reconstruction` takes for a short training; ``published``: the papers' four scales.
+    recipe: ``short``: helps that a few thousand steps on a few clips need; ``published``: losses, augmentation and
+        sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
+        equivariance on all of the batch, flips and colours alone, identities drawn alike often.
     vgg: weight file of torchvision's VGG-19, the papers' one; None: the VGG-16 of a package.
     accumulate: batches whose gradients are summed up in a step. devices: processes that each take such batches.
     ema: decay of a moving average of the weights, which is then what is exported; 0: none.
@@ -69,7 +71,7 @@ class TrainSettings(BaseModel):
     stages: Stages = ()
     schedule: Literal["cosine", "constant", "step"] = "cosine"
     milestones: tuple[float, ...] = (0.6, 0.9)
-    perceptual: Literal["short", "published"] = "short"
+    recipe: Literal["short", "published"] = "short"
     vgg: Path | None = None
     accumulate: int = Field(1, ge=1)
     devices: int = Field(1, ge=1)

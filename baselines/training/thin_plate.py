@@ -89,7 +89,7 @@ class ThinPlateTrainee(Trainee):
         return self.generate(source, *points).frame.float()
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        count, half = len(driving), max(1, len(driving) // 2)
+        count, half = len(driving), self.deformed(len(driving))
         transform = ThinPlateTransform.random(half, rng, squared=True, align_corners=True).to(driving.device)
         frames = torch.cat([source, driving, transform.frames(driving[:half])])
         at_source, at_driving, at_copy = self.detect(frames).split([count, count, half])

@@ -50,7 +50,13 @@ class Trainee(ABC):
         if settings.size == "published":
             self.config = card(settings.model).config
         self.bf16 = settings.bf16
-        self.reconstruction = Reconstruction(settings.bf16, settings.perceptual == "published", settings.vgg)
+        self.published = settings.recipe == "published"
+        self.reconstruction = Reconstruction(settings.bf16, self.published, settings.vgg)
+
+    def deformed(self, count: int) -> int:
+        """Of how many frames of a batch there are deformed copies for the equivariance losses."""
+        # Half of them in short trainings: a detector pass over all would cost as much as both of the others.
+        return count if self.published else max(1, count // 2)
 
     def to(self, device: torch.device) -> Trainee:
         self.networks.to(device)

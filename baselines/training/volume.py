@@ -74,7 +74,10 @@ class VolumeTrainee(Trainee):
         generator.encode, generator.decode = in_bf16(generator.encode), in_bf16(generator.decode)
         for module in (generator.third, generator.fourth, motion.occlusion, self.network.kp_detector.predictor):
             module.forward = in_bf16(module.forward)
-        for module in (motion.hourglass, motion.mask, self.network.kp_detector.kp):
+        volumes = [motion.hourglass, self.network.kp_detector.kp]
+        if motion.mask.kernel_size[0] < 7:  # see FV2V_CONFIG
+            volumes.append(motion.mask)
+        for module in volumes:
             module.forward = in_bf16(module.forward, torch.channels_last_3d)
 
     def set_side(self, side: int) -> None:
@@ -100,7 +103,7 @@ class VolumeTrainee(Trainee):
         return self.generate(source, *self.place(source, source, driving)[0])
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        half = max(1, len(driving) // 2)
+        half = self.deformed(len(driving))
         transform = ThinPlateTransform.random(half, rng).to(driving.device)
         (at_source, at_driving, at_copy), expression = self.place(
             source, source, driving, transform.frames(driving[:half])

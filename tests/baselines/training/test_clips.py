@@ -13,6 +13,7 @@ from PIL import Image
 from baselines.predictor import ModelError
 from baselines.training import clips as clips_module
 from baselines.training.clips import read
+from baselines.training.data import TrainingFrames
 
 
 def film(file: Path, height: int = 96, width: int = 160, count: int = 5) -> None:
@@ -42,7 +43,7 @@ def test_decoded_frames_are_read_from_the_cache(clips: Path, tmp_path: Path, mon
     second = read(clips, cache=tmp_path)
     for found in (first, second):
         assert np.array_equal(found.pixels, direct.pixels)
-        assert (found.ranges, found.sha256) == (direct.ranges, direct.sha256)
+        assert (found.names, found.ranges, found.sha256) == (direct.names, direct.ranges, direct.sha256)
     assert isinstance(second.pixels, np.memmap)
 
 
@@ -62,3 +63,11 @@ def test_a_broken_video_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
     with pytest.raises(ModelError, match="a.mp4"):
         read(tmp_path)
+
+
+def test_identities_are_drawn_alike_often(tmp_path: Path) -> None:
+    for name, count in (("id1#a#1", 2), ("id1#b", 6), ("id2#a", 2)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.new("RGB", (8, 8)).save(tmp_path / name / f"{i}.png")
+    assert TrainingFrames(tmp_path, by_identity=True).weights.tolist() == [0.5, 0.5, 1.0]

@@ -56,7 +56,7 @@ def test_resuming_is_exact_with_everything_on(clips: Path, tmp_path: Path, monke
 def test_a_state_from_before_a_setting_existed_goes_on(clips: Path, tmp_path: Path) -> None:
     train(settings(clips, tmp_path, steps=1))
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    for name in ("size", "schedule", "milestones", "perceptual", "vgg", "accumulate", "devices", "ema"):
+    for name in ("size", "schedule", "milestones", "recipe", "vgg", "accumulate", "devices", "ema"):
         del state["identity"][name]
     del state["split"], state["evaluations"], state["average"]
     torch.save(state, tmp_path / "state.pt")
@@ -187,3 +187,22 @@ def test_tensorboard_has_the_log_and_pictures(clips: Path, tmp_path: Path) -> No
 def test_published_size_takes_whole_frames_only(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="256 only"):
         train(settings(clips, tmp_path, size="published"))
+
+
+@pytest.mark.parametrize("model", ["fomm", "mraa", "mcnet", "ostnet", "tpsm"])
+def test_the_published_recipe_has_the_terms_of_the_papers(model: str, clips: Path, tmp_path: Path) -> None:
+    run = Run(settings(clips, tmp_path, model=model, recipe="published"), TrainingFrames(clips))
+    assert (run.augmentation.shared, run.augmentation.own, run.augmentation.colour) == (0, 0, 0.1)
+    run.trainee.set_side(64)
+    terms = set(run.gradients(64, 2)) - {"total"}
+    jacobians = {"equivariance_value", "equivariance_jacobian"}
+    assert (
+        terms
+        == {
+            "fomm": {"perceptual", *jacobians},
+            "mraa": {"perceptual", "equivariance_shift", "equivariance_affine"},
+            "mcnet": {"perceptual", *jacobians, "keypoint_distance", "consistency"},
+            "ostnet": {"perceptual", "rectified_perceptual", *jacobians, "keypoint_distance"},
+            "tpsm": {"perceptual", "equivariance_value", "warp"},
+        }[model]
+    )
