@@ -13,8 +13,12 @@ from bench.errors import UserError
 
 
 def inspect(
-    model: Annotated[str, typer.Option(help="Comma-separated names from `list models`, with options.")],
-    out: Annotated[Path, typer.Option(help="Folder for the pictures and their page.")],
+    model: Annotated[
+        str | None, typer.Option(help="Comma-separated names from `list models`, with options; with --run all of its.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures and their page.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Look at pairs of this run; its report then links the page.")] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="With --run: how many of the pairs that it has pictures of.")] = 3,
     source: Annotated[Path | None, typer.Option(help="The photograph; default: a frame of the sample set.")] = None,
     driving: Annotated[
         Path | None, typer.Option(help="A video, a folder of frames, or one image; default: the sample set's.")
@@ -35,8 +39,19 @@ def inspect(
     """What networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
     from baselines.predictor import MotionMode
     from bench.device import choose
-    from bench.inspect_input import Chosen, inspect_models
+    from bench.inspect_input import Chosen, inspect_models, inspect_run
+    from bench.run import redraw
 
+    models = [name.strip() for name in (model or "").split(",") if name.strip()]
+    if run is not None:
+        if source or driving or clip or mode or squeeze or frame is not None:
+            raise UserError("--run says which frames are shown, and how: leave the options for other frames out")
+        page = inspect_run(run, models, pairs, config.load((), weights).weights, choose(device), out)
+        redraw(run)
+        Console().print(f"page: {page}", soft_wrap=True, markup=False)
+        return
+    if out is None:
+        raise UserError("give --out, or --run")
     if mode and mode not in get_args(MotionMode):
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
     if (source is None) != (driving is None):
@@ -45,7 +60,6 @@ def inspect(
         raise UserError(f"--data {data}: the word sample; other frames come by --source and --driving")
     factors = parse_squeeze(squeeze) if squeeze else None
     chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed)
-    models = [name.strip() for name in model.split(",") if name.strip()]
     page = inspect_models(models, chosen, config.load((), weights).weights, choose(device), out)
     Console().print(f"page: {page}", soft_wrap=True, markup=False)
 

@@ -1,10 +1,11 @@
-"""Which pair `inspect` shows: a photograph and a frame of a video, or two frames of the sample set."""
+"""What `inspect` shows: a photograph and a frame of a video, two frames of the sample set, or pairs of a run."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from bench.errors import UserError
 from bench.inspect import inspect
 from protocols import sample_set
 from protocols.augment import augment
-from protocols.images import centre_square
+from protocols.images import centre_square, read_rgb
 from protocols.pairs import FrameRef
 from protocols.sample_set import NAME
 from reports import inspect as page
@@ -43,6 +44,17 @@ class Chosen:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Shown:
+    """One pair to look at, RGB uint8. name: empty for the only one. anchor: None where nothing can be relative."""
+
+    name: str
+    source: np.ndarray
+    driving: np.ndarray
+    target: np.ndarray
+    anchor: np.ndarray | None
+
+
 def inspect_models(
     models: Sequence[str], chosen: Chosen, weights: Path | None, device: torch.device, out: Path
 ) -> Path:
@@ -51,23 +63,78 @@ def inspect_models(
         raise UserError("--model: give at least one name")
     source, target, anchor = _frames(chosen)
     driving = augment(centre_square(target), *chosen.squeeze) if chosen.squeeze else target
-    seen, notes = [], []
+    shown, seen, notes = Shown("", source, driving, target, anchor), [], []
     for name in models:
-        with closing(registry.load(name, weights=weights, device=device)) as predictor:
-            if not isinstance(predictor, NetworkPredictor):
-                raise UserError(f"{name} has no network to look into; `list models` says which have")
-            mode = chosen.mode or predictor.motion_modes[0]
-            if mode not in predictor.motion_modes:
-                raise ModelError(f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}")
-            given = (("--source", source), ("--driving", driving), ("--driving", anchor), ("--driving", target))
-            sized = [as_tensor([fit(image, "center", predictor.frame_size, what)], device) for what, image in given]
-            batch = PairBatch(("pair",), sized[0], sized[1], sized[3], sized[2], (chosen.seed,))
-            seen.append(inspect(predictor, batch, mode))
-            facts = predictor.describe()
-            kind = {(True, False): "sample weights", (False, True): "untrained weights"}
-            told = kind.get((facts["sample_weights"], facts["untrained"]))
-            notes += [f"{name}: {told}; the pictures say nothing about the published model"] if told else []
+        found, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
+        seen, notes = seen + found, notes + told
     return page.write(seen, out, notes)
+
+
+def inspect_run(
+    run: Path, models: Sequence[str], count: int, weights: Path | None, device: torch.device, out: Path | None
+) -> Path:
+    """Look into the networks of a run, or those named, at the first `count` pairs that it kept pictures of.
+
+    The page goes to ``<run>/inspect`` unless `out` says where; returns its path. Raises UserError or ModelError.
+    """
+    try:
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+        known = {model["name"]: model for model in manifest["models"] if model.get("parameters")}
+    except (OSError, ValueError, LookupError, TypeError):
+        raise UserError(f"--run {run}: no folder of a run") from None
+    for name in models or known:
+        if name not in known:
+            raise UserError(f"{name}: no network of this run; it has: {', '.join(known) or 'none'}")
+    pictures = run / "pictures"
+    shown = []
+    for file in sorted((pictures / "_source").glob("*.png"))[:count]:
+        source, driving = read_rgb(file), read_rgb(pictures / "_driving" / file.name)
+        target = pictures / "_target" / file.name
+        shown.append(Shown(file.stem, source, driving, read_rgb(target) if target.is_file() else driving, None))
+    if not shown:
+        raise UserError(f"--run {run}: it kept no pictures")
+    seen, notes = [], []
+    for name in models or known:
+        found, told = _look(name, shown, known[name]["mode"], 0, weights, device, known[name]["weights_sha256"])
+        seen, notes = seen + found, notes + told
+    return page.write(seen, out or run / "inspect", notes)
+
+
+def _look(
+    name: str,
+    pairs: Sequence[Shown],
+    mode: str | None,
+    seed: int,
+    weights: Path | None,
+    device: torch.device,
+    sha256: str | None = None,
+) -> tuple[list[page.Inspection], list[str]]:
+    """What one model says of each pair, and what must be said of its weights. sha256: of the weights it must have."""
+    with closing(registry.load(name, weights=weights, device=device)) as predictor:
+        if not isinstance(predictor, NetworkPredictor):
+            raise UserError(f"{name} has no network to look into; `list models` says which have")
+        mode = mode or predictor.motion_modes[0]
+        if mode not in predictor.motion_modes:
+            raise ModelError(f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}")
+        if mode.startswith("relative") and pairs[0].anchor is None:
+            raise UserError(f"{name}: relative motion starts from a frame that a run does not keep")
+        facts = predictor.describe()
+        if sha256 is not None and facts["weights_sha256"] != sha256:
+            raise UserError(f"{name}: the run had other weights; give --weights as in the run")
+        seen = []
+        for pair in pairs:
+            images = {"--source": pair.source, "--driving": pair.driving, "anchor": pair.anchor, "target": pair.target}
+            sized = {
+                what: None if image is None else as_tensor([fit(image, "center", predictor.frame_size, what)], device)
+                for what, image in images.items()
+            }
+            batch = PairBatch(
+                ("pair",), sized["--source"], sized["--driving"], sized["target"], sized["anchor"], (seed,)
+            )
+            seen.append(replace(inspect(predictor, batch, mode), pair=pair.name))
+    kind = {(True, False): "sample weights", (False, True): "untrained weights"}
+    told = kind.get((facts["sample_weights"], facts["untrained"]))
+    return seen, [f"{name}: {told}; the pictures say nothing about the published model"] if told else []
 
 
 def _frames(chosen: Chosen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

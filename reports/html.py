@@ -59,6 +59,7 @@ def write(run: Path) -> Path:
         duels=_duels(summary, table),
         pictures=pictures.picture_rows(run, roles, _shown(table)),
         picture_metric=view.Column(metric) if metric else None,
+        inspected=(run / "inspect" / "inspect.html").is_file(),
         values=_values(samples, metric["name"]) if metric and metric["name"] in samples else {},
         facts=samples.drop_duplicates("pair").set_index("pair").to_dict("index"),
         colour_bar=pictures.colour_bar(),

@@ -49,6 +49,7 @@ class Inspection:
     ``(K+1, h, w)`` of the motions, background first. rectified: OSTNet's driving image in the source's scale.
     target: the driving frame before it was squeezed.
     embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` that ask it.
+    pair: its name, empty where there is only one.
     """
 
     model: str
@@ -68,6 +69,7 @@ class Inspection:
     depth: np.ndarray | None = None
     meta_memory: np.ndarray | None = None
     memory_levels: tuple[MemoryLevel, ...] = ()
+    pair: str = ""
     spots: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 
@@ -85,16 +87,18 @@ CAPTIONS = {
 
 
 def write(inspections: Sequence[Inspection], out: Path, notes: Sequence[str] = ()) -> Path:
-    """PNG pictures ``<model>_<what>.png`` and one page, ``inspect.html``, with all of them; returns the page's path.
+    """PNG pictures ``<model>[_<pair>]_<what>.png`` and ``inspect.html`` with all of them; returns the page's path.
 
     notes: lines to be said above the pictures.
     """
     out.mkdir(parents=True, exist_ok=True)
     parts = [f"<p><strong>{escape(note)}</strong></p>" for note in notes]
     for inspection in inspections:
-        parts.append(f"<h2>{escape(inspection.model)}</h2><p>motion mode {escape(inspection.mode)}</p>")
+        title = escape(f"{inspection.model}, pair {inspection.pair}" if inspection.pair else inspection.model)
+        parts.append(f"<h2>{title}</h2><p>motion mode {escape(inspection.mode)}</p>")
+        stem = folder("_".join(filter(None, (inspection.model, inspection.pair))))
         for name, figure in figures(inspection).items():
-            file = out / f"{folder(inspection.model)}_{name}.png"
+            file = out / f"{stem}_{name}.png"
             FigureCanvasAgg(figure)
             figure.savefig(file, dpi=100, metadata={"Software": None})
             content = base64.b64encode(file.read_bytes()).decode("ascii")

@@ -105,6 +105,30 @@ def test_the_command_writes_a_page_and_pictures(sample_set: Path, tmp_path: Path
     assert page.count("<img") == 2 and "sample weights" in page
 
 
+def test_a_run_is_looked_into_and_its_report_links_the_page(sample_set: Path, tmp_path: Path) -> None:
+    run = ["run", "--models", "fomm,copy-target", "--protocol", "vox1-sameid", "--data", "sample", "--limit", "2"]
+    run += ["--metrics", "l1", "--device", "cpu", "--out", str(tmp_path), "--name", "r"]
+    assert CliRunner().invoke(app, run).exit_code == 0
+    report = tmp_path / "r" / "report.html"
+    assert "inspect/inspect.html" not in report.read_text("utf-8")
+    done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path / "r"), "--pairs", "1", "--device", "cpu"])
+    assert done.exit_code == 0, done.exception
+    assert "inspect/inspect.html" in report.read_text("utf-8")
+    pair = sorted((tmp_path / "r" / "pictures" / "_source").iterdir())[0].stem
+    assert {file.name for file in (tmp_path / "r" / "inspect").iterdir()} == {
+        "inspect.html",
+        f"fomm_{pair}_motion.png",
+    }
+    for arguments, words in (
+        (["--model", "copy-target"], "no network of this run"),
+        (["--mode", "absolute"], "--run says"),
+    ):
+        done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path / "r"), *arguments])
+        assert isinstance(done.exception, UserError) and words in str(done.exception)
+    done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path)])
+    assert isinstance(done.exception, UserError) and "no folder of a run" in str(done.exception)
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
