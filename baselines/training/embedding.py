@@ -31,6 +31,7 @@ class EmbeddingTrainee(Trainee):
     """
 
     config = X2FACE_CONFIG
+    shareable = ("model",)
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
