@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from baselines import checkpoints
 from baselines.card import Card, card, find_weights
 from baselines.checkpoints import Checkpoint, States
+from baselines.faster import Remembered, merge_doublings, reuse
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 
 _UNTRAINED_SEED = 0
-_COMMON_OPTIONS = ("precision", "compile")
+_COMMON_OPTIONS = ("precision", "compile", "plain")
 
 
 class NetworkPredictor(Predictor):
@@ -26,12 +27,17 @@ class NetworkPredictor(Predictor):
 
     Options of every network: ``precision=bfloat16`` for the generator, ``compile=inductor`` (or another backend of
     torch.compile) for the same part. Both move the numbers a little; the manifest says that they were on.
+    ``plain=true`` leaves out what makes it faster on a CPU without changing numbers by more than rounding.
     The modes mean the same for every model: ``relative`` moves the source's keypoints as the driving ones moved since
     the anchor, ``relative-adapt`` also scales the movement by the ratio of the sizes of the two faces. TPSM's released
     code has only the latter, and calls it "relative".
     """
 
     options: ClassVar[tuple[str, ...]] = ()
+    # Functions of the network that see one frame, or what depends on it only: `baselines.faster.reuse`.
+    reused: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
+    # Submodules whose rounding errors are amplified by what follows.
+    sensitive: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -75,6 +81,12 @@ class NetworkPredictor(Predictor):
         self.precision, self.compiled = options.get("precision", PRECISIONS[0]), options.get("compile")
         if self.precision not in PRECISIONS:
             raise ModelError(f"{self.name}: precision is {' or '.join(PRECISIONS)}, not {self.precision}")
+        if options.get("plain", "false") not in ("true", "false"):
+            raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}")
+        self.plain = options.get("plain") == "true"
+        if self.device.type == "cpu" and not self.plain:
+            merge_doublings(self.network, self.sensitive)
+            reuse(self.network, self.reused)
         if self.precision != PRECISIONS[0]:
             reduce_precision(self.network, self.card.exact, self.device)
         if self.compiled:
@@ -84,6 +96,13 @@ class NetworkPredictor(Predictor):
                     f"{self.name}: compile names a backend of torch.compile ({known}), not {self.compiled}"
                 )
             compile_network(self.network, self.compiled)
+
+    def forget(self) -> None:
+        """Remember nothing of earlier pairs, for measurements of time."""
+        for module in self.network.modules():
+            for value in vars(module).values():
+                if isinstance(value, Remembered):
+                    value.forget()
 
     @classmethod
     def load(
@@ -183,7 +202,12 @@ class NetworkPredictor(Predictor):
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "frame_size": self.frame_size,
             "training": self.checkpoint.facts if self.checkpoint else {},
-            "conventions": {"precision": self.precision, "compiled": self.compiled, **self.conventions()},
+            "conventions": {
+                "precision": self.precision,
+                "compiled": self.compiled,
+                **({"plain": True} if self.plain else {}),
+                **self.conventions(),
+            },
         }
 
 

@@ -29,11 +29,11 @@ def main(names: list[str]) -> None:
     source, driving = torch.rand(2, 1, 3, 256, 256, generator=generator)
     batch = PairBatch(("a",), source, driving, seeds=(1,))
     device = torch.device("cpu")
-    ruler = registry.load(f"{RULER}?weights=untrained", weights=None, device=device)
+    ruler = registry.load(f"{RULER}?weights=untrained&plain=true", weights=None, device=device)
     print("| model | parameters, million | multiply-adds a frame, 10^9 | frames a second | time, FOMM = 1 |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name in names:
-        predictor = registry.load(f"{name}?weights=untrained", weights=None, device=device)
+        predictor = registry.load(f"{name}?weights=untrained&plain=true", weights=None, device=device)
         with FlopCounterMode(display=False) as counter:
             predictor.predict(batch, "absolute")
         ratios, seconds = [], []

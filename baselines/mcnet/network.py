@@ -65,13 +65,18 @@ class MemoryCompensatedGenerator(nn.Module):
         unit = MemoryUnit(levels, num_kp, **(memory_params or {})) if levels else None
         self.mbUnit = unit  # noqa: N815 (the checkpoint's name)
 
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Features of ``(N, 3, H, W)``, fine to coarse."""
+        features = [self.first(image)]
+        for block in self.down_blocks:
+            features.append(block(features[-1]))
+        return features
+
     def forward(
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
         """noise: one tensor of `MemoryUnit.noise_shape` for each level with memory, coarse to fine."""
-        features = [self.first(source_image)]
-        for block in self.down_blocks:
-            features.append(block(features[-1]))
+        features = self.encode(source_image)
         motion = self.dense_motion_network(source_image, source, driving)
         warped = [deform(feature, motion) * occlusion(feature, motion) for feature in features]
         compensations: list[Compensation] = []
@@ -109,9 +114,7 @@ class PaperGenerator(MemoryCompensatedGenerator):
     def forward(
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
-        features = [self.first(source_image)]
-        for block in self.down_blocks:
-            features.append(block(features[-1]))
+        features = self.encode(source_image)
         motion = self.dense_motion_network(source_image, source, driving)
         compensations = tuple(self.mbUnit(deform(x, motion), source.value) for x in reversed(features))
         out = compensations[0].feature

@@ -32,6 +32,7 @@ class SeededPredictor(NetworkPredictor):
 class McnetPredictor(SeededPredictor):
     """MCNet and its ablations."""
 
+    sensitive = ("kp_detector", "generator.dense_motion_network")  # the memory amplifies what moves the keypoints
     network: MCNet
 
     @classmethod

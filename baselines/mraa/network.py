@@ -87,7 +87,7 @@ class SkipGenerator(ImageGenerator):
         """The frame ``(N, 3, H, W)`` in (0, 1), and the motion that made it. background: ``(N, 3, 3)``."""
         features = self.encode(source_image)
         motion = self.pixelwise_flow_predictor(source_image, source, driving, background)
-        coarsest = features.pop()
+        *features, coarsest = features
         out = blend(self.bottleneck(blend(torch.zeros_like(coarsest), coarsest, motion)), coarsest, motion)
         for up, feature in zip(self.up_blocks, reversed(features), strict=True):
             out = blend(up(out), feature, motion)

@@ -17,6 +17,7 @@ from baselines.predictor import MotionMode, PairBatch
 class MraaPredictor(NetworkPredictor):
     """As the released demo animates: the background does not move. Mode avd if the checkpoint has its network."""
 
+    sensitive = ("region_predictor",)  # a singular value decomposition follows
     network: MRAA
 
     @classmethod

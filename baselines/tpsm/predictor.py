@@ -17,6 +17,7 @@ from baselines.tpsm.network import POINTS_PER_TPS, TPSM
 class TpsmPredictor(NetworkPredictor):
     """As the released demo animates: without the background predictor. Mode avd if the checkpoint has its network."""
 
+    reused = ("detect", "inpainting_network.encode")
     network: TPSM
 
     @classmethod

@@ -1,0 +1,96 @@
+"""What makes the networks faster on a CPU changes no number by more than rounding, and no bit by what came before."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from baselines import registry
+from baselines.blocks.conv import SameBlock, UpBlock, batch_norm, instance_norm
+from baselines.card import MODELS
+from baselines.faster import Remembered, merge_doublings
+from baselines.predictor import PairBatch
+
+CPU = torch.device("cpu")
+
+
+def batch(size: int, count: int, seed: int = 0) -> PairBatch:
+    """Pairs of two sources and `count` driving frames."""
+    noise = torch.Generator().manual_seed(seed)
+    sources, driving = torch.rand(2, 3, size, size, generator=noise), torch.rand(count, 3, size, size, generator=noise)
+    source = sources[torch.arange(count) % 2]
+    return PairBatch(tuple(map(str, range(count))), source, driving, None, driving.flip(3), seeds=tuple(range(count)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(MODELS))
+def test_as_the_plain_network(name: str) -> None:
+    """With full-size random networks: every system, its first and its last motion mode."""
+    plain = registry.load(f"{name}?weights=untrained&plain=true", weights=None, device=CPU)
+    fast = registry.load(f"{name}?weights=untrained", weights=None, device=CPU)
+    asked = batch(fast.frame_size, 2)
+    for mode in dict.fromkeys((fast.motion_modes[0], fast.motion_modes[-1])):
+        expected = plain.predict(asked, mode)
+        torch.testing.assert_close(fast.predict(asked, mode), expected, atol=1e-4, rtol=0)
+    assert plain.describe()["conventions"]["plain"] and "plain" not in fast.describe()["conventions"]
+
+
+def test_what_was_remembered_has_the_bits_that_computing_gives() -> None:
+    warm, cold = (registry.load("fomm", weights=None, device=CPU) for _ in range(2))
+    asked = batch(warm.frame_size, 3)
+    first, again = warm.predict(asked, "relative"), warm.predict(asked, "relative")
+    assert torch.equal(first, again)
+    assert warm.network.detect.hits >= 9 and warm.network.generator.encode.hits >= 4
+    last = PairBatch(*(part[2:] for part in (asked.ids, asked.source, asked.driving)), None, asked.anchor[2:], (2,))
+    assert torch.equal(cold.predict(last, "relative"), first[2:])
+
+
+@pytest.mark.parametrize("norm", [batch_norm, instance_norm])
+@pytest.mark.parametrize("size", [(4, 9), (8, 8), (13, 10)])
+def test_a_merged_doubling_is_the_plain_one(norm, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    block = UpBlock(6, 5, norm=norm).eval().requires_grad_(False)
+    if norm is batch_norm:
+        block.norm.running_mean.normal_()
+        block.norm.running_var.uniform_(0.5, 2)
+    block.norm.weight.uniform_(0.5, 2)
+    x = torch.randn(1, 6, *size)
+    expected = block(x)
+    merge_doublings(block)
+    assert "forward" in vars(block)
+    torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_other_blocks_are_left_alone() -> None:
+    block = SameBlock(3, 3)
+    merge_doublings(block)
+    assert "forward" not in vars(block)
+
+
+def test_memory_is_bounded_and_the_latest_are_kept() -> None:
+    calls = []
+
+    def double(x: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return 2 * x
+
+    kept = Remembered(double, budget=3 * 800)  # 100 float32 in and out take 800 bytes
+    frames = [torch.full((1, 100), float(i)) for i in range(5)]
+    with torch.inference_mode():
+        for frame in frames:
+            assert torch.equal(kept(frame), 2 * frame)
+        assert kept.size == 2400 and len(calls) == 5
+        assert torch.equal(kept(frames[4]), 2 * frames[4]) and len(calls) == 5
+        kept(frames[0])
+        assert len(calls) == 6 and kept.size == 2400
+
+
+def test_equal_sums_are_told_apart_and_batches_and_training_pass_through() -> None:
+    kept = Remembered(lambda x: x + 1)
+    one = torch.tensor([[1.0, 2.0]])
+    with torch.inference_mode():
+        kept(one)
+        assert kept(one.flip(1)).tolist() == [[3.0, 2.0]] and kept.hits == 0
+        kept(torch.cat((one, one)))
+    kept(one.requires_grad_())
+    assert kept.hits == 0
