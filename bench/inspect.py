@@ -20,7 +20,7 @@ from baselines.mcnet.memory import MemoryUnit
 from baselines.mcnet.paper import PaperMemory
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, PairBatch
-from reports.inspect import Inspection, MemoryLevel
+from reports.inspect_figures import Inspection, MemoryLevel
 
 Call = tuple[tuple[Any, ...], Any]  # arguments and result of a module's forward
 MEMORY_PARTS = ("styleconv", "conv_kv", "conv_key", "conv_value", "query_conv")

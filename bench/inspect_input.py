@@ -26,6 +26,7 @@ from protocols.images import centre_square, read_rgb
 from protocols.pairs import FrameRef
 from protocols.sample_set import NAME
 from reports import inspect as page
+from reports.inspect_figures import Inspection
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _look(
     weights: Path | None,
     device: torch.device,
     sha256: str | None = None,
-) -> tuple[list[page.Inspection], list[str]]:
+) -> tuple[list[Inspection], list[str]]:
     """What one model says of each pair, and what must be said of its weights. sha256: of the weights it must have."""
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         if not isinstance(predictor, NetworkPredictor):

@@ -58,14 +58,19 @@ class TrainingFrames:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def batch(self, count: int, side: int, rng: torch.Generator, aug: Augmentation) -> tuple[Tensor, Tensor]:
-        """(source, driving), each ``(count, 3, side, side)`` float32 in [0, 1]; two frames of one clip a pair."""
+    def batch(
+        self, count: int, side: int, rng: torch.Generator, aug: Augmentation, device: torch.device | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(source, driving), each ``(count, 3, side, side)`` float32 in [0, 1]; two frames of one clip a pair.
+
+        device: where they are made, from bytes that are sent there; rng, on the CPU, decides everything.
+        """
         drawn = torch.multinomial(self.weights, count, replacement=True, generator=rng)
         indices = []
         for clip in drawn.tolist():
             start, end = self.ranges[clip]
             indices.append(start + torch.randperm(end - start, generator=rng)[:2])
-        chosen = self.frames[torch.stack(indices, dim=1).flatten()].float() / 255
+        chosen = self.frames[torch.stack(indices, dim=1).flatten()].to(device).float() / 255
         if chosen.shape[2] != side:
             chosen = F.adaptive_avg_pool2d(chosen, side)
         source, driving = augment(*chosen.chunk(2), rng, aug)
@@ -77,7 +82,7 @@ def augment(source: Tensor, driving: Tensor, rng: torch.Generator, aug: Augmenta
     count = len(source)
 
     def draw(*shape: int) -> Tensor:
-        return 2 * torch.rand(count, *shape, generator=rng) - 1
+        return 2 * torch.rand(count, *shape, generator=rng).to(source.device) - 1
 
     flip = (draw() < 0)[:, None, None, None]
     source, driving = (torch.where(flip, x.flip(3), x) for x in (source, driving))

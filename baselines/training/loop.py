@@ -15,14 +15,14 @@ from torch import nn
 
 from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError
-from baselines.training import norms
+from baselines.training import norms, storage
 from baselines.training.average import Average
 from baselines.training.boards import Board
 from baselines.training.data import Augmentation, TrainingFrames
 from baselines.training.evaluation import Evaluate, Evaluations
-from baselines.training.files import STATE_FILE, Interruption, atomically, networks_of, sha256
+from baselines.training.files import STATE_FILE, Interruption, atomically, networks_of
 from baselines.training.processes import Losses, processes
-from baselines.training.settings import FREE, TrainSettings
+from baselines.training.settings import TrainSettings
 from baselines.training.trainees import Trainee, trainee
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Run:
     def __init__(self, settings: TrainSettings, data: TrainingFrames):
         self.settings, self.data = settings, data
         self.processes = processes(torch.device(settings.device), settings.devices)
-        self.device = self.processes.device
+        self.device, self.leads = self.processes.device, self.processes.rank == 0
         self.augmentation = Augmentation(shared=0, own=0) if settings.recipe == "published" else Augmentation()
         torch.manual_seed(settings.seed)
         self.trainee: Trainee = trainee(settings).to(self.device)
@@ -83,14 +83,14 @@ class Run:
         settings.out.mkdir(parents=True, exist_ok=True)
         self.state_file = settings.out / STATE_FILE
         if self.state_file.is_file():
-            self.load()
+            storage.restore(self)
+            log.info("continuing at step %d", self.step)
         elif settings.init_from is not None:
             taken = self.trainee.start_from(networks_of(settings.init_from))
             log.info("starting from %s: %s", settings.init_from, ", ".join(taken))
             if self.average:
                 self.average = Average(self.trainee.networks, settings.ema)
         self.losses = self.processes.wrap(Losses(self.trainee.networks, lambda *a: self.trainee.losses(*a)))
-        self.leads = self.processes.rank == 0
         self.board = Board(settings.out, self.step) if settings.tensorboard and self.leads else None
 
     def advance(self) -> None:
@@ -149,7 +149,7 @@ class Run:
         count = self.settings.accumulate
         for number in range(count):
             rng = self.seed(self.step, self.processes.rank * count + number)
-            whole = [x.to(self.device) for x in self.data.batch(batch, side, rng, self.augmentation)]
+            whole = self.data.batch(batch, side, rng, self.augmentation, self.device)
             parts = list(zip(*(x.chunk(self.split) for x in whole)))
             for i, (source, driving) in enumerate(parts):
                 share = len(source) / batch / count
@@ -197,8 +197,7 @@ class Run:
         rng = self.seed(self.settings.steps + self.step)
 
         def forward() -> None:
-            source, driving = self.data.batch(max(batch, 4), side, rng, self.augmentation)
-            self.trainee.reconstruct(source.to(self.device), driving.to(self.device))
+            self.trainee.reconstruct(*self.data.batch(max(batch, 4), side, rng, self.augmentation, self.device))
 
         norms.recalibrate(self.trainee.networks, forward, _NORM_BATCHES)
 
@@ -211,7 +210,7 @@ class Run:
         self.trainee.set_side(side)
         self.trainee.networks.eval()
         still = Augmentation(shared=0, own=0, colour=0)
-        source, driving = (x.to(self.device) for x in self.data.batch(_PICTURES, side, self.seed(0), still))
+        source, driving = self.data.batch(_PICTURES, side, self.seed(0), still, self.device)
         self.board.pictures(source, driving, self.trainee.reconstruct(source, driving).float(), self.step)
 
     def evaluate(self, evaluate: Evaluate) -> None:
@@ -229,66 +228,22 @@ class Run:
             self.trainee.set_side(settings.stage(self.step - 1)[0])
         self.evaluations.done = not self.processes.all(not self.evaluations.exhausted(settings.patience))
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "networks": self.trainee.networks.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.tensors if self.average else None,
-            "step": self.step,
-            "skipped": self.skipped,
-            "split": self.split,
-            "seconds": self.seconds,
-            "rows": self.rows,
-            "sums": self.sums,
-            "evaluations": self.evaluations.rows,
-            "identity": self.identity(),
-        }
-
-    def identity(self) -> dict[str, Any]:
-        """What must agree for a state to be continued."""
-        fixed = self.settings.model_dump(mode="json", exclude=FREE)
-        files = {name: getattr(self.settings, name) for name in ("init_from", "vgg")}
-        return fixed | {k: sha256(v) if v else None for k, v in files.items()} | {"data_sha256": self.data.sha256}
-
     def save(self) -> None:
-        if self.processes.rank == 0:
-            atomically(self.state_file, lambda file: torch.save(self.state(), file))
-
-    def load(self) -> None:
-        state = torch.load(self.state_file, map_location=self.device, weights_only=True)
-        # A state that is older than a setting was made with what is now its default.
-        defaults = {name: field.default for name, field in TrainSettings.model_fields.items()}
-        defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
-        before = defaults | state["identity"]
-        differing = [key for key, value in self.identity().items() if before.get(key) != value]
-        if differing:
-            raise ModelError(f"{self.state_file} is of a run with another {', '.join(differing)}; use another folder")
-        self.step, self.skipped, self.seconds = state["step"], state["skipped"], state["seconds"]
-        self.rows, self.sums, self.split = state["rows"], state["sums"], state.get("split", 1)
-        self.evaluations.rows = state.get("evaluations", [])
-        self.trainee.set_side(self.settings.stage(max(self.step - 1, 0))[0])
-        self.trainee.networks.load_state_dict(state["networks"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.average:
-            self.average.load(state["average"])
-        log.info("continuing at step %d", self.step)
+        if self.leads:
+            atomically(self.state_file, lambda file: torch.save(storage.state(self), file))
 
     def export(self, path: Path | None = None, measure_norms: bool | None = None) -> Path:
         """Write the checkpoint with its configuration and provenance; `path`: another place than the run's own."""
-        settings = self.settings
-        path = path or settings.out / f"{settings.model}.safetensors"
+        path = path or self.settings.out / f"{self.settings.model}.safetensors"
         if measure_norms is None:
-            measure_norms = settings.norm_freeze >= 1
+            measure_norms = self.settings.norm_freeze >= 1
         with self.average.in_place() if self.average else nullcontext():
             if measure_norms or self.average:
                 self.recalibrate()
             self.trainee.set_side(256)
-            facts = self.identity() | {"data_frames": len(self.data), "seconds": round(self.seconds), "step": self.step}
-            facts |= {"stages": settings.plan, "torch": torch.__version__, "threads": torch.get_num_threads()}
-            facts["perceptual_network"] = self.trainee.reconstruction.features.name
-            facts["split"] = self.split
-            if self.processes.rank == 0:
-                save_sample(path, settings.model, dict(self.trainee.networks), self.trainee.config, facts)
+            if self.leads:
+                networks = dict(self.trainee.networks)
+                save_sample(path, self.settings.model, networks, self.trainee.config, storage.facts(self))
         return path
 
 

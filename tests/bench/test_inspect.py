@@ -15,7 +15,7 @@ from bench.cli import app
 from bench.cli_inspect import parse_squeeze
 from bench.errors import UserError
 from bench.inspect import attention, inspect, spread
-from reports.inspect import colour_wheel, figures
+from reports.inspect_figures import colour_wheel, figures
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "baselines"))
 from small_networks import ALL, batch, small  # noqa: E402

@@ -1,0 +1,72 @@
+"""State of a run between two steps: as a mapping, from one, and what a checkpoint tells of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from baselines.predictor import ModelError
+from baselines.training.files import sha256
+from baselines.training.settings import FREE, TrainSettings
+
+if TYPE_CHECKING:
+    from baselines.training.loop import Run
+
+
+def identity(run: Run) -> dict[str, Any]:
+    """What must agree for a state to be continued."""
+    fixed = run.settings.model_dump(mode="json", exclude=FREE)
+    files = {name: getattr(run.settings, name) for name in ("init_from", "vgg")}
+    return fixed | {k: sha256(v) if v else None for k, v in files.items()} | {"data_sha256": run.data.sha256}
+
+
+def state(run: Run) -> dict[str, Any]:
+    """Everything that the next step depends on; random numbers are not in it, each step has its own seed."""
+    return {
+        "networks": run.trainee.networks.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "average": run.average.tensors if run.average else None,
+        "step": run.step,
+        "skipped": run.skipped,
+        "split": run.split,
+        "seconds": run.seconds,
+        "rows": run.rows,
+        "sums": run.sums,
+        "evaluations": run.evaluations.rows,
+        "identity": identity(run),
+    }
+
+
+def restore(run: Run) -> None:
+    """Put what its file says into a run. Raises ModelError where that is of a run with other settings or data."""
+    kept = torch.load(run.state_file, map_location=run.device, weights_only=True)
+    # A state that is older than a setting was made with what is now its default.
+    defaults = {name: field.default for name, field in TrainSettings.model_fields.items()}
+    defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
+    before = defaults | kept["identity"]
+    differing = [key for key, value in identity(run).items() if before.get(key) != value]
+    if differing:
+        raise ModelError(f"{run.state_file} is of a run with another {', '.join(differing)}; use another folder")
+    run.step, run.skipped, run.seconds = kept["step"], kept["skipped"], kept["seconds"]
+    run.rows, run.sums, run.split = kept["rows"], kept["sums"], kept.get("split", 1)
+    run.evaluations.rows = kept.get("evaluations", [])
+    run.trainee.set_side(run.settings.stage(max(run.step - 1, 0))[0])
+    run.trainee.networks.load_state_dict(kept["networks"])
+    run.optimizer.load_state_dict(kept["optimizer"])
+    if run.average:
+        run.average.load(kept["average"])
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """What a checkpoint tells of its training."""
+    return identity(run) | {
+        "data_frames": len(run.data),
+        "seconds": round(run.seconds),
+        "step": run.step,
+        "stages": run.settings.plan,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "perceptual_network": run.trainee.reconstruction.features.name,
+        "split": run.split,
+    }
