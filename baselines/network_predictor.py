@@ -84,7 +84,7 @@ class NetworkPredictor(Predictor):
         if options.get("plain", "false") not in ("true", "false"):
             raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}")
         self.plain = options.get("plain") == "true"
-        if self.device.type == "cpu" and not self.plain:
+        if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
             merge_doublings(self.network, self.sensitive)
             reuse(self.network, self.reused)
         if self.precision != PRECISIONS[0]:

@@ -170,15 +170,18 @@ def verify(folders: Annotated[list[Path], typer.Argument(help="Folders with spec
 @app.command()
 def speed(
     models: Annotated[str, typer.Option(help="Comma-separated model names.")] = "fomm,mcnet,tpsm",
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 16,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
-    out: Annotated[Path | None, typer.Option(help="Markdown file to write.")] = None,
+    parts: Annotated[
+        str, typer.Option(help="Comma-separated: models, metrics, detectors.")
+    ] = "models,metrics,detectors",
+    out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("speed.md"),
     weights: Weights = None,
 ) -> None:
     """What models, metrics and detectors cost on this machine, beside the usual libraries."""
     from bench.speed import run
 
-    run(_split(models), config.load((), weights), pairs, rounds, out, console)
+    run(_split(models), config.load((), weights), pairs, rounds, out, console, _split(parts))
 
 
 @app.command()
