@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from PIL import Image
 
 from baselines.predictor import ModelError
 from protocols.errors import DataError
-from protocols.images import centre_square, resize
+from protocols.images import centre_square, read_rgb, resize
 from protocols.video import Video
 
 IMAGES = (".png", ".jpg", ".jpeg")
@@ -84,8 +83,7 @@ def _decode(paths: Sequence[Path], root: Path) -> Frames:
 def _folder(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
     for file in files if len(files) > 1 else []:
-        with Image.open(file) as image:
-            yield f"{folder.name}/{file.stem}", np.array(image.convert("RGB"))
+        yield f"{folder.name}/{file.stem}", read_rgb(file)
 
 
 def _video(file: Path) -> Iterator[tuple[str, np.ndarray]]:

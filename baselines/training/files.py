@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from baselines import checkpoints
@@ -22,7 +21,7 @@ STATE_FILE = "state.pt"
 def networks_of(path: Path) -> dict[str, Tensor]:
     """Tensors by ``<network>.<key>`` of a checkpoint, or of the ``state.pt`` of a run, finished or not."""
     if path.name == STATE_FILE:
-        return torch.load(path, map_location="cpu", weights_only=True)["networks"]
+        return checkpoints.read_safely(path).get("networks", {})
     states = checkpoints.load(path).states
     return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
 

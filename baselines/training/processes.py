@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 
 import torch
 from torch import Tensor, nn
 
 from baselines.predictor import ModelError
+
+_PATIENCE = timedelta(days=1)  # of the other processes with the first, which alone evaluates
 
 
 class OneProcess:
@@ -53,7 +56,7 @@ class SeveralProcesses(OneProcess):
         except ImportError:
             raise ModelError("several processes need lightning-fabric: pip install talking-head-bench[train]") from None
         # Not every loss reaches every parameter in every step.
-        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False, timeout=_PATIENCE)
         accelerator = "cuda" if device.type == "cuda" else device.type
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         self.fabric = Fabric(accelerator=accelerator, devices=count, strategy=strategy)

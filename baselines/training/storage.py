@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from baselines.checkpoints import read_safely
 from baselines.predictor import ModelError
 from baselines.training.files import sha256
 from baselines.training.settings import FREE, TrainSettings
@@ -40,10 +41,12 @@ def state(run: Run) -> dict[str, Any]:
 
 def restore(run: Run) -> None:
     """Put what its file says into a run. Raises ModelError where that is of a run with other settings or data."""
-    kept = torch.load(run.state_file, map_location=run.device, weights_only=True)
+    kept = read_safely(run.state_file, str(run.device))
     # A state that is older than a setting was made with what is now its default.
     defaults = {name: field.default for name, field in TrainSettings.model_fields.items()}
     defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
+    if not {"identity", "networks", "optimizer", "step"} <= kept.keys():
+        raise ModelError(f"{run.state_file} is no state of a training")
     before = defaults | kept["identity"]
     differing = [key for key, value in identity(run).items() if before.get(key) != value]
     if differing:

@@ -59,6 +59,15 @@ def test_the_cache_notices_a_changed_frame(tmp_path: Path) -> None:
     assert after.pixels.max() == 200 and after.sha256 != before.sha256
 
 
+def test_a_broken_frame_is_named(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for i in range(2):
+        whole = (clips / "a" / f"{i:07d}.png").read_bytes()
+        (tmp_path / "a" / f"{i}.png").write_bytes(whole[: len(whole) // (1 + i)])
+    with pytest.raises(ModelError, match="1.png"):
+        read(tmp_path)
+
+
 def test_a_broken_video_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
     with pytest.raises(ModelError, match="a.mp4"):

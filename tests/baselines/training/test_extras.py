@@ -206,3 +206,15 @@ def test_the_published_recipe_has_the_terms_of_the_papers(model: str, clips: Pat
             "tpsm": {"perceptual", "equivariance_value", "warp"},
         }[model]
     )
+
+
+def test_a_damaged_state_is_one_line(clips: Path, tmp_path: Path) -> None:
+    train(settings(clips, tmp_path, steps=1))
+    whole = (tmp_path / "state.pt").read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"nothing"):
+        (tmp_path / "state.pt").write_bytes(content)
+        with pytest.raises(ModelError, match="state.pt is truncated"):
+            train(settings(clips, tmp_path, steps=1))
+    torch.save({"networks": {}}, tmp_path / "state.pt")
+    with pytest.raises(ModelError, match="no state"):
+        train(settings(clips, tmp_path, steps=1))
