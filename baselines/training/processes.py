@@ -45,8 +45,8 @@ class OneProcess:
 class SeveralProcesses(OneProcess):
     """Data-parallel processes of Lightning Fabric, each with the same networks and batches of its own.
 
-    Fabric starts the other processes by this process's own command line. Batch norm's statistics belong to a process;
-    those of the first are kept.
+    Fabric starts the other processes by this process's own command line. Batch norm is not synchronised:
+    each process normalises by its own batch, and the first one's running statistics are kept.
     """
 
     def __init__(self, device: torch.device, count: int):
@@ -55,11 +55,10 @@ class SeveralProcesses(OneProcess):
             from lightning_fabric.strategies import DDPStrategy
         except ImportError:
             raise ModelError("several processes need lightning-fabric: pip install talking-head-bench[train]") from None
-        # Not every loss reaches every parameter in every step.
-        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False, timeout=_PATIENCE)
-        accelerator = "cuda" if device.type == "cuda" else device.type
+        # Not every loss of every model reaches every parameter in every step.
+        strategy = DDPStrategy(find_unused_parameters=True, timeout=_PATIENCE)
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-        self.fabric = Fabric(accelerator=accelerator, devices=count, strategy=strategy)
+        self.fabric = Fabric(accelerator=device.type, devices=count, strategy=strategy)
         self.fabric.launch()
         self.device, self.rank, self.count = self.fabric.device, self.fabric.global_rank, self.fabric.world_size
 
