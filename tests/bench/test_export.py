@@ -97,6 +97,7 @@ def layout(model: str) -> dict[str, dict[str, list[int]]]:
     return json.loads((GOLDEN / model / "spec.json").read_text("utf-8"))["networks"]
 
 
+@pytest.mark.filterwarnings("ignore:for (weight|bias)")  # of VGG's, which stays on "meta" too
 @pytest.mark.parametrize("model", [name for name in OFFICIAL if "spade" not in name])
 def test_what_is_trained_at_the_published_size_has_the_official_keys_and_shapes(model: str, tmp_path: Path) -> None:
     with torch.device("meta"):
