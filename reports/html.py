@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -99,10 +100,10 @@ def _shown(table: view.SummaryTable) -> list[str]:
 
 
 def _firsts(table: view.SummaryTable) -> list[tuple[str, int]]:
-    """Model → in how many columns its mean is best (ties count for all), most first; empty with nothing to rank."""
-    counts = {row.model: sum(cell.rank == "best" for cell in row.cells) for row in table.rows if not row.bound}
-    ranked = sorted(counts.items(), key=lambda item: -item[1])
-    return [(model, count) for model, count in ranked if count]
+    """Model → in how many columns its mean alone is best, most first; empty with nothing to rank."""
+    columns = zip(*([(row.model, cell.rank) for cell in row.cells] for row in table.rows if not row.bound))
+    best = [[model for model, rank in column if rank == "best"] for column in columns]
+    return Counter(models[0] for models in best if len(models) == 1).most_common()
 
 
 def _plots(samples: pd.DataFrame, table: view.SummaryTable, bounds: Sequence[str]) -> list[tuple[view.Column, Markup]]:

@@ -13,9 +13,16 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito's colours, told apart with any colour vision: on white paper, and lighter ones for a dark page
-LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a5195", "#e69f00")
-DARK = ("#4ba3dc", "#f0803c", "#2cc295", "#e09ac4", "#d9c14a", "#86cdf5", "#b08fd0", "#f5b942")
+# Okabe and Ito's colours, told apart with any colour vision, then others for long lists: on white paper, and lighter
+# ones for a dark page
+LIGHT = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a5195", "#e69f00"),
+    *("#332288", "#7fb3a6", "#882255", "#a3a337", "#f2a3c7", "#5b7f3a", "#8c5a3c", "#8fa3bf"),
+)
+DARK = (
+    *("#4ba3dc", "#f0803c", "#2cc295", "#e09ac4", "#d9c14a", "#86cdf5", "#b08fd0", "#f5b942"),
+    *("#8f86e0", "#a8d8cd", "#d06c98", "#cfcf7a", "#f7c3dc", "#93b86f", "#c49a6c", "#b8c8dd"),
+)
 BOUND = {"light": "#8b8f98", "dark": "#80858f"}
 INK = "#010203"  # stands for the page's own text colour, put in afterwards
 BINS = (12, 40)  # fewest and most
