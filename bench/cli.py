@@ -90,6 +90,15 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pairs at a time; default: 4 on a CPU, 16 on a GPU.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes for detectors; 0: none of their own.")] = 0,
+    detector_timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="local, or ray: on all devices of a cluster.")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT; default: one is started here for the run.")
+    ] = None,
+    ray_workers: Annotated[int | None, typer.Option(min=1, help="Workers in Ray; default: one a device.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
     save_frames: Annotated[bool, typer.Option(help="Keep every generated frame as PNG.")] = False,
 ) -> None:
@@ -124,6 +133,11 @@ def run(
         device=device,
         seed=seed,
         batch_size=batch_size,
+        workers=workers,
+        detector_timeout=detector_timeout,
+        executor=executor,
+        ray_address=ray_address,
+        ray_workers=ray_workers,
         save_frames=save_frames,
         as_published=as_published,
         command=["python", "-m", "bench", *sys.argv[1:]],

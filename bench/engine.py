@@ -1,12 +1,12 @@
-"""The loop of a run: frames in, predictions out, measured, kept batch by batch."""
+"""The loop of a run: what is done batch by batch is kept; and how a model is asked for one."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
-from bench.measure import Measurer
 from bench.rundir import RunDirectory
-from bench.trouble import Portions, is_of_device
-from protocols.errors import DataError
+from bench.trouble import is_of_device
 from protocols.pairs import FrameRef, Pair
-from protocols.resolve import LoadedPair, Resolved
+from protocols.resolve import LoadedPair
 
 
 @dataclass(frozen=True)
@@ -40,48 +38,44 @@ class Outcome:
     seconds: float
 
 
+class Batch(NamedTuple):
+    """Measured pairs, a row each, and the frames of those that have one, encoded by `rundir.to_png`."""
+
+    rows: pd.DataFrame
+    frames: dict[str, bytes]
+
+
+# Asks a model for batches of pairs and measures what it gives.
+Work = Callable[[Model, Sequence[Sequence[Pair]]], Iterable[Batch]]
+
+
 def evaluate(
     model: Model,
-    resolved: Resolved,
-    measurer: Measurer,
+    pairs: Sequence[Pair],
+    work: Work,
     run: RunDirectory,
     *,
-    device: torch.device,
     batch_size: int,
-    seed: int,
     progress: Callable[[int], None],
-    say: Callable[[str], None] = print,
 ) -> pd.DataFrame:
-    """Ask `model` for every pair of the list and measure what it gives; batches finished earlier are not repeated.
+    """Have `work` done for every pair of the list; batches finished earlier are not repeated.
 
-    Returns one row a pair in the order of the list. `progress` is called with the number of pairs just finished.
-    A batch that does not fit into memory is halved, and `say` is told.
+    Returns one row a pair in the order of the list, in whatever order the batches come. `progress` is called with the
+    number of pairs just finished.
     Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
     device fails; what was finished before stays in the run directory.
     """
-    pairs = resolved.pair_list.pairs
     finished = run.shards(model.label)
     done = {pair for rows in finished for pair in rows["pair"]}
     progress(len(done))
     pending = [pair for pair in pairs if pair.id not in done]
-    asking, measuring = Portions(model.label, say), Portions(f"metrics of {model.label}", say)
-    for batch, loaded in _prefetched(pending, resolved.load, batch_size):
-        good = [(pair, frames) for pair, frames in zip(batch, loaded) if isinstance(frames, LoadedPair)]
-        outcomes = {pair.id: Outcome(None, str(frames), 0.0) for pair, frames in zip(batch, loaded)}
-        answers = asking(good, lambda part: predict(model, part, device, seed, measurer.truncate))
-        outcomes |= dict(zip((pair.id for pair, _ in good), (answer for part in answers for answer in part)))
-        measured = [(pair, frames, outcomes[pair.id].frame) for pair, frames in good]
-        rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch]))
-        framed = [entry for entry in measured if entry[2] is not None]
-        values = [_measure(measurer, []), *measuring(framed, lambda part: _measure(measurer, part))]
-        rows = rows.merge(pd.concat(values[1:] or values), "left", "pair")
-        rows.loc[rows["status"] == "failed", measurer.reason_columns()] = "no frame"
-        for pair, _, frame in measured:
-            if frame is not None:
-                run.write_frame(model.label, pair.id, frame)
-        run.write_shard(model.label, hashlib.sha256(batch[0].id.encode()).hexdigest()[:16], rows)
+    batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
+    for rows, frames in work(model, batches):
+        for pair, png in frames.items():
+            run.write_frame(model.label, pair, png)
+        run.write_shard(model.label, hashlib.sha256(rows["pair"][0].encode()).hexdigest()[:16], rows)
         finished.append(rows)
-        progress(len(batch))
+        progress(len(rows))
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = pd.concat(finished, ignore_index=True)
     return rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True)
@@ -173,52 +167,3 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
     levels = output.nan_to_num().clamp(0, 1).mul(255)
     images = (levels.floor() if truncate else levels.round()).byte().permute(0, 2, 3, 1).cpu().numpy()
     return [image if ok else None for image, ok in zip(images, finite)]
-
-
-def _prefetched(
-    pairs: Sequence[Pair], load: Callable[[Pair], LoadedPair], size: int
-) -> Iterator[tuple[Sequence[Pair], list[LoadedPair | DataError]]]:
-    """Batches with their decoded frames; the next batch is decoded while this one is worked on."""
-
-    def load_batch(batch: Sequence[Pair]) -> list[LoadedPair | DataError]:
-        return [_load(load, pair) for pair in batch]
-
-    batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
-    with ThreadPoolExecutor(1) as pool:
-        ahead = None
-        for position, batch in enumerate(batches):
-            loaded = ahead.result() if ahead else load_batch(batch)
-            ahead = pool.submit(load_batch, batches[position + 1]) if position + 1 < len(batches) else None
-            yield batch, loaded
-
-
-def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataError:
-    try:
-        return load(pair)
-    except DataError as error:  # an unreadable frame: this pair fails, and the table counts it
-        return error
-
-
-def _row(model: Model, pair: Pair, outcome: Outcome) -> dict[str, object]:
-    status = "failed" if outcome.frame is None else "ok"
-    row = {"pair": pair.id, "model": model.label, **pair_info(pair)}
-    return row | {"status": status, "error": outcome.error, "seconds": outcome.seconds}
-
-
-def _typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Text columns are text even where a batch has only None: no table depends on how pairs fell into batches."""
-    texts = rows.select_dtypes("object").columns
-    return rows.assign(**{name: pd.Series(rows[name].tolist(), dtype="str") for name in texts})
-
-
-def _measure(measurer: Measurer, entries: Sequence[tuple[Pair, LoadedPair, np.ndarray]]) -> pd.DataFrame:
-    """Columns ``pair``, and ``<metric>`` and ``<metric>.reason`` for each metric."""
-    if not entries:
-        return measurer.columns().assign(pair=pd.Series(dtype="str"))
-    references = {
-        role: np.stack([getattr(frames, role) for _, frames, _ in entries])
-        for role in ("source", "driving", "target")
-        if all(getattr(frames, role) is not None for _, frames, _ in entries)
-    }
-    columns = measurer.measure(np.stack([frame for _, _, frame in entries]), references)
-    return columns.assign(pair=[pair.id for pair, _, _ in entries])

@@ -26,10 +26,8 @@ PACKAGES = (
 )
 
 
-def build(
-    resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int, batch_size: int, device: torch.device
-) -> dict[str, Any]:
-    """The manifest of a run that has not begun, without name, command and state."""
+def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> dict[str, Any]:
+    """The manifest of a run that has not begun, without name, command and state, and `placement`."""
     protocol, pairs = resolved.protocol, resolved.pair_list
     return {
         "schema": SCHEMA,
@@ -56,10 +54,19 @@ def build(
         "seeds": {"run": seed},
         "versions": versions(),
         "machine": machine(),
+        "notices": list(resolved.notices),
+    }
+
+
+def placement(
+    models: Sequence[Model], measurer: Measurer, device: torch.device, batch_size: int, executor: dict[str, Any]
+) -> dict[str, Any]:
+    """The manifest's entries that say where the models are asked, and what that means for the numbers."""
+    return {
         "device": str(device),
         "batch_size": batch_size,
+        "executor": executor,
         "determinism": determinism(models, measurer, device),
-        "notices": list(resolved.notices),
     }
 
 
@@ -86,14 +93,18 @@ def fingerprint(manifest: dict[str, Any]) -> str:
     Machine, library versions, device, batch size and wording are left out: they may differ when a run is taken up
     again, and the manifest records them.
     """
-    essence = {
+    return hashlib.sha256(json.dumps(essence(manifest), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def essence(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The entries that `fingerprint` is of."""
+    return {
         "protocol": {key: manifest["protocol"][key] for key in ("name", "version", "reference", "transform")},
         "pairs": manifest["pairs"]["sha256"],
         "models": manifest["models"],
         "metrics": [metric["signature"] for metric in manifest["metrics"]],
         "seeds": manifest["seeds"],
     }
-    return hashlib.sha256(json.dumps(essence, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -158,10 +158,10 @@ class RunDirectory:
         """Where a generated frame is kept while the run goes on."""
         return self.work / safe_name(model) / "frames" / f"{pair}.png"
 
-    def write_frame(self, model: str, pair: str, frame: np.ndarray) -> None:
-        """Keep a generated frame, ``(H, W, 3)`` uint8 RGB."""
+    def write_frame(self, model: str, pair: str, png: bytes) -> None:
+        """Keep a generated frame, encoded by `to_png`."""
         self.check()
-        write_png(self.frame_file(model, pair), frame)
+        write_png(self.frame_file(model, pair), png)
 
     def clear_work(self) -> None:
         """Remove shards and frames; called once samples, summary and pictures are written."""
@@ -196,15 +196,22 @@ def write_parquet(file: Path, rows: pd.DataFrame) -> None:
     replace(file, to_parquet(rows))
 
 
-def write_png(file: Path, frame: np.ndarray) -> None:
-    """Write an ``(H, W, 3)`` uint8 RGB frame; fast rather than small compression.
+def to_png(frame: np.ndarray) -> bytes:
+    """An ``(H, W, 3)`` uint8 RGB frame as the bytes of a PNG file; fast rather than small compression."""
+    sink = io.BytesIO()
+    Image.fromarray(frame).save(sink, format="PNG", compress_level=1)
+    return sink.getvalue()
+
+
+def write_png(file: Path, png: bytes) -> None:
+    """Write a frame, encoded by `to_png`, whole or not at all.
 
     Not flushed, which would take as long again: a power cut may tear it, and its checksums tell (see `RunDirectory`).
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        Image.fromarray(frame).save(temporary, format="PNG", compress_level=1)
+        temporary.write_bytes(png)
         os.replace(temporary, file)
     finally:
         with suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bench.detectors import face_alignment_2d, lpips_backbone, openface, pyfeat
 from bench.detectors.base import Detection, Detector
@@ -15,6 +15,9 @@ from bench.detectors.dlib_identity import DlibIdentity
 from bench.detectors.geometric_aus import GeometricActionUnits
 from bench.detectors.headpose import PnpHeadPose
 from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.detectors.workers import Pool
 
 __all__ = ["Availability", "Choice", "Detection", "Detector", "available", "choose"]
 
@@ -43,6 +46,7 @@ class Choice(dict[str, Detector]):
     policy: what was asked for. weights: the weights folder, or None.
     perceptual: names of the definitions of the LPIPS family.
     messages: one line for each kind that says what was taken, and why not the paper's.
+    pool: the worker processes that the detectors run in, or None where they run in this one.
     """
 
     def __init__(self, policy: Policy, weights: Path | None) -> None:
@@ -50,6 +54,12 @@ class Choice(dict[str, Detector]):
         self.policy, self.weights = policy, weights
         self.perceptual: tuple[str, ...] = ()
         self.messages: list[str] = []
+        self.pool: Pool | None = None
+
+    def close(self) -> None:
+        """End the worker processes, if there are any."""
+        if self.pool:
+            self.pool.close()
 
 
 def available(weights: Path | None) -> list[Availability]:
@@ -74,6 +84,8 @@ def choose(
     kinds: Collection[str] | None = None,
     device: str = "cpu",
     cache: Path | None = None,
+    workers: int = 0,
+    timeout: float | None = None,
 ) -> Choice:
     """The detectors of a run.
 
@@ -83,6 +95,8 @@ def choose(
     device: torch device of the papers' networks; the embedded detectors run on the CPU.
     cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
         frame; None computes everything anew.
+    workers: how many processes the detectors run in (`Choice.close` ends them); 0 for this one.
+    timeout: seconds after which a worker that is busy with the frames of one call is given up; None for the default.
     """
     if policy not in ("paper", "embedded", "auto"):
         raise UserError(f"--detectors {policy}: choose one of paper, embedded, auto")
@@ -100,6 +114,11 @@ def choose(
         paper = policy != "embedded" and not state.missing
         choice[kind] = makers.paper(kind) if paper else makers.embedded(kind)
         choice.messages.append(_message(kind, choice[kind].name, None if paper else state, policy))
+    if workers and choice:
+        from bench.detectors.workers import TIMEOUT, in_workers
+
+        remote, choice.pool = in_workers(choice, workers, timeout or TIMEOUT)
+        choice.update(remote)
     if cache:
         choice.update(cached(choice, cache))
     _choose_perceptual(choice, [state for state in wanted if state.kind == PERCEPTUAL])

@@ -17,10 +17,12 @@ class Detection:
 
     values: float64 array of the detector's `shape`, or None where there is none.
     reason: why there is none, in words; None where there are values.
+    lasting: False where another run may find otherwise, after a process that hung or died; such are not kept.
     """
 
     values: np.ndarray | None
     reason: str | None = None
+    lasting: bool = True
 
 
 class Detector(ABC):

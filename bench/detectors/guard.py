@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from bench.detectors.base import Detection, Detector
-from bench.errors import UserError
+from bench.errors import Stopped, UserError
 from bench.trouble import is_of_device
 
 
 def detect(detector: Detector, frames: np.ndarray) -> list[Detection]:
     """``detector.detect(frames)``; where that raises, frame by frame, and a frame that raises has that as its reason.
 
-    Raises what is no frame's fault: UserError (weights that cannot be read), OSError, and errors of the device.
+    Raises what is no frame's fault: UserError (weights that cannot be read), Stopped, OSError, errors of the device.
     """
     try:
         found = detector.detect(frames)
         if len(found) != len(frames):
             raise ValueError(f"{len(found)} results for {len(frames)} frames")
         return found
-    except (UserError, OSError):
+    except (UserError, Stopped, OSError):
         raise
     except Exception as error:  # a detector is foreign code and may fail in any way
         if is_of_device(error):

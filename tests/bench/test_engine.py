@@ -9,6 +9,7 @@ import torch
 
 from baselines.predictor import ModelError, Predictor
 from bench import detectors
+from bench.batches import Evaluator
 from bench.engine import Model, as_uint8, evaluate, pair_seed
 from bench.measure import Measurer
 from bench.metrics.signature import short
@@ -56,8 +57,9 @@ def measurer():
 
 def run(predictor, measurer, folder, data=None, batch_size=3, progress=lambda n: None):
     model = Model(predictor.name, predictor, "absolute")
-    options = {"device": CPU, "batch_size": batch_size, "seed": 0, "progress": progress}
-    return evaluate(model, data or resolved(), measurer, RunDirectory(folder), **options)
+    data = data or resolved()
+    work = Evaluator(data.load, measurer, CPU)
+    return evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), batch_size=batch_size, progress=progress)
 
 
 def test_values_are_those_of_the_definition(measurer, tmp_path):

@@ -11,6 +11,7 @@ import torch
 
 from baselines.predictor import Predictor
 from bench import detectors
+from bench.batches import Evaluator
 from bench.detectors import guard
 from bench.detectors.base import Detection, Detector
 from bench.engine import Model, evaluate
@@ -83,10 +84,10 @@ def measurer(detector=None):
 
 def run(folder, predictor, detector=None, batch_size=8):
     said = []
-    options = {"device": CPU, "batch_size": batch_size, "seed": 0, "progress": lambda n: None, "say": said.append}
-    rows = evaluate(
-        Model("halves", predictor, "absolute"), resolved(), measurer(detector), RunDirectory(folder), **options
-    )
+    data, model = resolved(), Model("halves", predictor, "absolute")
+    work = Evaluator(data.load, measurer(detector), CPU, say=said.append)
+    options = {"batch_size": batch_size, "progress": lambda n: None}
+    rows = evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), **options)
     return rows.drop(columns="seconds"), said
 
 

@@ -1,0 +1,59 @@
+"""Where a run's models are asked: in this process, or in those of a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bench import manifest
+from bench.engine import Work
+from bench.errors import UserError
+from bench.setup import RunSettings, Setup
+
+
+class Executor(Protocol):
+    """Carries out the batches of a run; the run's folder is written by the process that was started, and by no other.
+
+    settings_here: what that process prepares for itself.
+    """
+
+    @property
+    def settings_here(self) -> RunSettings: ...
+
+    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> AbstractContextManager[Work]:
+        """What does the work, until the block ends; adds to `plan` where that is. `say` is told what happens."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """Everything in this process, save detectors where worker processes are asked for."""
+
+    settings_here: RunSettings
+
+    @contextmanager
+    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> Iterator[Work]:
+        facts = {"name": "local", "detector_workers": setup.settings.workers}
+        size = setup.batch_size(setup.device)
+        plan |= manifest.placement(setup.models, setup.measurer, setup.device, size, facts)
+        yield setup.evaluator(say)
+
+
+def choose(settings: RunSettings) -> Executor:
+    """What ``--executor`` names. Raises UserError where it cannot be used, and for settings that do not go with it."""
+    if settings.executor == "local":
+        if settings.ray_address is not None or settings.ray_workers is not None:
+            raise UserError("--ray-address and --ray-workers belong to --executor ray")
+        return Local(settings)
+    if settings.executor == "ray":
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home otherwise
+        try:
+            import ray  # noqa: F401
+        except ImportError:
+            raise UserError("--executor ray needs Ray: pip install 'talking-head-bench[ray]'") from None
+        from bench.cluster import Cluster
+
+        return Cluster(settings)
+    raise UserError(f"--executor {settings.executor}: choose one of local, ray")

@@ -1,0 +1,160 @@
+"""What a run works with: models, pairs, detectors and metrics, made from what was asked on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from baselines import registry
+from baselines.predictor import ModelError, MotionMode
+from bench import detectors, manifest, metrics
+from bench.batches import AHEAD, Evaluator
+from bench.config import Config
+from bench.device import choose as choose_device
+from bench.engine import Model
+from bench.errors import UserError
+from bench.measure import Measurer
+from bench.rundir import safe_name
+from protocols import catalogue
+from protocols.resolve import Resolved, resolve
+
+BOUNDS = ("copy-source", "copy-target")
+# Pairs at a time. On a CPU the networks take them one by one anyway; a batch is then what an interruption costs.
+BATCH = {"cpu": 4, "cuda": 16}
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What was asked on the command line; the command's help has the meaning of each."""
+
+    models: Sequence[str]
+    protocol: str
+    config: Config
+    out: Path = Path("runs")
+    name: str | None = None
+    require_data: bool = False
+    allow_missing: bool = False
+    pairs: Path | None = None
+    reading: str | None = None
+    limit: int | None = None
+    metrics: Sequence[str] | None = None
+    detectors: str = "auto"
+    mode: MotionMode | None = None
+    bounds: bool = True
+    device: str | None = None
+    seed: int = 0
+    batch_size: int | None = None
+    workers: int = 0
+    detector_timeout: float | None = None
+    executor: str = "local"
+    ray_address: str | None = None
+    ray_workers: int | None = None
+    save_frames: bool = False
+    as_published: bool = False
+    command: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a run needs on the machine where models are asked, checked and loaded."""
+
+    settings: RunSettings
+    device: torch.device
+    models: Sequence[Model]
+    resolved: Resolved
+    measurer: Measurer
+
+    def plan(self) -> dict[str, Any]:
+        """The manifest of the run, without what depends on where it is carried out."""
+        return manifest.build(self.resolved, self.models, self.measurer, seed=self.settings.seed)
+
+    def batch_size(self, device: torch.device) -> int:
+        """Pairs at a time on this device."""
+        return self.settings.batch_size or BATCH.get(device.type, 1)
+
+    def evaluator(self, say: Callable[[str], None]) -> Evaluator:
+        """What asks the models, in this process."""
+        ahead = AHEAD if self.measurer.choice.pool else 0
+        load, seed = self.resolved.load, self.settings.seed
+        return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, say=say)
+
+
+@contextmanager
+def prepare(settings: RunSettings) -> Iterator[Setup]:
+    """Load and check everything before the first prediction; models and worker processes end with the block.
+
+    Raises UserError, DataError or ModelError for what the user can mend.
+    """
+    if settings.mode and settings.mode not in get_args(MotionMode):
+        raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
+    device = choose_device(settings.device)
+    protocol = catalogue.get(settings.protocol)
+    names = settings.metrics or protocol.metrics
+    with ExitStack() as stack:
+        models = _load_models(settings, protocol.mode, device)
+        for model in models:
+            stack.callback(model.predictor.close)
+        chosen = detectors.choose(
+            settings.detectors,
+            settings.config.weights,
+            kinds=metrics.kinds(names),
+            device=str(device),
+            cache=settings.config.cache,
+            workers=settings.workers,
+            timeout=settings.detector_timeout,
+        )
+        stack.callback(chosen.close)
+        resolved = resolve(
+            protocol,
+            settings.config.data,
+            settings.config.cache,
+            sample=settings.config.sample,
+            require_data=settings.require_data,
+            pair_file=settings.pairs,
+            limit=settings.limit,
+            seed=settings.seed,
+            variant=settings.reading,
+            mode=settings.mode,
+            allow_missing=settings.allow_missing,
+        )
+        for model in models:
+            model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
+        measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
+        yield Setup(settings, device, models, resolved, measurer)
+
+
+def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:
+    """Load every model before any work, so that a wrong name or file is told at once."""
+    if not settings.models:
+        raise UserError("--models names no model")
+    specs = [_label_and_spec(model) for model in settings.models]
+    if settings.bounds:
+        specs += [(bound, bound) for bound in BOUNDS if bound not in {spec for _, spec in specs}]
+    folders = [safe_name(label) for label, _ in specs]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise UserError(f"two models would be called {folder}; name them apart with LABEL=SPEC")
+    models = []
+    for label, spec in specs:
+        predictor = registry.load(spec, weights=settings.config.weights, device=device)
+        mode = settings.mode or protocol_mode
+        if mode not in predictor.motion_modes:
+            if settings.mode and spec not in BOUNDS:
+                known = ", ".join(predictor.motion_modes)
+                raise ModelError(f"{label} has no motion mode {mode}; it has: {known}")
+            mode = predictor.motion_modes[0]
+        models.append(Model(label, predictor, mode))
+    return models
+
+
+def _label_and_spec(model: str) -> tuple[str, str]:
+    """``LABEL=SPEC`` or ``SPEC``, which is its own label; an equals sign inside a command or a path is no label."""
+    label, equals, spec = model.partition("=")
+    if equals and spec and label.replace("-", "").replace("_", "").replace("+", "").isalnum():
+        return label, spec
+    return model, model

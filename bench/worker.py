@@ -1,0 +1,79 @@
+"""What runs in a detector's worker process. Imports little, so that a worker is there soon; see `detectors.workers`."""
+
+from __future__ import annotations
+
+import faulthandler
+import multiprocessing
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import wait
+from typing import Any
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+GRACE = 30.0  # seconds beyond the time limit after which a worker that nobody has killed ends by itself
+
+_detectors: dict[str, Any] = {}
+_trouble: str | None = None
+_limit = 0.0
+
+
+def begin(content: bytes, limit: float) -> None:
+    """Make this process a worker.
+
+    content: the pickled detectors by signature. limit: seconds that the parent grants a job.
+    """
+    global _trouble, _limit
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    _limit = limit
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _detectors.update(pickle.loads(content))
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
+    except Exception as error:  # whatever keeps a worker from starting, the parent tells
+        _trouble = f"{type(error).__name__}: {error}"
+
+
+def work(operation: str, signature: str, arrays: Sequence[Any]) -> tuple[str, Any]:
+    """What a detector says of some frames: ``("found", [(values, reason), ...])``.
+
+    operation: "detect" (frames) or "derive" (frames, values of the base). ``("raised", error)`` with what the detector
+    raised, made `portable`; ``("unfit", text)`` where this worker could not load its detectors.
+    """
+    if _trouble is not None:
+        return "unfit", _trouble
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        # Where foreign code hangs and holds Python's lock, no thread here can see that the parent is gone.
+        faulthandler.dump_traceback_later(_limit + GRACE, exit=True, file=nowhere)
+        try:
+            return "found", _work(_detectors[signature], operation, arrays)
+        except Exception as error:  # a detector is foreign code and may fail in any way
+            return "raised", portable(error)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def portable(error: Exception) -> Exception:
+    """The error itself where it survives pickling, else a RuntimeError that names it."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:  # an error of foreign code may do anything here
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _work(detector: Any, operation: str, arrays: Sequence[Any]) -> list[tuple[Any, str | None]]:
+    if operation == "derive":
+        found = [detector.derive(values, frame) for frame, values in zip(*arrays)]
+    else:
+        found = detector.detect(*arrays)
+    return [(one.values, one.reason) for one in found]
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)
