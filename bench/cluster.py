@@ -16,14 +16,13 @@ from ray.exceptions import RayError, RayTaskError
 
 from bench import manifest
 from bench.cluster_actor import Answer, Facts, RayWorker
+from bench.cluster_shards import DEPTH, cut
 from bench.engine import Batch, Model, Work
 from bench.errors import Stopped, UserError
 from bench.setup import RunSettings, Setup
 from protocols.pairs import Pair
 
 LOCAL = "local"
-SHARD = 8  # batches that a worker is given at once, at most
-DEPTH = 2  # shards that a worker has: one at work, one to go on with
 LOSSES = 3  # workers that a shard may cost
 PATIENCE = 60.0  # seconds after which it is said that no worker has answered
 
@@ -112,8 +111,7 @@ class Crew:
         Raises what the model raises of itself, UserError for a worker that would compute something else than this run,
         Stopped where a shard costs one worker after the other, or none is left.
         """
-        size = min(SHARD, -(-len(batches) // (len(self._workers) * DEPTH)) or 1)
-        shards = [batches[start : start + size] for start in range(0, len(batches), size)]
+        shards = [[batches[k] for k in shard] for shard in cut(len(batches), len(self._workers))]
         waiting, losses, left = deque(range(len(shards))), Counter(), len(shards)
         while left:
             while waiting and (worker := self._free()) is not None:

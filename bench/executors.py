@@ -49,6 +49,7 @@ def choose(settings: RunSettings) -> Executor:
         return Local(settings)
     if settings.executor == "ray":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home otherwise
+        os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray that the run starts: not slower than without
         try:
             import ray  # noqa: F401
         except ImportError:

@@ -1,0 +1,51 @@
+"""Shards cover every batch once; the calculation of costs follows them."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.cluster_shards import SHARD, cut
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "cluster_cost.py"
+
+
+@given(st.integers(0, 500), st.integers(1, 80))
+def test_every_batch_is_in_one_shard_and_shards_get_smaller(n, workers):
+    shards = cut(n, workers)
+    assert [k for shard in shards for k in shard] == list(range(n))
+    sizes = list(map(len, shards))
+    assert sizes == sorted(sizes, reverse=True) and all(1 <= size <= SHARD for size in sizes)
+
+
+@pytest.fixture(scope="module")
+def cost():
+    return runpy.run_path(str(SCRIPT))
+
+
+def test_rates_are_read_from_both_kinds_of_pages(cost, tmp_path):
+    first, second = tmp_path / "models.md", tmp_path / "speed.md"
+    first.write_text("| `fomm` | 59.8 | 56.2 | 0.50 | 1.02 (0.97-1.10) |\n")
+    second.write_text(
+        "| model fomm | batches of 4 | 106.01 (101.91-130.96) | 9.4 |  |\n"
+        "| metric ssim | bench | 2.07 (2.06-2.08) | 483.6 |  |\n"
+        "| metric ssim | scikit-image, pair by pair | 10.11 (10.08-11.78) | 98.9 | 4.89x |\n"
+        "| detector landmarks: dlib68 | bench, found before | 0.10 (0.10-0.11) | 9999.0 |  |\n"
+        "| detector landmarks: dlib68 | anew | 12.00 (11.00-15.94) | 81.0 | 0.01x |\n"
+        "| detector identity: dlib-identity | anew | 89.00 (87.93-89.43) | 11.2 |  |\n"
+    )
+    rates = cost["read"]([first, second])
+    assert rates["model fomm"] == 2000 and rates["metric ssim"] == 2.07
+    assert cost["detection"](rates) == 12 + (89 - 12)
+    assert cost["read"]([second, first])["model fomm"] == 106.01
+
+
+def test_no_worker_has_less_than_its_share(cost):
+    assert cost["makespan"](4166, 1) == 4166
+    for workers in (8, 64):
+        assert 4166 / workers <= cost["makespan"](4166, workers) < 1.5 * 4166 / workers
+    assert cost["measure_fold"](2) > 0
