@@ -21,6 +21,8 @@ from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair, Resolved
 
+TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
+
 
 @dataclass(frozen=True)
 class Model:
@@ -81,6 +83,8 @@ def evaluate(
                 run.write_frame(model.label, pair.id, frame)
         run.write_shard(model.label, hashlib.sha256(batch[0].id.encode()).hexdigest()[:16], rows)
         finished.append(rows)
+        if len(finished) >= TABLES:
+            finished = [pd.concat(finished, ignore_index=True)]
         progress(len(batch))
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = pd.concat(finished, ignore_index=True)
