@@ -19,6 +19,8 @@ from bench.trouble import is_of_device
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
+TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
+
 
 @dataclass(frozen=True)
 class Model:
@@ -75,6 +77,8 @@ def evaluate(
             run.write_frame(model.label, pair, png)
         run.write_shard(model.label, hashlib.sha256(rows["pair"][0].encode()).hexdigest()[:16], rows)
         finished.append(rows)
+        if len(finished) >= TABLES:
+            finished = [pd.concat(finished, ignore_index=True)]
         progress(len(rows))
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = pd.concat(finished, ignore_index=True)

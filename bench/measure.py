@@ -14,7 +14,7 @@ from bench import metrics
 from bench.detectors import Choice, guard
 from bench.detectors.base import Detection, as_array
 from bench.errors import UserError
-from bench.metrics.base import Definition
+from bench.metrics.base import Definition, as_images
 from bench.metrics.signature import short
 
 
@@ -114,10 +114,9 @@ class Measurer:
         chosen = [definition for definition in self.definitions if definition.detector is None]
         if not chosen:
             return {}
-        return metrics.compute_images(chosen, self._tensor(frames), self._tensor(references["target"]))
-
-    def _tensor(self, frames: np.ndarray) -> Tensor:
-        return torch.from_numpy(frames).to(self.device).float().div_(255).permute(0, 3, 1, 2)
+        return metrics.compute_images(
+            chosen, as_images(frames, self.device), as_images(references["target"], self.device)
+        )
 
 
 def _reason(role: str, generated: Detection, reference: Detection) -> str | None:

@@ -25,6 +25,7 @@ from bench.config import Config
 from bench.detectors.cache import cached
 from bench.engine import pair_batch
 from bench.errors import UserError
+from bench.metrics.base import as_images
 from bench.metrics.catalogue import PIXELS
 from bench.run import BATCH
 from protocols import catalogue
@@ -144,8 +145,7 @@ def _all_pixels(loaded: list) -> dict[str, dict[str, Work]]:
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
     def ours() -> object:
-        images = (torch.from_numpy(frames).float().div_(255).permute(0, 3, 1, 2) for frames in (one, other))
-        return metrics.compute_images(chosen, *images)
+        return metrics.compute_images(chosen, *(as_images(frames, torch.device("cpu")) for frames in (one, other)))
 
     def library() -> object:
         return [

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.training.losses import mean_absolute
 from baselines.training.precision import in_bf16
+from baselines.training.reconstruction import L1_WEIGHT
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import MOTION_SIDE, Trainee
-from baselines.x2face.network import X2Face
+from baselines.x2face.network import UNet, X2Face
 
 X2FACE_CONFIG: dict[str, Any] = {
     "inner_nc": 64,
@@ -20,14 +22,16 @@ X2FACE_CONFIG: dict[str, Any] = {
     "side": MOTION_SIDE,
     "pose": False,
 }
+PHOTOMETRIC = 0.7  # share of the steps before other losses than the photometric one
+INITIAL_FLOW = 0.02  # of the flow that freshly drawn weights make
 
 
 class EmbeddingTrainee(Trainee):
     """X2Face (Wiles et al. 2018, Sec. 3.2), with one source as in the released training.
 
-    The paper trains on the photometric loss first and adds an identity loss by features of a face network, which
-    cannot be had here; the general VGG's stand in from the start. With one source the confidence map (the embedding's
-    third channel) has no part in the result and stays as it was drawn.
+    As in the paper, the photometric loss comes first. The identity loss that it adds then, by features of a face
+    network, cannot be had here: the general VGG's stand in for it in short trainings, nothing in published ones. With
+    one source the confidence map (the embedding's third channel) has no part in the result and stays as it was drawn.
     """
 
     config = X2FACE_CONFIG
@@ -37,6 +41,8 @@ class EmbeddingTrainee(Trainee):
         super().__init__(settings)
         self.network = X2Face(self.config)
         self.networks = nn.ModuleDict({"model": self.network.model})
+        for part in self.network.model.children():
+            _start_still(part.netG)
         if self.bf16:
             for part in self.network.model.children():
                 part.forward = _reduced(part.netG)
@@ -48,7 +54,17 @@ class EmbeddingTrainee(Trainee):
         return self.network.generate(source, driving)
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        return self.reconstruction(self.reconstruct(source, driving), driving, rng)
+        predicted = self.reconstruct(source, driving)
+        if self.published or progress < PHOTOMETRIC:
+            return {"l1": L1_WEIGHT * mean_absolute(predicted, driving)}
+        return self.reconstruction(predicted, driving, rng)
+
+
+@torch.no_grad()
+def _start_still(unet: UNet) -> None:
+    """Let the flow begin near zero: random flows lie outside of the frame, where sampling has no gradient."""
+    last = [module for module in unet.levels()[0].up if isinstance(module, nn.Conv2d)][-1]
+    last.weight.mul_(INITIAL_FLOW)
 
 
 def _reduced(unet: nn.Module) -> Any:

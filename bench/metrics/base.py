@@ -86,6 +86,14 @@ def each_pair(
     return torch.stack(values).double().cpu() if values else torch.zeros(0, dtype=torch.float64)
 
 
+def as_images(frames: np.ndarray, device: torch.device) -> Tensor:
+    """uint8 ``(N, H, W, 3)`` as float32 ``(N, 3, H, W)`` in [0, 1] on `device`, in memory channels last."""
+    if device.type != "cpu":
+        return torch.from_numpy(frames).to(device).float().div_(255).permute(0, 3, 1, 2)
+    # NumPy's one thread: where other processes keep the cores busy, torch's threads wait for each other.
+    return torch.from_numpy(np.divide(frames, np.float32(255), dtype=np.float32)).permute(0, 3, 1, 2)
+
+
 def as_arrays(images: Tensor) -> np.ndarray:
     """Images ``(N, 3, H, W)`` as a float32 array ``(N, H, W, 3)``; no copy where they lie in memory like that."""
     return images.detach().float().permute(0, 2, 3, 1).contiguous().numpy()

@@ -53,4 +53,4 @@ def _wrapped_tensors(x: Tensor, y: Tensor) -> Tensor:
 
 def grey_levels(image: np.ndarray) -> np.ndarray:
     """Floats in [0, 1] as the grey levels of an 8-bit file, rounded half to even."""
-    return cv2.addWeighted(image, 255.0, image, 0.0, 0.0, dtype=cv2.CV_8U)  # rounds, saturates, one pass
+    return cv2.convertScaleAbs(image, alpha=255.0)  # rounds, saturates, one pass

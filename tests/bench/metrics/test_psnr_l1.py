@@ -15,6 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from bench import metrics
 from bench.metrics import l1 as l1_module
 from bench.metrics import psnr as psnr_module
+from bench.metrics.base import as_images
 from bench.metrics.l1 import l1
 from bench.metrics.psnr import CAP, grey_levels, psnr, psnr_uint8
 
@@ -131,3 +132,10 @@ def test_threads_share_the_pairs_and_change_nothing() -> None:
 def test_no_pairs_give_no_numbers() -> None:
     empty = torch.zeros(0, 3, 16, 16)
     assert all(definition.compute(empty, empty).shape == (0,) for definition in PIXEL_DEFINITIONS)
+
+
+def test_frames_become_images_as_torch_makes_them() -> None:
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    images = as_images(levels, torch.device("cpu"))
+    assert torch.equal(images, torch.from_numpy(levels).float().div(255).permute(0, 3, 1, 2))
+    assert images.permute(0, 2, 3, 1).is_contiguous()
