@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from bench.heap import give_back
 from bench.measure import Measurer
 from bench.rundir import RunDirectory
 from bench.trouble import Portions, is_of_device
@@ -21,7 +22,7 @@ from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair, Resolved
 
-TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
+TABLES = 8  # of batches that are kept apart: many small tables take many times the memory of one
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def evaluate(
         finished.append(rows)
         if len(finished) >= TABLES:
             finished = [pd.concat(finished, ignore_index=True)]
+            give_back()
         progress(len(batch))
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = pd.concat(finished, ignore_index=True)
