@@ -16,6 +16,7 @@ from bench import manifest
 from bench.batches import Evaluator
 from bench.config import CACHE_VARIABLE, cache_folder
 from bench.engine import Batch, Model
+from bench.heap import give_back
 from bench.setup import RunSettings, prepare
 from bench.worker import portable
 from protocols.pairs import Pair
@@ -84,5 +85,6 @@ class RayWorker:
             done.extend(self._work(self._models[label], batches))
         except Exception as raised:  # what was finished before goes with it
             error = portable(raised)
+        give_back()
         said, self._said[:] = list(self._said), []
         return Answer(done, said, error)

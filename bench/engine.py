@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from bench.heap import give_back
 from bench.rundir import RunDirectory
 from bench.trouble import is_of_device
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
-TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
+TABLES = 8  # of batches that are kept apart: many small tables take many times the memory of one
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def evaluate(
         finished.append(rows)
         if len(finished) >= TABLES:
             finished = [pd.concat(finished, ignore_index=True)]
+            give_back()
         progress(len(rows))
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = pd.concat(finished, ignore_index=True)
