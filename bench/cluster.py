@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,13 +31,15 @@ PATIENCE = 60.0  # seconds after which it is said that no worker has answered
 class Cluster:
     """The Ray cluster that the command line names, or one started on this machine for the run.
 
-    Raises UserError for a device that Ray does not hand out.
+    Raises UserError for a device that Ray does not hand out, and for an address where nobody listens.
     """
 
     def __init__(self, settings: RunSettings) -> None:
         if settings.device not in (None, "cpu", "cuda"):
             raise UserError(f"--device {settings.device}: with --executor ray say cpu or cuda; Ray hands out devices")
         self.settings = settings
+        if settings.ray_address not in (None, LOCAL, "auto"):
+            _reach(settings.ray_address)
 
     @property
     def settings_here(self) -> RunSettings:
@@ -192,6 +195,17 @@ def _get(reference: Any) -> Any:
     except RayTaskError as error:
         cause = error.cause
         raise cause if isinstance(cause, Exception) else Stopped(f"a Ray worker failed: {_why(error)}") from None
+
+
+def _reach(address: str) -> None:
+    """Raises UserError where nobody listens; Ray itself would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except ValueError:
+        raise UserError(f"--ray-address {address}: give auto or HOST:PORT") from None
+    except OSError as error:
+        raise UserError(f"--ray-address {address}: no cluster there ({error.strerror or error})") from None
 
 
 def _why(error: Exception) -> str:

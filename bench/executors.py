@@ -51,7 +51,7 @@ def choose(settings: RunSettings) -> Executor:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home otherwise
         os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray that the run starts: not slower than without
         try:
-            import ray  # noqa: F401
+            import ray.exceptions  # noqa: F401  (`ray` alone may be any folder of that name)
         except ImportError:
             raise UserError("--executor ray needs Ray: pip install 'talking-head-bench[ray]'") from None
         from bench.cluster import Cluster

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -96,7 +97,7 @@ def workers(process: subprocess.Popen) -> list[int]:
     return [number for number in found if below(number)]
 
 
-needs_ray = pytest.mark.skipif("not __import__('importlib').util.find_spec('ray')", reason="Ray is not installed")
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
 
 @needs_ray
@@ -184,6 +185,20 @@ def test_settings_that_do_not_go_together_are_refused(tmp_path):
         choose(settings(ray_workers=2))
     with pytest.raises(UserError, match="choose one of local, ray"):
         choose(settings(executor="slurm"))
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"ray_address": "127.0.0.1:1"}, "^--ray-address 127.0.0.1:1: no cluster there .Connection refused.$"),
+        ({"ray_address": "ray://somewhere"}, "give auto or HOST:PORT"),
+        ({"device": "cuda:1"}, "--device cuda:1: with --executor ray say cpu or cuda"),
+    ],
+)
+def test_what_ray_cannot_do_is_said_before_anything_is_loaded(asked, message):
+    with pytest.raises(UserError, match=message):
+        choose(RunSettings(models=["x"], protocol="vox1-sameid", config=None, executor="ray", **asked))
 
 
 class Fake:
