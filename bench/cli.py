@@ -183,12 +183,14 @@ def verify(folders: Annotated[list[Path], typer.Argument(help="Folders with spec
 
 @app.command()
 def speed(
-    models: Annotated[str, typer.Option(help="Comma-separated model names.")] = "fomm,mcnet,tpsm",
+    models: Annotated[str, typer.Option(help="Comma-separated model names.")] = (
+        "fomm,mraa,x2face,tpsm,fv2v,dagan,mcnet,ostnet"
+    ),
     pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
     parts: Annotated[
-        str, typer.Option(help="Comma-separated: models, metrics, detectors.")
-    ] = "models,metrics,detectors",
+        str, typer.Option(help="Comma-separated: models, pixels, perceptual, detectors.")
+    ] = "models,pixels,perceptual,detectors",
     out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("speed.md"),
     weights: Weights = None,
 ) -> None:

@@ -6,6 +6,7 @@ package itself is never imported). It is not LPIPS, and its numbers are not to b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,15 +24,8 @@ FILE = "weights/vST0.0/alex_shift_tolerant.pth"
 
 def st_lpips(prediction: Tensor, reference: Tensor) -> Tensor:
     """ST-LPIPS of images in [0, 1] of at least 32 x 32 pixels, scaled to [-1, 1] first; 0 for equal images."""
-    weights = _weights(str(prediction.device))
-
-    def distance(x: Tensor, y: Tensor) -> Tensor:
-        layers = zip(*(features(weights, images) for images in (x, y)))
-        heads = (weights[f"lin{layer}.model.1.weight"] for layer in range(5))
-        parts = [F.conv2d((_unit(a) - _unit(b)).square(), head).mean((1, 2, 3)) for (a, b), head in zip(layers, heads)]
-        return torch.stack(parts).sum(0)
-
-    return in_blocks(distance, prediction, reference)
+    weights = loaded(str(prediction.device))
+    return in_blocks(lambda x, y: distance(weights, x, y), prediction, reference)
 
 
 def features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
@@ -51,6 +45,19 @@ def features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
     x4 = conv(x3, "slice4.11", 1).relu_()
     x5 = conv(x4, "slice5.13", 1).relu_()
     return [x1, x2, x3, x4, x5]
+
+
+def distance(
+    weights: dict[str, Tensor],
+    x: Tensor,
+    y: Tensor,
+    activations: Callable[[dict[str, Tensor], Tensor], list[Tensor]] = features,
+) -> Tensor:
+    """The network itself: ``(N,)`` of images ``(N, 3, H, W)`` in [0, 1]."""
+    layers = zip(*(activations(weights, images) for images in (x, y)))
+    heads = (weights[f"lin{layer}.model.1.weight"] for layer in range(5))
+    parts = [F.conv2d((_unit(a) - _unit(b)).square(), head).mean((1, 2, 3)) for (a, b), head in zip(layers, heads)]
+    return torch.stack(parts).sum(0)
 
 
 def _first_layer(weights: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -100,5 +107,6 @@ def _unit(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def _weights(device: str) -> dict[str, Tensor]:
+def loaded(device: str) -> dict[str, Tensor]:
+    """The weights by name, on a device."""
     return load(weights_file(), device)

@@ -29,6 +29,7 @@ def test_the_page_names_models_metrics_and_detectors(sample_set, tmp_path):
         "metric ssim-published",
         "scikit-image, pair by pair",
         "all pixel metrics",
+        "metric st-lpips | its network alone",
         "found before",
     ):
         assert job in text

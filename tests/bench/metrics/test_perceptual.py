@@ -11,6 +11,7 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
+from bench import speed_metrics
 from bench.detectors import torchvision_repair, weights
 from bench.detectors.lpips_backbone import BACKBONES
 from bench.errors import UserError
@@ -43,7 +44,7 @@ def test_st_lpips_equals_its_authors_package() -> None:
 
 
 def test_st_lpips_fused_first_layer_equals_the_plain_one() -> None:
-    state = st_lpips._weights("cpu")
+    state = st_lpips.loaded("cpu")
     for height, width in ((32, 32), (33, 46), (64, 35)):
         images = torch.rand(1, 3, height, width)
         plain = F.conv2d(images, state["net.slice1.0.weight"], state["net.slice1.0.bias"], padding=2)
@@ -151,3 +152,11 @@ def test_the_frames_of_a_pair_must_have_one_shape() -> None:
         st_lpips.st_lpips(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 65))
     with pytest.raises(ValueError, match="floats"):
         st_lpips.st_lpips(*[torch.from_numpy(np.zeros((1, 3, 64, 64), np.uint8))] * 2)
+
+
+def test_st_lpips_layer_by_layer_is_the_same_network() -> None:
+    """The plain side of `bench speed` computes what the metric computes."""
+    image = face()[..., :64, :96]
+    with torch.inference_mode():
+        plain = st_lpips.distance(st_lpips.loaded("cpu"), blocks(image), image, speed_metrics.plain_features)
+    assert plain.item() == pytest.approx(st_lpips.st_lpips(blocks(image), image).item(), abs=1e-6)

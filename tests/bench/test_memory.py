@@ -1,0 +1,50 @@
+"""A run's memory does not grow with its pairs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.heap import give_back
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "memory.py"
+
+
+@pytest.mark.slow
+def test_ten_times_the_pairs_take_no_more_memory(sample_set) -> None:
+    """Peak of 1200 pairs at most 5 % above that of 120; a megabyte kept a pair would be twice as much."""
+    command = [sys.executable, SCRIPT, "--few", "120", "--many", "1200"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=SCRIPT.parents[1])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    """Large arrays with small ones between them, as batches leave them, in a process of its own."""
+    program = """
+import numpy as np
+from bench.heap import give_back
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+del_me, kept = [], []
+for _ in range(1000):
+    del_me.append(np.ones(12_000))
+    kept.append(np.ones(100))
+full = resident()
+del del_me
+before = resident()
+give_back()
+print(full, before, resident())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=SCRIPT.parents[1])
+    full, _, after = map(float, done.stdout.split())
+    assert full - after > 60, done.stdout  # of 92 MiB
+
+
+def test_where_the_c_library_cannot_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
+    give_back.__globals__["_trim"].cache_clear()
+    give_back()
+    give_back.__globals__["_trim"].cache_clear()
