@@ -73,7 +73,8 @@ class Cluster:
         try:
             ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(f"--ray-address {address}: {_why(error)}") from None
+            hint = "" if address == LOCAL else "; a cluster with a token wants RAY_AUTH_MODE=token"
+            raise UserError(f"--ray-address {address}: {_why(error)}{hint}") from None
 
     def _device(self) -> torch.device:
         gpus = ray.cluster_resources().get("GPU", 0)

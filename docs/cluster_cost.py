@@ -11,8 +11,9 @@ stays.
 With M models, P pairs, W workers; n(m) seconds a pair in a network, x in the pixel metrics, l in the perceptual one, d
 in the detectors for one frame:
 
-    work = P · (Σ n(m) + M · (x + l + d) + d)     the last d: the reference frames, which all models share
-    time = max(work / W + waiting, P · M · f)     f: what the starting process needs to keep a pair
+    work = P · (Σ n(m) + M · (x + l + 2 d))     2 d: the generated frame and the reference, as if no machine had
+                                                looked at that one for another model before
+    time = max(work / W + waiting, P · M · f)   f: what the starting process needs to keep a pair
 
 f is measured here and now, in a temporary folder. Between two models, workers wait for the last shard: the time is that
 of sharing the batches out as a run does (bench/cluster_shards.py), all of them taking equally long. Not in it: starting
@@ -62,16 +63,16 @@ def main() -> None:
     perceptual = sum(rate for job, rate in rates.items() if "lpips" in job) / asked.faster
     detectors = detection(rates)
     fold = measure_fold()
-    each = [network + pixels + perceptual + detectors for network in networks]
+    each = [network + pixels + perceptual + 2 * detectors for network in networks]
     print(
         f"{len(names)} models, {asked.pairs} pairs. Milliseconds a pair: networks {sum(networks):.0f} together, pixel"
     )
     print(f"metrics {pixels:.1f}, perceptual {perceptual:.1f}, detectors {detectors:.1f} a frame, keeping {fold:.2f}.")
     print("\n| workers | hours | worker hours | of which waiting | starting process busy |")
     print("| ---: | ---: | ---: | ---: | ---: |")
-    work = asked.pairs * (sum(each) + detectors)
+    work = asked.pairs * sum(each)
     for workers in map(int, asked.workers.split(",")):
-        busiest = sum(makespan(asked.pairs, workers) * one for one in each) + asked.pairs * detectors / workers
+        busiest = makespan(asked.pairs, workers) * sum(each)
         keeping = asked.pairs * len(names) * fold
         total = max(busiest, keeping)
         waiting = max(0.0, 1 - work / workers / total)
