@@ -60,8 +60,8 @@ def ssim_forms(prediction: Tensor, reference: Tensor, forms: Sequence[Form]) -> 
     if min(height, width) < largest:
         raise ValueError(f"SSIM needs frames of at least {largest} x {largest} pixels, got ({height}, {width})")
     on_cpu = prediction.device.type == "cpu"
-    backend = _Arrays if on_cpu else _Tensors
     step = max(1, STRIP // (3 * width)) if on_cpu else height
+    backend = _Arrays(min(height, step + 2 * EDGE["gauss"]), width) if on_cpu else _Tensors()
     sums = np.zeros((len(forms), len(prediction)))
     for position, (x, y) in enumerate(zip(backend.images(prediction), backend.images(reference))):
         centre = round((backend.mean(x) + backend.mean(y)) * 256) / 256  # short: its products with areas are exact
@@ -82,9 +82,8 @@ def _strip_sums(
     # The halo is that of the larger window, whatever the forms: a form alone and among others gives the same bits.
     start, stop = max(0, top - EDGE["gauss"]), min(height, bottom + EDGE["gauss"])
     x, y = backend.rows(x, start, stop), backend.rows(y, start, stop)
-    total, difference = backend.mixed(x, 1, y, 1, -centre), x - y
-    difference_squares = difference * difference
-    squares = total * total
+    total, difference = backend.mixed(0, x, 1, y, 1, -centre), backend.subtracted(1, x, y)
+    squares, difference_squares = backend.product(2, total, total), backend.product(3, difference, difference)
     squares += difference_squares
     planes = (total, difference, squares, difference_squares)
     sums = dict.fromkeys(forms, 0.0)
@@ -107,9 +106,9 @@ def _terms(sums: Sequence[Plane], centre: float, area: int, backend: Any) -> tup
     """
     total, difference, squares, difference_squares = sums
     difference *= difference
-    centred = total * total
+    centred = backend.product(8, total, total)
     centred += difference
-    variance = backend.mixed(difference_squares, area, difference, -1)
+    variance = backend.mixed(9, difference_squares, area, difference, -1)
     total += centre * area
     total *= total
     return difference, total, variance, squares, centred
@@ -123,7 +122,8 @@ def _local_sum(terms: tuple[Plane, ...], form: Form, backend: Any) -> float:
     if window == "box":  # sample (co)variance, as scikit-image's default: as if all others were 48/49 as large
         c2 *= (BOX**2 - 1) / BOX**2
     difference, total, variance, squares, centred = terms
-    p, q = backend.mixed(total, 1, difference, 1, c1), backend.mixed(squares, area, centred, -1, c2)
+    p = backend.mixed(10, total, 1, difference, 1, c1)
+    q = backend.mixed(11, squares, area, centred, -1, c2)
     backend.divide(difference, p)
     backend.divide(variance, q)
     (p_sum, count), (q_sum, _) = (backend.inner(part, EDGE[window]) for part in (p, q))
@@ -132,43 +132,57 @@ def _local_sum(terms: tuple[Plane, ...], form: Form, backend: Any) -> float:
 
 
 class _Arrays:
-    """On a CPU: OpenCV's filters on colour images ``(H, W, 3)`` are several times faster than torch's."""
+    """On a CPU: OpenCV's filters on colour images ``(H, W, 3)`` are several times faster than torch's.
 
-    @staticmethod
-    def images(images: Tensor) -> np.ndarray:
+    Results have places in one block of memory: arrays of this size made anew would have their pages cleared by the
+    system each time, which takes longer than to compute them.
+    """
+
+    def __init__(self, rows: int, width: int):
+        self._places = np.empty((12, rows, width, 3), dtype=np.float32)
+
+    def _place(self, place: int, like: np.ndarray) -> np.ndarray:
+        return self._places[place, : len(like)]
+
+    def images(self, images: Tensor) -> np.ndarray:
         return as_arrays(images)
 
-    @staticmethod
-    def height(image: np.ndarray) -> int:
+    def height(self, image: np.ndarray) -> int:
         return image.shape[0]
 
-    @staticmethod
-    def mean(image: np.ndarray) -> float:
+    def mean(self, image: np.ndarray) -> float:
         return sum(cv2.sumElems(image)) / image.size  # accumulates in float64
 
-    @staticmethod
-    def rows(image: np.ndarray, start: int, stop: int) -> np.ndarray:
+    def rows(self, image: np.ndarray, start: int, stop: int) -> np.ndarray:
         return image[start:stop]
 
-    @staticmethod
-    def sums(planes: Sequence[np.ndarray], window: str) -> list[np.ndarray]:
+    def sums(self, planes: Sequence[np.ndarray], window: str) -> list[np.ndarray]:
         """Weighted sums over windows, of the same shape; those of windows that reach over the border are of no use."""
-        if window == "box":  # faster than cv2.boxFilter, which adds up in float64
-            return [cv2.sepFilter2D(plane, -1, _ONES, _ONES) for plane in planes]
-        return [cv2.GaussianBlur(plane, (GAUSS, GAUSS), SIGMA) for plane in planes]
+        found = [self._place(place, plane) for place, plane in enumerate(planes, start=4)]
+        for plane, result in zip(planes, found):
+            if window == "box":  # faster than cv2.boxFilter, which adds up in float64
+                cv2.sepFilter2D(plane, -1, _ONES, _ONES, dst=result)
+            else:
+                cv2.GaussianBlur(plane, (GAUSS, GAUSS), SIGMA, dst=result)
+        return found
 
-    @staticmethod
-    def mixed(a: np.ndarray, alpha: float, b: np.ndarray, beta: float, gamma: float = 0) -> np.ndarray:
+    def product(self, place: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.multiply(a, b, out=self._place(place, a))
+
+    def subtracted(self, place: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.subtract(a, b, out=self._place(place, a))
+
+    def mixed(
+        self, place: int, a: np.ndarray, alpha: float, b: np.ndarray, beta: float, gamma: float = 0
+    ) -> np.ndarray:
         """alpha a + beta b + gamma, in one pass."""
-        return cv2.addWeighted(a, alpha, b, beta, gamma)
+        return cv2.addWeighted(a, alpha, b, beta, gamma, dst=self._place(place, a))
 
-    @staticmethod
-    def divide(numerator: np.ndarray, denominator: np.ndarray) -> None:
+    def divide(self, numerator: np.ndarray, denominator: np.ndarray) -> None:
         """The quotient in the denominator's place."""
         np.divide(numerator, denominator, out=denominator)
 
-    @staticmethod
-    def inner(plane: np.ndarray, edge: int) -> tuple[float, int]:
+    def inner(self, plane: np.ndarray, edge: int) -> tuple[float, int]:
         """Sum and number of the values that are at least `edge` columns from the border."""
         inside = plane[:, edge:-edge]
         return sum(cv2.sumElems(inside)), inside.size
@@ -177,24 +191,19 @@ class _Arrays:
 class _Tensors:
     """The same for tensors ``(3, H, W)`` on any device, in float64, which accelerators have time for."""
 
-    @staticmethod
-    def images(images: Tensor) -> Tensor:
+    def images(self, images: Tensor) -> Tensor:
         return images.detach().double()
 
-    @staticmethod
-    def height(image: Tensor) -> int:
+    def height(self, image: Tensor) -> int:
         return image.shape[1]
 
-    @staticmethod
-    def mean(image: Tensor) -> float:
+    def mean(self, image: Tensor) -> float:
         return float(image.mean())
 
-    @staticmethod
-    def rows(image: Tensor, start: int, stop: int) -> Tensor:
+    def rows(self, image: Tensor, start: int, stop: int) -> Tensor:
         return image[:, start:stop]
 
-    @staticmethod
-    def sums(planes: Sequence[Tensor], window: str) -> list[Tensor]:
+    def sums(self, planes: Sequence[Tensor], window: str) -> list[Tensor]:
         stacked, edge = torch.cat(tuple(planes))[:, None], EDGE[window]
         weights = torch.ones(BOX, dtype=stacked.dtype, device=stacked.device)
         if window == "gauss":
@@ -204,15 +213,18 @@ class _Tensors:
         columns = F.conv2d(stacked, weights.view(1, 1, -1, 1), padding=(edge, 0))
         return list(F.conv2d(columns, weights.view(1, 1, 1, -1), padding=(0, edge))[:, 0].chunk(len(planes)))
 
-    @staticmethod
-    def mixed(a: Tensor, alpha: float, b: Tensor, beta: float, gamma: float = 0) -> Tensor:
+    def product(self, _: int, a: Tensor, b: Tensor) -> Tensor:
+        return a * b
+
+    def subtracted(self, _: int, a: Tensor, b: Tensor) -> Tensor:
+        return a - b
+
+    def mixed(self, _: int, a: Tensor, alpha: float, b: Tensor, beta: float, gamma: float = 0) -> Tensor:
         return alpha * a + beta * b + gamma
 
-    @staticmethod
-    def divide(numerator: Tensor, denominator: Tensor) -> None:
+    def divide(self, numerator: Tensor, denominator: Tensor) -> None:
         torch.divide(numerator, denominator, out=denominator)
 
-    @staticmethod
-    def inner(plane: Tensor, edge: int) -> tuple[float, int]:
+    def inner(self, plane: Tensor, edge: int) -> tuple[float, int]:
         inside = plane[:, :, edge:-edge]
         return float(inside.sum()), inside.numel()

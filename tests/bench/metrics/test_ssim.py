@@ -70,9 +70,9 @@ def test_arrays_and_tensors_give_the_same() -> None:
     """What a processor does, and what an accelerator does."""
     one, other = (tensor(image)[0, :, :40, :52] for image in noisy(20))
     arrays = ssim._strip_sums(
-        *(x.permute(1, 2, 0).contiguous().numpy() for x in (one, other)), 0.75, 0, 40, FORMS, ssim._Arrays
+        *(x.permute(1, 2, 0).contiguous().numpy() for x in (one, other)), 0.75, 0, 40, FORMS, ssim._Arrays(40, 52)
     )
-    tensors = ssim._strip_sums(one.double(), other.double(), 0.75, 0, 40, FORMS, ssim._Tensors)
+    tensors = ssim._strip_sums(one.double(), other.double(), 0.75, 0, 40, FORMS, ssim._Tensors())
     assert arrays == pytest.approx(tensors, rel=5e-6) and len(set(arrays)) == 3
 
 
