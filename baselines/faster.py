@@ -33,16 +33,15 @@ def merge_doublings(network: nn.Module, exempt: Iterable[str] = ()) -> None:
 
 
 def convolve_by_tiles(network: nn.Module, exempt: Iterable[str] = ()) -> None:
-    """Let wide 3 x 3 convolutions take fewer products (`baselines.winograd`), in residual blocks with larger tiles.
+    """Let the wide convolutions of residual blocks take fewer products (`baselines.winograd`).
 
-    The same up to rounding. Large tiles round more coarsely, which instance normalisation would amplify.
+    The same up to rounding, which batch normalisation passes on as it is; instance normalisation would amplify it.
     """
     spared = {id(block) for name in exempt for block in network.get_submodule(name).modules()}
-    residual = (block for block in network.modules() if type(block) is ResBlock)
-    coarse = {id(conv) for b in residual for conv in (b.conv1, b.conv2) if isinstance(b.norm1, nn.BatchNorm2d)}
     for block in network.modules():
-        if type(block) is nn.Conv2d and id(block) not in spared:
-            fewer_products(block, coarse=id(block) in coarse)
+        if type(block) is ResBlock and isinstance(block.norm1, nn.BatchNorm2d) and id(block) not in spared:
+            fewer_products(block.conv1)
+            fewer_products(block.conv2)
 
 
 def _merged(block: UpBlock) -> Callable[[Tensor], Tensor]:

@@ -23,7 +23,7 @@ WHOLE_CLIP = "*"
 _SAFE_ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FrameRef:
     """One frame by name. As text: ``dataset/clip/frame``.
 
@@ -53,7 +53,7 @@ class FrameRef:
         return cls(dataset, clip, frame)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One question: animate `source` with the motion of `driving`.
 
