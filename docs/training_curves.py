@@ -17,6 +17,8 @@ PANELS = {"l1": "100 L1", "perceptual": "10 perceptual", "gradient": "gradient n
 def main() -> None:
     logs = sorted(Path("baselines").glob("*/*_log.csv"))
     figure, axes = plt.subplots(1, len(PANELS), figsize=(11, 3.4), layout="constrained")
+    for ax in axes:
+        ax.set_prop_cycle(color=plt.get_cmap("tab20").colors)
     for file in logs:
         name = file.name.removesuffix("_log.csv")
         log = pd.read_csv(file)
