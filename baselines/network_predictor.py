@@ -99,7 +99,6 @@ class NetworkPredictor(Predictor):
             compile_network(self.network, self.compiled)
 
     def forget(self) -> None:
-        """Remember nothing of earlier pairs, for measurements of time."""
         for module in self.network.modules():
             for value in vars(module).values():
                 if isinstance(value, Remembered):

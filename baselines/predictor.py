@@ -73,6 +73,9 @@ class Predictor(ABC):
         """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""
         return {}
 
+    def forget(self) -> None:  # noqa: B027 (most predictors keep nothing)
+        """Let go of what is kept of earlier pairs to be faster; told when another model's turn comes."""
+
     def close(self) -> None:  # noqa: B027 (most predictors hold nothing)
         """Release what the predictor holds (processes, files). Called once."""
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from baselines.predictor import Predictor
 from bench.engine import Batch, Model, Outcome, pair_info, predict
 from bench.measure import Measurer
 from bench.rundir import to_png
@@ -46,9 +47,13 @@ class Evaluator:
         self.load, self.measurer, self.device = load, measurer, device
         self.seed, self.ahead, self.say = seed, ahead, say
         self._portions: dict[str, Portions] = {}
+        self._asked: Predictor | None = None
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
         """The batches, in order. Where a model cannot be asked at all, those that were asked before come first."""
+        if self._asked is not None and self._asked is not model.predictor:
+            self._asked.forget()
+        self._asked = model.predictor
         asking, measuring = self._portion(model.label), self._portion(f"metrics of {model.label}")
         truncate = self.measurer.truncate
         waiting: deque[Callable[[], Batch]] = deque()

@@ -168,3 +168,18 @@ def test_an_interrupted_run_goes_on_where_it_stopped(measurer, tmp_path):
 def test_pair_seeds_depend_on_pair_and_seed_alone():
     assert pair_seed(0, "0001") == pair_seed(0, "0001")
     assert len({pair_seed(seed, name) for seed in (0, 1) for name in ("0001", "0002")}) == 4
+
+
+def test_a_model_lets_go_when_another_ones_turn_comes(measurer):
+    told = []
+
+    class Remembering(Dimmed):
+        def forget(self):
+            told.append(self.name)
+
+    data, first, second = resolved(), Remembering(), Dimmed()
+    first.name = "first"
+    work = Evaluator(data.load, measurer, CPU)
+    for predictor, expected in ((first, []), (first, []), (second, ["first"])):
+        list(work(Model(predictor.name, predictor, "absolute"), [data.pair_list.pairs]))
+        assert told == expected
