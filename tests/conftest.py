@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 import pytest
 
+from bench.heap import give_back
 from protocols import sample_set as samples
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and what tests interrupt would inherit that.
@@ -19,6 +22,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Where CI is set there is time for the slow tests too, unless other marks were asked for."""
     if os.environ.get("CI") and config.option.markexpr == "not slow":
         config.option.markexpr = ""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory_given_back() -> Iterator[None]:
+    """Full-size networks of one file must not lie about while the next one runs: that was 5 GB a process."""
+    yield
+    gc.collect()
+    give_back()
 
 
 @pytest.fixture(scope="session")
