@@ -12,9 +12,11 @@ from rich.table import Table
 from bench import config
 from bench.errors import UserError
 from protocols import catalogue
+from protocols.datasets import Dataset
+from protocols.lasting import lasting_pairs
 from protocols.own import open_dataset
 from protocols.pairs import FrameRef, PairList
-from protocols.published import import_published, read_pairs, recognise
+from protocols.published import FROZEN_PREFIX, RULES, import_published, read_pairs, recognise
 from protocols.sampling import STRATEGIES, make_pairs
 
 pairs_app = typer.Typer(help="Make, import and look at pair lists.", no_args_is_help=True)
@@ -40,12 +42,20 @@ def make(
         str | None, typer.Option(help="Split to draw from, where the data set has it; default: test.")
     ] = None,
     videos: Annotated[int | None, typer.Option(min=1, help="Draw from so many clips only.")] = None,
+    frozen: Annotated[
+        str | None, typer.Option(help=f"Carry out one of this project's rules instead: {', '.join(RULES)}.")
+    ] = None,
 ) -> None:
     """Draw pairs by the authors' strategy and freeze them."""
     name, equals, path = data.partition("=")
     if not (name and equals and path):
         raise UserError(f"--data {data}: give NAME=PATH, for example mine=/videos")
     dataset = open_dataset(name.lower(), Path(path).expanduser())
+    if frozen:
+        if any(option is not None for option in (protocol, strategy, n, split, videos)) or seed:
+            raise UserError("--frozen leaves nothing to choose: give only --data and --out beside it")
+        _write(_rule(frozen, dataset), out)
+        return
     asked = catalogue.get(protocol) if protocol else None
     pairs = make_pairs(
         dataset,
@@ -112,6 +122,15 @@ def survey(
 def hash_(file: File) -> None:
     """The content hash of a list; equal hashes mean equal pairs."""
     console.print(read_pairs(file).sha256, soft_wrap=True)
+
+
+def _rule(name: str, dataset: Dataset) -> PairList:
+    if name not in RULES:
+        raise UserError(f"--frozen {name}: choose one of {', '.join(RULES)}; {FROZEN_PREFIX}NAME is a list as it is")
+    protocol = catalogue.get(name)
+    if dataset.name != protocol.dataset:
+        raise UserError(f"--frozen {name} is of the data set {protocol.dataset}: give --data {protocol.dataset}=PATH")
+    return lasting_pairs(dataset, protocol)
 
 
 def _write(pairs: PairList, out: Path) -> None:

@@ -11,7 +11,7 @@ from bench.config import Config
 from bench.errors import UserError
 from protocols import catalogue
 from protocols.catalogue import SAME, Protocol
-from protocols.published import read_pairs, recognise
+from protocols.published import RULES, frozen_name, read_pairs, recognise
 from reports.tables import Column, Row, Table
 
 
@@ -133,21 +133,27 @@ def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Pa
     """Each protocol's list: a published one by its hash, another by its data set and whether pairs have a truth."""
     found: dict[str, Path] = {}
     for file in files:
-        pairs = read_pairs(file)
-        known = recognise(pairs.sha256)
-        datasets = {ref.dataset for ref in pairs.refs()}
-        reference = all(pair.target is not None for pair in pairs.pairs)
-        fitting = [
-            protocol.name
-            for protocol in protocols
-            if (known and known["name"] in protocol.published)
-            or (not known and datasets == {protocol.dataset} and reference == (protocol.reference == SAME))
-        ]
+        fitting = _fitting(file, protocols)
         if not fitting:
             names = ", ".join(protocol.name for protocol in protocols)
-            raise UserError(f"--pairs {file}: this list of {', '.join(sorted(datasets))} is for none of {names}")
+            raise UserError(f"--pairs {file}: this list is for none of {names}")
         for name in fitting:
             if name in found:
                 raise UserError(f"--pairs: {found[name]} and {file} are both for {name}")
             found[name] = file
     return found
+
+
+def _fitting(file: Path, protocols: Sequence[Protocol]) -> list[str]:
+    if (rule := frozen_name(file)) in RULES:
+        return [protocol.name for protocol in protocols if protocol.name == rule]
+    pairs = read_pairs(file)
+    known = recognise(pairs.sha256)
+    datasets = {ref.dataset for ref in pairs.refs()}
+    reference = all(pair.target is not None for pair in pairs.pairs)
+    return [
+        protocol.name
+        for protocol in protocols
+        if (known and known["name"] in protocol.published)
+        or (not known and datasets == {protocol.dataset} and reference == (protocol.reference == SAME))
+    ]

@@ -25,7 +25,8 @@ class Protocol:
     ``cross-identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
     submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
     published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
-    data. frame_size: side of the frames in pixels. readings: variants, the first is default.
+    data: a file, or a rule (see `lasting`). frame_size: side of the frames in pixels. readings: variants, the first
+    is default.
     """
 
     name: str
@@ -37,8 +38,8 @@ class Protocol:
     metrics: tuple[str, ...]
     tables: tuple[str, ...]
     sample: str
+    frozen: str
     published: tuple[str, ...] = ()
-    frozen: str | None = None
     transform: str = "none"
     mode: str = "absolute"
     n: int = 2083
@@ -127,6 +128,7 @@ _PROTOCOLS = (
         metrics=_ALL,
         tables=("mcnet-5", "mcnet-s3"),
         sample="sameid",
+        frozen="vox2-sameid",
     ),
     Protocol(
         name="hdtf-sameid",
@@ -182,6 +184,7 @@ _PROTOCOLS = (
         metrics=_ALL,
         tables=("mcnet-7", "mcnet-s5"),
         sample="seenid",
+        frozen="vox1-seenid",
     ),
 )
 

@@ -17,6 +17,7 @@ from protocols.sampling import pair_of
 
 FROZEN = Path(__file__).parent / "data" / "frozen"  # this project's lists on the real data sets
 FROZEN_PREFIX = "frozen:"
+RULES = ("vox1-seenid", "vox2-sameid")  # protocols whose list is a rule (`protocols.lasting`)
 HEADERS = {("source", "driving"), *(("source", "driving", third) for third in ("frame", "best_frame", "anchor"))}
 
 # The end of a path tells the data set. The slash before an HDTF frame is missing in one published column.
@@ -53,14 +54,27 @@ def frozen_names() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in FROZEN.glob("*.csv")))
 
 
+def frozen_name(path: Path) -> str | None:
+    """NAME of ``frozen:NAME``, None for a file. Raises DataError for a name that is unknown."""
+    if not str(path).startswith(FROZEN_PREFIX):
+        return None
+    name = str(path).removeprefix(FROZEN_PREFIX)
+    if name not in (known := sorted((*frozen_names(), *RULES))):
+        raise DataError(f"this project has no list {name!r}; it has {', '.join(known)}")
+    return name
+
+
 def read_pairs(path: Path) -> PairList:
     """A pair list from a file: a frozen one, or the published CSV form. Raises DataError for anything else.
 
     ``frozen:NAME`` in place of a file is this project's own list of that name (docs/freeze_lists.py).
     """
-    if str(path).startswith(FROZEN_PREFIX):
-        if (name := str(path).removeprefix(FROZEN_PREFIX)) not in frozen_names():
-            raise DataError(f"this project has no list {name!r}; it has {', '.join(frozen_names())}")
+    if name := frozen_name(path):
+        if name in RULES:
+            raise DataError(
+                f"{path} is a rule that makes a list from your copy of the data: python -m bench pairs make --frozen "
+                f"{name} --data {name.partition('-')[0]}=PATH --out {name}.csv"
+            )
         path = FROZEN / f"{name}.csv"
     try:
         with path.open("rb") as stream:

@@ -15,9 +15,10 @@ from protocols.catalogue import SAME, Protocol
 from protocols.check import check_frames, missing_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
+from protocols.lasting import lasting_pairs
 from protocols.own import open_dataset
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
-from protocols.published import FROZEN_PREFIX, read_pairs, recognise
+from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
 from protocols.sampling import make_pairs
 
 
@@ -93,22 +94,19 @@ def resolve(
     provenance: dict[str, Any] = {}
     notices: list[str] = []
     if pair_file is not None:
-        pairs = read_pairs(pair_file)
+        pairs = _asked(protocol, pair_file, roots)
         provenance["pairs_from"] = "file"
     elif sample or (protocol.dataset not in roots and not require_data):
         pairs = sample_lists.load(protocol.sample, variant)
         provenance["pairs_from"] = "sample"
-    elif protocol.dataset not in roots:
-        raise DataError(f"{protocol.name} needs the data set {protocol.dataset}: {_how(protocol.dataset)}")
     else:
-        dataset = open_dataset(protocol.dataset, roots[protocol.dataset])
+        dataset = open_dataset(protocol.dataset, _root(protocol, roots))
         options = {"split": protocol.split, "videos": protocol.videos}
         pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
         provenance["pairs_from"] = "sampled"
-        lasting = f" (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)" if protocol.frozen else ""
         notices.append(
-            f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}, no published list"
-            f"{lasting}"
+            f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}, no published "
+            f"list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
         )
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
@@ -139,6 +137,19 @@ def resolve(
         )
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     return Resolved(protocol, pairs, datasets, is_sample, frame_size, notices, provenance)
+
+
+def _asked(protocol: Protocol, pair_file: Path, roots: Mapping[str, Path]) -> PairList:
+    """The list that the user names; a rule is carried out on the protocol's data set."""
+    if frozen_name(pair_file) != protocol.name or protocol.name not in RULES:
+        return read_pairs(pair_file)
+    return lasting_pairs(open_dataset(protocol.dataset, _root(protocol, roots)), protocol)
+
+
+def _root(protocol: Protocol, roots: Mapping[str, Path]) -> Path:
+    if protocol.dataset not in roots:
+        raise DataError(f"{protocol.name} needs the data set {protocol.dataset}: {_how(protocol.dataset)}")
+    return roots[protocol.dataset]
 
 
 def open_datasets(

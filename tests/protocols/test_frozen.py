@@ -12,7 +12,7 @@ from PIL import Image
 
 from protocols import catalogue
 from protocols.errors import DataError
-from protocols.published import FROZEN_PREFIX, frozen_names, read_pairs
+from protocols.published import FROZEN_PREFIX, RULES, frozen_names, read_pairs
 from protocols.resolve import resolve
 
 # Once published they stay: another list gets another name.
@@ -24,7 +24,7 @@ HASHES = {
     "vox1-crossid": "579d8d2808004bf6141e6a952296a8907db946d410805e68f983527a4237f6fe",
     "vox1-sameid": "4a053276d227ac38387ea736f9b39b8c68719cd44d18c6b782beccd04a8776c4",
 }
-FITTING = [catalogue.get(name) for name in catalogue.names() if catalogue.get(name).frozen]
+FITTING = [catalogue.get(name) for name in catalogue.names() if catalogue.get(name).frozen not in RULES]
 
 
 def own(name: str) -> Path:

@@ -1,0 +1,85 @@
+"""Lists that are rules: for data sets whose clip names nobody published, so that no list of names can be frozen.
+
+Every choice goes to the candidate with the lowest hash (rendezvous hashing: Thaler and Ravishankar, IEEE/ACM Trans.
+Networking 1998). Whoever has the same clips gets the same pairs; where a clip or frame is missing, only the pairs that
+it would have won are others (and one that would come twice then). A seeded draw would change all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from protocols.catalogue import Protocol
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, PairList
+from protocols.sampling import pair_of
+
+SEEN_VIDEOS = 500  # MCNet, identity preservation
+_ATTEMPTS = 100
+
+
+def lasting_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
+    """The same-identity pairs of a protocol by its rule: its number of videos, `protocol.n` pairs of two frames.
+
+    seen-identity: the clips come from identities that keep at least one other. Raises DataError where the data do not
+    give the pairs.
+    """
+    rule = f"{protocol.name}-1"
+    clips = dataset.clips(protocol.split)
+    wanted = protocol.videos
+    if protocol.strategy == "seen-identity":
+        clips, wanted = _with_another(rule, dataset, clips), SEEN_VIDEOS
+    frames = _frames_of_first(dataset, _ranked(rule, clips, "clip"), wanted)
+    if not frames:
+        raise DataError(f"data set {dataset.name}: no clips for {protocol.name} in {dataset.root}")
+    found: dict[tuple[FrameRef, FrameRef], None] = {}
+    for number in range(protocol.n):
+        for attempt in range(_ATTEMPTS):
+            clip = _ranked(rule, frames, "pair", number, attempt)[0]
+            source, driving = _ranked(rule, frames[clip], "frames", number, attempt, clip)[:2]
+            pair = FrameRef(dataset.name, clip, source), FrameRef(dataset.name, clip, driving)
+            if pair not in found:
+                found[pair] = None
+                break
+        else:
+            raise DataError(f"{dataset.name}: only {len(found)} different pairs were found, not {protocol.n}")
+    width = max(4, len(str(protocol.n - 1)))
+    identities = {clip: dataset.identity(clip) for clip in frames}
+    pairs = (
+        pair_of(f"{number:0{width}d}", *pair, identities[pair[0].clip], identities[pair[0].clip])
+        for number, pair in enumerate(found)
+    )
+    return PairList(f"frozen-{protocol.name}", 1, tuple(pairs), {"rule": rule, "clips": len(frames)})
+
+
+def _ranked(rule: str, names: Iterable[str], *purpose: object) -> list[str]:
+    """`names` by the hash of rule, purpose and name."""
+    start = hashlib.sha256("\0".join(map(str, (rule, *purpose, ""))).encode())
+
+    def rank(name: str) -> bytes:
+        digest = start.copy()
+        digest.update(name.encode())
+        return digest.digest()
+
+    return sorted(names, key=rank)
+
+
+def _with_another(rule: str, dataset: Dataset, clips: Sequence[str]) -> list[str]:
+    """The clips without one of each identity, so that every identity keeps one outside of what is left."""
+    people: dict[str, list[str]] = {}
+    for clip in _ranked(rule, clips, "kept"):
+        people.setdefault(dataset.identity(clip), []).append(clip)
+    return [clip for of_one in people.values() for clip in of_one[1:]]
+
+
+def _frames_of_first(dataset: Dataset, clips: Iterable[str], wanted: int | None) -> dict[str, list[str]]:
+    """The frames of the first `wanted` clips that have two at least."""
+    found: dict[str, list[str]] = {}
+    for clip in clips:
+        if len(frames := dataset.frames(clip)) >= 2:
+            found[clip] = frames
+            if len(found) == wanted:
+                break
+    return found
