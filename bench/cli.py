@@ -18,6 +18,7 @@ from bench.cli_explain import explain
 from bench.cli_export import export_weights
 from bench.cli_inspect import inspect
 from bench.cli_pairs import pairs_app
+from bench.cli_report import report
 from bench.cli_tables import tables
 from bench.cli_train import train
 from bench.cli_weights import weights_app
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(pairs_app, name="pairs")
 app.add_typer(weights_app, name="weights")
+app.command()(report)
 app.command()(tables)
 app.command()(check)
 app.command()(compare)
@@ -163,14 +165,6 @@ def list_(
     from bench.listing import table
 
     console.print(table(what, config.load(data or (), weights)))
-
-
-@app.command()
-def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Draw the report of a finished run again."""
-    from bench.run import redraw
-
-    console.print(f"report: {redraw(run)}", soft_wrap=True)
 
 
 @app.command()

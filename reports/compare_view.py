@@ -94,7 +94,7 @@ def _duel(comparison: Mapping[str, Any], duel: Mapping[str, Any]) -> Table:
     for entry in duel["comparisons"]:
         column = shown[entry["metric"]]
         metric = Text(f"{column.name} {column.arrow}")
-        metric.append(f"\n{column.metric['short'].partition('|')[2]}", style="dim")
+        metric.append(f"\n{column.short}", style="dim")
         if entry["failed_a"] or entry["failed_b"]:
             metric.append(f"\nfailed: A {entry['failed_a']}, B {entry['failed_b']}", style="yellow")
         better = favours(column, entry["difference"])

@@ -20,14 +20,17 @@ MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*_`<>
 
 
 def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    """A pipe table: best bold, second-best underlined, n and failures in each cell, signatures below."""
+    """A pipe table: best bold, second-best underlined, n and failures in each cell, signatures in head and below."""
     view = summary_table(summary, manifest)
 
     def cell(cell: Cell) -> str:
         mark = {"best": "**{}**", "second": "<u>{}</u>"}.get(cell.rank, "{}")
         return f"{mark.format(cell.mean)} {cell.interval} ({cell.note})"
 
-    heads = [f"{column.name.translate(MARKDOWN)} {column.arrow}" for column in view.columns]
+    def head(column: Column) -> str:
+        return f"{column.name.translate(MARKDOWN)} {column.arrow} {column.short.translate(MARKDOWN)}".rstrip()
+
+    heads = [head(column) for column in view.columns]
     lines = [f"| model | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
     for row in view.rows:
         name = row.model.translate(MARKDOWN)
@@ -37,7 +40,10 @@ def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
 
 
 def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    """A ``tabular`` for the booktabs package; signatures, n and failures as comments above it."""
+    """A ``tabular`` for the booktabs package: intervals below the means, short signatures in the head.
+
+    Signatures, n and failures in full are comments above it.
+    """
     view = summary_table(summary, manifest)
 
     def head(column: Column) -> str:
@@ -45,11 +51,15 @@ def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         return f"{_tex(column.name)} ${arrow}$"
 
     def cell(cell: Cell) -> str:
-        mean = cell.mean.replace("−", "$-$").replace("∞", r"$\infty$").replace("–", "--")
+        mean = _number(cell.mean)
         mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(cell.rank, "%s")
         return mark % mean + (r"\textsuperscript{*}" if cell.row["failed"] else "")
 
+    def interval(cell: Cell) -> str:
+        return rf"{{\tiny {_number(cell.interval)}}}" if cell.interval else ""
+
     lines = [f"% {line}" for line in [*caveats.lines(manifest), *ranking_notes(summary)]]
+    lines += [f"% below each mean: its {100 * summary['confidence']:g} % interval"]
     lines += [f"% {column.metric['signature']}" for column in view.columns]
     lines += [
         f"% failed: {row.model}, {column.name}: {cell.note}".replace("\n", " ")
@@ -58,11 +68,14 @@ def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         if cell.row["failed"]
     ]
     lines += [rf"\begin{{tabular}}{{l{'r' * len(view.columns)}}}", r"\toprule"]
-    lines += [" & ".join(["model", *map(head, view.columns)]) + r" \\", r"\midrule"]
+    lines += [" & ".join(["model", *map(head, view.columns)]) + r" \\"]
+    lines += [" & ".join(["", *(rf"{{\tiny\ttfamily {_tex(column.short)}}}" for column in view.columns)]) + r" \\"]
+    lines += [r"\midrule"]
     for position, row in enumerate(view.rows):
         if row.bound and position and not view.rows[position - 1].bound:
             lines.append(r"\midrule")
         lines.append(" & ".join([_tex(row.model), *map(cell, row.cells)]) + r" \\")
+        lines.append(" & ".join(["", *map(interval, row.cells)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
@@ -75,6 +88,10 @@ def csv_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     writer.writeheader()
     writer.writerows({**row, "signature": signatures[row["metric"]]} for row in summary["rows"])
     return stream.getvalue()
+
+
+def _number(text: str) -> str:
+    return text.replace("−", "$-$").replace("∞", r"$\infty$").replace("–", "--")
 
 
 def _tex(text: str) -> str:

@@ -34,6 +34,11 @@ class Column:
         return "↑" if self.metric["higher_is_better"] else "↓"
 
     @property
+    def short(self) -> str:
+        """The short form of the signature without the name, ``v:1|#58efc1f8``; runs of earlier releases have none."""
+        return self.metric.get("short", "").partition("|")[2]
+
+    @property
     def decimals(self) -> int:
         return 4 if self.metric["unit"] in SMALL_UNITS else DECIMALS.get(self.metric["family"], 4)
 

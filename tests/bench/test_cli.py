@@ -95,6 +95,12 @@ def test_the_report_can_be_drawn_again(bench, sample_set, tmp_path):
     assert bench("report", "runs/x")[0] == 0
     assert page.stat().st_size > 10_000
     one_line_error(bench("report", "runs/nothing"), "no finished run")
+    code, text = bench("report", "runs/x", "--format", "csv")
+    assert code == 0 and text.splitlines()[0].startswith("model,metric,n,") and text.count("copy-source,l1,2,") == 1
+    assert bench("report", "runs/x", "--format", "latex", "--out", "table.tex")[0] == 0
+    assert r"\begin{tabular}{lrrr}" in (tmp_path / "table.tex").read_text()
+    one_line_error(bench("report", "runs/x", "--format", "pdf"), "html, md, latex, csv")
+    one_line_error(bench("report", "runs/nothing", "--format", "md"), "no finished run")
 
 
 @pytest.mark.parametrize("protocol", ["vox1-sameid", "vox1-crossid", "celebv-crossid", "hdtf-crossid", "vox1-seenid"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def _manifest(models: tuple[str, ...], pairs: int, reference: str, sample: bool,
             "detector": detector,
             "proxy": proxy,
             "signature": f"{metric}|v:1|range:1|window:7x7 uniform|quantised:uint8|failures:counted|{'0f' * 32}",
+            "short": f"{metric}|v:1|#{zlib.crc32(metric.encode()):08x}",
             "summary": f"What {metric} is, in a line that may be as long as this one or even somewhat longer.",
             "applies": reference == "same-identity" or against != "target",
         }

@@ -98,10 +98,12 @@ def test_latex_is_balanced_and_escaped(tmp_path):
     text = export.latex(*run)
     body = [line for line in text.splitlines() if not line.startswith("%")]
     rows = [line for line in body if line.endswith(r"\\")]
-    assert len(rows) == 4
+    assert len(rows) == 2 + 2 * 3  # names, signatures, and each model's means and intervals
     assert all(line.replace(r"\&", "").count("&") == len(fake_run.METRICS) for line in rows)
+    assert rows[3].count(r"{\tiny [") == len(fake_run.METRICS)
+    assert all(rf"\ttfamily {column.short}".replace("#", r"\#") in rows[1] for column in view.columns_of(run[1]))
     assert r"50\%\_a\&b\{\textbackslash{}x\}" in text
-    assert r"$\infty$" in rows[-1] and r"\textbf{" in text and r"\underline{" in text
+    assert r"$\infty$" in rows[-2] and r"\textbf{" in text and r"\underline{" in text
 
 
 def test_csv_holds_every_number(run):
