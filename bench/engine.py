@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import torch
 from torch import Tensor
 
@@ -20,7 +21,8 @@ from bench.trouble import is_of_device
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
-TABLES = 8  # of batches that are kept apart: many small tables take many times the memory of one
+TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
+TRIM = 8  # batches after which freed memory is given back
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,35 @@ def evaluate(
     Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
     device fails; what was finished before stays in the run directory.
     """
-    finished = run.shards(model.label)
-    done = {pair for rows in finished for pair in rows["pair"]}
+    shards = run.shards(model.label)
+    done = {pair for rows in shards for pair in rows["pair"]}
+    tables = [_arrow(rows) for rows in shards]
+    del shards
     progress(len(done))
     pending = [pair for pair in pairs if pair.id not in done]
     batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
-    for rows, frames in work(model, batches):
+    for number, (rows, frames) in enumerate(work(model, batches), start=1):
         for pair, png in frames.items():
             run.write_frame(model.label, pair, png)
         run.write_shard(model.label, hashlib.sha256(rows["pair"][0].encode()).hexdigest()[:16], rows)
-        finished.append(rows)
-        if len(finished) >= TABLES:
-            finished = [pd.concat(finished, ignore_index=True)]
+        tables.append(_arrow(rows))
+        if len(tables) >= TABLES:
+            tables = [_joined(tables)]
+        if number % TRIM == 0:
             give_back()
         progress(len(rows))
     order = {pair.id: position for position, pair in enumerate(pairs)}
-    rows = pd.concat(finished, ignore_index=True)
+    rows = _joined(tables).to_pandas()
     return rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True)
+
+
+def _arrow(rows: pd.DataFrame) -> pyarrow.Table:
+    return pyarrow.Table.from_pandas(rows, preserve_index=False)
+
+
+def _joined(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
+    """One table of one piece: concatenated data frames keep each text column in as many pieces as there were."""
+    return pyarrow.concat_tables(tables, promote_options="default").combine_chunks()
 
 
 def predict(

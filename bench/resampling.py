@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-DRAWS_AT_A_TIME = 2_000_000
+DRAWS_AT_A_TIME = 250_000  # more leave the cache: they take longer, and memory
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from bench import manifest as manifests
 from bench.engine import evaluate
 from bench.errors import UserError, one_line
 from bench.executors import Executor
+from bench.heap import give_back
 from bench.rundir import RunDirectory, safe_name, to_png, write_parquet, write_png
 from bench.setup import BATCH, RunSettings, Setup, prepare
 from protocols.resolve import Resolved
@@ -119,6 +120,7 @@ def _work(
 
 def _finish(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame, console: Console) -> int:
     """Write summary, manifest and report, print the table; returns the number of failed pairs."""
+    give_back()
     summary = statistics.summarise(samples, plan["metrics"], seed=plan["seeds"]["run"])
     plan["summary_sha256"] = directory.write_json("summary.json", summary)
     plan["state"] = "complete"

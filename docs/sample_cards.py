@@ -35,7 +35,8 @@ def main(runs: list[Path]) -> None:
 INTRODUCTION = """The people are those of the training clips, the frames are of other clips or parts. Intervals are the
 report's: 95 %, over identities, then videos, then pairs. p: two-sided paired sign-flip test against `copy-source` over
 pairs; pairs of one clip resemble each other, so it says more than three people can: with whole identities flipped, no p
-below 0.25 is possible. `python -m bench run --models MODEL --protocol PROTOCOL --data sample` measures it again.
+below 0.25 is possible. `python -m bench run --models MODEL --protocol PROTOCOL --data sample` measures it again. Beside
+a metric's name stands the short form of its signature, which the run's manifest and report spell out.
 """
 
 
@@ -58,7 +59,8 @@ def section(name: str, manifest: dict[str, Any], summary: dict[str, Any]) -> str
             continue
         wins = duel["win_rate"] if duel["a"] == name else 1 - duel["win_rate"]
         arrow = "higher" if metric["higher_is_better"] else "lower"
-        cells = [f"{metric['name']} ({arrow} is better)", shown(own), shown(bound), f"{duel['n']} of {pairs}"]
+        signature = metric["short"].partition("|")[2].replace("|", "\\|")
+        cells = [f"{metric['name']} ({arrow} is better) `{signature}`", shown(own), shown(bound), f"{duel['n']} of {pairs}"]
         p = duel["p_pair"]
         lines.append(
             "| " + " | ".join(cells + [f"{100 * wins:.0f} %", "≤ 1e-4" if p <= 1.001e-4 else f"{p:.2g}"]) + " |"
