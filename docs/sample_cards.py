@@ -60,7 +60,8 @@ def section(name: str, manifest: dict[str, Any], summary: dict[str, Any]) -> str
         wins = duel["win_rate"] if duel["a"] == name else 1 - duel["win_rate"]
         arrow = "higher" if metric["higher_is_better"] else "lower"
         signature = metric["short"].partition("|")[2].replace("|", "\\|")
-        cells = [f"{metric['name']} ({arrow} is better) `{signature}`", shown(own), shown(bound), f"{duel['n']} of {pairs}"]
+        name_cell = f"{metric['name']} ({arrow} is better) `{signature}`"
+        cells = [name_cell, shown(own), shown(bound), f"{duel['n']} of {pairs}"]
         p = duel["p_pair"]
         lines.append(
             "| " + " | ".join(cells + [f"{100 * wins:.0f} %", "≤ 1e-4" if p <= 1.001e-4 else f"{p:.2g}"]) + " |"

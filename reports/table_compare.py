@@ -17,10 +17,14 @@ ROUNDED = "frames rounded to 8 bits; the authors' scripts truncate, and so does 
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean on the printed scale. low, high: its interval, or None. n: pairs with a value, of n_total."""
+    """A mean on the printed scale. low, high: its interval, or None. n: pairs with a value, of n_total.
+
+    short: the signature's short form; runs of earlier releases have the metric's name alone.
+    """
 
     metric: str
     signature: str
+    short: str
     value: float
     low: float | None
     high: float | None
@@ -168,7 +172,8 @@ def _metric(column: Column, model: str, run: Run) -> Mapping[str, Any] | None:
 
 def _measured(metric: Mapping[str, Any], column: Column, row: Mapping[str, Any]) -> Measured:
     value, low, high = (None if row[key] is None else row[key] * column.scale for key in ("mean", "ci_low", "ci_high"))
-    return Measured(metric["name"], metric["signature"], value, low, high, row["n"], row["n_total"])
+    short = metric.get("short", metric["name"])
+    return Measured(metric["name"], metric["signature"], short, value, low, high, row["n"], row["n_total"])
 
 
 def _definition(column: Column, metric: Mapping[str, Any] | None) -> str | None:

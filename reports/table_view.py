@@ -109,7 +109,7 @@ def _mean(table: Table, place: int, cell: Cell | None, notes: _Notes) -> Text:
         return Text("")
     measured, digits = cell.measured, _digits(table, place)
     text = f"{number(measured.value, digits)} {interval(measured.low, measured.high, digits)}".rstrip()
-    said = [f"Measured as {measured.metric}."]
+    said = [f"Measured as {measured.short}."]
     if measured.n < measured.n_total:
         said.append(
             f"{measured.n_total - measured.n} of {measured.n_total} pairs have no value and are not in the mean."

@@ -63,6 +63,7 @@ def make(
                 "proxy": proxy,
                 "applies": True,
                 "signature": SIGNATURE.format(name, "0f" * 32),
+                "short": f"{name}|v:1|#c0ffee01",
             }
             for name, family, detector, proxy, _ in chosen
         ],
@@ -217,7 +218,7 @@ def test_drawings_hold_values_notes_and_signatures(tmp_path):
         for piece in ("82.5", "0.0430", "81.5 [73.3, 89.6]", "+1.11", "mean absolute difference per coordinate"):
             assert piece in drawn.replace("\\[", "[").replace("\\]", "]")
         assert "3 of 2083 pairs have no value" in drawn
-        assert "0f" * 32 in drawn
+        assert "0f" * 32 in drawn and "Measured as l1" in drawn and "c0ffee01" in drawn
     assert "<script" not in html([shown])
 
 
