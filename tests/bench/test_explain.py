@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from bench.cli import app
 from bench.config import Config
 from bench.errors import UserError
 from bench.metrics.signature import parse
+
+PAGES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / "docs" / "metric_pages.py")))
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +121,24 @@ def test_the_command(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
         assert said in done.output
     family = runner.invoke(app, ["explain", "aucon-units", "--pairs", "0"])
     assert family.exit_code == 0 and "aucon-au43-geom" in family.output
+
+
+@pytest.mark.parametrize("name", list(explain.pages()))
+def test_the_docs_have_the_same_page(name: str) -> None:
+    page = explain.explain(name)
+    shown = (PAGES.FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert shown.partition(PAGES.HEADING)[0] == PAGES.written(page, {"x": {}}, 1).partition(PAGES.HEADING)[0], (
+        "python docs/metric_pages.py writes them anew"
+    )
+
+
+@pytest.mark.parametrize("name", ["ssim", "psnr", "l1"])
+def test_the_docs_have_the_numbers_that_are_measured(name: str, config: Config) -> None:
+    page = explain.explain(name)
+    found = explain.measure(page.siblings, explain.choose(page.siblings, config), config, 12)
+    rows = re.findall(r"<br>`(.*?)` \| (.*) \|\n", (PAGES.FOLDER / f"{name}.md").read_text(encoding="utf-8"))
+    shown = {short.replace("\\|", "|"): [float(value) for value in values.split(" | ")] for short, values in rows}
+    expected = {line.partition("|")[2]: list(values.values()) for line, values in found.items()}
+    assert shown.keys() == expected.keys()
+    for short, values in shown.items():
+        assert values == pytest.approx(expected[short], rel=0.01)  # printed with three digits
