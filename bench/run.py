@@ -83,6 +83,7 @@ def _work(
             Progress(*columns, TimeRemainingColumn(), console=console) as progress,
         ):
             directory.write_manifest(plan | {"state": "running"})
+            give_back()
             for model in setup.models:
                 task = progress.add_task(model.label, total=len(resolved.pair_list.pairs))
                 start = time.perf_counter()

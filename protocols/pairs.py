@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class FrameRef:
         return f"{self.dataset}/{self.clip}/{self.frame}"
 
     @classmethod
+    @lru_cache(maxsize=4096)  # lists name a frame many times
     def parse(cls, text: str) -> FrameRef:
         """The inverse of ``str``."""
         dataset, _, rest = text.partition("/")
