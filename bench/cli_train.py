@@ -20,9 +20,17 @@ def train(
         str | None,
         typer.Option(help="Folder of clips (CLIP/FRAME.png or CLIP.mp4), or `sample`, which is the default."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps in all; default: 2000.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="published or reduced network; default: reduced on the sample set alone.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="published: the papers' losses and schedule; short: default on the sample set.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimizer steps in all; default: 2000, as published 100 epochs.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Default: 0.001.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Default: 0.001, as published 0.0002.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint whose fitting networks are the start.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes that train together (DDP); default: 1.")] = None,
@@ -37,7 +45,7 @@ def train(
         int | None, typer.Option(help="Stop after so many evaluations without a better one; default: never.")
     ] = None,
 ) -> None:
-    """Train a model (a reduced one, on the sample set, by default); the same command goes on where it stopped."""
+    """Train a model: on the sample set a reduced one, on your clips as its paper; the same command goes on."""
     from bench.training import train
 
     given = {name: value for name, value in locals().items() if name not in ("config", "train") and value is not None}

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from baselines.predictor import default_device
+from baselines.training.clips import identities
 from baselines.training.evaluation import Evaluate, Evaluation
 from baselines.training.loop import train as train_loop
 from baselines.training.settings import TrainSettings
@@ -69,12 +70,17 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
 
 
 def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSettings]:
-    """The settings, checked. Raises UserError in one line, naming the first wrong one and where it stands."""
+    """The settings, checked. Raises UserError in one line, naming the first wrong one and where it stands.
+
+    On data of one's own the papers' training is the default: published size, recipe, schedule and number of steps.
+    """
     found = _read_toml(file) if file else {}
     given = dict(given)
     if protocol := given.pop("protocol", None):
         found["evaluation"] = {**found.get("evaluation", {}), "protocol": protocol}
     values = found | given
+    if values.get("data", "sample") != "sample":
+        values = {"size": "published", "recipe": "published"} | values
     for name in ("model", "out"):
         if name not in values:
             raise UserError(f"--{name} is needed, on the command line or in --config")
@@ -83,6 +89,9 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
         fields = {name: value for name, value in values.items() if name not in Settings.model_fields}
         folder, clips = _data(whole.data)
         chosen = TrainSettings(**{"clips": clips} | fields, data=folder, device=whole.device or str(default_device()))
+        if chosen.recipe == "published" and "steps" not in fields:
+            steps = chosen.published_steps(identities(folder, chosen.clips))
+            chosen = TrainSettings(**chosen.model_dump() | {"steps": steps})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -43,10 +43,7 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
     cache: folder for the decoded frames; they are decoded again when a file's name, size or time has changed.
     Raises ModelError where there is no such clip, or one that cannot be used.
     """
-    found = sorted(root.iterdir(), key=lambda path: path.stem if path.is_file() else path.name) if root.is_dir() else []
-    paths = [path for path in found if path.is_dir() or path.suffix.lower() in VIDEOS]
-    if clips is not None:
-        paths = [path for path in paths if (path.name if path.is_dir() else path.stem) in clips]
+    paths = _paths(root, clips)
     try:
         if cache is None:
             return _decode(paths, root)
@@ -56,6 +53,26 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
             return _cached(name) or _store(name, _decode(paths, root))
     except DataError as error:
         raise ModelError(str(error)) from None
+
+
+def identity(name: str) -> str:
+    """Who is seen in a clip: its name up to the first ``#``, as in VoxCeleb's names."""
+    return name.partition("#")[0]
+
+
+def identities(root: Path, clips: Sequence[str] | None = None) -> int:
+    """How many identities the clips of a folder have by their names; nothing is decoded."""
+    return len({identity(_name(path)) for path in _paths(root, clips)})
+
+
+def _paths(root: Path, clips: Sequence[str] | None) -> list[Path]:
+    found = sorted(root.iterdir(), key=_name) if root.is_dir() else []
+    found = [path for path in found if path.is_dir() or path.suffix.lower() in VIDEOS]
+    return [path for path in found if clips is None or _name(path) in clips]
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.is_file() else path.name
 
 
 def _decode(paths: Sequence[Path], root: Path) -> Frames:

@@ -50,8 +50,9 @@ class TrainingFrames:
         self.frames = torch.from_numpy(found.pixels)
         self.ranges, self.sha256 = found.ranges, found.sha256
         if by_identity:
-            clips_of = Counter(name.partition("#")[0] for name in found.names)
-            self.weights = torch.tensor([1 / clips_of[name.partition("#")[0]] for name in found.names])
+            people = [clips.identity(name) for name in found.names]
+            clips_of = Counter(people)
+            self.weights = torch.tensor([1 / clips_of[person] for person in people])
         else:  # square root: a long clip counts more than a short one, but does not drown it
             self.weights = torch.tensor([math.sqrt(end - start) for start, end in self.ranges])
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from baselines.card import card
 
@@ -29,6 +29,10 @@ STAGES: dict[str, Stages] = {
 }
 # Of the networks as published, from the first step on at the size that they are for.
 PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
+# What the recipe of that name brings unless it is said otherwise: FOMM's schedule, which its successors kept.
+PUBLISHED = {"schedule": "step", "learning_rate": 2e-4, "norm_freeze": 1.0}
+# An epoch of FOMM's configurations draws each identity so often; they and MCNet (appendix C.1) train a hundred.
+REPEATS, EPOCHS = 75, 100
 # Fields that may differ between the parts of one run: they move nothing, or (device) nothing that is promised.
 FREE = {"data", "out", "cache", "save_every", "log_every", "evaluate_every", "patience", "tensorboard", "device"}
 
@@ -43,6 +47,7 @@ class TrainSettings(BaseModel):
     size: the reduced network that a sample checkpoint has, or the one with the published widths.
     stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
+        With the recipe ``published`` the defaults of schedule, learning_rate and norm_freeze are those of `PUBLISHED`.
     recipe: ``short``: helps that a few thousand steps on a few clips need; ``published``: losses, augmentation and
         sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
         equivariance on all of the batch, flips and colours alone, identities drawn alike often.
@@ -87,6 +92,14 @@ class TrainSettings(BaseModel):
     save_every: int = Field(100, ge=1)
     log_every: int = Field(20, ge=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_recipe(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("recipe") != "published":
+            return values
+        tpsm = str(values.get("model", "")).startswith("tpsm")  # 70 and 90 of 100 epochs
+        return {**PUBLISHED, **({"milestones": (0.7, 0.9)} if tpsm else {}), **values}
+
     @field_validator("milestones")
     @classmethod
     def _ascending(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -99,6 +112,11 @@ class TrainSettings(BaseModel):
         if self.stages:
             return self.stages
         return PUBLISHED_STAGES if self.size == "published" else STAGES.get(self.model) or STAGES[card(self.model).of]
+
+    def published_steps(self, identities: int) -> int:
+        """Steps of `EPOCHS` epochs over data of so many identities, each drawn `REPEATS` times an epoch."""
+        pairs = sum(share * batch for _, share, batch in self.plan) * self.accumulate * self.devices
+        return max(1, round(EPOCHS * REPEATS * identities / pairs))
 
     def stage(self, step: int) -> tuple[int, int]:
         """(side, batch size) of step 0 … steps-1."""

@@ -54,9 +54,29 @@ def test_the_command_line_goes_before_the_file(clips: Path, tmp_path: Path) -> N
     assert whole.evaluation == EvaluationSettings(protocol="vox1-crossid", limit=3) and whole.threads == 1
 
 
-def test_defaults_are_those_that_sample_checkpoints_were_made_with(clips: Path, tmp_path: Path) -> None:
-    _, chosen = read(None, {"model": "fomm", "out": tmp_path, "data": str(clips), "device": "cpu"})
-    assert chosen == TrainSettings(model="fomm", data=clips, out=tmp_path)
+def test_defaults_are_those_that_sample_checkpoints_were_made_with(sample_set: Path, tmp_path: Path) -> None:
+    _, chosen = read(None, {"model": "fomm", "out": tmp_path, "device": "cpu"})
+    assert chosen == TrainSettings(model="fomm", data=sample_set, clips=chosen.clips, out=tmp_path)
+    assert (chosen.size, chosen.recipe, chosen.schedule, chosen.steps) == ("reduced", "short", "cosine", 2000)
+
+
+def test_on_data_of_ones_own_the_papers_training_is_the_default(clips: Path, tmp_path: Path) -> None:
+    given = {"model": "fomm", "out": tmp_path, "data": str(clips), "device": "cpu"}
+    _, chosen = read(None, given)
+    assert (chosen.size, chosen.recipe, chosen.schedule, chosen.norm_freeze) == ("published", "published", "step", 1)
+    assert (chosen.learning_rate, chosen.milestones, chosen.plan) == (2e-4, (0.6, 0.9), ((256, 1.0, 4),))
+    assert chosen.steps == 100 * 75 // 4  # one identity
+    assert read(None, given | {"model": "tpsm"})[1].milestones == (0.7, 0.9)
+    assert read(None, given | {"learning_rate": 1e-3})[1].learning_rate == 1e-3
+    assert read(None, given | {"recipe": "short"})[1].schedule == "cosine"
+
+
+def test_an_epoch_draws_identities_not_clips(clips: Path, tmp_path: Path) -> None:
+    for name in ("id1#a#0#9", "id1#b#0#9", "id2#a#0#9"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    given = {"model": "fomm", "out": tmp_path / "out", "data": str(tmp_path / "data"), "device": "cpu"}
+    assert read(None, given)[1].steps == 100 * 75 * 2 // 4
+    assert read(None, given | {"accumulate": 3, "devices": 2})[1].steps == 100 * 75 * 2 // 24
 
 
 @pytest.mark.parametrize(
@@ -109,7 +129,8 @@ def test_the_harness_evaluates_and_may_end_the_training(
 @pytest.mark.slow
 def test_two_processes_take_the_step_of_two_accumulated_batches(clips: Path, tmp_path: Path) -> None:
     pytest.importorskip("lightning_fabric")
-    text = "steps = 1\nstages = [[64, 1.0, 2]]\nbf16 = false\nnorm_freeze = 1.0\nthreads = 1\ndevice = 'cpu'"
+    text = "size = 'reduced'\nrecipe = 'short'\n"
+    text += "steps = 1\nstages = [[64, 1.0, 2]]\nbf16 = false\nnorm_freeze = 1.0\nthreads = 1\ndevice = 'cpu'"
     file = write(tmp_path / "a.toml", text)
     command = [sys.executable, "-m", "bench", "train", "--model", "fomm", "--data", str(clips), "--config", str(file)]
     done = subprocess.run(
