@@ -64,7 +64,7 @@ def reproject(image: Tensor, disparity: Tensor, rotation: Tensor, translation: T
 
 
 class DepthTrainee(FirstOrderTrainee):
-    """DaGAN (Hong et al. 2022) without its adversarial losses.
+    """DaGAN (Hong et al. 2022); see also `adversarial`.
 
     The paper trains the depth network beforehand, on many hours of video, and freezes it. Here it learns at the same
     time from the same pairs, by the same means: the driving frame is made from the source's pixels by depth and camera

@@ -94,7 +94,7 @@ class FirstOrderTrainee(Trainee):
         transform = ThinPlateTransform.random(half, rng).to(driving.device)
         at_source, at_driving, at_copy = self.detect(source, driving, transform.frames(driving[:half]))
         return (
-            self.reconstruction(self.generate(source, at_source, at_driving), driving, rng)
+            self.compare(self.generate(source, at_source, at_driving), driving, rng)
             | self.equivariance(at_driving, at_copy, transform)
             | self.keypoint_terms(at_source, at_driving)
         )

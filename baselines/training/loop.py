@@ -16,6 +16,7 @@ from torch import nn
 from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError
 from baselines.training import norms, storage
+from baselines.training.adversarial import adversary
 from baselines.training.average import Average
 from baselines.training.boards import Board
 from baselines.training.data import Augmentation, TrainingFrames
@@ -75,6 +76,8 @@ class Run:
         torch.manual_seed(settings.seed)
         self.trainee: Trainee = trainee(settings).to(self.device)
         self.optimizer = torch.optim.Adam(self.trainee.networks.parameters(), settings.learning_rate, (0.5, 0.999))
+        self.adversary = adversary(settings, self.device)
+        self.trainee.discriminator = self.adversary.module if self.adversary else None
         self.average = Average(self.trainee.networks, settings.ema) if settings.ema else None
         self.step, self.skipped, self.seconds, self.split = 0, 0, 0.0, 1
         self.rows: list[dict[str, Any]] = []
@@ -91,6 +94,8 @@ class Run:
             if self.average:
                 self.average = Average(self.trainee.networks, settings.ema)
         self.losses = self.processes.wrap(Losses(self.trainee.networks, lambda *a: self.trainee.losses(*a)))
+        if self.adversary:
+            self.adversary.loss = self.processes.wrap(self.adversary.module)
         self.board = Board(settings.out, self.step) if settings.tensorboard and self.leads else None
 
     def advance(self) -> None:
@@ -103,13 +108,17 @@ class Run:
         if frozen and self.step == round(settings.norm_freeze * settings.steps):
             self.recalibrate()
         norms.set_norm_training(self.trainee.networks, not frozen)
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.rate(self.step)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = settings.rate(self.step)
         parts = self.guarded_gradients(side, batch)
         gradients = [nn.utils.clip_grad_norm_(net.parameters(), _CLIP_NORM) for net in self.trainee.networks.values()]
-        finite = math.isfinite(parts["total"]) and all(math.isfinite(norm) for norm in gradients)
-        if self.processes.all(finite):
-            self.optimizer.step()
+        checked = [*parts.values(), *gradients]
+        if self.adversary:
+            checked.append(nn.utils.clip_grad_norm_(self.adversary.module.parameters(), _CLIP_NORM))
+        if self.processes.all(all(math.isfinite(value) for value in checked)):
+            for optimizer in self.optimizers:
+                optimizer.step()
             self.skipped = 0
         else:
             self.skipped += 1
@@ -137,14 +146,25 @@ class Run:
                         f"state is kept in {self.state_file}; smaller `stages` in --config need less"
                     ) from None
             self.split *= 2
-            self.optimizer.zero_grad(set_to_none=True)
+            self.clear_gradients()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             log.warning("out of memory at step %d: batches are now worked on in %d parts", self.step, self.split)
 
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer, self.adversary.optimizer] if self.adversary else [self.optimizer]
+
+    def clear_gradients(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
     def gradients(self, side: int, batch: int) -> dict[str, float]:
-        """Fill the gradients of a step; returns the losses by name, weighted, and their total."""
-        self.optimizer.zero_grad(set_to_none=True)
+        """Fill the gradients of a step; returns the losses by name, weighted, and their total.
+
+        With a discriminator, also its gradients on the same results, and its loss, which is not in the total.
+        """
+        self.clear_gradients()
         sums: dict[str, float] = {}
         count = self.settings.accumulate
         for number in range(count):
@@ -158,7 +178,12 @@ class Run:
                     losses = self.losses(source, driving, rng, self.step / self.settings.steps)
                     total = torch.stack(list(losses.values())).sum()
                     self.processes.backward(total * share)
-                for name, value in (losses | {"total": total}).items():
+                losses |= {"total": total}
+                if self.adversary:
+                    with self.processes.without_exchange(self.adversary.loss, not last):
+                        losses["discriminator"] = self.adversary.loss(*self.trainee.compared)
+                        self.processes.backward(losses["discriminator"] * share)
+                for name, value in losses.items():
                     sums[name] = sums.get(name, 0.0) + float(value.detach()) * share
         return sums
 

@@ -84,7 +84,7 @@ class ScaleTrainee(FirstOrderTrainee):
         at_source = Keypoints(points.value[: len(source)], points.jacobian[: len(source)])
         at_copy = Keypoints(points.value[len(source) :], points.jacobian[len(source) :])
         rectified = self.network.rectify(at_source, squeeze(driving, alpha, beta))
-        parts = self.reconstruction(self.generate(source, at_source, rectified), driving, rng)
+        parts = self.compare(self.generate(source, at_source, rectified), driving, rng)
         if rectified.scale is not None:
             nearer = self.reconstruction(rectified.image, driving, rng)
             parts |= {f"rectified_{name}": value for name, value in nearer.items()}

@@ -52,6 +52,7 @@ class TrainSettings(BaseModel):
         sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
         equivariance on all of the batch, flips and colours alone, identities drawn alike often.
     vgg: weight file of torchvision's VGG-19, the papers' one; None: the VGG-16 of a package.
+    adversarial: train against a discriminator; None: where the model's paper does and the recipe is ``published``.
     accumulate: batches whose gradients are summed up in a step. devices: processes that each take such batches.
     ema: decay of a moving average of the weights, which is then what is exported; 0: none.
     init_from: a checkpoint, or the ``state.pt`` of another run; motion networks whose keys and shapes all agree
@@ -78,6 +79,7 @@ class TrainSettings(BaseModel):
     milestones: tuple[float, ...] = (0.6, 0.9)
     recipe: Literal["short", "published"] = "short"
     vgg: Path | None = None
+    adversarial: bool | None = None
     accumulate: int = Field(1, ge=1)
     devices: int = Field(1, ge=1)
     ema: float = Field(0.0, ge=0, lt=1)

@@ -19,12 +19,16 @@ def identity(run: Run) -> dict[str, Any]:
     """What must agree for a state to be continued."""
     fixed = run.settings.model_dump(mode="json", exclude=FREE)
     files = {name: getattr(run.settings, name) for name in ("init_from", "vgg")}
+    # Without a discriminator a run is what it was before there were any.
+    del fixed["adversarial"]
+    fixed |= {"adversarial": True} if run.adversary else {}
     return fixed | {k: sha256(v) if v else None for k, v in files.items()} | {"data_sha256": run.data.sha256}
 
 
 def state(run: Run) -> dict[str, Any]:
     """Everything that the next step depends on; random numbers are not in it, each step has its own seed."""
-    return {
+    opponent = {"discriminator": run.adversary.state()} if run.adversary else {}
+    return opponent | {
         "networks": run.trainee.networks.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "average": run.average.tensors if run.average else None,
@@ -47,8 +51,8 @@ def restore(run: Run) -> None:
     defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
     if not {"identity", "networks", "optimizer", "step"} <= kept.keys():
         raise ModelError(f"{run.state_file} is no state of a training")
-    before = defaults | kept["identity"]
-    differing = [key for key, value in identity(run).items() if before.get(key) != value]
+    before, now = defaults | kept["identity"], defaults | identity(run)
+    differing = [key for key, value in now.items() if before[key] != value]
     if differing:
         raise ModelError(f"{run.state_file} is of a run with another {', '.join(differing)}; use another folder")
     run.step, run.skipped, run.seconds = kept["step"], kept["skipped"], kept["seconds"]
@@ -57,6 +61,8 @@ def restore(run: Run) -> None:
     run.trainee.set_side(run.settings.stage(max(run.step - 1, 0))[0])
     run.trainee.networks.load_state_dict(kept["networks"])
     run.optimizer.load_state_dict(kept["optimizer"])
+    if run.adversary:
+        run.adversary.load(kept["discriminator"])
     if run.average:
         run.average.load(kept["average"])
 

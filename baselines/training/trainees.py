@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from baselines.card import MODELS, card, merged
 from baselines.predictor import ModelError
+from baselines.training.adversarial import Discriminator
 from baselines.training.reconstruction import Reconstruction
 from baselines.training.settings import TrainSettings
 
@@ -37,12 +38,15 @@ class Trainee(ABC):
     networks: by the names of the official checkpoint's top level.
     config: in the form of the official configuration files, as it is stored in the checkpoint.
     shareable: submodules of `networks` that may start from another model's checkpoint.
+    discriminator: what the results are to deceive, set from outside; no part of `networks`.
     """
 
     networks: nn.ModuleDict
     config: dict[str, Any]
     shareable: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.channels_last
+    discriminator: Discriminator | None = None
+    compared: tuple[Tensor, Tensor]  # the last frames that `compare` saw, for the discriminator to learn from
 
     def __init__(self, settings: TrainSettings):
         if settings.model in MODELS and settings.model not in TRAINEES:
@@ -57,6 +61,14 @@ class Trainee(ABC):
         """Of how many frames of a batch there are deformed copies for the equivariance losses."""
         # Half of them in short trainings: a detector pass over all would cost as much as both of the others.
         return count if self.published else max(1, count // 2)
+
+    def compare(self, generated: Tensor, target: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """Weighted losses of results ``(N, 3, S, S)`` against their targets: reconstruction, and adversarial ones."""
+        parts = self.reconstruction(generated, target, rng)
+        if self.discriminator is None:
+            return parts
+        self.compared = generated.detach(), target
+        return parts | self.discriminator.terms(generated, target)
 
     def to(self, device: torch.device) -> Trainee:
         self.networks.to(device)

@@ -1,4 +1,4 @@
-"""face-vid2vid in training: reconstruction, equivariance, keypoint and deformation priors."""
+"""face-vid2vid in training: reconstruction, adversarial losses, equivariance, keypoint and deformation priors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FV2V_CONFIG: dict[str, Any] = {
 
 
 class VolumeTrainee(Trainee):
-    """face-vid2vid (Wang et al. 2021, Sec. 3.3) without its adversarial and head pose losses.
+    """face-vid2vid (Wang et al. 2021, Sec. 3.3) without its head pose loss; see also `adversarial`.
 
     The paper takes the true head pose from a network trained elsewhere. Without one, rotation, translation and
     expression are told apart by their form and by the deformation prior alone: the angles are what the reconstruction
@@ -109,7 +109,7 @@ class VolumeTrainee(Trainee):
             source, source, driving, transform.frames(driving[:half])
         )
         back = transform.points(at_copy[..., :2])  # of the points as the camera sees them, without depth
-        return self.reconstruction(self.generate(source, at_source, at_driving), driving, rng) | {
+        return self.compare(self.generate(source, at_source, at_driving), driving, rng) | {
             "equivariance": 20 * losses.equivariance_points(at_driving[:half, :, :2], back),
             "keypoint_prior": 10 * losses.keypoint_prior(at_driving),
             "deformation": 5 * losses.deformation_prior(expression),

@@ -1,0 +1,149 @@
+"""Training against a discriminator: the losses as pure functions, and a discriminator that learns along.
+
+LSGAN = Mao et al., ICCV 2017; the hinge form is that of Lim and Ye, "Geometric GAN", 2017, as SPADE takes it (Park et
+al., CVPR 2019); pix2pixHD = Wang et al., CVPR 2018. The functions return unweighted scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.card import MODELS, card
+from baselines.predictor import ModelError
+from baselines.training.discriminators import Judgement, MultiScale, family_discriminator, pix2pix_discriminator
+from baselines.training.losses import mean_absolute
+from baselines.training.settings import TrainSettings
+
+ADVERSARIAL_WEIGHT = 1.0
+MATCHING_WEIGHT = 10.0
+
+
+def least_squares_generator(generated: Tensor) -> Tensor:
+    """Mean (D(generated) - 1)^2 of verdicts of any shape (LSGAN Eq. 9 without its half, as FOMM's family has it)."""
+    return (generated - 1).square().mean()
+
+
+def least_squares_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Mean (D(real) - 1)^2 plus mean D(generated)^2 (LSGAN Eq. 9 without its half)."""
+    return (real - 1).square().mean() + generated.square().mean()
+
+
+def hinge_generator(generated: Tensor) -> Tensor:
+    """-mean D(generated) (hinge form)."""
+    return -generated.mean()
+
+
+def hinge_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Mean max(0, 1 - D(real)) plus mean max(0, 1 + D(generated)) (hinge form)."""
+    return F.relu(1 - real).mean() + F.relu(1 + generated).mean()
+
+
+def feature_matching(real: Sequence[Judgement], generated: Sequence[Judgement]) -> Tensor:
+    """Sum over layers of the mean |D_i(real) - D_i(generated)| (pix2pixHD Eq. 4); nothing flows into the real side."""
+    scales = [
+        torch.stack([mean_absolute(a.detach(), b) for a, b in zip(one.features, other.features, strict=True)]).sum()
+        for one, other in zip(real, generated, strict=True)
+    ]
+    return torch.stack(scales).mean()
+
+
+@dataclass(frozen=True)
+class Form:
+    """Of one paper's adversarial training. default: the recipe ``published`` has it."""
+
+    discriminators: Callable[[], Sequence[nn.Module]]
+    generator: Callable[[Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    default: bool
+
+
+FORMS = {
+    # The paper trains frames of 256 pixels at one scale and those of 512 at two.
+    "fv2v": Form(lambda: [pix2pix_discriminator()], hinge_generator, hinge_discriminator, True),
+    "dagan": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator, True),
+    # `vox-adv` of the authors: a finetuning beyond the paper.
+    "fomm": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator, False),
+}
+
+
+class Discriminator(nn.Module):
+    """A form's networks; called, the loss that they learn by."""
+
+    def __init__(self, form: Form):
+        super().__init__()
+        self.form = form
+        self.networks = MultiScale(form.discriminators())
+
+    def forward(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Unweighted loss of the discriminator on frames ``(N, 3, S, S)`` in [0, 1]; none reaches who made them."""
+        terms = []
+        # Both in one pass, in which spectral norm follows the weights by one step. No norm mixes the frames.
+        for judged in self.networks(torch.cat([real.detach(), generated.detach()])):
+            terms.append(self.form.discriminator(*judged.verdict.split(len(real))))
+        return torch.stack(terms).mean()
+
+    def terms(self, generated: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """Weighted losses of the generator, which leave the discriminator and its norms as they are."""
+        with frozen(self.networks):
+            with torch.no_grad():
+                wanted = self.networks(real)
+            found = self.networks(generated)
+        fooled = torch.stack([self.form.generator(judged.verdict) for judged in found]).mean()
+        return {
+            "adversarial": ADVERSARIAL_WEIGHT * fooled,
+            "feature_matching": MATCHING_WEIGHT * feature_matching(wanted, found),
+        }
+
+
+class Adversary:
+    """A discriminator and its optimizer in a training run: Adam with the generator's rate and betas."""
+
+    def __init__(self, form: Form, rate: float, device: torch.device):
+        self.module = Discriminator(form).to(device)
+        self.loss: nn.Module = self.module  # or what processes make of it
+        self.optimizer = torch.optim.Adam(self.module.parameters(), rate, (0.5, 0.999))
+
+    def state(self) -> dict[str, Any]:
+        return {"networks": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.module.load_state_dict(state["networks"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def form(settings: TrainSettings) -> Form | None:
+    """How `settings.model` is trained against a discriminator; None where it is not.
+
+    A variant is trained as the model that it varies. Raises ModelError where it is asked for and there is no form.
+    """
+    if settings.adversarial is False or (settings.adversarial is None and settings.recipe != "published"):
+        return None
+    name = settings.model
+    found = FORMS.get(name) or FORMS.get(name in MODELS and card(name).of or "")
+    if settings.adversarial and found is None:
+        known = ", ".join(FORMS)
+        raise ModelError(f"adversarial: '{name}' has no adversarial training; {known} and their variants have one")
+    return found if settings.adversarial or (found and found.default) else None
+
+
+def adversary(settings: TrainSettings, device: torch.device) -> Adversary | None:
+    """With weights drawn from the global generator; None, and nothing drawn, without adversarial training."""
+    chosen = form(settings)
+    return Adversary(chosen, settings.learning_rate, device) if chosen else None
+
+
+@contextmanager
+def frozen(networks: nn.Module) -> Iterator[None]:
+    """No gradient reaches the networks' parameters, and their norms keep what they know."""
+    networks.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        networks.train().requires_grad_(True)

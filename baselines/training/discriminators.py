@@ -1,0 +1,85 @@
+"""Patch discriminators: the one of FOMM's family, which DaGAN takes, and pix2pixHD's, which face-vid2vid takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+SLOPE = 0.2
+
+
+class Judgement(NamedTuple):
+    """Of frames ``(N, 3, H, W)`` at one scale.
+
+    verdict: ``(N, 1, h, w)``, unbounded, one number a patch, larger for frames taken for real. features: what each
+    block made, ``(N, C, h, w)``, fine to coarse.
+    """
+
+    verdict: Tensor
+    features: list[Tensor]
+
+
+class PatchDiscriminator(nn.Module):
+    """Blocks one after the other, then a convolution to the verdict."""
+
+    def __init__(self, blocks: Sequence[nn.Module], head: nn.Module):
+        super().__init__()
+        self.blocks, self.head = nn.ModuleList(blocks), head
+
+    def forward(self, frames: Tensor) -> Judgement:
+        features = []
+        for block in self.blocks:
+            frames = block(frames)
+            features.append(frames)
+        return Judgement(self.head(frames), features)
+
+
+def family_discriminator() -> PatchDiscriminator:
+    """The discriminator of FOMM's code family (Siarohin et al. 2019, after Monkey-Net, CVPR 2019); DaGAN has it too.
+
+    Four blocks of a 4x4 convolution without padding, instance norm (not in the first), leaky ReLU and 2x2 average
+    pooling (not in the last), 32 to 256 channels; spectral norm on every convolution. It sees the frame alone, in
+    [0, 1]: no maps of keypoints beside it, as Monkey-Net's had. The smallest side is 61; 256 give 26 x 26 patches.
+    """
+    widths, blocks = (3, 32, 64, 128, 256), []
+    for number, (before, after) in enumerate(zip(widths, widths[1:])):
+        layers: list[nn.Module] = [spectral_norm(nn.Conv2d(before, after, 4))]
+        layers += [nn.InstanceNorm2d(after, affine=True)] if number else []
+        layers += [nn.LeakyReLU(SLOPE)]
+        layers += [nn.AvgPool2d(2)] if after != widths[-1] else []
+        blocks.append(nn.Sequential(*layers))
+    return PatchDiscriminator(blocks, spectral_norm(nn.Conv2d(widths[-1], 1, 1)))
+
+
+def pix2pix_discriminator() -> PatchDiscriminator:
+    """The patch discriminator of pix2pixHD (Wang et al., CVPR 2018) with SPADE's norms (Park et al., CVPR 2019).
+
+    4x4 convolutions of 64, 128, 256 and 512 channels, each halving the sides but the last, padded by 2; leaky ReLU;
+    spectral and instance norm in all but the first and the verdict's. Frames in [0, 1].
+    """
+    widths, blocks = (3, 64, 128, 256, 512), []
+    for number, (before, after) in enumerate(zip(widths, widths[1:])):
+        conv = nn.Conv2d(before, after, 4, stride=1 if after == widths[-1] else 2, padding=2)
+        layers = [spectral_norm(conv), nn.InstanceNorm2d(after)] if number else [conv]
+        blocks.append(nn.Sequential(*layers, nn.LeakyReLU(SLOPE)))
+    return PatchDiscriminator(blocks, nn.Conv2d(widths[-1], 1, 4, padding=2))
+
+
+class MultiScale(nn.Module):
+    """Discriminators with weights of their own, each for frames of half the side of the one before (pix2pixHD)."""
+
+    def __init__(self, discriminators: Sequence[PatchDiscriminator]):
+        super().__init__()
+        self.discriminators = nn.ModuleList(discriminators)
+
+    def forward(self, frames: Tensor) -> list[Judgement]:
+        judged = []
+        for number, discriminator in enumerate(self.discriminators):
+            if number:
+                frames = F.avg_pool2d(frames, 3, stride=2, padding=1, count_include_pad=False)
+            judged.append(discriminator(frames))
+        return judged
