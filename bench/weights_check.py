@@ -19,7 +19,7 @@ from baselines.card import Card, card
 from baselines.checkpoints import Checkpoint, load_flat, looks_like
 from baselines.predictor import ModelError
 from baselines.registry import network_class
-from bench.detectors import openface
+from bench.detectors import arcface, openface
 from bench.errors import UserError
 from bench.weights import WeightFile
 
@@ -33,8 +33,8 @@ def verify(file: WeightFile, path: Path) -> str:
         return f"sha256 {found[:12]}… as stated"
     if file.models:
         return _model(file, path)
-    if file.id == "openface":
-        return _openface(path)
+    if file.id in ("openface", "arcface"):
+        return _identity(file.id, path)
     if file.id == "syncnet":
         from bench.detectors import syncnet
 
@@ -90,15 +90,20 @@ def _companion(about: Card, network: str, path: Path) -> str:
     return f"holds {network} of {about.title}; no checksum is known"
 
 
-def _openface(path: Path) -> str:
+def _identity(which: str, path: Path) -> str:
+    """Put zeros through the network that the file fills."""
+    title = {"openface": "OpenFace nn4.small2", "arcface": "an ArcFace network"}[which]
     try:
-        code, _ = openface.embed(openface.read(path), torch.zeros(1, 3, openface.SIDE, openface.SIDE))
+        if which == "openface":
+            code, _ = openface.embed(openface.read(path), torch.zeros(1, 3, openface.SIDE, openface.SIDE))
+        else:
+            code = arcface.embed(arcface.read(path), torch.zeros(1, 3, arcface.SIDE, arcface.SIDE))
     except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} does not hold the weights of OpenFace nn4.small2: {reason}") from None
+        raise UserError(f"{path} does not hold the weights of {title}: {reason}") from None
     if not torch.isfinite(code).all():
         raise UserError(f"{path}: its network gives no finite numbers")
-    return "holds the weights of OpenFace nn4.small2; no checksum is known"
+    return f"holds the weights of {title}; no checksum is known"
 
 
 def _opens(path: Path, name: str) -> str:

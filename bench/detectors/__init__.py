@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.detectors import face_alignment_2d, lpips_backbone, openface, pyfeat
+from bench.detectors import arcface, face_alignment_2d, lpips_backbone, openface, pyfeat
 from bench.detectors.base import Detection, Detector
 from bench.detectors.cache import cached
 from bench.detectors.dlib68 import Dlib68
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Availability", "Choice", "Detection", "Detector", "available", "choose"]
 
 Policy = Literal["paper", "embedded", "auto"]
-KINDS = ("landmarks", "identity", "headpose", "action_units")
+KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units")
+UNREPLACED = ("arcface",)  # nothing that is embedded stands in for these, and nobody needs them but who asks for them
 PERCEPTUAL = "perceptual"
 LPIPS = {"alex": ("lpips-alex", "lpips-alex-unscaled"), "vgg": ("lpips-vgg",)}
 
@@ -71,6 +72,7 @@ def available(weights: Path | None) -> list[Availability]:
     return [
         Availability("landmarks", "face-alignment", tuple(face_alignment_2d.missing(weights))),
         Availability("identity", "openface", tuple(openface.missing(weights))),
+        Availability("arcface", "arcface", tuple(arcface.missing(weights))),
         Availability("headpose", "py-feat", feat),
         Availability("action_units", "py-feat", feat),
         *(Availability(PERCEPTUAL, f"lpips-{net}", tuple(lpips_backbone.missing(net, weights))) for net in LPIPS),
@@ -101,6 +103,7 @@ def choose(
     if policy not in ("paper", "embedded", "auto"):
         raise UserError(f"--detectors {policy}: choose one of paper, embedded, auto")
     wanted = [state for state in available(weights) if kinds is None or state.kind in kinds]
+    wanted = [state for state in wanted if not (state.kind in UNREPLACED and (state.missing or policy == "embedded"))]
     lacking = {state.name: state.missing for state in wanted if state.missing}
     if policy == "paper" and lacking:
         listed = "; ".join(f"{name}: {', '.join(reasons)}" for name, reasons in lacking.items())
@@ -153,9 +156,12 @@ class _Makers:
 
     def paper(self, kind: str) -> Detector:
         if kind == "landmarks":
-            return face_alignment_2d.FaceAlignment2D(self._weights, self._device)
+            return self._once("face-alignment", lambda: face_alignment_2d.FaceAlignment2D(self._weights, self._device))
         if kind == "identity":
             return openface.OpenFace(self._weights, device=self._device)
+        if kind == "arcface":
+            landmarks = (self.embedded if face_alignment_2d.missing(self._weights) else self.paper)("landmarks")
+            return arcface.ArcFace(landmarks, self._weights, device=self._device)
         base = self._once("py-feat", lambda: pyfeat.PyFeat(self._device))
         return pyfeat.PyFeatHeadPose(base) if kind == "headpose" else pyfeat.PyFeatActionUnits(base)
 

@@ -29,7 +29,8 @@ class Detector(ABC):
     """Turns frames into numbers. A frame's result never depends on the other frames of the call.
 
     kind: "landmarks" ``(68, 2)``: x and y in pixels of the frame brought to a width of 256;
-        "identity" ``(128,)``; "headpose" ``(3,)``: pitch, yaw, roll in degrees; "action_units" ``(K,)`` in [0, 1].
+        "identity" ``(128,)``; "arcface" ``(512,)``; "headpose" ``(3,)``: pitch, yaw, roll in degrees;
+        "action_units" ``(K,)`` in [0, 1].
     name: short name, the same that `Definition.detector_name` asks for.
     proxy: True for an embedded detector that stands in for a paper's own.
     shape: shape of one frame's values.

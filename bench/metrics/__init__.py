@@ -55,7 +55,7 @@ def kinds(names: Sequence[str]) -> set[str]:
     """The kinds of detectors that families or definitions need, "perceptual" for LPIPS; UserError for unknown names."""
     for name in names:
         check_name(name)
-    wanted = [d for d in DEFINITIONS.values() if {d.name, d.family} & set(names)]
+    wanted = [d for d in DEFINITIONS.values() if d.name in names or (d.family in names and d.name not in ON_REQUEST)]
     return {"perceptual" if d.family == "lpips" else d.detector for d in wanted if d.detector or d.family == "lpips"}
 
 

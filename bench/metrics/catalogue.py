@@ -108,7 +108,7 @@ FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(definition.family for definition
 # Those below are computed only when asked for by their own names, or by a family that no protocol asks for.
 ON_REQUEST = frozenset(
     {"ssim-skimage", "akd-norm", "akd-euclid-norm", "akd-euclid-dlib", "akd-norm-dlib", "akd-euclid-norm-dlib"}
-    | {"aed-euclid-dlib", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
+    | {"aed-euclid-dlib", "aed-arcface", "aed-euclid-arcface", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
 )
 COMPANIONS = {"akd": ("mkr",)}
 # What the authors' scripts computed, as far as this project has their detectors, else its stand-ins.

@@ -55,12 +55,12 @@ def _landmarks(detector: str, suffix: str) -> list[Definition]:
     ]  # fmt: skip
 
 
-def _identity(detector: str, suffix: str) -> list[Definition]:
-    make = partial(_detected, kind="identity", detector=detector, against="source", proxy=bool(suffix))
-    of = "dlib's embeddings of the aligned face; a stand-in" if suffix else "OpenFace embeddings"
+def _identity(detector: str, suffix: str, of: str, kind: str = "identity") -> list[Definition]:
+    proxy = "stand-in" in of
+    make = partial(_detected, kind=kind, detector=detector, against="source", proxy=proxy)
     return [
         make(f"aed{suffix}", "aed", "", {"distance": "squared-l2"}, aed.aed,
-             f"squared L2 distance, as printed in papers, of {of}"),
+             f"squared L2 distance, {'' if kind == 'arcface' else 'as printed in papers, '}of {of}"),
         make(f"aed-euclid{suffix}", "aed", "", {"distance": "l2"}, aed.aed_euclid, f"L2 distance of {of}"),
         make(f"csim{suffix}", "csim", "", {"similarity": "cosine"}, aed.csim, f"cosine similarity of {of}",
              higher=True),
@@ -108,8 +108,9 @@ def _pose(detector: str, suffix: str) -> list[Definition]:
 DETECTED = [
     *_landmarks("face-alignment", ""),
     *_landmarks("dlib68", "-dlib"),
-    *_identity("openface", ""),
-    *_identity("dlib-identity", "-dlib"),
+    *_identity("openface", "", "OpenFace embeddings"),
+    *_identity("dlib-identity", "-dlib", "dlib's embeddings of the aligned face; a stand-in"),
+    *_identity("arcface", "-arcface", "ArcFace embeddings of the aligned face", kind="arcface"),
     *_units("py-feat", "", pyfeat.UNITS),
     *_units("geometric-aus", "-geom", tuple(geometric_aus.UNITS)),
     *_pose("py-feat", ""),

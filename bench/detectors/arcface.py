@@ -1,0 +1,120 @@
+"""The identity embedding of CSIM: ArcFace (Deng et al., CVPR 2019), its residual network written here.
+
+It reads ``backbone.pth`` as insightface publishes it for PyTorch (18, 34, 50, 100 or 200 layers, told by the keys). The
+face is aligned by five points, taken here from the run's 68 landmarks, to a picture of 112 x 112.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from skimage.transform import estimate_transform
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench.detectors.base import DerivedDetector, Detection, Detector
+from bench.detectors.weights import find_file, load, short_hash
+from bench.errors import UserError
+
+FILE = "backbone.pth"
+SIDE, WIDTH = 112, 256
+EPS = 1e-5
+# Where eyes, nose and corners of the mouth lie in the pictures that the networks were trained on.
+TEMPLATE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+
+
+class ArcFace(DerivedDetector):
+    """512-d embedding of length 1 of the aligned face; base: a detector of 68 landmarks."""
+
+    kind, name, proxy, shape = "arcface", "arcface", False, (512,)
+
+    def __init__(self, base: Detector, weights: Path | None, *, device: str = "cpu") -> None:
+        super().__init__(base)
+        file = find_file(FILE, weights)
+        if file is None:
+            raise UserError(f"{self.name}: {missing(weights)[0]}")
+        self.file, self.device = file, device
+
+    @cached_property
+    def _state(self) -> dict[str, Tensor]:
+        return read(self.file, self.device)
+
+    @property
+    def signature(self) -> str:
+        settings = f"align:5-of-68;size:{SIDE};colour:rgb"
+        return f"{self.name};v:1;weights:{short_hash(self.file)};{settings};on:({self.base.signature})"
+
+    def derive(self, values: np.ndarray, frame: np.ndarray) -> Detection:
+        face = align(frame, values * (frame.shape[1] / WIDTH))
+        image = torch.from_numpy(face).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        with torch.inference_mode():
+            code = embed(self._state, image)[0].double()
+        return Detection((code / code.norm()).cpu().numpy())
+
+
+def align(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The face, uint8 RGB ``(112, 112, 3)``; landmarks: ``(68, 2)`` in pixels of the frame, uint8 RGB ``(H, W, 3)``.
+
+    The similarity that brings the points nearest to `TEMPLATE` (Umeyama, IEEE TPAMI 13(4), 1991), bilinear, black
+    outside of the frame.
+    """
+    transform = estimate_transform("similarity", five_points(landmarks), TEMPLATE)
+    return cv2.warpAffine(np.ascontiguousarray(frame), transform.params[:2], (SIDE, SIDE))
+
+
+def five_points(landmarks: np.ndarray) -> np.ndarray:
+    """Centres of the eyes, tip of the nose, corners of the mouth, ``(5, 2)``, of 68 landmarks."""
+    eyes = [landmarks[36:42].mean(0), landmarks[42:48].mean(0)]
+    return np.stack([*eyes, landmarks[30], landmarks[48], landmarks[54]])
+
+
+def embed(state: dict[str, Tensor], images: Tensor) -> Tensor:
+    """Embeddings ``(N, 512)``, of any length, of RGB faces ``(N, 3, 112, 112)`` in [-1, 1]."""
+    x = F.conv2d(images, state["conv1.weight"], padding=1)
+    x = F.prelu(_normalise(state, "bn1", x), state["prelu.weight"])
+    for key in blocks(state):
+        x = _block(state, key, x)
+    x = F.linear(_normalise(state, "bn2", x).flatten(1), state["fc.weight"], state["fc.bias"])
+    return _normalise(state, "features", x)
+
+
+def blocks(state: dict[str, Tensor]) -> list[str]:
+    """The residual blocks that a state dict holds, in order, such as ``layer1.0``."""
+    found = {match[0]: (int(match[1]), int(match[2])) for key in state if (match := re.match(r"layer(\d)\.(\d+)", key))}
+    return sorted(found, key=found.__getitem__)
+
+
+def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """The state dict of the weight file. Raises UserError for a file that is not it."""
+    state = load(file, device)
+    if "features.running_mean" not in state or not blocks(state):
+        raise UserError(f"{file} does not hold the weights of an ArcFace network")
+    return state
+
+
+def missing(weights: Path | None) -> list[str]:
+    """What keeps this detector from working, in words."""
+    return [] if find_file(FILE, weights) else [f"{FILE} is not on this machine"]
+
+
+def _block(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
+    """Normalise, convolve, normalise, PReLU, convolve, normalise, beside a shortcut; a layer's first block halves."""
+    stride = 2 if f"{key}.downsample.0.weight" in state else 1
+    inner = F.conv2d(_normalise(state, f"{key}.bn1", x), state[f"{key}.conv1.weight"], padding=1)
+    inner = F.prelu(_normalise(state, f"{key}.bn2", inner), state[f"{key}.prelu.weight"])
+    inner = _normalise(state, f"{key}.bn3", F.conv2d(inner, state[f"{key}.conv2.weight"], stride=stride, padding=1))
+    if stride == 2:
+        x = _normalise(state, f"{key}.downsample.1", F.conv2d(x, state[f"{key}.downsample.0.weight"], stride=2))
+    return inner + x
+
+
+def _normalise(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
+    mean, variance, gain, bias = (state[f"{key}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+    return F.batch_norm(x, mean, variance, gain, bias, eps=EPS)
