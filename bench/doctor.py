@@ -93,7 +93,7 @@ def _packages(weights: Path | None) -> list[Row]:
 def _detectors(weights: Path | None) -> list[Row]:
     rows = []
     for file in published(weights):
-        if file.models or not file.read:
+        if file.models:
             continue
         source, place = f"{file.source} ({file.licence}); {_way(file)}", file.place
         if file.kind == "file":

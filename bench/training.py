@@ -20,8 +20,10 @@ from baselines.training.clips import identities
 from baselines.training.evaluation import Evaluate, Evaluation
 from baselines.training.loop import train as train_loop
 from baselines.training.settings import TrainSettings
+from baselines.training.vgg import VGG19, VggFeatures
 from bench import config as locations
 from bench.config import cache_folder
+from bench.detectors.weights import find_file
 from bench.errors import UserError
 from protocols import sample_set
 
@@ -65,6 +67,7 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
     if whole.threads:
         torch.set_num_threads(whole.threads)
+    logging.info("perceptual loss: %s", f"VGG-19, {chosen.vgg}" if chosen.vgg else VggFeatures.name)
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)
 
@@ -72,7 +75,8 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
 def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSettings]:
     """The settings, checked. Raises UserError in one line, naming the first wrong one and where it stands.
 
-    On data of one's own the papers' training is the default: published size, recipe, schedule and number of steps.
+    On data of one's own the papers' training is the default: published size, recipe, schedule and number of steps, and
+    their VGG-19 where it is on this machine. On the sample set all is as the sample checkpoints were made, everywhere.
     """
     found = _read_toml(file) if file else {}
     given = dict(given)
@@ -80,7 +84,7 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
         found["evaluation"] = {**found.get("evaluation", {}), "protocol": protocol}
     values = found | given
     if values.get("data", "sample") != "sample":
-        values = {"size": "published", "recipe": "published"} | values
+        values = {"size": "published", "recipe": "published"} | _vgg19() | values
     for name in ("model", "out"):
         if name not in values:
             raise UserError(f"--{name} is needed, on the command line or in --config")
@@ -101,6 +105,12 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
     if chosen.patience and not chosen.evaluate_every:
         raise UserError("patience: needs evaluate_every")
     return whole, chosen
+
+
+def _vgg19() -> dict[str, Path]:
+    """The papers' VGG-19, where it is on this machine."""
+    file = find_file(VGG19, locations.load().weights)
+    return {"vgg": file} if file else {}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class WeightFile:
     megabytes, at_least_mb: size in 10^6 bytes, or what its networks' tensors need; None where not known.
     sha256: hex digits, all 64 or the first ones that its publisher states; empty where not known.
     address: plain public address; hub: repository on the Hugging Face hub; package: registry package that holds it;
-    person: without any of them, what a person does. read: whether anything here opens it.
+    person: without any of them, what a person does.
     place: where it belongs, a path as soon as a weights folder is given. found: where it lies, or None.
     problem: why it cannot be said which file is meant, in words; else empty.
     """
@@ -53,7 +53,6 @@ class WeightFile:
     hub: str = ""
     package: str = ""
     person: str = ""
-    read: bool = True
     place: str = ""
     found: Path | None = None
     problem: str = ""

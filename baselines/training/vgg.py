@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from baselines.checkpoints import load_flat
 from baselines.predictor import ModelError
 
+VGG19 = "vgg19-dcbb9e9d.pth"  # torchvision's file
 _FILE = "weights/vST0.0/vgg_shift_tolerant.pth"
 # Convolutions of each slice by their index in the file; a slice ends at relu1_2, relu2_2, relu3_3, relu4_3, relu5_3.
 _SLICES = ((0, 2), (6, 8), (12, 14, 16), (20, 22, 24), (28, 30, 32))
@@ -73,7 +74,7 @@ class VggFeatures(nn.Module):
 class Vgg19Features(nn.Module):
     """The same of torchvision's VGG-19, ``relu1_1`` to ``relu5_1``, as FOMM and its successors take it.
 
-    Raises ModelError where the file is not its state dict (``vgg19-dcbb9e9d.pth``).
+    Raises ModelError where the file is not its state dict (`VGG19`).
     """
 
     name = "VGG-19 of torchvision"

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from baselines.training import loop
 from baselines.training.settings import TrainSettings
+from baselines.training.vgg import VGG19
 from bench.errors import UserError
 from bench.training import EvaluationSettings, evaluator, read
 
@@ -69,6 +70,17 @@ def test_on_data_of_ones_own_the_papers_training_is_the_default(clips: Path, tmp
     assert read(None, given | {"model": "tpsm"})[1].milestones == (0.7, 0.9)
     assert read(None, given | {"learning_rate": 1e-3})[1].learning_rate == 1e-3
     assert read(None, given | {"recipe": "short"})[1].schedule == "cosine"
+
+
+def test_the_papers_vgg_is_taken_where_it_is(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("TALKING_HEAD_BENCH_WEIGHTS", str(tmp_path))
+    given = {"model": "fomm", "out": tmp_path / "out", "data": str(clips), "device": "cpu"}
+    assert read(None, given)[1].vgg is None
+    (tmp_path / VGG19).touch()
+    assert read(None, given)[1].vgg == tmp_path / VGG19
+    assert read(None, given | {"vgg": tmp_path / "other.pth"})[1].vgg == tmp_path / "other.pth"
+    assert read(None, given | {"data": "sample"})[1].vgg is None
 
 
 def test_an_epoch_draws_identities_not_clips(clips: Path, tmp_path: Path) -> None:
