@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,7 @@ app.command()(train)
 app.command()(export_weights)
 console = Console()
 errors = Console(stderr=True)
+LONGEST = 5000  # characters of a message; what a file holds may be in it
 
 Data = Annotated[
     list[str] | None,
@@ -213,13 +215,15 @@ def main() -> None:
     except (UserError, DataError, ModelError) as error:
         _stop(f"error: {error}", 2)
     except (OSError, Stopped) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # no state of the machine mends that
+            _stop(f"error: {error.filename}: {error.strerror}", 2)
         _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1)
 
 
 def _stop(message: str, code: int) -> None:
     from bench.errors import one_line
 
-    errors.print(escape(one_line(message)), style="bold red", soft_wrap=True)
+    errors.print(escape(one_line(message[:LONGEST])), style="bold red", soft_wrap=True)
     sys.exit(code)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from bench.errors import UserError
+from protocols import files
 
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
@@ -77,7 +78,7 @@ def _read(file: Path) -> dict[str, dict[str, str]]:
     if not file.exists():
         return {}
     try:
-        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = tomllib.loads(files.text(file))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"{file}: cannot be read as TOML: {error}") from None
     unknown = sorted(set(settings) - {"data", "weights"})

@@ -17,6 +17,7 @@ from bench import finished
 from bench.errors import UserError
 from bench.rundir import replace
 from bench.tolerances import default_tolerance
+from protocols import files
 
 DIGITS = 6  # significant ones; both sides of a comparison are rounded alike
 FORMAT = "talking-head-bench drift reference 1"
@@ -94,7 +95,7 @@ class Record(Strict):
     def read(cls, file: Path) -> Record:
         """Raises UserError if the file is not a reference."""
         try:
-            record = cls.model_validate_json(file.read_text(encoding="utf-8"))
+            record = cls.model_validate_json(files.text(file))
         except OSError as error:
             raise UserError(f"{file}: {error.strerror or error}") from None
         except UnicodeDecodeError:

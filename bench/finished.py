@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import UserError
+from protocols import files
 
 SEAL = "sha256"
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -54,7 +55,7 @@ def read(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 def check_summary(path: Path, manifest: Mapping[str, Any]) -> None:
     """Raise UserError where ``summary.json`` is missing, torn or changed."""
     try:
-        content = (path / "summary.json").read_bytes()
+        content = files.content(path / "summary.json")
     except OSError as error:
         raise UserError(f"{path}: summary.json cannot be read ({error.strerror or error})") from None
     if hashlib.sha256(content).hexdigest() != manifest.get("summary_sha256", hashlib.sha256(content).hexdigest()):

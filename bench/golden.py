@@ -16,6 +16,7 @@ from torch import Tensor
 
 from baselines.golden import Case
 from bench.errors import UserError
+from protocols import files
 
 # The official code's own float32 is up to 1.5e-4 from its float64 in a prediction.
 WORST = 5e-4
@@ -52,7 +53,7 @@ def read(folder: Path) -> Case:
         if not (folder / name).is_file():
             raise UserError(f"{folder}: no golden folder, {name} is missing")
     try:
-        spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+        spec = json.loads(files.text(folder / "spec.json"))
         missing = [key for key in ("model", "seed", "networks", "config") if key not in spec]
     except (ValueError, TypeError, OSError, RecursionError) as error:
         raise UserError(f"{folder}/spec.json: {error}") from None

@@ -20,7 +20,7 @@ from bench.animate_input import fit, open_driving, read_source
 from bench.config import cache_folder
 from bench.errors import UserError
 from bench.inspect import inspect
-from protocols import sample_set
+from protocols import files, sample_set
 from protocols.augment import augment
 from protocols.images import centre_square, read_rgb
 from protocols.pairs import FrameRef
@@ -79,7 +79,7 @@ def inspect_run(
     The page goes to ``<run>/inspect`` unless `out` says where; returns its path. Raises UserError or ModelError.
     """
     try:
-        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads(files.text(run / "manifest.json"))
         known = {model["name"]: model for model in manifest["models"] if model.get("parameters")}
     except (OSError, ValueError, LookupError, TypeError):
         raise UserError(f"--run {run}: no folder of a run") from None

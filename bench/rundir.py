@@ -22,14 +22,20 @@ from PIL import Image
 
 from bench import finished
 from bench.errors import Stopped, UserError
+from protocols import files
 
 SCHEMA = 1
+LARGEST = 1 << 40  # bytes of a table
 _HASH = 16  # hex digits of a shard's SHA-256 in its name
 
 
 def safe_name(label: str) -> str:
-    """A label as a folder name: other characters than letters, digits and ``._+-`` become ``_``."""
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", label).lstrip(".") or "_"
+    """A label as a folder name: other characters than letters, digits and ``._+-`` become ``_``.
+
+    A long one (``cmd:...``) is cut; a hash keeps it apart from others that begin alike.
+    """
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", label).lstrip(".") or "_"
+    return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(label.encode()).hexdigest()[:16]}"
 
 
 class RunDirectory:
@@ -96,7 +102,7 @@ class RunDirectory:
         if not file.exists():
             return None
         try:
-            manifest = json.loads(file.read_text(encoding="utf-8"))
+            manifest = json.loads(files.text(file))
         except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{file} is not a readable manifest: {error}") from None
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
@@ -146,7 +152,7 @@ class RunDirectory:
     def samples(self, manifest: dict[str, Any]) -> pd.DataFrame | None:
         """``samples.parquet``, or None where it is missing or not what the manifest of the finished run says."""
         try:
-            content = (self.path / "samples.parquet").read_bytes()
+            content = files.content(self.path / "samples.parquet", LARGEST)
             found = hashlib.sha256(content).hexdigest()
             if found != manifest.get("samples_sha256", found):  # an older run does not tell
                 return None
@@ -170,6 +176,7 @@ class RunDirectory:
 
 def replace(file: Path, content: bytes) -> None:
     """Write a file under another name, flush it to disk, then give it its name, and flush that too."""
+    file = files.place(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:

@@ -24,6 +24,7 @@ from protocols import catalogue
 from protocols.resolve import Resolved, resolve
 
 BOUNDS = ("copy-source", "copy-target")
+ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
 # Pairs at a time. On a CPU the networks take them one by one anyway; a batch is then what an interruption costs.
 BATCH = {"cpu": 4, "cuda": 16}
 
@@ -137,6 +138,8 @@ def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch
         specs += [(bound, bound) for bound in BOUNDS if bound not in {spec for _, spec in specs}]
     folders = [safe_name(label) for label, _ in specs]
     for folder in folders:
+        if folder in ROLES:
+            raise UserError(f"a model cannot be called {folder}: a run keeps other pictures under this name")
         if folders.count(folder) > 1:
             raise UserError(f"two models would be called {folder}; name them apart with LABEL=SPEC")
     models = []

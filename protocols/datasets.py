@@ -29,7 +29,7 @@ class Dataset:
     def __init__(self, name: str, root: Path):
         self.name = name
         self.root = root
-        self._real_root = root.resolve()
+        self._real_root = Path(os.path.realpath(root))  # `resolve` raises for links in a circle
 
     def check(self) -> None:
         """Raises DataError, saying what was expected, where the root does not hold this layout."""
@@ -62,7 +62,7 @@ class Dataset:
         folder = self.folder(ref.clip)
         candidates = [folder / f"{ref.frame}{suffix}" for suffix in SUFFIXES]
         file = next((file for file in candidates if file.is_file()), candidates[0])
-        if not file.resolve().is_relative_to(self._real_root):
+        if not Path(os.path.realpath(file)).is_relative_to(self._real_root):
             raise DataError(f"{ref}: a link leads out of {self.root}; give the folder it leads to as the data root")
         return file
 
@@ -174,4 +174,4 @@ def _folders(folder: Path) -> list[str]:
 
 def natural(name: str) -> list[tuple[int, str]]:
     """Sort key by which ``f_9`` stands before ``f_10``."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -56,11 +56,11 @@ def lasting_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
 
 def _ranked(rule: str, names: Iterable[str], *purpose: object) -> list[str]:
     """`names` by the hash of rule, purpose and name."""
-    start = hashlib.sha256("\0".join(map(str, (rule, *purpose, ""))).encode())
+    start = hashlib.sha256("\0".join(map(str, (rule, *purpose, ""))).encode(errors="surrogateescape"))
 
     def rank(name: str) -> bytes:
         digest = start.copy()
-        digest.update(name.encode())
+        digest.update(name.encode(errors="surrogateescape"))  # a file name may be any bytes
         return digest.digest()
 
     return sorted(names, key=rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from threading import Lock
 
 import numpy as np
 
+from protocols import files
 from protocols.datasets import LAYOUTS, SUFFIXES, Dataset
 from protocols.errors import DataError
 from protocols.pairs import FrameRef
@@ -75,7 +77,7 @@ class VideoFolder(Dataset):
 
     def _file(self, clip: str) -> Path:
         file = self.root / clip
-        if not file.resolve().is_relative_to(self._real_root):
+        if not Path(os.path.realpath(file)).is_relative_to(self._real_root):
             raise DataError(f"{self.name}/{clip}: leads out of {self.root}")
         return file
 
@@ -109,14 +111,15 @@ def _is_video(clip: str) -> bool:
 
 
 def _number(ref: FrameRef) -> int:
-    return int(ref.frame) if ref.frame.isascii() and ref.frame.isdigit() else -1
+    name = ref.frame
+    return int(name) if name.isascii() and name.isdigit() and len(name) < 19 else -1
 
 
 def _read_identities(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     try:
-        rows = [row for row in csv.reader(file.read_text(encoding="utf-8-sig").splitlines()) if row]
+        rows = [row for row in csv.reader(files.text(file, "utf-8-sig").splitlines()) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file}: cannot be read ({error})") from None
     for number, row in enumerate(rows, start=1):

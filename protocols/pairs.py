@@ -15,12 +15,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from protocols import files
 from protocols.errors import DataError
 
 FORMAT = "talking-head-bench pairs 1"
 COLUMNS = ("id", "source", "driving", "target", "anchor", "source_identity", "driving_identity", "alpha", "beta")
 WHOLE_CLIP = "*"
-_SAFE_ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
+LARGEST_FACTOR = 10.0  # of the augmentation; the paper's are between 0.7 and 1.3
+_SAFE_ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{,199}")
+_LONGEST = 250  # characters of a name; file systems have room for 255 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class FrameRef:
 
     dataset: ``vox1``. clip: ``test/id10280#NXj...mp4``; its parts are folder names. frame: file name without suffix
     (``0000013``), or the frame's number in a video, or ``*`` for the whole clip in a list that is not expanded yet.
-    Raises DataError for names that could lead out of a data root (``..``, absolute paths, backslashes).
+    Raises DataError for names that could lead out of a data root (``..``, absolute paths, backslashes), and for those
+    that no file can have.
     """
 
     dataset: str
@@ -39,8 +43,13 @@ class FrameRef:
     def __post_init__(self) -> None:
         for part in (self.dataset, *self.clip.split("/"), self.frame):
             if part in ("", ".", "..") or "/" in part or "\\" in part or not part.isprintable():
-                name = f"{self.dataset}/{self.clip}/{self.frame}"
-                raise DataError(f"{name if name.isprintable() else repr(name)}: not a name of a frame ({part!r} in it)")
+                name = f"{self.dataset}/{self.clip}/{self.frame}"[:_LONGEST]
+                shown = name if name.isprintable() else repr(name)
+                raise DataError(f"{shown}: not a name of a frame ({part[:_LONGEST]!r} in it)")
+            if len(part) > _LONGEST:
+                raise DataError(f"{part[:40]}...: a name of {len(part)} characters, more than {_LONGEST}")
+        if len(self.clip) > 8 * _LONGEST:
+            raise DataError(f"{self.clip[:40]}...: a path of {len(self.clip)} characters, more than {8 * _LONGEST}")
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.clip}/{self.frame}"
@@ -75,11 +84,16 @@ class Pair:
 
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.id):
-            raise DataError(f"pair id {self.id!r}: letters, digits and ._+- only, no leading dot")
+            raise DataError(f"pair id {self.id[:40]!r}: up to 200 letters, digits and ._+- only, no leading dot")
+        for identity in (self.source_identity, self.driving_identity):
+            if len(identity) > _LONGEST:
+                raise DataError(f"pair {self.id}: an identity of {len(identity)} characters, more than {_LONGEST}")
         for name in ("alpha", "beta"):
             value = round(float(getattr(self, name)), 6)
             if not (math.isfinite(value) and value > 0):
                 raise DataError(f"pair {self.id}: {name} is {value}, must be a positive number")
+            if value > LARGEST_FACTOR:
+                raise DataError(f"pair {self.id}: {name} is {value:g}, more than {LARGEST_FACTOR:g}")
             object.__setattr__(self, name, value)
 
     def refs(self) -> list[FrameRef]:
@@ -182,11 +196,12 @@ class PairList:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(pair.row() for pair in self.pairs)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            place = files.place(path)
+            temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+            place.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-            os.replace(temporary, path)
+            os.replace(temporary, place)
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -194,16 +209,18 @@ class PairList:
     def read(cls, path: Path) -> PairList:
         """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
         try:
-            first, _, body = path.read_text(encoding="utf-8").partition("\n")
+            first, _, body = files.text(path).partition("\n")
             meta = json.loads(first.removeprefix("#"))
             name, version, sha256, provenance = (meta[key] for key in ("name", "version", "sha256", "provenance"))
             rows = list(csv.reader(io.StringIO(body, newline=""), strict=True))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-        except (ValueError, KeyError, TypeError, AttributeError, csv.Error):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error):
             raise DataError(f"{path}: not a frozen pair list (no line of JSON over its columns)") from None
         if meta.get("format") != FORMAT or not rows or tuple(rows[0]) != COLUMNS:
             raise DataError(f"{path}: not a frozen pair list of the format {FORMAT!r}")
+        if wrong := _wrong_head(name, version, provenance):
+            raise DataError(f"{path}: {wrong}")
         rows = _numbered(path, rows[1:], Pair.from_row)
         try:
             pairs = cls(name, version, rows, provenance)
@@ -212,6 +229,27 @@ class PairList:
         if pairs.sha256 != sha256:
             raise DataError(f"{path}: changed since it was frozen (its hash is {pairs.sha256}, it says {sha256})")
         return pairs
+
+
+def _wrong_head(name: object, version: object, provenance: object) -> str | None:
+    """What keeps the facts over a frozen list from being used, if anything does: no hash covers them."""
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST:
+        return f"its name is not a text of up to {_LONGEST} characters"
+    if not isinstance(version, int):
+        return "its version is not a whole number"
+    if not isinstance(provenance, dict) or not _plain(provenance):
+        return "its provenance is not a JSON object of texts, finite numbers and no more than a few levels"
+    part = provenance.get("at_hand", {"n": 0, "of_n": 0})
+    if not isinstance(part, dict) or not {"n", "of_n"} <= part.keys():
+        return "its provenance says at_hand without n and of_n"
+    return None
+
+
+def _plain(value: object, levels: int = 20) -> bool:
+    if isinstance(value, (dict, list)):
+        inner = value.values() if isinstance(value, dict) else value
+        return levels > 0 and all(_plain(entry, levels - 1) for entry in inner)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _numbered(path: Path, rows: Iterable[Sequence[str]], make: Callable[[Sequence[str]], Pair]) -> tuple[Pair, ...]:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from protocols import files
 from protocols.datasets import LAYOUTS, SplitFolders
 from protocols.errors import DataError
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
@@ -77,8 +78,7 @@ def read_pairs(path: Path) -> PairList:
             )
         path = FROZEN / f"{name}.csv"
     try:
-        with path.open("rb") as stream:
-            frozen = stream.read(1) == b"#"
+        frozen = files.content(path).startswith(b"#")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     return PairList.read(path) if frozen else import_published(path)
@@ -94,7 +94,7 @@ def import_published(path: Path) -> PairList:
     Raises DataError, with the line, for what cannot be understood.
     """
     try:
-        content = path.read_bytes()
+        content = files.content(path)
         rows = list(csv.reader(content.decode("utf-8-sig").splitlines(), strict=True))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -74,8 +75,12 @@ def colour_bar(width: int = 160, height: int = 8) -> str:
 
 
 def folder(model: str) -> str:
-    """The name of a model's folder in a run: other characters than letters, digits and ``._+-`` become ``_``."""
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", model).lstrip(".") or "_"
+    """The name of a model's folder in a run: other characters than letters, digits and ``._+-`` become ``_``.
+
+    A long one is cut, and a hash keeps it apart from others.
+    """
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", model).lstrip(".") or "_"
+    return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(model.encode()).hexdigest()[:16]}"
 
 
 def _row(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protocols import catalogue
+from protocols import catalogue, files
 from protocols.published import known_lists
 from reports.tables import BLOCKING, Column, Row, Table, TableError, number
 
@@ -89,14 +89,12 @@ class Run:
 def read_run(folder: Path) -> Run:
     """Manifest and summary of a finished run. Raises TableError where there is none."""
     try:
-        manifest, summary = (
-            json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("manifest", "summary")
-        )
+        manifest, summary = (json.loads(files.text(folder / f"{name}.json")) for name in ("manifest", "summary"))
         return Run(
             manifest.get("name", folder.name), manifest, {(row["model"], row["metric"]): row for row in summary["rows"]}
         )
     except OSError as error:
-        raise TableError(f"{folder}: no finished run ({Path(error.filename).name}: {error.strerror})") from None
+        raise TableError(f"{folder}: no finished run ({Path(error.filename or folder).name}: {error.strerror})") from None
     except (ValueError, KeyError, TypeError) as error:
         raise TableError(f"{folder}: manifest.json or summary.json is damaged ({type(error).__name__})") from None
 

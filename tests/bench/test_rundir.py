@@ -5,6 +5,7 @@ import pytest
 
 from bench.errors import UserError
 from bench.rundir import RunDirectory, safe_name, write_parquet
+from reports.pictures import folder
 
 
 def test_shards_come_back_and_torn_ones_do_not(tmp_path):
@@ -59,3 +60,12 @@ def test_failed_write_leaves_the_old_file(tmp_path):
 def test_safe_names():
     assert safe_name("frames:/data/x y") == "frames__data_x_y"
     assert safe_name("../..") == "_.."
+
+
+def test_long_labels_stay_apart_and_fit_a_file_system(tmp_path):
+    """A label may be a whole command line."""
+    labels = [f"cmd:python {'x' * 5000} {end}" for end in "ab"]
+    assert len({safe_name(label) for label in labels}) == 2
+    for label in labels:
+        assert folder(label) == safe_name(label)
+        (tmp_path / safe_name(label)).mkdir()

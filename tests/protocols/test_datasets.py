@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 from layouts_on_disk import VOX_CLIPS, frames, picture, vox
 from PIL import Image
 
+from protocols import catalogue
 from protocols.check import check_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.images import read_rgb
+from protocols.lasting import lasting_pairs
 from protocols.own import VideoFolder, open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
 
@@ -160,3 +163,28 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path):
     vox(tmp_path / "real", n=1)
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert open_dataset("vox1", tmp_path / "link").frame(FrameRef("vox1", VOX_CLIP, "0000000")).shape == (64, 64, 3)
+
+
+def test_links_in_a_circle(tmp_path: Path):
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(DataError, match="circle is not a folder"):
+        open_dataset("mine", tmp_path / "circle")
+    frames(tmp_path / "mine" / "a", 1)
+    (tmp_path / "mine" / "a" / "0000001.png").symlink_to("0000001.png")
+    dataset = Dataset("mine", tmp_path / "mine")
+    assert dataset.missing([FrameRef("mine", "a", "0000001")])
+
+
+def test_names_that_only_look_like_numbers(tmp_path: Path):
+    for name in ("1²3", "²", "٣", "10", "9"):  # a superscript is a digit to Python, and no number
+        picture(tmp_path / "a" / f"{name}.png", 0)
+    assert Dataset("mine", tmp_path).frames("a") == ["1²3", "٣", "9", "10", "²"]
+    (tmp_path / "v.mp4").write_bytes(b"")
+    assert VideoFolder("mine", tmp_path).missing([ref := FrameRef("mine", "a.png", "9" * 240)]) == [ref]
+
+
+def test_names_that_are_no_text(tmp_path: Path):
+    """A file name may be any bytes; the protocol's rule still comes to an answer of one line."""
+    frames(tmp_path / "test" / os.fsdecode(b"id10001#\xff#1#2.mp4"), 2)
+    with pytest.raises(DataError, match="not a name of a frame"):
+        lasting_pairs(open_dataset("vox1", tmp_path), catalogue.get("vox1-sameid"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,3 +166,62 @@ def test_unwritable_place(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         PairList("list", 1, (_one(),)).write(tmp_path / "file" / "pairs.csv")
+
+
+def one_pair(**changes) -> Pair:
+    frame = FrameRef("mine", "a", "0000000")
+    return replace(Pair("0000", frame, frame, frame, None, "a", "a"), **changes)
+
+
+@pytest.mark.parametrize("factor", [10.1, 1e5, 1e300, float("nan"), float("inf"), 1e-9])
+def test_a_factor_that_no_memory_holds_is_refused(factor):
+    with pytest.raises(DataError, match="alpha is"):
+        one_pair(alpha=factor)
+
+
+def test_names_that_no_file_can_have_are_refused():
+    for make in (
+        lambda name: FrameRef("mine", "a", name),
+        lambda name: FrameRef("mine", name, "0"),
+        lambda name: one_pair(id=name),
+        lambda name: one_pair(source_identity=name),
+    ):
+        make("x" * 200)
+        with pytest.raises(DataError) as error:
+            make("x" * 100_000)
+        assert len(str(error.value)) < 300
+    with pytest.raises(DataError, match="a path of"):
+        FrameRef("mine", "a/" * 1500 + "a", "0")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": [1]},
+        {"name": None},
+        {"name": "n" * 100_000},
+        {"version": "x"},
+        {"provenance": "x"},
+        {"provenance": [1]},
+        {"provenance": {"at_hand": 3}},
+        {"provenance": {"at_hand": {"n": 1}}},
+        {"provenance": {"a": float("inf")}},
+        {"provenance": {"a": json.loads("[" * 500 + "]" * 500)}},
+    ],
+    ids=lambda changed: str(changed)[:30],
+)
+def test_what_stands_over_a_list_is_checked(changed, tmp_path):
+    """The hash covers the pairs alone; a run takes name and provenance into its manifest."""
+    file = tmp_path / "pairs.csv"
+    PairList("x", 1, (one_pair(),)).write(file)
+    head, _, body = file.read_text().partition("\n")
+    file.write_text("# " + json.dumps(json.loads(head[1:]) | changed) + "\n" + body)
+    with pytest.raises(DataError, match=r"pairs\.csv: its "):
+        PairList.read(file)
+
+
+def test_a_head_nested_too_deep_is_refused(tmp_path):
+    file = tmp_path / "pairs.csv"
+    file.write_text("# " + "[" * 100_000 + "\n")
+    with pytest.raises(DataError, match="not a frozen pair list"):
+        PairList.read(file)

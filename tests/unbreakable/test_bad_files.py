@@ -354,3 +354,19 @@ def test_golden_specs(trials, tmp_path):
     shutil.copy(sound / "spec.json", file)
     arrays = tmp_path / "golden" / "golden.npz"
     trials(bad_files.damaged(arrays.read_bytes(), 10, 30), arrays, "verify", "golden")
+
+
+def test_a_name_that_no_file_can_have_is_the_users_mistake(bench, tmp_path):
+    for command in (
+        ["run", "--protocol", "vox1-sameid", "--models", "copy-source", "--data", f"vox1={'x' * 300}"],
+        ["run", "--protocol", "vox1-sameid", "--models", f"fomm?weights={'x' * 300}.pth.tar"],
+        ["pairs", "show", "x" * 300],
+        ["report", "x" * 300],
+    ):
+        code, text = bench(*command)
+        assert code == 2 and len(text.splitlines()) == 1 and "name too long" in text, text
+
+
+def test_a_model_is_not_called_like_the_pictures_of_a_run(bench, sample_set):
+    code, text = bench(*command(SAME | {"--models": "_source=copy-source", "--limit": "1"}))
+    assert code == 2 and "cannot be called _source" in text

@@ -1,0 +1,43 @@
+"""Reading and writing files that users name: whole, and only what is a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+LARGEST = 256 << 20  # bytes of a list or of settings; a list of a million pairs has less
+
+
+def content(path: Path, largest: int = LARGEST) -> bytes:
+    """All bytes of a file.
+
+    Raises OSError where it cannot be read, for what would never end or never begin (devices, named pipes), and for more
+    than `largest` bytes, before any of them is read.
+    """
+    # Without O_NONBLOCK, opening a named pipe waits until somebody writes into it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if status.st_size > largest:
+            raise OSError(errno.EFBIG, f"{status.st_size} bytes, more than {largest >> 20} MiB", str(path))
+        return stream.read()
+
+
+def text(path: Path, encoding: str = "utf-8") -> str:
+    """A text file, line ends made ``\\n``. Raises OSError as `content` does, and UnicodeDecodeError."""
+    return content(path).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def place(path: Path) -> Path:
+    """Where a file that is to appear under this name belongs: behind links.
+
+    Raises OSError where something is there that is no regular file: to put a file in place of ``/dev/null`` would be
+    the end of it.
+    """
+    real = Path(os.path.realpath(path))
+    if real.exists() and not (real.is_file() or real.is_dir()):  # a folder says so itself
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return real

@@ -1,0 +1,63 @@
+"""Only files are read and written, and only those of a size that can be held."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from protocols import files
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, Pair, PairList
+from protocols.published import read_pairs
+
+
+def pairs() -> PairList:
+    frame = FrameRef("mine", "a", "0000000")
+    return PairList("x", 1, (Pair("0000", frame, frame, frame, None, "a", "a"),))
+
+
+def test_a_text_is_read_as_python_reads_it(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_bytes("\ufeffä\r\nb\rc\n".encode())
+    assert files.text(file, "utf-8-sig") == file.read_text(encoding="utf-8-sig") == "ä\nb\nc\n"
+
+
+def test_a_pipe_that_nobody_writes_does_not_hang(tmp_path):
+    pipe = tmp_path / "list.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="not a regular file"):
+        files.content(pipe)
+    with pytest.raises(DataError, match=r"list\.csv: cannot be read \(not a regular file\)"):
+        read_pairs(pipe)
+
+
+def test_a_device_without_end_is_not_read():
+    with pytest.raises(OSError, match="not a regular file"):
+        files.content(Path("/dev/zero"))
+
+
+def test_a_giant_is_refused_by_size(tmp_path):
+    file = tmp_path / "list.csv"
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)  # sparse: takes no room
+    with pytest.raises(DataError, match="bytes, more than 256 MiB"):
+        read_pairs(file)
+
+
+def test_a_pipe_or_device_is_not_replaced(tmp_path):
+    """As root, a file renamed to /dev/null would be the end of it."""
+    pipe = tmp_path / "null"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match=r"null: cannot be written \(not a regular file\)"):
+        pairs().write(pipe)
+    assert pipe.is_fifo()
+    assert [file.name for file in tmp_path.iterdir()] == ["null"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "link").symlink_to("list.csv")
+    pairs().write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert PairList.read(tmp_path / "list.csv") == pairs()
