@@ -14,11 +14,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from baselines.errors import ModelError as ModelError
+
 MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
-
-
-class ModelError(Exception):
-    """A model cannot be loaded or asked; the message is one line for its user."""
 
 
 @dataclass(frozen=True)

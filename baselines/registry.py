@@ -132,6 +132,8 @@ def _options(spec: str) -> tuple[str, dict[str, str]]:
         key, equals, value = part.partition("=")
         if not equals or not key.isidentifier():
             raise ModelError(f"{spec}: options are written {name}?name=value&name=value")
+        if key in options:
+            raise ModelError(f"{spec}: {key} stands there twice")
         options[key] = value
     return name, options
 

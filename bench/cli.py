@@ -43,6 +43,7 @@ app.command()(train)
 app.command()(export_weights)
 console = Console()
 errors = Console(stderr=True)
+_UsageError = typer.BadParameter.__bases__[0]  # typer does not export it
 LONGEST = 5000  # characters of a message; what a file holds may be in it
 
 Data = Annotated[
@@ -206,18 +207,26 @@ def doctor(weights: Weights = None) -> None:
 
 def main() -> None:
     """Entry point. A user's mistake is one line on the error console and exit code 2."""
-    from baselines.predictor import ModelError
+    from baselines.errors import ModelError
     from bench.errors import Stopped, UserError
     from protocols.errors import DataError
 
     try:
-        app()
+        code = app(standalone_mode=False)
+    except _UsageError as error:
+        if message := error.format_message():  # none where the help was asked for, which is printed by then
+            where = f" ({error.ctx.command_path} --help says more)" if error.ctx else ""
+            _stop(f"error: {message.rstrip('.')}{where}", 2)
+        code = error.exit_code
+    except typer.Abort:
+        code = 1
     except (UserError, DataError, ModelError) as error:
         _stop(f"error: {error}", 2)
     except (OSError, Stopped) as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # no state of the machine mends that
             _stop(f"error: {error.filename}: {error.strerror}", 2)
         _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _stop(message: str, code: int) -> None:

@@ -47,7 +47,7 @@ def animate(
 
     if mode and mode not in get_args(MotionMode):
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
-    if anchor_frame != "best" and not anchor_frame.isdecimal():
+    if anchor_frame != "best" and not (anchor_frame.isdecimal() and len(anchor_frame) < 10):
         raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best")
     source_crop = source_crop or (crop if crop == "none" else "center")
     out = out or Path(f"{safe_name(model)[:80]}.mp4")

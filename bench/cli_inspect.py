@@ -52,6 +52,8 @@ def inspect(
         return
     if out is None:
         raise UserError("give --out, or --run")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: a file; give a folder")
     if mode and mode not in get_args(MotionMode):
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
     if (source is None) != (driving is None):

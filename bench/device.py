@@ -14,7 +14,8 @@ def choose(name: str | None) -> torch.device:
         return default_device()
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from None
+        torch.zeros(1, device=device).cpu()  # `meta` has tensors, but nothing in them
+    except (RuntimeError, AssertionError, ImportError) as error:  # torch imports some kinds of devices when asked
+        reason = str(error).partition(". ")[0].splitlines()[0]
+        raise UserError(f"--device {name} cannot be used: {reason}") from None
     return device

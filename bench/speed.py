@@ -88,6 +88,8 @@ def run(
     """
     if unknown := sorted({*parts} - {*PARTS}):
         raise UserError(f"--parts {', '.join(unknown)}: choose from {', '.join(PARTS)}")
+    if out and (out.is_dir() or not out.parent.is_dir()):
+        raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
     device = default_device()
     resolved = resolve(catalogue.get("vox1-sameid"), {}, config.cache, sample=True, limit=pairs)
     loaded = [(pair, resolved.load(pair)) for pair in resolved.pair_list.pairs]

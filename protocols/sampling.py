@@ -40,11 +40,14 @@ def make_pairs(
         clips = sorted(draws.some(clips, videos))
     draw = STRATEGIES[strategy](_Clips(dataset, clips), draws)
     drawn: dict[Drawn, None] = {}
+    misses = 0  # one after the other: of N possible pairs the last one takes about N
     for _ in range(100 * n):
+        before = len(drawn)
         drawn.setdefault(draw())
-        if len(drawn) == n:
+        misses = misses + 1 if len(drawn) == before else 0
+        if len(drawn) == n or misses > 1000 + 30 * len(drawn):
             break
-    else:
+    if len(drawn) < n:
         raise DataError(f"{dataset.name}: only {len(drawn)} different pairs ({strategy}) could be drawn, not {n}")
     width = max(4, len(str(n - 1)))
     pairs = tuple(pair_of(f"{number:0{width}d}", *found) for number, found in enumerate(drawn))

@@ -94,7 +94,8 @@ def read_run(folder: Path) -> Run:
             manifest.get("name", folder.name), manifest, {(row["model"], row["metric"]): row for row in summary["rows"]}
         )
     except OSError as error:
-        raise TableError(f"{folder}: no finished run ({Path(error.filename or folder).name}: {error.strerror})") from None
+        name = Path(error.filename or folder).name
+        raise TableError(f"{folder}: no finished run ({name}: {error.strerror})") from None
     except (ValueError, KeyError, TypeError) as error:
         raise TableError(f"{folder}: manifest.json or summary.json is damaged ({type(error).__name__})") from None
 

@@ -259,3 +259,43 @@ def test_ctrl_c_keeps_what_is_finished(sample_set, tmp_path):
     kept = len(list(shards.glob("*.parquet")))
     assert 0 < kept < 30
     assert json.loads((tmp_path / "runs" / "x" / "manifest.json").read_text())["state"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["bogus"],
+        ["run", "--bogus"],
+        ["run", "--limit", 0],
+        ["run", "--seed", "x"],
+        ["run", "extra"],
+        ["verify"],
+        ["weights", "nope"],
+        ["compare", "x", "--resamples", 10**13],
+        ["run", *RUN[1:], "--models", "copy-source", "--device", "meta"],
+        ["run", *RUN[1:], "--models", "copy-source", "--device", "hpu"],
+        ["run", *RUN[1:], "--models", "fomm?weights=a&weights=b"],
+        ["animate", "--model", "fomm", "--source", "x", "--driving", "x", "--anchor-frame", "9" * 5000],
+        ["inspect", "--model", "fomm", "--out", __file__],
+        ["speed", "--out", "."],
+        ["speed", "--out", "nowhere/speed.md"],
+    ],
+    ids=lambda asked: " ".join(map(str, asked))[:40],
+)
+def test_a_wrong_option_is_one_line(bench, asked):
+    code, text = bench(*asked)
+    assert code == 2 and len(text.splitlines()) == 1 and text.startswith("error: "), text
+
+
+def test_help_comes_without_torch():
+    """Who only asks for help, or mistypes an option, does not wait for it."""
+    code = (
+        "import sys; sys.argv = ['bench', *sys.argv[1:]]\n"
+        "from bench import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit as ended: sys.exit(f'{ended.code}, torch {\"torch\" in sys.modules}')"
+    )
+    for asked, expected in ((["--help"], 0), ([], 2), (["run", "--help"], 0), (["run", "--bogus"], 2)):
+        done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=False)
+        assert done.stderr.splitlines()[-1] == f"{expected}, torch False", done.stderr
+        assert ("Usage" in done.stdout) == ("--bogus" not in asked)

@@ -107,3 +107,10 @@ def test_draws_stay_in_range(seed: int, n: int):
     chosen = draws.some(range(n), n // 2)
     assert len(set(chosen)) == n // 2 and set(chosen) <= set(range(n))
     assert 2.0 <= draws.uniform(2.0, 3.0) < 3.0
+
+
+def test_more_pairs_than_there_are_is_told_at_once(tmp_path: Path):
+    frames(tmp_path / "a", 3)
+    with pytest.raises(DataError, match="only 6 different pairs"):
+        make_pairs(Dataset("mine", tmp_path), "same-identity", 10**9)
+    assert len(make_pairs(Dataset("mine", tmp_path), "same-identity", 6)) == 6
