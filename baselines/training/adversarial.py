@@ -2,6 +2,10 @@
 
 LSGAN = Mao et al., ICCV 2017; the hinge form is that of Lim and Ye, "Geometric GAN", 2017, as SPADE takes it (Park et
 al., CVPR 2019); pix2pixHD = Wang et al., CVPR 2018. The functions return unweighted scalars.
+
+Left open by DaGAN (Hong et al., CVPR 2022) and face-vid2vid (Wang et al., CVPR 2021), and plain here: feature matching
+weighs 10, as in FOMM's configurations and in pix2pixHD, over all layers; the discriminator takes frames in [0, 1] as they
+are, in float32, one at a time and without keypoints, and learns from the first step on.
 """
 
 from __future__ import annotations
@@ -65,7 +69,7 @@ class Form:
 
 
 FORMS = {
-    # The paper trains frames of 256 pixels at one scale and those of 512 at two.
+    # One scale for frames of 256 pixels, two for those of 512, as the paper's supplement has it.
     "fv2v": Form(lambda: [pix2pix_discriminator()], hinge_generator, hinge_discriminator, True),
     "dagan": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator, True),
     # `vox-adv` of the authors: a finetuning beyond the paper.
