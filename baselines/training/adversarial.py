@@ -4,8 +4,8 @@ LSGAN = Mao et al., ICCV 2017; the hinge form is that of Lim and Ye, "Geometric 
 al., CVPR 2019); pix2pixHD = Wang et al., CVPR 2018. The functions return unweighted scalars.
 
 Left open by DaGAN (Hong et al., CVPR 2022) and face-vid2vid (Wang et al., CVPR 2021), and plain here: feature matching
-weighs 10 over all layers, as in FOMM's configurations and in pix2pixHD; the discriminator takes frames in [0, 1] as they
-are, in float32, without keypoints, and learns from the first step on.
+weighs 10 over all layers, as in FOMM's configurations and in pix2pixHD; the discriminator takes frames in [0, 1] as
+they are, in float32, without keypoints, and learns from the first step on.
 """
 
 from __future__ import annotations

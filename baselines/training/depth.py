@@ -84,7 +84,8 @@ class DepthTrainee(FirstOrderTrainee):
     def build(self) -> DaGAN:
         reduced = "depth_params" in self.config
         if reduced and self.config["command_line"]["generator"] == "SPADEDepthAwareGenerator":
-            self.config = merged(self.config, {"generator_params": {"spade_width": 48}})
+            # The decoder doubles the sides twice, whatever the encoder halved.
+            self.config = merged(self.config, {"generator_params": {"spade_width": 48, "num_down_blocks": 2}})
         return DaGAN(self.config)
 
     def parts(self) -> dict[str, nn.Module]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.blocks.conv import AntiAliasDownsample
+from baselines.card import merged
 from baselines.fv2v.network import FaceVid2Vid
 from baselines.training import losses
 from baselines.training.precision import in_bf16
@@ -61,6 +62,8 @@ class VolumeTrainee(Trainee):
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
+        if self.config["generator_params"].get("spade"):  # its decoder doubles the sides twice
+            self.config = merged(self.config, {"generator_params": {"num_down_blocks": 2}})
         network = self.network = FaceVid2Vid(self.config)
         self.networks = nn.ModuleDict(
             {"kp_detector": network.kp_detector, "he_estimator": network.he_estimator, "generator": network.generator}

@@ -60,6 +60,15 @@ def test_interrupted_and_continued_equals_uninterrupted(model: str, clips: Path,
         assert {"config", "training"} <= file.metadata().keys()
 
 
+@pytest.mark.parametrize("model", ["dagan-spade", "fv2v-spade"])
+def test_decoders_of_another_kind_keep_the_side(model: str, clips: Path, tmp_path: Path) -> None:
+    run = Run(settings(clips, tmp_path, model), loop.TrainingFrames(clips))
+    run.trainee.set_side(64)
+    source, driving = torch.rand(2, 2, 3, 64, 64)
+    with torch.no_grad():
+        assert run.trainee.reconstruct(source, driving).shape == driving.shape
+
+
 def test_training_lowers_the_loss(clips: Path, tmp_path: Path) -> None:
     train(settings(clips, tmp_path, steps=15, stages=((64, 1.0, 2),), norm_freeze=1.0, log_every=5))
     log = pd.read_csv(tmp_path / "log.csv")
