@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import shlex
@@ -22,9 +23,11 @@ from torch import Tensor
 from baselines.bounds import ALL_MODES
 from baselines.frames_folder import file_name, read_frame
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from protocols.errors import DataError
 
 TIMEOUT = "TALKING_HEAD_BENCH_CMD_TIMEOUT"
 _DEFAULT_SECONDS = 1800.0
+_LONGEST = 500  # characters of a program's last words
 _COLUMNS = ("pair", "source", "driving", "anchor", "mode", "seed", "info")
 
 
@@ -72,8 +75,9 @@ class CommandPredictor(Predictor):
                 if file.is_file():
                     try:
                         frames[i] = read_frame(file, batch.source[i]).to(frames)
-                    except ModelError as error:  # another size: this pair's own failure, not the whole run's
-                        raise RuntimeError(str(error)) from None
+                    except (ModelError, DataError) as error:  # this pair's own failure, not the whole run's
+                        # without the folder, whose name is another one each time: equal runs have equal tables
+                        raise RuntimeError(str(error).replace(f"{folder}{os.sep}", "")) from None
             return frames
 
     def _call(self, pairs: Path, out: Path) -> None:
@@ -82,9 +86,20 @@ class CommandPredictor(Predictor):
         with log.open("wb") as stderr:
             # A session of its own, so that what the program started ends with it; files instead of pipes, so that
             # nobody waits for what it left behind.
-            process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
-            )
+            try:
+                process = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
+            except (FileNotFoundError, PermissionError) as error:  # of its interpreter, too
+                raise ModelError(f"cmd:{self.command}: cannot be run ({error.strerror})") from None
+            except OSError as error:
+                if error.errno not in (errno.ENOEXEC, errno.E2BIG):
+                    raise
+                raise ModelError(f"cmd:{self.command}: cannot be run ({error.strerror})") from None
             try:
                 code = process.wait(self.seconds)
             except subprocess.TimeoutExpired:
@@ -92,8 +107,8 @@ class CommandPredictor(Predictor):
             finally:
                 _end(process)
         if code:
-            lines = log.read_text(errors="replace").strip().splitlines()
-            raise RuntimeError(f"{self.arguments[0]} ended with code {code}: {lines[-1] if lines else 'no message'}")
+            said = _last_line(log).replace(f"{pairs.parent}{os.sep}", "")
+            raise RuntimeError(f"{self.arguments[0]} ended with code {code}: {said or 'no message'}")
 
     def describe(self) -> dict[str, Any]:
         return {"sample_weights": False, "weights_file": None, "weights_sha256": None, "command": self.command}
@@ -117,6 +132,14 @@ def _write(batch: PairBatch, mode: MotionMode, folder: Path) -> Path:
             row["info"] = json.dumps(dict(batch.info[i])) if batch.info else "{}"
             rows.writerow(row)
     return pairs
+
+
+def _last_line(log: Path) -> str:
+    """The last line of a text of any length, or its end."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - 4 * _LONGEST))
+        lines = stream.read().decode(errors="replace").strip().splitlines()
+    return lines[-1][-_LONGEST:] if lines else ""
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -21,6 +21,7 @@ from protocols.errors import DataError
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
+LONGEST = 1000  # characters of what a model says of a pair that it cannot make
 AHEAD = 2  # batches that wait for detectors in worker processes while the model goes on
 
 _Framed = tuple[Pair, LoadedPair, np.ndarray]
@@ -136,7 +137,8 @@ def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataEr
 def _row(model: Model, pair: Pair, outcome: Outcome) -> dict[str, object]:
     status = "failed" if outcome.frame is None else "ok"
     row = {"pair": pair.id, "model": model.label, **pair_info(pair)}
-    return row | {"status": status, "error": outcome.error, "seconds": outcome.seconds}
+    error = outcome.error and outcome.error[:LONGEST]
+    return row | {"status": status, "error": error, "seconds": outcome.seconds}
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:

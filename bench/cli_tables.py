@@ -35,6 +35,8 @@ def tables(
     try:
         chosen = published(names or ())
         if runs:
+            for folder in runs:
+                _check(folder)
             chosen = _fed(chosen, runs, bool(names))
         text = FORMATS[format]([regenerate(table, runs) for table in chosen])
     except TableError as error:
@@ -46,6 +48,19 @@ def tables(
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def _check(folder: Path) -> None:
+    """Raise UserError where a run is not finished, or was changed after it was."""
+    from bench import finished
+    from reports.table_compare import read_run
+
+    manifest = read_run(folder).manifest
+    if manifest.get("state", "complete") != "complete":
+        raise UserError(f"{folder} holds no finished run")
+    if not finished.intact(manifest):
+        raise UserError(f"{folder}: manifest.json was changed after it was written")
+    finished.check_summary(folder, manifest)
 
 
 def _fed(chosen: list[Table], runs: list[Path], named: bool) -> list[Table]:

@@ -110,10 +110,14 @@ def _row(
 
 
 def _read(file: Path) -> np.ndarray | None:
+    """A picture of the run; a torn one is as good as none."""
     if not file.is_file():
         return None
-    with Image.open(file) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def _data_uri(pixels: np.ndarray, side: int, quality: int) -> str:

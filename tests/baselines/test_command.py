@@ -135,3 +135,24 @@ def test_no_shell_and_no_path_in_a_pair_id(program, tmp_path):
     assert not (tmp_path / "x").exists()
     with pytest.raises(ModelError, match="cannot be a file name"):
         load(program(BLEND)).predict(replace(pairs, ids=("../p0",)), "absolute")
+
+
+def test_what_a_program_says_is_cut_and_free_of_the_folder(program):
+    """The folder has another name each time; what is said goes into the table of samples."""
+    text = "import sys; sys.stderr.write('x' * 10**7 + sys.argv[1]); sys.exit(3)"
+    with pytest.raises(RuntimeError) as error:
+        load(program(text)).predict(batch(1, 16), "absolute")
+    assert len(str(error.value)) < 1000 and str(error.value).endswith("xpairs.csv")
+    for body in ("b'no picture'", "b''"):
+        text = f"import sys; open(sys.argv[2] + '/p0.png', 'wb').write({body})"
+        with pytest.raises(RuntimeError, match=r"^out/p0\.png: not a readable image"):
+            load(program(text)).predict(batch(1, 16), "absolute")
+
+
+@pytest.mark.parametrize("content", [b"#!/no/such/interpreter\n", b"\x7fELFxx"])
+def test_a_program_that_cannot_be_started_stops_the_run(content, tmp_path):
+    file = tmp_path / "program"
+    file.write_bytes(content)
+    file.chmod(0o755)
+    with pytest.raises(ModelError, match="cannot be run"):
+        load(f"cmd:{file}").predict(batch(1, 16), "absolute")

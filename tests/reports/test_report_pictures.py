@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from reports import choose, pictures, plots
 from reports.failures import grouped
@@ -104,3 +105,17 @@ def test_failures_with_one_reason_are_told_once():
         (("no frame",), "broke", ("p1",), 4),
         (("aed",), "no reason given", ("p3",), 4),
     ]
+
+
+def test_a_torn_picture_is_as_good_as_none(tmp_path):
+    for role in ("_source", "_target", "a"):
+        (tmp_path / "pictures" / role).mkdir(parents=True)
+        noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "pictures" / role / "p0.png")
+    roles = {"a": {"best": ["p0"], "median": [], "worst": []}}
+    (row,) = pictures.picture_rows(tmp_path, roles, ["a"])
+    assert row.outputs[0].image and set(row.inputs) == {"source", "target"}
+    for file in tmp_path.rglob("*.png"):
+        file.write_bytes(file.read_bytes()[:60])
+    (row,) = pictures.picture_rows(tmp_path, roles, ["a"])
+    assert row.outputs[0].image is None and not row.inputs

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import unicodedata
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.errors import UserError
+from bench.finished import sealed
 from protocols.published import known_lists
 from reports.table_compare import Cell, Regenerated, regenerate
 from reports.table_export import FORMATS, csv_table, html, json_tables, latex, markdown, tex
@@ -307,3 +309,22 @@ def test_rounded_frames_are_mentioned_and_truncated_ones_are_not(tmp_path):
     (truncated / "manifest.json").write_text(json.dumps(manifest))
     notices = beside("mcnet-1a", rounded, truncated).notices
     assert [notice.partition(":")[0] for notice in notices if "--as-published" in notice] == ["rounded"]
+
+
+@pytest.mark.parametrize("part", ["manifest", "summary", "state"])
+def test_a_run_that_was_changed_or_is_not_finished_is_refused(part, tmp_path):
+    run = make(tmp_path / "run")
+    summary, manifest = (json.loads((run / f"{name}.json").read_text("utf-8")) for name in ("summary", "manifest"))
+    manifest |= {"state": "complete", "summary_sha256": sha256((run / "summary.json").read_bytes()).hexdigest()}
+    (run / "manifest.json").write_text(json.dumps(sealed(manifest)), encoding="utf-8")
+    asked = ["tables", "--run", str(run)]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    if part == "summary":
+        (run / "summary.json").write_text(json.dumps(summary | {"note": 1}), encoding="utf-8")
+    elif part == "manifest":
+        (run / "manifest.json").write_text(json.dumps(sealed(manifest) | {"name": "other"}), encoding="utf-8")
+    else:
+        (run / "manifest.json").write_text(json.dumps(sealed(manifest | {"state": "running"})), encoding="utf-8")
+    failed = CliRunner().invoke(app, asked)
+    assert isinstance(failed.exception, UserError)
+    assert ("no finished run" if part == "state" else "was changed") in str(failed.exception)
