@@ -22,7 +22,7 @@ from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
 TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
-TRIM = 8  # batches after which freed memory is given back
+TRIM = 4  # batches after which freed memory is given back
 
 
 @dataclass(frozen=True)

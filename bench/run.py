@@ -111,6 +111,7 @@ def _work(
         raise
     plan["timings"] = timings
     table = pd.concat(samples, ignore_index=True)
+    samples.clear()
     # Times differ from run to run; they lie in a file of their own, so that equal runs have equal samples.
     write_parquet(directory.path / "seconds.parquet", table[["pair", "model", "seconds"]])
     table = table.drop(columns="seconds")
@@ -126,6 +127,7 @@ def _finish(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame
     plan["summary_sha256"] = directory.write_json("summary.json", summary)
     plan["state"] = "complete"
     directory.write_manifest(plan)
+    give_back()
     report = html.write(directory.path)
     directory.clear_work()
     console.print(tables.table(summary, plan))

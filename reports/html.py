@@ -41,6 +41,8 @@ def write(run: Path) -> Path:
     models = [row.model for row in table.rows]
     roles = choose.picture_roles(samples, manifest)
     metric = choose.picture_metric(manifest)
+    pairs = {pair for of_model in roles.values() for chosen in of_model.values() for pair in chosen}
+    pictured = samples[samples["pair"].isin(pairs)]  # the whole table as dictionaries takes kilobytes a pair
     page = _template().render(
         sections=SECTIONS,
         manifest=manifest,
@@ -61,8 +63,8 @@ def write(run: Path) -> Path:
         pictures=pictures.picture_rows(run, roles, _shown(table)),
         picture_metric=view.Column(metric) if metric else None,
         inspected=(run / "inspect" / "inspect.html").is_file(),
-        values=_values(samples, metric["name"]) if metric and metric["name"] in samples else {},
-        facts=samples.drop_duplicates("pair").set_index("pair").to_dict("index"),
+        values=_values(pictured, metric["name"]) if metric and metric["name"] in samples else {},
+        facts=pictured.drop_duplicates("pair").set_index("pair").to_dict("index"),
         colour_bar=pictures.colour_bar(),
         full_scale=pictures.FULL_SCALE,
         failures=failures.grouped(samples, [column.name for column in table.columns]),
