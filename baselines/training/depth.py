@@ -115,9 +115,13 @@ class DepthTrainee(FirstOrderTrainee):
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         parts = super().losses(source, driving, rng, progress)
-        small, target, disparity = (F.adaptive_avg_pool2d(x, MOTION_SIDE) for x in (source, driving, self.depths[1]))
+        return parts | self.depth_terms(source, driving, self.depths[1])
+
+    def depth_terms(self, source: Tensor, driving: Tensor, disparity: Tensor) -> dict[str, Tensor]:
+        """Losses of the depth network alone; disparity: ``(N, 1, S, S)`` of the driving frames."""
+        small, target, disparity = (F.adaptive_avg_pool2d(x, MOTION_SIDE) for x in (source, driving, disparity))
         seen = reproject(small, disparity, *self.networks["camera_motion"](small, target))
-        return parts | {
+        return {
             "depth_photometric": 10 * losses.photometric(seen, target),
             "depth_smoothness": 0.01 * losses.smoothness(disparity, target),
         }

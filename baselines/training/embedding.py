@@ -35,6 +35,7 @@ class EmbeddingTrainee(Trainee):
     """
 
     config = X2FACE_CONFIG
+    without = {"pose": False}
     shareable = ("model",)
 
     def __init__(self, settings: TrainSettings):

@@ -268,7 +268,7 @@ class Run:
             self.trainee.set_side(256)
             if self.leads:
                 networks = dict(self.trainee.networks)
-                save_sample(path, self.settings.model, networks, self.trainee.config, storage.facts(self))
+                save_sample(path, self.settings.model, networks, self.trainee.exported_config, storage.facts(self))
         return path
 
 

@@ -35,6 +35,7 @@ class RegionTrainee(FirstOrderTrainee):
     """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centres and of axes, each lambda = 10."""
 
     config = MRAA_CONFIG
+    without = {"bg_predictor_params": None, "avd_network_params": None}
     shareable = ("region_predictor", "generator.pixelwise_flow_predictor")
     detector_name, heads = "region_predictor", ("regions",)
     motion_name = "pixelwise_flow_predictor"

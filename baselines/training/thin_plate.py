@@ -31,6 +31,7 @@ class ThinPlateTrainee(Trainee):
     """TPSM (Zhao and Zhang 2022, Sec. 3.5), with the released code's schedule in shares of the training."""
 
     config = TPSM_CONFIG
+    without = {"avd_network_params": None}
     memory_format = torch.contiguous_format  # instance norm copies what is channels-last
 
     def __init__(self, settings: TrainSettings):

@@ -28,6 +28,7 @@ TRAINEES = {
     "tpsm+memory": "baselines.training.memory:TpsmMemoryTrainee",
     "ostnet": "baselines.training.scale:ScaleTrainee",
     "fomm+scale": "baselines.training.scale:FommScaleTrainee",
+    "dagan+scale": "baselines.training.scale_depth:ScaleDepthTrainee",
 }
 MOTION_SIDE = 64  # of the images that keypoints and dense motion are made from, whatever the frames' side
 
@@ -36,13 +37,15 @@ class Trainee(ABC):
     """Networks, reduced configuration and losses of one model.
 
     networks: by the names of the official checkpoint's top level.
-    config: in the form of the official configuration files, as it is stored in the checkpoint.
+    config: in the form of the official configuration files.
+    without: entries of it that name networks which are not trained, as the checkpoint has them instead.
     shareable: submodules of `networks` that may start from another model's checkpoint.
     discriminator: what the results are to deceive, set from outside; no part of `networks`.
     """
 
     networks: nn.ModuleDict
     config: dict[str, Any]
+    without: Mapping[str, Any] = {}
     shareable: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.channels_last
     discriminator: Discriminator | None = None
@@ -56,6 +59,11 @@ class Trainee(ABC):
         self.bf16 = settings.bf16
         self.published = settings.recipe == "published"
         self.reconstruction = Reconstruction(settings.bf16, self.published, settings.vgg)
+
+    @property
+    def exported_config(self) -> dict[str, Any]:
+        """The configuration of the networks that are trained, as it is stored in the checkpoint."""
+        return self.config | {key: value for key, value in self.without.items() if key in self.config}
 
     def deformed(self, count: int) -> int:
         """Of how many frames of a batch there are deformed copies for the equivariance losses."""

@@ -1,0 +1,45 @@
+"""Every model of the list: what its trainee exports is what its card's predictor takes, to the last key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines.card import MODELS, card
+from baselines.checkpoints import Checkpoint, save_sample
+from baselines.registry import load, network_class
+from baselines.training import trainees
+from baselines.training.settings import TrainSettings
+from baselines.training.trainees import trainee
+
+
+@pytest.fixture(autouse=True)
+def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The perceptual network takes longer to read than all networks to build."""
+    monkeypatch.setattr(trainees, "Reconstruction", lambda *_: torch.nn.Identity())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_predictor_takes_what_is_exported(model: str, tmp_path: Path) -> None:
+    new = trainee(TrainSettings(model=model, data=tmp_path, out=tmp_path))
+    new.set_side(64)
+    new.set_side(256)
+    file = tmp_path / f"{model}.safetensors"
+    save_sample(file, model, dict(new.networks), new.exported_config, {})
+    predictor = load(f"{model}?weights={file}&plain=true", weights=None, device=torch.device("cpu"))
+    exported, taken = new.networks.state_dict(), predictor.network.state_dict()
+    parts = {key.partition(".")[0] for key in taken}
+    assert set(card(model).networks) <= parts <= set(card(model).parts)
+    assert all(torch.equal(exported[key], value) for key, value in taken.items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_of_the_published_size_too(model: str, tmp_path: Path) -> None:
+    with torch.device("meta"):
+        new = trainee(TrainSettings(model=model, data=tmp_path, out=tmp_path, size="published"))
+    states = {name: network.state_dict() for name, network in new.networks.items()}
+    checkpoint = Checkpoint(tmp_path / model, states, new.exported_config, {}, model)
+    predictor = network_class(model)(card(model), checkpoint, torch.device("meta"), options={"plain": "true"})
+    assert set(card(model).networks) <= dict(predictor.network.named_children()).keys()
