@@ -218,8 +218,8 @@ def main() -> None:
             where = f" ({error.ctx.command_path} --help says more)" if error.ctx else ""
             _stop(f"error: {message.rstrip('.')}{where}", 2)
         code = error.exit_code
-    except typer.Abort:
-        code = 1
+    except typer.Abort as error:  # made by typer of an EOFError
+        _stop(f"stopped: {error.__cause__ or 'aborted'}", 1)
     except (UserError, DataError, ModelError) as error:
         _stop(f"error: {error}", 2)
     except (OSError, Stopped) as error:

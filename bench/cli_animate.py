@@ -39,6 +39,8 @@ def animate(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
 ) -> None:
     """Animate a photograph by a video: a video with the driving one's sound and frame times."""
+    from av.error import FFmpegError
+
     from baselines.predictor import MotionMode
     from bench.animate import AnimateSettings, animate
     from bench.animate_input import parse_crop
@@ -71,8 +73,8 @@ def animate(
     )
     try:
         failed = animate(settings, Console())
-    except OSError as error:
-        Console(stderr=True).print(f"stopped: {error}", style="bold red", markup=False, soft_wrap=True)
+    except (OSError, FFmpegError) as error:  # of the latter some are ValueErrors or EOFErrors
+        Console(stderr=True).print(f"stopped: {out}: {error}", style="bold red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if failed:
         raise typer.Exit(1)

@@ -49,6 +49,10 @@ def opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     except _UNREADABLE as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{file}: not a readable image ({reason})") from None
+    except MemoryError:  # Pillow says so of rows that are too long for it, too
+        raise DataError(
+            f"{file}: not a readable image (no memory for its {image.width}x{image.height} pixels)"
+        ) from None
 
 
 def read_rgb(file: Path | BinaryIO, upright: bool = False) -> np.ndarray:
@@ -60,7 +64,7 @@ def read_rgb(file: Path | BinaryIO, upright: bool = False) -> np.ndarray:
     than `MAX_PIXELS`.
     """
     with opened(file) as image:
-        if image.mode in _DEEP:
+        if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in image.tile):  # Pillow would cut RGB with 16 off
             raise DataError(f"{file}: more than 8 bits a channel (mode {image.mode}); save it with 8 bits")
         return np.array((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
 

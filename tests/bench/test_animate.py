@@ -375,3 +375,10 @@ def test_mistakes_are_one_line_and_exit_code_2(animate, folder, changes, words):
     for word in words:
         assert word in text
     assert set(folder.iterdir()) == before
+
+
+def test_times_that_no_encoder_takes_stop_with_one_line(animate, folder):
+    make_video(folder / "driving.mkv", "matroska", None, (0, 1, 2, 10**6, 2**40, 2**40 + 1), "ffv1")
+    asked = ["--model", "copy-target", "--source", "photo.png", "--driving", "driving.mkv", "--out", "out.mp4"]
+    code, text = animate(*asked)
+    assert code == 1 and text.count("stopped: out.mp4: ") == 1 and "Traceback" not in text

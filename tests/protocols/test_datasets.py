@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,14 @@ def test_pictures_of_every_kind(tmp_path: Path):
     np.testing.assert_array_equal(read_rgb(tmp_path / "palette.png"), rgb)
 
 
+def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
 def test_broken_pictures_are_named(tmp_path: Path):
     picture(tmp_path / "whole.png", seed=0)
     picture(tmp_path / "whole.jpg", seed=0)
@@ -104,7 +114,9 @@ def test_broken_pictures_are_named(tmp_path: Path):
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.png").write_bytes(b"")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
-    for name in ("cut.png", "cut.jpg", "text.png", "empty.png", "deep.png", "absent.png"):
+    (tmp_path / "deep_rgb.png").write_bytes(png(8, 8, 16, 2, bytes(8 * 49)))  # Pillow would give its upper 8 bits
+    (tmp_path / "long.png").write_bytes(png(80_000_000, 1, 8, 2, bytes(9)))  # Pillow has no memory for such rows
+    for name in ("cut.png", "cut.jpg", "text.png", "empty.png", "deep.png", "deep_rgb.png", "long.png", "absent.png"):
         with pytest.raises(DataError, match=name) as caught:
             read_rgb(tmp_path / name)
         assert "\n" not in str(caught.value)
