@@ -77,7 +77,7 @@ def load_sample(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
         config = json.loads(metadata["config"]) if "config" in metadata else None
-        facts = json.loads(metadata.get("training", "{}"))
+        facts = json.loads(metadata.get("training", "{}"), parse_constant=_no_number)
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {_one_line(error)}") from None
     if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
@@ -88,6 +88,11 @@ def load_sample(path: Path) -> Checkpoint:
         network, _, rest = key.partition(".")
         states.setdefault(network, {})[rest] = value
     return Checkpoint(path, states, config, facts, metadata.get("model"))
+
+
+def _no_number(name: str) -> None:
+    """The facts go into manifests, and JSON has no such numbers."""
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def load_official(path: Path) -> States:
@@ -189,7 +194,13 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
         for key, value in given.items()
         if key in own and value.shape != own[key].shape
     ]
-    odd = [key for key, value in given.items() if value.is_complex() or value.layout is not torch.strided]
+    odd = [
+        key
+        for key, value in given.items()
+        if value.is_complex()
+        or value.layout is not torch.strided
+        or (key in own and own[key].is_floating_point() and not value.is_floating_point())
+    ]
     if odd:
         raise ModelError(f"{checkpoint.path} is no checkpoint of real, dense tensors: see {', '.join(odd[:_SHOWN])}")
     if missing or unknown or shapes:

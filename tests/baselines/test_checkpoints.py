@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import re
@@ -296,3 +297,25 @@ def test_official_files_are_listed():
     assert {entry["model"] for entry in files} == {name for name in MODELS if card(name).files}
     assert {"vox-cpk.pth.tar", "vox.pth.tar", "mcnet.pth.tar"} <= {entry["file"] for entry in files}
     assert all(entry[key] for entry in files for key in ("repository", "licence", "folder"))
+
+
+def test_whole_numbers_in_place_of_weights_are_refused(networks, tmp_path):
+    config, network = networks["fomm"]
+    file = tmp_path / "x.safetensors"
+    parts = {name: copy.deepcopy(part) for name, part in network.named_children()}
+    key, weight = next((key, value) for key, value in parts["generator"].named_parameters())
+    owner, _, attribute = key.rpartition(".")
+    module = parts["generator"].get_submodule(owner)
+    delattr(module, attribute)
+    module.register_buffer(attribute, weight.detach().int())
+    checkpoints.save_sample(file, "fomm", parts, config, {})
+    with pytest.raises(ModelError, match=f"x.safetensors is no checkpoint of real, dense tensors: see generator.{key}"):
+        registry.load(f"fomm?weights={file}", weights=None, device=CPU)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_facts_that_no_manifest_can_hold_are_refused(number, networks, tmp_path):
+    config, network = networks["fomm"]
+    checkpoints.save_sample(tmp_path / "x.safetensors", "fomm", network, config, {"steps": number})
+    with pytest.raises(ModelError, match="x.safetensors cannot be read: .* is no number of JSON"):
+        checkpoints.load(tmp_path / "x.safetensors")
