@@ -21,10 +21,12 @@ from torch import Tensor, nn
 
 from baselines.card import MODELS, Card, card
 from baselines.predictor import ModelError
+from protocols import files
 
 States = dict[str, dict[str, Tensor]]
 
 _SHOWN = 3
+_MOST_BLOCKS = 64  # the published networks have 6 at most
 _LARGEST = 1 << 16  # number in a configuration; widths and sides of frames are far below it
 
 
@@ -156,8 +158,8 @@ def load(path: Path, about: Card | None = None) -> Checkpoint:
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
         try:
-            config = json.loads(beside.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
+            config = json.loads(files.text(beside))
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{beside} is no JSON: {_one_line(error)}") from None
         if not isinstance(config, dict):
             raise ModelError(f"{beside} is no JSON object")
@@ -241,10 +243,13 @@ def _look(checkpoint: Checkpoint, card: Card) -> str:
 
 def _check_size(config: Any, path: Path) -> None:
     """Raise ModelError for a number that no network has: a million layers would be built for hours."""
-    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
-    for value in values:
-        if isinstance(value, (int, float)) and not abs(value) <= _LARGEST:
-            raise ModelError(f"{path}: the configuration has {value:.3g} in it, more than any network's {_LARGEST}")
+    items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
+    for name, value in items:
+        largest = _MOST_BLOCKS if str(name).endswith("blocks") else _LARGEST
+        if isinstance(value, (int, float)) and not abs(value) <= largest:
+            raise ModelError(
+                f"{path}: the configuration has {value:.3g} ({name}), no network more than {largest}"
+            )
         _check_size(value, path)
 
 

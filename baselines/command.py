@@ -31,6 +31,10 @@ _LONGEST = 500  # characters of a program's last words
 _COLUMNS = ("pair", "source", "driving", "anchor", "mode", "seed", "info")
 
 
+class ProgramError(Exception):
+    """The program failed. No RuntimeError: what a program says of its device is nothing about this process's."""
+
+
 class CommandPredictor(Predictor):
     """Calls `command` once a batch, without a shell.
 
@@ -62,7 +66,7 @@ class CommandPredictor(Predictor):
             file_name(pair)
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Raises RuntimeError where the program fails, takes too long, or writes frames of another size."""
+        """Raises ProgramError where the program fails, takes too long, or writes frames of another size."""
         self.expect(batch.ids)
         with tempfile.TemporaryDirectory(prefix="talking-head-bench-") as temporary:
             folder = Path(temporary)
@@ -77,7 +81,7 @@ class CommandPredictor(Predictor):
                         frames[i] = read_frame(file, batch.source[i]).to(frames)
                     except (ModelError, DataError) as error:  # this pair's own failure, not the whole run's
                         # without the folder, whose name is another one each time: equal runs have equal tables
-                        raise RuntimeError(str(error).replace(f"{folder}{os.sep}", "")) from None
+                        raise ProgramError(str(error).replace(f"{folder}{os.sep}", "")) from None
             return frames
 
     def _call(self, pairs: Path, out: Path) -> None:
@@ -103,12 +107,12 @@ class CommandPredictor(Predictor):
             try:
                 code = process.wait(self.seconds)
             except subprocess.TimeoutExpired:
-                raise RuntimeError(f"{self.arguments[0]} took longer than {self.seconds:g} s ({TIMEOUT})") from None
+                raise ProgramError(f"{self.arguments[0]} took longer than {self.seconds:g} s ({TIMEOUT})") from None
             finally:
                 _end(process)
         if code:
             said = _last_line(log).replace(f"{pairs.parent}{os.sep}", "")
-            raise RuntimeError(f"{self.arguments[0]} ended with code {code}: {said or 'no message'}")
+            raise ProgramError(f"{self.arguments[0]} ended with code {code}: {said or 'no message'}")
 
     def describe(self) -> dict[str, Any]:
         return {"sample_weights": False, "weights_file": None, "weights_sha256": None, "command": self.command}

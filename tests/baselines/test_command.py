@@ -14,7 +14,7 @@ import torch
 from small_networks import batch, part
 
 from baselines import registry
-from baselines.command import TIMEOUT
+from baselines.command import TIMEOUT, ProgramError
 from baselines.predictor import ModelError
 
 CPU = torch.device("cpu")
@@ -81,10 +81,10 @@ def test_the_folder_is_gone_afterwards(program, tmp_path, monkeypatch):
 
 def test_failures_of_the_program(program):
     text = "import sys; print('first', file=sys.stderr); print('out of memory', file=sys.stderr); sys.exit(3)"
-    with pytest.raises(RuntimeError, match="ended with code 3: out of memory"):
+    with pytest.raises(ProgramError, match="ended with code 3: out of memory"):
         load(program(text)).predict(batch(1, 16), "absolute")
     half = BLEND.replace("(sum(images) / 2)", "images[0][:8]")
-    with pytest.raises(RuntimeError, match="p0.png is 16x8, the source frame 16x16"):
+    with pytest.raises(ProgramError, match="p0.png is 16x8, the source frame 16x16"):
         load(program(half)).predict(batch(1, 16), "absolute")
 
 
@@ -97,7 +97,7 @@ def test_a_program_that_hangs_is_ended_with_its_children(program, tmp_path, monk
         "time.sleep(60)\n"
     )
     start = time.monotonic()
-    with pytest.raises(RuntimeError, match="longer than 1.5 s"):
+    with pytest.raises(ProgramError, match="longer than 1.5 s"):
         load(program(text)).predict(batch(1, 16), "absolute")
     assert time.monotonic() - start < 10
     assert not alive(int(child.read_text()))
@@ -140,12 +140,12 @@ def test_no_shell_and_no_path_in_a_pair_id(program, tmp_path):
 def test_what_a_program_says_is_cut_and_free_of_the_folder(program):
     """The folder has another name each time; what is said goes into the table of samples."""
     text = "import sys; sys.stderr.write('x' * 10**7 + sys.argv[1]); sys.exit(3)"
-    with pytest.raises(RuntimeError) as error:
+    with pytest.raises(ProgramError) as error:
         load(program(text)).predict(batch(1, 16), "absolute")
     assert len(str(error.value)) < 1000 and str(error.value).endswith("xpairs.csv")
     for body in ("b'no picture'", "b''"):
         text = f"import sys; open(sys.argv[2] + '/p0.png', 'wb').write({body})"
-        with pytest.raises(RuntimeError, match=r"^out/p0\.png: not a readable image"):
+        with pytest.raises(ProgramError, match=r"^out/p0\.png: not a readable image"):
             load(program(text)).predict(batch(1, 16), "absolute")
 
 

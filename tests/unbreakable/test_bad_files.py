@@ -337,6 +337,17 @@ def test_configurations_beside_checkpoints(trials, tmp_path, sample_set, small_f
     trials(bad_files.jsons(config, 8), file, *command(options), before=forget_run, names="some.pth.tar")
 
 
+def test_a_network_of_absurd_depth_is_not_built(bench, tmp_path, sample_set, small_fomm):
+    config, states = small_fomm
+    torch.save(states, tmp_path / "some.pth.tar")
+    deep = json.loads(json.dumps(config))
+    deep["generator_params"]["dense_motion_params"]["num_blocks"] = 65_000
+    (tmp_path / "some.pth.tar.json").write_text(json.dumps(deep))
+    options = SAME | {"--models": f"fomm?weights={tmp_path}/some.pth.tar", "--limit": "1"}
+    code, text = bench(*command(options))
+    assert code == 2 and "(num_blocks), no network more than 64" in text, text
+
+
 def test_safetensors(trials, tmp_path, sample_set, small_fomm):
     config, states = small_fomm
     flat = {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}

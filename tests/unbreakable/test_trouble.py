@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from baselines.command import ProgramError
 from baselines.predictor import Predictor
 from bench import detectors
 from bench.batches import Evaluator
@@ -111,6 +112,12 @@ def test_without_memory_the_batch_is_halved_once_for_each_size(error, tmp_path):
     ]
     assert predictor.sizes == [8, 4, 2, 2, 2, 2, 2, 1]  # the eight of the first batch, then the three of the second
     pd.testing.assert_frame_equal(rows, run(tmp_path / "b", Halves())[0])
+
+
+def test_what_a_program_says_of_its_device_is_nothing_of_this_one(tmp_path):
+    error = ProgramError("animate.py ended with code 1: CUDA error: out of memory")
+    rows, said = run(tmp_path, Halves(raising(error, lambda batch: "0003" in batch.ids)))
+    assert rows["status"].tolist().count("failed") == 1 and "CUDA error" in rows.loc[3, "error"] and not said
 
 
 @pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: type(error).__name__)
