@@ -104,6 +104,7 @@ class Crew:
     def __init__(self, workers: Sequence[Any], plan: dict[str, Any], say: Callable[[str], None]) -> None:
         self._workers, self._plan, self._say = workers, plan, say
         self._ready: list[int] = []
+        self._waited = False  # it was said that no worker has started yet
         self._failed = Counter[int]()
         self._tasks: dict[Any, _Task] = {}  # by the reference to the answer
         for worker in range(len(workers)):
@@ -122,7 +123,8 @@ class Crew:
                 shard = waiting.popleft()
                 self._tasks[self._workers[worker].work.remote(model.label, shards[shard])] = _Task(worker, shard)
             done, _ = ray.wait(list(self._tasks), timeout=PATIENCE)
-            if not done and not self._ready:
+            if not done and not self._ready and not self._waited:
+                self._waited = True
                 self._say("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
             for reference in done:
                 task = self._tasks.pop(reference)
@@ -201,10 +203,12 @@ def _get(reference: Any) -> Any:
 def _reach(address: str) -> None:
     """Raises UserError where nobody listens; Ray itself would try for many minutes."""
     host, _, port = address.rpartition(":")
+    if "/" in host or not port.isdecimal():  # ray://... is for clients outside the cluster
+        raise UserError(f"--ray-address {address}: give auto or HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
-    except ValueError:
-        raise UserError(f"--ray-address {address}: give auto or HOST:PORT") from None
+    except OverflowError as error:
+        raise UserError(f"--ray-address {address}: {error}") from None
     except OSError as error:
         raise UserError(f"--ray-address {address}: no cluster there ({error.strerror or error})") from None
 

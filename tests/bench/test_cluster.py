@@ -190,6 +190,7 @@ def test_settings_that_do_not_go_together_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
+        ({"ray_address": "ray://127.0.0.1:10001"}, "give auto or HOST:PORT"),
         ({"ray_address": "127.0.0.1:1"}, "^--ray-address 127.0.0.1:1: no cluster there .Connection refused.$"),
         ({"ray_address": "ray://somewhere"}, "give auto or HOST:PORT"),
         ({"device": "cuda:1"}, "--device cuda:1: with --executor ray say cpu or cuda"),
