@@ -32,6 +32,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: 0.001, as published 0.0002.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint whose fitting networks are the start.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="avd: MRAA's or TPSM's AVD network alone, on the networks of --init-from.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes that train together (DDP); default: 1.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU; part of what makes a result.")] = None,

@@ -67,7 +67,8 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
     if whole.threads:
         torch.set_num_threads(whole.threads)
-    logging.info("perceptual loss: %s", f"VGG-19, {chosen.vgg}" if chosen.vgg else VggFeatures.name)
+    if chosen.part == "networks":
+        logging.info("perceptual loss: %s", f"VGG-19, {chosen.vgg}" if chosen.vgg else VggFeatures.name)
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)
 
@@ -156,6 +157,7 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
             name="latest",
             limit=settings.limit,
             metrics=list(names),
+            mode="avd" if training.part == "avd" else None,
             bounds=False,
             device=training.device,
         )

@@ -43,8 +43,10 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     Raises ModelError for unusable settings, data or weights, where the losses stay non-finite, and where not even one
     pair fits into memory. On Ctrl-C the step under way is finished and saved before KeyboardInterrupt is raised.
     """
-    if settings.size == "published" and any(side != 256 for side, _, _ in settings.plan):
-        raise ModelError("a network of the published size is trained at the side that it is for: stages of 256 only")
+    whole = settings.size == "published" or settings.part == "avd"
+    if whole and any(side != 256 for side, _, _ in settings.plan):
+        what = "the AVD network" if settings.part == "avd" else "a network of the published size"
+        raise ModelError(f"{what} is trained at the side that it is for: stages of 256 only")
     clips = list(settings.clips) if settings.clips is not None else None
     data = TrainingFrames(settings.data, clips, settings.cache, settings.recipe == "published")
     run = Run(settings, data)
@@ -72,7 +74,9 @@ class Run:
         self.settings, self.data = settings, data
         self.processes = processes(torch.device(settings.device), settings.devices)
         self.device, self.leads = self.processes.device, self.processes.rank == 0
-        self.augmentation = Augmentation(shared=0, own=0) if settings.recipe == "published" else Augmentation()
+        # A driving frame of another size than the source's would be of another shape for the AVD network.
+        plain = settings.recipe == "published" or settings.part == "avd"
+        self.augmentation = Augmentation(shared=0, own=0) if plain else Augmentation()
         torch.manual_seed(settings.seed)
         self.trainee: Trainee = trainee(settings).to(self.device)
         self.optimizer = torch.optim.Adam(self.trainee.networks.parameters(), settings.learning_rate, (0.5, 0.999))
@@ -222,7 +226,7 @@ class Run:
         rng = self.seed(self.settings.steps + self.step)
 
         def forward() -> None:
-            self.trainee.reconstruct(*self.data.batch(max(batch, 4), side, rng, self.augmentation, self.device))
+            self.trainee.measure(*self.data.batch(max(batch, 4), side, rng, self.augmentation, self.device))
 
         norms.recalibrate(self.trainee.networks, forward, _NORM_BATCHES)
 
@@ -267,8 +271,8 @@ class Run:
                 self.recalibrate()
             self.trainee.set_side(256)
             if self.leads:
-                networks = dict(self.trainee.networks)
-                save_sample(path, self.settings.model, networks, self.trainee.exported_config, storage.facts(self))
+                new = self.trainee
+                save_sample(path, self.settings.model, new.exported, new.exported_config, storage.facts(self))
         return path
 
 

@@ -33,6 +33,11 @@ PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
 PUBLISHED = {"schedule": "step", "learning_rate": 2e-4, "norm_freeze": 1.0}
 # An epoch of FOMM's configurations draws each identity so often; they and MCNet (appendix C.1) train a hundred.
 REPEATS, EPOCHS = 75, 100
+# Of the AVD network: the released configurations' batch, rate, milestones, repeats and epochs. It sees geometry alone.
+AVD_PUBLISHED = {"milestones": (0.7, 0.9), "learning_rate": 1e-3}
+AVD_REPEATS, AVD_EPOCHS = 300, 200
+AVD_PUBLISHED_STAGES: Stages = ((256, 1.0, 256),)
+AVD_STAGES: Stages = ((256, 1.0, 32),)
 # Fields that may differ between the parts of one run: they move nothing, or (device) nothing that is promised.
 FREE = {"data", "out", "cache", "save_every", "log_every", "evaluate_every", "patience", "tensorboard", "device"}
 
@@ -44,6 +49,9 @@ class TrainSettings(BaseModel):
     data: folder of clips, ``<clip>/<frame>.png`` or ``<clip>.mp4``; clips: which of them, all if None.
     cache: folder for decoded frames, which are then read from the disk as needed; None: all are kept in memory.
     out: folder for ``state.pt`` (to resume), ``log.csv`` and, at the end, ``<model>.safetensors``.
+    part: what is trained: the model's networks, or ``avd``, MRAA's and TPSM's network for animation via
+        disentanglement, on top of the trained networks in `init_from`, which stay as they are; `size` and `bf16` say
+        nothing then.
     size: the reduced network that a sample checkpoint has, or the one with the published widths.
     stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
@@ -56,7 +64,7 @@ class TrainSettings(BaseModel):
     accumulate: batches whose gradients are summed up in a step. devices: processes that each take such batches.
     ema: decay of a moving average of the weights, which is then what is exported; 0: none.
     init_from: a checkpoint, or the ``state.pt`` of another run; motion networks whose keys and shapes all agree
-        start from it.
+        start from it. With part ``avd`` a whole checkpoint of the model.
     norm_freeze: share of the steps after which batch norm keeps its statistics, so that the network learns with
         those that it will be used with.
     bf16: generator and perceptual loss in bfloat16 (motion networks and losses stay in float32).
@@ -73,6 +81,7 @@ class TrainSettings(BaseModel):
     steps: int = Field(2000, ge=1)
     seed: int = Field(0, ge=0)
     learning_rate: float = Field(1e-3, gt=0)
+    part: Literal["networks", "avd"] = "networks"
     size: Literal["reduced", "published"] = "reduced"
     stages: Stages = ()
     schedule: Literal["cosine", "constant", "step"] = "cosine"
@@ -100,7 +109,8 @@ class TrainSettings(BaseModel):
         if not isinstance(values, dict) or values.get("recipe") != "published":
             return values
         tpsm = str(values.get("model", "")).startswith("tpsm")  # 70 and 90 of 100 epochs
-        return {**PUBLISHED, **({"milestones": (0.7, 0.9)} if tpsm else {}), **values}
+        own = AVD_PUBLISHED if values.get("part") == "avd" else {"milestones": (0.7, 0.9)} if tpsm else {}
+        return {**PUBLISHED, **own, **values}
 
     @field_validator("milestones")
     @classmethod
@@ -113,12 +123,18 @@ class TrainSettings(BaseModel):
     def plan(self) -> Stages:
         if self.stages:
             return self.stages
+        if self.part == "avd":
+            return AVD_PUBLISHED_STAGES if self.recipe == "published" else AVD_STAGES
         return PUBLISHED_STAGES if self.size == "published" else STAGES.get(self.model) or STAGES[card(self.model).of]
 
     def published_steps(self, identities: int) -> int:
-        """Steps of `EPOCHS` epochs over data of so many identities, each drawn `REPEATS` times an epoch."""
+        """Steps of `EPOCHS` epochs over data of so many identities, each drawn `REPEATS` times an epoch.
+
+        The AVD network has numbers of its own.
+        """
+        epochs, repeats = (AVD_EPOCHS, AVD_REPEATS) if self.part == "avd" else (EPOCHS, REPEATS)
         pairs = sum(share * batch for _, share, batch in self.plan) * self.accumulate * self.devices
-        return max(1, round(EPOCHS * REPEATS * identities / pairs))
+        return max(1, round(epochs * repeats * identities / pairs))
 
     def stage(self, step: int) -> tuple[int, int]:
         """(side, batch size) of step 0 … steps-1."""

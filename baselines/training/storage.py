@@ -19,9 +19,11 @@ def identity(run: Run) -> dict[str, Any]:
     """What must agree for a state to be continued."""
     fixed = run.settings.model_dump(mode="json", exclude=FREE)
     files = {name: getattr(run.settings, name) for name in ("init_from", "vgg")}
-    # Without a discriminator a run is what it was before there were any.
+    # Without a discriminator or a part of its own a run is what it was before there were any.
     del fixed["adversarial"]
     fixed |= {"adversarial": True} if run.adversary else {}
+    if fixed["part"] == "networks":
+        del fixed["part"]
     return fixed | {k: sha256(v) if v else None for k, v in files.items()} | {"data_sha256": run.data.sha256}
 
 
@@ -76,6 +78,7 @@ def facts(run: Run) -> dict[str, Any]:
         "stages": run.settings.plan,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "perceptual_network": run.trainee.reconstruction.features.name,
+        "perceptual_network": run.trainee.reconstruction and run.trainee.reconstruction.features.name,
         "split": run.split,
+        **({"trained_on": dict(run.trainee.origin)} if run.trainee.origin else {}),
     }

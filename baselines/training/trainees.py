@@ -40,6 +40,7 @@ class Trainee(ABC):
     config: in the form of the official configuration files.
     without: entries of it that name networks which are not trained, as the checkpoint has them instead.
     shareable: submodules of `networks` that may start from another model's checkpoint.
+    origin: how the networks that the checkpoint has beside the trained ones were trained.
     discriminator: what the results are to deceive, set from outside; no part of `networks`.
     """
 
@@ -48,6 +49,8 @@ class Trainee(ABC):
     without: Mapping[str, Any] = {}
     shareable: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.channels_last
+    origin: Mapping[str, Any] = {}
+    reconstruction: Reconstruction | None = None
     discriminator: Discriminator | None = None
     compared: tuple[Tensor, Tensor]  # the last frames that `compare` saw, for the discriminator to learn from
 
@@ -59,6 +62,11 @@ class Trainee(ABC):
         self.bf16 = settings.bf16
         self.published = settings.recipe == "published"
         self.reconstruction = Reconstruction(settings.bf16, self.published, settings.vgg)
+
+    @property
+    def exported(self) -> Mapping[str, nn.Module]:
+        """The networks of the checkpoint."""
+        return dict(self.networks)
 
     @property
     def exported_config(self) -> dict[str, Any]:
@@ -102,6 +110,10 @@ class Trainee(ABC):
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Weighted scalar losses by name. `progress`: share of the steps that are done."""
 
+    def measure(self, source: Tensor, driving: Tensor) -> None:
+        """Let every norm see a batch as it comes in use."""
+        self.reconstruct(source, driving)
+
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
         """Fill the parts in `shareable` that a checkpoint has, in the same shapes; returns their names.
 
@@ -127,6 +139,10 @@ def trainee(settings: TrainSettings) -> Trainee:
 
     A variant is trained as the model that it varies, with its changes of the configuration.
     """
+    if settings.part == "avd":
+        from baselines.training.disentangling import DisentanglingTrainee
+
+        return DisentanglingTrainee(settings)
     name = settings.model
     about = card(name) if name in MODELS else None
     entry = TRAINEES.get(name) or (about and TRAINEES.get(about.of or ""))
