@@ -40,6 +40,8 @@ class DisentanglingTrainee(Trainee):
     checkpoint is none of it.
     """
 
+    fewest = 2  # for batch norm
+
     def __init__(self, settings: TrainSettings):
         name = settings.model
         if name not in MODELS or "avd_network" not in card(name).parts:
@@ -94,8 +96,10 @@ class DisentanglingTrainee(Trainee):
         return self.network.avd_network(source, driving)
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        if len(source) == 1 and any(norm.training for norm in norms(self.networks)):
-            raise ModelError("the AVD network's batch norm needs two pairs at once: memory, or `stages`, give it one")
+        if len(source) < self.fewest and any(norm.training for norm in norms(self.networks)):
+            raise ModelError(
+                f"the AVD network's batch norm needs {self.fewest} pairs at once: see `stages` in --config"
+            )
         with torch.no_grad():
             at_source, at_driving = self.network.detect(source), self.network.detect(driving)
         factors = (1 - STRETCH + 2 * STRETCH * torch.rand(len(driving), 2, generator=rng)).to(driving.device)

@@ -143,7 +143,9 @@ class Run:
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
                     raise
-                if self.split >= batch or self.processes.count > 1:
+                size = -(-batch // (2 * self.split))
+                smallest = batch % size or size  # of the parts that `chunk` would make
+                if self.split >= batch or smallest < self.trainee.fewest or self.processes.count > 1:
                     self.save()
                     raise ModelError(
                         f"out of memory at step {self.step}, {batch} pairs of side {side} in {self.split} parts; the "

@@ -33,7 +33,7 @@ PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
 PUBLISHED = {"schedule": "step", "learning_rate": 2e-4, "norm_freeze": 1.0}
 # An epoch of FOMM's configurations draws each identity so often; they and MCNet (appendix C.1) train a hundred.
 REPEATS, EPOCHS = 75, 100
-# Of the AVD network: the released configurations' batch, rate, milestones, repeats and epochs. It sees geometry alone.
+# Of the AVD network: batch, rate, milestones, repeats and epochs as the released configurations are known to have them.
 AVD_PUBLISHED = {"milestones": (0.7, 0.9), "learning_rate": 1e-3}
 AVD_REPEATS, AVD_EPOCHS = 300, 200
 AVD_PUBLISHED_STAGES: Stages = ((256, 1.0, 256),)

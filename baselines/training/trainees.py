@@ -39,6 +39,7 @@ class Trainee(ABC):
     networks: by the names of the official checkpoint's top level.
     config: in the form of the official configuration files.
     without: entries of it that name networks which are not trained, as the checkpoint has them instead.
+    fewest: pairs that the losses can be measured on.
     shareable: submodules of `networks` that may start from another model's checkpoint.
     origin: how the networks that the checkpoint has beside the trained ones were trained.
     discriminator: what the results are to deceive, set from outside; no part of `networks`.
@@ -47,6 +48,7 @@ class Trainee(ABC):
     networks: nn.ModuleDict
     config: dict[str, Any]
     without: Mapping[str, Any] = {}
+    fewest: int = 1
     shareable: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.channels_last
     origin: Mapping[str, Any] = {}

@@ -139,7 +139,7 @@ def test_the_networks_of_an_avd_checkpoint_go_on(clips: Path, tmp_path: Path) ->
         ({"init_from": Path("nothing.safetensors")}, "no such file"),
         ({"init_from": card("fomm").sample}, "looks like a FOMM"),
         ({"stages": ((64, 1.0, 2),)}, "stages of 256 only"),
-        ({"stages": ((256, 1.0, 1),)}, "needs two pairs"),
+        ({"stages": ((256, 1.0, 1),)}, "needs 2 pairs"),
         ({"model": "tpsm", "adversarial": True}, "no adversarial training"),
     ],
 )
@@ -147,6 +147,20 @@ def test_mistakes_are_one_line(changes: dict, message: str, clips: Path, tmp_pat
     with pytest.raises(ModelError, match=message) as error:
         train(settings(clips, tmp_path, **changes))
     assert "\n" not in str(error.value)
+
+
+def test_no_part_of_a_batch_is_too_small_for_batch_norm(clips: Path, tmp_path: Path, monkeypatch) -> None:
+    run = Run(settings(clips, tmp_path, stages=((256, 1.0, 5),)), TrainingFrames(clips))
+    sizes: list[int] = []
+
+    def no_memory(trainee: DisentanglingTrainee, source: Tensor, *_: object) -> None:
+        sizes.append(len(source))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(DisentanglingTrainee, "losses", no_memory)
+    with pytest.raises(ModelError, match="out of memory at step 0, 5 pairs of side 256 in 2 parts"):
+        run.advance()
+    assert sizes == [5, 3] and (tmp_path / "state.pt").is_file()
 
 
 def test_the_published_recipe_has_the_released_schedule(tmp_path: Path) -> None:
