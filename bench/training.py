@@ -25,7 +25,7 @@ from bench import config as locations
 from bench.config import cache_folder
 from bench.detectors.weights import find_file
 from bench.errors import UserError
-from protocols import sample_set
+from protocols import files, sample_set
 
 
 class EvaluationSettings(BaseModel):
@@ -116,7 +116,7 @@ def _vgg19() -> dict[str, Path]:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(files.text(file))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"--config {file}: cannot be read as TOML: {error}") from None
 

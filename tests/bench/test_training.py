@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,12 @@ def test_mistakes_in_the_file_are_one_line(text: str, words: str, clips: Path, t
     with pytest.raises(UserError) as error:
         read(file, given)
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_pipe_is_no_settings_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="not a regular file"):
+        read(tmp_path / "pipe", {"model": "fomm", "out": tmp_path / "out"})
 
 
 def test_model_and_out_are_needed(clips: Path) -> None:
