@@ -247,9 +247,7 @@ def _check_size(config: Any, path: Path) -> None:
     for name, value in items:
         largest = _MOST_BLOCKS if str(name).endswith("blocks") else _LARGEST
         if isinstance(value, (int, float)) and not abs(value) <= largest:
-            raise ModelError(
-                f"{path}: the configuration has {value:.3g} ({name}), no network more than {largest}"
-            )
+            raise ModelError(f"{path}: the configuration has {value:.3g} ({name}), no network more than {largest}")
         _check_size(value, path)
 
 
