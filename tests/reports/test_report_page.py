@@ -90,6 +90,15 @@ def test_both_intervals_and_the_median_are_shown(run):
     assert f"<small>[{row['ci_low']:.4f}, {row['ci_high']:.4f}] over people</small>" in part
 
 
+def test_a_number_stands_with_its_signature(run):
+    text = (run / "report.html").read_text(encoding="utf-8")
+    for section, after in (("results", "distributions"), ("comparisons", "pictures")):
+        part = text[text.index(f'<section id="{section}"') : text.index(f'<section id="{after}"')]
+        head = part[: part.index("</thead>")] if section == "results" else part
+        for metric in json.loads((run / "manifest.json").read_text(encoding="utf-8"))["metrics"]:
+            assert f'<code class="soft">{metric["short"].partition("|")[2]}</code>' in head
+
+
 def test_best_second_and_bounds_are_marked(run):
     text = (run / "report.html").read_text(encoding="utf-8")
     results = text[text.index('<section id="results"') : text.index('<section id="distributions"')]
