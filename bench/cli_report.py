@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli_output import give
 from bench.errors import UserError
 
 FORMATS = ("html", "md", "latex", "csv")
@@ -29,14 +30,7 @@ def report(
             raise UserError("--out is for tables: the page lies in the run's folder, report.html")
         typer.echo(f"report: {redraw(run)}")
         return
-    text = _table(run, format)
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+    give(_table(run, format), out)
 
 
 def _table(run: Path, format: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli_output import give
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,13 +42,7 @@ def tables(
         text = FORMATS[format]([regenerate(table, runs) for table in chosen])
     except TableError as error:
         raise UserError(str(error)) from None
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+    give(text, out)
 
 
 def _check(folder: Path) -> None:
