@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from baselines.training.loop import Run, train
+from baselines.training.settings import TrainSettings
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +25,25 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
             frame[(x - 20 - 5 * i) ** 2 + (y - 30) ** 2 < 120] = colour
             Image.fromarray(frame).save(root / name / f"{i:07d}.png")
     return root
+
+
+@pytest.fixture
+def interrupted_after_one(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainSettings], Path]:
+    """Trains, is interrupted after the first step, and goes on from what was saved; gives the checkpoint."""
+    advance = Run.advance
+
+    def stop(run: Run) -> None:
+        if run.step == 1:
+            raise KeyboardInterrupt
+        advance(run)
+
+    def call(settings: TrainSettings) -> Path:
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(Run, "advance", stop)
+            train(settings)
+        return train(settings)
+
+    return call
 
 
 @pytest.fixture(autouse=True)
