@@ -24,12 +24,15 @@ GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": Fal
 def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
     """Every definition alone and all of them together, beside scikit-image called pair by pair.
 
-    one, other: uint8 ``(N, H, W, 3)``. The library gets floats that were made beforehand; the row of all metrics is
-    from uint8 on our side.
+    one, other: uint8 ``(N, H, W, 3)``. All of them together start from these on both sides; each alone gets floats that
+    were made beforehand.
     """
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-    floats = [(a.astype(np.float32) / 255, b.astype(np.float32) / 255) for a, b in zip(one, other)]
+    def as_floats() -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(a.astype(np.float32) / 255, b.astype(np.float32) / 255) for a, b in zip(one, other)]
+
+    floats = as_floats()
 
     def ssim(**options: object) -> Work:
         return lambda: [structural_similarity(a, b, channel_axis=2, **options) for a, b in floats]
@@ -52,6 +55,7 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
         return metrics.compute_images(chosen, as_images(one, CPU), as_images(other, CPU))
 
     def libraries() -> object:
+        floats[:] = as_floats()
         return [work() for _, work in others.values()]
 
     jobs: Jobs = {"all pixel metrics": {"bench": ours, "scikit-image and numpy, pair by pair": libraries}}
