@@ -9,8 +9,10 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
+from baselines.winograd import fewer_products
 from bench.detectors import torchvision_repair
 from bench.detectors.lpips_backbone import backbone_file, missing
 from bench.detectors.weights import load
@@ -59,4 +61,9 @@ def _model(net: str, weights: Path | None, device: str) -> nn.Module:
                     layer.load_state_dict({name: state[f"features.{index}.{name}"] for name in names})
     except (KeyError, RuntimeError) as error:
         raise UserError(f"{file} holds another network's weights: {str(error).splitlines()[0]}") from None
-    return model.eval().requires_grad_(False).to(device)
+    model = model.eval().requires_grad_(False).to(device)
+    if torch.device(device).type == "cpu":
+        for layer in model.net.modules():
+            if isinstance(layer, nn.Conv2d):
+                fewer_products(layer)
+    return model

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from baselines.winograd import convolve, transformed
 from bench.detectors.weights import load, package_folder
 from bench.errors import UserError
 from bench.metrics.base import in_blocks
@@ -36,12 +37,15 @@ def features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
     """
 
     def conv(x: Tensor, name: str, padding: int) -> Tensor:
-        return F.conv2d(x, weights[f"net.{name}.weight"], weights[f"net.{name}.bias"], padding=padding)
+        bias = weights[f"net.{name}.bias"]
+        if len(x) == 1 and (tiles := weights.get(f"net.{name}.tiles")) is not None:
+            return convolve(x, tiles, bias)
+        return F.conv2d(x, weights[f"net.{name}.weight"], bias, padding=padding)
 
     x = (images * 2 - 1 - weights["scaling_layer.shift"]) / weights["scaling_layer.scale"]
     x1 = _first_layer(weights, x).relu_()
-    x2 = conv(_blur(_max_pool(x1), weights["net.slice2.4.filt"]), "slice2.5", 2).relu_()
-    x3 = conv(_blur(_max_pool(x2), weights["net.slice3.8.filt"]), "slice3.9", 1).relu_()
+    x2 = conv(_blur(_max_pool(x1)), "slice2.5", 2).relu_()
+    x3 = conv(_blur(_max_pool(x2)), "slice3.9", 1).relu_()
     x4 = conv(x3, "slice4.11", 1).relu_()
     x5 = conv(x4, "slice5.13", 1).relu_()
     return [x1, x2, x3, x4, x5]
@@ -61,27 +65,41 @@ def distance(
 
 
 def _first_layer(weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """The first convolution and its blur, in a fifth of the time that the two take one after the other.
+    """The first convolution and its blur, in a small part of the time that the two take one after the other.
 
     Without a ReLU between them they are one 13 x 13 convolution of stride 2, except where the blur mirrors the
-    border: the first row equals the second, and the last one is computed plainly from a strip; columns alike.
+    border: the first row equals the second; the last one equals its neighbour where the image has an odd number of
+    rows, and is the mean of the last two rows before the blur where it has an even one. Columns alike.
     """
-    kernel, bias, blur = (weights[f"net.slice1.{name}"] for name in ("0.weight", "0.bias", "1.filt"))
+    bias = weights["net.slice1.0.bias"]
 
-    def plain(strip: Tensor) -> Tensor:
-        return _blur(F.conv2d(strip, kernel, bias, padding=2), blur)
+    def part(bottom: bool, right: bool) -> Tensor:
+        strip = x[..., -10:, :] if bottom else x
+        strip = F.pad(strip[..., -10:] if right else strip, (0 if right else 2, 2, 0 if bottom else 2, 2))
+        return F.conv2d(strip, weights[f"first.{int(bottom)}.{int(right)}"], bias, stride=2)
 
-    both = F.conv2d(kernel.flatten(0, 1)[:, None], blur[:1], padding=2).view(*kernel.shape[:2], 13, 13)
-    inner = F.conv2d(x, both, bias, stride=2, padding=2)
-    high, wide = (16 - size % 2 for size in x.shape[-2:])  # a strip must be even where the image is
-    right, bottom = plain(x[..., -wide:])[..., -1:], plain(x[..., -high:, :])[..., -1:, :]
-    inner = F.pad(inner, (1, 0, 1, 0), mode="replicate")
-    return torch.cat((torch.cat((inner, right[..., :-1, :]), -1), bottom), -2)
+    even_height, even_width = (size % 2 == 0 for size in x.shape[-2:])
+    rows = [
+        torch.cat([part(end, right) for right in (False, True)[: 1 + even_width]], -1)
+        for end in (False, True)[: 1 + even_height]
+    ]
+    return F.pad(torch.cat(rows, -2), (1, not even_width, 1, not even_height), mode="replicate")
 
 
-def _blur(x: Tensor, kernel: Tensor) -> Tensor:
-    """Binomial 3 x 3 filter of stride 2, two pixels of mirrored border."""
-    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, stride=2, groups=x.shape[1])
+def _merged(kernel: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """A kernel ``(O, C, K, K)`` followed by a filter that is the product of two of one dimension."""
+    both = torch.outer(rows, columns)[None, None]
+    merged = F.conv2d(kernel.flatten(0, 1)[:, None], both, padding=(len(rows) - 1, len(columns) - 1))
+    return merged[:, 0].unflatten(0, kernel.shape[:2])
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Binomial 3 x 3 filter of stride 2, two pixels of mirrored border; torch's own convolution can be slow at it."""
+    x = F.pad(x, (2, 2, 2, 2), mode="reflect")
+    height, width = ((size - 1) // 2 * 2 for size in x.shape[-2:])
+    x = (x[..., 0:height:2, :] + x[..., 2 : height + 1 : 2, :]).add_(x[..., 1:height:2, :], alpha=2)
+    x = x[..., :-1] + x[..., 1:]
+    return (x[..., 0:width:2] + x[..., 1:width:2]).div_(16)
 
 
 def _max_pool(x: Tensor) -> Tensor:
@@ -108,5 +126,13 @@ def _unit(x: Tensor) -> Tensor:
 
 @lru_cache(maxsize=2)
 def loaded(device: str) -> dict[str, Tensor]:
-    """The weights by name, on a device."""
-    return load(weights_file(), device)
+    """The weights by name, on a device, and what is computed from them once."""
+    weights = load(weights_file(), device)
+    binomial, mean = (torch.tensor(taps, device=device) for taps in ([0.25, 0.5, 0.25], [0.5, 0.5]))
+    for bottom, rows in enumerate((binomial, mean)):
+        for right, columns in enumerate((binomial, mean)):
+            weights[f"first.{bottom}.{right}"] = _merged(weights["net.slice1.0.weight"], rows, columns)
+    if torch.device(device).type == "cpu":
+        for name in ("slice2.5", "slice3.9", "slice4.11", "slice5.13"):
+            weights[f"net.{name}.tiles"] = transformed(weights[f"net.{name}.weight"])
+    return weights

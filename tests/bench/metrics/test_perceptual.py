@@ -52,9 +52,12 @@ def test_st_lpips_fused_first_layer_equals_the_plain_one() -> None:
         torch.testing.assert_close(st_lpips._first_layer(state, images), plain, atol=1e-5, rtol=1e-5)
 
 
-def test_st_lpips_max_pool() -> None:
+def test_st_lpips_max_pool_and_blur() -> None:
     images = torch.randn(2, 3, 9, 12)
     assert torch.equal(st_lpips._max_pool(images), F.max_pool2d(images, 3, 1))
+    padded = F.pad(images, (2, 2, 2, 2), mode="reflect")
+    plain = F.conv2d(padded, st_lpips.loaded("cpu")["net.slice2.4.filt"][:3], stride=2, groups=3)
+    torch.testing.assert_close(st_lpips._blur(images), plain, atol=1e-6, rtol=0)
 
 
 def test_st_lpips_of_a_pair_depends_on_nothing_else() -> None:
@@ -118,6 +121,24 @@ def test_lpips_equals_the_package_called_directly(backbone: Path, monkeypatch: p
         assert lpips.lpips_alex(image, blocks(image), folder).item() == pytest.approx(scaled, abs=1e-7)
         assert lpips.lpips_alex_unscaled(image, blocks(image), folder).item() == pytest.approx(unscaled, abs=1e-7)
     assert abs(scaled - unscaled) > 1e-4
+
+
+@needs_lpips
+def test_lpips_of_vgg_by_tiles_is_the_same_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torchvision_repair.repair()
+    from torchvision.models import vgg16
+
+    torch.manual_seed(0)
+    features = vgg16(weights=None, init_weights=False).features.state_dict()
+    torch.save({f"features.{name}": value for name, value in features.items()}, tmp_path / BACKBONES["vgg"])
+    image = face()[..., :128, :128]
+    faster = lpips.lpips_vgg(image, blocks(image), tmp_path).item()
+    assert sum("forward" in vars(layer) for layer in lpips._model("vgg", tmp_path, "cpu").net.modules()) == 8
+    lpips._model.cache_clear()
+    monkeypatch.setattr(lpips, "fewer_products", lambda layer: None)
+    plain = lpips.lpips_vgg(image, blocks(image), tmp_path).item()
+    lpips._model.cache_clear()
+    assert plain > 1e-4 and faster == pytest.approx(plain, rel=1e-5)
 
 
 @needs_lpips
