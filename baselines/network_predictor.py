@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from baselines import checkpoints
 from baselines.card import Card, card, find_weights
 from baselines.checkpoints import Checkpoint, States
-from baselines.faster import Remembered, convolve_by_tiles, merge_doublings, reuse
+from baselines.faster import Remembered, convolve_by_blocks, convolve_by_tiles, merge_doublings, reuse
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 
@@ -87,6 +87,7 @@ class NetworkPredictor(Predictor):
         if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
             merge_doublings(self.network, self.sensitive)
             convolve_by_tiles(self.network, self.sensitive)
+            convolve_by_blocks(self.network)
             reuse(self.network, self.reused)
         if self.precision != PRECISIONS[0]:
             reduce_precision(self.network, self.card.exact, self.device)

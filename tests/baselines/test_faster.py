@@ -8,7 +8,7 @@ import torch
 from baselines import registry
 from baselines.blocks.conv import ResBlock, SameBlock, UpBlock, batch_norm, instance_norm
 from baselines.card import MODELS
-from baselines.faster import Remembered, convolve_by_tiles, merge_doublings
+from baselines.faster import Remembered, convolve_by_blocks, convolve_by_tiles, merge_doublings
 from baselines.predictor import PairBatch
 from baselines.winograd import convolve, transformed
 
@@ -122,6 +122,27 @@ def test_wide_convolutions_of_one_sample_go_by_tiles_and_no_others() -> None:
     assert not torch.equal(block(x), expected)
     torch.testing.assert_close(block(x), expected, atol=1e-4, rtol=0)
     assert torch.equal(block.conv1(torch.cat((x, x))), plain)
+
+
+@pytest.mark.parametrize("outputs, kernel, biased", [(1, 7, True), (3, 7, False), (2, 3, True), (6, 5, True)])
+def test_few_outputs_are_convolved_by_blocks(outputs: int, kernel: int, biased: bool) -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(5, outputs, kernel, padding=kernel // 2, bias=biased).requires_grad_(False)
+    even, odd = torch.randn(2, 5, 12, 20), torch.randn(1, 5, 13, 10)
+    expected = conv(even), conv(odd)
+    convolve_by_blocks(conv)
+    assert "forward" in vars(conv)
+    torch.testing.assert_close(conv(even), expected[0], atol=1e-6, rtol=1e-6)
+    assert torch.equal(conv(odd), expected[1])
+
+
+def test_other_convolutions_are_not_convolved_by_blocks() -> None:
+    others = torch.nn.ModuleList(
+        [torch.nn.Conv2d(5, 7, 3, padding=1), torch.nn.Conv2d(5, 1, 1), torch.nn.Conv2d(5, 3, 7)]
+        + [torch.nn.Conv2d(5, 1, 3, padding=1, padding_mode="reflect"), torch.nn.Conv2d(5, 3, 3, 2, padding=1)]
+    )
+    convolve_by_blocks(others)
+    assert not any("forward" in vars(conv) for conv in others)
 
 
 def test_exempt_modules_and_amplifying_norms_keep_the_plain_way() -> None:
