@@ -22,7 +22,7 @@ from torch import Tensor
 
 from baselines.bounds import ALL_MODES
 from baselines.frames_folder import file_name, read_frame
-from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 from protocols.errors import DataError
 
 TIMEOUT = "TALKING_HEAD_BENCH_CMD_TIMEOUT"
@@ -41,7 +41,8 @@ class CommandPredictor(Predictor):
     It finds ``pairs.csv`` (pair, source, driving, anchor, mode, seed, info as JSON; paths relative to the file) beside
     the folders of PNG images, and writes ``<out>/<pair id>.png``. ``{pairs}`` and ``{out}`` in the command become the
     paths of the CSV file and of the folder; a command that has neither gets both appended. A pair without an image is
-    NaN. Target frames are not handed out. A batch may take `TIMEOUT` seconds (environment; 1800 if unset).
+    NaN. Target frames are not handed out. A batch may take `TIMEOUT` seconds (environment; 1800 if unset); what is there
+    by then counts.
     """
 
     name = "cmd"
@@ -66,13 +67,13 @@ class CommandPredictor(Predictor):
             file_name(pair)
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Raises ProgramError where the program fails, takes too long, or writes frames of another size."""
+        """Raises TimeLimit, and ProgramError where the program fails or writes frames of another size."""
         self.expect(batch.ids)
         with tempfile.TemporaryDirectory(prefix="talking-head-bench-") as temporary:
             folder = Path(temporary)
             out = folder / "out"
             out.mkdir()
-            self._call(_write(batch, mode, folder), out)
+            late = self._call(_write(batch, mode, folder), out)
             frames = torch.full_like(batch.source, torch.nan)
             for i, pair in enumerate(batch.ids):
                 file = out / f"{pair}.png"
@@ -80,11 +81,16 @@ class CommandPredictor(Predictor):
                     try:
                         frames[i] = read_frame(file, batch.source[i]).to(frames)
                     except (ModelError, DataError) as error:  # this pair's own failure, not the whole run's
+                        if late:  # ended while it was writing
+                            continue
                         # without the folder, whose name is another one each time: equal runs have equal tables
                         raise ProgramError(str(error).replace(f"{folder}{os.sep}", "")) from None
+            if late:
+                raise TimeLimit(late, frames)
             return frames
 
-    def _call(self, pairs: Path, out: Path) -> None:
+    def _call(self, pairs: Path, out: Path) -> str | None:
+        """What to say where the program took too long."""
         arguments = [a.replace("{pairs}", str(pairs)).replace("{out}", str(out)) for a in self.arguments]
         log = pairs.with_name("stderr.txt")
         with log.open("wb") as stderr:
@@ -107,12 +113,13 @@ class CommandPredictor(Predictor):
             try:
                 code = process.wait(self.seconds)
             except subprocess.TimeoutExpired:
-                raise ProgramError(f"{self.arguments[0]} took longer than {self.seconds:g} s ({TIMEOUT})") from None
+                return f"{self.arguments[0]} took longer than {self.seconds:g} s ({TIMEOUT})"
             finally:
                 _end(process)
         if code:
             said = _last_line(log).replace(f"{pairs.parent}{os.sep}", "")
             raise ProgramError(f"{self.arguments[0]} ended with code {code}: {said or 'no message'}")
+        return None
 
     def describe(self) -> dict[str, Any]:
         return {"sample_weights": False, "weights_file": None, "weights_sha256": None, "command": self.command}

@@ -44,6 +44,17 @@ class PairBatch:
         return len(self.ids)
 
 
+class TimeLimit(Exception):
+    """A batch took too long, and is not asked for again, since that might take as long once more.
+
+    frames: what was made in time, as `Predictor.predict` gives it, NaN for the other pairs.
+    """
+
+    def __init__(self, message: str, frames: Tensor):
+        super().__init__(message)
+        self.frames = frames
+
+
 class Predictor(ABC):
     """One loaded model.
 
@@ -61,7 +72,8 @@ class Predictor(ABC):
         """Generated frames ``(N, 3, H, W)`` float32 in ``[0, 1]``, in the order of the batch.
 
         The result for a pair may not depend on the rest of its batch. NaN marks a pair that could not be made.
-        Raises ModelError where `mode` is not one of `motion_modes` or the batch lacks what the mode needs.
+        Raises ModelError where `mode` is not one of `motion_modes` or the batch lacks what the mode needs; TimeLimit.
+        Pairs of a batch that fails in another way are asked for one by one.
         """
 
     def expect(self, ids: Sequence[str]) -> None:  # noqa: B027 (most predictors answer any pair)

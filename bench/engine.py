@@ -14,7 +14,7 @@ import pyarrow
 import torch
 from torch import Tensor
 
-from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 from bench.heap import give_back
 from bench.rundir import RunDirectory
 from bench.trouble import is_of_device
@@ -114,7 +114,7 @@ def predict(
     start = time.perf_counter()
     try:
         with torch.inference_mode():
-            output = model.predictor.predict(batch, model.mode)
+            output, missing = ask(model.predictor, batch, model.mode)
             frames = as_uint8(output, batch.source, model.label, truncate)
     except ModelError:
         raise
@@ -125,8 +125,15 @@ def predict(
             return [outcome for pair in pairs for outcome in predict(model, [pair], device, seed, truncate)]
         return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
-    error = "the model gave no finite frame"
-    return [Outcome(frame, None if frame is not None else error, seconds) for frame in frames]
+    return [Outcome(frame, None if frame is not None else missing, seconds) for frame in frames]
+
+
+def ask(predictor: Predictor, batch: PairBatch, mode: MotionMode) -> tuple[Tensor, str]:
+    """A model's frames, and why those that are not finite are missing."""
+    try:
+        return predictor.predict(batch, mode), "the model gave no finite frame"
+    except TimeLimit as limit:
+        return limit.frames, str(limit)
 
 
 def pair_batch(pairs: Sequence[tuple[Pair, LoadedPair]], device: torch.device, seed: int) -> PairBatch:

@@ -15,7 +15,7 @@ from small_networks import batch, part
 
 from baselines import registry
 from baselines.command import TIMEOUT, ProgramError
-from baselines.predictor import ModelError
+from baselines.predictor import ModelError, TimeLimit
 
 CPU = torch.device("cpu")
 # Half of source plus half of driving (or of the anchor, in a relative mode), but nothing for pair p1.
@@ -97,10 +97,25 @@ def test_a_program_that_hangs_is_ended_with_its_children(program, tmp_path, monk
         "time.sleep(60)\n"
     )
     start = time.monotonic()
-    with pytest.raises(ProgramError, match="longer than 1.5 s"):
+    with pytest.raises(TimeLimit, match="longer than 1.5 s"):
         load(program(text)).predict(batch(1, 16), "absolute")
     assert time.monotonic() - start < 10
     assert not alive(int(child.read_text()))
+
+
+def test_what_was_written_before_the_time_limit_counts(program, monkeypatch):
+    """p0 and p2 are whole, p1 is missing, p3 is cut off."""
+    monkeypatch.setenv(TIMEOUT, "5")
+    text = (
+        "import pathlib, sys, time\n"
+        "pairs, out = map(pathlib.Path, sys.argv[1:])\n"
+        "for name, size in (('p0', None), ('p2', None), ('p3', 60)):\n"
+        "    (out / f'{name}.png').write_bytes((pairs.parent / 'source' / f'{name}.png').read_bytes()[:size])\n"
+        "time.sleep(60)\n"
+    )
+    with pytest.raises(TimeLimit, match="longer than 5 s") as limit:
+        load(program(text)).predict(batch(4, 16), "absolute")
+    assert limit.value.frames.isfinite().flatten(1).all(1).tolist() == [True, False, True, False]
 
 
 def alive(process: int) -> bool:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from baselines.predictor import ModelError, Predictor
+from baselines.predictor import ModelError, Predictor, TimeLimit
 from bench import detectors
 from bench.batches import Evaluator
 from bench.engine import Model, as_uint8, evaluate, pair_seed
@@ -125,6 +125,26 @@ def test_an_exception_fails_its_pair_only(measurer, tmp_path):
     rows = run(Crashes(), measurer, tmp_path)
     assert rows.loc[rows["status"] == "failed", "pair"].tolist() == ["0004"]
     assert rows.loc[4, "error"] == "RuntimeError: out of luck"
+
+
+def test_a_batch_over_its_time_limit_is_not_asked_for_again(measurer, tmp_path):
+    class Slow(Dimmed):
+        asked = 0
+
+        def predict(self, batch, mode):
+            frames = super().predict(batch, mode)
+            if "0004" in batch.ids:
+                self.asked += 1
+                frames[batch.ids.index("0004") :] = float("nan")
+                raise TimeLimit("slow took longer than 5 s", frames)
+            return frames
+
+    slow = Slow()
+    rows = run(slow, measurer, tmp_path, batch_size=3)
+    assert slow.asked == 1
+    assert rows["status"].tolist() == ["ok", "ok", "ok", "ok", "failed", "failed", "ok"]
+    assert rows.loc[4, "error"] == rows.loc[5, "error"] == "slow took longer than 5 s"
+    assert rows["l1"].drop([4, 5]).tolist() == run(Dimmed(), measurer, tmp_path / "sound")["l1"].drop([4, 5]).tolist()
 
 
 def test_an_unreadable_frame_fails_its_pair_only(measurer, tmp_path):
