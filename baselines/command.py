@@ -41,8 +41,8 @@ class CommandPredictor(Predictor):
     It finds ``pairs.csv`` (pair, source, driving, anchor, mode, seed, info as JSON; paths relative to the file) beside
     the folders of PNG images, and writes ``<out>/<pair id>.png``. ``{pairs}`` and ``{out}`` in the command become the
     paths of the CSV file and of the folder; a command that has neither gets both appended. A pair without an image is
-    NaN. Target frames are not handed out. A batch may take `TIMEOUT` seconds (environment; 1800 if unset); what is there
-    by then counts.
+    NaN. Target frames are not handed out. A batch may take `TIMEOUT` seconds (environment; 1800 if unset); what
+    is there by then counts.
     """
 
     name = "cmd"
