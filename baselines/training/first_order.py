@@ -74,10 +74,15 @@ class FirstOrderTrainee(Trainee):
             if network.down.stride != round(1 / scale):
                 network.down = AntiAliasDownsample(network.down.channels, scale).to(network.down.weight.device)
 
-    def generate(self, image: Tensor, source: Keypoints, driving: Keypoints) -> Tensor:
+    def generate(self, image: Tensor, source: Keypoints, driving: Keypoints, *more: Any) -> Tensor:
+        image = image.contiguous(memory_format=torch.channels_last)
         with self.reduced_precision(image.device):
-            prediction, _ = self.network.generate(image.contiguous(memory_format=torch.channels_last), source, driving)
+            prediction, _ = self.network.generate(image, source, driving, *more)
         return prediction.float()
+
+    def beside(self, source: Tensor, driving: Tensor) -> tuple[Any, ...]:
+        """What the generator takes of a pair of frames beside their keypoints."""
+        return ()
 
     def detect(self, *frames: Tensor) -> list[Any]:
         """Keypoints of each of several batches of frames, detected together."""
@@ -87,14 +92,15 @@ class FirstOrderTrainee(Trainee):
         return [Keypoints(value, jacobian) for value, jacobian in parts]
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
-        return self.generate(source, *self.detect(source, driving))
+        return self.generate(source, *self.detect(source, driving), *self.beside(source, driving))
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         half = self.deformed(len(driving))
         transform = ThinPlateTransform.random(half, rng).to(driving.device)
         at_source, at_driving, at_copy = self.detect(source, driving, transform.frames(driving[:half]))
+        generated = self.generate(source, at_source, at_driving, *self.beside(source, driving))
         return (
-            self.compare(self.generate(source, at_source, at_driving), driving, rng)
+            self.compare(generated, driving, rng)
             | self.equivariance(at_driving, at_copy, transform)
             | self.keypoint_terms(at_source, at_driving)
         )

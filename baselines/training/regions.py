@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.mraa.network import MRAA
 from baselines.mraa.regions import Regions
 from baselines.training import losses
 from baselines.training.first_order import HOURGLASS, FirstOrderTrainee
+from baselines.training.precision import in_bf16
+from baselines.training.settings import TrainSettings
 from baselines.training.transform import ThinPlateTransform
 
 # Two halvings, for the skips bring the details. Background motion is left out of the reduced network, because no clip
@@ -32,16 +34,37 @@ MRAA_CONFIG: dict[str, Any] = {
 
 
 class RegionTrainee(FirstOrderTrainee):
-    """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centres and of axes, each lambda = 10."""
+    """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centres and of axes, each lambda = 10.
+
+    Where the configuration has a background predictor (Sec. 3.3), it learns from the reconstruction with all else, from
+    the first step on: a camera's motion is then nothing that regions have to follow.
+    """
 
     config = MRAA_CONFIG
-    without = {"bg_predictor_params": None, "avd_network_params": None}
+    without = {"avd_network_params": None}
     shareable = ("region_predictor", "generator.pixelwise_flow_predictor")
     detector_name, heads = "region_predictor", ("regions",)
     motion_name = "pixelwise_flow_predictor"
 
+    def __init__(self, settings: TrainSettings):
+        super().__init__(settings)
+        background = self.network.bg_predictor
+        if background is not None:
+            self.shareable = (*self.shareable, "bg_predictor")
+            if self.bf16:
+                background.encoder.forward = in_bf16(background.encoder.forward)
+
     def build(self) -> MRAA:
         return MRAA(self.config)
+
+    def parts(self) -> dict[str, nn.Module]:
+        background = self.network.bg_predictor
+        return super().parts() | ({"bg_predictor": background} if background is not None else {})
+
+    def beside(self, source: Tensor, driving: Tensor) -> tuple[Tensor, ...]:
+        """The background's motion ``(N, 3, 3)``, driving to source coordinates, where there is a predictor."""
+        background = self.network.bg_predictor
+        return (background(source, driving),) if background is not None else ()
 
     def detect(self, *frames: Tensor) -> list[Regions]:
         regions = self.network.detect(torch.cat(frames))

@@ -57,6 +57,10 @@ def restore(run: Run) -> None:
     differing = [key for key, value in now.items() if before[key] != value]
     if differing:
         raise ModelError(f"{run.state_file} is of a run with another {', '.join(differing)}; use another folder")
+    own = run.trainee.networks.state_dict().keys()
+    if own != kept["networks"].keys():
+        parts = sorted({key.partition(".")[0] for key in own ^ kept["networks"].keys()})
+        raise ModelError(f"{run.state_file} is of a run with another {', '.join(parts)}; use another folder")
     run.step, run.skipped, run.seconds = kept["step"], kept["skipped"], kept["seconds"]
     run.rows, run.sums, run.split = kept["rows"], kept["sums"], kept.get("split", 1)
     run.evaluations.rows = kept.get("evaluations", [])
