@@ -6,11 +6,6 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
-import pyarrow
-
-# Arrow's own allocator keeps what was freed, and `give_back` does not reach it.
-pyarrow.set_memory_pool(pyarrow.system_memory_pool())
-
 
 def give_back() -> None:
     """Return whole free pages to the system where the C library can do that (glibc); takes about a millisecond.

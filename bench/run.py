@@ -53,7 +53,15 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
                 plan |= {"created": before["created"] if before else manifests.now()}
                 samples = _work(executor, setup, directory, plan, console)
-            return directory, _finish(directory, plan, samples, console)
+            summary = _summarise(directory, plan, samples)
+            failed = samples[samples["status"] == "failed"].copy()
+            del samples  # the report reads what it needs
+            _report(directory, plan, summary, console)
+            for (model, error), rows in failed.groupby(["model", "error"], sort=False):
+                line = f"{model}: {len(rows)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
+                console.print(one_line(line), style="red", markup=False, soft_wrap=True)
+            console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
+            return directory, len(failed)
 
 
 def redraw(path: Path) -> Path:
@@ -120,23 +128,22 @@ def _work(
     return table
 
 
-def _finish(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame, console: Console) -> int:
-    """Write summary, manifest and report, print the table; returns the number of failed pairs."""
+def _summarise(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame) -> dict[str, Any]:
+    """Write summary and manifest."""
     give_back()
     summary = statistics.summarise(samples, plan["metrics"], seed=plan["seeds"]["run"])
     plan["summary_sha256"] = directory.write_json("summary.json", summary)
     plan["state"] = "complete"
     directory.write_manifest(plan)
+    return summary
+
+
+def _report(directory: RunDirectory, plan: dict[str, Any], summary: dict[str, Any], console: Console) -> None:
+    """Write the report and print the table."""
     give_back()
-    report = html.write(directory.path)
+    html.write(directory.path)
     directory.clear_work()
     console.print(tables.table(summary, plan))
-    failed = samples[samples["status"] == "failed"]
-    for (model, error), rows in failed.groupby(["model", "error"], sort=False):
-        line = f"{model}: {len(rows)} of {len(samples) // len(plan['models'])} pairs failed: {error}"
-        console.print(one_line(line), style="red", markup=False, soft_wrap=True)
-    console.print(f"report: {report}", markup=False, soft_wrap=True)
-    return len(failed)
 
 
 def _keep_pictures(

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -94,7 +95,7 @@ class Pair:
                 raise DataError(f"pair {self.id}: {name} is {value}, must be a positive number")
             if value > LARGEST_FACTOR:
                 raise DataError(f"pair {self.id}: {name} is {value:g}, more than {LARGEST_FACTOR:g}")
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, 1.0 if value == 1 else value)  # one object for nearly all pairs
 
     def refs(self) -> list[FrameRef]:
         """The frames that the pair is made of."""
@@ -118,7 +119,8 @@ class Pair:
             factors = float(alpha), float(beta)
         except ValueError:
             raise DataError(f"pair {identifier}: alpha and beta must be numbers") from None
-        return cls(identifier, source, driving, target, anchor, source_identity, driving_identity, *factors)
+        who = (sys.intern(name) for name in (source_identity, driving_identity))  # a list names few people many times
+        return cls(identifier, source, driving, target, anchor, *who, *factors)
 
 
 @dataclass(frozen=True)
@@ -212,16 +214,16 @@ class PairList:
             first, _, body = files.text(path).partition("\n")
             meta = json.loads(first.removeprefix("#"))
             name, version, sha256, provenance = (meta[key] for key in ("name", "version", "sha256", "provenance"))
-            rows = list(csv.reader(io.StringIO(body, newline=""), strict=True))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise DataError(f"{path}: not a frozen pair list (no line of JSON over its columns)") from None
-        if meta.get("format") != FORMAT or not rows or tuple(rows[0]) != COLUMNS:
+        columns, _, body = body.partition("\n")
+        if meta.get("format") != FORMAT or columns.rstrip("\r") != ",".join(COLUMNS):
             raise DataError(f"{path}: not a frozen pair list of the format {FORMAT!r}")
         if wrong := _wrong_head(name, version, provenance):
             raise DataError(f"{path}: {wrong}")
-        rows = _numbered(path, rows[1:], Pair.from_row)
+        rows = _pairs(path, csv.reader(io.StringIO(body, newline=""), strict=True))
         try:
             pairs = cls(name, version, rows, provenance)
         except DataError as error:
@@ -252,13 +254,14 @@ def _plain(value: object, levels: int = 20) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _numbered(path: Path, rows: Iterable[Sequence[str]], make: Callable[[Sequence[str]], Pair]) -> tuple[Pair, ...]:
-    pairs = []
-    for number, row in enumerate(rows, start=3):
-        try:
-            pairs.append(make(row))
-        except DataError as error:
-            raise DataError(f"{path}, line {number}: {error}") from None
+def _pairs(path: Path, rows: Iterable[Sequence[str]]) -> tuple[Pair, ...]:
+    """The pairs of a frozen list's rows, which are never all held at once."""
+    pairs: list[Pair] = []
+    try:
+        for row in rows:
+            pairs.append(Pair.from_row(row))
+    except (DataError, csv.Error) as error:
+        raise DataError(f"{path}, line {len(pairs) + 3}: {error}") from None
     return tuple(pairs)
 
 
