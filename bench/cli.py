@@ -19,6 +19,7 @@ from bench.cli_explain import explain
 from bench.cli_export import export_weights
 from bench.cli_inspect import inspect
 from bench.cli_pairs import pairs_app
+from bench.cli_poses import poses
 from bench.cli_report import report
 from bench.cli_tables import tables
 from bench.cli_train import train
@@ -40,6 +41,7 @@ app.command()(explain)
 app.command()(animate)
 app.command()(inspect)
 app.command()(train)
+app.command()(poses)
 app.command()(export_weights)
 console = Console()
 errors = Console(stderr=True)

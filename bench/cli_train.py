@@ -35,6 +35,9 @@ def train(
     part: Annotated[
         str | None, typer.Option(help="avd: MRAA's or TPSM's AVD network alone, on the networks of --init-from.")
     ] = None,
+    poses: Annotated[
+        Path | None, typer.Option(help="Head poses of the frames, made by `poses`: face-vid2vid's head pose loss.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes that train together (DDP); default: 1.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU; part of what makes a result.")] = None,

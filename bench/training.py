@@ -92,7 +92,7 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
     try:
         whole = Settings(**values)
         fields = {name: value for name, value in values.items() if name not in Settings.model_fields}
-        folder, clips = _data(whole.data)
+        folder, clips = data_folder(whole.data)
         chosen = TrainSettings(**{"clips": clips} | fields, data=folder, device=whole.device or str(default_device()))
         if chosen.recipe == "published" and "steps" not in fields:
             steps = chosen.published_steps(identities(folder, chosen.clips))
@@ -121,7 +121,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise UserError(f"--config {file}: cannot be read as TOML: {error}") from None
 
 
-def _data(name: str) -> tuple[Path, tuple[str, ...] | None]:
+def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:
     if name == "sample":
         return sample_set.ensure(cache_folder()), tuple(sample_set.clips("train"))
     if not Path(name).is_dir():

@@ -41,11 +41,11 @@ def rotation_matrix(yaw: Tensor, pitch: Tensor, roll: Tensor, beta: bool = False
     beta: the axes of the earlier "beta" checkpoints, ``Rx(roll) Ry(pitch) Rz(yaw)``.
     """
     x, y, z = (angle / 180 * HALF_TURN for angle in ((roll, pitch, yaw) if beta else (pitch, yaw, roll)))
-    return _turn(x, 1, 2) @ _turn(y, 2, 0) @ _turn(z, 0, 1)
+    return turn(x, 1, 2) @ turn(y, 2, 0) @ turn(z, 0, 1)
 
 
-def _turn(angle: Tensor, first: int, second: int) -> Tensor:
-    """Rotation ``(N, 3, 3)`` from axis `first` towards axis `second`."""
+def turn(angle: Tensor, first: int, second: int) -> Tensor:
+    """Rotation ``(N, 3, 3)`` by radians ``(N,)`` from axis `first` towards axis `second`."""
     matrix = torch.eye(3, device=angle.device, dtype=angle.dtype).repeat(len(angle), 1, 1)
     matrix[:, first, first] = matrix[:, second, second] = torch.cos(angle)
     matrix[:, second, first] = torch.sin(angle)

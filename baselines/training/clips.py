@@ -65,6 +65,23 @@ def identities(root: Path, clips: Sequence[str] | None = None) -> int:
     return len({identity(_name(path)) for path in _paths(root, clips)})
 
 
+def each_frame(root: Path, clips: Sequence[str] | None = None) -> Iterator[tuple[str, str, np.ndarray]]:
+    """(clip, frame, pixels) of all frames that `read` reads, decoded one after the other; names as in `frame_names`."""
+    try:
+        for path in _paths(root, clips):
+            for name, pixels in _video(path) if path.is_file() else _folder(path):
+                yield _name(path), name.rpartition("/")[2], pixels
+    except DataError as error:
+        raise ModelError(str(error)) from None
+
+
+def frame_names(path: Path, count: int) -> tuple[str, list[str]]:
+    """A clip's name, and those of its `count` frames: of its files, without suffix, or a video's numbers from 0."""
+    if path.is_file():
+        return _name(path), [str(number) for number in range(count)]
+    return _name(path), [file.stem for file in _images(path)][:count]
+
+
 def _paths(root: Path, clips: Sequence[str] | None) -> list[Path]:
     found = sorted(root.iterdir(), key=_name) if root.is_dir() else []
     found = [path for path in found if path.is_dir() or path.suffix.lower() in VIDEOS]
@@ -98,9 +115,13 @@ def _decode(paths: Sequence[Path], root: Path) -> Frames:
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+    files = _images(folder)
     for file in files if len(files) > 1 else []:
         yield f"{folder.name}/{file.stem}", read_rgb(file)
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
 
 
 def _video(file: Path) -> Iterator[tuple[str, np.ndarray]]:

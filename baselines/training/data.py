@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.blocks.grid import coordinate_grid, warp
-from baselines.training import clips
+from baselines.training import clips, poses
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,21 @@ class TrainingFrames:
     sha256: hash over clip and frame names and the decoded pixels, in sorted order.
     by_identity: every identity is drawn alike often, and then its clips (FOMM's id_sampling); a clip's identity is its
     name up to the first ``#``. Else clips are drawn by the square root of their length.
+    pose_file: table of true head poses (see `poses.read`); poses: of all frames, ``(M, 3)``, NaN if unknown.
     """
 
     def __init__(
-        self, root: Path, chosen: list[str] | None = None, cache: Path | None = None, by_identity: bool = False
+        self,
+        root: Path,
+        chosen: list[str] | None = None,
+        cache: Path | None = None,
+        by_identity: bool = False,
+        pose_file: Path | None = None,
     ):
         found = clips.read(root, chosen, cache)
         self.frames = torch.from_numpy(found.pixels)
         self.ranges, self.sha256 = found.ranges, found.sha256
+        self.poses = poses.of_frames(pose_file, root, found) if pose_file else None
         if by_identity:
             people = [clips.identity(name) for name in found.names]
             clips_of = Counter(people)
@@ -66,27 +73,46 @@ class TrainingFrames:
 
         device: where they are made, from bytes that are sent there; rng, on the CPU, decides everything.
         """
+        source, driving, *_ = self.pairs(count, side, rng, aug, device)
+        return source, driving
+
+    def pairs(
+        self, count: int, side: int, rng: torch.Generator, aug: Augmentation, device: torch.device | None = None
+    ) -> tuple[Tensor, ...]:
+        """As `batch`; with `poses`, thirdly yaw, pitch, roll ``(count, 3)`` of the driving frames as they are made.
+
+        In degrees and in face-vid2vid's order of turning; NaN where a frame has none.
+        """
         drawn = torch.multinomial(self.weights, count, replacement=True, generator=rng)
         indices = []
         for clip in drawn.tolist():
             start, end = self.ranges[clip]
             indices.append(start + torch.randperm(end - start, generator=rng)[:2])
-        chosen = self.frames[torch.stack(indices, dim=1).flatten()].to(device).float() / 255
+        numbers = torch.stack(indices, dim=1)  # sources, then driving frames
+        chosen = self.frames[numbers.flatten()].to(device).float() / 255
         if chosen.shape[2] != side:
             chosen = F.adaptive_avg_pool2d(chosen, side)
-        source, driving = augment(*chosen.chunk(2), rng, aug)
-        return source, driving
+        source, driving, flip, affine = augment(*chosen.chunk(2), rng, aug)
+        if self.poses is None:
+            return source, driving
+        rotation = poses.rotations(self.poses[numbers[1]]).to(driving.device)
+        return source, driving, poses.network_angles(poses.changed(rotation, flip, affine))
 
 
-def augment(source: Tensor, driving: Tensor, rng: torch.Generator, aug: Augmentation) -> tuple[Tensor, Tensor]:
-    """Flip, colour and affine changes of pairs ``(N, 3, S, S)`` in [0, 1]; the same colours for both frames."""
+def augment(
+    source: Tensor, driving: Tensor, rng: torch.Generator, aug: Augmentation
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Flip, colour and affine changes of pairs ``(N, 3, S, S)`` in [0, 1]; the same colours for both frames.
+
+    Returns the pairs, which of them were flipped ``(N,)``, and how the driving frames were then moved ``(N, 2, 3)``.
+    """
     count = len(source)
 
     def draw(*shape: int) -> Tensor:
         return 2 * torch.rand(count, *shape, generator=rng).to(source.device) - 1
 
-    flip = (draw() < 0)[:, None, None, None]
-    source, driving = (torch.where(flip, x.flip(3), x) for x in (source, driving))
+    flip = draw() < 0
+    source, driving = (torch.where(flip[:, None, None, None], x.flip(3), x) for x in (source, driving))
     gain, contrast, saturation = (1 + aug.colour * draw(1, 1, 1) for _ in range(3))
 
     def colour(x: Tensor, mean: Tensor) -> Tensor:
@@ -98,7 +124,8 @@ def augment(source: Tensor, driving: Tensor, rng: torch.Generator, aug: Augmenta
     source, driving = colour(source, mean), colour(driving, mean)
     shared = _affine(draw(4), (draw() + 1) / 2 < aug.shared, aug.shared_angle, aug.shared_scale, aug.shared_shift)
     own = _affine(draw(4), (draw() + 1) / 2 < aug.own, aug.own_angle, aug.own_scale, aug.own_shift)
-    return _apply(source, shared), _apply(driving, _compose(shared, own))
+    moved = _compose(shared, own)
+    return _apply(source, shared), _apply(driving, moved), flip, moved
 
 
 def _affine(noise: Tensor, active: Tensor, angle: float, scale: float, shift: float) -> Tensor:

@@ -48,7 +48,7 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
         raise ModelError(f"{what} is trained at the side that it is for: stages of 256 only")
     clips = list(settings.clips) if settings.clips is not None else None
-    data = TrainingFrames(settings.data, clips, settings.cache, settings.recipe == "published")
+    data = TrainingFrames(settings.data, clips, settings.cache, settings.recipe == "published", settings.poses)
     run = Run(settings, data)
     with Interruption() as interruption:
         while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):
@@ -79,6 +79,9 @@ class Run:
         self.augmentation = Augmentation(shared=0, own=0) if plain else Augmentation()
         torch.manual_seed(settings.seed)
         self.trainee: Trainee = trainee(settings).to(self.device)
+        self.notes = self.trainee.notes(data.poses)
+        for name, note in self.notes.items():
+            log.info("%s: %s", name.replace("_", " "), note)
         self.optimizer = torch.optim.Adam(self.trainee.networks.parameters(), settings.learning_rate, (0.5, 0.999))
         self.adversary = adversary(settings, self.device)
         self.trainee.discriminator = self.adversary.module if self.adversary else None
@@ -175,13 +178,13 @@ class Run:
         count = self.settings.accumulate
         for number in range(count):
             rng = self.seed(self.step, self.processes.rank * count + number)
-            whole = self.data.batch(batch, side, rng, self.augmentation, self.device)
+            whole = self.data.pairs(batch, side, rng, self.augmentation, self.device)
             parts = list(zip(*(x.chunk(self.split) for x in whole)))
-            for i, (source, driving) in enumerate(parts):
+            for i, (source, driving, *poses) in enumerate(parts):
                 share = len(source) / batch / count
                 last = number == count - 1 and i == len(parts) - 1
                 with self.processes.without_exchange(self.losses, not last):
-                    losses = self.losses(source, driving, rng, self.step / self.settings.steps)
+                    losses = self.losses(source, driving, rng, self.step / self.settings.steps, *poses)
                     total = torch.stack(list(losses.values())).sum()
                     self.processes.backward(total * share)
                 losses |= {"total": total}

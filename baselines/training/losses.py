@@ -106,6 +106,16 @@ def deformation_prior(expression: Tensor) -> Tensor:
     return expression.abs().mean()
 
 
+def head_pose(predicted: Tensor, true: Tensor) -> Tensor:
+    """|R - R_true|_1 over yaw, pitch and roll ``(N, 3)`` in degrees, mean over frames (face-vid2vid Sec. 3.3, L_H).
+
+    Frames whose true pose is not known (NaN) count for nothing; 0 where none is.
+    """
+    known = true.isfinite().all(1)
+    gap = (predicted - torch.where(known[:, None], true, predicted.detach())).abs().sum(1)
+    return gap.sum() / known.sum().clamp_min(1)
+
+
 def photometric(predicted: Tensor, target: Tensor, share: float = 0.8) -> Tensor:
     """share (1 - SSIM) / 2 + (1 - share) |a - b| of images ``(N, C, H, W)`` in [0, 1], mean over all.
 

@@ -86,8 +86,10 @@ class Losses(nn.Module):
         self.networks = networks
         self.losses = losses
 
-    def forward(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        return self.losses(source, driving, rng, progress)
+    def forward(
+        self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float, *poses: Tensor
+    ) -> dict[str, Tensor]:
+        return self.losses(source, driving, rng, progress, *poses)
 
 
 def processes(device: torch.device, count: int) -> OneProcess:

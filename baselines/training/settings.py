@@ -60,6 +60,7 @@ class TrainSettings(BaseModel):
         sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
         equivariance on all of the batch, flips and colours alone, identities drawn alike often.
     vgg: weight file of torchvision's VGG-19, the papers' one; None: the VGG-16 of a package.
+    poses: table of the frames' true head poses (see `poses`), for face-vid2vid's head pose loss; None: without it.
     adversarial: train against a discriminator; None: where the model's paper does and the recipe is ``published``.
     accumulate: batches whose gradients are summed up in a step. devices: processes that each take such batches.
     ema: decay of a moving average of the weights, which is then what is exported; 0: none.
@@ -88,6 +89,7 @@ class TrainSettings(BaseModel):
     milestones: tuple[float, ...] = (0.6, 0.9)
     recipe: Literal["short", "published"] = "short"
     vgg: Path | None = None
+    poses: Path | None = None
     adversarial: bool | None = None
     accumulate: int = Field(1, ge=1)
     devices: int = Field(1, ge=1)

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 def identity(run: Run) -> dict[str, Any]:
     """What must agree for a state to be continued."""
     fixed = run.settings.model_dump(mode="json", exclude=FREE)
-    files = {name: getattr(run.settings, name) for name in ("init_from", "vgg")}
-    # Without a discriminator or a part of its own a run is what it was before there were any.
+    files = {name: getattr(run.settings, name) for name in ("init_from", "vgg", "poses")}
+    # Without a discriminator, poses or a part of its own a run is what it was before there were any.
     del fixed["adversarial"]
     fixed |= {"adversarial": True} if run.adversary else {}
     if fixed["part"] == "networks":
         del fixed["part"]
+    if files["poses"] is None:
+        del fixed["poses"], files["poses"]
     return fixed | {k: sha256(v) if v else None for k, v in files.items()} | {"data_sha256": run.data.sha256}
 
 
@@ -57,10 +59,8 @@ def restore(run: Run) -> None:
     differing = [key for key, value in now.items() if before[key] != value]
     if differing:
         raise ModelError(f"{run.state_file} is of a run with another {', '.join(differing)}; use another folder")
-    own = run.trainee.networks.state_dict().keys()
-    if own != kept["networks"].keys():
-        parts = sorted({key.partition(".")[0] for key in own ^ kept["networks"].keys()})
-        raise ModelError(f"{run.state_file} is of a run with another {', '.join(parts)}; use another folder")
+    if parts := set(run.trainee.networks) ^ {key.partition(".")[0] for key in kept["networks"]}:
+        raise ModelError(f"{run.state_file} is of a run with another {', '.join(sorted(parts))}; use another folder")
     run.step, run.skipped, run.seconds = kept["step"], kept["skipped"], kept["seconds"]
     run.rows, run.sums, run.split = kept["rows"], kept["sums"], kept.get("split", 1)
     run.evaluations.rows = kept.get("evaluations", [])
@@ -84,5 +84,6 @@ def facts(run: Run) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "perceptual_network": run.trainee.reconstruction and run.trainee.reconstruction.features.name,
         "split": run.split,
+        **run.notes,
         **({"trained_on": dict(run.trainee.origin)} if run.trainee.origin else {}),
     }

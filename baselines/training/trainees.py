@@ -40,6 +40,7 @@ class Trainee(ABC):
     config: in the form of the official configuration files.
     without: entries of it that name networks which are not trained, as the checkpoint has them instead.
     fewest: pairs that the losses can be measured on.
+    takes_poses: `losses` takes, last, the driving frames' true head poses where `settings.poses` names a table of them.
     shareable: submodules of `networks` that may start from another model's checkpoint.
     origin: how the networks that the checkpoint has beside the trained ones were trained.
     discriminator: what the results are to deceive, set from outside; no part of `networks`.
@@ -49,6 +50,7 @@ class Trainee(ABC):
     config: dict[str, Any]
     without: Mapping[str, Any] = {}
     fewest: int = 1
+    takes_poses: bool = False
     shareable: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.channels_last
     origin: Mapping[str, Any] = {}
@@ -112,6 +114,10 @@ class Trainee(ABC):
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Weighted scalar losses by name. `progress`: share of the steps that are done."""
 
+    def notes(self, poses: Tensor | None) -> dict[str, str]:
+        """What log and checkpoint are to tell beside the settings. poses: of all frames ``(M, 3)``, NaN if unknown."""
+        return {}
+
     def measure(self, source: Tensor, driving: Tensor) -> None:
         """Let every norm see a batch as it comes in use."""
         self.reconstruct(source, driving)
@@ -141,6 +147,13 @@ def trainee(settings: TrainSettings) -> Trainee:
 
     A variant is trained as the model that it varies, with its changes of the configuration.
     """
+    made = _made(settings)
+    if settings.poses and not made.takes_poses:
+        raise ModelError(f"poses: '{settings.model}' has no head pose loss; face-vid2vid alone has one")
+    return made
+
+
+def _made(settings: TrainSettings) -> Trainee:
     if settings.part == "avd":
         from baselines.training.disentangling import DisentanglingTrainee
 

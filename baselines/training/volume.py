@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from baselines.blocks.conv import AntiAliasDownsample
 from baselines.card import merged
 from baselines.fv2v.network import FaceVid2Vid
+from baselines.fv2v.pose import ANGLES, Pose
 from baselines.training import losses
 from baselines.training.precision import in_bf16
 from baselines.training.settings import TrainSettings
@@ -17,6 +18,7 @@ from baselines.training.trainees import MOTION_SIDE, Trainee
 from baselines.training.transform import ThinPlateTransform
 
 DEPTH = 4
+HEAD_POSE_WEIGHT = 20  # the paper's lambda_H, for degrees
 FV2V_CONFIG: dict[str, Any] = {
     "common_params": {"num_kp": 10, "image_channel": 3, "feature_channel": 16},
     "kp_detector_params": {
@@ -51,14 +53,16 @@ FV2V_CONFIG: dict[str, Any] = {
 
 
 class VolumeTrainee(Trainee):
-    """face-vid2vid (Wang et al. 2021, Sec. 3.3) without its head pose loss; see also `adversarial`.
+    """face-vid2vid (Wang et al. 2021, Sec. 3.3); see also `adversarial`.
 
-    The paper takes the true head pose from a network trained elsewhere. Without one, rotation, translation and
-    expression are told apart by their form and by the deformation prior alone: the angles are what the reconstruction
-    makes of them, in no known axes, and free view turns the head only as far as they mean one.
+    The paper takes the true head pose from a network trained elsewhere; here it comes from a table (`poses`). Without
+    one, there is no head pose loss, and rotation, translation and expression are told apart by their form and by the
+    deformation prior alone: the angles are what the reconstruction makes of them, in no known axes, and free view turns
+    the head only as far as they mean one.
     """
 
     config = FV2V_CONFIG
+    takes_poses = True
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
@@ -88,8 +92,14 @@ class VolumeTrainee(Trainee):
         if detector.down.stride != side // MOTION_SIDE:
             detector.down = AntiAliasDownsample(3, MOTION_SIDE / side).to(detector.down.weight.device)
 
-    def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The source's keypoints in the pose of each of several batches of frames, and all expressions.
+    def notes(self, poses: Tensor | None) -> dict[str, str]:
+        if poses is None:
+            return {"head_pose_loss": "off, no poses were named"}
+        known = int(poses.isfinite().all(1).sum())
+        return {"head_pose_loss": f"weight {HEAD_POSE_WEIGHT}, {known} of {len(poses)} frames have a pose"}
+
+    def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], Pose]:
+        """The source's keypoints in the pose of each of several batches of frames, and all poses.
 
         Batches may be shorter than the source's.
         """
@@ -97,7 +107,7 @@ class VolumeTrainee(Trainee):
         pose = self.network.pose(torch.cat(frames))
         sizes = [len(batch) for batch in frames]
         points = self.network.place(torch.cat([canonical[:size] for size in sizes]), pose)
-        return list(points.split(sizes)), pose.expression
+        return list(points.split(sizes)), pose
 
     def generate(self, image: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         return self.network.generate(image, source, driving)[0].float()
@@ -105,15 +115,29 @@ class VolumeTrainee(Trainee):
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         return self.generate(source, *self.place(source, source, driving)[0])
 
-    def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        half = self.deformed(len(driving))
+    def losses(
+        self,
+        source: Tensor,
+        driving: Tensor,
+        rng: torch.Generator,
+        progress: float,
+        poses: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """poses: true yaw, pitch, roll ``(N, 3)`` of the driving frames in degrees, NaN where one is not known."""
+        count, half = len(driving), self.deformed(len(driving))
         transform = ThinPlateTransform.random(half, rng).to(driving.device)
-        (at_source, at_driving, at_copy), expression = self.place(
-            source, source, driving, transform.frames(driving[:half])
-        )
+        (at_source, at_driving, at_copy), pose = self.place(source, source, driving, transform.frames(driving[:half]))
         back = transform.points(at_copy[..., :2])  # of the points as the camera sees them, without depth
-        return self.compare(self.generate(source, at_source, at_driving), driving, rng) | {
-            "equivariance": 20 * losses.equivariance_points(at_driving[:half, :, :2], back),
-            "keypoint_prior": 10 * losses.keypoint_prior(at_driving),
-            "deformation": 5 * losses.deformation_prior(expression),
-        }
+        parts = {}
+        if poses is not None:
+            angles = torch.stack([getattr(pose, name)[count : 2 * count] for name in ANGLES], dim=1)
+            parts["head_pose"] = HEAD_POSE_WEIGHT * losses.head_pose(angles, poses)
+        return (
+            self.compare(self.generate(source, at_source, at_driving), driving, rng)
+            | parts
+            | {
+                "equivariance": 20 * losses.equivariance_points(at_driving[:half, :, :2], back),
+                "keypoint_prior": 10 * losses.keypoint_prior(at_driving),
+                "deformation": 5 * losses.deformation_prior(pose.expression),
+            }
+        )

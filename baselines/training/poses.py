@@ -1,0 +1,102 @@
+"""True head poses of training frames, from a table, in the axes that face-vid2vid's network turns its keypoints in.
+
+In the table angles are as the harness's head pose detector has them: ``Rz(roll) Ry(yaw) Rx(pitch)`` of a head in camera
+coordinates, x to the right of the picture, y down, z away; pitch is positive downwards, yaw to the picture's left, roll
+clockwise. face-vid2vid's rotation is ``Rx(pitch) Ry(yaw) Rz(roll)`` (`baselines.fv2v.pose`): the same axes and signs,
+another order. A rotation about one axis alone has the same angle in both.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from baselines.fv2v.pose import ANGLES, turn
+from baselines.predictor import ModelError
+from baselines.training import clips
+from protocols import files
+
+COLUMNS = ("clip", "frame", *ANGLES)
+
+
+def read(file: Path) -> pd.DataFrame:
+    """Columns `COLUMNS`: clip and frame as text, angles in degrees (float64, NaN where there is none).
+
+    file: parquet or CSV. Raises ModelError in one line where it cannot be used.
+    """
+    try:
+        content = io.BytesIO(files.content(file))
+        if file.suffix.lower() == ".csv":
+            table = pd.read_csv(content, dtype=str, keep_default_na=False)
+        else:
+            table = pd.read_parquet(content)
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:  # pyarrow's too
+        raise ModelError(f"poses {file}: cannot be read: {' '.join(str(error).split())[:200]}") from None
+    if missing := [name for name in COLUMNS if name not in table]:
+        raise ModelError(f"poses {file}: no column {', '.join(missing)}; {', '.join(COLUMNS)} are needed")
+    table = table[list(COLUMNS)]
+    names = {name: table[name].astype(str) for name in ("clip", "frame")}
+    try:
+        angles = {name: pd.to_numeric(table[name]).astype("float64") for name in ANGLES}
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"poses {file}: an angle is no number: {' '.join(str(error).split())[:200]}") from None
+    table = pd.DataFrame(names | angles)
+    if (table[list(ANGLES)].abs() > 180).any(axis=None):
+        raise ModelError(f"poses {file}: angles are degrees between -180 and 180")
+    table["frame"] = table["frame"].map(_number)
+    if (twice := table.duplicated(["clip", "frame"])).any():
+        row = table[twice].iloc[0]
+        raise ModelError(f"poses {file}: frame {row['frame']} of clip {row['clip']} is there twice")
+    return table
+
+
+def of_frames(file: Path, root: Path, frames: clips.Frames) -> Tensor:
+    """Yaw, pitch, roll ``(M, 3)`` in degrees, as in the table, of all frames of `root`; NaN where it has none.
+
+    Raises ModelError where the table cannot be used, or knows no frame.
+    """
+    table = read(file)
+    known = dict(zip(zip(table["clip"], table["frame"]), table[list(ANGLES)].to_numpy().tolist()))
+    unknown = [float("nan")] * len(ANGLES)
+    found = []
+    for name, (start, end) in zip(frames.names, frames.ranges):
+        clip, numbers = clips.frame_names(root / name, end - start)
+        found += [known.get((clip, _number(number)), unknown) for number in numbers]
+    poses = torch.tensor(found, dtype=torch.float32)
+    if not poses.isfinite().all(1).any():
+        raise ModelError(f"poses {file}: has no frame of {root}")
+    return poses
+
+
+def _number(name: str) -> str:
+    """A frame's number without leading zeros, which tables lose; any other name as it is."""
+    return str(int(name)) if name.isascii() and name.isdigit() else name
+
+
+def rotations(poses: Tensor) -> Tensor:
+    """Yaw, pitch, roll ``(N, 3)`` in degrees, as in the table, to ``(N, 3, 3)``: ``Rz(roll) Ry(yaw) Rx(pitch)``."""
+    yaw, pitch, roll = torch.deg2rad(poses).unbind(1)
+    return turn(roll, 0, 1) @ turn(yaw, 2, 0) @ turn(pitch, 1, 2)
+
+
+def network_angles(rotation: Tensor) -> Tensor:
+    """Rotations ``(N, 3, 3)`` to yaw, pitch, roll ``(N, 3)`` in degrees with ``Rx(pitch) Ry(yaw) Rz(roll)``."""
+    yaw = torch.asin(rotation[:, 0, 2].clamp(-1, 1))
+    pitch = torch.atan2(-rotation[:, 1, 2], rotation[:, 2, 2])
+    roll = torch.atan2(-rotation[:, 0, 1], rotation[:, 0, 0])
+    return torch.rad2deg(torch.stack([yaw, pitch, roll], dim=1))
+
+
+def changed(rotation: Tensor, flip: Tensor, affine: Tensor) -> Tensor:
+    """The rotations ``(N, 3, 3)`` of heads in frames that were mirrored where `flip` ``(N,)`` says so, then moved.
+
+    affine: ``(N, 2, 3)`` similarity; the moved frame shows at z what was at affine(z), so that heads turn backwards.
+    That shifts and sizes look a little different in perspective is left aside.
+    """
+    mirror = torch.diag(rotation.new_tensor([-1.0, 1.0, 1.0]))
+    rotation = torch.where(flip[:, None, None], mirror @ rotation @ mirror, rotation)
+    return turn(-torch.atan2(affine[:, 1, 0], affine[:, 0, 0]), 0, 1) @ rotation
