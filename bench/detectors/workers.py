@@ -36,6 +36,8 @@ class Pool:
         self.count, self.limit = count, limit
         self._content = pickle.dumps(dict(detectors))
         self._lock = threading.Lock()
+        # Held while frames are asked: replacing a pool takes with it what another thread waits for.
+        self._asking = threading.Lock()
         self._closed = False
         self._futures: list[ProcessFuture] = []
         self._pool = self._start()
@@ -45,8 +47,13 @@ class Pool:
 
         operation: "detect" (frames) or "derive" (frames, values of the base).
         Where a worker is lost, its frames are tried again one by one; one that costs a worker again has that as its
-        reason, and is not `lasting`. Raises what the detector raises, and Stopped where no worker can be started.
+        reason, and is not `lasting`. Threads that ask at once are served one after the other.
+        Raises what the detector raises, and Stopped where no worker can be started.
         """
+        with self._asking:
+            return self._run(detector, operation, arrays)
+
+    def _run(self, detector: Detector, operation: str, arrays: Sequence[np.ndarray]) -> list[Detection]:
         n = len(arrays[0])
         chunks = np.array_split(np.arange(n), min(n, self.count))
         found: dict[int, Detection] = {}
