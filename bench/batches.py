@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -14,10 +14,11 @@ import torch
 
 from baselines.predictor import Predictor
 from bench.engine import Batch, Model, Outcome, pair_info, predict
+from bench.errors import Stopped
 from bench.measure import Measurer
 from bench.rundir import to_png
 from bench.trouble import Portions
-from protocols.errors import DataError
+from protocols.errors import DataError, Gone
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
@@ -51,7 +52,10 @@ class Evaluator:
         self._asked: Predictor | None = None
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
-        """The batches, in order. Where a model cannot be asked at all, those that were asked before come first."""
+        """The batches, in order. Before an error, those that were asked and can be measured come first.
+
+        Raises Stopped where a frame that was there when the run began is gone, or the device fails.
+        """
         if self._asked is not None and self._asked is not model.predictor:
             self._asked.forget()
         self._asked = model.predictor
@@ -59,21 +63,24 @@ class Evaluator:
         truncate = self.measurer.truncate
         waiting: deque[Callable[[], Batch]] = deque()
         with _second_thread(self.ahead) as begin:
-            for pairs, loaded in _prefetched(batches, self.load):
-                good = [(pair, frames) for pair, frames in zip(pairs, loaded) if isinstance(frames, LoadedPair)]
-                outcomes = {pair.id: Outcome(None, str(frames), 0.0) for pair, frames in zip(pairs, loaded)}
-                try:
+            try:
+                for pairs, loaded in _prefetched(batches, self.load):
+                    good = [(pair, frames) for pair, frames in zip(pairs, loaded) if isinstance(frames, LoadedPair)]
+                    outcomes = {pair.id: Outcome(None, str(frames), 0.0) for pair, frames in zip(pairs, loaded)}
                     parts = list(asking(good, lambda part: predict(model, part, self.device, self.seed, truncate)))
-                except Exception:
-                    yield from (finish() for finish in waiting)
-                    raise
-                outcomes |= dict(zip((pair.id for pair, _ in good), (answer for part in parts for answer in part)))
-                framed = [(pair, frames, out) for pair, frames in good if (out := outcomes[pair.id].frame) is not None]
-                rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in pairs]))
-                waiting.append(begin(partial(self._measured, measuring, rows, framed)))
-                while len(waiting) > self.ahead:
+                    outcomes |= dict(zip((pair.id for pair, _ in good), (answer for part in parts for answer in part)))
+                    framed = [
+                        (pair, frames, out) for pair, frames in good if (out := outcomes[pair.id].frame) is not None
+                    ]
+                    rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in pairs]))
+                    waiting.append(begin(partial(self._measured, measuring, rows, framed)))
+                    while len(waiting) > self.ahead:
+                        yield waiting.popleft()()
+                while waiting:
                     yield waiting.popleft()()
-            yield from (finish() for finish in waiting)
+            except Exception:
+                yield from _finished(waiting)
+                raise
 
     def _portion(self, label: str) -> Portions:
         return self._portions.setdefault(label, Portions(label, self.say))
@@ -96,6 +103,16 @@ class Evaluator:
         }
         columns = self.measurer.measure(np.stack([frame for _, _, frame in entries]), references)
         return columns.assign(pair=[pair.id for pair, _, _ in entries])
+
+
+def _finished(waiting: Iterable[Callable[[], Batch]]) -> Iterator[Batch]:
+    """Those that can still be measured after an error, which is the one to tell: theirs are not."""
+    for finish in waiting:
+        try:
+            batch = finish()
+        except Exception:
+            continue
+        yield batch
 
 
 @contextmanager
@@ -127,9 +144,20 @@ def _prefetched(
             yield batch, loaded
 
 
-def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataError:
+def decoded(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair:
+    """A pair's frames. Raises DataError where one cannot be read, and Stopped where one is gone.
+
+    All were there when the run began: that is no fault of the pair's, and others would follow.
+    """
     try:
         return load(pair)
+    except Gone as error:
+        raise Stopped(f"{error}, though it was there when the run began") from None
+
+
+def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataError:
+    try:
+        return decoded(load, pair)
     except DataError as error:  # an unreadable frame: this pair fails, and the table counts it
         return error
 

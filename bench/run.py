@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench import executors, finished, statistics
 from bench import manifest as manifests
+from bench.batches import decoded
 from bench.engine import evaluate
 from bench.errors import UserError, one_line
 from bench.executors import Executor
@@ -153,7 +154,7 @@ def _keep_pictures(
     pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
     labels = [model["name"] for model in plan["models"]]
     for pair in choose.picture_pairs(samples, plan):
-        frames = resolved.load(pairs[pair])
+        frames = decoded(resolved.load, pairs[pair])
         for role in ("source", "driving", "target"):
             if (frame := getattr(frames, role)) is not None:
                 write_png(directory.path / "pictures" / f"_{role}" / f"{pair}.png", to_png(frame))

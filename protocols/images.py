@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from protocols.errors import DataError
+from protocols.errors import DataError, Gone
 
 MAX_PIXELS = 100_000_000  # of one frame; as RGB that is 300 MB
 # Pillow knows others, some of which hand the file to outside programs (EPS to Ghostscript).
@@ -34,16 +34,16 @@ def _formats() -> tuple[str, ...]:
 def opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
     """An image file of a known format, its head read and nothing decoded.
 
-    Raises DataError, naming the file, where it is missing, no image, or has more than `MAX_PIXELS`; and for what goes
-    wrong with the image inside the block.
+    Raises DataError, naming the file, where it is missing (`Gone`), no image, or has more than `MAX_PIXELS`; and for
+    what goes wrong with the image inside the block.
     """
     try:
         with Image.open(file, formats=_formats()) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(f"{file}: {image.width}x{image.height} pixels, more than {MAX_PIXELS // 10**6} million")
             yield image
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise Gone(f"{file}: no such file") from None
     except Image.UnidentifiedImageError:
         raise DataError(f"{file}: not a readable image (none of {', '.join(_formats())})") from None
     except _UNREADABLE as error:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from protocols.errors import DataError
+from protocols.errors import DataError, Gone
 from protocols.images import MAX_PIXELS
 
 # Formats that hold their pictures themselves. FFmpeg knows others that are lists of addresses (HLS, DASH, concat), and
@@ -142,7 +142,8 @@ class Video:
 
     def _failure(self, error: Exception) -> DataError:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
-        return DataError(f"{self._source}: not a readable video ({reason})")
+        kind = Gone if isinstance(error, (FileNotFoundError, NotADirectoryError)) else DataError
+        return kind(f"{self._source}: not a readable video ({reason})")
 
 
 def open_file(source: Path | BinaryIO) -> av.container.InputContainer:

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import fake_detectors as fake
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -30,6 +32,7 @@ from bench.errors import Stopped
 from bench.measure import Measurer
 from bench.rundir import RunDirectory, to_parquet
 from bench.worker import portable
+from protocols.errors import Gone
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import LoadedPair
 
@@ -200,6 +203,54 @@ def test_what_was_asked_before_a_model_fails_is_kept(tmp_path):
     assert sorted(pair for rows in RunDirectory(tmp_path).shards("copies") for pair in rows["pair"]) == [
         f"{number:04d}" for number in range(4)
     ]
+
+
+@pytest.mark.parametrize("first", ["model", "detector"])
+def test_of_two_errors_the_first_is_told_and_what_can_be_measured_is_kept(tmp_path, monkeypatch, first):
+    def fail(batch):
+        if first == "model" and "0004" in batch.ids:
+            raise ModelError("the first")
+
+    def measure(self, frames, references, measure=Measurer.measure):
+        number = int(frames[0].flat[0]) - fake.SOUND  # the mark of a batch's first frame
+        if number == 0:
+            raise Stopped("measuring failed" if first == "model" else "the first")
+        return measure(self, frames, references)
+
+    monkeypatch.setattr(Measurer, "measure", measure)
+    with pytest.raises((ModelError, Stopped), match="the first"):
+        run(tmp_path, [fake.SOUND + k for k in range(8)], fake.Brightness(), 2, Copies(fail))
+    kept = {pair for rows in RunDirectory(tmp_path).shards("copies") for pair in rows["pair"]}
+    assert {"0002", "0003"} <= kept and not {"0000", "0001"} & kept
+
+
+def test_a_frame_that_disappears_stops_the_run_and_marks_no_pair(tmp_path):
+    data = resolved([10] * 6)
+
+    def load(pair):
+        if pair.id == "0004":
+            raise Gone("a.png: no such file")
+        return data.load(pair)
+
+    choice = detectors.choose("embedded", None, kinds=set())
+    work = Evaluator(load, Measurer(["l1"], choice, "same-identity", CPU), CPU)
+    model, options = Model("copies", Copies(), "absolute"), {"batch_size": 2, "progress": lambda n: None}
+    with pytest.raises(Stopped, match="a.png: no such file, though it was there when the run began"):
+        evaluate(model, data.pair_list.pairs, work, RunDirectory(tmp_path), **options)
+    kept = pd.concat(RunDirectory(tmp_path).shards("copies"))
+    assert sorted(kept["pair"]) == ["0000", "0001", "0002", "0003"] and (kept["status"] == "ok").all()
+
+
+def test_threads_that_ask_at_once_do_not_take_each_others_workers():
+    frames = [np.stack([frame(fake.SLOW, seed), frame(10 + seed, seed)]) for seed in range(4)]
+    with pooled(fake.Brightness(), 2) as remote, ThreadPoolExecutor(4) as threads:
+        guard.detect(remote, frames[0])  # started by now
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        for images, found in zip(frames, threads.map(lambda images: guard.detect(remote, images), frames)):
+            assert [one.reason for one in found] == [None, None]
+            assert [one.values[0, 0] for one in found] == [image.mean() for image in images]
 
 
 def test_ctrl_c_does_not_wait_for_a_detector(tmp_path):
