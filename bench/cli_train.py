@@ -14,7 +14,8 @@ def train(
     model: Annotated[str | None, typer.Option(help="A network or variant of `list models`.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of this training: state, logs and checkpoint.")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file with settings (docs/training.md); options go first.")
+        Path | None,
+        typer.Option("--config", help="TOML or YAML file with settings (docs/training.md); options go first."),
     ] = None,
     data: Annotated[
         str | None,

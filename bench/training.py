@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,11 @@ from baselines.training.loop import train as train_loop
 from baselines.training.settings import TrainSettings
 from baselines.training.vgg import VGG19, VggFeatures
 from bench import config as locations
+from bench import settings_file
 from bench.config import cache_folder
 from bench.detectors.weights import find_file
 from bench.errors import UserError
-from protocols import files, sample_set
+from protocols import sample_set
 
 
 class EvaluationSettings(BaseModel):
@@ -58,7 +58,7 @@ class Settings(BaseModel):
 def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     """Train and return the checkpoint.
 
-    file: TOML with settings, or None; given: those of the command line, which go first.
+    file: settings in TOML or YAML, or None; given: those of the command line, which go first.
     Raises UserError or ModelError for what the user can mend.
     """
     whole, chosen = read(file, given)
@@ -79,10 +79,13 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
     On data of one's own the papers' training is the default: published size, recipe, schedule and number of steps, and
     their VGG-19 where it is on this machine. On the sample set all is as the sample checkpoints were made, everywhere.
     """
-    found = _read_toml(file) if file else {}
+    found = settings_file.read(file) if file else {}
     given = dict(given)
     if protocol := given.pop("protocol", None):
-        found["evaluation"] = {**found.get("evaluation", {}), "protocol": protocol}
+        evaluation = found.get("evaluation", {})
+        if not isinstance(evaluation, dict):
+            raise UserError(f"{file}: evaluation: not a table")
+        found["evaluation"] = {**evaluation, "protocol": protocol}
     values = found | given
     if values.get("data", "sample") != "sample":
         values = {"size": "published", "recipe": "published"} | _vgg19() | values
@@ -112,13 +115,6 @@ def _vgg19() -> dict[str, Path]:
     """The papers' VGG-19, where it is on this machine."""
     file = find_file(VGG19, locations.load().weights)
     return {"vgg": file} if file else {}
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(files.text(file))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UserError(f"--config {file}: cannot be read as TOML: {error}") from None
 
 
 def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:

@@ -26,9 +26,9 @@ def content(path: Path, largest: int = LARGEST) -> bytes:
         return stream.read()
 
 
-def text(path: Path, encoding: str = "utf-8") -> str:
+def text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
     """A text file, line ends made ``\\n``. Raises OSError as `content` does, and UnicodeDecodeError."""
-    return content(path).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+    return content(path, largest).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def place(path: Path) -> Path:

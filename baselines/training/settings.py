@@ -110,7 +110,8 @@ class TrainSettings(BaseModel):
     def _of_recipe(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("recipe") != "published":
             return values
-        tpsm = str(values.get("model", "")).startswith("tpsm")  # 70 and 90 of 100 epochs
+        model = values.get("model")  # not checked yet: what is no text may be endless as one
+        tpsm = isinstance(model, str) and model.startswith("tpsm")  # 70 and 90 of 100 epochs
         own = AVD_PUBLISHED if values.get("part") == "avd" else {"milestones": (0.7, 0.9)} if tpsm else {}
         return {**PUBLISHED, **own, **values}
 
