@@ -23,6 +23,7 @@ from bench.animate_frames import Batch, Scene, Tally, View, as_bytes, as_tensor,
 from bench.animate_input import Crop, fit, open_driving, read_source
 from bench.animate_output import VideoWriter
 from bench.errors import UserError
+from bench.heap import keep_freed
 from protocols.errors import DataError
 
 SIZE = 256  # of models that take any
@@ -64,6 +65,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
     count = min(settings.limit or total, total)
     if settings.anchor_frame is not None and settings.anchor_frame >= total:
         raise UserError(f"--anchor-frame {settings.anchor_frame}: the driving video has {total} frames, the first is 0")
+    keep_freed()
     with closing(registry.load(settings.model, weights=settings.weights, device=settings.device)) as predictor:
         mode = settings.mode or predictor.motion_modes[0]
         if mode not in predictor.motion_modes:

@@ -1,10 +1,25 @@
-"""Memory that the process has freed, given back to the system."""
+"""Memory that the process has freed: kept for the next tensors, and given back to the system now and then."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
 from functools import cache
+
+# Of glibc's mallopt: how much may be free at the heap's end, and how large a block of the heap may be.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_AT_END, _BLOCK = 1 << 28, 1 << 25
+
+
+def keep_freed() -> None:
+    """Let freed memory be used again, where the C library can be told so (glibc).
+
+    By default a tensor of some megabytes is new memory, which the system has to clear page by page, and goes back to it
+    when it is freed: a twelfth of the time of FOMM's sample network, an eighth of MCNet's.
+    """
+    mallopt = _function("mallopt")
+    mallopt(_TRIM_THRESHOLD, _AT_END)
+    mallopt(_MMAP_THRESHOLD, _BLOCK)
 
 
 def give_back() -> None:
@@ -13,9 +28,9 @@ def give_back() -> None:
     What a batch leaves behind, such as its rows, lies scattered among large images that are gone. The allocator finds
     room for the next images elsewhere, and a run would grow by about a megabyte a pair for hundreds of pairs.
     """
-    _trim()(0)
+    _function("malloc_trim")(0)
 
 
 @cache
-def _trim() -> Callable[[int], object]:
-    return getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
+def _function(name: str) -> Callable[..., object]:
+    return getattr(ctypes.CDLL(None), name, lambda *_: None)

@@ -18,6 +18,7 @@ from bench.config import Config
 from bench.device import choose as choose_device
 from bench.engine import Model
 from bench.errors import UserError
+from bench.heap import keep_freed
 from bench.measure import Measurer
 from bench.rundir import safe_name
 from protocols import catalogue
@@ -93,6 +94,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
     """
     if settings.mode and settings.mode not in get_args(MotionMode):
         raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
+    keep_freed()
     device = choose_device(settings.device)
     protocol = catalogue.get(settings.protocol)
     names = settings.metrics or protocol.metrics

@@ -25,6 +25,7 @@ from bench.config import Config
 from bench.detectors.cache import cached
 from bench.engine import pair_batch
 from bench.errors import UserError
+from bench.heap import keep_freed
 from bench.run import BATCH
 from bench.speed_metrics import Work
 from protocols import catalogue
@@ -90,6 +91,7 @@ def run(
         raise UserError(f"--parts {', '.join(unknown)}: choose from {', '.join(PARTS)}")
     if out and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
+    keep_freed()
     device = default_device()
     resolved = resolve(catalogue.get("vox1-sameid"), {}, config.cache, sample=True, limit=pairs)
     loaded = [(pair, resolved.load(pair)) for pair in resolved.pair_list.pairs]

@@ -25,6 +25,7 @@ from bench import settings_file
 from bench.config import cache_folder
 from bench.detectors.weights import find_file
 from bench.errors import UserError
+from bench.heap import keep_freed
 from protocols import sample_set
 
 
@@ -69,6 +70,7 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
         torch.set_num_threads(whole.threads)
     if chosen.part == "networks":
         logging.info("perceptual loss: %s", f"VGG-19, {chosen.vgg}" if chosen.vgg else VggFeatures.name)
+    keep_freed()
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)
 
