@@ -1,5 +1,11 @@
 """`python -m bench`."""
 
-from bench.cli import main
+import sys
 
-main()
+try:
+    from bench.cli import main
+
+    main()
+except KeyboardInterrupt:  # while modules are loaded, or a second time while a run is being closed
+    print("stopped by Ctrl-C", file=sys.stderr)
+    sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bench import config
+from bench import config, signals
 from bench.cli_animate import animate
 from bench.cli_check import check
 from bench.cli_compare import compare
@@ -214,7 +215,16 @@ def main() -> None:
     from protocols.errors import DataError
 
     try:
-        code = app(standalone_mode=False)
+        os.getcwd()
+    except FileNotFoundError:  # libraries, torch's among them, fail without one and do not say why
+        _stop("error: the folder that this command was started in is gone", 2)
+    try:
+        with signals.terminable():
+            code = app(standalone_mode=False)
+        if code == 130:  # typer's own for Ctrl-C
+            _stop("stopped by Ctrl-C", code)
+    except signals.Terminated:
+        _stop("stopped by SIGTERM", signals.EXIT)
     except _UsageError as error:
         if message := error.format_message():  # none where the help was asked for, which is printed by then
             where = f" ({error.ctx.command_path} --help says more)" if error.ctx else ""

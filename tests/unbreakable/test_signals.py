@@ -1,0 +1,68 @@
+"""Ctrl-C and SIGTERM, at once and in mid-run; a start in a folder that is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from run_files import files
+
+RUN = ["run", "--protocol", "vox1-sameid", "--data", "sample", "--detectors", "embedded", "--models", "copy-source"]
+ASKED = [*RUN, "--metrics", "l1", "--limit", "40", "--batch-size", "1", "--no-bounds", "--name", "x"]
+
+
+def start(cache, *arguments):
+    environment = os.environ | {"TALKING_HEAD_BENCH_CACHE": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [(signal.SIGINT, 130, "stopped by Ctrl-C"), (signal.SIGTERM, 143, "stopped by SIGTERM")],
+)
+def test_a_signal_ends_a_run_in_one_line_and_the_same_command_goes_on(
+    cache, sample_set, tmp_path, monkeypatch, number, code, line
+):
+    monkeypatch.chdir(tmp_path)
+    with start(cache, *ASKED) as run:
+        while not list(Path("runs/x/work").glob("*/*.parquet")) and run.poll() is None:
+            time.sleep(0.002)
+        run.send_signal(number)
+        text = run.communicate(timeout=120)[0]
+    assert run.returncode == code, text
+    assert text.splitlines()[-1] == line and "what was finished is kept in runs/x" in text and "Traceback" not in text
+    assert not list(Path("runs/x").rglob(".*.tmp"))
+    for name in ("x", "y"):
+        with start(cache, *ASKED[:-1], name) as run:
+            assert "report" in run.communicate(timeout=120)[0]
+        assert run.returncode == 0
+    assert files(Path("runs/x")) == files(Path("runs/y"))
+
+
+def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")  # as if it came while this one is loaded
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "bench", "list", "models"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "stopped by Ctrl-C\n")
+
+
+def test_a_folder_that_is_gone_before_the_start(bench, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    code, text = bench("list", "models")
+    monkeypatch.chdir(tmp_path)
+    assert (code, text) == (2, "error: the folder that this command was started in is gone\n")
