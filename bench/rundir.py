@@ -54,8 +54,9 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process. Raises UserError if it cannot be written or another run holds it.
+        """Hold the folder for this process.
 
+        Raises UserError if it cannot be written or another run holds it, and OSError where the disk is full.
         The lock is the operating system's: it ends with its process, however that ends, and leaves nothing stale.
         """
         file, owner = self.path / ".lock", self.path / ".lock.json"
@@ -71,6 +72,8 @@ class RunDirectory:
                 f"another run{_owner(owner)} is at work in {self.path}; wait for it or choose another --name"
             ) from None
         except OSError as error:
+            if files.disk_full(error):
+                raise
             raise UserError(f"cannot write to {self.path}: {error.strerror or error}") from None
         try:
             status = file.stat()
@@ -180,7 +183,7 @@ def replace(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as stream:
+        with files.named(file), temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -218,7 +221,8 @@ def write_png(file: Path, png: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(png)
+        with files.named(file):
+            temporary.write_bytes(png)
         os.replace(temporary, file)
     finally:
         with suppress(OSError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LARGEST = 256 << 20  # bytes of a list or of settings; a list of a million pairs has less
@@ -29,6 +31,22 @@ def content(path: Path, largest: int = LARGEST) -> bytes:
 def text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
     """A text file, line ends made ``\\n``. Raises OSError as `content` does, and UnicodeDecodeError."""
     return content(path, largest).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def disk_full(error: OSError) -> bool:
+    """Whether it was for want of room: no mistake in the name that was given."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Errors of the system in this block say which file they are about; those of writing and closing do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def place(path: Path) -> Path:

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -191,7 +192,10 @@ class PairList:
         return replace(self, pairs=pairs, provenance={**self.provenance, "expanded_from": self.sha256})
 
     def write(self, path: Path) -> None:
-        """Freeze the list: a CSV file under a comment line of JSON. Raises DataError if it cannot be written."""
+        """Freeze the list: a CSV file under a comment line of JSON.
+
+        Raises DataError if it cannot be written, and OSError where the disk is full.
+        """
         meta = {"format": FORMAT, "name": self.name, "version": self.version, "n": len(self), "sha256": self.sha256}
         text = io.StringIO()
         text.write("# " + json.dumps(meta | {"provenance": self.provenance}, ensure_ascii=False) + "\n")
@@ -202,9 +206,16 @@ class PairList:
             place = files.place(path)
             temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
             place.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-            os.replace(temporary, place)
+            try:
+                with files.named(path):
+                    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+                    os.replace(temporary, place)
+            finally:
+                with suppress(OSError):  # the error that led here is the one to tell
+                    temporary.unlink(missing_ok=True)
         except OSError as error:
+            if files.disk_full(error):
+                raise
             raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
 
     @classmethod

