@@ -21,6 +21,7 @@ from bench.cluster_shards import DEPTH, cut
 from bench.engine import Batch, Model, Work
 from bench.errors import Stopped, UserError
 from bench.setup import RunSettings, Setup
+from bench.signals import terminable
 from protocols.pairs import Pair
 
 LOCAL = "local"
@@ -60,7 +61,8 @@ class Cluster:
             workers = [kind.remote(settings, Path.cwd(), threads) for _ in range(count)]
             facts = {"name": "ray", "version": ray.__version__, "workers": [None] * count}
             plan |= manifest.placement(setup.models, setup.measurer, device, setup.batch_size(device), facts)
-            yield Crew(workers, plan, say)
+            with terminable():  # anew: with Ray's own handler the process aborts
+                yield Crew(workers, plan, say)
         finally:
             ray.shutdown()  # ends this run's workers wherever they are
 
