@@ -221,10 +221,8 @@ def main() -> None:
     try:
         with signals.terminable():
             code = app(standalone_mode=False)
-        if code == 130:  # typer's own for Ctrl-C
-            _stop("stopped by Ctrl-C", code)
-    except signals.Terminated:
-        _stop("stopped by SIGTERM", signals.EXIT)
+        if code == 130:  # typer's own for KeyboardInterrupt
+            _stop(*(("stopped by SIGTERM", signals.EXIT) if signals.received.is_set() else ("stopped by Ctrl-C", 130)))
     except _UsageError as error:
         if message := error.format_message():  # none where the help was asked for, which is printed by then
             where = f" ({error.ctx.command_path} --help says more)" if error.ctx else ""

@@ -1,4 +1,4 @@
-"""SIGTERM, by which schedulers and containers end a process: stops a command as Ctrl-C does."""
+"""SIGTERM, by which schedulers and containers end a process: stops a command just as Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 EXIT = 128 + signal.SIGTERM  # what a shell says of a process that the signal has ended
-
-
-class Terminated(BaseException):
-    """SIGTERM has come; like KeyboardInterrupt no Exception, so that nobody takes it for a failed pair."""
+received = threading.Event()  # whether it was SIGTERM: what Ray makes of an exception tells Ctrl-C alone from others
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM raises `Terminated` in the block, once: a second one does not disturb what the first has begun."""
+    """SIGTERM raises KeyboardInterrupt in the block, once: a second one does not disturb what the first has begun."""
     if threading.current_thread() is not threading.main_thread():  # no other may set handlers
         yield
         return
@@ -30,4 +27,5 @@ def terminable() -> Iterator[None]:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
+    received.set()
+    raise KeyboardInterrupt
