@@ -128,13 +128,16 @@ def test_a_killed_worker_loses_no_pair_and_doubles_none(start, expected, tmp_pat
 
 @needs_ray
 @pytest.mark.slow
-@pytest.mark.parametrize("first", ["local", "ray"])
-def test_a_run_is_interrupted_in_one_executor_and_resumed_in_the_other(start, expected, tmp_path, first):
+@pytest.mark.parametrize(
+    ("first", "number", "code"),
+    [("local", signal.SIGINT, 130), ("ray", signal.SIGINT, 130), ("ray", signal.SIGTERM, 143)],
+)
+def test_a_run_is_interrupted_in_one_executor_and_resumed_in_the_other(start, expected, tmp_path, first, number, code):
     run = tmp_path / "runs" / "x"
     process = start("--executor", first)
     until(process, run, 3)
-    process.send_signal(signal.SIGINT)
-    assert "what was finished is kept" in finish(process, 130)
+    process.send_signal(number)
+    assert "what was finished is kept" in finish(process, code)
     kept = {file: file.stat().st_mtime_ns for file in (run / "work").glob("*/frames/*.png")}
     assert len(kept) >= 6
     process = start("--executor", "ray" if first == "local" else "local")
