@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import warnings
@@ -79,7 +80,7 @@ def load_sample(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
         config = json.loads(metadata["config"]) if "config" in metadata else None
-        facts = json.loads(metadata.get("training", "{}"), parse_constant=_no_number)
+        facts = json.loads(metadata.get("training", "{}"), parse_constant=_number, parse_float=_number)
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {_one_line(error)}") from None
     if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
@@ -92,9 +93,11 @@ def load_sample(path: Path) -> Checkpoint:
     return Checkpoint(path, states, config, facts, metadata.get("model"))
 
 
-def _no_number(name: str) -> None:
-    """The facts go into manifests, and JSON has no such numbers."""
-    raise ValueError(f"{name} is no number of JSON")
+def _number(text: str) -> float:
+    """A finite one: the facts go into manifests, and JSON has no others. ``1e999`` is infinite to Python, too."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def load_official(path: Path) -> States:

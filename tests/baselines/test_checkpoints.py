@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from small_networks import ALL, CLASSES, OFFICIAL, official_content, place, small
 
 from baselines import checkpoints, registry
@@ -313,9 +314,9 @@ def test_whole_numbers_in_place_of_weights_are_refused(networks, tmp_path):
         registry.load(f"fomm?weights={file}", weights=None, device=CPU)
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_facts_that_no_manifest_can_hold_are_refused(number, networks, tmp_path):
-    config, network = networks["fomm"]
-    checkpoints.save_sample(tmp_path / "x.safetensors", "fomm", network, config, {"steps": number})
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_facts_that_no_manifest_can_hold_are_refused(number, tmp_path):
+    metadata = {"format": "pt", "model": "fomm", "config": "{}", "training": f'{{"steps": {number}}}'}
+    save_file({"a.b": torch.zeros(1)}, tmp_path / "x.safetensors", metadata)
     with pytest.raises(ModelError, match="x.safetensors cannot be read: .* is no number of JSON"):
         checkpoints.load(tmp_path / "x.safetensors")
