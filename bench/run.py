@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from bench import executors, finished, statistics
 from bench import manifest as manifests
 from bench.batches import decoded
 from bench.engine import evaluate
-from bench.errors import UserError, one_line
+from bench.errors import Stopped, UserError, one_line
 from bench.executors import Executor
 from bench.heap import give_back
 from bench.rundir import RunDirectory, safe_name, to_png, write_parquet, write_png
 from bench.setup import BATCH, RunSettings, Setup, prepare
+from protocols import files
 from protocols.resolve import Resolved
 from reports import caveats, choose, html
 from reports import console as tables
@@ -111,7 +113,8 @@ def _work(
                     "wall_seconds": round(time.perf_counter() - start, 2),
                 }
     except BaseException:
-        directory.write_manifest(plan | {"state": "interrupted"})
+        with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told
+            directory.write_manifest(plan | {"state": "interrupted"})
         console.print(
             f"stopped; what was finished is kept in {directory.path}, the same command goes on from there",
             markup=False,
@@ -142,7 +145,8 @@ def _summarise(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFr
 def _report(directory: RunDirectory, plan: dict[str, Any], summary: dict[str, Any], console: Console) -> None:
     """Write the report and print the table."""
     give_back()
-    html.write(directory.path)
+    with files.named(directory.path / "report.html"):
+        html.write(directory.path)
     directory.clear_work()
     console.print(tables.table(summary, plan))
 
