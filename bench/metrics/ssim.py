@@ -27,8 +27,9 @@ K1, K2 = 0.01, 0.03
 BOX = 7
 GAUSS, SIGMA = 11, 1.5
 EDGE = {"box": BOX // 2, "gauss": GAUSS // 2}
-# Values of an image that are worked on at once: intermediate results stay in the caches of a core.
-STRIP = 73_728
+# Values of an image that are worked on at once, half of one of 256 x 256: intermediate results stay in a processor's
+# caches, and threads do not wait for Python's lock too often.
+STRIP = 98_304
 Form = tuple[str, float]  # window, "box" or "gauss", and value range
 Plane = Any  # an array (H, W, 3) or a tensor (3, H, W)
 
