@@ -101,6 +101,7 @@ def frames(sample_set, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_killed_at_fifty_moments(environment, frames, tmp_path):
     whole = Command(tmp_path / "whole", frames, environment)
     took = whole.kill_after(300)
