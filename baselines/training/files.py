@@ -8,7 +8,8 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from torch import Tensor
 
@@ -42,22 +43,29 @@ def atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 class Interruption:
-    """Notes Ctrl-C instead of raising it in the middle of a step; a second one is raised at once."""
+    """Notes Ctrl-C and SIGTERM instead of ending in the middle of a step; a second one ends it at once."""
 
-    asked = False
+    asked = 0  # the signal that came
 
     def __enter__(self) -> Interruption:
-        # Only the main thread may set handlers; elsewhere Ctrl-C does not arrive anyway.
-        self.previous = None
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.signal(signal.SIGINT, self.note)
+        # Only the main thread may set handlers; elsewhere signals do not arrive anyway.
+        here = threading.current_thread() is threading.main_thread()
+        numbers = (signal.SIGINT, signal.SIGTERM) if here else ()
+        self.previous = {number: signal.signal(number, self.note) for number in numbers}
         return self
 
-    def note(self, *_: Any) -> None:
+    def note(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+            self.end(frame)
+        self.asked = number
+
+    def end(self, frame: FrameType | None = None) -> NoReturn:
+        """Do what would have been done with the signal; KeyboardInterrupt where that is nothing or none came here."""
+        handler = self.previous.get(self.asked)
+        if callable(handler):
+            handler(self.asked, frame)
+        raise KeyboardInterrupt
 
     def __exit__(self, *_: Any) -> None:
-        if self.previous is not None:
-            signal.signal(signal.SIGINT, self.previous)
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)

@@ -60,7 +60,7 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
                 run.save()
                 run.draw()
             if asked:
-                raise KeyboardInterrupt
+                interruption.end()
     run.save()
     checkpoint = run.export()
     run.processes.wait()

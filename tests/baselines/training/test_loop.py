@@ -17,6 +17,7 @@ from baselines.training import loop
 from baselines.training.loop import Run, train
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import Trainee
+from bench import signals
 
 STAGES = ((64, 0.5, 2), (128, 0.5, 1))
 
@@ -75,17 +76,32 @@ def test_training_lowers_the_loss(clips: Path, tmp_path: Path) -> None:
     assert log["l1"].iloc[-1] < 0.8 * log["l1"].iloc[0]
 
 
-def test_ctrl_c_finishes_and_saves_the_step(clips: Path, tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_finish_and_save_the_step(number: int, clips: Path, tmp_path: Path, monkeypatch) -> None:
     advance = Run.advance
 
-    def press(run: Run) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+    def send(run: Run) -> None:
+        os.kill(os.getpid(), number)
         advance(run)
 
-    monkeypatch.setattr(Run, "advance", press)
+    monkeypatch.setattr(Run, "advance", send)
+    with pytest.raises(KeyboardInterrupt), signals.terminable():
+        train(settings(clips, tmp_path))
+    assert signals.received.is_set() == (number == signal.SIGTERM)
+    signals.received.clear()
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_signal_ends_a_training_at_once(clips: Path, tmp_path: Path, monkeypatch) -> None:
+    def send(run: Run) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Run, "advance", send)
     with pytest.raises(KeyboardInterrupt):
         train(settings(clips, tmp_path))
-    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 1
+    assert not (tmp_path / "state.pt").exists()
 
 
 def test_non_finite_losses_change_no_weight_and_end_the_run(clips: Path, tmp_path: Path, monkeypatch) -> None:
