@@ -34,7 +34,8 @@ def read(file: Path) -> pd.DataFrame:
             table = pd.read_csv(content, dtype=str, keep_default_na=False)
         else:
             table = pd.read_parquet(content)
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:  # pyarrow's too
+    # pyarrow's own errors are kinds of these: a type that pandas has none for, a size in the file that lies.
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
         raise ModelError(f"poses {file}: cannot be read: {' '.join(str(error).split())[:200]}") from None
     if missing := [name for name in COLUMNS if name not in table]:
         raise ModelError(f"poses {file}: no column {', '.join(missing)}; {', '.join(COLUMNS)} are needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,21 +19,11 @@ from baselines.training.regions import RegionTrainee
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import trainee
 
-HOURGLASS = {"block_expansion": 4, "max_features": 16, "num_blocks": 3, "scale_factor": 0.25}
-SMALL = {
-    "num_regions": 4,
-    "num_channels": 3,
-    "bg_predictor_params": {"block_expansion": 8, "max_features": 64, "num_blocks": 4},
-    "region_predictor_params": {"temperature": 0.1, **HOURGLASS},
-    "generator_params": {
-        "block_expansion": 8,
-        "max_features": 16,
-        "num_down_blocks": 2,
-        "num_bottleneck_blocks": 1,
-        "pixelwise_flow_predictor_params": HOURGLASS,
-    },
-    "avd_network_params": None,
-}
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from small_networks import CONFIGS  # noqa: E402
+
+BACKGROUND = {"block_expansion": 8, "max_features": 64, "num_blocks": 4}  # enough of it to learn a pan
+SMALL = CONFIGS["mraa"] | {"bg_predictor_params": BACKGROUND, "avd_network_params": None}
 
 
 @pytest.fixture
