@@ -75,7 +75,7 @@ def of_frames(file: Path, root: Path, frames: clips.Frames) -> Tensor:
 
 def _number(name: str) -> str:
     """A frame's number without leading zeros, which tables lose; any other name as it is."""
-    return str(int(name)) if name.isascii() and name.isdigit() else name
+    return name.lstrip("0") or "0" if name.isascii() and name.isdigit() else name
 
 
 def rotations(poses: Tensor) -> Tensor:

@@ -178,3 +178,10 @@ def test_log_and_checkpoint_say_whether_there_was_a_table(
 def test_other_models_have_no_such_loss(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no head pose loss"):
         train(settings(clips, tmp_path / "out", model="fomm", poses=table(tmp_path / "a.csv")))
+
+
+def test_a_frame_number_of_any_length_is_a_name(tmp_path: Path) -> None:
+    """Python's int() gives up at 4300 digits."""
+    file = tmp_path / "poses.csv"
+    file.write_text(f"clip,frame,yaw,pitch,roll\na,{'0' * 3}7,1,2,3\na,{'9' * 5000},1,2,3\na,000,1,2,3\n")
+    assert poses.read(file)["frame"].tolist() == ["7", "9" * 5000, "0"]
