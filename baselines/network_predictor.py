@@ -13,12 +13,15 @@ from torch import Tensor, nn
 
 from baselines import checkpoints
 from baselines.card import Card, card, find_weights
+from baselines.channels_last import keep_channels_last
 from baselines.checkpoints import Checkpoint, States
-from baselines.faster import Remembered, convolve_by_blocks, convolve_by_tiles, merge_doublings, reuse
+from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from baselines.reuse import Remembered, reuse
 
 _UNTRAINED_SEED = 0
+WHOLE = ("",)  # all of a network is sensitive
 _COMMON_OPTIONS = ("precision", "compile", "plain")
 
 
@@ -34,10 +37,10 @@ class NetworkPredictor(Predictor):
     """
 
     options: ClassVar[tuple[str, ...]] = ()
-    # Functions of the network that see one frame, or what depends on it only: `baselines.faster.reuse`.
+    # Functions of the network that see one frame, or what depends on it only: `baselines.reuse`.
     reused: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
     # Submodules whose rounding errors are amplified by what follows.
-    sensitive: ClassVar[tuple[str, ...]] = ()
+    sensitive: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -85,9 +88,12 @@ class NetworkPredictor(Predictor):
             raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}")
         self.plain = options.get("plain") == "true"
         if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
-            merge_doublings(self.network, self.sensitive)
-            convolve_by_tiles(self.network, self.sensitive)
-            convolve_by_blocks(self.network)
+            if self.sensitive != WHOLE:
+                merge_doublings(self.network, self.sensitive)
+                convolve_by_tiles(self.network, self.sensitive)
+                convolve_by_blocks(self.network)
+                convolve_volumes(self.network, self.sensitive)
+                keep_channels_last(self.network, self.sensitive)
             reuse(self.network, self.reused)
         if self.precision != PRECISIONS[0]:
             reduce_precision(self.network, self.card.exact, self.device)

@@ -97,3 +97,8 @@ class SpadeDecoder(nn.Module):
         x = self.up_0(F.interpolate(x, scale_factor=2), label)
         x = self.up_1(F.interpolate(x, scale_factor=2), label)
         return torch.sigmoid(self.conv_img(F.leaky_relu(x, 0.2)))
+
+
+def has_spade(network: nn.Module) -> bool:
+    """Whether a network decodes by SPADE, whose instance normalisation amplifies rounding."""
+    return any(isinstance(module, SpadeDecoder) for module in network.modules())

@@ -22,11 +22,15 @@ class ThinPlateSpline:
     weights: Tensor
     control: Tensor
 
-    def __call__(self, points: Tensor) -> Tensor:
-        """Map ``(M, 2)`` points by every spline: ``(N, K, M, 2)``."""
+    def __call__(self, points: Tensor, basis: Tensor | None = None) -> Tensor:
+        """Map ``(M, 2)`` points by every spline: ``(N, K, M, 2)``. basis: their `radial_basis`, where it is known."""
         affine = points @ self.theta[..., :2].transpose(-1, -2) + self.theta[..., None, :, 2]
-        distance = (points[:, None] - self.control[:, :, None]).square().sum(-1)
-        return affine + radial(distance) @ self.weights
+        return affine + (radial_basis(points, self.control) if basis is None else basis) @ self.weights
+
+
+def radial_basis(points: Tensor, control: Tensor) -> Tensor:
+    """U of the distances of ``(M, 2)`` points to the control points ``(…, P, 2)``: ``(…, M, P)``."""
+    return radial((points[:, None] - control[..., None, :, :]).square().sum(-1))
 
 
 def radial(squared_distance: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
+from baselines.blocks.spade import has_spade
 from baselines.checkpoints import States
 from baselines.dagan.network import DaGAN
 from baselines.fomm.predictor import driving_keypoints, read_keypoint_count
-from baselines.network_predictor import NetworkPredictor, with_failures
+from baselines.network_predictor import WHOLE, NetworkPredictor, with_failures
 from baselines.predictor import MotionMode, PairBatch
 
 
@@ -29,7 +30,10 @@ class DaganPredictor(NetworkPredictor):
                 raise KeyError(f"{network} (the file {'encoder' if 'enc' in network else 'depth'}.pth beside it)")
 
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> DaGAN:
-        return DaGAN(config)
+        network = DaGAN(config)
+        if has_spade(network):
+            self.sensitive = WHOLE
+        return network
 
     def conventions(self) -> dict[str, Any]:
         return {"align_corners": False, "depth": "disparity of the frozen depth network, not normalised"}

@@ -8,10 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from baselines.blocks.relative import movement_scale, relative_points
+from baselines.blocks.spade import has_spade
 from baselines.checkpoints import States
 from baselines.fv2v.network import FaceVid2Vid
 from baselines.fv2v.pose import ANGLES
-from baselines.network_predictor import NetworkPredictor, with_failures
+from baselines.network_predictor import WHOLE, NetworkPredictor, with_failures
 from baselines.predictor import ModelError, MotionMode, PairBatch
 
 
@@ -41,6 +42,8 @@ class Fv2vPredictor(NetworkPredictor):
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> FaceVid2Vid:
         self.angles = {name: self._degrees(name, options[name]) for name in ANGLES if name in options}
         network = FaceVid2Vid(config)
+        if has_spade(network):
+            self.sensitive = WHOLE
         axes = options.get("axes")
         if axes not in (None, "beta", "standard"):
             raise ModelError(f"{self.name}: axes is beta or standard, not {axes}")

@@ -17,7 +17,7 @@ from baselines.predictor import MotionMode, PairBatch
 class OstnetPredictor(NetworkPredictor):
     """Absolute motion only: the paper's point is that no anchor frame is needed."""
 
-    reused = ("detect",)  # the encoder is told the driving frame's scale
+    reused = ("detect", "generator.first.forward")  # after it the encoder is told the driving frame's scale
     network: OSTNet | ScaleDaGAN
 
     @classmethod
@@ -42,7 +42,7 @@ class OstnetPredictor(NetworkPredictor):
 class ScaleDaganPredictor(OstnetPredictor):
     """``dagan+scale``."""
 
-    reused = ("detect", "depth", "generator.encode_depth")
+    reused = (*OstnetPredictor.reused, "depth", "generator.encode_depth")
 
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> ScaleDaGAN:
         return ScaleDaGAN(config)

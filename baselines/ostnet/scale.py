@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from baselines.blocks.grid import coordinate_grid, warp
-from baselines.blocks.tps import fit
+from baselines.blocks.tps import fit, radial_basis
 
 FIDUCIALS = 20  # T (appendix A)
 
@@ -41,18 +42,26 @@ def distance_vectors(points: Tensor) -> Tensor:
     return points - points.mean(1, keepdim=True)
 
 
-def rectify(image: Tensor, fiducials: Tensor, regular: Tensor) -> Tensor:
-    """Warp the driving image so that `fiducials` come to lie at the `regular` ones (Eq. 3).
+def rectify(image: Tensor, fiducials: Tensor) -> Tensor:
+    """Warp the driving image so that `fiducials` come to lie at the regular ones (Eq. 3).
 
-    image: ``(N, 3, H, W)``; fiducials: ``(N, T, 2)``; regular: ``(T, 2)``. Outside the driving image it is black.
+    image: ``(N, 3, H, W)``; fiducials: ``(N, T, 2)``. Outside the driving image it is black.
     The grid of the spline is exact: regular fiducials give the image back.
     """
     n, _, height, width = image.shape
-    control = regular.float().expand(n, 1, -1, 2)
-    spline = fit(control, fiducials.float()[:, None], regularisation=0.0)
-    grid = coordinate_grid(height, width, spline.theta).flatten(0, 1)
-    flow = spline(grid).view(n, height, width, 2)
+    control, grid, basis = _regular_spline(fiducials.shape[1], height, width, image.device)
+    spline = fit(control.expand(n, 1, -1, 2), fiducials.float()[:, None], regularisation=0.0)
+    flow = spline(grid, basis).view(n, height, width, 2)
     return warp(image, flow.to(image.dtype), align_corners=True)
+
+
+@lru_cache(maxsize=4)
+def _regular_spline(count: int, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Same for all pairs: control points ``(T, 2)``, pixels ``(H W, 2)`` and their radial basis ``(H W, T)``."""
+    with torch.inference_mode(False), torch.no_grad():  # a training may be the next to use it
+        control = regular_fiducials(count).to(device)
+        grid = coordinate_grid(height, width, control).flatten(0, 1)
+        return control, grid, radial_basis(grid, control)
 
 
 class ScaleTransformation(nn.Module):
@@ -87,7 +96,7 @@ class ScaleTransformation(nn.Module):
 
     def rectify(self, image: Tensor, scale: Scale) -> Tensor:
         """The driving image ``(N, 3, H, W)`` in the source's scale."""
-        return rectify(image, scale.fiducials, regular_fiducials(len(self.fc.bias) // 2).to(image.device))
+        return rectify(image, scale.fiducials)
 
 
 class ScaleEmbedding(nn.Module):

@@ -8,8 +8,9 @@ import torch
 from baselines import registry
 from baselines.blocks.conv import ResBlock, SameBlock, UpBlock, batch_norm, instance_norm
 from baselines.card import MODELS
-from baselines.faster import Remembered, convolve_by_blocks, convolve_by_tiles, merge_doublings
+from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
 from baselines.predictor import PairBatch
+from baselines.reuse import Remembered
 from baselines.winograd import convolve, transformed
 
 CPU = torch.device("cpu")
@@ -153,3 +154,23 @@ def test_exempt_modules_and_amplifying_norms_keep_the_plain_way() -> None:
         convolve_by_tiles(network, exempt=("a",))
         assert torch.equal(network["a"](x), expected[0])
         assert torch.equal(network["b"](x), expected[1])
+
+
+@pytest.mark.parametrize("kernel, stride, biased", [(3, 1, True), (1, 1, False), (3, 2, True)])
+def test_a_volume_is_convolved_alike_and_a_small_one_by_torch_itself(kernel: int, stride: int, biased: bool) -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv3d(5, 7, kernel, stride, padding=kernel // 2, bias=biased).requires_grad_(False)
+    large, small = torch.randn(2, 5, 4, 16, 20), torch.randn(1, 5, 4, 8, 8)
+    expected = conv(large), conv(small)
+    convolve_volumes(conv)
+    assert "forward" in vars(conv)
+    torch.testing.assert_close(conv(large), expected[0], atol=1e-5, rtol=1e-5)
+    assert torch.equal(conv(small), expected[1])
+
+
+def test_exempt_volumes_and_other_paddings_are_left_alone() -> None:
+    network = torch.nn.ModuleDict({"a": torch.nn.Conv3d(2, 2, 3, padding=1)})
+    network["b"] = torch.nn.Conv3d(2, 2, 3, padding=1, padding_mode="replicate")
+    network["c"] = torch.nn.Conv3d(2, 2, 3, padding="same")
+    convolve_volumes(network, exempt=("a",))
+    assert not any("forward" in vars(conv) for conv in network.values())
