@@ -19,6 +19,7 @@ from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_vol
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from baselines.reuse import Remembered, reuse
+from baselines.side_by_side import side_by_side
 
 _UNTRAINED_SEED = 0
 WHOLE = ("",)  # all of a network is sensitive
@@ -170,12 +171,16 @@ class NetworkPredictor(Predictor):
         # TF32 would cost GPUs ten bits of the mantissa; benchmarked kernels would depend on the batch.
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), exact:
-            return self._frames(_to(batch, self.device), mode)
+            batch = _to(batch, self.device)
+            if self.device.type != "cpu":
+                return self._frames(batch, mode)
+            pairs = [_one(batch, i) for i in range(len(batch))]  # not even rounding depends on the rest of the batch
+            if self.plain or self.compiled:
+                return torch.cat([self._frames(pair, mode) for pair in pairs])
+            return torch.cat(side_by_side(lambda pair: self._frames(pair, mode), pairs))
 
+    @torch.inference_mode()  # which a new thread is not in
     def _frames(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        if self.device.type == "cpu" and len(batch) > 1:
-            # One pair at a time is no slower on a CPU, and not even rounding depends on the rest of the batch.
-            return torch.cat([self._frames(_one(batch, i), mode) for i in range(len(batch))])
         try:
             return self.animate(batch, mode).float()
         except torch.linalg.LinAlgError:  # a singular matrix of one pair fails its whole batch

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -29,45 +31,74 @@ class Remembered:
     """A function of tensors ``(1, …)`` (or None) that keeps its latest results, up to `budget` bytes of them.
 
     Its results may not be changed in place. Calls with gradients, or with other than one sample, pass through.
+    Threads may share it: of those that ask for the same at once, one computes and the others wait for it.
     """
 
     def __init__(self, function: Callable[..., Any], budget: int = BUDGET):
         self.function, self.budget = function, budget
         self.hits = self.size = 0
-        self._kept: OrderedDict[tuple, tuple[tuple[Tensor | None, ...], Any, int]] = OrderedDict()
+        self._kept: OrderedDict[tuple, _Result] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __call__(self, *arguments: Tensor | None) -> Any:
         usable = all(x is None or isinstance(x, Tensor) and len(x) == 1 for x in arguments)
         if torch.is_grad_enabled() or not usable:
             return self.function(*arguments)
         key = tuple(None if x is None else _fingerprint(x) for x in arguments)
-        if key in self._kept:
-            inputs, result, _ = self._kept[key]
-            if all(
-                a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in zip(inputs, arguments)
-            ):
+        with self._lock:
+            known = self._kept.get(key)
+            if known is not None and known.is_of(arguments):
                 self._kept.move_to_end(key)
                 self.hits += 1
-                return result
-            self._forget(key)
-        result = self.function(*arguments)
-        # A view of a batch would keep all of it.
-        inputs = tuple(None if x is None else x.clone() for x in arguments)
-        size = sum(_bytes(x) for x in (*inputs, result))
-        if size <= self.budget:
-            self._kept[key] = inputs, result, size
-            self.size += size
-            while self.size > self.budget:
-                self._forget(next(iter(self._kept)))
+            else:
+                known = None
+                if key in self._kept:
+                    self._forget(key)
+                # A view of a batch would keep all of it.
+                mine = self._kept[key] = _Result(tuple(None if x is None else x.clone() for x in arguments))
+        return known.value.result() if known else self._compute(key, mine, arguments)
+
+    def _compute(self, key: tuple, mine: _Result, arguments: tuple[Tensor | None, ...]) -> Any:
+        try:
+            result = self.function(*arguments)
+        except BaseException as error:
+            with self._lock:
+                if self._kept.get(key) is mine:
+                    self._forget(key)
+            mine.value.set_exception(error)
+            raise
+        mine.value.set_result(result)
+        with self._lock:
+            if self._kept.get(key) is mine:
+                mine.size = sum(_bytes(x) for x in (*mine.inputs, result))
+                self.size += mine.size
+                if mine.size > self.budget:
+                    self._forget(key)
+                while self.size > self.budget:
+                    self._forget(next(k for k, other in self._kept.items() if other.size))
         return result
 
     def forget(self) -> None:
         """Keep nothing of what was computed."""
-        self._kept.clear()
-        self.size = 0
+        with self._lock:
+            self._kept.clear()
+            self.size = 0
 
     def _forget(self, key: tuple) -> None:
-        self.size -= self._kept.pop(key)[2]
+        self.size -= self._kept.pop(key).size
+
+
+class _Result:
+    """What a function made of `inputs`, or will have made; size: bytes of both, 0 until it is there."""
+
+    def __init__(self, inputs: tuple[Tensor | None, ...]):
+        self.inputs, self.value, self.size = inputs, Future(), 0
+
+    def is_of(self, arguments: tuple[Tensor | None, ...]) -> bool:
+        """Whether the arguments are equal to the inputs, not only alike."""
+        return all(
+            a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in zip(self.inputs, arguments)
+        )
 
 
 def _fingerprint(x: Tensor) -> tuple[Any, ...]:

@@ -22,12 +22,12 @@ from bench.animate_anchor import nearest
 from bench.animate_frames import Batch, Scene, Tally, View, as_bytes, as_tensor, pair_name, predict
 from bench.animate_input import Crop, fit, open_driving, read_source
 from bench.animate_output import VideoWriter
+from bench.device import pairs_at_a_time
 from bench.errors import UserError
 from bench.heap import keep_freed
 from protocols.errors import DataError
 
 SIZE = 256  # of models that take any
-BATCH = {"cpu": 4, "cuda": 16}
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _film(settings: AnimateSettings, scene: Scene, count: int, weights: str, con
     """Decode, predict, encode, batch by batch; the next batch is decoded while this one is worked on."""
     driving, size = scene.view.driving, scene.view.size
     times, width = [*driving.times, driving.end], size * (3 if settings.side_by_side else 1)
-    batch_size = settings.batch_size or BATCH.get(scene.device.type, BATCH["cpu"])
+    batch_size = settings.batch_size or pairs_at_a_time(scene.device)
     writer = VideoWriter(settings.out, (size, width), driving, times[count])
     photograph = as_bytes(scene.source[0].permute(1, 2, 0).cpu().numpy())
     tally, start = Tally(), time.perf_counter()

@@ -96,7 +96,8 @@ def run(
     name: Annotated[str | None, typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pairs at a time; default: 4 on a CPU, 16 on a GPU.")
+        int | None,
+        typer.Option(min=1, help="Pairs at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes for detectors; 0: none of their own.")] = 0,
     detector_timeout: Annotated[

@@ -33,7 +33,8 @@ def animate(
     weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Frames at a time; default: 4 on a CPU, 16 on a GPU.")
+        int | None,
+        typer.Option(min=1, help="Frames at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,

@@ -19,3 +19,8 @@ def choose(name: str | None) -> torch.device:
         reason = str(error).partition(". ")[0].splitlines()[0]
         raise UserError(f"--device {name} cannot be used: {reason}") from None
     return device
+
+
+def pairs_at_a_time(device: torch.device) -> int:
+    """The size of a batch where none was asked for. On a CPU one for every core, and more where that is but a few."""
+    return 16 if device.type == "cuda" else max(4, torch.get_num_threads())

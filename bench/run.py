@@ -21,13 +21,13 @@ from bench.errors import Stopped, UserError, one_line
 from bench.executors import Executor
 from bench.heap import give_back
 from bench.rundir import RunDirectory, safe_name, to_png, write_parquet, write_png
-from bench.setup import BATCH, RunSettings, Setup, prepare
+from bench.setup import RunSettings, Setup, prepare
 from protocols import files
 from protocols.resolve import Resolved
 from reports import caveats, choose, html
 from reports import console as tables
 
-__all__ = ["BATCH", "RunSettings", "redraw", "run"]
+__all__ = ["RunSettings", "redraw", "run"]
 
 
 def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:

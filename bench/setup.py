@@ -16,6 +16,7 @@ from bench import detectors, manifest, metrics
 from bench.batches import AHEAD, Evaluator
 from bench.config import Config
 from bench.device import choose as choose_device
+from bench.device import pairs_at_a_time
 from bench.engine import Model
 from bench.errors import UserError
 from bench.heap import keep_freed
@@ -26,8 +27,6 @@ from protocols.resolve import Resolved, resolve
 
 BOUNDS = ("copy-source", "copy-target")
 ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
-# Pairs at a time. On a CPU the networks take them one by one anyway; a batch is then what an interruption costs.
-BATCH = {"cpu": 4, "cuda": 16}
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Setup:
 
     def batch_size(self, device: torch.device) -> int:
         """Pairs at a time on this device."""
-        return self.settings.batch_size or BATCH.get(device.type, 1)
+        return self.settings.batch_size or pairs_at_a_time(device)
 
     def evaluator(self, say: Callable[[str], None]) -> Evaluator:
         """What asks the models, in this process."""

@@ -23,10 +23,10 @@ from baselines.predictor import MotionMode, Predictor, default_device
 from bench import detectors, manifest, speed_metrics
 from bench.config import Config
 from bench.detectors.cache import cached
+from bench.device import pairs_at_a_time
 from bench.engine import pair_batch
 from bench.errors import UserError
 from bench.heap import keep_freed
-from bench.run import BATCH
 from bench.speed_metrics import Work
 from protocols import catalogue
 from protocols.resolve import resolve
@@ -114,7 +114,7 @@ def run(
 
 def _models(models: Sequence[str], config: Config, loaded: list, device: torch.device) -> dict[str, dict[str, Work]]:
     jobs = {}
-    size = BATCH.get(device.type, 1)
+    size = pairs_at_a_time(device)
     batches = [pair_batch(loaded[start : start + size], device, 0) for start in range(0, len(loaded), size)]
     singles = [pair_batch([pair], device, 0) for pair in loaded]
     for name in models:

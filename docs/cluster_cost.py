@@ -35,10 +35,10 @@ import pandas as pd
 from bench.cluster_shards import cut
 from bench.engine import Batch, Model, evaluate
 from bench.rundir import RunDirectory, to_png
-from bench.setup import BATCH
 from protocols.pairs import FrameRef, Pair
 
 PAGES = (Path("docs/models.md"), Path("docs/speed.md"))
+BATCH = 16  # pairs on a GPU
 HOUR = 3.6e6  # milliseconds
 MODELS = "x2face,fomm,mraa,fv2v,dagan,dagan-spade,tpsm,mcnet,ostnet"
 PIXELS = ("metric ssim", "metric psnr", "metric l1")
@@ -83,7 +83,7 @@ def main() -> None:
 
 def makespan(pairs: int, workers: int) -> int:
     """Pairs of the worker that has most to do, shards going to whoever is free first."""
-    size = BATCH["cuda"]
+    size = BATCH
     busy = [0] * workers
     for shard in cut(-(-pairs // size), workers):
         heapq.heapreplace(busy, busy[0] + sum(min(size, pairs - k * size) for k in shard))
@@ -115,7 +115,7 @@ def measure_fold(batches: int = 40) -> float:
     """Milliseconds that the starting process needs to write one pair's frame and row, flushed to disk."""
     frame = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     png, ref = to_png(frame), FrameRef("mine", "clip", "0000001")
-    pairs = [Pair(f"{number:06d}", ref, ref, ref, None, "a", "a") for number in range(batches * BATCH["cuda"])]
+    pairs = [Pair(f"{number:06d}", ref, ref, ref, None, "a", "a") for number in range(batches * BATCH)]
 
     def work(model: Model, batches: list) -> list[Batch]:
         columns = {f"metric{k}": 0.5 for k in range(8)} | {"status": "ok"}
@@ -125,7 +125,7 @@ def measure_fold(batches: int = 40) -> float:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         model = Model("x", None, "absolute")
-        evaluate(model, pairs, work, RunDirectory(Path(folder)), batch_size=BATCH["cuda"], progress=lambda n: None)
+        evaluate(model, pairs, work, RunDirectory(Path(folder)), batch_size=BATCH, progress=lambda n: None)
         return 1000 * (time.perf_counter() - start) / len(pairs)
 
 

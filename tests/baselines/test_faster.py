@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -11,6 +15,7 @@ from baselines.card import MODELS
 from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
 from baselines.predictor import PairBatch
 from baselines.reuse import Remembered
+from baselines.side_by_side import side_by_side
 from baselines.winograd import convolve, transformed
 
 CPU = torch.device("cpu")
@@ -174,3 +179,66 @@ def test_exempt_volumes_and_other_paddings_are_left_alone() -> None:
     network["c"] = torch.nn.Conv3d(2, 2, 3, padding="same")
     convolve_volumes(network, exempt=("a",))
     assert not any("forward" in vars(conv) for conv in network.values())
+
+
+def test_of_threads_that_ask_for_the_same_one_computes() -> None:
+    calls, begun, go_on = [], threading.Event(), threading.Event()
+
+    def slow(x: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        begun.set()
+        assert go_on.wait(10)
+        return x + 1
+
+    kept, one = Remembered(slow), torch.ones(1, 3)
+    with ThreadPoolExecutor(3) as pool:
+        ask = torch.inference_mode()(lambda: kept(one))
+        asked = [pool.submit(ask)]
+        assert begun.wait(10)
+        asked += [pool.submit(ask), pool.submit(ask)]
+        while kept.hits < 2:
+            time.sleep(0.001)
+        go_on.set()
+        assert all(torch.equal(answer.result(), one + 1) for answer in asked)
+    assert len(calls) == 1 and kept.size == 24
+
+
+def test_what_failed_is_not_remembered() -> None:
+    answers = iter([RuntimeError("out of memory"), torch.zeros(1, 2)])
+
+    def fails_once(x: torch.Tensor) -> torch.Tensor:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    kept = Remembered(fails_once)
+    with torch.inference_mode():
+        with pytest.raises(RuntimeError, match="out of memory"):
+            kept(torch.ones(1, 2))
+        assert kept.size == 0 and not kept(torch.ones(1, 2)).any()
+
+
+def test_a_pair_alone_has_the_bits_that_it_has_among_others_whatever_the_cores() -> None:
+    predictor = registry.load("x2face", weights=None, device=CPU)
+    asked = batch(predictor.frame_size, 3)
+    last = PairBatch(*(part[2:] for part in (asked.ids, asked.source, asked.driving)), None, asked.anchor[2:], (2,))
+    cores = torch.get_num_threads()
+    frames = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            predictor.forget()
+            frames.append(predictor.predict(asked, "absolute"))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(cores)
+    predictor.forget()
+    assert all(torch.equal(again, frames[0]) for again in frames[1:])
+    assert torch.equal(predictor.predict(last, "absolute"), frames[0][2:])
+
+
+def test_errors_and_order_of_parts_side_by_side() -> None:
+    assert side_by_side(lambda part: part * torch.get_num_threads(), [3, 1, 2]) == [3, 1, 2]
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(lambda part: 1 / part, [1, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -80,16 +81,17 @@ def test_modes_by_hand(predictors):
     """The predictor's frame is the network's for keypoints that are computed here."""
     pairs = batch(1)
     fomm, tpsm = predictors["fomm"].network, predictors["tpsm"].network
+    near = partial(torch.testing.assert_close, atol=1e-4, rtol=0)  # the predictor takes one thread
     with torch.inference_mode():
         points = [fomm.detect(x) for x in (pairs.source, pairs.driving, pairs.anchor)]
         for mode, adapt in {"relative": False, "relative-adapt": True}.items():
             frame, _ = fomm.generate(pairs.source, points[0], relative_keypoints(*points, adapt))
-            torch.testing.assert_close(predictors["fomm"].predict(pairs, mode), frame)
+            near(predictors["fomm"].predict(pairs, mode), frame)
         source, driving, anchor = (tpsm.detect(x) for x in (pairs.source, pairs.driving, pairs.anchor))
         frame = tpsm.generate(pairs.source, source, relative_points(source, driving, anchor)).frame
-        torch.testing.assert_close(predictors["tpsm"].predict(pairs, "relative"), frame)
+        near(predictors["tpsm"].predict(pairs, "relative"), frame)
         frame = tpsm.generate(pairs.source, source, tpsm.avd_network(source, driving)).frame
-        torch.testing.assert_close(predictors["tpsm"].predict(pairs, "avd"), frame)
+        near(predictors["tpsm"].predict(pairs, "avd"), frame)
 
 
 def test_noise_comes_from_the_seeds(predictors):
