@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from baselines.blocks.conv import DownBlock, ResBlock, SameBlock
 
@@ -40,15 +39,6 @@ def within(network: nn.Module, names: Iterable[str]) -> set[int]:
     return {id(module) for name in names for module in network.get_submodule(name).modules()}
 
 
-def folded(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor | None, Callable[[Tensor], Tensor]]:
-    """Weight and bias of a convolution with the norm after it, and what is left of that norm."""
-    weight, bias = conv.weight.detach(), None if conv.bias is None else conv.bias.detach()
-    if not isinstance(norm, nn.BatchNorm2d):
-        return weight, bias, norm
-    moved = fuse_conv_bn_weights(weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
-    return moved[0].detach(), moved[1].detach(), nn.Identity()
-
-
 def _normaliser(norm: nn.InstanceNorm2d) -> Callable[[Tensor], Tensor]:
     """Instance normalisation of one sample as batch normalisation, which keeps the order."""
     plain = norm.forward
@@ -62,25 +52,19 @@ def _normaliser(norm: nn.InstanceNorm2d) -> Callable[[Tensor], Tensor]:
 
 
 def _same(block: SameBlock) -> Callable[[Tensor], Tensor]:
-    weight, bias, norm = folded(block.conv, block.norm)
-    weight, padding = weight.contiguous(memory_format=_LAST), block.conv.padding
-    pool = type(block) is DownBlock
+    conv, norm, pool = block.conv, block.norm, type(block) is DownBlock
 
     def forward(x: Tensor) -> Tensor:
-        x = F.relu_(norm(F.conv2d(x, weight, bias, padding=padding)))
+        x = F.relu_(norm(conv(x)))
         return F.avg_pool2d(x, 2) if pool else x
 
     return forward
 
 
 def _residual(block: ResBlock) -> Callable[[Tensor], Tensor]:
-    before, second = block.norm1, block.conv2
-    weight, bias, norm = folded(block.conv1, block.norm2)
-    weight, padding = weight.contiguous(memory_format=_LAST), block.conv1.padding
-
     def forward(x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=_LAST)
-        inner = F.relu_(norm(F.conv2d(F.relu_(before(x)), weight, bias, padding=padding)))
-        return second(inner).add_(x)
+        inner = block.conv1(F.relu_(block.norm1(x)))
+        return block.conv2(F.relu_(block.norm2(inner))).add_(x)
 
     return forward

@@ -15,7 +15,7 @@ from baselines import checkpoints
 from baselines.card import Card, card, find_weights
 from baselines.channels_last import keep_channels_last
 from baselines.checkpoints import Checkpoint, States
-from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
+from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, fold_norms, merge_doublings
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from baselines.reuse import Remembered, reuse
@@ -90,6 +90,7 @@ class NetworkPredictor(Predictor):
         self.plain = options.get("plain") == "true"
         if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
             if self.sensitive != WHOLE:
+                fold_norms(self.network, self.sensitive)
                 merge_doublings(self.network, self.sensitive)
                 convolve_by_tiles(self.network, self.sensitive)
                 convolve_by_blocks(self.network)

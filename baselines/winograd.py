@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_WIDE = 192  # fewer channels do not pay for the transforms
+_WIDE = 64  # fewer channels do not pay for the transforms
 _SMALL = 16  # nor do images of a smaller side
+_STRIP = 64  # tiles at a time, or half as many as there are channels: each time all kernels are read
 TILE = 4
 _POINTS = [Fraction(x) for x in (0, 1, -1, 2, -2)] + [Fraction(1, 2), Fraction(-1, 2)]
 
@@ -79,20 +80,34 @@ def transformed(weight: Tensor) -> Tensor:
 
 
 def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolution of ``(1, C, H, W)`` with zeros around it, from kernels of `transformed`: ``(1, O, H, W)``."""
+    """Convolution of ``(1, C, H, W)`` with zeros around it, from kernels of `transformed`: ``(1, O, H, W)``.
+
+    The result is in channels-last order, in which `x` should be: whatever has to be moved is moved in long runs then.
+    """
     channels, height, width = x.shape[1:]
-    size = isqrt(len(kernels))
+    outputs, size = kernels.shape[2], isqrt(len(kernels))
     edge = (size - TILE) // 2
     rows, columns = -(-height // TILE), -(-width // TILE)
-    before, _, after = transforms(size - TILE + 1)
-    before, after = (torch.kron(matrix, matrix).to(x.dtype) for matrix in (before, after))
-    # Channels last: whatever has to be moved is moved in long runs.
+    before, after = _both_axes(size - TILE + 1)
     right, bottom = TILE * columns + edge - width, TILE * rows + edge - height
     padded = F.pad(x[0].permute(1, 2, 0), (0, 0, edge, right, edge, bottom))
-    tiles = padded.unfold(0, size, TILE).unfold(1, size, TILE).permute(3, 4, 0, 1, 2)
-    values = before @ tiles.reshape(size**2, -1)
-    products = torch.bmm(values.view(size**2, rows * columns, channels), kernels)
-    found = after @ products.view(size**2, -1)
-    found = found.view(TILE, TILE, rows, columns, -1).permute(4, 2, 0, 3, 1)
-    found = found.reshape(-1, TILE * rows, TILE * columns)[:, :height, :width]
-    return found[None].contiguous() if bias is None else found[None] + bias[:, None, None]
+    found = x.new_empty(rows, TILE, columns, TILE, outputs)
+    # In strips, so that what one step writes is still in the processor's cache when the next one reads it.
+    step = max(1, max(_STRIP, channels // 2) // columns)
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        strip = padded[TILE * start : TILE * stop + 2 * edge]
+        tiles = strip.unfold(0, size, TILE).unfold(1, size, TILE).permute(3, 4, 0, 1, 2)
+        values = before @ tiles.reshape(size**2, -1)
+        products = torch.bmm(values.view(size**2, -1, channels), kernels)
+        results = after @ products.view(size**2, -1)
+        found[start:stop] = results.view(TILE, TILE, -1, columns, outputs).permute(2, 0, 3, 1, 4)
+    found = found.view(TILE * rows, TILE * columns, outputs)[:height, :width]
+    return (found if bias is None else found.add_(bias)).permute(2, 0, 1)[None]
+
+
+@cache
+def _both_axes(kernel: int) -> tuple[Tensor, Tensor]:
+    """B^T and A^T for a flattened tile."""
+    before, _, after = transforms(kernel)
+    return tuple(torch.kron(matrix, matrix).float() for matrix in (before, after))
