@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 _WIDE = 64  # fewer channels do not pay for the transforms
 _SMALL = 16  # nor do images of a smaller side
-_STRIP = 64  # tiles at a time, or half as many as there are channels: each time all kernels are read
+_STRIP = 128  # tiles at a time, or half as many as there are channels: each time all kernels are read
 TILE = 4
 _POINTS = [Fraction(x) for x in (0, 1, -1, 2, -2)] + [Fraction(1, 2), Fraction(-1, 2)]
 
@@ -88,7 +88,7 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
     outputs, size = kernels.shape[2], isqrt(len(kernels))
     edge = (size - TILE) // 2
     rows, columns = -(-height // TILE), -(-width // TILE)
-    before, after = _both_axes(size - TILE + 1)
+    before, _, after = (matrix.to(x.dtype) for matrix in transforms(size - TILE + 1))
     right, bottom = TILE * columns + edge - width, TILE * rows + edge - height
     padded = F.pad(x[0].permute(1, 2, 0), (0, 0, edge, right, edge, bottom))
     found = x.new_empty(rows, TILE, columns, TILE, outputs)
@@ -98,16 +98,9 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
         stop = min(start + step, rows)
         strip = padded[TILE * start : TILE * stop + 2 * edge]
         tiles = strip.unfold(0, size, TILE).unfold(1, size, TILE).permute(3, 4, 0, 1, 2)
-        values = before @ tiles.reshape(size**2, -1)
+        values = before @ (before @ tiles.reshape(size, -1)).view(size, size, -1)  # rows, then columns of the tiles
         products = torch.bmm(values.view(size**2, -1, channels), kernels)
-        results = after @ products.view(size**2, -1)
+        results = after @ (after @ products.view(size, -1)).view(TILE, size, -1)
         found[start:stop] = results.view(TILE, TILE, -1, columns, outputs).permute(2, 0, 3, 1, 4)
     found = found.view(TILE * rows, TILE * columns, outputs)[:height, :width]
     return (found if bias is None else found.add_(bias)).permute(2, 0, 1)[None]
-
-
-@cache
-def _both_axes(kernel: int) -> tuple[Tensor, Tensor]:
-    """B^T and A^T for a flattened tile."""
-    before, _, after = transforms(kernel)
-    return tuple(torch.kron(matrix, matrix).float() for matrix in (before, after))

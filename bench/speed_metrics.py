@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from baselines.side_by_side import side_by_side
 from bench import detectors, metrics
 from bench.config import Config
 from bench.metrics import st_lpips
@@ -17,6 +18,7 @@ from bench.metrics.catalogue import PIXELS
 
 Work = Callable[[], object]
 Jobs = dict[str, dict[str, Work]]
+Features = Callable[[dict[str, Tensor], Tensor], list[Tensor]]
 CPU = torch.device("cpu")
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
@@ -96,19 +98,19 @@ def perceptual(one: np.ndarray, other: np.ndarray, config: Config, device: torch
 
 
 def _st_lpips(one: Tensor, other: Tensor) -> dict[str, Work]:
-    weights = st_lpips.loaded(str(one.device))
+    weights, pairs = st_lpips.loaded(str(one.device)), list(zip(one.split(1), other.split(1)))
 
-    def network(features: Callable[[dict[str, Tensor], Tensor], list[Tensor]]) -> Work:
-        return lambda: _one_by_one(lambda x, y: st_lpips.distance(weights, x, y, features), one, other)
+    @torch.inference_mode()
+    def distance(pair: tuple[Tensor, Tensor], features: Features = st_lpips.features) -> Tensor:
+        return st_lpips.distance(weights, *pair, features).cpu()
+
+    def alone() -> list[Tensor]:
+        return side_by_side(distance, pairs) if one.device.type == "cpu" else [distance(pair) for pair in pairs]
 
     return {
-        "its network alone, on tensors": network(st_lpips.features),
-        "layer by layer, pair by pair": network(plain_features),
+        "its network alone, on tensors": alone,
+        "layer by layer, pair by pair": lambda: [distance(pair, plain_features) for pair in pairs],
     }
-
-
-def _one_by_one(network: Callable[[Tensor, Tensor], Tensor], one: Tensor, other: Tensor) -> list[Tensor]:
-    return [network(a[None], b[None]).cpu() for a, b in zip(one, other)]
 
 
 def plain_features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from baselines.side_by_side import side_by_side
+
+BLOCK = 8  # pairs that a network gets at once on a GPU
 Compute = Callable[[Tensor, Tensor], Tensor]
 Role = Literal["target", "driving", "source"]
 
@@ -102,28 +105,31 @@ def as_arrays(images: Tensor) -> np.ndarray:
 def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
     """``(N,)`` float64 on the CPU from a network of batches ``(B, 3, H, W)`` to ``(B,)``, called with a fixed B.
 
-    The last block is filled up with copies of its last pair.
+    On a CPU with one pair, as many side by side as there are cores. On a GPU the last block is filled up with copies of
+    its last pair. So no number depends on how many pairs came along.
     """
     check_images(prediction, reference)
-    size = block_size(prediction.device)
+    if len(prediction) == 0:
+        return torch.zeros(0, dtype=torch.float64)
+    if prediction.device.type == "cpu":
+        pairs = list(zip(prediction.split(1), reference.split(1)))
+        alone = torch.inference_mode()(lambda pair: network(*(image.contiguous() for image in pair)))
+        return torch.cat(side_by_side(alone, pairs)).double()
+    return filled_blocks(network, prediction, reference)
+
+
+def filled_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
+    """`in_blocks` for an accelerator."""
     values = []
     # Full float32 on a GPU as well: its default for convolutions keeps ten bits.
     exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     with torch.inference_mode(), exact:
-        for start in range(0, len(prediction), size):
-            block = [images[start : start + size].contiguous() for images in (prediction, reference)]
+        for start in range(0, len(prediction), BLOCK):
+            block = [images[start : start + BLOCK].contiguous() for images in (prediction, reference)]
             count = len(block[0])
-            filled = [torch.cat((images, images[-1:].expand(size - count, -1, -1, -1))) for images in block]
+            filled = [torch.cat((images, images[-1:].expand(BLOCK - count, -1, -1, -1))) for images in block]
             values.append(network(*filled)[:count].double().cpu())
-    return torch.cat(values) if values else torch.zeros(0, dtype=torch.float64)
-
-
-def block_size(device: torch.device) -> int:
-    """How many pairs a network gets at once: always as many, so that no number depends on how many pairs came along.
-
-    On a CPU one pair at a time is the fastest, too.
-    """
-    return 1 if device.type == "cpu" else 8
+    return torch.cat(values)
 
 
 def check_images(prediction: Tensor, reference: Tensor) -> None:

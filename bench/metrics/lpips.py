@@ -63,6 +63,7 @@ def _model(net: str, weights: Path | None, device: str) -> nn.Module:
         raise UserError(f"{file} holds another network's weights: {str(error).splitlines()[0]}") from None
     model = model.eval().requires_grad_(False).to(device)
     if torch.device(device).type == "cpu":
+        model.net.to(memory_format=torch.channels_last)
         for layer in model.net.modules():
             if isinstance(layer, nn.Conv2d):
                 fewer_products(layer)

@@ -60,7 +60,7 @@ def distance(
     """The network itself: ``(N,)`` of images ``(N, 3, H, W)`` in [0, 1]."""
     layers = zip(*(activations(weights, images) for images in (x, y)))
     heads = (weights[f"lin{layer}.model.1.weight"] for layer in range(5))
-    parts = [F.conv2d((_unit(a) - _unit(b)).square(), head).mean((1, 2, 3)) for (a, b), head in zip(layers, heads)]
+    parts = [F.conv2d(_unit(a).sub_(_unit(b)).square_(), head).mean((1, 2, 3)) for (a, b), head in zip(layers, heads)]
     return torch.stack(parts).sum(0)
 
 
@@ -121,7 +121,7 @@ def weights_file() -> Path:
 
 def _unit(x: Tensor) -> Tensor:
     """Features divided by their length over the channels."""
-    return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+    return x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10)
 
 
 @lru_cache(maxsize=2)
@@ -133,6 +133,8 @@ def loaded(device: str) -> dict[str, Tensor]:
         for right, columns in enumerate((binomial, mean)):
             weights[f"first.{bottom}.{right}"] = _merged(weights["net.slice1.0.weight"], rows, columns)
     if torch.device(device).type == "cpu":
+        for name in [name for name in weights if name.startswith("first.")]:  # the others' results follow its order
+            weights[name] = weights[name].contiguous(memory_format=torch.channels_last)
         for name in ("slice2.5", "slice3.9", "slice4.11", "slice5.13"):
             weights[f"net.{name}.tiles"] = transformed(weights[f"net.{name}.weight"])
     return weights

@@ -119,7 +119,7 @@ def test_a_convolution_by_tiles_is_the_plain_one(size: tuple[int, int], biased: 
 
 def test_wide_convolutions_of_one_sample_go_by_tiles_and_no_others() -> None:
     torch.manual_seed(0)
-    block, narrow, other = ResBlock(256), ResBlock(48), SameBlock(256, 256)
+    block, narrow, other = ResBlock(256), ResBlock(32), SameBlock(256, 256)
     network = torch.nn.ModuleList((block, narrow, other)).eval().requires_grad_(False)
     x = torch.randn(1, 256, 20, 20)
     expected, plain = block(x), block.conv1(torch.cat((x, x)))

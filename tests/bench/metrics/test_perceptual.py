@@ -88,8 +88,8 @@ def test_blocks_of_fixed_size_give_the_same_numbers(monkeypatch: pytest.MonkeyPa
 
     pairs = torch.rand(5, 3, 8, 8), torch.rand(5, 3, 8, 8)
     alone = base.in_blocks(network, *pairs)
-    monkeypatch.setattr(base, "block_size", lambda device: 2)
-    torch.testing.assert_close(base.in_blocks(network, *pairs), alone)
+    monkeypatch.setattr(base, "BLOCK", 2)
+    torch.testing.assert_close(base.filled_blocks(network, *pairs), alone)
     assert sizes == [1] * 5 + [2] * 3
 
 
