@@ -79,9 +79,9 @@ class NetworkPredictor(Predictor):
         if checkpoint is not None:
             checkpoints.fill(self.network, checkpoint, about)
         self.network.eval().requires_grad_(False).to(device)
-        self._speed_up(options or {})
+        self._read_options(options or {})
 
-    def _speed_up(self, options: Mapping[str, str]) -> None:
+    def _read_options(self, options: Mapping[str, str]) -> None:
         self.precision, self.compiled = options.get("precision", PRECISIONS[0]), options.get("compile")
         if self.precision not in PRECISIONS:
             raise ModelError(f"{self.name}: precision is {' or '.join(PRECISIONS)}, not {self.precision}")
@@ -89,14 +89,7 @@ class NetworkPredictor(Predictor):
             raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}")
         self.plain = options.get("plain") == "true"
         if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
-            if self.sensitive != WHOLE:
-                fold_norms(self.network, self.sensitive)
-                merge_doublings(self.network, self.sensitive)
-                convolve_by_tiles(self.network, self.sensitive)
-                convolve_by_blocks(self.network)
-                convolve_volumes(self.network, self.sensitive)
-                keep_channels_last(self.network, self.sensitive)
-            reuse(self.network, self.reused)
+            self.speed_up()
         if self.precision != PRECISIONS[0]:
             reduce_precision(self.network, self.card.exact, self.device)
         if self.compiled:
@@ -106,6 +99,17 @@ class NetworkPredictor(Predictor):
                     f"{self.name}: compile names a backend of torch.compile ({known}), not {self.compiled}"
                 )
             compile_network(self.network, self.compiled)
+
+    def speed_up(self) -> None:
+        """Prepare the network for a CPU: the same numbers up to rounding."""
+        if self.sensitive != WHOLE:
+            fold_norms(self.network, self.sensitive)
+            merge_doublings(self.network, self.sensitive)
+            convolve_by_tiles(self.network, self.sensitive)
+            convolve_by_blocks(self.network)
+            convolve_volumes(self.network, self.sensitive)
+            keep_channels_last(self.network, self.sensitive)
+        reuse(self.network, self.reused)
 
     def forget(self) -> None:
         for module in self.network.modules():
