@@ -5,7 +5,7 @@
 The peak is the best of several large convolutions, on one thread and on all, by the clock and in turn with the rest.
 Networks are of official size with random weights, one frame in absolute motion, nothing remembered, one thread. Their
 multiply-adds are those of the plain form, as torch's FlopCounterMode counts them, so that a form that needs fewer shows
-as a higher rate. All times are the thread's own (processor time): other programs on the machine move them less. Shares
+as a higher rate. All times are processor time: other programs on the machine move them less. Shares
 are torch.profiler's own times of operators, by kinds.
 """
 
@@ -31,7 +31,9 @@ LARGE = ((512, 64), (256, 64), (64, 256), (256, 128))  # channels and side of th
 KINDS = {  # part of an operator's name: its kind
     "conv": "convolutions",
     "mm": "matrix products",
-    "grid_sampler": "grid_sample",
+    "grid_sampler": "sampling",
+    "embedding_bag": "sampling",
+    "attention": "attention",
     "norm": "normalisation",
     "upsample": "resize and pooling",
     "pool": "resize and pooling",
@@ -107,9 +109,10 @@ def network(name: str, rounds: int) -> tuple[float, list[float], list[float], Co
     seconds: list[list[float]] = [[], []]
     for _ in range(rounds):
         for form, times in zip(forms, seconds):
-            times.append(timed(form, time.thread_time))
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        forms[1]()
+            times.append(timed(form, time.process_time))
+    model = registry.load(f"{name}?weights=untrained", weights=None, device=torch.device("cpu"))
+    with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as profiler:
+        model.animate(batch, "absolute")  # in this thread, the only one that is looked at
     own = Counter()
     for event in profiler.key_averages():
         own[kind_of(event.key)] += event.self_cpu_time_total
