@@ -65,6 +65,7 @@ def _residual(block: ResBlock) -> Callable[[Tensor], Tensor]:
     def forward(x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=_LAST)
         inner = block.conv1(F.relu_(block.norm1(x)))
-        return block.conv2(F.relu_(block.norm2(inner))).add_(x)
+        out = block.conv2(F.relu_(block.norm2(inner)))
+        return out.add_(x) if out.dtype == x.dtype else x + out  # in bfloat16 the sum stays in float32
 
     return forward
