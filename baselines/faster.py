@@ -7,27 +7,14 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock
-from baselines.channels_last import within
+from baselines.blocks.conv import ResBlock, UpBlock
+from baselines.channels_last import folded, within
 from baselines.winograd import fewer_products
 
 _SMALLEST = 8  # below this side the plain way is faster
 _VOLUME = 1024  # elements of a volume above which oneDNN is faster than a matrix product of copies
 _FEW = 6  # outputs of a convolution that leave most of a vector unit idle
-
-
-def fold_norms(network: nn.Module, exempt: Iterable[str] = ()) -> None:
-    """Let the convolutions of blocks do the work of the batch normalisation that follows them, too."""
-    spared = within(network, exempt)
-    for block in network.modules():
-        if id(block) in spared:
-            continue
-        if type(block) in (SameBlock, DownBlock, UpBlock) and isinstance(block.norm, nn.BatchNorm2d):
-            block.conv, block.norm = fuse_conv_bn_eval(block.conv, block.norm), nn.Identity()
-        elif type(block) is ResBlock and isinstance(block.norm2, nn.BatchNorm2d):
-            block.conv1, block.norm2 = fuse_conv_bn_eval(block.conv1, block.norm2), nn.Identity()
 
 
 def merge_doublings(network: nn.Module, exempt: Iterable[str] = ()) -> None:
@@ -84,8 +71,8 @@ def _by_blocks(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
 
 
 def _merged(block: UpBlock) -> Callable[[Tensor], Tensor]:
-    plain, norm = block.forward, block.norm
-    weight, bias = block.conv.weight.detach(), block.conv.bias.detach()
+    plain, (conv, norm) = block.forward, folded(block.conv, block.norm)
+    weight, bias = conv.weight.detach(), conv.bias.detach()
     copies = F.conv2d(weight.flatten(0, 1)[:, None], weight.new_ones(1, 1, 2, 2), padding=1)
     kernel = copies.view(*weight.shape[:2], 4, 4).flip(2, 3).transpose(0, 1)
     kernel = kernel.contiguous(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ from baselines import checkpoints
 from baselines.card import Card, card, find_weights
 from baselines.channels_last import keep_channels_last
 from baselines.checkpoints import Checkpoint, States
-from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, fold_norms, merge_doublings
+from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from baselines.reuse import Remembered, reuse
@@ -103,7 +103,6 @@ class NetworkPredictor(Predictor):
     def speed_up(self) -> None:
         """Prepare the network for a CPU: the same numbers up to rounding."""
         if self.sensitive != WHOLE:
-            fold_norms(self.network, self.sensitive)
             merge_doublings(self.network, self.sensitive)
             convolve_by_tiles(self.network, self.sensitive)
             convolve_by_blocks(self.network)

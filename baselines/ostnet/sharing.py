@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.blocks.generator import ImageGenerator
+from baselines.channels_last import folded
 from baselines.reuse import Remembered
 
 
@@ -18,13 +19,14 @@ def share_first_convolutions(generator: ImageGenerator) -> None:
     the same at all pixels but for the border. The same up to rounding; the features begin with the second finest.
     """
     plain, block = generator.encode, generator.down_blocks[0]
-    convolved = generator.convolved = Remembered(lambda image: block.conv(generator.first(image)))
+    conv, norm = folded(block.conv, block.norm)
+    convolved = generator.convolved = Remembered(lambda image: conv(generator.first(image)))
 
     def encode(image: Tensor, added: Sequence[Tensor] | None = None) -> list[Tensor]:
         if added is None or len(image) > 1:
             return plain(image, added)
-        code = F.conv2d(added[0].expand(-1, -1, 3, 3), block.conv.weight, padding=1)
-        features = [F.avg_pool2d(F.relu_(block.norm(add_inside_and_at_border(convolved(image), code))), 2)]
+        code = F.conv2d(added[0].expand(-1, -1, 3, 3), conv.weight, padding=1)
+        features = [F.avg_pool2d(F.relu_(norm(add_inside_and_at_border(convolved(image), code))), 2)]
         for following, code in zip(generator.down_blocks[1:], added[1:]):
             features.append(following(features[-1] + code))
         return features

@@ -133,7 +133,7 @@ def test_lpips_of_vgg_by_tiles_is_the_same_number(tmp_path: Path, monkeypatch: p
     torch.save({f"features.{name}": value for name, value in features.items()}, tmp_path / BACKBONES["vgg"])
     image = face()[..., :128, :128]
     faster = lpips.lpips_vgg(image, blocks(image), tmp_path).item()
-    assert sum("forward" in vars(layer) for layer in lpips._model("vgg", tmp_path, "cpu").net.modules()) == 8
+    assert sum("forward" in vars(layer) for layer in lpips._model("vgg", tmp_path, "cpu").net.modules()) == 12
     lpips._model.cache_clear()
     monkeypatch.setattr(lpips, "fewer_products", lambda layer: None)
     plain = lpips.lpips_vgg(image, blocks(image), tmp_path).item()
