@@ -13,7 +13,7 @@ import importlib.util
 import sys
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -45,7 +45,7 @@ SCHEMAS = (
     "SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, "
     "SymInt groups, SymInt offset_groups, bool use_mask) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
-_libraries: list[torch.library.Library] = []  # a declaration lives as long as the object that made it
+_libraries: list[library.Library] = []  # a declaration lives as long as the object that made it
 
 
 def repair() -> bool:
@@ -63,12 +63,12 @@ def repair() -> bool:
             raise
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    declared = library.Library("torchvision", "FRAGMENT")
     for schema in SCHEMAS:
         if not hasattr(torch.ops.torchvision, schema.partition("(")[0]):
-            library.define(schema)
-    library.impl("nms", nms, "CPU")
-    _libraries.append(library)
+            declared.define(schema)
+    declared.impl("nms", nms, "CPU")
+    _libraries.append(declared)
     importlib.import_module("torchvision")
     # Its own check looks for the compiled library only; without this the NMS above could not be called.
     importlib.import_module("torchvision.extension")._has_ops = lambda: True

@@ -82,7 +82,7 @@ def test_a_frame_that_a_power_cut_tore_is_made_again(bench, expected, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(rundir.RunDirectory, "write_shard", full)
         assert bench(*ASKED, "--name", "x")[0] == 1
-    frame = sorted(Path("runs/x/work/copy-source/frames").glob("*.png"))[0]
+    frame = sorted(Path("runs/x").glob("work/copy-source/frames/*.png"))[0]
     content = frame.read_bytes()
     frame.unlink() if damage is None else frame.write_bytes(content[:-200] if damage == "half" else damage)
     assert bench(*ASKED, "--name", "x")[0] == 0
