@@ -101,7 +101,11 @@ class NetworkPredictor(Predictor):
             compile_network(self.network, self.compiled)
 
     def speed_up(self) -> None:
-        """Prepare the network for a CPU: the same numbers up to rounding."""
+        """Prepare the network for a CPU: the same numbers up to rounding.
+
+        Some layers work with kernels derived from the network's weights here, and do not see what is written to those
+        later.
+        """
         if self.sensitive != WHOLE:
             merge_doublings(self.network, self.sensitive)
             convolve_by_tiles(self.network, self.sensitive)
