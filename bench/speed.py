@@ -24,7 +24,7 @@ from bench import detectors, manifest, speed_forms, speed_metrics
 from bench.config import Config
 from bench.detectors.cache import cached
 from bench.device import pairs_at_a_time
-from bench.engine import pair_batch
+from bench.engine import Decoded, pair_batch
 from bench.errors import UserError
 from bench.heap import keep_freed
 from bench.speed_forms import Form
@@ -126,8 +126,10 @@ def run(
 def _models(models: Sequence[str], config: Config, loaded: list, device: torch.device) -> dict[str, dict[str, Work]]:
     jobs = {}
     size = pairs_at_a_time(device)
-    batches = [pair_batch(loaded[start : start + size], device, 0) for start in range(0, len(loaded), size)]
-    singles = [pair_batch([pair], device, 0) for pair in loaded]
+    batches = [
+        pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
+    ]
+    singles = [pair_batch(Decoded.of([pair], device), device, 0) for pair in loaded]
     for name in models:
         model = registry.load(name, weights=config.weights, device=device)
         plain = model

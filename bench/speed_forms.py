@@ -21,7 +21,7 @@ from bench import detectors, metrics, statistics
 from bench.batches import Evaluator
 from bench.config import Config
 from bench.device import pairs_at_a_time
-from bench.engine import Model, pair_batch
+from bench.engine import Decoded, Model, pair_batch
 from bench.measure import Measurer
 from protocols.catalogue import Protocol
 from protocols.pairs import Pair
@@ -125,7 +125,9 @@ def jobs(
     if not working:
         return {}
     size = pairs_at_a_time(device)
-    batches = [pair_batch(loaded[start : start + size], device, 0) for start in range(0, len(loaded), size)]
+    batches = [
+        pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
+    ]
 
     def work(form: str) -> Callable[[], object]:
         model = _load(name, form, config, device)
@@ -183,4 +185,4 @@ def _rows(
     batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
     evaluator = Evaluator(lambda pair: frames[pair.id], measurer, device)
     model = Model(label, predictor, predictor.motion_modes[0])
-    return pd.concat([rows for rows, _ in evaluator(model, batches)], ignore_index=True)
+    return pd.concat([rows for rows, *_ in evaluator(model, batches)], ignore_index=True)
