@@ -99,7 +99,10 @@ def run(
         int | None,
         typer.Option(min=1, help="Pairs at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes for detectors; 0: none of their own.")] = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes for detectors; 0: none. Default: up to 4 where there is enough to do."),
+    ] = None,
     detector_timeout: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.")
     ] = None,
