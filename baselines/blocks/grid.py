@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_FEW = 16  # channels; torch's own ways are as fast with these
+_FEW = 8  # channels; with these torch is faster in its own way
 
 
 def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
