@@ -14,7 +14,6 @@ from math import isqrt, prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 _WIDE = 64  # fewer channels do not pay for the transforms
 _SMALL = 16  # nor do images of a smaller side
