@@ -24,7 +24,7 @@ from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
 TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
-TRIM = 4  # batches after which freed memory is given back
+TRIM = 2  # batches after which freed memory is given back
 UNWRITTEN = 1  # batches that may wait to be written
 STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
 
