@@ -92,8 +92,10 @@ class Evaluator:
         outcomes = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
         rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch.pairs]))
         kept = [k for k, answer in enumerate(made) if answer.frame is not None]
-        images = {role: images[kept] for role, images in batch.good.images.items()} if kept else {}
+        images = {}
         if kept:
+            all_of_them = len(kept) == len(made)  # whose frames need not be copied
+            images = {role: frames if all_of_them else frames[kept] for role, frames in batch.good.images.items()}
             images[GENERATED] = torch.from_numpy(np.stack([made[k].frame for k in kept]))
         return rows, Decoded(tuple(batch.good.pairs[k] for k in kept), images), seconds
 
