@@ -35,8 +35,7 @@ class Local:
 
     @contextmanager
     def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> Iterator[Work]:
-        pool = setup.measurer.choice.pool
-        facts = {"name": "local", "detector_workers": pool.count if pool else 0}
+        facts = {"name": "local", "detector_workers": setup.settings.workers}
         size = setup.batch_size(setup.device)
         plan |= manifest.placement(setup.models, setup.measurer, setup.device, size, facts)
         yield setup.evaluator(say)
