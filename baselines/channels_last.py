@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from baselines.blocks.conv import DownBlock, ResBlock, SameBlock
+from baselines.unfolded import unfold_small
 from baselines.winograd import fewer_products
 
 _LAST = torch.channels_last
@@ -28,12 +29,15 @@ def keep_channels_last(network: nn.Module, exempt: Iterable[str] = ()) -> None:
             continue
         if type(layer) is nn.Conv2d:
             layer.weight.data = layer.weight.data.contiguous(memory_format=_LAST)
+            unfold_small(layer)
         elif type(layer) is nn.InstanceNorm2d and not layer.track_running_stats:
             layer.forward = _normaliser(layer)
         elif type(layer) in (SameBlock, DownBlock):
             layer.forward = _same(layer)
         elif type(layer) is ResBlock:
             layer.forward = _residual(layer)
+        elif type(layer) is nn.Sequential:
+            layer.forward = _sequence(layer)
 
 
 def within(network: nn.Module, names: Iterable[str]) -> set[int]:
@@ -64,6 +68,8 @@ def folded(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
     fused.weight.data = fused.weight.data.contiguous(memory_format=_LAST)
     if vars(fused).pop("forward", None):  # of the weights as they were
         fewer_products(fused)
+    else:
+        unfold_small(fused)
     return fused, nn.Identity()
 
 
@@ -73,6 +79,22 @@ def _same(block: SameBlock) -> Callable[[Tensor], Tensor]:
     def forward(x: Tensor) -> Tensor:
         x = F.relu_(norm(conv(x)))
         return F.avg_pool2d(x, 2) if pool else x
+
+    return forward
+
+
+def _sequence(layers: nn.Sequential) -> Callable[[Tensor], Tensor]:
+    steps: list[nn.Module] = []
+    for layer in layers:
+        if steps and type(steps[-1]) is nn.Conv2d:
+            steps[-1:] = folded(steps[-1], layer) if isinstance(layer, nn.BatchNorm2d) else (steps[-1], layer)
+        else:
+            steps.append(layer)
+
+    def forward(x: Tensor) -> Tensor:
+        for step in steps:
+            x = step(x)
+        return x
 
     return forward
 

@@ -236,8 +236,8 @@ def with_failures(frames: Tensor, *points: Tensor) -> Tensor:
 
     Sampling at NaN positions gives finite pixels, so that such a failure would not be seen in the frame.
     """
-    bad = torch.stack([~p.flatten(1).isfinite().all(1) for p in points]).any(0)
-    return torch.where(bad[:, None, None, None], torch.nan, frames)
+    bad = torch.stack([(p * 0).flatten(1).sum(1) != 0 for p in points]).any(0)  # NaN and infinity times 0 are NaN
+    return torch.where(bad[:, None, None, None], torch.nan, frames) if bad.any() else frames
 
 
 def _advice(about: Card, weights: Path | None) -> str:

@@ -102,11 +102,16 @@ class _Result:
 
 
 def _fingerprint(x: Tensor) -> tuple[Any, ...]:
-    """Equal for equal tensors, and nearly always another one for others, mirrored ones among them."""
-    if x.dtype != torch.float32:
-        return (*x.shape, x.dtype)
-    bits = x.contiguous().view(torch.int32).flatten()
-    return (*x.shape, int(bits.sum()), int(bits[::7].sum()))
+    """Another one for nearly all other tensors, mirrored ones among them, and the same for an equal one in its order.
+
+    Sums over bits as 64-bit integers, which wrap: those of 32 bits would be copied to wider ones first.
+    """
+    x = x.permute(0, 2, 3, 1) if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) else x
+    flat = x.contiguous().flatten()
+    if flat.element_size() * len(flat) % 8:
+        return (*x.shape, x.dtype, float(flat.sum()))
+    bits = flat.view(torch.int64)
+    return (*x.shape, x.dtype, int(bits.sum()), int(bits[::7].sum()))
 
 
 def _bytes(value: Any) -> int:

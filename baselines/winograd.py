@@ -14,7 +14,6 @@ from math import isqrt, prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 _WIDE = 64  # fewer channels do not pay for the transforms
 _SMALL = 16  # nor do images of a smaller side
@@ -90,7 +89,10 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
     rows, columns = -(-height // TILE), -(-width // TILE)
     before, _, after = (matrix.to(x.dtype) for matrix in transforms(size - TILE + 1))
     right, bottom = TILE * columns + edge - width, TILE * rows + edge - height
-    padded = F.pad(x[0].permute(1, 2, 0), (0, 0, edge, right, edge, bottom))
+    padded = x.new_empty(height + edge + bottom, width + edge + right, channels)  # F.pad writes all of it twice
+    for border in (padded[:edge], padded[edge + height :], padded[:, :edge], padded[:, edge + width :]):
+        border.zero_()
+    padded[edge : edge + height, edge : edge + width] = x[0].permute(1, 2, 0)
     found = x.new_empty(rows, TILE, columns, TILE, outputs)
     # In strips, so that what one step writes is still in the processor's cache when the next one reads it.
     step = max(1, max(_STRIP, channels // 2) // columns)

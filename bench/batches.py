@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 
 from baselines.predictor import Predictor
-from bench.engine import Batch, Model, Outcome, pair_info, predict
+from bench.engine import Batch, Decoded, Model, Outcome, pair_info, predict
 from bench.errors import Stopped
 from bench.measure import Measurer
 from bench.rundir import to_png
@@ -23,16 +27,18 @@ from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
 LONGEST = 1000  # characters of what a model says of a pair that it cannot make
-AHEAD = 2  # batches that wait for detectors in worker processes while the model goes on
+AHEAD = 2  # batches that wait for metrics while the model goes on
+DECODERS = 8  # threads at most
 
-_Framed = tuple[Pair, LoadedPair, np.ndarray]
+GENERATED = "generated"  # beside the roles of a pair's frames
+Result = TypeVar("Result")
 
 
 class Evaluator:
     """Asks models and measures what they give, on one device.
 
-    load: decodes a pair's frames. seed: the run's. ahead: how many batches may wait to be measured, in a second thread,
-    while the model is asked for the next; 0 measures each batch before. The rows are the same.
+    load: decodes a pair's frames. seed: the run's. ahead: how many batches may wait to be measured and encoded, in
+    threads, while the model is asked for the next; 0 does that to each batch before. The rows are the same.
     say: told where a batch does not fit into memory and is halved, which goes for all that follow.
     """
 
@@ -60,20 +66,15 @@ class Evaluator:
             self._asked.forget()
         self._asked = model.predictor
         asking, measuring = self._portion(model.label), self._portion(f"metrics of {model.label}")
-        truncate = self.measurer.truncate
         waiting: deque[Callable[[], Batch]] = deque()
-        with _second_thread(self.ahead) as begin:
+        with _beside(self.ahead, "measuring") as begin_measuring, _beside(self.ahead, "encoding") as begin_encoding:
             try:
-                for pairs, loaded in _prefetched(batches, self.load):
-                    good = [(pair, frames) for pair, frames in zip(pairs, loaded) if isinstance(frames, LoadedPair)]
-                    outcomes = {pair.id: Outcome(None, str(frames), 0.0) for pair, frames in zip(pairs, loaded)}
-                    parts = list(asking(good, lambda part: predict(model, part, self.device, self.seed, truncate)))
-                    outcomes |= dict(zip((pair.id for pair, _ in good), (answer for part in parts for answer in part)))
-                    framed = [
-                        (pair, frames, out) for pair, frames in good if (out := outcomes[pair.id].frame) is not None
-                    ]
-                    rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in pairs]))
-                    waiting.append(begin(partial(self._measured, measuring, rows, framed)))
+                for batch in _prefetched(batches, self.load, self.device):
+                    rows, framed, network = self._asked_for(asking, model, batch)
+                    measured = begin_measuring(partial(_timed, self._measured, measuring, rows, framed))
+                    encoded = begin_encoding(partial(_timed, _encoded, framed))
+                    seconds = {"decoding": batch.seconds, "network": network}
+                    waiting.append(partial(_batch, measured, encoded, seconds))
                     while len(waiting) > self.ahead:
                         yield waiting.popleft()()
                 while waiting:
@@ -82,27 +83,58 @@ class Evaluator:
                 yield from _finished(waiting)
                 raise
 
+    def _asked_for(self, portions: Portions, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
+        """The rows of a batch; the pairs that have a frame, with it; seconds."""
+        start, truncate = time.perf_counter(), self.measurer.truncate
+        answers = portions(batch.good, lambda part: predict(model, part, self.device, self.seed, truncate))
+        made = [answer for part in answers for answer in part]
+        seconds = time.perf_counter() - start
+        outcomes = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
+        rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch.pairs]))
+        kept = [k for k, answer in enumerate(made) if answer.frame is not None]
+        images = {}
+        if kept:
+            all_of_them = len(kept) == len(made)  # whose frames need not be copied
+            images = {role: frames if all_of_them else frames[kept] for role, frames in batch.good.images.items()}
+            images[GENERATED] = torch.from_numpy(np.stack([made[k].frame for k in kept]))
+        return rows, Decoded(tuple(batch.good.pairs[k] for k in kept), images), seconds
+
     def _portion(self, label: str) -> Portions:
         return self._portions.setdefault(label, Portions(label, self.say))
 
-    def _measured(self, portions: Portions, rows: pd.DataFrame, framed: Sequence[_Framed]) -> Batch:
-        """The rows of a batch with their metrics, and its frames."""
-        values = [self._measure([]), *portions(framed, self._measure)]
+    def _measured(self, portions: Portions, rows: pd.DataFrame, framed: Decoded) -> pd.DataFrame:
+        """The rows of a batch with their metrics."""
+        values = [self._measure(framed[:0]), *portions(framed, self._measure)]
         rows = rows.merge(pd.concat(values[1:] or values), "left", "pair")
         rows.loc[rows["status"] == "failed", self.measurer.reason_columns()] = "no frame"
-        return Batch(rows, {pair.id: to_png(frame) for pair, _, frame in framed})
+        return rows
 
-    def _measure(self, entries: Sequence[_Framed]) -> pd.DataFrame:
+    def _measure(self, framed: Decoded) -> pd.DataFrame:
         """Columns ``pair``, and ``<metric>`` and ``<metric>.reason`` for each metric."""
-        if not entries:
+        if not framed:
             return self.measurer.columns().assign(pair=pd.Series(dtype="str"))
-        references = {
-            role: np.stack([getattr(frames, role) for _, frames, _ in entries])
-            for role in ("source", "driving", "target")
-            if all(getattr(frames, role) is not None for _, frames, _ in entries)
-        }
-        columns = self.measurer.measure(np.stack([frame for _, _, frame in entries]), references)
-        return columns.assign(pair=[pair.id for pair, _, _ in entries])
+        images = {role: images.numpy() for role, images in framed.images.items()}
+        columns = self.measurer.measure(images.pop(GENERATED), images)
+        return columns.assign(pair=[pair.id for pair in framed.pairs])
+
+
+def _encoded(framed: Decoded) -> dict[str, bytes]:
+    return {pair.id: to_png(image.numpy()) for pair, image in zip(framed.pairs, framed.images.get(GENERATED, ()))}
+
+
+def _timed(work: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
+    start = time.perf_counter()
+    return work(*arguments), time.perf_counter() - start
+
+
+def _batch(
+    measured: Callable[[], tuple[pd.DataFrame, float]],
+    encoded: Callable[[], tuple[dict[str, bytes], float]],
+    seconds: Mapping[str, float],
+) -> Batch:
+    """What two threads made of a batch, once it is there."""
+    (rows, metrics), (frames, encoding) = measured(), encoded()
+    return Batch(rows, frames, {**seconds, "metrics": metrics, "encoding": encoding})
 
 
 def _finished(waiting: Iterable[Callable[[], Batch]]) -> Iterator[Batch]:
@@ -116,32 +148,55 @@ def _finished(waiting: Iterable[Callable[[], Batch]]) -> Iterator[Batch]:
 
 
 @contextmanager
-def _second_thread(wanted: int) -> Iterator[Callable[[Callable[[], Batch]], Callable[[], Batch]]]:
-    """A function that begins some work and returns what to call for its result; without a thread, that call works."""
+def _beside(wanted: int, name: str) -> Iterator[Callable[[Callable[[], Result]], Callable[[], Result]]]:
+    """A function that begins some work in a thread, and returns what to call for its result.
+
+    Where no thread is wanted the work is done when it is begun.
+    """
     if not wanted:
-        yield lambda work: work
+        yield _now
         return
-    thread = ThreadPoolExecutor(1, "measuring")
+    thread = ThreadPoolExecutor(1, name)
     try:
         yield lambda work: thread.submit(work).result
     finally:  # Ctrl-C does not wait for a detector; closing the workers ends it
         thread.shutdown(wait=False, cancel_futures=True)
 
 
+def _now(work: Callable[[], Result]) -> Callable[[], Result]:
+    result = work()
+    return lambda: result
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A batch's pairs: those that could be decoded, what became of the others by their id, and how long it took."""
+
+    pairs: Sequence[Pair]
+    good: Decoded
+    unreadable: dict[str, Outcome]
+    seconds: float
+
+
 def _prefetched(
-    batches: Sequence[Sequence[Pair]], load: Callable[[Pair], LoadedPair]
-) -> Iterator[tuple[Sequence[Pair], list[LoadedPair | DataError]]]:
+    batches: Sequence[Sequence[Pair]], load: Callable[[Pair], LoadedPair], device: torch.device
+) -> Iterator[_Loaded]:
     """Batches with their decoded frames; the next batch is decoded while this one is worked on."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(min(DECODERS, max(1, cores // 2)), "decoding") as decoders:
 
-    def load_batch(batch: Sequence[Pair]) -> list[LoadedPair | DataError]:
-        return [_load(load, pair) for pair in batch]
+        def load_batch(batch: Sequence[Pair]) -> _Loaded:
+            start = time.perf_counter()
+            loaded = dict(zip((pair.id for pair in batch), decoders.map(partial(_load, load), batch)))
+            good = [(pair, one) for pair in batch if isinstance(one := loaded[pair.id], LoadedPair)]
+            bad = {name: Outcome(None, str(one), 0.0) for name, one in loaded.items() if isinstance(one, DataError)}
+            return _Loaded(batch, Decoded.of(good, device), bad, time.perf_counter() - start)
 
-    with ThreadPoolExecutor(1) as pool:
         ahead = None
         for position, batch in enumerate(batches):
             loaded = ahead.result() if ahead else load_batch(batch)
             ahead = pool.submit(load_batch, batches[position + 1]) if position + 1 < len(batches) else None
-            yield batch, loaded
+            yield loaded
 
 
 def decoded(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair:

@@ -99,7 +99,10 @@ def run(
         int | None,
         typer.Option(min=1, help="Pairs at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes for detectors; 0: none of their own.")] = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes for detectors; 0: none. Default: up to 4 where there is enough to do."),
+    ] = None,
     detector_timeout: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.")
     ] = None,
@@ -190,15 +193,21 @@ def speed(
     pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
     parts: Annotated[
-        str, typer.Option(help="Comma-separated: models, pixels, perceptual, detectors.")
-    ] = "models,pixels,perceptual,detectors",
+        str | None,
+        typer.Option(
+            help="Comma-separated: models, pixels, perceptual, detectors, and forms: bfloat16 and compiled code, with "
+            "what they do to the metrics (by default only with a GPU; exit code 1 if one leaves a metric's interval)."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("speed.md"),
     weights: Weights = None,
 ) -> None:
     """What models, metrics and detectors cost on this machine, beside the usual libraries."""
     from bench.speed import run
 
-    run(_split(models), config.load((), weights), pairs, rounds, out, console, _split(parts))
+    chosen = None if parts is None else _split(parts)
+    if run(_split(models), config.load((), weights), pairs, rounds, out, console, chosen):
+        raise typer.Exit(1)
 
 
 @app.command()

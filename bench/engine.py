@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +24,9 @@ from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
 TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
-TRIM = 4  # batches after which freed memory is given back
+TRIM = 2  # batches after which freed memory is given back
+UNWRITTEN = 1  # batches that may wait to be written
+STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,46 @@ class Outcome:
 
 
 class Batch(NamedTuple):
-    """Measured pairs, a row each, and the frames of those that have one, encoded by `rundir.to_png`."""
+    """Measured pairs, a row each, and the frames of those that have one, encoded by `rundir.to_png`.
+
+    seconds: how long some of the `STAGES` were busy with it.
+    """
 
     rows: pd.DataFrame
     frames: dict[str, bytes]
+    seconds: Mapping[str, float]
+
+
+class Evaluated(NamedTuple):
+    """One row a pair in the order of the list; how long each of the `STAGES` was busy with those made now."""
+
+    rows: pd.DataFrame
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Pairs and their frames by role: uint8 ``(N, S, S, 3)`` on the CPU. A slice of it is another one."""
+
+    pairs: tuple[Pair, ...]
+    images: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, loaded: Sequence[tuple[Pair, LoadedPair]], device: torch.device) -> Decoded:
+        """device: where the frames will be wanted; a GPU fetches them from locked memory, beside its work."""
+        images = {}
+        for role in ("source", "driving", "target", "anchor") if loaded else ():
+            frames = [getattr(one, role) for _, one in loaded]
+            if all(frame is not None for frame in frames):
+                stacked = torch.from_numpy(np.stack(frames))
+                images[role] = stacked.pin_memory() if device.type == "cuda" else stacked
+        return cls(tuple(pair for pair, _ in loaded), images)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, rows: slice) -> Decoded:
+        return Decoded(self.pairs[rows], {role: images[rows] for role, images in self.images.items()})
 
 
 # Asks a model for batches of pairs and measures what it gives.
@@ -62,11 +102,11 @@ def evaluate(
     *,
     batch_size: int,
     progress: Callable[[int], None],
-) -> pd.DataFrame:
+) -> Evaluated:
     """Have `work` done for every pair of the list; batches finished earlier are not repeated.
 
-    Returns one row a pair in the order of the list, in whatever order the batches come. `progress` is called with the
-    number of pairs just finished.
+    The batches may come in any order; a thread writes them while `work` goes on. `progress` is called with the number
+    of pairs just kept.
     Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
     device fails; what was finished before stays in the run directory.
     """
@@ -77,19 +117,40 @@ def evaluate(
     progress(len(done))
     pending = [pair for pair in pairs if pair.id not in done]
     batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
-    for number, (rows, frames) in enumerate(work(model, batches), start=1):
-        for pair, png in frames.items():
+    seconds = Counter[str]()
+
+    def write(batch: Batch) -> Batch:
+        start = time.perf_counter()
+        for pair, png in batch.frames.items():
             run.write_frame(model.label, pair, png)
-        run.write_shard(model.label, hashlib.sha256(rows["pair"][0].encode()).hexdigest()[:16], rows)
-        tables.append(_arrow(rows))
-        if len(tables) >= TABLES:
-            tables = [_joined(tables)]
-        if number % TRIM == 0:
-            give_back()
-        progress(len(rows))
+        name = hashlib.sha256(batch.rows["pair"][0].encode()).hexdigest()[:16]
+        run.write_shard(model.label, name, batch.rows)
+        seconds.update({**batch.seconds, "writing": time.perf_counter() - start})
+        return batch
+
+    # Leaving the block, by an error too, waits for what is being written.
+    with ThreadPoolExecutor(1, "writing") as writer:
+        for number, batch in enumerate(_kept(work(model, batches), lambda batch: writer.submit(write, batch)), start=1):
+            tables.append(_arrow(batch.rows))
+            if len(tables) >= TABLES:
+                tables = [_joined(tables)]
+            if number % TRIM == 0:
+                give_back()
+            progress(len(batch.rows))
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = _joined(tables).to_pandas()
-    return rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True)
+    return Evaluated(rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True), dict(seconds))
+
+
+def _kept(batches: Iterable[Batch], begin: Callable[[Batch], Future[Batch]]) -> Iterator[Batch]:
+    """The batches once they are written, while the next ones are worked on."""
+    waiting: deque[Future[Batch]] = deque()
+    for batch in batches:
+        waiting.append(begin(batch))
+        if len(waiting) > UNWRITTEN:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _arrow(rows: pd.DataFrame) -> pyarrow.Table:
@@ -101,9 +162,7 @@ def _joined(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
     return pyarrow.concat_tables(tables, promote_options="default").combine_chunks()
 
 
-def predict(
-    model: Model, pairs: Sequence[tuple[Pair, LoadedPair]], device: torch.device, seed: int, truncate: bool = False
-) -> list[Outcome]:
+def predict(model: Model, pairs: Decoded, device: torch.device, seed: int, truncate: bool = False) -> list[Outcome]:
     """One `Outcome` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone.
 
     Raises what the device says of itself (`bench.trouble`): it is no pair's fault.
@@ -122,7 +181,8 @@ def predict(
         if is_of_device(error):
             raise
         if len(pairs) > 1:
-            return [outcome for pair in pairs for outcome in predict(model, [pair], device, seed, truncate)]
+            singles = (pairs[k : k + 1] for k in range(len(pairs)))
+            return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate)]
         return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
     return [Outcome(frame, None if frame is not None else missing, seconds) for frame in frames]
@@ -136,24 +196,21 @@ def ask(predictor: Predictor, batch: PairBatch, mode: MotionMode) -> tuple[Tenso
         return limit.frames, str(limit)
 
 
-def pair_batch(pairs: Sequence[tuple[Pair, LoadedPair]], device: torch.device, seed: int) -> PairBatch:
+def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
     """Decoded pairs as a `PairBatch` on `device`."""
 
-    def stack(role: str) -> Tensor | None:
-        frames = [getattr(loaded, role) for _, loaded in pairs]
-        if any(frame is None for frame in frames):
-            return None
-        images = torch.from_numpy(np.stack(frames)).to(device)
-        return images.permute(0, 3, 1, 2).float().div(255)
+    def images(role: str) -> Tensor | None:
+        frames = pairs.images.get(role)
+        return None if frames is None else frames.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div(255)
 
     return PairBatch(
-        ids=tuple(pair.id for pair, _ in pairs),
-        source=stack("source"),
-        driving=stack("driving"),
-        target=stack("target"),
-        anchor=stack("anchor"),
-        seeds=tuple(pair_seed(seed, pair.id) for pair, _ in pairs),
-        info=tuple(pair_info(pair) for pair, _ in pairs),
+        ids=tuple(pair.id for pair in pairs.pairs),
+        source=images("source"),
+        driving=images("driving"),
+        target=images("target"),
+        anchor=images("anchor"),
+        seeds=tuple(pair_seed(seed, pair.id) for pair in pairs.pairs),
+        info=tuple(pair_info(pair) for pair in pairs.pairs),
     )
 
 

@@ -35,7 +35,8 @@ class Local:
 
     @contextmanager
     def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> Iterator[Work]:
-        facts = {"name": "local", "detector_workers": setup.settings.workers}
+        pool = setup.measurer.choice.pool
+        facts = {"name": "local", "detector_workers": pool.count if pool else 0}
         size = setup.batch_size(setup.device)
         plan |= manifest.placement(setup.models, setup.measurer, setup.device, size, facts)
         yield setup.evaluator(say)

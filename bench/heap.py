@@ -6,8 +6,8 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
-# Of glibc's mallopt: how much may be free at the heap's end, and how large a block of the heap may be.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+# Of glibc's mallopt: how much may be free at the heap's end, how large a block of the heap may be, how many heaps.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _AT_END, _BLOCK = 1 << 28, 1 << 25
 
 
@@ -20,6 +20,7 @@ def keep_freed() -> None:
     mallopt = _function("mallopt")
     mallopt(_TRIM_THRESHOLD, _AT_END)
     mallopt(_MMAP_THRESHOLD, _BLOCK)
+    mallopt(_ARENA_MAX, 1)  # else each thread has a heap of its own, and uses nothing that another one has freed
 
 
 def give_back() -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import executors, finished, statistics
 from bench import manifest as manifests
 from bench.batches import decoded
-from bench.engine import evaluate
+from bench.engine import STAGES, evaluate
 from bench.errors import Stopped, UserError, one_line
 from bench.executors import Executor
 from bench.heap import give_back
@@ -98,7 +98,7 @@ def _work(
             for model in setup.models:
                 task = progress.add_task(model.label, total=len(resolved.pair_list.pairs))
                 start = time.perf_counter()
-                rows = evaluate(
+                rows, busy = evaluate(
                     model,
                     resolved.pair_list.pairs,
                     work,
@@ -107,10 +107,11 @@ def _work(
                     progress=lambda n, task=task: progress.advance(task, n),
                 )
                 samples.append(rows)
-                seconds = rows["seconds"].sum()
+                seconds, wall = rows["seconds"].sum(), time.perf_counter() - start
                 timings[model.label] = {
                     "pairs_per_second": round(len(rows) / seconds, 3) if seconds else None,
-                    "wall_seconds": round(time.perf_counter() - start, 2),
+                    "wall_seconds": round(wall, 2),
+                    "busy": {stage: round(busy[stage] / wall, 3) for stage in STAGES if stage in busy},
                 }
     except BaseException:
         with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told

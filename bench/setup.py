@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,6 +27,8 @@ from bench.rundir import safe_name
 from protocols import catalogue
 from protocols.resolve import Resolved, resolve
 
+MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
+WORKERS = 4  # processes for detectors at most, where nobody says how many
 BOUNDS = ("copy-source", "copy-target")
 ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
 
@@ -50,7 +54,7 @@ class RunSettings:
     device: str | None = None
     seed: int = 0
     batch_size: int | None = None
-    workers: int = 0
+    workers: int | None = None
     detector_timeout: float | None = None
     executor: str = "local"
     ray_address: str | None = None
@@ -80,7 +84,7 @@ class Setup:
 
     def evaluator(self, say: Callable[[str], None]) -> Evaluator:
         """What asks the models, in this process."""
-        ahead = AHEAD if self.measurer.choice.pool else 0
+        ahead = AHEAD if self.measurer.choice.pool or self.device.type != "cpu" else 0
         load, seed = self.resolved.load, self.settings.seed
         return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, say=say)
 
@@ -101,16 +105,14 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         models = _load_models(settings, protocol.mode, device)
         for model in models:
             stack.callback(model.predictor.close)
-        chosen = detectors.choose(
+        wanted = partial(
+            detectors.choose,
             settings.detectors,
             settings.config.weights,
             kinds=metrics.kinds(names),
             device=str(device),
-            cache=settings.config.cache,
-            workers=settings.workers,
-            timeout=settings.detector_timeout,
         )
-        stack.callback(chosen.close)
+        looked_at = wanted()  # what is missing is told before the data set is looked through
         resolved = resolve(
             protocol,
             settings.config.data,
@@ -124,10 +126,28 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             mode=settings.mode,
             allow_missing=settings.allow_missing,
         )
+        workers = settings.workers
+        if workers is None:
+            workers = _workers(settings, device, looked_at, len(models) * len(resolved.pair_list.pairs))
+        chosen = wanted(cache=settings.config.cache, workers=workers, timeout=settings.detector_timeout)
+        stack.callback(chosen.close)
         for model in models:
             model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
         measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
         yield Setup(settings, device, models, resolved, measurer)
+
+
+def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choice, frames: int) -> int:
+    """How many processes for detectors, where the user has not said it.
+
+    None where starting them takes as long as what they save, or where each would fill the GPU with networks of its own,
+    and beside Ray's own workers.
+    """
+    on_gpu = device.type != "cpu" and not all(detector.proxy for detector in choice.values())
+    if frames < MANY or on_gpu or settings.executor != "local":
+        return 0
+    cores = os.cpu_count() or 1
+    return min(cores, WORKERS) if cores > 1 else 0
 
 
 def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:

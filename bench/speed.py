@@ -20,18 +20,19 @@ from rich.console import Console
 from baselines import registry
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, Predictor, default_device
-from bench import detectors, manifest, speed_metrics
+from bench import detectors, manifest, speed_forms, speed_metrics
 from bench.config import Config
 from bench.detectors.cache import cached
 from bench.device import pairs_at_a_time
-from bench.engine import pair_batch
+from bench.engine import Decoded, pair_batch
 from bench.errors import UserError
 from bench.heap import keep_freed
+from bench.speed_forms import Form
 from bench.speed_metrics import Work
 from protocols import catalogue
 from protocols.resolve import resolve
 
-PARTS = ("models", "pixels", "perceptual", "detectors")
+PARTS = ("models", "pixels", "perceptual", "detectors", "forms")
 
 
 @dataclass(frozen=True)
@@ -81,19 +82,23 @@ def run(
     rounds: int,
     out: Path | None,
     console: Console,
-    parts: Sequence[str] = PARTS,
-) -> None:
+    parts: Sequence[str] | None = None,
+) -> int:
     """Measure `parts` on `pairs` pairs of the sample set; print and save a Markdown page.
 
-    Raises UserError for a part that is not one of `PARTS`.
+    parts: of `PARTS`; by default all, but the forms only where there is a GPU: a CPU takes minutes to compile one.
+    Returns how many forms of networks move a metric out of its interval. Raises UserError for an unknown part.
     """
+    device = default_device()
+    if parts is None:
+        parts = [part for part in PARTS if part != "forms" or device.type != "cpu"]
     if unknown := sorted({*parts} - {*PARTS}):
         raise UserError(f"--parts {', '.join(unknown)}: choose from {', '.join(PARTS)}")
     if out and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
     keep_freed()
-    device = default_device()
-    resolved = resolve(catalogue.get("vox1-sameid"), {}, config.cache, sample=True, limit=pairs)
+    protocol = catalogue.get("vox1-sameid")
+    resolved = resolve(protocol, {}, config.cache, sample=True, limit=pairs)
     loaded = [(pair, resolved.load(pair)) for pair in resolved.pair_list.pairs]
     images = [np.stack([getattr(frames, role) for _, frames in loaded]) for role in ("source", "target")]
     with tempfile.TemporaryDirectory() as folder:
@@ -103,20 +108,28 @@ def run(
             "perceptual": lambda: speed_metrics.perceptual(*images, config, device),
             "detectors": lambda: _detectors(config, loaded, Path(folder)),
         }
-        jobs = {job: ways for part in PARTS if part in parts for job, ways in makers[part]().items()}
+        jobs = {job: ways for part in makers if part in parts for job, ways in makers[part]().items()}
         with torch.inference_mode():
             timings = measure(jobs, len(loaded), rounds)
-    page = _page(timings, len(loaded), rounds, str(device))
+    forms: list[Form] = []
+    for name in models if "forms" in parts else ():
+        found = speed_forms.forms(name, config, protocol, loaded, device)
+        timings += measure(speed_forms.jobs(name, found, config, loaded, device), len(loaded), rounds)
+        forms += found
+    page = _page(timings, len(loaded), rounds, str(device)) + "\n".join(speed_forms.page(forms))
     console.print(page, markup=False, soft_wrap=True)
     if out:
         out.write_text(page, encoding="utf-8")
+    return sum(bool(form.beyond) for form in forms)
 
 
 def _models(models: Sequence[str], config: Config, loaded: list, device: torch.device) -> dict[str, dict[str, Work]]:
     jobs = {}
     size = pairs_at_a_time(device)
-    batches = [pair_batch(loaded[start : start + size], device, 0) for start in range(0, len(loaded), size)]
-    singles = [pair_batch([pair], device, 0) for pair in loaded]
+    batches = [
+        pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
+    ]
+    singles = [pair_batch(Decoded.of([pair], device), device, 0) for pair in loaded]
     for name in models:
         model = registry.load(name, weights=config.weights, device=device)
         plain = model

@@ -120,7 +120,7 @@ def measure_fold(batches: int = 40) -> float:
     def work(model: Model, batches: list) -> list[Batch]:
         columns = {f"metric{k}": 0.5 for k in range(8)} | {"status": "ok"}
         ids = [[pair.id for pair in batch] for batch in batches]
-        return [Batch(pd.DataFrame({"pair": one, **columns}), dict.fromkeys(one, png)) for one in ids]
+        return [Batch(pd.DataFrame({"pair": one, **columns}), dict.fromkeys(one, png), {}) for one in ids]
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_FEW = 8  # channels; with these torch is faster in its own way
+
 
 def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
     """``(height, width, 2)`` grid of (x, y), with the device and the dtype of `like`."""
@@ -31,8 +33,11 @@ def warp(x: Tensor, flow: Tensor, align_corners: bool, padding: str = "zeros") -
 
 
 def _in_rows(x: Tensor, flow: Tensor) -> bool:
-    """Whether each pixel's channels lie side by side in memory, so that a sum of four rows is all there is to do."""
-    ordered = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    """Whether each pixel's channels lie side by side in memory, so that a sum of four rows is all there is to do.
+
+    It pays where they are many.
+    """
+    ordered = x.shape[1] > _FEW and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     exact = x.dtype == flow.dtype == torch.float32 and x.device.type == "cpu"
     return len(x) == 1 and ordered and exact and not torch.is_grad_enabled()
 
@@ -74,6 +79,8 @@ def resize(x: Tensor, height: int, width: int, align_corners: bool) -> Tensor:
     """Bilinear resize of ``(N, C, h, w)`` to ``(N, C, height, width)``; unchanged if it has that size."""
     if x.shape[2:] == (height, width):
         return x
+    if x.shape[1] <= _FEW:
+        x = x.contiguous()  # in channels-last order torch takes each channel's pixels one by one
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=align_corners)
 
 

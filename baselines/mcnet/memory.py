@@ -199,11 +199,11 @@ class MemoryUnit(nn.Module):
         memory = self.mb
         if self.styleconv is not None:
             memory = self.styleconv(memory, self.style_code(projected, source_points), noise)
-        key, value = F.relu(self.conv_kv(memory, projected)).chunk(2, dim=1)
-        query = F.relu(self.query_conv(projected))
-        difference = F.relu(self.diff_conv(projected - attend(query, key, value)))
+        key, value = F.relu_(self.conv_kv(memory, projected)).chunk(2, dim=1)
+        query = F.relu_(self.query_conv(projected))
+        difference = F.relu_(self.diff_conv(projected - attend(query, key, value)))
         out = getattr(self, f"conv_{side}")(projected + difference)
-        out = F.relu(getattr(self, f"norm_{side}")(out))
+        out = F.relu_(getattr(self, f"norm_{side}")(out))
         if not self.split:
             return Compensation(out, projected, value)
         feature = warped.clone()

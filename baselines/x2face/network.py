@@ -131,7 +131,7 @@ class EmbeddingAndDriving(nn.Module):
         """One source ``(N, 3, H, W)`` in [0, 1]."""
         out = self._look(self.pix2pixUnwrapped, source)
         grid = torch.tanh(out[:, :2]).permute(0, 2, 3, 1) + coordinate_grid(*out.shape[2:], like=out)
-        return Mosaic(warp(source, grid.to(source.dtype), align_corners=True), grid, torch.exp(out[:, 2:]))
+        return Mosaic(sample(source, grid), grid, torch.exp(out[:, 2:]))
 
     def drive(self, driving: Tensor, edit: Edit | None = None) -> Tensor:
         """Where in the embedded face the pixels of the driving pose come from, ``(N, H, W, 2)``."""
@@ -142,6 +142,12 @@ class EmbeddingAndDriving(nn.Module):
     def _look(self, network: Named, image: Tensor, edit: Edit | None = None) -> Tensor:
         small = image if self.side is None else F.adaptive_avg_pool2d(image, self.side)
         return resize(network(small, edit).float(), *image.shape[2:], align_corners=True)
+
+
+def sample(image: Tensor, grid: Tensor) -> Tensor:
+    """`warp`, and NaN where a position is: torch has a finite pixel there, and a broken network would not be seen."""
+    grid = grid.to(image.dtype)
+    return warp(image, grid, align_corners=True) + (grid * 0).sum(-1)[:, None]
 
 
 def merge(mosaics: list[Mosaic], floor: float = WEIGHT_FLOOR) -> Tensor:
@@ -181,7 +187,7 @@ class X2Face(nn.Module):
     def generate(self, source: Tensor, driving: Tensor, edit: Edit | None = None) -> Tensor:
         """The source in the driving frame's pose, ``(N, 3, H, W)``; not bounded by the network."""
         mosaic = self.model.embed(source).image
-        return warp(mosaic, self.model.drive(driving, edit).to(mosaic.dtype), align_corners=True)
+        return sample(mosaic, self.model.drive(driving, edit))
 
     def toward_pose(self, target: Tensor) -> Edit:
         """Edit of a bottleneck towards the pose ``(N, 3)``: roll, pitch, yaw in radians."""

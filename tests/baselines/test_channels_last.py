@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, batch_norm, instance_norm
-from baselines.blocks.grid import warp
+from baselines.blocks.grid import resize, warp
 from baselines.channels_last import keep_channels_last
 from baselines.mcnet.memory import attend
 
@@ -68,7 +68,7 @@ def test_exempt_modules_keep_their_order() -> None:
 @given(st.booleans(), st.integers(0, 2**31), st.floats(0.3, 3), st.integers(2, 9), st.integers(2, 9))
 def test_sampling_rows_is_sampling(align_corners: bool, seed: int, reach: float, height: int, width: int) -> None:
     noise = torch.Generator().manual_seed(seed)
-    x = torch.randn(1, 5, height, width, generator=noise)
+    x = torch.randn(1, 9, height, width, generator=noise)
     flow = reach * (2 * torch.rand(1, 6, 7, 2, generator=noise) - 1)
     expected = F.grid_sample(x, flow, align_corners=align_corners)
     with torch.inference_mode():
@@ -79,7 +79,7 @@ def test_sampling_rows_is_sampling(align_corners: bool, seed: int, reach: float,
 
 @pytest.mark.parametrize("align_corners", [True, False])
 def test_sampling_rows_far_outside_and_at_what_is_no_number(align_corners: bool) -> None:
-    x = torch.rand(1, 4, 6, 8)
+    x = torch.rand(1, 10, 6, 8)
     far = torch.tensor([1e30, -1e30, 1e9, -1e9, float("inf"), float("-inf")])
     flow = torch.stack([far, torch.zeros(6)], dim=-1)[None, None]
     with torch.inference_mode():
@@ -87,7 +87,15 @@ def test_sampling_rows_far_outside_and_at_what_is_no_number(align_corners: bool)
         assert not warp(rows, flow, align_corners).any()
         assert not warp(rows, flow.flip(-1), align_corners).any()
         broken = warp(rows, torch.full((1, 1, 2, 2), torch.nan), align_corners)
-    assert broken.shape == (1, 4, 1, 2) and not broken.isfinite().any()
+    assert broken.shape == (1, 10, 1, 2) and not broken.isfinite().any()
+
+
+def test_few_channels_are_sampled_and_resized_as_in_the_other_order() -> None:
+    x, flow = torch.rand(1, 3, 9, 12), 2 * torch.rand(1, 5, 7, 2) - 1
+    with torch.inference_mode():
+        last = x.contiguous(memory_format=LAST)
+        assert torch.equal(warp(last, flow, True), F.grid_sample(x, flow, align_corners=True))
+        assert torch.equal(resize(last, 20, 30, False), F.interpolate(x, (20, 30), mode="bilinear"))
 
 
 def test_attention_in_channels_last_order() -> None:

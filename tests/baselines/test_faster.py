@@ -12,10 +12,12 @@ import torch
 from baselines import registry
 from baselines.blocks.conv import ResBlock, SameBlock, UpBlock, batch_norm, instance_norm
 from baselines.card import MODELS
+from baselines.channels_last import keep_channels_last
 from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
 from baselines.predictor import PairBatch
 from baselines.reuse import Remembered
 from baselines.side_by_side import side_by_side
+from baselines.unfolded import unfold_small
 from baselines.winograd import convolve, transformed
 
 CPU = torch.device("cpu")
@@ -242,3 +244,62 @@ def test_errors_and_order_of_parts_side_by_side() -> None:
     assert side_by_side(lambda part: part * torch.get_num_threads(), [3, 1, 2]) == [3, 1, 2]
     with pytest.raises(ZeroDivisionError):
         side_by_side(lambda part: 1 / part, [1, 0])
+
+
+@pytest.mark.parametrize("size", [(2, 2), (4, 8), (8, 8)])
+@pytest.mark.parametrize("kernel, stride, padding, biased", [(3, 1, 1, True), (4, 2, 1, False), (3, 2, 0, True)])
+def test_a_small_convolution_is_one_product(size, kernel, stride, padding, biased) -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(64, 70, kernel, stride, padding, bias=biased).requires_grad_(False)
+    small, large, two = torch.randn(1, 64, 4, 4), torch.randn(1, 64, 24, 24), torch.randn(2, 64, 4, 4)
+    x = torch.randn(1, 64, *size) if min(size) + 2 * padding >= kernel else small
+    expected = [conv(each) for each in (x, small, large, two)]
+    unfold_small(conv)
+    found = [conv(each) for each in (x, small, large, two)]
+    for one, other in zip(found, expected):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    assert torch.equal(found[2], expected[2]) and torch.equal(found[3], expected[3])  # left to torch
+    assert found[1].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_other_convolutions_are_not_unfolded() -> None:
+    others = torch.nn.ModuleList(
+        [torch.nn.Conv2d(64, 64, 1), torch.nn.Conv2d(32, 64, 3), torch.nn.Conv2d(64, 64, 3, groups=2)]
+        + [torch.nn.Conv2d(64, 64, 3, padding="same"), torch.nn.Conv2d(64, 64, 3, padding=1, padding_mode="reflect")]
+    )
+    for conv in others:
+        unfold_small(conv)
+    assert not any("forward" in vars(conv) for conv in others)
+
+
+def test_a_norm_in_a_sequence_is_part_of_the_convolution_before_it() -> None:
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(
+        *(torch.nn.BatchNorm2d(3), torch.nn.Conv2d(3, 5, 3), torch.nn.BatchNorm2d(5), torch.nn.ReLU()),
+        *(torch.nn.Conv2d(5, 64, 3), torch.nn.Conv2d(64, 64, 3), torch.nn.BatchNorm2d(64)),
+    )
+    for norm in (layers[0], layers[2], layers[6]):
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+    layers.eval().requires_grad_(False)
+    before = {name: value.clone() for name, value in layers.state_dict().items()}
+    calls = []
+    layers[2].register_forward_hook(lambda *_: calls.append(1))
+    for x in (torch.randn(1, 3, 9, 10), torch.randn(2, 3, 20, 21)):
+        plain = torch.nn.Sequential.forward(layers, x)
+        keep_channels_last(layers)
+        calls.clear()
+        torch.testing.assert_close(layers(x), plain, atol=1e-5, rtol=1e-5)
+        assert not calls
+    assert all(torch.equal(value, before[name]) for name, value in layers.state_dict().items())
+
+
+def test_the_order_in_memory_and_odd_sizes_do_not_matter_to_what_is_remembered() -> None:
+    kept = Remembered(lambda x: x * 2)
+    image = torch.rand(1, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        for x in (image, torch.rand(1, 5), torch.rand(1, 3, 3, 3), torch.rand(1, 4, dtype=torch.float64)):
+            first, hits = kept(x), kept.hits
+            assert torch.equal(kept(x.clone()), first) and kept.hits == hits + 1
+            assert torch.equal(kept(x.flip(-1)), first.flip(-1)) and kept.hits == hits + 1
+        assert torch.equal(kept(image.contiguous()), kept(image))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import golden_cases
+import pytest
 import torch
 
+from baselines import registry
 from baselines.card import card
+from baselines.predictor import PairBatch
 from baselines.x2face.network import Mosaic, X2Face, merge
 
 
@@ -44,3 +47,16 @@ def test_official_configuration():
     with torch.device("meta"):
         net = X2Face(card("x2face").config)
     assert net.model.pix2pixSampler.netG.levels()[-1].down[1].weight.shape == (128, 512, 4, 4)
+
+
+@pytest.mark.parametrize("plain", ["true", "false"])
+@pytest.mark.parametrize("part", ["pix2pixUnwrapped", "pix2pixSampler"])
+def test_a_network_that_gives_no_positions_gives_no_frame(part, plain):
+    predictor = registry.load(f"x2face?plain={plain}", weights=None, device=torch.device("cpu"))
+    frame = torch.rand(1, 3, 256, 256)
+    batch = PairBatch(("a",), frame, frame.flip(3))
+    assert predictor.predict(batch, "absolute").isfinite().all()
+    predictor.forget()
+    last = getattr(predictor.network.model, part).netG.model.up[2]
+    last.forward = lambda x: torch.full((1, last.out_channels, *x.shape[2:]), torch.nan)
+    assert predictor.predict(batch, "absolute").isnan().all()

@@ -1,5 +1,7 @@
 """The engine: failures stay alone, what is finished is kept, batches do not matter."""
 
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +10,9 @@ import pytest
 import torch
 
 from baselines.predictor import ModelError, Predictor, TimeLimit
-from bench import detectors
+from bench import batches, detectors
 from bench.batches import Evaluator
-from bench.engine import Model, as_uint8, evaluate, pair_seed
+from bench.engine import STAGES, Model, as_uint8, evaluate, pair_seed
 from bench.measure import Measurer
 from bench.metrics.signature import short
 from bench.rundir import RunDirectory
@@ -59,7 +61,8 @@ def run(predictor, measurer, folder, data=None, batch_size=3, progress=lambda n:
     model = Model(predictor.name, predictor, "absolute")
     data = data or resolved()
     work = Evaluator(data.load, measurer, CPU)
-    return evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), batch_size=batch_size, progress=progress)
+    options = {"batch_size": batch_size, "progress": progress}
+    return evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), **options).rows
 
 
 def test_values_are_those_of_the_definition(measurer, tmp_path):
@@ -203,3 +206,49 @@ def test_a_model_lets_go_when_another_ones_turn_comes(measurer):
     for predictor, expected in ((first, []), (first, []), (second, ["first"])):
         list(work(Model(predictor.name, predictor, "absolute"), [data.pair_list.pairs]))
         assert told == expected
+
+
+def test_all_stages_work_at_once_each_on_a_batch_of_its_own(measurer, tmp_path, monkeypatch):
+    together = threading.Barrier(len(STAGES))  # nobody goes on before all are there
+
+    def met(number):
+        """Batch `number` waits here once."""
+        return lambda pair: together.wait(60) if pair == f"{number:04d}" else None
+
+    def waits(function, meet, pair_of):
+        return lambda *arguments: (meet(pair_of(*arguments)), function(*arguments))[1]
+
+    class Meets(Dimmed):
+        def one(self, name, frame):
+            met(3)(name)
+            return super().one(name, frame)
+
+    data = resolved(8)
+    data.load = waits(data.load, met(4), lambda pair: pair.id)
+    measured = iter(range(8))  # one batch after the other
+    monkeypatch.setattr(measurer, "measure", waits(measurer.measure, met(1), lambda *_: f"{next(measured):04d}"))
+    encoded = iter(range(8))
+    monkeypatch.setattr(batches, "to_png", waits(batches.to_png, met(2), lambda _: f"{next(encoded):04d}"))
+    folder = RunDirectory(tmp_path)
+    monkeypatch.setattr(folder, "write_frame", waits(folder.write_frame, met(0), lambda _, pair, png: pair))
+    model, work = Model("dimmed", Meets(), "absolute"), Evaluator(data.load, measurer, CPU, ahead=2)
+    rows, seconds = evaluate(model, data.pair_list.pairs, work, folder, batch_size=1, progress=lambda n: None)
+    assert rows["pair"].tolist() == [f"{number:04d}" for number in range(8)] and (rows["status"] == "ok").all()
+    assert set(seconds) == set(STAGES)
+
+
+def test_how_long_each_stage_was_busy(measurer, tmp_path):
+    class Sleeps(Dimmed):
+        def predict(self, batch, mode):
+            time.sleep(0.05)
+            return super().predict(batch, mode)
+
+    data, model = resolved(4), Model("dimmed", Sleeps(), "absolute")
+    work = Evaluator(data.load, measurer, CPU)
+    options = {"batch_size": 2, "progress": lambda n: None}
+    start = time.perf_counter()
+    seconds = evaluate(model, data.pair_list.pairs, work, RunDirectory(tmp_path), **options).seconds
+    wall = time.perf_counter() - start
+    assert 0.1 <= seconds["network"] < wall
+    assert all(0 < seconds[stage] < wall for stage in STAGES)
+    assert evaluate(model, data.pair_list.pairs, work, RunDirectory(tmp_path), **options).seconds == {}  # all is there

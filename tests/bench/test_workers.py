@@ -21,16 +21,17 @@ import pytest
 import torch
 
 from baselines.predictor import ModelError, Predictor
-from bench import detectors
-from bench.batches import Evaluator
+from bench import config, detectors
+from bench.batches import AHEAD, Evaluator
 from bench.detectors import guard
 from bench.detectors.base import DerivedDetector
 from bench.detectors.cache import cached, frame_key
 from bench.detectors.workers import in_workers
-from bench.engine import Model, evaluate
+from bench.engine import UNWRITTEN, Model, evaluate
 from bench.errors import Stopped
 from bench.measure import Measurer
 from bench.rundir import RunDirectory, to_parquet
+from bench.setup import RunSettings, prepare
 from bench.worker import portable
 from protocols.errors import Gone
 from protocols.pairs import FrameRef, Pair, PairList
@@ -108,7 +109,7 @@ def run(folder, marks, detector, ahead=2, predictor=None, batch_size=2, progress
     data, model = resolved(marks), Model("copies", predictor or Copies(), "absolute")
     work = Evaluator(data.load, measurer, CPU, ahead=ahead)
     options = {"batch_size": batch_size, "progress": progress}
-    rows = evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), **options)
+    rows = evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), **options).rows
     return rows.drop(columns="seconds")
 
 
@@ -190,7 +191,7 @@ def test_the_model_is_asked_while_detectors_work_but_not_far_ahead(tmp_path):
     with pooled(fake.Brightness(tmp_path)) as detector:
         run(tmp_path / "a", [fake.WAIT] * 16, detector, 2, Copies(note), progress=lambda n: n and finished.append(n))
     assert len(finished) == 8
-    assert max(distance) == 3
+    assert max(distance) == 3 + UNWRITTEN
 
 
 def test_what_was_asked_before_a_model_fails_is_kept(tmp_path):
@@ -343,3 +344,27 @@ def test_an_error_that_cannot_be_pickled_keeps_its_name():
     assert str(portable(Local("text"))) == "Local: text"
     error = portable(ValueError("text"))
     assert isinstance(error, ValueError) and pickle.loads(pickle.dumps(error)).args == ("text",)
+
+
+@pytest.mark.parametrize(
+    ("cores", "pairs", "changes", "expected"),
+    [
+        (2, 32, {}, 2),
+        (16, 32, {}, 4),
+        (1, 32, {}, 0),
+        (16, 31, {}, 0),  # two models: 62 frames
+        (16, 32, {"workers": 0}, 0),
+        (1, 1, {"workers": 3}, 3),
+        (16, 32, {"metrics": ["l1"]}, 0),
+        (16, 32, {"executor": "ray"}, 0),
+    ],
+)
+def test_how_many_workers_there_are_where_nobody_says_it(monkeypatch, sample_set, cores, pairs, changes, expected):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    wanted = {"models": ("copy-source", "copy-target"), "protocol": "vox1-sameid", "metrics": ["akd"]} | changes
+    settings = RunSettings(config=config.load(["sample"]), limit=pairs, detectors="embedded", device="cpu", **wanted)
+    with prepare(settings) as setup:
+        pool = setup.measurer.choice.pool
+        assert (pool.count if pool else 0) == expected
+        assert setup.evaluator(print).ahead == (AHEAD if expected else 0)
+    assert not multiprocessing.active_children()

@@ -88,7 +88,7 @@ def run(folder, predictor, detector=None, batch_size=8):
     data, model = resolved(), Model("halves", predictor, "absolute")
     work = Evaluator(data.load, measurer(detector), CPU, say=said.append)
     options = {"batch_size": batch_size, "progress": lambda n: None}
-    rows = evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), **options)
+    rows = evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), **options).rows
     return rows.drop(columns="seconds"), said
 
 
