@@ -231,7 +231,7 @@ class Fake:
             os._exit(1)
         if self.fails == "pair" and "0003" in ids:
             os._exit(1)
-        done = [Batch(pd.DataFrame({"pair": [pair.id for pair in pairs]}), {}) for pairs in batches]
+        done = [Batch(pd.DataFrame({"pair": [pair.id for pair in pairs]}), {}, {}) for pairs in batches]
         if self.fails == "model" and "0003" in ids:
             return Answer(done[:1], ["oh"], ValueError("no more"))
         return Answer(done, [], None)
