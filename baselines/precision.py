@@ -28,6 +28,11 @@ def compile_network(network: nn.Module, backend: str) -> None:
     network.generate = torch.compile(network.generate, backend=backend, dynamic=False)
 
 
+def in_float32(x: Tensor) -> bool:
+    """Whether a convolution of `x` on a CPU would compute in float32."""
+    return x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+
+
 def _in_float32(function: Callable[..., Any], device: str) -> Callable[..., Any]:
     exempt = torch.autocast(device, enabled=False)(function)
 

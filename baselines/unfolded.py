@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.precision import in_float32
+
 _WIDE = 64  # channels in and out
 _PLACES = 16  # of the result
 
@@ -32,7 +34,7 @@ def _as_product(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
         height, width = (
             (n + 2 * p - r - 1) // s + 1 for n, p, r, s in zip(x.shape[2:], conv.padding, reach, conv.stride)
         )
-        if len(x) > 1 or height * width > _PLACES or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+        if len(x) > 1 or height * width > _PLACES or not in_float32(x):
             return plain(x)
         places = F.unfold(x, *shape)[0].t()
         found = places @ kernels if bias is None else torch.addmm(bias, places, kernels)
