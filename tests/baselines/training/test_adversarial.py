@@ -197,7 +197,10 @@ def test_interrupted_and_continued_equals_uninterrupted(model: str, clips: Path,
 def test_the_short_recipe_is_what_it_was(model: str, clips: Path, tmp_path: Path) -> None:
     train(settings(clips, tmp_path, model, recipe="short", bf16=False))
     log = pd.read_csv(tmp_path / "log.csv")
-    assert log["total"].tolist() == pytest.approx(BEFORE[model], rel=1e-3) and "adversarial" not in log
+    first, second = log["total"]
+    # Adam's first step is the sign of a gradient, also of one that is nearly zero and differs between processors.
+    assert (first, second) == (pytest.approx(BEFORE[model][0], rel=1e-3), pytest.approx(BEFORE[model][1], rel=0.01))
+    assert "adversarial" not in log
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert "discriminator" not in state and "adversarial" not in state["identity"]
 
