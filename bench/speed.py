@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from rich.console import Console
 
 from baselines import registry
 from baselines.network_predictor import NetworkPredictor
-from baselines.predictor import MotionMode, Predictor, default_device
+from baselines.predictor import MotionMode, PairBatch, Predictor, default_device
 from bench import detectors, manifest, speed_forms, speed_metrics
 from bench.config import Config
 from bench.detectors.cache import cached
@@ -129,7 +129,7 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
     batches = [
         pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
     ]
-    singles = [pair_batch(Decoded.of([pair], device), device, 0) for pair in loaded]
+    singles = [_as_by_default(pair_batch(Decoded.of([pair], device), device, 0)) for pair in loaded]
     for name in models:
         model = registry.load(name, weights=config.weights, device=device)
         plain = model
@@ -153,6 +153,16 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
             ],
         }
     return jobs
+
+
+def _as_by_default(batch: PairBatch) -> PairBatch:
+    """With the images in torch's default order of memory, in which data loaders give them.
+
+    As they are decoded, a pixel's channels lie side by side, and so do those of all features that come of them: a part
+    of what makes a network faster.
+    """
+    images = {role: getattr(batch, role) for role in ("source", "driving", "target", "anchor")}
+    return replace(batch, **{role: part.contiguous() for role, part in images.items() if part is not None})
 
 
 def _detectors(config: Config, loaded: list, folder: Path) -> dict[str, dict[str, Work]]:
