@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,16 +15,17 @@ import numpy as np
 import pandas as pd
 import pyarrow
 import torch
+from pyarrow import parquet
 from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 from bench.heap import give_back
-from bench.rundir import RunDirectory
+from bench.rundir import RunDirectory, to_parquet
 from bench.trouble import is_of_device
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
-TABLES = 64  # of batches that are kept apart: many small tables take many times the memory of one
+TABLES = 64  # of batches that are kept as they are: many small tables take many times the memory of one
 TRIM = 2  # batches after which freed memory is given back
 UNWRITTEN = 1  # batches that may wait to be written
 STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
@@ -110,10 +112,10 @@ def evaluate(
     Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
     device fails; what was finished before stays in the run directory.
     """
-    shards = run.shards(model.label)
-    done = {pair for rows in shards for pair in rows["pair"]}
-    tables = [_arrow(rows) for rows in shards]
-    del shards
+    finished, done = _Finished(), set[str]()
+    for rows in run.shards(model.label):
+        finished.add(rows)
+        done.update(rows["pair"])
     progress(len(done))
     pending = [pair for pair in pairs if pair.id not in done]
     batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
@@ -131,14 +133,12 @@ def evaluate(
     # Leaving the block, by an error too, waits for what is being written.
     with ThreadPoolExecutor(1, "writing") as writer:
         for number, batch in enumerate(_kept(work(model, batches), lambda batch: writer.submit(write, batch)), start=1):
-            tables.append(_arrow(batch.rows))
-            if len(tables) >= TABLES:
-                tables = [_joined(tables)]
+            finished.add(batch.rows)
             if number % TRIM == 0:
                 give_back()
             progress(len(batch.rows))
     order = {pair.id: position for position, pair in enumerate(pairs)}
-    rows = _joined(tables).to_pandas()
+    rows = finished.rows()
     return Evaluated(rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True), dict(seconds))
 
 
@@ -153,13 +153,26 @@ def _kept(batches: Iterable[Batch], begin: Callable[[Batch], Future[Batch]]) -> 
         yield waiting.popleft().result()
 
 
-def _arrow(rows: pd.DataFrame) -> pyarrow.Table:
-    return pyarrow.Table.from_pandas(rows, preserve_index=False)
+class _Finished:
+    """The rows of finished batches in little memory: all but the latest as the bytes of parquet files."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._latest: list[pyarrow.Table] = []
+
+    def add(self, rows: pd.DataFrame) -> None:
+        self._latest.append(pyarrow.Table.from_pandas(rows, preserve_index=False))
+        if len(self._latest) == TABLES:
+            self._packed.append(to_parquet(_joined(self._latest)))
+            self._latest.clear()
+
+    def rows(self) -> pd.DataFrame:
+        return _joined([*(parquet.read_table(io.BytesIO(part)) for part in self._packed), *self._latest])
 
 
-def _joined(tables: Sequence[pyarrow.Table]) -> pyarrow.Table:
+def _joined(tables: Sequence[pyarrow.Table]) -> pd.DataFrame:
     """One table of one piece: concatenated data frames keep each text column in as many pieces as there were."""
-    return pyarrow.concat_tables(tables, promote_options="default").combine_chunks()
+    return pyarrow.concat_tables(tables, promote_options="default").combine_chunks().to_pandas()
 
 
 def predict(model: Model, pairs: Decoded, device: torch.device, seed: int, truncate: bool = False) -> list[Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from functools import cache
 
@@ -20,7 +21,9 @@ def keep_freed() -> None:
     mallopt = _function("mallopt")
     mallopt(_TRIM_THRESHOLD, _AT_END)
     mallopt(_MMAP_THRESHOLD, _BLOCK)
-    mallopt(_ARENA_MAX, 1)  # else each thread has a heap of its own, and uses nothing that another one has freed
+    # Else each thread has a heap of its own, and uses nothing that another one has freed. With a single heap pairs side
+    # by side would wait for each other: X2Face takes 15 % longer on two cores.
+    mallopt(_ARENA_MAX, os.cpu_count() or 1)
 
 
 def give_back() -> None:

@@ -125,19 +125,17 @@ class RunDirectory:
         replace(self.path / name, text)
         return hashlib.sha256(text).hexdigest()
 
-    def shards(self, model: str) -> list[pd.DataFrame]:
+    def shards(self, model: str) -> Iterator[pd.DataFrame]:
         """The finished batches of a model; torn ones, and those of which a frame is gone or torn, are removed."""
-        batches = []
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
             content = file.read_bytes()
             rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
             if rows is not None and all(
                 _whole(self.frame_file(model, pair)) for pair in rows["pair"][rows["status"] == "ok"]
             ):
-                batches.append(rows)
+                yield rows
             else:
                 file.unlink(missing_ok=True)
-        return batches
 
     def write_shard(self, model: str, name: str, rows: pd.DataFrame) -> None:
         """Keep a finished batch."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from baselines.predictor import ModelError, Predictor, TimeLimit
-from bench import batches, detectors
+from bench import batches, detectors, engine
 from bench.batches import Evaluator
 from bench.engine import STAGES, Model, as_uint8, evaluate, pair_seed
 from bench.measure import Measurer
@@ -102,6 +102,20 @@ def test_batches_do_not_matter(measurer, tmp_path, batch_size):
         for size in (3, batch_size)
     )
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_rows_that_were_packed_are_the_same(measurer, tmp_path, monkeypatch):
+    class Crashes(Dimmed):
+        def one(self, name, frame):
+            if name == "0004":
+                raise RuntimeError("out of luck")
+            return frame * 0.5
+
+    whole = run(Crashes(), measurer, tmp_path / "whole", batch_size=1).drop(columns="seconds")
+    monkeypatch.setattr(engine, "TABLES", 2)
+    for folder in ("packed", "packed"):  # the second time all of them are read from the run's folder
+        packed = run(Crashes(), measurer, tmp_path / folder, batch_size=1).drop(columns="seconds")
+        pd.testing.assert_frame_equal(packed, whole, check_exact=True)
 
 
 def test_nan_fails_its_pair_only(measurer, tmp_path):
