@@ -236,7 +236,7 @@ def with_failures(frames: Tensor, *points: Tensor) -> Tensor:
 
     Sampling at NaN positions gives finite pixels, so that such a failure would not be seen in the frame.
     """
-    bad = torch.stack([(p * 0).flatten(1).sum(1) != 0 for p in points]).any(0)  # NaN and infinity times 0 are NaN
+    bad = torch.stack([p.flatten(1).sum(1) * 0 != 0 for p in points]).any(0)  # NaN and infinity times 0 are NaN
     return torch.where(bad[:, None, None, None], torch.nan, frames) if bad.any() else frames
 
 

@@ -145,9 +145,9 @@ class EmbeddingAndDriving(nn.Module):
 
 
 def sample(image: Tensor, grid: Tensor) -> Tensor:
-    """`warp`, and NaN where a position is: torch has a finite pixel there, and a broken network would not be seen."""
+    """`warp`, and NaN if a position is: torch has a finite pixel there, and a broken network would not be seen."""
     grid = grid.to(image.dtype)
-    return warp(image, grid, align_corners=True) + (grid * 0).sum(-1)[:, None]
+    return warp(image, grid, align_corners=True) + (grid.flatten(1).sum(1) * 0)[:, None, None, None]
 
 
 def merge(mosaics: list[Mosaic], floor: float = WEIGHT_FLOOR) -> Tensor:
