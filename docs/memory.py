@@ -77,7 +77,7 @@ def measure(n: int, folder: Path) -> tuple[list[tuple[int, float]], float]:
             curve.append((len(os.listdir(frames)), int(resident) * os.sysconf("SC_PAGE_SIZE") / 2**20))
         except (FileNotFoundError, IndexError):
             pass  # not begun, or ended just now
-        time.sleep(0.2)
+        time.sleep(0.5)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"the run of {n} pairs failed with exit code {process.returncode}")
