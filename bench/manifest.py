@@ -81,6 +81,8 @@ def determinism(models: Sequence[Model], measurer: Measurer, device: torch.devic
     for model in models:
         if not type(model.predictor).__module__.startswith("baselines.") or model.predictor.name == "cmd":
             reasons.append(f"model {model.label}: a program from outside")
+        elif getattr(model.predictor, "plain", False) and torch.get_num_threads() > 1:
+            reasons.append(f"model {model.label}: plain=true lets threads share a layer; first frames were seen to differ")
     for detector in measurer.describe_detectors():
         if not detector["proxy"]:
             reasons.append(f"detector {detector['name']}: not tested")

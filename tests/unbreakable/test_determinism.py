@@ -83,3 +83,13 @@ def test_the_manifest_says_what_is_not_deterministic():
     for predictor in (Foreign(), registry.load("cmd:true", weights=None, device=CPU)):
         assert facts(predictor) == {"same_bytes": False, "because": ["model x: a program from outside"]}
     assert "cuda:0" in facts(bound, torch.device("cuda:0"))["because"][0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_network_in_its_plain_form_says_that_threads_share_its_layers(threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    measurer = Measurer(["l1"], detectors.choose("embedded", None, kinds=set()), "same-identity", CPU)
+    for spec, reasons in (("fomm", 0), ("fomm?plain=true", threads - 1)):
+        predictor = registry.load(spec, weights=None, device=CPU)
+        found = determinism([Model("x", predictor, "absolute")], measurer, CPU)
+        assert len(found["because"]) == reasons and found["same_bytes"] == (not reasons)
