@@ -82,7 +82,7 @@ def determinism(models: Sequence[Model], measurer: Measurer, device: torch.devic
         if not type(model.predictor).__module__.startswith("baselines.") or model.predictor.name == "cmd":
             reasons.append(f"model {model.label}: a program from outside")
         elif getattr(model.predictor, "plain", False) and torch.get_num_threads() > 1:
-            reasons.append(f"model {model.label}: plain=true lets threads share a layer; first frames were seen to differ")
+            reasons.append(f"model {model.label}: plain=true, whose layers threads share: first frames may differ")
     for detector in measurer.describe_detectors():
         if not detector["proxy"]:
             reasons.append(f"detector {detector['name']}: not tested")
