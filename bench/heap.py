@@ -22,7 +22,7 @@ def keep_freed() -> None:
     mallopt(_TRIM_THRESHOLD, _AT_END)
     mallopt(_MMAP_THRESHOLD, _BLOCK)
     # Else each thread has a heap of its own, and uses nothing that another one has freed. With a single heap pairs side
-    # by side would wait for each other: X2Face takes 15 % longer on two cores.
+    # by side would wait for each other: X2Face takes 14 % longer on two cores.
     mallopt(_ARENA_MAX, os.cpu_count() or 1)
 
 
