@@ -17,7 +17,6 @@ class X2facePredictor(NetworkPredictor):
     """One source, driven by an image; the frame is cut to [0, 1], which the network does not bound."""
 
     reused = ("model.embed", "model.drive")
-    sensitive = ("model.pix2pixSampler",)  # it gives coordinates
     network: X2Face
 
     @classmethod

