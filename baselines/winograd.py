@@ -78,10 +78,10 @@ def transformed(weight: Tensor) -> Tensor:
     return wide.flatten(0, 1).to(weight.dtype).contiguous()
 
 
-def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
+def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, *, relu: bool = False) -> Tensor:
     """Convolution of ``(1, C, H, W)`` with zeros around it, from kernels of `transformed`: ``(1, O, H, W)``.
 
-    The result is in channels-last order, in which `x` should be: whatever has to be moved is moved in long runs then.
+    `bias` is ``(O,)``; with `relu` the result has none below 0, in the same step. The result is in channels-last order, in which `x` should be: whatever has to be moved is moved in long runs then.
     """
     channels, height, width = x.shape[1:]
     outputs, size = kernels.shape[2], isqrt(len(kernels))
@@ -102,7 +102,12 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
         tiles = strip.unfold(0, size, TILE).unfold(1, size, TILE).permute(3, 4, 0, 1, 2)
         values = before @ (before @ tiles.reshape(size, -1)).view(size, size, -1)  # rows, then columns of the tiles
         products = torch.bmm(values.view(size**2, -1, channels), kernels)
+        if bias is not None:
+            products[size + 1] += bias  # the value at the point (1, 1) adds alike to all of a tile
         results = after @ (after @ products.view(size, -1)).view(TILE, size, -1)
-        found[start:stop] = results.view(TILE, TILE, -1, columns, outputs).permute(2, 0, 3, 1, 4)
-    found = found.view(TILE * rows, TILE * columns, outputs)[:height, :width]
-    return (found if bias is None else found.add_(bias)).permute(2, 0, 1)[None]
+        results = results.view(TILE, TILE, -1, columns, outputs).permute(2, 0, 3, 1, 4)
+        if relu:
+            torch.clamp_min(results, 0, out=found[start:stop])
+        else:
+            found[start:stop] = results
+    return found.view(1, TILE * rows, TILE * columns, outputs)[:, :height, :width].permute(0, 3, 1, 2)

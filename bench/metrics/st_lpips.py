@@ -39,15 +39,15 @@ def features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
     def conv(x: Tensor, name: str, padding: int) -> Tensor:
         bias = weights[f"net.{name}.bias"]
         if len(x) == 1 and (tiles := weights.get(f"net.{name}.tiles")) is not None:
-            return convolve(x, tiles, bias)
-        return F.conv2d(x, weights[f"net.{name}.weight"], bias, padding=padding)
+            return convolve(x, tiles, bias, relu=True)
+        return F.conv2d(x, weights[f"net.{name}.weight"], bias, padding=padding).relu_()
 
     x = (images * 2 - 1 - weights["scaling_layer.shift"]) / weights["scaling_layer.scale"]
-    x1 = _first_layer(weights, x).relu_()
-    x2 = conv(_blur(_max_pool(x1)), "slice2.5", 2).relu_()
-    x3 = conv(_blur(_max_pool(x2)), "slice3.9", 1).relu_()
-    x4 = conv(x3, "slice4.11", 1).relu_()
-    x5 = conv(x4, "slice5.13", 1).relu_()
+    x1 = _first_layer(weights, x)
+    x2 = conv(_blur(_max_pool(x1)), "slice2.5", 2)
+    x3 = conv(_blur(_max_pool(x2)), "slice3.9", 1)
+    x4 = conv(x3, "slice4.11", 1)
+    x5 = conv(x4, "slice5.13", 1)
     return [x1, x2, x3, x4, x5]
 
 
@@ -65,11 +65,11 @@ def distance(
 
 
 def _first_layer(weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """The first convolution and its blur, in a small part of the time that the two take one after the other.
+    """The first convolution, its blur and the ReLU, in a small part of the time that they take one after the other.
 
-    Without a ReLU between them they are one 13 x 13 convolution of stride 2, except where the blur mirrors the
-    border: the first row equals the second; the last one equals its neighbour where the image has an odd number of
-    rows, and is the mean of the last two rows before the blur where it has an even one. Columns alike.
+    Convolution and blur are one 13 x 13 convolution of stride 2, except where the blur mirrors the border: the first
+    row equals the second; the last one equals its neighbour where the image has an odd number of rows, and is the mean
+    of the last two rows before the blur where it has an even one. Columns alike.
     """
     bias = weights["net.slice1.0.bias"]
 
@@ -78,12 +78,22 @@ def _first_layer(weights: dict[str, Tensor], x: Tensor) -> Tensor:
         strip = F.pad(strip[..., -10:] if right else strip, (0 if right else 2, 2, 0 if bottom else 2, 2))
         return F.conv2d(strip, weights[f"first.{int(bottom)}.{int(right)}"], bias, stride=2)
 
-    even_height, even_width = (size % 2 == 0 for size in x.shape[-2:])
-    rows = [
-        torch.cat([part(end, right) for right in (False, True)[: 1 + even_width]], -1)
-        for end in (False, True)[: 1 + even_height]
-    ]
-    return F.pad(torch.cat(rows, -2), (1, not even_width, 1, not even_height), mode="replicate")
+    inside = part(False, False)
+    count, channels, height, width = inside.shape
+    order = torch.contiguous_format if inside.is_contiguous() else torch.channels_last
+    found = torch.empty(count, channels, height + 2, width + 2, device=x.device, memory_format=order)
+    places = slice(1, -1), slice(-1, None)
+    for bottom in (False, True)[: 2 - x.shape[-2] % 2]:
+        for right in (False, True)[: 2 - x.shape[-1] % 2]:
+            made = part(bottom, right) if bottom or right else inside
+            torch.clamp_min(made, 0, out=found[..., places[bottom], places[right]])
+    if x.shape[-2] % 2:
+        found[..., -1, :] = found[..., -2, :]
+    if x.shape[-1] % 2:
+        found[..., -1] = found[..., -2]
+    found[..., 0, :] = found[..., 1, :]
+    found[..., 0] = found[..., 1]
+    return found
 
 
 def _merged(kernel: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
