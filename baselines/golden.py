@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from baselines import vector_math  # noqa: F401
 from baselines.golden_weights import image_pair
 
 Record = Callable[[str, Tensor], None]

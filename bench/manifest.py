@@ -81,8 +81,6 @@ def determinism(models: Sequence[Model], measurer: Measurer, device: torch.devic
     for model in models:
         if not type(model.predictor).__module__.startswith("baselines.") or model.predictor.name == "cmd":
             reasons.append(f"model {model.label}: a program from outside")
-        elif getattr(model.predictor, "plain", False) and torch.get_num_threads() > 1:
-            reasons.append(f"model {model.label}: plain=true, whose layers threads share: first frames may differ")
     for detector in measurer.describe_detectors():
         if not detector["proxy"]:
             reasons.append(f"detector {detector['name']}: not tested")
