@@ -109,7 +109,8 @@ def test_the_first_vector_function_of_a_process_is_as_exact_as_the_next(function
 
 
 @pytest.mark.parametrize(
-    "entry", ["baselines.registry", "bench.training", "bench.verify", "bench.metrics", "bench.detectors", "bench.animate"]
+    "entry",
+    ["baselines.registry", "bench.training", "bench.verify", "bench.metrics", "bench.detectors", "bench.animate"],
 )
 def test_whatever_computes_has_vector_functions_ready(entry):
     seen = f"import {entry}, sys; sys.exit('baselines.vector_math' not in sys.modules)"
