@@ -81,8 +81,8 @@ def transformed(weight: Tensor) -> Tensor:
 def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, *, relu: bool = False) -> Tensor:
     """Convolution of ``(1, C, H, W)`` with zeros around it, from kernels of `transformed`: ``(1, O, H, W)``.
 
-    `bias` is ``(O,)``; with `relu` the result has none below 0, in the same step. It is in channels-last order, in which
-    `x` should be: whatever has to be moved is moved in long runs then.
+    `bias` is ``(O,)``; with `relu` the result has none below 0, in the same step. It is in channels-last order, in
+    which `x` should be: whatever has to be moved is moved in long runs then.
     """
     channels, height, width = x.shape[1:]
     outputs, size = kernels.shape[2], isqrt(len(kernels))
