@@ -108,14 +108,38 @@ def test_equal_sums_are_told_apart_and_batches_and_training_pass_through() -> No
 @pytest.mark.parametrize("size", [(1, 1), (8, 9), (13, 6), (20, 24)])
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_a_convolution_by_tiles_is_the_plain_one(size: tuple[int, int], biased: bool, kernel: int) -> None:
+@pytest.mark.parametrize("tile", [2, 4])
+def test_a_convolution_by_tiles_is_the_plain_one(size: tuple[int, int], biased: bool, kernel: int, tile: int) -> None:
     noise = torch.Generator().manual_seed(0)
     x, weight = torch.randn(1, 5, *size, generator=noise), torch.randn(7, 5, kernel, kernel, generator=noise)
     bias = torch.randn(7, generator=noise) if biased else None
     expected = torch.nn.functional.conv2d(x, weight, bias, padding=kernel // 2)
-    found = convolve(x, transformed(weight), bias)
+    found = convolve(x, transformed(weight, tile), bias, tile=tile)
     assert found.stride(1) == 1 and not torch.equal(found, expected)
     torch.testing.assert_close(found, expected, atol=2e-5 * expected.abs().max().item(), rtol=0)
+    assert torch.equal(convolve(x, transformed(weight, tile), bias, tile=tile, relu=True), found.relu())
+
+
+@pytest.mark.parametrize("size", [(1, 8, 9), (3, 1, 6), (5, 20, 24)])
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("tile", [2, 4])
+def test_a_volume_convolved_by_tiles_is_the_plain_one(size: tuple[int, int, int], biased: bool, tile: int) -> None:
+    noise = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(1, 5, *size, generator=noise), torch.randn(7, 5, 3, 3, 3, generator=noise)
+    bias = torch.randn(7, generator=noise) if biased else None
+    expected = torch.nn.functional.conv3d(x, weight, bias, padding=1)
+    found = convolve(x, transformed(weight, tile), bias, tile=tile)
+    assert found.stride(1) == 1 and not torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, atol=2e-5 * expected.abs().max().item(), rtol=0)
+
+
+def test_small_tiles_round_nearly_as_the_plain_way() -> None:
+    noise = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(1, 256, 32, 32, generator=noise), torch.randn(256, 256, 3, 3, generator=noise)
+    exact = torch.nn.functional.conv2d(x.double(), weight.double(), padding=1)
+    plain = (torch.nn.functional.conv2d(x, weight, padding=1) - exact).abs().max()
+    small, large = ((convolve(x, transformed(weight, tile), None, tile=tile) - exact).abs().max() for tile in (2, 4))
+    assert small < 4 * plain < large
 
 
 def test_wide_convolutions_of_one_sample_go_by_tiles_and_no_others() -> None:
@@ -153,14 +177,17 @@ def test_other_convolutions_are_not_convolved_by_blocks() -> None:
     assert not any("forward" in vars(conv) for conv in others)
 
 
-def test_exempt_modules_and_amplifying_norms_keep_the_plain_way() -> None:
+def test_exempt_modules_keep_the_plain_way_and_amplifying_norms_get_small_tiles() -> None:
+    torch.manual_seed(0)
     network = torch.nn.ModuleDict({"a": ResBlock(256), "b": ResBlock(256, norm=instance_norm)}).eval()
     x = torch.randn(1, 256, 20, 20)
     with torch.no_grad():
         expected = network["a"](x), network["b"](x)
         convolve_by_tiles(network, exempt=("a",))
         assert torch.equal(network["a"](x), expected[0])
-        assert torch.equal(network["b"](x), expected[1])
+        found = network["b"](x)
+        assert not torch.equal(found, expected[1])
+        torch.testing.assert_close(found, expected[1], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kernel, stride, biased", [(3, 1, True), (1, 1, False), (3, 2, True)])
@@ -173,6 +200,18 @@ def test_a_volume_is_convolved_alike_and_a_small_one_by_torch_itself(kernel: int
     assert "forward" in vars(conv)
     torch.testing.assert_close(conv(large), expected[0], atol=1e-5, rtol=1e-5)
     assert torch.equal(conv(small), expected[1])
+
+
+def test_wide_volumes_of_one_sample_go_by_tiles() -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv3d(32, 40, 3, padding=1).requires_grad_(False)
+    large, low = torch.randn(2, 32, 4, 16, 20), torch.randn(1, 32, 16, 8, 20)
+    expected = conv(large), conv(low)
+    convolve_volumes(conv)
+    by_tiles, by_onednn = conv(large[:1]), conv(large)
+    assert not torch.equal(by_tiles, by_onednn[:1])
+    for found, wanted in ((by_tiles, expected[0][:1]), (by_onednn, expected[0]), (conv(low), expected[1])):
+        torch.testing.assert_close(found, wanted, atol=3e-5, rtol=0)
 
 
 def test_exempt_volumes_and_other_paddings_are_left_alone() -> None:
@@ -238,6 +277,12 @@ def test_a_pair_alone_has_the_bits_that_it_has_among_others_whatever_the_cores()
     predictor.forget()
     assert all(torch.equal(again, frames[0]) for again in frames[1:])
     assert torch.equal(predictor.predict(last, "absolute"), frames[0][2:])
+
+
+def test_numbers_too_small_to_be_normal_are_zero_side_by_side_and_nowhere_else() -> None:
+    tiny = torch.full((8,), 1e-39)
+    assert side_by_side(lambda part: float((part * 1.0).max()), [tiny, tiny]) == [0.0, 0.0]
+    assert float((tiny * 1.0).max()) > 0
 
 
 def test_errors_and_order_of_parts_side_by_side() -> None:
