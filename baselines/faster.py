@@ -75,6 +75,46 @@ def _by_blocks(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
     return forward
 
 
+def mix_before_enlarging(network: nn.Module, exempt: Iterable[str] = ()) -> None:
+    """Let a bilinear enlargement and the convolution with few outputs after it work on few channels.
+
+    What a place of the kernel makes of a pixel's channels can be taken before pixels are mixed as well as after: with
+    3 outputs of 3 x 3 the 27 of them are enlarged in place of 128 channels, and added up moved. The same up to
+    rounding.
+    """
+    spared = within(network, exempt)
+    for block in network.modules():
+        if type(block) is not nn.Sequential or id(block) in spared:
+            continue
+        for up, conv in zip(block, block[1:]):
+            if type(up) is nn.Upsample and type(conv) is nn.Conv2d and conv.out_channels <= _FEW:
+                _mix_first(up, conv)
+
+
+def _mix_first(up: nn.Upsample, conv: nn.Conv2d) -> None:
+    outputs, channels, *sides = conv.weight.shape
+    mixed = outputs * sides[0] * sides[1]
+    usual = conv.stride == conv.dilation == (1, 1) and conv.groups == 1 and conv.padding_mode == "zeros"
+    if not usual or isinstance(conv.padding, str) or mixed >= channels:
+        return
+    plain, plain_conv, (down, right) = up.forward, conv.forward, conv.padding
+    kernel = conv.weight.detach().permute(2, 3, 0, 1).reshape(mixed, channels, 1, 1)
+
+    def mix(x: Tensor) -> Tensor:
+        return plain(F.conv2d(x, kernel) if in_float32(x) else x)
+
+    def add_up(x: Tensor) -> Tensor:
+        if x.shape[1] == channels:
+            return plain_conv(x)
+        parts = F.pad(x, (right, right, down, down)).unflatten(1, (*sides, outputs))
+        height, width = (size - side + 1 for size, side in zip(parts.shape[-2:], sides))
+        places = [(i, j) for i in range(sides[0]) for j in range(sides[1])]
+        found = sum(parts[:, i, j, :, i : i + height, j : j + width] for i, j in places)
+        return found if conv.bias is None else found + conv.bias[:, None, None]
+
+    up.forward, conv.forward = mix, add_up
+
+
 def _merged(block: UpBlock) -> Callable[[Tensor], Tensor]:
     plain, (conv, norm) = block.forward, folded(block.conv, block.norm)
     weight, bias = conv.weight.detach(), conv.bias.detach()

@@ -15,7 +15,13 @@ from baselines import checkpoints
 from baselines.card import Card, card, find_weights
 from baselines.channels_last import keep_channels_last
 from baselines.checkpoints import Checkpoint, States
-from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
+from baselines.faster import (
+    convolve_by_blocks,
+    convolve_by_tiles,
+    convolve_volumes,
+    merge_doublings,
+    mix_before_enlarging,
+)
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from baselines.reuse import Remembered, reuse
@@ -110,6 +116,7 @@ class NetworkPredictor(Predictor):
             merge_doublings(self.network, self.sensitive)
             convolve_by_tiles(self.network, self.sensitive)
             convolve_by_blocks(self.network)
+            mix_before_enlarging(self.network, self.sensitive)
             convolve_volumes(self.network, self.sensitive)
             keep_channels_last(self.network, self.sensitive)
         reuse(self.network, self.reused)

@@ -13,7 +13,13 @@ from baselines import registry
 from baselines.blocks.conv import ResBlock, SameBlock, UpBlock, batch_norm, instance_norm
 from baselines.card import MODELS
 from baselines.channels_last import keep_channels_last
-from baselines.faster import convolve_by_blocks, convolve_by_tiles, convolve_volumes, merge_doublings
+from baselines.faster import (
+    convolve_by_blocks,
+    convolve_by_tiles,
+    convolve_volumes,
+    merge_doublings,
+    mix_before_enlarging,
+)
 from baselines.predictor import PairBatch
 from baselines.reuse import Remembered
 from baselines.side_by_side import side_by_side
@@ -221,6 +227,31 @@ def test_wide_volumes_of_one_sample_go_by_tiles() -> None:
     assert not torch.equal(by_tiles, by_onednn[:1])
     for found, wanted in ((by_tiles, expected[0][:1]), (by_onednn, expected[0]), (conv(low), expected[1])):
         torch.testing.assert_close(found, wanted, atol=3e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kernel, biased", [((3, 3), True), ((1, 5), False)])
+def test_few_outputs_are_mixed_before_an_enlargement(kernel: tuple[int, int], biased: bool) -> None:
+    torch.manual_seed(0)
+    up = torch.nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+    conv = torch.nn.Conv2d(40, 2, kernel, padding=(kernel[0] // 2, kernel[1] // 2), bias=biased)
+    network = torch.nn.Sequential(torch.nn.ReLU(), up, conv).requires_grad_(False)
+    x = torch.randn(2, 40, 7, 10)
+    expected = network(x)
+    mix_before_enlarging(network)
+    assert up(x).shape == (2, 2 * kernel[0] * kernel[1], 14, 20)
+    torch.testing.assert_close(network(x), expected, atol=1e-6, rtol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert up(x).shape == (2, 40, 14, 20)
+        torch.testing.assert_close(network(x).float(), expected, atol=0.1, rtol=0.1)
+
+
+def test_many_outputs_and_spared_layers_are_not_mixed_before() -> None:
+    wide = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), torch.nn.Conv2d(8, 3, 3, padding=1))
+    moved = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), torch.nn.Conv2d(80, 3, 3, 2, padding=1))
+    spared = torch.nn.Sequential(torch.nn.Upsample(scale_factor=2), torch.nn.Conv2d(80, 3, 3, padding=1))
+    network = torch.nn.ModuleDict({"a": wide, "b": moved, "c": spared})
+    mix_before_enlarging(network, exempt=("c",))
+    assert not any("forward" in vars(layer) for layer in network.modules())
 
 
 def test_exempt_volumes_and_other_paddings_are_left_alone() -> None:
