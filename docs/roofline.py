@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines import registry
 from baselines.predictor import PairBatch
+from bench.heap import keep_freed
 
 MODELS = "fomm,mraa,x2face,tpsm,fv2v,dagan,mcnet,ostnet"
 LARGE = ((512, 64), (256, 64), (64, 256), (256, 128))  # channels and side of the convolutions that the peak is from
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     threads = torch.get_num_threads()
+    keep_freed()
     peaks = {n: peak(n) for n in dict.fromkeys((1, threads))}
     torch.set_num_threads(1)
     print("Convolution peak: " + ", ".join(f"{rate:.0f} GFLOP/s on {n} thread(s)" for n, rate in peaks.items()) + "\n")
@@ -111,8 +113,10 @@ def network(name: str, rounds: int) -> tuple[float, list[float], list[float], Co
         for form, times in zip(forms, seconds):
             times.append(timed(form, time.process_time))
     model = registry.load(f"{name}?weights=untrained", weights=None, device=torch.device("cpu"))
+    torch.set_flush_denormal(True)  # as in the threads of `predict`
     with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as profiler:
         model.animate(batch, "absolute")  # in this thread, the only one that is looked at
+    torch.set_flush_denormal(False)
     own = Counter()
     for event in profiler.key_averages():
         own[kind_of(event.key)] += event.self_cpu_time_total
