@@ -55,7 +55,7 @@ def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], de
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(4.0, 0.42 + 0.46 * len(data)))
         FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.29, 0.3 / figure.get_figheight(), 0.68, 1 - 0.36 / figure.get_figheight()))
+        axes = figure.add_axes((0.29, 0.3 / figure.get_figheight(), 0.66, 1 - 0.36 / figure.get_figheight()))
         for position, (model, column) in enumerate(data.items()):
             _ridge(axes, len(data) - 1 - position, np.clip(column, low, high), edges, _colour(colours[model]))
         axes.set_yticks(range(len(data)), [_short(model) for model in reversed(data)])
