@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.metrics.base import each_pair
+from bench.metrics.base import absolute_difference, each_pair
 
 
 def l1(prediction: Tensor, reference: Tensor) -> Tensor:
@@ -16,7 +16,7 @@ def l1(prediction: Tensor, reference: Tensor) -> Tensor:
 
 
 def _arrays(x: np.ndarray, y: np.ndarray) -> float:
-    return cv2.norm(x, y, cv2.NORM_L1) / x.size  # accumulates in float64
+    return cv2.norm(absolute_difference(x, y), cv2.NORM_L1) / x.size  # accumulates in float64
 
 
 def _tensors(x: Tensor, y: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.metrics.base import each_pair
+from bench.metrics.base import absolute_difference, each_pair
 
 # Two identical frames have no finite PSNR, and one infinite pair would make every mean infinite. 100 dB stands for
 # them: one grey level of difference in one value of a 256 x 256 frame already gives 101 dB.
@@ -34,7 +34,7 @@ def decibels(mean_square: Tensor, peak: float) -> Tensor:
 
 
 def _mean_square_arrays(x: np.ndarray, y: np.ndarray) -> float:
-    return cv2.norm(x, y, cv2.NORM_L2SQR) / x.size  # accumulates in float64
+    return cv2.norm(absolute_difference(x, y), cv2.NORM_L2SQR) / x.size  # accumulates in float64
 
 
 def _mean_square_tensors(x: Tensor, y: Tensor) -> Tensor:

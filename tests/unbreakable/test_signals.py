@@ -51,6 +51,36 @@ def test_a_signal_ends_a_run_in_one_line_and_the_same_command_goes_on(
     assert files(Path("runs/x")) == files(Path("runs/y"))
 
 
+INTERRUPTED = """
+import random, signal, time, torch
+from bench import metrics
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+chosen = [one for one in metrics.definitions().values() if one.family in metrics.PIXELS and one.detector is None]
+images = torch.rand(2, 1, 3, 16, 16)
+counted, end = 0, time.monotonic() + 3
+while time.monotonic() < end:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-3))
+        while True:
+            for one in chosen:
+                one.compute(*images)
+    except KeyboardInterrupt:
+        counted += 1
+print(len(chosen), counted)
+"""
+
+
+def test_a_signal_in_the_middle_of_a_pixel_metric_is_an_exception_and_not_a_crash():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    chosen, counted = map(int, done.stdout.split())
+    assert chosen > 4 and counted > 100
+
+
 def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path):
     (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")  # as if it came while this one is loaded
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
