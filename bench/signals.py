@@ -12,9 +12,17 @@ EXIT = 128 + signal.SIGTERM  # what a shell says of a process that the signal ha
 received = threading.Event()  # whether it was SIGTERM: what Ray makes of an exception tells Ctrl-C alone from others
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came.
+
+    Python ends itself with SIGINT, whatever was caught and said, once a KeyboardInterrupt has left code that was made
+    from a string, as data classes are. It asks for that very class.
+    """
+
+
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt in the block, once: a second one does not disturb what the first has begun."""
+    """SIGTERM raises `Terminated` in the block, once: a second one does not disturb what the first has begun."""
     if threading.current_thread() is not threading.main_thread():  # no other may set handlers
         yield
         return
@@ -28,4 +36,4 @@ def terminable() -> Iterator[None]:
 def _terminate(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     received.set()
-    raise KeyboardInterrupt
+    raise Terminated

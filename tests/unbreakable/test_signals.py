@@ -81,6 +81,25 @@ def test_a_signal_in_the_middle_of_a_pixel_metric_is_an_exception_and_not_a_cras
     assert chosen > 4 and counted > 100
 
 
+FROM_A_STRING = """
+import os, signal, sys
+from bench import signals
+
+try:
+    with signals.terminable():
+        exec("os.kill(os.getpid(), signal.SIGTERM)")
+except KeyboardInterrupt:
+    sys.exit(signals.EXIT)
+"""
+
+
+def test_sigterm_keeps_its_code_where_it_comes_in_code_made_from_a_string(tmp_path):
+    (tmp_path / "from_a_string.py").write_text(FROM_A_STRING)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "from_a_string"]
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 143
+
+
 def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path):
     (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")  # as if it came while this one is loaded
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
