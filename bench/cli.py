@@ -221,7 +221,7 @@ def doctor(weights: Weights = None) -> None:
 def main() -> None:
     """Entry point. A user's mistake is one line on the error console and exit code 2."""
     from baselines.errors import ModelError
-    from bench.errors import Stopped, UserError
+    from bench.errors import Stopped, UserError, first_line, out_of_memory
     from protocols.errors import DataError
 
     try:
@@ -246,6 +246,10 @@ def main() -> None:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # no state of the machine mends that
             _stop(f"error: {error.filename}: {error.strerror}", 2)
         _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        _stop(f"stopped: out of memory ({first_line(error)}); what was finished is kept, the same command goes on", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

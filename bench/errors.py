@@ -1,5 +1,15 @@
 """Errors whose message is one line for the user; the command line prints it and exits with 2, or 1 for `Stopped`."""
 
+import re
+
+# Torch says so in plain RuntimeErrors, oneDNN of what it could not make for itself, Python of threads, the loader of
+# libraries that find no room.
+_NO_MEMORY = re.compile(
+    "out of memory|can.t allocate memory|cannot allocate memory|not enough memory|insufficient memory"
+    "|_STATUS_ALLOC_FAILED|bad_alloc|can.t start new thread|could not (create|execute) a primitive$|failed to map",
+    re.IGNORECASE,
+)
+
 
 class UserError(Exception):
     """A mistake of the user's: wrong name, missing file, unusable folder."""
@@ -15,3 +25,16 @@ class Stopped(Exception):
 def one_line(text: str) -> str:
     """A message as one line that a terminal prints and does not obey: names of files may hold anything."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it would have gone through with more memory, and so, perhaps, with a smaller batch."""
+    if isinstance(error, MemoryError):
+        return True
+    foreign = isinstance(error, (RuntimeError, ImportError)) or type(error).__module__ == "cv2"
+    return foreign and _NO_MEMORY.search(str(error)) is not None
+
+
+def first_line(error: BaseException) -> str:
+    """An error's message up to its first line break; its type's name where it has none."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__

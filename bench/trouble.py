@@ -8,20 +8,12 @@ from typing import TypeVar
 
 import torch
 
-from bench.errors import Stopped
+from bench.errors import Stopped, first_line, out_of_memory
 
 Entry = TypeVar("Entry")
 Result = TypeVar("Result")
 
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "_STATUS_ALLOC_FAILED", "bad_alloc")
 _BROKEN = ("CUDA error", "device-side assert", "cudaError", "CUDNN_STATUS_EXECUTION_FAILED")
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a smaller batch might have gone through. Torch says so in types of its own and in plain RuntimeErrors."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
 
 
 def device_broken(error: BaseException) -> bool:
@@ -61,11 +53,11 @@ class Portions:
                 result = work(portion)
             except Exception as error:
                 if device_broken(error):
-                    raise Stopped(f"{self.label}: the device failed ({_first_line(error)})") from None
+                    raise Stopped(f"{self.label}: the device failed ({first_line(error)})") from None
                 if not out_of_memory(error):
                     raise
                 if len(portion) == 1:
-                    raise Stopped(f"{self.label}: out of memory with a single pair ({_first_line(error)})") from None
+                    raise Stopped(f"{self.label}: out of memory with a single pair ({first_line(error)})") from None
                 self.size = len(portion) // 2
                 self.say(f"{self.label}: out of memory with {len(portion)} pairs at once; goes on with {self.size}")
             else:
@@ -79,7 +71,3 @@ def _release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

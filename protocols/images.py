@@ -50,6 +50,7 @@ def opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{file}: not a readable image ({reason})") from None
     except MemoryError:  # Pillow says so of rows that are too long for it, too
+        bytearray(4 * image.width * image.height)  # raises again where the machine has too little
         raise DataError(
             f"{file}: not a readable image (no memory for its {image.width}x{image.height} pixels)"
         ) from None

@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from run_files import files
+
+from bench import signals
 
 RUN = ["run", "--protocol", "vox1-sameid", "--data", "sample", "--detectors", "embedded", "--models", "copy-source"]
 ASKED = [*RUN, "--metrics", "l1", "--limit", "40", "--batch-size", "1", "--no-bounds", "--name", "x"]
@@ -81,6 +84,56 @@ def test_a_signal_in_the_middle_of_a_pixel_metric_is_an_exception_and_not_a_cras
     assert chosen > 4 and counted > 100
 
 
+class Door:
+    """A lock whose `with` is Python code, as those of `threading.Condition` and of `import` are."""
+
+    def __init__(self, lock):
+        self.lock = lock
+
+    def __enter__(self):
+        self.lock.acquire()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return self
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+class Forgotten:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+IMPORT = "lock.acquire(); os.kill(os.getpid(), signal.SIGTERM); lock.release()"
+
+
+def through_a_door(lock):
+    with Door(lock):
+        time.sleep(10)
+
+
+def in_an_import(lock):
+    exec(compile(IMPORT, "<frozen importlib>", "exec"), {"lock": lock, "os": os, "signal": signal})
+    time.sleep(10)
+
+
+def where_exceptions_are_forgotten(lock):
+    Forgotten()
+    time.sleep(10)
+
+
+@pytest.mark.parametrize("moment", [through_a_door, in_an_import, where_exceptions_are_forgotten])
+def test_a_signal_in_a_bad_moment_leaves_no_lock_behind_and_is_not_lost(moment, capsys):
+    lock, before = threading.Lock(), [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), signals.terminable():
+        moment(lock)
+    signals.received.clear()
+    assert time.monotonic() - start < 5 and lock.acquire(blocking=False)
+    assert before == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+    assert not capsys.readouterr().err
+
+
 FROM_A_STRING = """
 import os, signal, sys
 from bench import signals
@@ -100,12 +153,16 @@ def test_sigterm_keeps_its_code_where_it_comes_in_code_made_from_a_string(tmp_pa
     assert subprocess.run(command, env=environment, timeout=60).returncode == 143
 
 
-def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path):
-    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")  # as if it came while this one is loaded
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [("KeyboardInterrupt", 130, "stopped by Ctrl-C"), ("MemoryError", 1, "stopped: out of memory")],
+)
+def test_what_comes_while_modules_are_loaded_is_one_line(error, code, line, tmp_path):
+    (tmp_path / "typer.py").write_text(f"raise {error}")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-m", "bench", "list", "models"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
-    assert (done.returncode, done.stderr) == (130, "stopped by Ctrl-C\n")
+    assert (done.returncode, done.stderr) == (code, f"{line}\n")
 
 
 def test_a_folder_that_is_gone_before_the_start(bench, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,10 +17,10 @@ from bench.batches import Evaluator
 from bench.detectors import guard
 from bench.detectors.base import Detection, Detector
 from bench.engine import Model, evaluate
-from bench.errors import Stopped, UserError
+from bench.errors import Stopped, UserError, out_of_memory
 from bench.measure import Measurer
 from bench.rundir import RunDirectory, to_parquet
-from bench.trouble import Portions, device_broken, out_of_memory
+from bench.trouble import Portions, device_broken
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import LoadedPair
 
@@ -29,6 +30,9 @@ NO_MEMORY = [
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     MemoryError(),
+    RuntimeError("could not create a primitive"),
+    RuntimeError("can't start new thread"),
+    cv2.error("OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 786432 bytes"),
 ]
 BROKEN = [
     RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ..."),
