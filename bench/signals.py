@@ -1,9 +1,10 @@
 """Ctrl-C, and SIGTERM, by which schedulers and containers end a process: each stops a command in the same way.
 
-Python raises KeyboardInterrupt wherever its main thread happens to be. Three things go wrong with that now and then, of
-a hundred signals some: a lock that was just taken is never released, and another thread waits for it for ever; an
-exception in a function that a garbage collection calls is printed and forgotten; and once a KeyboardInterrupt has left
-code that was made from a string, as data classes are, Python ends itself with SIGINT, whatever was caught since.
+Python raises KeyboardInterrupt wherever its main thread happens to be, and now and then that goes wrong: a lock that
+was just taken is never released, and another thread waits for it for ever; a library written in C++ that is being
+loaded aborts the process; an exception in a function that a garbage collection calls is printed and forgotten; and once
+a KeyboardInterrupt has left code that was made from a string, as data classes are, Python ends itself with SIGINT,
+whatever was caught since.
 """
 
 from __future__ import annotations
@@ -52,20 +53,19 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if number == signal.SIGTERM:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         received.set()
-    if _at_a_lock(frame):
+    if _bad_moment(frame):
         _again()
     else:
         raise Interrupted
 
 
-def _at_a_lock(frame: FrameType | None) -> bool:
-    """Whether a lock may have been taken of which it is not certain yet that it will be released.
-
-    So it is in the first and last steps of a `with`, and in the machinery of `import`.
-    """
-    if frame is None:
-        return False
-    return frame.f_code.co_name in ("__enter__", "__exit__") or frame.f_code.co_filename.startswith("<frozen importlib")
+def _bad_moment(frame: FrameType | None) -> bool:
+    """Whether an exception might do harm: in the first and last steps of a `with`, and while a module is loaded."""
+    if frame is not None and frame.f_code.co_name in ("__enter__", "__exit__"):
+        return True
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _again() -> None:
