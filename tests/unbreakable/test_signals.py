@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from run_files import files
@@ -84,54 +86,62 @@ def test_a_signal_in_the_middle_of_a_pixel_metric_is_an_exception_and_not_a_cras
     assert chosen > 4 and counted > 100
 
 
-class Door:
-    """A lock whose `with` is Python code, as those of `threading.Condition` and of `import` are."""
-
-    def __init__(self, lock):
-        self.lock = lock
-
-    def __enter__(self):
-        self.lock.acquire()
-        os.kill(os.getpid(), signal.SIGTERM)
-        return self
-
-    def __exit__(self, *_):
-        self.lock.release()
+TERMINATE = partial(os.kill, os.getpid(), signal.SIGTERM)
 
 
-class Forgotten:
-    def __del__(self):
-        os.kill(os.getpid(), signal.SIGTERM)
+def executed(code, module, file, **names):
+    exec(compile(code, file, "exec"), {"__name__": module, "terminate": TERMINATE, **names})
+    threading.Event().wait(20)
 
 
-IMPORT = "lock.acquire(); os.kill(os.getpid(), signal.SIGTERM); lock.release()"
+def at_a_lock(released):
+    lock = SimpleNamespace(acquire=None, release=None, __enter__=TERMINATE, __exit__=lambda *_: released.append(True))
+    with threading.Condition(lock):
+        threading.Event().wait(20)
 
 
-def through_a_door(lock):
-    with Door(lock):
-        time.sleep(10)
+def in_an_import(released):
+    executed("terminate(); released.append(True)", "bench", "<frozen importlib._bootstrap>", released=released)
 
 
-def in_an_import(lock):
-    exec(compile(IMPORT, "<frozen importlib>", "exec"), {"lock": lock, "os": os, "signal": signal})
-    time.sleep(10)
+def in_code_that_makes_another_error_of_it(released):
+    code = "try: terminate()\nexcept BaseException: raise ValueError\nelse: released.append(True)"
+    executed(code, "torch.storage", "storage.py", released=released)
 
 
-def where_exceptions_are_forgotten(lock):
-    Forgotten()
-    time.sleep(10)
+def where_exceptions_are_forgotten(released):
+    code = "class Forgotten:\n    def __del__(self): terminate()\nForgotten(); released.append(True)"
+    executed(code, "bench", "x.py", released=released)
 
 
-@pytest.mark.parametrize("moment", [through_a_door, in_an_import, where_exceptions_are_forgotten])
-def test_a_signal_in_a_bad_moment_leaves_no_lock_behind_and_is_not_lost(moment, capsys):
-    lock, before = threading.Lock(), [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
+BAD = [at_a_lock, in_an_import, in_code_that_makes_another_error_of_it, where_exceptions_are_forgotten]
+
+
+@pytest.mark.parametrize("moment", BAD)
+def test_a_signal_in_a_bad_moment_does_no_harm_and_is_not_lost(moment, capsys):
+    released, before = [], [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt), signals.terminable():
-        moment(lock)
+        moment(released)
     signals.received.clear()
-    assert time.monotonic() - start < 5 and lock.acquire(blocking=False)
+    assert time.monotonic() - start < 8 and released
     assert before == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "times", "patience"), [(signal.SIGTERM, 1, 0.5), (signal.SIGINT, 2, 60)])
+def test_foreign_code_that_never_ends_is_interrupted_after_a_while_or_by_a_second_ctrl_c(
+    number, times, patience, monkeypatch
+):
+    monkeypatch.setattr(signals, "_PATIENCE", patience)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    names = {"send": partial(os.kill, os.getpid(), number), "times": range(times), "sleep": time.sleep}
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), signals.terminable():
+        exec("for _ in times: send()\nsleep(20)", {"__name__": "torch.nn", **names})
+    signals.received.clear()
+    signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - start < 8
 
 
 FROM_A_STRING = """
