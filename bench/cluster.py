@@ -129,6 +129,7 @@ class Crew:
                 self._waited = True
                 self._say("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
             for reference in done:
+                at_work = self._at_work(self._tasks[reference].worker)
                 task = self._tasks.pop(reference)
                 try:
                     answer: Answer | Facts | None = _get(reference)
@@ -136,9 +137,10 @@ class Crew:
                     self._lost(task, _why(error))
                     if task.shard is not None:
                         waiting.appendleft(task.shard)
-                        losses[task.shard] += 1
-                        if losses[task.shard] == LOSSES:
-                            pairs = f"{LOSSES} workers were lost with the pairs from {shards[task.shard][0][0].id} on"
+                    if at_work is not None:
+                        losses[at_work] += 1
+                        if losses[at_work] == LOSSES:
+                            pairs = f"{LOSSES} workers were lost with the pairs from {shards[at_work][0][0].id} on"
                             raise Stopped(f"{model.label}: {pairs} ({_why(error)})") from None
                     continue
                 if answer is None:
@@ -159,6 +161,11 @@ class Crew:
         load = Counter(task.worker for task in self._tasks.values())
         least = min(self._ready, key=lambda worker: load[worker], default=None)
         return None if least is None or load[least] >= DEPTH else least
+
+    def _at_work(self, worker: int) -> int | None:
+        """The shard that a worker has begun: the oldest. None for a worker that is known to be lost, or has none."""
+        begun = (task.shard for task in self._tasks.values() if task.worker == worker and task.shard is not None)
+        return next(begun, None) if worker in self._ready else None
 
     def _await(self, worker: int) -> None:
         """Ask whether a worker is there; the answer comes when Ray has started it (again), and then it may begin."""
