@@ -121,7 +121,7 @@ class Crew:
         shards = [[batches[k] for k in shard] for shard in cut(len(batches), len(self._workers))]
         waiting, losses, left = deque(range(len(shards))), Counter(), len(shards)
         while left:
-            while waiting and (worker := self._free()) is not None:
+            while waiting and (worker := self._free(waiting[0], losses)) is not None:
                 shard = waiting.popleft()
                 self._tasks[self._workers[worker].work.remote(model.label, shards[shard])] = _Task(worker, shard)
             done, _ = ray.wait(list(self._tasks), timeout=PATIENCE)
@@ -129,7 +129,6 @@ class Crew:
                 self._waited = True
                 self._say("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
             for reference in done:
-                at_work = self._at_work(self._tasks[reference].worker)
                 task = self._tasks.pop(reference)
                 try:
                     answer: Answer | Facts | None = _get(reference)
@@ -137,10 +136,9 @@ class Crew:
                     self._lost(task, _why(error))
                     if task.shard is not None:
                         waiting.appendleft(task.shard)
-                    if at_work is not None:
-                        losses[at_work] += 1
-                        if losses[at_work] == LOSSES:
-                            pairs = f"{LOSSES} workers were lost with the pairs from {shards[at_work][0][0].id} on"
+                        losses[task.shard] += 1
+                        if losses[task.shard] == LOSSES:
+                            pairs = f"{LOSSES} workers were lost with the pairs from {shards[task.shard][0][0].id} on"
                             raise Stopped(f"{model.label}: {pairs} ({_why(error)})") from None
                     continue
                 if answer is None:
@@ -156,16 +154,17 @@ class Crew:
                     raise answer.error
                 left -= 1
 
-    def _free(self) -> int | None:
-        """The ready worker that has least to do, if any has less than it may have."""
-        load = Counter(task.worker for task in self._tasks.values())
-        least = min(self._ready, key=lambda worker: load[worker], default=None)
-        return None if least is None or load[least] >= DEPTH else least
+    def _free(self, shard: int, losses: Counter[int]) -> int | None:
+        """The ready worker that has least to do, if there is room for the shard.
 
-    def _at_work(self, worker: int) -> int | None:
-        """The shard that a worker has begun: the oldest. None for a worker that is known to be lost, or has none."""
-        begun = (task.shard for task in self._tasks.values() if task.worker == worker and task.shard is not None)
-        return next(begun, None) if worker in self._ready else None
+        One that was lost with its worker has the next one for itself: had it company, either may have been the cause.
+        """
+        load = Counter[int]()
+        for task in self._tasks.values():
+            load[task.worker] += DEPTH if losses[task.shard] else 1
+        least = min(self._ready, key=lambda worker: load[worker], default=None)
+        room = DEPTH if losses[shard] else 1
+        return None if least is None or load[least] + room > DEPTH else least
 
     def _await(self, worker: int) -> None:
         """Ask whether a worker is there; the answer comes when Ray has started it (again), and then it may begin."""
