@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.blocks.conv import ResBlock, UpBlock
+from baselines.blocks.conv import DownBlock, ResBlock, UpBlock
 from baselines.channels_last import folded, within
 from baselines.precision import in_float32
 from baselines.winograd import SMALL, SMALL_TILE, TILE, convolve, fewer_products, transformed
@@ -34,16 +34,20 @@ def merge_doublings(network: nn.Module, exempt: Iterable[str] = ()) -> None:
 
 
 def convolve_by_tiles(network: nn.Module, exempt: Iterable[str] = ()) -> None:
-    """Let the wide convolutions of residual blocks take fewer products (`baselines.winograd`).
+    """Let the wide convolutions of residual and halving blocks take fewer products (`baselines.winograd`).
 
     The same up to rounding, which batch normalisation passes on as it is. Instance normalisation amplifies it, and gets
-    small tiles.
+    small tiles, which pay in residual blocks only.
     """
     spared = within(network, exempt)
     for block in network.modules():
-        if type(block) is ResBlock and id(block) not in spared:
+        if id(block) in spared:
+            continue
+        if type(block) is ResBlock:
             for conv in (block.conv1, block.conv2):
                 fewer_products(conv, TILE if isinstance(block.norm1, nn.BatchNorm2d) else SMALL_TILE)
+        elif type(block) is DownBlock and isinstance(block.norm, nn.BatchNorm2d):
+            fewer_products(block.conv)
 
 
 def convolve_by_blocks(network: nn.Module) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from baselines import registry
-from baselines.blocks.conv import ResBlock, SameBlock, UpBlock, batch_norm, instance_norm
+from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock, batch_norm, instance_norm
 from baselines.card import MODELS
 from baselines.channels_last import keep_channels_last
 from baselines.faster import (
@@ -203,6 +203,18 @@ def test_exempt_modules_keep_the_plain_way_and_amplifying_norms_get_small_tiles(
         found = network["b"](x)
         assert not torch.equal(found, expected[1])
         torch.testing.assert_close(found, expected[1], atol=1e-5, rtol=0)
+
+
+def test_halving_blocks_go_by_tiles_but_for_amplifying_norms() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.ModuleDict({"a": DownBlock(64, 128), "b": DownBlock(64, 128, norm=instance_norm)}).eval()
+    x = torch.randn(1, 64, 20, 20)
+    with torch.no_grad():
+        expected = network["a"](x), network["b"](x)
+        convolve_by_tiles(network)
+        found = network["a"](x)
+        assert torch.equal(network["b"](x), expected[1]) and not torch.equal(found, expected[0])
+        torch.testing.assert_close(found, expected[0], atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kernel, stride, biased", [(3, 1, True), (1, 1, False), (3, 2, True)])
