@@ -2,11 +2,11 @@
 
     python docs/cluster_cost.py [FILE …] [--models A,B,…] [--pairs N] [--workers 1,8,64] [--faster X]
 
-FILE: pages with measured rates, `docs/models.md` and `docs/speed.md` where none is given: rows of `python -m bench
-speed` ("| model NAME | way | ms …") or of `docs/network_costs.py` ("| `NAME` | … | frames a second | …"); the first
-page that has one counts. With a page that `bench speed` wrote on a machine with a GPU, all rates are measured. Without
-one, --faster says how many times faster than there the networks and the perceptual metric are assumed to be; the rest
-stays.
+FILE: pages with measured rates, `docs/speed.md` where none is given: rows of `python -m bench speed` ("| model NAME |
+way | ms …"), and of that page's table of networks of official size ("| NAME | ms (…", which has the last word); the
+first page that has one counts. With a page that `bench speed` wrote on a machine with a GPU, all rates are measured.
+Without one, --faster says how many times faster than there the networks and the perceptual metric are assumed to be;
+the rest stays.
 
 With M models, P pairs, W workers; n(m) seconds a pair in a network, x in the pixel metrics, l in the perceptual one, d
 in the detectors for one frame:
@@ -37,13 +37,13 @@ from bench.engine import Batch, Model, evaluate
 from bench.rundir import RunDirectory, to_png
 from protocols.pairs import FrameRef, Pair
 
-PAGES = (Path("docs/models.md"), Path("docs/speed.md"))
+PAGES = (Path("docs/speed.md"),)
 BATCH = 16  # pairs on a GPU
 HOUR = 3.6e6  # milliseconds
 MODELS = "x2face,fomm,mraa,fv2v,dagan,dagan-spade,tpsm,mcnet,ostnet"
 PIXELS = ("metric ssim", "metric psnr", "metric l1")
 ROW = re.compile(r"^\| (?P<job>(?:model|metric|detector) [^|]+|all pixel metrics) \| (?P<way>[^|]+) \| (?P<ms>[\d.]+)")
-NETWORK = re.compile(r"^\| `(?P<name>[^`]+)` \| [\d.]+ \| [\d.]+ \| (?P<rate>[\d.]+) \|")
+NETWORK = re.compile(r"^\| (?P<name>[\w+-]+) \| (?P<ms>[\d.]+) \(")
 
 
 def main() -> None:
@@ -97,7 +97,7 @@ def read(pages: list[Path]) -> dict[str, float]:
         here: dict[str, float] = {}
         for line in page.read_text(encoding="utf-8").splitlines():
             if row := NETWORK.match(line):
-                here[f"model {row['name']}"] = 1000 / float(row["rate"])
+                here[f"model {row['name']}"] = float(row["ms"])
             elif (row := ROW.match(line)) and (row["job"].startswith("detector") or row["job"] not in here):
                 here[row["job"]] = float(row["ms"])
         rates = here | rates

@@ -27,9 +27,10 @@ def cost():
     return runpy.run_path(str(SCRIPT))
 
 
-def test_rates_are_read_from_both_kinds_of_pages(cost, tmp_path):
-    first, second = tmp_path / "models.md", tmp_path / "speed.md"
-    first.write_text("| `fomm` | 59.8 | 56.2 | 0.50 | 1.02 (0.97-1.10) |\n")
+def test_rates_are_read_from_all_kinds_of_rows(cost, tmp_path):
+    first, second = tmp_path / "official.md", tmp_path / "speed.md"
+    official = "| fomm | 2000.00 (1990.00-2010.00) | 3000.00 (2990.00-3010.00) | 1.50x (1.49-1.51) | 1.60x |\n"
+    first.write_text(official)
     second.write_text(
         "| model fomm | batches of 4 | 106.01 (101.91-130.96) | 9.4 |  |\n"
         "| metric ssim | bench | 2.07 (2.06-2.08) | 483.6 |  |\n"
@@ -42,6 +43,8 @@ def test_rates_are_read_from_both_kinds_of_pages(cost, tmp_path):
     assert rates["model fomm"] == 2000 and rates["metric ssim"] == 2.07
     assert cost["detection"](rates) == 12 + (89 - 12)
     assert cost["read"]([second, first])["model fomm"] == 106.01
+    second.write_text(second.read_text() + official + "| fomm | 56.2 | 0.91 | 64% | 0.51 | 113% |\n")
+    assert cost["read"]([second])["model fomm"] == 2000
 
 
 def test_no_worker_has_less_than_its_share(cost):
