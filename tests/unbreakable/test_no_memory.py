@@ -37,7 +37,7 @@ def test_a_run_with_too_little_memory_ends_in_one_line_and_goes_on_with_more(cac
 
     peak = 1024 * int(run("whole", program=("-c", PEAK)).stdout.split()[-1])
     expected, ends = files(tmp_path / "runs" / "whole"), []
-    for share in (0.98, 0.95, 0.92, 0.89, 0.86):
+    for share in (0.98, 0.94, 0.9, 0.87, 0.84, 0.8, 0.76):
         short = run("short", bound=int(share * peak))
         assert "Traceback" not in short.stdout, short.stdout
         ends.append(short.returncode)
@@ -47,4 +47,6 @@ def test_a_run_with_too_little_memory_ends_in_one_line_and_goes_on_with_more(cac
             assert run("short").returncode == 0
         assert files(tmp_path / "runs" / "short") == expected
         shutil.rmtree(tmp_path / "runs" / "short")
-    assert 1 in ends
+        if ends.count(1) == 2:  # with still less, libraries wait for ever
+            return
+    raise AssertionError(ends)
