@@ -214,7 +214,7 @@ def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
 
     def images(role: str) -> Tensor | None:
         frames = pairs.images.get(role)
-        return None if frames is None else frames.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div(255)
+        return None if frames is None else frames.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
     return PairBatch(
         ids=tuple(pair.id for pair in pairs.pairs),
@@ -261,6 +261,6 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
         raise ModelError(f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(source.shape)}")
     output = output.float()
     finite = output.isfinite().flatten(1).all(1).tolist()
-    levels = output.nan_to_num().clamp(0, 1).mul(255)
-    images = (levels.floor() if truncate else levels.round()).byte().permute(0, 2, 3, 1).cpu().numpy()
+    levels = output.nan_to_num().clamp_(0, 1).mul_(255)
+    images = (levels.floor_() if truncate else levels.round_()).byte().permute(0, 2, 3, 1).cpu().numpy()
     return [image if ok else None for image, ok in zip(images, finite)]
