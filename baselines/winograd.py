@@ -19,6 +19,7 @@ from torch import Tensor, nn
 _WIDE = 64  # fewer channels do not pay for the transforms
 SMALL = 16  # nor do images of a smaller side
 _STRIP = 128  # tiles at a time, or half as many as there are channels: each time all kernels are read
+_VALUES = 294_912  # of a strip, which has more tiles where they are small and have few channels
 TILE, SMALL_TILE = 4, 2
 _POINTS = [Fraction(x) for x in (0, 1, -1, 2, -2)] + [Fraction(1, 2), Fraction(-1, 2)]
 
@@ -43,6 +44,12 @@ def transforms(kernel: int, tile: int = TILE) -> tuple[Tensor, Tensor, Tensor]:
     return tuple(
         torch.tensor([[float(x) for x in row] for row in m], dtype=torch.float64) for m in (before, weights, after)
     )
+
+
+@cache
+def _around(kernel: int, tile: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    before, _, after = transforms(kernel, tile)
+    return before.to(dtype), after.to(dtype)
 
 
 def _from_roots(roots: list[Fraction]) -> list[Fraction]:
@@ -94,34 +101,39 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, *, tile: int = TIL
     outputs, size, reach = kernels.shape[3], isqrt(kernels.shape[1]), len(kernels) // 2
     edge = (size - tile) // 2
     rows, columns = -(-height // tile), -(-width // tile)
-    before, _, after = (matrix.to(x.dtype) for matrix in transforms(size - tile + 1, tile))
+    before, after = _around(size - tile + 1, tile, x.dtype)
     right, bottom = tile * columns + edge - width, tile * rows + edge - height
     padded = x.new_empty(depth + 2 * reach, height + edge + bottom, width + edge + right, channels)
     inside = padded[reach : reach + depth]  # F.pad writes all of it twice
-    for border in (padded[:reach], padded[reach + depth :], inside[:, :edge], inside[:, edge + height :]):
-        border.zero_()
-    for border in (inside[:, :, :edge], inside[:, :, edge + width :]):
+    borders = [inside[:, :edge], inside[:, edge + height :], inside[:, :, :edge], inside[:, :, edge + width :]]
+    for border in [*borders, padded[:reach], padded[reach + depth :]] if reach else borders:
         border.zero_()
     inside[:, edge : edge + height, edge : edge + width] = volume.permute(1, 2, 3, 0)
     found = x.new_empty(depth, rows, tile, columns, tile, outputs)
-    # In strips, so that what one step writes is still in the processor's cache when the next one reads it.
-    step = max(1, max(_STRIP, channels // 2) // (columns * depth))
+    into = found.permute(2, 4, 0, 1, 3, 5)
+    tiles = padded.unfold(1, size, tile).unfold(2, size, tile).permute(4, 5, 0, 1, 2, 3)
+    nearest, *others = kernels
+    # In strips, so that what one step writes is still in the processor's cache when the next one reads it. For each
+    # call torch lets go of Python's lock and takes it again, for which threads side by side wait: few calls a strip.
+    step = max(1, max(_STRIP, channels // 2, _VALUES // (size**2 * channels)) // (columns * depth))
     for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        strip = padded[:, tile * start : tile * stop + 2 * edge]
-        tiles = strip.unfold(1, size, tile).unfold(2, size, tile).permute(4, 5, 0, 1, 2, 3)
-        values = before @ (before @ tiles.reshape(size, -1)).view(size, size, -1)  # rows, then columns of the tiles
-        values = values.view(size**2, len(padded), -1, channels)
-        products = torch.bmm(values[:, :depth].flatten(1, 2), kernels[0])
-        for along in range(1, len(kernels)):
-            products.baddbmm_(values[:, along : along + depth].flatten(1, 2), kernels[along])
-        if bias is not None:
-            products[size + 1] += bias  # the value at the point (1, 1) adds alike to all of a tile
-        results = after @ (after @ products.view(size, -1)).view(tile, size, -1)
-        results = results.view(tile, tile, depth, -1, columns, outputs).permute(2, 3, 0, 4, 1, 5)
-        if relu:
-            torch.clamp_min(results, 0, out=found[:, start:stop])
+        count = min(step, rows - start)
+        strip = tiles.narrow(3, start, count).reshape(size, -1)
+        values = before @ (before @ strip).view(size, size, -1)  # rows, then columns of the tiles
+        if others:
+            values = values.view(size**2, len(padded), -1, channels)
+            products = torch.bmm(values[:, :depth].flatten(1, 2), nearest)
+            for along, kernel in enumerate(others, start=1):
+                products.baddbmm_(values[:, along : along + depth].flatten(1, 2), kernel)
         else:
-            found[:, start:stop] = results
+            products = torch.bmm(values.view(size**2, -1, channels), nearest)
+        if bias is not None:
+            products[size + 1].add_(bias)  # the value at the point (1, 1) adds alike to all of a tile
+        results = after @ (after @ products.view(size, -1)).view(tile, size, -1)
+        place, results = into.narrow(3, start, count), results.view(tile, tile, depth, count, columns, outputs)
+        if relu:
+            torch.clamp_min(results, 0, out=place)
+        else:
+            place.copy_(results)
     made = found.view(1, depth, tile * rows, tile * columns, outputs)[:, :, :height, :width].permute(0, 4, 1, 2, 3)
     return made if x.dim() == 5 else made[:, :, 0]
