@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -341,6 +344,42 @@ def test_errors_and_order_of_parts_side_by_side() -> None:
     assert side_by_side(lambda part: part * torch.get_num_threads(), [3, 1, 2]) == [3, 1, 2]
     with pytest.raises(ZeroDivisionError):
         side_by_side(lambda part: 1 / part, [1, 0])
+
+
+def test_nothing_goes_on_beside_an_error() -> None:
+    begun, ended = [], []
+
+    def work(part: int) -> None:
+        if part == 0:
+            raise ZeroDivisionError
+        begun.append(part)
+        time.sleep(0.1)
+        ended.append(part)
+
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(work, range(20))
+    assert sorted(begun) == sorted(ended) and len(begun) < 19
+
+
+def test_parts_side_by_side_within_a_part_wait_for_no_thread() -> None:
+    def within(part: int) -> list[int]:
+        return side_by_side(lambda other: 10 * part + other, [1, 2])
+
+    assert side_by_side(within, range(8)) == [[10 * part + 1, 10 * part + 2] for part in range(8)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    code = """
+import os
+from baselines.side_by_side import side_by_side
+assert side_by_side(abs, [-1, -2]) == [1, 2]
+child = os.fork()
+if not child:
+    os._exit(side_by_side(abs, [-3, -4]) != [3, 4])
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (4, 8), (8, 8)])
