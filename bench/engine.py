@@ -25,7 +25,7 @@ from bench.trouble import is_of_device
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
-TABLES = 64  # of batches that are kept as they are: many small tables take many times the memory of one
+TABLES = 32  # of batches that are kept as they are: many small tables take many times the memory of one
 TRIM = 2  # batches after which freed memory is given back
 UNWRITTEN = 1  # batches that may wait to be written
 STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
@@ -80,7 +80,9 @@ class Decoded:
         images = {}
         for role in ("source", "driving", "target", "anchor") if loaded else ():
             frames = [getattr(one, role) for _, one in loaded]
-            if all(frame is not None for frame in frames):
+            if role == "target" and all(frame is one.driving for frame, (_, one) in zip(frames, loaded)):
+                images[role] = images["driving"]  # once in memory
+            elif all(frame is not None for frame in frames):
                 stacked = torch.from_numpy(np.stack(frames))
                 images[role] = stacked.pin_memory() if device.type == "cuda" else stacked
         return cls(tuple(pair for pair, _ in loaded), images)
@@ -216,11 +218,12 @@ def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
         frames = pairs.images.get(role)
         return None if frames is None else frames.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
+    driving = images("driving")
     return PairBatch(
         ids=tuple(pair.id for pair in pairs.pairs),
         source=images("source"),
-        driving=images("driving"),
-        target=images("target"),
+        driving=driving,
+        target=driving if pairs.images.get("target") is pairs.images["driving"] else images("target"),
         anchor=images("anchor"),
         seeds=tuple(pair_seed(seed, pair.id) for pair in pairs.pairs),
         info=tuple(pair_info(pair) for pair in pairs.pairs),

@@ -24,7 +24,10 @@ from protocols.sampling import make_pairs
 
 @dataclass(frozen=True)
 class LoadedPair:
-    """The frames of a pair, RGB uint8 ``(S, S, 3)``; `driving` and `anchor` are augmented already."""
+    """The frames of a pair, RGB uint8 ``(S, S, 3)``; `driving` and `anchor` are augmented already.
+
+    Where two are the same frame they are one array.
+    """
 
     source: np.ndarray
     driving: np.ndarray
@@ -48,14 +51,16 @@ class Resolved:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def load(self, pair: Pair) -> LoadedPair:
-        """Decode the frames of a pair. Raises DataError where one cannot be read."""
+        """Decode the frames of a pair, each once. Raises DataError where one cannot be read."""
+        stored: dict[FrameRef, np.ndarray] = {}
 
         def frame(ref: FrameRef | None, stretched: bool = False) -> np.ndarray | None:
             if ref is None:
                 return None
-            image = self.datasets[ref.dataset].frame(ref, self.frame_size)
+            if ref not in stored:  # a driving frame is often the target, too
+                stored[ref] = self.datasets[ref.dataset].frame(ref, self.frame_size)
             unchanged = not stretched or (pair.alpha, pair.beta) == (1.0, 1.0)
-            return image if unchanged else augment(image, pair.alpha, pair.beta)
+            return stored[ref] if unchanged else augment(stored[ref], pair.alpha, pair.beta)
 
         # the anchor is a frame of the same driving video, which is stretched as a whole
         return LoadedPair(frame(pair.source), frame(pair.driving, True), frame(pair.target), frame(pair.anchor, True))

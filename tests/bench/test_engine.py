@@ -12,7 +12,7 @@ import torch
 from baselines.predictor import ModelError, Predictor, TimeLimit
 from bench import batches, detectors, engine
 from bench.batches import Evaluator
-from bench.engine import STAGES, Model, as_uint8, evaluate, pair_seed
+from bench.engine import STAGES, Decoded, Model, as_uint8, evaluate, pair_seed
 from bench.measure import Measurer
 from bench.metrics.signature import short
 from bench.rundir import RunDirectory
@@ -94,6 +94,15 @@ def test_frames_of_8_bits_come_out_as_they_were(truncate):
     found = as_uint8(frame, frame, "any", truncate)[0]
     assert (found == levels[0].permute(1, 2, 0).numpy()).all()
     assert torch.equal(frame, levels.float().div(255))  # a model may give frames that it was given, or goes on with
+
+
+def test_targets_that_are_the_driving_frames_take_no_memory_of_their_own():
+    frames = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    pairs = [(pair, LoadedPair(frames[0], driving := frames[k], driving, None)) for k, pair in enumerate("abc")]
+    same, other = Decoded.of(pairs, CPU), Decoded.of([*pairs, ("d", LoadedPair(*frames, None))], CPU)
+    assert same.images["target"] is same.images["driving"]
+    assert other.images["target"].numpy().tolist() == [*frames.tolist(), frames[2].tolist()]
+    assert other.images["driving"].numpy().tolist() == [*frames.tolist(), frames[1].tolist()]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 50])

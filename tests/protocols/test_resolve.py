@@ -93,6 +93,21 @@ def test_different_scale(root: Path, tmp_path: Path, reading: str):
     assert (loaded.driving != truth).any()
 
 
+def test_a_frame_in_two_roles_is_decoded_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found = resolve(small("vox1-sameid", 4), {"vox1": root}, tmp_path)
+    pair = found.pair_list.pairs[0]
+    assert pair.driving == pair.target
+    dataset, asked = found.datasets["vox1"], []
+    real = dataset.frame
+    monkeypatch.setattr(type(dataset), "frame", lambda self, ref, size=None: asked.append(ref) or real(ref, size))
+    loaded = found.load(pair)
+    assert asked == [pair.source, pair.driving] and loaded.target is loaded.driving
+    stretched = found.load(replace(pair, alpha=1.2, beta=0.9))
+    assert np.array_equal(stretched.target, loaded.target)
+    assert np.array_equal(stretched.driving, augment(loaded.target, 1.2, 0.9))
+    assert not np.array_equal(stretched.driving, stretched.target)
+
+
 def test_limit_takes_the_first(sample_set: Path):
     found = resolve(catalogue.get("vox1-diffscale"), {}, sample_set.parent, limit=3)
     assert found.pair_list.pairs == sample_lists.load("diffscale").pairs[:3]
