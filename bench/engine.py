@@ -26,7 +26,6 @@ from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 
 TABLES = 32  # of batches that are kept as they are: many small tables take many times the memory of one
-TRIM = 2  # batches after which freed memory is given back
 UNWRITTEN = 1  # batches that may wait to be written
 STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
 
@@ -134,10 +133,9 @@ def evaluate(
 
     # Leaving the block, by an error too, waits for what is being written.
     with ThreadPoolExecutor(1, "writing") as writer:
-        for number, batch in enumerate(_kept(work(model, batches), lambda batch: writer.submit(write, batch)), start=1):
+        for batch in _kept(work(model, batches), lambda batch: writer.submit(write, batch)):
             finished.add(batch.rows)
-            if number % TRIM == 0:
-                give_back()
+            give_back()
             progress(len(batch.rows))
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = finished.rows()
