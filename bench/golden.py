@@ -23,12 +23,22 @@ WORST = 5e-4
 AVERAGE = 5e-5
 WEIGHTS = 2e-5  # sums of float32 values, relative
 PARTS = ("shape", "index", "value", "stats")
-# What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value.
+# What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value,
+# but for the floors below.
 ABSOLUTE = re.compile(
     r"^((kp|region)_(?!detector\.)\w+\.(?!heatmap)|bg_params)"
     r"|\.(kp|kp_norm|region|bg_params)\.|\.prediction(\.value)?$|head_?pose"
 )
 TRAINING = re.compile(r"^loss\.")
+# Kinds whose scale is known, whatever the array's own largest value: errors below this are equal, in the kind's unit. A
+# single angle near zero has no scale of its own. Degrees come from a sum over 66 bins that weighs them up to 99.
+FLOORS = (
+    (re.compile(r"degrees?(\.value)?$"), 5e-4),
+    # Offsets of keypoints, added to coordinates in [-1, 1]: a tenth of what a keypoint itself may be off.
+    (re.compile(r"(\.(t|exp)|_delta)(\.value)?$"), 5e-5),
+    # Cosines, in [-1, 1]: of sums of products of float32 values.
+    (re.compile(r"(^|[._])cosine(_matrix)?(\.value)?$"), 5e-6),
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +162,8 @@ def _tolerance(name: str, largest: float) -> tuple[float, float]:
         return WEIGHTS * max(largest, 1e-3), WEIGHTS * max(largest, 1e-3)
     if ABSOLUTE.search(name):
         return WORST, AVERAGE
-    return WORST * max(largest, 1e-6), AVERAGE * max(largest, 1e-6)
+    floor = next((floor for kind, floor in FLOORS if kind.search(name)), 0.0)
+    return max(WORST * max(largest, 1e-6), floor), max(AVERAGE * max(largest, 1e-6), floor)
 
 
 def _parts(case: Case) -> dict[str, dict[str, np.ndarray]]:

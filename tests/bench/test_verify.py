@@ -253,6 +253,34 @@ def test_tolerance():
     assert not golden.compare("absolute.prediction", torch.full((1000,), torch.nan), parts).ok
 
 
+@pytest.mark.parametrize(
+    ("name", "floor"),
+    [
+        ("he_source.yaw_degree.value", 5e-4),
+        ("rotation.yaw_pitch_roll_degrees.value", 5e-4),
+        ("motion_source.angles_degree.value", 5e-4),
+        ("he_source.t.value", 5e-5),
+        ("absolute.0.stitching_delta", 5e-5),
+        ("expert.cosine", 5e-6),
+        ("expert.generated.cosine.value", 5e-6),
+    ],
+)
+def test_a_value_near_zero_is_equal_within_the_floor_of_its_kind(name, floor):
+    near_zero = {"whole": np.float32([1e-4])}
+    assert golden.compare(name, torch.tensor([1e-4 + 0.9 * floor]), near_zero).ok
+    assert not golden.compare(name, torch.tensor([1e-4 + 1.1 * floor]), near_zero).ok
+    other = golden.compare("feature.net.0.value", torch.tensor([1e-4 + 0.9 * floor]), near_zero)
+    assert not other.ok  # an array of no known kind has no scale but its own
+
+
+def test_an_angle_of_twentieths_of_a_degree_that_was_rounded_otherwise_is_equal():
+    angle = np.float32([0.05])
+    assert golden.compare("he_source.pitch_degree.value", torch.tensor([0.05 + 7.6e-6]), {"whole": angle}).ok
+    large = np.float32([36.0])  # above the floor, as before: relative to the value
+    assert golden.compare("he_source.pitch_degree.value", torch.tensor([36 + 1.7e-3]), {"whole": large}).ok
+    assert not golden.compare("he_source.pitch_degree.value", torch.tensor([36 + 1.9e-3]), {"whole": large}).ok
+
+
 def test_filling_is_checked_for_every_network():
     for model in ("fomm", "mcnet"):
         case = golden.read(GOLDEN / model)
