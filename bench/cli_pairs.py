@@ -105,10 +105,13 @@ def survey(
     """Which clips and frames of a list are still on this machine; `run --allow-missing` takes the pairs that are."""
     from bench.survey import render
     from protocols.resolve import open_datasets
+    from protocols.roots import refuse_unused
     from protocols.survey import survey as surveyed
 
     settings = config.load(data or ())
-    found = surveyed(pairs := read_pairs(file), open_datasets(pairs, settings.data, settings.cache))
+    pairs = read_pairs(file)
+    refuse_unused(settings.asked, [ref.dataset for ref in pairs.refs()], f"the pair list {pairs.name}")
+    found = surveyed(pairs, open_datasets(pairs, settings.data, settings.cache))
     render(console, pairs, found, limit)
     if missing:
         try:

@@ -12,6 +12,7 @@ import platformdirs
 
 from bench.errors import UserError
 from protocols import files
+from protocols.roots import SAMPLE
 
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
@@ -24,6 +25,7 @@ class Config:
 
     data: data set name (lower case) to its root; only those that somebody configured.
     sample: the sample set was asked for outright (``--data sample``).
+    asked: the names in `data` that the command line gave; a command that does not use one refuses it.
     weights: folder with official checkpoints and detector weights, or None.
     cache: folder that this tool may fill.
     """
@@ -32,6 +34,7 @@ class Config:
     sample: bool
     weights: Path | None
     cache: Path
+    asked: tuple[str, ...] = ()
 
 
 def cache_folder() -> Path:
@@ -51,19 +54,16 @@ def load(data: Sequence[str] = (), weights: Path | None = None, file: Path = Pat
     Raises UserError for a malformed option, file, or a weights folder that is not there.
     """
     settings = _read(file)
-    roots = {name.lower(): (file.parent / Path(path).expanduser()) for name, path in settings.get("data", {}).items()}
-    for variable, value in os.environ.items():
-        if variable.startswith(DATA_VARIABLE) and value:
-            roots[variable.removeprefix(DATA_VARIABLE).lower()] = Path(value).expanduser()
-    sample = False
-    for option in data:
-        name, equals, path = option.partition("=")
-        if option == "sample":
-            sample = True
-        elif equals and name and path:
-            roots[name.lower()] = Path(path).expanduser()
-        else:
-            raise UserError(f"--data {option}: give NAME=PATH (for example vox1=/data/vox1_frames) or the word sample")
+    sample = SAMPLE in data
+    options = [_option(option) for option in data if option != SAMPLE]
+    configured = [(name, file.parent / Path(path).expanduser()) for name, path in settings.get("data", {}).items()]
+    environment = [
+        (variable.removeprefix(DATA_VARIABLE), Path(value).expanduser())
+        for variable, value in os.environ.items()
+        if variable.startswith(DATA_VARIABLE) and value
+    ]
+    asked = _roots(options, "--data")
+    roots = _roots(configured, str(file)) | _roots(environment, DATA_VARIABLE + "...") | asked
     if weights is None:
         if from_environment := os.environ.get(WEIGHTS_VARIABLE):
             weights = Path(from_environment).expanduser()
@@ -71,7 +71,29 @@ def load(data: Sequence[str] = (), weights: Path | None = None, file: Path = Pat
             weights = file.parent / Path(from_file).expanduser()
     if weights is not None and not weights.is_dir():
         raise UserError(f"weights folder {weights} does not exist")
-    return Config(data=roots, sample=sample, weights=weights, cache=cache_folder())
+    return Config(data=roots, sample=sample, weights=weights, cache=cache_folder(), asked=tuple(asked))
+
+
+def _option(option: str) -> tuple[str, Path]:
+    name, equals, path = option.partition("=")
+    if not (equals and name and path):
+        raise UserError(f"--data {option}: give NAME=PATH (for example vox1=/data/vox1_frames) or the word sample")
+    return name, Path(path).expanduser()
+
+
+def _roots(entries: Sequence[tuple[str, Path]], where: str) -> dict[str, Path]:
+    """Names in lower case, as in lists. Raises UserError for one that no list can have, or that is there twice."""
+    roots: dict[str, Path] = {}
+    for given, path in entries:
+        name = given.lower()
+        if name == SAMPLE:
+            raise UserError(f"{where}: sample is the built-in sample set; give the data set in {path} another name")
+        if "/" in name or "\\" in name or not name.isprintable() or name in (".", ".."):
+            raise UserError(f"{where}: {given!r} is not a data set's name")
+        if name in roots and roots[name] != path:
+            raise UserError(f"{where}: {name} is given twice, {roots[name]} and {path}")
+        roots[name] = path
+    return roots
 
 
 def _read(file: Path) -> dict[str, dict[str, str]]:

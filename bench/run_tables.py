@@ -72,6 +72,7 @@ def _settings(job: Job, settings: RunSettings, several: bool) -> RunSettings:
     name = settings.name
     return replace(
         settings,
+        config=replace(settings.config, asked=()),  # the plan has seen to it that every root has its protocol
         protocol=job.protocol.name,
         models=job.models,
         metrics=settings.metrics or job.metrics,

@@ -117,6 +117,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             protocol,
             settings.config.data,
             settings.config.cache,
+            asked=settings.config.asked,
             sample=settings.config.sample,
             require_data=settings.require_data,
             pair_file=settings.pairs,

@@ -11,7 +11,9 @@ from bench.config import Config
 from bench.errors import UserError
 from protocols import catalogue
 from protocols.catalogue import SAME, Protocol
+from protocols.errors import DataError
 from protocols.published import RULES, frozen_name, read_pairs, recognise
+from protocols.roots import SAMPLE, data_used, refuse_unused
 from reports.tables import Column, Row, Table
 
 
@@ -58,7 +60,10 @@ def plan(
     if not asked:
         names = ", ".join(table.id for table in tables)
         raise UserError(f"{names}: no protocol here asks what is printed there, so nothing can be run")
-    lists = _lists(pairs, [catalogue.get(name) for name in asked])
+    protocols = [catalogue.get(name) for name in asked]
+    takes = [SAMPLE] if config.sample else [protocol.dataset for protocol in protocols]
+    refuse_unused(config.asked, takes, ", ".join(table.id for table in tables))
+    lists = _lists(pairs, protocols)
     jobs = []
     for name, cells in asked.items():
         protocol = catalogue.get(name)
@@ -72,7 +77,7 @@ def plan(
                 {} if models else weights,
                 {} if models else skipped,
                 tuple(family for family in protocol.metrics if family in families),
-                _data(protocol, config, require_data),
+                _data(protocol, config, require_data, name in lists),
                 lists.get(name),
             )
         )
@@ -121,12 +126,19 @@ def _models(
     return list(dict.fromkeys(specs)), sources, skipped
 
 
-def _data(protocol: Protocol, config: Config, require_data: bool) -> str | None:
-    if config.sample:
-        return "SAMPLE SET, as asked for"
-    if root := config.data.get(protocol.dataset):
-        return f"{protocol.dataset} in {root}"
-    return None if require_data else f"SAMPLE SET in place of {protocol.dataset}, for which no folder is configured"
+def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool) -> str | None:
+    listed = (protocol.dataset,) if has_list else None
+    try:
+        used = data_used(protocol, config.data, sample=config.sample, require_data=require_data, listed=listed)
+    except DataError:
+        return None
+    if used != (SAMPLE,):
+        return f"{protocol.dataset} in {config.data[protocol.dataset]}"
+    return (
+        "SAMPLE SET, as asked for"
+        if config.sample
+        else f"SAMPLE SET in place of {protocol.dataset}: no folder is given"
+    )
 
 
 def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Path]:

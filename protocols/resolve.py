@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from protocols.lasting import lasting_pairs
 from protocols.own import open_dataset
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
+from protocols.roots import SAMPLE, data_used, how, refuse_unused
 from protocols.sampling import make_pairs
 
 
@@ -71,6 +72,7 @@ def resolve(
     roots: Mapping[str, Path],
     cache: Path,
     *,
+    asked: Collection[str] = (),
     sample: bool = False,
     require_data: bool = False,
     pair_file: Path | None = None,
@@ -83,29 +85,31 @@ def resolve(
 ) -> Resolved:
     """Find the pairs of a protocol and check that every frame of them is there.
 
-    roots: configured data set folders, by name. cache: where the sample set is built. sample: take the sample set
-    outright. require_data: refuse to take it in place of a data set without root. pair_file: a frozen or published list
-    in place of the protocol's own; its data sets need roots. limit: the first so many pairs. seed: of the drawing of
-    pairs where there is a root and no list. variant: one of the protocol's readings. mode: motion mode, if another than
-    the protocol's; relative modes get the driving clip's first frame as anchor where the list names none.
+    roots: configured data set folders, by name. asked: those of them that must be used; `data_used` says which the run
+    reads. cache: where the sample set is built. sample: take the sample set outright. require_data: never take it.
+    pair_file: a frozen or published list in place of the protocol's own; its data sets need roots. limit: the first so
+    many pairs. seed: of the drawing of pairs where there is a root and no list. variant: one of the protocol's
+    readings. mode: motion mode, if another than the protocol's; relative modes get the driving clip's first frame as
+    anchor where the list names none.
     allow_missing: leave out the pairs that lack a frame, and say so in notices and provenance.
     Raises DataError, naming all frames that are missing at once, for everything that would stop the run later.
     """
     if variant is not None and variant not in protocol.readings:
         known = ", ".join(protocol.readings) or "none"
         raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})")
-    if sample and require_data:
-        raise DataError("the sample set is asked for and forbidden at once")
     provenance: dict[str, Any] = {}
     notices: list[str] = []
-    if pair_file is not None:
-        pairs = _asked(protocol, pair_file, roots)
+    pairs = _of_file(protocol, pair_file, roots) if pair_file is not None else None
+    listed = [ref.dataset for ref in pairs.refs()] if pairs else None
+    used = data_used(protocol, roots, sample=sample, require_data=require_data, listed=listed)
+    refuse_unused(asked, used, protocol.name if pairs is None else f"the pair list {pairs.name}")
+    if pairs is not None:
         provenance["pairs_from"] = "file"
-    elif sample or (protocol.dataset not in roots and not require_data):
+    elif used == (SAMPLE,):
         pairs = sample_lists.load(protocol.sample, variant)
         provenance["pairs_from"] = "sample"
     else:
-        dataset = open_dataset(protocol.dataset, _root(protocol, roots))
+        dataset = open_dataset(protocol.dataset, roots[protocol.dataset])
         options = {"split": protocol.split, "videos": protocol.videos}
         pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
         provenance["pairs_from"] = "sampled"
@@ -116,7 +120,7 @@ def resolve(
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
-    datasets = open_datasets(pairs, roots, cache, sample, progress)
+    datasets = open_datasets(pairs, roots, cache, progress)
     if allow_missing:  # clips that cannot be made frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
         pairs = pairs.at_hand(missing_frames(clips, datasets))
@@ -144,31 +148,22 @@ def resolve(
     return Resolved(protocol, pairs, datasets, is_sample, frame_size, notices, provenance)
 
 
-def _asked(protocol: Protocol, pair_file: Path, roots: Mapping[str, Path]) -> PairList:
+def _of_file(protocol: Protocol, pair_file: Path, roots: Mapping[str, Path]) -> PairList:
     """The list that the user names; a rule is carried out on the protocol's data set."""
     if frozen_name(pair_file) != protocol.name or protocol.name not in RULES:
         return read_pairs(pair_file)
-    return lasting_pairs(open_dataset(protocol.dataset, _root(protocol, roots)), protocol)
+    data_used(protocol, roots, require_data=True)
+    return lasting_pairs(open_dataset(protocol.dataset, roots[protocol.dataset]), protocol)
 
 
-def _root(protocol: Protocol, roots: Mapping[str, Path]) -> Path:
-    if protocol.dataset not in roots:
-        raise DataError(f"{protocol.name} needs the data set {protocol.dataset}: {_how(protocol.dataset)}")
-    return roots[protocol.dataset]
-
-
-def open_datasets(
-    pairs: PairList, roots: Mapping[str, Path], cache: Path, sample: bool = False, progress: bool = True
-) -> dict[str, Dataset]:
+def open_datasets(pairs: PairList, roots: Mapping[str, Path], cache: Path, progress: bool = True) -> dict[str, Dataset]:
     """The data sets that a list speaks of. Raises DataError where one has no root or its root is wrong."""
     datasets: dict[str, Dataset] = {}
     for name in dict.fromkeys(ref.dataset for ref in pairs.refs()):
         if name == sample_set.NAME:
             datasets[name] = sample_set.open(cache, progress)
-        elif sample:
-            raise DataError(f"the sample set is asked for, but the pair list is of the data set {name}")
         elif name not in roots:
-            raise DataError(f"the pair list is of the data set {name}: {_how(name)}")
+            raise DataError(f"the pair list is of the data set {name}: {how(name)}")
         else:
             datasets[name] = open_dataset(name, roots[name])
     return datasets
@@ -205,7 +200,3 @@ def _with_anchors(pairs: PairList, datasets: Mapping[str, Dataset]) -> PairList:
     )
     note = {"anchors": "first frame of the driving clip", "without_anchors": pairs.sha256}
     return replace(pairs, pairs=filled, provenance={**pairs.provenance, **note})
-
-
-def _how(name: str) -> str:
-    return f"give its folder with --data {name}=PATH, TALKING_HEAD_BENCH_DATA_{name.upper()} or bench.toml"

@@ -157,6 +157,13 @@ def test_an_unreadable_frame_fails_its_pairs_and_the_exit_code_says_so(bench, sa
         ([*RUN, "--models", "copy-source", "--metrics", "simm"], ["ssim"]),
         ([*RUN, "--models", "copy-source", "--data", "vox1"], ["NAME=PATH"]),
         ([*RUN, "--models", "copy-source", "--data", "vox1=/nowhere"], ["/nowhere"]),
+        (
+            [*RUN, "--models", "copy-source", "--data", "vox=/nowhere"],
+            ["vox1", "configured: vox=/nowhere", "--data sample"],
+        ),
+        ([*RUN, "--models", "copy-source", "--data", "mine=."], ["vox1", "configured: mine=.", "--pairs"]),
+        ([*RUN, "--models", "copy-source", "--data", "sample", "--data", "vox1=."], ["vox1", "nothing uses it"]),
+        (["run", "--table", "mcnet-1a", "--dry-run", "--data", "vox=."], ["vox", "nothing uses it", "vox1"]),
         ([*RUN, "--models", "copy-source", "--require-data"], ["vox1"]),
         ([*RUN, "--models", "copy-source", "--device", "cuda:77"], ["cuda:77"]),
         ([*RUN, "--models", "copy-source", "--mode", "sideways"], ["sideways", "absolute"]),

@@ -37,6 +37,25 @@ def test_sample_is_asked_for_outright():
     assert not config.load([]).sample
 
 
+def test_what_the_command_line_named(monkeypatch):
+    monkeypatch.setenv(f"{config.DATA_VARIABLE}HDTF", "/environment")
+    assert config.load(["Vox1=/a", "sample", "mine=/b"]).asked == ("vox1", "mine")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["mine=/a", "Mine=/b"], "mine is given twice"),
+        (["sample=/a"], "another name"),
+        (["a/b=/a"], "not a data set's name"),
+        (["a\\b=/a"], "not a data set's name"),
+    ],
+)
+def test_names_that_no_list_can_have(options, message):
+    with pytest.raises(UserError, match=message):
+        config.load(options)
+
+
 @pytest.mark.parametrize("option", ["vox1", "=x", "vox1=", ""])
 def test_malformed_data_option(option):
     with pytest.raises(UserError, match="NAME=PATH"):

@@ -1,0 +1,59 @@
+"""Which data a run reads: what is asked, never something else in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from protocols import catalogue
+from protocols.errors import DataError
+from protocols.roots import SAMPLE, data_used, refuse_unused
+
+VOX = catalogue.get("vox1-sameid")
+HERE = Path("/here")
+
+
+def test_the_protocols_own_data_set_or_the_lists():
+    assert data_used(VOX, {"vox1": HERE, "hdtf": HERE}) == ("vox1",)
+    assert data_used(VOX, {"vox1": HERE, "mine": HERE}, listed=["mine", "mine"]) == ("mine",)
+    assert data_used(VOX, {"vox1": HERE}, sample=True) == (SAMPLE,)
+    assert data_used(VOX, {"vox1": HERE}, listed=[SAMPLE]) == (SAMPLE,)
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_the_sample_set_only_where_no_root_is_given_at_all(name: str):
+    protocol = catalogue.get(name)
+    assert data_used(protocol, {}) == (SAMPLE,)
+    with pytest.raises(
+        DataError, match=f"needs the data set {protocol.dataset}.*configured: mine=/here.*--data sample"
+    ):
+        data_used(protocol, {"mine": HERE})
+    with pytest.raises(DataError, match="needs the data set"):
+        data_used(protocol, {}, require_data=True)
+
+
+def test_a_list_never_leads_to_the_sample_set_in_silence():
+    for roots in ({}, {"vox1": HERE}):
+        with pytest.raises(DataError, match="the pair list is of the data set mine: give its folder"):
+            data_used(VOX, roots, listed=["mine"])
+    with pytest.raises(DataError, match="the sample set is asked for, but the pair list is of the data set vox1"):
+        data_used(VOX, {"vox1": HERE}, sample=True, listed=["vox1"])
+    with pytest.raises(DataError, match="which --require-data forbids"):
+        data_used(VOX, {}, require_data=True, listed=[SAMPLE])
+
+
+def test_a_misspelled_name_is_told():
+    with pytest.raises(DataError, match=r"configured: vox=/here \(is vox meant to be vox1\?\)"):
+        data_used(VOX, {"vox": HERE})
+    with pytest.raises(DataError, match=r"--data vox=...: nothing uses it \(is it meant to be vox1\?\)"):
+        refuse_unused(["vox1", "vox"], ["vox1", "hdtf"], "mcnet-1a")
+
+
+def test_a_root_that_nothing_uses():
+    refuse_unused(["vox1"], ["vox1", "hdtf"], "x")
+    refuse_unused([], [SAMPLE], "x")
+    with pytest.raises(DataError, match="--data mine=...: nothing uses it; x takes --data vox1=PATH"):
+        refuse_unused(["vox1", "mine"], ["vox1"], "x")
+    with pytest.raises(DataError, match="reads the sample set alone"):
+        refuse_unused(["vox1"], [SAMPLE], "x")
