@@ -11,7 +11,7 @@ from pathlib import Path
 import dlib
 import numpy as np
 
-from bench.detectors.base import NO_FACE, Detection, Detector
+from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
 from bench.detectors.weights import package_folder, short_hash
 from bench.errors import UserError
 
@@ -49,8 +49,8 @@ class Dlib68(Detector):
 
     @property
     def signature(self) -> str:
-        settings = f"hog-upsample:0,1;boxes:{len(BOXES)}x{JITTER};face:largest;scale:width-{WIDTH}"
-        return f"{self.name};v:1;weights:{short_hash(self.file)};{settings};dlib:{dlib.__version__}"
+        settings = f"hog-upsample:0,1;boxes:{len(BOXES)}x{JITTER};face:{FACE_RULE};scale:width-{WIDTH}"
+        return f"{self.name};v:2;weights:{short_hash(self.file)};{settings};dlib:{dlib.__version__}"
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
         return [self._one(np.ascontiguousarray(frame)) for frame in frames]
@@ -59,7 +59,7 @@ class Dlib68(Detector):
         faces = self._finder(frame, 0) or self._finder(frame, 1)
         if not faces:
             return Detection(None, NO_FACE)
-        face = max(faces, key=lambda box: box.area())
+        face = faces[largest_face([(box.left(), box.top(), box.right() + 1, box.bottom() + 1) for box in faces])]
         middle, size = face.dcenter(), face.width()
         shapes = []
         for right, down, scale in BOXES:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.detectors.base import NO_FACE, Detection, Detector
+from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
 from bench.detectors.dlib68 import WIDTH
 from bench.detectors.weights import find_file, load, short_hash
 from bench.errors import UserError
@@ -21,7 +21,7 @@ NETWORK, FINDER = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"
 
 
 class FaceAlignment2D(Detector):
-    """68 landmarks of the first face that the package lists, as pose-evaluation takes it; no test-time flip."""
+    """68 landmarks of the largest face (pose-evaluation takes the first that the package lists); no test-time flip."""
 
     kind, name, proxy, shape = "landmarks", "face-alignment", False, (68, 2)
 
@@ -34,7 +34,8 @@ class FaceAlignment2D(Detector):
     def signature(self) -> str:
         files = ",".join(short_hash(find_file(name, self.weights)) for name in (NETWORK, FINDER))
         version = metadata.version("face-alignment")
-        return f"{self.name};v:1;weights:{files};finder:s3fd;flip:no;face:first;scale:width-{WIDTH};library:{version}"
+        settings = f"finder:s3fd;flip:no;face:{FACE_RULE};scale:width-{WIDTH}"
+        return f"{self.name};v:2;weights:{files};{settings};library:{version}"
 
     @cached_property
     def _aligner(self) -> Any:
@@ -67,7 +68,7 @@ class FaceAlignment2D(Detector):
             boxes = self._aligner.face_detector.detect_from_image(frame.copy())
             if len(boxes) == 0:
                 return Detection(None, NO_FACE)
-            points = self._aligner.get_landmarks_from_image(frame, detected_faces=boxes[:1])[0]
+            points = self._aligner.get_landmarks_from_image(frame, detected_faces=[boxes[largest_face(boxes)]])[0]
         return Detection(np.asarray(points, dtype=np.float64)[:, :2] * (WIDTH / frame.shape[1]))
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from bench.detectors import torchvision_repair
-from bench.detectors.base import NO_FACE, DerivedDetector, Detection, Detector
+from bench.detectors.base import FACE_RULE, NO_FACE, DerivedDetector, Detection, Detector, largest_face
 from bench.detectors.weights import package_folder, short_hash
 from bench.errors import UserError
 
@@ -34,6 +34,7 @@ FILES = (
     ("py-feat/pose_mlp_v2", "pose_mlp_v2.safetensors", None),
     ("py-feat/pose_mlp_v2", "pose_mlp_v2.json", None),
 )
+BOX = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")
 ANGLES = ("Pitch", "Yaw", "Roll")
 # In the order of its columns.
 UNITS = (
@@ -50,7 +51,7 @@ SCORE = 0.5  # py-feat's own threshold for a face
 
 
 class PyFeat(Detector):
-    """What the two below share: pitch, yaw, roll in degrees, then 20 action units, of the face with the best score."""
+    """What the two below share: pitch, yaw, roll in degrees, then 20 action units, of the largest face."""
 
     kind, name, proxy, shape = "pyfeat", "py-feat", False, (len(ANGLES) + len(UNITS),)
 
@@ -62,8 +63,8 @@ class PyFeat(Detector):
     @property
     def signature(self) -> str:
         files = ",".join(short_hash(file) for file in weight_files() if file)
-        parts = "face:best;finder:retinaface;pose:landmark-mlp;units:xgb;angles:deg"
-        return f"{self.name};v:1;weights:{files};{parts};library:{metadata.version('py-feat')}"
+        parts = f"face:{FACE_RULE};finder:retinaface;pose:landmark-mlp;units:xgb;angles:deg"
+        return f"{self.name};v:2;weights:{files};{parts};library:{metadata.version('py-feat')}"
 
     @cached_property
     def _detector(self) -> Any:
@@ -91,9 +92,10 @@ class PyFeat(Detector):
         table = table[table["FaceScore"].notna()]
         if table.empty:
             return Detection(None, NO_FACE)
-        best = table.loc[table["FaceScore"].idxmax()]
-        angles = np.degrees(best[list(ANGLES)].to_numpy(dtype=np.float64))
-        values = np.concatenate((angles, best[list(UNITS)].to_numpy(dtype=np.float64)))
+        left, top, width, height = table[list(BOX)].to_numpy(dtype=np.float64).T
+        face = table.iloc[largest_face(np.stack((left, top, left + width, top + height), axis=1))]
+        angles = np.degrees(face[list(ANGLES)].to_numpy(dtype=np.float64))
+        values = np.concatenate((angles, face[list(UNITS)].to_numpy(dtype=np.float64)))
         return Detection(values) if np.isfinite(values).all() else Detection(None, "py-feat gave no finite values")
 
 

@@ -29,15 +29,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_landmarks_of_the_first_box_scaled_to_256(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landmarks_of_the_largest_box_scaled_to_256(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aligner = detector.FaceAlignment2D(weights)
     frames = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3), dtype=np.uint8)
-    boxes = [np.array([30.0, 30.0, 100.0, 100.0, 0.9]), np.array([0.0, 0.0, 40.0, 40.0, 0.95])]
+    boxes = [np.array([0.0, 0.0, 40.0, 40.0, 0.95]), np.array([30.0, 30.0, 100.0, 100.0, 0.9])]
     finder = aligner._aligner.face_detector
     monkeypatch.setattr(finder, "detect_from_image", lambda image: boxes)
     direct = aligner._aligner.get_landmarks_from_image(frames[0])
     assert len(direct) == 2
-    np.testing.assert_allclose(aligner.detect(frames)[0].values, direct[0] * 2, rtol=1e-6)
+    np.testing.assert_allclose(aligner.detect(frames)[0].values, direct[1] * 2, rtol=1e-6)
     monkeypatch.setattr(finder, "detect_from_image", lambda image: [])
     assert aligner.detect(frames)[0].reason == "no face found"
 

@@ -90,18 +90,18 @@ class Boxes(torch.nn.Module):
 def test_head_pose_and_action_units_share_one_pass(installed: Path) -> None:
     assert pyfeat.missing() == []
     base = pyfeat.PyFeat()
-    weak, strong = [10.0, 10.0, 120.0, 120.0, 0.6], [60.0, 50.0, 200.0, 220.0, 0.9]
+    small, large = [10.0, 10.0, 120.0, 120.0, 0.9], [60.0, 50.0, 200.0, 220.0, 0.6]
     frames = np.random.default_rng(1).integers(0, 256, (2, 256, 256, 3), dtype=np.uint8)
 
-    base._detector.facepose_detector = Boxes(strong)
+    base._detector.facepose_detector = Boxes(large)
     alone = base.detect(frames)
     assert [one.values.shape for one in alone] == [(23,), (23,)]
     assert not np.allclose(alone[0].values, alone[1].values)
-    base._detector.facepose_detector = Boxes(weak, strong)
+    base._detector.facepose_detector = Boxes(small, large)
     np.testing.assert_allclose(base.detect(frames[:1])[0].values, alone[0].values, atol=1e-4)
 
     table = base._detector.detect(torch.from_numpy(frames[:1].transpose(0, 3, 1, 2)), data_type="tensor")
-    best = table.loc[table["FaceScore"].idxmax()]
+    best = table.loc[table["FaceRectWidth"].idxmax()]
     pose, units = pyfeat.PyFeatHeadPose(base), pyfeat.PyFeatActionUnits(base)
     degrees = np.degrees([best["Pitch"], best["Yaw"], best["Roll"]]).astype(float)
     np.testing.assert_allclose(pose.detect(frames[:1])[0].values, degrees, atol=1e-3)
