@@ -61,6 +61,7 @@ class CommandPredictor(Predictor):
         if not any("{pairs}" in argument or "{out}" in argument for argument in self.arguments):
             self.arguments += ["{pairs}", "{out}"]
         self.seconds = _seconds()
+        self._others: list[str] = []  # what the last call wrote that is no pair's
 
     def expect(self, ids: Sequence[str]) -> None:
         for pair in ids:
@@ -87,7 +88,13 @@ class CommandPredictor(Predictor):
                         raise ProgramError(str(error).replace(f"{folder}{os.sep}", "")) from None
             if late:
                 raise TimeLimit(late, frames)
+            expected = {f"{pair}.png" for pair in batch.ids}
+            self._others = sorted(file.name for file in out.iterdir() if file.name not in expected)
             return frames
+
+    def why_missing(self, pair: str) -> str:
+        other = next((name for name in self._others if Path(name).stem == pair), next(iter(self._others), None))
+        return f"{self.arguments[0]} wrote no out/{pair}.png" + (f" (but out/{other})" if other else "")
 
     def _call(self, pairs: Path, out: Path) -> str | None:
         """What to say where the program took too long."""

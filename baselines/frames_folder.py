@@ -34,7 +34,8 @@ class FramesFolder(Predictor):
         if not self.folder.is_dir():
             raise ModelError(f"frames:{folder}: no such folder")
         mapping = self.folder / MAPPING
-        self.files = _read_mapping(mapping) if mapping.is_file() else _images(self.folder)
+        self.mapping = mapping if mapping.is_file() else None
+        self.files = _read_mapping(mapping) if self.mapping else _images(self.folder)
         if not any(file.is_file() for file in self.files.values()):
             raise ModelError(f"frames:{folder}: no PNG or JPEG image in it, one for each pair as <pair id>.png")
 
@@ -53,6 +54,13 @@ class FramesFolder(Predictor):
             if file is not None and file.is_file():
                 frames[i] = read_frame(file, batch.source[i]).to(frames)
         return frames
+
+    def why_missing(self, pair: str) -> str:
+        if not self.mapping:
+            return f"{self.folder / f'{pair}.png'} is missing"
+        if pair not in self.files:
+            return f"{self.mapping} has no row for this pair"
+        return f"{self.files[pair]}, which {MAPPING} names, is missing"
 
     def describe(self) -> dict[str, Any]:
         lossy = sum(file.suffix.lower() != ".png" and file.is_file() for file in self.files.values())
@@ -104,6 +112,11 @@ def _read_mapping(mapping: Path) -> dict[str, Path]:
             rows = csv.DictReader(stream, restval="")
             if not {"pair", "file"} <= set(rows.fieldnames or ()):
                 raise ModelError(f"{mapping} needs the columns pair and file")
-            return {row["pair"]: mapping.parent / row["file"] for row in rows}
+            files: dict[str, Path] = {}
+            for row in rows:
+                if row["pair"] in files:
+                    raise ModelError(f"{mapping} names two files for the pair {row['pair']}")
+                files[row["pair"]] = mapping.parent / row["file"]
+            return files
     except (UnicodeDecodeError, csv.Error) as error:
         raise ModelError(f"{mapping} cannot be read: {error}") from None

@@ -80,6 +80,10 @@ class Predictor(ABC):
     def expect(self, ids: Sequence[str]) -> None:  # noqa: B027 (most predictors answer any pair)
         """Told before the first batch which pairs a run has. Raises ModelError where it can answer none of them."""
 
+    def why_missing(self, pair: str) -> str | None:
+        """Return why the frame of a pair is NaN, right after `predict` gave it; None where there is no more to say."""
+        return None
+
     def describe(self) -> dict[str, Any]:
         """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""
         return {}

@@ -24,6 +24,7 @@ from bench.animate_input import Crop, fit, open_driving, read_source
 from bench.animate_output import VideoWriter
 from bench.device import pairs_at_a_time
 from bench.errors import UserError
+from bench.failed import by_reason
 from bench.heap import keep_freed
 from protocols.errors import DataError
 
@@ -150,8 +151,7 @@ def _keep(writer: VideoWriter, tally: Tally, count: int, console: Console) -> No
 
 
 def _tell_failures(tally: Tally, console: Console) -> None:
-    for reason in dict.fromkeys(tally.failed.values()):
-        numbers = [number for number, why in tally.failed.items() if why == reason]
+    for numbers, reason in by_reason(tally.failed.items()):
         some = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
         line = f"{len(numbers)} of {tally.frames} frames could not be made and are grey ({some}): {reason}"
         _say(console, line, "red")

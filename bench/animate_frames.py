@@ -15,8 +15,9 @@ from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from bench.animate_input import Crop, Driving, fit
-from bench.engine import as_uint8, ask, pair_seed
+from bench.engine import pair_seed
 from bench.errors import Stopped
+from bench.generated import generate
 from bench.trouble import device_broken
 from protocols.errors import DataError
 
@@ -104,8 +105,7 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
     )
     try:
         with torch.inference_mode():
-            output, missing = ask(scene.predictor, batch, scene.mode)
-            images = as_uint8(output, batch.source, scene.predictor.name)
+            return generate(scene.predictor, batch, scene.mode, scene.predictor.name)
     except ModelError:
         raise
     except Exception as error:  # a model may fail in any way; the video goes on without this frame
@@ -114,7 +114,6 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
         if n > 1:
             return [outcome for frame in frames for outcome in _ask(scene, [frame])]
         return [f"{type(error).__name__}: {error}".splitlines()[0]]
-    return [missing if image is None else image for image in images]
 
 
 def _grey(size: int, number: int) -> np.ndarray:

@@ -18,7 +18,8 @@ import torch
 from pyarrow import parquet
 from torch import Tensor
 
-from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from bench.generated import generate
 from bench.heap import give_back
 from bench.rundir import RunDirectory, to_parquet
 from bench.trouble import is_of_device
@@ -186,8 +187,7 @@ def predict(model: Model, pairs: Decoded, device: torch.device, seed: int, trunc
     start = time.perf_counter()
     try:
         with torch.inference_mode():
-            output, missing = ask(model.predictor, batch, model.mode)
-            frames = as_uint8(output, batch.source, model.label, truncate)
+            made = generate(model.predictor, batch, model.mode, model.label, truncate)
     except ModelError:
         raise
     except Exception as error:  # a model may fail in any way; the run goes on without this pair
@@ -198,15 +198,7 @@ def predict(model: Model, pairs: Decoded, device: torch.device, seed: int, trunc
             return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate)]
         return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
-    return [Outcome(frame, None if frame is not None else missing, seconds) for frame in frames]
-
-
-def ask(predictor: Predictor, batch: PairBatch, mode: MotionMode) -> tuple[Tensor, str]:
-    """A model's frames, and why those that are not finite are missing."""
-    try:
-        return predictor.predict(batch, mode), "the model gave no finite frame"
-    except TimeLimit as limit:
-        return limit.frames, str(limit)
+    return [Outcome(None, one, seconds) if isinstance(one, str) else Outcome(one, None, seconds) for one in made]
 
 
 def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
@@ -249,19 +241,3 @@ def pair_info(pair: Pair) -> dict[str, str | float | None]:
 def frame_name(frame: FrameRef | None) -> str | None:
     """``dataset/clip/frame``, or None."""
     return None if frame is None else f"{frame.dataset}/{frame.clip}/{frame.frame}"
-
-
-def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False) -> list[np.ndarray | None]:
-    """Frames ``(N, 3, H, W)`` in [0, 1] as uint8 ``(H, W, 3)``, rounded half to even; None where one is not finite.
-
-    truncate: cut ``255 x`` off instead, as the evaluation scripts of FOMM and its successors do; frames that were read
-    from 8-bit files come out as they were either way.
-    Raises ModelError if the model gave another shape than that of the source frames.
-    """
-    if output.shape != source.shape:
-        raise ModelError(f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(source.shape)}")
-    output = output.float()
-    finite = output.isfinite().flatten(1).all(1).tolist()
-    levels = output.nan_to_num().clamp_(0, 1).mul_(255)
-    images = (levels.floor_() if truncate else levels.round_()).byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [image if ok else None for image, ok in zip(images, finite)]

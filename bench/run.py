@@ -19,6 +19,7 @@ from bench.batches import decoded
 from bench.engine import STAGES, evaluate
 from bench.errors import Stopped, UserError, one_line
 from bench.executors import Executor
+from bench.failed import by_reason
 from bench.heap import give_back
 from bench.rundir import RunDirectory, safe_name, to_png, write_parquet, write_png
 from bench.setup import RunSettings, Setup, prepare
@@ -60,9 +61,10 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             failed = samples[samples["status"] == "failed"].copy()
             del samples  # the report reads what it needs
             _report(directory, plan, summary, console)
-            for (model, error), rows in failed.groupby(["model", "error"], sort=False):
-                line = f"{model}: {len(rows)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
-                console.print(one_line(line), style="red", markup=False, soft_wrap=True)
+            for model, rows in failed.groupby("model", sort=False):
+                for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
+                    line = f"{model}: {len(pairs)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
+                    console.print(one_line(line), style="red", markup=False, soft_wrap=True)
             console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
             return directory, len(failed)
 

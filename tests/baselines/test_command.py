@@ -53,6 +53,7 @@ def test_the_program_gets_the_pairs(program):
     frames = predictor.predict(pairs, "absolute")
     assert frames[1].isnan().all()
     torch.testing.assert_close(frames[[0, 2]], ((pairs.source + pairs.driving) / 2)[[0, 2]], atol=1.01 / 255, rtol=0)
+    assert predictor.why_missing("p1").endswith(" wrote no out/p1.png")
     relative = predictor.predict(part(pairs, 2), "relative")
     torch.testing.assert_close(relative, ((pairs.source + pairs.anchor) / 2)[2:], atol=1.01 / 255, rtol=0)
 
@@ -71,6 +72,15 @@ def test_placeholders_and_columns(program, tmp_path):
     assert row.startswith("p0,source/p0.png,driving/p0.png,,absolute,100,")
     assert json.loads(row.split(",100,")[1].strip('"').replace('""', '"')) == pairs.info[0]
     assert not list(kept.rglob("*target*"))
+
+
+def test_what_was_written_under_another_name_is_named(program):
+    predictor = load(program(BLEND.replace('".png"', '"_out.png"').replace('!= "p1"', '!= "p0"')))
+    assert predictor.predict(batch(2, 16), "absolute").isnan().all()
+    assert predictor.why_missing("p0").endswith(" wrote no out/p0.png (but out/p1_out.png)")
+    predictor = load(program(BLEND.replace('".png"', '".jpg"')))
+    predictor.predict(batch(3, 16), "absolute")
+    assert predictor.why_missing("p2").endswith(" wrote no out/p2.png (but out/p2.jpg)")
 
 
 def test_the_folder_is_gone_afterwards(program, tmp_path, monkeypatch):

@@ -55,12 +55,23 @@ def test_mapping(folder):
     (path / "pairs.csv").write_text("id,file\np0,p2.png\n")
     with pytest.raises(ModelError, match="columns pair and file"):
         load(path)
+    (path / "pairs.csv").write_text("pair,file\np0,p2.png\np0,p0.png\n")
+    with pytest.raises(ModelError, match="two files for the pair p0"):
+        load(path)
     (path / "pairs.csv").write_text("pair,file\np0\np2,p2.png\n")  # a row without a file
     read = load(path).predict(batch(3, 16), "absolute")
     assert read[0].isnan().all() and torch.equal(read[2], frames[1])
     (path / "pairs.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ModelError, match="pairs.csv cannot be read"):
         load(path)
+
+
+def test_a_missing_file_is_named(folder):
+    path, _ = folder
+    assert load(path).why_missing("p1") == f"{path}/p1.png is missing"
+    (path / "pairs.csv").write_text("pair,file\np0,p2.png\np1,gone.png\n")
+    assert load(path).why_missing("p1") == f"{path}/gone.png, which pairs.csv names, is missing"
+    assert load(path).why_missing("p7") == f"{path}/pairs.csv has no row for this pair"
 
 
 def test_frames_of_other_pairs_are_noticed_before_the_run(folder):

@@ -12,7 +12,8 @@ import torch
 from baselines.predictor import ModelError, Predictor, TimeLimit
 from bench import batches, detectors, engine
 from bench.batches import Evaluator
-from bench.engine import STAGES, Decoded, Model, as_uint8, evaluate, pair_seed
+from bench.engine import STAGES, Decoded, Model, evaluate, pair_seed
+from bench.generated import as_uint8
 from bench.measure import Measurer
 from bench.metrics.signature import short
 from bench.rundir import RunDirectory

@@ -1,0 +1,105 @@
+"""What a model gave for a batch: asked for, checked, and as 8-bit frames. A wrong scale is refused, never clamped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
+
+# Of values outside [0, 1]: the step of bfloat16 above 1, the coarsest type that networks compute in. All that rounding
+# can do is clamped; it is two grey levels at most.
+ROUNDING = 2.0**-7
+BLACK = 1.5 / 255  # below, every value is 0 or 1 of 255
+BRIGHT = 32 / 255  # a frame with no value above is dark
+
+
+def generate(
+    predictor: Predictor, batch: PairBatch, mode: MotionMode, label: str, truncate: bool = False
+) -> list[np.ndarray | str]:
+    """One uint8 frame ``(H, W, 3)`` a pair, in order, or the reason why there is none.
+
+    Raises ModelError for what is wrong with the model and not with a pair (`as_uint8`), and what the model raises.
+    """
+    late = None
+    try:
+        output = predictor.predict(batch, mode)
+    except TimeLimit as limit:
+        output, late = limit.frames, str(limit)
+    frames = as_uint8(output, batch.source, label, truncate)
+    bright = _highest(batch.source).minimum(_highest(batch.driving)) > BRIGHT
+    made: list[np.ndarray | str] = []
+    for i, (frame, lit) in enumerate(zip(frames, bright.tolist())):
+        if frame is None:
+            made.append(late or predictor.why_missing(batch.ids[i]) or _not_finite(output[i]))
+        elif lit and frame.max() <= 1:
+            made.append(
+                "the frame is black (no value above 1 of 255), and source and driving frame are not: "
+                "values of 0 to 1 stored as whole numbers, or divided by 255 twice?"
+            )
+        else:
+            made.append(frame)
+    return made
+
+
+def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False) -> list[np.ndarray | None]:
+    """Frames ``(N, 3, H, W)`` in [0, 1] as uint8 ``(H, W, 3)``, rounded half to even; None where one is not finite.
+
+    truncate: cut ``255 x`` off instead, as the evaluation scripts of FOMM and its successors do; frames that were read
+    from 8-bit files come out as they were either way.
+    Raises ModelError if the model gave another type or shape than the source frames have, or values that are not in
+    [0, 1] but for `ROUNDING`: clamped, frames of another scale would be measured as very bad ones.
+    """
+    if not isinstance(output, Tensor):
+        raise ModelError(f"{label} gave a {type(output).__name__}, expected a torch.Tensor of frames")
+    if output.shape != source.shape:
+        n, channels, *size = source.shape
+        last = "; channels are the second dimension: .permute(0, 3, 1, 2)"
+        hint = last if output.shape == (n, *size, channels) else ""
+        raise ModelError(f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(source.shape)}{hint}")
+    if not output.is_floating_point():
+        raise ModelError(
+            f"{label} gave frames of type {output.dtype}, expected floating point in [0, 1]: "
+            "whole numbers from 0 to 255 are to be divided by 255"
+        )
+    output = output.float()
+    known = output.isfinite()
+    finite = known.flatten(1).all(1).tolist()
+    if len(output):
+        _check_range(torch.where(known, output, 0.5), label)
+    levels = output.nan_to_num().clamp_(0, 1).mul_(255)
+    images = (levels.floor_() if truncate else levels.round_()).byte().permute(0, 2, 3, 1).cpu().numpy()
+    return [image if ok else None for image, ok in zip(images, finite)]
+
+
+def _check_range(values: Tensor, label: str) -> None:
+    low, high = (float(bound) for bound in torch.stack(values.aminmax()).tolist())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ModelError(f"{label} gave values from {low:.4g} to {high:.4g}, expected [0, 1]: {_cause(low, high)}")
+
+
+def _cause(low: float, high: float) -> str:
+    """What most likely went wrong, and what to do. Scales that are in use: 0 to 255, -1 to 1, and ImageNet's."""
+    if low >= -0.1 and high <= 1.1:
+        return "a last layer without a limit? if the model's own code clamps before it saves, do as it does"
+    if low >= -1.5 and high <= 1.5:
+        return "probably -1 to 1, so give (x + 1) / 2"
+    if low >= -16 and 4 < high <= 272:
+        return "probably 0 to 255, so divide by 255"
+    if low >= -4 and high <= 4:
+        return "probably normalized by a mean and a standard deviation, so undo that"
+    return "not the values of an image"
+
+
+def _not_finite(frame: Tensor) -> str:
+    wrong = int((~frame.isfinite()).sum())
+    if wrong == frame.numel():
+        return "the model gave no frame for this pair (every value is NaN or infinite)"
+    return f"the model gave NaN or infinity in {wrong} of {frame.numel()} values of the frame"
+
+
+def _highest(frames: Tensor) -> Any:
+    return frames.flatten(1).amax(1)
