@@ -19,13 +19,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from baselines import registry
 from baselines.predictor import ModelError, MotionMode
 from bench.animate_anchor import nearest
+from bench.animate_crop import Crop, settle, told
 from bench.animate_frames import Batch, Scene, Tally, View, as_bytes, as_tensor, pair_name, predict
-from bench.animate_input import Crop, fit, open_driving, read_source
+from bench.animate_input import Driving, fit, open_driving, read_source
 from bench.animate_output import VideoWriter
 from bench.device import pairs_at_a_time
 from bench.errors import UserError
 from bench.failed import by_reason
 from bench.heap import keep_freed
+from protocols.crop import Box
 from protocols.errors import DataError
 
 SIZE = 256  # of models that take any
@@ -43,8 +45,8 @@ class AnimateSettings:
     side_by_side: bool = False
     mode: MotionMode | None = None
     anchor_frame: int | None = 0  # None: the best one
-    crop: Crop = "center"
-    source_crop: Crop = "center"
+    crop: str | Box | None = None  # None: around a face unless the frames are framed like that already
+    source_crop: str | Box | None = None
     fps: Fraction = Fraction(25)
     weights: Path | None = None
     batch_size: int | None = None
@@ -78,8 +80,9 @@ def animate(settings: AnimateSettings, console: Console) -> int:
             line = f"{weights} ({settings.model}): the video says nothing about the published model"
             _say(console, line, "bold yellow")
         size = predictor.frame_size or SIZE
-        view = View(driving, settings.crop, size, settings.driving)
-        source = fit(photograph, settings.source_crop, size, f"--source {settings.source}")
+        source_crop, crop = _crops(settings, photograph, driving, console)
+        view = View(driving, crop, size, settings.driving)
+        source = fit(photograph, source_crop, size, f"--source {settings.source}")
         anchor = settings.anchor_frame
         if anchor is None:
             anchor = _best(source, view, count)
@@ -87,6 +90,20 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         source, start = as_tensor([source], settings.device), as_tensor([view.frame(anchor)], settings.device)
         scene = Scene(predictor, mode, source, view, start, settings.device, settings.seed)
         return _film(settings, scene, count, weights, console)
+
+
+def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, console: Console) -> tuple[Crop, Crop]:
+    """The crops of photograph and driving frames, settled; what was looked for is said."""
+    from bench.detectors.face_box import FaceBox  # loads dlib
+
+    finder = FaceBox()
+    source, found = settle(settings.source_crop, lambda _: photograph, 1, finder)
+    moving, seen = settle(settings.crop, driving.frame, len(driving.times), finder)
+    for what, file, cut in (("source", settings.source, found), ("driving", settings.driving, seen)):
+        line, warning = told(f"{what} {file}", cut, "--source-crop" if what == "source" else "--crop")
+        if line:
+            _say(console, line, "bold yellow" if warning else None)
+    return source, moving
 
 
 def _weights_note(facts: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
-from bench.animate_input import Crop, Driving, fit
+from bench.animate_crop import Crop
+from bench.animate_input import Driving, fit
 from bench.engine import pair_seed
 from bench.errors import Stopped
 from bench.generated import generate

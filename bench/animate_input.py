@@ -12,15 +12,14 @@ import numpy as np
 from scipy.sparse import csr_array
 from skimage.transform import resize as skimage_resize
 
+from bench.animate_crop import Crop, cropped
 from bench.errors import UserError
 from protocols.datasets import SUFFIXES, natural
 from protocols.errors import DataError
-from protocols.images import centre_square, opened, read_rgb
+from protocols.images import opened, read_rgb
 from protocols.video import Video
 
 SMALLEST = 32
-Box = tuple[int, int, int, int]
-Crop = str | Box
 
 
 class Driving(Protocol):
@@ -99,32 +98,12 @@ def read_source(path: Path) -> tuple[np.ndarray, bool]:
         video.close()
 
 
-def parse_crop(text: str, option: str) -> Crop:
-    """``center``, ``none`` or a box ``x0,y0,x1,y1`` in pixels, its right and lower edge not in it. Raises UserError."""
-    if text in ("center", "none"):
-        return text
-    try:
-        x0, y0, x1, y1 = (int(part) for part in text.split(","))
-    except ValueError:
-        raise UserError(f"{option} {text}: give center, none or four whole numbers x0,y0,x1,y1") from None
-    if x0 < 0 or y0 < 0 or x1 <= x0 or y1 <= y0:
-        raise UserError(f"{option} {text}: x0 < x1 and y0 < y1 are needed, none below 0")
-    return x0, y0, x1, y1
-
-
 def fit(image: np.ndarray, crop: Crop, size: int, what: str) -> np.ndarray:
     """RGB uint8 ``(H, W, 3)`` cut and resized to ``(size, size, 3)`` float32 in [0, 1].
 
-    Raises UserError, beginning with `what`, for a box that leaves the image and for what is too small to show a face.
+    crop: settled. Raises what `cropped` raises, and UserError for what is too small to show a face.
     """
-    height, width = image.shape[:2]
-    if crop == "center":
-        image = centre_square(image)
-    elif crop != "none":
-        x0, y0, x1, y1 = crop
-        if x1 > width or y1 > height:
-            raise UserError(f"{what}: the box {x0},{y0},{x1},{y1} leaves the picture, which is {width}x{height}")
-        image = image[y0:y1, x0:x1]
+    image = cropped(image, crop, what)
     if min(image.shape[:2]) < SMALLEST:
         left = f"{image.shape[1]}x{image.shape[0]} pixels"
         raise UserError(f"{what}: too small, {left} after the crop where at least {SMALLEST}x{SMALLEST} are needed")

@@ -24,8 +24,12 @@ def animate(
         str, typer.Option(help="Driving frame that relative motion starts from: a number from 0, or best.")
     ] = "0",
     crop: Annotated[
-        str, typer.Option(help="Of the driving video: center (square), x0,y0,x1,y1, or none to squash.")
-    ] = "center",
+        str | None,
+        typer.Option(
+            help="Of the driving video: face, center (square), x0,y0,x1,y1, or none to squash; default: face, unless "
+            "the face fills the frame already."
+        ),
+    ] = None,
     source_crop: Annotated[
         str | None, typer.Option(help="Of the photograph, the same; default: --crop where that is a word.")
     ] = None,
@@ -44,7 +48,7 @@ def animate(
 
     from baselines.predictor import MotionMode
     from bench.animate import AnimateSettings, animate
-    from bench.animate_input import parse_crop
+    from bench.animate_crop import parse_crop
     from bench.device import choose
     from bench.rundir import safe_name
 
@@ -52,7 +56,9 @@ def animate(
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
     if anchor_frame != "best" and not (anchor_frame.isdecimal() and len(anchor_frame) < 10):
         raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best")
-    source_crop = source_crop or (crop if crop == "none" else "center")
+    driving_crop = parse_crop(crop, "--crop")
+    if source_crop is None and isinstance(driving_crop, str):
+        source_crop = driving_crop
     out = out or Path(f"{safe_name(model)[:80]}.mp4")
     check_out(out, (source, driving))
     settings = AnimateSettings(
@@ -64,7 +70,7 @@ def animate(
         side_by_side=side_by_side,
         mode=mode,
         anchor_frame=None if anchor_frame == "best" else int(anchor_frame),
-        crop=parse_crop(crop, "--crop"),
+        crop=driving_crop,
         source_crop=parse_crop(source_crop, "--source-crop"),
         fps=Fraction(fps).limit_denominator(1001),
         weights=config.load((), weights).weights,

@@ -15,14 +15,17 @@ import torch
 from baselines import registry
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import ModelError, PairBatch
+from bench.animate_crop import cropped, settle
 from bench.animate_frames import as_tensor
 from bench.animate_input import fit, open_driving, read_source
 from bench.config import cache_folder
+from bench.detectors.face_box import FaceBox
 from bench.errors import UserError
 from bench.inspect import inspect
 from protocols import files, sample_set
 from protocols.augment import augment
-from protocols.images import centre_square, read_rgb
+from protocols.crop import center_square
+from protocols.images import read_rgb
 from protocols.pairs import FrameRef
 from protocols.sample_set import NAME
 from reports import inspect as page
@@ -32,6 +35,8 @@ from reports.inspect_figures import Inspection
 @dataclass(frozen=True)
 class Chosen:
     """What was asked on the command line; without `source` and `driving` a clip of the sample set is taken.
+
+    These two are cut as `animate` cuts them by default.
 
     squeeze: factors for height and width of the driving frame, as in OSTNet's protocol of another scale.
     """
@@ -63,7 +68,7 @@ def inspect_models(
     if not models:
         raise UserError("--model: give at least one name")
     source, target, anchor = _frames(chosen)
-    driving = augment(centre_square(target), *chosen.squeeze) if chosen.squeeze else target
+    driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
     shown, seen, notes = Shown("", source, driving, target, anchor), [], []
     for name in models:
         found, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
@@ -143,7 +148,10 @@ def _frames(chosen: Chosen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if chosen.source is not None and chosen.driving is not None:
         photograph, driving = read_source(chosen.source)[0], open_driving(chosen.driving, Fraction(25))
         count = len(driving.times)
-        return photograph, driving.frame(_number(chosen, count)), driving.frame(0)
+        source, _ = settle(None, lambda _: photograph, 1, finder := FaceBox())
+        moving, _ = settle(None, driving.frame, count, finder)
+        frames = [cropped(driving.frame(number), moving, "--driving") for number in (_number(chosen, count), 0)]
+        return cropped(photograph, source, "--source"), *frames
     samples = sample_set.open(cache_folder())
     clip = chosen.clip or samples.clips("test")[0]
     names = samples.frames(clip)

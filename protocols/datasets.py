@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from protocols.crop import center_square
 from protocols.errors import DataError
-from protocols.images import centre_square, opened, read_rgb, resize
+from protocols.images import opened, read_rgb, resize
 from protocols.pairs import FrameRef
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -89,7 +90,7 @@ class Dataset:
         height, width = image.shape[:2]
         if height != width and not self.crops:
             raise DataError(f"{self.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}")
-        return resize(centre_square(image), size, size)
+        return resize(center_square(image), size, size)
 
 
 class SplitFolders(Dataset):

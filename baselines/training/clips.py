@@ -14,8 +14,9 @@ import numpy as np
 from filelock import FileLock
 
 from baselines.predictor import ModelError
+from protocols.crop import center_square
 from protocols.errors import DataError
-from protocols.images import centre_square, read_rgb, resize
+from protocols.images import read_rgb, resize
 from protocols.video import Video
 
 IMAGES = (".png", ".jpg", ".jpeg")
@@ -128,7 +129,7 @@ def _video(file: Path) -> Iterator[tuple[str, np.ndarray]]:
     video = Video(file)
     try:
         for number in range(len(video)) if len(video) > 1 else ():
-            yield f"{file.stem}/{number:07d}", resize(centre_square(video.frame(number)), VIDEO_SIDE, VIDEO_SIDE)
+            yield f"{file.stem}/{number:07d}", resize(center_square(video.frame(number)), VIDEO_SIDE, VIDEO_SIDE)
     finally:
         video.close()
 

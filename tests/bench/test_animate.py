@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from skimage.transform import resize as skimage_resize
 
-from bench import animate_input, cli
+from bench import animate_crop, animate_input, cli
 from bench.animate_anchor import nearest
 from bench.detectors.base import NO_FACE, Detection, Detector
 from bench.errors import UserError
@@ -264,11 +264,16 @@ def test_a_photograph_is_turned_upright(animate, folder):
 
 @pytest.mark.parametrize(
     ("crop", "region"),
-    [("center", np.s_[:, 16:80]), ("none", np.s_[:, :]), ("10,4,60,50", np.s_[4:50, 10:60])],
+    [
+        ("center", np.s_[:, 16:80]),
+        ("centre", np.s_[:, 16:80]),
+        ("none", np.s_[:, :]),
+        ("10,4,60,50", np.s_[4:50, 10:60]),
+    ],
 )
 def test_crops_and_the_demos_resize(crop, region):
     image = picture(2)
-    fitted = animate_input.fit(image, animate_input.parse_crop(crop, "--crop"), 128, "--driving")
+    fitted = animate_input.fit(image, animate_crop.parse_crop(crop, "--crop"), 128, "--driving")
     assert fitted.dtype == np.float32
     assert np.abs(fitted - skimage_resize(image[region], (128, 128))).max() < 1e-6
 

@@ -1,0 +1,36 @@
+"""The face that a crop is made around: the embedded detector on a reduced frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.detectors.base import Detector
+from bench.detectors.cache import cached
+from bench.detectors.dlib68 import WIDTH, Dlib68
+from protocols.images import resize
+
+LONGEST = 800  # pixels of the longer side: faces from about 45 on are found, and a look takes some 0.1 s
+
+
+class FaceBox:
+    """A `protocols.crop.FaceFinder`: the box around dlib's 68 landmarks of the largest face.
+
+    cache: folder in which detections are kept, or None.
+    """
+
+    def __init__(self, cache: Path | None = None) -> None:
+        detector: Detector = Dlib68()
+        self.signature = f"{detector.signature};longest-side:{LONGEST}"
+        self._detector = cached({"landmarks": detector}, cache)["landmarks"] if cache else detector
+
+    def __call__(self, frame: np.ndarray) -> tuple[float, float, float, float] | None:
+        height, width = frame.shape[:2]
+        scale = min(LONGEST / max(height, width), 1)
+        small = resize(frame, max(round(height * scale), 1), max(round(width * scale), 1))
+        points = self._detector.detect(small[None])[0].values
+        if points is None:
+            return None
+        points = points * (width / WIDTH)
+        return (*points.min(0).tolist(), *points.max(0).tolist())

@@ -1,0 +1,132 @@
+"""Which square of a user's pictures the models see: the head, framed as their training data frame it, or the center.
+
+FOMM's preprocessing of VoxCeleb takes the smallest box around the face boxes of a clip (the tube), enlarges it and
+makes it a square. The same is done here with the outlines of 68 landmarks in a few frames. `SCALE` and `SHIFT` were
+measured on pictures that are framed that way (docs/protocols.md, "Crop").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+Mode = Literal["face", "center", "none"]
+MODES = ("face", "center", "none")
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels; the right and lower edge are not in it
+
+LOOKS = 9  # frames of a clip in which a face is looked for
+SCALE = 1.8  # side of the square over the longer side of the tube
+SHIFT = 0.2  # how far the square's center is above the tube's, over the same
+OVERLAP = 0.25  # intersection over union from which on two boxes are one person's, as in FOMM's preprocessing
+FRAMED = 0.75  # a square frame is framed already if the square around its head has this share of its side
+
+
+class FaceFinder(Protocol):
+    """Finds the largest face of a frame. signature: one line that names everything that moves its boxes."""
+
+    signature: str
+
+    def __call__(self, frame: np.ndarray) -> Sequence[float] | None:
+        """x0, y0, x1, y1 around the landmarks of the largest face, in pixels of RGB uint8 ``(H, W, 3)``; or None."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One clip's square.
+
+    box: in pixels. how: ``face``; ``framed`` (the whole frame: the face fills it already); ``center`` where no face was
+    found. size: (height, width) of the frames that it was found in. looked: number of these. faces: in how many of them
+    the face lies that the box is around. others: in how many another one was found.
+    """
+
+    box: Box
+    how: Literal["face", "framed", "center"]
+    size: tuple[int, int]
+    looked: int
+    faces: int
+    others: int = 0
+
+    def __str__(self) -> str:
+        height, width = self.size
+        return f"{self.how} {','.join(map(str, self.box))} of {width}x{height}, face in {self.faces} of {self.looked}"
+
+
+def mode(text: str) -> Mode | None:
+    """The mode of this name, in either spelling; None for a name that is none."""
+    text = "center" if text == "centre" else text
+    return text if text in MODES else None
+
+
+def looks(count: int) -> list[int]:
+    """Numbers of the frames, of `count`, in which a face is looked for: evenly spaced, at most `LOOKS`."""
+    return sorted({(2 * k + 1) * count // (2 * LOOKS) for k in range(LOOKS)}) if count else []
+
+
+def find(frames: Iterable[np.ndarray], finder: FaceFinder, always: bool = False) -> Cut:
+    """The square of a clip whose frames are RGB uint8 ``(H, W, 3)``, at least one, of one size.
+
+    always: cut around the face even if a square frame is framed already.
+    """
+    size, found, looked = (0, 0), [], 0
+    for frame in frames:
+        size, looked = frame.shape[:2], looked + 1
+        if (face := finder(frame)) is not None:
+            found.append(face)
+    if not found:
+        return Cut(center_box(*size), "center", size, looked, 0)
+    same = _one_person(np.array(found, dtype=np.float64))
+    box = head_box(same, *size)
+    counts = (size, looked, len(same), len(found) - len(same))
+    if size[0] == size[1] and not always and box[2] - box[0] >= FRAMED * size[1]:
+        return Cut((0, 0, size[1], size[0]), "framed", *counts)
+    return Cut(box, "face", *counts)
+
+
+def head_box(faces: np.ndarray, height: int, width: int) -> Box:
+    """The square around a head: of face boxes ``(N, 4)``, N >= 1, in frames of one size.
+
+    `SCALE` times the longer side of the box around them all, moved up by `SHIFT` of it. Where it is larger than the
+    frame it is made as large as the frame's shorter side; where it leaves the frame it is moved inside. No pixels are
+    invented.
+    """
+    x0, y0, x1, y1 = *faces[:, :2].min(0), *faces[:, 2:].max(0)
+    long = max(x1 - x0, y1 - y0)
+    side = max(min(round(SCALE * long), height, width), 1)
+    left = _inside((x0 + x1 - side) / 2, side, width)
+    top = _inside((y0 + y1 - side) / 2 - SHIFT * long, side, height)
+    return left, top, left + side, top + side
+
+
+def center_box(height: int, width: int) -> Box:
+    """The largest square in the middle."""
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return left, top, left + side, top + side
+
+
+def cut(image: np.ndarray, box: Box) -> np.ndarray:
+    """A box of an image ``(H, W, 3)``, a copy unless it is the whole."""
+    x0, y0, x1, y1 = box
+    return np.ascontiguousarray(image[y0:y1, x0:x1])
+
+
+def center_square(image: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of an image ``(H, W, 3)``."""
+    return cut(image, center_box(*image.shape[:2]))
+
+
+def _inside(start: float, side: int, length: int) -> int:
+    return min(max(round(start), 0), length - side)
+
+
+def _one_person(faces: np.ndarray) -> np.ndarray:
+    """Those that overlap the face which most others overlap, of equal ones the first: a passer-by does not count."""
+    low = np.maximum(faces[:, None, :2], faces[None, :, :2])
+    high = np.minimum(faces[:, None, 2:], faces[None, :, 2:])
+    common = np.clip(high - low, 0, None).prod(-1)
+    area = (faces[:, 2:] - faces[:, :2]).prod(-1)
+    near = common >= OVERLAP * (area[:, None] + area[None] - common)
+    return faces[near[near.sum(1).argmax()]]
