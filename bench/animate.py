@@ -47,7 +47,7 @@ class AnimateSettings:
     anchor_frame: int | None = 0  # None: the best one
     crop: str | Box | None = None  # None: around a face unless the frames are framed like that already
     source_crop: str | Box | None = None
-    fps: Fraction = Fraction(25)
+    fps: Fraction | None = None
     weights: Path | None = None
     batch_size: int | None = None
     seed: int = 0
@@ -60,10 +60,10 @@ def animate(settings: AnimateSettings, console: Console) -> int:
     Raises UserError, DataError or ModelError for what the user can mend. Whatever stops it in the middle, the frames
     that were finished are kept in a playable ``<name>.interrupted.<suffix>``. Raises OSError for a full disk.
     """
-    photograph, moving = read_source(settings.source)
+    photograph, notices = read_source(settings.source)
     driving = open_driving(settings.driving, settings.fps)
-    if moving:
-        _say(console, f"{settings.source} is a video; its first frame is the photograph")
+    for notice in [*notices, *driving.notices]:
+        _say(console, notice)
     total = len(driving.times)
     count = min(settings.limit or total, total)
     if settings.anchor_frame is not None and settings.anchor_frame >= total:

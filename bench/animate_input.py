@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from bench.animate_crop import Crop, cropped
 from bench.errors import UserError
 from protocols.datasets import SUFFIXES, natural
 from protocols.errors import DataError
-from protocols.images import opened, read_rgb
-from protocols.video import Video
+from protocols.images import facts, opened, read_rgb
+from protocols.moving import open_video
+from protocols.reading import Reading, remarks
 
 SMALLEST = 32
 
@@ -27,7 +29,7 @@ class Driving(Protocol):
 
     times: when each frame is shown, in units of `time_base` seconds; end: when the last one ends.
     start: where the clock begins, in seconds. rate: frames a second on average.
-    sound: file with the sound that belongs to the frames, or None.
+    sound: file with the sound that belongs to the frames, or None. notices: what the user must know of the reading.
     """
 
     times: Sequence[int]
@@ -36,17 +38,21 @@ class Driving(Protocol):
     start: Fraction
     rate: Fraction
     sound: Path | None
+    notices: Sequence[str]
 
     def frame(self, number: int) -> np.ndarray:
         """RGB uint8 ``(H, W, 3)``. Raises DataError where it cannot be read."""
 
 
-class VideoDriving(Video):
-    """A video file; its sound is its own."""
+class VideoDriving:
+    """A video file; its sound is its own, where the file has one clock for both."""
 
-    def __init__(self, file: Path):
-        super().__init__(file)
-        self.sound = file
+    def __init__(self, file: Path, fps: Fraction | None):
+        video = open_video(file, fps)
+        self.notices = remarks(str(file), video.facts)
+        self.times, self.end, self.time_base = video.times, video.end, video.time_base
+        self.start, self.rate, self.frame = video.start, video.rate, video.frame
+        self.sound = file if "clock" not in video.facts else None
 
 
 class FramesDriving:
@@ -54,16 +60,21 @@ class FramesDriving:
 
     start, sound = Fraction(0), None
 
-    def __init__(self, files: Sequence[Path], fps: Fraction):
-        self.files, self.rate, self.time_base = files, fps, 1 / fps
+    def __init__(self, files: Sequence[Path], fps: Fraction | None):
+        self.files, self.rate = files, fps or Fraction(25)
+        self.time_base = 1 / self.rate
+        self.notices = picture_notices(files)
         self.times, self.end = range(len(files)), len(files)
 
     def frame(self, number: int) -> np.ndarray:
-        return read_rgb(self.files[number], upright=True)
+        return read_rgb(self.files[number])
 
 
-def open_driving(path: Path, fps: Fraction) -> Driving:
-    """A video file, a folder of images, or one image, which is a video of one frame. Raises UserError, DataError."""
+def open_driving(path: Path, fps: Fraction | None) -> Driving:
+    """A video file, a folder of images, or one image, which is a video of one frame. Raises UserError, DataError.
+
+    fps: of images and of streams without a clock; default: 25, or what the stream states.
+    """
     if path.is_dir():
         files = sorted(
             (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=lambda f: natural(f.name)
@@ -73,11 +84,11 @@ def open_driving(path: Path, fps: Fraction) -> Driving:
         return FramesDriving(files, fps)
     if not path.is_file():
         raise UserError(f"--driving {path}: no such file or folder")
-    return FramesDriving([path], fps) if _is_still(path) else VideoDriving(path)
+    return FramesDriving([path], fps) if _is_still(path) else VideoDriving(path, fps)
 
 
-def read_source(path: Path) -> tuple[np.ndarray, bool]:
-    """The photograph, RGB uint8 ``(H, W, 3)``, upright, and whether it is the first frame of a video.
+def read_source(path: Path) -> tuple[np.ndarray, list[str]]:
+    """The photograph, RGB uint8 ``(H, W, 3)``, upright, and what the user must know of its reading.
 
     Raises UserError or DataError where it is neither an image nor a video.
     """
@@ -86,16 +97,26 @@ def read_source(path: Path) -> tuple[np.ndarray, bool]:
     if not path.is_file():
         raise UserError(f"--source {path}: no such file")
     try:
-        return read_rgb(path, upright=True), False
+        return read_rgb(path), picture_notices([path])
     except DataError as error:
         try:
-            video = Video(path)
+            video = open_video(path)
         except DataError:
             raise error from None
     try:
-        return video.frame(0), True
+        first = f"{path} is a video; its first frame is the photograph"
+        return video.frame(0), [first, *remarks(str(path), video.facts)]
     finally:
         video.close()
+
+
+def picture_notices(files: Sequence[Path]) -> list[str]:
+    """What the user must know of the reading of images; nothing of those that cannot be read."""
+    reading = Reading()
+    for file in files:
+        with suppress(DataError), opened(file) as image:
+            reading.add("pictures", str(file), facts(image))
+    return reading.notices()
 
 
 def fit(image: np.ndarray, crop: Crop, size: int, what: str) -> np.ndarray:

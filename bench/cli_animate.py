@@ -33,7 +33,10 @@ def animate(
     source_crop: Annotated[
         str | None, typer.Option(help="Of the photograph, the same; default: --crop where that is a word.")
     ] = None,
-    fps: Annotated[float, typer.Option(min=0.1, max=1000, help="Frames a second of a folder of frames.")] = 25.0,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=1000, help="Frames a second of a folder of frames, or of a raw stream; default: 25."),
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
     batch_size: Annotated[
@@ -72,7 +75,7 @@ def animate(
         anchor_frame=None if anchor_frame == "best" else int(anchor_frame),
         crop=driving_crop,
         source_crop=parse_crop(source_crop, "--source-crop"),
-        fps=Fraction(fps).limit_denominator(1001),
+        fps=Fraction(fps).limit_denominator(1001) if fps else None,
         weights=config.load((), weights).weights,
         batch_size=batch_size,
         seed=seed,

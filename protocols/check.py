@@ -47,7 +47,8 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) ->
         elif (height, width) != (size, size):
             sizes[f"{width}x{height}"] += 1
     if bad:
-        raise DataError(f"{len(bad)} of {len(refs)} frames cannot be used: {_first(list(bad.values()), '; ')}")
+        reasons = list(dict.fromkeys(bad.values()))  # often one for all frames of a video
+        raise DataError(f"{len(bad)} of {len(refs)} frames cannot be used: {_first(reasons, '; ')}")
     if not sizes:
         return []
     found = ", ".join(f"{count} of {text}" for text, count in sizes.most_common(3))

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from protocols import images
 from protocols.crop import center_square
 from protocols.errors import DataError
 from protocols.images import opened, read_rgb, resize
 from protocols.pairs import FrameRef
+from protocols.reading import Reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -22,14 +24,19 @@ class Dataset:
 
     name: what FrameRefs and ``--data NAME=PATH`` call it. root: its folder.
     crops: whether frames that are not square are cut to their central square; else they are refused.
+    stored: whether pictures are read as stored, neither turned by their EXIF orientation nor blended: those of
+    benchmark data sets.
+    reading: how the files are read whose `size` was requested.
     """
 
     crops = False
+    stored = False
     layout = "<clip>/<frame>.png"
 
     def __init__(self, name: str, root: Path):
         self.name = name
         self.root = root
+        self.reading = Reading(self.stored)
         self._real_root = Path(os.path.realpath(root))  # `resolve` raises for links in a circle
 
     def check(self) -> None:
@@ -72,9 +79,13 @@ class Dataset:
         return [ref for ref in dict.fromkeys(refs) if not self.path(ref).is_file()]
 
     def size(self, ref: FrameRef) -> tuple[int, int]:
-        """(height, width) of a frame as stored, from the file's head alone. Raises DataError if it is no image."""
+        """(height, width) of a frame, from the file's head alone, noted in `reading`.
+
+        Raises DataError if it is no image.
+        """
         with opened(self.path(ref)) as image:
-            return image.height, image.width
+            self.reading.add("pictures", str(ref), images.facts(image))
+            return (image.height, image.width) if self.stored else images.upright_size(image)
 
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
         """One frame, RGB uint8 ``(H, W, 3)``; ``(size, size, 3)`` where `size` is given.
@@ -82,7 +93,7 @@ class Dataset:
         A square frame of another size is resized (Lanczos, antialiased). One that is not square is cut to its central
         square where the data set `crops`. Raises DataError for that else, and where it is missing or unreadable.
         """
-        return self._fit(read_rgb(self.path(ref)), ref, size)
+        return self._fit(read_rgb(self.path(ref), stored=self.stored), ref, size)
 
     def _fit(self, image: np.ndarray, ref: FrameRef, size: int | None) -> np.ndarray:
         if size is None:
@@ -95,6 +106,8 @@ class Dataset:
 
 class SplitFolders(Dataset):
     """``<root>/<test|train>/<clip>/<frame>``, the split being part of the clip's name."""
+
+    stored = True
 
     def clips(self, split: str | None = None) -> list[str]:
         splits = [split] if split else ["test", "train"]
@@ -125,6 +138,7 @@ class Hdtf(Dataset):
     Both arrangements are in use; the split is no part of a clip's name, so that lists fit both.
     """
 
+    stored = True
     layout = "<clip>.mp4/<6 digits>.jpg (or the same below test/)"
 
     def clips(self, split: str | None = None) -> list[str]:
@@ -147,6 +161,7 @@ class Hdtf(Dataset):
 class CelebV(Dataset):
     """CelebV: ``<Name>/Image/*.jpg``, one folder a person."""
 
+    stored = True
     layout = "<Name>/Image/*.jpg"
 
     def clips(self, split: str | None = None) -> list[str]:

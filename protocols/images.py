@@ -17,6 +17,16 @@ from protocols.errors import DataError, Gone
 MAX_PIXELS = 100_000_000  # of one frame; as RGB that is 300 MB
 # Pillow knows others, some of which hand the file to outside programs (EPS to Ghostscript).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")
+_ORIENTATION = 0x0112  # of EXIF
+_TURNS = {
+    2: "mirrored left to right",
+    3: "turned 180 degrees",
+    4: "flipped top to bottom",
+    5: "mirrored at the diagonal from top left",
+    6: "turned 90 degrees clockwise",
+    7: "mirrored at the diagonal from top right",
+    8: "turned 90 degrees counterclockwise",
+}
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.DecompressionBombError)
 
@@ -31,43 +41,81 @@ def _formats() -> tuple[str, ...]:
 
 
 @contextmanager
-def opened(file: Path | BinaryIO) -> Iterator[Image.Image]:
-    """An image file of a known format, its head read and nothing decoded.
+def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
+    """An image file of a known format, its head read and nothing decoded. name: for messages, where not `file`.
 
     Raises DataError, naming the file, where it is missing (`Gone`), no image, or has more than `MAX_PIXELS`; and for
     what goes wrong with the image inside the block.
     """
+    name = file if name is None else name
     try:
         with Image.open(file, formats=_formats()) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{file}: {image.width}x{image.height} pixels, more than {MAX_PIXELS // 10**6} million")
+                raise DataError(f"{name}: {image.width}x{image.height} pixels, more than {MAX_PIXELS // 10**6} million")
             yield image
     except (FileNotFoundError, NotADirectoryError):
-        raise Gone(f"{file}: no such file") from None
+        raise Gone(f"{name}: no such file") from None
     except Image.UnidentifiedImageError:
-        raise DataError(f"{file}: not a readable image (none of {', '.join(_formats())})") from None
+        raise DataError(f"{name}: not a readable image (none of {', '.join(_formats())})") from None
     except _UNREADABLE as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"{file}: not a readable image ({reason})") from None
+        raise DataError(f"{name}: not a readable image ({reason})") from None
     except MemoryError:  # Pillow says so of rows that are too long for it, too
         bytearray(4 * image.width * image.height)  # raises again where the machine has too little
         raise DataError(
-            f"{file}: not a readable image (no memory for its {image.width}x{image.height} pixels)"
+            f"{name}: not a readable image (no memory for its {image.width}x{image.height} pixels)"
         ) from None
 
 
-def read_rgb(file: Path | BinaryIO, upright: bool = False) -> np.ndarray:
-    """An image file as RGB uint8 ``(H, W, 3)``.
+def read_rgb(file: Path | BinaryIO, stored: bool = False) -> np.ndarray:
+    """An image file as RGB uint8 ``(H, W, 3)``, turned as its EXIF orientation says, transparent parts shown on white.
 
-    Greyscale is repeated in the three channels. Alpha is dropped, not blended, as the demo scripts of the field do.
-    upright: turn it as its EXIF orientation says; the data sets of the field are read as they are stored.
+    Greyscale is repeated in the three channels; color profiles (ICC) are not applied.
+    stored: the pixels as they are in the file, neither turned nor blended, as the demo scripts of the field read their
+    data sets.
     Raises DataError, naming the file, where it is missing, truncated, no image, has more than 8 bits a channel or more
     than `MAX_PIXELS`.
     """
     with opened(file) as image:
         if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in image.tile):  # Pillow would cut RGB with 16 off
             raise DataError(f"{file}: more than 8 bits a channel (mode {image.mode}); save it with 8 bits")
-        return np.array((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
+        if stored:
+            return np.array(image.convert("RGB"))
+        image = ImageOps.exif_transpose(image)
+        if not image.has_transparency_data:
+            return np.array(image.convert("RGB"))
+        return on_white(np.asarray(image.convert("RGBA")))
+
+
+def on_white(image: np.ndarray) -> np.ndarray:
+    """RGBA uint8 ``(H, W, 4)``, not premultiplied, as RGB ``(H, W, 3)`` as it looks on a white page."""
+    if image[..., 3].min(initial=255) == 255:
+        return np.ascontiguousarray(image[..., :3])
+    alpha = image[..., 3:].astype(np.uint16)
+    blended = image[..., :3] * alpha + 255 * (255 - alpha)  # at most 255 * 255, which fits
+    return ((blended + 127) // 255).astype(np.uint8)
+
+
+def facts(image: Image.Image) -> dict[str, str]:
+    """What in the head of an opened image decides how `read_rgb` reads it, for the manifest; plain images have none."""
+    found = {}
+    if (orientation := image.getexif().get(_ORIENTATION, 1)) in _TURNS:
+        found["orientation"] = _TURNS[orientation]
+    if image.has_transparency_data:
+        found["transparency"] = "alpha channel"
+    if image.mode == "CMYK":
+        found["colors"] = "CMYK, converted without a profile"
+    if "icc_profile" in image.info:
+        found["profile"] = "ICC, not applied"
+    if getattr(image, "n_frames", 1) > 1:
+        found["moving"] = "first of several pictures"
+    return found
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """(height, width) of an opened image when it is turned as its EXIF orientation says."""
+    on_its_side = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return (image.width, image.height) if on_its_side else (image.height, image.width)
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

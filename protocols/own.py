@@ -14,8 +14,10 @@ import numpy as np
 from protocols import files
 from protocols.datasets import LAYOUTS, SUFFIXES, Dataset
 from protocols.errors import DataError
+from protocols.moving import MovingPicture, open_video
 from protocols.pairs import FrameRef
 from protocols.video import Video
+from protocols.video_index import Index
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 IDENTITIES = "identities.csv"
@@ -36,7 +38,8 @@ class VideoFolder(Dataset):
         super().__init__(name, root)
         self._identities = _read_identities(root / IDENTITIES)
         self._lock = Lock()  # decoders have a position
-        self._video = lru_cache(maxsize=4)(lambda clip: Video(self._file(clip)))
+        self._video = lru_cache(maxsize=4)(self._open)
+        self._indices: dict[str, Index] = {}  # of videos whose frames were found by decoding, which is not done twice
         self._recent = lru_cache(maxsize=16)(self._decode)  # a source or anchor comes up in pair after pair
 
     def clips(self, split: str | None = None) -> list[str]:
@@ -62,13 +65,21 @@ class VideoFolder(Dataset):
         if not _is_video(ref.clip):
             return super().size(ref)
         with self._lock:
-            return self._video(ref.clip).size
+            video = self._video(ref.clip)
+            self.reading.add("videos", ref.clip, video.facts)
+            return video.size
 
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
         if not _is_video(ref.clip):
             return super().frame(ref, size)
         with self._lock:
             return self._recent(ref, size)
+
+    def _open(self, clip: str) -> Video | MovingPicture:
+        video = open_video(self._file(clip), index=self._indices.get(clip))
+        if video.index and video.index.decoded:
+            self._indices[clip] = video.index
+        return video
 
     def _decode(self, ref: FrameRef, size: int | None) -> np.ndarray:
         image = self._fit(self._video(ref.clip).frame(_number(ref)), ref, size)

@@ -134,6 +134,8 @@ def resolve(
     is_sample = sample_set.NAME in datasets
     frame_size = sample_set.recipe()["size"] if is_sample else protocol.frame_size
     notices += check_frames(pairs, datasets, frame_size)
+    provenance["reading"] = {name: dataset.reading.summary() for name, dataset in datasets.items()}
+    notices += [f"{name}: {line}" for name, dataset in datasets.items() for line in dataset.reading.notices()]
     if is_sample:
         why = "asked for" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
         notices.insert(0, f"SAMPLE SET ({why}): these numbers are not comparable with any paper's")

@@ -38,6 +38,8 @@ NAME = "sample"
 class SampleSet(Dataset):
     """The built sample set. Splits: ``train``, ``test`` (videos), ``still`` (portraits, one clip each)."""
 
+    stored = True
+
     def __init__(self, root: Path):
         super().__init__(NAME, root)
         self._clips = json.loads((root / "index.json").read_text(encoding="utf-8"))["clips"]
@@ -157,9 +159,9 @@ def _write(
 def _native_frames(clip: dict[str, Any], content: bytes) -> Iterator[tuple[int, np.ndarray]]:
     """(frame number, RGB uint8) for the frames of a clip."""
     if clip["split"] == "still":
-        yield 0, read_rgb(io.BytesIO(content))
+        yield 0, read_rgb(io.BytesIO(content), stored=True)
         return
-    video = Video(io.BytesIO(content))
+    video = Video(io.BytesIO(content), square=False)  # the recipe's crops are in stored pixels
     for number in range(clip["first"], clip["last"] + 1):
         yield number, video.frame(number)
     video.close()

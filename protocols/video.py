@@ -1,15 +1,19 @@
-"""Frames of video files by their number, the same on every machine."""
+"""Frames of video files by their number, the same on every machine: complete, upright, in square pixels.
+
+What a frame looks like is in `colors` and `geometry`, which frames there are in `video_index`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 import av
 import numpy as np
-from PIL import Image
 
+from protocols import colors, geometry, video_index
 from protocols.errors import DataError, Gone
 from protocols.images import MAX_PIXELS
 
@@ -20,45 +24,80 @@ FORMATS = (
     *("flv", "ogg", "asf", "gif", "apng", "ivf", "h264", "hevc"),
     *("mp3", "wav", "flac", "aac"),  # to say that there are no pictures in them
 )
+READING = 2  # raised when the same file gives other frames than before, for caches of frames
 _ALONE = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-_BT709, _FULL_RANGE, _UNSPECIFIED = 1, 2, 2
-_EXACT = {"yuv420p", "yuvj420p"}
+_ERRORS = (OSError, ValueError, IndexError, EOFError)  # PyAV's derive from these
 
 
 class Video:
     """One video. Frame 0 is the first that is shown; numbers follow the order of presentation.
 
-    Any frame can be asked for in any order: the decoder goes on where it stands if the frame lies ahead in the same
-    stretch between key frames, and else seeks to the key frame before it.
+    Any frame can be requested in any order: the decoder continues where it is if the frame follows in the same stretch
+    between key frames, and else seeks. Where a seek did not land where it should, which the frames' time stamps show,
+    it begins at an earlier key frame, and at last at the start of the file.
     """
 
-    def __init__(self, source: Path | BinaryIO):
-        self._source = source
+    def __init__(
+        self,
+        source: Path | BinaryIO,
+        rate: Fraction | None = None,
+        index: video_index.Index | None = None,
+        square: bool = True,
+    ):
+        """rate: frames a second of a stream without a clock. index: of the same file, from an earlier `Video.index`.
+
+        square: whether frames are resampled where the file's pixels are not square.
+        Raises DataError where the file cannot be read as a video.
+        """
+        self._source, self._square = source, square
+        self._decoded: Iterator[av.VideoFrame] = iter(())
+        self._last: int | None = None  # number of the frame that the decoder gave last; None: not known
+        self._held: tuple[int, av.VideoFrame] | None = None
+        self._lost: set[int] = set()
         try:
             self._open()
-            self._index()
-        except (OSError, ValueError, IndexError, EOFError) as error:  # PyAV's errors derive from these
+            self.index = index or video_index.from_packets(self._container, self._stream)
+            if self.index is None:
+                self._reopen()
+                self.index = video_index.by_decoding(self._container, self._stream, rate)
+        except _ERRORS as error:
             raise self._failure(error) from None
-        self._decoded = iter(())
-        self._next = len(self._times)  # number of the frame that the decoder would give next
+        self._last = len(self)  # nothing follows
 
     def __len__(self) -> int:
-        return len(self._times)
+        return len(self.index.times)
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) as coded."""
-        return self._stream.height, self._stream.width
+        """(height, width) as `frame` gives them. Raises DataError where the video cannot be read."""
+        first = self._first()
+        return geometry.shown_size(first.height, first.width, self._aspect, self._turn(first))
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """How the video is read, for the manifest. Raises DataError, in one line, for what cannot be read right."""
+        first = self._first()
+        found = colors.facts(first)
+        if (turned := self._turn(first)) != geometry.UPRIGHT:
+            found["orientation"] = geometry.name(turned)
+        if self._aspect != 1:
+            found["pixels"] = f"{self._aspect.numerator}:{self._aspect.denominator}, made square"
+        found["frames"] = "found by decoding" if self.index.decoded else "found by their time stamps"
+        if self.index.clock != "file":
+            found["clock"] = f"{self.index.clock}, evenly spaced at {float(self.rate):.5g} frames a second"
+        if self.index.damaged:
+            found["damage"] = "packets that cannot be decoded"
+        return found
 
     @property
     def times(self) -> list[int]:
         """When each frame is shown, in units of `time_base`; ascending, not always evenly spaced nor from 0."""
-        return self._times
+        return list(self.index.times)
 
     @property
     def end(self) -> int:
         """When the last frame ends, in units of `time_base`."""
-        return self._end
+        return self.index.end
 
     @property
     def time_base(self) -> Fraction:
@@ -73,38 +112,106 @@ class Video:
     @property
     def rate(self) -> Fraction:
         """Frames a second on average."""
-        return self._stream.average_rate or len(self) / ((self._end - self._times[0]) * self.time_base)
+        length = (self.end - self.index.times[0]) * self.time_base
+        return len(self) / length if self.index.decoded else self._stream.average_rate or len(self) / length
 
     def frame(self, number: int) -> np.ndarray:
-        """Frame `number`, RGB uint8 ``(H, W, 3)``, turned upright. Raises DataError where it does not exist."""
+        """Frame `number`, RGB uint8 ``(H, W, 3)``, upright, in square pixels.
+
+        Raises DataError where it does not exist, cannot be decoded, or has colors or a size that cannot be read.
+        """
         if not 0 <= number < len(self):
             raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames")
-        try:
-            if number < self._next or self._key_before(number) > self._next:
-                self._seek(self._key_before(number))
-            wanted = self._times[number]
-            for frame in self._decoded:
-                if frame.pts == wanted:
-                    self._next = number + 1
-                    return to_rgb(frame)
-        except (OSError, ValueError, EOFError) as error:
-            self._next = len(self._times)
-            raise self._failure(error) from None
-        self._next = len(self._times)
-        raise DataError(f"{self._source}: frame {number} cannot be decoded")
+        frame = self._find(number)
+        if reason := colors.unsupported(frame):
+            raise DataError(f"{self._source}: {reason}")
+        return geometry.show(colors.to_rgb(frame), self._aspect, self._turn(frame))
 
     def close(self) -> None:
         """Release the file."""
         self._container.close()
+
+    def _find(self, number: int) -> av.VideoFrame:
+        """Decode frame `number`, by the shortest way that arrives there."""
+        if self._held and self._held[0] == number:
+            return self._held[1]
+        try:
+            follows = self._last is not None and self.index.key_before(number) <= self._last + 1 <= number
+            if follows and (frame := self._forward(number)):
+                return frame
+            for key in self.index.entries(number) if number not in self._lost else ():
+                self._seek(key)
+                if frame := self._forward(number):
+                    return frame
+        except _ERRORS as error:
+            self._last = len(self)
+            raise self._failure(error) from None
+        self._lost.add(number)
+        raise DataError(f"{self._source}: frame {number} cannot be decoded")
+
+    def _forward(self, number: int) -> av.VideoFrame | None:
+        """Decode until frame `number`; None where it does not come."""
+        for frame in self._decoded:
+            at = self._number(frame)
+            if at is None:
+                continue
+            self._last = at
+            if at == number:
+                self._held = number, frame
+                return frame
+            if at > number and self.index.decoded:
+                break
+        self._last = len(self)
+        return None
+
+    def _number(self, frame: av.VideoFrame) -> int | None:
+        """Number of the decoder's next frame; None for what precedes the first that is certain."""
+        known = self.index.numbers.get(frame.pts)
+        if self._last is None:  # after a seek: frames before the first key frame may lack what they refer to
+            return known if known is not None and frame.key_frame else None
+        if not self.index.decoded:
+            return known
+        following = self._last + 1
+        if following < len(self) and self.index.stamps[following] == frame.pts:
+            return following
+        return len(self)  # not the frame that it should be: the seek went astray
+
+    def _first(self) -> av.VideoFrame:
+        """A frame that stands for all: the first, or where that is damaged, another key frame."""
+        for number in (0, *self.index.keys[:8]):
+            try:
+                frame = self._find(number)
+                break
+            except DataError:
+                continue
+        else:
+            raise DataError(f"{self._source}: not a readable video (no frame can be decoded)")
+        if reason := colors.unsupported(frame):
+            raise DataError(f"{self._source}: {reason}")
+        return frame
+
+    def _turn(self, frame: av.VideoFrame) -> geometry.Turn:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+        try:
+            return geometry.turn(bytes(matrix) if matrix is not None else None)
+        except ValueError as error:
+            raise self._failure(error) from None
 
     def _open(self) -> None:
         if hasattr(self._source, "seek"):
             self._source.seek(0)
         self._container = open_file(self._source)
         self._stream = self._picture_stream()
-        if self.size[0] * self.size[1] > MAX_PIXELS:
-            raise ValueError(f"{self.size[1]}x{self.size[0]} pixels, more than {MAX_PIXELS // 10**6} million")
+        width, height = self._stream.width, self._stream.height
+        self._aspect = geometry.pixel_aspect(self._stream.sample_aspect_ratio if self._square else None)
+        for high, wide in ((height, width), geometry.shown_size(height, width, self._aspect, geometry.UPRIGHT)):
+            if high * wide > MAX_PIXELS:
+                raise ValueError(f"{wide}x{high} pixels, more than {MAX_PIXELS // 10**6} million")
         self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of what the stream says of itself, too
+
+    def _reopen(self) -> None:
+        self._container.close()
+        self._open()
 
     def _picture_stream(self) -> av.VideoStream:
         """The first video stream; not a song's cover."""
@@ -116,29 +223,24 @@ class Video:
             raise ValueError("a video stream of an unknown codec")
         return streams[0]
 
-    def _index(self) -> None:
-        """Read the time of every packet, without decoding."""
-        packets = [packet for packet in self._container.demux(self._stream) if packet.pts is not None and packet.size]
-        packets = [packet for packet in packets if not getattr(packet, "is_discard", False)]
-        self._times = sorted({packet.pts for packet in packets})
-        keys = {packet.pts for packet in packets if packet.is_keyframe}
-        self._keys = [number for number, time in enumerate(self._times) if time in keys]
-        if not self._times:
-            raise ValueError("no frames in it")
-        last = max(packets, key=lambda packet: packet.pts)
-        usual = (self._times[-1] - self._times[0]) / max(len(self._times) - 1, 1)
-        self._end = last.pts + (last.duration or round(usual) or 1)
-
-    def _key_before(self, number: int) -> int:
-        return max((key for key in self._keys if key <= number), default=0)
-
     def _seek(self, key: int) -> None:
         if key:
-            self._container.seek(self._times[key], stream=self._stream, backward=True)
+            self._container.seek(self.index.stamps[key], stream=self._stream, backward=True)
+            self._last = None
         else:  # transport streams have no index, and a search for their first frame ends behind it
-            self._container.close()
-            self._open()
-        self._decoded = self._container.decode(self._stream)
+            self._reopen()
+            self._last = -1
+        self._decoded = self._frames()
+
+    def _frames(self) -> Iterator[av.VideoFrame]:
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                if not self.index.decoded:  # frames are named by their times: what refers to this packet is damaged
+                    raise
+                continue
+            yield from frames
 
     def _failure(self, error: Exception) -> DataError:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
@@ -155,43 +257,3 @@ def open_file(source: Path | BinaryIO) -> av.container.InputContainer:
         return av.open(source if hasattr(source, "seek") else str(source), options=dict(_ALONE))
     except av.error.ArgumentError:  # FFmpeg's only words for a format that is not on the list
         raise ValueError("a text file, or another format than mp4, mov, mkv, webm, avi and their like") from None
-
-
-def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """A decoded frame as RGB uint8 ``(H, W, 3)``, turned as its display matrix says.
-
-    Decoders of H.264 and HEVC are exact to the bit by their standards, but FFmpeg's conversion to RGB depends on the
-    processor. For 8-bit YUV 4:2:0 it is therefore done here, in fixed point; other formats go through FFmpeg.
-    """
-    if frame.format.name in _EXACT and not (frame.width % 2 or frame.height % 2):
-        rgb = _from_yuv420(frame)
-    else:
-        rgb = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
-
-
-def _from_yuv420(frame: av.VideoFrame) -> np.ndarray:
-    """ITU-R BT.709 or BT.601 by what the frame says; where it says nothing, 709 from 720 lines on.
-
-    Chroma is enlarged with Pillow's bilinear filter, all in integers.
-    """
-    height, width = frame.height, frame.width
-    planes = frame.to_ndarray()
-    chroma = planes[height:].reshape(2, height // 2, width // 2)
-    blue, red = (
-        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)).astype(np.int32) - 128
-        for plane in chroma
-    )
-    full = frame.color_range == _FULL_RANGE or frame.format.name == "yuvj420p"
-    high_definition = frame.colorspace == _BT709 or (frame.colorspace == _UNSPECIFIED and height >= 720)
-    weight_red, weight_blue = (0.2126, 0.0722) if high_definition else (0.299, 0.114)
-    weight_green = 1 - weight_red - weight_blue
-    one = 1 << 16
-    foot, luma_scale, chroma_scale = (0, one, one) if full else (16, one * 255 / 219, one * 255 / 224)
-    per_red, per_blue = chroma_scale * 2 * (1 - weight_red), chroma_scale * 2 * (1 - weight_blue)
-    luma = (planes[:height].astype(np.int32) - foot) * round(luma_scale) + one // 2
-    rgb = np.empty((height, width, 3), np.uint8)
-    green = round(per_red * weight_red / weight_green) * red + round(per_blue * weight_blue / weight_green) * blue
-    for channel, value in enumerate((luma + round(per_red) * red, luma - green, luma + round(per_blue) * blue)):
-        rgb[..., channel] = np.clip(value >> 16, 0, 255)
-    return rgb

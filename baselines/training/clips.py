@@ -17,7 +17,7 @@ from baselines.predictor import ModelError
 from protocols.crop import center_square
 from protocols.errors import DataError
 from protocols.images import read_rgb, resize
-from protocols.video import Video
+from protocols.video import READING, Video
 
 IMAGES = (".png", ".jpg", ".jpeg")
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
@@ -137,7 +137,7 @@ def _video(file: Path) -> Iterator[tuple[str, np.ndarray]]:
 def _fingerprint(paths: Sequence[Path]) -> str:
     files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([READING, *facts]).encode()).hexdigest()
 
 
 def _cached(name: Path) -> Frames | None:

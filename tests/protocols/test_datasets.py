@@ -90,9 +90,13 @@ def test_pictures_of_every_kind(tmp_path: Path):
     Image.fromarray(grey).save(tmp_path / "grey.png")
     np.testing.assert_array_equal(read_rgb(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, -1))
     Image.fromarray(np.dstack([rgb, grey])).save(tmp_path / "alpha.png")
-    np.testing.assert_array_equal(read_rgb(tmp_path / "alpha.png"), rgb)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "alpha.png", stored=True), rgb)
+    alpha = grey[..., None] / 255
+    np.testing.assert_allclose(read_rgb(tmp_path / "alpha.png"), rgb * alpha + 255 * (1 - alpha), atol=0.5)
     Image.fromarray(np.dstack([grey, grey])).save(tmp_path / "grey_alpha.png")
-    np.testing.assert_array_equal(read_rgb(tmp_path / "grey_alpha.png"), np.repeat(grey[..., None], 3, -1))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "grey_alpha.png", stored=True), np.repeat(grey[..., None], 3, -1))
+    blended = np.repeat(grey[..., None] * alpha + 255 * (1 - alpha), 3, -1)
+    np.testing.assert_allclose(read_rgb(tmp_path / "grey_alpha.png"), blended, atol=0.5)
     Image.fromarray(rgb).quantize(256).save(tmp_path / "palette.png")
     np.testing.assert_array_equal(read_rgb(tmp_path / "palette.png"), rgb)
 

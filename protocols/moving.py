@@ -1,0 +1,78 @@
+"""Moving WebP pictures as videos; FFmpeg cannot read them."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from protocols import files
+from protocols.errors import DataError
+from protocols.images import on_white, opened
+from protocols.video import Video
+
+_USUAL = 100  # milliseconds of a picture that states none, as browsers have it
+
+
+class MovingPicture:
+    """A WebP file as a `protocols.video.Video`: the same members, with the same meaning; a still one has one frame."""
+
+    time_base, start, index = Fraction(1, 1000), Fraction(0), None
+
+    def __init__(self, source: Path | BinaryIO):
+        """Raises DataError where it cannot be read."""
+        self._source = source
+        content = files.content(source) if isinstance(source, Path) else source.read()
+        self.times: list[int] = []
+        self.end = 0
+        with opened(io.BytesIO(content), source) as image:
+            self.size = image.height, image.width
+            for number in range(getattr(image, "n_frames", 1)):
+                image.seek(number)
+                image.load()  # only now is it known how long the picture is shown
+                self.times.append(self.end)
+                self.end += image.info.get("duration") or _USUAL
+        self._image = Image.open(io.BytesIO(content), formats=["WEBP"])
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def rate(self) -> Fraction:
+        """Pictures a second on average."""
+        return Fraction(1000 * len(self), self.end)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """How it is read, for the manifest."""
+        return {"transparency": "shown on white"} if self._image.mode == "RGBA" else {}
+
+    def frame(self, number: int) -> np.ndarray:
+        """Picture `number`, RGB uint8 ``(H, W, 3)``. Raises DataError where it does not exist or is damaged."""
+        if not 0 <= number < len(self):
+            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames")
+        try:
+            self._image.seek(number)
+            return on_white(np.asarray(self._image.convert("RGBA")))
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{self._source}: frame {number} cannot be decoded ({error})") from None
+
+    def close(self) -> None:
+        """Release the file."""
+        self._image.close()
+
+
+def open_video(source: Path, rate: Fraction | None = None, index: object = None) -> Video | MovingPicture:
+    """The video or moving picture in a file; `rate` and `index` as `Video` takes them. Raises DataError."""
+    try:
+        with open(source, "rb") as file:
+            head = file.read(12)
+    except OSError:
+        head = b""  # which Video reports
+    if head[:4] == b"RIFF" and head[8:] == b"WEBP":
+        return MovingPicture(source)
+    return Video(source, rate, index)

@@ -1,0 +1,79 @@
+"""What was decided in reading a data set's files, for the manifest and for the user."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+# What the user must see of a file's facts, by their name and the beginning of their value.
+_REMARKS = (
+    ("matrix", "bt601 (untagged)", "no color tags; read as BT.601, as FFmpeg does"),
+    ("primaries", "bt2020", "colors of BT.2020 that are not converted to BT.709, as in FFmpeg; they look paler"),
+    ("pixels", "", "pixels that are not square; resampled to square ones"),
+    ("clock", "restarts", "time stamps that start again; frames are taken as evenly spaced"),
+    ("clock", "none", "no time stamps; frames are taken as evenly spaced"),
+    ("damage", "", "packets that cannot be decoded; frames are numbered without them"),
+    ("transparency", "", "transparency; shown on white"),
+    ("colors", "CMYK", "CMYK colors; converted without a profile"),
+    ("moving", "", "several pictures in one file; only the first is read"),
+)
+_STORED_REMARKS = (
+    ("orientation", "", "an EXIF orientation; read as stored, not turned"),
+    ("transparency", "", "transparency; the colors under it are read as stored"),
+    ("colors", "CMYK", "CMYK colors; converted without a profile"),
+)
+
+
+class Reading:
+    """Facts of the files that were read, each counted once.
+
+    stored: whether pictures are read as stored, neither turned nor blended: those of benchmark data sets.
+    """
+
+    def __init__(self, stored: bool = False):
+        self.stored = stored
+        self._files: dict[str, set[str]] = {}
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._first: dict[tuple[str, str, str], str] = {}
+
+    def add(self, kind: str, name: str, facts: Mapping[str, str]) -> None:
+        """kind: ``videos`` or ``pictures``. facts: of the file, of which plain ones have few or none."""
+        known = self._files.setdefault(kind, set())
+        if name in known:
+            return
+        known.add(name)
+        for key, value in facts.items():
+            self._counts[kind, key, value] += 1
+            self._first.setdefault((kind, key, value), name)
+
+    def summary(self) -> dict[str, Any]:
+        """By kind: the number of files, and of every fact how many files have which value."""
+        made: dict[str, Any] = {kind: {"files": len(names)} for kind, names in self._files.items()}
+        if "pictures" in made:
+            made["pictures"]["read"] = "as stored" if self.stored else "upright, transparency shown on white"
+        for kind, key, value in sorted(self._counts):
+            made[kind].setdefault(key, {})[value] = self._counts[kind, key, value]
+        return made
+
+    def notices(self) -> list[str]:
+        """One line for each thing the user must know, with the number of files and the first one's name."""
+        lines = []
+        for kind, names in self._files.items():
+            for wanted, beginning, remark in _STORED_REMARKS if self.stored and kind == "pictures" else _REMARKS:
+                found = [
+                    entry for entry in self._counts if entry[:2] == (kind, wanted) and entry[2].startswith(beginning)
+                ]
+                if found:
+                    count = sum(self._counts[entry] for entry in found)
+                    some = f"{count} of {len(names)} {kind} have" if len(names) > 1 else f"{self._first[found[0]]} has"
+                    first = f" (the first: {self._first[found[0]]})" if len(names) > 1 else ""
+                    lines.append(f"{some} {remark}{first}")
+        return lines
+
+
+def remarks(name: str, facts: Mapping[str, str]) -> list[str]:
+    """The same lines about one video."""
+    reading = Reading()
+    reading.add("videos", name, facts)
+    return reading.notices()

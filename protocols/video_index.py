@@ -1,0 +1,125 @@
+"""Which frames a video has, in order of presentation, and when each is shown."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import numpy as np
+
+# Containers whose packets carry times of presentation and say which can be decoded first. Everywhere else (AVI counts
+# packets, transport and program streams begin anywhere and restart their clocks, raw streams have none) the frames are
+# found by decoding once.
+_TIMED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
+_HIDING = {"vp8"}  # packets that are never shown have times, too
+_REORDERED = 16  # frames by which H.264, the most generous, may move one
+
+
+@dataclass(frozen=True)
+class Index:
+    """Frames in order of presentation.
+
+    stamps: what the decoder gives each frame as its time, by which it is recognized; None where it gives none.
+    times: when each is shown, ascending, in units of the stream's time base. end: when the last one ends.
+    keys: numbers of the frames at which decoding can begin. decoded: whether found by decoding.
+    clock: ``file``; or why `times` are evenly spaced: ``none`` or ``restarts``. damaged: packets without a frame.
+    """
+
+    stamps: Sequence[int | None]
+    times: Sequence[int]
+    end: int
+    keys: Sequence[int]
+    decoded: bool = False
+    clock: str = "file"
+    damaged: int = 0
+    numbers: dict[int, int] = field(init=False, repr=False)  # of frames whose stamp no other has
+
+    def __post_init__(self) -> None:
+        counts = Counter(self.stamps)
+        numbers = {stamp: k for k, stamp in enumerate(self.stamps) if stamp is not None and counts[stamp] == 1}
+        object.__setattr__(self, "numbers", numbers)
+        object.__setattr__(self, "keys", [key for key in self.keys if self.stamps[key] in numbers])
+
+    def key_before(self, number: int) -> int:
+        """The last frame up to `number` at which decoding can begin; 0, the start of the file, where there is none."""
+        return self.entries(number)[0]
+
+    def entries(self, number: int) -> list[int]:
+        """Where to begin decoding for a frame, in the order to be tried; at last the start of the file."""
+        at = bisect_right(self.keys, number)
+        return [*(key for key in reversed(self.keys[max(at - 2, 0) : at]) if key), 0]
+
+
+def from_packets(container: av.container.InputContainer, stream: av.VideoStream) -> Index | None:
+    """The index by the packets' times, without decoding; None where these cannot be trusted to be the frames'."""
+    timed = container.format.name in _TIMED and stream.codec_context.name not in _HIDING
+    if not timed:
+        return None
+    packets = [packet for packet in container.demux(stream) if packet.size]
+    stamps = [packet.pts for packet in packets]
+    if not packets or None in stamps or len(set(stamps)) < len(stamps):
+        return None
+    if not packets[0].is_keyframe or min(stamps) < stamps[0]:  # frames before it that cannot be decoded
+        return None
+    if stream.codec_context.has_b_frames and len(stamps) > 2 and stamps == sorted(stamps):
+        return None  # frames may be out of order, and the packets' times do not show it
+    shown = [packet for packet in packets if not getattr(packet, "is_discard", False)]  # by an edit list
+    if not shown:
+        return None
+    keys = {packet.pts for packet in shown if packet.is_keyframe}
+    times = sorted(packet.pts for packet in shown)
+    last = max(shown, key=lambda packet: packet.pts)
+    return Index(times, times, _end(times, last.duration), [k for k, time in enumerate(times) if time in keys])
+
+
+def by_decoding(container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction | None) -> Index:
+    """The index by decoding all frames once: decoders give them in order of presentation.
+
+    rate: frames a second where the stream has no clock; default: what the stream states, else 25. Raises ValueError
+    where there are no frames.
+    """
+    stamps: list[int | None] = []
+    keys: list[int] = []
+    damaged, duration = 0, None
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            damaged += 1
+            continue
+        for frame in frames:
+            if frame.key_frame:
+                keys.append(len(stamps))
+            stamps.append(frame.pts)
+            duration = getattr(frame, "duration", None)
+    if not stamps:
+        raise ValueError("no frames in it")
+    times, clock = _times(stamps, rate or stream.guessed_rate or stream.average_rate or Fraction(25), stream.time_base)
+    end = _end(times, duration if clock == "file" else None)
+    return Index(stamps, times, end, keys, decoded=True, clock=clock, damaged=damaged)
+
+
+def _times(stamps: Sequence[int | None], rate: Fraction, time_base: Fraction) -> tuple[list[int], str]:
+    known = [(number, stamp) for number, stamp in enumerate(stamps) if stamp is not None]
+    if len(known) > 1 and all(one[1] < other[1] for one, other in zip(known, known[1:])):
+        if len(known) == len(stamps):
+            return list(stamps), "file"
+        filled = np.rint(np.interp(range(len(stamps)), *zip(*known))).astype(int).tolist()
+        if all(one < other for one, other in zip(filled, filled[1:])):
+            return filled, "file"
+    if len(known) == len(stamps) == len(set(stamps)):  # AVI stamps packets in the order of the file
+        order = np.argsort(np.asarray(stamps))
+        if np.abs(order - np.arange(len(order))).max() <= _REORDERED:
+            return sorted(stamps), "file"
+    first, step = known[0][1] if known else 0, 1 / (rate * time_base)
+    clock = "none" if None in stamps else "restarts"
+    return [first + round(number * step) for number in range(len(stamps))], clock
+
+
+def _end(times: Sequence[int], duration: int | None) -> int:
+    usual = (times[-1] - times[0]) / max(len(times) - 1, 1)
+    return times[-1] + (duration or round(usual) or 1)
