@@ -14,12 +14,13 @@ import torch
 
 from baselines.bounds import ALL_MODES, CopySource, CopyTarget
 from baselines.card import MODELS, card, find_weights, official_files, unavailable
+from baselines.code import Code, of_plugin, of_program
 from baselines.predictor import ModelError, MotionMode, Predictor
 
 if TYPE_CHECKING:
     from baselines.network_predictor import NetworkPredictor
 
-__all__ = ["GROUP", "ModelInfo", "load", "names", "network_class", "official_files"]
+__all__ = ["GROUP", "ModelInfo", "code", "load", "names", "network_class", "official_files"]
 
 GROUP = "talking_head_bench.predictors"
 BOUNDS = {"copy-source": CopySource, "copy-target": CopyTarget}
@@ -76,6 +77,19 @@ def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known, *OUTSIDE])}"
     raise ModelError(f"no model is called {name}; {hint}")
+
+
+def code(spec: str, predictor: Predictor) -> Code | None:
+    """The code behind a loaded predictor from outside, a program or a plug-in; None for this project's own models."""
+    if spec.partition(":")[0] == "cmd":
+        return of_program(predictor.arguments)
+    name, options = _options(spec) if not spec.startswith("frames:") else (spec, {})
+    if name not in (plugins := _plugins()) or name in (*BOUNDS, *MODELS):
+        return None
+    entry = plugins[name]
+    found = of_plugin((entry.module, type(predictor).__module__), entry.dist, options)
+    version = {"(version)": f"{entry.dist.name} {entry.dist.version}"} if entry.dist else {}
+    return Code({**found.files, **version}, found.not_covered)
 
 
 def names(weights: Path | None = None) -> list[ModelInfo]:

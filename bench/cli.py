@@ -94,6 +94,9 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start over: discard what is in the run's folder, and measure again.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
     batch_size: Annotated[
         int | None,
@@ -133,6 +136,7 @@ def run(
         config=config.load(data or (), weights),
         out=out,
         name=name,
+        force=force,
         require_data=require_data,
         pairs=pairs[0] if pairs and not table else None,
         allow_missing=allow_missing,

@@ -18,6 +18,7 @@ import torch
 from pyarrow import parquet
 from torch import Tensor
 
+from baselines.code import Code
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from bench.generated import generate
 from bench.heap import give_back
@@ -33,11 +34,16 @@ STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work 
 
 @dataclass(frozen=True)
 class Model:
-    """A predictor under the label that it has in this run's tables, and the motion mode it is asked for."""
+    """A predictor under the label that it has in this run's tables, and the motion mode it is asked for.
+
+    spec: what was asked on the command line. code: of a program or a plug-in.
+    """
 
     label: str
     predictor: Predictor
     mode: MotionMode
+    spec: str = ""
+    code: Code | None = None
 
 
 @dataclass(frozen=True)

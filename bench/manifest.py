@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from bench import outside
 from bench.engine import Model
 from bench.measure import Measurer
 from bench.rundir import SCHEMA
@@ -48,7 +49,8 @@ def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, se
             "provenance": {**pairs.provenance, **resolved.provenance},
         },
         "sample_data": resolved.is_sample,
-        "models": [{"name": model.label, "mode": model.mode, **model.predictor.describe()} for model in models],
+        "models": [outside.describe(model) for model in models],
+        "code": outside.code(models),
         "metrics": measurer.describe_metrics(),
         "detectors": measurer.describe_detectors(),
         "seeds": {"run": seed},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench import executors, finished, statistics
+from bench import earlier, executors, finished, outside, statistics
 from bench import manifest as manifests
 from bench.batches import decoded
-from bench.engine import STAGES, evaluate
+from bench.engine import STAGES, Model, evaluate
 from bench.errors import Stopped, UserError, one_line
 from bench.executors import Executor
 from bench.failed import by_reason
@@ -46,9 +47,16 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
         directory = RunDirectory(settings.out / safe_name(name))
         _announce(plan, setup.measurer.choice.messages, console)
         with directory.locked():
+            if settings.force:
+                _start_over(directory, setup)
             before = directory.manifest()
             if before and before.get("fingerprint") != fingerprint:
-                raise UserError(f"{directory.path} holds another run ({before.get('command')}); choose another --name")
+                with finished.readable(directory.path):
+                    what = "; ".join(earlier.differences(before, plan))
+                    raise UserError(
+                        f"{directory.path} holds another run ({shlex.join(before['command'])}); what differs: {what}; "
+                        "choose another --name, or --force to discard it and start over"
+                    )
             samples = directory.samples(before) if before and before.get("state") == "complete" else None
             if samples is not None:
                 console.print(f"{directory.path} is complete already; its report is drawn again")
@@ -56,6 +64,9 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             else:
                 plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
                 plan |= {"created": before["created"] if before else manifests.now()}
+                if line := None if settings.name else earlier.since(settings.out, plan, settings.command):
+                    plan["notices"].append(line)
+                    console.print(line, style="bold yellow", markup=False, soft_wrap=True)
                 samples = _work(executor, setup, directory, plan, console)
             summary = _summarise(directory, plan, samples)
             failed = samples[samples["status"] == "failed"].copy()
@@ -100,14 +111,15 @@ def _work(
             for model in setup.models:
                 task = progress.add_task(model.label, total=len(resolved.pair_list.pairs))
                 start = time.perf_counter()
-                rows, busy = evaluate(
-                    model,
-                    resolved.pair_list.pairs,
-                    work,
-                    directory,
-                    batch_size=plan["batch_size"],
-                    progress=lambda n, task=task: progress.advance(task, n),
-                )
+                with _unchanged(model, plan, directory):
+                    rows, busy = evaluate(
+                        model,
+                        resolved.pair_list.pairs,
+                        work,
+                        directory,
+                        batch_size=plan["batch_size"],
+                        progress=lambda n, task=task: progress.advance(task, n),
+                    )
                 samples.append(rows)
                 seconds, wall = rows["seconds"].sum(), time.perf_counter() - start
                 timings[model.label] = {
@@ -133,6 +145,34 @@ def _work(
     plan["samples_sha256"] = directory.write_samples(table)
     _keep_pictures(directory, plan, table, resolved, setup.settings.save_frames)
     return table
+
+
+@contextmanager
+def _unchanged(model: Model, plan: dict[str, Any], directory: RunDirectory) -> Iterator[None]:
+    """Raises Stopped where a program or a folder of frames was edited in the block; what it gave is discarded."""
+
+    def changed() -> str | None:
+        entry = next(entry for entry in plan["models"] if entry["name"] == model.label)
+        if what := outside.changed_meanwhile(model, entry):
+            directory.discard_model(model.label)  # nobody knows which pairs are of which state
+        return what
+
+    try:
+        yield
+    except BaseException:
+        changed()
+        raise
+    if what := changed():
+        raise Stopped(f"{what} changed while the run was at work; its pairs are to be measured again")
+
+
+def _start_over(directory: RunDirectory, setup: Setup) -> None:
+    """Empty the run's folder, unless a model's frames are in it."""
+    for model in setup.models:
+        folder = model.predictor.describe().get("folder")
+        if folder and Path(folder).resolve().is_relative_to(directory.path.resolve()):
+            raise UserError(f"--force would discard {folder}, the frames of {model.label}; choose another --name")
+    directory.discard()
 
 
 def _summarise(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame) -> dict[str, Any]:

@@ -26,6 +26,10 @@ from protocols import files
 
 SCHEMA = 1
 LARGEST = 1 << 40  # bytes of a table
+CONTENT = (
+    *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
+    *("pairs.csv", "manifest.json"),
+)
 _HASH = 16  # hex digits of a shard's SHA-256 in its name
 
 
@@ -169,6 +173,19 @@ class RunDirectory:
         """Keep a generated frame, encoded by `to_png`."""
         self.check()
         write_png(self.frame_file(model, pair), png)
+
+    def discard_model(self, model: str) -> None:
+        """Remove the finished batches of a model."""
+        shutil.rmtree(self.work / safe_name(model), ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove what a run has left, and nothing else; the manifest last, without which nothing is taken up again."""
+        for name in CONTENT:
+            place = self.path / name
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
 
     def clear_work(self) -> None:
         """Remove shards and frames; called once samples, summary and pictures are written."""

@@ -42,6 +42,7 @@ class RunSettings:
     config: Config
     out: Path = Path("runs")
     name: str | None = None
+    force: bool = False
     require_data: bool = False
     allow_missing: bool = False
     pairs: Path | None = None
@@ -173,7 +174,7 @@ def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch
                 known = ", ".join(predictor.motion_modes)
                 raise ModelError(f"{label} has no motion mode {mode}; it has: {known}")
             mode = predictor.motion_modes[0]
-        models.append(Model(label, predictor, mode))
+        models.append(Model(label, predictor, mode, spec, registry.code(spec, predictor)))
     return models
 
 

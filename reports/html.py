@@ -166,6 +166,8 @@ def _provenance(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list
     pair_list = {"name": pairs["name"], "pairs": pairs["n"], "SHA-256": pairs["sha256"], **pairs["provenance"]}
     groups = {"Run": run, "Pair list": pair_list, "Protocol": manifest["protocol"]}
     groups |= {f"Model {model['name']}": model for model in manifest["models"]}
+    for label, code in manifest.get("code", {}).items():
+        groups[f"Code of {label}"] = {"files": list(code["files"]), "not covered": code["not_covered"]}
     groups |= {"Speed": manifest.get("timings", {}), "Versions": manifest["versions"], "Machine": manifest["machine"]}
     return [(title, [(key, _text(value)) for key, value in facts.items()]) for title, facts in groups.items() if facts]
 

@@ -143,7 +143,7 @@ def test_every_name_is_escaped_in_the_report(bench, tmp_path, sample_set):
     PairList(SCRIPT, 1, pairs, {"note": SCRIPT}).write(tmp_path / "list.csv")
     (tmp_path / SCRIPT).mkdir(parents=True)
     for number in (0, 1, 3):  # one pair fails
-        Image.new("RGB", (256, 256)).save(tmp_path / SCRIPT / f"{number:04d}.png")
+        Image.new("RGB", (256, 256), "gray").save(tmp_path / SCRIPT / f"{number:04d}.png")
     asked = ["--models", f"frames:{SCRIPT}", "--data", "mine=mine", "--pairs", "list.csv", "--name", SCRIPT]
     code, text = bench(*RUN[:-4], "--metrics", "l1,akd", *asked)
     assert code == 1, text

@@ -1,0 +1,218 @@
+"""The code of a model from outside, by the hash of each of its files: edited code is another model."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import Distribution
+from pathlib import Path
+
+SOURCES = (".py", ".sh", ".pyx", ".so", ".pyd", ".cu", ".cpp", ".c", ".h", ".json", ".yaml", ".yml", ".toml", ".cfg")
+WEIGHTS = (".pt", ".pth", ".tar", ".ckpt", ".safetensors", ".onnx", ".npz", ".npy", ".bin", ".pkl")
+SUFFIXES = frozenset(SOURCES + WEIGHTS)
+LARGEST = 2 << 30  # bytes; of larger files the size and the time of change stand for the content
+_DIGITS = 16
+_INTERPRETER = re.compile(r"(python|pypy)[\d.]*|(ba|da|z)?sh|env|perl|ruby|node|julia|Rscript|java|uv|conda|docker")
+_WORD = re.compile(r"[^\s'\"=;&|()<>]+")
+_PROJECT = tuple(Path(__file__).resolve().parents[1] / name for name in ("baselines", "bench", "protocols", "reports"))
+
+
+@dataclass(frozen=True)
+class Code:
+    """files: name to hash. not_covered: in words, what may move frames and is in no hash."""
+
+    files: Mapping[str, str]
+    not_covered: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Over the names and hashes of all files."""
+        lines = (f"{name}\0{self.files[name]}\n" for name in sorted(self.files))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def of_program(arguments: Sequence[str]) -> Code:
+    """The code of a command: its program, its scripts with their own modules, and all files that its arguments name.
+
+    A file is found as an argument, behind ``=`` or in a quoted command (``bash -c '...'``), relative to the working
+    folder or to a folder that is named, too; for ``-m`` a module of the working folder. Of Python files the modules
+    that they import from their own folder or from ``PYTHONPATH`` count, of shell scripts the files that they name.
+    Installed packages do not, nor interpreters like ``python``, nor files called ``*.log``.
+    """
+    pieces = list(_pieces(arguments[1:]))
+    folders = [Path(piece) for piece in pieces if _is(Path(piece), "dir")]
+    found: dict[Path, Path] = {}  # file to the folder that its name is relative to
+    program = shutil.which(arguments[0])
+    interpreter = _INTERPRETER.fullmatch(Path(arguments[0]).name) is not None
+    if program and not interpreter:
+        _add(found, Path(program))
+    for folder in (Path(), *folders):
+        for piece in pieces:
+            if Path(piece).suffix != ".log":
+                _add(found, folder / piece)
+    search = [Path(folder).resolve() for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    for option, module in zip(pieces, pieces[1:]):
+        if option == "-m":
+            for root in (Path.cwd(), *search):
+                found |= dict.fromkeys(local_modules([], root, [module]), root)
+    for script in [file for file in found if _runs(file, "sh")]:
+        for file in _mentioned(script):
+            _add(found, file)
+    for script, own in [(file, root) for file, root in found.items() if _runs(file, "python")]:
+        for root in (own, *search):
+            found = dict.fromkeys(local_modules([script], root), root) | found
+    not_covered = [f"folder {folder}" for folder in dict.fromkeys(folders)]
+    if not found:
+        not_covered.append(f"what {arguments[0]} runs")
+    elif not interpreter and "/" not in arguments[0]:
+        not_covered.append(f"what {arguments[0]} uses")
+    return Code(*_hashed(found, not_covered))
+
+
+def of_plugin(modules: Iterable[str], distribution: Distribution | None, options: Mapping[str, str]) -> Code:
+    """The code of a plug-in: the packages of its modules, what its distribution installed, local modules, option files.
+
+    modules: imported ones by name. Modules that they import from the folder of the outermost package belong to them,
+    unless that is a folder of installed packages. Of an option whose value is a file's path the content counts.
+    """
+    found: dict[Path, Path] = {}
+    for module in modules:
+        found |= dict(_package(module))
+    for entry in (distribution.files if distribution else None) or ():
+        if Path(entry).suffix in SUFFIXES and not any(part.endswith("-info") for part in Path(entry).parts):
+            _add(found, Path(str(entry.locate())), Path(str(distribution.locate_file(""))).resolve())
+    for root in set(found.values()):
+        if root.name not in ("site-packages", "dist-packages"):
+            own = [file for file, of in found.items() if of == root and file.suffix == ".py"]
+            found = dict.fromkeys(local_modules(own, root), root) | found
+    for value in options.values():
+        _add(found, Path(value).expanduser())
+    return Code(*_hashed(found, []))
+
+
+def local_modules(scripts: Iterable[Path], root: Path, names: Iterable[str] = ()) -> set[Path]:
+    """Files below `root` of the modules with these names, of those that the scripts import, and of theirs in turn."""
+    seen = {file for name in names for file in _resolved(root, name)}
+    waiting = [*scripts, *seen]
+    while waiting:
+        file = waiting.pop()
+        for level, name in _imports(file):
+            base = file.parents[min(level, len(file.parents)) - 1] if level else root
+            new = set(_resolved(base, name)) - seen
+            seen |= new
+            waiting += new
+    return seen
+
+
+def _imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Level and dotted name of what a file imports; a member of a module may be a module, too."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # of another Python, or none
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.level, f"{node.module or ''}.{alias.name}".strip(".*")) for alias in node.names)
+
+
+def _resolved(root: Path, name: str) -> Iterator[Path]:
+    """The files that importing a dotted name runs, as far as they are below `root`; the last part may be no module."""
+    parts = name.split(".")
+    for n in range(1, len(parts) + 1):
+        place = root.joinpath(*parts[:n])
+        for file in (place / "__init__.py", place / "__main__.py", place.with_name(f"{place.name}.py")):
+            if all(parts) and _is(file, "file") and not _is_ours(file.resolve()):
+                yield file.resolve()
+
+
+def _package(module: str) -> Iterator[tuple[Path, Path]]:
+    """All files of the outermost regular package of an imported module, or the module's own, with their root."""
+    parts = module.split(".")
+    for n in range(1, len(parts) + 1):
+        place = Path(getattr(sys.modules.get(".".join(parts[:n])), "__file__", None) or "").resolve()
+        if place.is_dir():  # none: a namespace package, which others share, or a built-in module
+            continue
+        if _is_ours(place) or parts[0] in sys.stdlib_module_names:
+            return
+        whole = place.name == "__init__.py"
+        root = place.parents[n if whole else n - 1]
+        yield place, root
+        for folder, folders, files in os.walk(place.parent) if whole else ():
+            folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+            some = (Path(folder, name).resolve() for name in files if Path(name).suffix in SUFFIXES)
+            yield from ((file, root) for file in some if _is(file, "file"))
+        return
+
+
+def _pieces(arguments: Sequence[str]) -> Iterator[str]:
+    """What may be a file's name in arguments."""
+    for argument in arguments:
+        words = [argument]
+        if " " in argument:
+            with suppress(ValueError):
+                words += shlex.split(argument)
+        for word in words:
+            yield from dict.fromkeys((word, word.partition("=")[2] or word, word.removeprefix("@")))
+
+
+def _mentioned(script: Path) -> Iterator[Path]:
+    """Files that a shell script names, relative to its folder, the working folder or a folder that it names, too."""
+    with script.open("rb") as stream:
+        words = set(_WORD.findall(stream.read(1 << 20).decode(errors="replace")))
+    bases = (script.parent, Path.cwd())
+    named = [base / word for base in bases for word in words if not word.startswith("-") and _is(base / word, "dir")]
+    for base in (*bases, *named):
+        yield from (base / word for word in words if Path(word).suffix in SUFFIXES)
+
+
+def _runs(file: Path, what: str) -> bool:
+    """Whether a file is a script of this interpreter, by its name or its first line."""
+    if file.suffix == {"sh": ".sh", "python": ".py"}[what]:
+        return True
+    with file.open("rb") as stream:
+        first = stream.readline(200)
+    return first.startswith(b"#!") and what.encode() in first
+
+
+def _add(found: dict[Path, Path], file: Path, root: Path | None = None) -> None:
+    if _is(file, "file") and not _is_ours(file.resolve()):
+        found.setdefault(file.resolve(), root or file.resolve().parent)
+
+
+def _hashed(found: Mapping[Path, Path], not_covered: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Hashes by names that do not depend on where the code is; two files of one name keep their paths."""
+    hashes: dict[str, str] = {}
+    notes = list(not_covered)
+    for file in sorted(found):
+        name = str(file.relative_to(found[file])) if file.is_relative_to(found[file]) else str(file)
+        name = name if name not in hashes else str(file)
+        status = file.stat()
+        if status.st_size > LARGEST:
+            hashes[name] = f"{status.st_size} bytes of {status.st_mtime_ns}"
+            notes.append(f"content of {name}; its size and time of change are")
+            continue
+        with file.open("rb") as stream:
+            hashes[name] = hashlib.file_digest(stream, "sha256").hexdigest()[:_DIGITS]
+    return hashes, tuple(notes)
+
+
+def _is_ours(file: Path) -> bool:
+    return any(file.is_relative_to(folder) for folder in _PROJECT)
+
+
+def _is(path: Path, kind: str) -> bool:
+    """Whether there is a ``file`` or ``dir``; an argument may be anything, too long for a name, too."""
+    try:
+        return path.is_file() if kind == "file" else path.is_dir()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,173 @@
+"""What counts as the code of a program or a plug-in, and that each edit of it shows."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, PathDistribution
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines import code, registry
+from baselines.code import local_modules, of_program
+
+ROOT = Path(registry.__file__).parent.parent
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Write files into the working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def write(files: dict[str, str]) -> Path:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return write
+
+
+REPOSITORY = {
+    "repo/demo.py": "import os, numpy\nfrom modules.generator import Generator\nimport lonely\n",
+    "repo/modules/generator.py": "from modules import util\nfrom .deep.blocks import Block\n",
+    "repo/modules/util.py": "def f():\n    import late\n",
+    "repo/modules/deep/__init__.py": "from . import extra\n",
+    "repo/modules/deep/blocks.py": "from ..other import *\n",
+    "repo/modules/deep/extra.py": "",
+    "repo/modules/other.py": "",
+    "repo/modules/unused.py": "",
+    "repo/lonely.py": "this is no Python of today",
+    "repo/late.py": "",
+    "repo/config.yaml": "",
+    "repo/weights.bin": "",
+    "repo/run.sh": "#!/bin/bash\ncd repo && python demo.py --config=config.yaml $1 $2 > out.log\n",
+}
+IMPORTED = {
+    *("lonely.py", "late.py", "modules/generator.py", "modules/util.py", "modules/other.py"),
+    *("modules/deep/__init__.py", "modules/deep/blocks.py", "modules/deep/extra.py"),
+}
+
+
+def test_modules_of_a_script_are_those_that_it_imports_from_its_folder(tree):
+    repo = tree(REPOSITORY) / "repo"
+    found = local_modules([repo / "demo.py"], repo)
+    assert {str(file.relative_to(repo)) for file in found} == IMPORTED
+
+
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [
+        (["python", "repo/demo.py", "{pairs}"], {"demo.py", *IMPORTED}),
+        (["python3.11", "repo/demo.py", "--w=repo/weights.bin"], {"demo.py", "weights.bin", *IMPORTED}),
+        (["bash", "repo/run.sh", "{pairs}", "{out}"], {"run.sh", "demo.py", "config.yaml", *IMPORTED}),
+        (["bash", "-c", "cd repo && python demo.py {pairs} {out}"], {"demo.py", *IMPORTED}),
+        (["./repo/run.sh"], {"run.sh", "demo.py", "config.yaml", *IMPORTED}),
+        (["python", "-m", "repo.lonely"], {"repo/lonely.py"}),
+        (["python", "-c", "print(1)", "repo/no.py", "x" * 5000, "a\0b"], set()),
+    ],
+)
+def test_the_code_of_a_command(tree, command, files):
+    (tree(REPOSITORY) / "repo" / "run.sh").chmod(0o755)
+    assert set(of_program(command).files) == files
+
+
+@pytest.mark.parametrize("name", sorted({"demo.py", "config.yaml", "run.sh", *IMPORTED}))
+def test_each_edit_shows_by_name(tree, name):
+    root = tree(REPOSITORY)
+    before = of_program(["bash", "repo/run.sh"])
+    assert of_program(["bash", "repo/run.sh"]) == before
+    with (root / "repo" / name).open("a") as stream:
+        stream.write("# edited\n")
+    after = of_program(["bash", "repo/run.sh"])
+    assert after.sha256 != before.sha256
+    assert {file for file in before.files if before.files[file] != after.files[file]} == {name}
+
+
+def test_what_is_not_covered_is_said(tree):
+    tree(REPOSITORY)
+    assert of_program(["python", "-c", "print(1)"]).not_covered == ("what python runs",)
+    assert "folder repo" in of_program(["python", "repo/demo.py", "repo"]).not_covered
+    assert of_program(["true"]).not_covered == ("what true uses",) and len(of_program(["true"]).files) == 1
+
+
+def test_large_files_count_by_size_and_time(tree, monkeypatch):
+    tree(REPOSITORY)
+    monkeypatch.setattr(code, "LARGEST", 5)
+    found = of_program(["python", "repo/lonely.py"])
+    assert "bytes of" in found.files["lonely.py"] and "content of lonely.py" in found.not_covered[0]
+
+
+def test_code_does_not_depend_on_where_it_is(tree, monkeypatch):
+    root = tree(REPOSITORY)
+    one = of_program(["python", str(root / "repo" / "demo.py")])
+    monkeypatch.chdir(root / "repo")
+    assert of_program(["python", "demo.py"]) == one
+
+
+PLUGIN = "from baselines.bounds import CopySource\n\n\nclass Model(CopySource):\n    def __init__(self, **_): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "value", "edited"),
+    [
+        ({"mine_single.py": PLUGIN}, "mine_single:Model", "mine_single.py"),
+        ({"mine_package/__init__.py": "", "mine_package/net.py": PLUGIN}, "mine_package.net:Model", None),
+        ({"mine_package2/__init__.py": "", "mine_package2/a/b.py": PLUGIN}, "mine_package2.a.b:Model", "new/cfg.yaml"),
+        ({"mine_beside.py": "import beside_it\n" + PLUGIN, "beside_it.py": ""}, "mine_beside:Model", "beside_it.py"),
+    ],
+)
+def test_the_code_of_a_plugin(tree, monkeypatch, files, value, edited):
+    root = tree(files)
+    monkeypatch.syspath_prepend(str(root))
+    entry = EntryPoint("other", value, registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.GROUP else [])
+    checkpoint = root / "file.bin"
+    checkpoint.write_text("1")
+
+    def found(spec="other"):
+        return registry.code(spec, registry.load(spec, weights=None, device=torch.device("cpu")))
+
+    before = found()
+    assert set(before.files) == set(files)
+    if edited is None:
+        edited = "mine_package/net.py"
+    place = edited.replace("new/", f"{value.partition('.')[0]}/")
+    (root / place).write_text("# edited")
+    after = found()
+    assert {name for name in {**before.files, **after.files} if before.files.get(name) != after.files.get(name)} == {
+        place
+    }
+    with_file = found(f"other?checkpoint={checkpoint}")
+    checkpoint.write_text("2")
+    assert with_file.files.keys() == after.files.keys() | {"file.bin"}
+    assert found(f"other?checkpoint={checkpoint}").sha256 != with_file.sha256
+
+
+def test_an_installed_plugin_has_its_distributions_files_and_version(tree, monkeypatch):
+    root = tree(
+        {
+            "site-packages/mine_installed.py": PLUGIN,
+            "site-packages/mine_other.py": "",
+            "site-packages/unrelated.py": "",
+            "site-packages/mine-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n",
+            "site-packages/mine-1.0.dist-info/RECORD": "mine_installed.py,,\nmine_other.py,,\n"
+            "mine-1.0.dist-info/direct_url.json,,\n",
+            "site-packages/mine-1.0.dist-info/direct_url.json": "{}",
+            "site-packages/mine-1.0.dist-info/entry_points.txt": f"[{registry.GROUP}]\nmine = mine_installed:Model\n",
+        }
+    )
+    monkeypatch.syspath_prepend(str(root / "site-packages"))
+    model = registry.load("mine", weights=None, device=torch.device("cpu"))
+    files = registry.code("mine", model).files
+    assert files.keys() == {"mine_installed.py", "mine_other.py", "(version)"} and files["(version)"] == "mine 1.0"
+    assert isinstance(next(iter(registry.entry_points(group=registry.GROUP, name="mine"))).dist, PathDistribution)
+    sys.modules.pop("mine_installed")
+
+
+def test_models_of_this_project_have_no_code_of_their_own(tmp_path):
+    (tmp_path / "p0.png").touch()
+    for spec in ("copy-source", f"frames:{tmp_path}"):
+        assert registry.code(spec, registry.load(spec, weights=None, device=torch.device("cpu"))) is None
