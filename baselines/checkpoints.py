@@ -6,9 +6,6 @@ import hashlib
 import json
 import math
 import os
-import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +17,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from baselines import layouts
 from baselines.card import MODELS, Card, card
+from baselines.layouts import States
 from baselines.predictor import ModelError
+from baselines.unpickling import one_line, read_safely, what_it_is
 from protocols import files
 
-States = dict[str, dict[str, Tensor]]
-
 _SHOWN = 3
+_HEADER = 8  # bytes of a safetensors file before its JSON
 _MOST_BLOCKS = 64  # the published networks have 6 at most
 _LARGEST = 1 << 16  # number in a configuration; widths and sides of frames are far below it
 
@@ -35,7 +34,8 @@ _LARGEST = 1 << 16  # number in a configuration; widths and sides of frames are 
 class Checkpoint:
     """states: network to its state dict. config: None where the file does not say. facts: how it was trained.
 
-    model: name of the model that the file was saved as, None where it does not say.
+    model: name of the model that the file was saved as, None where it does not say. read: what was taken off or left
+    to read it, in words, for the manifest.
     """
 
     path: Path
@@ -43,6 +43,7 @@ class Checkpoint:
     config: dict[str, Any] | None
     facts: dict[str, Any]
     model: str | None = None
+    read: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -82,15 +83,18 @@ def load_sample(path: Path) -> Checkpoint:
         config = json.loads(metadata["config"]) if "config" in metadata else None
         facts = json.loads(metadata.get("training", "{}"), parse_constant=_number, parse_float=_number)
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read: {_one_line(error)}") from None
+        raise ModelError(f"{path} cannot be read: {one_line(error)}") from None
     if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
         raise ModelError(f"{path} cannot be read: its configuration is no JSON object")
     _check_size(config, path)
-    states: States = {}
+    if metadata.get("model") is None:  # of somebody else
+        states, said = layouts.networks(flat)
+        return Checkpoint(path, states, config, facts, read=tuple(said))
+    states = States()
     for key, value in flat.items():
         network, _, rest = key.partition(".")
         states.setdefault(network, {})[rest] = value
-    return Checkpoint(path, states, config, facts, metadata.get("model"))
+    return Checkpoint(path, states, config, facts, metadata["model"])
 
 
 def _number(text: str) -> float:
@@ -100,70 +104,47 @@ def _number(text: str) -> float:
     return number
 
 
-def load_official(path: Path) -> States:
-    """The state dicts in a file of the authors', without ``module.`` prefixes, optimizers, counters.
+def load_official(path: Path, key: str | None = None) -> tuple[States, list[str]]:
+    """The state dicts in a file of the authors', and in words what was taken off to find them: `layouts.networks`.
 
     Raises ModelError for a file that is damaged, is no checkpoint, or would have to run code to be loaded.
     """
     content = read_safely(path)
-    return {name: _plain(value) for name, value in content.items() if isinstance(name, str) and _is_state_dict(value)}
-
-
-def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
-    """The mapping in a file of ``torch.save``, its tensors on `device`; nothing in the file is executed.
-
-    Raises ModelError for a file that is damaged, holds something else, or would have to run code to be loaded.
-    """
     try:
-        if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
-            with zipfile.ZipFile(path) as archive:
-                if record := archive.testzip():
-                    raise ValueError(f"the checksum of {record} does not fit")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the pickle's version
-            content = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
-        # Torch's own text is not passed on: it advises to load the file with code execution switched on.
-        unsafe = "Weights only load failed" in str(error)
-        wanted = re.search(r"GLOBAL ([\w.]+)|(?:class|function) `?([\w.]+\.[\w.]+)", str(error))
-        if unsafe and wanted:
-            raise ModelError(
-                f"{path} refused: it would have to run code to load ({wanted[1] or wanted[2]}); a checkpoint holds "
-                "tensors only"
-            ) from None
-        reason = "not in the format of torch.save" if unsafe else _one_line(error)
-        raise ModelError(f"{path} is truncated, damaged or no checkpoint: {reason}") from None
-    if not isinstance(content, Mapping):
-        raise ModelError(f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name")
-    return content
+        return layouts.networks(content, key)
+    except ModelError as error:
+        raise ModelError(f"{path} {error}") from None
 
 
-def load_flat(path: Path) -> dict[str, Tensor]:
-    """The one state dict that a file holds, bare or under ``state_dict``; what is no tensor is left. See above."""
-    content = read_safely(path)
-    content = content.get("state_dict", content)
-    flat = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
-    if not flat:
-        raise ModelError(f"{path} holds no tensors by name")
-    return _plain(flat)
+def load_flat(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], list[str]]:
+    """The one state dict that a file holds, and in words what was taken off to find it: `layouts.flat`. See above."""
+    content = read_safely(path, device)
+    try:
+        return layouts.flat(content)
+    except ModelError as error:
+        raise ModelError(f"{path} {error}") from None
 
 
-def load(path: Path, about: Card | None = None) -> Checkpoint:
+def load(path: Path, about: Card | None = None, key: str | None = None) -> Checkpoint:
     """Read a checkpoint of either kind; with a card, also the networks that lie in files of their own beside it.
 
+    Its content says of which kind it is, not its name. key: as in `layouts.networks`.
     A network of other widths than the official one has its configuration in the file (our own kind) or beside it, as
     ``<file name>.json``.
     """
-    if path.name.endswith(".safetensors"):
+    if _is_safetensors(path):
+        if key is not None:
+            raise ModelError(f"{path} has no keys to choose from: key is for files of torch.save")
         checkpoint = load_sample(path)
     else:
-        checkpoint = Checkpoint(path, load_official(path), None, {})
+        states, said = load_official(path, key)
+        checkpoint = Checkpoint(path, states, None, {}, read=tuple(said))
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
         try:
             config = json.loads(files.text(beside))
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"{beside} is no JSON: {_one_line(error)}") from None
+            raise ModelError(f"{beside} is no JSON: {one_line(error)}") from None
         if not isinstance(config, dict):
             raise ModelError(f"{beside} is no JSON object")
         _check_size(config, beside)
@@ -173,8 +154,27 @@ def load(path: Path, about: Card | None = None) -> Checkpoint:
     states = {about.renamed.get(name, name): state for name, state in checkpoint.states.items()}
     for network, file in about.companions.items():
         if network not in states and (path.parent / file).is_file():
-            states[network] = load_flat(path.parent / file)
+            states[network], said = load_flat(path.parent / file)
+            checkpoint = replace(checkpoint, read=(*checkpoint.read, *(f"{file}: {line}" for line in said)))
     return replace(checkpoint, states=states)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By the content: the length of a JSON header, and the header. A file that is nothing else is what its name says.
+
+    Raises ModelError for what is no checkpoint at all.
+    """
+    if what := what_it_is(path):
+        raise ModelError(f"{path} is no checkpoint but {what}")
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEADER + 1)
+        size = path.stat().st_size
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    if head[_HEADER:] == b"{" and int.from_bytes(head[:_HEADER], "little") <= size - _HEADER:
+        return True
+    return path.name.endswith(".safetensors") and not (head.startswith((b"PK", b"\x80")))
 
 
 def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
@@ -259,16 +259,3 @@ def _some(what: str, keys: list[str]) -> str:
         return ""
     more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
     return f"{what} {', '.join(keys[:_SHOWN])}{more}"
-
-
-def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the ``module.`` that data-parallel wrappers put in."""
-    return {re.sub(r"(^|\.)module\.", r"\1", key): value for key, value in state.items()}
-
-
-def _is_state_dict(value: Any) -> bool:
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(v, Tensor) for v in value.values())
-
-
-def _one_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].partition(" This is an internal")[0].strip()

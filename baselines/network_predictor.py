@@ -35,7 +35,8 @@ _COMMON_OPTIONS = ("precision", "compile", "plain")
 class NetworkPredictor(Predictor):
     """A network of this package with a checkpoint, in evaluation mode.
 
-    Options of every network: ``precision=bfloat16`` for the generator, ``compile=inductor`` (or another backend of
+    Options of every network: ``weights=FILE``; ``key=ema``, where a file holds the same networks more than once;
+    ``precision=bfloat16`` for the generator, ``compile=inductor`` (or another backend of
     torch.compile) for the same part. Both move the numbers a little; the manifest says that they were on.
     ``plain=true`` leaves out what makes it faster on a CPU without changing numbers by more than rounding.
     The modes mean the same for every model: ``relative`` moves the source's keypoints as the driving ones moved since
@@ -133,10 +134,10 @@ class NetworkPredictor(Predictor):
     ) -> NetworkPredictor:
         """With the checkpoint in the weights folder, else with the sample checkpoint. Raises ModelError."""
         about, options = card(name), dict(options or {})
-        chosen = options.pop("weights", None)
+        chosen, key = options.pop("weights", None), options.pop("key", None)
         unknown = sorted(options.keys() - {*_COMMON_OPTIONS, *cls.options})
         if unknown:
-            known = ", ".join(("weights", *_COMMON_OPTIONS, *cls.options))
+            known = ", ".join(("weights", "key", *_COMMON_OPTIONS, *cls.options))
             raise ModelError(f"{name} has no option {', '.join(unknown)}; it has: {known}")
         if chosen == "untrained":
             return cls(about, None, device, options=options)
@@ -148,7 +149,7 @@ class NetworkPredictor(Predictor):
             file = about.sample
             if not file.is_file():
                 raise ModelError(f"{name} has no weights: {_advice(about, weights)}")
-        return cls(about, checkpoints.load(file, about), device, sample, options)
+        return cls(about, checkpoints.load(file, about, key), device, sample, options)
 
     @classmethod
     def infer_config(cls, about: Card, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -226,6 +227,7 @@ class NetworkPredictor(Predictor):
             "untrained": self.checkpoint is None,
             "weights_file": self.checkpoint and self.checkpoint.path.name,
             "weights_sha256": self.checkpoint and self.checkpoint.sha256,
+            "weights_read": list(self.checkpoint.read) if self.checkpoint else [],
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "frame_size": self.frame_size,
             "training": self.checkpoint.facts if self.checkpoint else {},

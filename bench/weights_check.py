@@ -83,7 +83,7 @@ def _networks(about: Card, path: Path) -> str:
 
 def _companion(about: Card, network: str, path: Path) -> str:
     """Fill the one network that lies in a file of its own."""
-    state = load_flat(path)
+    state, _ = load_flat(path)
     alone = dataclasses.replace(about, networks=(network,), optional_networks=())
     whole = network_class(about.name)(about, None, torch.device("cpu")).network
     checkpoints.fill(whole, Checkpoint(path, {network: state}, None, {}), alone)
@@ -121,4 +121,4 @@ def _opens(path: Path, name: str) -> str:
             return "opens as a skops archive"
     except (SafetensorError, OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from None
-    return f"opens safely, {len(load_flat(path))} tensors"
+    return f"opens safely, {len(load_flat(path)[0])} tensors"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from baselines import checkpoints
 from baselines.predictor import ModelError
+from baselines.unpickling import read_safely
 
 STATE_FILE = "state.pt"
 
@@ -22,7 +23,7 @@ STATE_FILE = "state.pt"
 def networks_of(path: Path) -> dict[str, Tensor]:
     """Tensors by ``<network>.<key>`` of a checkpoint, or of the ``state.pt`` of a run, finished or not."""
     if path.name == STATE_FILE:
-        return checkpoints.read_safely(path).get("networks", {})
+        return read_safely(path).get("networks", {})
     states = checkpoints.load(path).states
     return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
 

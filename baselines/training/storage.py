@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from baselines.checkpoints import read_safely
 from baselines.predictor import ModelError
 from baselines.training.files import sha256
 from baselines.training.settings import FREE, TrainSettings
+from baselines.unpickling import read_safely
 
 if TYPE_CHECKING:
     from baselines.training.loop import Run

@@ -83,7 +83,7 @@ class Vgg19Features(nn.Module):
 
     def __init__(self, file: Path) -> None:
         super().__init__()
-        state = load_flat(file)
+        state, _ = load_flat(file)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
         self.slices = nn.ModuleList()

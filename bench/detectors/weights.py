@@ -7,9 +7,10 @@ import importlib.util
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from baselines.checkpoints import read_safely
+from torch import Tensor
+
+from baselines.checkpoints import load_flat
 from baselines.predictor import ModelError
 from bench.errors import UserError
 
@@ -32,10 +33,13 @@ def package_folder(package: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def load(file: Path, device: str = "cpu") -> dict[str, Any]:
-    """The dictionary in a torch file; nothing in the file is executed. Raises UserError for any other file."""
+def load(file: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """The state dict in a torch file, whatever wraps it; nothing in the file is executed.
+
+    Raises UserError for any other file.
+    """
     try:
-        return dict(read_safely(file, device))
+        return load_flat(file, device)[0]
     except ModelError as error:
         raise UserError(str(error)) from None
 

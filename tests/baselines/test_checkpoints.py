@@ -207,14 +207,13 @@ def test_refusals_do_not_advise_to_run_the_code(function, name, tmp_path):
 
     file = tmp_path / "x.pth.tar"
     torch.save({"generator": Call()}, file)
-    with pytest.raises(ModelError, match=rf"refused: .*\({name}\)") as refused:
+    with pytest.raises(ModelError, match=rf"refused: .*\((builtins\.)?{name}\)") as refused:
         checkpoints.load_official(file)
-    for bare in (pickle.dumps(Call(), protocol=4), b"<html>too many downloads</html>"):
-        file.write_bytes(bare)
-        with pytest.raises(ModelError, match="not in the format of torch.save") as damaged:
-            checkpoints.load_official(file)
-        for error in (refused, damaged):
-            assert "weights_only" not in str(error.value) and "\x1b" not in str(error.value)
+    file.write_bytes(pickle.dumps(Call(), protocol=4))
+    with pytest.raises(ModelError, match="not in the format of torch.save") as damaged:
+        checkpoints.load_official(file)
+    for error in (refused, damaged):
+        assert "weights_only" not in str(error.value) and "\x1b" not in str(error.value)
 
 
 def test_damaged_files(networks, tmp_path):

@@ -213,7 +213,7 @@ def test_a_damaged_state_is_one_line(clips: Path, tmp_path: Path) -> None:
     whole = (tmp_path / "state.pt").read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"nothing"):
         (tmp_path / "state.pt").write_bytes(content)
-        with pytest.raises(ModelError, match="state.pt is truncated"):
+        with pytest.raises(ModelError, match="state.pt is (truncated|no checkpoint)"):
             train(settings(clips, tmp_path, steps=1))
     torch.save({"networks": {}}, tmp_path / "state.pt")
     with pytest.raises(ModelError, match="no state"):

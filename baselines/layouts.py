@@ -1,0 +1,172 @@
+"""What wraps the networks in a checkpoint, taken off: wrappers' prefixes, dictionaries in dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from torch import Tensor
+
+from baselines.card import MODELS, card
+from baselines.errors import ModelError
+from baselines.unpickling import inert_class
+
+States = dict[str, dict[str, Tensor]]
+
+TOP = "."  # as a key, the file's own level
+_DEEPEST = 4  # dictionaries in dictionaries
+_WRAPPING = ("module", "_orig_mod")  # how data-parallel training and torch.compile call what they wrap
+_OWNERS = {"model", "net", "network"}  # what people call the attribute that holds the whole network
+
+
+def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States, list[str]]:
+    """State dicts by network, and in words what was done to find them: ``removed prefix model.``.
+
+    content: of a checkpoint file, in the authors' layout or in it wrapped once more: under a key (Lightning's
+    ``state_dict``, ``model``, ``ema``), all networks in one state dict, prefixes of wrappers before every key.
+    key: which one to take where a file holds the same networks twice; `TOP` for those that nothing wraps.
+    Raises ModelError where it does and nothing was said, and for a `key` that holds no networks.
+    """
+    found = {".".join(path) or TOP: (path, states, said) for path, states, said in _sets(content, ())}
+    if key is not None and key not in found:
+        raise ModelError(f"holds no networks under key={key}; it does under {' and '.join(found) or 'no key'}")
+    if not found:  # no network known here: what there is by name says whose it may be
+        rest = {name: _flat(child) for name, child in _children(content).items()}
+        return {name: _plain(state, []) for name, state in rest.items() if state}, []
+    way = key or max(found, key=lambda way: len(found[way][1]))  # of as many networks the first
+    path, states, done = found[way]
+    twice = [other for other in found if found[other][1].keys() & states.keys()]
+    if key is None and len(twice) > 1:
+        raise ModelError(f"holds the same networks under {' and '.join(twice)}: say which with the option key=NAME")
+    said = [f"took {way} of {' and '.join(twice)}"] if len(twice) > 1 else [f"unwrapped {way}"] if path else []
+    used = {path[0]} if path else set(states)
+    return states, [*dict.fromkeys([*said, *done]), *_skipped(content, used)]
+
+
+def flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
+    """The one state dict that a file holds, bare or wrapped as above, and in words what was done to find it.
+
+    Raises ModelError where there is none, or more than one.
+    """
+    inner, way = content, list[str]()
+    while not _flat(inner) and len(way) < _DEEPEST:
+        inside = {name: value for name, value in inner.items() if isinstance(name, str) and _holds_tensors(value)}
+        if len(inside) > 1:
+            inside = {name: value for name, value in inside.items() if name == "state_dict"} or inside
+        if len(inside) > 1:
+            raise ModelError(f"holds several state dicts, under {' and '.join(inside)}; save the one that is meant")
+        if not inside:
+            break
+        way += inside
+        inner = inside[way[-1]]
+    if not _flat(inner):
+        raise ModelError("holds no tensors by name")
+    said = [f"unwrapped {'.'.join(way)}"] if way else []
+    state = _plain(_flat(inner), said)
+    return state, said + _skipped(content, {way[0]} if way else set(_flat(inner)))
+
+
+def _sets(content: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], States, list[str]]]:
+    """Every group of networks known here, with its place in the file and what was done to it."""
+    said: list[str] = []
+    if sole := _sole_network(content):
+        yield path, {sole: _plain(_flat(content), said)}, said
+        return
+    children = _children(content)
+    known = {
+        name: child
+        for name, child in children.items()
+        if (name in _known() or _sole_network(child) == name) and _holds_tensors(child)
+    }
+    if known:
+        yield path, {name: _plain(_one_state(name, child, said), said) for name, child in known.items()}, said
+    for name, child in children.items():
+        if name not in known and len(path) < _DEEPEST:
+            yield from _sets(child, (*path, name))
+
+
+def _children(content: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
+    """What a mapping holds by name: its mappings, and its tensors by the first part of their dotted names."""
+    children = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Mapping)}
+    grouped: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in _flat(content).items():
+        first, dot, rest = _bare(key).partition(".")
+        if dot:
+            grouped.setdefault(first, {})[rest] = tensor
+    return grouped | children
+
+
+def _one_state(name: str, child: Mapping[Any, Any], said: list[str]) -> dict[str, Tensor]:
+    """A network's tensors, bare or under one more key."""
+    while not (state := _flat(child)):
+        inside = {key: value for key, value in child.items() if _holds_tensors(value)}
+        if len(inside) != 1:
+            raise ModelError(f"holds {name} more than once, under {' and '.join(map(str, inside))}; save one of them")
+        key, child = next(iter(inside.items()))
+        said.append(f"unwrapped {key} of {name}")
+    return state
+
+
+def _plain(state: Mapping[str, Tensor], said: list[str]) -> dict[str, Tensor]:
+    """Without the prefixes that wrappers put before every key, or somewhere inside."""
+    plain = {_bare(key): value for key, value in state.items()}
+    removed = [f"{wrapper}." for wrapper in _WRAPPING if any(wrapper in key.split(".") for key in state.keys() - plain)]
+    while len(owners := {key.partition(".")[0] for key in plain}) == 1 and owners <= _OWNERS:
+        removed += [f"{owner}." for owner in owners]
+        plain = {key.partition(".")[2]: value for key, value in plain.items()}
+    said += [f"removed prefix {prefix}" for prefix in removed]
+    return plain
+
+
+def _bare(key: str) -> str:
+    """Without the names of wrappers, which may lie around the whole network or around a part of it."""
+    *owners, leaf = key.split(".")
+    return ".".join([*(owner for owner in owners if owner not in _WRAPPING), leaf])
+
+
+def _skipped(content: Mapping[Any, Any], used: set[str]) -> list[str]:
+    """What stands beside the networks, in one line; of an object whose class was not loaded, the class."""
+    names = []
+    for name, value in content.items():
+        first = _bare(name).partition(".")[0] if isinstance(name, str) else ""
+        if name not in used and not (isinstance(value, Tensor) and first in used):
+            kind = inert_class(value)
+            names.append(f"{name} ({kind})" if kind else str(name))
+    return [f"skipped {', '.join(names)}"] if names else []
+
+
+def _flat(value: Any) -> dict[str, Tensor]:
+    """The tensors that a mapping holds by name itself; what else it holds is left."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {key: tensor for key, tensor in items if isinstance(key, str) and isinstance(tensor, Tensor)}
+
+
+def _holds_tensors(value: Any, depth: int = 0) -> bool:
+    """Whether there are tensors by name in a mapping, or in one of its mappings by name."""
+    if not isinstance(value, Mapping) or depth > _DEEPEST:
+        return False
+    return bool(_flat(value)) or any(
+        _holds_tensors(inner, depth + 1) for name, inner in value.items() if isinstance(name, str)
+    )
+
+
+@lru_cache
+def _known() -> frozenset[str]:
+    """Names of networks under which checkpoints have them, but for those that only wrap (X2Face's ``state_dict``)."""
+    return frozenset(part for name in MODELS for part in card(name).parts) - _OWNERS
+
+
+@lru_cache
+def _sole() -> dict[str, tuple[str, ...]]:
+    """A network that is all of its model under a name that says nothing, by what its keys begin with."""
+    abouts = [card(name) for name in MODELS if len(card(name).networks) == 1 and card(name).marks]
+    return {about.networks[0]: tuple(m.removeprefix(f"{about.networks[0]}.") for m in about.marks) for about in abouts}
+
+
+def _sole_network(content: Mapping[Any, Any]) -> str | None:
+    keys = _plain(_flat(content), [])
+    for network, marks in _sole().items():
+        if all(any(key.startswith(mark) for key in keys) for mark in marks):
+            return network
+    return None

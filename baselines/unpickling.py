@@ -1,0 +1,179 @@
+"""Files of ``torch.save``, read without running anything in them; what a file is that is none."""
+
+from __future__ import annotations
+
+import re
+import threading
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines.errors import ModelError
+
+_HEAD = 1024  # bytes that tell what a file is
+_MOST_NAMES = 64  # of classes in one file; configurations have a handful
+_ARCHIVES = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-zip", b"Rar!": "RAR"}
+_PAGE = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|script|meta|title|\?xml)\b", re.IGNORECASE)
+_TEXT = bytes(range(32, 127)) + b"\t\r\n"
+# Whatever names these wants to act, not to be kept. Nothing would run (see `Inert`), but such a file is no checkpoint.
+_ACTS = {"os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "pty", "runpy", "importlib", "ctypes", "code"}
+_ACTS |= {"pickle", "_pickle", "io", "_io", "builtins"}
+_DATA = {f"builtins.{kind.__name__}" for kind in (object, list, dict, tuple, frozenset, str, bytes, int, float, bool)}
+_DATA |= {"builtins.slice", "builtins.range", "builtins.getattr"}  # the last stands for nested classes
+_lock = threading.Lock()
+
+
+class Inert:
+    """Takes the place of every object in a file that is no tensor, number, text or container of them.
+
+    torch's restricted unpickler never imports a name that it finds in a file: it looks the name up in a table. For the
+    time of one reading the file's unknown names stand there, each for a subclass of this, which takes all arguments and
+    all state and does nothing with them. So no code but torch's and this runs, whatever the file says.
+    """
+
+    name = ""  # as in the file, ``module.class``
+
+    def __new__(cls, *arguments: Any) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, *arguments: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def inert_class(value: Any) -> str | None:
+    """Name of the class that a file says the value has, or is, where the value is `Inert`."""
+    kind = value if isinstance(value, type) else type(value)
+    return kind.name if issubclass(kind, Inert) else None
+
+
+def _stand_in(name: str, holds: type | None) -> type:
+    """holds: what the file fills the object like, ``OrderedDict`` or ``list``; then it becomes a plain one."""
+    made = {} if holds is None else {"__new__": lambda cls, *arguments: holds()}
+    return type(f"Inert:{name}", (Inert,), {"name": name, **made})
+
+
+def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
+    """The mapping in a file of ``torch.save``, its tensors on `device`; nothing in the file is executed.
+
+    Objects of classes that torch does not know (a configuration, a path, a number of NumPy's) become `Inert`.
+    Raises ModelError for a file that is damaged, is something else, or wants to run code.
+    """
+    if what := what_it_is(path):
+        raise ModelError(f"{path} is no checkpoint but {what}")
+    try:
+        if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
+            with zipfile.ZipFile(path) as archive:
+                if record := archive.testzip():
+                    raise ValueError(f"the checksum of {record} does not fit")
+        content = _load(path, device)
+    except ModelError:
+        raise
+    except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
+        raise ModelError(f"{path} is truncated, damaged or no checkpoint: {_reason(error)}") from None
+    if kind := inert_class(content):
+        raise ModelError(
+            f"{path} holds a whole object of class {kind}, which cannot be read without its code; save its "
+            "state_dict() with torch.save"
+        )
+    if not isinstance(content, Mapping):
+        raise ModelError(f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name")
+    return content
+
+
+def _load(path: Path, device: str) -> Any:
+    """As `torch.load`, with `Inert` under the names that it stops at, one after the other."""
+    stand_ins: dict[str, type] = {}
+    while True:
+        try:
+            with _lock, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the pickle's version
+                allowed = torch.serialization.safe_globals([(kind, name) for name, kind in stand_ins.items()])
+                with allowed, open(path, "rb") as stream:  # by its name alone torch would take it for safetensors
+                    return torch.load(stream, map_location=device, weights_only=True)
+        except Exception as error:
+            name, holds = _stopped_at(str(error))
+            if name is None or len(stand_ins) > _MOST_NAMES or (name in stand_ins and holds is None):
+                raise
+            if name.partition(".")[0] in _ACTS and name not in _DATA:
+                raise ModelError(
+                    f"{path} refused: it would have to run code to load ({name}); a checkpoint holds tensors only"
+                ) from None
+            stand_ins[name] = _stand_in(name, holds)
+
+
+def _stopped_at(message: str) -> tuple[str | None, type | None]:
+    """The name in the file that torch stopped at, and as what the file fills it, where that was the trouble."""
+    if filled := re.search(
+        r"Can only (SETITEM|APPEND|EXTEND)\w* [^<]*<class '[\w.]*\.?Inert:([\w.]+)'>", message, re.I
+    ):
+        return filled[2], OrderedDict if filled[1].upper() == "SETITEM" else list
+    if blocked := re.search(r"GLOBAL ([\w.]+) whose module", message):
+        return blocked[1], None
+    if unknown := re.search(r"GLOBAL ([\w.]+) was not an allowed global", message):
+        return unknown[1] if "." in unknown[1] else f"builtins.{unknown[1]}", None
+    return None, None
+
+
+def what_it_is(path: Path) -> str | None:
+    """What a file is that cannot be a checkpoint, and what to do about it, in words; None where it may be one."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return None
+    if head.startswith(b"version https://git-lfs"):
+        size = re.search(rb"^size (\d{1,18})$", head, re.MULTILINE)
+        of = f" of {int(size[1]):,} bytes" if size else ""
+        return (
+            f"a git-lfs pointer, which stands for a file{of}: run `git lfs pull` in the repository that it is from, or "
+            "download the file itself from the repository's page"
+        )
+    if _PAGE.match(head):
+        return (
+            "a web page that was saved in place of the file: open its address in a browser, confirm or log in as the "
+            "page asks, and download the file itself"
+        )
+    if archive := next((name for magic, name in _ARCHIVES.items() if head.startswith(magic)), None):
+        return f"a {archive} archive: unpack it"
+    if head[257:262] == b"ustar":
+        return "a tar archive: unpack it"
+    if head.startswith(b"\x89HDF"):
+        return "an HDF5 file, as Keras writes them: no file of PyTorch's"
+    if head.startswith(b"PK") and (what := _other_archive(path)):
+        return what
+    if len(head) > 1 and head[0] != 0x80 and not head.translate(None, _TEXT):
+        return "a text file"
+    return None
+
+
+def _other_archive(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return None  # truncated, which `read_safely` says
+    if any("/code/" in name for name in names):
+        return "a TorchScript program: save its state_dict() with torch.save"
+    return None if any(name.endswith("data.pkl") for name in names) else "a zip archive of other files: unpack it"
+
+
+def _reason(error: Exception) -> str:
+    """Torch's own text is not passed on where it advises to load the file with code execution switched on."""
+    text = str(error)
+    if "Weights only load failed" not in text:
+        return one_line(error)
+    if "Unsupported operand" in text:
+        return "not in the format of torch.save, or pickled with another protocol than its own, 2"
+    return "not in the format of torch.save"
+
+
+def one_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].partition(" This is an internal")[0].strip()
