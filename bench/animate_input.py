@@ -15,8 +15,9 @@ from skimage.transform import resize as skimage_resize
 
 from bench.animate_crop import Crop, cropped
 from bench.errors import UserError
-from protocols.datasets import SUFFIXES, natural
+from protocols.datasets import natural
 from protocols.errors import DataError
+from protocols.folder import PICTURES, is_picture
 from protocols.images import facts, opened, read_rgb
 from protocols.moving import open_video
 from protocols.reading import Reading, remarks
@@ -76,11 +77,9 @@ def open_driving(path: Path, fps: Fraction | None) -> Driving:
     fps: of images and of streams without a clock; default: 25, or what the stream states.
     """
     if path.is_dir():
-        files = sorted(
-            (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=lambda f: natural(f.name)
-        )
+        files = sorted((file for file in path.iterdir() if is_picture(file)), key=lambda f: natural(f.name))
         if not files:
-            raise UserError(f"--driving {path}: no PNG or JPEG image in this folder")
+            raise UserError(f"--driving {path}: no picture in this folder ({', '.join(PICTURES)})")
         return FramesDriving(files, fps)
     if not path.is_file():
         raise UserError(f"--driving {path}: no such file or folder")

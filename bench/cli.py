@@ -53,6 +53,13 @@ Data = Annotated[
     list[str] | None,
     typer.Option(help="Root of a data set, NAME=PATH (repeatable), or the word `sample` for the sample set."),
 ]
+Links = Annotated[
+    bool | None,
+    typer.Option(
+        "--follow-links/--no-follow-links",
+        help="Links in the folders of --data may lead out of them; default: no, or follow_links of bench.toml.",
+    ),
+]
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
 
 
@@ -72,6 +79,7 @@ def run(
         bool, typer.Option("--untrained", help="With --table: random weights where a model has none; marked.")
     ] = False,
     data: Data = None,
+    follow_links: Links = None,
     require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
     pairs: Annotated[
         list[Path] | None,
@@ -133,7 +141,7 @@ def run(
     settings = RunSettings(
         models=_split(models or ""),
         protocol=protocol or "",
-        config=config.load(data or (), weights),
+        config=config.load(data or (), weights, follow_links=follow_links),
         out=out,
         name=name,
         force=force,

@@ -24,6 +24,9 @@ console = Console()
 
 File = Annotated[Path, typer.Argument(help="A pair list: a frozen file, the published CSV form, or frozen:NAME.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
+Links = Annotated[
+    bool | None, typer.Option("--follow-links/--no-follow-links", help="As for `run`: links may lead out of the root.")
+]
 
 
 @pairs_app.command()
@@ -45,12 +48,15 @@ def make(
     frozen: Annotated[
         str | None, typer.Option(help=f"Carry out one of this project's rules instead: {', '.join(RULES)}.")
     ] = None,
+    follow_links: Links = None,
 ) -> None:
     """Draw pairs by the authors' strategy and freeze them."""
     name, equals, path = data.partition("=")
     if not (name and equals and path):
         raise UserError(f"--data {data}: give NAME=PATH, for example mine=/videos")
-    dataset = open_dataset(name.lower(), Path(path).expanduser())
+    follow_links = config.load(follow_links=follow_links).follow_links
+    dataset = open_dataset(name.lower(), Path(path).expanduser(), follow_links)
+    _tell(dataset)
     if frozen:
         if any(option is not None for option in (protocol, strategy, n, split, videos)) or seed:
             raise UserError("--frozen leaves nothing to choose: give only --data and --out beside it")
@@ -101,6 +107,7 @@ def survey(
     ] = None,
     missing: Annotated[Path | None, typer.Option(help="File for the names of all missing frames, one a line.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="So many clips that lack frames.")] = 20,
+    follow_links: Links = None,
 ) -> None:
     """Which clips and frames of a list are still on this machine; `run --allow-missing` takes the pairs that are."""
     from bench.survey import render
@@ -108,10 +115,12 @@ def survey(
     from protocols.roots import refuse_unused
     from protocols.survey import survey as surveyed
 
-    settings = config.load(data or ())
+    settings = config.load(data or (), follow_links=follow_links)
     pairs = read_pairs(file)
     refuse_unused(settings.asked, [ref.dataset for ref in pairs.refs()], f"the pair list {pairs.name}")
-    found = surveyed(pairs, open_datasets(pairs, settings.data, settings.cache))
+    datasets = open_datasets(pairs, settings.data, settings.cache, follow_links=settings.follow_links)
+    _tell(*datasets.values())
+    found = surveyed(pairs, datasets)
     render(console, pairs, found, limit)
     if missing:
         try:
@@ -134,6 +143,11 @@ def _rule(name: str, dataset: Dataset) -> PairList:
     if dataset.name != protocol.dataset:
         raise UserError(f"--frozen {name} is of the data set {protocol.dataset}: give --data {protocol.dataset}=PATH")
     return lasting_pairs(dataset, protocol)
+
+
+def _tell(*datasets: Dataset) -> None:
+    for line in (line for dataset in datasets for line in dataset.left_out()):
+        console.print(line, style="bold yellow", markup=False, soft_wrap=True)
 
 
 def _write(pairs: PairList, out: Path) -> None:

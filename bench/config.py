@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -17,6 +18,7 @@ from protocols.roots import SAMPLE
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
 CACHE_VARIABLE = "TALKING_HEAD_BENCH_CACHE"
+LINKS = "follow_links"  # the one name in [data] of the file that is no data set's
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Config:
     asked: the names in `data` that the command line gave; a command that does not use one refuses it.
     weights: folder with official checkpoints and detector weights, or None.
     cache: folder that this tool may fill.
+    follow_links: whether links in data roots may lead out of them.
     """
 
     data: dict[str, Path]
@@ -35,6 +38,7 @@ class Config:
     weights: Path | None
     cache: Path
     asked: tuple[str, ...] = ()
+    follow_links: bool = False
 
 
 def cache_folder() -> Path:
@@ -44,16 +48,22 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("talking-head-bench"))
 
 
-def load(data: Sequence[str] = (), weights: Path | None = None, file: Path = Path("bench.toml")) -> Config:
+def load(
+    data: Sequence[str] = (),
+    weights: Path | None = None,
+    file: Path = Path("bench.toml"),
+    follow_links: bool | None = None,
+) -> Config:
     """Put the three sources together.
 
     data: values of ``--data``: ``NAME=PATH`` or the single word ``sample``.
-    weights: value of ``--weights``.
+    weights: value of ``--weights``. follow_links: ``--follow-links``; None where it is not given.
     file: a TOML file with the tables ``[data] NAME = "PATH"`` and ``[weights] path = "PATH"``; it need not exist.
-    Relative paths in it are relative to the file.
+    ``[data] follow_links = true`` is for all roots. Relative paths in it are relative to the file.
     Raises UserError for a malformed option, file, or a weights folder that is not there.
     """
     settings = _read(file)
+    links = settings.get("data", {}).pop(LINKS, False)
     sample = SAMPLE in data
     options = [_option(option) for option in data if option != SAMPLE]
     configured = [(name, file.parent / Path(path).expanduser()) for name, path in settings.get("data", {}).items()]
@@ -71,7 +81,8 @@ def load(data: Sequence[str] = (), weights: Path | None = None, file: Path = Pat
             weights = file.parent / Path(from_file).expanduser()
     if weights is not None and not weights.is_dir():
         raise UserError(f"weights folder {weights} does not exist")
-    return Config(data=roots, sample=sample, weights=weights, cache=cache_folder(), asked=tuple(asked))
+    follow = links if follow_links is None else follow_links
+    return Config(roots, sample, weights, cache_folder(), asked=tuple(asked), follow_links=follow)
 
 
 def _option(option: str) -> tuple[str, Path]:
@@ -96,7 +107,7 @@ def _roots(entries: Sequence[tuple[str, Path]], where: str) -> dict[str, Path]:
     return roots
 
 
-def _read(file: Path) -> dict[str, dict[str, str]]:
+def _read(file: Path) -> dict[str, dict[str, Any]]:
     if not file.exists():
         return {}
     try:
@@ -107,6 +118,10 @@ def _read(file: Path) -> dict[str, dict[str, str]]:
     if unknown:
         raise UserError(f"{file}: unknown table [{unknown[0]}]; known are [data] and [weights]")
     for table, entries in settings.items():
-        if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
-            raise UserError(f'{file}: [{table}] must hold lines of the form NAME = "PATH"')
+        named = entries if isinstance(entries, dict) else {"": None}
+        if not all(
+            isinstance(value, bool if (table, name) == ("data", LINKS) else str) for name, value in named.items()
+        ):
+            links = f", or {LINKS} = true" if table == "data" else ""
+            raise UserError(f'{file}: [{table}] must hold lines of the form NAME = "PATH"{links}')
     return settings

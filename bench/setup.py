@@ -119,6 +119,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             settings.config.data,
             settings.config.cache,
             asked=settings.config.asked,
+            follow_links=settings.config.follow_links,
             sample=settings.config.sample,
             require_data=settings.require_data,
             pair_file=settings.pairs,

@@ -26,17 +26,20 @@ class Dataset:
     crops: whether frames that are not square are cut to their central square; else they are refused.
     stored: whether pictures are read as stored, neither turned by their EXIF orientation nor blended: those of
     benchmark data sets.
+    follow_links: whether links in the root may lead out of it.
     reading: how the files are read whose `size` was requested.
     """
 
     crops = False
     stored = False
+    suffixes = SUFFIXES
     layout = "<clip>/<frame>.png"
 
-    def __init__(self, name: str, root: Path):
+    def __init__(self, name: str, root: Path, follow_links: bool = False):
         self.name = name
         self.root = root
         self.reading = Reading(self.stored)
+        self.follow_links = follow_links
         self._real_root = Path(os.path.realpath(root))  # `resolve` raises for links in a circle
 
     def check(self) -> None:
@@ -44,7 +47,12 @@ class Dataset:
         if not self.root.is_dir():
             raise DataError(f"data set {self.name}: {self.root} is not a folder")
         if not self.clips():
-            raise DataError(f"data set {self.name}: no clips in {self.root}; expected {self.layout} in it")
+            what = f"data set {self.name}: no clips in {self.root}; expected {self.layout} in it"
+            raise DataError("; ".join([what, *self.left_out()]))
+
+    def left_out(self) -> list[str]:
+        """Lines on what in the root is not read, for the user."""
+        return []
 
     def clips(self, split: str | None = None) -> list[str]:
         """All clips, sorted; those of one split (``train``, ``test``) where it is given and the layout has splits."""
@@ -63,15 +71,21 @@ class Dataset:
         folder = self.folder(clip)
         if not folder.is_dir():
             return []
-        return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in SUFFIXES}, key=natural)
+        return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in self.suffixes}, key=natural)
 
     def path(self, ref: FrameRef) -> Path:
-        """The file of a frame; it need not exist. Raises DataError if a link leads it out of the root."""
+        """The file of a frame; it need not exist. Raises DataError if a link leads it out of the root (`within`)."""
         folder = self.folder(ref.clip)
-        candidates = [folder / f"{ref.frame}{suffix}" for suffix in SUFFIXES]
-        file = next((file for file in candidates if file.is_file()), candidates[0])
-        if not Path(os.path.realpath(file)).is_relative_to(self._real_root):
-            raise DataError(f"{ref}: a link leads out of {self.root}; give the folder it leads to as the data root")
+        candidates = [folder / f"{ref.frame}{suffix}" for suffix in self.suffixes]
+        return self.within(next((file for file in candidates if file.is_file()), candidates[0]), ref)
+
+    def within(self, file: Path, what: object) -> Path:
+        """The same file. Raises DataError, beginning with `what`, if a link leads it out of the root.
+
+        Where the user follows links it may; names alone (``..``) cannot, since `FrameRef` refuses them.
+        """
+        if not self.follow_links and not Path(os.path.realpath(file)).is_relative_to(self._real_root):
+            raise DataError(f"{what}: a link leads out of {self.root}; --follow-links allows it")
         return file
 
     def missing(self, refs: Iterable[FrameRef]) -> list[FrameRef]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from protocols import files
-from protocols.datasets import LAYOUTS, SUFFIXES, Dataset
+from protocols.datasets import LAYOUTS, Dataset
 from protocols.errors import DataError
+from protocols.folder import PICTURES, Found, find, is_video, some
 from protocols.moving import MovingPicture, open_video
 from protocols.pairs import FrameRef
 from protocols.video import Video
 from protocols.video_index import Index
 
-VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 IDENTITIES = "identities.csv"
 
 
@@ -32,21 +31,29 @@ class VideoFolder(Dataset):
     """
 
     crops = True
-    layout = "videos (.mp4, .mov, ...) or pictures (.png, .jpg)"
+    layout = "videos (.mp4, .mov, ...) or pictures (.png, .jpg, ...)"
 
-    def __init__(self, name: str, root: Path):
-        super().__init__(name, root)
+    def __init__(self, name: str, root: Path, follow_links: bool = False):
+        super().__init__(name, root, follow_links)
         self._identities = _read_identities(root / IDENTITIES)
+        self._is_video = cache(lambda clip: is_video(root / clip))
         self._lock = Lock()  # decoders have a position
         self._video = lru_cache(maxsize=4)(self._open)
         self._indices: dict[str, Index] = {}  # of videos whose frames were found by decoding, which is not done twice
         self._recent = lru_cache(maxsize=16)(self._decode)  # a source or anchor comes up in pair after pair
 
+    @cached_property
+    def found(self) -> Found:
+        """The files below the root."""
+        return find(self.root, self.follow_links)
+
     def clips(self, split: str | None = None) -> list[str]:
         """All videos and pictures, sorted; there are no splits."""
-        files = (file for file in self.root.rglob("*") if file.suffix.lower() in VIDEOS + SUFFIXES and file.is_file())
-        names = (file.relative_to(self.root) for file in files)
-        return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+        return sorted(self.found.videos + self.found.pictures)
+
+    def left_out(self) -> list[str]:
+        others = [name for name in self.found.others if name != IDENTITIES]
+        return _left_out(self, others, "neither pictures nor videos by their names", self.found.links)
 
     def identity(self, clip: str) -> str:
         return self._identities.get(clip) or Path(clip).stem
@@ -62,7 +69,7 @@ class VideoFolder(Dataset):
         return [ref for ref in dict.fromkeys(refs) if not 0 <= _number(ref) < self._length(ref.clip)]
 
     def size(self, ref: FrameRef) -> tuple[int, int]:
-        if not _is_video(ref.clip):
+        if not self._is_video(ref.clip):
             return super().size(ref)
         with self._lock:
             video = self._video(ref.clip)
@@ -70,7 +77,7 @@ class VideoFolder(Dataset):
             return video.size
 
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
-        if not _is_video(ref.clip):
+        if not self._is_video(ref.clip):
             return super().frame(ref, size)
         with self._lock:
             return self._recent(ref, size)
@@ -87,38 +94,75 @@ class VideoFolder(Dataset):
         return image
 
     def _file(self, clip: str) -> Path:
-        file = self.root / clip
-        if not Path(os.path.realpath(file)).is_relative_to(self._real_root):
-            raise DataError(f"{self.name}/{clip}: leads out of {self.root}")
-        return file
+        return self.within(self.root / clip, f"{self.name}/{clip}")
 
     def _length(self, clip: str) -> int:
         if not self._file(clip).is_file():
             return 0
-        if not _is_video(clip):
+        if not self._is_video(clip):
             return 1
         with self._lock:
             return len(self._video(clip))
 
 
-def open_dataset(name: str, root: Path) -> Dataset:
+class FrameFolders(Dataset):
+    """One's own folders of frames, at any depth: ``<root>/<clip>/<frame>.png`` or another type of picture.
+
+    A clip is named by its folder's path below the root, which is its identity, too, unless ``identities.csv`` in the
+    root says otherwise.
+    """
+
+    suffixes = PICTURES
+
+    def __init__(self, name: str, root: Path, follow_links: bool = False):
+        super().__init__(name, root, follow_links)
+        self._identities = _read_identities(root / IDENTITIES)
+        found = find(root, follow_links)
+        frames = {name.rpartition(".")[0]: name for name in reversed(found.pictures) if "/" in name}
+        self._clips = sorted({name.rpartition("/")[0] for name in frames})
+        others = [name for name in found.others if name != IDENTITIES]
+        twice = sorted({*found.pictures} - {*frames.values()})
+        self._left_out = [
+            *_left_out(self, others, "no pictures by their names", found.links),
+            *_left_out(self, twice, "another picture has the same name but for its type"),
+        ]
+
+    def clips(self, split: str | None = None) -> list[str]:
+        return list(self._clips)
+
+    def identity(self, clip: str) -> str:
+        return self._identities.get(clip) or clip
+
+    def left_out(self) -> list[str]:
+        return list(self._left_out)
+
+
+def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     """The data set `name` in the folder `root`; a name that is no known layout means one's own files.
 
     One's own folder is read as videos and pictures (`VideoFolder`) if there is a video in it or a picture directly in
-    it, else as folders of frames (`Dataset`). Raises DataError where the folder does not hold what it should.
+    it, else as folders of frames (`FrameFolders`). follow_links: links in the root may lead out of it.
+    Raises DataError where the folder does not hold what it should.
     """
     if name in LAYOUTS:
-        dataset = LAYOUTS[name](name, root)
+        dataset = LAYOUTS[name](name, root, follow_links)
     else:
-        dataset = VideoFolder(name, root)
-        if not any(_is_video(clip) or "/" not in clip for clip in dataset.clips()) and any(dataset.clips()):
-            dataset = Dataset(name, root)
+        dataset = VideoFolder(name, root, follow_links)
+        found = dataset.found
+        if found.pictures and not found.videos and all("/" in name for name in found.pictures):
+            dataset = FrameFolders(name, root, follow_links)
     dataset.check()
     return dataset
 
 
-def _is_video(clip: str) -> bool:
-    return clip.lower().endswith(VIDEOS)
+def _left_out(dataset: Dataset, others: Sequence[str], why: str, links: Sequence[str] = ()) -> list[str]:
+    lines = []
+    if others:
+        lines.append(f"{dataset.name}: {len(others)} files in {dataset.root} are not read ({why}): {some(others)}")
+    if links:
+        why = "they lead nowhere or in a circle" if dataset.follow_links else "--follow-links follows them"
+        lines.append(f"{dataset.name}: {len(links)} links in {dataset.root} are not followed ({why}): {some(links)}")
+    return lines
 
 
 def _number(ref: FrameRef) -> int:

@@ -73,6 +73,7 @@ def resolve(
     cache: Path,
     *,
     asked: Collection[str] = (),
+    follow_links: bool = False,
     sample: bool = False,
     require_data: bool = False,
     pair_file: Path | None = None,
@@ -86,11 +87,11 @@ def resolve(
     """Find the pairs of a protocol and check that every frame of them is there.
 
     roots: configured data set folders, by name. asked: those of them that must be used; `data_used` says which the run
-    reads. cache: where the sample set is built. sample: take the sample set outright. require_data: never take it.
-    pair_file: a frozen or published list in place of the protocol's own; its data sets need roots. limit: the first so
-    many pairs. seed: of the drawing of pairs where there is a root and no list. variant: one of the protocol's
-    readings. mode: motion mode, if another than the protocol's; relative modes get the driving clip's first frame as
-    anchor where the list names none.
+    reads. follow_links: links in them may lead out of them. cache: where the sample set is built. sample: take the
+    sample set outright. require_data: never take it. pair_file: a frozen or published list in place of the protocol's
+    own; its data sets need roots. limit: the first so many pairs. seed: of the drawing of pairs where there is a root
+    and no list. variant: one of the protocol's readings. mode: motion mode, if another than the protocol's; relative
+    modes get the driving clip's first frame as anchor where the list names none.
     allow_missing: leave out the pairs that lack a frame, and say so in notices and provenance.
     Raises DataError, naming all frames that are missing at once, for everything that would stop the run later.
     """
@@ -99,7 +100,7 @@ def resolve(
         raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})")
     provenance: dict[str, Any] = {}
     notices: list[str] = []
-    pairs = _of_file(protocol, pair_file, roots) if pair_file is not None else None
+    pairs = _of_file(protocol, pair_file, roots, follow_links) if pair_file is not None else None
     listed = [ref.dataset for ref in pairs.refs()] if pairs else None
     used = data_used(protocol, roots, sample=sample, require_data=require_data, listed=listed)
     refuse_unused(asked, used, protocol.name if pairs is None else f"the pair list {pairs.name}")
@@ -109,7 +110,7 @@ def resolve(
         pairs = sample_lists.load(protocol.sample, variant)
         provenance["pairs_from"] = "sample"
     else:
-        dataset = open_dataset(protocol.dataset, roots[protocol.dataset])
+        dataset = open_dataset(protocol.dataset, roots[protocol.dataset], follow_links)
         options = {"split": protocol.split, "videos": protocol.videos}
         pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
         provenance["pairs_from"] = "sampled"
@@ -120,7 +121,8 @@ def resolve(
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
-    datasets = open_datasets(pairs, roots, cache, progress)
+    datasets = open_datasets(pairs, roots, cache, progress, follow_links)
+    notices += [line for dataset in datasets.values() for line in dataset.left_out()]
     if allow_missing:  # clips that cannot be made frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
         pairs = pairs.at_hand(missing_frames(clips, datasets))
@@ -146,19 +148,23 @@ def resolve(
         notices.append(
             f"the pairs are of {', '.join(others)}, not of {protocol.dataset}: not comparable with a paper's numbers"
         )
+    if follow_links:
+        provenance["follow_links"] = True
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     return Resolved(protocol, pairs, datasets, is_sample, frame_size, notices, provenance)
 
 
-def _of_file(protocol: Protocol, pair_file: Path, roots: Mapping[str, Path]) -> PairList:
+def _of_file(protocol: Protocol, pair_file: Path, roots: Mapping[str, Path], follow_links: bool) -> PairList:
     """The list that the user names; a rule is carried out on the protocol's data set."""
     if frozen_name(pair_file) != protocol.name or protocol.name not in RULES:
         return read_pairs(pair_file)
     data_used(protocol, roots, require_data=True)
-    return lasting_pairs(open_dataset(protocol.dataset, roots[protocol.dataset]), protocol)
+    return lasting_pairs(open_dataset(protocol.dataset, roots[protocol.dataset], follow_links), protocol)
 
 
-def open_datasets(pairs: PairList, roots: Mapping[str, Path], cache: Path, progress: bool = True) -> dict[str, Dataset]:
+def open_datasets(
+    pairs: PairList, roots: Mapping[str, Path], cache: Path, progress: bool = True, follow_links: bool = False
+) -> dict[str, Dataset]:
     """The data sets that a list speaks of. Raises DataError where one has no root or its root is wrong."""
     datasets: dict[str, Dataset] = {}
     for name in dict.fromkeys(ref.dataset for ref in pairs.refs()):
@@ -167,7 +173,7 @@ def open_datasets(pairs: PairList, roots: Mapping[str, Path], cache: Path, progr
         elif name not in roots:
             raise DataError(f"the pair list is of the data set {name}: {how(name)}")
         else:
-            datasets[name] = open_dataset(name, roots[name])
+            datasets[name] = open_dataset(name, roots[name], follow_links)
     return datasets
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from filelock import FileLock
 from baselines.predictor import ModelError
 from protocols.crop import center_square
 from protocols.errors import DataError
+from protocols.folder import is_picture, is_video, some
 from protocols.images import read_rgb, resize
-from protocols.video import READING, Video
+from protocols.moving import open_video
+from protocols.video import READING
 
-IMAGES = (".png", ".jpg", ".jpeg")
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+log = logging.getLogger(__name__)
 VIDEO_SIDE = 256  # that videos are brought to
 
 
@@ -45,6 +47,9 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
     Raises ModelError where there is no such clip, or one that cannot be used.
     """
     paths = _paths(root, clips)
+    others = _others(root) if clips is None else []
+    if others:
+        log.warning("%d files in %s are not read, no videos by their names: %s", len(others), root, some(others))
     try:
         if cache is None:
             return _decode(paths, root)
@@ -85,8 +90,13 @@ def frame_names(path: Path, count: int) -> tuple[str, list[str]]:
 
 def _paths(root: Path, clips: Sequence[str] | None) -> list[Path]:
     found = sorted(root.iterdir(), key=_name) if root.is_dir() else []
-    found = [path for path in found if path.is_dir() or path.suffix.lower() in VIDEOS]
+    found = [path for path in found if path.is_dir() or is_video(path)]
     return [path for path in found if clips is None or _name(path) in clips]
+
+
+def _others(root: Path) -> list[str]:
+    found = sorted(root.iterdir()) if root.is_dir() else []
+    return [path.name for path in found if path.is_file() and not is_video(path) and not path.name.startswith(".")]
 
 
 def _name(path: Path) -> str:
@@ -122,11 +132,11 @@ def _folder(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+    return sorted(path for path in folder.iterdir() if is_picture(path))
 
 
 def _video(file: Path) -> Iterator[tuple[str, np.ndarray]]:
-    video = Video(file)
+    video = open_video(file)
     try:
         for number in range(len(video)) if len(video) > 1 else ():
             yield f"{file.stem}/{number:07d}", resize(center_square(video.frame(number)), VIDEO_SIDE, VIDEO_SIDE)

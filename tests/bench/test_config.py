@@ -85,3 +85,16 @@ def test_missing_weights_folder(tmp_path):
 def test_cache_folder_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv(config.CACHE_VARIABLE, str(tmp_path))
     assert config.cache_folder() == tmp_path
+
+
+def test_links_are_followed_where_the_user_says_so(tmp_path):
+    (file := tmp_path / "bench.toml").write_text('[data]\nfollow_links = true\nvox1 = "v"\n')
+    found = config.load(file=file)
+    assert found.follow_links and found.data == {"vox1": tmp_path / "v"}
+    assert not config.load(file=file, follow_links=False).follow_links
+    assert not config.load(file=tmp_path / "none.toml").follow_links
+    assert config.load(file=tmp_path / "none.toml", follow_links=True).follow_links
+    for wrong in ('[data]\nfollow_links = "yes"\n', "[weights]\nfollow_links = true\n"):
+        file.write_text(wrong)
+        with pytest.raises(UserError, match="NAME ="):
+            config.load(file=file)
