@@ -53,7 +53,10 @@ class VideoDriving:
         self.notices = remarks(str(file), video.facts)
         self.times, self.end, self.time_base = video.times, video.end, video.time_base
         self.start, self.rate, self.frame = video.start, video.rate, video.frame
-        self.sound = file if "clock" not in video.facts else None
+        timed = "clock" not in video.facts
+        self.sound = file if video.has_sound and timed else None
+        if video.has_sound and not timed:
+            self.notices.append(f"{file}: its sound is left out, since its place in time is not known")
 
 
 class FramesDriving:

@@ -38,12 +38,13 @@ FORMATS = {
     ".webm": _Format("webm", _VP9, frozenset({"opus", "vorbis"}), "libopus"),
 }
 _BT601, _LIMITED = 6, 1
+_CUT = ", cut where the picture ends"
 
 
 class VideoWriter:
     """Writes ``<file>.part`` frame by frame; `finish` gives it its name.
 
-    Frames keep the driving video's presentation times. `sound` says in words what became of its sound.
+    Frames keep the driving video's presentation times. Its sound ends where the last frame does.
     """
 
     def __init__(self, file: Path, size: tuple[int, int], driving: Driving, end: int):
@@ -66,10 +67,13 @@ class VideoWriter:
         self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
         self._stream.codec_context.time_base = driving.time_base
         self._stream.codec_context.colorspace, self._stream.codec_context.color_range = _BT601, _LIMITED
-        cut = None if end == driving.end else end * driving.time_base
-        self._sound = _Sound(driving, self._output, form, cut)
-        self.sound = self._sound.how
+        self._sound = _Sound(driving, self._output, form, end * driving.time_base)
         self._durations: dict[int, int] = {}
+
+    @property
+    def sound(self) -> str:
+        """In words, what became of the driving video's sound; complete after `finish`."""
+        return self._sound.how
 
     def write(self, image: np.ndarray, time: int, until: int) -> None:
         """One frame, RGB uint8 ``(H, W, 3)``, shown from `time` to `until` in the driving video's time base."""
@@ -109,8 +113,8 @@ class VideoWriter:
 class _Sound:
     """The driving video's sound on its way into the output, in step with the frames, so that nothing piles up."""
 
-    def __init__(self, driving: Driving, output: av.container.OutputContainer, form: _Format, end: Fraction | None):
-        """`end`: where the sound is cut, in seconds; None for not at all."""
+    def __init__(self, driving: Driving, output: av.container.OutputContainer, form: _Format, end: Fraction):
+        """`end`: where the sound is cut, in seconds."""
         self._output, self._start, self._end = output, driving.start, end
         self._input = open_file(driving.sound) if driving.sound else None
         self._packets: Iterator[tuple[Fraction, av.Packet]] = iter(())
@@ -135,6 +139,12 @@ class _Sound:
             self._output.mux(self._ahead[1])
             self._ahead = next(self._packets, None)
 
+    def _ends(self, time: Fraction) -> bool:
+        """Whether sound of this time, in seconds, comes after the last frame; notes that it is cut."""
+        if time >= self._end and not self.how.endswith(_CUT):
+            self.how += _CUT
+        return time >= self._end
+
     def close(self) -> None:
         """Release the driving file."""
         if self._input:
@@ -146,7 +156,7 @@ class _Sound:
             if not packet.size or packet.pts is None:  # the last, empty one tells decoders to finish
                 continue
             time = packet.pts * stream.time_base
-            if self._end is not None and time >= self._end:
+            if self._ends(time):
                 return
             packet.pts -= shift
             packet.dts = packet.pts
@@ -155,9 +165,11 @@ class _Sound:
 
     def _encoded(self, stream: av.AudioStream, out: av.AudioStream) -> Iterator[tuple[Fraction, av.Packet]]:
         for packet in self._input.demux(stream):
+            if packet.pts is not None and self._ends(packet.pts * stream.time_base):
+                break
             for frame in _decoded(packet):
                 time = frame.pts * frame.time_base
-                if self._end is not None and time >= self._end:
+                if self._ends(time):
                     break
                 frame.pts -= round(self._start / frame.time_base)
                 yield from ((time, encoded) for encoded in out.encode(frame))

@@ -97,8 +97,9 @@ class Dataset:
 
         Raises DataError if it is no image.
         """
-        with opened(self.path(ref)) as image:
-            self.reading.add("pictures", str(ref), images.facts(image))
+        file = self.path(ref)
+        with opened(file) as image:
+            self.reading.add("pictures", file.relative_to(self.root).as_posix(), images.facts(image))
             return (image.height, image.width) if self.stored else images.upright_size(image)
 
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:

@@ -21,7 +21,7 @@ _USUAL = 100  # milliseconds of a picture that states none, as browsers have it
 class MovingPicture:
     """A WebP file as a `protocols.video.Video`: the same members, with the same meaning; a still one has one frame."""
 
-    time_base, start, index = Fraction(1, 1000), Fraction(0), None
+    time_base, start, index, has_sound = Fraction(1, 1000), Fraction(0), None, False
 
     def __init__(self, source: Path | BinaryIO):
         """Raises DataError where it cannot be read."""

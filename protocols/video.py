@@ -90,6 +90,11 @@ class Video:
         return found
 
     @property
+    def has_sound(self) -> bool:
+        """Whether the file has a stream of sound."""
+        return bool(self._container.streams.audio)
+
+    @property
     def times(self) -> list[int]:
         """When each frame is shown, in units of `time_base`; ascending, not always evenly spaced nor from 0."""
         return list(self.index.times)
@@ -166,15 +171,16 @@ class Video:
 
     def _number(self, frame: av.VideoFrame) -> int | None:
         """Number of the decoder's next frame; None for what precedes the first that is certain."""
-        known = self.index.numbers.get(frame.pts)
+        index = self.index
+        at = index.numbers.get(frame.pts)
         if self._last is None:  # after a seek: frames before the first key frame may lack what they refer to
-            return known if known is not None and frame.key_frame else None
-        if not self.index.decoded:
-            return known
-        following = self._last + 1
-        if following < len(self) and self.index.stamps[following] == frame.pts:
-            return following
-        return len(self)  # not the frame that it should be: the seek went astray
+            certain = at is not None and frame.key_frame
+            return at if certain and (not index.decoded or video_index.checksum(frame) == index.prints[at]) else None
+        if not index.decoded:
+            return at
+        at = self._last + 1
+        same = at < len(self) and (index.stamps[at], index.prints[at]) == (frame.pts, video_index.checksum(frame))
+        return at if same else len(self)  # not the frame that it should be: the seek went astray
 
     def _first(self) -> av.VideoFrame:
         """A frame that stands for all: the first, or where that is damaged, another key frame."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ class Index:
 
     stamps: what the decoder gives each frame as its time, by which it is recognized; None where it gives none.
     times: when each is shown, ascending, in units of the stream's time base. end: when the last one ends.
-    keys: numbers of the frames at which decoding can begin. decoded: whether found by decoding.
+    keys: numbers of the frames at which decoding can begin. prints: checksums of the pictures by number, where the
+    frames were found by decoding, else none: after a seek, program streams give wrong times.
     clock: ``file``; or why `times` are evenly spaced: ``none`` or ``restarts``. damaged: packets without a frame.
     """
 
@@ -33,7 +35,7 @@ class Index:
     times: Sequence[int]
     end: int
     keys: Sequence[int]
-    decoded: bool = False
+    prints: Sequence[int] = ()
     clock: str = "file"
     damaged: int = 0
     numbers: dict[int, int] = field(init=False, repr=False)  # of frames whose stamp no other has
@@ -43,6 +45,11 @@ class Index:
         numbers = {stamp: k for k, stamp in enumerate(self.stamps) if stamp is not None and counts[stamp] == 1}
         object.__setattr__(self, "numbers", numbers)
         object.__setattr__(self, "keys", [key for key in self.keys if self.stamps[key] in numbers])
+
+    @property
+    def decoded(self) -> bool:
+        """Whether the frames were found by decoding."""
+        return bool(self.prints)
 
     def key_before(self, number: int) -> int:
         """The last frame up to `number` at which decoding can begin; 0, the start of the file, where there is none."""
@@ -84,6 +91,7 @@ def by_decoding(container: av.container.InputContainer, stream: av.VideoStream, 
     """
     stamps: list[int | None] = []
     keys: list[int] = []
+    prints: list[int] = []
     damaged, duration = 0, None
     for packet in container.demux(stream):
         try:
@@ -95,12 +103,22 @@ def by_decoding(container: av.container.InputContainer, stream: av.VideoStream, 
             if frame.key_frame:
                 keys.append(len(stamps))
             stamps.append(frame.pts)
+            prints.append(checksum(frame))
             duration = getattr(frame, "duration", None)
     if not stamps:
         raise ValueError("no frames in it")
     times, clock = _times(stamps, rate or stream.guessed_rate or stream.average_rate or Fraction(25), stream.time_base)
     end = _end(times, duration if clock == "file" else None)
-    return Index(stamps, times, end, keys, decoded=True, clock=clock, damaged=damaged)
+    return Index(stamps, times, end, keys, prints, clock, damaged)
+
+
+def checksum(frame: av.VideoFrame) -> int:
+    """CRC-32 of the first plane: luma, or all of interleaved colors."""
+    kind, plane = frame.format, frame.planes[0]
+    deep = kind.components[0].bits > 8
+    sample = 1 + deep if kind.is_planar or len(kind.components) == 1 else kind.padded_bits_per_pixel // 8
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width * sample]
+    return zlib.crc32(np.ascontiguousarray(rows))  # what is beyond the width is chance
 
 
 def _times(stamps: Sequence[int | None], rate: Fraction, time_base: Fraction) -> tuple[list[int], str]:

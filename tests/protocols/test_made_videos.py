@@ -1,0 +1,90 @@
+"""Videos of every kind that FFmpeg can write, in any order of asking, against FFmpeg's own decoding in order.
+
+By default every tenth is tried; with ``-m slow`` all. ``-s`` prints the counts by outcome.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import av
+import made_videos
+import numbered
+import numpy as np
+import pytest
+from made_videos import Plan
+
+from protocols import colors, geometry
+from protocols.errors import DataError
+from protocols.video import Video
+
+TIMED = ("mp4", "mov", "matroska", "webm", "mpegts")
+
+
+@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_every_kind(every: int, tmp_path: Path, capsys: pytest.CaptureFixture, request: pytest.FixtureRequest):
+    outcomes: Counter[str] = Counter()
+    frames, problems = 0, []
+    for k, plan in enumerate(made_videos.plans()):
+        if k % every and plan.curve == 2:
+            continue
+        file = tmp_path / f"{k}.bin"
+        made_videos.write(plan, file)
+        try:
+            frames += check(file, plan)
+            outcomes["read"] += 1
+        except DataError as error:
+            assert "\n" not in str(error)
+            outcomes[re.sub(r"^\S+: ", "", str(error))] += 1
+            if plan.curve == 2 and plan.matrix != 8:
+                problems.append(f"{k} {plan}: {error}")
+        except AssertionError as error:
+            problems.append(f"{k} {plan}: {str(error)[:300]}")
+        file.unlink()
+    if request.config.option.capture == "no":
+        with capsys.disabled():
+            print(f"\n{outcomes.total()} files, {frames} frames")
+            for outcome, count in outcomes.most_common():
+                print(f"  {count:4d}  {outcome}")
+    assert not problems, "\n".join(problems)
+    assert outcomes["read"] >= (120 if every == 1 else 10)
+    assert len(outcomes) == (4 if every == 1 else 3)
+
+
+def check(file: Path, plan: Plan) -> int:
+    """Read forwards, backwards and at random; returns the number of frames."""
+    video = Video(file)
+    assert video.facts["matrix"]  # refuses what cannot be read right
+    with av.open(str(file)) as container:
+        stream = container.streams.video[0]
+        theirs = list(container.decode(stream))
+        aspect = geometry.pixel_aspect(stream.sample_aspect_ratio)
+    assert len(video) == len(theirs)
+    numbers = made_videos.expected_numbers(plan)
+    stored = [colors.to_rgb(frame) for frame in theirs]
+    turned = made_videos.TURNS[plan.turn]
+    forwards = [video.frame(k) for k in range(len(video))]
+    for image, theirs_stored in zip(forwards, stored):
+        np.testing.assert_array_equal(image, geometry.show(theirs_stored, aspect, turned))
+    assert [numbered.number(image) for image in forwards] == numbers
+    loss = 40 if plan.pix_fmt == "rgb8" else 14
+    np.testing.assert_allclose(numbered.quarters(forwards[0]), numbered.UPRIGHT, atol=loss)
+    assert video.size == forwards[0].shape[:2]
+    assert aspect == plan.aspect
+    rng = random.Random(0)
+    for order in (range(len(video) - 1, -1, -1), rng.choices(range(len(video)), k=len(video))):
+        reader = Video(file)
+        for k in order:
+            np.testing.assert_array_equal(reader.frame(k), forwards[k], err_msg=f"frame {k}")
+        reader.close()
+    assert all(one < other for one, other in zip(video.times, video.times[1:]))
+    if plan.container in TIMED:
+        assert video.times == [frame.pts for frame in theirs]
+    elif len(video) > 1:
+        length = (video.times[-1] - video.times[0]) * video.time_base
+        assert float(length) == pytest.approx(float((len(video) - 1) / plan.rate), rel=0.03, abs=0.02)
+    video.close()
+    return len(video)
