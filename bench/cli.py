@@ -91,6 +91,10 @@ def run(
         bool, typer.Option("--allow-missing", help="Leave out pairs whose frames are gone; the run is marked.")
     ] = False,
     reading: Annotated[str | None, typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Side of custom data's frames: 256 (default), 512, or native: as they are stored."),
+    ] = None,
     detectors: Annotated[str, typer.Option(help="paper, embedded, or auto: the paper's where present.")] = "auto",
     metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
     as_published: Annotated[
@@ -131,6 +135,8 @@ def run(
 
     if table and protocol:
         raise UserError("--table says which protocols are run; leave --protocol out")
+    if table and size:
+        raise UserError("--size is for custom data; the tables' protocols have sizes of their own")
     if not table:
         if not (protocol and models):
             raise UserError("give --protocol and --models, or --table")
@@ -149,6 +155,7 @@ def run(
         pairs=pairs[0] if pairs and not table else None,
         allow_missing=allow_missing,
         reading=reading,
+        size=size,
         limit=limit,
         metrics=_split(metrics) if metrics else None,
         detectors=detectors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from protocols.lasting import lasting_pairs
 from protocols.own import open_dataset
 from protocols.pairs import FrameRef, PairList
 from protocols.published import FROZEN_PREFIX, RULES, import_published, read_pairs, recognise
+from protocols.resolve import draw, open_datasets
+from protocols.roots import data_used, refuse_unused
 from protocols.sampling import STRATEGIES, make_pairs
 
 pairs_app = typer.Typer(help="Make, import and look at pair lists.", no_args_is_help=True)
@@ -63,15 +66,21 @@ def make(
         _write(_rule(frozen, dataset), out)
         return
     asked = catalogue.get(protocol) if protocol else None
-    pairs = make_pairs(
-        dataset,
-        strategy or (asked.strategy if asked else "same-identity"),
-        n or (asked.n if asked else 2083),
-        seed,
-        split=split or (asked.split if asked else "test"),
-        videos=videos or (asked.videos if asked else None),
-        name=f"{protocol}-seed{seed}" if protocol else None,
-    )
+    given = {"n": n, "split": split, "videos": videos}
+    given = {option: value for option, value in given.items() if value is not None}
+    if n is not None:
+        given["fewer"] = False
+    if protocol is None:
+        pairs = make_pairs(dataset, strategy or "same-identity", seed=seed, **{"n": 2083, **given})
+    else:
+        asked = catalogue.get(protocol)
+        roots = {dataset.name: dataset.root}
+        data_used(asked, roots, asked=tuple(roots))  # refuses the protocol of another data set
+        asked = replace(asked, strategy=strategy or asked.strategy)
+        whose = f"{protocol}-{dataset.name}" if asked.custom else protocol
+        pairs = draw(dataset, asked, seed, name=f"{whose}-seed{seed}", **given)
+        if "n" not in given and len(pairs) < asked.n:
+            console.print(f"fewer than {asked.n} pairs: all that the data give", soft_wrap=True)
     _write(pairs, out)
 
 
@@ -111,8 +120,6 @@ def survey(
 ) -> None:
     """Which clips and frames of a list are still on this machine; `run --allow-missing` takes the pairs that are."""
     from bench.survey import render
-    from protocols.resolve import open_datasets
-    from protocols.roots import refuse_unused
     from protocols.survey import survey as surveyed
 
     settings = config.load(data or (), follow_links=follow_links)

@@ -18,6 +18,7 @@ from bench.intervals import intervals
 from bench.metrics.signature import short
 from bench.resampling import Hierarchy, holm
 from bench.statistics import BOUNDS, CONFIDENCE, summarise
+from reports.view import heading
 
 SAME = 1e-6  # bounds that differ by more than this between two runs mean other frames or detectors
 
@@ -45,6 +46,7 @@ def compare(
         "a": first.name,
         "b": second.name,
         "protocol": first.manifest["protocol"]["name"],
+        "title": heading(first.manifest),
         "pairs": counts | {"subset": not counts["common"] == counts["a"] == counts["b"]},
         "metrics": [dict(metric) | {"short": short(metric["signature"])} for metric in metrics],
         "refused": refused,

@@ -14,7 +14,7 @@ from bench.errors import UserError
 from bench.metrics.signature import difference
 
 CONTENT = ["source", "driving", "target", "alpha", "beta"]
-QUESTION = ("reference", "transform")  # parts of a protocol without which two pairs are not one
+QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
 MACHINE = ("cpu", "gpu", "threads", "os")
 
 
@@ -45,8 +45,8 @@ def load(folder: Path) -> Run:
 def check_question(a: Run, b: Run) -> None:
     """Raise UserError unless both runs ask the same of a pair."""
     for part in QUESTION:
-        ours, theirs = (run.manifest["protocol"][part] for run in (a, b))
-        if ours != theirs:
+        ours, theirs = (run.manifest["protocol"].get(part) for run in (a, b))
+        if ours != theirs and None not in (ours, theirs):  # runs of earlier releases have no frame_size
             raise UserError(f"the runs ask other questions and cannot be compared: {part} {ours} and {theirs}")
 
 

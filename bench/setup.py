@@ -47,6 +47,7 @@ class RunSettings:
     allow_missing: bool = False
     pairs: Path | None = None
     reading: str | None = None
+    size: str | None = None
     limit: int | None = None
     metrics: Sequence[str] | None = None
     detectors: str = "auto"
@@ -100,7 +101,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
     keep_freed()
     device = choose_device(settings.device)
-    protocol = catalogue.get(settings.protocol)
+    protocol = catalogue.get(settings.protocol).sized(settings.size)
     names = settings.metrics or protocol.metrics
     with ExitStack() as stack:
         models = _load_models(settings, protocol.mode, device)

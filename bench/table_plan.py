@@ -10,10 +10,10 @@ from baselines.card import MODELS, card, find_weights, unavailable
 from bench.config import Config
 from bench.errors import UserError
 from protocols import catalogue
-from protocols.catalogue import SAME, Protocol
+from protocols.catalogue import SAME, SAMPLE, Protocol
 from protocols.errors import DataError
 from protocols.published import RULES, frozen_name, read_pairs, recognise
-from protocols.roots import SAMPLE, data_used, refuse_unused
+from protocols.roots import data_used, refuse_unused
 from reports.tables import Column, Row, Table
 
 

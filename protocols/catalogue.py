@@ -6,13 +6,18 @@ A definition is never changed under its version: what would move a number raises
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from protocols.augment import READINGS
 from protocols.errors import DataError
 
 SAME, CROSS = "same-identity", "cross-identity"
+SAMPLE = "sample"  # the sample set's name, in lists as in `--data sample`
+CUSTOM = "custom data"  # in place of a data set's name, until a run says which
 _ALL = ("ssim", "psnr", "l1", "lpips", "akd", "mkr", "aed", "aucon", "prmse")
+
+SIZES = {"256": 256, "512": 512, "native": None}  # of custom data's frames; native: as they are stored
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,9 @@ class Protocol:
     ``cross-identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
     submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
     published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
-    data: a file, or a rule (see `lasting`). frame_size: side of the frames in pixels. readings: variants, the first
-    is default.
+    data: a file, or a rule (see `lasting`). frame_size: side of the frames in pixels; None: as they are stored.
+    readings: variants, the first is default. custom: for custom data, whatever they are; `of` says what they are.
+    title: what a report is headed with, after the data's name; empty for the field's own protocols.
     """
 
     name: str
@@ -43,10 +49,38 @@ class Protocol:
     transform: str = "none"
     mode: str = "absolute"
     n: int = 2083
-    split: str = "test"
+    split: str | None = "test"
     videos: int | None = None
-    frame_size: int = 256
+    frame_size: int | None = 256
     readings: tuple[str, ...] = ()
+    custom: bool = False
+    title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """What a report is headed with."""
+        return f"{self.dataset}: {self.title}" if self.title else self.name
+
+    def sized(self, size: str | None) -> Protocol:
+        """This protocol on frames of one of `SIZES`. Raises DataError for a protocol whose frames have their size."""
+        if size is None:
+            return self
+        if not self.custom:
+            raise DataError(f"--size {size}: {self.name} is about frames of {self.frame_size} pixels; leave it out")
+        if size not in SIZES:
+            raise DataError(f"--size {size}: choose one of {', '.join(SIZES)}")
+        return replace(self, frame_size=SIZES[size])
+
+    def of(self, datasets: Collection[str], counts: str, size: str) -> Protocol:
+        """This protocol, if it is one for custom data, on these: named in title and summary.
+
+        counts: in words what the pairs are of. size: of the frames, in words.
+        """
+        if not self.custom:
+            return self
+        names = ", ".join(datasets)
+        whose = "the sample set" if names == SAMPLE else f"{names}, custom data"
+        return replace(self, dataset=names, summary=f"{whose} ({counts}, frames of {size}): {self.summary}")
 
 
 _PROTOCOLS = (
@@ -185,6 +219,54 @@ _PROTOCOLS = (
         tables=("mcnet-7", "mcnet-s5"),
         sample="seenid",
         frozen="vox1-seenid",
+    ),
+    Protocol(
+        name="own-sameid",
+        version=1,
+        title="same identity",
+        summary="two frames of one video, the driving frame is the truth.",
+        dataset=CUSTOM,
+        custom=True,
+        strategy="same-identity",
+        split=None,
+        reference=SAME,
+        metrics=_ALL,
+        tables=(),
+        sample="sameid",
+        frozen="",
+    ),
+    Protocol(
+        name="own-crossid",
+        version=1,
+        title="cross identity",
+        summary="a photo or a frame of somebody else's video as source, relative motion from the video's first frame.",
+        dataset=CUSTOM,
+        custom=True,
+        strategy="video-driven",
+        split=None,
+        reference=CROSS,
+        mode="relative-adapt",
+        metrics=("aed", "aucon", "prmse"),
+        tables=(),
+        sample="crossid",
+        frozen="",
+    ),
+    Protocol(
+        name="own-diffscale",
+        version=1,
+        title="same identity, other scale",
+        summary="two frames of one video, the driving frame is stretched, the truth is not.",
+        dataset=CUSTOM,
+        custom=True,
+        strategy="same-identity",
+        split=None,
+        reference=SAME,
+        transform="expression-preserving",
+        metrics=_ALL,
+        tables=(),
+        sample="diffscale",
+        frozen="",
+        readings=READINGS,
     ),
 )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from protocols.datasets import Dataset
 from protocols.errors import DataError
@@ -22,11 +22,21 @@ def missing_frames(refs: Sequence[FrameRef], datasets: Mapping[str, Dataset]) ->
     return missing
 
 
-def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) -> list[str]:
+@dataclass(frozen=True)
+class Checked:
+    """What the frames of a list are handed out as, in pixels, and what must be said of it."""
+
+    height: int
+    width: int
+    notices: list[str]
+
+
+def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | None) -> Checked:
     """Look for every frame and read the head of its file; `datasets` holds each data set of the list.
 
-    Returns notices. Raises DataError naming (up to `NAMED`) all frames that are missing, or all whose files are no
-    images or have another shape than the data set's.
+    size: side that frames are brought to; None: they stay as stored, and must all have one size. Raises DataError
+    naming (up to `NAMED`) all frames that are missing, or all whose files are no images or have another shape than the
+    data set's, or the sizes where there are several.
     """
     refs = pairs.refs()
     if missing := missing_frames(refs, datasets):
@@ -34,7 +44,7 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) ->
         names = [str(ref) for ref in refs if ref in missing]
         raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}")
     bad: dict[FrameRef, str] = {}
-    sizes: Counter[str] = Counter()
+    sizes: dict[tuple[int, int], list[FrameRef]] = {}
     for ref in refs:
         dataset = datasets[ref.dataset]
         try:
@@ -42,18 +52,26 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int) ->
         except DataError as error:
             bad[ref] = str(error)
             continue
-        if height != width and not dataset.crops:
+        if size and height != width and not dataset.crops:
             bad[ref] = f"{dataset.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}"
-        elif (height, width) != (size, size):
-            sizes[f"{width}x{height}"] += 1
+        else:
+            sizes.setdefault((height, width), []).append(ref)
     if bad:
         reasons = list(dict.fromkeys(bad.values()))  # often one for all frames of a video
         raise DataError(f"{len(bad)} of {len(refs)} frames cannot be used: {_first(reasons, '; ')}")
-    if not sizes:
-        return []
-    found = ", ".join(f"{count} of {text}" for text, count in sizes.most_common(3))
+    common = sorted(sizes, key=lambda found: -len(sizes[found]))
+    if size is None:
+        if len(sizes) > 1:
+            found = "; ".join(f"{len(sizes[h, w])} of {w}x{h}, such as {sizes[h, w][0]}" for h, w in common[:NAMED])
+            raise DataError(f"the frames have {len(sizes)} sizes, and none is to be changed (--size native): {found}")
+        return Checked(*common[0], [])
+    others = [found for found in common if found != (size, size)]
+    if not others:
+        return Checked(size, size, [])
+    found = ", ".join(f"{len(sizes[h, w])} of {w}x{h}" for h, w in others[:3])
     how = "cut to their central square and resized" if any(data.crops for data in datasets.values()) else "resized"
-    return [f"{sizes.total()} of {len(refs)} frames are not {size}x{size} ({found}); they are {how}"]
+    count = sum(len(sizes[other]) for other in others)
+    return Checked(size, size, [f"{count} of {len(refs)} frames are not {size}x{size} ({found}); they are {how}"])
 
 
 def _first(texts: Sequence[str], separator: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from protocols import sample_lists, sample_set
 from protocols.augment import augment, different_scale
-from protocols.catalogue import SAME, Protocol
+from protocols.catalogue import SAME, SAMPLE, Protocol
 from protocols.check import check_frames, missing_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
@@ -19,7 +19,7 @@ from protocols.lasting import lasting_pairs
 from protocols.own import open_dataset
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
-from protocols.roots import SAMPLE, data_used, how, refuse_unused
+from protocols.roots import data_used, how, refuse_unused
 from protocols.sampling import make_pairs
 
 
@@ -40,6 +40,7 @@ class LoadedPair:
 class Resolved:
     """A protocol with pairs whose frames are all there.
 
+    frame_size: side that frames are brought to; None: as they are stored. shape: their height and width.
     notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
     """
 
@@ -47,7 +48,8 @@ class Resolved:
     pair_list: PairList
     datasets: Mapping[str, Dataset]
     is_sample: bool
-    frame_size: int
+    frame_size: int | None
+    shape: tuple[int, int]
     notices: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -102,7 +104,7 @@ def resolve(
     notices: list[str] = []
     pairs = _of_file(protocol, pair_file, roots, follow_links) if pair_file is not None else None
     listed = [ref.dataset for ref in pairs.refs()] if pairs else None
-    used = data_used(protocol, roots, sample=sample, require_data=require_data, listed=listed)
+    used = data_used(protocol, roots, asked=asked, sample=sample, require_data=require_data, listed=listed)
     refuse_unused(asked, used, protocol.name if pairs is None else f"the pair list {pairs.name}")
     if pairs is not None:
         provenance["pairs_from"] = "file"
@@ -110,14 +112,14 @@ def resolve(
         pairs = sample_lists.load(protocol.sample, variant)
         provenance["pairs_from"] = "sample"
     else:
-        dataset = open_dataset(protocol.dataset, roots[protocol.dataset], follow_links)
-        options = {"split": protocol.split, "videos": protocol.videos}
-        pairs = make_pairs(dataset, protocol.strategy, protocol.n, seed, **options)
+        pairs = draw(open_dataset(used[0], roots[used[0]], follow_links), protocol, seed)
         provenance["pairs_from"] = "sampled"
-        notices.append(
-            f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}, no published "
-            f"list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
-        )
+        drawn = f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}"
+        if protocol.frozen:
+            drawn += f", no published list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
+        elif len(pairs) < protocol.n:
+            drawn += f", all that the data give (fewer than {protocol.n})"
+        notices.append(drawn)
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
@@ -134,8 +136,9 @@ def resolve(
     if limit is not None:
         pairs = pairs.head(limit)
     is_sample = sample_set.NAME in datasets
-    frame_size = sample_set.recipe()["size"] if is_sample else protocol.frame_size
-    notices += check_frames(pairs, datasets, frame_size)
+    frame_size = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
+    checked = check_frames(pairs, datasets, frame_size)
+    notices += checked.notices
     provenance["reading"] = {name: dataset.reading.summary() for name, dataset in datasets.items()}
     notices += [f"{name}: {line}" for name, dataset in datasets.items() for line in dataset.reading.notices()]
     if is_sample:
@@ -144,14 +147,20 @@ def resolve(
         provenance["sample_set"] = sample_set.content_hash(datasets[sample_set.NAME].root)
         if provenance["sample_set"] != sample_set.recipe()["content_sha256"]:
             notices.append("the sample set's pixels differ from the reference build: numbers may differ slightly")
-    elif others := sorted(set(datasets) - {protocol.dataset}):
-        notices.append(
-            f"the pairs are of {', '.join(others)}, not of {protocol.dataset}: not comparable with a paper's numbers"
-        )
     if follow_links:
         provenance["follow_links"] = True
+    counts = "{pairs} pairs of {clips} clips, {identities} identities".format(**pairs.counts())
+    protocol = protocol.of(datasets, counts, f"{checked.width}x{checked.height}")
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
-    return Resolved(protocol, pairs, datasets, is_sample, frame_size, notices, provenance)
+    return Resolved(
+        protocol, pairs, datasets, is_sample, frame_size, (checked.height, checked.width), notices, provenance
+    )
+
+
+def draw(dataset: Dataset, protocol: Protocol, seed: int, **other: Any) -> PairList:
+    """Pairs of a data set by a protocol's strategy; `other` options of `make_pairs` go before the protocol's."""
+    options = {"n": protocol.n, "split": protocol.split, "videos": protocol.videos, "fewer": protocol.custom}
+    return make_pairs(dataset, protocol.strategy, seed=seed, **options | other)
 
 
 def _of_file(protocol: Protocol, pair_file: Path, roots: Mapping[str, Path], follow_links: bool) -> PairList:

@@ -6,46 +6,93 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from protocols.catalogue import Protocol
+from protocols.catalogue import SAMPLE, Protocol, get, names
 from protocols.datasets import LAYOUTS
 from protocols.errors import DataError
-
-SAMPLE = "sample"  # the sample set's name, in lists as in `--data sample`
 
 
 def data_used(
     protocol: Protocol,
     roots: Mapping[str, Path],
     *,
+    asked: Collection[str] = (),
     sample: bool = False,
     require_data: bool = False,
     listed: Iterable[str] | None = None,
 ) -> tuple[str, ...]:
     """Names of the data sets that a run of `protocol` reads; `SAMPLE` is the sample set.
 
-    roots: configured data set folders, by name. sample: the sample set was asked for outright. require_data: it is
-    forbidden. listed: the data sets of the pair list that the user names; None without one.
+    roots: configured data set folders, by name. asked: those that the command line named: a protocol for custom data is
+    about the one that is named, else about the only one that is configured. sample: the sample set was asked for
+    outright. require_data: it is forbidden. listed: the data sets of the pair list that the user names; None without.
     The sample set takes a data set's place only where no root is configured at all: who configures one wants real
-    data, and a misspelled name must not lead to other numbers. Raises DataError where a root is missing.
+    data, and a misspelled name must not lead to other numbers. Raises DataError where a root is missing, and where a
+    list is of other data than the protocol.
     """
     if sample and require_data:
         raise DataError("the sample set is asked for and forbidden at once")
-    needed = tuple(dict.fromkeys(listed)) if listed is not None else (protocol.dataset,)
-    if SAMPLE in needed and require_data:
-        raise DataError("the pair list is of the sample set, which --require-data forbids")
-    if sample and listed is None:
+    if listed is not None:
+        return _of_list(protocol, tuple(dict.fromkeys(listed)), roots, sample, require_data)
+    if sample:
         return (SAMPLE,)
-    whose = protocol.name if listed is None else "the pair list"
-    for name in needed:
+    if protocol.custom:
+        return (_custom_data(protocol, roots, asked),)
+    if protocol.dataset in roots:
+        return (protocol.dataset,)
+    if roots or require_data:
+        raise DataError(_missing(protocol, roots))
+    return (SAMPLE,)
+
+
+def _of_list(
+    protocol: Protocol, names: tuple[str, ...], roots: Mapping[str, Path], sample: bool, require_data: bool
+) -> tuple[str, ...]:
+    """The data sets of a pair list: the protocol's own, any for a protocol for custom data; the sample set always."""
+    if SAMPLE in names and require_data:
+        raise DataError("the pair list is of the sample set, which --require-data forbids")
+    for name in names:
         if name == SAMPLE:
             continue
         if sample:
             raise DataError(f"the sample set is asked for, but the pair list is of the data set {name}")
+        if not protocol.custom and name != protocol.dataset:
+            raise DataError(
+                f"the pair list is of the data set {name}, {protocol.name} of {protocol.dataset}: "
+                f"take --protocol {_for_custom(protocol)}"
+            )
         if name not in roots:
-            if listed is None and not roots and not require_data:
-                return (SAMPLE,)
-            raise DataError(_missing(whose, name, roots))
-    return needed
+            raise DataError(f"the pair list is of the data set {name}: {how(name)}{_configured(roots, name)}")
+    return names
+
+
+def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collection[str]) -> str:
+    """The one data set that a protocol for custom data is about."""
+    for name in asked:
+        if name in LAYOUTS:
+            raise DataError(
+                f"--data {name}=...: {protocol.name} is for custom data, {name} has protocols of its own "
+                f"(a list of {name}'s frames goes with --pairs)"
+            )
+    found = list(asked) or [name for name in roots if name not in LAYOUTS]
+    if not found:
+        raise DataError(
+            f"{protocol.name} needs custom data: give their folder with --data NAME=PATH{_configured(roots, '')}; "
+            "--data sample takes the sample set"
+        )
+    if len(found) > 1:
+        raise DataError(
+            f"{protocol.name} is about one folder, and there are {len(found)}{_configured(roots, '')}: give one "
+            "--data NAME=PATH, or with --pairs a list of frames of several"
+        )
+    return found[0]
+
+
+def _for_custom(protocol: Protocol) -> str:
+    """The name of the protocol that asks of custom data what `protocol` asks of its own."""
+    alike = (other for other in map(get, names()) if other.custom)
+    return next(
+        other.name for other in alike if (other.reference, other.transform) == (protocol.reference, protocol.transform)
+    )
 
 
 def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None:
@@ -61,7 +108,7 @@ def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None
     taken = " and ".join(f"--data {name}=PATH" for name in dict.fromkeys(used) if name != SAMPLE)
     near = difflib.get_close_matches(unused[0], used, n=1, cutoff=0.6)
     meant = f" (is it meant to be {near[0]}?)" if near else ""
-    raise DataError(f"--data {unused[0]}=...: nothing uses it{meant}; {who} takes {taken}{_custom(unused)}")
+    raise DataError(f"--data {unused[0]}=...: nothing uses it{meant}; {who} takes {taken}")
 
 
 def how(name: str) -> str:
@@ -69,17 +116,18 @@ def how(name: str) -> str:
     return f"give its folder with --data {name}=PATH, TALKING_HEAD_BENCH_DATA_{name.upper()} or bench.toml"
 
 
-def _missing(whose: str, name: str, roots: Mapping[str, Path]) -> str:
-    verb = "needs the data set" if whose != "the pair list" else "is of the data set"
-    message = f"{whose} {verb} {name}: {how(name)}"
-    if roots:
-        found = ", ".join(f"{other}={folder}" for other, folder in roots.items())
-        near = difflib.get_close_matches(name, list(roots), n=1, cutoff=0.6)
-        message += f"; configured: {found}" + (f" (is {near[0]} meant to be {name}?)" if near else "")
-    return message if whose == "the pair list" else f"{message}; --data sample takes the sample set{_custom(roots)}"
+def _missing(protocol: Protocol, roots: Mapping[str, Path]) -> str:
+    name = protocol.dataset
+    message = f"{protocol.name} needs the data set {name}: {how(name)}{_configured(roots, name)}; "
+    message += "--data sample takes the sample set"
+    custom = [other for other in roots if other not in LAYOUTS]
+    return message + (f"; {custom[0]} is for --protocol {_for_custom(protocol)}" if custom else "")
 
 
-def _custom(names: Iterable[str]) -> str:
-    """How custom data among `names` come into a run."""
-    custom = [name for name in names if name not in LAYOUTS]
-    return f"; {custom[0]} comes into a run by a list that names it (--pairs)" if custom else ""
+def _configured(roots: Mapping[str, Path], name: str) -> str:
+    """What is configured, and what of it may be `name` misspelled."""
+    if not roots:
+        return ""
+    near = difflib.get_close_matches(name, list(roots), n=1, cutoff=0.6)
+    found = ", ".join(f"{other}={folder}" for other, folder in roots.items())
+    return f"; configured: {found}" + (f" (is {near[0]} meant to be {name}?)" if near else "")

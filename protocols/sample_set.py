@@ -25,6 +25,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
+from protocols.catalogue import SAMPLE
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.files import disk_full
@@ -32,7 +33,7 @@ from protocols.images import read_rgb, resize
 from protocols.video import Video
 from protocols.wheels import collect
 
-NAME = "sample"
+NAME = SAMPLE
 
 
 class SampleSet(Dataset):

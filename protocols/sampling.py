@@ -21,12 +21,13 @@ def make_pairs(
     split: str | None = "test",
     videos: int | None = None,
     name: str | None = None,
+    fewer: bool = False,
 ) -> PairList:
     """Draw `n` different pairs. The same data, strategy and seed give the same list everywhere.
 
     strategy: one of `STRATEGIES`. split: which clips to draw from; layouts without splits give all.
     videos: draw from so many clips only, chosen at random first (the published lists of VoxCeleb1 and TED-talks hold
-    100 videos). Raises DataError where the data do not give `n` pairs.
+    100 videos). fewer: take what there is where the data do not give `n` pairs; else that raises DataError.
     """
     if strategy not in STRATEGIES:
         raise DataError(f"unknown strategy {strategy!r}; known are {', '.join(STRATEGIES)}")
@@ -47,7 +48,7 @@ def make_pairs(
         misses = misses + 1 if len(drawn) == before else 0
         if len(drawn) == n or misses > 1000 + 30 * len(drawn):
             break
-    if len(drawn) < n:
+    if not drawn or (len(drawn) < n and not fewer):
         raise DataError(f"{dataset.name}: only {len(drawn)} different pairs ({strategy}) could be drawn, not {n}")
     width = max(4, len(str(n - 1)))
     pairs = tuple(pair_of(f"{number:0{width}d}", *found) for number, found in enumerate(drawn))
@@ -132,6 +133,29 @@ def _cross_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     return draw
 
 
+def _video_driven(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
+    """Two different identities: any clip of the one as source, a picture too, and a video of the other.
+
+    A clip of one frame is no driving video: in relative motion it would stand still.
+    """
+    people = clips.by_identity([clip for clip in clips.names if clips.frames(clip)], least=2)
+    videos = {name: [clip for clip in of_one if len(clips.frames(clip)) > 1] for name, of_one in people.items()}
+    drivers = [name for name in sorted(people) if videos[name]]
+    if not drivers:
+        raise DataError(
+            f"data set {clips.dataset.name}: no video or clip of more than one frame in {clips.dataset.root}"
+        )
+
+    def draw() -> Drawn:
+        driving_identity = draws.one(drivers)
+        identity = draws.one([name for name in sorted(people) if name != driving_identity])
+        chosen = draws.one(people[identity]), draws.one(videos[driving_identity])
+        source, driving = (clips.ref(clip, draws.one(clips.frames(clip))) for clip in chosen)
+        return source, driving, identity, driving_identity
+
+    return draw
+
+
 def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     """A picture (a clip of one frame) as source, a random frame of a random video of somebody else as driving frame."""
     lengths = {clip: len(clips.frames(clip)) for clip in clips.names}
@@ -173,6 +197,7 @@ def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 STRATEGIES: dict[str, Callable[[_Clips, Draws], Callable[[], Drawn]]] = {
     "same-identity": _same_identity,
     "cross-identity": _cross_identity,
+    "video-driven": _video_driven,
     "portraits": _portraits,
     "seen-identity": _seen_identity,
 }

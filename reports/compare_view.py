@@ -38,7 +38,7 @@ def head(comparison: Mapping[str, Any]) -> list[str]:
     """What is compared, and on how many pairs."""
     pairs = comparison["pairs"]
     runs = comparison["a"] if comparison["a"] == comparison["b"] else f"{comparison['a']} and {comparison['b']}"
-    lines = [f"{comparison['protocol']}: {runs}, A − B on {pairs['common']} common pairs"]
+    lines = [f"{comparison['title']}: {runs}, A − B on {pairs['common']} common pairs"]
     if pairs["subset"]:
         lines.append(f"SUBSET: A has {pairs['a']} pairs, B has {pairs['b']}; the others are in no number here")
     return lines

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import caveats
-from reports.view import Cell, Column, ModelRow, SummaryTable, percent, ranking_notes, summary_table
+from reports.view import Cell, Column, ModelRow, SummaryTable, heading, percent, ranking_notes, summary_table
 
 ROOM = 4  # so many models stand side by side with their intervals in 80 columns
 MANY = 7  # so many at most without; more stand below each other
@@ -29,7 +29,7 @@ def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
     wide = len(view.rows) <= ROOM
     what = "mean and 95 % interval" if wide else "mean"
     pairs = manifest["pairs"]["n"]
-    title = escape(f"{manifest['protocol']['name']}: {what}, n {pairs} where nothing else is said")
+    title = escape(f"{heading(manifest)}: {what}, n {pairs} where nothing else is said")
     if len(view.rows) > MANY:
         starts = range(0, len(view.columns), ACROSS)
         drawn = [

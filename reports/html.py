@@ -46,6 +46,7 @@ def write(run: Path) -> Path:
     page = _template().render(
         sections=SECTIONS,
         manifest=manifest,
+        heading=view.heading(manifest),
         created=datetime.fromisoformat(manifest["created"]).strftime("%Y-%m-%d %H:%M %Z"),
         summary=summary,
         ranking_notes=view.ranking_notes(summary),

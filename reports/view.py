@@ -84,6 +84,11 @@ class SummaryTable:
         return any(cell.row["failed"] for row in self.rows for cell in row.cells)
 
 
+def heading(manifest: Mapping[str, Any]) -> str:
+    """What the run is about: its protocol, or whose data it is in a protocol for custom data."""
+    return manifest["protocol"].get("title") or manifest["protocol"]["name"]  # runs of earlier releases have no title
+
+
 def summary_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> SummaryTable:
     """The table of a run: models in the order of the run with bounds last, metrics in the order of the papers."""
     columns = columns_of(manifest)

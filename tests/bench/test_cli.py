@@ -121,14 +121,14 @@ def test_ones_own_videos(bench, sample_set, tmp_path):
     code, text = bench("pairs", "hash", "mine.csv")
     assert code == 0 and len(text) == 64
     asked = ["--models", "copy-source", "--pairs", "mine.csv", "--metrics", "l1", "--no-bounds"]
-    code, text = bench("run", "--protocol", "vox1-sameid", "--data", "mine=mine", *asked, "--name", "mine")
+    code, text = bench("run", "--protocol", "own-sameid", "--data", "mine=mine", *asked, "--name", "mine")
     assert code == 0, text
     assert "SAMPLE SET" not in text
     assert len(pd.read_parquet("runs/mine/samples.parquet")) == 3
     next((tmp_path / "mine" / "w_tilt").glob("*.png")).unlink()
     for frame in (tmp_path / "mine" / "j_onset").glob("*.png"):
         frame.unlink()
-    result = bench("run", "--protocol", "vox1-sameid", "--data", "mine=mine", *asked, "--name", "gone")
+    result = bench("run", "--protocol", "own-sameid", "--data", "mine=mine", *asked, "--name", "gone")
     one_line_error(result, "mine/")
 
 
@@ -141,7 +141,7 @@ def test_an_unreadable_frame_fails_its_pairs_and_the_exit_code_says_so(bench, sa
     broken = folder / "0000002.png"
     broken.write_bytes(broken.read_bytes()[:3000])
     asked = ["--models", "copy-source", "--pairs", "mine.csv", "--metrics", "l1", "--no-bounds", "--name", "x"]
-    code, text = bench("run", "--protocol", "vox1-sameid", "--data", "mine=mine", *asked)
+    code, text = bench("run", "--protocol", "own-sameid", "--data", "mine=mine", *asked)
     assert code == 1 and "0000002.png" in text and "Traceback" not in text
     samples = pd.read_parquet("runs/x/samples.parquet")
     touched = samples["source"].str.endswith("0000002") | samples["driving"].str.endswith("0000002")
@@ -161,7 +161,7 @@ def test_an_unreadable_frame_fails_its_pairs_and_the_exit_code_says_so(bench, sa
             [*RUN, "--models", "copy-source", "--data", "vox=/nowhere"],
             ["vox1", "configured: vox=/nowhere", "--data sample"],
         ),
-        ([*RUN, "--models", "copy-source", "--data", "mine=."], ["vox1", "configured: mine=.", "--pairs"]),
+        ([*RUN, "--models", "copy-source", "--data", "mine=."], ["vox1", "configured: mine=.", "own-diffscale"]),
         ([*RUN, "--models", "copy-source", "--data", "sample", "--data", "vox1=."], ["vox1", "nothing uses it"]),
         (["run", "--table", "mcnet-1a", "--dry-run", "--data", "vox=."], ["vox", "nothing uses it", "vox1"]),
         ([*RUN, "--models", "copy-source", "--require-data"], ["vox1"]),

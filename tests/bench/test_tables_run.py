@@ -181,7 +181,7 @@ def own(tmp_path) -> Path:
 def test_survey_and_a_run_on_what_is_left(bench, own, tmp_path):
     data = ("--data", f"mine={own}")
     assert bench("pairs", "make", *data, "--n", 24, "--out", "list.csv")[0] == 0
-    run = ["run", "--protocol", "vox1-sameid", "--models", "copy-source", "--metrics", "l1,ssim", "--pairs", "list.csv"]
+    run = ["run", "--protocol", "own-sameid", "--models", "copy-source", "--metrics", "l1,ssim", "--pairs", "list.csv"]
     assert bench(*run, *data, "--name", "whole")[0] == 0
     (own / "anna1" / "0000002.png").unlink()
     code, text = bench("pairs", "survey", "list.csv", *data, "--missing", "missing.txt")

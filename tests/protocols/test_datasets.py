@@ -11,7 +11,7 @@ from layouts_on_disk import VOX_CLIPS, frames, picture, vox
 from PIL import Image
 
 from protocols import catalogue
-from protocols.check import check_frames
+from protocols.check import Checked, check_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.images import read_rgb
@@ -157,9 +157,20 @@ def test_all_unusable_frames_are_named_at_once(tmp_path: Path):
     refs = [FrameRef("mine", "clip", name) for name in ("0000000", "0000001", "wide", "text")]
     with pytest.raises(DataError, match="2 of 4 frames cannot be used: .*wide.png: 300x200.*; .*text.png"):
         check_frames(_pairs(*refs), {"mine": Dataset("mine", tmp_path)}, 256)
-    assert check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 256) == []
-    (notice,) = check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 384)
+    assert check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 256) == Checked(256, 256, [])
+    (notice,) = check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 384).notices
     assert notice.startswith("2 of 2 frames are not 384x384 (2 of 256x256)")
+
+
+def test_frames_as_stored_have_one_size(tmp_path: Path):
+    for number in range(3):
+        picture(tmp_path / "clip" / f"{number}.png", seed=number, size=(20, 30))
+    picture(tmp_path / "clip" / "3.png", seed=3, size=(20, 20))
+    refs = [FrameRef("mine", "clip", str(number)) for number in range(4)]
+    data = {"mine": Dataset("mine", tmp_path)}
+    assert check_frames(_pairs(*refs[:3]), data, None) == Checked(20, 30, [])
+    with pytest.raises(DataError, match="2 sizes.*: 3 of 30x20, such as mine/clip/0; 1 of 20x20, such as mine/clip/3"):
+        check_frames(_pairs(*refs), data, None)
 
 
 @pytest.mark.parametrize("kind", [Dataset, VideoFolder])

@@ -24,7 +24,7 @@ HASHES = {
     "vox1-crossid": "579d8d2808004bf6141e6a952296a8907db946d410805e68f983527a4237f6fe",
     "vox1-sameid": "4a053276d227ac38387ea736f9b39b8c68719cd44d18c6b782beccd04a8776c4",
 }
-FITTING = [catalogue.get(name) for name in catalogue.names() if catalogue.get(name).frozen not in RULES]
+FITTING = [catalogue.get(name) for name in catalogue.names() if catalogue.get(name).frozen not in ("", *RULES)]
 
 
 def own(name: str) -> Path:

@@ -12,7 +12,7 @@ from protocols.augment import READINGS, augment
 from protocols.errors import DataError
 from protocols.own import open_dataset
 from protocols.pairs import PairList
-from protocols.resolve import resolve
+from protocols.resolve import draw, resolve
 from protocols.sampling import make_pairs
 
 
@@ -27,9 +27,11 @@ def small(name: str, n: int = 40):
 
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_protocol_has_a_sample_form(name: str, sample_set: Path):
-    found = resolve(catalogue.get(name), {}, sample_set.parent)
-    assert found.is_sample and found.frame_size == 256
-    assert found.notices[0].startswith("SAMPLE SET (no folder is configured for")
+    protocol = catalogue.get(name)
+    found = resolve(protocol, {}, sample_set.parent, sample=protocol.custom)
+    assert found.is_sample and found.frame_size == 256 and found.shape == (256, 256)
+    why = "asked for" if protocol.custom else "no folder is configured for"
+    assert found.notices[0].startswith(f"SAMPLE SET ({why}")
     loaded = found.load(found.pair_list.pairs[0])
     assert loaded.source.shape == loaded.driving.shape == (256, 256, 3) and loaded.source.dtype == np.uint8
     assert (loaded.target is None) == (found.protocol.reference == "cross-identity")
@@ -165,24 +167,69 @@ def test_whole_clips_of_a_list(root: Path, tmp_path: Path):
     assert [pair.driving.frame for pair in found.pair_list.pairs] == [f"{number:07d}" for number in range(7)]
 
 
-def test_own_data_under_a_protocol(tmp_path: Path):
-    frames(tmp_path / "mine" / "anna", 4)
-    data = open_dataset("mine", tmp_path / "mine")
-    make_pairs(data, "same-identity", 6, 0).write(tmp_path / "list.csv")
-    found = resolve(
-        catalogue.get("vox1-sameid"), {"mine": tmp_path / "mine"}, tmp_path, pair_file=tmp_path / "list.csv"
-    )
-    assert any("of mine, not of vox1" in notice for notice in found.notices)
-    assert not found.is_sample
+def _own(tmp_path: Path, n: int = 4, size: int = 256) -> Path:
+    """Two people's clips of `n` frames each, and the photo of a third."""
+    frames(tmp_path / "mine" / "anna", n, size=size)
+    frames(tmp_path / "mine" / "ben", n, size=size)
+    frames(tmp_path / "mine" / "photo", 1, size=size)
+    return tmp_path / "mine"
+
+
+def test_custom_data_have_protocols_of_their_own(tmp_path: Path):
+    root = _own(tmp_path)
+    make_pairs(open_dataset("mine", root), "same-identity", 6, 0).write(tmp_path / "list.csv")
+    with pytest.raises(DataError, match="of the data set mine, vox1-sameid of vox1: take --protocol own-sameid"):
+        resolve(catalogue.get("vox1-sameid"), {"mine": root}, tmp_path, pair_file=tmp_path / "list.csv")
+    found = resolve(catalogue.get("own-sameid"), {"mine": root}, tmp_path, pair_file=tmp_path / "list.csv")
+    assert not found.is_sample and len(found.pair_list) == 6
+    assert found.protocol.dataset == "mine" and found.protocol.heading == "mine: same identity"
+    assert "mine, custom data (6 pairs of 2 clips, 2 identities, frames of 256x256)" in found.protocol.summary
+
+
+def test_pairs_of_custom_data_are_as_many_as_they_give(tmp_path: Path):
+    root = _own(tmp_path)
+    found = resolve(catalogue.get("own-sameid"), {"mine": root}, tmp_path, asked=["mine"])
+    pairs = {(pair.source, pair.driving) for pair in found.pair_list.pairs}
+    assert len(pairs) == len(found.pair_list) == 2 * 4 * 3  # ordered pairs of different frames of a clip
+    assert all(pair.target == pair.driving for pair in found.pair_list.pairs)
+    assert any("24 pairs drawn" in notice and "all that the data give" in notice for notice in found.notices)
+    with pytest.raises(DataError, match="only 24 different pairs"):
+        draw(open_dataset("mine", root), catalogue.get("own-sameid"), 0, n=25, fewer=False)
+
+
+def test_a_photo_is_a_source_and_no_driving_video(tmp_path: Path):
+    found = resolve(catalogue.get("own-crossid"), {"mine": _own(tmp_path)}, tmp_path)
+    pairs = found.pair_list.pairs
+    assert len(pairs) == 2 * 4 * (4 + 1)  # a driving frame of either, a frame of the other or the photo
+    assert {pair.source.clip for pair in pairs} == {"anna", "ben", "photo"}
+    assert {pair.driving.clip for pair in pairs} == {"anna", "ben"}
+    assert all(pair.source_identity != pair.driving_identity for pair in pairs)
+    assert all(pair.anchor == replace(pair.driving, frame="0000000") for pair in pairs)
+    for clip in ("anna", "ben"):
+        for file in sorted((tmp_path / "mine" / clip).iterdir())[1:]:
+            file.unlink()
+    with pytest.raises(DataError, match="no video or clip of more than one frame"):
+        resolve(catalogue.get("own-crossid"), {"mine": tmp_path / "mine"}, tmp_path)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, 256), ("256", 256), ("512", 512), ("native", 64)])
+def test_size_of_custom_data(tmp_path: Path, size: str | None, expected: int):
+    protocol = catalogue.get("own-diffscale").sized(size)
+    found = resolve(protocol, {"mine": _own(tmp_path, size=64)}, tmp_path, limit=2)
+    loaded = found.load(found.pair_list.pairs[0])
+    assert found.shape == (expected, expected)
+    assert loaded.source.shape == loaded.driving.shape == loaded.target.shape == (expected, expected, 3)
+    with pytest.raises(DataError, match="choose one of 256, 512, native"):
+        catalogue.get("own-sameid").sized("300")
+    with pytest.raises(DataError, match="is about frames of 256 pixels"):
+        catalogue.get("vox1-sameid").sized("512")
 
 
 def test_frames_that_cannot_be_used_stop_the_run(tmp_path: Path):
-    frames(tmp_path / "mine" / "anna", 2)
-    picture(tmp_path / "mine" / "anna" / "0000001.png", seed=0, size=(200, 300))
-    data = open_dataset("mine", tmp_path / "mine")
-    make_pairs(data, "same-identity", 2, 0).write(tmp_path / "list.csv")
+    root = _own(tmp_path, n=2)
+    picture(root / "anna" / "0000001.png", seed=0, size=(200, 300))
     with pytest.raises(DataError, match="0000001.png: 300x200 pixels, expected a square of 256x256"):
-        resolve(catalogue.get("vox1-sameid"), {"mine": tmp_path / "mine"}, tmp_path, pair_file=tmp_path / "list.csv")
+        resolve(catalogue.get("own-sameid"), {"mine": root}, tmp_path)
 
 
 def test_the_published_list_is_named(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -201,6 +248,7 @@ def test_catalogue():
     assert catalogue.names() == [
         "vox1-sameid", "vox1-crossid", "vox1-diffscale", "celebv-crossid", "vox2-sameid",
         "hdtf-sameid", "hdtf-crossid", "ted-sameid", "vox1-seenid",
+        "own-sameid", "own-crossid", "own-diffscale",
     ]  # fmt: skip
     from protocols.published import known_lists
 

@@ -7,21 +7,22 @@ from pathlib import Path
 import pytest
 
 from protocols import catalogue
+from protocols.catalogue import SAMPLE
 from protocols.errors import DataError
-from protocols.roots import SAMPLE, data_used, refuse_unused
+from protocols.roots import data_used, refuse_unused
 
-VOX = catalogue.get("vox1-sameid")
+VOX, OWN = catalogue.get("vox1-sameid"), catalogue.get("own-sameid")
 HERE = Path("/here")
 
 
 def test_the_protocols_own_data_set_or_the_lists():
     assert data_used(VOX, {"vox1": HERE, "hdtf": HERE}) == ("vox1",)
-    assert data_used(VOX, {"vox1": HERE, "mine": HERE}, listed=["mine", "mine"]) == ("mine",)
+    assert data_used(VOX, {"vox1": HERE, "mine": HERE}, listed=["vox1", "vox1"]) == ("vox1",)
     assert data_used(VOX, {"vox1": HERE}, sample=True) == (SAMPLE,)
     assert data_used(VOX, {"vox1": HERE}, listed=[SAMPLE]) == (SAMPLE,)
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", [name for name in catalogue.names() if not catalogue.get(name).custom])
 def test_the_sample_set_only_where_no_root_is_given_at_all(name: str):
     protocol = catalogue.get(name)
     assert data_used(protocol, {}) == (SAMPLE,)
@@ -34,9 +35,10 @@ def test_the_sample_set_only_where_no_root_is_given_at_all(name: str):
 
 
 def test_a_list_never_leads_to_the_sample_set_in_silence():
-    for roots in ({}, {"vox1": HERE}):
-        with pytest.raises(DataError, match="the pair list is of the data set mine: give its folder"):
-            data_used(VOX, roots, listed=["mine"])
+    for protocol, name in ((VOX, "vox1"), (OWN, "mine"), (OWN, "vox1")):
+        for roots in ({}, {"hdtf": HERE}):
+            with pytest.raises(DataError, match=f"the pair list is of the data set {name}: give its folder"):
+                data_used(protocol, roots, listed=[name])
     with pytest.raises(DataError, match="the sample set is asked for, but the pair list is of the data set vox1"):
         data_used(VOX, {"vox1": HERE}, sample=True, listed=["vox1"])
     with pytest.raises(DataError, match="which --require-data forbids"):
@@ -57,3 +59,30 @@ def test_a_root_that_nothing_uses():
         refuse_unused(["vox1", "mine"], ["vox1"], "x")
     with pytest.raises(DataError, match="reads the sample set alone"):
         refuse_unused(["vox1"], [SAMPLE], "x")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "advice"),
+    [("vox1-sameid", "own-sameid"), ("ted-sameid", "own-sameid"), ("celebv-crossid", "own-crossid")]
+    + [("vox1-diffscale", "own-diffscale")],
+)
+def test_a_list_of_other_data_is_refused(protocol: str, advice: str):
+    with pytest.raises(DataError, match=f"take --protocol {advice}"):
+        data_used(catalogue.get(protocol), {"mine": HERE}, listed=["mine"])
+
+
+def test_custom_data_are_named_or_the_only_ones():
+    roots = {"vox1": HERE, "mine": HERE, "other": HERE}
+    assert data_used(OWN, roots, asked=["mine"]) == ("mine",)
+    assert data_used(OWN, {"vox1": HERE, "mine": HERE}) == ("mine",)
+    assert data_used(OWN, roots, listed=["mine", "vox1", "other"]) == ("mine", "vox1", "other")
+    assert data_used(OWN, {}, sample=True) == (SAMPLE,)
+    for given, asked, words in (
+        ({}, (), "needs custom data"),
+        ({"vox1": HERE}, (), "needs custom data.*configured: vox1"),
+        (roots, (), "there are 2"),
+        (roots, ("mine", "other"), "there are 2"),
+        (roots, ("vox1",), "vox1 has protocols of its own"),
+    ):
+        with pytest.raises(DataError, match=words):
+            data_used(OWN, given, asked=asked)

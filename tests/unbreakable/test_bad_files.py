@@ -29,6 +29,7 @@ from protocols.images import read_rgb
 SECONDS = 120.0  # for one file; a sound golden folder takes half a minute on a busy machine
 EVERY = 25
 SAME = {"--protocol": "vox1-sameid", "--models": "copy-source", "--metrics": "l1", "--detectors": "embedded"}
+OWN = SAME | {"--protocol": "own-sameid"}
 
 
 @pytest.fixture(params=[EVERY, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
@@ -150,7 +151,7 @@ def test_pictures(trials, tmp_path):
     (tmp_path / "driving.mp4").write_bytes(bad_files.video())
     frames(tmp_path / "mine" / "clip")
     assert trials.bench("pairs", "make", "--data", "mine=mine", "--n", 4, "--out", "mine.csv")[0] == 0
-    asked = command(SAME, "--data", "mine=mine", "--pairs", "mine.csv")
+    asked = command(OWN, "--data", "mine=mine", "--pairs", "mine.csv")
     bad = tmp_path / "mine" / "clip" / "0000001.png"
     sound = np.asarray(picture)
 
@@ -224,7 +225,7 @@ def test_frozen_lists(trials, tmp_path, asked):
 
     arguments = [*asked.split(), file]
     if asked == "run":
-        arguments = command(SAME, "--data", "mine=mine", "--pairs", file)
+        arguments = command(OWN, "--data", "mine=mine", "--pairs", file)
     trials(bad_files.texts(sound, 1), file, *arguments, before=forget_run, read=same_pairs)
 
 

@@ -24,7 +24,7 @@ from protocols.images import read_rgb
 from protocols.own import open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
 
-RUN = ["run", "--protocol", "vox1-sameid", "--detectors", "embedded", "--models", "copy-source", "--metrics", "l1"]
+RUN = ["run", "--protocol", "own-sameid", "--detectors", "embedded", "--models", "copy-source", "--metrics", "l1"]
 SCRIPT = "<script>alert(1)</script>"
 
 

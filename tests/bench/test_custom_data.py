@@ -1,0 +1,100 @@
+"""Custom data on the command line: protocols, titles and sizes of their own, and lists that a person writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bench import cli
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys, tmp_path, cache):
+    """Call the command line in an empty folder; returns exit code and everything printed, unwrapped."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
+
+    return call
+
+
+def one_line_error(result: tuple[int, str], *words: str) -> None:
+    code, text = result
+    assert code == 2, text
+    assert "Traceback" not in text
+    for word in words:
+        assert word in text
+
+
+@pytest.fixture(scope="module")
+def videos(sample_set, tmp_path_factory) -> Path:
+    """Two people's videos of eight frames, 96 x 80, and a photo of the second one."""
+    root = tmp_path_factory.mktemp("videos")
+    for name, clip in (("anna/a talk #1.mp4", "w_tilt"), ("jo.mp4", "j_onset")):
+        (root / name).parent.mkdir(exist_ok=True)
+        with av.open(str(root / name), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 96, 80, "yuv420p"
+            for file in sorted((sample_set / clip).glob("*.png"))[:8]:
+                picture = np.asarray(Image.open(file).convert("RGB").resize((96, 80)))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+            container.mux(stream.encode())
+    Image.open(next((sample_set / "j_onset").glob("*.png"))).resize((80, 80)).save(root / "photo.png")
+    (root / "identities.csv").write_text("jo.mp4,jo\nphoto.png,jo\n")
+    return root
+
+
+def test_custom_videos_are_measured_under_their_own_name(bench, videos, tmp_path):
+    asked = [
+        "run",
+        "--protocol",
+        "own-sameid",
+        "--data",
+        f"mine={videos}",
+        "--models",
+        "copy-source",
+        "--metrics",
+        "l1",
+    ]
+    for size, expected in (("256", "256x256"), ("native", "96x80")):
+        code, text = bench(*asked, "--size", size, "--name", size, "--save-frames", "--limit", 6)
+        assert code == 0, text
+        assert "112 pairs drawn" in text and "all that the data give" in text and "SAMPLE SET" not in text
+        manifest = json.loads((tmp_path / "runs" / size / "manifest.json").read_text())
+        assert manifest["protocol"]["frame_size"] == expected and manifest["protocol"]["dataset"] == "mine"
+        frame = next((tmp_path / "runs" / size / "frames" / "copy-source").glob("*.png"))
+        assert "{}x{}".format(*Image.open(frame).size) == expected
+        page = (tmp_path / "runs" / size / "report.html").read_text()
+        assert "<h1>mine: same identity</h1>" in page and "VoxCeleb" not in page
+    samples = pd.read_parquet("runs/native/samples.parquet")
+    assert (samples.query("model == 'copy-target'")["l1"] == 0).all()
+    assert (samples.query("model == 'copy-source'")["l1"] > 0).all()
+    assert bench("run", *asked[1:], "--limit", 6)[0] == 0  # 256 is the default
+    folder = next((tmp_path / "runs").glob("own-sameid-*"))
+    fingerprints = [
+        json.loads((run / "manifest.json").read_text())["fingerprint"] for run in (folder, Path("runs/256"))
+    ]
+    assert fingerprints[0] == fingerprints[1]
+    one_line_error(bench(*asked, "--size", "native", "--limit", 6, "--name", "256"), "holds another run")
+    compared = bench("compare", "runs/256", "runs/native", "--models", "copy-source,copy-source")
+    one_line_error(compared, "frame_size 256x256 and 96x80")
+    asked[2], asked[-1] = "own-crossid", "prmse"
+    one_line_error(bench(*asked, "--size", "native"), "2 sizes", "16 of 96x80", "1 of 80x80, such as mine/photo.png")
+    code, text = bench("pairs", "make", "--protocol", "own-crossid", "--data", f"mine={videos}", "--out", "list.csv")
+    assert code == 0 and "136 pairs" in text, text  # 8 driving frames of each, 8 frames of the other or 8 and the photo
+    one_line_error(
+        bench("pairs", "make", "--protocol", "vox1-crossid", "--data", f"mine={videos}", "--out", "x"), "own-"
+    )
