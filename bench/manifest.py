@@ -104,7 +104,7 @@ def fingerprint(manifest: dict[str, Any]) -> str:
 def essence(manifest: dict[str, Any]) -> dict[str, Any]:
     """The entries that `fingerprint` is of."""
     return {
-        "protocol": {key: manifest["protocol"][key] for key in DECIDING},
+        "protocol": {key: manifest["protocol"].get(key) for key in DECIDING},
         "pairs": manifest["pairs"]["sha256"],
         "models": manifest["models"],
         "metrics": [metric["signature"] for metric in manifest["metrics"]],
