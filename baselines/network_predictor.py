@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from baselines import checkpoints
+from baselines import checkpoints, frame_size
 from baselines.card import Card, card, find_weights
 from baselines.channels_last import keep_channels_last
 from baselines.checkpoints import Checkpoint, States
@@ -22,22 +22,24 @@ from baselines.faster import (
     merge_doublings,
     mix_before_enlarging,
 )
+from baselines.frame_size import SizedPredictor
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
-from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from baselines.predictor import ModelError, MotionMode, PairBatch
 from baselines.reuse import Remembered, reuse
 from baselines.side_by_side import side_by_side
 
 _UNTRAINED_SEED = 0
 WHOLE = ("",)  # all of a network is sensitive
-_COMMON_OPTIONS = ("precision", "compile", "plain")
+_COMMON_OPTIONS = (*frame_size.OPTIONS, "precision", "compile", "plain")
 
 
-class NetworkPredictor(Predictor):
+class NetworkPredictor(SizedPredictor):
     """A network of this package with a checkpoint, in evaluation mode.
 
     Options of every network: ``weights=FILE``; ``key=ema``, where a file holds the same networks more than once;
     ``precision=bfloat16`` for the generator, ``compile=inductor`` (or another backend of
     torch.compile) for the same part. Both move the numbers a little; the manifest says that they were on.
+    ``frame_size=384`` and ``resize=true``: see `baselines.frame_size`.
     ``plain=true`` leaves out what makes it faster on a CPU without changing numbers by more than rounding.
     The modes mean the same for every model: ``relative`` moves the source's keypoints as the driving ones moved since
     the anchor, ``relative-adapt`` also scales the movement by the ratio of the sizes of the two faces. TPSM's released
@@ -67,8 +69,9 @@ class NetworkPredictor(Predictor):
             raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}")
         else:
             config = checkpoint.config or self.infer_config(about, checkpoint)
-        self.frame_size = int(config.get("frame_size", 256))
         try:
+            self.size = frame_size.read(self.name, checkpoint and self._trained_side(config), options or {})
+            self.frame_size = self.size.trained or frame_size.USUAL
             if checkpoint is None:
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(_UNTRAINED_SEED)
@@ -87,6 +90,7 @@ class NetworkPredictor(Predictor):
             checkpoints.fill(self.network, checkpoint, about)
         self.network.eval().requires_grad_(False).to(device)
         self._read_options(options or {})
+        self.work_at(self.size.own)
 
     def _read_options(self, options: Mapping[str, str]) -> None:
         self.precision, self.compiled = options.get("precision", PRECISIONS[0]), options.get("compile")
@@ -165,6 +169,16 @@ class NetworkPredictor(Predictor):
             ) from None
         return config
 
+    def _trained_side(self, config: Mapping[str, Any]) -> Any:
+        """What the checkpoint says of the side of the frames that it was trained on; None if nothing."""
+        stages = self.checkpoint.facts.get("stages") or [[None]]
+        return config.get("frame_size") or self.side_by_shapes(config, self.checkpoint.states) or stages[-1][0]
+
+    @classmethod
+    def side_by_shapes(cls, config: Mapping[str, Any], states: States) -> int | None:
+        """The side of the frames that a checkpoint is for, where its tensors say it."""
+        return None
+
     @classmethod
     @abstractmethod
     def read_shapes(cls, config: dict[str, Any], states: States) -> None:
@@ -187,7 +201,7 @@ class NetworkPredictor(Predictor):
         # TF32 would cost GPUs ten bits of the mantissa; benchmarked kernels would depend on the batch.
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), exact:
-            batch = _to(batch, self.device)
+            batch = _each(batch, lambda images: images.to(self.device, torch.float32))
             if self.device.type != "cpu":
                 return self._frames(batch, mode)
             pairs = [_one(batch, i) for i in range(len(batch))]  # not even rounding depends on the rest of the batch
@@ -197,6 +211,10 @@ class NetworkPredictor(Predictor):
 
     @torch.inference_mode()  # which a new thread is not in
     def _frames(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        side = batch.source.shape[-1]
+        if side != self.frame_size:  # and they are to be resized, or `check` would have refused them
+            batch = _each(batch, lambda images: frame_size.resized(images, self.frame_size))
+            return frame_size.resized(self._frames(batch, mode), side)
         try:
             return self.animate(batch, mode).float()
         except torch.linalg.LinAlgError:  # a singular matrix of one pair fails its whole batch
@@ -212,10 +230,13 @@ class NetworkPredictor(Predictor):
             raise ModelError(f"{self.name}: motion mode {mode} needs an anchor frame for each pair; this list has none")
         for role in ("source", "driving", "anchor"):
             images = getattr(batch, role)
-            if images is not None and images.shape[1:] != (3, self.frame_size, self.frame_size):
+            if images is None:
+                continue
+            side = batch.source.shape[-1] if self.size.resize else self.frame_size
+            if images.shape[1:] != (3, side, side):
                 size = "x".join(str(n) for n in reversed(images.shape[2:]))
                 raise ModelError(
-                    f"{self.name} takes {self.frame_size}x{self.frame_size} RGB frames; {role} frames are {size} "
+                    f"{self.name} takes {side}x{side} RGB frames; {role} frames are {size} "
                     f"with {images.shape[1]} channels"
                 )
 
@@ -230,11 +251,13 @@ class NetworkPredictor(Predictor):
             "weights_read": list(self.checkpoint.read) if self.checkpoint else [],
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "frame_size": self.frame_size,
+            "trained_frame_size": self.size.trained,
             "training": self.checkpoint.facts if self.checkpoint else {},
             "conventions": {
                 "precision": self.precision,
                 "compiled": self.compiled,
                 **({"plain": True} if self.plain else {}),
+                **({"resize": frame_size.FILTER} if self.resizes else {}),
                 **self.conventions(),
             },
         }
@@ -262,11 +285,10 @@ def _look(checkpoint: Checkpoint) -> str:
     return f"looks like a {title} checkpoint" if title else "holds no network known here"
 
 
-def _to(batch: PairBatch, device: torch.device) -> PairBatch:
-    def move(images: Tensor | None) -> Tensor | None:
-        return None if images is None else images.to(device, torch.float32)
-
-    return PairBatch(batch.ids, move(batch.source), move(batch.driving), None, move(batch.anchor), batch.seeds)
+def _each(batch: PairBatch, change: Callable[[Tensor], Tensor]) -> PairBatch:
+    """The batch with changed frames, without targets."""
+    anchor = None if batch.anchor is None else change(batch.anchor)
+    return PairBatch(batch.ids, change(batch.source), change(batch.driving), None, anchor, batch.seeds)
 
 
 def _one(batch: PairBatch, i: int) -> PairBatch:

@@ -84,6 +84,15 @@ class Predictor(ABC):
         """Return why the frame of a pair is NaN, right after `predict` gave it; None where there is no more to say."""
         return None
 
+    def set_frame_size(self, side: int) -> None:
+        """Told before the first batch, where a run's frames are square and of one size, their side in pixels.
+
+        Raises ModelError where they cannot be answered.
+        """
+        if self.frame_size not in (None, side):
+            own = self.frame_size
+            raise ModelError(f"{self.name} takes frames of {own}x{own}, those here are {side}x{side}")
+
     def describe(self) -> dict[str, Any]:
         """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""
         return {}

@@ -29,6 +29,7 @@ from bench.failed import by_reason
 from bench.heap import keep_freed
 from protocols.crop import Box
 from protocols.errors import DataError
+from reports import caveats
 
 SIZE = 256  # of models that take any
 
@@ -79,6 +80,8 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         if weights:
             line = f"{weights} ({settings.model}): the video says nothing about the published model"
             _say(console, line, "bold yellow")
+        if said := caveats.size(predictor.describe()):
+            _say(console, f"{settings.model}: {said}", "bold yellow")
         size = predictor.frame_size or SIZE
         source_crop, crop = _crops(settings, photograph, driving, console)
         view = View(driving, crop, size, settings.driving)

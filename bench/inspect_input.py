@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ def inspect_run(
         raise UserError(f"--run {run}: it kept no pictures")
     seen, notes = [], []
     for name in models or known:
-        found, told = _look(name, shown, known[name]["mode"], 0, weights, device, known[name]["weights_sha256"])
+        found, told = _look(name, shown, known[name]["mode"], 0, weights, device, known[name])
         seen, notes = seen + found, notes + told
     return page.write(seen, out or run / "inspect", notes)
 
@@ -113,9 +114,9 @@ def _look(
     seed: int,
     weights: Path | None,
     device: torch.device,
-    sha256: str | None = None,
+    ran: Mapping[str, Any] | None = None,
 ) -> tuple[list[Inspection], list[str]]:
-    """What one model says of each pair, and what must be said of its weights. sha256: of the weights it must have."""
+    """What one model says of each pair, and what must be said of its weights. ran: what its run says of it."""
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         if not isinstance(predictor, NetworkPredictor):
             raise UserError(f"{name} has no network to look into; `list models` says which have")
@@ -124,8 +125,10 @@ def _look(
             raise ModelError(f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}")
         if mode.startswith("relative") and pairs[0].anchor is None:
             raise UserError(f"{name}: relative motion starts from a frame that a run does not keep")
+        if ran is not None and "frame_size" in ran:
+            predictor.work_at(ran["frame_size"])
         facts = predictor.describe()
-        if sha256 is not None and facts["weights_sha256"] != sha256:
+        if ran is not None and facts["weights_sha256"] != ran["weights_sha256"]:
             raise UserError(f"{name}: the run had other weights; give --weights as in the run")
         seen = []
         for pair in pairs:

@@ -236,3 +236,5 @@ def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: C
             markup=False,
             soft_wrap=True,
         )
+    if sizes := caveats.other_sizes(plan):
+        console.print(sizes, style="bold yellow", markup=False, soft_wrap=True)

@@ -130,6 +130,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             mode=settings.mode,
             allow_missing=settings.allow_missing,
         )
+        for model in models:
+            model.predictor.set_frame_size(resolved.frame_size)
         workers = settings.workers
         if workers is None:
             workers = _workers(settings, device, looked_at, len(models) * len(resolved.pair_list.pairs))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+USUAL_SIZE = 256  # of published checkpoints, most of which do not say it
+
 
 def untrained_models(manifest: Mapping[str, Any]) -> list[str]:
     """Labels of the models that ran with random weights."""
@@ -28,6 +30,25 @@ def jpeg_frames(manifest: Mapping[str, Any]) -> str | None:
     return f"JPEG ({', '.join(models)}): frames were compressed with loss before they were measured" if models else None
 
 
+def size(model: Mapping[str, Any]) -> str | None:
+    """In words which frames a network worked on, where it was trained on others or they were resized; else None.
+
+    model: what its predictor says of itself, in an entry of the manifest.
+    """
+    used, trained = model.get("frame_size"), model.get("trained_frame_size")
+    if model.get("conventions", {}).get("resize"):
+        return f"sees and makes frames of {used} pixels, resized from and to the given ones"
+    if "trained_frame_size" not in model or model.get("untrained") or used == (trained or USUAL_SIZE):
+        return None
+    return f"checkpoint of {trained} used at {used}" if trained else f"used at {used}; its checkpoint names no size"
+
+
+def other_sizes(manifest: Mapping[str, Any]) -> str | None:
+    """`size` of all models in one line; None where there is nothing to say."""
+    found = [f"{model['name']}: {said}" for model in manifest["models"] if (said := size(model))]
+    return f"FRAME SIZE ({'; '.join(found)}): it moves the numbers" if found else None
+
+
 def lines(manifest: Mapping[str, Any]) -> list[str]:
     """One line a caveat, the gravest first."""
     found = ["SAMPLE DATA: not comparable with a paper"] if manifest["sample_data"] else []
@@ -35,6 +56,8 @@ def lines(manifest: Mapping[str, Any]) -> list[str]:
         found.append(f"UNTRAINED ({', '.join(untrained)}): random weights, these rows say nothing about any model")
     if samples := [model["name"] for model in manifest["models"] if model.get("sample_weights")]:
         found.append(f"SAMPLE WEIGHTS ({', '.join(samples)}): not the published models")
+    if sizes := other_sizes(manifest):
+        found.append(sizes)
     if lossy := jpeg_frames(manifest):
         found.append(lossy)
     if part := subset(manifest):

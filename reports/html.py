@@ -57,6 +57,7 @@ def write(run: Path) -> Path:
         sample_models=[model["name"] for model in manifest["models"] if model.get("sample_weights")],
         untrained=caveats.untrained_models(manifest),
         subset=caveats.subset(manifest),
+        sizes=caveats.other_sizes(manifest),
         jpeg=caveats.jpeg_frames(manifest),
         firsts=_firsts(table),
         plots=_plots(samples, table, summary["bounds"]),

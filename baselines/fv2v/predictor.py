@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import lcm
 from typing import Any
 
 from torch import Tensor
@@ -50,6 +51,13 @@ class Fv2vPredictor(NetworkPredictor):
         network.beta_axes = axes == "beta" if axes else network.beta_axes
         self.axes = "beta" if network.beta_axes else "standard"
         return network
+
+    def side_step(self) -> int:
+        detector, generator = self.network.kp_detector, self.network.generator
+        steps = [getattr(detector.down, "stride", 1) * 2 ** len(detector.predictor.down_blocks)]
+        volume, motion = 2 ** len(generator.down_blocks), generator.dense_motion_network
+        steps.append(volume * (2 ** len(motion.hourglass.encoder.down_blocks) if motion.side is None else motion.side))
+        return lcm(*steps)
 
     def _degrees(self, name: str, text: str) -> float:
         try:

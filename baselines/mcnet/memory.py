@@ -7,7 +7,7 @@ are those of the official checkpoint. Where the released code and the paper diff
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -255,3 +255,23 @@ def draw_noise(shape: Sequence[int], levels: int, seeds: Sequence[int], like: Te
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     drawn = [torch.stack([torch.randn(*shape[1:], generator=g) for g in generators]) for _ in range(levels)]
     return [noise.to(like.device, like.dtype) for noise in drawn]
+
+
+def rename_levels(unit: nn.Module | None, old: int, new: int) -> None:
+    """Rename what the memory unit keeps for each level: its names are the sides of the features."""
+    if unit is None or old == new:
+        return
+    modules = {name: unit._modules.pop(name) for name in list(unit._modules)}
+    for name, module in modules.items():
+        stem, _, level = name.rpartition("_")
+        unit.add_module(f"{stem}_{int(level) * new // old}" if level.isdigit() else name, module)
+
+
+def trained_side(state: Mapping[str, Tensor], halvings: int) -> int | None:
+    """Side of the frames that a checkpoint's memory is for, by the names of its levels; None without a memory.
+
+    state: of the network that holds it, as ``mbUnit``. halvings: how often the frame was halved on the coarsest level.
+    """
+    begins = "mbUnit.feat_forward_proj_"
+    sides = [key.removeprefix(begins).partition(".")[0] for key in state if key.startswith(begins)]
+    return min((int(side) for side in sides if side.isdecimal()), default=0) << halvings or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -11,14 +11,28 @@ from baselines.blocks.keypoints import Keypoints
 from baselines.checkpoints import States
 from baselines.fomm.predictor import FommPredictor, driving_keypoints, read_keypoint_count
 from baselines.mcnet.attached import MemoryFOMM, MemoryTPSM
+from baselines.mcnet.memory import rename_levels, trained_side
 from baselines.mcnet.network import MCNet
 from baselines.network_predictor import NetworkPredictor, with_failures
 from baselines.predictor import ModelError, MotionMode, PairBatch
 from baselines.tpsm.predictor import TpsmPredictor
 
 
-class SeededPredictor(NetworkPredictor):
-    """The released memory draws noise in every forward pass; here it comes from each pair's seed."""
+class MemoryPredictor(NetworkPredictor):
+    """The released memory draws noise in every forward pass; here it comes from each pair's seed.
+
+    Its layers are convolutions, and the memory itself is read from every position of a feature of any side: only the
+    names of its levels, which are the sides of their features, change with the side of the frames.
+    """
+
+    holder: ClassVar[str] = "generator"  # of the memory, ``mbUnit``
+
+    @classmethod
+    def side_by_shapes(cls, config: Mapping[str, Any], states: States) -> int | None:
+        return trained_side(states.get(cls.holder, {}), config["generator_params"]["num_down_blocks"])
+
+    def change_side(self, old: int, new: int) -> None:
+        rename_levels(self.network.get_submodule(self.holder).mbUnit, old, new)
 
     def check(self, batch: PairBatch, mode: MotionMode) -> None:
         super().check(batch, mode)
@@ -29,7 +43,7 @@ class SeededPredictor(NetworkPredictor):
         return {**super().conventions(), "noise": "one generator a pair, by its seed"}
 
 
-class McnetPredictor(SeededPredictor):
+class McnetPredictor(MemoryPredictor):
     """MCNet and its ablations."""
 
     sensitive = ("kp_detector", "generator.dense_motion_network")  # the memory amplifies what moves the keypoints
@@ -59,7 +73,7 @@ class McnetPredictor(SeededPredictor):
         return with_failures(frame, source.value, driving.value, driving.jacobian)
 
 
-class MemoryFommPredictor(SeededPredictor, FommPredictor):
+class MemoryFommPredictor(MemoryPredictor, FommPredictor):
     """``fomm+memory``."""
 
     network: MemoryFOMM
@@ -73,9 +87,10 @@ class MemoryFommPredictor(SeededPredictor, FommPredictor):
         return self.network.generate(batch.source, source, driving, noise).frame
 
 
-class MemoryTpsmPredictor(SeededPredictor, TpsmPredictor):
+class MemoryTpsmPredictor(MemoryPredictor, TpsmPredictor):
     """``tpsm+memory``."""
 
+    holder = "inpainting_network"
     network: MemoryTPSM
 
     def new(self, config: Mapping[str, Any]) -> MemoryTPSM:

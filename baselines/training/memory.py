@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.blocks.keypoints import Keypoints
 from baselines.mcnet.attached import MemoryFOMM, MemoryTPSM
-from baselines.mcnet.memory import Compensation
+from baselines.mcnet.memory import Compensation, rename_levels
 from baselines.mcnet.network import MCNet
 from baselines.tpsm.network import Generated
 from baselines.training import losses
@@ -110,13 +110,3 @@ def consistency(compensations: Sequence[Compensation]) -> dict[str, Tensor]:
     """The weighted loss of Eq. 5, summed over the levels; nothing without a memory."""
     levels = [losses.memory_consistency(c.projected.float(), c.value.float()) for c in compensations]
     return {"consistency": 10 * torch.stack(levels).sum()} if levels else {}
-
-
-def rename_levels(unit: nn.Module | None, old: int, new: int) -> None:
-    """Rename what the memory unit keeps for each level: its names are the sides of the features."""
-    if unit is None or old == new:
-        return
-    modules = {name: unit._modules.pop(name) for name in list(unit._modules)}
-    for name, module in modules.items():
-        stem, _, level = name.rpartition("_")
-        unit.add_module(f"{stem}_{int(level) * new // old}" if level.isdigit() else name, module)

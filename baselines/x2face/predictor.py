@@ -31,6 +31,9 @@ class X2facePredictor(NetworkPredictor):
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> X2Face:
         return X2Face(config)
 
+    def side_step(self) -> int | None:
+        return self.network.model.side  # the released networks halve a frame of 256 pixels down to one
+
     def conventions(self) -> dict[str, Any]:
         return {"align_corners": True, "sources": 1}
 
