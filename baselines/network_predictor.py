@@ -171,8 +171,8 @@ class NetworkPredictor(SizedPredictor):
 
     def _trained_side(self, config: Mapping[str, Any]) -> Any:
         """What the checkpoint says of the side of the frames that it was trained on; None if nothing."""
-        stages = self.checkpoint.facts.get("stages") or [[None]]
-        return config.get("frame_size") or self.side_by_shapes(config, self.checkpoint.states) or stages[-1][0]
+        ours = frame_size.USUAL if "stages" in self.checkpoint.facts else None  # of a release that knew no other side
+        return config.get("frame_size") or self.side_by_shapes(config, self.checkpoint.states) or ours
 
     @classmethod
     def side_by_shapes(cls, config: Mapping[str, Any], states: States) -> int | None:
