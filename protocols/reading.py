@@ -14,13 +14,13 @@ _REMARKS = (
     ("clock", "restarts", "time stamps that start again; frames are taken as evenly spaced"),
     ("clock", "none", "no time stamps; frames are taken as evenly spaced"),
     ("damage", "", "packets that cannot be decoded; frames are numbered without them"),
-    ("transparency", "", "transparency; shown on white"),
+    ("transparency", "", "an alpha channel; transparent parts are shown on white"),
     ("colors", "CMYK", "CMYK colors; converted without a profile"),
     ("moving", "", "several pictures in one file; only the first is read"),
 )
 _STORED_REMARKS = (
     ("orientation", "", "an EXIF orientation; read as stored, not turned"),
-    ("transparency", "", "transparency; the colors under it are read as stored"),
+    ("transparency", "", "an alpha channel; the colors under transparent parts are read as stored"),
     ("colors", "CMYK", "CMYK colors; converted without a profile"),
 )
 
@@ -66,9 +66,9 @@ class Reading:
                 ]
                 if found:
                     count = sum(self._counts[entry] for entry in found)
-                    some = f"{count} of {len(names)} {kind} have" if len(names) > 1 else f"{self._first[found[0]]} has"
-                    first = f" (the first: {self._first[found[0]]})" if len(names) > 1 else ""
-                    lines.append(f"{some} {remark}{first}")
+                    first, verb = self._first[found[0]], "has" if count == 1 else "have"
+                    some = f"{count} of {len(names)} {kind} {verb} {remark} (the first: {first})"
+                    lines.append(some if len(names) > 1 else f"{first} has {remark}")
         return lines
 
 
