@@ -69,7 +69,7 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     if whole.threads:
         torch.set_num_threads(whole.threads)
     if chosen.part == "networks":
-        logging.info("perceptual loss: %s", f"VGG-19, {chosen.vgg}" if chosen.vgg else VggFeatures.name)
+        _tell_network(chosen)
     keep_freed()
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)
@@ -91,6 +91,8 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
     values = found | given
     if values.get("data", "sample") != "sample":
         values = {"size": "published", "recipe": "published"} | _vgg19() | values
+    elif values.get("recipe") == "published":
+        values = _vgg19() | values
     for name in ("model", "out"):
         if name not in values:
             raise UserError(f"--{name} is needed, on the command line or in --config")
@@ -111,6 +113,21 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
     if chosen.patience and not chosen.evaluate_every:
         raise UserError("patience: needs evaluate_every")
     return whole, chosen
+
+
+def _tell_network(settings: TrainSettings) -> None:
+    """Log which network measures the perceptual loss, as a warning where it should be the papers' and is not."""
+    if settings.vgg:
+        logging.info("perceptual loss: VGG-19, %s", settings.vgg)
+    elif settings.recipe == "short":
+        logging.info("perceptual loss: %s", VggFeatures.name)
+    else:
+        logging.warning(
+            "perceptual loss: %s, not the papers' VGG-19: %s was not found in the weights folder; `vgg` in --config "
+            "names it elsewhere",
+            VggFeatures.name,
+            VGG19,
+        )
 
 
 def _vgg19() -> dict[str, Path]:

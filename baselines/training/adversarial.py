@@ -4,7 +4,7 @@ LSGAN = Mao et al., ICCV 2017; the hinge form is that of Lim and Ye, "Geometric 
 al., CVPR 2019); pix2pixHD = Wang et al., CVPR 2018. The functions return unweighted scalars.
 
 Left open by DaGAN (Hong et al., CVPR 2022) and face-vid2vid (Wang et al., CVPR 2021), and plain here: feature matching
-weighs 10 over all layers, as in FOMM's configurations and in pix2pixHD; the discriminator takes frames in [0, 1] as
+is over all layers, as in FOMM's code and in pix2pixHD; the discriminator takes frames in [0, 1] as
 they are, in float32, without keypoints, and learns from the first step on.
 """
 
@@ -21,12 +21,10 @@ from torch.nn import functional as F
 
 from baselines.card import MODELS, card
 from baselines.predictor import ModelError
+from baselines.training import published
 from baselines.training.discriminators import Judgement, MultiScale, family_discriminator, pix2pix_discriminator
 from baselines.training.losses import mean_absolute
-from baselines.training.settings import TrainSettings
-
-ADVERSARIAL_WEIGHT = 1.0
-MATCHING_WEIGHT = 10.0
+from baselines.training.settings import BETAS, TrainSettings
 
 
 def least_squares_generator(generated: Tensor) -> Tensor:
@@ -60,20 +58,19 @@ def feature_matching(real: Sequence[Judgement], generated: Sequence[Judgement]) 
 
 @dataclass(frozen=True)
 class Form:
-    """Of one paper's adversarial training. default: the recipe ``published`` has it."""
+    """Of one paper's adversarial training."""
 
     discriminators: Callable[[], Sequence[nn.Module]]
     generator: Callable[[Tensor], Tensor]
     discriminator: Callable[[Tensor, Tensor], Tensor]
-    default: bool
 
 
 FORMS = {
     # One scale for frames of 256 pixels, two for those of 512, as the paper's supplement has it.
-    "fv2v": Form(lambda: [pix2pix_discriminator()], hinge_generator, hinge_discriminator, True),
-    "dagan": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator, True),
+    "fv2v": Form(lambda: [pix2pix_discriminator()], hinge_generator, hinge_discriminator),
+    "dagan": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator),
     # `vox-adv` of the authors: a finetuning beyond the paper.
-    "fomm": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator, False),
+    "fomm": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator),
 }
 
 
@@ -94,15 +91,15 @@ class Discriminator(nn.Module):
         return torch.stack(terms).mean()
 
     def terms(self, generated: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """Weighted losses of the generator, which leave the discriminator and its norms as they are."""
+        """Unweighted losses of the generator, which leave the discriminator and its norms as they are."""
         with frozen(self.networks):
             with torch.no_grad():
                 wanted = self.networks(real)
             found = self.networks(generated)
         fooled = torch.stack([self.form.generator(judged.verdict) for judged in found]).mean()
         return {
-            "adversarial": ADVERSARIAL_WEIGHT * fooled,
-            "feature_matching": MATCHING_WEIGHT * feature_matching(wanted, found),
+            "adversarial": fooled,
+            "feature_matching": feature_matching(wanted, found),
         }
 
 
@@ -112,7 +109,7 @@ class Adversary:
     def __init__(self, form: Form, rate: float, device: torch.device):
         self.module = Discriminator(form).to(device)
         self.loss: nn.Module = self.module  # or what processes make of it
-        self.optimizer = torch.optim.Adam(self.module.parameters(), rate, (0.5, 0.999))
+        self.optimizer = torch.optim.Adam(self.module.parameters(), rate, BETAS)
 
     def state(self) -> dict[str, Any]:
         return {"networks": self.module.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -131,10 +128,11 @@ def form(settings: TrainSettings) -> Form | None:
         return None
     name = settings.model
     found = FORMS.get(name) or FORMS.get(name in MODELS and card(name).of or "")
+    wanted = settings.adversarial or published.of(name)["adversarial"]
     if settings.adversarial and found is None:
         known = ", ".join(FORMS)
         raise ModelError(f"adversarial: '{name}' has no adversarial training; {known} and their variants have one")
-    return found if settings.adversarial or (found and found.default) else None
+    return found if wanted else None
 
 
 def adversary(settings: TrainSettings, device: torch.device) -> Adversary | None:

@@ -121,14 +121,16 @@ class DepthTrainee(FirstOrderTrainee):
         """Losses of the depth network alone; disparity: ``(N, 1, S, S)`` of the driving frames."""
         small, target, disparity = (F.adaptive_avg_pool2d(x, MOTION_SIDE) for x in (source, driving, disparity))
         seen = reproject(small, disparity, *self.networks["camera_motion"](small, target))
-        return {
-            "depth_photometric": 10 * losses.photometric(seen, target),
-            "depth_smoothness": 0.01 * losses.smoothness(disparity, target),
-        }
+        return self.weighted(
+            {
+                "depth_photometric": losses.photometric(seen, target),
+                "depth_smoothness": losses.smoothness(disparity, target),
+            }
+        )
 
     def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
         crowded = sum(losses.keypoint_distance(at.value) for at in (source, driving))
-        return super().keypoint_terms(source, driving) | {"keypoint_distance": 10 * crowded}
+        return super().keypoint_terms(source, driving) | self.weighted({"keypoint_distance": crowded})
 
 
 def _widened(value: Tensor, shape: torch.Size) -> Tensor:

@@ -25,7 +25,7 @@ from baselines.mraa.regions import Regions
 from baselines.predictor import ModelError, PairBatch
 from baselines.registry import network_class
 from baselines.tpsm.network import POINTS_PER_TPS
-from baselines.training import losses
+from baselines.training import losses, published
 from baselines.training.norms import norms
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import Trainee
@@ -64,6 +64,7 @@ class DisentanglingTrainee(Trainee):
         self.predictor = kind(about, replace(found, config=config), **arguments)
         self.config, self.origin, self.network = config, found.facts, self.predictor.network
         self.network.avd_network.requires_grad_(True)
+        self.weights = published.of(name, "avd")["weights"]
         self.networks = nn.ModuleDict({"avd_network": self.network.avd_network})
 
     @property
@@ -105,11 +106,12 @@ class DisentanglingTrainee(Trainee):
         factors = (1 - STRETCH + 2 * STRETCH * torch.rand(len(driving), 2, generator=rng)).to(driving.device)
         made = self.disentangled(at_source, stretched(at_driving, factors))
         if isinstance(made, Regions):
-            return {
+            parts = {
                 "shift": losses.mean_absolute(made.shift, at_driving.shift),
                 "affine": losses.mean_absolute(made.affine, at_driving.affine),
             }
-        return {"points": losses.mean_absolute(made.float(), at_driving)}
+            return self.weighted(parts)
+        return self.weighted({"points": losses.mean_absolute(made.float(), at_driving)})
 
 
 def stretched(geometry: Any, factors: Tensor) -> Any:

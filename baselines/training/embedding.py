@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from baselines.training.losses import mean_absolute
 from baselines.training.precision import in_bf16
-from baselines.training.reconstruction import L1_WEIGHT
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import MOTION_SIDE, Trainee
 from baselines.x2face.network import UNet, X2Face
@@ -57,7 +56,7 @@ class EmbeddingTrainee(Trainee):
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         predicted = self.reconstruct(source, driving)
         if self.published or progress < PHOTOMETRIC:
-            return {"l1": L1_WEIGHT * mean_absolute(predicted, driving)}
+            return self.weighted({"l1": mean_absolute(predicted, driving)})
         return self.reconstruction(predicted, driving, rng)
 
 

@@ -96,22 +96,25 @@ class FirstOrderTrainee(Trainee):
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         half = self.deformed(len(driving))
-        transform = ThinPlateTransform.random(half, rng).to(driving.device)
-        at_source, at_driving, at_copy = self.detect(source, driving, transform.frames(driving[:half]))
+        frames = {"source": source, "driving": driving}
+        transforms = [ThinPlateTransform.random(half, rng).to(driving.device) for _ in self.deforms]
+        copies = [transform.frames(frames[name][:half]) for name, transform in zip(self.deforms, transforms)]
+        at_source, at_driving, *at_copies = self.detect(source, driving, *copies)
+        at = {"source": at_source, "driving": at_driving}
         generated = self.generate(source, at_source, at_driving, *self.beside(source, driving))
-        return (
-            self.compare(generated, driving, rng)
-            | self.equivariance(at_driving, at_copy, transform)
-            | self.keypoint_terms(at_source, at_driving)
-        )
+        parts = self.compare(generated, driving, rng)
+        # After the generator: the order in which gradients are added up decides their last bits.
+        terms = [self.equivariance(at[name], *more) for name, *more in zip(self.deforms, at_copies, transforms)]
+        equivariance = {name: sum(of_one[name] for of_one in terms) for name in terms[0]}
+        return parts | self.weighted(equivariance) | self.keypoint_terms(at_source, at_driving)
 
-    def equivariance(self, driving: Any, copy: Any, transform: ThinPlateTransform) -> dict[str, Tensor]:
-        """Terms of the driving frames' keypoints and those of the deformed copies of the first few."""
-        value, jacobian = driving.value[: len(copy.value)], driving.jacobian[: len(copy.value)]
+    def equivariance(self, at: Any, copy: Any, transform: ThinPlateTransform) -> dict[str, Tensor]:
+        """Unweighted terms of frames' keypoints and those of the deformed copies of the first few."""
+        value, jacobian = at.value[: len(copy.value)], at.jacobian[: len(copy.value)]
         slope = transform.jacobians(copy.value)
         return {
-            "equivariance_value": 10 * losses.equivariance_points(value, transform.points(copy.value)),
-            "equivariance_jacobian": 10 * losses.equivariance_jacobians(jacobian, slope, copy.jacobian),
+            "equivariance_value": losses.equivariance_points(value, transform.points(copy.value)),
+            "equivariance_jacobian": losses.equivariance_jacobians(jacobian, slope, copy.jacobian),
         }
 
     def keypoint_terms(self, source: Any, driving: Any) -> dict[str, Tensor]:

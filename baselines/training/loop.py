@@ -23,12 +23,11 @@ from baselines.training.data import Augmentation, TrainingFrames
 from baselines.training.evaluation import Evaluate, Evaluations
 from baselines.training.files import STATE_FILE, Interruption, atomically, networks_of
 from baselines.training.processes import Losses, processes
-from baselines.training.settings import TrainSettings
+from baselines.training.settings import BETAS, TrainSettings
 from baselines.training.trainees import Trainee, trainee
 
 log = logging.getLogger(__name__)
 
-_CLIP_NORM = 50.0
 _MAX_SKIPPED = 10
 _NORM_BATCHES = 25
 _PICTURES = 4
@@ -81,8 +80,11 @@ class Run:
         self.trainee: Trainee = trainee(settings).to(self.device)
         self.notes = self.trainee.notes(data.poses)
         for name, note in self.notes.items():
-            log.info("%s: %s", name.replace("_", " "), note)
-        self.optimizer = torch.optim.Adam(self.trainee.networks.parameters(), settings.learning_rate, (0.5, 0.999))
+            missing = note.startswith("off") and settings.recipe == "published"
+            log.log(logging.WARNING if missing else logging.INFO, "%s: %s", name.replace("_", " "), note)
+        self.optimizer = torch.optim.Adam(
+            self.trainee.networks.parameters(), settings.learning_rate, BETAS, weight_decay=settings.weight_decay
+        )
         self.adversary = adversary(settings, self.device)
         self.trainee.discriminator = self.adversary.module if self.adversary else None
         self.average = Average(self.trainee.networks, settings.ema) if settings.ema else None
@@ -119,10 +121,11 @@ class Run:
             for group in optimizer.param_groups:
                 group["lr"] = settings.rate(self.step)
         parts = self.guarded_gradients(side, batch)
-        gradients = [nn.utils.clip_grad_norm_(net.parameters(), _CLIP_NORM) for net in self.trainee.networks.values()]
+        limit = math.inf if settings.clip_norm is None else settings.clip_norm
+        gradients = [nn.utils.clip_grad_norm_(net.parameters(), limit) for net in self.trainee.networks.values()]
         checked = [*parts.values(), *gradients]
         if self.adversary:
-            checked.append(nn.utils.clip_grad_norm_(self.adversary.module.parameters(), _CLIP_NORM))
+            checked.append(nn.utils.clip_grad_norm_(self.adversary.module.parameters(), limit))
         if self.processes.all(all(math.isfinite(value) for value in checked)):
             for optimizer in self.optimizers:
                 optimizer.step()
@@ -252,7 +255,7 @@ class Run:
         settings, row = self.settings, None
         if self.leads:
             with norms.kept(self.trainee.networks):
-                early = self.step <= round(settings.norm_freeze * settings.steps)
+                early = settings.recipe == "short" and self.step <= round(settings.norm_freeze * settings.steps)
                 file = self.export(settings.out / f"{settings.model}.latest.safetensors", early)
             row = self.evaluations.note(self.step, evaluate(file), file)
             log.info("evaluation  " + "  ".join(f"{k} {v:.4g}" for k, v in row.items()))
@@ -270,7 +273,8 @@ class Run:
         """Write the checkpoint with its configuration and provenance; `path`: another place than the run's own."""
         path = path or self.settings.out / f"{self.settings.model}.safetensors"
         if measure_norms is None:
-            measure_norms = self.settings.norm_freeze >= 1
+            # As published, a checkpoint has the running statistics.
+            measure_norms = self.settings.norm_freeze >= 1 and self.settings.recipe == "short"
         with self.average.in_place() if self.average else nullcontext():
             if measure_norms or self.average:
                 self.recalibrate()

@@ -38,6 +38,11 @@ def equivariance_points(points: Tensor, transformed_back: Tensor) -> Tensor:
     return mean_absolute(points, transformed_back)
 
 
+def equivariance_sum(points: Tensor, transformed_back: Tensor) -> Tensor:
+    """As `equivariance_points`, summed over keypoints and coordinates, mean over the batch (MCNet Eq. 8 as printed)."""
+    return (points - transformed_back).abs().sum((1, 2)).mean()
+
+
 def equivariance_jacobians(jacobians: Tensor, transform: Tensor, transformed: Tensor) -> Tensor:
     """|1 - J^-1 T' J_T| (FOMM Eq. 12): `transform` is T' at the deformed frame's points, `transformed` its J_T."""
     product = torch.linalg.inv(jacobians) @ (transform @ transformed)
@@ -55,7 +60,7 @@ def equivariance_affine(affine: Tensor, transform: Tensor, transformed: Tensor) 
 
 
 def keypoint_distance(points: Tensor, threshold: float = 0.2) -> Tensor:
-    """Share of ordered pairs closer than `threshold`, times 2 (MCNet Eq. 9, after DaGAN).
+    """Share of ordered pairs closer than `threshold`, times 2 (MCNet and DaGAN as released).
 
     The sign has no gradient, so this term cannot move a keypoint. It is kept because the published loss has it
     and because its value tells when keypoints crowd together.
@@ -65,6 +70,16 @@ def keypoint_distance(points: Tensor, threshold: float = 0.2) -> Tensor:
     # Lifting the diagonal by the threshold makes a point's distance to itself count as far enough.
     lifted = torch.sqrt(gap + 1e-8) + threshold * torch.eye(count, dtype=points.dtype, device=points.device)
     return (1 - torch.sign(lifted - threshold)).mean()
+
+
+def keypoint_crowding(points: Tensor, threshold: float = 0.2) -> Tensor:
+    """Sum over pairs i != j of 1 - sign(|x_i - x_j|_1 - threshold), mean over the batch (MCNet Eq. 9 as printed).
+
+    So twice the number of ordered pairs that are closer; its gradient is zero, as that of `keypoint_distance`.
+    """
+    gap = (points[:, :, None] - points[:, None]).abs().sum(-1)
+    others = 1 - torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
+    return ((1 - torch.sign(gap - threshold)) * others).sum((1, 2)).mean()
 
 
 def keypoint_spread(points: Tensor, threshold: float = 0.2) -> Tensor:

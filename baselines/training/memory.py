@@ -16,6 +16,7 @@ from baselines.tpsm.network import Generated
 from baselines.training import losses
 from baselines.training.first_order import FOMM_CONFIG, HOURGLASS, FirstOrderTrainee
 from baselines.training.thin_plate import TPSM_CONFIG, ThinPlateTrainee
+from baselines.training.transform import ThinPlateTransform
 
 MCNET_CONFIG: dict[str, Any] = {
     "common_params": {"num_kp": 10, "num_channels": 3, "estimate_jacobian": True},
@@ -61,11 +62,21 @@ class MemoryTrainee(FirstOrderTrainee):
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         parts = super().losses(source, driving, rng, progress)
-        return parts | consistency(self.compensations)
+        return parts | self.weighted(consistency(self.compensations))
+
+    def equivariance(self, at: Keypoints, copy: Keypoints, transform: ThinPlateTransform) -> dict[str, Tensor]:
+        """As FOMM's; with the recipe ``published`` Eq. 8, which sums what FOMM's code takes the mean of."""
+        terms = super().equivariance(at, copy, transform)
+        if self.published:
+            value = losses.equivariance_sum(at.value[: len(copy.value)], transform.points(copy.value))
+            terms["equivariance_value"] = value
+        return terms
 
     def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
-        crowded = sum(losses.keypoint_distance(at.value) for at in (source, driving))
-        return super().keypoint_terms(source, driving) | {"keypoint_distance": 10 * crowded}
+        """With the recipe ``published`` Eq. 9, else the released code's form; the sign leaves neither a gradient."""
+        distance = losses.keypoint_crowding if self.published else losses.keypoint_distance
+        crowded = sum(distance(at.value) for at in (source, driving))
+        return super().keypoint_terms(source, driving) | self.weighted({"keypoint_distance": crowded})
 
 
 class FommMemoryTrainee(MemoryTrainee):
@@ -103,10 +114,10 @@ class TpsmMemoryTrainee(ThinPlateTrainee):
         return made
 
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        return super().losses(source, driving, rng, progress) | consistency(self.compensations)
+        return super().losses(source, driving, rng, progress) | self.weighted(consistency(self.compensations))
 
 
 def consistency(compensations: Sequence[Compensation]) -> dict[str, Tensor]:
-    """The weighted loss of Eq. 5, summed over the levels; nothing without a memory."""
+    """The unweighted loss of Eq. 5, summed over the levels; nothing without a memory."""
     levels = [losses.memory_consistency(c.projected.float(), c.value.float()) for c in compensations]
-    return {"consistency": 10 * torch.stack(levels).sum()} if levels else {}
+    return {"consistency": torch.stack(levels).sum()} if levels else {}

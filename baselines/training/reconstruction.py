@@ -25,18 +25,18 @@ class Reconstruction(nn.Module):
     published: the VGG term alone, summed over four sides of the frame with all layers (FOMM Eq. 9, MCNet Eq. 7). Else,
     for short trainings, it is taken at 64 pixels with all five layers and, for larger frames, on a random window in
     full resolution with three: fine detail at a small price.
-    vgg: weight file of torchvision's VGG-19; None: the VGG-16 of a package.
+    vgg: weight file of torchvision's VGG-19; None: the VGG-16 of a package. weight: of the VGG term.
     """
 
-    def __init__(self, bf16: bool, published: bool = False, vgg: Path | None = None):
+    def __init__(self, bf16: bool, published: bool = False, vgg: Path | None = None, weight: float = PERCEPTUAL_WEIGHT):
         super().__init__()
         self.features = VggFeatures() if vgg is None else Vgg19Features(vgg)
         self.features.to(memory_format=torch.channels_last)
-        self.bf16, self.published = bf16, published
+        self.bf16, self.published, self.weight = bf16, published, weight
 
     def forward(self, predicted: Tensor, target: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         if self.published:
-            return {"perceptual": PERCEPTUAL_WEIGHT * self.pyramid(predicted, target)}
+            return {"perceptual": self.weight * self.pyramid(predicted, target)}
         side = target.shape[2]
         views = [(5, [F.adaptive_avg_pool2d(x, 64) for x in (predicted, target)])]
         if side > 64:
@@ -45,7 +45,7 @@ class Reconstruction(nn.Module):
         terms = [self.perceptual(depth, *view) for depth, view in views]
         return {
             "l1": L1_WEIGHT * losses.mean_absolute(predicted, target),
-            "perceptual": PERCEPTUAL_WEIGHT * torch.stack(terms).mean(),
+            "perceptual": self.weight * torch.stack(terms).mean(),
         }
 
     def pyramid(self, predicted: Tensor, target: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ MRAA_CONFIG: dict[str, Any] = {
 
 
 class RegionTrainee(FirstOrderTrainee):
-    """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centres and of axes, each lambda = 10.
+    """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centres and of axes.
 
     Where the configuration has a background predictor (Sec. 3.3), it learns from the reconstruction with all else, from
     the first step on: a camera's motion is then nothing that regions have to follow.
@@ -72,12 +72,12 @@ class RegionTrainee(FirstOrderTrainee):
         parts = zip(regions.shift.split(sizes), regions.covar.split(sizes), regions.affine.split(sizes))
         return [Regions(shift, covar, affine) for shift, covar, affine in parts]
 
-    def equivariance(self, driving: Regions, copy: Regions, transform: ThinPlateTransform) -> dict[str, Tensor]:
-        shift, affine = driving.shift[: len(copy.shift)], driving.affine[: len(copy.shift)]
+    def equivariance(self, at: Regions, copy: Regions, transform: ThinPlateTransform) -> dict[str, Tensor]:
+        shift, affine = at.shift[: len(copy.shift)], at.affine[: len(copy.shift)]
         slope = transform.jacobians(copy.shift)
         return {
-            "equivariance_shift": 10 * losses.equivariance_points(shift, transform.points(copy.shift)),
-            "equivariance_affine": 10 * losses.equivariance_affine(affine, slope, copy.affine),
+            "equivariance_shift": losses.equivariance_points(shift, transform.points(copy.shift)),
+            "equivariance_affine": losses.equivariance_affine(affine, slope, copy.affine),
         }
 
     def keypoint_terms(self, source: Regions, driving: Regions) -> dict[str, Tensor]:

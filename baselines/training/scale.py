@@ -86,13 +86,13 @@ class ScaleTrainee(FirstOrderTrainee):
             nearer = self.reconstruction(rectified.image, driving, rng)
             parts |= {f"rectified_{name}": value for name, value in nearer.items()}
         back, slope = transform.points(at_copy.value), transform.jacobians(at_copy.value)
-        return parts | {
-            "equivariance_value": 10 * losses.equivariance_points(at_source.value[:half], back),
+        terms = {
+            "equivariance_value": losses.equivariance_points(at_source.value[:half], back),
             # Eq. 8 speaks of keypoints; the detector's jacobians, which are FOMM's, need FOMM's term.
-            "equivariance_jacobian": 10
-            * losses.equivariance_jacobians(at_source.jacobian[:half], slope, at_copy.jacobian),
-            "keypoint_distance": 10 * losses.keypoint_hinge(at_source.value),
+            "equivariance_jacobian": losses.equivariance_jacobians(at_source.jacobian[:half], slope, at_copy.jacobian),
+            "keypoint_distance": losses.keypoint_hinge(at_source.value),
         }
+        return parts | self.weighted(terms)
 
 
 class FommScaleTrainee(ScaleTrainee):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from baselines.card import card
+from baselines.training import published
 
 # (side of the training frames, share of the steps, pairs in a step): coarse to fine. The motion networks work at
 # 64x64 whatever the side, so most of their learning can happen where the generator and the loss cost little.
@@ -27,17 +29,10 @@ STAGES: dict[str, Stages] = {
     "tpsm+memory": ((128, 0.75, 4), (256, 0.25, 2)),
     "fomm+scale": ((128, 0.70, 4), (256, 0.30, 2)),
 }
-# Of the networks as published, from the first step on at the size that they are for.
+# Of a network of the published size with the recipe ``short``, from the first step on at the size that it is for.
 PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
-# What the recipe of that name brings unless it is said otherwise: FOMM's schedule, which its successors kept.
-PUBLISHED = {"schedule": "step", "learning_rate": 2e-4, "norm_freeze": 1.0}
-# An epoch of FOMM's configurations draws each identity so often; they and MCNet (appendix C.1) train a hundred.
-REPEATS, EPOCHS = 75, 100
-# Of the AVD network: batch, rate, milestones, repeats and epochs as the released configurations are known to have them.
-AVD_PUBLISHED = {"milestones": (0.7, 0.9), "learning_rate": 1e-3}
-AVD_REPEATS, AVD_EPOCHS = 300, 200
-AVD_PUBLISHED_STAGES: Stages = ((256, 1.0, 256),)
 AVD_STAGES: Stages = ((256, 1.0, 32),)
+BETAS = (0.5, 0.999)  # Adam's, of every training
 # Fields that may differ between the parts of one run: they move nothing, or (device) nothing that is promised.
 FREE = {"data", "out", "cache", "save_every", "log_every", "evaluate_every", "patience", "tensorboard", "device"}
 
@@ -55,13 +50,16 @@ class TrainSettings(BaseModel):
     size: the reduced network that a sample checkpoint has, or the one with the published widths.
     stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
-        With the recipe ``published`` the defaults of schedule, learning_rate and norm_freeze are those of `PUBLISHED`.
     recipe: ``short``: helps that a few thousand steps on a few clips need; ``published``: losses, augmentation and
         sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
-        equivariance on all of the batch, flips and colours alone, identities drawn alike often.
+        equivariance on all of the batch, flips and colours alone, identities drawn alike often. Its defaults of the
+        other fields are what is published of the model (`published.of`), with as many batches in a step as there were
+        processes, shared by `devices`.
     vgg: weight file of torchvision's VGG-19, the papers' one; None: the VGG-16 of a package.
     poses: table of the frames' true head poses (see `poses`), for face-vid2vid's head pose loss; None: without it.
     adversarial: train against a discriminator; None: where the model's paper does and the recipe is ``published``.
+    clip_norm: largest L2 norm of each network's gradient, larger ones are scaled down; None, or inf: none is.
+    weight_decay: of Adam.
     accumulate: batches whose gradients are summed up in a step. devices: processes that each take such batches.
     ema: decay of a moving average of the weights, which is then what is exported; 0: none.
     init_from: a checkpoint, or the ``state.pt`` of another run; motion networks whose keys and shapes all agree
@@ -97,6 +95,8 @@ class TrainSettings(BaseModel):
     init_from: Path | None = None
     norm_freeze: float = Field(0.8, ge=0, le=1)
     bf16: bool = True
+    clip_norm: float | None = Field(50.0, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
     device: str = "cpu"
     cache: Path | None = None
     tensorboard: bool = False
@@ -111,9 +111,19 @@ class TrainSettings(BaseModel):
         if not isinstance(values, dict) or values.get("recipe") != "published":
             return values
         model = values.get("model")  # not checked yet: what is no text may be endless as one
-        tpsm = isinstance(model, str) and model.startswith("tpsm")  # 70 and 90 of 100 epochs
-        own = AVD_PUBLISHED if values.get("part") == "avd" else {"milestones": (0.7, 0.9)} if tpsm else {}
-        return {**PUBLISHED, **own, **values}
+        about = published.of(model if isinstance(model, str) else "", str(values.get("part")))
+        own = {name: about[name] for name in ("learning_rate", "weight_decay", "clip_norm", "bf16")}
+        own |= {"schedule": "step", "norm_freeze": 1.0}
+        own["milestones"] = tuple(epoch / about["epochs"] for epoch in about["milestones"])
+        devices = values.get("devices", 1)
+        if "processes" in about and not values.get("stages") and isinstance(devices, int) and devices > 0:
+            own["accumulate"] = math.ceil(about["processes"] / devices)
+        return {**own, **values}
+
+    @field_validator("clip_norm")
+    @classmethod
+    def _finite(cls, norm: float | None) -> float | None:
+        return None if norm == math.inf else norm
 
     @field_validator("milestones")
     @classmethod
@@ -126,18 +136,20 @@ class TrainSettings(BaseModel):
     def plan(self) -> Stages:
         if self.stages:
             return self.stages
+        if self.recipe == "published":
+            about = published.of(self.model, self.part)
+            # All processes together took so many, or each of them.
+            pairs = about["pairs"] if "processes" in about else math.ceil(about["pairs"] / self.devices)
+            return ((256, 1.0, pairs),)
         if self.part == "avd":
-            return AVD_PUBLISHED_STAGES if self.recipe == "published" else AVD_STAGES
+            return AVD_STAGES
         return PUBLISHED_STAGES if self.size == "published" else STAGES.get(self.model) or STAGES[card(self.model).of]
 
     def published_steps(self, identities: int) -> int:
-        """Steps of `EPOCHS` epochs over data of so many identities, each drawn `REPEATS` times an epoch.
-
-        The AVD network has numbers of its own.
-        """
-        epochs, repeats = (AVD_EPOCHS, AVD_REPEATS) if self.part == "avd" else (EPOCHS, REPEATS)
+        """Steps of the published epochs over data of so many identities, each drawn the published number of times."""
+        about = published.of(self.model, self.part)
         pairs = sum(share * batch for _, share, batch in self.plan) * self.accumulate * self.devices
-        return max(1, round(epochs * repeats * identities / pairs))
+        return max(1, round(about["epochs"] * about["repeats"] * identities / pairs))
 
     def stage(self, step: int) -> tuple[int, int]:
         """(side, batch size) of step 0 … steps-1."""

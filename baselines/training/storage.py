@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from baselines.predictor import ModelError
+from baselines.training import published
 from baselines.training.files import sha256
 from baselines.training.settings import FREE, TrainSettings
 from baselines.unpickling import read_safely
@@ -24,6 +25,9 @@ def identity(run: Run) -> dict[str, Any]:
     fixed |= {"adversarial": True} if run.adversary else {}
     if fixed["part"] == "networks":
         del fixed["part"]
+    if fixed["recipe"] == "published":
+        # Losses and their weights are no settings.
+        fixed["published"] = published.of(run.settings.model, run.settings.part)
     if files["poses"] is None:
         del fixed["poses"], files["poses"]
     return fixed | {k: sha256(v) if v else None for k, v in files.items()} | {"data_sha256": run.data.sha256}
@@ -56,7 +60,7 @@ def restore(run: Run) -> None:
     if not {"identity", "networks", "optimizer", "step"} <= kept.keys():
         raise ModelError(f"{run.state_file} is no state of a training")
     before, now = defaults | kept["identity"], defaults | identity(run)
-    differing = [key for key, value in now.items() if before[key] != value]
+    differing = [key for key, value in now.items() if before.get(key) != value]
     if differing:
         raise ModelError(f"{run.state_file} is of a run with another {', '.join(differing)}; use another folder")
     if parts := set(run.trainee.networks) ^ {key.partition(".")[0] for key in kept["networks"]}:

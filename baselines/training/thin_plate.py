@@ -98,17 +98,14 @@ class ThinPlateTrainee(Trainee):
         if self.network.bg_predictor is not None and progress >= _BACKGROUND_FROM:
             background = self.network.bg_predictor(source, driving)
             reverse = self.network.bg_predictor(driving, source)
-            parts["background"] = 10 * losses.background_cycle(background, reverse)
+            parts["background"] = losses.background_cycle(background, reverse)
         made = self.generate(source, at_source, at_driving, background, self.survivors(count, rng, progress))
         with self.reduced_precision(driving.device):
             encoded = self.network.inpainting_network.encode_driving(driving, made.motion.occlusions)
         points = losses.equivariance_points(at_driving[:half], transform.points(at_copy))
         warped = losses.warped_features([x.float() for x in encoded], [x.float() for x in made.warped])
-        return (
-            self.reconstruction(made.frame.float(), driving, rng)
-            | parts
-            | {"equivariance_value": 10 * points, "warp": 10 * warped}
-        )
+        parts |= {"equivariance_value": points, "warp": warped}
+        return self.reconstruction(made.frame.float(), driving, rng) | self.weighted(parts)
 
     def survivors(self, count: int, rng: torch.Generator, progress: float) -> Tensor | None:
         """``(count, K+1)`` bool: splines that survive dropout, the background always; None late in training (Eq. 9)."""

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from baselines.card import MODELS, card, merged
 from baselines.predictor import ModelError
+from baselines.training import published
 from baselines.training.adversarial import Discriminator
-from baselines.training.reconstruction import Reconstruction
+from baselines.training.reconstruction import PERCEPTUAL_WEIGHT, Reconstruction
 from baselines.training.settings import TrainSettings
 
 TRAINEES = {
@@ -41,6 +42,7 @@ class Trainee(ABC):
     without: entries of it that name networks which are not trained, as the checkpoint has them instead.
     fewest: pairs that the losses can be measured on.
     takes_poses: `losses` takes, last, the driving frames' true head poses where `settings.poses` names a table of them.
+    deforms: the frames, source or driving, whose deformed copies the equivariance losses compare, in short trainings.
     shareable: submodules of `networks` that may start from another model's checkpoint.
     origin: how the networks that the checkpoint has beside the trained ones were trained.
     discriminator: what the results are to deceive, set from outside; no part of `networks`.
@@ -51,6 +53,7 @@ class Trainee(ABC):
     without: Mapping[str, Any] = {}
     fewest: int = 1
     takes_poses: bool = False
+    deforms: tuple[str, ...] = ("driving",)
     shareable: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.channels_last
     origin: Mapping[str, Any] = {}
@@ -65,7 +68,11 @@ class Trainee(ABC):
             self.config = card(settings.model).config
         self.bf16 = settings.bf16
         self.published = settings.recipe == "published"
-        self.reconstruction = Reconstruction(settings.bf16, self.published, settings.vgg)
+        about = published.of(settings.model, settings.part)
+        self.weights = about["weights"] | about["adversarial_weights"]
+        self.deforms = tuple(about["equivariance"]) if self.published else self.deforms
+        perceptual = self.weights.get("perceptual", PERCEPTUAL_WEIGHT)
+        self.reconstruction = Reconstruction(settings.bf16, self.published, settings.vgg, perceptual)
 
     @property
     def exported(self) -> Mapping[str, nn.Module]:
@@ -88,7 +95,11 @@ class Trainee(ABC):
         if self.discriminator is None:
             return parts
         self.compared = generated.detach(), target
-        return parts | self.discriminator.terms(generated, target)
+        return parts | self.weighted(self.discriminator.terms(generated, target))
+
+    def weighted(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The losses times their weights, which are the published ones, in short trainings too."""
+        return {name: self.weights[name] * value for name, value in terms.items()}
 
     def to(self, device: torch.device) -> Trainee:
         self.networks.to(device)

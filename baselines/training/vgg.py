@@ -39,7 +39,7 @@ class VggFeatures(nn.Module):
     Plain 2x2 max pooling instead of the package's blurred one: cheaper, and a loss needs no shift tolerance.
     """
 
-    name = "VGG-16 of stlpips-pytorch 0.0.2"
+    name = "VGG-16 of stlpips-pytorch 0.0.2 (proxy)"
     mean: Tensor
     std: Tensor
 

@@ -18,7 +18,6 @@ from baselines.training.trainees import MOTION_SIDE, Trainee
 from baselines.training.transform import ThinPlateTransform
 
 DEPTH = 4
-HEAD_POSE_WEIGHT = 20  # the paper's lambda_H, for degrees
 FV2V_CONFIG: dict[str, Any] = {
     "common_params": {"num_kp": 10, "image_channel": 3, "feature_channel": 16},
     "kp_detector_params": {
@@ -96,7 +95,7 @@ class VolumeTrainee(Trainee):
         if poses is None:
             return {"head_pose_loss": "off, no poses were named"}
         known = int(poses.isfinite().all(1).sum())
-        return {"head_pose_loss": f"weight {HEAD_POSE_WEIGHT}, {known} of {len(poses)} frames have a pose"}
+        return {"head_pose_loss": f"weight {self.weights['head_pose']}, {known} of {len(poses)} frames have a pose"}
 
     def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], Pose]:
         """The source's keypoints in the pose of each of several batches of frames, and all poses.
@@ -131,13 +130,11 @@ class VolumeTrainee(Trainee):
         parts = {}
         if poses is not None:
             angles = torch.stack([getattr(pose, name)[count : 2 * count] for name in ANGLES], dim=1)
-            parts["head_pose"] = HEAD_POSE_WEIGHT * losses.head_pose(angles, poses)
-        return (
-            self.compare(self.generate(source, at_source, at_driving), driving, rng)
-            | parts
-            | {
-                "equivariance": 20 * losses.equivariance_points(at_driving[:half, :, :2], back),
-                "keypoint_prior": 10 * losses.keypoint_prior(at_driving),
-                "deformation": 5 * losses.deformation_prior(pose.expression),
-            }
-        )
+            parts["head_pose"] = losses.head_pose(angles, poses)
+        compared = self.compare(self.generate(source, at_source, at_driving), driving, rng)
+        parts |= {
+            "equivariance": losses.equivariance_points(at_driving[:half, :, :2], back),
+            "keypoint_prior": losses.keypoint_prior(at_driving),
+            "deformation": losses.deformation_prior(pose.expression),
+        }
+        return compared | self.weighted(parts)

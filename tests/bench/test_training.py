@@ -67,8 +67,8 @@ def test_on_data_of_ones_own_the_papers_training_is_the_default(clips: Path, tmp
     given = {"model": "fomm", "out": tmp_path, "data": str(clips), "device": "cpu"}
     _, chosen = read(None, given)
     assert (chosen.size, chosen.recipe, chosen.schedule, chosen.norm_freeze) == ("published", "published", "step", 1)
-    assert (chosen.learning_rate, chosen.milestones, chosen.plan) == (2e-4, (0.6, 0.9), ((256, 1.0, 4),))
-    assert chosen.steps == 100 * 75 // 4  # one identity
+    assert (chosen.learning_rate, chosen.milestones, chosen.plan) == (2e-4, (0.6, 0.9), ((256, 1.0, 40),))
+    assert (chosen.steps, chosen.bf16, chosen.clip_norm) == (188, False, None)  # 100 * 75 / 40: one identity
     assert read(None, given | {"model": "tpsm"})[1].milestones == (0.7, 0.9)
     assert read(None, given | {"learning_rate": 1e-3})[1].learning_rate == 1e-3
     assert read(None, given | {"recipe": "short"})[1].schedule == "cosine"
@@ -83,14 +83,16 @@ def test_the_papers_vgg_is_taken_where_it_is(clips: Path, tmp_path: Path, monkey
     assert read(None, given)[1].vgg == tmp_path / VGG19
     assert read(None, given | {"vgg": tmp_path / "other.pth"})[1].vgg == tmp_path / "other.pth"
     assert read(None, given | {"data": "sample"})[1].vgg is None
+    assert read(None, given | {"data": "sample", "recipe": "published"})[1].vgg == tmp_path / VGG19
 
 
 def test_an_epoch_draws_identities_not_clips(clips: Path, tmp_path: Path) -> None:
     for name in ("id1#a#0#9", "id1#b#0#9", "id2#a#0#9"):
         (tmp_path / "data" / name).mkdir(parents=True)
     given = {"model": "fomm", "out": tmp_path / "out", "data": str(tmp_path / "data"), "device": "cpu"}
-    assert read(None, given)[1].steps == 100 * 75 * 2 // 4
-    assert read(None, given | {"accumulate": 3, "devices": 2})[1].steps == 100 * 75 * 2 // 24
+    assert read(None, given)[1].steps == 100 * 75 * 2 // 40
+    assert read(None, given | {"accumulate": 3, "devices": 2})[1].steps == 100 * 75 * 2 // 120
+    assert read(None, given | {"model": "ostnet"})[1].steps == round(100 * 75 * 2 / 64)
 
 
 @pytest.mark.parametrize(

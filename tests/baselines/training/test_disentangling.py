@@ -153,6 +153,7 @@ def test_no_part_of_a_batch_is_too_small_for_batch_norm(clips: Path, tmp_path: P
 
 
 def test_the_published_recipe_has_the_released_schedule(tmp_path: Path) -> None:
-    chosen = TrainSettings(model="mraa", part="avd", recipe="published", data=tmp_path, out=tmp_path)
-    assert chosen.plan == ((256, 1.0, 256),) and chosen.milestones == (0.7, 0.9) and chosen.rate(0) == 1e-3
-    assert chosen.published_steps(256) == 200 * 300
+    for model, milestones, drawn in (("tpsm", (0.7, 0.9), 200 * 300), ("mraa", (20 / 30, 25 / 30), 30 * 300)):
+        chosen = TrainSettings(model=model, part="avd", recipe="published", data=tmp_path, out=tmp_path)
+        assert chosen.plan == ((256, 1.0, 256),) and chosen.milestones == milestones and chosen.rate(0) == 1e-3
+        assert chosen.published_steps(256) == drawn
