@@ -21,6 +21,10 @@ def train(
         str | None,
         typer.Option(help="Folder of clips (CLIP/FRAME.png or CLIP.mp4), or `sample`, which is the default."),
     ] = None,
+    exclude_pairs: Annotated[
+        list[str] | None,
+        typer.Option(help="Pair list (file or frozen:NAME) whose clips are left out of the training; repeatable."),
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="published or reduced network; default: reduced on the sample set alone.")
     ] = None,

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from rich.console import Console
 from rich.logging import RichHandler
 
 from baselines.predictor import default_device
 from baselines.training.clips import identities
 from baselines.training.evaluation import Evaluate, Evaluation
+from baselines.training.exclude import excluded
 from baselines.training.loop import train as train_loop
 from baselines.training.settings import TrainSettings
 from baselines.training.vgg import VGG19, VggFeatures
@@ -46,14 +47,23 @@ class EvaluationSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """All of a configuration file: the fields of `TrainSettings`, and these."""
+    """All of a configuration file: the fields of `TrainSettings`, and these.
+
+    exclude_pairs: pair lists whose clips are left out of the training; one, or several.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     data: str = "sample"
+    exclude_pairs: tuple[str, ...] = ()
     device: str | None = None
     threads: int | None = Field(None, ge=1)
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @field_validator("exclude_pairs", mode="before")
+    @classmethod
+    def _several(cls, lists: Any) -> Any:
+        return (lists,) if isinstance(lists, (str, Path)) else lists
 
 
 def train(file: Path | None, given: Mapping[str, Any]) -> Path:
@@ -62,10 +72,10 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     file: settings in TOML or YAML, or None; given: those of the command line, which go first.
     Raises UserError or ModelError for what the user can mend.
     """
-    whole, chosen = read(file, given)
     leads = os.environ.get("LOCAL_RANK", "0") == "0"
     level = logging.INFO if leads else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    whole, chosen = read(file, given)
     if whole.threads:
         torch.set_num_threads(whole.threads)
     if chosen.part == "networks":
@@ -101,8 +111,11 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
         fields = {name: value for name, value in values.items() if name not in Settings.model_fields}
         folder, clips = data_folder(whole.data)
         chosen = TrainSettings(**{"clips": clips} | fields, data=folder, device=whole.device or str(default_device()))
+        if whole.exclude_pairs:
+            left_out = excluded(whole.exclude_pairs, folder, chosen.clips)
+            chosen = chosen.model_copy(update={"excluded": tuple(sorted({*chosen.excluded, *left_out}))})
         if chosen.recipe == "published" and "steps" not in fields:
-            steps = chosen.published_steps(identities(folder, chosen.clips))
+            steps = chosen.published_steps(identities(folder, chosen.clips, set(chosen.excluded)))
             chosen = TrainSettings(**chosen.model_dump() | {"steps": steps})
     except ValidationError as error:
         first = error.errors()[0]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,14 @@ def identity(name: str) -> str:
     return name.partition("#")[0]
 
 
-def identities(root: Path, clips: Sequence[str] | None = None) -> int:
-    """How many identities the clips of a folder have by their names; nothing is decoded."""
-    return len({identity(_name(path)) for path in _paths(root, clips)})
+def names(root: Path, clips: Sequence[str] | None = None, excluded: Collection[str] = ()) -> list[str]:
+    """The names of a folder's clips, or of those in `clips`, without the excluded ones; nothing is decoded."""
+    return [name for path in _paths(root, clips) if (name := _name(path)) not in excluded]
+
+
+def identities(root: Path, clips: Sequence[str] | None = None, excluded: Collection[str] = ()) -> int:
+    """How many identities the clips of `names` have by their names."""
+    return len({identity(name) for name in names(root, clips, excluded)})
 
 
 def each_frame(root: Path, clips: Sequence[str] | None = None) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -91,7 +96,8 @@ def frame_names(path: Path, count: int) -> tuple[str, list[str]]:
 def _paths(root: Path, clips: Sequence[str] | None) -> list[Path]:
     found = sorted(root.iterdir(), key=_name) if root.is_dir() else []
     found = [path for path in found if path.is_dir() or is_video(path)]
-    return [path for path in found if clips is None or _name(path) in clips]
+    wanted = None if clips is None else set(clips)
+    return [path for path in found if wanted is None or _name(path) in wanted]
 
 
 def _others(root: Path) -> list[str]:

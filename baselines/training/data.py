@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class TrainingFrames:
     def __init__(
         self,
         root: Path,
-        chosen: list[str] | None = None,
+        chosen: Sequence[str] | None = None,
         cache: Path | None = None,
         by_identity: bool = False,
         pose_file: Path | None = None,

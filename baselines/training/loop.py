@@ -15,7 +15,7 @@ from torch import nn
 
 from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError
-from baselines.training import norms, storage
+from baselines.training import clips, norms, storage
 from baselines.training.adversarial import adversary
 from baselines.training.average import Average
 from baselines.training.boards import Board
@@ -46,8 +46,10 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     if whole and any(side != 256 for side, _, _ in settings.plan):
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
         raise ModelError(f"{what} is trained at the side that it is for: stages of 256 only")
-    clips = list(settings.clips) if settings.clips is not None else None
-    data = TrainingFrames(settings.data, clips, settings.cache, settings.recipe == "published", settings.poses)
+    chosen = settings.clips
+    if settings.excluded:
+        chosen = clips.names(settings.data, chosen, set(settings.excluded))
+    data = TrainingFrames(settings.data, chosen, settings.cache, settings.recipe == "published", settings.poses)
     run = Run(settings, data)
     with Interruption() as interruption:
         while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):

@@ -43,6 +43,7 @@ class TrainSettings(BaseModel):
     model: one of `trainees.TRAINEES`, or a variant of these.
     data: folder of clips, ``<clip>/<frame>.png`` or ``<clip>.mp4``; clips: which of them, all if None.
     cache: folder for decoded frames, which are then read from the disk as needed; None: all are kept in memory.
+    excluded: names of clips that are left out, as `clips.names` has them (see `exclude`).
     out: folder for ``state.pt`` (to resume), ``log.csv`` and, at the end, ``<model>.safetensors``.
     part: what is trained: the model's networks, or ``avd``, MRAA's and TPSM's network for animation via
         disentanglement, on top of the trained networks in `init_from`, which stay as they are; `size` and `bf16` say
@@ -77,6 +78,7 @@ class TrainSettings(BaseModel):
     data: Path
     out: Path
     clips: tuple[str, ...] | None = None
+    excluded: tuple[str, ...] = ()
     steps: int = Field(2000, ge=1)
     seed: int = Field(0, ge=0)
     learning_rate: float = Field(1e-3, gt=0)

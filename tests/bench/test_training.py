@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from baselines.predictor import ModelError
 from baselines.training import loop
 from baselines.training.settings import TrainSettings
 from baselines.training.vgg import VGG19
@@ -93,6 +94,21 @@ def test_an_epoch_draws_identities_not_clips(clips: Path, tmp_path: Path) -> Non
     assert read(None, given)[1].steps == 100 * 75 * 2 // 40
     assert read(None, given | {"accumulate": 3, "devices": 2})[1].steps == 100 * 75 * 2 // 120
     assert read(None, given | {"model": "ostnet"})[1].steps == round(100 * 75 * 2 / 64)
+
+
+def test_clips_of_pair_lists_are_left_out(tmp_path: Path) -> None:
+    for name in ("id1#a#0#9", "id1#b#0#9", "id10003#a#0#9.mp4"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    frame = "id10003#a#0#9.mp4/0000001.png"
+    listed = write(tmp_path / "list.csv", f"source,driving\n{frame},{frame}\n")
+    given = {"model": "fomm", "out": tmp_path / "out", "data": str(tmp_path / "data"), "device": "cpu"}
+    for value in (f"'{listed}'", f"['{listed}']"):
+        file = write(tmp_path / "a.toml", f"exclude_pairs = {value}")
+        _, chosen = read(file, given)
+        assert chosen.excluded == ("id10003#a#0#9.mp4",) and chosen.steps == 188  # of one identity
+    assert read(None, given | {"exclude_pairs": [str(listed)]})[1].excluded == chosen.excluded
+    with pytest.raises(ModelError, match="nowhere.csv"):
+        read(file, given | {"exclude_pairs": ["nowhere.csv"]})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""Clips of pair lists that a training leaves out, so that test videos stay unseen."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from baselines.predictor import ModelError
+from baselines.training import clips
+from protocols import catalogue
+from protocols.errors import DataError
+from protocols.folder import VIDEOS
+from protocols.lasting import lasting_pairs
+from protocols.own import open_dataset
+from protocols.pairs import PairList
+from protocols.published import RULES, frozen_name, read_pairs
+
+log = logging.getLogger(__name__)
+
+
+def excluded(lists: Sequence[str], root: Path, chosen: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Names of the training clips in `root` that a pair list names in any role, sorted.
+
+    lists: files, frozen or in the published form, or ``frozen:NAME``; a list that is a rule (`protocols.RULES`) is
+    carried out on the data set whose split `root` is. chosen: names of the clips that are trained on, all if None.
+    Clips are compared by the last part of their names, without a video's suffix: ``train/<clip>`` of a list is the
+    folder ``<clip>`` or the file ``<clip>.mp4``. Raises ModelError where a list cannot be read, or names no such clip.
+    """
+    names = clips.names(root, chosen)
+    left_out: set[str] = set()
+    for given in lists:
+        try:
+            pairs = _read(given, root)
+        except DataError as error:
+            raise ModelError(f"exclude_pairs: {error}") from None
+        listed = {_bare(ref.clip) for pair in pairs.pairs for ref in pair.refs()}
+        found = {name for name in names if _bare(name) in listed}
+        if not found:
+            raise ModelError(
+                f"exclude_pairs {given}: none of its {len(listed)} clips is among the {len(names)} clips of {root} "
+                f"(it names {pairs.pairs[0].source.clip}, the folder has {', '.join(names[:1]) or 'none'})"
+            )
+        missing = len(listed - {_bare(name) for name in found})
+        rest = f"; {missing} of the list's {len(listed)} clips are not there" if missing else ""
+        log.info("exclude_pairs %s: %d of %d training clips are left out%s", given, len(found), len(names), rest)
+        left_out |= found
+    if left_out and left_out == set(names):
+        raise ModelError(f"exclude_pairs: no training clip is left in {root}")
+    return tuple(sorted(left_out))
+
+
+def _read(given: str, root: Path) -> PairList:
+    name = frozen_name(Path(given))
+    if name not in RULES:
+        return read_pairs(Path(given).expanduser())
+    protocol = catalogue.get(name)
+    folder = Path(os.path.abspath(root))
+    if folder.name not in ("train", "test"):
+        raise DataError(
+            f"{given} is a rule that makes a list from the whole data set: train on its folder `train`, or make the "
+            f"list first: python -m bench pairs make --frozen {name} --data {protocol.dataset}=PATH --out {name}.csv"
+        )
+    return lasting_pairs(open_dataset(protocol.dataset, folder.parent), protocol)
+
+
+def _bare(clip: str) -> str:
+    """The last part of a clip's name, without a video's suffix."""
+    name = clip.rpartition("/")[2]
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in VIDEOS else name
