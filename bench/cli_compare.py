@@ -20,7 +20,7 @@ def compare(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Page to write, with plots.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for all numbers.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the resamples; default: that of RUN_A.")] = None,
     resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Resamples of the intervals.")] = 10_000,
 ) -> None:
     """Compare models, versions or machines on the pairs that both runs asked, with intervals and p-values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -16,20 +17,28 @@ from bench.difficulty import groupings, measures
 from bench.errors import UserError
 from bench.intervals import intervals
 from bench.metrics.signature import short
-from bench.resampling import Hierarchy, holm
-from bench.statistics import BOUNDS, CONFIDENCE, summarise
+from bench.resampling import Hierarchy
+from bench.statistics import BOUNDS, CONFIDENCE, RESAMPLES, adjusted, comparisons, summarise
+from protocols import files
 from reports.view import heading
 
+FAMILY = ("p_holm", "family")
 SAME = 1e-6  # bounds that differ by more than this between two runs mean other frames or detectors
 
 
 def compare(
-    a: Path, b: Path | None = None, models: Sequence[str] | None = None, seed: int = 0, n_resamples: int = 10_000
+    a: Path,
+    b: Path | None = None,
+    models: Sequence[str] | None = None,
+    seed: int | None = None,
+    n_resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
     """JSON-able: what is compared, what is refused and why, and for each pair of models every number of the comparison.
 
     a, b: folders of finished runs; b None compares models of one run. models: two labels, the first of `a`, the second
     of `b`; by default every label that both have (versions, machines), or every two models of the one run.
+    seed: None takes that of the run `a`. With one run, that seed and as many resamples all numbers are those of its
+    ``summary.json``; Holm's p is over the same family then, all comparisons of the run, else over the duels here.
     Differences are A − B on the pairs that both measured. Raises UserError where nothing may be compared.
     """
     first = load(a)
@@ -38,8 +47,15 @@ def compare(
     metrics, refused = comparable(first, second)
     keys = common_keys(first, second)
     duels = _duels(first, second, models)
+    seed = first.manifest["seeds"]["run"] if seed is None else seed
     found = [_duel(first, second, duel, keys, metrics, seed, n_resamples) for duel in duels]
     _adjust(found, [metric["name"] for metric in metrics])
+    family = "these"
+    if b is None and (whole := _adjusted_in_run(first, found, metrics, seed, n_resamples)):
+        family, found = "run", whole
+    notices = _notices(first, second, keys, metrics) + found[0].pop("notices")
+    if b is None and (why := _unlike_report(a, seed, n_resamples)):
+        notices.append(f"the report of this run {why}: its intervals and p-values differ from these by chance")
     counts = {"common": len(keys)} | {s: run.samples["key"].nunique() for s, run in (("a", first), ("b", second))}
     return {
         "schema": 1,
@@ -51,9 +67,10 @@ def compare(
         "metrics": [dict(metric) | {"short": short(metric["signature"])} for metric in metrics],
         "refused": refused,
         "changes": changes(first, second),
-        "notices": _notices(first, second, keys, metrics) + found[0].pop("notices"),
+        "notices": notices,
         "seed": seed,
         "n_resamples": n_resamples,
+        "family": family,
         "duels": found,
     }
 
@@ -175,8 +192,38 @@ def _adjust(duels: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
     """Put Holm's p over the pairs of models, metric by metric, in place of each comparison's own."""
     for name in names:
         entries = [entry for duel in duels for entry in duel["comparisons"] if entry["metric"] == name]
-        for entry, p in zip(entries, holm([entry["p"] for entry in entries])):
-            entry["p_holm"] = p
+        for entry, whole in zip(entries, adjusted(entries)):
+            entry |= {key: whole[key] for key in FAMILY}
+
+
+def _adjusted_in_run(
+    run: Run, duels: Sequence[dict[str, Any]], metrics: Sequence[Mapping[str, Any]], seed: int, n: int
+) -> list[dict[str, Any]] | None:
+    """The duels with Holm's p over all comparisons of their run, as in its report; None where one is not of them."""
+    found = {(e["metric"], frozenset((e["a"], e["b"]))): e for e in comparisons(run.samples, metrics, seed, n)}
+    whole = []
+    for duel in duels:
+        entries = []
+        for entry in duel["comparisons"]:
+            of_run = found.get((entry["metric"], frozenset((duel["a"], duel["b"]))))
+            if of_run is None:
+                return None
+            entries.append(entry | {key: of_run[key] for key in FAMILY})
+        whole.append(duel | {"comparisons": entries})
+    return whole
+
+
+def _unlike_report(folder: Path, seed: int, n_resamples: int) -> str | None:
+    """In words, what makes the report's resamples others than these."""
+    try:
+        summary = json.loads(files.text(folder / "summary.json"))
+        drawn = summary["seed"], summary["n_resamples"]
+        of_this_version = all("family" in entry for entry in summary["comparisons"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # without a summary there is no report
+    if drawn != (seed, n_resamples):
+        return f"has seed {drawn[0]} and {drawn[1]} resamples"
+    return None if of_this_version else "is of an earlier version (re-run the run's command to draw it again)"
 
 
 def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,8 +12,8 @@ import pandas as pd
 from bench import finished
 from bench.errors import UserError
 from bench.metrics.signature import difference
+from bench.pair_keys import pair_keys
 
-CONTENT = ["source", "driving", "target", "alpha", "beta"]
 QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
 MACHINE = ("cpu", "gpu", "threads", "os")
 
@@ -39,7 +39,7 @@ def load(folder: Path) -> Run:
     """Raises UserError where the folder holds no finished run."""
     with finished.readable(folder):
         manifest, samples = finished.read(folder)
-        return Run(manifest.get("name", folder.name), manifest, samples.assign(key=_keys(samples)))
+        return Run(manifest.get("name", folder.name), manifest, samples.assign(key=pair_keys(samples)))
 
 
 def check_question(a: Run, b: Run) -> None:
@@ -102,15 +102,3 @@ def _changed(of: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], names:
         elif one != other:
             found.append(f"{of} {name}: {one} and {other}")
     return found
-
-
-def _keys(samples: pd.DataFrame) -> pd.Series:
-    """What each row's pair asks, as text: its frames and factors, and which one of several alike it is.
-
-    Not the pair's id: two lists number their pairs each in their own way.
-    """
-    pairs = samples.drop_duplicates("pair").sort_values("pair")
-    facts = pairs[CONTENT].itertuples(index=False, name=None)
-    content = pd.Series([" ".join(map(str, fact)) for fact in facts], index=pairs["pair"])
-    alike = content.groupby(content).cumcount()
-    return samples["pair"].map(content + " " + alike.astype("str"))

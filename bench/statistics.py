@@ -8,7 +8,8 @@ Rules that hold everywhere:
 - ``ci_low``/``ci_high``: 95 % interval of the nested bootstrap, its width corrected (see `bench.intervals`).
   ``ci_pair_low``/``ci_pair_high``: Student's interval as if pairs were independent; printed to show how much too
   narrow it is.
-- The order of rows moves nothing; the seed decides the resamples.
+- The order of rows moves nothing, nor do the ids of pairs; the seed decides the resamples, the same ones whatever other
+  models and metrics there are, so that `bench.compare` gives the numbers of the report.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import numpy as np
 import pandas as pd
 
 from bench.intervals import ONE_PERSON, intervals
+from bench.pair_keys import pair_keys
 from bench.resampling import Hierarchy, holm, sign_flip_p, sums_by
 from bench.summary_rows import CONFIDENCE, Interval, comparison, finite_or_none, model_row, ranking
 
 BOUNDS = ("copy-source", "copy-target")
+RESAMPLES = 10_000
 FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on how people are distributed
 
 
@@ -32,7 +35,7 @@ def summarise(
     samples: pd.DataFrame,
     metrics: Sequence[Mapping[str, Any]],
     seed: int,
-    n_resamples: int = 10_000,
+    n_resamples: int = RESAMPLES,
     bounds: Sequence[str] = BOUNDS,
 ) -> dict[str, Any]:
     """The content of ``summary.json``; JSON-able, undefined numbers are None.
@@ -45,34 +48,20 @@ def summarise(
     ``comparisons`` (one a metric and pair of models), ``clusters``, ``notices``, ``models``, ``bounds``, ``seed``,
     ``n_resamples``.
     """
-    rng = np.random.default_rng(seed)
     metrics = [metric for metric in metrics if metric.get("applies", True)]
     models = list(dict.fromkeys(samples["model"]))
-    pairs = samples.drop_duplicates("pair").sort_values("pair").set_index("pair")
-    source, driving = (
-        Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
-    )
+    pairs, source, driving = _pairs(samples)
     duels = _duels(models, bounds)
-    tables = {metric["name"]: _table(samples, metric["name"], pairs.index, models) for metric in metrics}
+    tables = {metric["name"]: _table(samples, metric["name"], pairs, models) for metric in metrics}
     values = {(name, model): table[model].to_numpy(float) for name, table in tables.items() for model in models}
     differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
-    bounded = _intervals(values | differences, source, driving, n_resamples, rng)
-    chances = _p_values(differences, source, driving, n_resamples, rng)
+    bounded = _intervals(values | differences, source, driving, n_resamples, seed)
+    chances = _p_values(differences, source, driving, n_resamples, seed)
     rows = [
         model_row(tables[metric["name"]], model, metric, bounded[metric["name"], model])
         for model in models
         for metric in metrics
     ]
-    comparisons = []
-    for metric in metrics:
-        name = metric["name"]
-        found = [
-            comparison(tables[name], duel, metric, bounded[name, duel], chances[name, duel])
-            for duel in duels
-            if tables[name][list(duel)].notna().all(axis=1).any()
-        ]
-        adjusted = holm([entry["p"] for entry in found])
-        comparisons += [entry | {"p_holm": p} for entry, p in zip(found, adjusted)]
     clusters = _clusters(source, driving)
     return {
         "schema": 1,
@@ -88,25 +77,73 @@ def summarise(
             metric["name"]: ranking(rows, metric, [model for model in models if model not in bounds])
             for metric in metrics
         },
-        "comparisons": comparisons,
+        "comparisons": _comparisons(metrics, duels, tables, bounded, chances),
     }
 
 
 def compare(
-    samples: pd.DataFrame, metric: Mapping[str, Any], a: str, b: str, seed: int, n_resamples: int = 10_000
+    samples: pd.DataFrame, metric: Mapping[str, Any], a: str, b: str, seed: int, n_resamples: int = RESAMPLES
 ) -> dict[str, Any]:
     """Two models on the pairs where both were measured, as in ``comparisons``. Raises ValueError if there are none.
 
     ``difference`` is a − b, ``win_rate`` the share of pairs where a is better (ties half), ``effect_size`` the mean
     difference in standard deviations of the differences, ``p`` from flipping the signs of whole identities (the larger
     of source and driving side), ``p_smallest`` the least value that this test can give with so few identities,
-    ``p_pair`` as if pairs were independent, ``p_holm`` adjusted over the pairs of models compared on this metric.
+    ``p_pair`` as if pairs were independent, ``p_holm`` adjusted over the ``family`` of comparisons on this metric.
     """
     rows = pd.concat([samples[samples["model"] == a], samples[samples["model"] == b]])
     found = summarise(rows, [metric], seed, n_resamples, bounds=())["comparisons"]
     if not found:
         raise ValueError(f"{a} and {b} have no pair in common where {metric['name']} was measured")
     return found[0]
+
+
+def comparisons(
+    samples: pd.DataFrame, metrics: Sequence[Mapping[str, Any]], seed: int, n_resamples: int = RESAMPLES
+) -> list[dict[str, Any]]:
+    """The entry ``comparisons`` of `summarise`, without intervals, which take longest."""
+    metrics = [metric for metric in metrics if metric.get("applies", True)]
+    models = list(dict.fromkeys(samples["model"]))
+    pairs, source, driving = _pairs(samples)
+    duels = _duels(models, BOUNDS)
+    tables = {metric["name"]: _table(samples, metric["name"], pairs, models) for metric in metrics}
+    differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
+    none = dict.fromkeys(differences, (None, None))
+    return _comparisons(metrics, duels, tables, none, _p_values(differences, source, driving, n_resamples, seed))
+
+
+def _comparisons(
+    metrics: Sequence[Mapping[str, Any]],
+    duels: Sequence[tuple[str, str]],
+    tables: Mapping[str, pd.DataFrame],
+    bounded: Mapping[Any, Interval],
+    chances: Mapping[Any, Mapping[str, float]],
+) -> list[dict[str, Any]]:
+    entries = []
+    for metric in metrics:
+        name = metric["name"]
+        found = [
+            comparison(tables[name], duel, metric, bounded[name, duel], chances[name, duel])
+            for duel in duels
+            if tables[name][list(duel)].notna().all(axis=1).any()
+        ]
+        entries += adjusted(found)
+    return entries
+
+
+def adjusted(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Comparisons on one metric with ``p_holm``, their p-values adjusted for each other, and ``family``, how many."""
+    p_values = holm([entry["p"] for entry in comparisons])
+    return [{**entry, "p_holm": p, "family": len(comparisons)} for entry, p in zip(comparisons, p_values)]
+
+
+def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
+    """The pairs in the order of what they ask, which no list's ids change, and their people, sources and driving."""
+    pairs = samples.assign(_key=pair_keys(samples)).drop_duplicates("pair").sort_values("_key").set_index("pair")
+    sides = [
+        Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
+    ]
+    return pairs.index, *sides
 
 
 def _table(samples: pd.DataFrame, metric: str, pairs: pd.Index, models: Sequence[str]) -> pd.DataFrame:
@@ -129,17 +166,19 @@ def _difference(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
 
 
 def _intervals(
-    values: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Generator
+    values: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, seed: int
 ) -> dict[Any, Interval]:
     """The same resamples for all columns, so that differences are paired; None where nothing is finite."""
     if not values:
         return {}
-    bounds = intervals(np.stack(list(values.values()), axis=1), source, driving, n, CONFIDENCE, rng)
+    bounds = intervals(
+        np.stack(list(values.values()), axis=1), source, driving, n, CONFIDENCE, np.random.default_rng(seed)
+    )
     return {key: (finite_or_none(low), finite_or_none(high)) for key, low, high in zip(values, *bounds)}
 
 
 def _p_values(
-    differences: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Generator
+    differences: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, seed: int
 ) -> dict[Any, dict[str, float]]:
     """p-values by identity and by pair. A cluster without a common pair has sum 0 and takes no part."""
     if not differences:
@@ -148,15 +187,15 @@ def _p_values(
     finite = np.isfinite(columns)
     columns = np.where(finite, columns, 0.0)
     by_identity, smallest = [], []
-    for side in (source, driving):
-        by_identity.append(sign_flip_p(sums_by(side.identity, columns), n, rng))
+    for stream, side in enumerate((source, driving)):  # a stream of signs each, whatever else was drawn
+        by_identity.append(sign_flip_p(sums_by(side.identity, columns), n, np.random.default_rng([seed, stream, 1])))
         smallest.append(np.maximum(2.0 ** (1 - (sums_by(side.identity, finite) > 0).sum(0)), 1 / (n + 1)))
         if np.array_equal(source.identity, driving.identity):
             break
     table = {
         "p": np.max(by_identity, axis=0),
         "p_smallest": np.max(smallest, axis=0),
-        "p_pair": sign_flip_p(columns, n, rng),
+        "p_pair": sign_flip_p(columns, n, np.random.default_rng([seed, 2, 1])),
     }
     return {key: {name: float(p[i]) for name, p in table.items()} for i, key in enumerate(differences)}
 

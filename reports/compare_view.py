@@ -44,11 +44,19 @@ def head(comparison: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def family(comparison: Mapping[str, Any]) -> str:
+    """In words, over which comparisons Holm's p-values are adjusted."""
+    size = max((entry["family"] for duel in comparison["duels"] for entry in duel["comparisons"]), default=0)
+    if comparison["family"] == "run":
+        return f"the {size} comparisons of the run on each metric, as in its report"
+    return f"the {size} comparisons here on each metric; a run's report has a family of its own"
+
+
 def notes(comparison: Mapping[str, Any]) -> list[str]:
     """What a reader must know beside the numbers."""
     lines = [
         f"intervals: 95 %, {comparison['n_resamples']} resamples by identity, video and pair, "
-        f"seed {comparison['seed']}; p: randomisation test over identities, Holm over the pairs of models",
+        f"seed {comparison['seed']}; p: randomisation test over identities, after Holm over {family(comparison)}",
         "effect: mean difference in standard deviations of the differences; wins: share of pairs, ties half",
         *comparison["notices"],
     ]

@@ -62,6 +62,7 @@ def write(run: Path) -> Path:
         firsts=_firsts(table),
         plots=_plots(samples, table, summary["bounds"]),
         duels=_duels(summary, table),
+        family=max((entry.get("family", 0) for entry in summary["comparisons"]), default=0),
         pictures=pictures.picture_rows(run, roles, _shown(table)),
         picture_metric=view.Column(metric) if metric else None,
         inspected=(run / "inspect" / "inspect.html").is_file(),

@@ -63,6 +63,53 @@ def test_models_of_one_run_are_compared_as_in_its_summary(run: Path) -> None:
     assert found["failed_a"] == 2 and found["failed_b"] == 0
 
 
+SAME = ("n", "difference", "ci_low", "ci_high", "ci_pair_low", "win_rate", "effect_size")
+CHANCES = ("p", "p_pair", "p_smallest", "p_holm", "family")
+
+
+@pytest.mark.parametrize("models", [None, ["mcnet", "tpsm"], ["tpsm", "mcnet"], ["mcnet", "copy-source"]])
+@pytest.mark.parametrize("reference", ["same-identity", "cross-identity"])
+def test_the_report_and_a_comparison_of_the_same_models_have_the_same_numbers(tmp_path, reference, models) -> None:
+    run = make(tmp_path / "run", reference=reference, pairs=60, metrics=("l1", "prmse-pnp"))
+    result = compare(run, None, models, n_resamples=N)
+    summary = json.loads((run / "summary.json").read_text())
+    assert result["seed"] == summary["seed"] and result["family"] == "run"
+    assert not any("by chance" in notice for notice in result["notices"])
+    (duel,) = result["duels"]
+    for found in duel["comparisons"]:
+        (drawn,) = (
+            entry
+            for entry in summary["comparisons"]
+            if entry["metric"] == found["metric"] and {entry["a"], entry["b"]} == {duel["a"], duel["b"]}
+        )
+        for key in CHANCES:
+            assert found[key] == pytest.approx(drawn[key], rel=1e-9), key
+        if duel["a"] == drawn["a"]:
+            assert [found[key] for key in SAME] == pytest.approx([drawn[key] for key in SAME], rel=1e-9)
+        else:
+            turned = [drawn["n"], *(-drawn[key] for key in ("difference", "ci_high", "ci_low", "ci_pair_high"))]
+            turned += [1 - drawn["win_rate"], -drawn["effect_size"]]
+            assert [found[key] for key in SAME] == pytest.approx(turned, rel=1e-9)
+
+
+def test_where_numbers_differ_from_the_report_it_is_said(run: Path, other: Path) -> None:
+    notices = compare(run, n_resamples=N, seed=3)["notices"]
+    assert any("the report of this run has seed 0 and 500 resamples" in notice for notice in notices)
+    assert compare(run, other, n_resamples=N)["family"] == "these"
+    target = compare(run, None, ["mcnet", "copy-target"], n_resamples=N)
+    assert target["family"] == "these" and target["duels"][0]["comparisons"][0]["family"] == 1
+    summary = json.loads((other / "summary.json").read_text())
+    for entry in summary["comparisons"]:
+        del entry["family"]
+    (other / "summary.json").write_text(json.dumps(summary))
+    assert any("an earlier version" in notice for notice in compare(other, n_resamples=N)["notices"])
+
+
+def test_the_seed_is_the_runs_own(other: Path) -> None:
+    change(other, manifest=lambda manifest: manifest["seeds"].update(run=7))
+    assert compare(other, n_resamples=N)["seed"] == 7
+
+
 def test_the_effect_is_that_of_a_paired_t_test(run: Path) -> None:
     found = entry(compare(run, n_resamples=N), "psnr")
     table = pd.read_parquet(run / "samples.parquet").pivot(index="pair", columns="model", values="psnr")

@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench.metrics import families
 from bench.resampling import Hierarchy, draw_within, holm, resamples, sign_flip_p, weighted_means
-from bench.statistics import compare, summarise
+from bench.statistics import compare, comparisons, summarise
 from bench.summary_rows import RANGES
 
 L1 = {"name": "l1", "higher_is_better": False, "applies": True}
@@ -242,3 +242,34 @@ def test_compare_two_models_of_many():
     assert found["p_holm"] == found["p"]
     with pytest.raises(ValueError, match="no pair in common"):
         compare(samples.assign(l1=np.nan), L1, "a", "b", seed=0)
+
+
+@pytest.mark.parametrize("chance", [0, 1])
+@pytest.mark.parametrize("crossed", [False, True])
+def test_a_comparison_hangs_on_nothing_but_its_pairs_and_the_seed(chance, crossed):
+    """Other models, other metrics, other ids and another order of rows move none of its numbers."""
+    rng = np.random.default_rng(chance)
+    people = [f"id{i // 3:02d}" for i in range(60)]
+    driving = list(rng.permutation(people)) if crossed else None
+    values = {model: list(rng.normal(size=60)) for model in "abc"}
+    values["b"][7] = float("nan")
+    table = samples_of(values, people, driving=driving).assign(psnr=lambda rows: 1 / (1 + rows["l1"] ** 2))
+    ids = dict(zip(sorted(table["pair"].unique()), rng.permutation(1000)[:60]))
+    renamed = table.assign(pair=[f"x{ids[pair]}" for pair in table["pair"]]).sample(frac=1, random_state=chance % 1000)
+    renamed = renamed.sort_values("model", kind="stable")
+    whole = summarise(table, [L1, PSNR], 5, 300)["comparisons"]
+    alone = summarise(renamed[renamed["model"] != "c"], [L1], 5, 300)["comparisons"]
+    (of_whole,) = (entry for entry in whole if (entry["metric"], entry["a"], entry["b"]) == ("l1", "a", "b"))
+    assert of_whole["family"] == 3 and alone[0]["family"] == 1
+    assert alone[0]["better"] == of_whole["better"]
+    for key in set(of_whole) - {"p_holm", "family", "metric", "a", "b", "better"}:
+        assert alone[0][key] == pytest.approx(of_whole[key], rel=1e-9), key
+    assert summarise(table, [L1], 6, 300)["comparisons"][0]["ci_low"] != of_whole["ci_low"]
+
+
+def test_comparisons_without_intervals_are_those_of_the_summary():
+    rng = np.random.default_rng(0)
+    table = samples_of({model: list(rng.normal(size=60)) for model in ("a", "b", "copy-source", "copy-target")})
+    with_intervals = summarise(table, [L1], 0, 200)["comparisons"]
+    for one, other in zip(comparisons(table, [L1], 0, 200), with_intervals, strict=True):
+        assert one == {**other, "ci_low": None, "ci_high": None} and one["family"] == 3

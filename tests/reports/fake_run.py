@@ -123,7 +123,10 @@ def _samples(
     other = (person + 1) % 3 if reference == "cross-identity" else person
     shared = rng.normal(size=pairs) + 0.5 * person  # hard pairs are hard for every model
     frames = []
+    factors = None
     for model in models:
+        drawn = rng.uniform(0.7, 1.3, (2, pairs))
+        factors = drawn if factors is None else factors
         rows = pd.DataFrame(
             {
                 "pair": [f"{i:05d}" for i in range(pairs)],
@@ -133,8 +136,8 @@ def _samples(
                 "source": [f"sample/{clip}{i}/0000000" for i in person],
                 "driving": [f"sample/{clip}{i}/{n:07d}" for n, i in enumerate(other)],
                 "target": [None if reference == "cross-identity" else f"sample/{clip}{i}/0000001" for i in other],
-                "alpha": rng.uniform(0.7, 1.3, pairs),
-                "beta": rng.uniform(0.7, 1.3, pairs),
+                "alpha": factors[0],
+                "beta": factors[1],
                 "status": "ok",
                 "error": None,
                 "seconds": 0.3,
