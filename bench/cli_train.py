@@ -34,6 +34,9 @@ def train(
     steps: Annotated[
         int | None, typer.Option(help="Optimizer steps in all; default: 2000, as published 100 epochs.")
     ] = None,
+    frame_size: Annotated[
+        int | None, typer.Option(help="Side of the frames that the network is for; default: 256.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: 0.001, as published 0.0002.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint whose fitting networks are the start.")] = None,

@@ -172,6 +172,11 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
     watched = settings.watch or names[0]
     if watched not in names:
         raise UserError(f"evaluation.watch {watched}: not one of the metrics {', '.join(names)}")
+    config, protocol = locations.load(settings.data), catalogue.get(settings.protocol)
+    own = protocol.dataset in config.data and not config.sample
+    side = protocol.frame_size if own else sample_set.recipe()["size"]
+    if side != training.frame_size:
+        raise UserError(f"evaluation: its frames have {side} pixels a side, the network is for {training.frame_size}")
     sign = -1.0 if metrics.definitions()[watched].higher_is_better else 1.0
 
     def evaluate(checkpoint: Path) -> Evaluation:
@@ -180,7 +185,7 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
         chosen = RunSettings(
             models=[f"{training.model}={training.model}?weights={checkpoint}"],
             protocol=settings.protocol,
-            config=locations.load(settings.data),
+            config=config,
             out=folder,
             name="latest",
             limit=settings.limit,

@@ -23,7 +23,6 @@ from protocols.moving import open_video
 from protocols.video import READING
 
 log = logging.getLogger(__name__)
-VIDEO_SIDE = 256  # that videos are brought to
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ class Frames:
     sha256: str
 
 
-def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = None) -> Frames:
+def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = None, side: int = 256) -> Frames:
     """All clips of a folder with at least two frames: ``<clip>/<frame>.png`` or .jpg, or ``<clip>.mp4`` and its like.
 
-    Images must be square and of one size; videos are cut to their central square and resized to 256.
+    Images must be square and of one size; videos are cut to their central square and resized to `side`.
     cache: folder for the decoded frames; they are decoded again when a file's name, size or time has changed.
     Raises ModelError where there is no such clip, or one that cannot be used.
     """
@@ -52,11 +51,11 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
         log.warning("%d files in %s are not read, no videos by their names: %s", len(others), root, some(others))
     try:
         if cache is None:
-            return _decode(paths, root)
+            return _decode(paths, root, side)
         cache.mkdir(parents=True, exist_ok=True)
-        name = cache / f"frames-{_fingerprint(paths)[:16]}"
+        name = cache / f"frames-{_fingerprint(paths, side)[:16]}"
         with FileLock(f"{name}.lock"):  # several processes of one training start together
-            return _cached(name) or _store(name, _decode(paths, root))
+            return _cached(name) or _store(name, _decode(paths, root, side))
     except DataError as error:
         raise ModelError(str(error)) from None
 
@@ -109,13 +108,13 @@ def _name(path: Path) -> str:
     return path.stem if path.is_file() else path.name
 
 
-def _decode(paths: Sequence[Path], root: Path) -> Frames:
+def _decode(paths: Sequence[Path], root: Path, side: int) -> Frames:
     digest = hashlib.sha256()
     frames: list[np.ndarray] = []
     names, ranges = [], []
     for path in paths:
         start = len(frames)
-        for name, pixels in _video(path) if path.is_file() else _folder(path):
+        for name, pixels in _video(path, side) if path.is_file() else _folder(path):
             frames.append(pixels)
             digest.update(name.encode())
             digest.update(pixels.tobytes())
@@ -141,19 +140,19 @@ def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_picture(path))
 
 
-def _video(file: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _video(file: Path, side: int = 256) -> Iterator[tuple[str, np.ndarray]]:
     video = open_video(file)
     try:
         for number in range(len(video)) if len(video) > 1 else ():
-            yield f"{file.stem}/{number:07d}", resize(center_square(video.frame(number)), VIDEO_SIDE, VIDEO_SIDE)
+            yield f"{file.stem}/{number:07d}", resize(center_square(video.frame(number)), side, side)
     finally:
         video.close()
 
 
-def _fingerprint(paths: Sequence[Path]) -> str:
+def _fingerprint(paths: Sequence[Path], side: int) -> str:
     files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(json.dumps([READING, *facts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([READING, side, *facts]).encode()).hexdigest()
 
 
 def _cached(name: Path) -> Frames | None:

@@ -42,6 +42,7 @@ class TrainingFrames:
     sha256: hash over clip and frame names and the decoded pixels, in sorted order.
     by_identity: every identity is drawn alike often, and then its clips (FOMM's id_sampling); a clip's identity is its
     name up to the first ``#``. Else clips are drawn by the square root of their length.
+    side: that videos are brought to.
     pose_file: table of true head poses (see `poses.read`); poses: of all frames, ``(M, 3)``, NaN if unknown.
     """
 
@@ -52,8 +53,9 @@ class TrainingFrames:
         cache: Path | None = None,
         by_identity: bool = False,
         pose_file: Path | None = None,
+        side: int = 256,
     ):
-        found = clips.read(root, chosen, cache)
+        found = clips.read(root, chosen, cache, side)
         self.frames = torch.from_numpy(found.pixels)
         self.ranges, self.sha256 = found.ranges, found.sha256
         self.poses = poses.of_frames(pose_file, root, found) if pose_file else None

@@ -43,7 +43,7 @@ class DisentanglingTrainee(Trainee):
     fewest = 2  # for batch norm
 
     def __init__(self, settings: TrainSettings):
-        name = settings.model
+        name, self.frame_size = settings.model, settings.frame_size
         if name not in MODELS or "avd_network" not in card(name).parts:
             known = ", ".join(model for model in MODELS if "avd_network" in card(model).parts)
             raise ModelError(f"part: '{name}' has no AVD network; {known} have one")
@@ -62,6 +62,11 @@ class DisentanglingTrainee(Trainee):
             fresh = AVDNetwork(_numbers(config), **config["avd_network_params"])
             found = replace(found, states=found.states | {"avd_network": fresh.state_dict()})
         self.predictor = kind(about, replace(found, config=config), **arguments)
+        if self.predictor.size.trained not in (None, self.frame_size):
+            raise ModelError(
+                f"init_from: its networks are for frames of {self.predictor.frame_size} pixels: frame_size"
+            )
+        self.predictor.work_at(self.frame_size)
         self.config, self.origin, self.network = config, found.facts, self.predictor.network
         self.network.avd_network.requires_grad_(True)
         self.weights = published.of(name, "avd")["weights"]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.predictor import ModelError
 from baselines.training.losses import mean_absolute
 from baselines.training.precision import in_bf16
 from baselines.training.settings import TrainSettings
@@ -39,6 +40,8 @@ class EmbeddingTrainee(Trainee):
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
+        if self.config.get("side") is None and self.frame_size != 256:
+            raise ModelError("frame_size: X2Face of the published size halves frames of 256 pixels down to one pixel")
         self.network = X2Face(self.config)
         self.networks = nn.ModuleDict({"model": self.network.model})
         for part in self.network.model.children():

@@ -15,7 +15,7 @@ from baselines.fomm.network import FOMM
 from baselines.training import losses
 from baselines.training.precision import in_bf16, in_float32
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import MOTION_SIDE, Trainee
+from baselines.training.trainees import Trainee
 from baselines.training.transform import ThinPlateTransform
 
 HOURGLASS = {"block_expansion": 16, "max_features": 96, "num_blocks": 5, "scale_factor": 0.25}
@@ -69,7 +69,7 @@ class FirstOrderTrainee(Trainee):
         yield from (m for net in (self.detector, self.motion) for m in net.modules() if isinstance(m, Hourglass))
 
     def set_side(self, side: int) -> None:
-        scale = MOTION_SIDE / side
+        scale = self.motion_side / side
         for network in (self.detector, self.motion):
             if network.down.stride != round(1 / scale):
                 network.down = AntiAliasDownsample(network.down.channels, scale).to(network.down.weight.device)

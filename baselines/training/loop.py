@@ -43,13 +43,16 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     pair fits into memory. On Ctrl-C the step under way is finished and saved before KeyboardInterrupt is raised.
     """
     whole = settings.size == "published" or settings.part == "avd"
-    if whole and any(side != 256 for side, _, _ in settings.plan):
+    if whole and any(side != settings.frame_size for side, _, _ in settings.plan):
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
-        raise ModelError(f"{what} is trained at the side that it is for: stages of 256 only")
-    chosen = settings.clips
+        raise ModelError(f"{what} is trained at the side that it is for: stages of {settings.frame_size} only")
+    chosen, by_identity = settings.clips, settings.recipe == "published"
     if settings.excluded:
         chosen = clips.names(settings.data, chosen, set(settings.excluded))
-    data = TrainingFrames(settings.data, chosen, settings.cache, settings.recipe == "published", settings.poses)
+    data = TrainingFrames(settings.data, chosen, settings.cache, by_identity, settings.poses, settings.frame_size)
+    stored, largest = data.frames.shape[2], max(side for side, _, _ in settings.plan)
+    if stored < largest:
+        log.warning("the frames have %d pixels a side: they are enlarged to %d, nearest neighbors", stored, largest)
     run = Run(settings, data)
     with Interruption() as interruption:
         while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):
@@ -280,7 +283,7 @@ class Run:
         with self.average.in_place() if self.average else nullcontext():
             if measure_norms or self.average:
                 self.recalibrate()
-            self.trainee.set_side(256)
+            self.trainee.set_side(self.settings.frame_size)
             if self.leads:
                 new = self.trainee
                 save_sample(path, self.settings.model, new.exported, new.exported_config, storage.facts(self))

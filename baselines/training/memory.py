@@ -39,10 +39,10 @@ class MemoryTrainee(FirstOrderTrainee):
     """
 
     config = MCNET_CONFIG
-    side = 256
 
     def build(self) -> Any:
-        return MCNet(self.config)
+        self.side = self.frame_size
+        return MCNet(self.config, self.frame_size)
 
     def set_side(self, side: int) -> None:
         """Also renames what the memory unit keeps for each level: its names are the sides of the features."""
@@ -89,7 +89,8 @@ class FommMemoryTrainee(MemoryTrainee):
     )
 
     def build(self) -> MemoryFOMM:
-        return MemoryFOMM(self.config)
+        self.side = self.frame_size
+        return MemoryFOMM(self.config, frame_size=self.frame_size)
 
 
 class TpsmMemoryTrainee(ThinPlateTrainee):
@@ -97,10 +98,10 @@ class TpsmMemoryTrainee(ThinPlateTrainee):
 
     config = {**TPSM_CONFIG, "memory_params": {"mb_channel": 48, "mb_spatial": 16}}
     shareable = ("kp_detector", "dense_motion_network")
-    side = 256
 
     def build(self) -> MemoryTPSM:
-        return MemoryTPSM(self.config)
+        self.side = self.frame_size
+        return MemoryTPSM(self.config, self.frame_size)
 
     def set_side(self, side: int) -> None:
         super().set_side(side)

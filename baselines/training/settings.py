@@ -13,7 +13,8 @@ from baselines.card import card
 from baselines.training import published
 
 # (side of the training frames, share of the steps, pairs in a step): coarse to fine. The motion networks work at
-# 64x64 whatever the side, so most of their learning can happen where the generator and the loss cost little.
+# a quarter of the frame size whatever the side, so most of their learning can happen where the generator and the loss
+# cost little.
 Stages = tuple[tuple[int, float, int], ...]
 
 STAGES: dict[str, Stages] = {
@@ -49,7 +50,8 @@ class TrainSettings(BaseModel):
         disentanglement, on top of the trained networks in `init_from`, which stay as they are; `size` and `bf16` say
         nothing then.
     size: the reduced network that a sample checkpoint has, or the one with the published widths.
-    stages: coarse-to-fine plan, the model's own (`STAGES`) if empty.
+    frame_size: side of the frames that the network is for.
+    stages: coarse-to-fine plan, the model's own (`STAGES`, in proportion to the frame size) if empty.
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
     recipe: ``short``: helps that a few thousand steps on a few clips need; ``published``: losses, augmentation and
         sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
@@ -84,6 +86,7 @@ class TrainSettings(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
     part: Literal["networks", "avd"] = "networks"
     size: Literal["reduced", "published"] = "reduced"
+    frame_size: int = Field(256, ge=256, multiple_of=128)
     stages: Stages = ()
     schedule: Literal["cosine", "constant", "step"] = "cosine"
     milestones: tuple[float, ...] = (0.6, 0.9)
@@ -138,6 +141,10 @@ class TrainSettings(BaseModel):
     def plan(self) -> Stages:
         if self.stages:
             return self.stages
+        return tuple((side * self.frame_size // 256, share, batch) for side, share, batch in self._usual_plan())
+
+    def _usual_plan(self) -> Stages:
+        """The plan for frames of 256 pixels."""
         if self.recipe == "published":
             about = published.of(self.model, self.part)
             # All processes together took so many, or each of them.

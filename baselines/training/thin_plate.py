@@ -14,7 +14,7 @@ from baselines.tpsm.network import POINTS_PER_TPS, TPSM, Generated
 from baselines.training import losses
 from baselines.training.precision import in_bf16, in_float32
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import MOTION_SIDE, Trainee
+from baselines.training.trainees import Trainee
 from baselines.training.transform import ThinPlateTransform
 
 # Background motion is left out of the reduced network: no clip of the sample set has a moving camera.
@@ -23,7 +23,6 @@ TPSM_CONFIG: dict[str, Any] = {
     "generator_params": {"block_expansion": 16, "max_features": 64, "num_down_blocks": 3},
     "dense_motion_params": {"block_expansion": 20, "max_features": 96, "num_blocks": 5, "scale_factor": 0.25},
 }
-_DETECTOR_SIDE = 256
 _DROPOUT_UNTIL, _BACKGROUND_FROM = 0.35, 0.10
 
 
@@ -63,13 +62,13 @@ class ThinPlateTrainee(Trainee):
 
     def set_side(self, side: int) -> None:
         motion = self.network.dense_motion_network
-        if motion.down.stride != side // MOTION_SIDE:
-            motion.down = AntiAliasDownsample(3, MOTION_SIDE / side).to(motion.down.weight.device)
+        if motion.down.stride != side // self.motion_side:
+            motion.down = AntiAliasDownsample(3, self.motion_side / side).to(motion.down.weight.device)
 
     def detect(self, frames: Tensor) -> Tensor:
-        """Points of frames of any side; the ResNet always sees 256 pixels, for which it is meant."""
-        if frames.shape[2] != _DETECTOR_SIDE:
-            size = (_DETECTOR_SIDE, _DETECTOR_SIDE)
+        """Points of frames of any side; the ResNet always sees the frame size, for which it is meant."""
+        if frames.shape[2] != self.frame_size:
+            size = (self.frame_size, self.frame_size)
             frames = F.interpolate(frames, size=size, mode="bilinear", align_corners=True)
         return self.network.detect(frames)
 
@@ -77,7 +76,7 @@ class ThinPlateTrainee(Trainee):
         with self.reduced_precision(image.device):
             made = self.network.dense_motion_network(image, *motion)
             # The maps are made for frames of four times the motion's side; smaller frames need smaller maps.
-            shrink = 4 * MOTION_SIDE // image.shape[2]
+            shrink = self.frame_size // image.shape[2]
             maps = tuple(F.avg_pool2d(x, shrink) for x in made.occlusions) if shrink > 1 else made.occlusions
             return self.inpaint(image, replace(made, occlusions=maps), motion[0])
 

@@ -31,7 +31,7 @@ TRAINEES = {
     "fomm+scale": "baselines.training.scale:FommScaleTrainee",
     "dagan+scale": "baselines.training.scale_depth:ScaleDepthTrainee",
 }
-MOTION_SIDE = 64  # of the images that keypoints and dense motion are made from, whatever the frames' side
+MOTION_SIDE = 64  # of the images that keypoints and dense motion are made from, for frames of 256 pixels
 
 
 class Trainee(ABC):
@@ -57,6 +57,7 @@ class Trainee(ABC):
     shareable: tuple[str, ...] = ()
     memory_format: torch.memory_format = torch.channels_last
     origin: Mapping[str, Any] = {}
+    frame_size: int = 256
     reconstruction: Reconstruction | None = None
     discriminator: Discriminator | None = None
     compared: tuple[Tensor, Tensor]  # the last frames that `compare` saw, for the discriminator to learn from
@@ -66,7 +67,7 @@ class Trainee(ABC):
             self.config = merged(self.config, card(settings.model).changes)
         if settings.size == "published":
             self.config = card(settings.model).config
-        self.bf16 = settings.bf16
+        self.frame_size, self.bf16 = settings.frame_size, settings.bf16
         self.published = settings.recipe == "published"
         about = published.of(settings.model, settings.part)
         self.weights = about["weights"] | about["adversarial_weights"]
@@ -80,9 +81,15 @@ class Trainee(ABC):
         return dict(self.networks)
 
     @property
+    def motion_side(self) -> int:
+        """Side of the images that keypoints and dense motion are made from, whatever the side of a stage."""
+        return self.frame_size // 4
+
+    @property
     def exported_config(self) -> dict[str, Any]:
         """The configuration of the networks that are trained, as it is stored in the checkpoint."""
-        return self.config | {key: value for key, value in self.without.items() if key in self.config}
+        without = {key: value for key, value in self.without.items() if key in self.config}
+        return self.config | without | {"frame_size": self.frame_size}
 
     def deformed(self, count: int) -> int:
         """Of how many frames of a batch there are deformed copies for the equivariance losses."""
@@ -115,7 +122,7 @@ class Trainee(ABC):
 
     @abstractmethod
     def set_side(self, side: int) -> None:
-        """Make the networks take frames of this side; 256 is what the checkpoint is for."""
+        """Make the networks take frames of this side; `frame_size` is what the checkpoint is for."""
 
     @abstractmethod
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from baselines.fv2v.pose import ANGLES, Pose
 from baselines.training import losses
 from baselines.training.precision import in_bf16
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import MOTION_SIDE, Trainee
+from baselines.training.trainees import Trainee
 from baselines.training.transform import ThinPlateTransform
 
 DEPTH = 4
@@ -88,8 +88,8 @@ class VolumeTrainee(Trainee):
 
     def set_side(self, side: int) -> None:
         detector = self.network.kp_detector
-        if detector.down.stride != side // MOTION_SIDE:
-            detector.down = AntiAliasDownsample(3, MOTION_SIDE / side).to(detector.down.weight.device)
+        if detector.down.stride != side // self.motion_side:
+            detector.down = AntiAliasDownsample(3, self.motion_side / side).to(detector.down.weight.device)
 
     def notes(self, poses: Tensor | None) -> dict[str, str]:
         if poses is None:
