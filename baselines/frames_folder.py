@@ -23,7 +23,8 @@ MAPPING = "pairs.csv"
 class FramesFolder(Predictor):
     """Reads ``<pair id>.png`` (or .jpg); where the folder has a ``pairs.csv`` (pair,file), the files that it names.
 
-    A pair without a file is NaN. Every motion mode is accepted: the frames were made in one, and the user knows which.
+    A ``pairs.csv`` that is a frozen pair list names no files; it says which list the frames are of. A pair without
+    a file is NaN. Every motion mode is accepted: the frames were made in one, and the user knows which.
     """
 
     name = "frames"
@@ -34,7 +35,7 @@ class FramesFolder(Predictor):
         if not self.folder.is_dir():
             raise ModelError(f"frames:{folder}: no such folder")
         mapping = self.folder / MAPPING
-        self.mapping = mapping if mapping.is_file() else None
+        self.mapping = mapping if mapping.is_file() and not is_frozen_list(mapping) else None
         self.files = _read_mapping(mapping) if self.mapping else _images(self.folder)
         if not any(file.is_file() for file in self.files.values()):
             raise ModelError(f"frames:{folder}: no PNG or JPEG image in it, one for each pair as <pair id>.png")
@@ -89,6 +90,15 @@ def read_frame(file: Path, like: Tensor) -> Tensor:
     if image.shape[:2] != (height, width):
         raise ModelError(f"{file} is {image.shape[1]}x{image.shape[0]}, the source frame {width}x{height}")
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+
+
+def is_frozen_list(file: Path) -> bool:
+    """Whether a ``pairs.csv`` is a frozen pair list, as a run leaves one, and no list of files."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(1) == b"#"
+    except OSError:
+        return False
 
 
 def file_name(pair: str) -> str:

@@ -143,6 +143,18 @@ def hash_(file: File) -> None:
     console.print(read_pairs(file).sha256, soft_wrap=True)
 
 
+@pairs_app.command()
+def mark(
+    file: File, folder: Annotated[Path, typer.Argument(help="Folder with frames made for the list, <pair id>.png.")]
+) -> None:
+    """Write pairs.json beside frames made elsewhere: which list they are of, so that `run` notices another one."""
+    from bench.frames_list import mark as marked
+
+    pairs = read_pairs(file)
+    written, n = marked(folder, pairs)
+    console.print(f"{written}: list {pairs.name} {pairs.sha256[:12]}; {n} of its {len(pairs)} pairs have a frame")
+
+
 def _rule(name: str, dataset: Dataset) -> PairList:
     if name not in RULES:
         raise UserError(f"--frozen {name}: choose one of {', '.join(RULES)}; {FROZEN_PREFIX}NAME is a list as it is")

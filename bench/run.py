@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench import earlier, executors, finished, outside, statistics
+from bench import earlier, executors, finished, frames_list, outside, statistics
 from bench import manifest as manifests
 from bench.batches import decoded
 from bench.engine import STAGES, Model, evaluate
@@ -209,8 +209,14 @@ def _keep_pictures(
             _copy(directory.frame_file(label, pair), directory.path / "pictures" / safe_name(label) / f"{pair}.png")
     if save_frames:
         for label in labels:
+            folder = directory.path / "frames" / safe_name(label)
             for pair in pairs:
-                _copy(directory.frame_file(label, pair), directory.path / "frames" / safe_name(label) / f"{pair}.png")
+                _copy(directory.frame_file(label, pair), folder / f"{pair}.png")
+            if folder.is_dir():
+                facts = {"protocol": plan["protocol"]["name"], "model": label, "run": plan["fingerprint"]}
+                mode = next(model["mode"] for model in plan["models"] if model["name"] == label)
+                about = frames_list.content(resolved.pair_list, **facts, mode=mode)
+                directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)
 
 
 def _copy(source: Path, destination: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +14,7 @@ import torch
 
 from baselines import registry
 from baselines.predictor import ModelError, MotionMode
-from bench import detectors, manifest, metrics
+from bench import detectors, frames_list, manifest, metrics
 from bench.batches import AHEAD, Evaluator
 from bench.config import Config
 from bench.device import choose as choose_device
@@ -139,6 +139,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         stack.callback(chosen.close)
         for model in models:
             model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
+        said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list)]
+        resolved = replace(resolved, notices=[*resolved.notices, *said])
         measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
         yield Setup(settings, device, models, resolved, measurer)
 
