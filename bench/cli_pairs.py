@@ -8,17 +8,18 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from bench import config
-from bench.errors import UserError
-from protocols import catalogue
+from bench.errors import UserError, one_line
+from protocols import by_hand, catalogue
+from protocols.catalogue import SAMPLE
+from protocols.check import refuse_missing
 from protocols.datasets import Dataset
 from protocols.lasting import lasting_pairs
 from protocols.own import open_dataset
-from protocols.pairs import FrameRef, PairList
+from protocols.pairs import Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, import_published, read_pairs, recognise
-from protocols.resolve import draw, open_datasets
+from protocols.resolve import draw, opener
 from protocols.roots import data_used, refuse_unused
 from protocols.sampling import STRATEGIES, make_pairs
 
@@ -54,18 +55,17 @@ def make(
     follow_links: Links = None,
 ) -> None:
     """Draw pairs by the authors' strategy and freeze them."""
-    name, equals, path = data.partition("=")
-    if not (name and equals and path):
-        raise UserError(f"--data {data}: give NAME=PATH, for example mine=/videos")
-    follow_links = config.load(follow_links=follow_links).follow_links
-    dataset = open_dataset(name.lower(), Path(path).expanduser(), follow_links)
+    settings = config.load([data], follow_links=follow_links)
+    if settings.sample:
+        raise UserError("--data sample: the sample set's lists are built in; give NAME=PATH, for example mine=/videos")
+    name = settings.asked[0]
+    dataset = open_dataset(name, settings.data[name], settings.follow_links)
     _tell(dataset)
     if frozen:
         if any(option is not None for option in (protocol, strategy, n, split, videos)) or seed:
             raise UserError("--frozen leaves nothing to choose: give only --data and --out beside it")
         _write(_rule(frozen, dataset), out)
         return
-    asked = catalogue.get(protocol) if protocol else None
     given = {"n": n, "split": split, "videos": videos}
     given = {option: value for option, value in given.items() if value is not None}
     if n is not None:
@@ -85,27 +85,43 @@ def make(
 
 
 @pairs_app.command("import")
-def import_(file: Annotated[Path, typer.Argument(help="A CSV file as authors publish it.")], out: Out) -> None:
-    """Make a path-neutral frozen list of a published one."""
-    _write(import_published(file), out)
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file as authors publish it, or one written by hand.")],
+    out: Out,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Data that the list is of, NAME=PATH (repeatable): every frame is looked for in it."),
+    ] = None,
+    follow_links: Links = None,
+) -> None:
+    """Make a path-neutral frozen list of a published one, or of one written by hand (docs/protocols.md)."""
+    settings = config.load(data or (), follow_links=follow_links)
+    opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
+    names = [*settings.asked, *([SAMPLE] if settings.sample else [])]
+    if by_hand.is_one(file, names):
+        pairs = by_hand.read(file, names or list(settings.data), opened)
+    else:
+        pairs = import_published(file)
+        if names:
+            refuse_missing(pairs, {name: opened(name) for name in pairs.datasets()})
+    used = pairs.datasets()
+    refuse_unused(names, used, f"the pair list {pairs.name}")
+    if names:
+        _tell(*map(opened, used))
+    _write(pairs, out)
 
 
 @pairs_app.command()
 def show(file: File, limit: Annotated[int, typer.Option(min=0, help="So many pairs.")] = 10) -> None:
-    """Name, hash, counts and the first pairs of a list."""
+    """Name, hash, counts and the first pairs of a list, every name in full."""
     pairs = read_pairs(file)
     counts = ", ".join(f"{value} {key}" for key, value in pairs.counts().items())
-    console.print(f"{pairs.name} version {pairs.version}: {counts}\nsha256 {pairs.sha256}", soft_wrap=True)
+    lines = [f"{pairs.name} version {pairs.version}: {counts}", f"sha256 {pairs.sha256}"]
     if known := recognise(pairs.sha256):
-        console.print(f"this is the published list {known['name']}: {known['summary']}")
-    if not limit:
-        return
-    table = Table("id", "source", "driving", "anchor", "identities", "alpha", "beta")
+        lines.append(f"this is the published list {known['name']}: {known['summary']}")
     for pair in pairs.pairs[:limit]:
-        identities = f"{pair.source_identity} / {pair.driving_identity}"
-        frames = (_text(pair.source), _text(pair.driving), _text(pair.anchor))
-        table.add_row(pair.id, *frames, identities, f"{pair.alpha:g}", f"{pair.beta:g}")
-    console.print(table)
+        lines += ["", f"pair      {pair.id}", *_facts(pair)]
+    console.print("\n".join(map(one_line, lines)), markup=False, highlight=False, soft_wrap=True)
 
 
 @pairs_app.command()
@@ -124,8 +140,10 @@ def survey(
 
     settings = config.load(data or (), follow_links=follow_links)
     pairs = read_pairs(file)
-    refuse_unused(settings.asked, [ref.dataset for ref in pairs.refs()], f"the pair list {pairs.name}")
-    datasets = open_datasets(pairs, settings.data, settings.cache, follow_links=settings.follow_links)
+    used = pairs.datasets()
+    refuse_unused([*settings.asked, *([SAMPLE] if settings.sample else [])], used, f"the pair list {pairs.name}")
+    opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
+    datasets = {name: opened(name) for name in used}
     _tell(*datasets.values())
     found = surveyed(pairs, datasets)
     render(console, pairs, found, limit)
@@ -174,5 +192,12 @@ def _write(pairs: PairList, out: Path) -> None:
     console.print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", soft_wrap=True)
 
 
-def _text(frame: FrameRef | None) -> str:
-    return "" if frame is None else f"{frame.dataset}/{frame.clip}/{frame.frame}"
+def _facts(pair: Pair) -> list[str]:
+    """What a pair is of, a line each; without a line for the target where it is the driving frame."""
+    target = "the driving frame" if pair.target == pair.driving else pair.target or "none"
+    facts = {"source": pair.source, "driving": pair.driving, "target": target, "anchor": pair.anchor or "none"}
+    who = dict.fromkeys((pair.source_identity, pair.driving_identity))
+    facts["identity"] = " / ".join(who)
+    if (pair.alpha, pair.beta) != (1.0, 1.0):
+        facts["stretched"] = f"height {pair.alpha:g}, width {pair.beta:g}"
+    return [f"{name:<9} {fact}" for name, fact in facts.items()]

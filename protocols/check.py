@@ -22,6 +22,16 @@ def missing_frames(refs: Sequence[FrameRef], datasets: Mapping[str, Dataset]) ->
     return missing
 
 
+def refuse_missing(pairs: PairList, datasets: Mapping[str, Dataset]) -> list[FrameRef]:
+    """The frames of a list. Raises DataError naming (up to `NAMED`) all whose files are not there."""
+    refs = pairs.refs()
+    if missing := missing_frames(refs, datasets):
+        roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
+        names = [str(ref) for ref in refs if ref in missing]
+        raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}")
+    return refs
+
+
 @dataclass(frozen=True)
 class Checked:
     """What the frames of a list are handed out as, in pixels, and what must be said of it."""
@@ -38,11 +48,7 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
     naming (up to `NAMED`) all frames that are missing, or all whose files are no images or have another shape than the
     data set's, or the sizes where there are several.
     """
-    refs = pairs.refs()
-    if missing := missing_frames(refs, datasets):
-        roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
-        names = [str(ref) for ref in refs if ref in missing]
-        raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}")
+    refs = refuse_missing(pairs, datasets)
     bad: dict[FrameRef, str] = {}
     sizes: dict[tuple[int, int], list[FrameRef]] = {}
     for ref in refs:

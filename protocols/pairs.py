@@ -10,7 +10,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -26,6 +26,11 @@ WHOLE_CLIP = "*"
 LARGEST_FACTOR = 10.0  # of the augmentation; the paper's are between 0.7 and 1.3
 _SAFE_ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{,199}")
 _LONGEST = 250  # characters of a name; file systems have room for 255 bytes
+
+
+def safe_id(text: str) -> bool:
+    """Whether a pair may be called so: its id is a file's name, too."""
+    return _SAFE_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class Pair:
     beta: float = 1.0
 
     def __post_init__(self) -> None:
-        if not _SAFE_ID.fullmatch(self.id):
+        if not safe_id(self.id):
             raise DataError(f"pair id {self.id[:40]!r}: up to 200 letters, digits and ._+- only, no leading dot")
         for identity in (self.source_identity, self.driving_identity):
             if len(identity) > _LONGEST:
@@ -177,19 +182,13 @@ class PairList:
         identities = {name for pair in self.pairs for name in (pair.source_identity, pair.driving_identity)}
         return {"pairs": len(self.pairs), "clips": len(clips), "identities": len(identities)}
 
+    def datasets(self) -> list[str]:
+        """The names of the data sets that its frames are of."""
+        return list(dict.fromkeys(ref.dataset for pair in self.pairs for ref in pair.refs()))
+
     def refs(self) -> list[FrameRef]:
         """All frames, each once, in order of their first use."""
         return list(dict.fromkeys(ref for pair in self.pairs for ref in pair.refs()))
-
-    def expanded(self, frames: Callable[[FrameRef], Sequence[str]]) -> PairList:
-        """Whole clips (``*``) made single frames: one pair a driving frame, the source clip's first frame as source.
-
-        frames: gives the frame names of a clip in order of time.
-        """
-        if not any(WHOLE_CLIP in (pair.source.frame, pair.driving.frame) for pair in self.pairs):
-            return self
-        pairs = tuple(single for pair in self.pairs for single in _singles(pair, frames))
-        return replace(self, pairs=pairs, provenance={**self.provenance, "expanded_from": self.sha256})
 
     def write(self, path: Path) -> None:
         """Freeze the list: a CSV file under a comment line of JSON.
@@ -274,25 +273,3 @@ def _pairs(path: Path, rows: Iterable[Sequence[str]]) -> tuple[Pair, ...]:
     except (DataError, csv.Error) as error:
         raise DataError(f"{path}, line {len(pairs) + 3}: {error}") from None
     return tuple(pairs)
-
-
-def _singles(pair: Pair, frames: Callable[[FrameRef], Sequence[str]]) -> list[Pair]:
-    if pair.source.frame == WHOLE_CLIP:
-        pair = replace(pair, source=replace(pair.source, frame=_listed(pair.source, frames)[0]))
-    if pair.driving.frame != WHOLE_CLIP:
-        return [pair]
-    names = _listed(pair.driving, frames)
-    anchor = pair.anchor or replace(pair.driving, frame=names[0])
-    singles = []
-    for name in names:
-        driving = replace(pair.driving, frame=name)
-        target = driving if driving.clip == pair.source.clip else None
-        singles.append(replace(pair, id=f"{pair.id}-{name}", driving=driving, target=target, anchor=anchor))
-    return singles
-
-
-def _listed(ref: FrameRef, frames: Callable[[FrameRef], Sequence[str]]) -> Sequence[str]:
-    names = frames(ref)
-    if not names:
-        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there")
-    return names

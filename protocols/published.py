@@ -20,6 +20,7 @@ FROZEN = Path(__file__).parent / "data" / "frozen"  # this project's lists on th
 FROZEN_PREFIX = "frozen:"
 RULES = ("vox1-seenid", "vox2-sameid")  # protocols whose list is a rule (`protocols.lasting`)
 HEADERS = {("source", "driving"), *(("source", "driving", third) for third in ("frame", "best_frame", "anchor"))}
+BY_HAND = "; a list written by hand needs its data (run or pairs import, with --data NAME=PATH)"
 
 # The end of a path tells the data set. The slash before an HDTF frame is missing in one published column.
 _FRONT = r"(?:.*/)?"
@@ -89,7 +90,7 @@ def import_published(path: Path) -> PairList:
 
     A path's front part is ignored; its end tells data set, clip and frame. The third column is the anchor where it
     holds a path, and is ignored where it is empty or a number. Entries that name clips without frames become whole
-    clips (`PairList.expanded` makes frames of them). Ids are the positions in the file, from 0.
+    clips (`expand.expanded` makes frames of them). Ids are the positions in the file, from 0.
     The provenance holds the file's SHA-256 and, where it is a list that is known, its name under ``published``.
     Raises DataError, with the line, for what cannot be understood.
     """
@@ -101,7 +102,9 @@ def import_published(path: Path) -> PairList:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file ({error})") from None
     if not rows or tuple(rows[0]) not in HEADERS:
-        raise DataError(f"{path}: the first line is not source,driving with frame, best_frame or anchor after it")
+        raise DataError(
+            f"{path}: the first line is not source,driving with frame, best_frame or anchor after it{BY_HAND}"
+        )
     pairs = []
     width = max(4, len(str(len(rows) - 2)))
     for line, row in enumerate(rows[1:], start=2):
@@ -130,7 +133,7 @@ def neutral(path: str) -> FrameRef:
             if issubclass(LAYOUTS[dataset], SplitFolders):
                 clip = f"{parts.get('split') or 'test'}/{clip}"
             return FrameRef(dataset, clip, parts.get("frame") or WHOLE_CLIP)
-    raise DataError(f"{path!r} has the form of no known data set ({', '.join(LAYOUTS)})")
+    raise DataError(f"{path!r} has the form of no known data set ({', '.join(LAYOUTS)}){BY_HAND}")
 
 
 def _identity(ref: FrameRef) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache as remember
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from protocols import sample_lists, sample_set
+from protocols import by_hand, sample_lists, sample_set
 from protocols.augment import augment, different_scale
 from protocols.catalogue import SAME, SAMPLE, Protocol
 from protocols.check import check_frames, missing_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
+from protocols.expand import expanded
 from protocols.lasting import lasting_pairs
 from protocols.own import open_dataset
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
@@ -102,8 +104,11 @@ def resolve(
         raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})")
     provenance: dict[str, Any] = {}
     notices: list[str] = []
-    pairs = _of_file(protocol, pair_file, roots, follow_links) if pair_file is not None else None
-    listed = [ref.dataset for ref in pairs.refs()] if pairs else None
+    opened = opener(roots, cache, progress, follow_links)
+    pairs = None
+    if pair_file is not None:
+        pairs = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else list(roots)), opened)
+    listed = pairs.datasets() if pairs else None
     used = data_used(protocol, roots, asked=asked, sample=sample, require_data=require_data, listed=listed)
     refuse_unused(asked, used, protocol.name if pairs is None else f"the pair list {pairs.name}")
     if pairs is not None:
@@ -112,7 +117,7 @@ def resolve(
         pairs = sample_lists.load(protocol.sample, variant)
         provenance["pairs_from"] = "sample"
     else:
-        pairs = draw(open_dataset(used[0], roots[used[0]], follow_links), protocol, seed)
+        pairs = draw(opened(used[0]), protocol, seed)
         provenance["pairs_from"] = "sampled"
         drawn = f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}"
         if protocol.frozen:
@@ -123,7 +128,7 @@ def resolve(
     if published := recognise(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
-    datasets = open_datasets(pairs, roots, cache, progress, follow_links)
+    datasets = {name: opened(name) for name in pairs.datasets()}
     notices += [line for dataset in datasets.values() for line in dataset.left_out()]
     if allow_missing:  # clips that cannot be made frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
@@ -135,7 +140,7 @@ def resolve(
         notices.append(f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames here")
     if limit is not None:
         pairs = pairs.head(limit)
-    is_sample = sample_set.NAME in datasets
+    is_sample = SAMPLE in datasets
     frame_size = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
     checked = check_frames(pairs, datasets, frame_size)
     notices += checked.notices
@@ -144,7 +149,7 @@ def resolve(
     if is_sample:
         why = "asked for" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
         notices.insert(0, f"SAMPLE SET ({why}): these numbers are not comparable with any paper's")
-        provenance["sample_set"] = sample_set.content_hash(datasets[sample_set.NAME].root)
+        provenance["sample_set"] = sample_set.content_hash(datasets[SAMPLE].root)
         if provenance["sample_set"] != sample_set.recipe()["content_sha256"]:
             notices.append("the sample set's pixels differ from the reference build: numbers may differ slightly")
     if follow_links:
@@ -163,34 +168,44 @@ def draw(dataset: Dataset, protocol: Protocol, seed: int, **other: Any) -> PairL
     return make_pairs(dataset, protocol.strategy, seed=seed, **options | other)
 
 
-def _of_file(protocol: Protocol, pair_file: Path, roots: Mapping[str, Path], follow_links: bool) -> PairList:
-    """The list that the user names; a rule is carried out on the protocol's data set."""
-    if frozen_name(pair_file) != protocol.name or protocol.name not in RULES:
-        return read_pairs(pair_file)
-    data_used(protocol, roots, require_data=True)
-    return lasting_pairs(open_dataset(protocol.dataset, roots[protocol.dataset], follow_links), protocol)
+def _of_file(
+    protocol: Protocol,
+    pair_file: Path,
+    roots: Mapping[str, Path],
+    names: Collection[str],
+    opened: Callable[[str], Dataset],
+) -> PairList:
+    """The list that the user names; a rule is carried out on the protocol's data set, `names` are a written list's."""
+    named = frozen_name(pair_file)
+    if named == protocol.name and named in RULES:
+        data_used(protocol, roots, require_data=True)
+        return lasting_pairs(opened(protocol.dataset), protocol)
+    if named is None and by_hand.is_one(pair_file, names):
+        return by_hand.read(pair_file, list(names), opened)
+    return read_pairs(pair_file)
 
 
-def open_datasets(
-    pairs: PairList, roots: Mapping[str, Path], cache: Path, progress: bool = True, follow_links: bool = False
-) -> dict[str, Dataset]:
-    """The data sets that a list speaks of. Raises DataError where one has no root or its root is wrong."""
-    datasets: dict[str, Dataset] = {}
-    for name in dict.fromkeys(ref.dataset for ref in pairs.refs()):
-        if name == sample_set.NAME:
-            datasets[name] = sample_set.open(cache, progress)
-        elif name not in roots:
+def opener(
+    roots: Mapping[str, Path], cache: Path, progress: bool = True, follow_links: bool = False
+) -> Callable[[str], Dataset]:
+    """Gives a data set by its name, opened once. It raises DataError where one has no root or its root is wrong."""
+
+    @remember
+    def opened(name: str) -> Dataset:
+        if name == SAMPLE:
+            return sample_set.open(cache, progress)
+        if name.lower() not in roots:
             raise DataError(f"the pair list is of the data set {name}: {how(name)}")
-        else:
-            datasets[name] = open_dataset(name, roots[name], follow_links)
-    return datasets
+        return open_dataset(name, roots[name.lower()], follow_links)
+
+    return opened
 
 
 def _prepare(
     pairs: PairList, protocol: Protocol, datasets: Mapping[str, Dataset], variant: str | None, mode: str
 ) -> PairList:
     """Whole clips made frames, the protocol's transform applied, anchors filled in; checked for what it asks."""
-    pairs = pairs.expanded(lambda ref: datasets[ref.dataset].frames(ref.clip))
+    pairs = expanded(pairs, lambda ref: datasets[ref.dataset].frames(ref.clip))
     augmented = any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs)
     if protocol.transform == "none" and augmented:
         raise DataError(f"{protocol.name} does not stretch frames, but the pair list {pairs.name} does")

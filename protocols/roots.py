@@ -60,7 +60,7 @@ def _of_list(
                 f"the pair list is of the data set {name}, {protocol.name} of {protocol.dataset}: "
                 f"take --protocol {_for_custom(protocol)}"
             )
-        if name not in roots:
+        if name.lower() not in roots:  # roots are configured in any case
             raise DataError(f"the pair list is of the data set {name}: {how(name)}{_configured(roots, name)}")
     return names
 
@@ -100,7 +100,7 @@ def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None
 
     asked: names on the command line. used: data sets that are read. who: what reads them, for the message.
     """
-    unused = [name for name in dict.fromkeys(asked) if name not in used]
+    unused = [name for name in dict.fromkeys(asked) if name not in {other.lower() for other in used}]
     if not unused:
         return
     if tuple(used) == (SAMPLE,):

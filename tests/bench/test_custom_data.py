@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 
 from bench import cli
+from protocols.pairs import FrameRef, Pair, PairList
 
 
 @pytest.fixture
@@ -98,3 +101,61 @@ def test_custom_videos_are_measured_under_their_own_name(bench, videos, tmp_path
     one_line_error(
         bench("pairs", "make", "--protocol", "vox1-crossid", "--data", f"mine={videos}", "--out", "x"), "own-"
     )
+
+
+def test_a_list_written_by_hand(bench, videos, tmp_path, monkeypatch):
+    data = ["--data", f"mine={videos}"]
+    Path("list.csv").write_text("source,driving\nanna/a talk #1.mp4,anna/a talk #1.mp4\njo.mp4/7,jo.mp4/0\n")
+    one_line_error(bench("pairs", "import", "list.csv", "--out", "frozen.csv"), "list.csv", "--data NAME=PATH")
+    one_line_error(bench("pairs", "show", "list.csv"), "needs its data")
+    code, text = bench("pairs", "import", "list.csv", *data, "--out", "frozen.csv")
+    assert code == 0 and "9 pairs written" in text, text
+    code, text = bench("pairs", "hash", "frozen.csv")
+    run = [
+        "run",
+        "--protocol",
+        "own-sameid",
+        *data,
+        "--models",
+        "copy-source",
+        "--metrics",
+        "l1",
+        "--no-bounds",
+        "--name",
+    ]
+    for name, pairs in (("a", "list.csv"), ("b", "frozen.csv")):
+        assert bench(*run, name, "--pairs", pairs)[0] == 0
+        manifest = json.loads((tmp_path / "runs" / name / "manifest.json").read_text())
+        assert manifest["pairs"]["sha256"] == text
+    samples = pd.read_parquet("runs/a/samples.parquet").sort_values("pair")
+    first = "mine/anna/a talk #1.mp4/0000000"
+    assert samples["source"].tolist() == [first] * 8 + ["mine/jo.mp4/0000007"]
+    assert samples["driving"].tolist() == [f"{first[:-1]}{n}" for n in range(8)] + ["mine/jo.mp4/0000000"]
+    assert (samples["l1"] == 0).tolist() == [True] + [False] * 8  # the first frame is its own copy
+    Path("list.csv").write_text("source,driving\njo.mp4/7,anna/a talk.mp4/0\n")
+    one_line_error(bench(*run, "c", "--pairs", "list.csv"), "list.csv, line 2", "did you mean anna/a talk #1.mp4?")
+    one_line_error(bench("pairs", "import", "list.csv", *data, "--out", "x"), "list.csv, line 2")
+    official = "source,driving\nid10001#a#1#2.mp4/0000000.png,id10001#a#1#2.mp4/0000001.png\n"
+    Path("vox.csv").write_text(official)
+    assert bench("pairs", "import", "vox.csv", "--out", "x")[0] == 0
+    (tmp_path / "vox" / "test" / "id10001#a#1#2.mp4").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "vox" / "test" / "id10001#a#1#2.mp4" / "0000000.png")
+    result = bench("pairs", "import", "vox.csv", "--data", "vox1=vox", "--out", "x")
+    one_line_error(result, "1 of 2 frames are not there", "0000001")
+
+
+@pytest.mark.parametrize("columns", ["20", "80", "400"])
+def test_names_are_shown_in_full(bench, videos, tmp_path, monkeypatch, columns):
+    """However narrow the terminal, and in a pipe."""
+    clip = "/".join(["a" * 90, "b c #[1]" * 20, "d" * 100 + ".mp4"])
+    ref = FrameRef("mine", clip, "0000013")
+    PairList("long", 1, (Pair("0", ref, ref, ref, None, "x" * 200, "y"),)).write(tmp_path / "long.csv")
+    shown = subprocess.run(
+        [sys.executable, "-m", "bench", "pairs", "show", "long.csv"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": columns},
+        check=True,
+    )
+    assert f"source    {ref}" in shown.stdout.splitlines()
+    assert f"identity  {'x' * 200} / y" in shown.stdout.splitlines()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import DataError
+from protocols.expand import expanded
 from protocols.pairs import FrameRef, Pair, PairList
 
 # printable names without slashes, dots alone excluded; commas, quotes and non-ASCII letters included
@@ -152,14 +153,14 @@ def test_whole_clips_become_frames():
     source, driving = FrameRef("vox1", "test/a.mp4", "*"), FrameRef("vox1", "test/b.mp4", "*")
     pairs = PairList("list", 1, (Pair("0", source, driving, None, None, "a", "b"),))
     listed = {"test/a.mp4": ["3", "4"], "test/b.mp4": ["5", "6", "7"]}
-    single = pairs.expanded(lambda ref: listed[ref.clip])
+    single = expanded(pairs, lambda ref: listed[ref.clip])
     assert [pair.id for pair in single.pairs] == ["0-5", "0-6", "0-7"]
     assert {pair.source.frame for pair in single.pairs} == {"3"}
     assert {pair.anchor.frame for pair in single.pairs} == {"5"}
     assert all(pair.target is None for pair in single.pairs)
-    assert single.expanded(lambda ref: []) is single
+    assert expanded(single, lambda ref: []) is single
     with pytest.raises(DataError, match="no frames there"):
-        pairs.expanded(lambda ref: [])
+        expanded(pairs, lambda ref: [])
 
 
 def test_unwritable_place(tmp_path: Path):

@@ -1,0 +1,62 @@
+"""Whole clips in pair lists made single frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from protocols.errors import DataError
+from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList, safe_id
+
+Frames = Callable[[FrameRef], Sequence[str]]
+
+
+def expanded(pairs: PairList, frames: Frames) -> PairList:
+    """One pair a driving frame where a list names a whole driving clip (``*``).
+
+    A whole clip as source or anchor is its first frame; without anchor, the driving clip's first frame is it. A whole
+    clip as target goes with the driving clip frame by frame; without target, the driving frame is it where source and
+    driving frame are of one clip. frames: gives the frame names of a clip in order of time. Raises DataError where a
+    clip has none, or where two that go together have different numbers of them.
+    """
+    if not any(ref.frame == WHOLE_CLIP for pair in pairs.pairs for ref in pair.refs()):
+        return pairs
+    made = tuple(single for pair in pairs.pairs for single in _singles(pair, frames))
+    return replace(pairs, pairs=made, provenance={**pairs.provenance, "expanded_from": pairs.sha256})
+
+
+def _singles(pair: Pair, frames: Frames) -> list[Pair]:
+    anchor = _first(pair.anchor, frames) if pair.anchor else None
+    pair = replace(pair, source=_first(pair.source, frames), anchor=anchor)
+    whole_target = pair.target is not None and pair.target.frame == WHOLE_CLIP
+    if pair.driving.frame != WHOLE_CLIP:
+        if whole_target:
+            raise DataError(f"pair {pair.id}: a whole clip as target, but one driving frame")
+        return [pair]
+    if pair.target is not None and not whole_target:
+        raise DataError(f"pair {pair.id}: one frame as target of a whole driving clip")
+    names = _listed(pair.driving, frames)
+    driving = [replace(pair.driving, frame=name) for name in names]
+    if pair.target is None:
+        same = (pair.source.dataset, pair.source.clip) == (pair.driving.dataset, pair.driving.clip)
+        targets = driving if same else [None] * len(names)
+    else:
+        targets = [replace(pair.target, frame=name) for name in _listed(pair.target, frames)]
+    if len(targets) != len(driving):
+        raise DataError(f"pair {pair.id}: {len(driving)} driving frames, but {len(targets)} in the target clip")
+    endings = names if all(map(safe_id, names)) else [f"{number:07d}" for number in range(len(names))]
+    return [
+        replace(pair, id=f"{pair.id}-{ending}", driving=frame, target=target, anchor=anchor or driving[0])
+        for ending, frame, target in zip(endings, driving, targets)
+    ]
+
+
+def _first(ref: FrameRef, frames: Frames) -> FrameRef:
+    return replace(ref, frame=_listed(ref, frames)[0]) if ref.frame == WHOLE_CLIP else ref
+
+
+def _listed(ref: FrameRef, frames: Frames) -> Sequence[str]:
+    names = frames(ref)
+    if not names:
+        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there")
+    return names
