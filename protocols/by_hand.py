@@ -28,8 +28,8 @@ NAMED = 5  # lines with mistakes that are spelled out
 def is_one(path: Path, names: Collection[str] = ()) -> bool:
     """Whether a file is a list written by hand. Raises DataError where it cannot be read.
 
-    names: the data sets that the user has for it. A header may be that of a published list, too: then the first path
-    decides, unless it has the form of a data set that is not among `names`.
+    names: the data sets that the command line named. A header may be that of a published list, too: then the first path
+    decides, unless it has the form of a data set that is not among them.
     """
     rows = _rows(path)
     if not rows:
@@ -38,7 +38,7 @@ def is_one(path: Path, names: Collection[str] = ()) -> bool:
     if tuple(header) in HEADERS and len(rows) > 1:
         try:
             dataset = neutral(rows[1][1][0]).dataset
-            return bool(names) and dataset not in names
+            return bool(names) and dataset not in names and set(header) <= set(COLUMNS)
         except DataError:
             return set(header) <= set(COLUMNS)
     return bool(set(NEEDED) & set(header))

@@ -107,7 +107,7 @@ def resolve(
     opened = opener(roots, cache, progress, follow_links)
     pairs = None
     if pair_file is not None:
-        pairs = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else list(roots)), opened)
+        pairs = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else ()), opened)
     listed = pairs.datasets() if pairs else None
     used = data_used(protocol, roots, asked=asked, sample=sample, require_data=require_data, listed=listed)
     refuse_unused(asked, used, protocol.name if pairs is None else f"the pair list {pairs.name}")
@@ -175,13 +175,13 @@ def _of_file(
     names: Collection[str],
     opened: Callable[[str], Dataset],
 ) -> PairList:
-    """The list that the user names; a rule is carried out on the protocol's data set, `names` are a written list's."""
+    """The list that the user names; a rule is carried out on the protocol's data set. names: of the command line."""
     named = frozen_name(pair_file)
     if named == protocol.name and named in RULES:
         data_used(protocol, roots, require_data=True)
         return lasting_pairs(opened(protocol.dataset), protocol)
     if named is None and by_hand.is_one(pair_file, names):
-        return by_hand.read(pair_file, list(names), opened)
+        return by_hand.read(pair_file, list(names or roots), opened)
     return read_pairs(pair_file)
 
 
