@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench import earlier, executors, finished, frames_list, outside, statistics
+from bench import earlier, executors, finished, frames_list, outside, seen_videos, statistics
 from bench import manifest as manifests
 from bench.batches import decoded
 from bench.engine import STAGES, Model, evaluate
@@ -42,6 +42,9 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
         for notice in setup.resolved.notices:
             console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
         plan = setup.plan()
+        for notice in seen_videos.notices(plan, setup.resolved):
+            plan["notices"].append(notice)
+            console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
         fingerprint = manifests.fingerprint(plan)
         name = settings.name or f"{settings.protocol}-{fingerprint[:8]}"
         directory = RunDirectory(settings.out / safe_name(name))

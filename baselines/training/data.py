@@ -22,7 +22,8 @@ class Augmentation:
 
     shared_*: one affine motion for source and driving, with probability `shared`: other poses of the head.
     own_*: one more for the driving frame alone, with probability `own`: more motion than the short clips have.
-    The affine noise of FOMM's equivariance loss plays no part here. Colour jitter is FOMM's 0.1 each.
+    The affine noise of FOMM's equivariance loss plays no part here. colour: largest change of brightness, contrast and
+    saturation, as shares; hue: of the hue, in turns. FOMM's are 0.1 each; short trainings leave the hue as it is.
     """
 
     shared: float = 0.6
@@ -34,6 +35,7 @@ class Augmentation:
     own_scale: float = 0.08
     own_shift: float = 0.06
     colour: float = 0.1
+    hue: float = 0.0
 
 
 class TrainingFrames:
@@ -117,11 +119,13 @@ def augment(
     flip = draw() < 0
     source, driving = (torch.where(flip[:, None, None, None], x.flip(3), x) for x in (source, driving))
     gain, contrast, saturation = (1 + aug.colour * draw(1, 1, 1) for _ in range(3))
+    turn = aug.hue * draw(1, 1) if aug.hue else None
 
     def colour(x: Tensor, mean: Tensor) -> Tensor:
         x = (x - mean) * contrast + mean * gain
         grey = x.mean(1, keepdim=True)
-        return (grey + (x - grey) * saturation).clamp(0, 1)
+        x = (grey + (x - grey) * saturation).clamp(0, 1)
+        return x if turn is None else shift_hue(x, turn)
 
     mean = source.mean((1, 2, 3), keepdim=True)
     source, driving = colour(source, mean), colour(driving, mean)
@@ -129,6 +133,19 @@ def augment(
     own = _affine(draw(4), (draw() + 1) / 2 < aug.own, aug.own_angle, aug.own_scale, aug.own_shift)
     moved = _compose(shared, own)
     return _apply(source, shared), _apply(driving, moved), flip, moved
+
+
+def shift_hue(frames: Tensor, turns: Tensor) -> Tensor:
+    """Frames ``(N, 3, H, W)`` in [0, 1] with the hue of the HSV color space shifted by ``(N, 1, 1)`` turns."""
+    red, green, blue = frames.unbind(1)
+    value, least = frames.amax(1), frames.amin(1)
+    chroma = value - least
+    scale = chroma.clamp_min(1e-8)  # of a gray pixel any hue will do
+    sixth = torch.where(value == green, (blue - red) / scale + 2, (red - green) / scale + 4)
+    sixth = torch.where(value == red, (green - blue) / scale, sixth) + 6 * turns
+    # Of each channel the distance from its own hue, around the circle of six.
+    distances = torch.stack([(sixth + start) % 6 for start in (5, 3, 1)], dim=1)
+    return value[:, None] - chroma[:, None] * torch.minimum(distances, 4 - distances).clamp(0, 1)
 
 
 def _affine(noise: Tensor, active: Tensor, angle: float, scale: float, shift: float) -> Tensor:

@@ -35,20 +35,27 @@ def excluded(lists: Sequence[str], root: Path, chosen: Sequence[str] | None = No
             pairs = _read(given, root)
         except DataError as error:
             raise ModelError(f"exclude_pairs: {error}") from None
-        listed = {_bare(ref.clip) for pair in pairs.pairs for ref in pair.refs()}
-        found = {name for name in names if _bare(name) in listed}
+        listed = {bare(ref.clip) for pair in pairs.pairs for ref in pair.refs()}
+        found = {name for name in names if bare(name) in listed}
         if not found:
             raise ModelError(
                 f"exclude_pairs {given}: none of its {len(listed)} clips is among the {len(names)} clips of {root} "
                 f"(it names {pairs.pairs[0].source.clip}, the folder has {', '.join(names[:1]) or 'none'})"
             )
-        missing = len(listed - {_bare(name) for name in found})
+        missing = len(listed - {bare(name) for name in found})
         rest = f"; {missing} of the list's {len(listed)} clips are not there" if missing else ""
         log.info("exclude_pairs %s: %d of %d training clips are left out%s", given, len(found), len(names), rest)
         left_out |= found
     if left_out and left_out == set(names):
         raise ModelError(f"exclude_pairs: no training clip is left in {root}")
     return tuple(sorted(left_out))
+
+
+def bare(clip: str) -> str:
+    """The last part of a clip's name, without a video's suffix."""
+    name = clip.rpartition("/")[2]
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in VIDEOS else name
 
 
 def _read(given: str, root: Path) -> PairList:
@@ -63,10 +70,3 @@ def _read(given: str, root: Path) -> PairList:
             f"list first: python -m bench pairs make --frozen {name} --data {protocol.dataset}=PATH --out {name}.csv"
         )
     return lasting_pairs(open_dataset(protocol.dataset, folder.parent), protocol)
-
-
-def _bare(clip: str) -> str:
-    """The last part of a clip's name, without a video's suffix."""
-    name = clip.rpartition("/")[2]
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in VIDEOS else name

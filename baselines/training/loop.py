@@ -80,7 +80,8 @@ class Run:
         self.device, self.leads = self.processes.device, self.processes.rank == 0
         # A driving frame of another size than the source's would be of another shape for the AVD network.
         plain = settings.recipe == "published" or settings.part == "avd"
-        self.augmentation = Augmentation(shared=0, own=0) if plain else Augmentation()
+        hue = Augmentation.colour if settings.recipe == "published" else 0.0
+        self.augmentation = Augmentation(shared=0, own=0, hue=hue) if plain else Augmentation()
         torch.manual_seed(settings.seed)
         self.trainee: Trainee = trainee(settings).to(self.device)
         self.notes = self.trainee.notes(data.poses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 from baselines.predictor import ModelError
-from baselines.training.data import Augmentation, TrainingFrames, augment
+from baselines.training.data import Augmentation, TrainingFrames, augment, shift_hue
 
 PLAIN = Augmentation(shared=0, own=0, colour=0)
 
@@ -64,3 +65,16 @@ def test_unusable_folders_are_refused(tmp_path: Path) -> None:
         Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / "clip" / f"{i}.png")
     with pytest.raises(ModelError, match="square and of one size"):
         TrainingFrames(tmp_path)
+
+
+def test_the_hue_is_shifted_as_colorsys_does() -> None:
+    frames = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    frames[0, :, 0, 0] = 0.4  # gray stays gray
+    frames[1, :, 0, 0] = torch.tensor([0.7, 0.7, 0.2])  # two largest channels
+    shifted = shift_hue(frames, torch.tensor([0.08, -0.3]).view(2, 1, 1))
+    for number, turns in enumerate((0.08, -0.3)):
+        for before, after in zip(frames[number].flatten(1).T, shifted[number].flatten(1).T):
+            hue, saturation, value = colorsys.rgb_to_hsv(*before.tolist())
+            expected = colorsys.hsv_to_rgb((hue + turns) % 1, saturation, value)
+            assert after.tolist() == pytest.approx(expected, abs=1e-5)
+    assert torch.allclose(shift_hue(frames, torch.zeros(2, 1, 1)), frames, atol=1e-6)

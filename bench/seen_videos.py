@@ -1,0 +1,31 @@
+"""Whether a model's training left out the test videos, where a protocol takes them from the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baselines.training.exclude import bare
+from protocols.resolve import Resolved
+
+
+def notices(plan: Mapping[str, Any], resolved: Resolved) -> list[str]:
+    """A line for every model whose training may have seen the pair list's videos, as far as its checkpoint says.
+
+    plan: the run's manifest. None on the sample set, whose models were trained on these clips on purpose, and for
+    models that are not trained here (bounds, frames from elsewhere).
+    """
+    if resolved.protocol.strategy != "seen-identity" or resolved.is_sample:
+        return []
+    listed = {bare(ref.clip) for ref in resolved.pair_list.refs()}
+    lines = []
+    for model in plan["models"]:
+        if "training" not in model:
+            continue
+        left_out = {bare(name) for name in model["training"].get("excluded") or ()}
+        if seen := listed - left_out:
+            lines.append(
+                f"{model['name']}: its checkpoint does not say that {len(seen)} of the {len(listed)} test videos were "
+                f"left out of its training (train --exclude-pairs)"
+            )
+    return lines
