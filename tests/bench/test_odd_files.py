@@ -134,7 +134,7 @@ def test_a_run_over_custom_files_says_how_they_were_read(bench, folder):
         shutil.copy(ODD / name, "mine")
     assert bench("pairs", "make", "--data", "mine=mine", "--n", 12, "--out", "mine.csv")[0] == 0
     asked = ("--metrics", "l1", "--detectors", "embedded", "--no-bounds", "--device", "cpu", "--name", "x")
-    protocol = ("--protocol", "vox1-sameid", "--data", "mine=mine", "--pairs", "mine.csv")
+    protocol = ("--protocol", "own-sameid", "--data", "mine=mine", "--pairs", "mine.csv")
     code, text = bench("run", "--models", "copy-target", *protocol, *asked)
     assert code == 0, text
     manifest = json.loads(Path("runs/x/manifest.json").read_text())
