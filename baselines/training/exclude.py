@@ -9,7 +9,7 @@ from pathlib import Path
 
 from baselines.predictor import ModelError
 from baselines.training import clips
-from protocols import catalogue
+from protocols import by_hand, catalogue
 from protocols.errors import DataError
 from protocols.folder import VIDEOS
 from protocols.lasting import lasting_pairs
@@ -61,7 +61,13 @@ def bare(clip: str) -> str:
 def _read(given: str, root: Path) -> PairList:
     name = frozen_name(Path(given))
     if name not in RULES:
-        return read_pairs(Path(given).expanduser())
+        file = Path(given).expanduser()
+        if name is None and by_hand.is_one(file):
+            raise DataError(
+                f"{given} is written by hand, its names need their data: make a frozen list of it first: "
+                f"python -m bench pairs import {given} --data NAME=PATH --out LIST.csv"
+            )
+        return read_pairs(file)
     protocol = catalogue.get(name)
     folder = Path(os.path.abspath(root))
     if folder.name not in ("train", "test"):

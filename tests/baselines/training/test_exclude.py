@@ -94,6 +94,12 @@ def test_a_list_that_matches_nothing_is_an_error(given: str, words: str, vox1: P
     assert "\n" not in str(error.value)
 
 
+def test_a_list_written_by_hand_is_frozen_first(vox1: Path, tmp_path: Path) -> None:
+    (tmp_path / "hand.csv").write_text("source,driving\nanna/talk.mp4/1,anna/talk.mp4\n")
+    with pytest.raises(ModelError, match="pairs import .*hand.csv --data"):
+        excluded([str(tmp_path / "hand.csv")], vox1)
+
+
 def test_a_list_of_all_clips_leaves_none(vox1: Path, tmp_path: Path) -> None:
     rows = [f"{name},{name},0" for name in NAMES]
     with pytest.raises(ModelError, match="no training clip is left"):

@@ -82,6 +82,15 @@ def test_every_setting_is_the_published_one_or_stands_in_the_table(model: str, p
     assert part == "avd" or found.keys() == known.keys()
 
 
+def test_the_papers_print_these() -> None:
+    """MCNet: ICCV supplement, 1; OSTNet: appendix A."""
+    mcnet, ostnet = published.printed("mcnet-paper"), published.printed("ostnet")
+    assert (mcnet["processes"], mcnet["epochs"]) == (8, 100) and (ostnet["processes"], ostnet["pairs"]) == (8, 8)
+    shared = {"perceptual": 10, "equivariance_value": 10, "equivariance_jacobian": 0, "keypoint_distance": 10}
+    assert mcnet["weights"] == shared | {"consistency": 10} and ostnet["weights"] == shared
+    assert mcnet["equivariance"] == ["source", "driving"] and ostnet["equivariance"] == ["source"]
+
+
 def cells(row: published.Deviation) -> list[str]:
     def text(value: Any) -> str:
         if isinstance(value, list):
