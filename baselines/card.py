@@ -26,6 +26,7 @@ class Card:
     files of their own, beside the checkpoint. renamed: top-level keys of the checkpoint that are called otherwise here.
     exact: submodules that stay in float32 where the rest is in bfloat16, since they make coordinates.
     marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognise a file by.
+    checksums: file name to the SHA-256 that its publisher states, where one is known.
     config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies;
     changes: in which parts of its configuration.
     """
@@ -46,6 +47,7 @@ class Card:
     exact: tuple[str, ...] = ()
     companions: dict[str, str] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
     of: str | None = None
     changes: dict[str, Any] = field(default_factory=dict)
 
@@ -81,7 +83,7 @@ def card(name: str) -> Card:
     changes = dict(_raw(package)["variants"][name])
     base = card(changes.pop("of", package))
     # Nobody publishes a checkpoint of a variant, unless the variant names one.
-    values = {"files": [], "repository": "", "licence": "", **changes}
+    values = {"files": [], "checksums": {}, "repository": "", "licence": "", **changes}
     values["config"] = merged(base.config, changes.get("config", {}))
     inherited = {key: getattr(base, key) for key in Card.__dataclass_fields__ if key not in values}
     return Card(

@@ -24,6 +24,7 @@ from baselines.predictor import ModelError
 from baselines.unpickling import one_line, read_safely, what_it_is
 from protocols import files
 
+OWN = "talking_head_bench"  # under which a file in the authors' layout says that this program wrote it, and from what
 _SHOWN = 3
 _HEADER = 8  # bytes of a safetensors file before its JSON
 _MOST_BLOCKS = 64  # the published networks have 6 at most
@@ -76,25 +77,44 @@ def save_sample(
 
 def load_sample(path: Path) -> Checkpoint:
     """A safetensors file, of `save_sample` or of others. Raises ModelError where it cannot be read."""
+    about = header(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
-        config = json.loads(metadata["config"]) if "config" in metadata else None
-        facts = json.loads(metadata.get("training", "{}"), parse_constant=_number, parse_float=_number)
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {one_line(error)}") from None
-    if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
-        raise ModelError(f"{path} cannot be read: its configuration is no JSON object")
-    _check_size(config, path)
-    if metadata.get("model") is None:  # of somebody else
+    if about.model is None:  # of somebody else
         states, said = layouts.networks(flat)
-        return Checkpoint(path, states, config, facts, read=tuple(said))
+        return replace(about, states=states, read=tuple(said))
     states = States()
     for key, value in flat.items():
         network, _, rest = key.partition(".")
         states.setdefault(network, {})[rest] = value
-    return Checkpoint(path, states, config, facts, metadata["model"])
+    return replace(about, states=states)
+
+
+def header(path: Path) -> Checkpoint:
+    """What a safetensors file says of itself, without its tensors. Raises ModelError where it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {one_line(error)}") from None
+    return _described(path, metadata)
+
+
+def _described(path: Path, metadata: Mapping[str, Any]) -> Checkpoint:
+    """A checkpoint without tensors, as this program's own entries of a file say. Raises ModelError for wrong ones."""
+    try:
+        config = json.loads(metadata["config"]) if "config" in metadata else None
+        facts = json.loads(metadata.get("training", "{}"), parse_constant=_number, parse_float=_number)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read: {one_line(error)}") from None
+    if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
+        raise ModelError(f"{path} cannot be read: its configuration is no JSON object")
+    _check_size(config, path)
+    model = metadata.get("model")
+    return Checkpoint(path, States(), config, facts, model if isinstance(model, str) else None)
 
 
 def _number(text: str) -> float:
@@ -104,16 +124,19 @@ def _number(text: str) -> float:
     return number
 
 
-def load_official(path: Path, key: str | None = None) -> tuple[States, list[str]]:
-    """The state dicts in a file of the authors', and in words what was taken off to find them: `layouts.networks`.
+def load_official(path: Path, key: str | None = None) -> Checkpoint:
+    """A file of the authors', or one in their layout; what was taken off to read it: `layouts.networks`.
 
     Raises ModelError for a file that is damaged, is no checkpoint, or would have to run code to be loaded.
     """
-    content = read_safely(path)
+    content = dict(read_safely(path))
+    own = content.pop(OWN, None)
+    about = _described(path, own if isinstance(own, Mapping) else {})
     try:
-        return layouts.networks(content, key)
+        states, said = layouts.networks(content, key)
     except ModelError as error:
         raise ModelError(f"{path} {error}") from None
+    return replace(about, states=states, read=tuple(said))
 
 
 def load_flat(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], list[str]]:
@@ -137,8 +160,7 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
             raise ModelError(f"{path} has no keys to choose from: key is for files of torch.save")
         checkpoint = load_sample(path)
     else:
-        states, said = load_official(path, key)
-        checkpoint = Checkpoint(path, states, None, {}, read=tuple(said))
+        checkpoint = load_official(path, key)
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
         try:

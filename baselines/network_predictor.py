@@ -23,6 +23,7 @@ from baselines.faster import (
     mix_before_enlarging,
 )
 from baselines.frame_size import SizedPredictor
+from baselines.origin import judge
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch
 from baselines.reuse import Remembered, reuse
@@ -57,18 +58,18 @@ class NetworkPredictor(SizedPredictor):
         about: Card,
         checkpoint: Checkpoint | None,
         device: torch.device,
-        sample: bool = False,
         options: Mapping[str, str] | None = None,
     ):
         """checkpoint: None for random weights, always the same ones."""
         self.card, self.name, self.motion_modes = about, about.name, about.motion_modes
-        self.checkpoint, self.sample_weights, self.device = checkpoint, sample, device
+        self.checkpoint, self.device = checkpoint, device
         if checkpoint is None:
             config = copy.deepcopy(about.config)
         elif checkpoint.config and checkpoints.saved_as(checkpoint) not in (None, about.title):
             raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}")
         else:
             config = checkpoint.config or self.infer_config(about, checkpoint)
+        self.origin = judge(about, checkpoint, config)
         try:
             self.size = frame_size.read(self.name, checkpoint and self._trained_side(config), options or {})
             self.frame_size = self.size.trained or frame_size.USUAL
@@ -148,12 +149,11 @@ class NetworkPredictor(SizedPredictor):
         file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
         if chosen and not file.is_file():
             raise ModelError(f"{name}: weights={chosen}: no such file")
-        sample = file is None
-        if sample:
+        if file is None:
             file = about.sample
             if not file.is_file():
                 raise ModelError(f"{name} has no weights: {_advice(about, weights)}")
-        return cls(about, checkpoints.load(file, about, key), device, sample, options)
+        return cls(about, checkpoints.load(file, about, key), device, options)
 
     @classmethod
     def infer_config(cls, about: Card, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -244,7 +244,10 @@ class NetworkPredictor(SizedPredictor):
         return {
             "model": self.card.title,
             "variant_of": self.card.of,
-            "sample_weights": self.sample_weights,
+            "weights_status": self.origin.status,
+            "weights_note": self.origin.note,
+            "published_size": self.origin.published_size,
+            "sample_weights": self.origin.status == "sample",
             "untrained": self.checkpoint is None,
             "weights_file": self.checkpoint and self.checkpoint.path.name,
             "weights_sha256": self.checkpoint and self.checkpoint.sha256,

@@ -158,7 +158,7 @@ def _weights_in_words(name: str, weights: Path | None) -> str:
     except ModelError as error:
         return str(error)
     if found:
-        return str(found)
+        return f"{found}" if card(name).checksums else f"{found} (unverified: no checksum is known)"
     if card(name).sample.is_file():
         return "sample weights"
     return f"none; needs {' or '.join(card(name).files)}" if card(name).files else "none; to be trained"

@@ -111,9 +111,8 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
 
 def _weights_note(facts: Mapping[str, Any]) -> str:
     """What must be said of a model's weights, by its `describe`."""
-    if facts.get("untrained"):
-        return "UNTRAINED WEIGHTS"
-    return "SAMPLE WEIGHTS" if facts.get("sample_weights") else ""
+    status = facts.get("weights_status", "official")
+    return "" if status == "official" else f"{status.upper()} WEIGHTS"
 
 
 def _best(source: np.ndarray, view: View, count: int) -> int:

@@ -41,7 +41,8 @@ def list_(context: typer.Context, weights: Weights = None) -> None:
         _line(f"  licence {file.licence}")
         _line(f"  size    {file.size}; {file.checksum}")
         _line(f"  place   {file.place}")
-        _line(f"  there   {file.found}" if file.found else "  missing", "green" if file.found else "yellow")
+        known = "to be compared by `weights check`" if file.sha256 else "unverified: no checksum is known"
+        _line(f"  there   {file.found} ({known})" if file.found else "  missing", "green" if file.found else "yellow")
     for name, reason in unpublished().items():
         _line(f"{name}: {reason}")
     known = [file for file in listed if not file.problem]
@@ -62,18 +63,20 @@ def check(
 
     chosen = select(files(config.load((), weights or context.obj).weights), ids or ["all"])
     there = [file for file in chosen if file.found]
-    wrong = 0
+    wrong, unverified = 0, 0
     for file in there:
         try:
-            _line(f"ok     {file.found}: {verify(file, file.found)}", "green")
+            verdict = verify(file, file.found)
+            unverified += verdict.word == "unverified"
+            _line(f"{verdict.word:10} {file.found}: {verdict.said}", "green" if verdict.word == "ok" else "yellow")
         except (UserError, ModelError, OSError) as error:
             wrong += 1
-            _line(f"WRONG  {file.id}: {error}", "bold red")
+            _line(f"WRONG      {file.id}: {error}", "bold red")
     for file in chosen:
         if file.problem:
-            _line(f"note   {file.problem}", "yellow")
+            _line(f"note       {file.problem}", "yellow")
     absent = sum(not (file.found or file.problem) for file in chosen)
-    _line(f"{len(there)} checked, {wrong} wrong; {absent} are not there")
+    _line(f"{len(there)} checked, {wrong} wrong, {unverified} unverified; {absent} are not there")
     if wrong:
         raise typer.Exit(1)
 
@@ -104,12 +107,11 @@ def fetch(
 def _fetch(file: WeightFile) -> bool:
     """Whether the file is there in the end."""
     from baselines.predictor import ModelError
-    from bench.weights_check import verify
     from bench.weights_fetch import TransferError
 
     if file.found:
         try:
-            _line(f"there    {file.found}: {verify(file, file.found)}", "green")
+            _line(f"there    {file.found}: {_verdict(file, file.found)}", "green")
             return True
         except (UserError, ModelError) as error:
             _line(f"again    {error}", "yellow")
@@ -124,7 +126,7 @@ def _fetch(file: WeightFile) -> bool:
 def _download(file: WeightFile) -> str:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from bench.weights_check import sha256, verify
+    from bench.weights_check import sha256
     from bench.weights_fetch import download
 
     target = Path(file.place)
@@ -134,7 +136,7 @@ def _download(file: WeightFile) -> str:
         said = download(
             file.address,
             target,
-            lambda path: verify(file, path),
+            lambda path: _verdict(file, path),
             lambda done, whole: bar.update(task, completed=done, total=whole),
         )
     return f"{target}: {said}" + ("" if file.sha256 else f" to compare with; its sha256 is {sha256(target)}")
@@ -143,14 +145,21 @@ def _download(file: WeightFile) -> str:
 def _from_hub(file: WeightFile) -> str:
     from bench.detectors import pyfeat
     from bench.weights import placed
-    from bench.weights_check import verify
     from bench.weights_fetch import download_from_hub
 
     download_from_hub(file.hub, file.name, pyfeat.resources())
     file = placed(file, None)
     if file.found is None:
         raise UserError(f"{file.name} was fetched, but does not lie where py-feat looks for it: {file.place}")
-    return f"{file.found}: {verify(file, file.found)}"
+    return f"{file.found}: {_verdict(file, file.found)}"
+
+
+def _verdict(file: WeightFile, path: Path) -> str:
+    """In words; raises as `bench.weights_check.verify` does."""
+    from bench.weights_check import verify
+
+    verdict = verify(file, path)
+    return verdict.said if verdict.word == "ok" else f"{verdict.word}: {verdict.said}"
 
 
 def _line(text: str, style: str = "") -> None:

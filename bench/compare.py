@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bench.compare_load import Run, changes, check_question, common_keys, comparable, load, model_changes
+from bench.compare_load import Run, changes, check_question, common_keys, comparable, load, model_changes, weights_notes
 from bench.difficulty import groupings, measures
 from bench.errors import UserError
 from bench.intervals import intervals
@@ -67,7 +67,7 @@ def compare(
         "metrics": [dict(metric) | {"short": short(metric["signature"])} for metric in metrics],
         "refused": refused,
         "changes": changes(first, second),
-        "notices": notices,
+        "notices": weights_notes(first, second, duels) + notices,
         "seed": seed,
         "n_resamples": n_resamples,
         "family": family,

@@ -12,6 +12,7 @@ import pandas as pd
 from bench import finished
 from bench.errors import UserError
 from bench.metrics.signature import difference
+from reports.caveats import weights_mark
 from bench.pair_keys import pair_keys
 
 QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
@@ -91,6 +92,17 @@ def model_changes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[st
     if ours["name"] != theirs["name"]:
         return _changed("model", ours, theirs, ("mode",))
     return _changed("model", ours, theirs, [key for key in {**ours, **theirs} if key != "name"])
+
+
+def weights_notes(a: Run, b: Run, duels: Sequence[tuple[str, str]]) -> list[str]:
+    """What must be said of the weights of the models that are compared, a line each."""
+    found = []
+    for run, label in ((run, label) for duel in duels for run, label in zip((a, b), duel)):
+        entry = next(model for model in run.manifest["models"] if model["name"] == label)
+        if mark := weights_mark(entry):
+            note = f": {entry['weights_note']}" if entry.get("weights_note") else ""
+            found.append(f"{label} in {run.name}: {mark}{note}")
+    return list(dict.fromkeys(found))
 
 
 def _changed(of: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], names: Sequence[str]) -> list[str]:

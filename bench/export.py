@@ -24,7 +24,8 @@ def export(source: Path, target: Path, model: str | None = None) -> list[Path]:
 
     ``.safetensors``: this project's: ``<network>.<key>``, with model and configuration inside. ``.pth.tar`` or
     ``.pth``: the authors': state dicts under their names for the networks; what they keep in files of its own
-    (DaGAN's depth networks) lies beside it, and so does ``<target>.json`` with the configuration.
+    (DaGAN's depth networks) lies beside it, and so does ``<target>.json`` with the configuration. Either says in itself
+    that this program wrote it, and how the networks were trained.
     model: whose it is, where the file does not say. Raises UserError or ModelError.
     """
     if not source.is_file():
@@ -43,12 +44,12 @@ def export(source: Path, target: Path, model: str | None = None) -> list[Path]:
     states = {name: state for name, state in checkpoint.states.items() if name in about.parts}
     config = checkpoint.config or type(loaded).infer_config(about, checkpoint)
     target.parent.mkdir(parents=True, exist_ok=True)
+    facts = checkpoint.facts or {"converted_from_sha256": checkpoint.sha256}
     if target.name.endswith(SAFE):
-        facts = checkpoint.facts or {"converted_from_sha256": checkpoint.sha256}
         networks = {name: getattr(loaded.network, name) for name in states}
         checkpoints.save_sample(target, about.name, networks, config, facts)
         return [target]
-    return _write_official(about, states, config, target)
+    return _write_official(about, states, config, facts, target)
 
 
 def _model(source: Path, name: str | None) -> Card:
@@ -63,15 +64,18 @@ def _model(source: Path, name: str | None) -> Card:
     return card(name)
 
 
-def _write_official(about: Card, states: checkpoints.States, config: dict[str, Any], target: Path) -> list[Path]:
+def _write_official(
+    about: Card, states: checkpoints.States, config: dict[str, Any], facts: dict[str, Any], target: Path
+) -> list[Path]:
     official = {ours: theirs for theirs, ours in about.renamed.items()}
-    files: dict[Path, Any] = {}
+    # What it is stays in it, whatever it will be called: a small network is not the published one.
+    files: dict[Path, Any] = {target: {checkpoints.OWN: {"model": about.name, "training": json.dumps(facts)}}}
     for name, state in states.items():
         if name in about.companions:
             nested = "state_dict" in official.values()  # X2Face's files are alike in this
             files[target.parent / about.companions[name]] = {"state_dict": state} if nested else state
         else:
-            files.setdefault(target, {})[official.get(name, name)] = state
+            files[target][official.get(name, name)] = state
     if inside := [file for file in files if file != target and file.exists()]:
         raise UserError(f"{inside[0]}: exists already, and belongs beside {target.name}; choose another folder")
     for file, content in files.items():

@@ -141,9 +141,10 @@ def _look(
                 ("pair",), sized["--source"], sized["--driving"], sized["target"], sized["anchor"], (seed,)
             )
             seen.append(replace(inspect(predictor, batch, mode), pair=pair.name))
-    kind = {(True, False): "sample weights", (False, True): "untrained weights"}
-    told = kind.get((facts["sample_weights"], facts["untrained"]))
-    return seen, [f"{name}: {told}; the pictures say nothing about the published model"] if told else []
+    status = facts.get("weights_status", "official")
+    nothing = "the pictures say nothing about the published model"
+    ends = {"sample": nothing, "untrained": nothing, "unverified": facts.get("weights_note")}
+    return seen, [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
 
 
 def _frames(chosen: Chosen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

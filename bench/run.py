@@ -236,11 +236,12 @@ def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: C
         console.print(message, markup=False, soft_wrap=True)
     if untrained := caveats.untrained_models(plan):
         console.print(f"UNTRAINED ({', '.join(untrained)}): random weights", style="bold yellow", soft_wrap=True)
+    if unknown := caveats.unverified(plan):
+        console.print(f"UNVERIFIED WEIGHTS ({unknown})", style="bold yellow", markup=False, soft_wrap=True)
     samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]
     if samples:
         console.print(
-            f"SAMPLE WEIGHTS ({', '.join(samples)}: no official checkpoint found): "
-            "these rows say nothing about the published models",
+            f"SAMPLE WEIGHTS ({', '.join(samples)}): these rows say nothing about the published models",
             style="bold yellow",
             markup=False,
             soft_wrap=True,

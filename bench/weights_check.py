@@ -9,7 +9,9 @@ import dataclasses
 import hashlib
 import json
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,24 +25,40 @@ from bench.detectors import arcface, openface
 from bench.errors import UserError
 from bench.weights import WeightFile
 
+UNKNOWN = "no checksum is known to compare with"
 
-def verify(file: WeightFile, path: Path) -> str:
-    """What was found good about the file at `path`, in words. Raises UserError, or ModelError, for a wrong one."""
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about a file that is not wrong.
+
+    word: "ok" where the checksum is the published one's, "own" for a network of this program under a name of its own,
+    else "unverified": it holds what it should, and could still be any file that does. said: in words.
+    """
+
+    word: Literal["ok", "own", "unverified"]
+    said: str
+
+
+def verify(file: WeightFile, path: Path) -> Verdict:
+    """Is the file at `path` the published one, or may it be? Raises UserError, or ModelError, for a wrong one."""
     if file.sha256:
         found = sha256(path)
         if not found.startswith(file.sha256):
             raise UserError(f"{path} is not the published file: its sha256 is {found}, not {_begins(file.sha256)}")
-        return f"sha256 {found[:12]}… as stated"
+        return Verdict("ok", f"sha256 {found[:12]}… as stated")
     if file.models:
         return _model(file, path)
     if file.id in ("openface", "arcface"):
-        return _identity(file.id, path)
-    if file.id == "syncnet":
+        said = _identity(file.id, path)
+    elif file.id == "syncnet":
         from bench.detectors import syncnet
 
         syncnet.read(path)
-        return "holds the weights of SyncNet; no checksum is known"
-    return f"{_opens(path, file.name)}; no checksum is known"
+        said = "holds the weights of SyncNet"
+    else:
+        said = _opens(path, file.name)
+    return Verdict("unverified", f"{said}; {UNKNOWN}")
 
 
 def sha256(path: Path) -> str:
@@ -53,7 +71,7 @@ def _begins(digits: str) -> str:
     return digits if len(digits) == 64 else f"one that begins with {digits}"
 
 
-def _model(file: WeightFile, path: Path) -> str:
+def _model(file: WeightFile, path: Path) -> Verdict:
     abouts = [card(name) for name in file.models]
     companions = {name: network for network, name in abouts[0].companions.items()}
     if file.name in companions:
@@ -61,13 +79,13 @@ def _model(file: WeightFile, path: Path) -> str:
     errors = []
     for about in abouts:
         try:
-            return _networks(about, path)
+            return _networks(file, about, path)
         except ModelError as error:
             errors.append(error)
     raise errors[0]
 
 
-def _networks(about: Card, path: Path) -> str:
+def _networks(file: WeightFile, about: Card, path: Path) -> Verdict:
     """Fill the model's network with the file, as a run would."""
     checkpoint = checkpoints.load(path, about)
     absent = [
@@ -76,18 +94,27 @@ def _networks(about: Card, path: Path) -> str:
         if network in about.networks and network not in checkpoint.states
     ]
     if absent and looks_like(checkpoint.states) == about.title:
-        return f"looks like {about.title}; not usable before {', '.join(absent)} lies beside it"
-    network_class(about.name)(about, checkpoint, torch.device("cpu"))
-    return f"holds the networks of {about.title}; no checksum is known"
+        return Verdict(
+            "unverified", f"looks like {about.title}; not usable before {', '.join(absent)} lies beside it; {UNKNOWN}"
+        )
+    origin = network_class(about.name)(about, checkpoint, torch.device("cpu")).origin
+    held = f"holds the networks of {about.title}"
+    if origin.status == "official":
+        return Verdict("ok", f"{held}; {origin.note}")
+    if file.name in about.files and (origin.status == "sample" or not origin.published_size):
+        raise UserError(f"{path} is not the published file: {held}, {origin.note}")
+    if checkpoint.model is not None:
+        return Verdict("own", f"{held}; {origin.note}")
+    return Verdict("unverified", f"{held}; {UNKNOWN if origin.published_size else origin.note}")
 
 
-def _companion(about: Card, network: str, path: Path) -> str:
+def _companion(about: Card, network: str, path: Path) -> Verdict:
     """Fill the one network that lies in a file of its own."""
     state, _ = load_flat(path)
     alone = dataclasses.replace(about, networks=(network,), optional_networks=())
     whole = network_class(about.name)(about, None, torch.device("cpu")).network
     checkpoints.fill(whole, Checkpoint(path, {network: state}, None, {}), alone)
-    return f"holds {network} of {about.title}; no checksum is known"
+    return Verdict("unverified", f"holds {network} of {about.title}; {UNKNOWN}")
 
 
 def _identity(which: str, path: Path) -> str:
@@ -103,7 +130,7 @@ def _identity(which: str, path: Path) -> str:
         raise UserError(f"{path} does not hold the weights of {title}: {reason}") from None
     if not torch.isfinite(code).all():
         raise UserError(f"{path}: its network gives no finite numbers")
-    return f"holds the weights of {title}; no checksum is known"
+    return f"holds the weights of {title}"
 
 
 def _opens(path: Path, name: str) -> str:

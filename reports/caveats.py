@@ -13,6 +13,24 @@ def untrained_models(manifest: Mapping[str, Any]) -> list[str]:
     return [model["name"] for model in manifest["models"] if model.get("untrained")]
 
 
+def weights_mark(model: Mapping[str, Any]) -> str | None:
+    """What stands at a model's row in every table: "sample weights", "unverified weights", "untrained"; else None.
+
+    model: its entry in the manifest.
+    """
+    if model.get("untrained"):
+        return "untrained"
+    if model.get("sample_weights"):
+        return "sample weights"
+    return "unverified weights" if model.get("weights_status") == "unverified" else None
+
+
+def unverified(manifest: Mapping[str, Any]) -> str | None:
+    """In words which models ran with weights of which nobody knows that they are the published ones; else None."""
+    found = [model for model in manifest["models"] if weights_mark(model) == "unverified weights"]
+    return "; ".join(f"{model['name']}: {model['weights_file']}, {model['weights_note']}" for model in found) or None
+
+
 def subset(manifest: Mapping[str, Any]) -> str | None:
     """In words how much of its list a run asked, where frames of the rest were not on the machine; else None."""
     origin = manifest["pairs"].get("provenance", {}).get("at_hand")
@@ -58,6 +76,8 @@ def lines(manifest: Mapping[str, Any]) -> list[str]:
         found.append(f"SAMPLE WEIGHTS ({', '.join(samples)}): not the published models")
     if sizes := other_sizes(manifest):
         found.append(sizes)
+    if unknown := unverified(manifest):
+        found.append(f"UNVERIFIED WEIGHTS ({unknown})")
     if lossy := jpeg_frames(manifest):
         found.append(lossy)
     if part := subset(manifest):

@@ -68,10 +68,9 @@ def _metric(column: Column) -> Text:
 def _model(row: ModelRow, manifest: Mapping[str, Any]) -> Text:
     name = row.model.replace("-", "-\n", 1) if row.bound else row.model  # or a narrow column breaks inside a word
     text = Text(name, style="dim" if row.bound else "bold")
-    if any(model["name"] == row.model and model.get("sample_weights") for model in manifest["models"]):
-        text.append("\nsample weights", style="yellow not bold")
-    if row.model in caveats.untrained_models(manifest):
-        text.append("\nuntrained", style="yellow not bold")
+    mark = next((caveats.weights_mark(model) for model in manifest["models"] if model["name"] == row.model), None)
+    if mark:
+        text.append("\n" + mark.replace(" ", "\n" if mark.startswith("unverified") else " "), style="yellow not bold")
     return text
 
 

@@ -32,8 +32,9 @@ def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
 
     heads = [head(column) for column in view.columns]
     lines = [f"| model | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+    marks = _marks(manifest)
     for row in view.rows:
-        name = row.model.translate(MARKDOWN)
+        name = row.model.translate(MARKDOWN) + (f" ({marks[row.model]})" if marks.get(row.model) else "")
         lines.append(f"| {f'*{name}*' if row.bound else name} | " + " | ".join(map(cell, row.cells)) + " |")
     lines += ["", *(f"- `{column.metric['signature']}`" for column in view.columns)]
     return "\n".join([*lines, "", *caveats.lines(manifest), *ranking_notes(summary)]).rstrip() + "\n"
@@ -71,11 +72,13 @@ def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     lines += [" & ".join(["model", *map(head, view.columns)]) + r" \\"]
     lines += [" & ".join(["", *(rf"{{\tiny\ttfamily {_tex(column.short)}}}" for column in view.columns)]) + r" \\"]
     lines += [r"\midrule"]
+    marks = _marks(manifest)
     for position, row in enumerate(view.rows):
         if row.bound and position and not view.rows[position - 1].bound:
             lines.append(r"\midrule")
         lines.append(" & ".join([_tex(row.model), *map(cell, row.cells)]) + r" \\")
-        lines.append(" & ".join(["", *map(interval, row.cells)]) + r" \\")
+        mark = rf"{{\tiny {_tex(marks[row.model])}}}" if marks.get(row.model) else ""
+        lines.append(" & ".join([mark, *map(interval, row.cells)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
@@ -83,11 +86,18 @@ def csv_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """One line a model and metric with every number of the summary at full precision, and the signature."""
     signatures = {metric["name"]: metric["signature"] for metric in manifest["metrics"]}
     stream = io.StringIO()
-    fields = [*(summary["rows"][0] if summary["rows"] else ("model", "metric")), "signature"]
+    marks = _marks(manifest)
+    fields = [*(summary["rows"][0] if summary["rows"] else ("model", "metric")), "weights", "signature"]
     writer = csv.DictWriter(stream, fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "signature": signatures[row["metric"]]} for row in summary["rows"])
+    writer.writerows(
+        {**row, "weights": marks.get(row["model"]), "signature": signatures[row["metric"]]} for row in summary["rows"]
+    )
     return stream.getvalue()
+
+
+def _marks(manifest: Mapping[str, Any]) -> dict[str, str | None]:
+    return {model["name"]: caveats.weights_mark(model) for model in manifest["models"]}
 
 
 def _number(text: str) -> str:

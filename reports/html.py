@@ -56,6 +56,8 @@ def write(run: Path) -> Path:
         models={model["name"]: model for model in manifest["models"]},
         sample_models=[model["name"] for model in manifest["models"] if model.get("sample_weights")],
         untrained=caveats.untrained_models(manifest),
+        unverified=caveats.unverified(manifest),
+        weights_mark=caveats.weights_mark,
         subset=caveats.subset(manifest),
         sizes=caveats.other_sizes(manifest),
         jpeg=caveats.jpeg_frames(manifest),

@@ -10,6 +10,7 @@ from typing import Any
 
 from protocols import catalogue, files
 from protocols.published import known_lists
+from reports.caveats import unverified, weights_mark
 from reports.tables import BLOCKING, Column, Row, Table, TableError, number
 
 ROUNDED = "frames rounded to 8 bits; the authors' scripts truncate, and so does `bench run --as-published`"
@@ -62,6 +63,7 @@ class Line:
     run: str
     causes: tuple[str, ...]
     cells: tuple[Cell | None, ...]
+    mark: str | None = None  # of its weights: `reports.caveats.weights_mark`
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def regenerate(table: Table, runs: Sequence[Path]) -> Regenerated:
     ]
     notices = [f"{run.name}: {notice}" for run in read for notice in run.manifest.get("notices", ())]
     notices += [f"{run.name}: {ROUNDED}" for run in read if not _truncated(run)]
+    notices += [f"{run.name}: UNVERIFIED WEIGHTS ({weights})" for run in read if (weights := unverified(run.manifest))]
     return Regenerated(table, tuple(beside + others), tuple(notices))
 
 
@@ -146,7 +149,7 @@ def _line(table: Table, row: Row | None, model: Mapping[str, Any], run: Run) -> 
         if printed is not None and (cause := _definition(column, metric)):
             causes.append(cause)
         cells.append(Cell(printed, measured, tuple(dict.fromkeys(causes))))
-    return Line(row, model["name"], run.name, tuple(of_run), tuple(cells))
+    return Line(row, model["name"], run.name, tuple(of_run), tuple(cells), weights_mark(model))
 
 
 def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:
@@ -202,6 +205,8 @@ def _causes_of_run(run: Run, model: Mapping[str, Any]) -> list[str]:
         causes.append("sample weights")
     if model.get("untrained"):
         causes.append("untrained weights")
+    if model.get("weights_status") == "unverified" and (model.get("training") or not model.get("published_size")):
+        causes.append("weights that are not the published ones")
     mode, asked = model.get("mode"), manifest["protocol"]["mode"]
     if mode and mode != asked:
         causes.append(f"motion mode {mode}, not {asked}")

@@ -56,7 +56,20 @@ def html(tables: Sequence[Regenerated]) -> str:
 def csv_table(tables: Sequence[Regenerated]) -> str:
     """One line a cell: printed as a text, what was measured at full precision, why they are not compared, notes."""
     stream = io.StringIO()
-    fields = ["table", "paper", "protocol", "row", "model", "column", "printed", "run", "metric", *PARTS, "notes"]
+    fields = [
+        "table",
+        "paper",
+        "protocol",
+        "row",
+        "model",
+        "column",
+        "printed",
+        "run",
+        "weights",
+        "metric",
+        *PARTS,
+        "notes",
+    ]
     writer = csv.DictWriter(stream, [*fields, "signature"], lineterminator="\n")
     writer.writeheader()
     for regenerated in tables:
@@ -74,6 +87,7 @@ def csv_table(tables: Sequence[Regenerated]) -> str:
                         "column": column.head,
                         "printed": row.printed[place] if row else None,
                         "run": line.run if line else None,
+                        "weights": line.mark if line else None,
                         "metric": cell.measured.metric if cell and cell.measured else None,
                         **dict(zip(PARTS, _parts(cell))),
                         "notes": " ".join(_notes(table, row, column)),

@@ -100,7 +100,8 @@ def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
 
 def _measured(table: Table, line: Line, notes: _Notes) -> ViewLine:
     cells = tuple(_mean(table, place, cell, notes) for place, cell in enumerate(line.cells))
-    head = Text(f"{line.model}, measured in {line.run}", notes.marks(map(_refusal, line.causes)))
+    mark = f" ({line.mark})" if line.mark else ""
+    head = Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(map(_refusal, line.causes)))
     return ViewLine("measured", head, cells)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -156,18 +157,42 @@ def test_the_list_without_a_folder(bench):
     assert code == 0 and "place   <weights folder>/fomm/vox-cpk.pth.tar" in text and "weights folder: none" in text
 
 
-def test_right_files_are_right(folder, bench):
-    first = sample_as_published(folder, "fomm", "fomm/vox-cpk.pth.tar")
+def in_published_sizes(folder: Path, model: str, name: str) -> Path:
+    """Random networks of the published sizes, in half precision, in the authors' layout."""
+    network = network_class(model)(card(model), None, torch.device("cpu")).network
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({name: part.half().state_dict() for name, part in network.named_children()}, file)
+    return file
+
+
+def test_what_holds_the_right_networks_is_unverified(folder, bench, monkeypatch):
+    """Random numbers in the right sizes look like any others: only a checksum tells."""
+    random = in_published_sizes(folder, "fomm", "fomm/vox-cpk.pth.tar")
     other = sample_as_published(folder, "mcnet", "mcnet/mine.pth.tar")
     (folder / "tpsm").mkdir()
     own = folder / "tpsm" / "tpsm.safetensors"
     own.write_bytes(card("tpsm").sample.read_bytes())
     code, text = bench("check", "--weights", folder)
     assert code == 0, text
-    for file, title in ((first, "FOMM"), (other, "MCNet"), (own, "TPSM")):
-        assert f"ok     {file}: holds the networks of {title}" in text
+    unknown = "no checksum is known to compare with"
+    assert f"unverified {random}: holds the networks of FOMM; {unknown}" in text
+    assert f"unverified {other}: holds the networks of MCNet; of the size of this program's sample checkpoint" in text
+    assert f"own        {own}: holds the networks of TPSM; trained on the sample set" in text
     embedded = sum(file.kind == "package" for file in weights.files(folder))
-    assert text.count("as stated") == embedded and f"{embedded + 3} checked, 0 wrong" in text
+    assert text.count("as stated") == embedded and f"{embedded + 3} checked, 0 wrong, 2 unverified" in text
+    known = {random.name: hashlib.sha256(random.read_bytes()).hexdigest()}
+    monkeypatch.setitem(vars(card("fomm")), "checksums", known)  # as if its publisher stated it
+    assert (
+        f"ok         {random}: holds the networks of FOMM; its sha256 is the published"
+        in bench("check", "fomm", "--weights", folder)[1]
+    )
+
+
+def test_a_small_checkpoint_under_a_published_name_is_not_the_published_file(folder, bench):
+    sample_as_published(folder, "fomm", "fomm/vox-cpk.pth.tar")
+    code, text = bench("check", "fomm", "--weights", folder)
+    assert code == 1 and "vox-cpk.pth.tar is not the published file: holds the networks of FOMM, of the size of" in text
 
 
 def test_wrong_files_are_told_one_by_one(folder, bench):
@@ -176,10 +201,10 @@ def test_wrong_files_are_told_one_by_one(folder, bench):
     (folder / "tpsm" / "vox.pth.tar").write_bytes(b"<html>sign in to download</html>")
     (folder / face_alignment_2d.NETWORK).write_bytes(b"half of it")
     torch.save({"layer25.weight": torch.zeros(2)}, folder / openface.FILE)
-    right = sample_as_published(folder, "fomm", "fomm/vox-cpk.pth.tar")
+    right = sample_as_published(folder, "fomm", "fomm/mine.pth.tar")
     code, text = bench("check", "--weights", folder)
     lines = [line for line in text.splitlines() if line.startswith("WRONG")]
-    assert code == 1 and len(lines) == 4 and "4 wrong" in text and f"ok     {right}" in text
+    assert code == 1 and len(lines) == 4 and "4 wrong" in text and f"unverified {right}" in text
     for line, words in zip(
         sorted(lines),
         [
@@ -217,8 +242,8 @@ def test_several_that_could_be_meant_are_noted(folder, bench):
     for name in card("fomm").files:
         sample_as_published(folder, "fomm", f"fomm/{name}")
     code, text = bench("check", "fomm", "--weights", folder)
-    assert code == 0 and text.count("holds the networks of FOMM") == 2
-    assert "note   fomm: several checkpoints could be meant" in text
+    assert code == 1 and text.count("not the published file: holds the networks of FOMM") == 2
+    assert "note       fomm: several checkpoints could be meant" in text
 
 
 def test_an_openface_file_is_run_once(folder):
@@ -226,7 +251,7 @@ def test_an_openface_file_is_run_once(folder):
     state = fill_spec(spec)["openface"]
     torch.save(state, folder / openface.FILE)
     file = by_id("openface", folder)
-    assert "OpenFace" in verify(file, file.found)
+    assert "OpenFace" in verify(file, file.found).said
     del state["layer21.seq_list.0.4_conv.weight"]
     torch.save(state, folder / openface.FILE)
     with pytest.raises(UserError, match="layer21.seq_list.0.4_conv.weight"):
@@ -239,7 +264,7 @@ def test_a_network_in_a_file_of_its_own(folder):
     path = folder / "dagan" / "encoder.pth"
     torch.save({**DepthEncoder().state_dict(), "height": 192, "use_stereo": False}, path)
     file = next(file for file in weights.files(folder) if file.found == path)
-    assert "holds depth_encoder of DaGAN" in verify(file, path)
+    assert "holds depth_encoder of DaGAN" in verify(file, path).said
     torch.save({"encoder.conv1.weight": torch.zeros(64, 3, 7, 7)}, path)
     with pytest.raises(Exception, match="not a DaGAN checkpoint"):
         verify(file, path)
@@ -254,10 +279,10 @@ def test_a_generator_without_its_companions_is_noted(folder):
     path.parent.mkdir()
     torch.save(content, path)
     file = next(file for file in weights.files(folder) if file.found == path)
-    assert verify(file, path) == "looks like DaGAN; not usable before encoder.pth, depth.pth lies beside it"
+    assert "looks like DaGAN; not usable before encoder.pth, depth.pth lies beside it" in verify(file, path).said
     for part, name in about.companions.items():
         torch.save(getattr(network, part).state_dict(), path.parent / name)
-    assert "holds the networks of DaGAN" in verify(file, path)
+    assert "holds the networks of DaGAN" in verify(file, path).said
 
 
 @pytest.mark.slow
@@ -269,7 +294,7 @@ def test_one_name_for_two_decoders(folder):
     torch.save({name: part.half().state_dict() for name, part in network.named_children()}, path)
     file = next(file for file in weights.files(folder) if file.found == path)
     assert file.models == ("fv2v", "fv2v-spade")
-    assert "holds the networks of face-vid2vid (SPADE)" in verify(file, path)
+    assert "holds the networks of face-vid2vid (SPADE)" in verify(file, path).said
 
 
 @pytest.mark.parametrize("end", ["json", "safetensors", "skops", "pth.tar"])
@@ -285,7 +310,7 @@ def test_files_of_other_libraries_must_open(end, tmp_path):
             archive.writestr("schema.json", "{}")
     else:
         torch.save({"state_dict": {"weight": torch.zeros(3)}}, path)
-    assert "opens" in verify(file, path)
+    assert "opens" in verify(file, path).said
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(Exception, match="cannot be read|truncated, damaged"):
         verify(file, path)
@@ -304,7 +329,7 @@ def test_the_hubs_cache_states_the_checksum(folder, tmp_path, monkeypatch):
         (base / "snapshots" / "r1" / name).symlink_to(base / "blobs" / blob)
     found = {file.name: file for file in weights.files(folder) if file.found and file.hub}
     assert found.keys() == blobs.keys()
-    assert "opens as JSON" in verify(found["pose_mlp_v2.json"], found["pose_mlp_v2.json"].found)
+    assert "opens as JSON" in verify(found["pose_mlp_v2.json"], found["pose_mlp_v2.json"].found).said
     large = found["pose_mlp_v2.safetensors"]
     with pytest.raises(UserError, match="not the published file"):
         verify(large, large.found)

@@ -1,0 +1,66 @@
+"""What the weights of a network are, by what their file holds: its sizes, its checksum, this program's own metadata.
+
+Never by the file's name. That a file is the published one can be said only where its checksum is known; a file of
+random numbers in the right sizes looks like any other, so everything else is called unverified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from baselines import checkpoints
+from baselines.card import Card, card
+from baselines.checkpoints import Checkpoint
+
+Status = Literal["official", "sample", "unverified", "untrained"]
+_SAMPLE_DATA = ("clips", "data_sha256")  # facts of a training that say on what
+_NO_SHAPES = ("frame_size",)  # entries of a configuration that no tensor's shape depends on
+
+
+@dataclass(frozen=True)
+class Origin:
+    """status: see `judge`. note: what is known, in words. published_size: whether it is the published configuration."""
+
+    status: Status
+    note: str
+    published_size: bool
+
+
+def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any]) -> Origin:
+    """What the weights are with which the network of a card was filled.
+
+    "official": the checksum is the published file's. "sample": small networks that come with this program, or were
+    trained on its sample set, under whatever name and in whatever layout. "untrained": random, as asked for.
+    "unverified": anything else. config: as the network was built.
+    """
+    if checkpoint is None:
+        return Origin("untrained", "random weights", True)
+    published = _sizes(config) == _sizes(about.config)
+    if about.checksums and checkpoint.sha256 in about.checksums.values():
+        return Origin("official", "its sha256 is the published file's", published)
+    facts, shipped = checkpoint.facts, _shipped(about.name)
+    if any(facts.get(key) and facts[key] == _shipped("fomm").facts.get(key) for key in _SAMPLE_DATA):
+        return Origin("sample", "trained on the sample set", published)
+    if shipped and not published and _sizes(config) == _sizes(shipped.config or {}):
+        return Origin("sample", "of the size of this program's sample checkpoint", published)
+    if facts.get("steps"):
+        note = f"trained with this program, {facts['steps']} steps"
+    elif published and about.files:
+        note = f"in the size of the published {about.title}; no checksum is known to compare with"
+    else:
+        note = "of another size than the published network" if about.files else "nobody publishes weights of it"
+    return Origin("unverified", note, published)
+
+
+def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _NO_SHAPES}
+
+
+@lru_cache
+def _shipped(name: str) -> Checkpoint | None:
+    """What the sample checkpoint of a model says of itself; None where there is none."""
+    file = card(name).sample
+    return checkpoints.header(file) if file.is_file() else None
