@@ -48,6 +48,7 @@ class NetworkPredictor(SizedPredictor):
     """
 
     options: ClassVar[tuple[str, ...]] = ()
+    filled_batches = True
     # Functions of the network that see one frame, or what depends on it only: `baselines.reuse`.
     reused: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
     # Submodules whose rounding errors are amplified by what follows.
@@ -198,9 +199,7 @@ class NetworkPredictor(SizedPredictor):
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         self.check(batch, mode)
-        # TF32 would cost GPUs ten bits of the mantissa; benchmarked kernels would depend on the batch.
-        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), exact:
+        with torch.inference_mode():
             batch = _each(batch, lambda images: images.to(self.device, torch.float32))
             if self.device.type != "cpu":
                 return self._frames(batch, mode)

@@ -62,11 +62,14 @@ class Predictor(ABC):
     name: short id, as given on the command line.
     motion_modes: what it can do; the first is its default.
     frame_size: side of the square frames that it takes and gives, or None where any size will do.
+    filled_batches: on an accelerator, whether a batch that has fewer pairs than the others is filled up with its last
+        pair, whose further frames are dropped: kernels, and with them rounding, depend on the size of a batch.
     """
 
     name: str
     motion_modes: tuple[MotionMode, ...] = ("absolute",)
     frame_size: int | None = None
+    filled_batches: bool = False
 
     @abstractmethod
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
@@ -102,6 +105,26 @@ class Predictor(ABC):
 
     def close(self) -> None:  # noqa: B027 (most predictors hold nothing)
         """Release what the predictor holds (processes, files). Called once."""
+
+
+def filled(batch: PairBatch, size: int) -> PairBatch:
+    """The batch with its last pair repeated until it has `size` pairs; itself where it has as many."""
+    more = size - len(batch)
+    if more <= 0:
+        return batch
+
+    def fill(images: Tensor | None) -> Tensor | None:
+        return None if images is None else torch.cat([images, images[-1:].expand(more, -1, -1, -1)])
+
+    return PairBatch(
+        batch.ids + batch.ids[-1:] * more,
+        fill(batch.source),
+        fill(batch.driving),
+        fill(batch.target),
+        fill(batch.anchor),
+        batch.seeds + batch.seeds[-1:] * more,
+        batch.info + batch.info[-1:] * more,
+    )
 
 
 def default_device() -> torch.device:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from baselines.arithmetic import exact
 from baselines.bounds import ALL_MODES, CopySource, CopyTarget
 from baselines.card import MODELS, card, find_weights, official_files, unavailable
 from baselines.code import Code, of_plugin, of_program
@@ -47,7 +48,15 @@ def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
     Options of the networks: ``weights=FILE`` in place of what the folder `weights` has, ``weights=untrained`` for
     random weights; a model's own (FOMM's ``align_corners=true``, face-vid2vid's ``yaw=20``).
     Options of a plug-in are handed to it as text. Raises ModelError where there is no such model, or no loading it.
+    Afterwards this process computes in full float32, whatever a plug-in's modules have set: `baselines.arithmetic`.
     """
+    try:
+        return _load(spec, weights, device)
+    finally:
+        exact()
+
+
+def _load(spec: str, weights: Path | None, device: torch.device) -> Predictor:
     kind, colon, rest = spec.partition(":")
     if colon and kind == "frames":
         from baselines.frames_folder import FramesFolder

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from baselines.predictor import Predictor
+from baselines import arithmetic
+from baselines.predictor import ModelError, Predictor
 from bench.engine import Batch, Decoded, Model, Outcome, pair_info, predict
 from bench.errors import Stopped
 from bench.measure import Measurer
@@ -34,12 +35,17 @@ GENERATED = "generated"  # beside the roles of a pair's frames
 Result = TypeVar("Result")
 
 
+class LessPrecise(ModelError):
+    """Foreign code changed how torch computes in the whole process."""
+
+
 class Evaluator:
     """Asks models and measures what they give, on one device.
 
     load: decodes a pair's frames. seed: the run's. ahead: how many batches may wait to be measured and encoded, in
     threads, while the model is asked for the next; 0 does that to each batch before. The rows are the same.
-    say: told where a batch does not fit into memory and is halved, which goes for all that follow.
+    say: told where a batch does not fit into memory and is halved, which goes for all that follow. batch_size: of a
+    whole batch; on an accelerator smaller ones are filled up to it for models that want it.
     """
 
     def __init__(
@@ -51,11 +57,14 @@ class Evaluator:
         seed: int = 0,
         ahead: int = 0,
         say: Callable[[str], None] = print,
+        batch_size: int = 0,
     ) -> None:
+        self.fill = 0 if device.type == "cpu" else batch_size
         self.load, self.measurer, self.device = load, measurer, device
         self.seed, self.ahead, self.say = seed, ahead, say
         self._portions: dict[str, Portions] = {}
         self._asked: Predictor | None = None
+        self._said: set[str] = set()
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
         """The batches, in order. Before an error, those that were asked and can be measured come first.
@@ -79,6 +88,8 @@ class Evaluator:
                         yield waiting.popleft()()
                 while waiting:
                     yield waiting.popleft()()
+            except LessPrecise:  # what waits may have been measured so
+                raise
             except Exception:
                 yield from _finished(waiting)
                 raise
@@ -86,8 +97,12 @@ class Evaluator:
     def _asked_for(self, portions: Portions, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
         """The rows of a batch; the pairs that have a frame, with it; seconds."""
         start, truncate = time.perf_counter(), self.measurer.truncate
-        answers = portions(batch.good, lambda part: predict(model, part, self.device, self.seed, truncate))
-        made = [answer for part in answers for answer in part]
+
+        def ask(part: Decoded) -> list[Outcome]:
+            return predict(model, part, self.device, self.seed, truncate, min(self.fill, portions.size or self.fill))
+
+        made = [answer for part in portions(batch.good, ask) for answer in part]
+        self._check_arithmetic(model)
         seconds = time.perf_counter() - start
         outcomes = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
         rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch.pairs]))
@@ -98,6 +113,27 @@ class Evaluator:
             images = {role: frames if all_of_them else frames[kept] for role, frames in batch.good.images.items()}
             images[GENERATED] = torch.from_numpy(np.stack([made[k].frame for k in kept]))
         return rows, Decoded(tuple(batch.good.pairs[k] for k in kept), images), seconds
+
+    def _check_arithmetic(self, model: Model) -> None:
+        """Raise LessPrecise where foreign code made the process compute in less than float32, for every other part too.
+
+        Kernels that are chosen otherwise are said, and set back.
+        """
+        precision, choice = arithmetic.changed(self.device)
+        if precision or choice:
+            arithmetic.exact()
+        if precision:
+            raise LessPrecise(
+                f"while {model.label} was asked, something in this process (a plug-in, a detector's package) lowered "
+                f"the precision of torch for everything in it ({', '.join(precision)}), the metrics included; a model "
+                "that wants that belongs into a program of its own (cmd:COMMAND)"
+            )
+        if (
+            choice
+            and (line := f"{model.label}: torch's {' and '.join(choice)} changed meanwhile; set back") not in self._said
+        ):
+            self._said.add(line)
+            self.say(line)
 
     def _portion(self, label: str) -> Portions:
         return self._portions.setdefault(label, Portions(label, self.say))

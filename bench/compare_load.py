@@ -82,7 +82,7 @@ def changes(a: Run, b: Run) -> list[str]:
     for field in ("versions", "machine"):
         names = MACHINE if field == "machine" else tuple({**ours[field], **theirs[field]})
         found += _changed(field, ours[field], theirs[field], names)
-    found += _changed("run", ours, theirs, ("device", "batch_size", "sample_data"))
+    found += _changed("run", ours, theirs, ("device", "batch_size", "sample_data", "arithmetic"))
     found += _changed("seed", ours["seeds"], theirs["seeds"], ("run",))
     return found
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import torch
 
+from baselines.arithmetic import exact
 from baselines.predictor import default_device
 from bench.errors import UserError
 
 
 def choose(name: str | None) -> torch.device:
-    """The named device, or the first GPU where there is one. Raises UserError for one that cannot be used."""
+    """The named device, or the first GPU where there is one, with this process set to compute in full float32.
+
+    Raises UserError for one that cannot be used.
+    """
+    exact()
     if name is None:
         return default_device()
     try:

@@ -19,7 +19,7 @@ from pyarrow import parquet
 from torch import Tensor
 
 from baselines.code import Code
-from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
 from bench.generated import generate
 from bench.heap import give_back
 from bench.rundir import RunDirectory, to_parquet
@@ -182,8 +182,12 @@ def _joined(tables: Sequence[pyarrow.Table]) -> pd.DataFrame:
     return pyarrow.concat_tables(tables, promote_options="default").combine_chunks().to_pandas()
 
 
-def predict(model: Model, pairs: Decoded, device: torch.device, seed: int, truncate: bool = False) -> list[Outcome]:
+def predict(
+    model: Model, pairs: Decoded, device: torch.device, seed: int, truncate: bool = False, fill: int = 0
+) -> list[Outcome]:
     """One `Outcome` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone.
+
+    fill: to how many pairs a smaller batch is filled up for a model that wants it, `Predictor.filled_batches`.
 
     Raises what the device says of itself (`bench.trouble`): it is no pair's fault.
     """
@@ -193,7 +197,8 @@ def predict(model: Model, pairs: Decoded, device: torch.device, seed: int, trunc
     start = time.perf_counter()
     try:
         with torch.inference_mode():
-            made = generate(model.predictor, batch, model.mode, model.label, truncate)
+            asked = filled(batch, fill) if model.predictor.filled_batches else batch
+            made = generate(model.predictor, asked, model.mode, model.label, truncate)[: len(pairs)]
     except ModelError:
         raise
     except Exception as error:  # a model may fail in any way; the run goes on without this pair
@@ -201,7 +206,7 @@ def predict(model: Model, pairs: Decoded, device: torch.device, seed: int, trunc
             raise
         if len(pairs) > 1:
             singles = (pairs[k : k + 1] for k in range(len(pairs)))
-            return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate)]
+            return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate, fill)]
         return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
     return [Outcome(None, one, seconds) if isinstance(one, str) else Outcome(one, None, seconds) for one in made]

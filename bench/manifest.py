@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from baselines import arithmetic
 from bench import outside
 from bench.engine import Model
 from bench.measure import Measurer
@@ -71,6 +72,7 @@ def placement(
         "device": str(device),
         "batch_size": batch_size,
         "executor": executor,
+        "arithmetic": {"float32": "full", **arithmetic.state()},
         "determinism": determinism(models, measurer, device),
     }
 

@@ -88,7 +88,8 @@ class Setup:
         """What asks the models, in this process."""
         ahead = AHEAD if self.measurer.choice.pool or self.device.type != "cpu" else 0
         load, seed = self.resolved.load, self.settings.seed
-        return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, say=say)
+        size = self.batch_size(self.device)
+        return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, say=say, batch_size=size)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 
 from baselines import registry
+from baselines.arithmetic import exact
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, PairBatch, Predictor, default_device
 from bench import detectors, manifest, speed_forms, speed_metrics
@@ -89,6 +90,7 @@ def run(
     parts: of `PARTS`; by default all, but the forms only where there is a GPU: a CPU takes minutes to compile one.
     Returns how many forms of networks move a metric out of its interval. Raises UserError for an unknown part.
     """
+    exact()
     device = default_device()
     if parts is None:
         parts = [part for part in PARTS if part != "forms" or device.type != "cpu"]

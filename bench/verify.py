@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
+from baselines.arithmetic import exact
 from baselines.golden import Case, Record
 from baselines.golden_weights import fill_spec
 from bench import golden
@@ -39,6 +40,7 @@ def run(folders: Sequence[Path], console: Console) -> int:
 
     Plain files among the folders, as ``golden/*`` brings them, are skipped; without any folder they are an error.
     """
+    exact()
     if any(Path(folder).is_dir() for folder in folders):
         for file in filter(Path.is_file, map(Path, folders)):
             console.print(f"{file}: no golden folder, skipped", soft_wrap=True, markup=False)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from baselines.arithmetic import exact
 from bench.detectors import torchvision_repair
 from bench.detectors.base import FACE_RULE, NO_FACE, DerivedDetector, Detection, Detector, largest_face
 from bench.detectors.weights import package_folder, short_hash
@@ -74,7 +75,9 @@ class PyFeat(Detector):
                 check_types(file)
         with warnings.catch_warnings():  # it warns that the pose comes from landmarks; the signature says so
             warnings.simplefilter("ignore")
-            return feat.Detectorv1(emotion_model=None, identity_model=None, gaze_model=None, device=self.device)
+            detector = feat.Detectorv1(emotion_model=None, identity_model=None, gaze_model=None, device=self.device)
+        exact()
+        return detector
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
         return [self._one(frame) for frame in frames]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from baselines import arithmetic
 from baselines.predictor import ModelError, Predictor, TimeLimit
 from bench import batches, detectors, engine
 from bench.batches import Evaluator
@@ -277,3 +278,46 @@ def test_how_long_each_stage_was_busy(measurer, tmp_path):
     assert 0.1 <= seconds["network"] < wall
     assert all(0 < seconds[stage] < wall for stage in STAGES)
     assert evaluate(model, data.pair_list.pairs, work, RunDirectory(tmp_path), **options).seconds == {}  # all is there
+
+
+class Counted(Dimmed):
+    """Notes how many pairs it is asked for at a time."""
+
+    def __init__(self, filled_batches):
+        super().__init__()
+        self.filled_batches, self.asked = filled_batches, []
+
+    def predict(self, batch, mode):
+        self.asked.append(len(batch))
+        return super().predict(batch, mode)
+
+
+@pytest.mark.parametrize("fills, sizes", [(True, [3, 3, 3]), (False, [3, 3, 1])])
+def test_the_last_batch_is_filled_up_on_an_accelerator_and_nothing_comes_of_it(fills, sizes, measurer):
+    data = resolved()
+    pairs, model = data.pair_list.pairs, Model("counted", Counted(fills), "absolute")
+    work = Evaluator(data.load, measurer, CPU, batch_size=3)
+    work.fill = 3  # as on an accelerator
+    batches = list(work(model, [pairs[:3], pairs[3:6], pairs[6:]]))
+    assert model.predictor.asked == sizes
+    plain = Model("counted", Counted(False), "absolute")
+    usual = list(Evaluator(data.load, measurer, CPU, batch_size=3)(plain, [pairs[:3], pairs[3:6], pairs[6:]]))
+    for one, other in zip(batches, usual):
+        pd.testing.assert_frame_equal(one.rows.drop(columns="seconds"), other.rows.drop(columns="seconds"))
+    assert plain.predictor.asked == [3, 3, 1]
+
+
+def test_a_model_that_lowers_the_precision_of_the_process_stops_the_run(measurer):
+    class Fast(Dimmed):
+        def predict(self, batch, mode):
+            torch.set_float32_matmul_precision("medium")
+            return super().predict(batch, mode)
+
+    data = resolved()
+    work = Evaluator(data.load, measurer, CPU, ahead=2)
+    try:
+        with pytest.raises(ModelError, match="fast was asked.*float32_matmul_precision"):
+            list(work(Model("fast", Fast(), "absolute"), [data.pair_list.pairs[:3]]))
+        assert torch.get_float32_matmul_precision() == "highest"
+    finally:
+        arithmetic.exact()
