@@ -12,8 +12,8 @@ import pandas as pd
 from bench import finished
 from bench.errors import UserError
 from bench.metrics.signature import difference
-from reports.caveats import weights_mark
 from bench.pair_keys import pair_keys
+from reports.caveats import weights_mark
 
 QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
 MACHINE = ("cpu", "gpu", "threads", "os")
