@@ -32,7 +32,7 @@ def train(
         str | None, typer.Option(help="published: the papers' losses and schedule; short: default on the sample set.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Optimizer steps in all; default: 2000, as published 100 epochs.")
+        int | None, typer.Option(help="Optimizer steps in all; default: 2000, or the published epochs.")
     ] = None,
     frame_size: Annotated[
         int | None, typer.Option(help="Side of the frames that the network is for; default: 256.")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from baselines.predictor import ModelError
@@ -206,10 +207,14 @@ def test_a_checkpoint_has_what_was_published(
     clips: Path, tmp_path: Path, interrupted_after_one: Callable[[TrainSettings], Path]
 ) -> None:
     chosen = settings(clips, tmp_path / "out", "mcnet-paper", save_every=1)
-    with safe_open(interrupted_after_one(chosen), "pt") as file:
+    checkpoint = interrupted_after_one(chosen)
+    with safe_open(checkpoint, "pt") as file:
         facts = json.loads(file.metadata()["training"])
     assert facts["published"] == json.loads(json.dumps(published.of("mcnet")))
     assert facts["clip_norm"] is None and facts["bf16"] is False and "(proxy)" in facts["perceptual_network"]
+    trained = torch.load(tmp_path / "out" / "state.pt", weights_only=True)["networks"]
+    statistics = {key: value for key, value in load_file(checkpoint).items() if "running_" in key}
+    assert statistics and all(torch.equal(value, trained[key]) for key, value in statistics.items())
     with pytest.raises(ModelError, match="another clip_norm"):
         train(settings(clips, tmp_path / "out", "mcnet-paper", clip_norm=50))
 
