@@ -72,9 +72,8 @@ def cropped(image: np.ndarray, wanted: Crop, what: str) -> np.ndarray:
     """
     height, width = image.shape[:2]
     if isinstance(wanted, Cut):
-        if wanted.size != (height, width):
-            found = f"{wanted.size[1]}x{wanted.size[0]}"
-            raise DataError(f"{what}: {width}x{height} pixels, but the face's box is of frames of {found}")
+        if reason := wanted.misfit((height, width)):
+            raise DataError(f"{what}: {reason}")
         return crop.cut(image, wanted.box)
     if isinstance(wanted, str):
         return crop.center_square(image) if wanted == "center" else image

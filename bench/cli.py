@@ -90,6 +90,13 @@ def run(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Leave out pairs whose frames are gone; the run is marked.")
     ] = False,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="Of custom data: face, center (square), or none to squash; default: face, unless the face fills the "
+            "frames already."
+        ),
+    ] = None,
     reading: Annotated[str | None, typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
     size: Annotated[
         str | None,
@@ -156,6 +163,7 @@ def run(
         allow_missing=allow_missing,
         reading=reading,
         size=size,
+        crop=crop,
         limit=limit,
         metrics=_split(metrics) if metrics else None,
         detectors=detectors,

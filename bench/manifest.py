@@ -52,6 +52,7 @@ def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, se
             "n": len(pairs.pairs),
             "provenance": {**pairs.provenance, **resolved.provenance},
         },
+        **({"crop": crop} if (crop := resolved.crop) else {}),
         "sample_data": resolved.is_sample,
         "models": [outside.describe(model) for model in models],
         "code": outside.code(models),
@@ -108,6 +109,7 @@ def essence(manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "protocol": {key: manifest["protocol"].get(key) for key in DECIDING},
         "pairs": manifest["pairs"]["sha256"],
+        **({"crop": manifest["crop"]} if "crop" in manifest else {}),
         "models": manifest["models"],
         "metrics": [metric["signature"] for metric in manifest["metrics"]],
         "seeds": manifest["seeds"],

@@ -17,6 +17,7 @@ from baselines.predictor import ModelError, MotionMode
 from bench import detectors, frames_list, manifest, metrics
 from bench.batches import AHEAD, Evaluator
 from bench.config import Config
+from bench.detectors.face_box import FaceBox
 from bench.device import choose as choose_device
 from bench.device import pairs_at_a_time
 from bench.engine import Model
@@ -25,6 +26,7 @@ from bench.heap import keep_freed
 from bench.measure import Measurer
 from bench.rundir import safe_name
 from protocols import catalogue
+from protocols import crop as crops
 from protocols.resolve import Resolved, resolve
 
 MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
@@ -48,6 +50,7 @@ class RunSettings:
     pairs: Path | None = None
     reading: str | None = None
     size: str | None = None
+    crop: str | None = None
     limit: int | None = None
     metrics: Sequence[str] | None = None
     detectors: str = "auto"
@@ -100,6 +103,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
     """
     if settings.mode and settings.mode not in get_args(MotionMode):
         raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
+    if settings.crop is not None and crops.mode(settings.crop) is None:
+        raise UserError(f"--crop {settings.crop}: choose one of {', '.join(crops.MODES)}")
     keep_freed()
     device = choose_device(settings.device)
     protocol = catalogue.get(settings.protocol).sized(settings.size)
@@ -122,6 +127,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             settings.config.cache,
             asked=settings.config.asked,
             follow_links=settings.config.follow_links,
+            crop=settings.crop and crops.mode(settings.crop),
+            finder=FaceBox(settings.config.cache),
             sample=settings.config.sample,
             require_data=settings.require_data,
             pair_file=settings.pairs,

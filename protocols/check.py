@@ -75,9 +75,8 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
     if not others:
         return Checked(size, size, [])
     found = ", ".join(f"{len(sizes[h, w])} of {w}x{h}" for h, w in others[:3])
-    how = "cut to their central square and resized" if any(data.crops for data in datasets.values()) else "resized"
     count = sum(len(sizes[other]) for other in others)
-    return Checked(size, size, [f"{count} of {len(refs)} frames are not {size}x{size} ({found}); they are {how}"])
+    return Checked(size, size, [f"{count} of {len(refs)} frames are not {size}x{size} ({found}); they are resized"])
 
 
 def _first(texts: Sequence[str], separator: str) -> str:

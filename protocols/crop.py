@@ -25,9 +25,11 @@ FRAMED = 0.75  # a square frame is framed already if the square around its head 
 
 
 class FaceFinder(Protocol):
-    """Finds the largest face of a frame. signature: one line that names everything that moves its boxes."""
+    """Finds the largest face of a frame."""
 
-    signature: str
+    @property
+    def signature(self) -> str:
+        """One line that names everything that moves its boxes."""
 
     def __call__(self, frame: np.ndarray) -> Sequence[float] | None:
         """x0, y0, x1, y1 around the landmarks of the largest face, in pixels of RGB uint8 ``(H, W, 3)``; or None."""
@@ -48,6 +50,12 @@ class Cut:
     looked: int
     faces: int
     others: int = 0
+
+    def misfit(self, size: tuple[int, int]) -> str:
+        """Why the box does not hold for a frame of this (height, width); empty where it does."""
+        if size == self.size:
+            return ""
+        return f"{size[1]}x{size[0]} pixels, but the face's box is of frames of {self.size[1]}x{self.size[0]}"
 
     def __str__(self) -> str:
         height, width = self.size

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from protocols import images
-from protocols.crop import center_square
+from protocols.crops import Crops
 from protocols.errors import DataError
 from protocols.images import opened, read_rgb, resize
 from protocols.pairs import FrameRef
@@ -23,7 +23,7 @@ class Dataset:
     """Folders of frames, ``<root>/<clip>/<frame>.png`` or ``.jpg``. Base of all layouts.
 
     name: what FrameRefs and ``--data NAME=PATH`` call it. root: its folder.
-    crops: whether frames that are not square are cut to their central square; else they are refused.
+    crops: whether frames are cut to a square, as `crop` says; else those that are not square are refused.
     stored: whether pictures are read as stored, neither turned by their EXIF orientation nor blended: those of
     benchmark data sets.
     follow_links: whether links in the root may lead out of it.
@@ -40,6 +40,7 @@ class Dataset:
         self.root = root
         self.reading = Reading(self.stored)
         self.follow_links = follow_links
+        self.crop = Crops()
         self._real_root = Path(os.path.realpath(root))  # `resolve` raises for links in a circle
 
     def check(self) -> None:
@@ -102,21 +103,28 @@ class Dataset:
             self.reading.add("pictures", file.relative_to(self.root).as_posix(), images.facts(image))
             return (image.height, image.width) if self.stored else images.upright_size(image)
 
+    def original(self, ref: FrameRef) -> np.ndarray:
+        """One frame, RGB uint8 ``(H, W, 3)``, neither cut nor resized. Raises DataError as `frame` does."""
+        return read_rgb(self.path(ref), stored=self.stored)
+
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
         """One frame, RGB uint8 ``(H, W, 3)``; ``(size, size, 3)`` where `size` is given.
 
-        A square frame of another size is resized (Lanczos, antialiased). One that is not square is cut to its central
-        square where the data set `crops`. Raises DataError for that else, and where it is missing or unreadable.
+        It is cut first where the data set `crops`, and resized if its size is another (Lanczos, antialiased). Raises
+        DataError where it is missing or unreadable, not square in a data set that does not crop, or of another size
+        than its clip's crop is for.
         """
-        return self._fit(read_rgb(self.path(ref), stored=self.stored), ref, size)
+        return self._fit(self.original(ref), ref, size)
 
     def _fit(self, image: np.ndarray, ref: FrameRef, size: int | None) -> np.ndarray:
         if size is None:
             return image
-        height, width = image.shape[:2]
-        if height != width and not self.crops:
+        if self.crops:
+            image = self.crop.apply(image, ref.clip, self.path(ref))
+        elif image.shape[0] != image.shape[1]:
+            height, width = image.shape[:2]
             raise DataError(f"{self.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}")
-        return resize(center_square(image), size, size)
+        return resize(image, size, size)
 
 
 class SplitFolders(Dataset):

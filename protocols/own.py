@@ -25,9 +25,9 @@ IDENTITIES = "identities.csv"
 class VideoFolder(Dataset):
     """Any folder, at any depth: each video is a clip, each picture is a clip of one frame.
 
-    A clip is named by its path below the root (``anna/talk.mp4``), a frame by its number with 7 digits. Frames that are
-    not square are cut to their central square. The identity is the file's name without suffix, unless a file
-    ``identities.csv`` in the root has a line ``<clip>,<identity>`` for it.
+    A clip is named by its path below the root (``anna/talk.mp4``), a frame by its number with 7 digits. The
+    identity is the file's name without suffix, unless a file ``identities.csv`` in the root has a line
+    ``<clip>,<identity>`` for it.
     """
 
     crops = True
@@ -82,6 +82,12 @@ class VideoFolder(Dataset):
         with self._lock:
             return self._recent(ref, size)
 
+    def original(self, ref: FrameRef) -> np.ndarray:
+        if not self._is_video(ref.clip):
+            return super().original(ref)
+        with self._lock:
+            return self._video(ref.clip).frame(_number(ref))
+
     def _open(self, clip: str) -> Video | MovingPicture:
         video = open_video(self._file(clip), index=self._indices.get(clip))
         if video.index and video.index.decoded:
@@ -112,6 +118,7 @@ class FrameFolders(Dataset):
     root says otherwise.
     """
 
+    crops = True
     suffixes = PICTURES
 
     def __init__(self, name: str, root: Path, follow_links: bool = False):

@@ -14,6 +14,8 @@ from protocols import by_hand, sample_lists, sample_set
 from protocols.augment import augment, different_scale
 from protocols.catalogue import SAME, SAMPLE, Protocol
 from protocols.check import check_frames, missing_frames
+from protocols.crop import FaceFinder, Mode
+from protocols.crops import cut_custom
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.expand import expanded
@@ -44,6 +46,7 @@ class Resolved:
 
     frame_size: side that frames are brought to; None: as they are stored. shape: their height and width.
     notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
+    crop: how the frames of custom data are cut, by data set; empty where none are.
     """
 
     protocol: Protocol
@@ -54,6 +57,7 @@ class Resolved:
     shape: tuple[int, int]
     notices: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    crop: dict[str, Any] = field(default_factory=dict)
 
     def load(self, pair: Pair) -> LoadedPair:
         """Decode the frames of a pair, each once. Raises DataError where one cannot be read."""
@@ -78,6 +82,8 @@ def resolve(
     *,
     asked: Collection[str] = (),
     follow_links: bool = False,
+    crop: Mode | None = None,
+    finder: FaceFinder | None = None,
     sample: bool = False,
     require_data: bool = False,
     pair_file: Path | None = None,
@@ -91,7 +97,8 @@ def resolve(
     """Find the pairs of a protocol and check that every frame of them is there.
 
     roots: configured data set folders, by name. asked: those of them that must be used; `data_used` says which the run
-    reads. follow_links: links in them may lead out of them. cache: where the sample set is built. sample: take the
+    reads. follow_links: links in them may lead out of them. crop: how custom data are cut
+    (`crops.cut_custom`, with finder). cache: where the sample set is built. sample: take the
     sample set outright. require_data: never take it. pair_file: a frozen or published list in place of the protocol's
     own; its data sets need roots. limit: the first so many pairs. seed: of the drawing of pairs where there is a root
     and no list. variant: one of the protocol's readings. mode: motion mode, if another than the protocol's; relative
@@ -144,6 +151,8 @@ def resolve(
     frame_size = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
     checked = check_frames(pairs, datasets, frame_size)
     notices += checked.notices
+    crops = cut_custom(pairs, datasets, crop, finder, frame_size, progress)
+    notices += [line for found in crops.values() for line in found.notices()]
     provenance["reading"] = {name: dataset.reading.summary() for name, dataset in datasets.items()}
     notices += [f"{name}: {line}" for name, dataset in datasets.items() for line in dataset.reading.notices()]
     if is_sample:
@@ -158,7 +167,15 @@ def resolve(
     protocol = protocol.of(datasets, counts, f"{checked.width}x{checked.height}")
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     return Resolved(
-        protocol, pairs, datasets, is_sample, frame_size, (checked.height, checked.width), notices, provenance
+        protocol,
+        pairs,
+        datasets,
+        is_sample,
+        frame_size,
+        (checked.height, checked.width),
+        notices,
+        provenance,
+        {name: found.describe() for name, found in crops.items()},
     )
 
 

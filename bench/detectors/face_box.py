@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,16 @@ class FaceBox:
     """
 
     def __init__(self, cache: Path | None = None) -> None:
-        detector: Detector = Dlib68()
-        self.signature = f"{detector.signature};longest-side:{LONGEST}"
-        self._detector = cached({"landmarks": detector}, cache)["landmarks"] if cache else detector
+        self._cache = cache
+
+    @property
+    def signature(self) -> str:
+        return f"{self._detector.signature};longest-side:{LONGEST}"
+
+    @cached_property
+    def _detector(self) -> Detector:
+        detector = Dlib68()
+        return cached({"landmarks": detector}, self._cache)["landmarks"] if self._cache else detector
 
     def __call__(self, frame: np.ndarray) -> tuple[float, float, float, float] | None:
         height, width = frame.shape[:2]

@@ -226,10 +226,10 @@ def test_size_of_custom_data(tmp_path: Path, size: str | None, expected: int):
 
 
 def test_frames_that_cannot_be_used_stop_the_run(tmp_path: Path):
-    root = _own(tmp_path, n=2)
-    picture(root / "anna" / "0000001.png", seed=0, size=(200, 300))
+    root = vox(tmp_path / "vox1", n=2)
+    picture(root / "test" / VOX_CLIPS["id10280"][0] / "0000001.png", seed=0, size=(200, 300))
     with pytest.raises(DataError, match="0000001.png: 300x200 pixels, expected a square of 256x256"):
-        resolve(catalogue.get("own-sameid"), {"mine": root}, tmp_path)
+        resolve(small("vox1-sameid", 10), {"vox1": root}, tmp_path)
 
 
 def test_the_published_list_is_named(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
