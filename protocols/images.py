@@ -99,7 +99,7 @@ def on_white(image: np.ndarray) -> np.ndarray:
 def facts(image: Image.Image) -> dict[str, str]:
     """What in the head of an opened image decides how `read_rgb` reads it, for the manifest; plain images have none."""
     found = {}
-    if (orientation := image.getexif().get(_ORIENTATION, 1)) in _TURNS:
+    if (orientation := _orientation(image)) in _TURNS:
         found["orientation"] = _TURNS[orientation]
     if image.has_transparency_data:
         found["transparency"] = "alpha channel"
@@ -114,8 +114,16 @@ def facts(image: Image.Image) -> dict[str, str]:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """(height, width) of an opened image when it is turned as its EXIF orientation says."""
-    on_its_side = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    on_its_side = _orientation(image) in (5, 6, 7, 8)
     return (image.width, image.height) if on_its_side else (image.height, image.width)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation; 1 where a PNG file's cannot be read, which has it at its end and is truncated."""
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except _UNREADABLE:
+        return 1
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
