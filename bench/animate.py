@@ -130,7 +130,7 @@ def _film(settings: AnimateSettings, scene: Scene, count: int, weights: str, con
     writer = VideoWriter(settings.out, (size, width), driving, times[count])
     photograph = as_bytes(scene.source[0].permute(1, 2, 0).cpu().numpy())
     tally, start = Tally(), time.perf_counter()
-    bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bars = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     progress = Progress(*bars, console=console, transient=True, disable=not console.is_terminal)
     try:
         with progress:

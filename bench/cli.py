@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from bench import config, signals
@@ -19,6 +18,7 @@ from bench.cli_compare import compare
 from bench.cli_explain import explain
 from bench.cli_export import export_weights
 from bench.cli_inspect import inspect
+from bench.cli_output import terminal
 from bench.cli_pairs import pairs_app
 from bench.cli_poses import poses
 from bench.cli_report import report
@@ -44,8 +44,8 @@ app.command()(inspect)
 app.command()(train)
 app.command()(poses)
 app.command()(export_weights)
-console = Console()
-errors = Console(stderr=True)
+console = terminal()
+errors = terminal(stderr=True)
 _UsageError = typer.BadParameter.__bases__[0]  # typer does not export it
 LONGEST = 5000  # characters of a message; what a file holds may be in it
 

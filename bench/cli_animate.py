@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
 
 from bench import config
+from bench.cli_output import terminal
 from bench.errors import UserError
 
 
@@ -82,9 +82,9 @@ def animate(
         limit=limit,
     )
     try:
-        failed = animate(settings, Console())
+        failed = animate(settings, terminal())
     except (OSError, FFmpegError) as error:  # of the latter some are ValueErrors or EOFErrors
-        Console(stderr=True).print(f"stopped: {out}: {error}", style="bold red", markup=False, soft_wrap=True)
+        terminal(stderr=True).print(f"stopped: {out}: {error}", style="bold red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if failed:
         raise typer.Exit(1)

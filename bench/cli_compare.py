@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli_output import terminal
 from bench.errors import UserError
 
 
@@ -26,14 +27,12 @@ def compare(
     """Compare models, versions or machines on the pairs that both runs asked, with intervals and p-values."""
     from json import dumps
 
-    from rich.console import Console
-
     from bench.compare import compare as compared
     from reports import compare_html, compare_view
 
     names = [name.strip() for name in models.split(",")] if models else None
     result = compared(run_a, run_b, names, seed, resamples)
-    Console().print(compare_view.view(result))
+    terminal().print(compare_view.view(result))
     if html:
         _write(html, "--html", compare_html.page(result))
     if json:

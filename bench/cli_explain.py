@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli_output import terminal
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,13 +22,12 @@ def explain(
     weights: Annotated[Path | None, typer.Option(help="Folder with official detector weights.")] = None,
 ) -> None:
     """Formula, source, pitfalls and signature of a metric, and what its variants make of the same pictures."""
-    from rich.console import Console
     from rich.markdown import Markdown
 
     from bench import config
     from bench import explain as explained
 
-    console = Console()
+    console = terminal()
     if metric is None:
         console.print(_listing(explained.pages()))
         return

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from bench.cli_output import terminal
 
 
 def export_weights(
@@ -18,4 +19,4 @@ def export_weights(
     from bench.export import export
 
     for file in export(source, target, model):
-        Console().print(str(file), soft_wrap=True, markup=False, highlight=False)
+        terminal().print(str(file), soft_wrap=True, markup=False, highlight=False)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
 
 from bench import config
+from bench.cli_output import terminal
 from bench.errors import UserError
 
 
@@ -48,7 +48,7 @@ def inspect(
             raise UserError("--run says which frames are shown, and how: leave the options for other frames out")
         page = inspect_run(run, models, pairs, config.load((), weights).weights, choose(device), out)
         redraw(run)
-        Console().print(f"page: {page}", soft_wrap=True, markup=False)
+        terminal().print(f"page: {page}", soft_wrap=True, markup=False)
         return
     if out is None:
         raise UserError("give --out, or --run")
@@ -63,7 +63,7 @@ def inspect(
     factors = parse_squeeze(squeeze) if squeeze else None
     chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed)
     page = inspect_models(models, chosen, config.load((), weights).weights, choose(device), out)
-    Console().print(f"page: {page}", soft_wrap=True, markup=False)
+    terminal().print(f"page: {page}", soft_wrap=True, markup=False)
 
 
 def parse_squeeze(text: str) -> tuple[float, float]:

@@ -1,12 +1,18 @@
-"""Text that a command gives: to a file that the user names, or to standard output."""
+"""Text that a command gives: to a file that the user names, or to a terminal."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from bench.errors import UserError
+
+
+def terminal(stderr: bool = False) -> Console:
+    """Return the console of a command. Names print as they are: rich makes a picture of ``:A:`` by default."""
+    return Console(stderr=stderr, emoji=False)
 
 
 def give(text: str, out: Path | None) -> None:

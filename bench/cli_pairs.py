@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench import config
+from bench.cli_output import terminal
 from bench.errors import UserError, one_line
 from protocols import by_hand, catalogue
 from protocols.catalogue import SAMPLE
@@ -24,7 +24,7 @@ from protocols.roots import data_used, refuse_unused
 from protocols.sampling import STRATEGIES, make_pairs
 
 pairs_app = typer.Typer(help="Make, import and look at pair lists.", no_args_is_help=True)
-console = Console()
+console = terminal()
 
 File = Annotated[Path, typer.Argument(help="A pair list: a frozen file, the published CSV form, or frozen:NAME.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
@@ -80,7 +80,7 @@ def make(
         whose = f"{protocol}-{dataset.name}" if asked.custom else protocol
         pairs = draw(dataset, asked, seed, name=f"{whose}-seed{seed}", **given)
         if "n" not in given and len(pairs) < asked.n:
-            console.print(f"fewer than {asked.n} pairs: all that the data give", soft_wrap=True)
+            console.print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)
     _write(pairs, out)
 
 
@@ -152,13 +152,13 @@ def survey(
             missing.write_text("".join(f"{ref}\n" for ref in found.missing), encoding="utf-8")
         except OSError as error:
             raise UserError(f"--missing {missing}: cannot be written ({error.strerror or error})") from None
-        console.print(f"{len(found.missing)} missing frames written to {missing}", soft_wrap=True)
+        console.print(f"{len(found.missing)} missing frames written to {missing}", markup=False, soft_wrap=True)
 
 
 @pairs_app.command("hash")
 def hash_(file: File) -> None:
     """The content hash of a list; equal hashes mean equal pairs."""
-    console.print(read_pairs(file).sha256, soft_wrap=True)
+    console.print(read_pairs(file).sha256, markup=False, soft_wrap=True)
 
 
 @pairs_app.command()
@@ -170,7 +170,11 @@ def mark(
 
     pairs = read_pairs(file)
     written, n = marked(folder, pairs)
-    console.print(f"{written}: list {pairs.name} {pairs.sha256[:12]}; {n} of its {len(pairs)} pairs have a frame")
+    console.print(
+        f"{written}: list {pairs.name} {pairs.sha256[:12]}; {n} of its {len(pairs)} pairs have a frame",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _rule(name: str, dataset: Dataset) -> PairList:
@@ -189,7 +193,7 @@ def _tell(*datasets: Dataset) -> None:
 
 def _write(pairs: PairList, out: Path) -> None:
     pairs.write(out)
-    console.print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", soft_wrap=True)
+    console.print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", markup=False, soft_wrap=True)
 
 
 def _facts(pair: Pair) -> list[str]:

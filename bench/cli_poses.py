@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from bench.cli_output import terminal
 
 
 def poses(
@@ -16,4 +17,4 @@ def poses(
     """Head poses of training frames, in degrees, by the embedded detector; what `train --poses` takes."""
     from bench.poses import write
 
-    write(data, out, Console())
+    write(data, out, terminal())

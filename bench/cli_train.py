@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from bench.cli_output import terminal
 
 
 def train(
@@ -65,4 +66,4 @@ def train(
     given = {name: value for name, value in locals().items() if name not in ("config", "train") and value is not None}
     checkpoint = train(config, given)
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        Console().print(f"checkpoint: {checkpoint}", soft_wrap=True, markup=False)
+        terminal().print(f"checkpoint: {checkpoint}", soft_wrap=True, markup=False)

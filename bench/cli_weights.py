@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from bench import config
+from bench.cli_output import terminal
 from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.weights import WeightFile
 
 weights_app = typer.Typer(help="Weight files: list, check, fetch.", invoke_without_command=True)
-console = Console()
+console = terminal()
 
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
 _NO_FOLDER = f"none (--weights, {config.WEIGHTS_VARIABLE} or bench.toml)"
@@ -130,7 +130,7 @@ def _download(file: WeightFile) -> str:
     from bench.weights_fetch import download
 
     target = Path(file.place)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(file.name, total=None)
         said = download(

@@ -62,7 +62,9 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                     )
             samples = directory.samples(before) if before and before.get("state") == "complete" else None
             if samples is not None:
-                console.print(f"{directory.path} is complete already; its report is drawn again")
+                console.print(
+                    f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True
+                )
                 plan = before
             else:
                 plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
@@ -97,7 +99,7 @@ def _work(
     """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
     resolved = setup.resolved
     resolved.pair_list.write(directory.path / "pairs.csv")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     samples, timings = [], {}
 
     def say(line: str) -> None:
@@ -231,11 +233,13 @@ def _copy(source: Path, destination: Path) -> None:
 def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: Console) -> None:
     """Say before the work what is measured with what, and what stands in for something else."""
     pairs, protocol = plan["pairs"], plan["protocol"]["name"]
-    console.print(f"protocol {protocol}: {pairs['n']} pairs, list {pairs['name']} {pairs['sha256'][:12]}")
+    listed = f"list {pairs['name']} {pairs['sha256'][:12]}"
+    console.print(f"protocol {protocol}: {pairs['n']} pairs, {listed}", markup=False, soft_wrap=True)
     for message in detector_messages:
         console.print(message, markup=False, soft_wrap=True)
     if untrained := caveats.untrained_models(plan):
-        console.print(f"UNTRAINED ({', '.join(untrained)}): random weights", style="bold yellow", soft_wrap=True)
+        line = f"UNTRAINED ({', '.join(untrained)}): random weights"
+        console.print(line, style="bold yellow", markup=False, soft_wrap=True)
     if unknown := caveats.unverified(plan):
         console.print(f"UNVERIFIED WEIGHTS ({unknown})", style="bold yellow", markup=False, soft_wrap=True)
     samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]

@@ -113,15 +113,18 @@ def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:
         console.print(
             f"{folder}: differs in {different} of {len(comparer.results)} arrays; "
             f"first array that parts in the order of computation: {parted.name}",
+            markup=False,
             soft_wrap=True,
         )
     if left:
-        console.print(f"{folder}: not computed, so not compared: {', '.join(left)}", soft_wrap=True)
+        console.print(f"{folder}: not computed, so not compared: {', '.join(left)}", markup=False, soft_wrap=True)
     if not parted and not left:
-        console.print(f"{folder}: agrees in all {len(comparer.results)} arrays", soft_wrap=True)
+        console.print(f"{folder}: agrees in all {len(comparer.results)} arrays", markup=False, soft_wrap=True)
     if comparer.training():
         count = comparer.training()
         console.print(
-            f"{folder}: {count} arrays of training losses, no part of inference, not compared", soft_wrap=True
+            f"{folder}: {count} arrays of training losses, no part of inference, not compared",
+            markup=False,
+            soft_wrap=True,
         )
     return not parted and not left
