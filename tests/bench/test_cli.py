@@ -49,16 +49,16 @@ def one_line_error(result: tuple[int, str], *words: str) -> None:
 
 
 def test_names_are_printed_as_they_are(bench, sample_set, tmp_path):
-    """Not as pictures or markup of the terminal's library: ``:A:`` and ``[/b]`` are names like others."""
-    folder = tmp_path / "w:A:[/b]"
+    """Not as pictures or markup of the terminal's library: ``:A:`` and ``[b]`` are names like others."""
+    folder = tmp_path / "w:A:[b]"
     folder.mkdir()
     Image.new("RGB", (256, 256), "red").save(folder / "0000.png")
     code, text = bench(
-        *("run", "--protocol", "vox1-sameid", "--metrics", "l1", "--limit", 2, "--out", "o:A:[/b]"),
+        *("run", "--protocol", "vox1-sameid", "--metrics", "l1", "--limit", 2, "--out", "o:A:[b]"),
         *("--models", f"frames:{folder.name}", "--no-bounds"),
     )
     assert code == 1, text
-    assert f"{folder.name}/0001.png is missing" in text and "report: o:A:[/b]/" in text
+    assert f"{folder.name}/0001.png is missing" in text and "report: o:A:[b]/" in text
 
 
 def test_a_run_leaves_everything(bench, sample_set, tmp_path):
