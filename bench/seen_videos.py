@@ -20,9 +20,11 @@ def notices(plan: Mapping[str, Any], resolved: Resolved) -> list[str]:
     listed = {bare(ref.clip) for ref in resolved.pair_list.refs()}
     lines = []
     for model in plan["models"]:
-        if "training" not in model:
+        training = model.get("training")
+        if not isinstance(training, dict):
             continue
-        left_out = {bare(name) for name in model["training"].get("excluded") or ()}
+        names = training.get("excluded")  # of a file that anybody may have written
+        left_out = {bare(name) for name in names if isinstance(name, str)} if isinstance(names, list) else set()
         if seen := listed - left_out:
             lines.append(
                 f"{model['name']}: its checkpoint does not say that {len(seen)} of the {len(listed)} test videos were "

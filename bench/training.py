@@ -80,6 +80,8 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
         torch.set_num_threads(whole.threads)
     if chosen.part == "networks":
         _tell_network(chosen)
+    if chosen.recipe == "published" and (pairs := chosen.pairs_of_a_step()) != chosen.published_pairs():
+        logging.warning("%g pairs in a step; published are %d", pairs, chosen.published_pairs())
     keep_freed()
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)

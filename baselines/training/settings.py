@@ -157,8 +157,16 @@ class TrainSettings(BaseModel):
     def published_steps(self, identities: int) -> int:
         """Steps of the published epochs over data of so many identities, each drawn the published number of times."""
         about = published.of(self.model, self.part)
-        pairs = sum(share * batch for _, share, batch in self.plan) * self.accumulate * self.devices
-        return max(1, round(about["epochs"] * about["repeats"] * identities / pairs))
+        return max(1, round(about["epochs"] * about["repeats"] * identities / self.pairs_of_a_step()))
+
+    def pairs_of_a_step(self) -> float:
+        """Pairs in a step of all processes, the mean over the stages."""
+        return sum(share * batch for _, share, batch in self.plan) * self.accumulate * self.devices
+
+    def published_pairs(self) -> int:
+        """Pairs in a step of the published training."""
+        about = published.of(self.model, self.part)
+        return about["pairs"] * about.get("processes", 1)
 
     def stage(self, step: int) -> tuple[int, int]:
         """(side, batch size) of step 0 … steps-1."""

@@ -21,10 +21,17 @@ def resolved(protocol: str = "vox1-seenid", sample: bool = False) -> SimpleNames
 
 @pytest.mark.parametrize(
     "training, seen",
-    [({}, 2), ({"excluded": []}, 2), ({"excluded": [CLIPS[0]]}, 1), ({"excluded": [name[:-4] for name in CLIPS]}, 0)],
+    [
+        ({}, 2),
+        ({"excluded": []}, 2),
+        ({"excluded": 3}, 2),
+        ({"excluded": [None, CLIPS[1]]}, 1),
+        ({"excluded": [CLIPS[0]]}, 1),
+        ({"excluded": [name[:-4] for name in CLIPS]}, 0),
+    ],
 )
 def test_models_that_may_have_seen_the_videos_are_named(training: dict, seen: int) -> None:
-    plan = {"models": [{"name": "mine", "training": training}, {"name": "copy-source"}]}
+    plan = {"models": [{"name": "mine", "training": training}, {"name": "copy-source"}, {"name": "x", "training": "?"}]}
     lines = notices(plan, resolved())
     assert len(lines) == bool(seen) and all(f"{seen} of the 2" in line and line.startswith("mine:") for line in lines)
     assert notices(plan, resolved("vox1-sameid")) == notices(plan, resolved(sample=True)) == []

@@ -145,9 +145,9 @@ def test_a_step_has_the_published_pairs_on_any_number_of_devices(
     model: str, devices: int, step: tuple[int, int], tmp_path: Path
 ) -> None:
     chosen = TrainSettings(model=model, recipe="published", data=tmp_path, out=tmp_path, devices=devices)
-    assert (chosen.plan[0][2], chosen.accumulate) == step
+    assert (chosen.plan[0][2], chosen.accumulate) == step and chosen.pairs_of_a_step() == chosen.published_pairs()
     given = TrainSettings(model=model, recipe="published", data=tmp_path, out=tmp_path, stages=((256, 1.0, 2),))
-    assert given.accumulate == 1
+    assert given.accumulate == 1 and given.pairs_of_a_step() == 2
 
 
 def test_eq_8_of_mcnet_sums_over_keypoints_and_coordinates() -> None:
