@@ -15,13 +15,14 @@ _PARTS = {
     "pairs": "the pair list",
     "metrics": "the metrics or their definitions",
     "seeds": "--seed",
+    "crop": "the crop",
 }
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """In words, what makes two manifests those of other runs."""
-    old, new = ({**essence(manifest), "models": None} for manifest in (before, now))
-    found = [words for part, words in _PARTS.items() if old[part] != new[part]]
+    old, new = (essence(manifest) for manifest in (before, now))
+    found = [_PARTS.get(part, part) for part in {**old, **new} if part != "models" and old.get(part) != new.get(part)]
     ours, theirs = ({model["name"]: model for model in manifest["models"]} for manifest in (now, before))
     if ours.keys() != theirs.keys():
         found.append(f"the models ({', '.join(theirs)})")
@@ -49,6 +50,13 @@ def since(out: Path, plan: Mapping[str, Any], command: Sequence[str]) -> str | N
         return None
     _, folder, what = max(found)
     return f"{'; '.join(what)} changed since {folder}: measured again"
+
+
+def other_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """In words, where a run's frames came from another folder: its list, and so its fingerprint, holds names alone."""
+    old, new = (manifest["pairs"].get("provenance", {}).get("roots", {}) for manifest in (before, now))
+    moved = [name for name in new if name in old and old[name] != new[name]]
+    return "; ".join(f"{name} is in {new[name]} now, was in {old[name]}" for name in moved) or None
 
 
 def _code_of(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

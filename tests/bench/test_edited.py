@@ -142,3 +142,19 @@ def test_force_keeps_frames_that_are_read(bench):
     code, text = bench(*run, "--models", "frames:runs/x/frames/mine")
     assert code == 2 and "--force would discard runs/x/frames/mine" in text
     assert len(list(Path("runs/x/frames/mine").glob("*.png"))) == 4
+
+
+def test_frames_from_another_folder_are_not_those_measured_before(bench, sample_set):
+    for root in ("one", "two"):
+        for number, frame in enumerate(sorted((sample_set / "w_tilt").glob("*.png"))[:4]):
+            target = Path(root, "clip", f"{number:07d}.png")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(frame, target)
+    assert bench("pairs", "make", "--data", "mine=one", "--n", 3, "--out", "mine.csv")[0] == 0
+    run = ["run", "--protocol", "own-sameid", "--pairs", "mine.csv", "--metrics", "l1", "--models", "copy-source"]
+    assert bench(*run, "--data", "mine=one", "--name", "x")[0] == 0
+    code, text = bench(*run, "--data", "mine=one", "--name", "x", "--save-frames")
+    assert code == 0 and "complete already" in text and "--force measures again and keeps them" in text
+    code, text = bench(*run, "--data", "mine=two", "--name", "x")
+    assert code == 2 and "mine is in" in text and "--force" in text
+    assert bench(*run, "--data", "mine=two", "--name", "x", "--force")[0] == 0
