@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +67,9 @@ def inspect_models(
     """Look into each model and write the page; returns its path. Raises UserError, DataError or ModelError."""
     if not models:
         raise UserError("--model: give at least one name")
-    source, target, anchor = _frames(chosen)
+    (source, target, anchor), notes = _frames(chosen)
     driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
-    shown, seen, notes = Shown("", source, driving, target, anchor), [], []
+    shown, seen = Shown("", source, driving, target, anchor), []
     for name in models:
         found, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
         seen, notes = seen + found, notes + told
@@ -147,22 +146,23 @@ def _look(
     return seen, [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
 
 
-def _frames(chosen: Chosen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Source, driving frame (not squeezed yet) and first driving frame, RGB uint8."""
+def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[str]]:
+    """Source, driving frame (not squeezed yet) and first driving frame, RGB uint8; what must be said of their files."""
     if chosen.source is not None and chosen.driving is not None:
-        photograph, driving = read_source(chosen.source)[0], open_driving(chosen.driving, Fraction(25))
+        photograph, notes = read_source(chosen.source)
+        driving = open_driving(chosen.driving, None)
         count = len(driving.times)
         source, _ = settle(None, lambda _: photograph, 1, finder := FaceBox())
         moving, _ = settle(None, driving.frame, count, finder)
         frames = [cropped(driving.frame(number), moving, "--driving") for number in (_number(chosen, count), 0)]
-        return cropped(photograph, source, "--source"), *frames
+        return (cropped(photograph, source, "--source"), *frames), [*notes, *driving.notices]
     samples = sample_set.open(cache_folder())
     clip = chosen.clip or samples.clips("test")[0]
     names = samples.frames(clip)
     if not names:
         raise UserError(f"--clip {clip}: no clip of the sample set; it has: {', '.join(samples.clips())}")
     shown = [samples.frame(FrameRef(NAME, clip, names[i])) for i in (0, _number(chosen, len(names)))]
-    return shown[0], shown[1], shown[0]
+    return (shown[0], shown[1], shown[0]), []
 
 
 def _number(chosen: Chosen, count: int) -> int:

@@ -13,6 +13,7 @@ _REMARKS = (
     ("pixels", "", "pixels that are not square; resampled to square ones"),
     ("clock", "restarts", "time stamps that start again; frames are taken as evenly spaced"),
     ("clock", "none", "no time stamps; frames are taken as evenly spaced"),
+    ("seeking", "slow", "long stretches without a key frame; frames requested out of order take long"),
     ("damage", "", "packets that cannot be decoded; frames are numbered without them"),
     ("transparency", "", "an alpha channel; transparent parts are shown on white"),
     ("colors", "CMYK", "CMYK colors; converted without a profile"),

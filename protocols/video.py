@@ -26,6 +26,7 @@ FORMATS = (
 )
 READING = 2  # raised when the same file gives other frames than before, for caches of frames
 _ALONE = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+_LONG = 600  # frames between key frames from which on seeking takes seconds
 _ERRORS = (OSError, ValueError, IndexError, EOFError)  # PyAV's derive from these
 
 
@@ -85,6 +86,8 @@ class Video:
         found["frames"] = "found by decoding" if self.index.decoded else "found by their time stamps"
         if self.index.clock != "file":
             found["clock"] = f"{self.index.clock}, evenly spaced at {float(self.rate):.5g} frames a second"
+        if self.index.longest > _LONG:
+            found["seeking"] = f"slow: up to {self.index.longest} frames are decoded for one"
         if self.index.damaged:
             found["damage"] = "packets that cannot be decoded"
         return found

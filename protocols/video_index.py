@@ -51,6 +51,12 @@ class Index:
         """Whether the frames were found by decoding."""
         return bool(self.prints)
 
+    @property
+    def longest(self) -> int:
+        """The most frames that must be decoded for one."""
+        starts = [0, *self.keys, len(self.times)]
+        return max(end - start for start, end in zip(starts, starts[1:]))
+
     def key_before(self, number: int) -> int:
         """The last frame up to `number` at which decoding can begin; 0, the start of the file, where there is none."""
         return self.entries(number)[0]
@@ -58,7 +64,7 @@ class Index:
     def entries(self, number: int) -> list[int]:
         """Where to begin decoding for a frame, in the order to be tried; at last the start of the file."""
         at = bisect_right(self.keys, number)
-        return [*(key for key in reversed(self.keys[max(at - 2, 0) : at]) if key), 0]
+        return [*(key for key in reversed(self.keys[max(at - 4, 0) : at]) if key), 0]
 
 
 def from_packets(container: av.container.InputContainer, stream: av.VideoStream) -> Index | None:
