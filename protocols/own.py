@@ -39,6 +39,7 @@ class VideoFolder(Dataset):
         self._is_video = cache(lambda clip: is_video(root / clip))
         self._lock = Lock()  # decoders have a position
         self._video = lru_cache(maxsize=4)(self._open)
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._indices: dict[str, Index] = {}  # of videos whose frames were found by decoding, which is not done twice
         self._recent = lru_cache(maxsize=16)(self._decode)  # a source or anchor comes up in pair after pair
 
@@ -72,9 +73,11 @@ class VideoFolder(Dataset):
         if not self._is_video(ref.clip):
             return super().size(ref)
         with self._lock:
-            video = self._video(ref.clip)
-            self.reading.add("videos", ref.clip, video.facts)
-            return video.size
+            if ref.clip not in self._sizes:
+                video = self._video(ref.clip)
+                self.reading.add("videos", ref.clip, video.facts)
+                self._sizes[ref.clip] = video.size
+            return self._sizes[ref.clip]
 
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
         if not self._is_video(ref.clip):
