@@ -17,7 +17,7 @@ from bench.animate_crop import Crop, cropped
 from bench.errors import UserError
 from protocols.datasets import natural
 from protocols.errors import DataError
-from protocols.folder import PICTURES, is_picture
+from protocols.folder import PICTURES, is_picture, some
 from protocols.images import facts, opened, read_rgb
 from protocols.moving import open_video
 from protocols.reading import Reading, remarks
@@ -80,10 +80,18 @@ def open_driving(path: Path, fps: Fraction | None) -> Driving:
     fps: of images and of streams without a clock; default: 25, or what the stream states.
     """
     if path.is_dir():
-        files = sorted((file for file in path.iterdir() if is_picture(file)), key=lambda f: natural(f.name))
+        found = sorted(
+            (file for file in path.iterdir() if not file.name.startswith(".")), key=lambda f: natural(f.name)
+        )
+        files = [file for file in found if is_picture(file)]
         if not files:
             raise UserError(f"--driving {path}: no picture in this folder ({', '.join(PICTURES)})")
-        return FramesDriving(files, fps)
+        frames = FramesDriving(files, fps)
+        if others := [file.name for file in found if not is_picture(file)]:
+            frames.notices.append(
+                f"{len(others)} files in {path} are not read, no pictures by their names: {some(others)}"
+            )
+        return frames
     if not path.is_file():
         raise UserError(f"--driving {path}: no such file or folder")
     return FramesDriving([path], fps) if _is_still(path) else VideoDriving(path, fps)

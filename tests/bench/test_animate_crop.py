@@ -86,9 +86,12 @@ def test_one_box_for_a_whole_clip(animate, portrait, tmp_path):
     images = [tall(portrait, 60 + 40 * number, 20 * number) for number in range(4)]
     for number, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / "clip" / f"{number}.png")
+    for name in ("sound.wav", ".hidden.png"):
+        (tmp_path / "clip" / name).write_text("")
     Image.fromarray(np.zeros((80, 120, 3), np.uint8)).save(tmp_path / "black.png")
     code, text, panels = animate("--source", "black.png", "--driving", "clip")
     assert code == 0 and "black.png: no face found, the central square is taken" in text
+    assert "1 files in clip are not read" in text and text.count("sound.wav") == 1
     box = head_box(np.array([FaceBox()(image) for image in images]), HEIGHT, WIDTH)
     assert f"driving clip: cut to the face, {','.join(map(str, box))} of 600x900, from 4 of 4 frames" in text
     assert all(near(panel[:, 256:512], image, box) for panel, image in zip(panels, images, strict=True))

@@ -27,11 +27,12 @@ def film(file: Path, height: int = 96, width: int = 160, count: int = 5) -> None
         container.mux(stream.encode())
 
 
-def test_videos_are_cut_to_their_square_and_resized(tmp_path: Path) -> None:
+def test_videos_are_cut_to_their_square_and_resized(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     film(tmp_path / "a.mp4")
     film(tmp_path / "b.mp4", count=1)  # too short
     (tmp_path / "notes.txt").write_text("no clip")
     found = read(tmp_path)
+    assert "notes.txt" in caplog.text and "a.mp4" not in caplog.text
     assert found.pixels.shape == (5, 3, 256, 256) and found.ranges == [(0, 5)]
     for i, frame in enumerate(found.pixels):
         assert np.abs(frame.astype(int) - 40 * i).max() <= 4
