@@ -83,6 +83,9 @@ def changes(a: Run, b: Run) -> list[str]:
         names = MACHINE if field == "machine" else tuple({**ours[field], **theirs[field]})
         found += _changed(field, ours[field], theirs[field], names)
     found += _changed("run", ours, theirs, ("device", "batch_size", "sample_data", "arithmetic"))
+    same_list = ours["pairs"]["sha256"] == theirs["pairs"]["sha256"]
+    if same_list and ours.get("data_sha256") != theirs.get("data_sha256"):  # else the hashes are of different files
+        found.append("data: the files of the frames, under the same names")
     found += _changed("seed", ours["seeds"], theirs["seeds"], ("run",))
     return found
 

@@ -13,6 +13,7 @@ from bench.outside import CODE, changed_files
 _PARTS = {
     "protocol": "the protocol",
     "pairs": "the pair list",
+    "data": "the files of the frames",
     "metrics": "the metrics or their definitions",
     "seeds": "--seed",
     "crop": "the crop",

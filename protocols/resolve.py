@@ -14,6 +14,7 @@ from protocols import by_hand, sample_lists, sample_set
 from protocols.augment import augment, different_scale
 from protocols.catalogue import SAME, SAMPLE, Protocol
 from protocols.check import check_frames, missing_frames
+from protocols.content import content_sha256
 from protocols.crop import FaceFinder, Mode
 from protocols.crops import cut_custom
 from protocols.datasets import Dataset
@@ -45,6 +46,7 @@ class Resolved:
     """A protocol with pairs whose frames are all there.
 
     frame_size: side that frames are brought to; None: as they are stored. shape: their height and width.
+    data_sha256: of the files that hold them (`content.content_sha256`).
     notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
     crop: how the frames of custom data are cut, by data set; empty where none are.
     """
@@ -55,6 +57,7 @@ class Resolved:
     is_sample: bool
     frame_size: int | None
     shape: tuple[int, int]
+    data_sha256: str
     notices: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     crop: dict[str, Any] = field(default_factory=dict)
@@ -172,10 +175,11 @@ def resolve(
         datasets,
         is_sample,
         frame_size,
-        (checked.height, checked.width),
-        notices,
-        provenance,
-        {name: found.describe() for name, found in crops.items()},
+        shape=(checked.height, checked.width),
+        data_sha256=content_sha256(pairs.refs(), datasets),
+        notices=notices,
+        provenance=provenance,
+        crop={name: found.describe() for name, found in crops.items()},
     )
 
 

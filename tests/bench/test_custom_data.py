@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -159,3 +160,25 @@ def test_names_are_shown_in_full(bench, videos, tmp_path, monkeypatch, columns):
     )
     assert f"source    {ref}" in shown.stdout.splitlines()
     assert f"identity  {'x' * 200} / y" in shown.stdout.splitlines()
+
+
+def test_other_frames_under_the_same_names_are_another_run(bench, videos, tmp_path):
+    """A folder's name says nothing of what is in it; a copy elsewhere is the same data."""
+    run = ["run", "--protocol", "own-sameid", "--models", "copy-source", "--metrics", "l1", "--no-bounds", "--data"]
+    for name, reverse in (("a", False), ("b", True)):
+        (tmp_path / name / "clip").mkdir(parents=True)
+        for number in range(3):
+            color = (90 * (number**2 if reverse else number) % 256, 60, 60)
+            Image.new("RGB", (256, 256), color).save(tmp_path / name / "clip" / f"{number}.png")
+    assert bench(*run, "mine=a")[0] == bench(*run, "mine=b")[0] == 0
+    folders = sorted((tmp_path / "runs").iterdir())
+    assert len(folders) == 2
+    means = {pd.read_parquet(folder / "samples.parquet")["l1"].mean() for folder in folders}
+    assert len(means) == 2
+    shutil.copytree(tmp_path / "a", tmp_path / "elsewhere")
+    code, text = bench(*run, "mine=elsewhere")
+    assert code == 0 and "is complete already" in text
+    assert bench(*run, "mine=a", "--name", "x")[0] == 0
+    one_line_error(bench(*run, "mine=b", "--name", "x"), "the files of the frames")
+    code, text = bench("compare", *folders, "--models", "copy-source,copy-source")
+    assert code == 0 and "also different: data: the files of the frames, under the same names" in text
