@@ -151,6 +151,8 @@ def run(
             raise UserError("--dry-run and --untrained belong to --table")
         if pairs and len(pairs) > 1:
             raise UserError("--pairs: a protocol takes one list")
+    elif untrained and models:
+        raise UserError("--untrained is for the tables' own models; with --models say NAME?weights=untrained")
     settings = RunSettings(
         models=_split(models or ""),
         protocol=protocol or "",
@@ -201,7 +203,7 @@ def list_(
     """Names to use on the command line, each with a line that says what it is."""
     from bench.listing import table
 
-    console.print(table(what, config.load(data or (), weights)))
+    console.print(table(what, config.load(data or (), weights), weights_given=weights is not None))
 
 
 @app.command()

@@ -18,7 +18,9 @@ def inspect(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures and their page.")] = None,
     run: Annotated[Path | None, typer.Option(help="Look at pairs of this run; its report then links the page.")] = None,
-    pairs: Annotated[int, typer.Option(min=1, help="With --run: how many of the pairs that it has pictures of.")] = 3,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="With --run: how many of the pairs that it has pictures of; default: 3.")
+    ] = None,
     source: Annotated[Path | None, typer.Option(help="The photograph; default: a frame of the sample set.")] = None,
     driving: Annotated[
         Path | None, typer.Option(help="A video, a folder of frames, or one image; default: the sample set's.")
@@ -26,7 +28,7 @@ def inspect(
     frame: Annotated[
         int | None, typer.Option(min=0, help="Number of the driving frame; default: the middle one.")
     ] = None,
-    data: Annotated[str, typer.Option(help="Without --source and --driving: the word `sample`.")] = "sample",
+    data: Annotated[str | None, typer.Option(help="Without --source and --driving: the word `sample`.")] = None,
     clip: Annotated[str | None, typer.Option(help="Clip of the sample set; default: the first test clip.")] = None,
     squeeze: Annotated[
         str | None, typer.Option(help="Factors for the driving frame's height and width, 0.7,1.0: another scale.")
@@ -34,7 +36,7 @@ def inspect(
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of noise in models; default: 0.")] = None,
 ) -> None:
     """What networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
     from baselines.predictor import MotionMode
@@ -44,9 +46,9 @@ def inspect(
 
     models = [name.strip() for name in (model or "").split(",") if name.strip()]
     if run is not None:
-        if source or driving or clip or mode or squeeze or frame is not None:
+        if source or driving or clip or mode or squeeze or data or frame is not None or seed is not None:
             raise UserError("--run says which frames are shown, and how: leave the options for other frames out")
-        page = inspect_run(run, models, pairs, config.load((), weights).weights, choose(device), out)
+        page = inspect_run(run, models, pairs or 3, config.load((), weights).weights, choose(device), out)
         redraw(run)
         terminal().print(f"page: {page}", soft_wrap=True, markup=False)
         return
@@ -58,10 +60,14 @@ def inspect(
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
     if (source is None) != (driving is None):
         raise UserError("give both --source and --driving, or neither")
-    if source is None and data != "sample":
+    if pairs is not None:
+        raise UserError("--pairs belongs to --run")
+    if source is not None and (data or clip):
+        raise UserError("--data and --clip are for frames of the sample set: leave them out beside --source")
+    if source is None and data not in (None, "sample"):
         raise UserError(f"--data {data}: the word sample; other frames come by --source and --driving")
     factors = parse_squeeze(squeeze) if squeeze else None
-    chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed)
+    chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed or 0)
     page = inspect_models(models, chosen, config.load((), weights).weights, choose(device), out)
     terminal().print(f"page: {page}", soft_wrap=True, markup=False)
 

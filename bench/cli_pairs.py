@@ -66,6 +66,8 @@ def make(
             raise UserError("--frozen leaves nothing to choose: give only --data and --out beside it")
         _write(_rule(frozen, dataset), out)
         return
+    if split is not None and split not in (known := dataset.splits()):
+        raise UserError(f"--split {split}: {dataset.name} in {dataset.root} has {' and '.join(known) or 'no splits'}")
     given = {"n": n, "split": split, "videos": videos}
     given = {option: value for option, value in given.items() if value is not None}
     if n is not None:
@@ -81,6 +83,8 @@ def make(
         pairs = draw(dataset, asked, seed, name=f"{whose}-seed{seed}", **given)
         if "n" not in given and len(pairs) < asked.n:
             console.print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)
+    if videos is not None and pairs.counts()["clips"] < videos:
+        console.print(f"from {pairs.counts()['clips']} clips, fewer than --videos {videos}", soft_wrap=True)
     _write(pairs, out)
 
 

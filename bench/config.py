@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from bench.errors import UserError
 from protocols import files
 from protocols.catalogue import SAMPLE
 
+PREFIX = "TALKING_HEAD_BENCH_"
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
+TIMEOUT_VARIABLE = "TALKING_HEAD_BENCH_CMD_TIMEOUT"  # read by baselines.command
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
 CACHE_VARIABLE = "TALKING_HEAD_BENCH_CACHE"
 LINKS = "follow_links"  # the one name in [data] of the file that is no data set's
@@ -62,6 +65,7 @@ def load(
     ``[data] follow_links = true`` is for all roots. Relative paths in it are relative to the file.
     Raises UserError for a malformed option, file, or a weights folder that is not there.
     """
+    _refuse_unknown_variables()
     settings = _read(file)
     links = settings.get("data", {}).pop(LINKS, False)
     sample = SAMPLE in data
@@ -83,6 +87,17 @@ def load(
         raise UserError(f"weights folder {weights} does not exist")
     follow = links if follow_links is None else follow_links
     return Config(roots, sample, weights, cache_folder(), asked=tuple(asked), follow_links=follow)
+
+
+def _refuse_unknown_variables() -> None:
+    """Raise UserError for a variable in the environment that nothing reads: a misspelled one must not be ignored."""
+    known = (DATA_VARIABLE, WEIGHTS_VARIABLE, CACHE_VARIABLE, TIMEOUT_VARIABLE)
+    for variable in sorted(os.environ):
+        of_data = variable.startswith(DATA_VARIABLE) and variable != DATA_VARIABLE
+        if variable.startswith(PREFIX) and not of_data and variable not in known[1:]:
+            near = difflib.get_close_matches(variable, known, n=1)
+            meant = f" (is it meant to be {near[0]}?)" if near else ""
+            raise UserError(f"environment variable {variable}: nothing reads it{meant}")
 
 
 def _option(option: str) -> tuple[str, Path]:
@@ -124,4 +139,6 @@ def _read(file: Path) -> dict[str, dict[str, Any]]:
         ):
             links = f", or {LINKS} = true" if table == "data" else ""
             raise UserError(f'{file}: [{table}] must hold lines of the form NAME = "PATH"{links}')
+    if unknown := sorted(set(settings.get("weights", {})) - {"path"}):
+        raise UserError(f"{file}: unknown entry {unknown[0]} of [weights]; known is path")
     return settings

@@ -15,13 +15,15 @@ from protocols.errors import DataError
 from protocols.roots import data_used
 
 
-def table(what: str, config: Config) -> Table:
+def table(what: str, config: Config, weights_given: bool = False) -> Table:
     """A table of models, protocols or metrics. Raises UserError for anything else."""
     builders = {"models": _models, "protocols": _protocols, "metrics": _metrics}
     if what not in builders:
         raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}")
     if what != "protocols" and (config.asked or config.sample):
         raise UserError(f"list {what}: --data belongs to `list protocols`")
+    if what != "models" and weights_given:
+        raise UserError(f"list {what}: --weights belongs to `list models`")
     return builders[what](config)
 
 

@@ -45,6 +45,9 @@ def run_tables(
         untrained=untrained,
         pairs=pairs,
     )
+    if settings.reading and not any(settings.reading in job.protocol.readings for job in jobs):
+        known = {reading: None for job in jobs for reading in job.protocol.readings}
+        raise UserError(f"--reading {settings.reading}: no protocol here has it (known: {', '.join(known) or 'none'})")
     for job in jobs:
         _say(job, settings, console)
     if dry_run:

@@ -105,6 +105,12 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
     if settings.crop is not None and crops.mode(settings.crop) is None:
         raise UserError(f"--crop {settings.crop}: choose one of {', '.join(crops.MODES)}")
+    if settings.detector_timeout is not None and settings.workers == 0:
+        raise UserError("--detector-timeout needs processes for detectors; --workers 0 has none")
+    if settings.detector_timeout is not None and settings.executor == "ray" and settings.workers is None:
+        raise UserError(
+            "--detector-timeout needs processes for detectors; Ray's workers have some with --workers N only"
+        )
     keep_freed()
     device = choose_device(settings.device)
     protocol = catalogue.get(settings.protocol).sized(settings.size)
@@ -138,11 +144,12 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             mode=settings.mode,
             allow_missing=settings.allow_missing,
         )
-        for model in models:
-            model.predictor.set_frame_size(resolved.frame_size)
+        _tell_size(models, resolved.shape)
         workers = settings.workers
         if workers is None:
             workers = _workers(settings, device, looked_at, len(models) * len(resolved.pair_list.pairs))
+            if settings.detector_timeout is not None:  # only a process can be stopped
+                workers = max(workers, 1)
         chosen = wanted(cache=settings.config.cache, workers=workers, timeout=settings.detector_timeout)
         stack.callback(chosen.close)
         for model in models:
@@ -151,6 +158,19 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         resolved = replace(resolved, notices=[*resolved.notices, *said])
         measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
         yield Setup(settings, device, models, resolved, measurer)
+
+
+def _tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
+    """Tell every model the size of the run's frames. Raises ModelError where it cannot work on them."""
+    height, width = shape
+    for model in models:
+        if height == width:
+            model.predictor.set_frame_size(height)
+        elif model.predictor.frame_size is not None:
+            raise ModelError(
+                f"{model.label} works on square frames, those here are {width}x{height}: --size 256 or 512 cuts and "
+                "resizes them"
+            )
 
 
 def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choice, frames: int) -> int:

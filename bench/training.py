@@ -28,6 +28,7 @@ from bench.detectors.weights import find_file
 from bench.errors import UserError
 from bench.heap import keep_freed
 from protocols import sample_set
+from protocols.catalogue import SAMPLE
 
 
 class EvaluationSettings(BaseModel):
@@ -127,6 +128,10 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
         raise UserError(f"{where}{name}: {reason}") from None
     if chosen.patience and not chosen.evaluate_every:
         raise UserError("patience: needs evaluate_every")
+    if "evaluate_every" not in values:  # 0 turns a file's evaluations off
+        for name, value in (("protocol", protocol), ("evaluation", found.get("evaluation"))):
+            if value:
+                raise UserError(f"{name}: needs evaluate_every")
     return whole, chosen
 
 
@@ -169,14 +174,19 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
     from bench import metrics
     from bench.run import RunSettings, run
     from protocols import catalogue
+    from protocols.resolve import opener
+    from protocols.roots import data_used, refuse_unused
 
-    names = settings.metrics or catalogue.get(settings.protocol).metrics
+    config, protocol = locations.load(settings.data), catalogue.get(settings.protocol)
+    used = data_used(protocol, config.data, asked=config.asked, sample=config.sample)
+    refuse_unused(config.asked, used, f"evaluation: {protocol.name}")
+    opened = opener(config.data, config.cache, follow_links=config.follow_links)
+    is_sample = [opened(name).name for name in used] == [SAMPLE]  # opened now, not at the first evaluation
+    names = settings.metrics or protocol.metrics
     watched = settings.watch or names[0]
     if watched not in names:
         raise UserError(f"evaluation.watch {watched}: not one of the metrics {', '.join(names)}")
-    config, protocol = locations.load(settings.data), catalogue.get(settings.protocol)
-    own = protocol.dataset in config.data and not config.sample
-    side = protocol.frame_size if own else sample_set.recipe()["size"]
+    side = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
     if side != training.frame_size:
         raise UserError(f"evaluation: its frames have {side} pixels a side, the network is for {training.frame_size}")
     sign = -1.0 if metrics.definitions()[watched].higher_is_better else 1.0

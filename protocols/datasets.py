@@ -17,6 +17,7 @@ from protocols.pairs import FrameRef
 from protocols.reading import Reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+SPLITS = ("test", "train")
 
 
 class Dataset:
@@ -58,6 +59,10 @@ class Dataset:
     def clips(self, split: str | None = None) -> list[str]:
         """All clips, sorted; those of one split (``train``, ``test``) where it is given and the layout has splits."""
         return _folders(self.root)
+
+    def splits(self) -> list[str]:
+        """The splits that it has in its root."""
+        return []
 
     def identity(self, clip: str) -> str:
         """Who is seen in a clip."""
@@ -132,8 +137,11 @@ class SplitFolders(Dataset):
 
     stored = True
 
+    def splits(self) -> list[str]:
+        return [name for name in SPLITS if (self.root / name).is_dir()]
+
     def clips(self, split: str | None = None) -> list[str]:
-        splits = [split] if split else ["test", "train"]
+        splits = [split] if split else SPLITS
         return [f"{name}/{clip}" for name in splits for clip in _folders(self.root / name)]
 
 
@@ -164,9 +172,12 @@ class Hdtf(Dataset):
     stored = True
     layout = "<clip>.mp4/<6 digits>.jpg (or the same below test/)"
 
+    def splits(self) -> list[str]:
+        return [name for name in SPLITS if (self.root / name).is_dir()]
+
     def clips(self, split: str | None = None) -> list[str]:
-        below = [clip for name in ([split] if split else ["test", "train"]) for clip in _folders(self.root / name)]
-        return below or [clip for clip in _folders(self.root) if clip not in ("test", "train")]
+        below = [clip for name in ([split] if split else SPLITS) for clip in _folders(self.root / name)]
+        return below or [clip for clip in _folders(self.root) if clip not in SPLITS]
 
     def folder(self, clip: str) -> Path:
         places = [self.root / split / clip for split in ("", "test", "train")]

@@ -130,6 +130,7 @@ def resolve(
         pairs = draw(opened(used[0]), protocol, seed)
         provenance["pairs_from"] = "sampled"
         drawn = f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}"
+        drawn += f" from {pairs.counts()['clips']} clips"
         if protocol.frozen:
             drawn += f", no published list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
         elif len(pairs) < protocol.n:
@@ -143,12 +144,16 @@ def resolve(
     if allow_missing:  # clips that cannot be made frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
         pairs = pairs.at_hand(missing_frames(clips, datasets))
+    if variant and pair_file is not None and any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs):
+        raise DataError(f"the pair list {pairs.name} is stretched already: --reading {variant} has nothing to choose")
     pairs = _prepare(pairs, protocol, datasets, variant, mode or protocol.mode)
     if allow_missing:  # not before: the factors of stretched frames go by the position in the whole list
         pairs = pairs.at_hand(missing_frames(pairs.refs(), datasets))
     if part := pairs.provenance.get("at_hand"):
         notices.append(f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames here")
     if limit is not None:
+        if limit > len(pairs):
+            notices.append(f"the list has {len(pairs)} pairs, fewer than the {limit} that were asked for")
         pairs = pairs.head(limit)
     is_sample = SAMPLE in datasets
     frame_size = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size

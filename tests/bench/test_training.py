@@ -52,7 +52,9 @@ def test_the_command_line_goes_before_the_file(clips: Path, tmp_path: Path) -> N
         limit = 3
         """,
     )
-    whole, chosen = read(file, {"steps": 7, "out": tmp_path / "out", "protocol": "vox1-crossid", "device": "cpu"})
+    whole, chosen = read(
+        file, {"steps": 7, "out": tmp_path / "out", "protocol": "vox1-crossid", "evaluate_every": 5, "device": "cpu"}
+    )
     assert (chosen.model, chosen.steps, chosen.schedule, chosen.plan) == ("fomm", 7, "step", ((64, 1.0, 2),))
     assert (chosen.data, chosen.clips, chosen.device) == (clips, None, "cpu")
     assert whole.evaluation == EvaluationSettings(protocol="vox1-crossid", limit=3) and whole.threads == 1
