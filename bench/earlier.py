@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def since(out: Path, plan: Mapping[str, Any], command: Sequence[str]) -> str | None:
-    """What to say where the same command was run before with other code: its folder has another name. None else."""
+def since(out: Path, plan: Mapping[str, Any]) -> str | None:
+    """What to say where the same was run before with other code: its folder has another name. None else."""
     found: list[tuple[str, str, list[str]]] = []
     for file in out.glob(f"{plan['protocol']['name']}-*/manifest.json"):
         try:
             before = json.loads(file.read_text(encoding="utf-8"))
-            if before["command"] != list(command) or before["fingerprint"] == plan["fingerprint"]:
-                continue
             what = differences(before, plan)
             if what and all(line.startswith(CODE) for line in what):
                 found.append((before["created"], str(file.parent), what))

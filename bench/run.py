@@ -80,7 +80,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 if moved and any(directory.work.rglob("*.parquet")):
                     plan["notices"].append(f"some pairs were measured before the frames were moved: {moved}")
                     console.print(plan["notices"][-1], style="bold yellow", markup=False, soft_wrap=True)
-                if line := None if settings.name else earlier.since(settings.out, plan, settings.command):
+                if line := None if settings.name else earlier.since(settings.out, plan):
                     plan["notices"].append(line)
                     console.print(line, style="bold yellow", markup=False, soft_wrap=True)
                 samples = _work(executor, setup, directory, plan, console)

@@ -59,7 +59,7 @@ def test_an_edited_program_is_measured_again_and_that_is_said(bench):
     assert l1(first) == 0
     assert "complete already" in bench(*asked())[1]
     write("source")
-    code, text = bench(*asked())
+    code, text = bench(*asked("--save-frames"))
     assert code == 0 and f"the code of mine (copy_it.py) changed since {first}: measured again" in text
     (second,) = set(Path("runs").iterdir()) - {first}
     assert l1(second) > 0.01 and l1(first) == 0
