@@ -78,6 +78,9 @@ def run(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="With --table: random weights where a model has none; marked.")
     ] = False,
+    sample_weights: Annotated[
+        bool, typer.Option("--sample-weights", help="With --table: sample checkpoints on real data, too; marked.")
+    ] = False,
     data: Data = None,
     follow_links: Links = None,
     require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
@@ -147,8 +150,8 @@ def run(
     if not table:
         if not (protocol and models):
             raise UserError("give --protocol and --models, or --table")
-        if dry_run or untrained:
-            raise UserError("--dry-run and --untrained belong to --table")
+        if dry_run or untrained or sample_weights:
+            raise UserError("--dry-run, --untrained and --sample-weights belong to --table")
         if pairs and len(pairs) > 1:
             raise UserError("--pairs: a protocol takes one list")
     elif untrained and models:
@@ -187,7 +190,12 @@ def run(
         from bench.run_tables import run_tables
 
         names = [name for entry in table for name in _split(entry)]
-        failed = run_tables(names, settings, pairs or (), console, dry_run=dry_run, untrained=untrained)
+        failed = run_tables(
+            *(names, settings, pairs or (), console),
+            dry_run=dry_run,
+            untrained=untrained,
+            sample_weights=sample_weights,
+        )
     else:
         _, failed = run(settings, console)
     if failed:

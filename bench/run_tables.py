@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
+from baselines.errors import ModelError
 from bench import table_plan
 from bench.errors import UserError
 from bench.run import RunSettings, run
 from bench.table_plan import Job
+from protocols.errors import DataError
 from reports.table_compare import regenerate
 from reports.table_export import markdown
 from reports.tables import TableError, published
@@ -26,12 +29,14 @@ def run_tables(
     *,
     dry_run: bool = False,
     untrained: bool = False,
+    sample_weights: bool = False,
 ) -> int:
     """Plan, run and print; returns the number of failed pairs.
 
     names: of tables or papers. settings: as for one run, without protocol; its models, if any, replace the tables' own,
     its metrics theirs. Every protocol is a run of its own; one that is complete already is not computed again.
-    Raises UserError where nothing can be run, and as `bench.run.run` does.
+    dry_run: prepare every run as it would be, say what it works with, and run none of them.
+    Raises UserError where nothing can be run or, in a dry run, where a run would stop; and as `bench.run.run` does.
     """
     try:
         tables = published(names)
@@ -43,16 +48,22 @@ def run_tables(
         models=settings.models,
         require_data=settings.require_data,
         untrained=untrained,
+        sample_weights=sample_weights,
         pairs=pairs,
     )
     if settings.reading and not any(settings.reading in job.protocol.readings for job in jobs):
         known = {reading: None for job in jobs for reading in job.protocol.readings}
         raise UserError(f"--reading {settings.reading}: no protocol here has it (known: {', '.join(known) or 'none'})")
+    ready = [job for job in jobs if job.ready]
+    stopped = 0
     for job in jobs:
         _say(job, settings, console)
-    if dry_run:
+        if dry_run:
+            stopped += not _look(job, _settings(job, settings, len(ready) > 1), console)
+    if stopped:
+        raise UserError(f"the run of {', '.join(names)} would stop: the plan above says why")
+    if dry_run and ready:
         return 0
-    ready = [job for job in jobs if job.ready]
     if not ready:
         raise UserError(f"nothing can be run of {', '.join(names)}; the plan above says what is missing")
     failed, folders = 0, []
@@ -85,10 +96,30 @@ def _settings(job: Job, settings: RunSettings, several: bool) -> RunSettings:
     )
 
 
-def _say(job: Job, settings: RunSettings, console: Console) -> None:
-    def line(text: str, style: str | None = None) -> None:
-        console.print(f"  {text}", style=style, markup=False, soft_wrap=True, highlight=False)
+def _look(job: Job, settings: RunSettings, console: Console) -> bool:
+    """What a dry run says beyond the plan; whether the run would go through. One without data or models is none."""
+    from bench.table_look import look, to_fetch
 
+    if not job.ready:
+        _line(console, "no run: " + ("no frames" if job.data is None else "no models"), "yellow")
+    passed = True
+    try:
+        if job.data is not None:
+            look(job, settings, lambda text, style: _line(console, text, style))
+    except (DataError, ModelError, UserError) as error:
+        _line(console, f"STOPS: {error}", "bold red")
+        passed = False
+    for text in to_fetch(job, settings.config.weights):
+        _line(console, text)
+    return passed
+
+
+def _line(console: Console, text: str, style: str | None = None) -> None:
+    console.print(f"  {text}", style=style, markup=False, soft_wrap=True, highlight=False)
+
+
+def _say(job: Job, settings: RunSettings, console: Console) -> None:
+    line = partial(_line, console)
     console.print(f"{job.protocol.name}, for {', '.join(job.tables)}", style="bold", markup=False)
     loud = "yellow"
     if job.data is None:
@@ -96,7 +127,6 @@ def _say(job: Job, settings: RunSettings, console: Console) -> None:
     else:
         line(f"data: {job.data}", loud if job.data.startswith("SAMPLE") else None)
     line(f"pairs: {_pairs(job, settings)}")
-    line(f"metrics: {', '.join(settings.metrics or job.metrics)}")
     for model in job.models:
         label = model.partition("=")[0] if "?weights=" in model else model
         weights = job.weights.get(label)

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from baselines import checkpoints
 from baselines.card import MODELS, card, find_weights, unavailable
+from baselines.errors import ModelError
+from baselines.origin import judge
 from bench.config import Config
 from bench.errors import UserError
 from protocols import catalogue
@@ -22,7 +25,8 @@ class Job:
     """One run: everything that the tables ask of a protocol.
 
     models: as ``--models`` takes them. weights: model to where its weights come from, in words. skipped: model to the
-    reason. metrics: families. data: where the frames come from, in words; None where they are missing. pairs: a list.
+    reason. metrics: families. columns: the printed ones that they are for. data: where the frames come from, in words;
+    None where they are missing. pairs: a list.
     """
 
     protocol: Protocol
@@ -31,6 +35,7 @@ class Job:
     weights: Mapping[str, str]
     skipped: Mapping[str, str]
     metrics: tuple[str, ...]
+    columns: tuple[Column, ...]
     data: str | None
     pairs: Path | None
 
@@ -47,11 +52,14 @@ def plan(
     models: Sequence[str] = (),
     require_data: bool = False,
     untrained: bool = False,
+    sample_weights: bool = False,
     pairs: Sequence[Path] = (),
 ) -> list[Job]:
     """One job a protocol of `tables`, in the order of the catalogue.
 
     models: specs to run in place of the tables' own. untrained: random weights for models that have none.
+    sample_weights: sample checkpoints on real data, too; else such models are skipped there, since a row of a published
+    model would say nothing about it. On the sample set, where nothing is comparable anyway, they are taken.
     pairs: lists, each for the protocols that it fits. Raises UserError for tables that ask nothing of any protocol,
     and for a list that fits none; ModelError for weights that are ambiguous.
     """
@@ -67,7 +75,9 @@ def plan(
     jobs = []
     for name, cells in asked.items():
         protocol = catalogue.get(name)
-        chosen, weights, skipped = _models([row for _, row, _ in cells], config.weights, untrained)
+        data, on_sample = _data(protocol, config, require_data, name in lists)
+        small = sample_weights or on_sample
+        chosen, weights, skipped = _models([row for _, row, _ in cells], config.weights, untrained, small)
         families = [column.family for _, _, column in cells]
         jobs.append(
             Job(
@@ -77,7 +87,8 @@ def plan(
                 {} if models else weights,
                 {} if models else skipped,
                 tuple(family for family in protocol.metrics if family in families),
-                _data(protocol, config, require_data, name in lists),
+                tuple({column.head: column for _, _, column in cells}.values()),
+                data,
                 lists.get(name),
             )
         )
@@ -97,7 +108,7 @@ def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]
 
 
 def _models(
-    rows: Sequence[Row], weights: Path | None, untrained: bool
+    rows: Sequence[Row], weights: Path | None, untrained: bool, small: bool
 ) -> tuple[list[str], dict[str, str], dict[str, str]]:
     """Specs of the models that can be run, where their weights come from, and why the others cannot."""
     specs: list[str] = []
@@ -111,34 +122,49 @@ def _models(
             skipped[model] = unavailable()[model]["reason"]
         elif model not in MODELS:
             skipped[model] = "this version has no such model"
-        elif file := find_weights(card(model), weights):
+        elif (file := find_weights(card(model), weights)) and (small or not _is_sample(model, file)):
             specs.append(model)
             sources[model] = str(file)
-        elif card(model).sample.is_file():
+        elif small and card(model).sample.is_file():
             specs.append(model)
             sources[model] = "SAMPLE WEIGHTS"
         elif untrained:
             specs.append(f"{model}={model}?weights=untrained")
             sources[model] = "UNTRAINED"
         else:
-            files = card(model).files
-            skipped[model] = f"no weights: needs {' or '.join(files)}" if files else "no weights: nobody publishes any"
+            skipped[model] = _why_skipped(model, file)
     return list(dict.fromkeys(specs)), sources, skipped
 
 
-def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool) -> str | None:
+def _is_sample(model: str, file: Path) -> bool:
+    """Whether a file under a published name is a sample checkpoint; one that cannot be read is the run's to refuse."""
+    about = card(model)
+    try:
+        checkpoint = checkpoints.load(file, about)
+    except ModelError:
+        return False
+    return judge(about, checkpoint, checkpoint.config or about.config).status == "sample"
+
+
+def _why_skipped(model: str, file: Path | None) -> str:
+    about = card(model)
+    reason = f"no weights: needs {' or '.join(about.files)}" if about.files else "no weights: nobody publishes any"
+    if file:
+        return f"{file} is a sample checkpoint (--sample-weights takes it)"
+    return f"{reason} (--sample-weights takes the sample checkpoint)" if about.sample.is_file() else reason
+
+
+def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool) -> tuple[str | None, bool]:
+    """Where the frames come from, in words, or None; whether it is the sample set."""
     listed = (protocol.dataset,) if has_list else None
     try:
         used = data_used(protocol, config.data, sample=config.sample, require_data=require_data, listed=listed)
     except DataError:
-        return None
+        return None, False
     if used != (SAMPLE,):
-        return f"{protocol.dataset} in {config.data[protocol.dataset]}"
-    return (
-        "SAMPLE SET, as asked for"
-        if config.sample
-        else f"SAMPLE SET in place of {protocol.dataset}: no folder is given"
-    )
+        return f"{protocol.dataset} in {config.data[protocol.dataset]}", False
+    why = ", as asked for" if config.sample else f" in place of {protocol.dataset}: no folder is given"
+    return f"SAMPLE SET{why}", True
 
 
 def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Path]:

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from baselines.card import Card
+from baselines.card import Card, card
 from bench import cli
 from bench.config import Config
 from bench.errors import UserError
+from bench.export import export
 from bench.table_plan import Job, plan
 from protocols import catalogue
 from protocols.own import open_dataset
@@ -69,6 +70,66 @@ def test_a_plan_names_what_can_be_run_and_why_the_rest_cannot(tmp_path):
     assert job.skipped["mraa"].startswith("no weights: needs ")
     assert job.metrics == ("ssim", "psnr", "l1", "lpips", "akd", "aed")
     assert job.data.startswith("SAMPLE SET in place of vox1") and job.ready
+
+
+def test_sample_checkpoints_stand_for_published_models_on_the_sample_set_only(tmp_path):
+    (job,) = jobs(tmp_path, "mcnet-1a", data={"vox1": tmp_path}).values()
+    assert not job.models and not job.ready
+    assert (
+        job.skipped["fomm"].startswith("no weights: needs vox-cpk.pth.tar")
+        and "--sample-weights" in job.skipped["fomm"]
+    )
+    assert job.skipped["mraa"].startswith("no weights: needs ") and "--sample-weights" not in job.skipped["mraa"]
+    (job,) = jobs(tmp_path, "mcnet-1a", data={"vox1": tmp_path}, sample_weights=True).values()
+    assert set(job.models) == {"fomm", "tpsm", "mcnet"} and set(job.weights.values()) == {"SAMPLE WEIGHTS"}
+    weights = tmp_path / "weights"
+    export(card("fomm").sample, weights / "fomm" / "vox-cpk.pth.tar")  # its name makes it no published file
+    settings = Config(data={"vox1": tmp_path}, sample=False, weights=weights, cache=tmp_path)
+    (job,) = plan(published(["mcnet-1a"]), settings)
+    assert "vox-cpk.pth.tar is a sample checkpoint" in job.skipped["fomm"]
+    (job,) = plan(published(["mcnet-1a"]), settings, sample_weights=True)
+    assert job.weights["fomm"] == str(weights / "fomm" / "vox-cpk.pth.tar")
+
+
+def test_a_dry_run_says_what_the_run_then_does(bench, sample_set, tmp_path):
+    command = ["run", "--table", "mcnet-1a", "--models", "fomm=copy-source", "--limit", 2, "--data", "sample"]
+    command += ["--metrics", "l1,akd,lpips", "--detectors", "embedded"]
+    code, text = bench(*command, "--dry-run")
+    assert code == 0, text
+    assert "AKD -> akd-dlib (dlib68, embedded, proxy)" in text and "LPIPS -> st-lpips (embedded, proxy)" in text
+    assert "L1 -> l1" in text and "AED -> not measured" in text
+    assert "measured now on 2 of its pairs" in text and not (tmp_path / "runs").exists()
+    assert "python -m bench weights fetch face-alignment" in text
+    assert bench(*command)[0] == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert f"list: {manifest['pairs']['name']}, 2 pairs, sha256 {manifest['pairs']['sha256'][:12]}" in text
+    measured = {metric["name"] for metric in manifest["metrics"]}
+    said = {part.split()[0].rstrip(",") for part in text.split(" -> ")[1:]} - {"not"}
+    assert said <= measured and {family["family"] for family in manifest["metrics"]} >= {"l1", "akd", "lpips"}
+    assert [model["name"] for model in manifest["models"]] == ["fomm", "copy-target"]
+
+
+def real_frames(root: Path) -> None:
+    for number in range(3):
+        (root / "test" / "a").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (256, 256), (80 * number, 60, 128)).save(root / "test" / "a" / f"{number:07d}.png")
+
+
+def test_a_dry_run_looks_for_the_data(bench, tmp_path):
+    same_identity_list("vox1", "own").write(tmp_path / "list.csv")
+    real_frames(tmp_path / "vox")
+    command = ["run", "--table", "mcnet-1a", "--dry-run", "--metrics", "l1", "--pairs", "list.csv", "--data"]
+    some = ["--models", "fomm=copy-source"]
+    code, text = bench(*command, f"vox1={tmp_path / 'vox'}", *some)
+    assert code == 0 and "list: own, 3 pairs" in text and "all their frames are there" in text, text
+    code, text = bench(*command, f"vox1={tmp_path / 'vox'}")  # no checkpoint is here
+    assert code == 2 and "no run: no models" in text and "list: own, 3 pairs" in text and "STOPS" not in text, text
+    (tmp_path / "vox" / "test" / "a" / "0000001.png").unlink()
+    code, text = bench(*command, f"vox1={tmp_path / 'vox'}", *some)
+    assert code == 2 and "STOPS: 1 of 3 frames are not there" in text, text
+    code, text = bench(*command, f"vox1={tmp_path / 'nowhere'}", *some)
+    assert code == 2 and "STOPS: " in text and "nowhere" in text, text
 
 
 def test_tables_of_one_protocol_are_one_run(tmp_path):
