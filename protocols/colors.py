@@ -55,8 +55,8 @@ def unsupported(frame: av.VideoFrame) -> str | None:
 
 
 def facts(frame: av.VideoFrame) -> dict[str, str]:
-    """How the frame's colors are read, for the manifest."""
-    alpha = {"transparency": "shown on white"} if _has_alpha(frame) else {}
+    """How the frame's colors are read, for the manifest; transparency where there is some in this frame."""
+    alpha = {"transparency": "shown on white"} if _is_transparent(frame) else {}
     if _is_rgb(frame):
         return {"matrix": "none (RGB)"} | alpha
     untagged = " (untagged)" if frame.colorspace in _UNTAGGED else ""
@@ -147,6 +147,10 @@ def _is_rgb(frame: av.VideoFrame) -> bool:
 
 def _has_alpha(frame: av.VideoFrame) -> bool:
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
+def _is_transparent(frame: av.VideoFrame) -> bool:
+    return _has_alpha(frame) and frame.to_ndarray(format="rgba")[..., 3].min() < 255
 
 
 def _is_full(frame: av.VideoFrame) -> bool:

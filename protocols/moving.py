@@ -49,7 +49,9 @@ class MovingPicture:
     @property
     def facts(self) -> dict[str, str]:
         """How it is read, for the manifest."""
-        return {"transparency": "shown on white"} if self._image.mode == "RGBA" else {}
+        self._image.seek(0)
+        alpha = np.asarray(self._image.convert("RGBA"))[..., 3]
+        return {"transparency": "shown on white"} if alpha.min() < 255 else {}
 
     def frame(self, number: int) -> np.ndarray:
         """Picture `number`, RGB uint8 ``(H, W, 3)``. Raises DataError where it does not exist or is damaged."""

@@ -88,3 +88,26 @@ def check(file: Path, plan: Plan) -> int:
         assert float(length) == pytest.approx(float((len(video) - 1) / plan.rate), rel=0.03, abs=0.02)
     video.close()
     return len(video)
+
+
+def test_seeks_in_program_streams_are_checked(tmp_path: Path):
+    """A seek into a packet of several frames gives the first of them another's time stamp."""
+    plan = Plan("mpeg", "mpeg1video", frames=47, gop=1, b_frames=2)
+    made_videos.write(plan, tmp_path / "a.mpg")
+    assert check(tmp_path / "a.mpg", plan) == 47
+
+
+def test_hidden_frames_of_vp8_are_not_counted(tmp_path: Path):
+    """Encoders in two passes write frames that are only referred to; the bit for it is the fifth of the first byte."""
+    made_videos.write(Plan("webm", "libvpx", frames=20), tmp_path / "shown.webm")
+    with av.open(str(tmp_path / "shown.webm")) as source, av.open(str(tmp_path / "hidden.webm"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            content = bytearray(bytes(packet))
+            content[0] &= 0xEF if number == 5 else 0xFF
+            changed = av.Packet(bytes(content))
+            changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+            changed.is_keyframe, changed.stream = packet.is_keyframe, stream
+            target.mux(changed)
+    video = Video(tmp_path / "hidden.webm")
+    assert [numbered.number(video.frame(k)) for k in range(len(video))] == [k for k in range(20) if k != 5]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import made_videos
 import numbered
 import numpy as np
 import pytest
 from numbered import BLUE, GREEN, GREY, ODD, RED, UPRIGHT
 from PIL import Image
 
+from protocols import geometry
 from protocols.errors import DataError
 from protocols.images import read_rgb
 from protocols.moving import open_video
@@ -71,6 +74,34 @@ def test_in_a_folder_of_ones_own(name: str, tmp_path: Path):
     assert data.clips() == [name]
     check(name, len(data.frames(name)), lambda k: data.frame(FrameRef("mine", name, f"{k:07d}")))
     assert data.size(FrameRef("mine", name, "0000000")) == data.frame(FrameRef("mine", name, "0000000")).shape[:2]
+
+
+def test_names_as_people_give_them(tmp_path: Path):
+    names = ["a b.mp4", "id1#x#0#1.mp4", "[take] {2} 100%.mp4", "Größe-日本.mp4", "it's; $HOME.mp4", "-rf.mp4"]
+    for name in names:
+        shutil.copy(ODD / "base.mp4", tmp_path / name)
+    data = open_dataset("mine", tmp_path)
+    assert sorted(data.clips()) == sorted(names)
+    for name in names:
+        assert len(data.frames(name)) == 40
+        assert numbered.number(data.frame(FrameRef("mine", name, "0000037"))) == 37
+
+
+@pytest.mark.parametrize("name", ["moving.gif", "moving.webp"])
+def test_pictures_that_could_be_transparent_and_are_not_are_not_named(name: str):
+    assert "transparency" not in open_video(ODD / name).facts
+
+
+def test_few_key_frames_are_named(tmp_path: Path):
+    plan = made_videos.Plan("mp4", "libx264", frames=610, size=(32, 32), gop=1000)
+    made_videos.write(plan, tmp_path / "long.mp4")
+    assert open_video(tmp_path / "long.mp4").facts["seeking"] == "slow: up to 610 frames are decoded for one"
+
+
+def test_angles_other_than_quarters_are_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="turns it by 30 degrees"):
+        geometry.turn(struct.pack("=9i", 56756, 32768, 0, -32768, 56756, 0, 0, 0, 1 << 30))
+    assert geometry.turn(None) == geometry.UPRIGHT
 
 
 def test_not_square_pixels_become_square():
