@@ -14,6 +14,7 @@ from rich.console import Console
 from baselines.card import MODELS, Card, card, find_weights
 from baselines.predictor import ModelError
 from bench import detectors
+from bench.detectors import body_identity
 from bench.detectors.weights import torch_folder
 from bench.weights import FOLDER, WeightFile, model_size, way_to
 from bench.weights import files as published
@@ -87,6 +88,10 @@ def _packages(weights: Path | None) -> list[Row]:
     for package, (module, used_for, install) in _PACKAGES.items():
         version = metadata.version(package) if importlib.util.find_spec(module) else None
         rows.append(Row("packages", package, used_for, version, "package", "the Python package index", install))
+    registered = None if body_identity.missing() else "registered by an installed package"
+    source = "a package around a person re-identification network, the authors' or yours (docs/metrics.md)"
+    place = f"the entry points {body_identity.GROUP}"
+    rows.append(Row("packages", body_identity.KIND, "aed-body (TED-talks)", registered, "package", source, place))
     return rows
 
 

@@ -24,6 +24,7 @@ from protocols.resolve import resolve
 FOLDER = Path(__file__).parent / "metrics" / "explain"
 # Families that are explained on the page of another one.
 SHARED = {"mkr": "akd", "csim": "aed", "aucon-units": "aucon", "prmse-angles": "prmse"}
+SHARED |= {"mkr-body": "akd-body", "aed-body": "akd-body"}
 PROTOCOL = "vox1-sameid"
 SEED = 0
 Numbers = dict[str, dict[str, float]]

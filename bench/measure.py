@@ -41,6 +41,9 @@ class Measurer:
         self.truncate = as_published
         self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
         self.definitions = [definition for definition in self.asked if definition.role(reference)]
+        self.empty = metrics.empty(names, choice)
+        if not self.definitions and self.empty:
+            raise UserError("; ".join(f"{name} cannot be measured: {reason}" for name, reason in self.empty.items()))
         if not self.definitions:
             raise UserError(f"none of {', '.join(names)} applies to {reference} pairs")
 
@@ -83,7 +86,8 @@ class Measurer:
 
     def describe_metrics(self) -> list[dict[str, Any]]:
         """The manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
-        return [self._describe(definition) for definition in self.asked]
+        empty = [self._describe(metrics.get(name)) | {"empty": reason} for name, reason in self.empty.items()]
+        return [self._describe(definition) for definition in self.asked] + empty
 
     def describe_detectors(self) -> list[dict[str, Any]]:
         """The manifest's entries of the detectors that the metrics use."""
@@ -92,8 +96,11 @@ class Measurer:
         return [{"kind": d.kind, "name": d.name, "signature": d.signature, "proxy": d.proxy} for d in used]
 
     def _describe(self, definition: Definition) -> dict[str, Any]:
-        detector = self.choice.get(definition.detector).signature if definition.detector else None
-        role = definition.role(self.reference)
+        if definition.name in self.empty:
+            detector, role = "none", None
+        else:
+            detector = self.choice.get(definition.detector).signature if definition.detector else None
+            role = definition.role(self.reference)
         signature = f"{definition.signature(detector)}|against:{role}"
         return {
             "name": definition.name,

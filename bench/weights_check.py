@@ -51,6 +51,11 @@ def verify(file: WeightFile, path: Path) -> Verdict:
         return _model(file, path)
     if file.id in ("openface", "arcface"):
         said = _identity(file.id, path)
+    elif file.id == "openpose":
+        from bench.detectors import openpose
+
+        openpose.read(path)
+        said = "holds OpenPose's COCO body network"
     elif file.id == "syncnet":
         from bench.detectors import syncnet
 

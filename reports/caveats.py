@@ -67,6 +67,15 @@ def other_sizes(manifest: Mapping[str, Any]) -> str | None:
     return f"FRAME SIZE ({'; '.join(found)}): it moves the numbers" if found else None
 
 
+def empty_columns(manifest: Mapping[str, Any]) -> list[str]:
+    """A line for each reason why metrics could not be measured, with their names."""
+    names: dict[str, list[str]] = {}
+    for metric in manifest["metrics"]:
+        if reason := metric.get("empty"):
+            names.setdefault(reason, []).append(metric["name"])
+    return [f"EMPTY ({', '.join(empty)}): {reason}" for reason, empty in names.items()]
+
+
 def lines(manifest: Mapping[str, Any]) -> list[str]:
     """One line a caveat, the gravest first."""
     found = ["SAMPLE DATA: not comparable with a paper"] if manifest["sample_data"] else []
@@ -80,6 +89,7 @@ def lines(manifest: Mapping[str, Any]) -> list[str]:
         found.append(f"UNVERIFIED WEIGHTS ({unknown})")
     if lossy := jpeg_frames(manifest):
         found.append(lossy)
+    found += empty_columns(manifest)
     if part := subset(manifest):
         found.append(f"SUBSET: {part}; to compare with a run on more pairs, use bench compare")
     return found

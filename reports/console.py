@@ -12,7 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import caveats
-from reports.view import Cell, Column, ModelRow, SummaryTable, heading, percent, ranking_notes, summary_table
+from reports.view import (
+    Cell,
+    Column,
+    ModelRow,
+    SummaryTable,
+    empty_columns,
+    heading,
+    percent,
+    ranking_notes,
+    summary_table,
+)
 
 ROOM = 4  # so many models stand side by side with their intervals in 80 columns
 MANY = 7  # so many at most without; more stand below each other
@@ -42,6 +52,8 @@ def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
             drawn[0].add_column(_model(row, manifest), justify="right", overflow="fold")
         for position, column in enumerate(view.columns):
             drawn[0].add_row(_metric(column), *(_cell(row.cells[position], wide) for row in view.rows))
+        for column in empty_columns(manifest):
+            drawn[0].add_row(Text(f"{column.name} {column.arrow}"), *("–" for _ in view.rows))
     return Group(*drawn, *(Text(note, style="dim") for note in _notes(summary, manifest)))
 
 

@@ -61,6 +61,8 @@ def write(run: Path) -> Path:
         subset=caveats.subset(manifest),
         sizes=caveats.other_sizes(manifest),
         jpeg=caveats.jpeg_frames(manifest),
+        empty=view.empty_columns(manifest),
+        empty_notes=caveats.empty_columns(manifest),
         firsts=_firsts(table),
         plots=_plots(samples, table, summary["bounds"]),
         duels=_duels(summary, table),

@@ -9,10 +9,10 @@ from typing import Any
 # the order of the papers' tables
 FAMILIES = (
     *("ssim", "psnr", "lpips", "l1", "akd", "mkr", "aed", "csim", "aucon", "aucon-units", "prmse"),
-    "prmse-angles",
+    *("prmse-angles", "akd-body", "mkr-body", "aed-body"),
 )
 DECIMALS = {"psnr": 2, "l1": 4, "prmse": 2, "prmse-angles": 2} | dict.fromkeys(
-    ("ssim", "lpips", "akd", "mkr", "aed", "csim", "aucon", "aucon-units"), 3
+    ("ssim", "lpips", "akd", "mkr", "aed", "csim", "aucon", "aucon-units", "akd-body", "mkr-body", "aed-body"), 3
 )
 ORDERED_BY = {"mean": "by mean", "mean_common": "on common pairs", "mean_penalised": "with failures penalised"}
 SPELT_OUT = 4  # models whose orders a line has room for
@@ -129,6 +129,11 @@ def columns_of(manifest: Mapping[str, Any]) -> tuple[Column, ...]:
     place = {family: position for position, family in enumerate(FAMILIES)}
     metrics.sort(key=lambda metric: (place.get(metric["family"], len(FAMILIES)), metric["proxy"]))
     return tuple(Column(metric) for metric in metrics)
+
+
+def empty_columns(manifest: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The metrics that were asked for and that nothing on the machine could measure; ``metric["empty"]`` says why."""
+    return tuple(Column(metric) for metric in manifest["metrics"] if metric.get("empty"))
 
 
 def number(value: float | None, decimals: int, signed: bool = False) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.detectors import arcface, face_alignment_2d, lpips_backbone, openface, pyfeat
+from bench.detectors import arcface, body_identity, face_alignment_2d, lpips_backbone, openface, openpose, pyfeat
 from bench.detectors.base import Detection, Detector
 from bench.detectors.cache import cached
 from bench.detectors.dlib68 import Dlib68
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Availability", "Choice", "Detection", "Detector", "available", "choose"]
 
 Policy = Literal["paper", "embedded", "auto"]
-KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units")
+KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units", "body-landmarks", "body-identity")
 UNREPLACED = ("arcface",)  # nothing that is embedded stands in for these, and nobody needs them but who asks for them
+EMPTY = ("body-landmarks", "body-identity")  # nor for these; a protocol asks for them, and their columns stay empty
 PERCEPTUAL = "perceptual"
 LPIPS = {"alex": ("lpips-alex", "lpips-alex-unscaled"), "vgg": ("lpips-vgg",)}
 
@@ -46,6 +47,7 @@ class Choice(dict[str, Detector]):
 
     policy: what was asked for. weights: the weights folder, or None.
     perceptual: names of the definitions of the LPIPS family.
+    empty: kinds that were asked for and that nothing here detects, with the reason.
     messages: one line for each kind that says what was taken, and why not the paper's.
     pool: the worker processes that the detectors run in, or None where they run in this one.
     """
@@ -54,6 +56,7 @@ class Choice(dict[str, Detector]):
         super().__init__()
         self.policy, self.weights = policy, weights
         self.perceptual: tuple[str, ...] = ()
+        self.empty: dict[str, str] = {}
         self.messages: list[str] = []
         self.pool: Pool | None = None
 
@@ -75,6 +78,8 @@ def available(weights: Path | None) -> list[Availability]:
         Availability("arcface", "arcface", tuple(arcface.missing(weights))),
         Availability("headpose", "py-feat", feat),
         Availability("action_units", "py-feat", feat),
+        Availability("body-landmarks", "openpose-coco18", tuple(openpose.missing(weights))),
+        Availability("body-identity", body_identity.NAME, tuple(body_identity.missing())),
         *(Availability(PERCEPTUAL, f"lpips-{net}", tuple(lpips_backbone.missing(net, weights))) for net in LPIPS),
     ]
 
@@ -93,7 +98,7 @@ def choose(
 
     policy: "paper" takes the papers' own and raises UserError, naming what is missing, where one cannot be used;
         "embedded" takes those whose weights come with registry packages; "auto" the paper's where present.
-    kinds: which kinds are needed ("perceptual" among them); all by default.
+    kinds: which kinds are needed ("perceptual" among them); by default all, those of bodies where they can be used.
     device: torch device of the papers' networks; the embedded detectors run on the CPU.
     cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
         frame; None computes everything anew.
@@ -104,6 +109,8 @@ def choose(
         raise UserError(f"--detectors {policy}: choose one of paper, embedded, auto")
     wanted = [state for state in available(weights) if kinds is None or state.kind in kinds]
     wanted = [state for state in wanted if not (state.kind in UNREPLACED and (state.missing or policy == "embedded"))]
+    if kinds is None:
+        wanted = [state for state in wanted if not (state.kind in EMPTY and (state.missing or policy == "embedded"))]
     lacking = {state.name: state.missing for state in wanted if state.missing}
     if policy == "paper" and lacking:
         listed = "; ".join(f"{name}: {', '.join(reasons)}" for name, reasons in lacking.items())
@@ -115,6 +122,11 @@ def choose(
         if state is None:
             continue
         paper = policy != "embedded" and not state.missing
+        if kind in EMPTY and not paper:
+            why = ", ".join(state.missing) if state.missing else "the embedded detectors were asked for"
+            choice.empty[kind] = f"{why}; no embedded detector takes its place"
+            choice.messages.append(f"{kind}: none ({choice.empty[kind]})")
+            continue
         choice[kind] = makers.paper(kind) if paper else makers.embedded(kind)
         choice.messages.append(_message(kind, choice[kind].name, None if paper else state, policy))
     if workers and choice:
@@ -162,6 +174,10 @@ class _Makers:
         if kind == "arcface":
             landmarks = (self.embedded if face_alignment_2d.missing(self._weights) else self.paper)("landmarks")
             return arcface.ArcFace(landmarks, self._weights, device=self._device)
+        if kind == "body-landmarks":
+            return openpose.OpenPose(self._weights, self._device)
+        if kind == "body-identity":
+            return body_identity.make(self._weights, self._device)
         base = self._once("py-feat", lambda: pyfeat.PyFeat(self._device))
         return pyfeat.PyFeatHeadPose(base) if kind == "headpose" else pyfeat.PyFeatActionUnits(base)
 

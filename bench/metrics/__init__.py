@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.detectors import Choice
 
 __all__ = [
-    *("Definition", "check_name", "compute_images", "definitions", "families", "get", "kinds", "published"),
+    *("Definition", "check_name", "compute_images", "definitions", "empty", "families", "get", "kinds", "published"),
     "resolve",
 ]
 
@@ -79,6 +79,15 @@ def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
     return [_bind(definition, choice) for definition in DEFINITIONS.values() if definition.name in wanted]
 
 
+def empty(names: Sequence[str], choice: Choice) -> dict[str, str]:
+    """Definitions that `names` would bring, were their detector on this machine: name to what is missing."""
+    return {
+        d.name: choice.empty[d.detector]
+        for d in DEFINITIONS.values()
+        if d.detector in choice.empty and (d.name in names or (d.family in names and d.name not in ON_REQUEST))
+    }
+
+
 def published(names: Sequence[str], choice: Choice) -> list[Definition]:
     """Of what `resolve` gives, what the authors' scripts computed, measured on frames that were truncated to 8 bits.
 
@@ -88,7 +97,8 @@ def published(names: Sequence[str], choice: Choice) -> list[Definition]:
     """
     companions = {name for others in COMPANIONS.values() for name in others}
     for name in names:
-        if name not in companions and not any(d.name in PUBLISHED for d in resolve([name], choice)):
+        known = name in companions or empty([name], choice)
+        if not known and not any(d.name in PUBLISHED for d in resolve([name], choice)):
             forms = ", ".join(d.name for d in DEFINITIONS.values() if d.name in PUBLISHED and not d.proxy)
             raise UserError(f"--as-published: no paper's script computes {name}; published are {forms}")
     chosen = [definition for definition in resolve(names, choice) if definition.name in PUBLISHED]

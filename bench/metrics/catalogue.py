@@ -109,10 +109,11 @@ FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(definition.family for definition
 ON_REQUEST = frozenset(
     {"ssim-skimage", "akd-norm", "akd-euclid-norm", "akd-euclid-dlib", "akd-norm-dlib", "akd-euclid-norm-dlib"}
     | {"aed-euclid-dlib", "aed-arcface", "aed-euclid-arcface", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
+    | {"aed-euclid-body"}
 )
 COMPANIONS = {"akd": ("mkr",)}
 # What the authors' scripts computed, as far as this project has their detectors, else its stand-ins.
 PUBLISHED = frozenset(
     {"ssim-published", "psnr-uint8", "l1", "lpips-alex-unscaled", "st-lpips", "akd", "akd-dlib", "aed", "aed-dlib"}
-    | {"aucon", "aucon-geom", "prmse", "prmse-pnp"}
+    | {"aucon", "aucon-geom", "prmse", "prmse-pnp", "akd-body", "mkr-body", "aed-body"}
 )

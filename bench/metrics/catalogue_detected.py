@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from bench.detectors import geometric_aus, pyfeat
-from bench.metrics import aed, akd, aucon, prmse
+from bench.metrics import aed, akd, aucon, body, prmse
 from bench.metrics.base import Compute, Definition, Role
 
 # A pair without a value is counted in the failure rate, never dropped.
@@ -105,6 +105,23 @@ def _pose(detector: str, suffix: str) -> list[Definition]:
     ]  # fmt: skip
 
 
+def _body() -> list[Definition]:
+    points = {"points": 18}
+    joints = partial(_detected, kind="body-landmarks", detector="openpose-coco18")
+    person = partial(_detected, kind="body-identity", detector="re-identification", against="source")
+    return [
+        joints("akd-body", "akd-body", "px",
+               {"distance": "mean-abs-per-coordinate", **points, "scale": "frame", "joints": "found-in-both"}, body.akd,
+               "difference per coordinate of the body's joints that are found in both frames"),
+        joints("mkr-body", "mkr-body", "share", points | {"failed": "counts-as-missing"}, akd.mkr,
+               "share of the body's joints in the reference that are not found in the generated frame"),
+        person("aed-body", "aed-body", "", {"distance": "squared-l2"}, aed.aed,
+               "squared L2 distance of person re-identification features"),
+        person("aed-euclid-body", "aed-body", "", {"distance": "l2"}, aed.aed_euclid,
+               "L2 distance of person re-identification features"),
+    ]  # fmt: skip
+
+
 DETECTED = [
     *_landmarks("face-alignment", ""),
     *_landmarks("dlib68", "-dlib"),
@@ -115,4 +132,5 @@ DETECTED = [
     *_units("geometric-aus", "-geom", tuple(geometric_aus.UNITS)),
     *_pose("py-feat", ""),
     *_pose("pnp14", "-pnp"),
+    *_body(),
 ]

@@ -151,7 +151,7 @@ def test_rows_that_print_nothing_for_a_protocol_are_not_run_for_it(tmp_path):
 
 
 def test_columns_that_nothing_here_computes_are_not_asked_for(tmp_path):
-    assert jobs(tmp_path, "mcnet-8")["ted-sameid"].metrics == ("l1",)  # its AKD, MKR and AED are of bodies
+    assert jobs(tmp_path, "mcnet-8")["ted-sameid"].metrics == ("l1", "akd-body", "mkr-body", "aed-body")
     with pytest.raises(UserError, match="no protocol here asks what is printed"):
         jobs(tmp_path, "memface")
 

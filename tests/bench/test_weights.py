@@ -24,7 +24,17 @@ from baselines.dagan.depth import DepthEncoder
 from baselines.golden_weights import fill_spec
 from baselines.registry import network_class
 from bench import cli, weights
-from bench.detectors import arcface, dlib68, dlib_identity, face_alignment_2d, lpips_backbone, openface, pyfeat, syncnet
+from bench.detectors import (
+    arcface,
+    dlib68,
+    dlib_identity,
+    face_alignment_2d,
+    lpips_backbone,
+    openface,
+    openpose,
+    pyfeat,
+    syncnet,
+)
 from bench.errors import UserError
 from bench.weights import WeightFile
 from bench.weights_check import verify
@@ -82,7 +92,7 @@ def test_the_list_has_every_file_that_anything_reads(folder):
     listed = weights.files(folder)
     names = {file.name for file in listed}
     assert {*lpips_backbone.BACKBONES.values(), face_alignment_2d.NETWORK, face_alignment_2d.FINDER} <= names
-    assert {openface.FILE, arcface.FILE, syncnet.FILE, dlib68.FILE, dlib_identity.FILE} <= names
+    assert {openface.FILE, openpose.FILE, arcface.FILE, syncnet.FILE, dlib68.FILE, dlib_identity.FILE} <= names
     assert {(file.hub, file.name) for file in listed if file.hub} == {entry[:2] for entry in pyfeat.FILES}
     for name in MODELS:
         about = card(name)
@@ -228,7 +238,7 @@ class Code:
         return Path.touch, (self.mark,)
 
 
-@pytest.mark.parametrize("name", ["fomm/vox-cpk.pth.tar", openface.FILE, arcface.FILE, syncnet.FILE])
+@pytest.mark.parametrize("name", ["fomm/vox-cpk.pth.tar", openface.FILE, openpose.FILE, arcface.FILE, syncnet.FILE])
 def test_nothing_in_a_file_is_run(name, folder, bench, tmp_path):
     file = folder / name
     file.parent.mkdir(exist_ok=True)

@@ -32,6 +32,7 @@ METRICS = (
     ("akd-dlib", "akd", "landmarks", True, 1.6),
     ("aed", "aed", "identity", False, 0.11),
 )
+BODY = (("mkr-body", "mkr-body", "body-landmarks", False, 0.007),)
 
 
 def make(
@@ -49,7 +50,7 @@ def make(
     failed: int = 0,
 ) -> Path:
     """A run's manifest and summary as an evaluation on real data and weights would leave them."""
-    chosen = [metric for metric in METRICS if metric[0] in metrics]
+    chosen = [metric for metric in METRICS + BODY if metric[0] in metrics]
     manifest = {
         "name": folder.name,
         "protocol": {"name": protocol, "version": version, "mode": "absolute"},
@@ -139,7 +140,9 @@ def test_another_definition_or_none(tmp_path):
     )
     assert cell(other, "mcnet", "PSNR") == Cell("31.94", None, ("not measured",))
     bodies = beside("mcnet-8", make(tmp_path / "ted", "ted-sameid", known="ted_test_evaluation"))
-    assert cell(bodies, "mcnet", "AKD").causes == ("no definition here computes the printed column",)
+    assert cell(bodies, "mcnet", "AKD") == Cell("2.52", None, ("not measured",))  # faces are not bodies
+    measured = make(tmp_path / "bodies", "ted-sameid", known="ted_test_evaluation", metrics=("mkr-body",))
+    assert cell(beside("mcnet-8", measured), "mcnet", "MKR").difference[0] == pytest.approx(0.007 - 0.006)
     assert cell(bodies, "mcnet", "L1").difference[0] == pytest.approx(0.034 - 0.023)
 
 

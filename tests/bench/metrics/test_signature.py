@@ -54,6 +54,7 @@ def test_the_order_of_parts_makes_no_difference():
 def test_signatures_of_all_definitions_are_told_apart():
     choice = detectors.choose("embedded", None)
     detected = {kind: detector.signature for kind, detector in choice.items()} | {"arcface": "arcface;v:1"}
+    detected |= {"body-landmarks": "openpose-coco18;v:1", "body-identity": "re-identification;v:1"}
     lines = [
         definition.signature(detected[definition.detector] if definition.detector else None)
         for definition in metrics.definitions().values()
