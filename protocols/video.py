@@ -120,8 +120,10 @@ class Video:
     @property
     def rate(self) -> Fraction:
         """Frames a second on average."""
-        length = (self.end - self.index.times[0]) * self.time_base
-        return len(self) / length if self.index.decoded else self._stream.average_rate or len(self) / length
+        if self.index.clock == "file" and self._stream.average_rate:
+            return self._stream.average_rate
+        seconds = (self.end - self.index.times[0]) * self.time_base
+        return (len(self) / seconds).limit_denominator(10**6)  # encoders take integers of 32 bits
 
     def frame(self, number: int) -> np.ndarray:
         """Frame `number`, RGB uint8 ``(H, W, 3)``, upright, in square pixels.
