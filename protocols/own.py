@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
@@ -54,7 +54,8 @@ class VideoFolder(Dataset):
 
     def left_out(self) -> list[str]:
         others = [name for name in self.found.others if name != IDENTITIES]
-        return _left_out(self, others, "neither pictures nor videos by their names", self.found.links)
+        lines = _left_out(self, others, "neither pictures nor videos by their names", self.found.links)
+        return lines + _nobody(self, self._identities)
 
     def identity(self, clip: str) -> str:
         return self._identities.get(clip) or Path(clip).stem
@@ -144,7 +145,7 @@ class FrameFolders(Dataset):
         return self._identities.get(clip) or clip
 
     def left_out(self) -> list[str]:
-        return list(self._left_out)
+        return self._left_out + _nobody(self, self._identities)
 
 
 def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
@@ -175,6 +176,13 @@ def _left_out(dataset: Dataset, others: Sequence[str], why: str, links: Sequence
     return lines
 
 
+def _nobody(dataset: Dataset, identities: Mapping[str, str]) -> list[str]:
+    """A line on names in ``identities.csv`` that are no clip's."""
+    unknown = sorted(identities.keys() - set(dataset.clips()))
+    what = f"{dataset.name}: {len(unknown)} lines of {IDENTITIES} name no clip in {dataset.root}: {some(unknown)}"
+    return [what] if unknown else []
+
+
 def _number(ref: FrameRef) -> int:
     name = ref.frame
     return int(name) if name.isascii() and name.isdigit() and len(name) < 19 else -1
@@ -190,4 +198,8 @@ def _read_identities(file: Path) -> dict[str, str]:
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or not all(cell.strip() for cell in row):
             raise DataError(f"{file}, line {number}: expected CLIP,IDENTITY")
-    return {clip.strip(): identity.strip() for clip, identity in rows}
+    found: dict[str, str] = {}
+    for number, (clip, identity) in enumerate(rows, start=1):
+        if found.setdefault(clip.strip(), identity.strip()) != identity.strip():
+            raise DataError(f"{file}, line {number}: {clip.strip()} is {found[clip.strip()]} in another line")
+    return found

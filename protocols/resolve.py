@@ -17,11 +17,11 @@ from protocols.check import check_frames, missing_frames
 from protocols.content import content_sha256
 from protocols.crop import FaceFinder, Mode
 from protocols.crops import cut_custom
-from protocols.datasets import Dataset
+from protocols.datasets import LAYOUTS, Dataset
 from protocols.errors import DataError
 from protocols.expand import expanded
 from protocols.lasting import lasting_pairs
-from protocols.own import open_dataset
+from protocols.own import IDENTITIES, open_dataset
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
 from protocols.roots import data_used, how, refuse_unused
@@ -141,6 +141,9 @@ def resolve(
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
     datasets = {name: opened(name) for name in pairs.datasets()}
     notices += [line for dataset in datasets.values() for line in dataset.left_out()]
+    for name, dataset in datasets.items():
+        if name not in (SAMPLE, *LAYOUTS) and not (dataset.root / IDENTITIES).is_file():
+            notices.append(f"{name}: people are told apart by file or folder names; there is no {IDENTITIES}")
     if allow_missing:  # clips that cannot be made frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
         pairs = pairs.at_hand(missing_frames(clips, datasets))

@@ -259,3 +259,20 @@ def test_catalogue():
             assert known[name]["dataset"] == protocol.dataset and known[name]["reference"] == protocol.reference
     with pytest.raises(DataError, match="vox1-diffscale"):
         catalogue.get("vox1-difscale")
+
+
+def test_who_is_who_in_custom_data(tmp_path: Path):
+    root = _own(tmp_path)
+
+    def told() -> list[str]:
+        found = resolve(catalogue.get("own-sameid"), {"mine": root}, tmp_path, limit=2)
+        return [notice for notice in found.notices if "identities.csv" in notice]
+
+    assert told() == ["mine: people are told apart by file or folder names; there is no identities.csv"]
+    (root / "identities.csv").write_text("anna,Anna\nphoto,Ben\nben,Ben\n")
+    assert told() == []
+    (root / "identities.csv").write_text("anna,Anna\nphotos,Ben\nben,Ben\n")
+    assert told() == [f"mine: 1 lines of identities.csv name no clip in {root}: photos"]
+    (root / "identities.csv").write_text("anna,Anna\nanna,Ben\n")
+    with pytest.raises(DataError, match="identities.csv, line 2: anna is Anna in another line"):
+        told()
