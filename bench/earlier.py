@@ -51,13 +51,6 @@ def since(out: Path, plan: Mapping[str, Any]) -> str | None:
     return f"{'; '.join(what)} changed since {folder}: measured again"
 
 
-def other_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """In words, where a run's frames came from another folder: its list, and so its fingerprint, holds names alone."""
-    old, new = (manifest["pairs"].get("provenance", {}).get("roots", {}) for manifest in (before, now))
-    moved = [name for name in new if name in old and old[name] != new[name]]
-    return "; ".join(f"{name} is in {new[name]} now, was in {old[name]}" for name in moved) or None
-
-
 def _code_of(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     old, new = (manifest.get("code", {}).get(name, {}).get("files", {}) for manifest in (before, now))
     return f"{CODE}{name} ({changed_files(old, new) if old else 'not recorded then'})"

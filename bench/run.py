@@ -61,12 +61,6 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                         "choose another --name, or --force to discard it and start over"
                     )
             samples = directory.samples(before) if before and before.get("state") == "complete" else None
-            moved = earlier.other_data(before, plan) if before else None
-            if moved and samples is not None:
-                raise UserError(
-                    f"{directory.path} is complete, with frames from another folder ({moved}); choose another --name, "
-                    "or --force to measure again"
-                )
             if samples is not None:
                 console.print(
                     f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True
@@ -77,9 +71,6 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             else:
                 plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
                 plan |= {"created": before["created"] if before else manifests.now()}
-                if moved and any(directory.work.rglob("*.parquet")):
-                    plan["notices"].append(f"some pairs were measured before the frames were moved: {moved}")
-                    console.print(plan["notices"][-1], style="bold yellow", markup=False, soft_wrap=True)
                 if line := None if settings.name else earlier.since(settings.out, plan):
                     plan["notices"].append(line)
                     console.print(line, style="bold yellow", markup=False, soft_wrap=True)
