@@ -176,6 +176,7 @@ def in_published_sizes(folder: Path, model: str, name: str) -> Path:
     return file
 
 
+@pytest.mark.slow  # builds, writes and reads a network of the published size
 def test_what_holds_the_right_networks_is_unverified(folder, bench, monkeypatch):
     """Random numbers in the right sizes look like any others: only a checksum tells."""
     random = in_published_sizes(folder, "fomm", "fomm/vox-cpk.pth.tar")
