@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bench import cli
 from bench.detectors import body_identity, openpose
 from bench.detectors.base import Detection, Detector
 
@@ -21,15 +19,12 @@ BODY = ["akd-body", "mkr-body", "aed-body"]
 
 
 @pytest.fixture(autouse=True)
-def in_empty_folder(monkeypatch, tmp_path, cache):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
+def no_weights_of_torch(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.delenv("TALKING_HEAD_BENCH_WEIGHTS", raising=False)
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(bench, tmp_path):
     """Run copy-source on two frames of 384 pixels of one clip."""
     for number, level in ((0, 40), (3, 60)):
         file = tmp_path / "ted" / "test" / CLIP / f"{number:07d}.png"
@@ -41,11 +36,7 @@ def run(monkeypatch, capsys, tmp_path):
     def call(name: str, *more: object) -> tuple[int, str]:
         asked = ["run", "--protocol", "ted-sameid", "--data", f"ted={tmp_path / 'ted'}", "--pairs", "list.csv"]
         asked += ["--models", "copy-source", "--name", name, *map(str, more)]
-        monkeypatch.setattr(sys, "argv", ["bench", *asked])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
+        return bench(*asked)
 
     return call
 

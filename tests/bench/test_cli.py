@@ -13,31 +13,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bench import cli, rundir
+from bench import rundir
 
 RUN = ["run", "--protocol", "vox1-diffscale", "--detectors", "embedded"]
 
 
 @pytest.fixture(autouse=True)
 def in_empty_folder(monkeypatch, tmp_path, cache):
+    """For the tests that start a process of their own, too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-    for name in ("VOX1", "HDTF"):
-        monkeypatch.delenv(f"TALKING_HEAD_BENCH_DATA_{name}", raising=False)
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys):
-    """Call the command line in this process; returns exit code and everything printed, unwrapped."""
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 def one_line_error(result: tuple[int, str], *words: str) -> None:

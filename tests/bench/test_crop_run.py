@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bench import cli
 from bench.detectors.face_box import FaceBox
 from protocols.crop import center_box, cut, head_box
 from protocols.images import read_rgb, resize
@@ -18,19 +16,10 @@ from protocols.pairs import FrameRef, Pair, PairList
 
 
 @pytest.fixture
-def bench(monkeypatch, capsys, tmp_path):
-    """Call the command line in a folder of its own; returns exit code and everything printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str]:
-        asked = ["run", "--models", "copy-source", "--metrics", "l1", "--no-bounds", "--device", "cpu"]
-        monkeypatch.setattr(sys, "argv", ["bench", *asked, *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
+def run(bench):
+    """A run of `copy-source` with more arguments."""
+    asked = ["run", "--models", "copy-source", "--metrics", "l1", "--no-bounds", "--device", "cpu"]
+    return lambda *arguments: bench(*asked, *arguments)
 
 
 @pytest.fixture
@@ -52,9 +41,9 @@ def data(tmp_path: Path, sample_set: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_heads_are_framed_and_the_manifest_says_how(bench, data, tmp_path):
+def test_heads_are_framed_and_the_manifest_says_how(run, data, tmp_path):
     asked = ("--protocol", "own-sameid", "--data", "mine=data", "--pairs", "list.csv")
-    code, text = bench(*asked, "--name", "face")
+    code, text = run(*asked, "--name", "face")
     assert code == 0 and "NO FACE found in 1 of 2 clips" in text and "wall (a source)" in text
     manifest = json.loads(Path("runs/face/manifest.json").read_text())
     images = [read_rgb(data / "anna" / f"{number}.png") for number in range(3)]
@@ -67,9 +56,9 @@ def test_heads_are_framed_and_the_manifest_says_how(bench, data, tmp_path):
         number = 0 if role == "_source" else 2
         shown = read_rgb(Path("runs/face/pictures") / role / "2.png")
         np.testing.assert_array_equal(shown, resize(cut(images[number], box), 256, 256))
-    code, text = bench(*asked, "--name", "face", "--crop", "centre")
+    code, text = run(*asked, "--name", "face", "--crop", "centre")
     assert code == 2 and "another run" in text  # the crop is part of what a run is
-    assert bench(*asked, "--name", "center", "--crop", "centre")[0] == 0
+    assert run(*asked, "--name", "center", "--crop", "centre")[0] == 0
     shown = read_rgb(Path("runs/center/pictures/_source/2.png"))
     np.testing.assert_array_equal(shown, resize(cut(images[0], center_box(900, 600)), 256, 256))
     other = json.loads(Path("runs/center/manifest.json").read_text())
@@ -77,6 +66,6 @@ def test_heads_are_framed_and_the_manifest_says_how(bench, data, tmp_path):
 
 
 @pytest.mark.parametrize(("asked", "text"), [(("--crop", "middle"), "--crop middle"), (("--crop", "face"), "custom")])
-def test_crops_that_cannot_be_had(bench, asked, text):
-    code, printed = bench("--protocol", "vox1-sameid", "--data", "sample", "--limit", "2", *asked)
+def test_crops_that_cannot_be_had(run, asked, text):
+    code, printed = run("--protocol", "vox1-sameid", "--data", "sample", "--limit", "2", *asked)
     assert code == 2 and text in printed

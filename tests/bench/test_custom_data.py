@@ -15,24 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bench import cli
 from protocols.pairs import FrameRef, Pair, PairList
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys, tmp_path, cache):
-    """Call the command line in an empty folder; returns exit code and everything printed, unwrapped."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 def one_line_error(result: tuple[int, str], *words: str) -> None:

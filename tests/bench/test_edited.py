@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from bench import cli, rundir
 from bench import run as run_module
+from bench import rundir
 
 COPY = """
 import csv, pathlib, shutil, sys
@@ -20,22 +19,6 @@ pairs, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 for row in csv.DictReader(pairs.open()):
     shutil.copy(pairs.parent / row["ROLE"], out / f"{row['pair']}.png")
 """
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys, tmp_path, cache, sample_set):
-    """Call the command line in this process; returns exit code and everything printed, unwrapped."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 def write(role: str, more: str = "") -> None:

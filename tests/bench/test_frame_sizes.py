@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from baselines import checkpoints
-from bench import cli
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "baselines"))
 from small_networks import small  # noqa: E402
@@ -42,18 +41,6 @@ def ted(tmp_path_factory) -> Path:
     rows = [f"/ssd/TED384-v2/test/{clip}/0000000.png,/ssd/TED384-v2/test/{clip}/0000003.png" for clip in CLIPS]
     (root / "list.csv").write_text("\n".join(["source,driving,frame", *rows, ""]))
     return root
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys):
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 def ran(name: str) -> tuple[dict[str, dict], pd.DataFrame]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 from PIL import Image
 
 from baselines.frames_folder import FramesFolder
-from bench import cli
 from bench.engine import Model
 from bench.errors import UserError
 from bench.frames_list import check, content, mark
@@ -126,18 +124,8 @@ def test_marking(folder):
         mark(folder, listed(1))
 
 
-def test_another_seed_on_the_command_line(monkeypatch, capsys, tmp_path, cache, sample_set):
+def test_another_seed_on_the_command_line(bench, tmp_path, sample_set):
     """Two lists drawn from one's own clips; frames of the one are no answers to the other."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-
-    def bench(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
     for clip in ("w_tilt", "j_onset"):
         shutil.copytree(sample_set / clip, tmp_path / "mine" / clip)
     for seed in (0, 1):

@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
-
-from bench import cli
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys, tmp_path):
-    """Call the command line in a folder of its own; returns exit code and everything printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 def test_links_out_of_the_root_on_demand(bench, tmp_path: Path):

@@ -13,8 +13,6 @@ import pytest
 from PIL import Image
 from test_animate import frames_of, make_video
 
-from bench import cli
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "protocols"))
 import numbered  # noqa: E402
 from numbered import BLUE, GREEN, GREY, ODD, RED, UPRIGHT  # noqa: E402
@@ -25,20 +23,6 @@ def folder(monkeypatch, tmp_path) -> Path:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (64, 64), (90, 90, 90)).save("photo.png")
     return tmp_path
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys):
-    """Call the program in this process; returns exit code and everything printed, unwrapped."""
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +10,6 @@ import pytest
 from PIL import Image
 
 from baselines.card import Card, card
-from bench import cli
 from bench.config import Config
 from bench.errors import UserError
 from bench.export import export
@@ -29,23 +27,6 @@ def three_sample_checkpoints(monkeypatch, tmp_path):
     own = Card.sample.fget
     names = ("fomm", "tpsm", "mcnet")
     monkeypatch.setattr(Card, "sample", property(lambda card: own(card) if card.name in names else tmp_path / "none"))
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys, tmp_path, cache):
-    """Call the command line in an empty folder; returns exit code and everything printed, unwrapped."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-    monkeypatch.delenv("TALKING_HEAD_BENCH_DATA_VOX1", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 def config(tmp_path: Path, **data: Path) -> Config:

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from bench import cli, config
+from bench import config
 from bench.errors import UserError
 from protocols import sample_lists
 from protocols.datasets import Hdtf
 
 RUN = ["run", "--protocol", "vox1-sameid", "--models", "copy-source", "--metrics", "l1", "--no-bounds"]
 SAMPLE = ["--data", "sample"]
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys, tmp_path, cache):
-    """Call the command line in an empty folder; returns exit code and everything printed, unwrapped."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return call
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""The command line in this process, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from bench import cli, config
+
+Bench = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys, tmp_path, cache) -> Bench:
+    """Call the command line in an empty folder, with no configuration; returns exit code and output, unwrapped."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(config.CACHE_VARIABLE, str(cache))
+    for name in os.environ:
+        if name.startswith((config.DATA_VARIABLE, config.WEIGHTS_VARIABLE)):
+            monkeypatch.delenv(name)
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
+
+    return call
