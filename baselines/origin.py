@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 from baselines import checkpoints
@@ -41,8 +42,8 @@ def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any])
     published = _sizes(config) == _sizes(about.config)
     if about.checksums and checkpoint.sha256 in about.checksums.values():
         return Origin("official", "its sha256 is the published file's", published)
-    facts, shipped = checkpoint.facts, _shipped(about.name)
-    if any(facts.get(key) and facts[key] == _shipped("fomm").facts.get(key) for key in _SAMPLE_DATA):
+    facts, shipped = checkpoint.facts, _header(about.sample)
+    if any(facts.get(key) and facts[key] == _header(card("fomm").sample).facts.get(key) for key in _SAMPLE_DATA):
         return Origin("sample", "trained on the sample set", published)
     if shipped and not published and _sizes(config) == _sizes(shipped.config or {}):
         return Origin("sample", "of the size of this program's sample checkpoint", published)
@@ -60,7 +61,6 @@ def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache
-def _shipped(name: str) -> Checkpoint | None:
-    """What the sample checkpoint of a model says of itself; None where there is none."""
-    file = card(name).sample
+def _header(file: Path) -> Checkpoint | None:
+    """What a sample checkpoint says of itself; None where there is none."""
     return checkpoints.header(file) if file.is_file() else None

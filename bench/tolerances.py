@@ -17,6 +17,7 @@ DEFAULTS = {
     ("akd", "px"): (0.2, 0.1),
     ("akd", "eyes"): (4e-3, 2e-3),  # some 60 px between the eyes
     ("mkr", "share"): (0.0, 0.01),
+    ("mkr-body", "share"): (0.0, 0.01),  # as of faces; the others of bodies were never measured
     ("aed", ""): (0.01, 5e-3),
     ("csim", ""): (5e-3, 2.5e-3),
     ("aucon", "share"): (0.21, 0.02),  # one unit of five may tip

@@ -17,6 +17,7 @@ steps = 7
 learning_rate = 2e-4
 stages = [[64, 1.0, 2]]
 bf16 = false
+evaluate_every = 5
 [evaluation]
 metrics = ["l1", "lpips"]
 limit = 3
@@ -26,6 +27,7 @@ steps: 7
 learning_rate: 2e-4
 stages: [[64, 1.0, 2]]
 bf16: off
+evaluate_every: 5
 evaluation:
   metrics: [l1, lpips]
   limit: 3
