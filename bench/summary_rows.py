@@ -11,7 +11,8 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 RANGES = {  # of each family's values; intervals of means are cut to them
-    **dict.fromkeys(("l1", "lpips", "akd", "akd-body", "aed", "aed-body", "prmse", "prmse-angles"), (0.0, np.inf)),
+    "l1": (0.0, 1.0),
+    **dict.fromkeys(("lpips", "akd", "akd-body", "aed", "aed-body", "prmse", "prmse-angles"), (0.0, np.inf)),
     **dict.fromkeys(("mkr", "mkr-body", "aucon", "aucon-units"), (0.0, 1.0)),
     **dict.fromkeys(("ssim", "csim"), (-1.0, 1.0)),
 }

@@ -251,13 +251,18 @@ def _prepare(
 
 def _with_anchors(pairs: PairList, datasets: Mapping[str, Dataset]) -> PairList:
     """The first frame of the driving clip as anchor where there is none."""
-    lacking = {pair.driving.clip: pair.driving for pair in pairs.pairs if pair.anchor is None}
+    lacking = {_clip(pair.driving): pair.driving for pair in pairs.pairs if pair.anchor is None}
     if not lacking:
         return pairs
-    first = {clip: next(iter(datasets[ref.dataset].frames(clip)), ref.frame) for clip, ref in lacking.items()}
+    first = {clip: next(iter(datasets[ref.dataset].frames(ref.clip)), ref.frame) for clip, ref in lacking.items()}
     filled = tuple(
-        pair if pair.anchor else replace(pair, anchor=replace(pair.driving, frame=first[pair.driving.clip]))
+        pair if pair.anchor else replace(pair, anchor=replace(pair.driving, frame=first[_clip(pair.driving)]))
         for pair in pairs.pairs
     )
     note = {"anchors": "first frame of the driving clip", "without_anchors": pairs.sha256}
     return replace(pairs, pairs=filled, provenance={**pairs.provenance, **note})
+
+
+def _clip(ref: FrameRef) -> tuple[str, str]:
+    """A clip's full name: two data sets may have clips of one name."""
+    return ref.dataset, ref.clip

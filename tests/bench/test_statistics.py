@@ -200,7 +200,7 @@ def test_intervals_of_means_stay_where_values_can_be():
     values = {"a": [0.0, 0.2, 0.9] * 4, "b": [0.0, 0.1, 0.5] * 4}
     free, cut = (summarise(samples_of(values, identities), [L1 | family], 0, 500) for family in ({}, {"family": "l1"}))
     assert row(free, "a")["ci_low"] < 0 and row(cut, "a")["ci_low"] == 0
-    assert row(free, "a")["ci_high"] == row(cut, "a")["ci_high"] > 0.9
+    assert row(free, "a")["ci_high"] > 1 and row(cut, "a")["ci_high"] == 1
     assert free["comparisons"] == cut["comparisons"]
     assert set(families()) - set(RANGES) == {"psnr"}
     share = summarise(samples_of(values, identities), [L1 | {"family": "mkr"}], 0, 500)

@@ -11,7 +11,7 @@ from protocols import catalogue, sample_lists
 from protocols.augment import READINGS, augment
 from protocols.errors import DataError
 from protocols.own import open_dataset
-from protocols.pairs import PairList
+from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import draw, resolve
 from protocols.sampling import make_pairs
 
@@ -276,3 +276,16 @@ def test_who_is_who_in_custom_data(tmp_path: Path):
     (root / "identities.csv").write_text("anna,Anna\nanna,Ben\n")
     with pytest.raises(DataError, match="identities.csv, line 2: anna is Anna in another line"):
         told()
+
+
+def test_anchors_are_of_the_driving_clip_where_two_data_sets_have_clips_of_one_name(tmp_path: Path):
+    for name, numbers in (("a", (5,)), ("b", range(6))):
+        for number in numbers:
+            picture(tmp_path / name / "c" / f"{number}.png", number)
+    refs = [FrameRef(*names) for names in (("b", "c", "1"), ("b", "c", "4"), ("a", "c", "5"))]
+    pairs = (Pair("0", refs[0], refs[1], refs[1], None, "c", "c"), Pair("1", refs[2], refs[2], refs[2], None, "c", "c"))
+    PairList("two", 1, pairs).write(tmp_path / "two.csv")
+    roots = {name: tmp_path / name for name in "ab"}
+    options = {"pair_file": tmp_path / "two.csv", "mode": "relative", "crop": "none"}
+    found = resolve(catalogue.get("own-sameid"), roots, tmp_path, **options)
+    assert [str(pair.anchor) for pair in found.pair_list.pairs] == ["b/c/0", "a/c/5"]
