@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,24 +22,27 @@ class Found:
     """A folder's files by their path below it (``anna/talk.mp4``), sorted.
 
     videos, pictures: what is read. others: what is not. links: those to folders that were not followed, and those that
-    lead nowhere. Hidden files and folders are in none of them.
+    lead nowhere. again: links to files, and folders, that are found under another name: one file is one clip. Hidden
+    files and folders are in none of them.
     """
 
     videos: tuple[str, ...]
     pictures: tuple[str, ...]
     others: tuple[str, ...]
     links: tuple[str, ...]
+    again: tuple[str, ...] = ()
 
 
 def find(root: Path, follow_links: bool = False) -> Found:
-    """All files below `root`, at any depth. follow_links: enter linked folders, but not in a circle."""
+    """All files below `root`, at any depth. follow_links: enter linked folders, each real folder once."""
     links: list[str] = []
-    names = sorted(_walk(root, (), follow_links, links))
+    again: list[str] = []
+    names = sorted(_walk(root, follow_links, links, again))
     videos = tuple(name for name in names if is_video(root / name))
     moving = frozenset(videos)
     pictures = tuple(name for name in names if is_picture(name) and name not in moving)
     others = tuple(name for name in names if name not in moving and not is_picture(name))
-    return Found(videos, pictures, others, tuple(sorted(links)))
+    return Found(videos, pictures, others, tuple(sorted(links)), tuple(sorted(again)))
 
 
 def is_picture(name: str | Path) -> bool:
@@ -57,23 +61,47 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
-def _walk(folder: Path, above: tuple[str, ...], follow_links: bool, links: list[str], name: str = "") -> Iterator[str]:
-    above = (*above, os.path.realpath(folder))
-    try:
-        with os.scandir(folder) as found:
-            entries = [entry for entry in found if not entry.name.startswith(".")]
-    except OSError:  # no folder, or none that may be read: `check` says so of the root
-        return
-    for entry in entries:
-        if not entry.is_dir():
-            if entry.is_file():
+def _walk(root: Path, follow_links: bool, links: list[str], again: list[str]) -> Iterator[str]:
+    """The names of all files; real folders come before linked ones, so that a file has its own name where it can."""
+    seen: set[str] = set()
+    linked_files: list[str] = []
+    folders, linked_folders = deque([""]), deque[str]()
+    while folders or linked_folders:
+        name = (folders or linked_folders).popleft()
+        real = os.path.realpath(root / name)
+        if real in seen:
+            again.append(name.rstrip("/"))
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(root / name) as found:
+                entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda one: one.name)
+        except OSError:  # no folder, or none that may be read: `check` says so of the root
+            continue
+        for entry in entries:
+            is_link, kind = entry.is_symlink(), _kind(entry)
+            if kind == "folder" and (follow_links or not is_link):
+                (linked_folders if is_link else folders).append(f"{name}{entry.name}/")
+            elif kind == "file" and not is_link:
                 yield name + entry.name
-            elif entry.is_symlink():
-                links.append(name + entry.name)
-        elif not entry.is_symlink() or (follow_links and os.path.realpath(entry) not in above):
-            yield from _walk(folder / entry.name, above, follow_links, links, f"{name}{entry.name}/")
+            elif is_link:
+                (linked_files if kind == "file" else links).append(name + entry.name)
+    targets: set[str] = set()
+    for name in sorted(linked_files):
+        file = Path(os.path.realpath(root / name))
+        listed = str(file.parent) in seen and not file.name.startswith(".") and (is_picture(file) or is_video(file))
+        if listed or str(file) in targets:
+            again.append(name)
         else:
-            links.append(name + entry.name)
+            yield name
+        targets.add(str(file))
+
+
+def _kind(entry: os.DirEntry[str]) -> str | None:
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else None
+    except OSError:  # links in a circle
+        return None
 
 
 def _moves(file: Path) -> bool:

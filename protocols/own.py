@@ -54,7 +54,7 @@ class VideoFolder(Dataset):
 
     def left_out(self) -> list[str]:
         others = [name for name in self.found.others if name != IDENTITIES]
-        lines = _left_out(self, others, "neither pictures nor videos by their names", self.found.links)
+        lines = _left_out(self, others, "neither pictures nor videos by their names", self.found)
         return lines + _nobody(self, self._identities)
 
     def identity(self, clip: str) -> str:
@@ -134,7 +134,7 @@ class FrameFolders(Dataset):
         others = [name for name in found.others if name != IDENTITIES]
         twice = sorted({*found.pictures} - {*frames.values()})
         self._left_out = [
-            *_left_out(self, others, "no pictures by their names", found.links),
+            *_left_out(self, others, "no pictures by their names", found),
             *_left_out(self, twice, "another picture has the same name but for its type"),
         ]
 
@@ -166,13 +166,16 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     return dataset
 
 
-def _left_out(dataset: Dataset, others: Sequence[str], why: str, links: Sequence[str] = ()) -> list[str]:
+def _left_out(dataset: Dataset, others: Sequence[str], why: str, found: Found | None = None) -> list[str]:
     lines = []
     if others:
         lines.append(f"{dataset.name}: {len(others)} files in {dataset.root} are not read ({why}): {some(others)}")
-    if links:
-        why = "they lead nowhere or in a circle" if dataset.follow_links else "--follow-links follows them"
+    if found and (links := found.links):
+        why = "they lead nowhere" if dataset.follow_links else "--follow-links follows them"
         lines.append(f"{dataset.name}: {len(links)} links in {dataset.root} are not followed ({why}): {some(links)}")
+    if found and (again := found.again):
+        what = f"{len(again)} names in {dataset.root} are links to what is found under another name, or in such links"
+        lines.append(f"{dataset.name}: {what}; they are no clips of their own: {some(again)}")
     return lines
 
 

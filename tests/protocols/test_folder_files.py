@@ -108,7 +108,8 @@ def linked(tmp_path: Path) -> tuple[Path, Path]:
     own.mkdir()
     (root / "test").symlink_to(disk / "test")
     (own / "people").symlink_to(disk / "pictures")
-    (own / "photo.png").symlink_to(disk / "pictures" / "anna" / "0000001.png")
+    frames(disk / "photos", 1)
+    (own / "photo.png").symlink_to(disk / "photos" / "0000000.png")
     (own / "people" / "circle").symlink_to(own)
     (own / "lost.png").symlink_to(disk / "nothing.png")
     return root, own
@@ -134,18 +135,48 @@ def test_linked_folders_of_ones_own(linked: tuple[Path, Path]):
         closed.frame(FrameRef("mine", "photo.png", "0000000"))
     data = open_dataset("mine", own, follow_links=True)
     assert data.clips() == ["people/anna/0000000.png", "people/anna/0000001.png", "photo.png"]
-    assert data.left_out()[0].endswith("lost.png, people/circle")
+    lost, again = data.left_out()
+    assert lost.endswith("lost.png") and again.endswith(": people/circle")
     for clip in data.clips():
         assert data.frame(FrameRef("mine", clip, "0000000"), 64).shape == (64, 64, 3)
 
 
-def test_two_links_that_name_each_other_end(tmp_path: Path):
+def test_each_real_file_is_found_once(tmp_path: Path):
+    """Two names of one file would be two people."""
+    root = tmp_path / "out" / "root"
     for here, there in (("a", "b"), ("b", "a")):
-        frames(tmp_path / here, 1)
-        (tmp_path / here / "link").symlink_to(tmp_path / there)
-    assert set(find(tmp_path, follow_links=True).pictures) == {
-        *("a/0000000.png", "b/0000000.png", "a/link/0000000.png", "b/link/0000000.png"),
-    }
+        frames(root / here, 1)
+        (root / here / "link").symlink_to(root / there)
+    frames(tmp_path / "out" / "else", 1)
+    (root / "up").symlink_to("../..")
+    (root / "0.png").symlink_to("a/0000000.png")
+    found = find(root, follow_links=True)
+    assert found.pictures == ("a/0000000.png", "b/0000000.png", "up/out/else/0000000.png")
+    assert found.again == ("0.png", "a/link", "b/link", "up/out/root") and not found.links
+    assert "4 names" in open_dataset("mine", root, follow_links=True).left_out()[0]
+    closed = find(root)
+    assert closed.pictures == ("a/0000000.png", "b/0000000.png")
+    assert closed.again == ("0.png",) and closed.links == ("a/link", "b/link", "up")
+
+
+def test_a_link_to_a_file_that_is_not_read_is_read(tmp_path: Path):
+    """Stores keep contents under hashes and name them by links."""
+    (tmp_path / "blobs").mkdir()
+    picture(tmp_path / "x.png", seed=0)
+    (tmp_path / "x.png").rename(tmp_path / "blobs" / "4f1a")
+    for name in ("ben.png", "copy.png"):
+        (tmp_path / name).symlink_to("blobs/4f1a")
+    found = find(tmp_path)
+    assert found.pictures == ("ben.png",) and found.again == ("copy.png",)
+
+
+def test_file_links_in_a_circle_lead_nowhere(tmp_path: Path):
+    frames(tmp_path / "a", 1)
+    (tmp_path / "x").symlink_to("y")
+    (tmp_path / "y").symlink_to("x")
+    for follow_links in (False, True):
+        found = find(tmp_path, follow_links)
+        assert found.pictures == ("a/0000000.png",) and found.links == ("x", "y")
 
 
 @pytest.mark.parametrize("clip", ["../disk/pictures/anna", "people/../../disk/pictures/anna", "/disk"])
