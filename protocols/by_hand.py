@@ -119,7 +119,10 @@ class _Finder:
             return None
         if frame == WHOLE_CLIP:
             return FrameRef(name, clip, WHOLE_CLIP)
-        chosen = next((frame for frame in (frame, frame.rpartition(".")[0]) if frame in frames), None)
+        chosen = frame if frame in frames else None
+        stem = frame.rpartition(".")[0]
+        if chosen is None and stem in frames and self.dataset(name).path(FrameRef(name, clip, stem)).name == frame:
+            chosen = stem
         if chosen is None and frame.isascii() and frame.isdigit():
             same = [other for other in frames if other.isascii() and other.isdigit() and int(other) == int(frame)]
             chosen = same[0] if len(same) == 1 else None

@@ -117,7 +117,7 @@ def resolve(
     opened = opener(roots, cache, progress, follow_links)
     pairs = None
     if pair_file is not None:
-        pairs = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else ()), opened)
+        pairs = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else ()), opened, allow_missing)
     listed = pairs.datasets() if pairs else None
     used = data_used(protocol, roots, asked=asked, sample=sample, require_data=require_data, listed=listed)
     refuse_unused(asked, used, protocol.name if pairs is None else f"the pair list {pairs.name}")
@@ -203,6 +203,7 @@ def _of_file(
     roots: Mapping[str, Path],
     names: Collection[str],
     opened: Callable[[str], Dataset],
+    allow_missing: bool,
 ) -> PairList:
     """The list that the user names; a rule is carried out on the protocol's data set. names: of the command line."""
     named = frozen_name(pair_file)
@@ -210,7 +211,13 @@ def _of_file(
         data_used(protocol, roots, require_data=True)
         return lasting_pairs(opened(protocol.dataset), protocol)
     if named is None and by_hand.is_one(pair_file, names):
-        return by_hand.read(pair_file, list(names or roots), opened)
+        try:
+            return by_hand.read(pair_file, list(names or roots), opened)
+        except DataError as error:
+            if not allow_missing:
+                raise
+            why = "--allow-missing cannot take a part of a list written by hand; `pairs import` it where all data are"
+            raise DataError(f"{error}; {why}") from None
     return read_pairs(pair_file)
 
 

@@ -97,6 +97,8 @@ def test_a_target_of_another_clip_goes_frame_by_frame(root: Path):
         ("source,driving,alpha\nanna/1,anna/2,wide\n", "line 2: alpha 'wide' is no number"),
         ("id,source,driving\na,anna/1,anna/2\na,anna/1,anna/3\n", "id a stands there twice"),
         ("id,source,driving\n../a,anna/1,anna/2\n", "line 2: pair id '../a'"),
+        ("source,driving\nanna/0000001.jpg,anna/0000002.png\n", "source .*no frame 0000001.jpg in mine/anna"),
+        ("source,driving\nanna/0000001.png,anna/0000002.5\n", "driving .*no frame 0000002.5 in mine/anna"),
         ("source,driven\nanna/1,anna/2\n", "line 1: no column driving"),
         ("source,driving,note\nanna/1,anna/2,x\n", "line 1: unknown column 'note'"),
         ("source,driving,source\nanna/1,anna/2,x\n", "line 1: the column source stands there twice"),
@@ -107,6 +109,13 @@ def test_a_target_of_another_clip_goes_frame_by_frame(root: Path):
 def test_mistakes_name_file_and_line(root: Path, text: str, words: str):
     with pytest.raises(DataError, match=rf"list\.csv.*{words}"):
         read(root, text)
+
+
+def test_what_is_missing_of_a_list_by_hand_cannot_be_left_out(root: Path, tmp_path: Path):
+    (tmp_path / "list.csv").write_text("source,driving\nanna/1,anna/2\nanna/1,anna/77\n")
+    with pytest.raises(DataError, match="line 3: .*no frame 77.*--allow-missing cannot.*pairs import"):
+        asked = {"asked": ["mine"], "pair_file": tmp_path / "list.csv", "allow_missing": True}
+        resolve(catalogue.get("own-sameid"), roots={"mine": root}, cache=tmp_path, **asked)
 
 
 def test_of_many_mistakes_some_are_spelled_out(root: Path):
