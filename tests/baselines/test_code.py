@@ -74,6 +74,64 @@ def test_the_code_of_a_command(tree, command, files):
     assert set(of_program(command).files) == files
 
 
+PLACES = {
+    "prog/net.py": "",
+    "prog/vars.env": "SCRIPT=net.py\n",
+    "prog/pkg/__init__.py": "",
+    "prog/pkg/__main__.py": "import pkg.net\n",
+    "prog/pkg/net.py": "",
+    "other/up.py": "",
+}
+PKG = {"pkg/__init__.py", "pkg/__main__.py", "pkg/net.py"}
+
+
+@pytest.mark.parametrize(
+    ("script", "files", "not_covered"),
+    [
+        ('HERE="$(cd "$(dirname "$0")" && pwd)"\npython "$HERE/net.py" "$@"\n', {"net.py"}, ()),
+        ('python "$(dirname "$0")/net.py" "$@"', {"net.py"}, ()),
+        ('python "`dirname $0`"/net.py', {"net.py"}, ()),
+        ("exec python ${BASH_SOURCE%/*}/net.py $@", {"net.py"}, ()),
+        ("# python old.py\npython -u \\\n  $DIR/pkg/net.py", {"net.py"}, ()),
+        ("cd $(dirname $0)/../other; python up.py", {"up.py"}, ()),
+        ('cd "$(dirname "$0")" && python -m pkg "$@"', PKG, ()),
+        ("cd ROOT/prog && python -m pkg", PKG, ()),
+        ("PYTHONPATH=ROOT/prog:$PYTHONPATH python -m pkg.net", PKG, ()),
+        (". ROOT/prog/vars.env\npython $SCRIPT", {"vars.env", "net.py"}, ()),
+        ("source vars.env && python $SCRIPT", {"vars.env", "net.py"}, ()),
+        ("source lost.env", set(), ("lost.env in run.sh",)),
+        ("python $HERE/lost.py > $2/log.txt", set(), ("$HERE/lost.py in run.sh",)),
+        ("python -m lost_package.net", set(), ("module lost_package.net in run.sh",)),
+        ("curl https://a.b/c.json; python -m venv x", set(), ()),
+        ("python -c 'import net'", set(), ("what python -c in run.sh imports",)),
+    ],
+)
+def test_what_shell_scripts_name(tree, script, files, not_covered):
+    root = tree(PLACES)
+    tree({"prog/run.sh": script.replace("ROOT", str(root))})
+    found = of_program(["bash", "prog/run.sh"])
+    assert set(found.files) == {"run.sh", *files} and found.not_covered == not_covered
+
+
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [
+        (["env", "PYTHONPATH=prog", "python", "-m", "pkg"], PKG),
+        (["bash", "-c", "PYTHONPATH=prog python -m pkg.net"], PKG),
+        (["python", "prog/flat"], {"__main__.py", "beside.py"}),
+    ],
+)
+def test_packages_that_are_no_module_of_the_working_folder(tree, command, files):
+    tree({**PLACES, "prog/flat/__main__.py": "import beside", "prog/flat/beside.py": ""})
+    assert set(of_program(command).files) == files
+
+
+def test_imported_modules_that_are_nowhere_are_named(tree):
+    text = "import sys, numpy, near, os.path\nsys.path.insert(0, 'lib')\nimport helper.sub, bench\n"
+    tree({"prog/m.py": text, "prog/near.py": "from lost import x", "lib/helper.py": "", "helper.py": ""})
+    assert of_program(["python", "prog/m.py"]).not_covered == ("module helper", "module lost")
+
+
 @pytest.mark.parametrize("name", sorted({"demo.py", "config.yaml", "run.sh", *IMPORTED}))
 def test_each_edit_shows_by_name(tree, name):
     root = tree(REPOSITORY)
