@@ -12,7 +12,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bench.compare_load import Run, changes, check_question, common_keys, comparable, load, model_changes, weights_notes
+from bench.compare_load import (
+    Run,
+    anchored,
+    changes,
+    check_cuts,
+    check_question,
+    common_keys,
+    comparable,
+    load,
+    model_changes,
+    weights_notes,
+)
 from bench.difficulty import groupings, measures
 from bench.errors import UserError
 from bench.intervals import intervals
@@ -42,10 +53,13 @@ def compare(
     Differences are A − B on the pairs that both measured. Raises UserError where nothing may be compared.
     """
     first = load(a)
-    second = first if b is None else load(b)
+    second = first
+    if b is not None:
+        first, second = anchored(first, load(b))
     check_question(first, second)
     metrics, refused = comparable(first, second)
     keys = common_keys(first, second)
+    check_cuts(first, second, keys)
     duels = _duels(first, second, models)
     seed = first.manifest["seeds"]["run"] if seed is None else seed
     found = [_duel(first, second, duel, keys, metrics, seed, n_resamples) for duel in duels]
@@ -66,7 +80,7 @@ def compare(
         "pairs": counts | {"subset": not counts["common"] == counts["a"] == counts["b"]},
         "metrics": [dict(metric) | {"short": short(metric["signature"])} for metric in metrics],
         "refused": refused,
-        "changes": changes(first, second),
+        "changes": changes(first, second, keys),
         "notices": weights_notes(first, second, duels) + notices,
         "seed": seed,
         "n_resamples": n_resamples,

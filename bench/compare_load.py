@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from bench import finished
 from bench.errors import UserError
 from bench.metrics.signature import difference
 from bench.pair_keys import pair_keys
+from bench.same_frames import clip_of, contents, cuts
+from protocols.folder import some
 from reports.caveats import weights_mark
 
 QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
 MACHINE = ("cpu", "gpu", "threads", "os")
+ROLES = ("source", "driving", "target", "anchor")  # columns of `samples.parquet`; earlier releases had no anchor
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ def load(folder: Path) -> Run:
     with finished.readable(folder):
         manifest, samples = finished.read(folder)
         return Run(manifest.get("name", folder.name), manifest, samples.assign(key=pair_keys(samples)))
+
+
+def anchored(a: Run, b: Run) -> tuple[Run, Run]:
+    """The runs, with the anchor as a part of what a pair asks where both are in relative motion and name it."""
+    if not (_relative(a) and _relative(b) and all("anchor" in run.samples for run in (a, b))):
+        return a, b
+    a, b = (replace(run, samples=run.samples.assign(key=pair_keys(run.samples, anchors=True))) for run in (a, b))
+    return a, b
 
 
 def check_question(a: Run, b: Run) -> None:
@@ -75,7 +86,14 @@ def common_keys(a: Run, b: Run) -> pd.Index:
     return keys
 
 
-def changes(a: Run, b: Run) -> list[str]:
+def check_cuts(a: Run, b: Run, keys: pd.Index) -> None:
+    """Raise UserError where a clip of the common pairs was cut differently."""
+    other, _ = cuts(a.manifest, b.manifest, _frames(a, keys))
+    if other:
+        raise UserError(f"{a.name} and {b.name} cut clips differently and cannot be compared: {some(other)}")
+
+
+def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:
     """What else is not the same in the two runs and may be behind a difference, a line each."""
     ours, theirs = a.manifest, b.manifest
     found = _changed("protocol", ours["protocol"], theirs["protocol"], ("name", "version"))
@@ -83,10 +101,49 @@ def changes(a: Run, b: Run) -> list[str]:
         names = MACHINE if field == "machine" else tuple({**ours[field], **theirs[field]})
         found += _changed(field, ours[field], theirs[field], names)
     found += _changed("run", ours, theirs, ("device", "batch_size", "sample_data", "arithmetic"))
-    same_list = ours["pairs"]["sha256"] == theirs["pairs"]["sha256"]
-    if same_list and ours.get("data_sha256") != theirs.get("data_sha256"):  # else the hashes are of different files
-        found.append("data: the files of the frames, under the same names")
+    found += _other_frames(a, b, keys)
     found += _changed("seed", ours["seeds"], theirs["seeds"], ("run",))
+    return found
+
+
+def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
+    """Whether the frames of the common pairs are the same, where they are not or nobody can tell."""
+    ours, theirs = a.manifest, b.manifest
+    asked = _frames(a, keys)
+    found = []
+    _, unknown = cuts(ours, theirs, asked)
+    if unknown:
+        found.append(f"crop: whether {len(unknown)} clips were cut alike CANNOT BE TOLD: {some(unknown)}")
+    same_list = ours["pairs"]["sha256"] == theirs["pairs"]["sha256"]
+    if not same_list and _relative(a) and _relative(b) and not all("anchor" in run.samples for run in (a, b)):
+        found.append("anchor: whether relative motion starts from the same frames CANNOT BE TOLD, the lists differ")
+    if ours.get("data_sha256") == theirs.get("data_sha256"):
+        return found
+    read, read_there = _frames(a), _frames(b)
+    other, unknown = contents(ours, theirs, {clip: (read[clip], read_there.get(clip, ())) for clip in asked})
+    if other:
+        found.append(f"data: the files of the frames, under the same names, DIFFER in {len(other)} clips: {some(other)}")
+    if unknown and not same_list:
+        found.append(
+            f"data: the lists differ, so whether the frames of {len(unknown)} clips are the same CANNOT BE TOLD: "
+            f"{some(unknown)}"
+        )
+    elif unknown and not other:  # a run of an earlier release
+        found.append("data: the files of the frames, under the same names")
+    return found
+
+
+def _relative(run: Run) -> bool:
+    return any(str(model.get("mode")).startswith("relative") for model in run.manifest["models"])
+
+
+def _frames(run: Run, keys: pd.Index | None = None) -> dict[str, set[str]]:
+    """Names of the frames that a run read, by clip; keys: of these pairs only."""
+    rows = run.samples if keys is None else run.samples[run.samples["key"].isin(keys)]
+    found: dict[str, set[str]] = {}
+    for role in (role for role in ROLES if role in rows):
+        for frame in rows[role].dropna().unique():
+            found.setdefault(clip_of(frame), set()).add(frame)
     return found
 
 

@@ -244,6 +244,7 @@ def pair_info(pair: Pair) -> dict[str, str | float | None]:
         "source": frame_name(pair.source),
         "driving": frame_name(pair.driving),
         "target": frame_name(pair.target),
+        "anchor": frame_name(pair.anchor),
         "alpha": pair.alpha,
         "beta": pair.beta,
     }

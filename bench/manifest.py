@@ -55,6 +55,7 @@ def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, se
         **({"crop": crop} if (crop := resolved.crop) else {}),
         "sample_data": resolved.is_sample,
         "data_sha256": resolved.data_sha256,
+        "clips_sha256": resolved.clips_sha256,
         "models": [outside.describe(model) for model in models],
         "code": outside.code(models),
         "metrics": measurer.describe_metrics(),

@@ -1,4 +1,4 @@
-"""What the files of a pair list hold, as one hash: names alone do not say which data a run measured."""
+"""What the files of a pair list hold, as hashes: names alone do not say which data a run measured."""
 
 from __future__ import annotations
 
@@ -9,23 +9,39 @@ from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.pairs import FrameRef
 
+SOME = "some "  # before the hash of a clip that is a folder: it is of those of its frames that the list names
+_DIGITS = 16  # of a clip's hash
 
-def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) -> str:
-    """SHA-256 over the files that hold the frames, each once, by data set and path below the root, not by their order.
 
-    Roots are left out, so that a copy elsewhere has the same hash. Raises DataError for a file that cannot be read.
+def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) -> tuple[str, dict[str, str]]:
+    """SHA-256 over the files that hold the frames, and one a clip (``dataset/clip``), its first 16 digits.
+
+    Each file counts once, by data set and path below the root, not by their order. Roots are left out, so that a copy
+    elsewhere has the same hashes. Of a clip that is one file (a video) the hash is that of the file; of others it is
+    over the frames named here, with `SOME` before it. Raises DataError for a file that cannot be read.
     """
-    found = {}
+    found, clips = {}, {}
     for ref in refs:
         dataset = datasets[ref.dataset]
         file = dataset.path(ref)
-        found[f"{dataset.name}/{file.relative_to(dataset.root).as_posix()}"] = file
+        name = f"{dataset.name}/{file.relative_to(dataset.root).as_posix()}"
+        found[name] = file
+        clips.setdefault(f"{ref.dataset}/{ref.clip}", set()).add(name)
     digest = hashlib.sha256()
+    contents = {}
     for name in sorted(found):
         try:
             with found[name].open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise DataError(f"{found[name]}: cannot be read ({error.strerror or error})") from None
+        contents[name] = content
         digest.update(f"{content} {name}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    return digest.hexdigest(), {clip: _of_clip(clip, names, contents) for clip, names in sorted(clips.items())}
+
+
+def _of_clip(clip: str, names: Iterable[str], contents: Mapping[str, str]) -> str:
+    if clip in names:
+        return contents[clip][:_DIGITS]
+    lines = "".join(f"{contents[name]} {name}\n" for name in sorted(names))
+    return SOME + hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:_DIGITS]

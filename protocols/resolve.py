@@ -46,7 +46,7 @@ class Resolved:
     """A protocol with pairs whose frames are all there.
 
     frame_size: side that frames are brought to; None: as they are stored. shape: their height and width.
-    data_sha256: of the files that hold them (`content.content_sha256`).
+    data_sha256, clips_sha256: of the files that hold them, all together and by clip (`content.content_sha256`).
     notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
     crop: how the frames of custom data are cut, by data set; empty where none are.
     """
@@ -58,6 +58,7 @@ class Resolved:
     frame_size: int | None
     shape: tuple[int, int]
     data_sha256: str
+    clips_sha256: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     crop: dict[str, Any] = field(default_factory=dict)
@@ -177,6 +178,7 @@ def resolve(
     counts = "{pairs} pairs of {clips} clips, {identities} identities".format(**pairs.counts())
     protocol = protocol.of(datasets, counts, f"{checked.width}x{checked.height}")
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
+    data_sha256, clips_sha256 = content_sha256(pairs.refs(), datasets)
     return Resolved(
         protocol,
         pairs,
@@ -184,7 +186,8 @@ def resolve(
         is_sample,
         frame_size,
         shape=(checked.height, checked.width),
-        data_sha256=content_sha256(pairs.refs(), datasets),
+        data_sha256=data_sha256,
+        clips_sha256=clips_sha256,
         notices=notices,
         provenance=provenance,
         crop={name: found.describe() for name, found in crops.items()},

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 
-from bench import statistics
+from bench import same_frames, statistics
 from bench.compare import compare
 from bench.difficulty import levels
 from bench.errors import UserError
@@ -288,3 +289,111 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     assert text.count("<svg") > 5 and "not compared: ssim" in text
     signature = json.loads(numbers.read_text())["metrics"][0]["short"]
     assert signature in text and re.fullmatch(r"ssim-published\|v:1\|#\w{8}", signature)
+
+
+FACE, FRAMED = "face 42,82,264,304 of 640x360, face in 9 of 9", "framed 140,0,500,360 of 640x360, face in 9 of 9"
+WHOLE = "framed 0,0,360,360 of 360x360, face in 9 of 9"
+
+
+def cropped(mode: str, cut: str | None = None) -> dict:
+    return {"crop": {"w": {"mode": mode} | ({"clips": {"p.mp4": cut}} if cut else {})}}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        (cropped("face", FACE), cropped("face", FACE.replace("9 of 9", "8 of 9")), True),
+        (cropped("face", FACE), cropped("face", FACE.replace("42", "43")), False),
+        (cropped("face", FACE), cropped("center"), False),
+        (cropped("face", FACE), cropped("none"), False),
+        (cropped("face unless framed", FRAMED), cropped("center"), True),
+        (cropped("face unless framed", FRAMED), cropped("none"), False),
+        (cropped("face unless framed", WHOLE), cropped("none"), True),
+        (cropped("face unless framed", WHOLE), cropped("face unless framed", FRAMED), False),
+        (cropped("center"), cropped("none"), None),  # the same where frames are square
+        (cropped("face unless framed"), cropped("center"), None),  # no frame could be read
+        (cropped("face", FACE), {}, None),  # an earlier release
+        ({}, {}, True),
+    ],
+)
+def test_clips_that_were_cut_differently(ours: dict, theirs: dict, same: bool | None) -> None:
+    for one, two in ((ours, theirs), (theirs, ours)):
+        other, unknown = same_frames.cuts(one, two, ["w/p.mp4"])
+        assert (len(other), len(unknown)) == {True: (0, 0), False: (1, 0), None: (0, 1)}[same]
+
+
+def test_clips_whose_files_differ() -> None:
+    asked = {"w/a": ({"w/a/0"}, {"w/a/0"}), "w/b.mp4": ({"w/b.mp4/0"}, {"w/b.mp4/1"})}
+    first = {"clips_sha256": {"w/a": "some 1", "w/b.mp4": "2"}}
+    assert same_frames.contents(first, first, asked) == ([], [])
+    second = {"clips_sha256": {"w/a": "some 3", "w/b.mp4": "4"}}
+    assert same_frames.contents(first, second, asked) == (["w/a", "w/b.mp4"], [])
+    more = asked | {"w/a": ({"w/a/0"}, {"w/a/0", "w/a/1"})}  # a folder's hash is of other frames
+    assert same_frames.contents(first, second, more) == (["w/b.mp4"], ["w/a"])
+    assert same_frames.contents(first, {}, asked) == ([], ["w/a", "w/b.mp4"])
+
+
+def unsealed(run: Path) -> dict:
+    """A run's manifest without the hashes that tell changes."""
+    manifest = json.loads((run / "manifest.json").read_text())
+    return {key: value for key, value in manifest.items() if key not in ("sha256", "samples_sha256", "summary_sha256")}
+
+
+@pytest.fixture
+def wide(bench, tmp_path: Path):
+    """`name`, list and more: a run on one wide folder of frames, ``data``; returns code and text."""
+    y, x = np.mgrid[0:1:72j, 0:1:128j]
+    for number in range(4):
+        (tmp_path / "data" / "c").mkdir(parents=True, exist_ok=True)
+        image = np.stack([x, y, np.hypot(x - 0.2 * number, y)], axis=-1).clip(0, 1) * 255
+        Image.fromarray(image.astype(np.uint8)).save(tmp_path / "data" / "c" / f"{number}.png")
+
+    def call(name: str, driven: tuple[int, ...] = (1, 2), anchor: int = 0, *more: object) -> tuple[int, str]:
+        lines = [f"w/c/0,w/c/{k},w/c/{anchor}" for k in driven]
+        Path(f"{name}.csv").write_text("\n".join(["source,driving,anchor", *lines]) + "\n")
+        asked = ["run", "--protocol", "own-sameid", "--data", "w=data", "--metrics", "l1", "--device", "cpu"]
+        model = () if "--models" in more else ("--models", "copy-source")
+        code, text = bench(*asked, *model, "--pairs", f"{name}.csv", "--no-bounds", "--name", name, *more)
+        assert code == 0, text
+        return code, text
+
+    return call
+
+
+def test_runs_of_two_crops_or_of_other_files_are_told_apart(bench, wide) -> None:
+    wide("center", (1, 2), 0, "--crop", "center")
+    wide("none", (1, 2), 0, "--crop", "none")
+    models = ("--models", "copy-source,copy-source")
+    code, text = bench("compare", "runs/center", "runs/none", *models)
+    assert code == 0 and "CANNOT BE TOLD" in text  # no size is kept: square frames are the same in both
+    manifest = unsealed(Path("runs/none"))
+    manifest["crop"]["w"] = {"mode": "face", "clips": {"c": "face 0,0,40,40 of 128x72, face in 4 of 4"}}
+    Path("runs/none/manifest.json").write_text(json.dumps(manifest))
+    code, text = bench("compare", "runs/center", "runs/none", *models)
+    assert code == 2 and "w/c" in text and "0,0,40,40 of 128x72" in text
+    for number in range(4):
+        Image.new("RGB", (128, 72), (9 * number, 0, 0)).save(f"data/c/{number}.png")
+    wide("other", (1, 2), 0, "--crop", "center")
+    wide("longer", (1, 2, 3), 0, "--crop", "center")
+    code, text = bench("compare", "runs/center", "runs/other", *models)
+    assert code == 0 and "DIFFER" in text and "CANNOT" not in text
+    code, text = bench("compare", "runs/center", "runs/longer", *models)
+    assert code == 0 and "CANNOT BE TOLD" in text
+    assert "data:" not in bench("compare", "runs/other", "runs/other", *models)[1]
+
+
+def test_the_anchor_is_a_part_of_the_question_in_relative_motion(bench, wide, sample_set) -> None:
+    fomm = ("--models", "fomm", "--crop", "center")
+    wide("zero", (1, 2), 0, *fomm, "--mode", "relative")
+    wide("three", (1, 2), 3, *fomm, "--mode", "relative")
+    wide("absolute", (1, 2), 3, *fomm, "--mode", "absolute")
+    assert set(pd.read_parquet("runs/three/samples.parquet")["anchor"]) == {"w/c/3"}
+    code, text = bench("compare", "runs/zero", "runs/three", "--resamples", 100)
+    assert code == 2 and "no pair in common" in text
+    assert bench("compare", "runs/zero", "runs/absolute", "--resamples", 100)[0] == 0  # only one has a use for it
+    for name in ("zero", "three"):  # as earlier releases left them
+        file = Path(f"runs/{name}/samples.parquet")
+        pd.read_parquet(file).drop(columns="anchor").to_parquet(file, index=False)
+        Path(f"runs/{name}/manifest.json").write_text(json.dumps(unsealed(file.parent)))
+    code, text = bench("compare", "runs/zero", "runs/three", "--resamples", 100)
+    assert code == 0 and "anchor: whether relative motion" in text

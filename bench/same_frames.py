@@ -1,0 +1,91 @@
+"""Whether two runs read the same frames under one name: how each clip is cut, and what its files hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from protocols.content import SOME
+from protocols.crop import Box, center_box
+
+_CUT = re.compile(r"(face|framed|center) (\d+),(\d+),(\d+),(\d+) of (\d+)x(\d+)\b")
+
+Cut = tuple[Box | str, tuple[int, int] | None]  # box, or the mode `none` or `center`; height and width where known
+Sorted = tuple[list[str], list[str]]  # what differs, and what nobody can tell, a line each
+
+
+def clip_of(frame: str) -> str:
+    """``dataset/clip`` of a frame's name ``dataset/clip/frame``."""
+    return frame.rpartition("/")[0]
+
+
+def cuts(ours: Mapping[str, Any], theirs: Mapping[str, Any], clips: Iterable[str]) -> Sorted:
+    """Clips (``dataset/clip``) that two manifests cut differently, and those for which they do not say enough."""
+    other, unknown = [], []
+    for clip in sorted(clips):
+        if ours.get("crop") == theirs.get("crop"):
+            break
+        one, two = (_cut(facts.get("crop") or {}, clip) for facts in (ours, theirs))
+        same = one == two if one is None or two is None else _alike(one, two)
+        if same is False and (one is None or two is None):
+            same = None
+        if same is not True:
+            (unknown if same is None else other).append(f"{clip} ({_told(one)} and {_told(two)})")
+    return other, unknown
+
+
+def contents(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], frames: Mapping[str, tuple[Collection[str], Collection[str]]]
+) -> Sorted:
+    """Clips whose files hold something else in two manifests, and those whose hashes are of other frames or missing.
+
+    frames: by clip, the names of the frames that each of the two read.
+    """
+    other, unknown = [], []
+    for clip, (read, read_there) in sorted(frames.items()):
+        one, two = ((facts.get("clips_sha256") or {}).get(clip, "") for facts in (ours, theirs))
+        if not one or not two:
+            unknown.append(clip)
+        elif one != two:
+            hashed_alike = SOME not in one + two or set(read) == set(read_there)
+            (other if hashed_alike else unknown).append(clip)
+    return other, unknown
+
+
+def _cut(crop: Mapping[str, Any], clip: str) -> Cut | None:
+    """How a manifest's `crop` cuts a clip; None where it does not say."""
+    dataset, _, name = clip.partition("/")
+    if dataset not in crop:
+        return None
+    facts = crop[dataset]
+    if facts.get("mode") in ("none", "center"):
+        return facts["mode"], None
+    if not (found := _CUT.match(str(facts.get("clips", {}).get(name, "")))):
+        return None
+    how, *numbers = found.groups()
+    *box, width, height = map(int, numbers)
+    if how == "framed":
+        return ("none" if width == height else "center"), (height, width)
+    return tuple(box), (height, width)
+
+
+def _alike(one: Cut, two: Cut) -> bool | None:
+    """Whether two cuts leave the same of a frame; None where its size would decide."""
+    (first, size), (second, other_size) = one, two
+    if size and other_size and size != other_size:
+        return False
+    size = size or other_size
+    if size is None:
+        return True if first == second else None
+    height, width = size
+    boxes = {"none": (0, 0, width, height), "center": center_box(height, width)}
+    return boxes.get(first, first) == boxes.get(second, second)
+
+
+def _told(cut: Cut | None) -> str:
+    if cut is None:
+        return "not said"
+    how, size = cut
+    text = how if isinstance(how, str) else ",".join(map(str, how))
+    return f"{text} of {size[1]}x{size[0]}" if size else text
