@@ -7,6 +7,7 @@ from typing import Any
 
 from baselines import registry
 from bench.engine import Model
+from protocols import folder
 
 CODE = "the code of "
 
@@ -21,6 +22,23 @@ def code(models: Sequence[Model]) -> dict[str, Any]:
     """The manifest's entry of the files behind the hashes, by label."""
     found = {model.label: model.code for model in models if model.code}
     return {label: {"files": dict(one.files), "not_covered": list(one.not_covered)} for label, one in found.items()}
+
+
+def looked_at(models: Sequence[Model]) -> list[str]:
+    """A line for each program and plug-in: which files its hash is of, and what is in no hash."""
+    lines = []
+    for model in models:
+        if model.code:
+            files = f"{len(model.code.files)} files as measured ({folder.some(list(model.code.files))})"
+            rest = not_covered(model) or "what it opens by itself is not looked at"
+            lines.append(f"{CODE}{model.label}: {files}; {rest}; --force measures again")
+    return lines
+
+
+def not_covered(model: Model) -> str:
+    """In words what may move a model's frames and is in no hash; empty where nothing is known to."""
+    names = model.code.not_covered if model.code else ()
+    return f"not covered: {folder.some(names)}" if names else ""
 
 
 def changed_meanwhile(model: Model, entry: Mapping[str, Any]) -> str | None:

@@ -65,6 +65,8 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 console.print(
                     f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True
                 )
+                for line in outside.looked_at(setup.models):
+                    console.print(line, markup=False, soft_wrap=True)
                 if settings.save_frames and not (directory.path / "frames").is_dir():
                     console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
                 plan = before
@@ -74,6 +76,10 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 if line := None if settings.name else earlier.since(settings.out, plan):
                     plan["notices"].append(line)
                     console.print(line, style="bold yellow", markup=False, soft_wrap=True)
+                for model in setup.models:
+                    if line := outside.not_covered(model):
+                        line = f"{outside.CODE}{model.label}: {line}; edits there are not noticed"
+                        console.print(one_line(line), style="yellow", markup=False, soft_wrap=True)
                 samples = _work(executor, setup, directory, plan, console)
             summary = _summarise(directory, plan, samples)
             failed = samples[samples["status"] == "failed"].copy()

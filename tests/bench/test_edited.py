@@ -40,7 +40,8 @@ def test_an_edited_program_is_measured_again_and_that_is_said(bench):
     assert bench(*asked())[0] == 0
     (first,) = Path("runs").iterdir()
     assert l1(first) == 0
-    assert "complete already" in bench(*asked())[1]
+    text = bench(*asked())[1]
+    assert "complete already" in text and "the code of mine: 1 files as measured (copy_it.py)" in text
     write("source")
     code, text = bench(*asked("--save-frames"))
     assert code == 0 and f"the code of mine (copy_it.py) changed since {first}: measured again" in text
@@ -141,3 +142,10 @@ def test_frames_from_another_folder_are_not_those_measured_before(bench, sample_
     code, text = bench(*run, "--data", "mine=two", "--name", "x")
     assert code == 2 and "what differs:" in text and "--force" in text
     assert bench(*run, "--data", "mine=two", "--name", "x", "--force")[0] == 0
+
+
+def test_what_no_hash_covers_is_said_at_the_start_and_when_a_run_is_complete_already(bench):
+    write("driving", "try:\n    import nowhere_near\nexcept ImportError:\n    pass\n")
+    for line in ("the code of mine: not covered: module nowhere_near", "; not covered: module nowhere_near; --force"):
+        code, text = bench(*asked(n=1))
+        assert code == 0 and line in text
