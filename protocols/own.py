@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -55,7 +57,7 @@ class VideoFolder(Dataset):
     def left_out(self) -> list[str]:
         others = [name for name in self.found.others if name != IDENTITIES]
         lines = _left_out(self, others, "neither pictures nor videos by their names", self.found)
-        return lines + _nobody(self, self._identities)
+        return _torn_apart(self, self.found) + lines + _nobody(self, self._identities)
 
     def identity(self, clip: str) -> str:
         return self._identities.get(clip) or Path(clip).stem
@@ -177,6 +179,20 @@ def _left_out(dataset: Dataset, others: Sequence[str], why: str, found: Found | 
         what = f"{len(again)} names in {dataset.root} are links to what is found under another name, or in such links"
         lines.append(f"{dataset.name}: {what}; they are no clips of their own: {some(again)}")
     return lines
+
+
+def _torn_apart(dataset: Dataset, found: Found) -> list[str]:
+    """A line on pictures that look like frames of a clip, numbered ones in one sub-folder, and are clips themselves."""
+    below = [name.rpartition("/") for name in found.pictures if "/" in name]
+    series = Counter((folder, re.sub(r"\d+", "0", file)) for folder, _, file in below)
+    n = sum(count for count in series.values() if count > 1)
+    if not n:
+        return []
+    why = [f"the videos in it: {some(found.videos)}"] if found.videos else []
+    if top := [name for name in found.pictures if "/" not in name]:
+        why.append(f"the pictures directly in it: {some(top)}")
+    what = f"{n} numbered pictures in sub-folders are read as {n} clips of one picture each, because of"
+    return [f"{dataset.name}: {what} {' and '.join(why)} (move these away to read each folder as a clip of frames)"]
 
 
 def _nobody(dataset: Dataset, identities: Mapping[str, str]) -> list[str]:

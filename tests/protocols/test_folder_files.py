@@ -98,6 +98,21 @@ def test_folders_of_frames_at_any_depth(tmp_path: Path):
     assert others.endswith("ben/landmarks.npy") and "1 files" in twice and twice.endswith(".png")
 
 
+@pytest.mark.parametrize("stray", ["anna/preview.gif", "photo.png"])
+def test_frames_that_a_stray_file_makes_clips_are_counted_first(tmp_path: Path, stray: str):
+    frames(tmp_path / "anna", 3)
+    frames(tmp_path / "ben", 2)
+    picture(tmp_path / "ben" / "portrait.png", seed=0)
+    picture(tmp_path / "ben" / "sitting.png", seed=0)
+    assert not open_dataset("mine", tmp_path).left_out()
+    picture(tmp_path / stray, seed=0)
+    line = open_dataset("mine", tmp_path).left_out()[0]
+    assert "5 numbered pictures in sub-folders are read as 5 clips" in line and stray in line
+    for file in tmp_path.glob("*/0*.png"):
+        file.rename(file.with_name(f"{'abcdefgh'[int(file.stem)]}.png"))
+    assert not open_dataset("mine", tmp_path).left_out()
+
+
 @pytest.fixture
 def linked(tmp_path: Path) -> tuple[Path, Path]:
     """A root whose `test` folder is a link to another disk, and one of own videos with linked folder and file."""
@@ -135,8 +150,8 @@ def test_linked_folders_of_ones_own(linked: tuple[Path, Path]):
         closed.frame(FrameRef("mine", "photo.png", "0000000"))
     data = open_dataset("mine", own, follow_links=True)
     assert data.clips() == ["people/anna/0000000.png", "people/anna/0000001.png", "photo.png"]
-    lost, again = data.left_out()
-    assert lost.endswith("lost.png") and again.endswith(": people/circle")
+    clips, lost, again = data.left_out()
+    assert "2 numbered pictures" in clips and lost.endswith("lost.png") and again.endswith(": people/circle")
     for clip in data.clips():
         assert data.frame(FrameRef("mine", clip, "0000000"), 64).shape == (64, 64, 3)
 
