@@ -122,7 +122,7 @@ def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
     read, read_there = _frames(a), _frames(b)
     other, unknown = contents(ours, theirs, {clip: (read[clip], read_there.get(clip, ())) for clip in asked})
     if other:
-        found.append(f"data: the files of the frames, under the same names, DIFFER in {len(other)} clips: {some(other)}")
+        found.append(f"data: the files of the frames, under the same names, DIFFER in clips: {some(other)}")
     if unknown and not same_list:
         found.append(
             f"data: the lists differ, so whether the frames of {len(unknown)} clips are the same CANNOT BE TOLD: "

@@ -10,32 +10,48 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baselines.frames_folder import MAPPING, FramesFolder, is_frozen_list
 from bench.engine import Model
 from bench.errors import UserError
+from bench.same_frames import contents, cuts
 from protocols import files
 from protocols.errors import DataError
+from protocols.folder import some
 from protocols.pairs import Pair, PairList
+
+if TYPE_CHECKING:
+    from protocols.resolve import Resolved
 
 NAME = "pairs.json"
 FORMAT = "talking-head-bench frames 1"
 _POSITION = re.compile(r"\d+(-\w+)*")  # of a pair in its list; behind the dash a frame's number or a variant
 _DIGITS = 16
+_INPUTS = {"frame_size": str, "crop": dict, "clips_sha256": dict}
 
 
 def content(pairs: PairList, **facts: Any) -> dict[str, Any]:
     """What ``pairs.json`` holds: the list's name and hash, and by id a hash of what each pair asks.
 
-    facts: of the run that made the frames (protocol, model, mode, run).
+    facts: of the run that made the frames (protocol, model, mode, run, and those of `inputs`).
     """
     about = {"name": pairs.name, "sha256": pairs.sha256, "n": len(pairs)}
     return {"format": FORMAT, "list": about, **facts, "pairs": {pair.id: _asks(pair) for pair in pairs.pairs}}
 
 
-def check(model: Model, pairs: PairList) -> list[str]:
-    """What is to be said of a folder's frames. Raises UserError where they were made for other pairs of these ids."""
+def inputs(resolved: Resolved) -> dict[str, Any]:
+    """What else decides the frames that a model is shown, as the manifest has it."""
+    size = "{1}x{0}".format(*resolved.shape)
+    return {"frame_size": size, "crop": resolved.crop, "clips_sha256": resolved.clips_sha256}
+
+
+def check(model: Model, pairs: PairList, facts: Mapping[str, Any] | None = None) -> list[str]:
+    """What is to be said of a folder's frames.
+
+    facts: `inputs` of the run that reads them. Raises UserError where they were made for other pairs of these ids, or
+    from frames of another size, crop or content.
+    """
     predictor = model.predictor
     if not isinstance(predictor, FramesFolder):
         return []
@@ -51,6 +67,8 @@ def check(model: Model, pairs: PairList) -> list[str]:
             f"{pairs.name} ({pairs.sha256[:12]}): {len(other)} of its {len(pairs)} pairs ask something else there "
             f"under the same id, {other[0]} is the first. Give --pairs, --seed and --protocol as when they were made"
         )
+    mine = [pair for pair in pairs.pairs if pair.id in known and pair.id in predictor.files]
+    notices += _check_inputs(model.label, predictor.folder, made_for, facts or {}, mine, sha256 == pairs.sha256)
     strange = [pair.id for pair in pairs.pairs if pair.id not in known and pair.id in predictor.files]
     if strange:
         notices.append(
@@ -83,6 +101,30 @@ def mark(folder: Path, pairs: PairList) -> tuple[Path, int]:
         raise UserError(f"{file}: cannot be written ({error.strerror or error})") from None
     found = (frames.files.get(pair.id) for pair in pairs.pairs)
     return file, sum(image is not None and image.is_file() for image in found)
+
+
+def _check_inputs(
+    label: str, folder: Path, made: Mapping[str, Any], now: Mapping[str, Any], pairs: list[Pair], same_list: bool
+) -> list[str]:
+    """The same of what the models were shown; folders that do not say it (earlier releases, `mark`) are passed over."""
+    if not all(isinstance(made.get(key), kind) for key, kind in _INPUTS.items()) or not now:
+        return []
+    size, other_size = made["frame_size"], now["frame_size"]
+    clips = {f"{ref.dataset}/{ref.clip}" for p in pairs for ref in (p.source, p.driving, p.anchor) if ref}
+    cut, _ = cuts(made, now, clips)
+    read = ((), ()) if same_list else ((), ("others",))  # a folder's hash is of the frames that the list names
+    other, unknown = contents(made, now, dict.fromkeys(clips, read))
+    why = [f"frames of {size}, those here are {other_size}"] if size != other_size else []
+    why += [f"clips that were cut differently: {some(cut)}"] if cut else []
+    why += [f"clips whose files hold something else here: {some(other)}"] if other else []
+    if pairs and why:
+        raise UserError(f"frames:{folder} were made from {'; '.join(why)}. Give --size, --crop and --data as then")
+    if not unknown:
+        return []
+    return [
+        f"frames of {label}: whether the frames of {len(unknown)} clips are those that they were made from cannot be "
+        f"told, the lists differ: {some(unknown)}"
+    ]
 
 
 def _read(folder: Path) -> tuple[Mapping[str, Any] | None, list[str]]:

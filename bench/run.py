@@ -228,7 +228,7 @@ def _keep_pictures(
             if folder.is_dir():
                 facts = {"protocol": plan["protocol"]["name"], "model": label, "run": plan["fingerprint"]}
                 mode = next(model["mode"] for model in plan["models"] if model["name"] == label)
-                about = frames_list.content(resolved.pair_list, **facts, mode=mode)
+                about = frames_list.content(resolved.pair_list, **facts, mode=mode, **frames_list.inputs(resolved))
                 directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)
 
 

@@ -154,7 +154,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         stack.callback(chosen.close)
         for model in models:
             model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
-        said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list)]
+        shown = frames_list.inputs(resolved)
+        said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list, shown)]
         resolved = replace(resolved, notices=[*resolved.notices, *said])
         measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
         yield Setup(settings, device, models, resolved, measurer)

@@ -152,3 +152,54 @@ def test_another_seed_on_the_command_line(bench, tmp_path, sample_set):
     code, text = bench(*asked, "--pairs", "0.csv", "--name", "f")
     assert code == 1 and f"mine: 1 of 3 pairs failed: {made}/0001.png is missing" in text
     assert pd.read_parquet("runs/f/samples.parquet")["status"].tolist() == ["ok", "failed", "ok"]
+
+
+INPUTS = {"frame_size": "256x256", "crop": {"mine": {"mode": "center"}}, "clips_sha256": {"mine/clip": "some 1"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frame_size": "512x512"},
+        {"crop": {"mine": {"mode": "face", "clips": {"clip": "face 0,0,9,9 of 40x30, face in 9 of 9"}}}},
+        {"clips_sha256": {"mine/clip": "some 2"}},
+    ],
+)
+def test_frames_made_from_other_inputs_are_refused(folder, change):
+    write(folder, listed(), **INPUTS)
+    assert check(model(folder), listed(), INPUTS) == []
+    with pytest.raises(UserError, match="were made from"):
+        check(model(folder), listed(), INPUTS | change)
+    write(folder, listed())  # as earlier releases and `pairs mark` do
+    assert check(model(folder), listed(), INPUTS | change) == []
+
+
+def test_of_a_part_of_the_list_nobody_can_tell_whether_folders_hold_the_same(folder):
+    write(folder, listed(), **INPUTS)
+    (notice,) = check(model(folder), listed(n=3), INPUTS | {"clips_sha256": {"mine/clip": "some 2"}})
+    assert "cannot be told" in notice and "mine/clip" in notice
+
+
+def test_another_crop_and_other_files_on_the_command_line(bench, tmp_path, sample_set):
+    (tmp_path / "mine" / "su").mkdir(parents=True)
+    portrait = Image.open(sample_set / "still" / "su" / "0000000.png").convert("RGB")
+    for number in range(3):
+        image = Image.new("RGB", (600, 300), (60, 90, 120))
+        image.paste(portrait, (10 + 9 * number, 20))
+        image.save(tmp_path / "mine" / "su" / f"{number}.png")
+    Path("list.csv").write_text("source,driving\nmine/su/0,mine/su/1\nmine/su/0,mine/su/2\n")
+    run = ["run", "--protocol", "own-sameid", "--data", "mine=mine", "--metrics", "l1", "--no-bounds"]
+    run += ["--pairs", "list.csv", "--crop"]
+    code, text = bench(*run, "face", "--models", "copy-target", "--name", "a", "--save-frames")
+    assert code == 0, text
+    frames = "mine=frames:runs/a/frames/copy-target"
+    assert bench(*run, "face", "--models", frames, "--name", "b")[0] == 0
+    assert pd.read_parquet("runs/b/samples.parquet")["l1"].max() < 1e-6
+    code, text = bench(*run, "center", "--models", frames, "--name", "c")
+    assert code == 2 and "cut differently: mine/su" in text and not Path("runs/c").exists()
+    file = tmp_path / "mine" / "su" / "2.png"
+    image = Image.open(file).convert("RGB")
+    image.putpixel((599, 299), (0, 0, 0))  # the face stays where it is
+    image.save(file)
+    code, text = bench(*run, "face", "--models", frames, "--name", "d")
+    assert code == 2 and "hold something else here: mine/su" in text
