@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class AnimateSettings:
     device: torch.device
     side_by_side: bool = False
     mode: MotionMode | None = None
-    anchor_frame: int | None = 0  # None: the best one
+    anchor_frame: int | Literal["best"] | None = None  # None: 0
     crop: str | Box | None = None  # None: around a face unless the frames are framed like that already
     source_crop: str | Box | None = None
     fps: Fraction | None = None
@@ -67,7 +67,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         _say(console, notice)
     total = len(driving.times)
     count = min(settings.limit or total, total)
-    if settings.anchor_frame is not None and settings.anchor_frame >= total:
+    if isinstance(settings.anchor_frame, int) and settings.anchor_frame >= total:
         raise UserError(f"--anchor-frame {settings.anchor_frame}: the driving video has {total} frames, the first is 0")
     keep_freed()
     with closing(registry.load(settings.model, weights=settings.weights, device=settings.device)) as predictor:
@@ -75,6 +75,8 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         if mode not in predictor.motion_modes:
             known = ", ".join(predictor.motion_modes)
             raise ModelError(f"{settings.model} has no motion mode {mode}; it has: {known}")
+        if settings.anchor_frame is not None and not mode.startswith("relative"):
+            raise UserError(f"--anchor-frame {settings.anchor_frame}: the motion mode {mode} starts from no frame")
         predictor.expect([pair_name(number) for number in range(count)])
         weights = _weights_note(predictor.describe())
         if weights:
@@ -86,8 +88,8 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         source_crop, crop = _crops(settings, photograph, driving, console)
         view = View(driving, crop, size, settings.driving)
         source = fit(photograph, source_crop, size, f"--source {settings.source}")
-        anchor = settings.anchor_frame
-        if anchor is None:
+        anchor = settings.anchor_frame or 0
+        if anchor == "best":
             anchor = _best(source, view, count)
             _say(console, f"relative motion starts from driving frame {anchor}")
         source, start = as_tensor([source], settings.device), as_tensor([view.frame(anchor)], settings.device)

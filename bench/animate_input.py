@@ -54,6 +54,9 @@ class VideoDriving:
         self.times, self.end, self.time_base = video.times, video.end, video.time_base
         self.start, self.rate, self.frame = video.start, video.rate, video.frame
         timed = "clock" not in video.facts
+        if fps and timed:
+            video.close()
+            raise UserError(f"--fps {float(fps):g}: the driving video {file} has a clock of its own")
         self.sound = file if video.has_sound and timed else None
         if video.has_sound and not timed:
             self.notices.append(f"{file}: its sound is left out, since its place in time is not known")
@@ -77,7 +80,7 @@ class FramesDriving:
 def open_driving(path: Path, fps: Fraction | None) -> Driving:
     """A video file, a folder of images, or one image, which is a video of one frame. Raises UserError, DataError.
 
-    fps: of images and of streams without a clock; default: 25, or what the stream states.
+    fps: of images and of streams without a clock, for others refused; default: 25, or what the stream states.
     """
     if path.is_dir():
         found = sorted(

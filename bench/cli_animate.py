@@ -21,8 +21,9 @@ def animate(
     side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
     anchor_frame: Annotated[
-        str, typer.Option(help="Driving frame that relative motion starts from: a number from 0, or best.")
-    ] = "0",
+        str | None,
+        typer.Option(help="Driving frame that relative motion starts from: a number from 0, or best; default: 0."),
+    ] = None,
     crop: Annotated[
         str | None,
         typer.Option(
@@ -57,7 +58,7 @@ def animate(
 
     if mode and mode not in get_args(MotionMode):
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
-    if anchor_frame != "best" and not (anchor_frame.isdecimal() and len(anchor_frame) < 10):
+    if anchor_frame not in (None, "best") and not (anchor_frame.isdecimal() and len(anchor_frame) < 10):
         raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best")
     driving_crop = parse_crop(crop, "--crop")
     if source_crop is None and isinstance(driving_crop, str):
@@ -72,7 +73,7 @@ def animate(
         device=choose(device),
         side_by_side=side_by_side,
         mode=mode,
-        anchor_frame=None if anchor_frame == "best" else int(anchor_frame),
+        anchor_frame=int(anchor_frame) if anchor_frame not in (None, "best") else anchor_frame,
         crop=driving_crop,
         source_crop=parse_crop(source_crop, "--source-crop"),
         fps=Fraction(fps).limit_denominator(1001) if fps else None,

@@ -212,7 +212,7 @@ def test_the_anchor_is_handed_over_and_missing_frames_are_grey(animate, folder, 
     driving = make_video(folder / "driving.mp4", "mp4")
     model = program("if row['pair'] != '0000001': " + COPY.format(role="anchor"))
     asked = ["--model", model, "--source", "photo.png", "--driving", driving, "--out", "out.mp4", "--limit", 3]
-    code, text = animate(*asked, "--anchor-frame", 4, "--batch-size", 2)
+    code, text = animate(*asked, "--mode", "relative", "--anchor-frame", 4, "--batch-size", 2)
     assert code == 1 and "1 of 3 frames could not be made and are grey (1): " in text
     assert "wrote no out/0000001.png" in text
     times, frames = frames_of(folder / "out.mp4")
@@ -358,7 +358,10 @@ GOOD = {"--model": "copy-source", "--source": "photo.png", "--driving": "driving
         ({"--out": "driving.mp4"}, ["would overwrite what is read"]),
         ({"--anchor-frame": "6"}, ["has 6 frames"]),
         ({"--anchor-frame": "first"}, ["a number from 0, or best"]),
-        ({"--anchor-frame": "best"}, ["no face is found in the photograph"]),
+        ({"--anchor-frame": "best", "--mode": "relative"}, ["no face is found in the photograph"]),
+        ({"--anchor-frame": "0", "--mode": "absolute"}, ["--anchor-frame 0", "absolute"]),
+        ({"--anchor-frame": "best", "--mode": "absolute"}, ["--anchor-frame best", "absolute"]),
+        ({"--fps": "50"}, ["--fps 50", "clock of its own"]),
         ({"--crop": "1,2,3"}, ["x0,y0,x1,y1"]),
         ({"--crop": "50,0,40,40"}, ["x0 < x1"]),
         ({"--crop": "0,0,97,64"}, ["leaves the picture, which is 96x64"]),
