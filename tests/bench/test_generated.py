@@ -136,3 +136,13 @@ def test_many_reasons_are_few_lines():
     assert len(lines) == SHOWN + 1 and sum(len(names) for names, _ in lines) == 40
     assert lines[-1][1] == "7.png is missing, and 32 other reasons"
     assert len(by_reason(failed[: 3 + SHOWN])) == SHOWN + 1  # one more line says more than a summary of one
+
+
+def test_reasons_that_differ_in_the_pairs_name_are_one():
+    assert by_reason([(f"{k:04d}", f"wrote no out/{k:04d}.png") for k in range(9)]) == [
+        ([f"{k:04d}" for k in range(9)], "wrote no out/<pair>.png")
+    ]
+    assert by_reason([(k, f"wrote no out/{k:07d}.png") for k in (3, 30)]) == [([3, 30], "wrote no out/<pair>.png")]
+    assert by_reason([("1", "wrote no out/1.png")]) == [(["1"], "wrote no out/1.png")]  # the one that failed, by name
+    assert len(by_reason([("1", "exit code 1"), ("2", "exit code 2")])) == 2
+    assert len(by_reason([("1", "out/2.png"), ("2", "out/1.png")])) == 2
