@@ -142,8 +142,9 @@ def _video_driven(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     videos = {name: [clip for clip in of_one if len(clips.frames(clip)) > 1] for name, of_one in people.items()}
     drivers = [name for name in sorted(people) if videos[name]]
     if not drivers:
+        lacking = "no video or clip of more than one frame"
         raise DataError(
-            f"data set {clips.dataset.name}: no video or clip of more than one frame in {clips.dataset.root}"
+            "; ".join([f"data set {clips.dataset.name}: {lacking} in {clips.dataset.root}", *clips.dataset.left_out()])
         )
 
     def draw() -> Drawn:
