@@ -28,7 +28,7 @@ from baselines.blocks.keypoints import Keypoints
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import PairBatch
 from baselines.tpsm import network as tpsm
-from bench import config, engine
+from bench import config, generated
 from bench.check import Result, check
 from bench.drift_reference import Record, read_run
 from bench.run import RunSettings, run
@@ -110,19 +110,19 @@ def bgr(patch: Patch) -> None:
 
 
 def truncated(patch: Patch) -> None:
-    real = engine.as_uint8
-    patch.setattr(engine, "as_uint8", lambda output, *rest: real(output.mul(255).floor().div(255), *rest))
+    real = generated.as_uint8
+    patch.setattr(generated, "as_uint8", lambda output, *rest: real(output.mul(255).floor().div(255), *rest))
 
 
 def jpeg(patch: Patch) -> None:
-    real = engine.as_uint8
+    real = generated.as_uint8
 
     def through_jpeg(frame: np.ndarray) -> np.ndarray:
         stream = io.BytesIO()
         Image.fromarray(frame).save(stream, "JPEG", quality=95)
         return np.asarray(Image.open(stream))
 
-    patch.setattr(engine, "as_uint8", lambda *arguments: [through_jpeg(frame) for frame in real(*arguments)])
+    patch.setattr(generated, "as_uint8", lambda *arguments: [through_jpeg(frame) for frame in real(*arguments)])
 
 
 def no_antialias(patch: Patch) -> None:
