@@ -123,6 +123,7 @@ def test_a_trained_network_of_the_published_size_is_exported_in_the_official_lay
     )
     export(train(settings), tmp_path / "vox-cpk.pth.tar")
     content = torch.load(tmp_path / "vox-cpk.pth.tar", weights_only=True)
+    assert content.pop(checkpoints.OWN)["model"] == "fomm"  # what it is stays in it
     shapes = {name: {key: list(value.shape) for key, value in state.items()} for name, state in content.items()}
     assert shapes == layout("fomm")
     (tmp_path / "vox-cpk.pth.tar.json").unlink()  # the official code brings its own configuration
