@@ -35,6 +35,8 @@ def is_one(path: Path, names: Collection[str] = ()) -> bool:
     if not rows:
         return False
     header = rows[0][1]
+    if tuple(header) == COLUMNS:  # a frozen list that lost its head, and with it the hash that tells a change
+        raise DataError(f"{path}: a frozen pair list without its first line (its name and hash, behind a #)")
     if tuple(header) in HEADERS and len(rows) > 1:
         try:
             dataset = neutral(rows[1][1][0]).dataset

@@ -18,6 +18,7 @@ import pytest
 from bench.engine import Batch, Model
 from bench.errors import Stopped, UserError
 from bench.executors import choose
+from bench.manifest import DECIDING, essence
 from bench.setup import RunSettings
 from protocols.pairs import FrameRef, Pair
 
@@ -237,10 +238,9 @@ class Fake:
         return Answer(done, [], None)
 
 
-ESSENCE = {"protocol": {}, "pairs": "1", "models": "2", "metrics": [], "seeds": {}}
-PLAN = {"protocol": dict.fromkeys(("name", "version", "reference", "transform")), "pairs": {"sha256": "1"}}
+PLAN = {"protocol": dict.fromkeys(DECIDING), "pairs": {"sha256": "1"}}
 PLAN |= {"models": "2", "metrics": [], "seeds": {}, "versions": {}}
-ESSENCE["protocol"] = PLAN["protocol"]
+ESSENCE = essence(PLAN)
 
 
 @pytest.fixture(scope="module")
