@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,16 @@ class Faults:
 
     def __init__(self, monkeypatch, number: int, code: int):
         self.count, self.number, self.code, self.failed = 0, number, code, None
+        self.lock = threading.Lock()
         for owner, name in ((rundir, "replace"), (rundir, "write_png"), (Path, "write_text"), (shutil, "copyfile")):
             monkeypatch.setattr(owner, name, self.counting(getattr(owner, name)))
 
     def counting(self, write):
         def counted(*arguments, **options):
-            self.count += 1
-            if self.count == self.number:
+            with self.lock:  # frames are written by a thread of their own
+                self.count += 1
+                count = self.count
+            if count == self.number:
                 self.failed = str(arguments[0])
                 raise OSError(self.code, os.strerror(self.code), self.failed)
             return write(*arguments, **options)
