@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from run_files import files
 
+import bench.run  # noqa: F401  (what it imports by name is bound before writes are counted)
 from bench import rundir
 
 RUN = ["run", "--protocol", "vox1-diffscale", "--detectors", "embedded", "--models", "copy-source", "--metrics", "l1"]
