@@ -16,7 +16,7 @@ from importlib.machinery import PathFinder
 from importlib.metadata import Distribution
 from pathlib import Path
 
-from baselines import shell
+from baselines.external import shell
 
 SOURCES = (".py", ".sh", ".pyx", ".so", ".pyd", ".cu", ".cpp", ".c", ".h", ".json", ".yaml", ".yml", ".toml", ".cfg")
 WEIGHTS = (".pt", ".pth", ".tar", ".ckpt", ".safetensors", ".onnx", ".npz", ".npy", ".bin", ".pkl")

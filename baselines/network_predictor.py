@@ -13,21 +13,21 @@ from torch import Tensor, nn
 
 from baselines import checkpoints, frame_size
 from baselines.card import Card, card, find_weights
-from baselines.channels_last import keep_channels_last
 from baselines.checkpoints import Checkpoint, States
-from baselines.faster import (
+from baselines.cpu.channels_last import keep_channels_last
+from baselines.cpu.faster import (
     convolve_by_blocks,
     convolve_by_tiles,
     convolve_volumes,
     merge_doublings,
     mix_before_enlarging,
 )
+from baselines.cpu.memoize import Remembered, reuse
+from baselines.cpu.parallel_map import side_by_side
 from baselines.frame_size import SizedPredictor
 from baselines.origin import judge
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch
-from baselines.reuse import Remembered, reuse
-from baselines.side_by_side import side_by_side
 
 _UNTRAINED_SEED = 0
 WHOLE = ("",)  # all of a network is sensitive
@@ -49,7 +49,7 @@ class NetworkPredictor(SizedPredictor):
 
     options: ClassVar[tuple[str, ...]] = ()
     filled_batches = True
-    # Functions of the network that see one frame, or what depends on it only: `baselines.reuse`.
+    # Functions of the network that see one frame, or what depends on it only: `baselines.cpu.memoize`.
     reused: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
     # Submodules whose rounding errors are amplified by what follows.
     sensitive: tuple[str, ...] = ()

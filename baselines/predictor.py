@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from baselines import vector_math  # noqa: F401
+from baselines.cpu import vector_math  # noqa: F401
 from baselines.errors import ModelError as ModelError
 
 MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]

@@ -59,11 +59,11 @@ def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
 def _load(spec: str, weights: Path | None, device: torch.device) -> Predictor:
     kind, colon, rest = spec.partition(":")
     if colon and kind == "frames":
-        from baselines.frames_folder import FramesFolder
+        from baselines.external.frames_folder import FramesFolder
 
         return FramesFolder(Path(rest))
     if colon and kind == "cmd":
-        from baselines.command import CommandPredictor
+        from baselines.external.command import CommandPredictor
 
         return CommandPredictor(rest)
     name, options = _options(spec)

@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from bench.cli import main
+    from bench.cli.main import main
 
     main()
 except KeyboardInterrupt:  # while modules are loaded, or a second time while a run is being closed

@@ -18,7 +18,7 @@ from protocols.sampling import pair_of
 
 FROZEN = Path(__file__).parent / "data" / "frozen"  # this project's lists on the real data sets
 FROZEN_PREFIX = "frozen:"
-RULES = ("vox1-seenid", "vox2-sameid")  # protocols whose list is a rule (`protocols.lasting`)
+RULES = ("vox1-seenid", "vox2-sameid")  # protocols whose list is a rule (`protocols.rendezvous`)
 HEADERS = {("source", "driving"), *(("source", "driving", third) for third in ("frame", "best_frame", "anchor"))}
 BY_HAND = "; a list written by hand needs its data (run or pairs import, with --data NAME=PATH)"
 
@@ -69,7 +69,7 @@ def frozen_name(path: Path) -> str | None:
 def read_pairs(path: Path) -> PairList:
     """A pair list from a file: a frozen one, or the published CSV form. Raises DataError for anything else.
 
-    ``frozen:NAME`` in place of a file is this project's own list of that name (docs/freeze_lists.py).
+    ``frozen:NAME`` in place of a file is this project's own list of that name (tools/freeze_lists.py).
     """
     if name := frozen_name(path):
         if name in RULES:

@@ -17,13 +17,13 @@ from protocols.check import check_frames, missing_frames
 from protocols.content import content_sha256
 from protocols.crop import FaceFinder, Mode
 from protocols.crops import cut_custom
+from protocols.custom_dataset import IDENTITIES, open_dataset
 from protocols.datasets import LAYOUTS, Dataset
 from protocols.errors import DataError
 from protocols.expand import expanded
-from protocols.lasting import lasting_pairs
-from protocols.own import IDENTITIES, open_dataset
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
+from protocols.rendezvous import lasting_pairs
 from protocols.roots import data_used, how, refuse_unused
 from protocols.sampling import make_pairs
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from bench.heap import give_back
+from bench.runtime.allocator import give_back
 from protocols import sample_set as samples
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and what tests interrupt would inherit that.

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.blocks.generator import ImageGenerator
-from baselines.channels_last import folded
-from baselines.reuse import Remembered
+from baselines.cpu.channels_last import folded
+from baselines.cpu.memoize import Remembered
 
 
 def share_first_convolutions(generator: ImageGenerator) -> None:

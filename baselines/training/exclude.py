@@ -10,12 +10,12 @@ from pathlib import Path
 from baselines.predictor import ModelError
 from baselines.training import clips
 from protocols import by_hand, catalogue
+from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
 from protocols.folder import VIDEOS
-from protocols.lasting import lasting_pairs
-from protocols.own import open_dataset
 from protocols.pairs import PairList
 from protocols.published import RULES, frozen_name, read_pairs
+from protocols.rendezvous import lasting_pairs
 
 log = logging.getLogger(__name__)
 

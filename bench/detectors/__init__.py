@@ -14,7 +14,7 @@ from bench.detectors.dlib68 import Dlib68
 from bench.detectors.dlib_identity import DlibIdentity
 from bench.detectors.geometric_aus import GeometricActionUnits
 from bench.detectors.headpose import PnpHeadPose
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from bench.detectors.workers import Pool

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.detectors.base import Detection, Detector
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 GROUP, KIND, NAME = "talking_head_bench.detectors", "body-identity", "re-identification"
 

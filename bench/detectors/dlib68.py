@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
 from bench.detectors.weights import package_folder, short_hash
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 FILE = "shape_predictor_68_face_landmarks.dat"
 WIDTH = 256

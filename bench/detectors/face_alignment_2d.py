@@ -16,7 +16,7 @@ from baselines.arithmetic import exact
 from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
 from bench.detectors.dlib68 import WIDTH
 from bench.detectors.weights import find_file, load, short_hash
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 NETWORK, FINDER = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"
 

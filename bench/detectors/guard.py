@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bench.detectors.base import Detection, Detector
-from bench.errors import Stopped, UserError
-from bench.trouble import is_of_device
+from bench.runtime.device_errors import is_of_device
+from bench.runtime.errors import Stopped, UserError
 
 
 def detect(detector: Detector, frames: np.ndarray) -> list[Detection]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from bench.detectors.base import Detection, Detector
 from bench.detectors.weights import find_file, load, short_hash
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 FILE = "openface.pth"
 SIDE = 96

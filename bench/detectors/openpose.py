@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from bench.detectors.base import Detection, Detector
 from bench.detectors.body_parts import JOINTS, LINK, PEAK, SIGMA, best_person
 from bench.detectors.weights import find_file, load, short_hash
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 FILE = "pose_model.pth"
 HEIGHT, STRIDE = 368, 8  # of the image that the network sees; of its maps

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 from baselines.arithmetic import exact
-from bench.detectors import torchvision_repair
+from bench.detectors import compat
 from bench.detectors.base import FACE_RULE, NO_FACE, DerivedDetector, Detection, Detector, largest_face
 from bench.detectors.weights import package_folder, short_hash
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 # The files of the networks that are used: hub repository, file, and the file's older name where py-feat takes it too.
 FILES = (
@@ -131,7 +131,7 @@ class PyFeatActionUnits(DerivedDetector):
 def load_package() -> types.ModuleType:
     """Import py-feat with what it needs repaired, and without its reaching for the network."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    torchvision_repair.repair()
+    compat.repair()
     try:
         importlib.import_module("torchcodec.decoders")
     except (ImportError, OSError, RuntimeError):

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from bench.detectors.mfcc import RATE, mfcc
 from bench.detectors.weights import load
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 FILE = "syncnet_v2.model"
 FPS, SIDE = 25, 224

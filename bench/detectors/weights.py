@@ -12,7 +12,7 @@ from torch import Tensor
 
 from baselines.checkpoints import load_flat
 from baselines.predictor import ModelError
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 
 def find_file(name: str, weights: Path | None) -> Path | None:

@@ -16,10 +16,10 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from bench import worker
+from bench.detectors import worker
 from bench.detectors.base import DerivedDetector, Detection, Detector
 from bench.detectors.cache import frame_key
-from bench.errors import Stopped
+from bench.runtime.errors import Stopped
 
 START = 600.0  # seconds that a worker may take to import its libraries, on a slow disk too
 TIMEOUT = 120.0  # seconds for the frames of one call, by default

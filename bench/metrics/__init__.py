@@ -14,10 +14,10 @@ from torch import Tensor
 
 from bench.detectors import lpips_backbone
 from bench.detectors.weights import short_hash
-from bench.errors import UserError
 from bench.metrics import ssim, st_lpips
 from bench.metrics.base import Definition
 from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUEST, PIXELS, PUBLISHED
+from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from bench.detectors import Choice

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.side_by_side import side_by_side
+from baselines.cpu.parallel_map import side_by_side
 
 BLOCK = 8  # pairs that a network gets at once on a GPU
 Compute = Callable[[Tensor, Tensor], Tensor]

@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from baselines.winograd import fewer_products
-from bench.detectors import torchvision_repair
+from baselines.cpu.winograd import fewer_products
+from bench.detectors import compat
 from bench.detectors.lpips_backbone import backbone_file, missing
 from bench.detectors.weights import load
-from bench.errors import UserError
 from bench.metrics.base import in_blocks
+from bench.runtime.errors import UserError
 
 
 def lpips_alex(prediction: Tensor, reference: Tensor, weights: Path | None = None) -> Tensor:
@@ -44,7 +44,7 @@ def _distance(net: str, prediction: Tensor, reference: Tensor, weights: Path | N
 def _model(net: str, weights: Path | None, device: str) -> nn.Module:
     if reasons := missing(net, weights):
         raise UserError(f"lpips-{net}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs")
-    torchvision_repair.repair()
+    compat.repair()
     import lpips
 
     # `pnet_rand` keeps the package from fetching the backbone; the file's layers are put in below.

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.winograd import convolve, transformed
+from baselines.cpu.winograd import convolve, transformed
 from bench.detectors.weights import load, package_folder
-from bench.errors import UserError
 from bench.metrics.base import in_blocks
+from bench.runtime.errors import UserError
 
 PACKAGE = "stlpips_pytorch"
 FILE = "weights/vST0.0/alex_shift_tolerant.pth"

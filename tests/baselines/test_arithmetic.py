@@ -10,8 +10,8 @@ import torch
 from baselines import arithmetic, registry
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import PairBatch, filled
-from bench import device
 from bench.metrics.base import filled_blocks
+from bench.runtime import device
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 EXACT = arithmetic.PRECISION | arithmetic.CHOICE

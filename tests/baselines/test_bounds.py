@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_networks import batch
+from support.small_networks import batch
 
 from baselines import registry
 from baselines.predictor import ModelError

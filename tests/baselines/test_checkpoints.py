@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_networks import ALL, CLASSES, OFFICIAL, official_content, place, small
+from support.small_networks import ALL, CLASSES, OFFICIAL, official_content, place, small
 
 from baselines import checkpoints, registry
 from baselines.card import MODELS, card, find_weights

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import golden_cases
-import small_networks
 import torch
+from support import golden_cases, small_networks
 
 from baselines.fomm.network import FOMM
 

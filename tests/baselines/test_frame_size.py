@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_networks import ALL, batch, official_content, place, small
+from support.small_networks import ALL, batch, official_content, place, small
 
 from baselines import checkpoints, frame_size, registry
 from baselines.card import MODELS, card

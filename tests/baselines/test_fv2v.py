@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import golden_cases
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import golden_cases
 
 from baselines.fv2v.pose import Pose, expected_angle, place, rotation_matrix
 from baselines.fv2v.volume import volume_grid, warp_volume

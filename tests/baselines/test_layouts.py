@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_networks import ALL, CLASSES, CONFIGS, official_content, small
+from support.small_networks import ALL, CLASSES, CONFIGS, official_content, small
 
 from baselines import checkpoints, layouts, registry
 from baselines.errors import ModelError

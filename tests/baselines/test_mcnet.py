@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import golden_cases
 import pytest
-import small_networks
 import torch
+from support import golden_cases, small_networks
 
 from baselines.mcnet.network import MCNet
 

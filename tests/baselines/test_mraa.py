@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import golden_cases
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import golden_cases
 
 from baselines.mraa import network
 from baselines.mraa.network import MRAA

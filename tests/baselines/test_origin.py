@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import torch
-from small_networks import official_content, place, small
+from support.small_networks import official_content, place, small
 
 from baselines import checkpoints, registry
 from baselines.card import card
 from baselines.checkpoints import Checkpoint
 from baselines.origin import judge
-from bench.export import export
+from bench.weights.export import export
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import batch, small
+from support.small_networks import batch, small
 
 from baselines.blocks.generator import ImageGenerator
 from baselines.blocks.keypoints import Keypoints

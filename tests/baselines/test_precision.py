@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_networks import ALL, batch, small
+from support.small_networks import ALL, batch, small
 
 from baselines import checkpoints, registry
 from baselines.predictor import ModelError

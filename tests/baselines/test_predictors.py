@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import torch
-from small_networks import ALL, batch, part, small
+from support.small_networks import ALL, batch, part, small
 
 from baselines import checkpoints, registry
 from baselines.blocks.relative import relative_keypoints, relative_points

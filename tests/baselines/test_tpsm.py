@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import golden_cases
 import pytest
-import small_networks
 import torch
+from support import golden_cases, small_networks
 
 from baselines.tpsm import network
 from baselines.tpsm.network import TPSM

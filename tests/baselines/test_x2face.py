@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import golden_cases
 import pytest
 import torch
+from support import golden_cases
 
 from baselines import registry
 from baselines.card import card

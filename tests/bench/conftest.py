@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import cli, config
+from bench.cli import main as cli
+from bench.runtime import config
 
 Bench = Callable[..., tuple[int, str]]
 

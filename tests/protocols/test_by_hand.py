@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from layouts_on_disk import VOX_CLIPS, frames, picture, vox
+from support.layouts_on_disk import VOX_CLIPS, frames, picture, vox
 
 from protocols import by_hand, catalogue
+from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
-from protocols.own import open_dataset
 from protocols.pairs import COLUMNS, FrameRef, Pair, PairList
 from protocols.published import read_pairs
 from protocols.resolve import resolve

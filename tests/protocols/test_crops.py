@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts_on_disk import frames, vox
 from PIL import Image
+from support.layouts_on_disk import frames, vox
 
 from protocols import catalogue
 from protocols.crops import Crops, find_crops
+from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
-from protocols.own import open_dataset
 from protocols.pairs import FrameRef
 from protocols.resolve import resolve
 from protocols.sampling import make_pairs

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts_on_disk import VOX_CLIPS, frames, picture, vox
 from PIL import Image
+from support.layouts_on_disk import VOX_CLIPS, frames, picture, vox
 
 from protocols import catalogue
 from protocols.check import Checked, check_frames
+from protocols.custom_dataset import VideoFolder, open_dataset
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.images import read_rgb
-from protocols.lasting import lasting_pairs
-from protocols.own import VideoFolder, open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
+from protocols.rendezvous import lasting_pairs
 
 VOX_CLIP = "test/" + VOX_CLIPS["id10280"][0]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from layouts_on_disk import frames, picture, vox
 from PIL import Image
+from support.layouts_on_disk import frames, picture, vox
 
+from protocols.custom_dataset import FrameFolders, VideoFolder, open_dataset
 from protocols.errors import DataError
 from protocols.folder import PICTURES, VIDEOS, find
-from protocols.own import FrameFolders, VideoFolder, open_dataset
 from protocols.pairs import FrameRef
 
 

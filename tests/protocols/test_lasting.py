@@ -12,12 +12,12 @@ import pytest
 
 from protocols import catalogue
 from protocols.check import Checked
+from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset
 from protocols.errors import DataError
-from protocols.lasting import lasting_pairs
-from protocols.own import open_dataset
 from protocols.pairs import PairList
 from protocols.published import RULES, read_pairs
+from protocols.rendezvous import lasting_pairs
 from protocols.resolve import resolve
 
 PEOPLE, VIDEOS, FRAMES = 6, 5, 60

@@ -11,11 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 import av
-import made_videos
-import numbered
 import numpy as np
 import pytest
-from made_videos import Plan
+from support import made_videos, numbered
+from support.made_videos import Plan
 
 from protocols import colors, geometry
 from protocols.errors import DataError

@@ -8,18 +8,17 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-import made_videos
-import numbered
 import numpy as np
 import pytest
-from numbered import BLUE, GREEN, GREY, ODD, RED, UPRIGHT
 from PIL import Image
+from support import made_videos, numbered
+from support.numbered import BLUE, GREEN, GREY, ODD, RED, UPRIGHT
 
 from protocols import geometry
+from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
 from protocols.images import read_rgb
 from protocols.moving import open_video
-from protocols.own import open_dataset
 from protocols.pairs import FrameRef
 
 # How each is seen, and what turns the picture back so that its bars can be read.

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts_on_disk import VOX_CLIPS, frames, picture, vox
+from support.layouts_on_disk import VOX_CLIPS, frames, picture, vox
 
 from protocols import catalogue, sample_lists
 from protocols.augment import READINGS, augment
+from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
-from protocols.own import open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import draw, resolve
 from protocols.sampling import make_pairs

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from layouts_on_disk import VOX_CLIPS, frames, picture, vox
+from support.layouts_on_disk import VOX_CLIPS, frames, picture, vox
 
+from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset
 from protocols.draw import Draws
 from protocols.errors import DataError
-from protocols.own import open_dataset
 from protocols.sampling import STRATEGIES, make_pairs
 
 

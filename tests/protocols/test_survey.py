@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from layouts_on_disk import VOX_CLIPS, frames, vox
+from support.layouts_on_disk import VOX_CLIPS, frames, vox
 
 from protocols import catalogue
+from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
-from protocols.own import open_dataset
 from protocols.pairs import FrameRef, PairList
 from protocols.resolve import resolve
 from protocols.sampling import make_pairs, pair_of

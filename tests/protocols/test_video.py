@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from protocols.custom_dataset import VideoFolder, open_dataset
 from protocols.errors import DataError
-from protocols.own import VideoFolder, open_dataset
 from protocols.pairs import FrameRef
 from protocols.video import Video
 
@@ -136,7 +136,7 @@ def test_identities_file(folder: Path):
 
 
 def test_own_folders_of_frames(tmp_path: Path):
-    from layouts_on_disk import frames
+    from support.layouts_on_disk import frames
 
     frames(tmp_path / "anna", 2)
     data = open_dataset("mine", tmp_path)

@@ -8,10 +8,10 @@ import re
 import shutil
 import subprocess
 
-import fake_run
 import pytest
+from support import fake_run
 
-from reports import html
+from reports.run import html
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)

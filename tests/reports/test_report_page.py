@@ -10,10 +10,10 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-import fake_run
 import pytest
+from support import fake_run
 
-from reports import html
+from reports.run import html
 
 HOSTILE = "<script>alert('x')</script>\"&$a_b$"
 
@@ -175,7 +175,7 @@ def test_large_pictures_are_made_smaller_and_fewer(tmp_path, monkeypatch):
 
 def test_reports_need_neither_bench_nor_torch():
     code = (
-        "import sys; from reports import html, console, export; "
+        "import sys; from reports.run import html, console, export; "
         "sys.exit(bool({'bench', 'torch', 'baselines', 'protocols'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from reports import choose, pictures, plots
-from reports.failures import grouped
+from reports.run import choose, pictures, plots
+from reports.run.failures import grouped
 
 L1 = {"name": "l1", "family": "l1", "higher_is_better": False, "proxy": False}
 AUCON = {"name": "aucon", "family": "aucon", "higher_is_better": True, "proxy": False}

@@ -7,12 +7,12 @@ import io
 import json
 import re
 
-import fake_run
 import pytest
 from rich.console import Console
+from support import fake_run
 
-from bench.rundir import safe_name
-from reports import console, export, html, pictures, view
+from bench.rundir.directory import safe_name
+from reports.run import console, export, html, pictures, view
 
 
 def read(run) -> tuple[dict, dict]:

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from bench.metrics.catalogue import DEFINITIONS
 from protocols import catalogue
-from reports.table_compare import regenerate
-from reports.table_export import json_tables
-from reports.tables import BLOCKING, Table, TableError, decimals, names, number, published
+from reports.paper.compare import regenerate
+from reports.paper.export import json_tables
+from reports.paper.tables import BLOCKING, Table, TableError, decimals, names, number, published
 
 COUNTS = {"mcnet": 9, "mcnet-s": 7, "ostnet": 6, "memface": 8}
 # rows × columns

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import app
-from bench.errors import UserError
-from bench.finished import sealed
+from bench.cli.main import app
+from bench.rundir.finished import sealed
+from bench.runtime.errors import UserError
 from protocols.published import known_lists
-from reports.table_compare import Cell, Regenerated, regenerate
-from reports.table_export import FORMATS, csv_table, html, json_tables, latex, markdown, tex
-from reports.tables import TableError, published
+from reports.paper.compare import Cell, Regenerated, regenerate
+from reports.paper.export import FORMATS, csv_table, html, json_tables, latex, markdown, tex
+from reports.paper.tables import TableError, published
 
 SIGNATURE = "{}|v:1|colour:rgb|{}"
 # name, family, detector, proxy, mean

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import cli
+from bench.cli import main as cli
 
 Bench = Callable[..., tuple[int, str]]
 

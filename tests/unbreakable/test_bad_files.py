@@ -17,13 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import bad_files
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import bad_files
 
-from bench.cli_animate import animate as _  # noqa: F401 (imported before the first trial is timed)
+from bench.cli.animate import animate as _  # noqa: F401 (imported before the first trial is timed)
 from protocols.images import read_rgb
 
 SECONDS = 120.0  # for one file; a sound golden folder takes half a minute on a busy machine
@@ -302,10 +302,8 @@ def test_references(trials, tmp_path, sample_set):
 @pytest.fixture(scope="module")
 def small_fomm():
     """A small FOMM: its configuration and its networks' tensors."""
-    import sys
 
-    sys.path.insert(0, str(Path(__file__).parents[1] / "baselines"))
-    from small_networks import small
+    from support.small_networks import small
 
     config, network = small("fomm")
     return config, {name: part.state_dict() for name, part in network.named_children()}

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from run_files import files
+from support.run_files import files
 
 from baselines import registry
 from baselines.predictor import Predictor
 from bench import detectors
-from bench.engine import Model
-from bench.manifest import determinism
-from bench.measure import Measurer
+from bench.run.engine import Model
+from bench.run.manifest import determinism
+from bench.run.measure import Measurer
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,15 +103,22 @@ sys.exit(not torch.equal(function(places), function(places)))
 @pytest.mark.slow
 @pytest.mark.parametrize("function", ["exp", "log"])
 def test_the_first_vector_function_of_a_process_is_as_exact_as_the_next(function):
-    """Without `baselines.vector_math`, on a processor that shows it, every fifth process or so fails."""
+    """Without `baselines.cpu.vector_math`, on a processor that shows it, every fifth process or so fails."""
     for _ in range(25):
         subprocess.run([sys.executable, "-c", FIRST_CALL, function], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize(
     "entry",
-    ["baselines.registry", "bench.training", "bench.verify", "bench.metrics", "bench.detectors", "bench.animate"],
+    [
+        "baselines.registry",
+        "bench.training.command",
+        "bench.parity.verify",
+        "bench.metrics",
+        "bench.detectors",
+        "bench.animate.command",
+    ],
 )
 def test_whatever_computes_has_vector_functions_ready(entry):
-    seen = f"import {entry}, sys; sys.exit('baselines.vector_math' not in sys.modules)"
+    seen = f"import {entry}, sys; sys.exit('baselines.cpu.vector_math' not in sys.modules)"
     subprocess.run([sys.executable, "-c", seen], cwd=ROOT, check=True)

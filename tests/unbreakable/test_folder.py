@@ -14,17 +14,17 @@ import threading
 from pathlib import Path
 
 import pytest
-from run_files import files
+from support.run_files import files
 
-import bench.run  # noqa: F401  (what it imports by name is bound before writes are counted)
-from bench import rundir
+import bench.run.command  # noqa: F401  (what it imports by name is bound before writes are counted)
+from bench.rundir import directory
 
 RUN = ["run", "--protocol", "vox1-diffscale", "--detectors", "embedded", "--models", "copy-source", "--metrics", "l1"]
 ASKED = [*RUN, "--limit", 3, "--batch-size", 2, "--no-bounds", "--save-frames"]
 HOLDER = """
     import sys, time
     from pathlib import Path
-    from bench.rundir import RunDirectory
+    from bench.rundir.directory import RunDirectory
     with RunDirectory(Path(sys.argv[1])).locked():
         print("held", flush=True)
         time.sleep(600)
@@ -73,7 +73,7 @@ def test_what_a_killed_writer_left_is_swept_up(bench, expected):
 
 @pytest.mark.parametrize("damage", [b"", bytes(3000), None, "half"])
 def test_a_frame_that_a_power_cut_tore_is_made_again(bench, expected, monkeypatch, damage):
-    write, shards = rundir.RunDirectory.write_shard, []
+    write, shards = directory.RunDirectory.write_shard, []
 
     def full(self, *arguments):
         shards.append(arguments)
@@ -82,7 +82,7 @@ def test_a_frame_that_a_power_cut_tore_is_made_again(bench, expected, monkeypatc
         write(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rundir.RunDirectory, "write_shard", full)
+        patched.setattr(directory.RunDirectory, "write_shard", full)
         assert bench(*ASKED, "--name", "x")[0] == 1
     frame = sorted(Path("runs/x").glob("work/copy-source/frames/*.png"))[0]
     content = frame.read_bytes()
@@ -97,7 +97,12 @@ class Faults:
     def __init__(self, monkeypatch, number: int, code: int):
         self.count, self.number, self.code, self.failed = 0, number, code, None
         self.lock = threading.Lock()
-        for owner, name in ((rundir, "replace"), (rundir, "write_png"), (Path, "write_text"), (shutil, "copyfile")):
+        for owner, name in (
+            (directory, "replace"),
+            (directory, "write_png"),
+            (Path, "write_text"),
+            (shutil, "copyfile"),
+        ):
             monkeypatch.setattr(owner, name, self.counting(getattr(owner, name)))
 
     def counting(self, write):
@@ -141,7 +146,7 @@ def test_whichever_write_fails_the_same_command_goes_on(bench, expected, monkeyp
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_folder_that_disappears_stops_the_run(bench, expected, monkeypatch, replaced):
-    write, shards = rundir.RunDirectory.write_shard, []
+    write, shards = directory.RunDirectory.write_shard, []
 
     def vanishing(self, *arguments):
         shards.append(arguments)
@@ -153,7 +158,7 @@ def test_a_folder_that_disappears_stops_the_run(bench, expected, monkeypatch, re
         write(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rundir.RunDirectory, "write_shard", vanishing)
+        patched.setattr(directory.RunDirectory, "write_shard", vanishing)
         code, text = bench(*ASKED, "--name", "x")
     assert code == 1 and "Traceback" not in text
     assert "has disappeared or was replaced" in text.splitlines()[-1]

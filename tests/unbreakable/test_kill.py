@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from run_files import files
+from support.run_files import files
 
 KILLS = 50
 MODELS = ("copy-source", "copy-target", "mine")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from run_files import files
+from support.run_files import files
 
 RUN = ["run", "--protocol", "vox1-sameid", "--data", "sample", "--detectors", "embedded", "--models", "x2face"]
 ASKED = [*RUN, "--limit", "16", "--batch-size", "16", "--workers", "0", "--no-bounds"]

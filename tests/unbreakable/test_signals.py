@@ -13,9 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from run_files import files
+from support.run_files import files
 
-from bench import signals
+from bench.runtime import signals
 
 RUN = ["run", "--protocol", "vox1-sameid", "--data", "sample", "--detectors", "embedded", "--models", "copy-source"]
 ASKED = [*RUN, "--metrics", "l1", "--limit", "40", "--batch-size", "1", "--no-bounds", "--name", "x"]

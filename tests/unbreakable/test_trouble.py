@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 import torch
 
-from baselines.command import ProgramError
+from baselines.external.command import ProgramError
 from baselines.predictor import Predictor
 from bench import detectors
-from bench.batches import Evaluator
 from bench.detectors import guard
 from bench.detectors.base import Detection, Detector
-from bench.engine import Model, evaluate
-from bench.errors import Stopped, UserError, out_of_memory
-from bench.measure import Measurer
-from bench.rundir import RunDirectory, to_parquet
-from bench.trouble import Portions, device_broken
+from bench.run.batches import Evaluator
+from bench.run.engine import Model, evaluate
+from bench.run.measure import Measurer
+from bench.rundir.directory import RunDirectory, to_parquet
+from bench.runtime.device_errors import Portions, device_broken
+from bench.runtime.errors import Stopped, UserError, out_of_memory
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import LoadedPair
 

@@ -15,13 +15,13 @@ from PIL import Image
 from baselines import checkpoints, registry
 from baselines.card import card
 from baselines.predictor import ModelError
-from bench.detectors import openface, syncnet, torchvision_repair
+from bench.detectors import compat, openface, syncnet
 from bench.detectors import weights as detector_weights
-from bench.errors import UserError, one_line
 from bench.metrics import lpips
+from bench.runtime.errors import UserError, one_line
+from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
 from protocols.images import read_rgb
-from protocols.own import open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
 
 RUN = ["run", "--protocol", "own-sameid", "--detectors", "embedded", "--models", "copy-source", "--metrics", "l1"]
@@ -76,7 +76,7 @@ def test_a_planted_payload_in_a_backbone_does_not_run(tmp_path):
     mark = tmp_path / "executed"
     for name in ("alexnet-owt-7be5be79.pth", "vgg16-397923af.pth"):
         torch.save({"features.0.weight": Payload(mark)}, tmp_path / name)
-    torchvision_repair.repair()
+    compat.repair()
     pytest.importorskip("lpips")
     with pytest.raises(UserError, match="alexnet-owt-7be5be79.pth"):
         lpips.lpips_alex(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64), tmp_path)

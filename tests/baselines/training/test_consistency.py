@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.golden_weights import fill_spec, image_pair
 from baselines.mcnet.network import MCNet
+from baselines.synthetic_weights import fill_spec, image_pair
 from baselines.training import losses
 
 REFERENCE = json.loads(Path(__file__).with_name("mcnet_losses.json").read_text(encoding="utf-8"))

@@ -17,9 +17,9 @@ from baselines.training.exclude import excluded
 from baselines.training.loop import train
 from baselines.training.settings import TrainSettings
 from protocols import catalogue
-from protocols.lasting import lasting_pairs
-from protocols.own import open_dataset
+from protocols.custom_dataset import open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
+from protocols.rendezvous import lasting_pairs
 
 NAMES = [f"id1000{person}#video{clip}#0#9.mp4" for person in range(4) for clip in range(3)]
 

@@ -17,7 +17,7 @@ from baselines.training import loop
 from baselines.training.loop import Run, train
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import Trainee
-from bench import signals
+from bench.runtime import signals
 
 STAGES = ((64, 0.5, 2), (128, 0.5, 1))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.small_networks import CONFIGS  # noqa: E402
 from torch import Tensor
 
 from baselines.card import card
@@ -18,9 +18,6 @@ from baselines.training.loop import train
 from baselines.training.regions import RegionTrainee
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import trainee
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from small_networks import CONFIGS  # noqa: E402
 
 BACKGROUND = {"block_expansion": 8, "max_features": 64, "num_blocks": 4}  # enough of it to learn a pan
 SMALL = CONFIGS["mraa"] | {"bg_predictor_params": BACKGROUND, "avd_network_params": None}

@@ -18,8 +18,8 @@ from baselines.training import loop, trainees
 from baselines.training.loop import train
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import trainee
-from bench.errors import UserError
-from bench.training import EvaluationSettings, evaluator, read
+from bench.runtime.errors import UserError
+from bench.training.command import EvaluationSettings, evaluator, read
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from bench import detectors, metrics
 from bench.detectors import arcface
 from bench.detectors.base import DerivedDetector
 from bench.detectors.dlib68 import Dlib68
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 from protocols import catalogue
 from protocols.resolve import resolve
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.detectors import body_identity
 from bench.detectors.base import Detection, Detector
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 
 class Colors(Detector):

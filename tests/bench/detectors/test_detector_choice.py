@@ -9,7 +9,7 @@ import pytest
 
 from bench import detectors
 from bench.detectors import face_alignment_2d, lpips_backbone, openface, pyfeat
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 
 @pytest.fixture(autouse=True)

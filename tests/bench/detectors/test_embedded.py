@@ -16,7 +16,7 @@ from bench.detectors.dlib68 import Dlib68, model_file
 from bench.detectors.dlib_identity import DlibIdentity
 from bench.detectors.geometric_aus import GeometricActionUnits
 from bench.detectors.headpose import PnpHeadPose
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 MIRROR = [
     *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.golden import Case
-from baselines.golden_weights import fill_spec, image_pair
-from bench import golden as golden_folder
-from bench import verify
+from baselines.parity import Case
+from baselines.synthetic_weights import fill_spec, image_pair
 from bench.detectors import openface
-from bench.errors import UserError
+from bench.parity import compare as golden_folder
+from bench.parity import verify
+from bench.runtime.errors import UserError
 
 FOLDER = Path(__file__).parent / "golden" / "openface"
 

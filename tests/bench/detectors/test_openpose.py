@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.detectors import openpose
 from bench.detectors.body_parts import JOINTS, LIMBS, best_person, find_peaks
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 STANDING = np.array(
     [[48, 16], [48, 28], [38, 28], [34, 42], [30, 56], [58, 28], [62, 42], [66, 56], [42, 56], [41, 72], [40, 88],

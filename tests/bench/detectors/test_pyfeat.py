@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bench.detectors import pyfeat
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("feat") is None, reason="py-feat is not installed")
 

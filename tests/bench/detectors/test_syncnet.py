@@ -11,11 +11,12 @@ from scipy.signal import medfilt
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.golden import Case
-from bench import golden, verify
+from baselines.parity import Case
 from bench.detectors import syncnet
-from bench.detectors.syncnet_golden import make_video, make_voice
-from bench.errors import UserError
+from bench.detectors.syncnet_parity import make_video, make_voice
+from bench.parity import compare as golden
+from bench.parity import verify
+from bench.runtime.errors import UserError
 
 FOLDER = Path(__file__).parent / "golden" / "syncnet"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.detectors import torchvision_repair
-from bench.detectors.torchvision_repair import nms
+from bench.detectors import compat
+from bench.detectors.compat import nms
 
 needs_torchvision = pytest.mark.skipif(
     importlib.util.find_spec("torchvision") is None, reason="torchvision is not installed"
@@ -22,7 +22,7 @@ needs_torchvision = pytest.mark.skipif(
 def test_torchvision_imports_and_its_nms_works() -> None:
     code = f"""
 import importlib.util
-spec = importlib.util.spec_from_file_location("repair", {torchvision_repair.__file__!r})
+spec = importlib.util.spec_from_file_location("repair", {compat.__file__!r})
 repair = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(repair)
 first = repair.repair()
@@ -50,15 +50,15 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_healthy_build_is_left_alone(stand_in) -> None:
     stand_in("healthy = True\n")
-    declared = list(torchvision_repair._libraries)
-    assert torchvision_repair.repair() is False
-    assert sys.modules["torchvision"].healthy and torchvision_repair._libraries == declared
+    declared = list(compat._libraries)
+    assert compat.repair() is False
+    assert sys.modules["torchvision"].healthy and compat._libraries == declared
 
 
 def test_another_failure_is_not_hidden(stand_in) -> None:
     stand_in("raise RuntimeError('something else')\n")
     with pytest.raises(RuntimeError, match="something else"):
-        torchvision_repair.repair()
+        compat.repair()
 
 
 def test_nms_keeps_the_best_of_what_overlaps() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bench import detectors, metrics
 from bench.detectors.base import Detection, Detector
-from bench.errors import UserError
+from bench.runtime.errors import UserError
 
 FAMILIES = ("ssim", "psnr", "l1", "lpips", "akd", "aed", "aucon", "prmse")
 

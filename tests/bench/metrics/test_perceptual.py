@@ -11,11 +11,11 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
-from bench import speed_metrics
-from bench.detectors import torchvision_repair, weights
+from bench.detectors import compat, weights
 from bench.detectors.lpips_backbone import BACKBONES
-from bench.errors import UserError
 from bench.metrics import lpips, st_lpips
+from bench.runtime.errors import UserError
+from bench.speed import metrics
 
 needs_lpips = pytest.mark.skipif(importlib.util.find_spec("lpips") is None, reason="lpips is not installed")
 
@@ -96,7 +96,7 @@ def test_blocks_of_fixed_size_give_the_same_numbers(monkeypatch: pytest.MonkeyPa
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights folder with an AlexNet of random weights, as torchvision publishes it."""
-    torchvision_repair.repair()
+    compat.repair()
     from torchvision.models import alexnet
 
     torch.manual_seed(0)
@@ -125,7 +125,7 @@ def test_lpips_equals_the_package_called_directly(backbone: Path, monkeypatch: p
 
 @needs_lpips
 def test_lpips_of_vgg_by_tiles_is_the_same_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    torchvision_repair.repair()
+    compat.repair()
     from torchvision.models import vgg16
 
     torch.manual_seed(0)
@@ -179,5 +179,5 @@ def test_st_lpips_layer_by_layer_is_the_same_network() -> None:
     """The plain side of `bench speed` computes what the metric computes."""
     image = face()[..., :64, :96]
     with torch.inference_mode():
-        plain = st_lpips.distance(st_lpips.loaded("cpu"), blocks(image), image, speed_metrics.plain_features)
+        plain = st_lpips.distance(st_lpips.loaded("cpu"), blocks(image), image, metrics.plain_features)
     assert plain.item() == pytest.approx(st_lpips.st_lpips(blocks(image), image).item(), abs=1e-6)

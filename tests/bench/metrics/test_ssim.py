@@ -8,7 +8,7 @@ import torch
 from skimage import data
 from skimage.metrics import structural_similarity
 
-from bench.detectors import torchvision_repair
+from bench.detectors import compat
 from bench.metrics import ssim
 
 DEFINITIONS = {
@@ -83,7 +83,7 @@ def test_forms_together_give_the_bits_that_each_gives_alone() -> None:
 
 
 def test_equals_torchmetrics_without_its_mirrored_border() -> None:
-    torchvision_repair.repair()  # it imports torchvision where there is one
+    compat.repair()  # it imports torchvision where there is one
     pytest.importorskip("torchmetrics")
     from torchmetrics.functional.image import structural_similarity_index_measure
 

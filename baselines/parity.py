@@ -1,0 +1,94 @@
+"""What an adapter, ``baselines/<model>/parity.py``, is given to recompute the arrays of a golden folder.
+
+An adapter has two functions: ``build(spec) -> nn.Module``, whose state dict has the keys ``network.key`` of
+``spec["networks"]``, and ``compute(net, case, record) -> None``, which calls ``record(name, tensor)`` for every array
+in the order of the computation, in each motion mode for which ``case.has(mode)``. Other names may be recorded too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from baselines.cpu import vector_math  # noqa: F401
+from baselines.synthetic_weights import image_pair
+
+Record = Callable[[str, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One golden folder: its ``spec.json`` and the arrays of its ``golden.npz`` (some are inputs: MCNet's noise)."""
+
+    spec: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+    def has(self, mode: str) -> bool:
+        """Whether the folder has arrays of this motion mode."""
+        return any(name.startswith(f"{mode}.") for name in self.arrays)
+
+    def wants(self, name: str) -> bool:
+        """Whether the folder has the array, whole or sampled; worth asking before a costly one is made."""
+        return any(name + part in self.arrays for part in ("", ".index", ".stats"))
+
+    def images(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Source, driving and initial driving frame, ``(1, 3, 256, 256)`` in [0, 1]."""
+        if "meta.seeds" in self.arrays:
+            _, pair, initial = (int(seed) for seed in self.arrays["meta.seeds"])
+        else:
+            pair = self.spec.get("pair_seed", self.spec["seed"])
+            initial = pair + 1
+        source, driving = image_pair(pair)
+        return source, driving, image_pair(initial)[0]
+
+
+class Hooks:
+    """Records what passes through modules, in the order in which it does."""
+
+    def __init__(self, record: Record):
+        self._record = record
+        self._handles: list[Any] = []
+
+    def output(self, module: nn.Module, name: str, read: Callable[[Any], Tensor] = lambda output: output) -> None:
+        """The module's output, or what `read` makes of it."""
+        self.after(module, lambda inputs, output: self._record(name, read(output)))
+
+    def input(self, module: nn.Module, name: str, read: Callable[[Any], Tensor] = lambda x: x) -> None:
+        """The module's first input, or what `read` makes of it."""
+        self.before(module, lambda inputs: self._record(name, read(inputs[0])))
+
+    def after(self, module: nn.Module, act: Callable[[tuple, Any], None]) -> None:
+        """Call ``act(inputs, output)`` after each forward pass of the module."""
+        self._handles.append(module.register_forward_hook(lambda _, inputs, output: act(inputs, output)))
+
+    def before(self, module: nn.Module, act: Callable[[tuple], None]) -> None:
+        """Call ``act(inputs)`` before each forward pass of the module."""
+        self._handles.append(module.register_forward_pre_hook(lambda _, inputs: act(inputs)))
+
+    def features(self, net: nn.Module, prefix: str) -> None:
+        """The output of every module below, and including, the one at the path `prefix`, as ``feature.<path>``."""
+        for path, module in net.get_submodule(prefix).named_modules(prefix=prefix):
+            self.after(module, lambda _, output, path=path: self._feature(path, output))
+
+    def _feature(self, path: str, output: Any) -> None:
+        if isinstance(output, Tensor):
+            self._record(f"feature.{path}", output)
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+@contextmanager
+def hooks(record: Record) -> Iterator[Hooks]:
+    """`Hooks` that are taken off again at the end."""
+    installed = Hooks(record)
+    try:
+        yield installed
+    finally:
+        installed.remove()

@@ -1,0 +1,90 @@
+"""Which part of the pictures that `animate` and `inspect` are given the model sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bench.runtime.errors import UserError
+from protocols import crop
+from protocols.crop import Box, Cut, FaceFinder
+from protocols.errors import DataError
+
+Crop = str | Box | Cut  # as parsed: None for the default, a word or a box; settled: center, none, a box or a face's Cut
+
+
+def parse_crop(text: str | None, option: str) -> str | Box | None:
+    """A mode of `protocols.crop` or a box ``x0,y0,x1,y1`` in pixels, its right and lower edge not in it.
+
+    Raises UserError.
+    """
+    if text is None or (word := crop.mode(text)):
+        return None if text is None else word
+    try:
+        x0, y0, x1, y1 = (int(part) for part in text.split(","))
+    except ValueError:
+        words = ", ".join(crop.MODES)
+        raise UserError(f"{option} {text}: give {words} or four whole numbers x0,y0,x1,y1") from None
+    if x0 < 0 or y0 < 0 or x1 <= x0 or y1 <= y0:
+        raise UserError(f"{option} {text}: x0 < x1 and y0 < y1 are needed, none below 0")
+    return x0, y0, x1, y1
+
+
+def settle(
+    wanted: str | Box | None, frame: Callable[[int], np.ndarray], count: int, finder: FaceFinder
+) -> tuple[Crop, Cut | None]:
+    """The crop of `count` frames of one picture or video, and what was found where a face was looked for.
+
+    wanted: as `parse_crop` gives it. frame: one by its number, RGB uint8 ``(H, W, 3)``; unreadable ones are left out.
+    """
+    if wanted not in (None, "face"):
+        return wanted, None
+    frames = [image for number in crop.looks(count) if (image := _readable(frame, number)) is not None]
+    if not frames:  # which whoever reads them says
+        return "center", None
+    size = frames[0].shape
+    cut = crop.find((image for image in frames if image.shape == size), finder, always=wanted == "face")
+    return (cut if cut.how == "face" else "center"), cut
+
+
+def told(what: str, cut: Cut | None, option: str) -> tuple[str, bool]:
+    """A line about a crop that was looked for, and whether it is a warning; empty where none was."""
+    if cut is None:
+        return "", False
+    if cut.how == "center":
+        return f"{what}: no face found, the central square is taken; {option} x0,y0,x1,y1 gives a box", True
+    if cut.how == "framed":
+        return f"{what}: taken whole, the face fills it already ({option} face cuts it)", False
+    box, (height, width) = ",".join(map(str, cut.box)), cut.size
+    line = f"{what}: cut to the face, {box} of {width}x{height}"
+    if cut.looked == 1:
+        return line, False
+    line += f", from {cut.faces} of {cut.looked} frames"
+    return line + (f" ({cut.others} have another face)" if cut.others else ""), 2 * cut.faces < cut.looked
+
+
+def cropped(image: np.ndarray, wanted: Crop, what: str) -> np.ndarray:
+    """What a settled crop leaves of one frame ``(H, W, 3)``.
+
+    Raises UserError, beginning with `what`, for a box that leaves the frame, and DataError for a frame of another size
+    than those that a face's box was found in.
+    """
+    height, width = image.shape[:2]
+    if isinstance(wanted, Cut):
+        if reason := wanted.misfit((height, width)):
+            raise DataError(f"{what}: {reason}")
+        return crop.cut(image, wanted.box)
+    if isinstance(wanted, str):
+        return crop.center_square(image) if wanted == "center" else image
+    x0, y0, x1, y1 = wanted
+    if x1 > width or y1 > height:
+        raise UserError(f"{what}: the box {x0},{y0},{x1},{y1} leaves the picture, which is {width}x{height}")
+    return crop.cut(image, wanted)
+
+
+def _readable(frame: Callable[[int], np.ndarray], number: int) -> np.ndarray | None:
+    try:
+        return frame(number)
+    except DataError:
+        return None

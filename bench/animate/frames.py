@@ -1,0 +1,139 @@
+"""The frames of `animate`: what the model is shown, and what it makes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from bench.animate.crop import Crop
+from bench.animate.input import Driving, fit
+from bench.run.engine import pair_seed
+from bench.run.generated import generate
+from bench.runtime.device_errors import device_broken
+from bench.runtime.errors import Stopped
+from protocols.errors import DataError
+
+Batch = list[tuple[int, np.ndarray | DataError]]  # driving frames by number, or why one cannot be read
+
+
+@dataclass
+class Tally:
+    """What was done so far: frames written, those that could not be made (number to reason), seconds in the model."""
+
+    frames: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+    model_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class View:
+    """The driving frames as the model sees them: float32 ``(S, S, 3)`` in [0, 1]."""
+
+    driving: Driving
+    crop: Crop
+    size: int
+    path: Path
+
+    def frame(self, number: int) -> np.ndarray:
+        """Raises DataError where it cannot be read, UserError where the crop does not fit it."""
+        return fit(self.driving.frame(number), self.crop, self.size, f"--driving {self.path}, frame {number}")
+
+    def load(self, number: int) -> np.ndarray | DataError:
+        """The same, with the error for an unreadable frame."""
+        try:
+            return self.frame(number)
+        except DataError as error:
+            return error
+
+    def batches(self, count: int, size: int) -> Iterator[Batch]:
+        """The first `count` frames, `size` at a time."""
+        numbers = iter(range(count))
+        while chosen := list(islice(numbers, size)):
+            yield [(number, self.load(number)) for number in chosen]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One model, one photograph, one driving video: all that a batch of frames needs."""
+
+    predictor: Predictor
+    mode: MotionMode
+    source: Tensor
+    view: View
+    anchor: Tensor
+    device: torch.device
+    seed: int
+
+
+def predict(scene: Scene, batch: Batch, tally: Tally) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Number, driving frame and result of each, uint8 ``(S, S, 3)``; failures are grey and go into the tally."""
+    readable = [(number, frame) for number, frame in batch if not isinstance(frame, DataError)]
+    start = time.perf_counter()
+    made = dict(zip((number for number, _ in readable), _ask(scene, readable)))
+    tally.model_seconds += time.perf_counter() - start
+    rows = []
+    for number, frame in batch:
+        outcome = str(frame) if isinstance(frame, DataError) else made[number]
+        if isinstance(outcome, str):
+            tally.failed[number] = outcome
+        empty = _grey(scene.view.size, number)
+        shown = empty if isinstance(frame, DataError) else as_bytes(frame)
+        rows.append((number, shown, empty if isinstance(outcome, str) else outcome))
+    return rows
+
+
+def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray | str]:
+    """The model's frames, or the reason why there is none. A batch that fails is tried again frame by frame."""
+    if not frames:
+        return []
+    n, ids = len(frames), tuple(pair_name(number) for number, _ in frames)
+    batch = PairBatch(
+        ids=ids,
+        source=scene.source.repeat(n, 1, 1, 1),
+        driving=as_tensor([frame for _, frame in frames], scene.device),
+        anchor=scene.anchor.repeat(n, 1, 1, 1),
+        seeds=tuple(pair_seed(scene.seed, name) for name in ids),
+        info=tuple({"frame": number} for number, _ in frames),
+    )
+    try:
+        with torch.inference_mode():
+            return generate(scene.predictor, batch, scene.mode, scene.predictor.name)
+    except ModelError:
+        raise
+    except Exception as error:  # a model may fail in any way; the video goes on without this frame
+        if device_broken(error):
+            raise Stopped(f"{scene.predictor.name}: the device failed ({str(error).splitlines()[0]})") from None
+        if n > 1:
+            return [outcome for frame in frames for outcome in _ask(scene, [frame])]
+        return [f"{type(error).__name__}: {error}".splitlines()[0]]
+
+
+def _grey(size: int, number: int) -> np.ndarray:
+    """What stands for a frame that could not be made, uint8 ``(size, size, 3)``."""
+    image = Image.new("RGB", (size, size), (128, 128, 128))
+    font = ImageFont.load_default(size / 12)
+    draw = ImageDraw.Draw(image)
+    draw.text((size / 2, size / 2), f"no frame\n{number}", (255, 255, 255), font, anchor="mm", align="center")
+    return np.asarray(image)
+
+
+def as_bytes(image: np.ndarray) -> np.ndarray:
+    return np.rint(image * 255).astype(np.uint8)
+
+
+def as_tensor(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    """``(N, 3, H, W)`` from N of float32 ``(H, W, 3)``."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous().to(device)
+
+
+def pair_name(number: int) -> str:
+    return f"{number:07d}"

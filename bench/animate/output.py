@@ -1,0 +1,184 @@
+"""What `animate` writes: a video with the driving video's clock and sound."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from bench.animate.input import Driving
+from bench.runtime.errors import UserError
+from protocols.video import open_file
+
+_H264 = ("libx264", {"crf": "17", "preset": "medium"})
+_VP9 = ("libvpx-vp9", {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4"})
+_MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A container, how pictures are encoded, which sound goes in as it is (None: whatever fits), and as what else."""
+
+    container: str
+    video: tuple[str, dict[str, str]]
+    copies: frozenset[str] | None
+    sound: str
+
+
+FORMATS = {
+    ".mp4": _Format("mp4", _H264, _MP4_SOUND | {"opus", "flac"}, "aac"),
+    ".mov": _Format("mov", _H264, _MP4_SOUND | {"pcm_s16le", "pcm_s24le"}, "aac"),
+    ".mkv": _Format("matroska", _H264, None, "aac"),
+    ".webm": _Format("webm", _VP9, frozenset({"opus", "vorbis"}), "libopus"),
+}
+_BT601, _LIMITED = 6, 1
+_CUT = ", cut where the picture ends"
+
+
+class VideoWriter:
+    """Writes ``<file>.part`` frame by frame; `finish` gives it its name.
+
+    Frames keep the driving video's presentation times. Its sound ends where the last frame does.
+    """
+
+    def __init__(self, file: Path, size: tuple[int, int], driving: Driving, end: int):
+        """`size`: (height, width) of the frames. `end`: when the last one ends, in the driving video's time base.
+
+        Raises UserError where the file cannot be written.
+        """
+        form = FORMATS[file.suffix.lower()]
+        self.file, self.part = file, file.with_name(f"{file.name}.part")
+        flags = {"movflags": "+faststart"} if form.container in ("mp4", "mov") else {}
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._output = av.open(str(self.part), "w", format=form.container, options=flags)
+        except OSError as error:
+            raise UserError(f"--out {file}: cannot be written ({error.strerror or error})") from None
+        self._time_base, self._start = driving.time_base, round(driving.start / driving.time_base)
+        codec, options = form.video
+        self._stream = self._output.add_stream(codec, rate=driving.rate, options=options)
+        height, width = (side + side % 2 for side in size)  # colour has half the resolution: even sides
+        self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
+        self._stream.codec_context.time_base = driving.time_base
+        self._stream.codec_context.colorspace, self._stream.codec_context.color_range = _BT601, _LIMITED
+        self._sound = _Sound(driving, self._output, form, end * driving.time_base)
+        self._durations: dict[int, int] = {}
+
+    @property
+    def sound(self) -> str:
+        """In words, what became of the driving video's sound; complete after `finish`."""
+        return self._sound.how
+
+    def write(self, image: np.ndarray, time: int, until: int) -> None:
+        """One frame, RGB uint8 ``(H, W, 3)``, shown from `time` to `until` in the driving video's time base."""
+        height, width = self._stream.height - image.shape[0], self._stream.width - image.shape[1]
+        image = np.pad(image, ((0, height), (0, width), (0, 0)), mode="edge")
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
+        frame.pts, frame.time_base = time - self._start, self._time_base
+        self._durations[frame.pts] = until - time
+        self._mux(self._stream.encode(frame))
+        self._sound.write(time * self._time_base)
+
+    def finish(self, name: Path | None = None) -> Path:
+        """Write what is still held back and give the file its name, or `name`; returns which."""
+        self._mux(self._stream.encode(None))
+        self._sound.write(None)
+        self._output.close()
+        self._sound.close()
+        os.replace(self.part, name or self.file)
+        return name or self.file
+
+    def discard(self) -> None:
+        """Leave no file."""
+        with contextlib.suppress(OSError, ValueError):
+            self._output.close()
+        self._sound.close()
+        self.part.unlink(missing_ok=True)
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            # Encoders tell no durations; without them the last frame would have none.
+            duration = self._durations.pop(round(packet.pts * packet.time_base / self._time_base), 0)
+            packet.duration = round(duration * self._time_base / packet.time_base)
+            self._output.mux(packet)
+
+
+class _Sound:
+    """The driving video's sound on its way into the output, in step with the frames, so that nothing piles up."""
+
+    def __init__(self, driving: Driving, output: av.container.OutputContainer, form: _Format, end: Fraction):
+        """`end`: where the sound is cut, in seconds."""
+        self._output, self._start, self._end = output, driving.start, end
+        self._input = open_file(driving.sound) if driving.sound else None
+        self._packets: Iterator[tuple[Fraction, av.Packet]] = iter(())
+        stream = self._input.streams.best("audio") if self._input else None
+        name = stream.codec.canonical_name if stream else None
+        copies = output.supported_codecs if form.copies is None else form.copies
+        if stream is None:
+            self.how = "no sound"
+        elif name in copies:
+            self.how = f"sound copied ({name})"
+            self._packets = self._copied(stream, output.add_stream_from_template(stream))
+        else:
+            self.how = f"sound encoded anew ({name} to {form.sound.removeprefix('lib')})"
+            layout = "mono" if stream.layout.nb_channels == 1 else "stereo"
+            rate = 48000 if form.sound == "libopus" else stream.rate
+            self._packets = self._encoded(stream, output.add_stream(form.sound, rate=rate, layout=layout))
+        self._ahead = next(self._packets, None)
+
+    def write(self, until: Fraction | None) -> None:
+        """Everything that begins before `until` seconds, or all that is left."""
+        while self._ahead and (until is None or self._ahead[0] <= until):
+            self._output.mux(self._ahead[1])
+            self._ahead = next(self._packets, None)
+
+    def _ends(self, time: Fraction) -> bool:
+        """Whether sound of this time, in seconds, comes after the last frame; notes that it is cut."""
+        if time >= self._end and not self.how.endswith(_CUT):
+            self.how += _CUT
+        return time >= self._end
+
+    def close(self) -> None:
+        """Release the driving file."""
+        if self._input:
+            self._input.close()
+
+    def _copied(self, stream: av.AudioStream, out: av.AudioStream) -> Iterator[tuple[Fraction, av.Packet]]:
+        shift = round(self._start / stream.time_base)
+        for packet in self._input.demux(stream):
+            if not packet.size or packet.pts is None:  # the last, empty one tells decoders to finish
+                continue
+            time = packet.pts * stream.time_base
+            if self._ends(time):
+                return
+            packet.pts -= shift
+            packet.dts = packet.pts
+            packet.stream = out
+            yield time, packet
+
+    def _encoded(self, stream: av.AudioStream, out: av.AudioStream) -> Iterator[tuple[Fraction, av.Packet]]:
+        for packet in self._input.demux(stream):
+            if packet.pts is not None and self._ends(packet.pts * stream.time_base):
+                break
+            for frame in _decoded(packet):
+                time = frame.pts * frame.time_base
+                if self._ends(time):
+                    break
+                frame.pts -= round(self._start / frame.time_base)
+                yield from ((time, encoded) for encoded in out.encode(frame))
+        yield from ((Fraction(0), encoded) for encoded in out.encode(None))
+
+
+def _decoded(packet: av.Packet) -> list[av.AudioFrame]:
+    """A packet's frames that have a time; a broken packet has none, and is heard as a gap."""
+    try:
+        return [frame for frame in packet.decode() if frame.pts is not None]
+    except (OSError, ValueError):
+        return []

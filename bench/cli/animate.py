@@ -1,0 +1,103 @@
+"""`python -m bench animate`: a photograph and a driving video in, a video out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from bench.cli.output import terminal
+from bench.runtime import config
+from bench.runtime.errors import UserError
+
+
+def animate(
+    model: Annotated[str, typer.Option(help="A name from `list models`, with options, or cmd:COMMAND, frames:DIR.")],
+    source: Annotated[Path, typer.Option(help="The photograph: an image, or a video for its first frame.")],
+    driving: Annotated[Path, typer.Option(help="What moves it: a video, a folder of frames, or one image.")],
+    out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,
+    side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
+    anchor_frame: Annotated[
+        str | None,
+        typer.Option(help="Driving frame that relative motion starts from: a number from 0, or best; default: 0."),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the driving video: face, center (square), x0,y0,x1,y1, or none to squash; default: face, unless "
+            "the face fills the frame already."
+        ),
+    ] = None,
+    source_crop: Annotated[
+        str | None, typer.Option(help="Of the photograph, the same; default: --crop where that is a word.")
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=1000, help="Frames a second of a folder of frames, or of a raw stream; default: 25."),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Frames at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
+) -> None:
+    """Animate a photograph by a video: a video with the driving one's sound and frame times."""
+    from av.error import FFmpegError
+
+    from baselines.predictor import MotionMode
+    from bench.animate.command import AnimateSettings, animate
+    from bench.animate.crop import parse_crop
+    from bench.rundir.directory import safe_name
+    from bench.runtime.device import choose
+
+    if mode and mode not in get_args(MotionMode):
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+    if anchor_frame not in (None, "best") and not (anchor_frame.isdecimal() and len(anchor_frame) < 10):
+        raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best")
+    driving_crop = parse_crop(crop, "--crop")
+    if source_crop is None and isinstance(driving_crop, str):
+        source_crop = driving_crop
+    out = out or Path(f"{safe_name(model)[:80]}.mp4")
+    check_out(out, (source, driving))
+    settings = AnimateSettings(
+        model=model,
+        source=source,
+        driving=driving,
+        out=out,
+        device=choose(device),
+        side_by_side=side_by_side,
+        mode=mode,
+        anchor_frame=int(anchor_frame) if anchor_frame not in (None, "best") else anchor_frame,
+        crop=driving_crop,
+        source_crop=parse_crop(source_crop, "--source-crop"),
+        fps=Fraction(fps).limit_denominator(1001) if fps else None,
+        weights=config.load((), weights).weights,
+        batch_size=batch_size,
+        seed=seed,
+        limit=limit,
+    )
+    try:
+        failed = animate(settings, terminal())
+    except (OSError, FFmpegError) as error:  # of the latter some are ValueErrors or EOFErrors
+        terminal(stderr=True).print(f"stopped: {out}: {error}", style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if failed:
+        raise typer.Exit(1)
+
+
+def check_out(out: Path, inputs: tuple[Path, ...]) -> None:
+    """Raises UserError where `out` is no video file's name, a folder, or one of the inputs."""
+    from bench.animate.output import FORMATS
+
+    if out.suffix.lower() not in FORMATS:
+        raise UserError(f"--out {out}: the name must end in {', '.join(FORMATS)}")
+    if out.is_dir():
+        raise UserError(f"--out {out}: a folder")
+    if any(out.exists() and file.exists() and out.samefile(file) for file in inputs):
+        raise UserError(f"--out {out}: would overwrite what is read")

@@ -1,0 +1,78 @@
+"""`python -m bench check`: the drift gate for CI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.runtime.errors import UserError
+
+MODES = ("statistical", "exact")
+
+
+def check(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
+    against: Annotated[Path | None, typer.Option(help="Reference file to hold the run against.")] = None,
+    update: Annotated[Path | None, typer.Option(help="Reference file to write from the run.")] = None,
+    mode: Annotated[str, typer.Option(help="statistical: paired test of the means; exact: pair by pair.")] = MODES[0],
+    models: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the reference.")] = None,
+    tolerance: Annotated[
+        list[str] | None, typer.Option(help="METRIC=VALUE in place of the reference's (repeatable).")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="JUnit XML to write, a test case a model and metric.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Markdown file to append a summary to.")] = None,
+) -> None:
+    """Has a run drifted from a reference file? Exit code 1 if it has."""
+    if (against is None) == (update is None):
+        raise UserError("give one of --against FILE (compare) and --update FILE (write)")
+    if mode not in MODES:
+        raise UserError(f"--mode {mode}: choose one of {', '.join(MODES)}")
+    from bench.drift.reference import Record, read_run
+
+    measured = read_run(run)
+    if update is not None:
+        given = {"--models": models, "--tolerance": tolerance, "--junit": junit, "--markdown": markdown}
+        if unused := [name for name, value in given.items() if value]:
+            raise UserError(f"{', '.join(unused)}: only with --against")
+        record = measured.record
+        if update.exists():
+            record = record.with_tolerances_of(Record.read(update))
+        record.write(update)
+        typer.echo(f"{update}: {len(record.models)} models, {len(record.metrics)} metrics, {len(record.pairs)} pairs")
+        return
+    from bench.drift import output as output
+    from bench.drift.check import check
+
+    chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
+    result = check(Record.read(against), measured, mode, chosen, _tolerances(tolerance or []))
+    for line in output.lines(result):
+        typer.echo(line)
+    if junit is not None:
+        _write(junit, output.junit(result), "--junit", "wb")
+    if markdown is not None:
+        _write(markdown, output.markdown(result).encode(), "--markdown", "ab")
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _tolerances(given: list[str]) -> dict[str, float]:
+    tolerances = {}
+    for entry in given:
+        name, _, value = entry.rpartition("=")
+        try:
+            tolerances[name] = float(value)
+        except ValueError:
+            tolerances[name] = -1.0
+        if not name or not tolerances[name] >= 0:
+            raise UserError(f"--tolerance {entry}: METRIC=VALUE is needed, with a value of at least 0")
+    return tolerances
+
+
+def _write(file: Path, content: bytes, option: str, how: str) -> None:
+    try:
+        with file.open(how) as stream:
+            stream.write(content)
+    except OSError as error:
+        raise UserError(f"{option} {file}: cannot be written ({error.strerror or error})") from None

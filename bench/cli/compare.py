@@ -1,0 +1,49 @@
+"""`python -m bench compare`: two runs, or two models of one, pair by pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.output import terminal
+from bench.runtime.errors import UserError
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run_b: Annotated[
+        Path | None, typer.Argument(help="Another run's; without it models of RUN_A are compared.")
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Two labels, A,B: A of the first run, B of the second; default: what both have.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Page to write, with plots.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for all numbers.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the resamples; default: that of RUN_A.")] = None,
+    resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Resamples of the intervals.")] = 10_000,
+) -> None:
+    """Compare models, versions or machines on the pairs that both runs asked, with intervals and p-values."""
+    from json import dumps
+
+    from bench.comparison.compare import compare as compared
+    from reports.comparison import html as compare_html
+    from reports.comparison import view as compare_view
+
+    names = [name.strip() for name in models.split(",")] if models else None
+    result = compared(run_a, run_b, names, seed, resamples)
+    terminal().print(compare_view.view(result))
+    if html:
+        _write(html, "--html", compare_html.page(result))
+    if json:
+        _write(json, "--json", dumps(result, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+
+
+def _write(file: Path, option: str, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{option} {file}: cannot be written ({error.strerror or error})") from None
+    typer.echo(f"written: {file}")

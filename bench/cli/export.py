@@ -1,0 +1,22 @@
+"""`python -m bench export-weights`: a checkpoint in the authors' layout, or theirs as safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.output import terminal
+
+
+def export_weights(
+    source: Annotated[Path, typer.Argument(help="A checkpoint, of this project or of the authors.")],
+    target: Annotated[Path, typer.Argument(help="FILE.pth.tar or FILE.pth: the authors' layout; FILE.safetensors.")],
+    model: Annotated[str | None, typer.Option(help="Whose it is; default: as the file says or looks.")] = None,
+) -> None:
+    """Write a checkpoint in the other layout: the official one, or safetensors with its configuration inside."""
+    from bench.weights.export import export
+
+    for file in export(source, target, model):
+        terminal().print(str(file), soft_wrap=True, markup=False, highlight=False)

@@ -1,0 +1,83 @@
+"""`python -m bench inspect`: keypoints, flow, occlusion and memory of networks as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from bench.cli.output import terminal
+from bench.runtime import config
+from bench.runtime.errors import UserError
+
+
+def inspect(
+    model: Annotated[
+        str | None, typer.Option(help="Comma-separated names from `list models`, with options; with --run all of its.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures and their page.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Look at pairs of this run; its report then links the page.")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="With --run: how many of the pairs that it has pictures of; default: 3.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="The photograph; default: a frame of the sample set.")] = None,
+    driving: Annotated[
+        Path | None, typer.Option(help="A video, a folder of frames, or one image; default: the sample set's.")
+    ] = None,
+    frame: Annotated[
+        int | None, typer.Option(min=0, help="Number of the driving frame; default: the middle one.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Without --source and --driving: the word `sample`.")] = None,
+    clip: Annotated[str | None, typer.Option(help="Clip of the sample set; default: the first test clip.")] = None,
+    squeeze: Annotated[
+        str | None, typer.Option(help="Factors for the driving frame's height and width, 0.7,1.0: another scale.")
+    ] = None,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of noise in models; default: 0.")] = None,
+) -> None:
+    """What networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
+    from baselines.predictor import MotionMode
+    from bench.inspection.input import Chosen, inspect_models, inspect_run
+    from bench.run.command import redraw
+    from bench.runtime.device import choose
+
+    models = [name.strip() for name in (model or "").split(",") if name.strip()]
+    if run is not None:
+        if source or driving or clip or mode or squeeze or data or frame is not None or seed is not None:
+            raise UserError("--run says which frames are shown, and how: leave the options for other frames out")
+        page = inspect_run(run, models, pairs or 3, config.load((), weights).weights, choose(device), out)
+        redraw(run)
+        terminal().print(f"page: {page}", soft_wrap=True, markup=False)
+        return
+    if out is None:
+        raise UserError("give --out, or --run")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: a file; give a folder")
+    if mode and mode not in get_args(MotionMode):
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+    if (source is None) != (driving is None):
+        raise UserError("give both --source and --driving, or neither")
+    if pairs is not None:
+        raise UserError("--pairs belongs to --run")
+    if source is not None and (data or clip):
+        raise UserError("--data and --clip are for frames of the sample set: leave them out beside --source")
+    if source is None and data not in (None, "sample"):
+        raise UserError(f"--data {data}: the word sample; other frames come by --source and --driving")
+    factors = parse_squeeze(squeeze) if squeeze else None
+    chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed or 0)
+    page = inspect_models(models, chosen, config.load((), weights).weights, choose(device), out)
+    terminal().print(f"page: {page}", soft_wrap=True, markup=False)
+
+
+def parse_squeeze(text: str) -> tuple[float, float]:
+    """``0.7,1.0``: factors between 0.1 and 10. Raises UserError for anything else."""
+    try:
+        height, width = (float(part) for part in text.split(","))
+    except ValueError:
+        height = width = 0.0
+    if not (0.1 <= height <= 10 and 0.1 <= width <= 10):
+        raise UserError(f"--squeeze {text}: give two factors between 0.1 and 10, height first: 0.7,1.0")
+    return height, width

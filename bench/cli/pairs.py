@@ -1,0 +1,211 @@
+"""`python -m bench pairs …`: pair lists of one's own, and published ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.output import terminal
+from bench.runtime import config
+from bench.runtime.errors import UserError, one_line
+from protocols import by_hand, catalogue
+from protocols.catalogue import SAMPLE
+from protocols.check import refuse_missing
+from protocols.custom_dataset import open_dataset
+from protocols.datasets import Dataset
+from protocols.pairs import Pair, PairList
+from protocols.published import FROZEN_PREFIX, RULES, import_published, read_pairs, recognise
+from protocols.rendezvous import lasting_pairs
+from protocols.resolve import draw, opener
+from protocols.roots import data_used, refuse_unused
+from protocols.sampling import STRATEGIES, make_pairs
+
+pairs_app = typer.Typer(help="Make, import and look at pair lists.", no_args_is_help=True)
+console = terminal()
+
+File = Annotated[Path, typer.Argument(help="A pair list: a frozen file, the published CSV form, or frozen:NAME.")]
+Out = Annotated[Path, typer.Option(help="File to write.")]
+Links = Annotated[
+    bool | None, typer.Option("--follow-links/--no-follow-links", help="As for `run`: links may lead out of the root.")
+]
+
+
+@pairs_app.command()
+def make(
+    data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for own videos.")],
+    out: Out,
+    protocol: Annotated[
+        str | None, typer.Option(help="Draw as this protocol does without a list; options below go before it.")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(STRATEGIES)}; default: same-identity.")
+    ] = None,
+    n: Annotated[int | None, typer.Option(min=1, help="Number of pairs; default: 2083.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    split: Annotated[
+        str | None, typer.Option(help="Split to draw from, where the data set has it; default: test.")
+    ] = None,
+    videos: Annotated[int | None, typer.Option(min=1, help="Draw from so many clips only.")] = None,
+    frozen: Annotated[
+        str | None, typer.Option(help=f"Carry out one of this project's rules instead: {', '.join(RULES)}.")
+    ] = None,
+    follow_links: Links = None,
+) -> None:
+    """Draw pairs by the authors' strategy and freeze them."""
+    settings = config.load([data], follow_links=follow_links)
+    if settings.sample:
+        raise UserError("--data sample: the sample set's lists are built in; give NAME=PATH, for example mine=/videos")
+    name = settings.asked[0]
+    dataset = open_dataset(name, settings.data[name], settings.follow_links)
+    _tell(dataset)
+    if frozen:
+        if any(option is not None for option in (protocol, strategy, n, split, videos)) or seed:
+            raise UserError("--frozen leaves nothing to choose: give only --data and --out beside it")
+        _write(_rule(frozen, dataset), out)
+        return
+    if split is not None and split not in (known := dataset.splits()):
+        raise UserError(f"--split {split}: {dataset.name} in {dataset.root} has {' and '.join(known) or 'no splits'}")
+    given = {"n": n, "split": split, "videos": videos}
+    given = {option: value for option, value in given.items() if value is not None}
+    if n is not None:
+        given["fewer"] = False
+    if protocol is None:
+        pairs = make_pairs(dataset, strategy or "same-identity", seed=seed, **{"n": 2083, **given})
+    else:
+        asked = catalogue.get(protocol)
+        roots = {dataset.name: dataset.root}
+        data_used(asked, roots, asked=tuple(roots))  # refuses the protocol of another data set
+        asked = replace(asked, strategy=strategy or asked.strategy)
+        whose = f"{protocol}-{dataset.name}" if asked.custom else protocol
+        pairs = draw(dataset, asked, seed, name=f"{whose}-seed{seed}", **given)
+        if "n" not in given and len(pairs) < asked.n:
+            console.print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)
+    if videos is not None and pairs.counts()["clips"] < videos:
+        console.print(f"from {pairs.counts()['clips']} clips, fewer than --videos {videos}", soft_wrap=True)
+    _write(pairs, out)
+
+
+@pairs_app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file as authors publish it, or one written by hand.")],
+    out: Out,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Data that the list is of, NAME=PATH (repeatable): every frame is looked for in it."),
+    ] = None,
+    follow_links: Links = None,
+) -> None:
+    """Make a path-neutral frozen list of a published one, or of one written by hand (docs/protocols.md)."""
+    settings = config.load(data or (), follow_links=follow_links)
+    opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
+    names = [*settings.asked, *([SAMPLE] if settings.sample else [])]
+    if by_hand.is_one(file, names):
+        pairs = by_hand.read(file, names or list(settings.data), opened)
+    else:
+        pairs = import_published(file)
+        if names:
+            refuse_missing(pairs, {name: opened(name) for name in pairs.datasets()})
+    used = pairs.datasets()
+    refuse_unused(names, used, f"the pair list {pairs.name}")
+    if names:
+        _tell(*map(opened, used))
+    _write(pairs, out)
+
+
+@pairs_app.command()
+def show(file: File, limit: Annotated[int, typer.Option(min=0, help="So many pairs.")] = 10) -> None:
+    """Name, hash, counts and the first pairs of a list, every name in full."""
+    pairs = read_pairs(file)
+    counts = ", ".join(f"{value} {key}" for key, value in pairs.counts().items())
+    lines = [f"{pairs.name} version {pairs.version}: {counts}", f"sha256 {pairs.sha256}"]
+    if known := recognise(pairs.sha256):
+        lines.append(f"this is the published list {known['name']}: {known['summary']}")
+    for pair in pairs.pairs[:limit]:
+        lines += ["", f"pair      {pair.id}", *_facts(pair)]
+    console.print("\n".join(map(one_line, lines)), markup=False, highlight=False, soft_wrap=True)
+
+
+@pairs_app.command()
+def survey(
+    file: File,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Root of a data set of the list, NAME=PATH (repeatable), as for `run`.")
+    ] = None,
+    missing: Annotated[Path | None, typer.Option(help="File for the names of all missing frames, one a line.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="So many clips that lack frames.")] = 20,
+    follow_links: Links = None,
+) -> None:
+    """Which clips and frames of a list are still on this machine; `run --allow-missing` takes the pairs that are."""
+    from bench.info.survey import render
+    from protocols.survey import survey as surveyed
+
+    settings = config.load(data or (), follow_links=follow_links)
+    pairs = read_pairs(file)
+    used = pairs.datasets()
+    refuse_unused([*settings.asked, *([SAMPLE] if settings.sample else [])], used, f"the pair list {pairs.name}")
+    opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
+    datasets = {name: opened(name) for name in used}
+    _tell(*datasets.values())
+    found = surveyed(pairs, datasets)
+    render(console, pairs, found, limit)
+    if missing:
+        try:
+            missing.write_text("".join(f"{ref}\n" for ref in found.missing), encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--missing {missing}: cannot be written ({error.strerror or error})") from None
+        console.print(f"{len(found.missing)} missing frames written to {missing}", markup=False, soft_wrap=True)
+
+
+@pairs_app.command("hash")
+def hash_(file: File) -> None:
+    """The content hash of a list; equal hashes mean equal pairs."""
+    console.print(read_pairs(file).sha256, markup=False, soft_wrap=True)
+
+
+@pairs_app.command()
+def mark(
+    file: File, folder: Annotated[Path, typer.Argument(help="Folder with frames made for the list, <pair id>.png.")]
+) -> None:
+    """Write pairs.json beside frames made elsewhere: which list they are of, so that `run` notices another one."""
+    from bench.run.frames_list import mark as marked
+
+    pairs = read_pairs(file)
+    written, n = marked(folder, pairs)
+    console.print(
+        f"{written}: list {pairs.name} {pairs.sha256[:12]}; {n} of its {len(pairs)} pairs have a frame",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _rule(name: str, dataset: Dataset) -> PairList:
+    if name not in RULES:
+        raise UserError(f"--frozen {name}: choose one of {', '.join(RULES)}; {FROZEN_PREFIX}NAME is a list as it is")
+    protocol = catalogue.get(name)
+    if dataset.name != protocol.dataset:
+        raise UserError(f"--frozen {name} is of the data set {protocol.dataset}: give --data {protocol.dataset}=PATH")
+    return lasting_pairs(dataset, protocol)
+
+
+def _tell(*datasets: Dataset) -> None:
+    for line in (line for dataset in datasets for line in dataset.left_out()):
+        console.print(line, style="bold yellow", markup=False, soft_wrap=True)
+
+
+def _write(pairs: PairList, out: Path) -> None:
+    pairs.write(out)
+    console.print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", markup=False, soft_wrap=True)
+
+
+def _facts(pair: Pair) -> list[str]:
+    """What a pair is of, a line each; without a line for the target where it is the driving frame."""
+    target = "the driving frame" if pair.target == pair.driving else pair.target or "none"
+    facts = {"source": pair.source, "driving": pair.driving, "target": target, "anchor": pair.anchor or "none"}
+    who = dict.fromkeys((pair.source_identity, pair.driving_identity))
+    facts["identity"] = " / ".join(who)
+    if (pair.alpha, pair.beta) != (1.0, 1.0):
+        facts["stretched"] = f"height {pair.alpha:g}, width {pair.beta:g}"
+    return [f"{name:<9} {fact}" for name, fact in facts.items()]

@@ -1,0 +1,46 @@
+"""`python -m bench report`: a finished run as a page, or its table for a paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.output import give
+from bench.runtime.errors import UserError
+
+FORMATS = ("html", "md", "latex", "csv")
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    format: Annotated[str, typer.Option(help="html: the page in the run's folder; its table as md, latex or csv.")] = (
+        "html"
+    ),
+    out: Annotated[Path | None, typer.Option(help="File for the table; default: standard output.")] = None,
+) -> None:
+    """Draw the report of a finished run again, or write its table for a paper."""
+    from bench.run.command import redraw
+
+    if format not in FORMATS:
+        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+    if format == "html":
+        if out:
+            raise UserError("--out is for tables: the page lies in the run's folder, report.html")
+        typer.echo(f"report: {redraw(run)}")
+        return
+    give(_table(run, format), out)
+
+
+def _table(run: Path, format: str) -> str:
+    import json
+
+    from bench.rundir import finished
+    from reports.run import export
+
+    write = {"md": export.markdown, "latex": export.latex, "csv": export.csv_table}[format]
+    with finished.readable(run):
+        manifest, _ = finished.read(run)
+        finished.check_summary(run, manifest)
+        return write(json.loads((run / "summary.json").read_text("utf-8")), manifest)

@@ -1,0 +1,73 @@
+"""`python -m bench tables`: the papers' result tables, alone or beside runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.output import give
+from bench.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from reports.paper.tables import Table
+
+
+def tables(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Tables (mcnet-1a) or papers (mcnet, mcnet-s, ostnet, memface); default: all.", metavar="NAME"
+        ),
+    ] = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Folder of a finished run to set beside (repeatable).")] = None,
+    format: Annotated[str, typer.Option(help="md, html, latex, csv or json.")] = "md",
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+) -> None:
+    """The papers' result tables with where every number comes from; with runs, what was measured and the difference."""
+    from reports.paper.compare import regenerate
+    from reports.paper.export import FORMATS
+    from reports.paper.tables import TableError, published
+
+    if format not in FORMATS:
+        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+    runs = run or []
+    try:
+        chosen = published(names or ())
+        if runs:
+            for folder in runs:
+                _check(folder)
+            chosen = _fed(chosen, runs, bool(names))
+        text = FORMATS[format]([regenerate(table, runs) for table in chosen])
+    except TableError as error:
+        raise UserError(str(error)) from None
+    give(text, out)
+
+
+def _check(folder: Path) -> None:
+    """Raise UserError where a run is not finished, or was changed after it was."""
+    from bench.rundir import finished
+    from reports.paper.compare import read_run
+
+    manifest = read_run(folder).manifest
+    if manifest.get("state", "complete") != "complete":
+        raise UserError(f"{folder} holds no finished run")
+    if not finished.intact(manifest):
+        raise UserError(f"{folder}: manifest.json was changed after it was written")
+    finished.check_summary(folder, manifest)
+
+
+def _fed(chosen: list[Table], runs: list[Path], named: bool) -> list[Table]:
+    """The tables that the runs' protocols feed; all that were asked for by name. A run that feeds none is an error."""
+    from reports.paper.compare import read_run
+
+    fed: set[str] = set()
+    for folder in runs:
+        protocol = read_run(folder).protocol
+        own = {table.id for table in chosen if protocol in table.protocols}
+        if not own:
+            which = "these tables" if named else "the papers' tables"
+            raise UserError(f"{folder}: its protocol {protocol} is not printed in any of {which}")
+        fed |= own
+    return chosen if named else [table for table in chosen if table.id in fed]

@@ -1,0 +1,58 @@
+"""Groups of pairs: by identity, and by how hard they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from bench.comparison.load import Run
+
+LEVELS = ("low", "middle", "high")
+STILL = "copy-source"  # the bound that does not move: what it gets wrong is how far the source is from the answer
+
+
+def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:
+    """Name → number a pair (index: `keys`), those that the run knows and that are not alike for all pairs.
+
+    Head pose, landmarks and pixels between source and answer are what the bound ``copy-source`` gets wrong.
+    """
+    rows = run.samples.drop_duplicates("key").set_index("key").reindex(keys)
+    alpha, beta = (np.log2(rows[factor].astype(float)) for factor in ("alpha", "beta"))
+    found = {
+        "change of aspect |log2 α/β|": (alpha - beta).abs().round(9),
+        "change of size |log2 αβ| / 2": ((alpha + beta) / 2).abs().round(9),
+    }
+    still = run.samples[run.samples["model"] == STILL].set_index("key").reindex(keys)
+    for family, what in (("prmse", "head turn"), ("akd", "motion of landmarks"), ("l1", "change of pixels")):
+        metric = next(
+            (m for m in run.metrics.values() if m["family"] == family and still[m["name"]].notna().any()), None
+        )
+        if metric:
+            unit = f", {metric['unit']}" if metric["unit"] else ""
+            found[f"{what} ({STILL}: {metric['name']}{unit})"] = still[metric["name"]]
+    return {name: series for name, series in found.items() if series.dropna().nunique() >= len(LEVELS)}
+
+
+def levels(measure: pd.Series) -> pd.Series:
+    """Thirds of the pairs, as ``low (up to 1.2)``; pairs without the measure have none."""
+    known = measure.dropna()
+    cut = np.quantile(known, [1 / 3, 2 / 3])
+    level = np.searchsorted(cut, known, side="left")
+    names = (
+        f"{LEVELS[0]} (up to {cut[0]:.3g})",
+        f"{LEVELS[1]} ({cut[0]:.3g} to {cut[1]:.3g})",
+        f"{LEVELS[2]} (over {cut[1]:.3g})",
+    )
+    return pd.Series([names[position] for position in level], known.index).reindex(measure.index)
+
+
+def groupings(rows: pd.DataFrame, measured: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
+    """Name → group of each pair (index: key). rows: one a pair, with its identities."""
+    source, driving = rows["source_identity"], rows["driving_identity"]
+    if source.equals(driving.rename(source.name)):
+        found = {"identity": source}
+    else:
+        found = {"source identity": source, "driving identity": driving}
+    return found | {name: levels(measure) for name, measure in measured.items()}

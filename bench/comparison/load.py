@@ -1,0 +1,176 @@
+"""Two runs brought together: the pairs that both asked, the metrics that may be subtracted, and what else differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.metrics.signature import difference
+from bench.run.same_frames import clip_of, contents, cuts
+from bench.rundir import finished
+from bench.runtime.errors import UserError
+from bench.stats.pair_keys import pair_keys
+from protocols.folder import some
+from reports.run.caveats import weights_mark
+
+QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
+MACHINE = ("cpu", "gpu", "threads", "os")
+ROLES = ("source", "driving", "target", "anchor")  # columns of `samples.parquet`; earlier releases had no anchor
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. samples: rows of ``samples.parquet`` with a column ``key``, what the pair asks."""
+
+    name: str
+    manifest: Mapping[str, Any]
+    samples: pd.DataFrame
+
+    @property
+    def labels(self) -> list[str]:
+        return [model["name"] for model in self.manifest["models"]]
+
+    @property
+    def metrics(self) -> dict[str, Mapping[str, Any]]:
+        return {metric["name"]: metric for metric in self.manifest["metrics"] if metric.get("applies", True)}
+
+
+def load(folder: Path) -> Run:
+    """Raises UserError where the folder holds no finished run."""
+    with finished.readable(folder):
+        manifest, samples = finished.read(folder)
+        return Run(manifest.get("name", folder.name), manifest, samples.assign(key=pair_keys(samples)))
+
+
+def anchored(a: Run, b: Run) -> tuple[Run, Run]:
+    """The runs, with the anchor as a part of what a pair asks where both are in relative motion and name it."""
+    if not (_relative(a) and _relative(b) and all("anchor" in run.samples for run in (a, b))):
+        return a, b
+    a, b = (replace(run, samples=run.samples.assign(key=pair_keys(run.samples, anchors=True))) for run in (a, b))
+    return a, b
+
+
+def check_question(a: Run, b: Run) -> None:
+    """Raise UserError unless both runs ask the same of a pair."""
+    for part in QUESTION:
+        ours, theirs = (run.manifest["protocol"].get(part) for run in (a, b))
+        if ours != theirs and None not in (ours, theirs):  # runs of earlier releases have no frame_size
+            raise UserError(f"the runs ask other questions and cannot be compared: {part} {ours} and {theirs}")
+
+
+def comparable(a: Run, b: Run) -> tuple[list[Mapping[str, Any]], list[dict[str, str]]]:
+    """Metrics that both runs measured with one signature, and the others with the reason why they are not compared."""
+    found, refused = [], []
+    for name in {**a.metrics, **b.metrics}:
+        if name not in a.metrics or name not in b.metrics:
+            refused.append({"metric": name, "why": f"measured in {(a if name in a.metrics else b).name} only"})
+        elif why := difference(a.metrics[name]["signature"], b.metrics[name]["signature"]):
+            refused.append({"metric": name, "why": f"other signature: {why}"})
+        else:
+            found.append(a.metrics[name])
+    if not found:
+        reasons = "; ".join(f"{entry['metric']}: {entry['why']}" for entry in refused)
+        raise UserError(f"no metric of the two runs may be subtracted: {reasons}")
+    return found, refused
+
+
+def common_keys(a: Run, b: Run) -> pd.Index:
+    """Keys of the pairs that both runs asked, sorted. Raises UserError where there are none."""
+    keys = pd.Index(a.samples["key"].unique()).intersection(b.samples["key"].unique()).sort_values()
+    if not len(keys):
+        raise UserError(f"{a.name} and {b.name} have no pair in common")
+    return keys
+
+
+def check_cuts(a: Run, b: Run, keys: pd.Index) -> None:
+    """Raise UserError where a clip of the common pairs was cut differently."""
+    other, _ = cuts(a.manifest, b.manifest, _frames(a, keys))
+    if other:
+        raise UserError(f"{a.name} and {b.name} cut clips differently and cannot be compared: {some(other)}")
+
+
+def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:
+    """What else is not the same in the two runs and may be behind a difference, a line each."""
+    ours, theirs = a.manifest, b.manifest
+    found = _changed("protocol", ours["protocol"], theirs["protocol"], ("name", "version"))
+    for field in ("versions", "machine"):
+        names = MACHINE if field == "machine" else tuple({**ours[field], **theirs[field]})
+        found += _changed(field, ours[field], theirs[field], names)
+    found += _changed("run", ours, theirs, ("device", "batch_size", "sample_data", "arithmetic"))
+    found += _other_frames(a, b, keys)
+    found += _changed("seed", ours["seeds"], theirs["seeds"], ("run",))
+    return found
+
+
+def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
+    """Whether the frames of the common pairs are the same, where they are not or nobody can tell."""
+    ours, theirs = a.manifest, b.manifest
+    asked = _frames(a, keys)
+    found = []
+    _, unknown = cuts(ours, theirs, asked)
+    if unknown:
+        found.append(f"crop: whether {len(unknown)} clips were cut alike CANNOT BE TOLD: {some(unknown)}")
+    same_list = ours["pairs"]["sha256"] == theirs["pairs"]["sha256"]
+    if not same_list and _relative(a) and _relative(b) and not all("anchor" in run.samples for run in (a, b)):
+        found.append("anchor: whether relative motion starts from the same frames CANNOT BE TOLD, the lists differ")
+    if ours.get("data_sha256") == theirs.get("data_sha256"):
+        return found
+    read, read_there = _frames(a), _frames(b)
+    other, unknown = contents(ours, theirs, {clip: (read[clip], read_there.get(clip, ())) for clip in asked})
+    if other:
+        found.append(f"data: the files of the frames, under the same names, DIFFER in clips: {some(other)}")
+    if unknown and not same_list:
+        found.append(
+            f"data: the lists differ, so whether the frames of {len(unknown)} clips are the same CANNOT BE TOLD: "
+            f"{some(unknown)}"
+        )
+    elif unknown and not other:  # a run of an earlier release
+        found.append("data: the files of the frames, under the same names")
+    return found
+
+
+def _relative(run: Run) -> bool:
+    return any(str(model.get("mode")).startswith("relative") for model in run.manifest["models"])
+
+
+def _frames(run: Run, keys: pd.Index | None = None) -> dict[str, set[str]]:
+    """Names of the frames that a run read, by clip; keys: of these pairs only."""
+    rows = run.samples if keys is None else run.samples[run.samples["key"].isin(keys)]
+    found: dict[str, set[str]] = {}
+    for role in (role for role in ROLES if role in rows):
+        for frame in rows[role].dropna().unique():
+            found.setdefault(clip_of(frame), set()).add(frame)
+    return found
+
+
+def model_changes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """What differs between two entries of a manifest's models: everything for two versions of one, else the mode."""
+    if ours["name"] != theirs["name"]:
+        return _changed("model", ours, theirs, ("mode",))
+    return _changed("model", ours, theirs, [key for key in {**ours, **theirs} if key != "name"])
+
+
+def weights_notes(a: Run, b: Run, duels: Sequence[tuple[str, str]]) -> list[str]:
+    """What must be said of the weights of the models that are compared, a line each."""
+    found = []
+    for run, label in ((run, label) for duel in duels for run, label in zip((a, b), duel)):
+        entry = next(model for model in run.manifest["models"] if model["name"] == label)
+        if mark := weights_mark(entry):
+            note = f": {entry['weights_note']}" if entry.get("weights_note") else ""
+            found.append(f"{label} in {run.name}: {mark}{note}")
+    return list(dict.fromkeys(found))
+
+
+def _changed(of: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    found = []
+    for name in names:
+        one, other = ours.get(name), theirs.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += _changed(f"{of} {name}", one, other, tuple({**one, **other}))
+        elif one != other:
+            found.append(f"{of} {name}: {one} and {other}")
+    return found

@@ -1,0 +1,100 @@
+"""The drift gate: is a run still what a reference file says, metric by metric and pair by pair?
+
+Exact mode: the same pairs with the same inputs; a single pair that moved by more than its metric's tolerance, to
+either side, is drift. Statistical mode: on the pairs that both have, a metric is worse when its mean worsened by more
+than the tolerance and the pairs' noise does not explain it: so few nested bootstrap resamples of the paired
+differences (see `bench.stats.resampling`) show no worsening that their share, Holm-corrected over all models and
+metrics, stays below `bench.drift.modes.ALPHA`. A pair that newly has no value counts as the worst value that any model
+has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.drift.modes import exact, statistical
+from bench.drift.reference import Record, RunRecord
+from bench.drift.row import Column, Row
+from bench.drift.rules import common_pairs, refuse_incomparable
+
+Mode = Literal["exact", "statistical"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """rows: by model, then metric. n: compared pairs. notices: what a reader must know."""
+
+    mode: Mode
+    protocol: str
+    rows: tuple[Row, ...]
+    n: int
+    notices: tuple[str, ...]
+
+    @property
+    def failures(self) -> list[Row]:
+        return [row for row in self.rows if row.failed]
+
+
+def check(
+    reference: Record,
+    run: RunRecord,
+    mode: Mode = "statistical",
+    models: Sequence[str] | None = None,
+    tolerances: Mapping[str, float] | None = None,
+) -> Result:
+    """Hold a run against a reference.
+
+    models: only these; default: all of the reference. tolerances: by metric, in place of the reference's.
+    Raises UserError where the two cannot be compared, naming what differs: signatures, protocol, motion mode; in exact
+    mode also pairs and inputs.
+    """
+    tolerances = tolerances or {}
+    refuse_incomparable(reference, run.record, mode, models, tolerances)
+    asked = sorted(models or reference.models)
+    pairs, notices = common_pairs(reference, run.record, mode, asked)
+    both = run.record.models.keys() & asked
+    rows = [
+        Row(model, metric, "missing")
+        for model in asked
+        for metric in reference.metrics
+        if model not in both or metric not in run.record.metrics
+    ]
+    columns = [column for model in sorted(both) for column in _columns(reference, run, model, pairs, mode, tolerances)]
+    if columns:
+        rows += exact(columns) if mode == "exact" else statistical(columns, run.pairs.loc[pairs])
+    if not models:
+        rows += _new(reference, run.record)
+    rows = sorted(rows, key=lambda row: (row.model, row.metric))
+    return Result(mode, str(reference.protocol["name"]), tuple(rows), len(pairs), tuple(notices))
+
+
+def _columns(
+    reference: Record, run: RunRecord, model: str, pairs: list[str], mode: Mode, tolerances: Mapping[str, float]
+) -> list[Column]:
+    before, now = (record.table(model).reindex(pairs) for record in (reference, run.record))
+    reasons = run.reasons.loc[model].reindex(pairs)
+    return [
+        Column(
+            model,
+            name,
+            metric.higher_is_better,
+            tolerances.get(name, getattr(metric.tolerance, mode)),
+            tuple(pairs),
+            before[name].to_numpy(),
+            now[name].to_numpy(),
+            tuple(reason if isinstance(reason, str) else None for reason in reasons[name]),
+        )
+        for name, metric in sorted(reference.metrics.items())
+        if name in run.record.metrics
+    ]
+
+
+def _new(reference: Record, run: Record) -> list[Row]:
+    return [
+        Row(model, metric, "new")
+        for model in run.models
+        for metric in run.metrics
+        if model not in reference.models or metric not in reference.metrics
+    ]

@@ -1,0 +1,91 @@
+"""The two ways to judge whether a metric drifted; `bench.drift.check` says what each means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.drift.row import Column, Row, Verdict
+from bench.stats.resampling import Hierarchy, holm, resamples, weighted_means
+
+ALPHA = 0.05
+FAILED_SHARE = 0.02  # tolerance of the share of pairs without a value
+RESAMPLES = 10_000
+SEED = 0
+
+
+def exact(columns: Sequence[Column]) -> list[Row]:
+    """Changed where one pair moved, to either side, by more than the tolerance."""
+    rows = []
+    for column in columns:
+        a, b = column.reference, column.run
+        with np.errstate(invalid="ignore"):
+            moves = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(b - a))
+        moves = np.where(column.lost | column.mended, np.inf, moves)
+        beyond = moves > column.tolerance
+        rows.append(column.row("changed" if beyond.any() else "same", np.where(beyond, moves, 0.0), float(moves.max())))
+    return rows
+
+
+def statistical(columns: Sequence[Column], pairs: pd.DataFrame) -> list[Row]:
+    """Worse or better where the mean moved by more than tolerance and noise; worse too where values were lost.
+
+    pairs: the facts of the columns' pairs, in their order: both identities, and ``source`` and ``driving`` frames.
+    """
+    worsenings = [_worsening(column, _range(columns, column.metric)) for column in columns]
+    losses = [column.lost.astype(float) - column.mended for column in columns]
+    chances = _chances([*worsenings, *losses], pairs)
+    rows = []
+    for i, column in enumerate(columns):
+        mean, share = float(worsenings[i].mean()), float(losses[i].mean())
+        no_worsening, no_improvement = chances[i]
+        no_loss = chances[len(columns) + i][0]
+        verdict: Verdict = "same"
+        if (mean > column.tolerance and no_worsening < ALPHA) or (share > FAILED_SHARE and no_loss < ALPHA):
+            verdict = "worse"
+        elif mean < -column.tolerance and no_improvement < ALPHA:
+            verdict = "better"
+        elif abs(mean) > column.tolerance or share > FAILED_SHARE:
+            verdict = "noise"
+        rows.append(column.row(verdict, worsenings[i], mean, no_worsening if mean >= 0 else no_improvement))
+    return rows
+
+
+def _range(columns: Sequence[Column], metric: str) -> tuple[float, float]:
+    """The smallest and the largest finite value that any model has on a metric, in the reference or the run."""
+    values = np.concatenate([side for c in columns if c.metric == metric for side in (c.reference, c.run)])
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+
+
+def _worsening(column: Column, limits: tuple[float, float]) -> np.ndarray:
+    """Per pair from reference to run, positive is worse, finite.
+
+    A lost value counts as the worst of all values, an infinite one as the outermost finite one; a pair without a value
+    on both sides has not moved.
+    """
+    worst = limits[0] if column.higher_is_better else limits[1]
+    a, b = (np.clip(np.where(np.isnan(side), worst, side), *limits) for side in (column.reference, column.run))
+    return a - b if column.higher_is_better else b - a
+
+
+def _chances(moves: Sequence[np.ndarray], pairs: pd.DataFrame) -> Mapping[int, tuple[float, float]]:
+    """For each column of paired differences the Holm-corrected p-values of "no worsening" and "no improvement".
+
+    One-sided, the share of nested bootstrap resamples whose mean is not positive (not negative).
+    """
+    chances = dict.fromkeys(range(len(moves)), (1.0, 1.0))
+    moved = [i for i, column in enumerate(moves) if column.any()]
+    if not moved:
+        return chances
+    sides = [
+        Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
+    ]
+    n = max(RESAMPLES, 100 * len(moved))  # so that the smallest p-value survives the correction
+    table = np.stack([moves[i] for i in moved], axis=1)
+    means = weighted_means(table, resamples(*sides, n, np.random.default_rng(SEED)))
+    drawn = np.isfinite(means).sum(0)  # a resample of crossed lists may hold no pair at all; it takes no part
+    p_values = [holm(((sign * means <= 0).sum(0) + 1) / (drawn + 1)) for sign in (1, -1)]
+    return chances | dict(zip(moved, zip(*p_values)))

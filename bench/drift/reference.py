@@ -1,0 +1,213 @@
+"""What a run measured, in the form that `bench check` keeps: small, sorted, rounded, one line a model and pair."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.drift.tolerances import default_tolerance
+from bench.run.manifest import DECIDING
+from bench.rundir import finished
+from bench.rundir.directory import replace
+from bench.runtime.errors import UserError
+from protocols import files
+
+DIGITS = 6  # significant ones; both sides of a comparison are rounded alike
+FORMAT = "talking-head-bench drift reference 1"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tolerance(Strict):
+    """By how much a metric may worsen: `exact` a single pair, `statistical` the mean. In the metric's unit."""
+
+    exact: float = Field(ge=0)
+    statistical: float = Field(ge=0)
+
+
+class Metric(Strict):
+    signature: str
+    higher_is_better: bool
+    tolerance: Tolerance
+
+
+class Model(Strict):
+    mode: str
+    weights_sha256: str | None
+
+
+class PairListFacts(Strict):
+    name: str
+    sha256: str
+    n: int
+
+
+class Record(Strict):
+    """One reference file, or a run in the same terms.
+
+    sample_set: hash of the sample set's pixels, where the frames are of it. pairs: pair id to the frames that it
+    holds against each other. values: model, then pair id, to one number a metric in the sorted order of `metrics`;
+    None where there is none.
+    """
+
+    format: Literal["talking-head-bench drift reference 1"] = FORMAT
+    protocol: dict[str, str | int]
+    pair_list: PairListFacts
+    sample_set: str | None
+    seed: int
+    metrics: dict[str, Metric]
+    models: dict[str, Model]
+    pairs: dict[str, str]
+    values: dict[str, dict[str, list[float | None]]]
+
+    def table(self, model: str) -> pd.DataFrame:
+        """Pairs × metrics, float64, NaN where there is no number."""
+        rows = self.values[model]
+        return pd.DataFrame(list(rows.values()), list(rows), sorted(self.metrics), dtype=float)
+
+    def with_tolerances_of(self, other: Record) -> Record:
+        """The same with the tolerances that someone set in another record."""
+        metrics = {
+            name: metric.model_copy(update={"tolerance": other.metrics[name].tolerance})
+            if name in other.metrics
+            else metric
+            for name, metric in self.metrics.items()
+        }
+        return self.model_copy(update={"metrics": metrics})
+
+    def write(self, file: Path) -> None:
+        """Write the file whole or not at all. Raises UserError if that cannot be done."""
+        try:
+            replace(file, _text(self).encode())
+        except OSError as error:
+            raise UserError(f"{file}: cannot be written ({error.strerror or error})") from None
+
+    @classmethod
+    def read(cls, file: Path) -> Record:
+        """Raises UserError if the file is not a reference."""
+        try:
+            record = cls.model_validate_json(files.text(file))
+        except OSError as error:
+            raise UserError(f"{file}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise UserError(f"{file} is not a drift reference: not a text file") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"{file} is not a drift reference: {place + ': ' if place else ''}{first['msg']}") from None
+        if wrong := record._inconsistency():
+            raise UserError(f"{file} is not a drift reference: {wrong}")
+        return record
+
+    def _inconsistency(self) -> str | None:
+        if set(self.values) != set(self.models):
+            return "models and values name different models"
+        for model, rows in self.values.items():
+            for pair, values in rows.items():
+                if pair not in self.pairs:
+                    return f"{model} has values of the unknown pair {pair}"
+                if len(values) != len(self.metrics):
+                    return f"{model}, pair {pair}: {len(values)} values for {len(self.metrics)} metrics"
+        return None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as a `Record`, with what only a run knows.
+
+    pairs: by pair id, ``source_identity``, ``driving_identity``, ``source`` and ``driving`` (frames by name).
+    reasons: rows by (model, pair), columns by metric: why there is no number.
+    """
+
+    record: Record
+    pairs: pd.DataFrame
+    reasons: pd.DataFrame
+
+
+def read_run(path: Path) -> RunRecord:
+    """A finished run. Raises UserError if the folder holds none."""
+    with finished.readable(path):
+        return _record(*finished.read(path))
+
+
+def _record(manifest: Mapping[str, Any], samples: pd.DataFrame) -> RunRecord:
+    entries = {metric["name"]: metric for metric in manifest["metrics"] if metric.get("applies", True)}
+    names = sorted(entries)
+    metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in names}
+    pairs = samples.drop_duplicates("pair").set_index("pair").sort_index()
+    record = Record(
+        protocol={key: manifest["protocol"][key] for key in DECIDING if key in manifest["protocol"]},
+        pair_list=PairListFacts(**{key: manifest["pairs"][key] for key in ("name", "sha256", "n")}),
+        sample_set=manifest["pairs"]["provenance"].get("sample_set") if manifest["sample_data"] else None,
+        seed=manifest["seeds"]["run"],
+        metrics=metrics,
+        models={
+            model["name"]: Model(mode=model["mode"], weights_sha256=model.get("weights_sha256"))
+            for model in manifest["models"]
+        },
+        pairs={str(pair): _frames(row) for pair, row in pairs.iterrows()},
+        values={str(model): _values(rows, names) for model, rows in samples.groupby("model")},
+    )
+    reasons = samples.set_index(["model", "pair"])[[f"{name}.reason" for name in names]]
+    return RunRecord(record, pairs, reasons.set_axis(names, axis="columns"))
+
+
+def _metric(entry: Mapping[str, Any], values: np.ndarray) -> Metric:
+    exact, statistical = default_tolerance(entry, values)
+    return Metric(
+        signature=entry["signature"],
+        higher_is_better=entry["higher_is_better"],
+        tolerance=Tolerance(exact=exact, statistical=statistical),
+    )
+
+
+def _frames(row: pd.Series) -> str:
+    stretched = (row["alpha"], row["beta"]) != (1.0, 1.0)
+    return f"{row['source']} > {row['driving']}" + (f" x {row['alpha']:.6f} {row['beta']:.6f}" if stretched else "")
+
+
+def _values(rows: pd.DataFrame, metrics: list[str]) -> dict[str, list[float | None]]:
+    table = rows.set_index("pair").sort_index()[metrics]
+    return {str(pair): [_rounded(value) for value in values] for pair, values in zip(table.index, table.to_numpy())}
+
+
+def _rounded(value: float) -> float | None:
+    if np.isnan(value):
+        return None
+    return float(f"{value:.{DIGITS}g}") + 0.0  # no minus before a zero
+
+
+def _text(record: Record) -> str:
+    """JSON with one line a model and pair, so that a diff shows which pairs moved."""
+    lines = ["{"]
+    content = record.model_dump()
+    for key in ("format", "protocol", "pair_list", "sample_set", "seed"):
+        lines.append(f" {json.dumps(key)}: {_json(content[key])},")
+    for key in ("metrics", "models", "pairs"):
+        lines += [f" {json.dumps(key)}: {{", *_entries(content[key], 2), " },"]
+    lines.append(' "values": {')
+    models = sorted(content["values"].items())
+    for position, (model, rows) in enumerate(models):
+        lines += [f"  {json.dumps(model)}: {{", *_entries(rows, 3), "  }" + "," * (position < len(models) - 1)]
+    return "\n".join([*lines, " }", "}", ""])
+
+
+def _entries(table: dict[str, Any], indent: int) -> list[str]:
+    lines = [f"{' ' * indent}{json.dumps(key)}: {_json(value)}" for key, value in sorted(table.items())]
+    return [line + "," for line in lines[:-1]] + lines[-1:]
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, list):  # JSON has no infinities; as text the reader takes them for the numbers
+        value = [str(item) if isinstance(item, float) and math.isinf(item) else item for item in value]
+    return json.dumps(value, sort_keys=True, allow_nan=False)

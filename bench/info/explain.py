@@ -1,0 +1,148 @@
+"""What a metric is, in words and in numbers: the pages of `bench/metrics/explain/`, signatures, and pictures."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from bench import detectors, metrics
+from bench.metrics.base import Definition
+from bench.metrics.signature import parse, short
+from bench.run.measure import Measurer
+from bench.runtime.config import Config
+from bench.runtime.errors import UserError
+from protocols import catalogue
+from protocols.resolve import resolve
+
+FOLDER = Path(__file__).parents[1] / "metrics" / "explain"
+# Families that are explained on the page of another one.
+SHARED = {"mkr": "akd", "csim": "aed", "aucon-units": "aucon", "prmse-angles": "prmse"}
+SHARED |= {"mkr-body": "akd-body", "aed-body": "akd-body"}
+PROTOCOL = "vox1-sameid"
+SEED = 0
+Numbers = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One metric explained.
+
+    definition: None where only a family was named. page: Markdown. siblings: all definitions of the page's families.
+    """
+
+    name: str
+    definition: Definition | None
+    page: str
+    siblings: tuple[Definition, ...]
+
+
+def explain(name: str) -> Explanation:
+    """Explain a definition or a family. Raises UserError, with the nearest names, for an unknown name."""
+    metrics.check_name(name)
+    known = metrics.definitions()
+    family = known[name].family if name in known else name
+    page = _page_name(family)
+    siblings = tuple(definition for definition in known.values() if _page_name(definition.family) == page)
+    return Explanation(name, known.get(name), (FOLDER / f"{page}.md").read_text(encoding="utf-8"), siblings)
+
+
+def pages() -> dict[str, tuple[str, list[str]]]:
+    """Page → its title and the names of the definitions that it explains."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for definition in metrics.definitions().values():
+        page = _page_name(definition.family)
+        if page not in found:
+            text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
+            found[page] = (text.partition("\n")[0].removeprefix("# "), [])
+        found[page][1].append(definition.name)
+    return found
+
+
+def parts(signature: str) -> list[tuple[str, str, str]]:
+    """Name, value and meaning of each part of a signature."""
+    return [(name, value, _meaning(name)) for name, value in parse(signature).items()]
+
+
+def choose(definitions: Sequence[Definition], config: Config) -> detectors.Choice:
+    """The detectors of this machine that definitions need, the papers' own where present."""
+    kinds = metrics.kinds([definition.name for definition in definitions])
+    return detectors.choose("auto", config.weights, kinds=kinds, cache=config.cache)
+
+
+def signature(definition: Definition, choice: detectors.Choice) -> str:
+    """The signature with the detector of this machine, or with a plain name in its place where it is not at hand."""
+    if definition.detector is None:
+        bound = next((d for d in _resolved(definition, choice) if d.name == definition.name), definition)
+        return bound.signature()
+    detector = choice.get(definition.detector)
+    at_hand = detector is not None and detector.name == definition.detector_name
+    return definition.signature(detector.signature if at_hand else definition.detector_name)
+
+
+def measure(definitions: Sequence[Definition], choice: detectors.Choice, config: Config, pairs: int) -> Numbers:
+    """``{short signature: {change: mean}}`` of what is done to `pairs` frames of the sample set; those at hand only."""
+    names = list(dict.fromkeys(d.name for definition in definitions for d in _resolved(definition, choice)))
+    wanted = {definition.name for definition in definitions}
+    if not wanted & set(names):
+        return {}
+    measurer = Measurer(names, choice, "same-identity", torch.device("cpu"))
+    sample = resolve(catalogue.get(PROTOCOL), {}, config.cache, sample=True)
+    every = max(1, len(sample.pair_list.pairs) // pairs)
+    loaded = [sample.load(pair) for pair in sample.pair_list.pairs[::every][:pairs]]
+    target, source = (np.stack([getattr(frames, role) for frames in loaded]) for role in ("target", "source"))
+    references = {"target": target, "source": source, "driving": target}
+    signatures = {metric["name"]: short(metric["signature"]) for metric in measurer.describe_metrics()}
+    found: dict[str, dict[str, float]] = {signatures[name]: {} for name in signatures if name in wanted}
+    for change, frames in changes(target, source).items():
+        rows = measurer.measure(frames, references)
+        for line, values in found.items():
+            values[change] = float(rows[line.partition("|")[0]].mean())
+    return found
+
+
+def changes(target: np.ndarray, source: np.ndarray) -> Mapping[str, np.ndarray]:
+    """What is done to frames ``(N, H, W, 3)`` uint8, by name."""
+    rng = np.random.default_rng(SEED)
+    noise = rng.normal(0, 8, target.shape)
+    return {
+        "none": target,
+        "2 px right": np.stack([cv2.copyMakeBorder(f[:, :-2], 0, 0, 2, 0, cv2.BORDER_REPLICATE) for f in target]),
+        "blur σ 2": np.stack([cv2.GaussianBlur(frame, (0, 0), 2) for frame in target]),
+        "noise σ 8": np.clip(np.rint(target + noise), 0, 255).astype(np.uint8),
+        "10 % darker": np.rint(target * 0.9).astype(np.uint8),
+        "JPEG 30": np.stack([_jpeg(frame, 30) for frame in target]),
+        "the source": source,
+    }
+
+
+def _jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
+    _, data = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def _resolved(definition: Definition, choice: detectors.Choice) -> list[Definition]:
+    """What the name brings on this machine; nothing where its detector or weights are not at hand."""
+    try:
+        return metrics.resolve([definition.name], choice)
+    except UserError:
+        return []
+
+
+def _page_name(family: str) -> str:
+    return SHARED.get(family, family)
+
+
+@cache
+def _meanings() -> dict[str, str]:
+    return tomllib.loads((FOLDER / "_parts.toml").read_text(encoding="utf-8"))
+
+
+def _meaning(name: str) -> str:
+    return _meanings().get(name.rpartition(".")[2], "")

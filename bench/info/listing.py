@@ -1,0 +1,72 @@
+"""`python -m bench list`: the names that the other commands take."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from baselines import registry
+from bench import metrics
+from bench.runtime.config import Config
+from bench.runtime.errors import UserError
+from protocols import catalogue
+from protocols.catalogue import SAMPLE, Protocol
+from protocols.datasets import LAYOUTS
+from protocols.errors import DataError
+from protocols.roots import data_used
+
+
+def table(what: str, config: Config, weights_given: bool = False) -> Table:
+    """A table of models, protocols or metrics. Raises UserError for anything else."""
+    builders = {"models": _models, "protocols": _protocols, "metrics": _metrics}
+    if what not in builders:
+        raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}")
+    if what != "protocols" and (config.asked or config.sample):
+        raise UserError(f"list {what}: --data belongs to `list protocols`")
+    if what != "models" and weights_given:
+        raise UserError(f"list {what}: --weights belongs to `list models`")
+    return builders[what](config)
+
+
+def _models(config: Config) -> Table:
+    rows = _table()
+    for model in registry.names(config.weights):
+        rows.add_row(model.name, model.summary, f"{', '.join(model.motion_modes)}; {model.weights}")
+    return rows
+
+
+def _protocols(config: Config) -> Table:
+    rows = _table()
+    for name in catalogue.names():
+        protocol = catalogue.get(name)
+        tables = f"tables {', '.join(protocol.tables)}" if protocol.tables else "no published table"
+        data = _data(protocol, config)
+        facts = f"version {protocol.version}; {data}; {protocol.reference}; {protocol.mode} motion; {tables}"
+        rows.add_row(name, f"custom data: {protocol.summary}" if protocol.custom else protocol.summary, facts)
+    return rows
+
+
+def _data(protocol: Protocol, config: Config) -> str:
+    """The data set that a run would read with these roots."""
+    try:
+        asked = [name for name in config.asked if name not in LAYOUTS]
+        used = data_used(protocol, config.data, asked=asked, sample=config.sample)
+    except DataError:
+        return f"{protocol.dataset} (no folder)"
+    if used == (SAMPLE,):
+        return f"{protocol.dataset} ({'sample set' if config.sample else 'no folder: sample set'})"
+    return f"{used[0]} in {config.data[used[0]]}"
+
+
+def _metrics(config: Config) -> Table:
+    rows = _table()
+    for definition in metrics.definitions().values():
+        better = "higher" if definition.higher_is_better else "lower"
+        detector = f"; detector {definition.detector_name}" if definition.detector_name else ""
+        rows.add_row(definition.name, definition.summary, f"family {definition.family}; {better} is better{detector}")
+    return rows
+
+
+def _table() -> Table:
+    table = Table("name", "what it is", "facts", box=None, padding=(0, 2, 0, 0), row_styles=["", "dim"])
+    table.columns[0].no_wrap = True
+    return table

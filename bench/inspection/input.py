@@ -1,0 +1,172 @@
+"""What `inspect` shows: a photograph and a frame of a video, two frames of the sample set, or pairs of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from baselines import registry
+from baselines.network_predictor import NetworkPredictor
+from baselines.predictor import ModelError, PairBatch
+from bench.animate.crop import cropped, settle
+from bench.animate.frames import as_tensor
+from bench.animate.input import fit, open_driving, read_source
+from bench.detectors.face_box import FaceBox
+from bench.inspection.inspect import inspect
+from bench.runtime.config import cache_folder
+from bench.runtime.errors import UserError
+from protocols import files, sample_set
+from protocols.augment import augment
+from protocols.crop import center_square
+from protocols.images import read_rgb
+from protocols.pairs import FrameRef
+from protocols.sample_set import NAME
+from reports.inspection import page as page
+from reports.inspection.figures import Inspection
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was asked on the command line; without `source` and `driving` a clip of the sample set is taken.
+
+    These two are cut as `animate` cuts them by default.
+
+    squeeze: factors for height and width of the driving frame, as in OSTNet's protocol of another scale.
+    """
+
+    source: Path | None = None
+    driving: Path | None = None
+    clip: str | None = None
+    frame: int | None = None
+    squeeze: tuple[float, float] | None = None
+    mode: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One pair to look at, RGB uint8. name: empty for the only one. anchor: None where nothing can be relative."""
+
+    name: str
+    source: np.ndarray
+    driving: np.ndarray
+    target: np.ndarray
+    anchor: np.ndarray | None
+
+
+def inspect_models(
+    models: Sequence[str], chosen: Chosen, weights: Path | None, device: torch.device, out: Path
+) -> Path:
+    """Look into each model and write the page; returns its path. Raises UserError, DataError or ModelError."""
+    if not models:
+        raise UserError("--model: give at least one name")
+    (source, target, anchor), notes = _frames(chosen)
+    driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
+    shown, seen = Shown("", source, driving, target, anchor), []
+    for name in models:
+        found, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
+        seen, notes = seen + found, notes + told
+    return page.write(seen, out, notes)
+
+
+def inspect_run(
+    run: Path, models: Sequence[str], count: int, weights: Path | None, device: torch.device, out: Path | None
+) -> Path:
+    """Look into the networks of a run, or those named, at the first `count` pairs that it kept pictures of.
+
+    The page goes to ``<run>/inspect`` unless `out` says where; returns its path. Raises UserError or ModelError.
+    """
+    try:
+        manifest = json.loads(files.text(run / "manifest.json"))
+        known = {model["name"]: model for model in manifest["models"] if model.get("parameters")}
+    except (OSError, ValueError, LookupError, TypeError):
+        raise UserError(f"--run {run}: no folder of a run") from None
+    for name in models or known:
+        if name not in known:
+            raise UserError(f"{name}: no network of this run; it has: {', '.join(known) or 'none'}")
+    pictures = run / "pictures"
+    shown = []
+    for file in sorted((pictures / "_source").glob("*.png"))[:count]:
+        source, driving = read_rgb(file), read_rgb(pictures / "_driving" / file.name)
+        target = pictures / "_target" / file.name
+        shown.append(Shown(file.stem, source, driving, read_rgb(target) if target.is_file() else driving, None))
+    if not shown:
+        raise UserError(f"--run {run}: it kept no pictures")
+    seen, notes = [], []
+    for name in models or known:
+        found, told = _look(name, shown, known[name]["mode"], 0, weights, device, known[name])
+        seen, notes = seen + found, notes + told
+    return page.write(seen, out or run / "inspect", notes)
+
+
+def _look(
+    name: str,
+    pairs: Sequence[Shown],
+    mode: str | None,
+    seed: int,
+    weights: Path | None,
+    device: torch.device,
+    ran: Mapping[str, Any] | None = None,
+) -> tuple[list[Inspection], list[str]]:
+    """What one model says of each pair, and what must be said of its weights. ran: what its run says of it."""
+    with closing(registry.load(name, weights=weights, device=device)) as predictor:
+        if not isinstance(predictor, NetworkPredictor):
+            raise UserError(f"{name} has no network to look into; `list models` says which have")
+        mode = mode or predictor.motion_modes[0]
+        if mode not in predictor.motion_modes:
+            raise ModelError(f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}")
+        if mode.startswith("relative") and pairs[0].anchor is None:
+            raise UserError(f"{name}: relative motion starts from a frame that a run does not keep")
+        if ran is not None and "frame_size" in ran:
+            predictor.work_at(ran["frame_size"])
+        facts = predictor.describe()
+        if ran is not None and facts["weights_sha256"] != ran["weights_sha256"]:
+            raise UserError(f"{name}: the run had other weights; give --weights as in the run")
+        seen = []
+        for pair in pairs:
+            images = {"--source": pair.source, "--driving": pair.driving, "anchor": pair.anchor, "target": pair.target}
+            sized = {
+                what: None if image is None else as_tensor([fit(image, "center", predictor.frame_size, what)], device)
+                for what, image in images.items()
+            }
+            batch = PairBatch(
+                ("pair",), sized["--source"], sized["--driving"], sized["target"], sized["anchor"], (seed,)
+            )
+            seen.append(replace(inspect(predictor, batch, mode), pair=pair.name))
+    status = facts.get("weights_status", "official")
+    nothing = "the pictures say nothing about the published model"
+    ends = {"sample": nothing, "untrained": nothing, "unverified": facts.get("weights_note")}
+    return seen, [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
+
+
+def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[str]]:
+    """Source, driving frame (not squeezed yet) and first driving frame, RGB uint8; what must be said of their files."""
+    if chosen.source is not None and chosen.driving is not None:
+        photograph, notes = read_source(chosen.source)
+        driving = open_driving(chosen.driving, None)
+        count = len(driving.times)
+        source, _ = settle(None, lambda _: photograph, 1, finder := FaceBox())
+        moving, _ = settle(None, driving.frame, count, finder)
+        frames = [cropped(driving.frame(number), moving, "--driving") for number in (_number(chosen, count), 0)]
+        return (cropped(photograph, source, "--source"), *frames), [*notes, *driving.notices]
+    samples = sample_set.open(cache_folder())
+    clip = chosen.clip or samples.clips("test")[0]
+    names = samples.frames(clip)
+    if not names:
+        raise UserError(f"--clip {clip}: no clip of the sample set; it has: {', '.join(samples.clips())}")
+    shown = [samples.frame(FrameRef(NAME, clip, names[i])) for i in (0, _number(chosen, len(names)))]
+    return (shown[0], shown[1], shown[0]), []
+
+
+def _number(chosen: Chosen, count: int) -> int:
+    number = count // 2 if chosen.frame is None else chosen.frame
+    if number >= count:
+        raise UserError(f"--frame {number}: there are {count} driving frames, the first is 0")
+    return number

@@ -1,0 +1,184 @@
+"""Reading a golden folder and comparing recomputed arrays with it; ``bench verify`` and the tests share this."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.parity import Case
+from bench.runtime.errors import UserError
+from protocols import files
+
+# The official code's own float32 is up to 1.5e-4 from its float64 in a prediction.
+WORST = 5e-4
+AVERAGE = 5e-5
+WEIGHTS = 2e-5  # sums of float32 values, relative
+PARTS = ("shape", "index", "value", "stats")
+# What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value,
+# but for the floors below.
+ABSOLUTE = re.compile(
+    r"^((kp|region)_(?!detector\.)\w+\.(?!heatmap)|bg_params)"
+    r"|\.(kp|kp_norm|region|bg_params)\.|\.prediction(\.value)?$|head_?pose"
+)
+TRAINING = re.compile(r"^loss\.")
+# Kinds whose scale is known, whatever the array's own largest value: errors below this are equal, in the kind's unit. A
+# single angle near zero has no scale of its own. Degrees come from a sum over 66 bins that weighs them up to 99.
+FLOORS = (
+    (re.compile(r"degrees?(\.value)?$"), 5e-4),
+    # Offsets of keypoints, added to coordinates in [-1, 1]: a tenth of what a keypoint itself may be off.
+    (re.compile(r"(\.(t|exp)|_delta)(\.value)?$"), 5e-5),
+    # Cosines, in [-1, 1]: of sums of products of float32 values.
+    (re.compile(r"(^|[._])cosine(_matrix)?(\.value)?$"), 5e-6),
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One array. worst, mean: largest and mean error; tolerance: for the largest; ratio: 1 is at the tolerance."""
+
+    name: str
+    worst: float
+    mean: float
+    tolerance: float
+    ratio: float
+    note: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.ratio <= 1
+
+
+def read(folder: Path) -> Case:
+    """The folder's spec and arrays; UserError where it is no golden folder."""
+    for name in ("spec.json", "golden.npz"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no golden folder, {name} is missing")
+    try:
+        spec = json.loads(files.text(folder / "spec.json"))
+        missing = [key for key in ("model", "seed", "networks", "config") if key not in spec]
+    except (ValueError, TypeError, OSError, RecursionError) as error:
+        raise UserError(f"{folder}/spec.json: {error}") from None
+    if missing:
+        raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}")
+    try:
+        with np.load(folder / "golden.npz", allow_pickle=False) as file:
+            case = Case(spec, {name: file[name] for name in file.files})
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = "holds Python objects, which are not read" if "pickle" in str(error) else error
+        raise UserError(f"{folder}/golden.npz: {reason}") from None
+    for name, parts in _parts(case).items():
+        if not _whole(parts):
+            raise UserError(f"{folder}/golden.npz: the parts of {name} do not fit each other")
+    return case
+
+
+class Comparer:
+    """Takes recomputed arrays one by one and compares each that the golden folder has."""
+
+    def __init__(self, case: Case):
+        self.golden = _parts(case)
+        self.results: list[Comparison] = []  # in the order of the computation
+        self._done: set[str] = set()
+
+    def __call__(self, name: str, tensor: Tensor) -> None:
+        """Compare the array `name` (or, whole, ``name.value``), if the folder has it and it was not compared before."""
+        if name not in self.golden:
+            name = f"{name}.value"
+        if name in self.golden and name not in self._done:
+            self._done.add(name)
+            self.results.append(compare(name, tensor, self.golden[name]))
+
+    def weights(self, network: str, state: dict[str, Tensor]) -> None:
+        """Compare what the folder says of a network's filled state dict."""
+        floats = np.concatenate([v.numpy().ravel() for v in state.values() if v.is_floating_point()]).astype(np.float64)
+        self(f"weights.{network}", torch.from_numpy(floats))
+        self(f"weights.{network}.sum_and_sumsq", torch.tensor([floats.sum(), (floats**2).sum()]))
+
+    def left(self) -> list[str]:
+        """Arrays of inference that were not recomputed."""
+        return [name for name in self.golden if name not in self._done and not TRAINING.match(name)]
+
+    def training(self) -> int:
+        """Number of arrays of training losses, which are no part of inference."""
+        return sum(bool(TRAINING.match(name)) for name in self.golden)
+
+
+def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Comparison:
+    """Compare an array with its golden parts: ``whole``, and those of `PARTS` that are there."""
+    actual = tensor.detach().cpu().double().numpy()
+    shape = golden.get("shape", golden["whole"].shape if "whole" in golden else actual.shape)
+    if tuple(actual.shape) != tuple(shape):
+        note = f"shape {actual.shape}, not {tuple(map(int, shape))}"
+        return Comparison(name, math.inf, math.inf, 0.0, math.inf, note)
+    if "index" in golden and golden["index"].max(initial=0) >= actual.size:
+        return Comparison(name, math.inf, math.inf, 0.0, math.inf, "positions beyond its end")
+    expected, found = [], []
+    if "whole" in golden:
+        expected.append(golden["whole"].ravel())
+        found.append(actual.ravel())
+    if "index" in golden:
+        expected.append(golden["value"])
+        found.append(actual.ravel()[golden["index"]])
+    moments = np.zeros(0)
+    if "stats" in golden:
+        stats = np.array([actual.mean(), actual.std(), actual.min(), actual.max()])
+        moments = np.abs(stats[:2] - golden["stats"][:2])
+        expected.append(golden["stats"][2:])
+        found.append(stats[2:])
+    expected_all = np.concatenate(expected).astype(np.float64)
+    error = np.abs(np.concatenate(found) - expected_all)
+    worst_limit, mean_limit = _tolerance(name, float(np.abs(expected_all).max(initial=0.0)))
+    worst = float(np.concatenate([error, moments]).max())
+    body = error[:-2] if "stats" in golden else error  # the two extremes of `stats` say nothing of a mean
+    mean = float(np.concatenate([[body.mean()] if len(body) else [], moments]).max(initial=0.0))
+    ratio = max(worst / worst_limit, mean / mean_limit)
+    return Comparison(name, worst, mean, worst_limit, ratio if math.isfinite(ratio) else math.inf)
+
+
+def _whole(parts: dict[str, np.ndarray]) -> bool:
+    """Whether the parts are numbers, with one value a position (or in all as many as the shape) and four statistics."""
+    if not all(array.dtype.kind in ("iu" if part in ("index", "shape") else "biuf") for part, array in parts.items()):
+        return False
+    sizes = {part: array.size for part, array in parts.items()}
+    if sizes.get("index", 0) != sizes.get("value", 0) or sizes.get("stats", 4) != 4:
+        return False
+    return not {"whole", "shape"} <= parts.keys() or int(np.prod(parts["shape"])) == sizes["whole"]
+
+
+def _tolerance(name: str, largest: float) -> tuple[float, float]:
+    """Largest and mean error that still count as equal."""
+    if name.endswith(".ubyte"):
+        return 1.0, 1.0
+    if name.startswith("weights."):
+        return WEIGHTS * max(largest, 1e-3), WEIGHTS * max(largest, 1e-3)
+    if ABSOLUTE.search(name):
+        return WORST, AVERAGE
+    floor = next((floor for kind, floor in FLOORS if kind.search(name)), 0.0)
+    return max(WORST * max(largest, 1e-6), floor), max(AVERAGE * max(largest, 1e-6), floor)
+
+
+def _parts(case: Case) -> dict[str, dict[str, np.ndarray]]:
+    """Array name to its parts; ``meta.*`` is left out.
+
+    A ``X.value`` alone is a whole array of that name; with a shape or statistics, but without positions, the whole X.
+    """
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in case.arrays.items():
+        if key.startswith("meta."):
+            continue
+        base, _, part = key.rpartition(".")
+        others = {other for other in PARTS if f"{base}.{other}" in case.arrays}
+        if part in PARTS and (others & {"stats", "index"} or others >= {"shape", "value"}):
+            arrays.setdefault(base, {})["whole" if part == "value" and "index" not in others else part] = array
+        else:
+            arrays[key] = {"whole": array}
+    return arrays

@@ -1,0 +1,266 @@
+"""Batch by batch: frames decoded ahead, the model asked, its answers measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+
+from baselines import arithmetic
+from baselines.predictor import ModelError, Predictor
+from bench.run.engine import Batch, Decoded, Model, Outcome, pair_info, predict
+from bench.run.measure import Measurer
+from bench.rundir.directory import to_png
+from bench.runtime.device_errors import Portions
+from bench.runtime.errors import Stopped
+from protocols.errors import DataError, Gone
+from protocols.pairs import Pair
+from protocols.resolve import LoadedPair
+
+LONGEST = 1000  # characters of what a model says of a pair that it cannot make
+AHEAD = 2  # batches that wait for metrics while the model goes on
+DECODERS = 8  # threads at most
+
+GENERATED = "generated"  # beside the roles of a pair's frames
+Result = TypeVar("Result")
+
+
+class LessPrecise(ModelError):
+    """Foreign code changed how torch computes in the whole process."""
+
+
+class Evaluator:
+    """Asks models and measures what they give, on one device.
+
+    load: decodes a pair's frames. seed: the run's. ahead: how many batches may wait to be measured and encoded, in
+    threads, while the model is asked for the next; 0 does that to each batch before. The rows are the same.
+    say: told where a batch does not fit into memory and is halved, which goes for all that follow. batch_size: of a
+    whole batch; on an accelerator smaller ones are filled up to it for models that want it.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Pair], LoadedPair],
+        measurer: Measurer,
+        device: torch.device,
+        *,
+        seed: int = 0,
+        ahead: int = 0,
+        say: Callable[[str], None] = print,
+        batch_size: int = 0,
+    ) -> None:
+        self.fill = 0 if device.type == "cpu" else batch_size
+        self.load, self.measurer, self.device = load, measurer, device
+        self.seed, self.ahead, self.say = seed, ahead, say
+        self._portions: dict[str, Portions] = {}
+        self._asked: Predictor | None = None
+        self._said: set[str] = set()
+
+    def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
+        """The batches, in order. Before an error, those that were asked and can be measured come first.
+
+        Raises Stopped where a frame that was there when the run began is gone, or the device fails.
+        """
+        if self._asked is not None and self._asked is not model.predictor:
+            self._asked.forget()
+        self._asked = model.predictor
+        asking, measuring = self._portion(model.label), self._portion(f"metrics of {model.label}")
+        waiting: deque[Callable[[], Batch]] = deque()
+        with _beside(self.ahead, "measuring") as begin_measuring, _beside(self.ahead, "encoding") as begin_encoding:
+            try:
+                for batch in _prefetched(batches, self.load, self.device):
+                    rows, framed, network = self._asked_for(asking, model, batch)
+                    measured = begin_measuring(partial(_timed, self._measured, measuring, rows, framed))
+                    encoded = begin_encoding(partial(_timed, _encoded, framed))
+                    seconds = {"decoding": batch.seconds, "network": network}
+                    waiting.append(partial(_batch, measured, encoded, seconds))
+                    while len(waiting) > self.ahead:
+                        yield waiting.popleft()()
+                while waiting:
+                    yield waiting.popleft()()
+            except LessPrecise:  # what waits may have been measured so
+                raise
+            except Exception:
+                yield from _finished(waiting)
+                raise
+
+    def _asked_for(self, portions: Portions, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
+        """The rows of a batch; the pairs that have a frame, with it; seconds."""
+        start, truncate = time.perf_counter(), self.measurer.truncate
+
+        def ask(part: Decoded) -> list[Outcome]:
+            return predict(model, part, self.device, self.seed, truncate, min(self.fill, portions.size or self.fill))
+
+        made = [answer for part in portions(batch.good, ask) for answer in part]
+        self._check_arithmetic(model)
+        seconds = time.perf_counter() - start
+        outcomes = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
+        rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch.pairs]))
+        kept = [k for k, answer in enumerate(made) if answer.frame is not None]
+        images = {}
+        if kept:
+            all_of_them = len(kept) == len(made)  # whose frames need not be copied
+            images = {role: frames if all_of_them else frames[kept] for role, frames in batch.good.images.items()}
+            images[GENERATED] = torch.from_numpy(np.stack([made[k].frame for k in kept]))
+        return rows, Decoded(tuple(batch.good.pairs[k] for k in kept), images), seconds
+
+    def _check_arithmetic(self, model: Model) -> None:
+        """Raise LessPrecise where foreign code made the process compute in less than float32, for every other part too.
+
+        Kernels that are chosen otherwise are said, and set back.
+        """
+        precision, choice = arithmetic.changed(self.device)
+        if precision or choice:
+            arithmetic.exact()
+        if precision:
+            raise LessPrecise(
+                f"while {model.label} was asked, something in this process (a plug-in, a detector's package) lowered "
+                f"the precision of torch for everything in it ({', '.join(precision)}), the metrics included; a model "
+                "that wants that belongs into a program of its own (cmd:COMMAND)"
+            )
+        if (
+            choice
+            and (line := f"{model.label}: torch's {' and '.join(choice)} changed meanwhile; set back") not in self._said
+        ):
+            self._said.add(line)
+            self.say(line)
+
+    def _portion(self, label: str) -> Portions:
+        return self._portions.setdefault(label, Portions(label, self.say))
+
+    def _measured(self, portions: Portions, rows: pd.DataFrame, framed: Decoded) -> pd.DataFrame:
+        """The rows of a batch with their metrics."""
+        values = [self._measure(framed[:0]), *portions(framed, self._measure)]
+        rows = rows.merge(pd.concat(values[1:] or values), "left", "pair")
+        rows.loc[rows["status"] == "failed", self.measurer.reason_columns()] = "no frame"
+        return rows
+
+    def _measure(self, framed: Decoded) -> pd.DataFrame:
+        """Columns ``pair``, and ``<metric>`` and ``<metric>.reason`` for each metric."""
+        if not framed:
+            return self.measurer.columns().assign(pair=pd.Series(dtype="str"))
+        images = {role: images.numpy() for role, images in framed.images.items()}
+        columns = self.measurer.measure(images.pop(GENERATED), images)
+        return columns.assign(pair=[pair.id for pair in framed.pairs])
+
+
+def _encoded(framed: Decoded) -> dict[str, bytes]:
+    return {pair.id: to_png(image.numpy()) for pair, image in zip(framed.pairs, framed.images.get(GENERATED, ()))}
+
+
+def _timed(work: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
+    start = time.perf_counter()
+    return work(*arguments), time.perf_counter() - start
+
+
+def _batch(
+    measured: Callable[[], tuple[pd.DataFrame, float]],
+    encoded: Callable[[], tuple[dict[str, bytes], float]],
+    seconds: Mapping[str, float],
+) -> Batch:
+    """What two threads made of a batch, once it is there."""
+    (rows, metrics), (frames, encoding) = measured(), encoded()
+    return Batch(rows, frames, {**seconds, "metrics": metrics, "encoding": encoding})
+
+
+def _finished(waiting: Iterable[Callable[[], Batch]]) -> Iterator[Batch]:
+    """Those that can still be measured after an error, which is the one to tell: theirs are not."""
+    for finish in waiting:
+        try:
+            batch = finish()
+        except Exception:
+            continue
+        yield batch
+
+
+@contextmanager
+def _beside(wanted: int, name: str) -> Iterator[Callable[[Callable[[], Result]], Callable[[], Result]]]:
+    """A function that begins some work in a thread, and returns what to call for its result.
+
+    Where no thread is wanted the work is done when it is begun.
+    """
+    if not wanted:
+        yield _now
+        return
+    thread = ThreadPoolExecutor(1, name)
+    try:
+        yield lambda work: thread.submit(work).result
+    finally:  # Ctrl-C does not wait for a detector; closing the workers ends it
+        thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _now(work: Callable[[], Result]) -> Callable[[], Result]:
+    result = work()
+    return lambda: result
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A batch's pairs: those that could be decoded, what became of the others by their id, and how long it took."""
+
+    pairs: Sequence[Pair]
+    good: Decoded
+    unreadable: dict[str, Outcome]
+    seconds: float
+
+
+def _prefetched(
+    batches: Sequence[Sequence[Pair]], load: Callable[[Pair], LoadedPair], device: torch.device
+) -> Iterator[_Loaded]:
+    """Batches with their decoded frames; the next batch is decoded while this one is worked on."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(min(DECODERS, max(1, cores // 2)), "decoding") as decoders:
+
+        def load_batch(batch: Sequence[Pair]) -> _Loaded:
+            start = time.perf_counter()
+            loaded = dict(zip((pair.id for pair in batch), decoders.map(partial(_load, load), batch)))
+            good = [(pair, one) for pair in batch if isinstance(one := loaded[pair.id], LoadedPair)]
+            bad = {name: Outcome(None, str(one), 0.0) for name, one in loaded.items() if isinstance(one, DataError)}
+            return _Loaded(batch, Decoded.of(good, device), bad, time.perf_counter() - start)
+
+        ahead = None
+        for position, batch in enumerate(batches):
+            loaded = ahead.result() if ahead else load_batch(batch)
+            ahead = pool.submit(load_batch, batches[position + 1]) if position + 1 < len(batches) else None
+            yield loaded
+
+
+def decoded(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair:
+    """A pair's frames. Raises DataError where one cannot be read, and Stopped where one is gone.
+
+    All were there when the run began: that is no fault of the pair's, and others would follow.
+    """
+    try:
+        return load(pair)
+    except Gone as error:
+        raise Stopped(f"{error}, though it was there when the run began") from None
+
+
+def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataError:
+    try:
+        return decoded(load, pair)
+    except DataError as error:  # an unreadable frame: this pair fails, and the table counts it
+        return error
+
+
+def _row(model: Model, pair: Pair, outcome: Outcome) -> dict[str, object]:
+    status = "failed" if outcome.frame is None else "ok"
+    row = {"pair": pair.id, "model": model.label, **pair_info(pair)}
+    error = outcome.error and outcome.error[:LONGEST]
+    return row | {"status": status, "error": error, "seconds": outcome.seconds}
+
+
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Text columns are text even where a batch has only None: no table depends on how pairs fell into batches."""
+    texts = rows.select_dtypes("object").columns
+    return rows.assign(**{name: pd.Series(rows[name].tolist(), dtype="str") for name in texts})

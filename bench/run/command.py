@@ -1,0 +1,264 @@
+"""`python -m bench run`: models over a protocol, measured, with a report at the end."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bench.run import earlier, executors, frames_list, outside, seen_videos
+from bench.run import manifest as manifests
+from bench.run.batches import decoded
+from bench.run.engine import STAGES, Model, evaluate
+from bench.run.executors import Executor
+from bench.run.failed import by_reason
+from bench.run.setup import RunSettings, Setup, prepare
+from bench.rundir import finished
+from bench.rundir.directory import RunDirectory, safe_name, to_png, write_parquet, write_png
+from bench.runtime.allocator import give_back
+from bench.runtime.errors import Stopped, UserError, one_line
+from bench.stats import summary as statistics
+from protocols import files
+from protocols.resolve import Resolved
+from reports.run import caveats, choose, html
+from reports.run import console as tables
+
+__all__ = ["RunSettings", "redraw", "run"]
+
+
+def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
+    """Carry a run out, or take it up where it stopped; returns its folder and the number of failed pairs.
+
+    Raises UserError, DataError or ModelError for what the user can mend; all checks come before the first prediction.
+    """
+    executor = executors.choose(settings)
+    with prepare(executor.settings_here) as setup:
+        for notice in setup.resolved.notices:
+            console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
+        plan = setup.plan()
+        for notice in seen_videos.notices(plan, setup.resolved):
+            plan["notices"].append(notice)
+            console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
+        fingerprint = manifests.fingerprint(plan)
+        name = settings.name or f"{settings.protocol}-{fingerprint[:8]}"
+        directory = RunDirectory(settings.out / safe_name(name))
+        _announce(plan, setup.measurer.choice.messages, console)
+        with directory.locked():
+            if settings.force:
+                _start_over(directory, setup)
+            before = directory.manifest()
+            if before and before.get("fingerprint") != fingerprint:
+                with finished.readable(directory.path):
+                    what = "; ".join(earlier.differences(before, plan))
+                    raise UserError(
+                        f"{directory.path} holds another run ({shlex.join(before['command'])}); what differs: {what}; "
+                        "choose another --name, or --force to discard it and start over"
+                    )
+            samples = directory.samples(before) if before and before.get("state") == "complete" else None
+            if samples is not None:
+                console.print(
+                    f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True
+                )
+                for line in outside.looked_at(setup.models):
+                    console.print(line, markup=False, soft_wrap=True)
+                if settings.save_frames and not (directory.path / "frames").is_dir():
+                    console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
+                plan = before
+            else:
+                plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
+                plan |= {"created": before["created"] if before else manifests.now()}
+                if line := None if settings.name else earlier.since(settings.out, plan):
+                    plan["notices"].append(line)
+                    console.print(line, style="bold yellow", markup=False, soft_wrap=True)
+                for model in setup.models:
+                    if line := outside.not_covered(model):
+                        line = f"{outside.CODE}{model.label}: {line}; edits there are not noticed"
+                        console.print(one_line(line), style="yellow", markup=False, soft_wrap=True)
+                samples = _work(executor, setup, directory, plan, console)
+            summary = _summarise(directory, plan, samples)
+            failed = samples[samples["status"] == "failed"].copy()
+            del samples  # the report reads what it needs
+            _report(directory, plan, summary, console)
+            for model, rows in failed.groupby("model", sort=False):
+                for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
+                    line = f"{model}: {len(pairs)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
+                    console.print(one_line(line), style="red", markup=False, soft_wrap=True)
+            console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
+            return directory, len(failed)
+
+
+def redraw(path: Path) -> Path:
+    """Draw the report of a finished run again. Raises UserError if the folder holds none."""
+    with finished.readable(path):
+        manifest, _ = finished.read(path)
+        finished.check_summary(path, manifest)
+        return html.write(path)
+
+
+def _work(
+    executor: Executor, setup: Setup, directory: RunDirectory, plan: dict[str, Any], console: Console
+) -> pd.DataFrame:
+    """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
+    resolved = setup.resolved
+    resolved.pair_list.write(directory.path / "pairs.csv")
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    samples, timings = [], {}
+
+    def say(line: str) -> None:
+        plan["notices"].append(line)
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+
+    try:
+        with (
+            executor.begin(setup, plan, say) as work,
+            Progress(*columns, TimeRemainingColumn(), console=console) as progress,
+        ):
+            directory.write_manifest(plan | {"state": "running"})
+            give_back()
+            for model in setup.models:
+                task = progress.add_task(model.label, total=len(resolved.pair_list.pairs))
+                start = time.perf_counter()
+                with _unchanged(model, plan, directory):
+                    rows, busy = evaluate(
+                        model,
+                        resolved.pair_list.pairs,
+                        work,
+                        directory,
+                        batch_size=plan["batch_size"],
+                        progress=lambda n, task=task: progress.advance(task, n),
+                    )
+                samples.append(rows)
+                seconds, wall = rows["seconds"].sum(), time.perf_counter() - start
+                timings[model.label] = {
+                    "pairs_per_second": round(len(rows) / seconds, 3) if seconds else None,
+                    "wall_seconds": round(wall, 2),
+                    "busy": {stage: round(busy[stage] / wall, 3) for stage in STAGES if stage in busy},
+                }
+    except BaseException:
+        with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told
+            directory.write_manifest(plan | {"state": "interrupted"})
+        console.print(
+            f"stopped; what was finished is kept in {directory.path}, the same command goes on from there",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise
+    plan["timings"] = timings
+    table = pd.concat(samples, ignore_index=True)
+    samples.clear()
+    # Times differ from run to run; they lie in a file of their own, so that equal runs have equal samples.
+    write_parquet(directory.path / "seconds.parquet", table[["pair", "model", "seconds"]])
+    table = table.drop(columns="seconds")
+    plan["samples_sha256"] = directory.write_samples(table)
+    _keep_pictures(directory, plan, table, resolved, setup.settings.save_frames)
+    return table
+
+
+@contextmanager
+def _unchanged(model: Model, plan: dict[str, Any], directory: RunDirectory) -> Iterator[None]:
+    """Raises Stopped where a program or a folder of frames was edited in the block; what it gave is discarded."""
+
+    def changed() -> str | None:
+        entry = next(entry for entry in plan["models"] if entry["name"] == model.label)
+        if what := outside.changed_meanwhile(model, entry):
+            directory.discard_model(model.label)  # nobody knows which pairs are of which state
+        return what
+
+    try:
+        yield
+    except BaseException:
+        changed()
+        raise
+    if what := changed():
+        raise Stopped(f"{what} changed while the run was at work; its pairs are to be measured again")
+
+
+def _start_over(directory: RunDirectory, setup: Setup) -> None:
+    """Empty the run's folder, unless a model's frames are in it."""
+    for model in setup.models:
+        folder = model.predictor.describe().get("folder")
+        if folder and Path(folder).resolve().is_relative_to(directory.path.resolve()):
+            raise UserError(f"--force would discard {folder}, the frames of {model.label}; choose another --name")
+    directory.discard()
+
+
+def _summarise(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame) -> dict[str, Any]:
+    """Write summary and manifest."""
+    give_back()
+    summary = statistics.summarise(samples, plan["metrics"], seed=plan["seeds"]["run"])
+    plan["summary_sha256"] = directory.write_json("summary.json", summary)
+    plan["state"] = "complete"
+    directory.write_manifest(plan)
+    return summary
+
+
+def _report(directory: RunDirectory, plan: dict[str, Any], summary: dict[str, Any], console: Console) -> None:
+    """Write the report and print the table."""
+    give_back()
+    with files.named(directory.path / "report.html"):
+        html.write(directory.path)
+    directory.clear_work()
+    console.print(tables.table(summary, plan))
+
+
+def _keep_pictures(
+    directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame, resolved: Resolved, save_frames: bool
+) -> None:
+    """Copy the frames that the report shows, and all of them where the user asked for frames."""
+    pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
+    labels = [model["name"] for model in plan["models"]]
+    for pair in choose.picture_pairs(samples, plan):
+        frames = decoded(resolved.load, pairs[pair])
+        for role in ("source", "driving", "target"):
+            if (frame := getattr(frames, role)) is not None:
+                write_png(directory.path / "pictures" / f"_{role}" / f"{pair}.png", to_png(frame))
+        for label in labels:
+            _copy(directory.frame_file(label, pair), directory.path / "pictures" / safe_name(label) / f"{pair}.png")
+    if save_frames:
+        for label in labels:
+            folder = directory.path / "frames" / safe_name(label)
+            for pair in pairs:
+                _copy(directory.frame_file(label, pair), folder / f"{pair}.png")
+            if folder.is_dir():
+                facts = {"protocol": plan["protocol"]["name"], "model": label, "run": plan["fingerprint"]}
+                mode = next(model["mode"] for model in plan["models"] if model["name"] == label)
+                about = frames_list.content(resolved.pair_list, **facts, mode=mode, **frames_list.inputs(resolved))
+                directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)
+
+
+def _copy(source: Path, destination: Path) -> None:
+    if source.exists():  # a failed pair has no frame
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
+
+
+def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: Console) -> None:
+    """Say before the work what is measured with what, and what stands in for something else."""
+    pairs, protocol = plan["pairs"], plan["protocol"]["name"]
+    listed = f"list {pairs['name']} {pairs['sha256'][:12]}"
+    console.print(f"protocol {protocol}: {pairs['n']} pairs, {listed}", markup=False, soft_wrap=True)
+    for message in detector_messages:
+        console.print(message, markup=False, soft_wrap=True)
+    if untrained := caveats.untrained_models(plan):
+        line = f"UNTRAINED ({', '.join(untrained)}): random weights"
+        console.print(line, style="bold yellow", markup=False, soft_wrap=True)
+    if unknown := caveats.unverified(plan):
+        console.print(f"UNVERIFIED WEIGHTS ({unknown})", style="bold yellow", markup=False, soft_wrap=True)
+    samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]
+    if samples:
+        console.print(
+            f"SAMPLE WEIGHTS ({', '.join(samples)}): these rows say nothing about the published models",
+            style="bold yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+    if sizes := caveats.other_sizes(plan):
+        console.print(sizes, style="bold yellow", markup=False, soft_wrap=True)

@@ -1,0 +1,56 @@
+"""What a run has to do with earlier ones: why a folder holds another run, and what was edited since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.run.manifest import essence
+from bench.run.outside import CODE, changed_files
+
+_PARTS = {
+    "protocol": "the protocol",
+    "pairs": "the pair list",
+    "data": "the files of the frames",
+    "metrics": "the metrics or their definitions",
+    "seeds": "--seed",
+    "crop": "the crop",
+}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In words, what makes two manifests those of other runs."""
+    old, new = (essence(manifest) for manifest in (before, now))
+    found = [_PARTS.get(part, part) for part in {**old, **new} if part != "models" and old.get(part) != new.get(part)]
+    ours, theirs = ({model["name"]: model for model in manifest["models"]} for manifest in (now, before))
+    if ours.keys() != theirs.keys():
+        found.append(f"the models ({', '.join(theirs)})")
+    for name in (name for name in ours if name in theirs):
+        keys = [key for key in {**theirs[name], **ours[name]} if theirs[name].get(key) != ours[name].get(key)]
+        for key in keys:
+            found.append(_code_of(name, before, now) if key == "code_sha256" else f"{key} of {name}")
+    return found
+
+
+def since(out: Path, plan: Mapping[str, Any]) -> str | None:
+    """What to say where the same was run before with other code: its folder has another name. None else."""
+    found: list[tuple[str, str, list[str]]] = []
+    for file in out.glob(f"{plan['protocol']['name']}-*/manifest.json"):
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+            what = differences(before, plan)
+            if what and all(line.startswith(CODE) for line in what):
+                found.append((before["created"], str(file.parent), what))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue  # no run of this version; nothing depends on it
+    if not found:
+        return None
+    _, folder, what = max(found)
+    return f"{'; '.join(what)} changed since {folder}: measured again"
+
+
+def _code_of(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    old, new = (manifest.get("code", {}).get(name, {}).get("files", {}) for manifest in (before, now))
+    return f"{CODE}{name} ({changed_files(old, new) if old else 'not recorded then'})"

@@ -1,0 +1,255 @@
+"""The loop of a run: what is done batch by batch is kept; and how a model is asked for one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import torch
+from pyarrow import parquet
+from torch import Tensor
+
+from baselines.code import Code
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
+from bench.run.generated import generate
+from bench.rundir.directory import RunDirectory, to_parquet
+from bench.runtime.allocator import give_back
+from bench.runtime.device_errors import is_of_device
+from protocols.pairs import FrameRef, Pair
+from protocols.resolve import LoadedPair
+
+TABLES = 32  # of batches that are kept as they are: many small tables take many times the memory of one
+UNWRITTEN = 1  # batches that may wait to be written
+STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
+
+
+@dataclass(frozen=True)
+class Model:
+    """A predictor under the label that it has in this run's tables, and the motion mode it is asked for.
+
+    spec: what was asked on the command line. code: of a program or a plug-in.
+    """
+
+    label: str
+    predictor: Predictor
+    mode: MotionMode
+    spec: str = ""
+    code: Code | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one pair: a uint8 frame ``(H, W, 3)``, or the reason why there is none."""
+
+    frame: np.ndarray | None
+    error: str | None
+    seconds: float
+
+
+class Batch(NamedTuple):
+    """Measured pairs, a row each, and the frames of those that have one, encoded by `rundir.to_png`.
+
+    seconds: how long some of the `STAGES` were busy with it.
+    """
+
+    rows: pd.DataFrame
+    frames: dict[str, bytes]
+    seconds: Mapping[str, float]
+
+
+class Evaluated(NamedTuple):
+    """One row a pair in the order of the list; how long each of the `STAGES` was busy with those made now."""
+
+    rows: pd.DataFrame
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Pairs and their frames by role: uint8 ``(N, S, S, 3)`` on the CPU. A slice of it is another one."""
+
+    pairs: tuple[Pair, ...]
+    images: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, loaded: Sequence[tuple[Pair, LoadedPair]], device: torch.device) -> Decoded:
+        """device: where the frames will be wanted; a GPU fetches them from locked memory, beside its work."""
+        images = {}
+        for role in ("source", "driving", "target", "anchor") if loaded else ():
+            frames = [getattr(one, role) for _, one in loaded]
+            if role == "target" and all(frame is one.driving for frame, (_, one) in zip(frames, loaded)):
+                images[role] = images["driving"]  # once in memory
+            elif all(frame is not None for frame in frames):
+                stacked = torch.from_numpy(np.stack(frames))
+                images[role] = stacked.pin_memory() if device.type == "cuda" else stacked
+        return cls(tuple(pair for pair, _ in loaded), images)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, rows: slice) -> Decoded:
+        return Decoded(self.pairs[rows], {role: images[rows] for role, images in self.images.items()})
+
+
+# Asks a model for batches of pairs and measures what it gives.
+Work = Callable[[Model, Sequence[Sequence[Pair]]], Iterable[Batch]]
+
+
+def evaluate(
+    model: Model,
+    pairs: Sequence[Pair],
+    work: Work,
+    run: RunDirectory,
+    *,
+    batch_size: int,
+    progress: Callable[[int], None],
+) -> Evaluated:
+    """Have `work` done for every pair of the list; batches finished earlier are not repeated.
+
+    The batches may come in any order; a thread writes them while `work` goes on. `progress` is called with the number
+    of pairs just kept.
+    Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
+    device fails; what was finished before stays in the run directory.
+    """
+    finished, done = _Finished(), set[str]()
+    for rows in run.shards(model.label):
+        finished.add(rows)
+        done.update(rows["pair"])
+    progress(len(done))
+    pending = [pair for pair in pairs if pair.id not in done]
+    batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
+    seconds = Counter[str]()
+
+    def write(batch: Batch) -> Batch:
+        start = time.perf_counter()
+        for pair, png in batch.frames.items():
+            run.write_frame(model.label, pair, png)
+        name = hashlib.sha256(batch.rows["pair"][0].encode()).hexdigest()[:16]
+        run.write_shard(model.label, name, batch.rows)
+        seconds.update({**batch.seconds, "writing": time.perf_counter() - start})
+        return batch
+
+    # Leaving the block, by an error too, waits for what is being written.
+    with ThreadPoolExecutor(1, "writing") as writer:
+        for batch in _kept(work(model, batches), lambda batch: writer.submit(write, batch)):
+            finished.add(batch.rows)
+            give_back()
+            progress(len(batch.rows))
+    order = {pair.id: position for position, pair in enumerate(pairs)}
+    rows = finished.rows()
+    return Evaluated(rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True), dict(seconds))
+
+
+def _kept(batches: Iterable[Batch], begin: Callable[[Batch], Future[Batch]]) -> Iterator[Batch]:
+    """The batches once they are written, while the next ones are worked on."""
+    waiting: deque[Future[Batch]] = deque()
+    for batch in batches:
+        waiting.append(begin(batch))
+        if len(waiting) > UNWRITTEN:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+class _Finished:
+    """The rows of finished batches in little memory: all but the latest as the bytes of parquet files."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._latest: list[pyarrow.Table] = []
+
+    def add(self, rows: pd.DataFrame) -> None:
+        self._latest.append(pyarrow.Table.from_pandas(rows, preserve_index=False))
+        if len(self._latest) == TABLES:
+            self._packed.append(to_parquet(_joined(self._latest)))
+            self._latest.clear()
+
+    def rows(self) -> pd.DataFrame:
+        return _joined([*(parquet.read_table(io.BytesIO(part)) for part in self._packed), *self._latest])
+
+
+def _joined(tables: Sequence[pyarrow.Table]) -> pd.DataFrame:
+    """One table of one piece: concatenated data frames keep each text column in as many pieces as there were."""
+    return pyarrow.concat_tables(tables, promote_options="default").combine_chunks().to_pandas()
+
+
+def predict(
+    model: Model, pairs: Decoded, device: torch.device, seed: int, truncate: bool = False, fill: int = 0
+) -> list[Outcome]:
+    """One `Outcome` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone.
+
+    fill: to how many pairs a smaller batch is filled up for a model that wants it, `Predictor.filled_batches`.
+
+    Raises what the device says of itself (`bench.runtime.device_errors`): it is no pair's fault.
+    """
+    if not pairs:
+        return []
+    batch = pair_batch(pairs, device, seed)
+    start = time.perf_counter()
+    try:
+        with torch.inference_mode():
+            asked = filled(batch, fill) if model.predictor.filled_batches else batch
+            made = generate(model.predictor, asked, model.mode, model.label, truncate)[: len(pairs)]
+    except ModelError:
+        raise
+    except Exception as error:  # a model may fail in any way; the run goes on without this pair
+        if is_of_device(error):
+            raise
+        if len(pairs) > 1:
+            singles = (pairs[k : k + 1] for k in range(len(pairs)))
+            return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate, fill)]
+        return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]
+    seconds = (time.perf_counter() - start) / len(pairs)
+    return [Outcome(None, one, seconds) if isinstance(one, str) else Outcome(one, None, seconds) for one in made]
+
+
+def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
+    """Decoded pairs as a `PairBatch` on `device`."""
+
+    def images(role: str) -> Tensor | None:
+        frames = pairs.images.get(role)
+        return None if frames is None else frames.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+
+    driving = images("driving")
+    return PairBatch(
+        ids=tuple(pair.id for pair in pairs.pairs),
+        source=images("source"),
+        driving=driving,
+        target=driving if pairs.images.get("target") is pairs.images["driving"] else images("target"),
+        anchor=images("anchor"),
+        seeds=tuple(pair_seed(seed, pair.id) for pair in pairs.pairs),
+        info=tuple(pair_info(pair) for pair in pairs.pairs),
+    )
+
+
+def pair_seed(seed: int, pair: str) -> int:
+    """A 63-bit seed of one pair's own, so that its random numbers depend on neither its batch nor its place."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{pair}".encode()).digest()[:8], "big") >> 1
+
+
+def pair_info(pair: Pair) -> dict[str, str | float | None]:
+    """A pair's facts as columns of ``samples.parquet``."""
+    return {
+        "source_identity": pair.source_identity,
+        "driving_identity": pair.driving_identity,
+        "source": frame_name(pair.source),
+        "driving": frame_name(pair.driving),
+        "target": frame_name(pair.target),
+        "anchor": frame_name(pair.anchor),
+        "alpha": pair.alpha,
+        "beta": pair.beta,
+    }
+
+
+def frame_name(frame: FrameRef | None) -> str | None:
+    """``dataset/clip/frame``, or None."""
+    return None if frame is None else f"{frame.dataset}/{frame.clip}/{frame.frame}"

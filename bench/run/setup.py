@@ -1,0 +1,222 @@
+"""What a run works with: models, pairs, detectors and metrics, made from what was asked on the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from baselines import registry
+from baselines.predictor import ModelError, MotionMode
+from bench import detectors, metrics
+from bench.detectors.face_box import FaceBox
+from bench.run import frames_list, manifest
+from bench.run.batches import AHEAD, Evaluator
+from bench.run.engine import Model
+from bench.run.measure import Measurer
+from bench.rundir.directory import safe_name
+from bench.runtime.allocator import keep_freed
+from bench.runtime.config import Config
+from bench.runtime.device import choose as choose_device
+from bench.runtime.device import pairs_at_a_time
+from bench.runtime.errors import UserError
+from protocols import catalogue
+from protocols import crop as crops
+from protocols.resolve import Resolved, resolve
+
+MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
+WORKERS = 4  # processes for detectors at most, where nobody says how many
+BOUNDS = ("copy-source", "copy-target")
+ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What was asked on the command line; the command's help has the meaning of each."""
+
+    models: Sequence[str]
+    protocol: str
+    config: Config
+    out: Path = Path("runs")
+    name: str | None = None
+    force: bool = False
+    require_data: bool = False
+    allow_missing: bool = False
+    pairs: Path | None = None
+    reading: str | None = None
+    size: str | None = None
+    crop: str | None = None
+    limit: int | None = None
+    metrics: Sequence[str] | None = None
+    detectors: str = "auto"
+    mode: MotionMode | None = None
+    bounds: bool = True
+    device: str | None = None
+    seed: int = 0
+    batch_size: int | None = None
+    workers: int | None = None
+    detector_timeout: float | None = None
+    executor: str = "local"
+    ray_address: str | None = None
+    ray_workers: int | None = None
+    save_frames: bool = False
+    as_published: bool = False
+    command: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a run needs on the machine where models are asked, checked and loaded."""
+
+    settings: RunSettings
+    device: torch.device
+    models: Sequence[Model]
+    resolved: Resolved
+    measurer: Measurer
+
+    def plan(self) -> dict[str, Any]:
+        """The manifest of the run, without what depends on where it is carried out."""
+        return manifest.build(self.resolved, self.models, self.measurer, seed=self.settings.seed)
+
+    def batch_size(self, device: torch.device) -> int:
+        """Pairs at a time on this device."""
+        return self.settings.batch_size or pairs_at_a_time(device)
+
+    def evaluator(self, say: Callable[[str], None]) -> Evaluator:
+        """What asks the models, in this process."""
+        ahead = AHEAD if self.measurer.choice.pool or self.device.type != "cpu" else 0
+        load, seed = self.resolved.load, self.settings.seed
+        size = self.batch_size(self.device)
+        return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, say=say, batch_size=size)
+
+
+@contextmanager
+def prepare(settings: RunSettings) -> Iterator[Setup]:
+    """Load and check everything before the first prediction; models and worker processes end with the block.
+
+    Raises UserError, DataError or ModelError for what the user can mend.
+    """
+    if settings.mode and settings.mode not in get_args(MotionMode):
+        raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
+    if settings.crop is not None and crops.mode(settings.crop) is None:
+        raise UserError(f"--crop {settings.crop}: choose one of {', '.join(crops.MODES)}")
+    if settings.detector_timeout is not None and settings.workers == 0:
+        raise UserError("--detector-timeout needs processes for detectors; --workers 0 has none")
+    if settings.detector_timeout is not None and settings.executor == "ray" and settings.workers is None:
+        raise UserError(
+            "--detector-timeout needs processes for detectors; Ray's workers have some with --workers N only"
+        )
+    keep_freed()
+    device = choose_device(settings.device)
+    protocol = catalogue.get(settings.protocol).sized(settings.size)
+    names = settings.metrics or protocol.metrics
+    with ExitStack() as stack:
+        models = _load_models(settings, protocol.mode, device)
+        for model in models:
+            stack.callback(model.predictor.close)
+        wanted = partial(
+            detectors.choose,
+            settings.detectors,
+            settings.config.weights,
+            kinds=metrics.kinds(names),
+            device=str(device),
+        )
+        looked_at = wanted()  # what is missing is told before the data set is looked through
+        resolved = resolve(
+            protocol,
+            settings.config.data,
+            settings.config.cache,
+            asked=settings.config.asked,
+            follow_links=settings.config.follow_links,
+            crop=settings.crop and crops.mode(settings.crop),
+            finder=FaceBox(settings.config.cache),
+            sample=settings.config.sample,
+            require_data=settings.require_data,
+            pair_file=settings.pairs,
+            limit=settings.limit,
+            seed=settings.seed,
+            variant=settings.reading,
+            mode=settings.mode,
+            allow_missing=settings.allow_missing,
+        )
+        _tell_size(models, resolved.shape)
+        workers = settings.workers
+        if workers is None:
+            workers = _workers(settings, device, looked_at, len(models) * len(resolved.pair_list.pairs))
+            if settings.detector_timeout is not None:  # only a process can be stopped
+                workers = max(workers, 1)
+        chosen = wanted(cache=settings.config.cache, workers=workers, timeout=settings.detector_timeout)
+        stack.callback(chosen.close)
+        for model in models:
+            model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
+        shown = frames_list.inputs(resolved)
+        said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list, shown)]
+        resolved = replace(resolved, notices=[*resolved.notices, *said])
+        measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
+        yield Setup(settings, device, models, resolved, measurer)
+
+
+def _tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
+    """Tell every model the size of the run's frames. Raises ModelError where it cannot work on them."""
+    height, width = shape
+    for model in models:
+        if height == width:
+            model.predictor.set_frame_size(height)
+        elif model.predictor.frame_size is not None:
+            raise ModelError(
+                f"{model.label} works on square frames, those here are {width}x{height}: --size 256 or 512 cuts and "
+                "resizes them"
+            )
+
+
+def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choice, frames: int) -> int:
+    """How many processes for detectors, where the user has not said it.
+
+    None where starting them takes as long as what they save, or where each would fill the GPU with networks of its own,
+    and beside Ray's own workers.
+    """
+    on_gpu = device.type != "cpu" and not all(detector.proxy for detector in choice.values())
+    if frames < MANY or on_gpu or settings.executor != "local":
+        return 0
+    cores = os.cpu_count() or 1
+    return min(cores, WORKERS) if cores > 1 else 0
+
+
+def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:
+    """Load every model before any work, so that a wrong name or file is told at once."""
+    if not settings.models:
+        raise UserError("--models names no model")
+    specs = [_label_and_spec(model) for model in settings.models]
+    if settings.bounds:
+        specs += [(bound, bound) for bound in BOUNDS if bound not in {spec for _, spec in specs}]
+    folders = [safe_name(label) for label, _ in specs]
+    for folder in folders:
+        if folder in ROLES:
+            raise UserError(f"a model cannot be called {folder}: a run keeps other pictures under this name")
+        if folders.count(folder) > 1:
+            raise UserError(f"two models would be called {folder}; name them apart with LABEL=SPEC")
+    models = []
+    for label, spec in specs:
+        predictor = registry.load(spec, weights=settings.config.weights, device=device)
+        mode = settings.mode or protocol_mode
+        if mode not in predictor.motion_modes:
+            if settings.mode and spec not in BOUNDS:
+                known = ", ".join(predictor.motion_modes)
+                raise ModelError(f"{label} has no motion mode {mode}; it has: {known}")
+            mode = predictor.motion_modes[0]
+        models.append(Model(label, predictor, mode, spec, registry.code(spec, predictor)))
+    return models
+
+
+def _label_and_spec(model: str) -> tuple[str, str]:
+    """``LABEL=SPEC`` or ``SPEC``, which is its own label; an equals sign inside a command or a path is no label."""
+    label, equals, spec = model.partition("=")
+    if equals and spec and label.replace("-", "").replace("_", "").replace("+", "").isalnum():
+        return label, spec
+    return model, model

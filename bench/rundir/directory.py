@@ -1,0 +1,277 @@
+"""The run directory: everything known about one evaluation, written so that a crash loses nothing that was finished."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+from filelock import FileLock, Timeout
+from PIL import Image
+
+from bench.rundir import finished
+from bench.runtime.errors import Stopped, UserError
+from protocols import files
+
+SCHEMA = 1
+LARGEST = 1 << 40  # bytes of a table
+CONTENT = (
+    *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
+    *("pairs.csv", "manifest.json"),
+)
+_HASH = 16  # hex digits of a shard's SHA-256 in its name
+
+
+def safe_name(label: str) -> str:
+    """A label as a folder name: other characters than letters, digits and ``._+-`` become ``_``.
+
+    A long one (``cmd:...``) is cut; a hash keeps it apart from others that begin alike.
+    """
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", label).lstrip(".") or "_"
+    return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(label.encode()).hexdigest()[:16]}"
+
+
+class RunDirectory:
+    """One run's folder.
+
+    While the run goes on, each finished batch is a small parquet file (a shard) in ``work/<model>/`` with its frames
+    beside it. Every file is written under another name first and then renamed; tables are flushed to disk before. A
+    shard's name holds the hash of its content, and frames have checksums, so that what a power cut or a bad disk has
+    changed is computed again and never read as data.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.work = path / "work"
+        self._held: tuple[int, int] | None = None  # device and inode of the lock file while it is ours
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises UserError if it cannot be written or another run holds it, and OSError where the disk is full.
+        The lock is the operating system's: it ends with its process, however that ends, and leaves nothing stale.
+        """
+        file, owner = self.path / ".lock", self.path / ".lock.json"
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            probe = self.work / ".probe"
+            probe.write_bytes(b"")
+            probe.unlink(missing_ok=True)  # another process may have been faster
+            lock = FileLock(file)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"another run{_owner(owner)} is at work in {self.path}; wait for it or choose another --name"
+            ) from None
+        except OSError as error:
+            if files.disk_full(error):
+                raise
+            raise UserError(f"cannot write to {self.path}: {error.strerror or error}") from None
+        try:
+            status = file.stat()
+            self._held = status.st_dev, status.st_ino
+            replace(owner, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+            for left in list(self.path.glob("**/.*.tmp")):  # of a run that was killed
+                left.unlink(missing_ok=True)
+            yield
+        finally:
+            self._held = None
+            with suppress(OSError):
+                owner.unlink(missing_ok=True)
+            lock.release()
+
+    def check(self) -> None:
+        """Raises Stopped if the folder that was locked is gone, or another one has its name."""
+        if self._held is None:
+            return
+        try:
+            status = (self.path / ".lock").stat()
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._held:
+            raise Stopped(f"the folder {self.path} has disappeared or was replaced while the run was at work in it")
+
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest, or None where there is none yet. Raises UserError if it is not one."""
+        file = self.path / "manifest.json"
+        if not file.exists():
+            return None
+        try:
+            manifest = json.loads(files.text(file))
+        except (OSError, ValueError, RecursionError) as error:
+            raise UserError(f"{file} is not a readable manifest: {error}") from None
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            raise UserError(f"{file} is not a manifest of schema {SCHEMA}")
+        if not finished.intact(manifest):
+            raise UserError(f"{file} was changed after it was written")
+        return manifest
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Write ``manifest.json`` with a hash over its content."""
+        self.write_json("manifest.json", finished.sealed(manifest))
+
+    def write_json(self, name: str, content: dict[str, Any]) -> str:
+        """Write a JSON file into the run, whole or not at all; returns its SHA-256."""
+        self.check()
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        replace(self.path / name, text)
+        return hashlib.sha256(text).hexdigest()
+
+    def shards(self, model: str) -> Iterator[pd.DataFrame]:
+        """The finished batches of a model; torn ones, and those of which a frame is gone or torn, are removed."""
+        for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
+            content = file.read_bytes()
+            rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
+            if rows is not None and all(
+                _whole(self.frame_file(model, pair)) for pair in rows["pair"][rows["status"] == "ok"]
+            ):
+                yield rows
+            else:
+                file.unlink(missing_ok=True)
+
+    def write_shard(self, model: str, name: str, rows: pd.DataFrame) -> None:
+        """Keep a finished batch."""
+        self.check()
+        content = to_parquet(rows)
+        replace(self.work / safe_name(model) / f"{name}.{_digest(content)}.parquet", content)
+
+    def write_samples(self, rows: pd.DataFrame) -> str:
+        """Write ``samples.parquet`` and return its SHA-256."""
+        self.check()
+        content = to_parquet(rows)
+        replace(self.path / "samples.parquet", content)
+        return hashlib.sha256(content).hexdigest()
+
+    def samples(self, manifest: dict[str, Any]) -> pd.DataFrame | None:
+        """``samples.parquet``, or None where it is missing or not what the manifest of the finished run says."""
+        try:
+            content = files.content(self.path / "samples.parquet", LARGEST)
+            found = hashlib.sha256(content).hexdigest()
+            if found != manifest.get("samples_sha256", found):  # an older run does not tell
+                return None
+            return pd.read_parquet(io.BytesIO(content))
+        except (OSError, ValueError, pyarrow.ArrowException):
+            return None
+
+    def frame_file(self, model: str, pair: str) -> Path:
+        """Where a generated frame is kept while the run goes on."""
+        return self.work / safe_name(model) / "frames" / f"{pair}.png"
+
+    def write_frame(self, model: str, pair: str, png: bytes) -> None:
+        """Keep a generated frame, encoded by `to_png`."""
+        self.check()
+        write_png(self.frame_file(model, pair), png)
+
+    def discard_model(self, model: str) -> None:
+        """Remove the finished batches of a model."""
+        shutil.rmtree(self.work / safe_name(model), ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove what a run has left, and nothing else; the manifest last, without which nothing is taken up again."""
+        for name in CONTENT:
+            place = self.path / name
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+
+    def clear_work(self) -> None:
+        """Remove shards and frames; called once samples, summary and pictures are written."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Write a file under another name, flush it to disk, then give it its name, and flush that too."""
+    file = files.place(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with files.named(file), temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    finally:
+        with suppress(OSError):  # the error that led here is the one to tell
+            temporary.unlink(missing_ok=True)
+    _flush_folder(file.parent)
+
+
+def to_parquet(rows: pd.DataFrame) -> bytes:
+    """A table as the bytes of a parquet file; equal tables give equal bytes."""
+    sink = pyarrow.BufferOutputStream()
+    rows.to_parquet(sink, index=False)
+    return sink.getvalue().to_pybytes()
+
+
+def write_parquet(file: Path, rows: pd.DataFrame) -> None:
+    """Write a table whole or not at all."""
+    replace(file, to_parquet(rows))
+
+
+def to_png(frame: np.ndarray) -> bytes:
+    """An ``(H, W, 3)`` uint8 RGB frame as the bytes of a PNG file; fast rather than small compression."""
+    sink = io.BytesIO()
+    Image.fromarray(frame).save(sink, format="PNG", compress_level=1)
+    return sink.getvalue()
+
+
+def write_png(file: Path, png: bytes) -> None:
+    """Write a frame, encoded by `to_png`, whole or not at all.
+
+    Not flushed, which would take as long again: a power cut may tear it, and its checksums tell (see `RunDirectory`).
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with files.named(file):
+            temporary.write_bytes(png)
+        os.replace(temporary, file)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _whole(file: Path) -> bool:
+    """Whether a PNG file is there and all its checksums fit."""
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            image.verify()
+        return True
+    except (OSError, SyntaxError, ValueError):
+        return False
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_HASH]
+
+
+def _flush_folder(folder: Path) -> None:
+    """A new name survives a power cut only if its folder is flushed, too; not every file system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _owner(file: Path) -> str:
+    """Who holds a lock, as far as it has told: `` (process 12 on host)``."""
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        return f" (process {int(facts['pid'])} on {facts['host']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,144 @@
+"""Where data, weights and caches lie: command line first, then the environment, then ``bench.toml``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from bench.runtime.errors import UserError
+from protocols import files
+from protocols.catalogue import SAMPLE
+
+PREFIX = "TALKING_HEAD_BENCH_"
+DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
+TIMEOUT_VARIABLE = "TALKING_HEAD_BENCH_CMD_TIMEOUT"  # read by baselines.external.command
+WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
+CACHE_VARIABLE = "TALKING_HEAD_BENCH_CACHE"
+LINKS = "follow_links"  # the one name in [data] of the file that is no data set's
+
+
+@dataclass(frozen=True)
+class Config:
+    """Resolved locations.
+
+    data: data set name (lower case) to its root; only those that somebody configured.
+    sample: the sample set was asked for outright (``--data sample``).
+    asked: the names in `data` that the command line gave; a command that does not use one refuses it.
+    weights: folder with official checkpoints and detector weights, or None.
+    cache: folder that this tool may fill.
+    follow_links: whether links in data roots may lead out of them.
+    """
+
+    data: dict[str, Path]
+    sample: bool
+    weights: Path | None
+    cache: Path
+    asked: tuple[str, ...] = ()
+    follow_links: bool = False
+
+
+def cache_folder() -> Path:
+    """The cache folder: ``$TALKING_HEAD_BENCH_CACHE`` or the platform's own place for caches."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_cache_dir("talking-head-bench"))
+
+
+def load(
+    data: Sequence[str] = (),
+    weights: Path | None = None,
+    file: Path = Path("bench.toml"),
+    follow_links: bool | None = None,
+) -> Config:
+    """Put the three sources together.
+
+    data: values of ``--data``: ``NAME=PATH`` or the single word ``sample``.
+    weights: value of ``--weights``. follow_links: ``--follow-links``; None where it is not given.
+    file: a TOML file with the tables ``[data] NAME = "PATH"`` and ``[weights] path = "PATH"``; it need not exist.
+    ``[data] follow_links = true`` is for all roots. Relative paths in it are relative to the file.
+    Raises UserError for a malformed option, file, or a weights folder that is not there.
+    """
+    _refuse_unknown_variables()
+    settings = _read(file)
+    links = settings.get("data", {}).pop(LINKS, False)
+    sample = SAMPLE in data
+    options = [_option(option) for option in data if option != SAMPLE]
+    configured = [(name, file.parent / Path(path).expanduser()) for name, path in settings.get("data", {}).items()]
+    environment = [
+        (variable.removeprefix(DATA_VARIABLE), Path(value).expanduser())
+        for variable, value in os.environ.items()
+        if variable.startswith(DATA_VARIABLE) and value
+    ]
+    asked = _roots(options, "--data")
+    roots = _roots(configured, str(file)) | _roots(environment, DATA_VARIABLE + "...") | asked
+    if weights is None:
+        if from_environment := os.environ.get(WEIGHTS_VARIABLE):
+            weights = Path(from_environment).expanduser()
+        elif from_file := settings.get("weights", {}).get("path"):
+            weights = file.parent / Path(from_file).expanduser()
+    if weights is not None and not weights.is_dir():
+        raise UserError(f"weights folder {weights} does not exist")
+    follow = links if follow_links is None else follow_links
+    return Config(roots, sample, weights, cache_folder(), asked=tuple(asked), follow_links=follow)
+
+
+def _refuse_unknown_variables() -> None:
+    """Raise UserError for a variable in the environment that nothing reads: a misspelled one must not be ignored."""
+    known = (DATA_VARIABLE, WEIGHTS_VARIABLE, CACHE_VARIABLE, TIMEOUT_VARIABLE)
+    for variable in sorted(os.environ):
+        of_data = variable.startswith(DATA_VARIABLE) and variable != DATA_VARIABLE
+        if variable.startswith(PREFIX) and not of_data and variable not in known[1:]:
+            near = difflib.get_close_matches(variable, known, n=1)
+            meant = f" (is it meant to be {near[0]}?)" if near else ""
+            raise UserError(f"environment variable {variable}: nothing reads it{meant}")
+
+
+def _option(option: str) -> tuple[str, Path]:
+    name, equals, path = option.partition("=")
+    if not (equals and name and path):
+        raise UserError(f"--data {option}: give NAME=PATH (for example vox1=/data/vox1_frames) or the word sample")
+    return name, Path(path).expanduser()
+
+
+def _roots(entries: Sequence[tuple[str, Path]], where: str) -> dict[str, Path]:
+    """Names in lower case, as in lists. Raises UserError for one that no list can have, or that is there twice."""
+    roots: dict[str, Path] = {}
+    for given, path in entries:
+        name = given.lower()
+        if name == SAMPLE:
+            raise UserError(f"{where}: sample is the built-in sample set; give the data set in {path} another name")
+        if "/" in name or "\\" in name or not name.isprintable() or name in (".", ".."):
+            raise UserError(f"{where}: {given!r} is not a data set's name")
+        if name in roots and roots[name] != path:
+            raise UserError(f"{where}: {name} is given twice, {roots[name]} and {path}")
+        roots[name] = path
+    return roots
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    if not file.exists():
+        return {}
+    try:
+        settings = tomllib.loads(files.text(file))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"{file}: cannot be read as TOML: {error}") from None
+    unknown = sorted(set(settings) - {"data", "weights"})
+    if unknown:
+        raise UserError(f"{file}: unknown table [{unknown[0]}]; known are [data] and [weights]")
+    for table, entries in settings.items():
+        named = entries if isinstance(entries, dict) else {"": None}
+        if not all(
+            isinstance(value, bool if (table, name) == ("data", LINKS) else str) for name, value in named.items()
+        ):
+            links = f", or {LINKS} = true" if table == "data" else ""
+            raise UserError(f'{file}: [{table}] must hold lines of the form NAME = "PATH"{links}')
+    if unknown := sorted(set(settings.get("weights", {})) - {"path"}):
+        raise UserError(f"{file}: unknown entry {unknown[0]} of [weights]; known is path")
+    return settings

@@ -1,0 +1,73 @@
+"""What a device may do to a run: run out of memory, which smaller batches mend, or break, which nothing does."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+from bench.runtime.errors import Stopped, first_line, out_of_memory
+
+Entry = TypeVar("Entry")
+Result = TypeVar("Result")
+
+_BROKEN = ("CUDA error", "device-side assert", "cudaError", "CUDNN_STATUS_EXECUTION_FAILED")
+
+
+def device_broken(error: BaseException) -> bool:
+    """Whether the device can do nothing more for this process: an error on it fails everything that follows."""
+    if out_of_memory(error):
+        return False
+    accelerator = getattr(torch, "AcceleratorError", None)  # torch 2.8 and later
+    if accelerator is not None and isinstance(error, accelerator):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _BROKEN)
+
+
+def is_of_device(error: BaseException) -> bool:
+    """Whether an error is the device's and says nothing of the pair at hand."""
+    return out_of_memory(error) or device_broken(error)
+
+
+class Portions:
+    """Work in portions that fit into memory: a portion that does not is halved, and so are all that follow.
+
+    label: whose work it is, for the messages. say: told once for each new size.
+    """
+
+    def __init__(self, label: str, say: Callable[[str], None]) -> None:
+        self.label, self.say = label, say
+        self.size: int | None = None
+
+    def __call__(self, entries: Sequence[Entry], work: Callable[[Sequence[Entry]], Result]) -> Iterator[Result]:
+        """The results of `work` on consecutive portions of `entries`; of all at once while memory suffices.
+
+        Raises Stopped where not even one entry goes through, or the device is broken.
+        """
+        start = 0
+        while start < len(entries):
+            portion = entries[start : start + (self.size or len(entries))]
+            try:
+                result = work(portion)
+            except Exception as error:
+                if device_broken(error):
+                    raise Stopped(f"{self.label}: the device failed ({first_line(error)})") from None
+                if not out_of_memory(error):
+                    raise
+                if len(portion) == 1:
+                    raise Stopped(f"{self.label}: out of memory with a single pair ({first_line(error)})") from None
+                self.size = len(portion) // 2
+                self.say(f"{self.label}: out of memory with {len(portion)} pairs at once; goes on with {self.size}")
+            else:
+                yield result
+                start += len(portion)
+                continue
+            _release()  # here the error, whose traceback held the tensors, is gone
+
+
+def _release() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,213 @@
+"""`python -m bench speed`: what each model, metric and detector costs on this machine, beside what people use today.
+
+The sides of a comparison run in turn within one process, round after round, so that a busy machine slows both alike;
+what counts is the ratio. Times are medians over the rounds, with the smallest and largest.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from baselines import registry
+from baselines.arithmetic import exact
+from baselines.network_predictor import NetworkPredictor
+from baselines.predictor import MotionMode, PairBatch, Predictor, default_device
+from bench import detectors
+from bench.detectors.cache import cached
+from bench.run import manifest
+from bench.run.engine import Decoded, pair_batch
+from bench.runtime.allocator import keep_freed
+from bench.runtime.config import Config
+from bench.runtime.device import pairs_at_a_time
+from bench.runtime.errors import UserError
+from bench.speed import forms as speed_forms
+from bench.speed import metrics
+from bench.speed.forms import Form
+from bench.speed.metrics import Work
+from protocols import catalogue
+from protocols.resolve import resolve
+
+PARTS = ("models", "pixels", "perceptual", "detectors", "forms")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds a pair of one way to do a job: median, smallest and largest over the rounds.
+
+    ratios: the same three of the time of this way divided by that of the job's first way in the same round.
+    work: the median of that ratio of the processor's time, all threads together, which other programs move less.
+    """
+
+    job: str
+    way: str
+    median: float
+    low: float
+    high: float
+    ratios: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    work: float = 1.0
+
+
+def measure(jobs: dict[str, dict[str, Work]], pairs: int, rounds: int) -> list[Timing]:
+    """Time every way of every job, in turn. `jobs`: job to way to a function that handles `pairs` pairs."""
+    timings = []
+    for job, ways in jobs.items():
+        seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+        for work in ways.values():
+            work()  # first calls load weights and choose kernels
+        for _ in range(rounds):
+            for way, work in ways.items():
+                start = time.perf_counter(), time.process_time()
+                work()
+                seconds[way].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        first = next(iter(seconds.values()))
+        for way, values in seconds.items():
+            scaled = [1000 * wall / pairs for wall, _ in values]
+            ratios = [wall / own for (wall, _), (own, _) in zip(values, first)]
+            spreads = [(statistics.median(x), min(x), max(x)) for x in (scaled, ratios)]
+            # where nothing was computed there is nothing to compare
+            worked = statistics.median(cpu / own if own else 1.0 for (_, cpu), (_, own) in zip(values, first))
+            timings.append(Timing(job, way, *spreads[0], spreads[1], worked))
+    return timings
+
+
+def run(
+    models: Sequence[str],
+    config: Config,
+    pairs: int,
+    rounds: int,
+    out: Path | None,
+    console: Console,
+    parts: Sequence[str] | None = None,
+) -> int:
+    """Measure `parts` on `pairs` pairs of the sample set; print and save a Markdown page.
+
+    parts: of `PARTS`; by default all, but the forms only where there is a GPU: a CPU takes minutes to compile one.
+    Returns how many forms of networks move a metric out of its interval. Raises UserError for an unknown part.
+    """
+    exact()
+    device = default_device()
+    if parts is None:
+        parts = [part for part in PARTS if part != "forms" or device.type != "cpu"]
+    if unknown := sorted({*parts} - {*PARTS}):
+        raise UserError(f"--parts {', '.join(unknown)}: choose from {', '.join(PARTS)}")
+    if out and (out.is_dir() or not out.parent.is_dir()):
+        raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
+    keep_freed()
+    protocol = catalogue.get("vox1-sameid")
+    resolved = resolve(protocol, {}, config.cache, sample=True, limit=pairs)
+    loaded = [(pair, resolved.load(pair)) for pair in resolved.pair_list.pairs]
+    images = [np.stack([getattr(frames, role) for _, frames in loaded]) for role in ("source", "target")]
+    with tempfile.TemporaryDirectory() as folder:
+        makers: dict[str, Callable[[], dict[str, dict[str, Work]]]] = {
+            "models": lambda: _models(models, config, loaded, device),
+            "pixels": lambda: metrics.pixels(*images),
+            "perceptual": lambda: metrics.perceptual(*images, config, device),
+            "detectors": lambda: _detectors(config, loaded, Path(folder)),
+        }
+        jobs = {job: ways for part in makers if part in parts for job, ways in makers[part]().items()}
+        with torch.inference_mode():
+            timings = measure(jobs, len(loaded), rounds)
+    forms: list[Form] = []
+    for name in models if "forms" in parts else ():
+        found = speed_forms.forms(name, config, protocol, loaded, device)
+        timings += measure(speed_forms.jobs(name, found, config, loaded, device), len(loaded), rounds)
+        forms += found
+    page = _page(timings, len(loaded), rounds, str(device)) + "\n".join(speed_forms.page(forms))
+    console.print(page, markup=False, soft_wrap=True)
+    if out:
+        out.write_text(page, encoding="utf-8")
+    return sum(bool(form.beyond) for form in forms)
+
+
+def _models(models: Sequence[str], config: Config, loaded: list, device: torch.device) -> dict[str, dict[str, Work]]:
+    jobs = {}
+    size = pairs_at_a_time(device)
+    batches = [
+        pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
+    ]
+    singles = [_as_by_default(pair_batch(Decoded.of([pair], device), device, 0)) for pair in loaded]
+    for name in models:
+        model = registry.load(name, weights=config.weights, device=device)
+        plain = model
+        if isinstance(model, NetworkPredictor):
+            spec = f"{name}{'&' if '?' in name else '?'}plain=true"
+            plain = registry.load(spec, weights=config.weights, device=device)
+        mode = model.motion_modes[0]
+
+        def answer(model: Predictor = model, mode: MotionMode = mode) -> list[torch.Tensor]:
+            if isinstance(model, NetworkPredictor):
+                model.forget()  # what the last round saw
+            return [finished(model.predict(batch, mode)) for batch in batches]
+
+        def finished(frames: torch.Tensor) -> torch.Tensor:
+            return frames.cpu()  # waits for an accelerator
+
+        jobs[f"model {name}"] = {
+            f"bench, batches of {size}": answer,
+            "plain, one pair at a time": lambda model=plain, mode=mode: [
+                finished(model.predict(b, mode)) for b in singles
+            ],
+        }
+    return jobs
+
+
+def _as_by_default(batch: PairBatch) -> PairBatch:
+    """With the images in torch's default order of memory, in which data loaders give them.
+
+    As they are decoded, a pixel's channels lie side by side, and so do those of all features that come of them: a part
+    of what makes a network faster.
+    """
+    images = {role: getattr(batch, role) for role in ("source", "driving", "target", "anchor")}
+    return replace(batch, **{role: part.contiguous() for role, part in images.items() if part is not None})
+
+
+def _detectors(config: Config, loaded: list, folder: Path) -> dict[str, dict[str, Work]]:
+    """Each detector with its cache filled and without; those that derive from another pay for it here."""
+    images = np.stack([frames.target for _, frames in loaded])
+    chosen = detectors.choose("auto", config.weights)
+    kept = cached(chosen, folder)
+    return {
+        f"detector {kind}: {detector.name}": {
+            "bench, found before": lambda detector=kept[kind]: detector.detect(images),
+            "anew": lambda detector=detector: detector.detect(images),
+        }
+        for kind, detector in chosen.items()
+    }
+
+
+def _page(timings: Sequence[Timing], pairs: int, rounds: int, device: str) -> str:
+    machine = manifest.machine()
+    versions = manifest.versions()
+    lines = [
+        "# Speed",
+        "",
+        f"Written by `python -m bench speed` on {manifest.now()[:10]}: {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['threads']} torch threads, device {device}, GPU {machine['gpu'] or 'none'}, "
+        f"torch {versions['torch']}.",
+        f"{pairs} pairs of 256 x 256 from the sample set; each row is the median of {rounds} rounds, smallest and "
+        "largest in brackets. The ways of one job ran in turn in one process; the last columns are the first way's "
+        "advantage over the other, the median of the rounds' ratios, by the clock and by the processor's time of all "
+        "threads, which other programs on the machine move less. "
+        "A detector's row is its whole cost, that of the landmarks included where it needs "
+        "them; a run finds landmarks once a frame, and keeps what it found.",
+        "",
+        "| job | way | ms a pair | pairs a second | ratio | of processor time |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    first: Timing | None = None
+    for timing in timings:
+        if first is None or timing.job != first.job:
+            first = timing
+        ratio = " | " if timing is first else "{:.2f}x ({:.2f}-{:.2f}) | {:.2f}x".format(*timing.ratios, timing.work)
+        spread = f"{timing.median:.2f} ({timing.low:.2f}-{timing.high:.2f})"
+        lines.append(f"| {timing.job} | {timing.way} | {spread} | {1000 / timing.median:.1f} | {ratio} |")
+    return "\n".join(lines) + "\n"

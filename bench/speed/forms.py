@@ -1,0 +1,189 @@
+"""The forms of a network that move its numbers, bfloat16 and compiled code: what each gains, and what it costs.
+
+`python -m bench speed --parts forms` holds each against the same network in float32, eager, with the same batches: the
+speed as for everything else, and every metric of the frames. A form that moves a metric's mean out of the metric's own
+95 % interval is not to be used; which it is depends on network, weights and machine, so all are off unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+
+from baselines import registry
+from baselines.card import MODELS
+from baselines.network_predictor import NetworkPredictor
+from baselines.predictor import ModelError
+from bench import detectors, metrics
+from bench.run.batches import Evaluator
+from bench.run.engine import Decoded, Model, pair_batch
+from bench.run.measure import Measurer
+from bench.runtime.config import Config
+from bench.runtime.device import pairs_at_a_time
+from bench.stats import summary as statistics
+from protocols.catalogue import Protocol
+from protocols.pairs import Pair
+from protocols.resolve import LoadedPair
+
+EXACT = "plain=true"
+FORMS = ("precision=bfloat16", "compile=inductor", "precision=bfloat16&compile=inductor")
+Loaded = Sequence[tuple[Pair, LoadedPair]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric's mean over the pairs in float32, its 95 % interval, and how far a form moves it.
+
+    lost: pairs that have a value in float32 and none in this form.
+    """
+
+    metric: str
+    mean: float
+    low: float
+    high: float
+    change: float
+    lost: int
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the form moves the metric out of its interval, or loses a pair."""
+        return self.lost > 0 or not self.low <= self.mean + self.change <= self.high
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of one network. error: why it gives no frames here; then it has no changes."""
+
+    spec: str
+    changes: Sequence[Change] = ()
+    error: str | None = None
+
+    @property
+    def beyond(self) -> list[Change]:
+        return [change for change in self.changes if change.beyond]
+
+    @property
+    def verdict(self) -> str:
+        if self.error:
+            return f"gives no frames here: {self.error}"
+        if not self.beyond:
+            return "within all intervals"
+        return "not to be used: moves " + ", ".join(change.metric for change in self.beyond)
+
+
+def forms(name: str, config: Config, protocol: Protocol, loaded: Loaded, device: torch.device) -> list[Form]:
+    """Every form of the network `name`, measured on the pairs with the detectors and metrics that a run would take.
+
+    Empty for a model that is no network of this package.
+    """
+    if name.partition("?")[0] not in MODELS:
+        return []
+    kinds = metrics.kinds(protocol.metrics)
+    choice = detectors.choose("auto", config.weights, kinds=kinds, device=str(device), cache=config.cache)
+    measurer = Measurer(protocol.metrics, choice, protocol.reference, device)
+    reference = _rows(_load(name, EXACT, config, device), EXACT, loaded, measurer, device)
+    found = []
+    for form in FORMS:
+        spec = f"{name}{'&' if '?' in name else '?'}{form}"
+        try:
+            rows = _rows(_load(name, form, config, device), form, loaded, measurer, device)
+        except ModelError as error:
+            found.append(Form(spec, error=str(error)))
+            continue
+        if (rows["status"] == "failed").all():
+            found.append(Form(spec, error=str(rows["error"].iloc[0])))
+        else:
+            found.append(Form(spec, changes(reference, rows, measurer)))
+    return found
+
+
+def changes(reference: pd.DataFrame, rows: pd.DataFrame, measurer: Measurer) -> list[Change]:
+    """What moves from one table of rows of ``samples.parquet`` to another of the same pairs, metric by metric.
+
+    Means are over the pairs that have a finite value in both.
+    """
+    summary = statistics.summarise(reference, measurer.describe_metrics(), seed=0, bounds=())
+    before, after = reference.set_index("pair"), rows.set_index("pair")
+    found = []
+    for row in summary["rows"]:
+        one, other = before[row["metric"]], after[row["metric"]]
+        moved = (other - one)[(other - one).abs() < float("inf")]
+        lost = int((one.notna() & other.isna()).sum())
+        if row["mean"] is not None and row["ci_low"] is not None:
+            mean = float(moved.mean()) if len(moved) else 0.0
+            found.append(Change(row["metric"], row["mean"], row["ci_low"], row["ci_high"], mean, lost))
+    return found
+
+
+def jobs(
+    name: str, found: Sequence[Form], config: Config, loaded: Loaded, device: torch.device
+) -> dict[str, dict[str, Callable[[], object]]]:
+    """Each form that gives frames, timed beside float32."""
+    working = [(form, option) for form, option in zip(found, FORMS) if form.error is None]
+    if not working:
+        return {}
+    size = pairs_at_a_time(device)
+    batches = [
+        pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
+    ]
+
+    def work(form: str) -> Callable[[], object]:
+        model = _load(name, form, config, device)
+
+        def ask() -> object:
+            model.forget()
+            return [model.predict(batch, model.motion_modes[0]).cpu() for batch in batches]  # waits for an accelerator
+
+        return ask
+
+    exact = work(EXACT)
+    return {
+        f"form {form.spec}": {"this form": work(option), "float32, eager, the same batches": exact}
+        for form, option in working
+    }
+
+
+def page(found: Sequence[Form]) -> list[str]:
+    """Markdown: how far each form moves each metric's mean, as a share of half its interval."""
+    if not found:
+        return []
+    names = list(dict.fromkeys(change.metric for form in found for change in form.changes))
+    lines = [
+        "",
+        "How far each form moves the mean of a metric from float32's, and in brackets how much of half the width of "
+        "its 95 % interval that is. A form that leaves an interval, or loses a pair, is not to be used.",
+        "",
+        f"| form | verdict | {' | '.join(names)} |",
+        f"| --- | --- |{' ---: |' * len(names)}",
+    ]
+    for form in found:
+        by_name = {change.metric: change for change in form.changes}
+        lines.append(f"| {form.spec} | {form.verdict} | {' | '.join(_cell(by_name.get(name)) for name in names)} |")
+    return lines
+
+
+def _cell(change: Change | None) -> str:
+    if change is None:
+        return ""
+    half = (change.high - change.low) / 2
+    share = f"{abs(change.change) / half:.2%}" if half else "no width"
+    lost = f", {change.lost} lost" if change.lost else ""
+    return f"{change.change:+.2g} ({share}{lost})"
+
+
+def _load(name: str, form: str, config: Config, device: torch.device) -> NetworkPredictor:
+    return registry.load(f"{name}{'&' if '?' in name else '?'}{form}", weights=config.weights, device=device)
+
+
+def _rows(
+    predictor: NetworkPredictor, label: str, loaded: Loaded, measurer: Measurer, device: torch.device
+) -> pd.DataFrame:
+    frames, size = {pair.id: images for pair, images in loaded}, pairs_at_a_time(device)
+    pairs = [pair for pair, _ in loaded]
+    batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+    evaluator = Evaluator(lambda pair: frames[pair.id], measurer, device)
+    model = Model(label, predictor, predictor.motion_modes[0])
+    return pd.concat([rows for rows, *_ in evaluator(model, batches)], ignore_index=True)

@@ -1,0 +1,130 @@
+"""The jobs of `python -m bench speed` that compare images: metrics of pixels, and perceptual distances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from baselines.cpu.parallel_map import side_by_side
+from bench import detectors, metrics
+from bench.metrics import st_lpips
+from bench.metrics.base import as_images
+from bench.metrics.catalogue import PIXELS
+from bench.runtime.config import Config
+
+Work = Callable[[], object]
+Jobs = dict[str, dict[str, Work]]
+Features = Callable[[dict[str, Tensor], Tensor], list[Tensor]]
+CPU = torch.device("cpu")
+GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+
+
+def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
+    """Every definition alone and all of them together, beside scikit-image called pair by pair.
+
+    one, other: uint8 ``(N, H, W, 3)``. All of them together start from these on both sides; each alone gets floats that
+    were made beforehand.
+    """
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    def as_floats() -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(a.astype(np.float32) / 255, b.astype(np.float32) / 255) for a, b in zip(one, other)]
+
+    floats = as_floats()
+
+    def ssim(**options: object) -> Work:
+        return lambda: [structural_similarity(a, b, channel_axis=2, **options) for a, b in floats]
+
+    def wrapped() -> object:
+        squares = (np.mean((x - y) ** 2, dtype=np.float64) for x, y in zip(one, other))
+        return [10 * np.log10(255**2 / max(square, 1e-9)) for square in squares]
+
+    others: dict[str, tuple[str, Work]] = {
+        "ssim": ("scikit-image", ssim(data_range=1.0, **GAUSSIAN)),
+        "ssim-skimage": ("scikit-image", ssim(data_range=1.0)),
+        "ssim-published": ("scikit-image", ssim(data_range=2.0)),
+        "psnr": ("scikit-image", lambda: [peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in floats]),
+        "psnr-uint8": ("numpy", wrapped),
+        "l1": ("numpy", lambda: [np.abs(a - b).mean(dtype=np.float64) for a, b in floats]),
+    }
+    chosen = [d for d in metrics.definitions().values() if d.detector is None and d.family in PIXELS]
+
+    def ours() -> object:
+        return metrics.compute_images(chosen, as_images(one, CPU), as_images(other, CPU))
+
+    def libraries() -> object:
+        floats[:] = as_floats()
+        return [work() for _, work in others.values()]
+
+    jobs: Jobs = {"all pixel metrics": {"bench": ours, "scikit-image and numpy, pair by pair": libraries}}
+    source, target = as_images(one, CPU), as_images(other, CPU)
+    for definition in chosen:
+        library, work = others[definition.name]
+        own = {"bench": lambda compute=definition.compute: compute(source, target)}
+        jobs[f"metric {definition.name}"] = own | {f"{library}, pair by pair": work}
+    return jobs
+
+
+def perceptual(one: np.ndarray, other: np.ndarray, config: Config, device: torch.device) -> Jobs:
+    """Each perceptual metric that has its weights: the whole call from uint8, and its network alone.
+
+    What the whole call takes longer than the network alone is the harness.
+    """
+    images = as_images(one, device), as_images(other, device)
+    planes = [part.contiguous() for part in images]
+    choice = detectors.choose("auto", config.weights, kinds={"perceptual"})
+    jobs: Jobs = {}
+    for definition in metrics.resolve(choice.perceptual, choice):
+        if definition.family != "lpips":
+            continue
+
+        def whole(chosen: tuple = (definition,)) -> object:
+            return metrics.compute_images(chosen, as_images(one, device), as_images(other, device))
+
+        def single(chosen: tuple = (definition,)) -> object:
+            pairs = ((as_images(a[None], device), as_images(b[None], device)) for a, b in zip(one, other))
+            return [metrics.compute_images(chosen, *pair) for pair in pairs]
+
+        ways: dict[str, Work] = {"bench, the whole call": whole}
+        if definition.name == "st-lpips":
+            ways |= _st_lpips(*planes)
+        ways["bench, pair by pair"] = single
+        jobs[f"metric {definition.name}"] = ways
+    return jobs
+
+
+def _st_lpips(one: Tensor, other: Tensor) -> dict[str, Work]:
+    weights, pairs = st_lpips.loaded(str(one.device)), list(zip(one.split(1), other.split(1)))
+
+    @torch.inference_mode()
+    def distance(pair: tuple[Tensor, Tensor], features: Features = st_lpips.features) -> Tensor:
+        return st_lpips.distance(weights, *pair, features).cpu()
+
+    def alone() -> list[Tensor]:
+        return side_by_side(distance, pairs) if one.device.type == "cpu" else [distance(pair) for pair in pairs]
+
+    return {
+        "its network alone, on tensors": alone,
+        "layer by layer, pair by pair": lambda: [distance(pair, plain_features) for pair in pairs],
+    }
+
+
+def plain_features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
+    """`st_lpips.features` as its authors' code goes through it: one layer after the other."""
+
+    def blur(x: Tensor, name: str) -> Tensor:
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), weights[name], stride=2, groups=x.shape[1])
+
+    def conv(x: Tensor, name: str, padding: int) -> Tensor:
+        return F.conv2d(x, weights[f"net.{name}.weight"], weights[f"net.{name}.bias"], padding=padding)
+
+    x = (images * 2 - 1 - weights["scaling_layer.shift"]) / weights["scaling_layer.scale"]
+    x1 = blur(conv(x, "slice1.0", 2), "net.slice1.1.filt").relu()
+    x2 = conv(blur(F.max_pool2d(x1, 3, 1), "net.slice2.4.filt"), "slice2.5", 2).relu()
+    x3 = conv(blur(F.max_pool2d(x2, 3, 1), "net.slice3.8.filt"), "slice3.9", 1).relu()
+    x4 = conv(x3, "slice4.11", 1).relu()
+    return [x1, x2, x3, x4, conv(x4, "slice5.13", 1).relu()]

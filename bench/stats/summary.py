@@ -1,0 +1,229 @@
+"""From one number per pair and model to a table: means, intervals, rankings, paired comparisons.
+
+Rules that hold everywhere:
+- A failed pair (NaN) is counted, never forgotten: ``n`` measured of ``n_total``, ``failed`` and ``failure_rate``.
+- An infinite value (PSNR of an exact frame) counts as measured. No finite mean can hold it, so ``mean``, ``std``,
+  intervals and differences are over the finite values, ``n_infinite`` says how many are not in them, and ``mean`` is
+  None where nothing finite is left. Such a column ranks as infinite; a win over a finite value is a win.
+- ``ci_low``/``ci_high``: 95 % interval of the nested bootstrap, its width corrected (see `bench.stats.intervals`).
+  ``ci_pair_low``/``ci_pair_high``: Student's interval as if pairs were independent; printed to show how much too
+  narrow it is.
+- The order of rows moves nothing, nor do the ids of pairs; the seed decides the resamples, the same ones whatever other
+  models and metrics there are, so that `bench.comparison.compare` gives the numbers of the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.stats.intervals import ONE_PERSON, intervals
+from bench.stats.pair_keys import pair_keys
+from bench.stats.resampling import Hierarchy, holm, sign_flip_p, sums_by
+from bench.stats.rows import CONFIDENCE, Interval, comparison, finite_or_none, model_row, ranking
+
+BOUNDS = ("copy-source", "copy-target")
+RESAMPLES = 10_000
+FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on how people are distributed
+
+
+def summarise(
+    samples: pd.DataFrame,
+    metrics: Sequence[Mapping[str, Any]],
+    seed: int,
+    n_resamples: int = RESAMPLES,
+    bounds: Sequence[str] = BOUNDS,
+) -> dict[str, Any]:
+    """The content of ``summary.json``; JSON-able, undefined numbers are None.
+
+    samples: rows of ``samples.parquet``. metrics: the manifest's entries; those that do not apply are left out.
+    bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
+    ``copy-source``.
+
+    Keys: ``rows`` (one a model and metric), ``ranking`` (metric → order, best, second, stable, otherwise),
+    ``comparisons`` (one a metric and pair of models), ``clusters``, ``notices``, ``models``, ``bounds``, ``seed``,
+    ``n_resamples``.
+    """
+    metrics = [metric for metric in metrics if metric.get("applies", True)]
+    models = list(dict.fromkeys(samples["model"]))
+    pairs, source, driving = _pairs(samples)
+    duels = _duels(models, bounds)
+    tables = {metric["name"]: _table(samples, metric["name"], pairs, models) for metric in metrics}
+    values = {(name, model): table[model].to_numpy(float) for name, table in tables.items() for model in models}
+    differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
+    bounded = _intervals(values | differences, source, driving, n_resamples, seed)
+    chances = _p_values(differences, source, driving, n_resamples, seed)
+    rows = [
+        model_row(tables[metric["name"]], model, metric, bounded[metric["name"], model])
+        for model in models
+        for metric in metrics
+    ]
+    clusters = _clusters(source, driving)
+    return {
+        "schema": 1,
+        "seed": seed,
+        "n_resamples": n_resamples,
+        "confidence": CONFIDENCE,
+        "models": models,
+        "bounds": [model for model in models if model in bounds],
+        "clusters": clusters,
+        "notices": _notices(clusters),
+        "rows": rows,
+        "ranking": {
+            metric["name"]: ranking(rows, metric, [model for model in models if model not in bounds])
+            for metric in metrics
+        },
+        "comparisons": _comparisons(metrics, duels, tables, bounded, chances),
+    }
+
+
+def compare(
+    samples: pd.DataFrame, metric: Mapping[str, Any], a: str, b: str, seed: int, n_resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Two models on the pairs where both were measured, as in ``comparisons``. Raises ValueError if there are none.
+
+    ``difference`` is a − b, ``win_rate`` the share of pairs where a is better (ties half), ``effect_size`` the mean
+    difference in standard deviations of the differences, ``p`` from flipping the signs of whole identities (the larger
+    of source and driving side), ``p_smallest`` the least value that this test can give with so few identities,
+    ``p_pair`` as if pairs were independent, ``p_holm`` adjusted over the ``family`` of comparisons on this metric.
+    """
+    rows = pd.concat([samples[samples["model"] == a], samples[samples["model"] == b]])
+    found = summarise(rows, [metric], seed, n_resamples, bounds=())["comparisons"]
+    if not found:
+        raise ValueError(f"{a} and {b} have no pair in common where {metric['name']} was measured")
+    return found[0]
+
+
+def comparisons(
+    samples: pd.DataFrame, metrics: Sequence[Mapping[str, Any]], seed: int, n_resamples: int = RESAMPLES
+) -> list[dict[str, Any]]:
+    """The entry ``comparisons`` of `summarise`, without intervals, which take longest."""
+    metrics = [metric for metric in metrics if metric.get("applies", True)]
+    models = list(dict.fromkeys(samples["model"]))
+    pairs, source, driving = _pairs(samples)
+    duels = _duels(models, BOUNDS)
+    tables = {metric["name"]: _table(samples, metric["name"], pairs, models) for metric in metrics}
+    differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
+    none = dict.fromkeys(differences, (None, None))
+    return _comparisons(metrics, duels, tables, none, _p_values(differences, source, driving, n_resamples, seed))
+
+
+def _comparisons(
+    metrics: Sequence[Mapping[str, Any]],
+    duels: Sequence[tuple[str, str]],
+    tables: Mapping[str, pd.DataFrame],
+    bounded: Mapping[Any, Interval],
+    chances: Mapping[Any, Mapping[str, float]],
+) -> list[dict[str, Any]]:
+    entries = []
+    for metric in metrics:
+        name = metric["name"]
+        found = [
+            comparison(tables[name], duel, metric, bounded[name, duel], chances[name, duel])
+            for duel in duels
+            if tables[name][list(duel)].notna().all(axis=1).any()
+        ]
+        entries += adjusted(found)
+    return entries
+
+
+def adjusted(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Comparisons on one metric with ``p_holm``, their p-values adjusted for each other, and ``family``, how many."""
+    p_values = holm([entry["p"] for entry in comparisons])
+    return [{**entry, "p_holm": p, "family": len(comparisons)} for entry, p in zip(comparisons, p_values)]
+
+
+def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
+    """The pairs in the order of what they ask, which no list's ids change, and their people, sources and driving."""
+    pairs = samples.assign(_key=pair_keys(samples)).drop_duplicates("pair").sort_values("_key").set_index("pair")
+    sides = [
+        Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
+    ]
+    return pairs.index, *sides
+
+
+def _table(samples: pd.DataFrame, metric: str, pairs: pd.Index, models: Sequence[str]) -> pd.DataFrame:
+    """Pairs × models, NaN where failed or absent."""
+    if metric not in samples:
+        return pd.DataFrame(np.nan, pairs, list(models))
+    return samples.pivot(index="pair", columns="model", values=metric).reindex(index=pairs, columns=list(models))
+
+
+def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
+    """Every two models, and every model with ``copy-source``; to lose against ``copy-target`` says nothing."""
+    sides = [model for model in models if model not in bounds or model == "copy-source"]
+    return [duel for duel in combinations(sides, 2) if not set(duel) <= set(bounds)]
+
+
+def _difference(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
+    """Per pair a − b; not finite where either is not."""
+    with np.errstate(invalid="ignore"):
+        return table[a].to_numpy(float) - table[b].to_numpy(float)
+
+
+def _intervals(
+    values: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, seed: int
+) -> dict[Any, Interval]:
+    """The same resamples for all columns, so that differences are paired; None where nothing is finite."""
+    if not values:
+        return {}
+    bounds = intervals(
+        np.stack(list(values.values()), axis=1), source, driving, n, CONFIDENCE, np.random.default_rng(seed)
+    )
+    return {key: (finite_or_none(low), finite_or_none(high)) for key, low, high in zip(values, *bounds)}
+
+
+def _p_values(
+    differences: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, seed: int
+) -> dict[Any, dict[str, float]]:
+    """p-values by identity and by pair. A cluster without a common pair has sum 0 and takes no part."""
+    if not differences:
+        return {}
+    columns = np.stack(list(differences.values()), axis=1)
+    finite = np.isfinite(columns)
+    columns = np.where(finite, columns, 0.0)
+    by_identity, smallest = [], []
+    for stream, side in enumerate((source, driving)):  # a stream of signs each, whatever else was drawn
+        by_identity.append(sign_flip_p(sums_by(side.identity, columns), n, np.random.default_rng([seed, stream, 1])))
+        smallest.append(np.maximum(2.0 ** (1 - (sums_by(side.identity, finite) > 0).sum(0)), 1 / (n + 1)))
+        if np.array_equal(source.identity, driving.identity):
+            break
+    table = {
+        "p": np.max(by_identity, axis=0),
+        "p_smallest": np.max(smallest, axis=0),
+        "p_pair": sign_flip_p(columns, n, np.random.default_rng([seed, 2, 1])),
+    }
+    return {key: {name: float(p[i]) for name, p in table.items()} for i, key in enumerate(differences)}
+
+
+def _clusters(source: Hierarchy, driving: Hierarchy) -> dict[str, Any]:
+    sides = {"source": source, "driving": driving}
+    return {"crossed": not np.array_equal(source.identity, driving.identity), "pairs": len(driving.video)} | {
+        name: {
+            "identities": len(side.videos),
+            "effective_identities": round(side.effective_identities, 2),
+            "videos": len(side.pairs),
+        }
+        for name, side in sides.items()
+    }
+
+
+def _notices(clusters: Mapping[str, Any]) -> list[str]:
+    """What a reader must know about the intervals before trusting them."""
+    side = min((clusters[name] for name in ("source", "driving")), key=lambda side: side["effective_identities"])
+    identities, effective = side["identities"], side["effective_identities"]
+    if effective >= FEW_IDENTITIES:
+        return []
+    who = "1 identity" if identities == 1 else f"{identities} identities"
+    uneven = f", as uneven as {effective:.1f} equal ones" if effective < 0.8 * identities else ""
+    if effective < ONE_PERSON:
+        notices = [f"only {who}{uneven}: intervals say nothing about other people"]
+    else:
+        notices = [f"only {who}{uneven}: intervals are wide, and hold if people differ about normally"]
+    if identities <= 5:
+        notices.append(f"with {who} no test over identities can give a p-value below {2.0 ** (1 - identities):g}")
+    return notices

@@ -1,0 +1,147 @@
+"""`python -m bench run --table`: say what tables need, run it, print them beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from baselines.errors import ModelError
+from bench.run.command import RunSettings, run
+from bench.runtime.errors import UserError
+from bench.tables import plan as table_plan
+from bench.tables.plan import Job
+from protocols.errors import DataError
+from reports.paper.compare import regenerate
+from reports.paper.export import markdown
+from reports.paper.tables import TableError, published
+
+
+def run_tables(
+    names: Sequence[str],
+    settings: RunSettings,
+    pairs: Sequence[Path],
+    console: Console,
+    *,
+    dry_run: bool = False,
+    untrained: bool = False,
+    sample_weights: bool = False,
+) -> int:
+    """Plan, run and print; returns the number of failed pairs.
+
+    names: of tables or papers. settings: as for one run, without protocol; its models, if any, replace the tables' own,
+    its metrics theirs. Every protocol is a run of its own; one that is complete already is not computed again.
+    dry_run: prepare every run as it would be, say what it works with, and run none of them.
+    Raises UserError where nothing can be run or, in a dry run, where a run would stop; and as `run` does.
+    """
+    try:
+        tables = published(names)
+    except TableError as error:
+        raise UserError(str(error)) from None
+    jobs = table_plan.plan(
+        tables,
+        settings.config,
+        models=settings.models,
+        require_data=settings.require_data,
+        untrained=untrained,
+        sample_weights=sample_weights,
+        pairs=pairs,
+    )
+    if settings.reading and not any(settings.reading in job.protocol.readings for job in jobs):
+        known = {reading: None for job in jobs for reading in job.protocol.readings}
+        raise UserError(f"--reading {settings.reading}: no protocol here has it (known: {', '.join(known) or 'none'})")
+    ready = [job for job in jobs if job.ready]
+    stopped = 0
+    for job in jobs:
+        _say(job, settings, console)
+        if dry_run:
+            stopped += not _look(job, _settings(job, settings, len(ready) > 1), console)
+    if stopped:
+        raise UserError(f"the run of {', '.join(names)} would stop: the plan above says why")
+    if dry_run and ready:
+        return 0
+    if not ready:
+        raise UserError(f"nothing can be run of {', '.join(names)}; the plan above says what is missing")
+    failed, folders = 0, []
+    for job in ready:
+        directory, lost = run(_settings(job, settings, len(ready) > 1), console)
+        failed += lost
+        folders.append(directory.path)
+    fed = {table for job in ready for table in job.tables}
+    for table in tables:
+        if table.id in fed:
+            typer.echo("\n" + markdown([regenerate(table, folders)]), nl=False)
+    again = " ".join([*(table.id for table in tables if table.id in fed), *(f"--run {folder}" for folder in folders)])
+    console.print(
+        f"\nagain, or as html, latex, csv, json: python -m bench tables {again}", markup=False, soft_wrap=True
+    )
+    return failed
+
+
+def _settings(job: Job, settings: RunSettings, several: bool) -> RunSettings:
+    name = settings.name
+    return replace(
+        settings,
+        config=replace(settings.config, asked=()),  # the plan has seen to it that every root has its protocol
+        protocol=job.protocol.name,
+        models=job.models,
+        metrics=settings.metrics or job.metrics,
+        pairs=job.pairs,
+        reading=settings.reading if settings.reading in job.protocol.readings else None,
+        name=f"{name}-{job.protocol.name}" if name and several else name,
+    )
+
+
+def _look(job: Job, settings: RunSettings, console: Console) -> bool:
+    """What a dry run says beyond the plan; whether the run would go through. One without data or models is none."""
+    from bench.tables.look import look, to_fetch
+
+    if not job.ready:
+        _line(console, "no run: " + ("no frames" if job.data is None else "no models"), "yellow")
+    passed = True
+    try:
+        if job.data is not None:
+            look(job, settings, lambda text, style: _line(console, text, style))
+    except (DataError, ModelError, UserError) as error:
+        _line(console, f"STOPS: {error}", "bold red")
+        passed = False
+    for text in to_fetch(job, settings.config.weights):
+        _line(console, text)
+    return passed
+
+
+def _line(console: Console, text: str, style: str | None = None) -> None:
+    console.print(f"  {text}", style=style, markup=False, soft_wrap=True, highlight=False)
+
+
+def _say(job: Job, settings: RunSettings, console: Console) -> None:
+    line = partial(_line, console)
+    console.print(f"{job.protocol.name}, for {', '.join(job.tables)}", style="bold", markup=False)
+    loud = "yellow"
+    if job.data is None:
+        line(f"data: MISSING; give --data {job.protocol.dataset}=PATH", loud)
+    else:
+        line(f"data: {job.data}", loud if job.data.startswith("SAMPLE") else None)
+    line(f"pairs: {_pairs(job, settings)}")
+    for model in job.models:
+        label = model.partition("=")[0] if "?weights=" in model else model
+        weights = job.weights.get(label)
+        line(f"run {label}: {weights or 'as named'}", loud if weights and weights.isupper() else None)
+    for model, reason in job.skipped.items():
+        line(f"skip {model}: {reason}", loud)
+    if not job.models:
+        line("nothing to run: no model has weights here (--weights DIR, or --untrained)", loud)
+
+
+def _pairs(job: Job, settings: RunSettings) -> str:
+    if job.pairs:
+        text = str(job.pairs)
+    elif job.data and job.data.startswith("SAMPLE"):
+        text = "the sample set's"
+    else:
+        text = f"{job.protocol.n} drawn with seed {settings.seed}; --pairs FILE takes a published list"
+    return f"{text}, the first {settings.limit}" if settings.limit else text

@@ -1,0 +1,129 @@
+"""A dry run of a table's protocol: everything is prepared as for the run itself, said, and let go of again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from baselines.network_predictor import NetworkPredictor
+from bench.metrics.base import Definition
+from bench.run.command import RunSettings
+from bench.run.engine import Decoded, predict
+from bench.run.setup import Setup, prepare
+from bench.stats.summary import BOUNDS
+from bench.tables.plan import Job
+from bench.weights import files as weights
+from bench.weights.files import WeightFile
+
+PAIRS = 4  # that are asked and measured for an estimate of time
+
+Say = Callable[[str, str | None], None]
+
+
+def look(job: Job, settings: RunSettings, say: Say) -> None:
+    """Prepare the run of a job, as `bench.run.command.run` would, and say what it works with and how long it takes.
+
+    Where the job has no model that can be run, data and metrics are looked at all the same, with a bound in its place.
+    Raises DataError, ModelError or UserError as that run would.
+    """
+    with prepare(replace(settings, models=settings.models or ("copy-source",), workers=0)) as setup:
+        pairs = setup.resolved.pair_list
+        say(f"list: {pairs.name}, {len(pairs)} pairs, sha256 {pairs.sha256[:12]}; all their frames are there", None)
+        for notice in setup.resolved.notices:
+            say(notice, "yellow")
+        for line in _columns(job, setup.measurer.definitions):
+            say(line, None)
+        for model in setup.models:
+            if isinstance(model.predictor, NetworkPredictor):
+                origin, checkpoint = model.predictor.origin, model.predictor.checkpoint
+                file = f"; {checkpoint.path}" if checkpoint else ""
+                style = None if origin.status == "official" else "yellow"
+                say(f"weights of {model.label}: {origin.status.upper()}, {origin.note}{file}", style)
+        if job.models:
+            say(_time(setup), None)
+
+
+def to_fetch(job: Job, folder: Path | None) -> list[str]:
+    """Files that would add rows or columns of the papers' own kind, with size and how to get them, a line each."""
+    wanted = {name for column in job.columns for name in column.definitions}
+    found = [
+        file for file in weights.files(folder) if not file.found and not file.problem and _wanted(file, job, wanted)
+    ]
+    # Of a model's files of other names one is enough.
+    return [f"fetch {file.name} ({file.size}) for {_what_for(file, job, wanted)}: {_way(file)}" for file in found]
+
+
+def _wanted(file: WeightFile, job: Job, definitions: set[str]) -> bool:
+    return bool(set(file.models) & job.skipped.keys()) if file.models else bool(_uses(file) & definitions)
+
+
+def _what_for(file: WeightFile, job: Job, definitions: set[str]) -> str:
+    return ", ".join(sorted(set(file.models) & job.skipped.keys() if file.models else _uses(file) & definitions))
+
+
+def _uses(file: WeightFile) -> set[str]:
+    return {name.strip() for name in file.used_for.split(",")}
+
+
+def _way(file: WeightFile) -> str:
+    return f"python -m bench weights fetch {file.id}" if file.address else f"{file.source}, {file.way}"
+
+
+def _columns(job: Job, definitions: Sequence[Definition]) -> list[str]:
+    """What each printed column is measured by: ``AKD -> akd-dlib (dlib68, embedded, proxy)``."""
+    lines = []
+    for column in job.columns:
+        family = [definition for definition in definitions if definition.family == column.family]
+        own = [definition for definition in family if definition.name in column.definitions] or family
+        named = ", ".join(f"{definition.name}{_detector(definition)}" for definition in own)
+        lines.append(f"{column.head} -> {named or 'not measured'}")
+    return lines
+
+
+def _detector(definition: Definition) -> str:
+    of = [definition.detector_name] if definition.detector_name else []
+    if definition.proxy:
+        of += ["embedded", "proxy"]
+    elif definition.detector_name:
+        of.append("the papers' own")
+    return f" ({', '.join(of)})" if of else ""
+
+
+def _time(setup: Setup) -> str:
+    """How long the run takes, from some of its pairs, asked and measured now."""
+    listed = setup.resolved.pair_list.pairs
+    some = [(pair, setup.resolved.load(pair)) for pair in listed[:PAIRS]]
+    decoded = Decoded.of(some, setup.device)
+    roles = {role: images.numpy() for role, images in decoded.images.items() if role != "anchor"}
+    seconds, untimed = dict[str, float](), list[str]()
+    for model in setup.models:
+        if type(model.predictor).__module__.partition(".")[0] != "baselines" or not hasattr(model.predictor, "network"):
+            untimed += [model.label] if model.predictor.name not in BOUNDS else []
+            continue
+        if setup.device.type != "cpu":  # the first call makes kernels
+            predict(model, decoded[:1], setup.device, setup.settings.seed)
+        outcomes = predict(model, decoded, setup.device, setup.settings.seed)
+        seconds[model.label] = sum(outcome.seconds for outcome in outcomes) / len(outcomes)
+    frames = roles["source"]
+    setup.measurer.measure(frames[:1], {role: images[:1] for role, images in roles.items()})  # loads the detectors
+    start = time.perf_counter()
+    setup.measurer.measure(frames, roles)
+    measured = (time.perf_counter() - start) / len(frames)
+    whole = len(listed) * (sum(seconds.values()) + measured * len(setup.models))
+    each = ", ".join(
+        [*(f"{name} {value:.2f} s" for name, value in seconds.items()), f"metrics {measured:.2f} s a frame"]
+    )
+    left = f"; not counted: {', '.join(untimed)}" if untimed else ""
+    return (
+        f"time: about {_duration(whole)}, one after another on {setup.device}: measured now on {len(some)} of its "
+        f"pairs ({each}), times {len(listed)} pairs{left}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

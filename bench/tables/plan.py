@@ -1,0 +1,197 @@
+"""What the papers' tables need: protocols, models, metrics, and which of it is on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from baselines import checkpoints
+from baselines.card import MODELS, card, find_weights, unavailable
+from baselines.errors import ModelError
+from baselines.origin import judge
+from bench.runtime.config import Config
+from bench.runtime.errors import UserError
+from protocols import catalogue
+from protocols.catalogue import SAME, SAMPLE, Protocol
+from protocols.errors import DataError
+from protocols.published import RULES, frozen_name, read_pairs, recognise
+from protocols.roots import data_used, refuse_unused
+from reports.paper.tables import Column, Row, Table
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: everything that the tables ask of a protocol.
+
+    models: as ``--models`` takes them. weights: model to where its weights come from, in words. skipped: model to the
+    reason. metrics: families. columns: the printed ones that they are for. data: where the frames come from, in words;
+    None where they are missing. pairs: a list.
+    """
+
+    protocol: Protocol
+    tables: tuple[str, ...]
+    models: tuple[str, ...]
+    weights: Mapping[str, str]
+    skipped: Mapping[str, str]
+    metrics: tuple[str, ...]
+    columns: tuple[Column, ...]
+    data: str | None
+    pairs: Path | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to run."""
+        return bool(self.models) and self.data is not None
+
+
+def plan(
+    tables: Sequence[Table],
+    config: Config,
+    *,
+    models: Sequence[str] = (),
+    require_data: bool = False,
+    untrained: bool = False,
+    sample_weights: bool = False,
+    pairs: Sequence[Path] = (),
+) -> list[Job]:
+    """One job a protocol of `tables`, in the order of the catalogue.
+
+    models: specs to run in place of the tables' own. untrained: random weights for models that have none.
+    sample_weights: sample checkpoints on real data, too; else such models are skipped there, since a row of a published
+    model would say nothing about it. On the sample set, where nothing is comparable anyway, they are taken.
+    pairs: lists, each for the protocols that it fits. Raises UserError for tables that ask nothing of any protocol,
+    and for a list that fits none; ModelError for weights that are ambiguous.
+    """
+    asked = {name: _asked(tables, name) for name in catalogue.names()}
+    asked = {name: cells for name, cells in asked.items() if cells}
+    if not asked:
+        names = ", ".join(table.id for table in tables)
+        raise UserError(f"{names}: no protocol here asks what is printed there, so nothing can be run")
+    protocols = [catalogue.get(name) for name in asked]
+    takes = [SAMPLE] if config.sample else [protocol.dataset for protocol in protocols]
+    refuse_unused(config.asked, takes, ", ".join(table.id for table in tables))
+    lists = _lists(pairs, protocols)
+    jobs = []
+    for name, cells in asked.items():
+        protocol = catalogue.get(name)
+        data, on_sample = _data(protocol, config, require_data, name in lists)
+        small = sample_weights or on_sample
+        chosen, weights, skipped = _models([row for _, row, _ in cells], config.weights, untrained, small)
+        families = [column.family for _, _, column in cells]
+        jobs.append(
+            Job(
+                protocol,
+                tuple(dict.fromkeys(table.id for table, _, _ in cells)),
+                tuple(models or chosen),
+                {} if models else weights,
+                {} if models else skipped,
+                tuple(family for family in protocol.metrics if family in families),
+                tuple({column.head: column for _, _, column in cells}.values()),
+                data,
+                lists.get(name),
+            )
+        )
+    return jobs
+
+
+def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]]:
+    """The printed cells of a protocol that some definition here computes."""
+    families = catalogue.get(name).metrics
+    return [
+        (table, row, column)
+        for table in tables
+        for row in table.rows
+        for column, printed in zip(table.columns, row.printed)
+        if table.protocol_of(row, column) == name and printed and column.definitions and column.family in families
+    ]
+
+
+def _models(
+    rows: Sequence[Row], weights: Path | None, untrained: bool, small: bool
+) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """Specs of the models that can be run, where their weights come from, and why the others cannot."""
+    specs: list[str] = []
+    sources: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    for row in {row.key: row for row in rows}.values():
+        model = row.model
+        if model is None:
+            skipped[row.key] = "no model here computes this row"
+        elif model in unavailable():
+            skipped[model] = unavailable()[model]["reason"]
+        elif model not in MODELS:
+            skipped[model] = "this version has no such model"
+        elif (file := find_weights(card(model), weights)) and (small or not _is_sample(model, file)):
+            specs.append(model)
+            sources[model] = str(file)
+        elif small and card(model).sample.is_file():
+            specs.append(model)
+            sources[model] = "SAMPLE WEIGHTS"
+        elif untrained:
+            specs.append(f"{model}={model}?weights=untrained")
+            sources[model] = "UNTRAINED"
+        else:
+            skipped[model] = _why_skipped(model, file)
+    return list(dict.fromkeys(specs)), sources, skipped
+
+
+def _is_sample(model: str, file: Path) -> bool:
+    """Whether a file under a published name is a sample checkpoint; one that cannot be read is the run's to refuse."""
+    about = card(model)
+    try:
+        checkpoint = checkpoints.load(file, about)
+    except ModelError:
+        return False
+    return judge(about, checkpoint, checkpoint.config or about.config).status == "sample"
+
+
+def _why_skipped(model: str, file: Path | None) -> str:
+    about = card(model)
+    reason = f"no weights: needs {' or '.join(about.files)}" if about.files else "no weights: nobody publishes any"
+    if file:
+        return f"{file} is a sample checkpoint (--sample-weights takes it)"
+    return f"{reason} (--sample-weights takes the sample checkpoint)" if about.sample.is_file() else reason
+
+
+def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool) -> tuple[str | None, bool]:
+    """Where the frames come from, in words, or None; whether it is the sample set."""
+    listed = (protocol.dataset,) if has_list else None
+    try:
+        used = data_used(protocol, config.data, sample=config.sample, require_data=require_data, listed=listed)
+    except DataError:
+        return None, False
+    if used != (SAMPLE,):
+        return f"{protocol.dataset} in {config.data[protocol.dataset]}", False
+    why = ", as asked for" if config.sample else f" in place of {protocol.dataset}: no folder is given"
+    return f"SAMPLE SET{why}", True
+
+
+def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Path]:
+    """Each protocol's list: a published one by its hash, another by its data set and whether pairs have a truth."""
+    found: dict[str, Path] = {}
+    for file in files:
+        fitting = _fitting(file, protocols)
+        if not fitting:
+            names = ", ".join(protocol.name for protocol in protocols)
+            raise UserError(f"--pairs {file}: this list is for none of {names}")
+        for name in fitting:
+            if name in found:
+                raise UserError(f"--pairs: {found[name]} and {file} are both for {name}")
+            found[name] = file
+    return found
+
+
+def _fitting(file: Path, protocols: Sequence[Protocol]) -> list[str]:
+    if (rule := frozen_name(file)) in RULES:
+        return [protocol.name for protocol in protocols if protocol.name == rule]
+    pairs = read_pairs(file)
+    known = recognise(pairs.sha256)
+    datasets = {ref.dataset for ref in pairs.refs()}
+    reference = all(pair.target is not None for pair in pairs.pairs)
+    return [
+        protocol.name
+        for protocol in protocols
+        if (known and known["name"] in protocol.published)
+        or (not known and datasets == {protocol.dataset} and reference == (protocol.reference == SAME))
+    ]

@@ -1,0 +1,214 @@
+"""`python -m bench train`: settings from a file and the command line, the training loop, evaluations by the harness."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from rich.console import Console
+from rich.logging import RichHandler
+
+from baselines.predictor import default_device
+from baselines.training.clips import identities
+from baselines.training.evaluation import Evaluate, Evaluation
+from baselines.training.exclude import excluded
+from baselines.training.loop import train as train_loop
+from baselines.training.settings import TrainSettings
+from baselines.training.vgg import VGG19, VggFeatures
+from bench.detectors.weights import find_file
+from bench.runtime import config as locations
+from bench.runtime import settings_file
+from bench.runtime.allocator import keep_freed
+from bench.runtime.config import cache_folder
+from bench.runtime.errors import UserError
+from protocols import sample_set
+from protocols.catalogue import SAMPLE
+
+
+class EvaluationSettings(BaseModel):
+    """How a checkpoint is evaluated during its training.
+
+    protocol: run by the harness, on the sample set unless `data` names data sets (NAME=PATH); limit: first pairs only;
+    metrics: the protocol's if empty. watch: metric that decides which checkpoint is best; the first if None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: str = "vox1-sameid"
+    data: tuple[str, ...] = ("sample",)
+    limit: int | None = Field(None, ge=1)
+    metrics: tuple[str, ...] = ()
+    watch: str | None = None
+
+
+class Settings(BaseModel):
+    """All of a configuration file: the fields of `TrainSettings`, and these.
+
+    exclude_pairs: pair lists whose clips are left out of the training; one, or several.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    data: str = "sample"
+    exclude_pairs: tuple[str, ...] = ()
+    device: str | None = None
+    threads: int | None = Field(None, ge=1)
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @field_validator("exclude_pairs", mode="before")
+    @classmethod
+    def _several(cls, lists: Any) -> Any:
+        return (lists,) if isinstance(lists, (str, Path)) else lists
+
+
+def train(file: Path | None, given: Mapping[str, Any]) -> Path:
+    """Train and return the checkpoint.
+
+    file: settings in TOML or YAML, or None; given: those of the command line, which go first.
+    Raises UserError or ModelError for what the user can mend.
+    """
+    leads = os.environ.get("LOCAL_RANK", "0") == "0"
+    level = logging.INFO if leads else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    whole, chosen = read(file, given)
+    if whole.threads:
+        torch.set_num_threads(whole.threads)
+    if chosen.part == "networks":
+        _tell_network(chosen)
+    if chosen.recipe == "published" and (pairs := chosen.pairs_of_a_step()) != chosen.published_pairs():
+        logging.warning("%g pairs in a step; published are %d", pairs, chosen.published_pairs())
+    keep_freed()
+    evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
+    return train_loop(chosen, evaluate)
+
+
+def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSettings]:
+    """The settings, checked. Raises UserError in one line, naming the first wrong one and where it stands.
+
+    On data of one's own the papers' training is the default: published size, recipe, schedule and number of steps, and
+    their VGG-19 where it is on this machine. On the sample set all is as the sample checkpoints were made, everywhere.
+    """
+    found = settings_file.read(file) if file else {}
+    given = dict(given)
+    if protocol := given.pop("protocol", None):
+        evaluation = found.get("evaluation", {})
+        if not isinstance(evaluation, dict):
+            raise UserError(f"{file}: evaluation: not a table")
+        found["evaluation"] = {**evaluation, "protocol": protocol}
+    values = found | given
+    if values.get("data", "sample") != "sample":
+        values = {"size": "published", "recipe": "published"} | _vgg19() | values
+    elif values.get("recipe") == "published":
+        values = _vgg19() | values
+    for name in ("model", "out"):
+        if name not in values:
+            raise UserError(f"--{name} is needed, on the command line or in --config")
+    try:
+        whole = Settings(**values)
+        fields = {name: value for name, value in values.items() if name not in Settings.model_fields}
+        folder, clips = data_folder(whole.data)
+        chosen = TrainSettings(**{"clips": clips} | fields, data=folder, device=whole.device or str(default_device()))
+        if whole.exclude_pairs:
+            left_out = excluded(whole.exclude_pairs, folder, chosen.clips)
+            chosen = chosen.model_copy(update={"excluded": tuple(sorted({*chosen.excluded, *left_out}))})
+        if chosen.recipe == "published" and "steps" not in fields:
+            steps = chosen.published_steps(identities(folder, chosen.clips, set(chosen.excluded)))
+            chosen = TrainSettings(**chosen.model_dump() | {"steps": steps})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        where = f"{file}: " if file and first["loc"][0] in found else ""
+        reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise UserError(f"{where}{name}: {reason}") from None
+    if chosen.patience and not chosen.evaluate_every:
+        raise UserError("patience: needs evaluate_every")
+    if "evaluate_every" not in values:  # 0 turns a file's evaluations off
+        for name, value in (("protocol", protocol), ("evaluation", found.get("evaluation"))):
+            if value:
+                raise UserError(f"{name}: needs evaluate_every")
+    return whole, chosen
+
+
+def _tell_network(settings: TrainSettings) -> None:
+    """Log which network measures the perceptual loss, as a warning where it should be the papers' and is not."""
+    if settings.vgg:
+        logging.info("perceptual loss: VGG-19, %s", settings.vgg)
+    elif settings.recipe == "short":
+        logging.info("perceptual loss: %s", VggFeatures.name)
+    else:
+        logging.warning(
+            "perceptual loss: %s, not the papers' VGG-19: %s was not found in the weights folder; `vgg` in --config "
+            "names it elsewhere",
+            VggFeatures.name,
+            VGG19,
+        )
+
+
+def _vgg19() -> dict[str, Path]:
+    """The papers' VGG-19, where it is on this machine."""
+    file = find_file(VGG19, locations.load().weights)
+    return {"vgg": file} if file else {}
+
+
+def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:
+    if name == "sample":
+        return sample_set.ensure(cache_folder()), tuple(sample_set.clips("train"))
+    if not Path(name).is_dir():
+        raise UserError(f"--data {name}: no such folder")
+    return Path(name), None
+
+
+def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate:
+    """What evaluates a checkpoint by a run of the harness in ``<out>/evaluations``. Raises UserError for its settings.
+
+    Each run takes the place of the one before; the metrics' means stay in ``<out>/evaluation.csv``.
+    """
+    import shutil
+
+    from bench import metrics
+    from bench.run.command import RunSettings, run
+    from protocols import catalogue
+    from protocols.resolve import opener
+    from protocols.roots import data_used, refuse_unused
+
+    config, protocol = locations.load(settings.data), catalogue.get(settings.protocol)
+    used = data_used(protocol, config.data, asked=config.asked, sample=config.sample)
+    refuse_unused(config.asked, used, f"evaluation: {protocol.name}")
+    opened = opener(config.data, config.cache, follow_links=config.follow_links)
+    is_sample = [opened(name).name for name in used] == [SAMPLE]  # opened now, not at the first evaluation
+    names = settings.metrics or protocol.metrics
+    watched = settings.watch or names[0]
+    if watched not in names:
+        raise UserError(f"evaluation.watch {watched}: not one of the metrics {', '.join(names)}")
+    side = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
+    if side != training.frame_size:
+        raise UserError(f"evaluation: its frames have {side} pixels a side, the network is for {training.frame_size}")
+    sign = -1.0 if metrics.definitions()[watched].higher_is_better else 1.0
+
+    def evaluate(checkpoint: Path) -> Evaluation:
+        folder = training.out / "evaluations"
+        shutil.rmtree(folder / "latest", ignore_errors=True)
+        chosen = RunSettings(
+            models=[f"{training.model}={training.model}?weights={checkpoint}"],
+            protocol=settings.protocol,
+            config=config,
+            out=folder,
+            name="latest",
+            limit=settings.limit,
+            metrics=list(names),
+            mode="avd" if training.part == "avd" else None,
+            bounds=False,
+            device=training.device,
+        )
+        directory, _ = run(chosen, Console(quiet=True))
+        summary = json.loads((directory.path / "summary.json").read_text(encoding="utf-8"))
+        means = {row["metric"]: row["mean"] for row in summary["rows"]}
+        return Evaluation(means, sign * means[watched])
+
+    return evaluate

@@ -1,0 +1,156 @@
+"""Is a weight file what its name says? By its checksum where one is known, else by what it holds.
+
+Nothing in a file is ever executed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from baselines import checkpoints
+from baselines.card import Card, card
+from baselines.checkpoints import Checkpoint, load_flat, looks_like
+from baselines.predictor import ModelError
+from baselines.registry import network_class
+from bench.detectors import arcface, openface
+from bench.runtime.errors import UserError
+from bench.weights.files import WeightFile
+
+UNKNOWN = "no checksum is known to compare with"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found about a file that is not wrong.
+
+    word: "ok" where the checksum is the published one's, "own" for a network of this program under a name of its own,
+    else "unverified": it holds what it should, and could still be any file that does. said: in words.
+    """
+
+    word: Literal["ok", "own", "unverified"]
+    said: str
+
+
+def verify(file: WeightFile, path: Path) -> Verdict:
+    """Is the file at `path` the published one, or may it be? Raises UserError, or ModelError, for a wrong one."""
+    if file.sha256:
+        found = sha256(path)
+        if not found.startswith(file.sha256):
+            raise UserError(f"{path} is not the published file: its sha256 is {found}, not {_begins(file.sha256)}")
+        return Verdict("ok", f"sha256 {found[:12]}… as stated")
+    if file.models:
+        return _model(file, path)
+    if file.id in ("openface", "arcface"):
+        said = _identity(file.id, path)
+    elif file.id == "openpose":
+        from bench.detectors import openpose
+
+        openpose.read(path)
+        said = "holds OpenPose's COCO body network"
+    elif file.id == "syncnet":
+        from bench.detectors import syncnet
+
+        syncnet.read(path)
+        said = "holds the weights of SyncNet"
+    else:
+        said = _opens(path, file.name)
+    return Verdict("unverified", f"{said}; {UNKNOWN}")
+
+
+def sha256(path: Path) -> str:
+    """64 hex digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _begins(digits: str) -> str:
+    return digits if len(digits) == 64 else f"one that begins with {digits}"
+
+
+def _model(file: WeightFile, path: Path) -> Verdict:
+    abouts = [card(name) for name in file.models]
+    companions = {name: network for network, name in abouts[0].companions.items()}
+    if file.name in companions:
+        return _companion(abouts[0], companions[file.name], path)
+    errors = []
+    for about in abouts:
+        try:
+            return _networks(file, about, path)
+        except ModelError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _networks(file: WeightFile, about: Card, path: Path) -> Verdict:
+    """Fill the model's network with the file, as a run would."""
+    checkpoint = checkpoints.load(path, about)
+    absent = [
+        name
+        for network, name in about.companions.items()
+        if network in about.networks and network not in checkpoint.states
+    ]
+    if absent and looks_like(checkpoint.states) == about.title:
+        return Verdict(
+            "unverified", f"looks like {about.title}; not usable before {', '.join(absent)} lies beside it; {UNKNOWN}"
+        )
+    origin = network_class(about.name)(about, checkpoint, torch.device("cpu")).origin
+    held = f"holds the networks of {about.title}"
+    if origin.status == "official":
+        return Verdict("ok", f"{held}; {origin.note}")
+    if file.name in about.files and (origin.status == "sample" or not origin.published_size):
+        raise UserError(f"{path} is not the published file: {held}, {origin.note}")
+    if checkpoint.model is not None:
+        return Verdict("own", f"{held}; {origin.note}")
+    return Verdict("unverified", f"{held}; {UNKNOWN if origin.published_size else origin.note}")
+
+
+def _companion(about: Card, network: str, path: Path) -> Verdict:
+    """Fill the one network that lies in a file of its own."""
+    state, _ = load_flat(path)
+    alone = dataclasses.replace(about, networks=(network,), optional_networks=())
+    whole = network_class(about.name)(about, None, torch.device("cpu")).network
+    checkpoints.fill(whole, Checkpoint(path, {network: state}, None, {}), alone)
+    return Verdict("unverified", f"holds {network} of {about.title}; {UNKNOWN}")
+
+
+def _identity(which: str, path: Path) -> str:
+    """Put zeros through the network that the file fills."""
+    title = {"openface": "OpenFace nn4.small2", "arcface": "an ArcFace network"}[which]
+    try:
+        if which == "openface":
+            code, _ = openface.embed(openface.read(path), torch.zeros(1, 3, openface.SIDE, openface.SIDE))
+        else:
+            code = arcface.embed(arcface.read(path), torch.zeros(1, 3, arcface.SIDE, arcface.SIDE))
+    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} does not hold the weights of {title}: {reason}") from None
+    if not torch.isfinite(code).all():
+        raise UserError(f"{path}: its network gives no finite numbers")
+    return f"holds the weights of {title}"
+
+
+def _opens(path: Path, name: str) -> str:
+    try:
+        if name.endswith(".json"):
+            json.loads(path.read_text(encoding="utf-8"))
+            return "opens as JSON"
+        if name.endswith(".safetensors"):
+            with safe_open(path, framework="pt") as opened:
+                return f"opens, {len(opened.keys())} tensors"
+        if name.endswith(".skops"):
+            with zipfile.ZipFile(path) as archive:
+                if (damaged := archive.testzip()) or "schema.json" not in archive.namelist():
+                    raise UserError(f"{path} is damaged or no skops file" + (f": {damaged}" if damaged else ""))
+            return "opens as a skops archive"
+    except (SafetensorError, OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from None
+    return f"opens safely, {len(load_flat(path)[0])} tensors"

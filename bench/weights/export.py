@@ -1,0 +1,87 @@
+"""Checkpoints in the authors' layout, and theirs as safetensors."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines import checkpoints, registry
+from baselines.card import MODELS, Card, card
+from baselines.checkpoints import Checkpoint
+from baselines.network_predictor import NetworkPredictor
+from bench.runtime.errors import UserError
+
+SAFE = ".safetensors"
+OFFICIAL = (".pth.tar", ".pth", ".pt")
+
+
+def export(source: Path, target: Path, model: str | None = None) -> list[Path]:
+    """Write the checkpoint `source` as `target`; the suffix says in which layout. Returns every file written.
+
+    ``.safetensors``: this project's: ``<network>.<key>``, with model and configuration inside. ``.pth.tar`` or
+    ``.pth``: the authors': state dicts under their names for the networks; what they keep in files of its own
+    (DaGAN's depth networks) lies beside it, and so does ``<target>.json`` with the configuration. Either says in itself
+    that this program wrote it, and how the networks were trained.
+    model: whose it is, where the file does not say. Raises UserError or ModelError.
+    """
+    if not source.is_file():
+        raise UserError(f"{source}: no such file")
+    if target.exists() and source.samefile(target):
+        raise UserError(f"{target}: would overwrite what is read")
+    if not target.name.endswith((SAFE, *OFFICIAL)):
+        raise UserError(f"{target}: the name must end in {SAFE} or in {', '.join(OFFICIAL)}")
+    about = _model(source, model)
+    if not (about.files or target.name.endswith(SAFE)):
+        raise UserError(f"nobody publishes a checkpoint of {about.name}: it has no official layout")
+    # Loading is the check: every key and every shape is the model's.
+    loaded = registry.load(f"{about.name}?weights={source}", weights=None, device=torch.device("cpu"))
+    assert isinstance(loaded, NetworkPredictor) and loaded.checkpoint is not None
+    checkpoint = loaded.checkpoint
+    states = {name: state for name, state in checkpoint.states.items() if name in about.parts}
+    config = checkpoint.config or type(loaded).infer_config(about, checkpoint)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    facts = checkpoint.facts or {"converted_from_sha256": checkpoint.sha256}
+    if target.name.endswith(SAFE):
+        networks = {name: getattr(loaded.network, name) for name in states}
+        checkpoints.save_sample(target, about.name, networks, config, facts)
+        return [target]
+    return _write_official(about, states, config, facts, target)
+
+
+def _model(source: Path, name: str | None) -> Card:
+    if name is None:
+        found: Checkpoint = checkpoints.load(source)
+        name = found.model or checkpoints.looks_like(found.states)
+        name = next((known for known in MODELS if name in (known, card(known).title)), None)
+        if name is None:
+            raise UserError(f"{source}: holds no network known here; say whose it is with --model")
+    if name not in MODELS:
+        raise UserError(f"--model {name}: no network of that name; `list models` has them")
+    return card(name)
+
+
+def _write_official(
+    about: Card, states: checkpoints.States, config: dict[str, Any], facts: dict[str, Any], target: Path
+) -> list[Path]:
+    official = {ours: theirs for theirs, ours in about.renamed.items()}
+    # What it is stays in it, whatever it will be called: a small network is not the published one.
+    files: dict[Path, Any] = {target: {checkpoints.OWN: {"model": about.name, "training": json.dumps(facts)}}}
+    for name, state in states.items():
+        if name in about.companions:
+            nested = "state_dict" in official.values()  # X2Face's files are alike in this
+            files[target.parent / about.companions[name]] = {"state_dict": state} if nested else state
+        else:
+            files[target][official.get(name, name)] = state
+    if inside := [file for file in files if file != target and file.exists()]:
+        raise UserError(f"{inside[0]}: exists already, and belongs beside {target.name}; choose another folder")
+    for file, content in files.items():
+        part = file.with_name(file.name + ".part")
+        torch.save(content, part)
+        os.replace(part, file)
+    beside = target.with_name(target.name + ".json")
+    beside.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    return [*files, beside]

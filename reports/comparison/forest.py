@@ -1,0 +1,49 @@
+"""Mean differences with their intervals, one line a group of pairs, as SVG in the page's colours."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports.run.plots import INK, LIGHT, SETTINGS, themed
+
+LABEL = 30  # characters of a group's name
+
+
+def forest(entries: Sequence[Mapping[str, Any]], higher_is_better: bool) -> str:
+    """An ``<svg>`` element: a point and an interval a group, the line of no difference, colours by who is better.
+
+    entries: ``group``, ``n``, ``difference``, ``ci_low``, ``ci_high``; drawn from top to bottom.
+    """
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(4.6, 0.55 + 0.24 * len(entries)))
+        FigureCanvasSVG(figure)
+        height = figure.get_figheight()
+        axes = figure.add_axes((0.46, 0.35 / height, 0.5, 1 - 0.42 / height))
+        axes.axvline(0, color=INK, linewidth=0.9)
+        for position, entry in enumerate(entries):
+            for_a = (entry["difference"] > 0) == higher_is_better
+            colour = LIGHT[0 if for_a else 1]
+            axes.plot([entry["ci_low"], entry["ci_high"]], [-position, -position], color=colour, linewidth=2.2)
+            axes.plot([entry["difference"]], [-position], "o", color=colour, markersize=4.5)
+        names = [f"{_short(entry['group'])}, n {entry['n']}" for entry in entries]
+        axes.set_yticks([-position for position in range(len(entries))], names)
+        axes.set_ylim(0.6 - len(entries), 0.6)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.tick_params(length=0, colors=INK, labelcolor=INK)
+        axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return themed(stream.getvalue())
+
+
+def _short(group: str) -> str:
+    return group if len(group) <= LABEL else group[: LABEL - 1] + "…"

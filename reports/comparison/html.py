@@ -1,0 +1,61 @@
+"""A comparison of two runs, or of two models of one, as one self-contained page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.comparison import view as compare_view
+from reports.comparison.forest import forest
+from reports.run import plots, view
+
+
+def page(comparison: Mapping[str, Any]) -> str:
+    """The page. comparison: what ``bench compare`` found; its names are text, whatever they look like."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": view.number, "p_value": compare_view.p_value}
+    environment.globals |= {"interval": view.interval, "clear": compare_view.clear, "favours": compare_view.favours}
+    palette = {
+        scheme: " ".join(f"--c{position}: {colour};" for position, colour in enumerate(colours))
+        + f" --bound: {plots.BOUND[scheme]};"
+        for scheme, colours in (("light", plots.LIGHT), ("dark", plots.DARK))
+    }
+    columns = compare_view.columns(comparison)
+    return environment.get_template("compare.html.j2").render(
+        comparison=comparison,
+        columns=columns,
+        head=compare_view.head(comparison),
+        notes=compare_view.notes(comparison),
+        refusals=compare_view.refusals(comparison),
+        palette=palette,
+        figures=[_figures(duel, columns) for duel in comparison["duels"]],
+    )
+
+
+def _figures(duel: Mapping[str, Any], columns: Mapping[str, view.Column]) -> list[tuple[str, list[tuple[Any, Markup]]]]:
+    """Headed plots of a duel: the pairs' differences, then each grouping, metric by metric."""
+    spread = []
+    for name, column in columns.items():
+        series = pd.Series(duel["differences"].get(name, []), dtype=float)
+        if (svg := plots.distribution({"A − B": series}, {"A − B": "c0"}, column.decimals)) is not None:
+            spread.append((column, Markup(svg)))
+    headed = [("Differences of the pairs", spread)]
+    for grouping in compare_view.grouping_names(duel):
+        drawn = []
+        for name, column in columns.items():
+            own = [e for e in duel["groups"] if e["grouping"] == grouping and e["metric"] == name]
+            if own:
+                drawn.append((column, Markup(forest(own, column.metric["higher_is_better"]))))
+        headed.append((f"By {grouping}", drawn))
+    return headed

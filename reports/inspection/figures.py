@@ -1,0 +1,216 @@
+"""Pictures of what a network computed for one pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+
+CHANNELS = 64  # of a memory in one picture
+FULL_FLOW = 0.15  # movement, of the frame's side, that is drawn in full colour
+INCHES = 2.1
+SETTINGS = {"font.size": 9, "text.parse_math": False, "axes.titlesize": 9}
+
+
+@dataclass(frozen=True)
+class MemoryLevel:
+    """One level of a memory network: features of ``side`` squared, M channels, a memory of S x S cells.
+
+    conditioned: ``(M, S, S)`` the memory for this source; value: ``(M, S, S)`` what is read; projected:
+    ``(M, side, side)`` the feature that asks. attention: ``(P, S, S)`` what each spot reads. change: ``(side, side)``
+    mean absolute change of the feature.
+    """
+
+    side: int
+    conditioned: np.ndarray
+    value: np.ndarray
+    projected: np.ndarray
+    attention: np.ndarray
+    change: np.ndarray
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a network said on the way to one frame. Images ``(H, W, 3)`` in [0, 1], points (x, y) in [-1, 1].
+
+    flow: ``(h, w, 2)`` where each pixel comes from, less where it is, in shares of the side. warped: the source under
+    the flow alone. occlusions: ``(s, s)`` each, coarse to fine; 0 where the source shows nothing of use. shares:
+    ``(K+1, h, w)`` of the motions, background first. rectified: OSTNet's driving image in the source's scale.
+    target: the driving frame before it was squeezed.
+    embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` that ask it.
+    pair: its name, empty where there is only one.
+    """
+
+    model: str
+    mode: str
+    source: np.ndarray
+    driving: np.ndarray
+    frame: np.ndarray
+    target: np.ndarray
+    source_points: np.ndarray | None = None
+    driving_points: np.ndarray | None = None
+    flow: np.ndarray | None = None
+    warped: np.ndarray | None = None
+    shares: np.ndarray | None = None
+    occlusions: tuple[np.ndarray, ...] = ()
+    rectified: np.ndarray | None = None
+    embedded: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    meta_memory: np.ndarray | None = None
+    memory_levels: tuple[MemoryLevel, ...] = ()
+    pair: str = ""
+    spots: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+
+
+def figures(inspection: Inspection) -> dict[str, Figure]:
+    """Every picture that the network has something to show for, by name; `page.CAPTIONS` explains each."""
+    with matplotlib.rc_context(SETTINGS):
+        made = {"motion": _motion(inspection)}
+        if inspection.rectified is not None:
+            made["scale"] = _scale(inspection)
+        if inspection.meta_memory is not None:
+            order = np.argsort(-inspection.meta_memory.std((1, 2)), kind="stable")[:CHANNELS]
+            made["memory"] = _bank({"": inspection.meta_memory}, order)
+            levels = {f"level {level.side}x{level.side}": level.conditioned for level in inspection.memory_levels}
+            if levels:
+                made["conditioned"] = _bank(levels, order[: CHANNELS // 2])
+                made["read"] = _read(inspection)
+        return made
+
+
+def _motion(seen: Inspection) -> Figure:
+    tiles: list[tuple[str, np.ndarray, np.ndarray | None]] = [
+        ("source", seen.source, seen.source_points),
+        ("driving", seen.driving, None),
+        ("result, keypoints asked for", seen.frame, seen.driving_points),
+    ]
+    if seen.embedded is not None:
+        tiles[2:3] = [("embedded face", seen.embedded, None), ("result", seen.frame, None)]
+    if seen.depth is not None:
+        tiles.append(("source, disparity", _coloured(seen.depth, "viridis"), None))
+    if seen.flow is not None:
+        tiles += [("flow", colour_wheel(seen.flow), None), ("moved by the flow alone", seen.warped, None)]
+    if seen.shares is not None:
+        tiles.append(("largest share", _largest(seen.shares), None))
+    for occlusion in seen.occlusions:
+        tiles.append((f"occlusion {occlusion.shape[0]}x{occlusion.shape[1]}", _grey(occlusion, 0, 1), None))
+    figure, axes = _grid(len(tiles), min(len(tiles), 5))
+    for ax, (title, image, points) in zip(axes, tiles):
+        _show(ax, title, image, points)
+        if title == "flow":
+            _arrows(ax, seen.flow)
+    return figure
+
+
+def _scale(seen: Inspection) -> Figure:
+    figure, axes = _grid(5, 5)
+    named = {"driving": seen.driving, "rectified": seen.rectified, "target": seen.target, "source": seen.source}
+    named["result"] = seen.frame
+    for ax, (title, image) in zip(axes, named.items()):
+        _show(ax, title, image)
+    return figure
+
+
+def _bank(memories: Mapping[str, np.ndarray], order: np.ndarray) -> Figure:
+    """Channels of memories ``(M, S, S)`` as tiles, the same ones of each."""
+    columns = 16
+    rows = -(-len(order) // columns)
+    figure = Figure(figsize=(0.62 * columns, len(memories) * (0.62 * rows + 0.25)))
+    for i, (title, memory) in enumerate(memories.items()):
+        height = 1 / len(memories)
+        ax = figure.add_axes((0.005, 1 - (i + 1) * height, 0.99, height * 0.9))
+        side = memory.shape[1]
+        canvas = np.ones((rows * (side + 1), columns * (side + 1)))
+        for place, channel in enumerate(order):
+            top, left = place // columns * (side + 1), place % columns * (side + 1)
+            canvas[top : top + side, left : left + side] = _stretch(memory[channel])
+        ax.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_title(title or f"{len(order)} of {len(memory)} channels, {side}x{side} cells")
+        ax.set_axis_off()
+    return figure
+
+
+def _read(seen: Inspection) -> Figure:
+    columns = len(seen.spots) + 2
+    figure, axes = _grid(columns * len(seen.memory_levels), columns)
+    for i, level in enumerate(seen.memory_levels):
+        row = axes[i * columns : (i + 1) * columns]
+        _show(row[0], f"result, level {level.side}x{level.side}", seen.frame, seen.spots)
+        for number, cells in enumerate(level.attention):
+            _show(row[1 + number], f"spot {number} reads", _coloured(_stretch(cells), "magma"))
+        _show(row[-1], f"change (max {level.change.max():.2g})", _coloured(_stretch(level.change), "magma"))
+    return figure
+
+
+def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
+    rows = -(-count // columns)
+    figure = Figure(figsize=(INCHES * columns, (INCHES + 0.25) * rows), layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
+    for ax in axes:
+        ax.set_axis_off()
+    return figure, axes
+
+
+def _show(ax: Axes, title: str, image: np.ndarray, points: np.ndarray | None = None) -> None:
+    ax.imshow(image, interpolation="nearest", extent=(-1, 1, 1, -1))
+    ax.set_title(title)
+    if points is not None:
+        colours = matplotlib.colormaps["hsv"](np.arange(len(points)) / len(points))
+        ax.scatter(*points.T, s=26, c=colours, edgecolors="black", linewidths=0.8)
+        for number, (x, y) in enumerate(points):
+            ax.annotate(str(number), (x, y), (3, 3), textcoords="offset points", color="white", fontsize=6)
+        ax.set_xlim(-1, 1)
+        ax.set_ylim(1, -1)
+
+
+def colour_wheel(flow: np.ndarray) -> np.ndarray:
+    """A flow ``(h, w, 2)`` of pixels' origins as colours ``(h, w, 3)``: hue is the direction that content moves in.
+
+    White where nothing moves; full colour from `FULL_FLOW` on.
+    """
+    x, y = -flow[..., 0], -flow[..., 1]
+    hue = (np.arctan2(y, x) / (2 * np.pi)) % 1
+    strength = np.clip(np.hypot(x, y) / FULL_FLOW, 0, 1)
+    return hsv_to_rgb(np.stack([hue, strength, np.ones_like(hue)], axis=-1))
+
+
+def _arrows(ax: Axes, flow: np.ndarray, count: int = 9) -> None:
+    """Arrows from where content was to where it is, true to scale."""
+    height, width = flow.shape[:2]
+    rows, columns = (np.linspace(0, n - 1, count + 2).round().astype(int)[1:-1] for n in (height, width))
+    x, y = np.meshgrid(2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1)
+    dx, dy = (2 * flow[np.ix_(rows, columns)]).transpose(2, 0, 1)
+    style = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.008, "color": "black"}
+    ax.quiver(x + dx, y + dy, -dx, -dy, **style)
+    ax.set_xlim(-1, 1)
+    ax.set_ylim(1, -1)
+    key = ax.inset_axes((0.8, 0.0, 0.2, 0.2))
+    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 64), np.linspace(-1, 1, 64)), axis=-1)
+    disc = np.where((np.hypot(*grid.transpose(2, 0, 1)) <= 1)[..., None], colour_wheel(-FULL_FLOW * grid), 1)
+    key.imshow(disc)
+    key.set_axis_off()
+
+
+def _largest(shares: np.ndarray) -> np.ndarray:
+    """The motion with the largest share at each place, in the keypoints' colours, the background's black."""
+    count = len(shares) - 1
+    colours = matplotlib.colormaps["hsv"](np.arange(count) / max(count, 1))[:, :3]
+    return np.concatenate([np.zeros((1, 3)), colours])[shares.argmax(0)]
+
+
+def _stretch(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+
+def _coloured(values: np.ndarray, name: str) -> np.ndarray:
+    return matplotlib.colormaps[name](np.clip(values, 0, 1))[..., :3]
+
+
+def _grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.repeat(np.clip((values - low) / (high - low), 0, 1)[..., None], 3, axis=2)

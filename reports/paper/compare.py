@@ -1,0 +1,235 @@
+"""Printed numbers beside measured ones: the difference where the two answer one question, else why they do not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protocols import catalogue, files
+from protocols.published import known_lists
+from reports.paper.tables import BLOCKING, Column, Row, Table, TableError, number
+from reports.run.caveats import unverified, weights_mark
+
+ROUNDED = "frames rounded to 8 bits; the authors' scripts truncate, and so does `bench run --as-published`"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean on the printed scale. low, high: its interval, or None. n: pairs with a value, of n_total.
+
+    short: the signature's short form; runs of earlier releases have the metric's name alone.
+    """
+
+    metric: str
+    signature: str
+    short: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    n_total: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A printed and a measured number. causes: why they are not compared; empty exactly where `difference` is given."""
+
+    printed: str | None
+    measured: Measured | None
+    causes: tuple[str, ...]
+
+    @property
+    def difference(self) -> tuple[float, float | None, float | None] | None:
+        """Measured minus printed, with the interval of the measurement; a printed number has none that is known."""
+        if self.causes or self.measured is None or self.printed is None:
+            return None
+        printed = number(self.printed)
+        low, high = (None if end is None else end - printed for end in (self.measured.low, self.measured.high))
+        return self.measured.value - printed, low, high
+
+
+@dataclass(frozen=True)
+class Line:
+    """A model of a run, beside the row that it belongs to, if any.
+
+    causes: why nothing of it may be compared with print. cells: None where the run measures nothing for it.
+    """
+
+    row: Row | None
+    model: str
+    run: str
+    causes: tuple[str, ...]
+    cells: tuple[Cell | None, ...]
+    mark: str | None = None  # of its weights: `reports.run.caveats.weights_mark`
+
+
+@dataclass(frozen=True)
+class Regenerated:
+    """A table with what runs measured for it. notices: what holds for a whole run."""
+
+    table: Table
+    lines: tuple[Line, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is read of a run's folder."""
+
+    name: str
+    manifest: Mapping[str, Any]
+    rows: Mapping[tuple[str, str], Mapping[str, Any]]
+
+    @property
+    def protocol(self) -> str:
+        return self.manifest["protocol"]["name"]
+
+
+def read_run(folder: Path) -> Run:
+    """Manifest and summary of a finished run. Raises TableError where there is none."""
+    try:
+        manifest, summary = (json.loads(files.text(folder / f"{name}.json")) for name in ("manifest", "summary"))
+        return Run(
+            manifest.get("name", folder.name), manifest, {(row["model"], row["metric"]): row for row in summary["rows"]}
+        )
+    except OSError as error:
+        name = Path(error.filename or folder).name
+        raise TableError(f"{folder}: no finished run ({name}: {error.strerror})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise TableError(f"{folder}: manifest.json or summary.json is damaged ({type(error).__name__})") from None
+
+
+def regenerate(table: Table, runs: Sequence[Path]) -> Regenerated:
+    """A table beside the runs whose protocol it prints; other runs are left out.
+
+    A model of a run stands beside every row that has its name as `model`; models that no row has come last.
+    """
+    read = [run for run in map(read_run, runs) if run.protocol in table.protocols]
+    beside = [
+        _line(table, row, model, run)
+        for row in table.rows
+        for run in read
+        for model in run.manifest["models"]
+        if row.model == model["name"]
+        and any(table.protocol_of(row, column) == run.protocol for column in table.columns)
+    ]
+    taken = {(line.model, line.run) for line in beside}
+    others = [
+        _line(table, None, model, run)
+        for run in read
+        for model in run.manifest["models"]
+        if (model["name"], run.name) not in taken
+    ]
+    notices = [f"{run.name}: {notice}" for run in read for notice in run.manifest.get("notices", ())]
+    notices += [f"{run.name}: {ROUNDED}" for run in read if not _truncated(run)]
+    notices += [f"{run.name}: UNVERIFIED WEIGHTS ({weights})" for run in read if (weights := unverified(run.manifest))]
+    return Regenerated(table, tuple(beside + others), tuple(notices))
+
+
+def _truncated(run: Run) -> bool:
+    return any("rounding:uint8-truncated" in metric["signature"] for metric in run.manifest["metrics"])
+
+
+def _line(table: Table, row: Row | None, model: Mapping[str, Any], run: Run) -> Line:
+    cells = []
+    of_run = _causes_of_run(run, model)
+    for position, column in enumerate(table.columns):
+        if not _fed(table, row, column, run):
+            cells.append(None)
+            continue
+        printed = row.printed[position] if row else None
+        metric = _metric(column, model["name"], run)
+        measured = _measured(metric, column, run.rows[model["name"], metric["name"]]) if metric else None
+        causes = list(of_run) + (["not printed"] if printed is None else [])
+        if row and printed is not None:
+            causes += [BLOCKING[note.kind] for note in table.notes_of(row, column) if note.kind in BLOCKING]
+        if printed is not None and (cause := _definition(column, metric)):
+            causes.append(cause)
+        cells.append(Cell(printed, measured, tuple(dict.fromkeys(causes))))
+    return Line(row, model["name"], run.name, tuple(of_run), tuple(cells), weights_mark(model))
+
+
+def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:
+    """Whether the run is of the protocol of a cell; a model without a row takes any row's."""
+    rows = (row,) if row else table.rows
+    return any(table.protocol_of(one, column) == run.protocol for one in rows)
+
+
+def _metric(column: Column, model: str, run: Run) -> Mapping[str, Any] | None:
+    """The measured metric that comes nearest to a column: its own definition, then its family, stand-ins last."""
+    found = [
+        metric
+        for metric in run.manifest["metrics"]
+        if metric["family"] == column.family
+        and metric.get("applies", True)
+        and run.rows.get((model, metric["name"]), {}).get("mean") is not None
+    ]
+    own = {name: place for place, name in enumerate(column.definitions)}
+    found.sort(key=lambda metric: (own.get(metric["name"], len(own)), metric["proxy"]))
+    return found[0] if found else None
+
+
+def _measured(metric: Mapping[str, Any], column: Column, row: Mapping[str, Any]) -> Measured:
+    value, low, high = (None if row[key] is None else row[key] * column.scale for key in ("mean", "ci_low", "ci_high"))
+    short = metric.get("short", metric["name"])
+    return Measured(metric["name"], metric["signature"], short, value, low, high, row["n"], row["n_total"])
+
+
+def _definition(column: Column, metric: Mapping[str, Any] | None) -> str | None:
+    """Why the measured metric is not the printed one, if so."""
+    if metric is None:
+        return "not measured"
+    name = metric["name"]
+    if not column.definitions:
+        return "no definition here computes the printed column"
+    if name not in column.definitions:
+        kind = "other detectors" if metric["proxy"] and metric["detector"] else "other definition"
+        return f"{kind}: {name}, printed {' or '.join(column.definitions)}"
+    if len(column.definitions) > 1:
+        return f"not known which of {' and '.join(column.definitions)} is printed"
+    return None
+
+
+def _causes_of_run(run: Run, model: Mapping[str, Any]) -> list[str]:
+    """Why nothing that a run measured of a model may be compared with print."""
+    manifest = run.manifest
+    causes = []
+    if manifest["sample_data"]:
+        causes.append("sample data")
+    elif cause := _pairs(manifest):
+        causes.append(cause)
+    if model.get("sample_weights"):
+        causes.append("sample weights")
+    if model.get("untrained"):
+        causes.append("untrained weights")
+    if model.get("weights_status") == "unverified" and (model.get("training") or not model.get("published_size")):
+        causes.append("weights that are not the published ones")
+    mode, asked = model.get("mode"), manifest["protocol"]["mode"]
+    if mode and mode != asked:
+        causes.append(f"motion mode {mode}, not {asked}")
+    current = catalogue.get(run.protocol).version
+    if manifest["protocol"]["version"] != current:
+        causes.append(f"version {manifest['protocol']['version']} of the protocol, now {current}")
+    return causes
+
+
+def _pairs(manifest: Mapping[str, Any]) -> str | None:
+    """Why the pairs are not those of the paper, if so: fewer, or of another list than the published ones."""
+    protocol, pairs = catalogue.get(manifest["protocol"]["name"]), manifest["pairs"]
+    stretched = protocol.transform != "none"
+    lists = {
+        entry["name"]: entry["pairs"] * (2 if stretched and entry["name"] in protocol.published else 1)
+        for entry in known_lists()
+        if entry["name"] in protocol.published
+        or (stretched and entry["name"].startswith(tuple(f"{name}-diffscale" for name in protocol.published)))
+    }
+    known = pairs["provenance"].get("published")
+    whole = lists.get(known, protocol.n * (2 if stretched else 1))
+    if pairs["n"] < whole:
+        return f"fewer pairs: {pairs['n']} of {whole}"
+    if known not in lists:
+        return f"another pair list: {pairs['name']}" + ("" if lists else " (none is published)")
+    return None

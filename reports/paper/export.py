@@ -1,0 +1,195 @@
+"""The papers' tables for other documents: Markdown, LaTeX, HTML, CSV and JSON, from print alone or beside runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reports.paper.compare import Cell, Line, Regenerated
+from reports.paper.tables import Column, Row, Table
+from reports.paper.view import Text, table_view
+from reports.run.export import LATEX, MARKDOWN
+
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+SYMBOLS = {
+    "−": "$-$",
+    "–": "--",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "≈": r"$\approx$",
+}
+PARTS = ("measured", "low", "high", "difference", "cause")
+
+
+def markdown(tables: Sequence[Regenerated]) -> str:
+    """Pipe tables, each with its notes below."""
+    return "\n".join(map(_markdown, tables))
+
+
+def latex(tables: Sequence[Regenerated]) -> str:
+    """A ``tabular`` a table, for the booktabs package, with its notes as small print below."""
+    return "\n".join(map(_latex, tables))
+
+
+def html(tables: Sequence[Regenerated]) -> str:
+    """One self-contained page."""
+    folder = Path(__file__).parents[1] / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("tables.html.j2").render(tables=[table_view(table) for table in tables])
+
+
+def csv_table(tables: Sequence[Regenerated]) -> str:
+    """One line a cell: printed as a text, what was measured at full precision, why they are not compared, notes."""
+    stream = io.StringIO()
+    fields = [
+        "table",
+        "paper",
+        "protocol",
+        "row",
+        "model",
+        "column",
+        "printed",
+        "run",
+        "weights",
+        "metric",
+        *PARTS,
+        "notes",
+    ]
+    writer = csv.DictWriter(stream, [*fields, "signature"], lineterminator="\n")
+    writer.writeheader()
+    for regenerated in tables:
+        table = regenerated.table
+        for row, line in _lines(regenerated):
+            for place, column in enumerate(table.columns):
+                cell = line.cells[place] if line else None
+                writer.writerow(
+                    {
+                        "table": table.id,
+                        "paper": table.paper.id,
+                        "protocol": table.protocol_of(row, column),
+                        "row": row.key if row else None,
+                        "model": line.model if line else row.model if row else None,
+                        "column": column.head,
+                        "printed": row.printed[place] if row else None,
+                        "run": line.run if line else None,
+                        "weights": line.mark if line else None,
+                        "metric": cell.measured.metric if cell and cell.measured else None,
+                        **dict(zip(PARTS, _parts(cell))),
+                        "notes": " ".join(_notes(table, row, column)),
+                        "signature": cell.measured.signature if cell and cell.measured else None,
+                    }
+                )
+    return stream.getvalue()
+
+
+def json_tables(tables: Sequence[Regenerated]) -> str:
+    """``{table: {columns: [...], rows: {name: [values]}}}``; numbers as numbers, null where none is given.
+
+    Where runs stand beside a table each column is followed by five more, named after it: `PARTS`.
+    """
+    return json.dumps({table.table.id: _json(table) for table in tables}, ensure_ascii=False, indent=1) + "\n"
+
+
+FORMATS: dict[str, Callable[[Sequence[Regenerated]], str]] = {
+    "md": markdown,
+    "html": html,
+    "latex": latex,
+    "csv": csv_table,
+    "json": json_tables,
+}
+
+
+def _markdown(regenerated: Regenerated) -> str:
+    view = table_view(regenerated)
+
+    def text(of: Text) -> str:
+        marks = " ".join(str(mark).translate(SUPERSCRIPT) for mark in of.marks)
+        return f"{of.text.translate(MARKDOWN)} {marks}".strip()
+
+    lines = [f"## {view.id}", "", view.title.translate(MARKDOWN), ""]
+    lines.append(f"| {' | '.join([view.row_head, *map(text, view.heads)])} |")
+    lines.append("| --- |" + " ---: |" * len(view.heads))
+    for line in view.lines:
+        head = text(line.head) if line.kind == "printed" else f"*{text(line.head)}*"
+        lines.append(f"| {' | '.join([head, *map(text, line.cells)])} |")
+    lines += ["", *(f"{place}. {note.translate(MARKDOWN)}" for place, note in enumerate(view.notes, start=1)), ""]
+    lines += [f"- {remark.translate(MARKDOWN)}" for remark in view.remarks]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _latex(regenerated: Regenerated) -> str:
+    view = table_view(regenerated)
+
+    def text(of: Text) -> str:
+        marks = ",".join(map(str, of.marks))
+        return tex(of.text) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+
+    lines = [f"% {view.id}: {view.title}", rf"\begin{{tabular}}{{l{'r' * len(view.heads)}}}", r"\toprule"]
+    lines += [" & ".join([tex(view.row_head), *map(text, view.heads)]) + r" \\", r"\midrule"]
+    for line in view.lines:
+        head = text(line.head) if line.kind == "printed" else rf"\quad\emph{{{text(line.head)}}}"
+        lines.append(" & ".join([head, *map(text, line.cells)]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}", "", r"{\footnotesize\noindent", tex(view.title) + r"\par"]
+    notes = [rf"\textsuperscript{{{place}}} {tex(note)}\par" for place, note in enumerate(view.notes, start=1)]
+    return "\n".join([*lines, *notes, *(rf"{tex(remark)}\par" for remark in view.remarks), "}", ""])
+
+
+def tex(text: str) -> str:
+    """Text for LaTeX: its special characters escaped, symbols as mathematics."""
+    return "".join(LATEX.get(character) or SYMBOLS.get(character, character) for character in text)
+
+
+def _json(regenerated: Regenerated) -> dict[str, Any]:
+    table = regenerated.table
+    if not regenerated.lines:
+        return {
+            "columns": [column.head for column in table.columns],
+            "rows": {row.key: list(row.numbers) for row in table.rows},
+        }
+    columns = [name for column in table.columns for name in (column.head, *(f"{column.head} {p}" for p in PARTS))]
+    rows: dict[str, list[Any]] = {}
+    for row, line in _lines(regenerated):
+        printed = row.numbers if row else (None,) * len(table.columns)
+        cells = line.cells if line else (None,) * len(table.columns)
+        name = row.key if row else line.model
+        if line and (not row or name in rows):  # a second model or run beside one row
+            name = f"{name} ({line.run})"
+        rows[name] = [value for number, cell in zip(printed, cells) for value in (number, *_parts(cell))]
+    return {"columns": columns, "rows": rows}
+
+
+def _lines(regenerated: Regenerated) -> list[tuple[Row | None, Line | None]]:
+    """Every printed row with each of its lines, or with None; then the lines without a row."""
+    pairs: list[tuple[Row | None, Line | None]] = []
+    for row in regenerated.table.rows:
+        pairs += [(row, line) for line in regenerated.lines if line.row is row] or [(row, None)]
+    return pairs + [(None, line) for line in regenerated.lines if line.row is None]
+
+
+def _parts(cell: Cell | None) -> tuple[Any, ...]:
+    """The values of `PARTS`."""
+    if cell is None:
+        return (None,) * len(PARTS)
+    measured, difference = cell.measured, cell.difference
+    numbers = (measured.value, measured.low, measured.high) if measured else (None, None, None)
+    return (*numbers, difference[0] if difference else None, "; ".join(cell.causes) or None)
+
+
+def _notes(table: Table, row: Row | None, column: Column) -> list[str]:
+    own = [note for note in table.notes if row and note.holds(row.key, column.head)]
+    return [f"[{note.kind}] {note.text}" for note in (*own, *column.notes, *table.paper.notes)]

@@ -1,0 +1,152 @@
+"""A paper's table as text with numbered notes, once for every drawing of it (Markdown, LaTeX, HTML)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reports.paper.compare import Cell, Line, Regenerated
+from reports.paper.tables import Column, Row, Table, decimals
+from reports.run.view import interval, number
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text with the numbers of its notes."""
+
+    text: str
+    marks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ViewLine:
+    """A line of the drawn table. kind: what its numbers are."""
+
+    kind: Literal["printed", "measured", "difference"]
+    head: Text
+    cells: tuple[Text, ...]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """notes: numbered from 1. remarks: notes on the whole table, on its paper, on the runs; signatures."""
+
+    id: str
+    title: str
+    row_head: str
+    heads: tuple[Text, ...]
+    lines: tuple[ViewLine, ...]
+    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass
+class _Notes:
+    """Numbers for notes, in the order in which they are first met."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def marks(self, texts: Iterable[str]) -> tuple[int, ...]:
+        numbers = []
+        for text in texts:
+            if text not in self.texts:
+                self.texts.append(text)
+            numbers.append(self.texts.index(text) + 1)
+        return tuple(dict.fromkeys(numbers))
+
+
+def table_view(regenerated: Regenerated) -> TableView:
+    """The table with its notes: printed rows, and under each what runs measured for it and by how much it differs."""
+    table, notes = regenerated.table, _Notes()
+    heads = tuple(_head(table, column, notes) for column in table.columns)
+    lines: list[ViewLine] = []
+    for row in table.rows:
+        lines.append(_printed(table, row, notes))
+        for line in regenerated.lines:
+            if line.row is row:
+                lines += [_measured(table, line, notes), _difference(table, line, notes)]
+    lines += [_measured(table, line, notes) for line in regenerated.lines if line.row is None]
+    return TableView(
+        table.id,
+        f"{table.caption} Printed in: {table.where}. Protocol: {_protocols(table)}.",
+        table.row_head,
+        heads,
+        tuple(lines),
+        tuple(notes.texts),
+        tuple(_remarks(regenerated)),
+    )
+
+
+def _protocols(table: Table) -> str:
+    return ", ".join(table.protocols) or "none of this project's"
+
+
+def _head(table: Table, column: Column, notes: _Notes) -> Text:
+    texts = [note.text for note in column.notes]
+    texts += [note.text for note in table.notes if column.head in note.columns and not note.rows]
+    return Text(column.head + column.arrow, notes.marks(texts))
+
+
+def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
+    """A printed row; a note on all of a row stands beside its name, a note on some cells beside these."""
+    head = Text(row.key, notes.marks(note.text for note in table.notes if row.key in note.rows and not note.columns))
+    cells = []
+    for column, printed in zip(table.columns, row.printed):
+        own = [note.text for note in table.notes_of(row, column) if note.rows and note.columns]
+        cells.append(Text(printed or "–", notes.marks(own)))
+    return ViewLine("printed", head, tuple(cells))
+
+
+def _measured(table: Table, line: Line, notes: _Notes) -> ViewLine:
+    cells = tuple(_mean(table, place, cell, notes) for place, cell in enumerate(line.cells))
+    mark = f" ({line.mark})" if line.mark else ""
+    head = Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(map(_refusal, line.causes)))
+    return ViewLine("measured", head, cells)
+
+
+def _mean(table: Table, place: int, cell: Cell | None, notes: _Notes) -> Text:
+    if cell is None or cell.measured is None:
+        return Text("")
+    measured, digits = cell.measured, _digits(table, place)
+    text = f"{number(measured.value, digits)} {interval(measured.low, measured.high, digits)}".rstrip()
+    said = [f"Measured as {measured.short}."]
+    if measured.n < measured.n_total:
+        said.append(
+            f"{measured.n_total - measured.n} of {measured.n_total} pairs have no value and are not in the mean."
+        )
+    return Text(text, notes.marks(said))
+
+
+def _difference(table: Table, line: Line, notes: _Notes) -> ViewLine:
+    cells = []
+    for place, cell in enumerate(line.cells):
+        if cell is None:
+            cells.append(Text(""))
+        elif cell.difference is None:
+            own = [cause for cause in cell.causes if cause not in line.causes]
+            cells.append(Text("–", notes.marks(map(_refusal, own))))
+        else:
+            value, low, high = cell.difference
+            digits = _digits(table, place)
+            cells.append(Text(f"{number(value, digits, True)} {interval(low, high, digits, True)}".rstrip()))
+    return ViewLine("difference", Text("difference to print"), tuple(cells))
+
+
+def _refusal(cause: str) -> str:
+    return f"Not compared: {cause}."
+
+
+def _digits(table: Table, place: int) -> int:
+    return max(decimals(row.values[place]) for row in table.rows)
+
+
+def _remarks(regenerated: Regenerated) -> Iterable[str]:
+    table = regenerated.table
+    yield from (note.text for note in table.notes if not note.rows and not note.columns)
+    yield from (note.text for note in table.paper.notes)
+    if regenerated.lines:
+        yield "Measured: mean with its 95 % interval; a printed number's own error is not known."
+        yield from dict.fromkeys(regenerated.notices)
+        cells = (cell for line in regenerated.lines for cell in line.cells if cell and cell.measured)
+        yield from dict.fromkeys(f"Signature: {cell.measured.signature}" for cell in cells)

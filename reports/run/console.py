@@ -1,0 +1,106 @@
+"""The table at the end of a run, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from reports.run import caveats
+from reports.run.view import (
+    Cell,
+    Column,
+    ModelRow,
+    SummaryTable,
+    empty_columns,
+    heading,
+    percent,
+    ranking_notes,
+    summary_table,
+)
+
+ROOM = 4  # so many models stand side by side with their intervals in 80 columns
+MANY = 7  # so many at most without; more stand below each other
+ACROSS = 3  # and so many metrics then stand side by side
+
+
+def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
+    """Metrics down, models across (a terminal is narrow): mean and interval, n and failures where any pair failed.
+
+    With more than `ROOM` models the intervals are left to the report; more than `MANY` stand one below the other, with
+    `ACROSS` metrics in each of several tables. What a reader must know stands below.
+    """
+    view = summary_table(summary, manifest)
+    wide = len(view.rows) <= ROOM
+    what = "mean and 95 % interval" if wide else "mean"
+    pairs = manifest["pairs"]["n"]
+    title = escape(f"{heading(manifest)}: {what}, n {pairs} where nothing else is said")
+    if len(view.rows) > MANY:
+        starts = range(0, len(view.columns), ACROSS)
+        drawn = [
+            _models_down(view, manifest, slice(start, start + ACROSS), None if start else title) for start in starts
+        ]
+    else:
+        drawn = [Table(title=title, box=box.SIMPLE_HEAD)]
+        drawn[0].add_column("metric", no_wrap=True)
+        for row in view.rows:
+            drawn[0].add_column(_model(row, manifest), justify="right", overflow="fold")
+        for position, column in enumerate(view.columns):
+            drawn[0].add_row(_metric(column), *(_cell(row.cells[position], wide) for row in view.rows))
+        for column in empty_columns(manifest):
+            drawn[0].add_row(Text(f"{column.name} {column.arrow}"), *("–" for _ in view.rows))
+    return Group(*drawn, *(Text(note, style="dim") for note in _notes(summary, manifest)))
+
+
+def _models_down(view: SummaryTable, manifest: Mapping[str, Any], part: slice, title: str | None) -> Table:
+    drawn = Table(title=title, box=box.SIMPLE_HEAD)
+    drawn.add_column("model", no_wrap=True)
+    for column in view.columns[part]:
+        drawn.add_column(_metric(column), justify="right", max_width=16)
+    for row in view.rows:
+        drawn.add_row(_model(row, manifest), *(_cell(cell, False) for cell in row.cells[part]))
+    return drawn
+
+
+def _metric(column: Column) -> Text:
+    text = Text(f"{column.name} {column.arrow}")
+    marks = ["proxy"] if column.metric["proxy"] else []
+    if short := column.metric.get("short"):  # runs of earlier releases have none
+        marks.append(short.rpartition("|")[2])
+    if marks:
+        text.append(f"\n{' '.join(marks)}", style="dim")
+    return text
+
+
+def _model(row: ModelRow, manifest: Mapping[str, Any]) -> Text:
+    name = row.model.replace("-", "-\n", 1) if row.bound else row.model  # or a narrow column breaks inside a word
+    text = Text(name, style="dim" if row.bound else "bold")
+    mark = next((caveats.weights_mark(model) for model in manifest["models"] if model["name"] == row.model), None)
+    if mark:
+        text.append("\n" + mark.replace(" ", "\n" if mark.startswith("unverified") else " "), style="yellow not bold")
+    return text
+
+
+def _cell(cell: Cell, with_interval: bool) -> Text:
+    style = {"best": "bold green", "second": "underline"}.get(cell.rank, "")
+    text = Text(cell.mean, style=style)
+    plain = "not bold not underline dim"
+    low, _, high = cell.interval[1:-1].partition(", ")
+    if with_interval and low != high:
+        text.append(f"\n{low}–{high}", style=plain)  # narrow: four models in 80 columns
+    if cell.row["failed"]:
+        failed = f"\nn {cell.row['n']}, {percent(cell.row['failure_rate'])} failed"
+        text.append(failed, style="not bold not underline yellow")
+    if 0 < cell.row["n_infinite"] < cell.row["n"]:
+        text.append(f"\n{cell.row['n_infinite']} × ∞ left out", style=plain)
+    return text
+
+
+def _notes(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
+    return notes + caveats.lines(manifest) + list(summary["notices"]) + ranking_notes(summary)

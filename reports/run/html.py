@@ -1,0 +1,190 @@
+"""The report: one self-contained HTML page, drawn from a run's folder and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from reports.run import caveats, choose, failures, pictures, plots, view
+
+SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two models compared metric by metric. against_bound: one of them is a bound."""
+
+    a: str
+    b: str
+    against_bound: bool
+    rows: tuple[tuple[view.Column, Mapping[str, Any]], ...]
+
+
+def write(run: Path) -> Path:
+    """Draw ``report.html`` of a run from its ``manifest.json``, ``summary.json``, ``samples.parquet``, ``pictures/``.
+
+    Returns the file's path. Names out of the run are escaped: they are text, whatever they look like.
+    """
+    manifest, summary = (json.loads((run / name).read_text("utf-8")) for name in ("manifest.json", "summary.json"))
+    samples = pd.read_parquet(run / "samples.parquet")
+    table = view.summary_table(summary, manifest)
+    models = [row.model for row in table.rows]
+    roles = choose.picture_roles(samples, manifest)
+    metric = choose.picture_metric(manifest)
+    pairs = {pair for of_model in roles.values() for chosen in of_model.values() for pair in chosen}
+    pictured = samples[samples["pair"].isin(pairs)]  # the whole table as dictionaries takes kilobytes a pair
+    page = _template().render(
+        sections=SECTIONS,
+        manifest=manifest,
+        heading=view.heading(manifest),
+        created=datetime.fromisoformat(manifest["created"]).strftime("%Y-%m-%d %H:%M %Z"),
+        summary=summary,
+        ranking_notes=view.ranking_notes(summary),
+        table=table,
+        colours=plots.slots(models, summary["bounds"]),
+        palette={"light": _palette(plots.LIGHT, "light"), "dark": _palette(plots.DARK, "dark")},
+        models={model["name"]: model for model in manifest["models"]},
+        sample_models=[model["name"] for model in manifest["models"] if model.get("sample_weights")],
+        untrained=caveats.untrained_models(manifest),
+        unverified=caveats.unverified(manifest),
+        weights_mark=caveats.weights_mark,
+        subset=caveats.subset(manifest),
+        sizes=caveats.other_sizes(manifest),
+        jpeg=caveats.jpeg_frames(manifest),
+        empty=view.empty_columns(manifest),
+        empty_notes=caveats.empty_columns(manifest),
+        firsts=_firsts(table),
+        plots=_plots(samples, table, summary["bounds"]),
+        duels=_duels(summary, table),
+        family=max((entry.get("family", 0) for entry in summary["comparisons"]), default=0),
+        pictures=pictures.picture_rows(run, roles, _shown(table)),
+        picture_metric=view.Column(metric) if metric else None,
+        inspected=(run / "inspect" / "inspect.html").is_file(),
+        values=_values(pictured, metric["name"]) if metric and metric["name"] in samples else {},
+        facts=pictured.drop_duplicates("pair").set_index("pair").to_dict("index"),
+        colour_bar=pictures.colour_bar(),
+        full_scale=pictures.FULL_SCALE,
+        failures=failures.grouped(samples, [column.name for column in table.columns]),
+        provenance=_provenance(manifest, summary),
+    )
+    report = run / "report.html"
+    temporary = report.with_suffix(".html.tmp")
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(report)
+    return report
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": view.number, "percent": view.percent, "p_value": _p_value}
+    environment.globals |= {"interval": view.interval}
+    return environment.get_template("report.html.j2")
+
+
+def _palette(colours: Sequence[str], scheme: str) -> str:
+    """Style-sheet variables of the models' colours."""
+    named = {f"c{position}": colour for position, colour in enumerate(colours)} | {"bound": plots.BOUND[scheme]}
+    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
+
+
+def _shown(table: view.SummaryTable) -> list[str]:
+    """Models in plots and pictures: not ``copy-target``, one point that stretches every axis, and the target again."""
+    return [row.model for row in table.rows if not (row.bound and row.model == "copy-target")]
+
+
+def _firsts(table: view.SummaryTable) -> list[tuple[str, int]]:
+    """Model → in how many columns its mean alone is best, most first; empty with nothing to rank."""
+    columns = zip(*([(row.model, cell.rank) for cell in row.cells] for row in table.rows if not row.bound))
+    best = [[model for model, rank in column if rank == "best"] for column in columns]
+    return Counter(models[0] for models in best if len(models) == 1).most_common()
+
+
+def _plots(samples: pd.DataFrame, table: view.SummaryTable, bounds: Sequence[str]) -> list[tuple[view.Column, Markup]]:
+    by_model = {model: samples[samples["model"] == model] for model in _shown(table)}
+    colours = plots.slots([row.model for row in table.rows], bounds)
+    drawn = []
+    for column in table.columns:
+        if column.name in samples:
+            values = {model: rows[column.name] for model, rows in by_model.items()}
+            svg = plots.distribution(values, colours, column.decimals)
+            if svg:
+                drawn.append((column, Markup(svg)))
+    return drawn
+
+
+def _duels(summary: Mapping[str, Any], table: view.SummaryTable) -> list[Duel]:
+    """Comparisons by pair of models, bounds last."""
+    found: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for entry in summary["comparisons"]:
+        found.setdefault((entry["a"], entry["b"]), {})[entry["metric"]] = entry
+    duels = [
+        Duel(
+            a,
+            b,
+            bool({a, b} & set(summary["bounds"])),
+            tuple((column, entries[column.name]) for column in table.columns if column.name in entries),
+        )
+        for (a, b), entries in found.items()
+    ]
+    return sorted(duels, key=lambda duel: duel.against_bound)
+
+
+def _values(samples: pd.DataFrame, metric: str) -> dict[str, dict[str, float | None]]:
+    """Pair → model → value, None where there is none."""
+    rows = samples[["pair", "model", metric]].itertuples(index=False, name=None)
+    values: dict[str, dict[str, float | None]] = {}
+    for pair, model, value in rows:
+        values.setdefault(pair, {})[model] = None if pd.isna(value) else value
+    return values
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _provenance(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Headed lists of names and values: everything in the manifest that could move a number."""
+    pairs = manifest["pairs"]
+    run = {
+        "state": manifest["state"],
+        "created": manifest["created"],
+        "command": shlex.join(manifest["command"]),
+        "device": manifest["device"],
+        "seeds": manifest["seeds"],
+        "intervals": f"{summary['n_resamples']} resamples of people, videos and pairs, seed {summary['seed']}; "
+        "width set by the spread between people",
+    }
+    pair_list = {"name": pairs["name"], "pairs": pairs["n"], "SHA-256": pairs["sha256"], **pairs["provenance"]}
+    groups = {"Run": run, "Pair list": pair_list, "Protocol": manifest["protocol"]}
+    groups |= {f"Model {model['name']}": model for model in manifest["models"]}
+    for label, code in manifest.get("code", {}).items():
+        groups[f"Code of {label}"] = {"files": list(code["files"]), "not covered": code["not_covered"]}
+    groups |= {"Speed": manifest.get("timings", {}), "Versions": manifest["versions"], "Machine": manifest["machine"]}
+    return [(title, [(key, _text(value)) for key, value in facts.items()]) for title, facts in groups.items() if facts]
+
+
+def _text(value: Any) -> str:
+    """A manifest value for reading."""
+    if value is None or value == [] or value == {}:
+        return "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_text, value))
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,134 @@
+"""Pictures of a run, small enough to travel inside one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from reports.run.choose import ROLES
+
+BUDGET = 4_000_000  # characters of all data URIs together
+# pairs per role, side in pixels, WebP quality: the first that fits is taken, else the last
+LADDER = ((2, 224, 82), (2, 160, 78), (2, 112, 75), (1, 112, 70), (1, 72, 60))
+FULL_SCALE = 0.4  # absolute difference (of 1) that is drawn in the brightest colour
+DIFFERENCE_MAP = "magma"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model made of a pair. image, difference: data URIs, None where there is none."""
+
+    model: str
+    image: str | None
+    difference: str | None
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """One pair in pictures. role: the first that it has. labels: (role, model) for every role that it has."""
+
+    pair: str
+    role: str
+    labels: tuple[tuple[str, str], ...]
+    inputs: Mapping[str, str]
+    outputs: tuple[Output, ...]
+
+
+def picture_rows(
+    run: Path, roles: Mapping[str, Mapping[str, Sequence[str]]], models: Sequence[str]
+) -> list[PictureRow]:
+    """Rows for the pairs in `roles` (see `reports.run.choose.picture_roles`), best ones first, within the budget."""
+    read = cache(_read)  # every step of the ladder takes the same frames
+    for k, side, quality in LADDER:
+        labels: dict[str, list[tuple[str, str]]] = {}
+        for role in ROLES:
+            for model, chosen in roles.items():
+                for pair in chosen[role][:k]:
+                    labels.setdefault(pair, []).append((role, model))
+        rows = [_row(run / "pictures", read, pair, found, models, side, quality) for pair, found in labels.items()]
+        if sum(map(_size, rows)) <= BUDGET:
+            break
+    return rows
+
+
+def difference(output: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Absolute difference of two uint8 frames ``(H, W, 3)``, mean over colours, as colours uint8 ``(H, W, 3)``."""
+    distance = np.abs(output.astype(np.int16) - target).mean(2) / 255
+    level = np.clip(distance / FULL_SCALE, 0, 1)
+    return (matplotlib.colormaps[DIFFERENCE_MAP](level)[..., :3] * 255).round().astype(np.uint8)
+
+
+def colour_bar(width: int = 160, height: int = 8) -> str:
+    """The colours of `difference`, from none to `FULL_SCALE`, as a data URI."""
+    colours = matplotlib.colormaps[DIFFERENCE_MAP](np.linspace(0, 1, width))[:, :3]
+    return _data_uri(np.tile((colours * 255).round().astype(np.uint8), (height, 1, 1)), width, 90)
+
+
+def folder(model: str) -> str:
+    """The name of a model's folder in a run: other characters than letters, digits and ``._+-`` become ``_``.
+
+    A long one is cut, and a hash keeps it apart from others.
+    """
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", model).lstrip(".") or "_"
+    return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(model.encode()).hexdigest()[:16]}"
+
+
+def _row(
+    pictures: Path,
+    read: Callable[[Path], np.ndarray | None],
+    pair: str,
+    labels: Sequence[tuple[str, str]],
+    models: Sequence[str],
+    side: int,
+    quality: int,
+) -> PictureRow:
+    frames = {role: read(pictures / f"_{role}" / f"{pair}.png") for role in ("source", "driving", "target")}
+    target = frames["target"]
+    outputs = []
+    for model in models:
+        frame = read(pictures / folder(model) / f"{pair}.png")
+        comparable = frame is not None and target is not None and frame.shape == target.shape
+        outputs.append(
+            Output(
+                model,
+                None if frame is None else _data_uri(frame, side, quality),
+                _data_uri(difference(frame, target), side, quality) if comparable else None,
+            )
+        )
+    inputs = {role: _data_uri(frame, side, quality) for role, frame in frames.items() if frame is not None}
+    return PictureRow(pair, labels[0][0], tuple(labels), inputs, tuple(outputs))
+
+
+def _read(file: Path) -> np.ndarray | None:
+    """A picture of the run; a torn one is as good as none."""
+    if not file.is_file():
+        return None
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def _data_uri(pixels: np.ndarray, side: int, quality: int) -> str:
+    """A frame as WebP, no wider or higher than `side`."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=quality, method=4)
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _size(row: PictureRow) -> int:
+    made = [uri for output in row.outputs for uri in (output.image, output.difference)]
+    return sum(len(uri) for uri in [*row.inputs.values(), *made] if uri)

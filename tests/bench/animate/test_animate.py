@@ -1,0 +1,397 @@
+"""`animate` end to end: the video that comes out, its clock, its sound, and every kind of mistake."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.transform import resize as skimage_resize
+
+from bench.animate import crop as animate_crop
+from bench.animate import input as animate_input
+from bench.animate.anchor import nearest
+from bench.cli import main as cli
+from bench.detectors.base import NO_FACE, Detection, Detector
+from bench.runtime.errors import UserError
+
+CLICK = 0.12  # second at which the test sound is loud
+UNEVEN = (0, 33, 50, 120, 121, 200)  # presentation times in ms
+
+
+def picture(number: int, height: int = 64, width: int = 96) -> np.ndarray:
+    """Smooth, so that codecs keep it, and another one for each number."""
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    planes = (x, y, np.hypot(x - 0.1 * number, y - 0.5))
+    return (np.stack(planes, axis=-1).clip(0, 1) * 200 + 10 * number).clip(0, 255).astype(np.uint8)
+
+
+def make_video(file: Path, form: str, sound: str | None = "aac", times=UNEVEN, codec: str = "libx264") -> Path:
+    """Pictures at `times` (ms), with a click at `CLICK` in 0.3 s of silence."""
+    with av.open(str(file), "w", format=form) as output:
+        video = output.add_stream(codec, rate=25)
+        video.height, video.width, video.pix_fmt = 64, 96, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        audio = output.add_stream(sound, rate=48000, layout="mono") if sound else None
+        for number, moment in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame.pts, frame.time_base = moment, Fraction(1, 1000)
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+        if audio:
+            level = np.zeros((1, 14400), np.float32)
+            start = int(CLICK * 48000)
+            level[0, start : start + 480] = 0.9 * np.sin(np.arange(480) * 0.4)
+            samples = av.AudioFrame.from_ndarray(level, format="fltp", layout="mono")
+            samples.rate, samples.pts, samples.time_base = 48000, 0, Fraction(1, 48000)
+            output.mux(audio.encode(samples))
+            output.mux(audio.encode(None))
+    return file
+
+
+def frames_of(file: Path) -> tuple[list[float], list[np.ndarray]]:
+    """Times in seconds since the first frame, and pictures."""
+    with av.open(str(file)) as container:
+        frames = list(container.decode(video=0))
+    return [float(frame.time - frames[0].time) for frame in frames], [
+        frame.to_ndarray(format="rgb24") for frame in frames
+    ]
+
+
+def click_of(file: Path) -> float:
+    """Seconds from the file's first picture to its click."""
+    with av.open(str(file)) as container:
+        first = next(container.decode(video=0)).time
+    with av.open(str(file)) as container:
+        for frame in container.decode(audio=0):
+            level = frame.to_ndarray()[0]
+            loud = np.flatnonzero(np.abs(level / (32768 if level.dtype == np.int16 else 1)) > 0.3)
+            if loud.size:
+                return float(frame.time + loud[0] / frame.sample_rate - first)
+    raise AssertionError("no click")
+
+
+def sound_packets(file: Path) -> list[bytes]:
+    with av.open(str(file)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def close(shown: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two pictures are the same but for the codec."""
+    return float(np.abs(shown.astype(float) - expected.astype(float)).mean()) < 5
+
+
+def as_shown(image: np.ndarray) -> np.ndarray:
+    """What a network sees of a picture: its central square at 256, uint8."""
+    return np.rint(skimage_resize(image[:, 16:80], (256, 256)) * 255).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture(3)).save("photo.png")
+    return tmp_path
+
+
+@pytest.fixture
+def animate(monkeypatch, capsys):
+    """Call the command in this process; returns exit code and everything printed, unwrapped."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bench", "animate", "--device", "cpu", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
+
+    return call
+
+
+@pytest.fixture
+def program(folder):
+    """A model as an outside program: a Python body that sees one `row` of pairs.csv and the folder `out`."""
+
+    def write(body: str) -> str:
+        lines = ["import csv, shutil, sys, time", "from pathlib import Path", "pairs, out = map(Path, sys.argv[1:])"]
+        lines += ["for row in csv.DictReader(pairs.open()):", *(f"    {line}" for line in body.splitlines())]
+        (folder / "program.py").write_text("\n".join(lines))
+        return f"cmd:{sys.executable} {folder / 'program.py'}"
+
+    return write
+
+
+COPY = "shutil.copyfile(pairs.parent / row['{role}'], out / (row['pair'] + '.png'))"
+
+
+def test_times_and_sound_are_the_driving_videos(animate, folder):
+    driving = make_video(folder / "driving.mp4", "mp4")
+    code, text = animate(
+        "--model", "copy-target", "--source", "photo.png", "--driving", driving, "--out", "new/out.mp4"
+    )
+    assert code == 0 and "6 frames, 0.2" in text and "sound copied (aac)" in text and "frames a second" in text
+    out = folder / "new" / "out.mp4"
+    times, frames = frames_of(out)
+    assert times == pytest.approx([moment / 1000 for moment in UNEVEN], abs=1e-9)
+    assert all(close(frame, as_shown(picture(number))) for number, frame in enumerate(frames))
+    assert not close(frames[0], as_shown(picture(5)))
+    kept = sound_packets(out)
+    assert 0 < len(kept) < len(sound_packets(driving))  # 0.24 s of picture, 0.3 s of sound
+    assert kept == sound_packets(driving)[: len(kept)] and "cut where the picture ends" in text
+    with av.open(str(out)) as made, av.open(str(driving)) as given:
+        lengths = [float(c.streams.video[0].duration * c.streams.video[0].time_base) for c in (made, given)]
+    assert lengths[0] == pytest.approx(lengths[1], abs=1e-4)
+    assert [file.name for file in out.parent.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("form", "sound", "suffix", "told"),
+    [
+        ("mpegts", "ac3", ".mp4", "sound copied (ac3)"),
+        ("mpegts", "aac", ".mov", "sound copied (aac)"),
+        ("matroska", "pcm_s16le", ".mp4", "sound encoded anew (pcm_s16le to aac)"),
+        ("matroska", "flac", ".mov", "sound encoded anew (flac to aac)"),
+        ("mp4", "aac", ".webm", "sound encoded anew (aac to opus)"),
+        ("mp4", "libopus", ".mkv", "sound copied (opus)"),
+        ("mp4", None, ".mp4", "no sound"),
+    ],
+)
+def test_sound_stays_in_step_in_every_container(animate, folder, form, sound, suffix, told):
+    driving, out = make_video(folder / "driving", form, sound), folder / f"out{suffix}"
+    code, text = animate("--model", "copy-source", "--source", "photo.png", "--driving", driving, "--out", out)
+    assert code == 0 and told in text, text
+    assert frames_of(out)[0] == pytest.approx([moment / 1000 for moment in UNEVEN], abs=1.1e-3)
+    if sound:
+        assert click_of(out) == pytest.approx(click_of(driving), abs=3e-3)
+        assert click_of(driving) == pytest.approx(CLICK, abs=3e-2)
+    else:
+        with av.open(str(out)) as container:
+            assert not container.streams.audio
+
+
+def test_a_network_side_by_side(animate, folder):
+    driving = make_video(folder / "driving.mp4", "mp4")
+    code, text = animate(
+        "--model",
+        "fomm",
+        "--source",
+        "photo.png",
+        "--driving",
+        driving,
+        "--side-by-side",
+        "--limit",
+        3,
+        "--mode",
+        "relative",
+    )
+    assert code == 0 and "fomm.mp4: 3 frames, 0.12 s, 768x256" in text, text
+    assert "motion mode relative, SAMPLE WEIGHTS;" in text
+    times, frames = frames_of(folder / "fomm.mp4")
+    assert times == pytest.approx([0, 0.033, 0.05])
+    for number, frame in enumerate(frames):
+        left, middle, right = np.split(frame, 3, axis=1)
+        assert close(left, as_shown(picture(3))) and close(middle, as_shown(picture(number)))
+        assert right.std() > 10
+    with av.open("fomm.mp4") as container:
+        audio = container.streams.audio[0]
+        assert float(audio.duration * audio.time_base) == pytest.approx(0.12, abs=0.025)
+
+
+def test_untrained_weights_are_told(animate, folder):
+    asked = ["--source", "photo.png", "--driving", "photo.png", "--out", "out.mp4"]
+    code, text = animate("--model", "fomm?weights=untrained", *asked)
+    assert code == 0 and "absolute, UNTRAINED WEIGHTS;" in text and "SAMPLE" not in text, text
+
+
+def test_the_anchor_is_handed_over_and_missing_frames_are_grey(animate, folder, program):
+    driving = make_video(folder / "driving.mp4", "mp4")
+    model = program("if row['pair'] != '0000001': " + COPY.format(role="anchor"))
+    asked = ["--model", model, "--source", "photo.png", "--driving", driving, "--out", "out.mp4", "--limit", 3]
+    code, text = animate(*asked, "--mode", "relative", "--anchor-frame", 4, "--batch-size", 2)
+    assert code == 1 and "1 of 3 frames could not be made and are grey (1): " in text
+    assert "wrote no out/0000001.png" in text
+    times, frames = frames_of(folder / "out.mp4")
+    assert times == pytest.approx([0, 0.033, 0.05])
+    assert close(frames[0], as_shown(picture(4))) and close(frames[2], as_shown(picture(4)))
+    assert np.abs(frames[1][:64].astype(int) - 128).max() <= 3
+    assert frames[1][100:156].max() > 200  # the words on it
+
+
+def test_a_failing_program_fails_its_frames_only(animate, folder, program):
+    driving = make_video(folder / "driving.mp4", "mp4")
+    model = program("if row['pair'] == '0000002': sys.exit('out of order')\n" + COPY.format(role="driving"))
+    code, text = animate("--model", model, "--source", "photo.png", "--driving", driving, "--out", "out.mp4")
+    assert code == 1 and "1 of 6 frames" in text and "grey (2)" in text and "out of order" in text
+    assert close(frames_of(folder / "out.mp4")[1][3], as_shown(picture(3)))
+
+
+def test_a_folder_of_frames_and_a_broken_one_in_it(animate, folder):
+    (folder / "frames").mkdir()
+    for number in range(8, 12):
+        Image.fromarray(picture(number - 8)).save(f"frames/f_{number}.png")
+    broken = folder / "frames" / "f_9.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    asked = ["--model", "copy-target", "--source", "photo.png", "--driving", "frames", "--fps", 10, "--out", "out.mp4"]
+    code, text = animate(*asked)
+    assert code == 1 and "4 frames, 0.40 s" in text and "no sound" in text and "f_9.png" in text
+    times, frames = frames_of(folder / "out.mp4")
+    assert times == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert [close(frame, as_shown(picture(number))) for number, frame in enumerate(frames)] == [True, False, True, True]
+
+
+def test_an_image_drives_one_frame_and_a_video_may_be_the_photograph(animate, folder):
+    make_video(folder / "driving.mp4", "mp4")
+    code, text = animate("--model", "copy-source", "--source", "driving.mp4", "--driving", "photo.png", "--fps", 5)
+    assert code == 0 and "its first frame is the photograph" in text and "1 frames, 0.20 s" in text
+    _, frames = frames_of(folder / "copy-source.mp4")
+    assert len(frames) == 1 and close(frames[0], as_shown(picture(0)))
+
+
+def test_a_photograph_is_turned_upright(animate, folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    upright = picture(3, 64, 64)
+    Image.fromarray(np.rot90(upright)).save("phone.png", exif=exif)
+    assert (
+        animate("--model", "copy-source", "--source", "phone.png", "--driving", "photo.png", "--out", "out.mkv")[0] == 0
+    )
+    frame = frames_of(folder / "out.mkv")[1][0]
+    assert close(frame, np.rint(skimage_resize(upright, (256, 256)) * 255))
+
+
+@pytest.mark.parametrize(
+    ("crop", "region"),
+    [
+        ("center", np.s_[:, 16:80]),
+        ("centre", np.s_[:, 16:80]),
+        ("none", np.s_[:, :]),
+        ("10,4,60,50", np.s_[4:50, 10:60]),
+    ],
+)
+def test_crops_and_the_demos_resize(crop, region):
+    image = picture(2)
+    fitted = animate_input.fit(image, animate_crop.parse_crop(crop, "--crop"), 128, "--driving")
+    assert fitted.dtype == np.float32
+    assert np.abs(fitted - skimage_resize(image[region], (128, 128))).max() < 1e-6
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 200), (64, 64), (97, 411)])
+def test_resize_is_skimages(height, width):
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    assert np.abs(animate_input.resize(image, 64) - skimage_resize(image, (64, 64))).max() < 1e-6
+
+
+class CornerDetector(Detector):
+    """Landmarks at three places that the top left pixel tells; no face where it is black."""
+
+    kind, name, proxy, shape = "landmarks", "corner", True, (3, 2)
+    signature = "corner"
+
+    def detect(self, frames: np.ndarray) -> list[Detection]:
+        return [self._one(*frame[0, 0].astype(float)) for frame in frames]
+
+    def _one(self, place: float, size: float, slant: float) -> Detection:
+        if not size:
+            return Detection(None, NO_FACE)
+        return Detection(place + size * np.array([[0, 0], [1, 0], [slant, 1]]))
+
+
+def test_the_best_anchor_has_the_nearest_shape_whatever_its_place_and_size():
+    def frame(place: int, size: int, slant: int) -> np.ndarray:
+        return np.full((4, 4, 3), (place, size, slant), np.uint8)
+
+    frames = [(0, frame(10, 5, 9)), (1, frame(0, 0, 0)), (2, frame(90, 80, 3)), (3, frame(10, 5, 5))]
+    assert nearest(frame(10, 5, 2), frames, CornerDetector()) == 2
+    with pytest.raises(UserError, match="photograph"):
+        nearest(frame(0, 0, 0), frames, CornerDetector())
+    with pytest.raises(UserError, match="driving"):
+        nearest(frame(10, 5, 2), frames[1:2], CornerDetector())
+
+
+def test_ctrl_c_keeps_what_is_finished(folder, program):
+    driving = make_video(folder / "driving.mp4", "mp4", times=range(0, 4000, 40))
+    (folder / "out.mp4").write_bytes(b"an earlier result")
+    model = program("time.sleep(0.1)\n" + COPY.format(role="driving"))
+    command = [sys.executable, "-m", "bench", "animate", "--model", model, "--source", "photo.png", "--batch-size", "1"]
+    command += ["--driving", str(driving), "--out", "out.mp4", "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    part, deadline = folder / "out.mp4.part", time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, printed
+    assert "Traceback" not in printed and "are kept in out.interrupted.mp4" in printed
+    times, frames = frames_of(folder / "out.interrupted.mp4")
+    assert f"the first {len(frames)} of 100 frames" in printed and 0 < len(frames) < 100
+    assert times == pytest.approx([0.04 * number for number in range(len(frames))])
+    assert (folder / "out.mp4").read_bytes() == b"an earlier result" and not part.exists()
+
+
+GOOD = {"--model": "copy-source", "--source": "photo.png", "--driving": "driving.mp4", "--out": "out.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"--source": "nothing.png"}, ["nothing.png", "no such file"]),
+        ({"--source": "text.txt"}, ["text.txt", "not a readable image"]),
+        ({"--source": "."}, ["give one image"]),
+        ({"--source": "small.png"}, ["small.png", "too small, 20x20 pixels"]),
+        ({"--driving": "nothing.mp4"}, ["nothing.mp4", "no such file"]),
+        ({"--driving": "text.txt"}, ["text.txt", "a text file"]),
+        ({"--driving": "text.mp4"}, ["text.mp4", "not a readable video"]),
+        ({"--driving": "sound.wav"}, ["sound.wav", "no video stream"]),
+        ({"--driving": "."}, ["too small, 20x20 pixels"]),
+        ({"--driving": "empty"}, ["no picture in this folder"]),
+        ({"--model": "fomn"}, ["did you mean fomm"]),
+        ({"--model": "fomm", "--mode": "avd"}, ["fomm has no motion mode avd"]),
+        ({"--mode": "sideways"}, ["sideways", "absolute"]),
+        ({"--out": "text.txt/out.mp4"}, ["cannot be written"]),
+        ({"--out": "out.xyz"}, [".mp4, .mov, .mkv, .webm"]),
+        ({"--out": "driving.mp4"}, ["would overwrite what is read"]),
+        ({"--anchor-frame": "6"}, ["has 6 frames"]),
+        ({"--anchor-frame": "first"}, ["a number from 0, or best"]),
+        ({"--anchor-frame": "best", "--mode": "relative"}, ["no face is found in the photograph"]),
+        ({"--anchor-frame": "0", "--mode": "absolute"}, ["--anchor-frame 0", "absolute"]),
+        ({"--anchor-frame": "best", "--mode": "absolute"}, ["--anchor-frame best", "absolute"]),
+        ({"--fps": "50"}, ["--fps 50", "clock of its own"]),
+        ({"--crop": "1,2,3"}, ["x0,y0,x1,y1"]),
+        ({"--crop": "50,0,40,40"}, ["x0 < x1"]),
+        ({"--crop": "0,0,97,64"}, ["leaves the picture, which is 96x64"]),
+        ({"--source-crop": "0,0,31,64"}, ["photo.png", "too small, 31x64 pixels"]),
+        ({"--device": "cuda:77"}, ["cuda:77"]),
+        ({"--weights": "nowhere"}, ["nowhere"]),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(animate, folder, changes, words):
+    make_video(folder / "driving.mp4", "mp4")
+    Image.new("RGB", (20, 30)).save("small.png")
+    (folder / "empty").mkdir()
+    for name in ("text.txt", "text.mp4"):
+        (folder / name).write_text("not a picture\n" * 50)
+    with wave.open("sound.wav", "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", None))
+        sound.writeframes(bytes(1600))
+    before = set(folder.iterdir())
+    code, text = animate(*(part for option in (GOOD | changes).items() for part in option))
+    assert code == 2, text
+    assert text.count("error:") == 1 and "Traceback" not in text
+    for word in words:
+        assert word in text
+    assert set(folder.iterdir()) == before
+
+
+def test_times_that_no_encoder_takes_stop_with_one_line(animate, folder):
+    make_video(folder / "driving.mkv", "matroska", None, (0, 1, 2, 10**6, 2**40, 2**40 + 1), "ffv1")
+    asked = ["--model", "copy-target", "--source", "photo.png", "--driving", "driving.mkv", "--out", "out.mp4"]
+    code, text = animate(*asked)
+    assert code == 1 and text.count("stopped: out.mp4: ") == 1 and "Traceback" not in text

@@ -1,0 +1,64 @@
+"""What `bench doctor` says of a machine."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.detectors import openface
+from bench.info import doctor
+
+
+def said(weights: Path | None) -> str:
+    console = Console(file=io.StringIO(), width=60)
+    doctor.render(console, weights)
+    return console.file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def empty_torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+def test_each_missing_file_has_name_size_source_and_folder(tmp_path: Path) -> None:
+    missing = [row for row in doctor.report(tmp_path) if not row.found]
+    assert all(row.item and row.size and row.source and row.place and row.used_for for row in missing)
+    names = {row.item for row in missing}
+    assert {"2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth", "alexnet-owt-7be5be79.pth", "openface.pth"} <= names
+    assert {"vox.pth.tar", "xgb_au_classifier_v2.skops"} <= names
+    text = said(tmp_path)
+    for row in missing:
+        assert f"{row.item} ({row.size})" in text and f"from {row.source}" in text and f"to {row.place}" in text
+
+
+def test_embedded_weights_are_there_and_what_auto_takes_is_said() -> None:
+    present = {row.item for row in doctor.report(None) if row.group == "embedded weights" and row.found}
+    assert present == {
+        "shape_predictor_68_face_landmarks.dat",
+        "dlib_face_recognition_resnet_model_v1.dat",
+        "alex_shift_tolerant.pth",
+        "vgg_shift_tolerant.pth",
+    }
+    text = said(None)
+    assert "perceptual: st-lpips (embedded, a proxy)" in text and "weights folder: none" in text
+
+
+def test_a_file_that_was_put_in_its_place_is_found_and_taken(tmp_path: Path) -> None:
+    before = said(tmp_path)
+    (tmp_path / openface.FILE).write_bytes(b"")
+    (tmp_path / "tpsm").mkdir()
+    (tmp_path / "tpsm" / "vox.pth.tar").write_bytes(b"")
+    after = said(tmp_path)
+    assert "identity: dlib-identity (embedded, a proxy)" in before and "identity: openface (the papers' own)" in after
+    assert f"openface.pth, for aed, aed-euclid, csim: {tmp_path / openface.FILE}" in after
+    assert f"vox.pth.tar, for TPSM: {tmp_path / 'tpsm' / 'vox.pth.tar'}" in after
+
+
+def test_several_checkpoints_that_could_be_meant_are_told(tmp_path: Path) -> None:
+    (tmp_path / "fomm").mkdir()
+    for name in ("vox-cpk.pth.tar", "vox-adv-cpk.pth.tar"):
+        (tmp_path / "fomm" / name).write_bytes(b"")
+    assert "several checkpoints could be meant" in said(tmp_path)

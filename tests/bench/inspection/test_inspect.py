@@ -1,0 +1,147 @@
+"""The pictures show what the network computed, for every network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.small_networks import ALL, batch, small  # noqa: E402
+from typer.testing import CliRunner
+
+from baselines import checkpoints, registry
+from bench.cli.inspect import parse_squeeze
+from bench.cli.main import app
+from bench.inspection.inspect import attention, inspect, spread
+from bench.runtime.errors import UserError
+from reports.inspection.figures import colour_wheel, figures
+
+CPU = torch.device("cpu")
+MEMORIES = [name for name in ALL if "memory" in name or name.startswith("mcnet")]
+
+
+@pytest.fixture(scope="module")
+def predictors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, registry.Predictor]:
+    folder = tmp_path_factory.mktemp("files")
+    made = {}
+    for model in ALL:
+        config, network = small(model)
+        checkpoints.save_sample(folder / f"{model}.safetensors", model, network, config, {})
+        made[model] = registry.load(f"{model}?weights={folder / model}.safetensors", weights=None, device=CPU)
+    return made
+
+
+@pytest.mark.parametrize("model", ALL)
+def test_what_is_seen_belongs_to_the_frame_that_the_predictor_gives(model: str, predictors) -> None:
+    predictor, pair = predictors[model], batch(1)
+    seen = inspect(predictor, pair, "absolute")
+    frame = predictor.predict(pair, "absolute")[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(seen.frame, frame)  # watching changes nothing, and ends
+    assert not any(part._forward_hooks for part in predictor.network.modules())
+    assert seen.flow is not None and seen.flow.shape[2] == 2 and np.abs(seen.flow).max() > 1e-4
+    names = set(figures(seen))
+    assert ("memory" in names) == ("read" in names) == (model in MEMORIES)
+    assert ("scale" in names) == (model in ("ostnet", "fomm+scale", "dagan+scale"))
+    if model != "x2face":
+        assert seen.source_points.shape == seen.driving_points.shape
+        assert np.allclose(seen.shares.sum(0), 1, atol=1e-4)
+        assert all(0 <= occlusion.min() <= occlusion.max() <= 1 for occlusion in seen.occlusions)
+
+
+def test_the_points_are_those_that_the_mode_asks_for(predictors) -> None:
+    pair = batch(1)
+    absolute, relative = (inspect(predictors["fomm"], pair, mode) for mode in ("absolute", "relative"))
+    detected = predictors["fomm"].network.detect(pair.driving).value[0].numpy()
+    assert np.allclose(absolute.driving_points, detected, atol=1e-6)
+    assert not np.allclose(relative.driving_points, detected, atol=1e-3)
+
+
+def test_attention_reads_what_the_network_reads(predictors) -> None:
+    unit = predictors["mcnet"].network.generator.mbUnit
+    calls = {}
+    for name in ("conv_kv", "query_conv", "diff_conv"):
+        handle = getattr(unit, name).register_forward_hook(
+            lambda _, given, made, n=name: calls.update({n: (given, made)})
+        )
+        calls[name + "_handle"] = handle
+    seen = inspect(predictors["mcnet"], batch(1), "absolute")
+    for name in ("conv_kv", "query_conv", "diff_conv"):
+        calls.pop(name + "_handle").remove()
+    level = seen.memory_levels[-1]
+    key, value = calls["conv_kv"][1].relu().chunk(2, dim=1)
+    query = calls["query_conv"][1].relu()
+    spots = np.array([[-1.0, -1.0], [1.0, -1.0], [0.3, 0.6]])
+    shares = attention(query, key, spots, 0.25)[0]
+    read = torch.from_numpy(level.projected) - calls["diff_conv"][0][0][0]
+    last = level.side - 1
+    for (x, y), share in zip(spots, shares):
+        found = torch.einsum("kl,mkl->m", share, value[0])
+        place = read[:, round((y + 1) / 2 * last), round((x + 1) / 2 * last)]
+        assert torch.allclose(found, place, atol=1e-4)
+
+
+def test_colours_say_direction_and_strength() -> None:
+    flow = np.zeros((1, 3, 2))
+    flow[0, 1, 0], flow[0, 2, 0] = -0.15, -0.075  # content comes from the left: it moves to the right
+    still, right, slower = colour_wheel(flow)[0]
+    assert np.allclose(still, 1) and np.allclose(right, [1, 0, 0]) and np.allclose(slower, [1, 0.5, 0.5])
+
+
+def test_spread_takes_points_that_lie_apart() -> None:
+    points = np.array([[0.9, 0.9], [0.0, 0.01], [0.02, 0.0], [-0.9, 0.0], [0.01, 0.01]])
+    assert spread(points, 3).tolist() == [[0.0, 0.01], [0.9, 0.9], [-0.9, 0.0]]
+
+
+def test_the_command_writes_a_page_and_pictures(sample_set: Path, tmp_path: Path) -> None:
+    arguments = ["--model", "ostnet", "--squeeze", "0.7,1.2", "--device", "cpu", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, ["inspect", *arguments])
+    assert done.exit_code == 0, done.output
+    assert {file.name for file in tmp_path.iterdir()} == {"inspect.html", "ostnet_motion.png", "ostnet_scale.png"}
+    page = (tmp_path / "inspect.html").read_text("utf-8")
+    assert page.count("<img") == 2 and "sample weights" in page
+
+
+def test_a_run_is_looked_into_and_its_report_links_the_page(sample_set: Path, tmp_path: Path) -> None:
+    run = ["run", "--models", "fomm,copy-target", "--protocol", "vox1-sameid", "--data", "sample", "--limit", "2"]
+    run += ["--metrics", "l1", "--device", "cpu", "--out", str(tmp_path), "--name", "r"]
+    assert CliRunner().invoke(app, run).exit_code == 0
+    report = tmp_path / "r" / "report.html"
+    assert "inspect/inspect.html" not in report.read_text("utf-8")
+    done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path / "r"), "--pairs", "1", "--device", "cpu"])
+    assert done.exit_code == 0, done.exception
+    assert "inspect/inspect.html" in report.read_text("utf-8")
+    pair = sorted((tmp_path / "r" / "pictures" / "_source").iterdir())[0].stem
+    assert {file.name for file in (tmp_path / "r" / "inspect").iterdir()} == {
+        "inspect.html",
+        f"fomm_{pair}_motion.png",
+    }
+    for arguments, words in (
+        (["--model", "copy-target"], "no network of this run"),
+        (["--mode", "absolute"], "--run says"),
+    ):
+        done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path / "r"), *arguments])
+        assert isinstance(done.exception, UserError) and words in str(done.exception)
+    done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path)])
+    assert isinstance(done.exception, UserError) and "no folder of a run" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--model", "copy-source"], "no network to look into"),
+        (["--model", "fomm", "--clip", "nobody"], "no clip of the sample set"),
+        (["--model", "fomm", "--frame", "100000"], "there are"),
+        (["--model", "fomm", "--source", "x.png"], "give both"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], words: str, sample_set: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["inspect", *arguments, "--out", str(tmp_path)])
+    assert isinstance(done.exception, UserError) and words in str(done.exception)
+
+
+def test_squeeze_is_two_factors() -> None:
+    assert parse_squeeze("0.7,1") == (0.7, 1.0)
+    for text in ("0.7", "a,b", "0,1", "nan,1"):
+        with pytest.raises(UserError):
+            parse_squeeze(text)

@@ -1,0 +1,148 @@
+"""What a model gives: its scale is checked, and each missing frame has its reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baselines.predictor import ModelError, PairBatch, Predictor, TimeLimit
+from bench.run.failed import SHOWN, by_reason
+from bench.run.generated import ROUNDING, as_uint8, generate
+
+NAN, INF = float("nan"), float("inf")
+
+
+def frames(n: int = 2, seed: int = 0) -> torch.Tensor:
+    """Frames that fill [0, 1], as 8-bit files hold them."""
+    made = torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (n, 3, 8, 8), dtype=np.uint8)).float() / 255
+    made[:, 0, 0, 0], made[:, 0, 0, 1] = 0, 1
+    return made
+
+
+def batch(n: int = 2) -> PairBatch:
+    return PairBatch(tuple(f"p{i}" for i in range(n)), frames(n), frames(n, 1))
+
+
+class Gives(Predictor):
+    """What it is told to give."""
+
+    name = "gives"
+
+    def __init__(self, output, why=None):
+        self.output, self.why = output, why
+
+    def predict(self, batch, mode):
+        if isinstance(self.output, Exception):
+            raise self.output
+        return self.output
+
+    def why_missing(self, pair):
+        return self.why and f"{pair}: {self.why}"
+
+
+SCALES = {
+    "0 to 255": (lambda x: 255 * x, "values from 0 to 255, .* divide by 255"),
+    "-1 to 1": (lambda x: 2 * x - 1, r"values from -1 to 1, .* \(x \+ 1\) / 2"),
+    "ImageNet": (lambda x: (x - 0.45) / 0.225, "from -2 to 2.444, .* mean and a standard deviation"),
+    "overshoot": (lambda x: 1.1 * x - 0.05, "from -0.05 to 1.05, .* clamps"),
+    "percent": (lambda x: 4000 * x, "not the values of an image"),
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_another_scale_is_refused_with_its_likely_cause(scale, dtype):
+    change, said = SCALES[scale]
+    pairs = batch()
+    with pytest.raises(ModelError, match=said if dtype == torch.float32 else said[-6:]):
+        generate(Gives(change(pairs.source).to(dtype)), pairs, "absolute", "mine")
+
+
+@given(st.floats(-ROUNDING, ROUNDING), st.booleans())
+def test_what_rounding_does_is_clamped(off, truncate):
+    pairs = batch()
+    sound, moved = (as_uint8(x, pairs.source, "mine", truncate) for x in (pairs.source, pairs.source + off))
+    assert max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(sound, moved)) <= 2  # grey levels
+
+
+@pytest.mark.parametrize("off", [-2 * ROUNDING, 2 * ROUNDING])
+def test_more_than_rounding_is_refused(off):
+    with pytest.raises(ModelError, match=r"expected \[0, 1\]"):
+        as_uint8(frames() + off, frames(), "mine")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_every_floating_point_type_is_taken(dtype):
+    for one, other in zip(as_uint8(frames().to(dtype), frames(), "m"), as_uint8(frames(), frames(), "m")):
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ((255 * frames()).byte(), "torch.uint8, .* divided by 255"),
+        ((255 * frames()).int(), "torch.int32, .* divided by 255"),
+        (frames() > 0.5, "torch.bool"),
+        (frames().numpy(), "gave a ndarray, expected a torch.Tensor"),
+        ((frames(), None), "gave a tuple"),
+        (frames().permute(0, 2, 3, 1), r"shape \(2, 8, 8, 3\), expected \(2, 3, 8, 8\); .*permute"),
+        (frames()[:1], r"shape \(1, 3, 8, 8\)"),
+    ],
+)
+def test_another_type_or_shape_is_refused(output, said):
+    with pytest.raises(ModelError, match=said):
+        generate(Gives(output), batch(), "absolute", "mine")
+
+
+def test_a_wrong_scale_shows_beside_what_is_not_finite():
+    output = 255 * frames()
+    output[0], output[1, 0, 0, 0] = NAN, INF
+    with pytest.raises(ModelError, match="from 0 to 255"):
+        generate(Gives(output), batch(), "absolute", "mine")
+
+
+def test_each_missing_frame_has_its_reason():
+    output = frames(4)
+    output[0], output[1, 0, 0, :3], output[2, 1, 2, 3] = NAN, NAN, -INF
+    said = generate(Gives(output), batch(4), "absolute", "mine")
+    assert said[0] == "the model gave no frame for this pair (every value is NaN or infinite)"
+    assert said[1] == "the model gave NaN or infinity in 3 of 192 values of the frame"
+    assert "in 1 of 192" in said[2] and isinstance(said[3], np.ndarray)
+    assert generate(Gives(output, "gone"), batch(4), "absolute", "mine")[:2] == ["p0: gone", "p1: gone"]
+    late = generate(Gives(TimeLimit("too slow", output), "gone"), batch(4), "absolute", "mine")
+    assert late[:3] == ["too slow"] * 3 and isinstance(late[3], np.ndarray)
+
+
+def test_a_black_frame_fails_unless_black_was_asked_for():
+    """Values of 0 to 1 stored in 8 bits: nothing but 0 and 1."""
+    pairs = batch()
+    output = torch.stack([pairs.source[0].floor() / 255, pairs.source[1]])
+    black, sound = generate(Gives(output), pairs, "absolute", "mine")
+    assert "the frame is black" in black and isinstance(sound, np.ndarray)
+    for role in ("source", "driving"):
+        dark = replace(pairs, **{role: getattr(pairs, role) * 0.1})
+        assert isinstance(generate(Gives(output), dark, "absolute", "mine")[0], np.ndarray)
+
+
+def test_many_reasons_are_few_lines():
+    failed = [(f"p{i}", "no face") for i in range(3)] + [(f"p{i}", f"{i}.png is missing") for i in range(3, 40)]
+    lines = by_reason(failed)
+    assert lines[0] == (["p0", "p1", "p2"], "no face") and lines[1] == (["p3"], "3.png is missing")
+    assert len(lines) == SHOWN + 1 and sum(len(names) for names, _ in lines) == 40
+    assert lines[-1][1] == "7.png is missing, and 32 other reasons"
+    assert len(by_reason(failed[: 3 + SHOWN])) == SHOWN + 1  # one more line says more than a summary of one
+
+
+def test_reasons_that_differ_in_the_pairs_name_are_one():
+    assert by_reason([(f"{k:04d}", f"wrote no out/{k:04d}.png") for k in range(9)]) == [
+        ([f"{k:04d}" for k in range(9)], "wrote no out/<pair>.png")
+    ]
+    assert by_reason([(k, f"wrote no out/{k:07d}.png") for k in (3, 30)]) == [([3, 30], "wrote no out/<pair>.png")]
+    assert by_reason([("1", "wrote no out/1.png")]) == [(["1"], "wrote no out/1.png")]  # the one that failed, by name
+    assert len(by_reason([("1", "exit code 1"), ("2", "exit code 2")])) == 2
+    assert len(by_reason([("1", "out/2.png"), ("2", "out/1.png")])) == 2

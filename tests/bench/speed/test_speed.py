@@ -1,0 +1,78 @@
+"""The speed page: every way of every job is there, in milliseconds a pair."""
+
+import time
+
+import pytest
+from rich.console import Console
+
+from bench.runtime import config
+from bench.speed import command as speed
+from bench.speed import forms as speed_forms
+
+
+def test_times_are_of_one_pair():
+    def sleeps(seconds):
+        return lambda: time.sleep(seconds)
+
+    timings = speed.measure({"job": {"quick": sleeps(0.001), "slow": sleeps(0.02)}}, pairs=2, rounds=3)
+    quick, slow = timings
+    assert (quick.way, slow.way) == ("quick", "slow")
+    assert 0.5 <= quick.low <= quick.median <= quick.high  # a sleep takes at least its time
+    assert quick.ratios == (1, 1, 1) and slow.ratios[1] <= slow.ratios[0] <= slow.ratios[2]
+    assert 10 <= slow.low <= slow.median <= slow.high
+
+
+def test_the_page_names_models_metrics_and_detectors(sample_set, tmp_path):
+    page = tmp_path / "speed.md"
+    settings = config.load(["sample"])
+    speed.run(["copy-source"], settings, pairs=1, rounds=1, out=page, console=Console(quiet=True))
+    text = page.read_text(encoding="utf-8")
+    for job in (
+        "model copy-source",
+        "metric ssim-published",
+        "scikit-image, pair by pair",
+        "all pixel metrics",
+        "metric st-lpips | its network alone",
+        "found before",
+    ):
+        assert job in text
+
+
+def forms_page(monkeypatch, tmp_path, forms):
+    page = tmp_path / "speed.md"
+    monkeypatch.setattr(speed_forms, "FORMS", forms)
+    settings = config.load(["sample"])
+    beyond = speed.run(
+        ["fomm", "copy-source"], settings, pairs=4, rounds=1, out=page, console=Console(quiet=True), parts=["forms"]
+    )
+    return beyond, page.read_text(encoding="utf-8")
+
+
+def test_a_harmless_form_stays_within_the_intervals(monkeypatch, sample_set, tmp_path):
+    beyond, text = forms_page(monkeypatch, tmp_path, ("precision=bfloat16", "compile=nothing"))
+    assert beyond == 0
+    rows = [line for line in text.splitlines() if line.startswith("| fomm?precision=bfloat16 |")]
+    assert len(rows) == 1 and "| within all intervals |" in rows[0]
+    assert "| form fomm?precision=bfloat16 | float32, eager, the same batches |" in text
+    assert "| fomm?compile=nothing | gives no frames here: fomm: compile names a backend" in text
+    assert "form fomm?compile=nothing | this form" not in text  # nothing to time
+    head = next(line for line in text.splitlines() if line.startswith("| form | verdict |"))
+    for metric in ("ssim", "psnr", "l1", "st-lpips", "akd-dlib", "aed-dlib", "prmse-pnp", "aucon-geom"):
+        assert f" {metric} " in head
+    moved = float(rows[0].split("|")[1 + head.split("|")[1:].index(" l1 ")].split()[0])
+    assert 0 < abs(moved) < 1e-3  # it was measured: bfloat16 does move frames
+
+
+def test_a_form_that_moves_a_metric_out_of_its_interval_is_refused(monkeypatch, sample_set, tmp_path):
+    beyond, text = forms_page(monkeypatch, tmp_path, ("weights=untrained",))
+    assert beyond == 1
+    row = next(line for line in text.splitlines() if line.startswith("| fomm?weights=untrained |"))
+    assert "| not to be used: moves " in row and " l1" in row.split("|")[2]
+
+
+@pytest.mark.parametrize(
+    ("mean", "change", "lost", "beyond"),
+    [(0.5, 0.09, 0, False), (0.5, 0.11, 0, True), (0.5, -0.11, 0, True), (0.5, 0.0, 1, True), (0.5, 0.0, 0, False)],
+)
+def test_what_counts_as_beyond(mean, change, lost, beyond):
+    assert speed_forms.Change("l1", mean, 0.4, 0.6, change, lost).beyond is beyond
