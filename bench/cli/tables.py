@@ -47,13 +47,13 @@ def tables(
 
 def _check(folder: Path) -> None:
     """Raise UserError where a run is not finished, or was changed after it was."""
-    from bench.rundir import finished
+    from bench.rundir import finished, seal
     from reports.paper.compare import read_run
 
     manifest = read_run(folder).manifest
     if manifest.get("state", "complete") != "complete":
         raise UserError(f"{folder} holds no finished run")
-    if not finished.intact(manifest):
+    if not seal.intact(manifest):
         raise UserError(f"{folder}: manifest.json was changed after it was written")
     finished.check_summary(folder, manifest)
 

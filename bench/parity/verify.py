@@ -28,8 +28,8 @@ ADAPTERS = {
     "fv2v_spade": "baselines.fv2v.parity",
     "mcnet": "baselines.mcnet.parity",
     "mraa": "baselines.mraa.parity",
-    "openface": "bench.detectors.openface_parity",
-    "syncnet": "bench.detectors.syncnet_parity",
+    "openface": "bench.parity.openface",
+    "syncnet": "bench.parity.syncnet",
     "tpsm": "baselines.tpsm.parity",
     "x2face": "baselines.x2face.parity",
 }

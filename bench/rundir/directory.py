@@ -20,7 +20,7 @@ import pyarrow
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from bench.rundir import finished
+from bench.rundir.seal import intact, sealed
 from bench.runtime.errors import Stopped, UserError
 from protocols import files
 
@@ -114,13 +114,13 @@ class RunDirectory:
             raise UserError(f"{file} is not a readable manifest: {error}") from None
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
             raise UserError(f"{file} is not a manifest of schema {SCHEMA}")
-        if not finished.intact(manifest):
+        if not intact(manifest):
             raise UserError(f"{file} was changed after it was written")
         return manifest
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Write ``manifest.json`` with a hash over its content."""
-        self.write_json("manifest.json", finished.sealed(manifest))
+        self.write_json("manifest.json", sealed(manifest))
 
     def write_json(self, name: str, content: dict[str, Any]) -> str:
         """Write a JSON file into the run, whole or not at all; returns its SHA-256."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from bench.rundir.directory import RunDirectory
 from bench.runtime.errors import UserError
 from protocols import files
 
-SEAL = "sha256"
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
-
-
-def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest with the hash of all else that it says."""
-    return {**manifest, SEAL: _hash(manifest)}
-
-
-def intact(manifest: Mapping[str, Any]) -> bool:
-    """Whether the manifest says what it said when it was sealed; that of an older run, without a seal, is believed."""
-    return SEAL not in manifest or manifest[SEAL] == _hash(manifest)
 
 
 @contextmanager
@@ -40,8 +29,6 @@ def readable(path: Path) -> Iterator[None]:
 
 def read(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     """Manifest and ``samples.parquet`` of a finished run. Raises UserError where they are missing, torn or changed."""
-    from bench.rundir.directory import RunDirectory
-
     run = RunDirectory(path)
     manifest = run.manifest()
     if manifest is None or manifest.get("state") != "complete" or not (path / "samples.parquet").exists():
@@ -60,8 +47,3 @@ def check_summary(path: Path, manifest: Mapping[str, Any]) -> None:
         raise UserError(f"{path}: summary.json cannot be read ({error.strerror or error})") from None
     if hashlib.sha256(content).hexdigest() != manifest.get("summary_sha256", hashlib.sha256(content).hexdigest()):
         raise UserError(f"{path}: summary.json is damaged or was changed after the run")
-
-
-def _hash(manifest: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != SEAL}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.main import app
-from bench.rundir.finished import sealed
+from bench.rundir.seal import sealed
 from bench.runtime.errors import UserError
 from protocols.published import known_lists
 from reports.paper.compare import Cell, Regenerated, regenerate

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from baselines.parity import Case
 from bench.detectors import syncnet
-from bench.detectors.syncnet_parity import make_video, make_voice
+from bench.parity.syncnet import make_video, make_voice
 from bench.parity import compare as golden
 from bench.parity import verify
 from bench.runtime.errors import UserError
