@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from baselines.parity import Case
 from bench.detectors import syncnet
-from bench.parity.syncnet import make_video, make_voice
 from bench.parity import compare as golden
 from bench.parity import verify
+from bench.parity.syncnet import make_video, make_voice
 from bench.runtime.errors import UserError
 
 FOLDER = Path(__file__).parent / "golden" / "syncnet"
