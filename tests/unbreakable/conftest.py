@@ -17,8 +17,7 @@ def bench(monkeypatch, capsys, tmp_path, cache) -> Bench:
     """Call the command line; returns exit code and everything printed, lines kept, none wrapped."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-    monkeypatch.setattr(cli.console, "width", 10_000)
-    monkeypatch.setattr(cli.errors, "width", 10_000)
+    monkeypatch.setenv("COLUMNS", "10000")
 
     def call(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])

@@ -19,8 +19,7 @@ def bench(monkeypatch, capsys, tmp_path, cache):
     """Exit code and what was printed, no line wrapped."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
-    monkeypatch.setattr(cli.console, "width", 10_000)
-    monkeypatch.setattr(cli.errors, "width", 10_000)
+    monkeypatch.setenv("COLUMNS", "10000")
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])

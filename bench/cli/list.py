@@ -1,0 +1,22 @@
+"""`python -m bench list`: the names that the other commands take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Data, Weights
+from bench.cli.output import terminal
+from bench.runtime import config
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="models, protocols or metrics")],
+    weights: Weights = None,
+    data: Data = None,
+) -> None:
+    """Names to use on the command line, each with a line that says what it is."""
+    from bench.info.listing import table
+
+    terminal().print(table(what, config.load(data or (), weights), weights_given=weights is not None))

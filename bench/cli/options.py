@@ -1,0 +1,31 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    list[str] | None,
+    typer.Option(help="Root of a data set, NAME=PATH (repeatable), or the word `sample` for the sample set."),
+]
+Links = Annotated[
+    bool | None,
+    typer.Option(
+        "--follow-links/--no-follow-links",
+        help="Links in the folders of --data may lead out of them; default: no, or follow_links of bench.toml.",
+    ),
+]
+Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
+
+
+def split_names(names: str) -> list[str]:
+    """Comma-separated names; a comma inside ``cmd:...`` belongs to the command, which therefore comes last."""
+    head, marker, command = names.partition("cmd:")
+    if marker:
+        label = head.rpartition(",")[2]
+        head = head.removesuffix(label)
+        return [*filter(None, (name.strip() for name in head.split(","))), label + marker + command]
+    return [name.strip() for name in names.split(",") if name.strip()]

@@ -1,0 +1,151 @@
+"""`python -m bench run`: models over a protocol, measured, with a report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Data, Links, Weights, split_names
+from bench.cli.output import terminal
+from bench.runtime import config
+
+
+def run(
+    protocol: Annotated[str | None, typer.Option(help="What is asked; `list protocols` has the names.")] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: names from `list models`, frames:DIR, cmd:COMMAND, or LABEL=one of these."),
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="In place of both: what these tables of papers need (repeatable or comma-separated)."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --table: only say what would be done.")] = False,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="With --table: random weights where a model has none; marked.")
+    ] = False,
+    sample_weights: Annotated[
+        bool, typer.Option("--sample-weights", help="With --table: sample checkpoints on real data, too; marked.")
+    ] = False,
+    data: Data = None,
+    follow_links: Links = None,
+    require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Pair list to use: a published CSV, a frozen file or frozen:NAME; with --table one a protocol."
+        ),
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Leave out pairs whose frames are gone; the run is marked.")
+    ] = False,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="Of custom data: face, center (square), or none to squash; default: face, unless the face fills the "
+            "frames already."
+        ),
+    ] = None,
+    reading: Annotated[str | None, typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Side of custom data's frames: 256 (default), 512, or native: as they are stored."),
+    ] = None,
+    detectors: Annotated[str, typer.Option(help="paper, embedded, or auto: the paper's where present.")] = "auto",
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
+    as_published: Annotated[
+        bool, typer.Option("--as-published", help="Measure as the authors' scripts did, frames truncated to 8 bits.")
+    ] = False,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
+    bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
+    weights: Weights = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start over: discard what is in the run's folder, and measure again.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pairs at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes for detectors; 0: none. Default: up to 4 where there is enough to do."),
+    ] = None,
+    detector_timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="local, or ray: on all devices of a cluster.")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT; default: one is started here for the run.")
+    ] = None,
+    ray_workers: Annotated[int | None, typer.Option(min=1, help="Workers in Ray; default: one a device.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
+    save_frames: Annotated[bool, typer.Option(help="Keep every generated frame as PNG.")] = False,
+) -> None:
+    """Run models over a protocol, measure them, write a report."""
+    from bench.run.command import RunSettings, run
+    from bench.runtime.errors import UserError
+
+    if table and protocol:
+        raise UserError("--table says which protocols are run; leave --protocol out")
+    if table and size:
+        raise UserError("--size is for custom data; the tables' protocols have sizes of their own")
+    if not table:
+        if not (protocol and models):
+            raise UserError("give --protocol and --models, or --table")
+        if dry_run or untrained or sample_weights:
+            raise UserError("--dry-run, --untrained and --sample-weights belong to --table")
+        if pairs and len(pairs) > 1:
+            raise UserError("--pairs: a protocol takes one list")
+    elif untrained and models:
+        raise UserError("--untrained is for the tables' own models; with --models say NAME?weights=untrained")
+    settings = RunSettings(
+        models=split_names(models or ""),
+        protocol=protocol or "",
+        config=config.load(data or (), weights, follow_links=follow_links),
+        out=out,
+        name=name,
+        force=force,
+        require_data=require_data,
+        pairs=pairs[0] if pairs and not table else None,
+        allow_missing=allow_missing,
+        reading=reading,
+        size=size,
+        crop=crop,
+        limit=limit,
+        metrics=split_names(metrics) if metrics else None,
+        detectors=detectors,
+        mode=mode,
+        bounds=bounds,
+        device=device,
+        seed=seed,
+        batch_size=batch_size,
+        workers=workers,
+        detector_timeout=detector_timeout,
+        executor=executor,
+        ray_address=ray_address,
+        ray_workers=ray_workers,
+        save_frames=save_frames,
+        as_published=as_published,
+        command=["python", "-m", "bench", *sys.argv[1:]],
+    )
+    if table:
+        from bench.tables.command import run_tables
+
+        names = [name for entry in table for name in split_names(entry)]
+        failed = run_tables(
+            *(names, settings, pairs or (), terminal()),
+            dry_run=dry_run,
+            untrained=untrained,
+            sample_weights=sample_weights,
+        )
+    else:
+        _, failed = run(settings, terminal())
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,36 @@
+"""`python -m bench speed`: what models, metrics and detectors cost on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Weights, split_names
+from bench.cli.output import terminal
+from bench.runtime import config
+
+
+def speed(
+    models: Annotated[str, typer.Option(help="Comma-separated model names.")] = (
+        "fomm,mraa,x2face,tpsm,fv2v,dagan,mcnet,ostnet"
+    ),
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated: models, pixels, perceptual, detectors, and forms: bfloat16 and compiled code, with "
+            "what they do to the metrics (by default only with a GPU; exit code 1 if one leaves a metric's interval)."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("speed.md"),
+    weights: Weights = None,
+) -> None:
+    """What models, metrics and detectors cost on this machine, beside the usual libraries."""
+    from bench.speed.command import run
+
+    chosen = None if parts is None else split_names(parts)
+    if run(split_names(models), config.load((), weights), pairs, rounds, out, terminal(), chosen):
+        raise typer.Exit(1)
