@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -17,6 +17,7 @@ from baselines.bounds import ALL_MODES, CopySource, CopyTarget
 from baselines.card import MODELS, card, find_weights, official_files, unavailable
 from baselines.code import Code, of_plugin, of_program
 from baselines.predictor import ModelError, MotionMode, Predictor
+from baselines.spec import ModelSpec
 
 if TYPE_CHECKING:
     from baselines.network_predictor import NetworkPredictor
@@ -42,8 +43,8 @@ class ModelInfo:
     weights: str
 
 
-def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
-    """The predictor of a spec: ``NAME``, ``NAME?option=value&…``, ``frames:DIR`` or ``cmd:COMMAND``.
+def load(spec: str | ModelSpec, *, weights: Path | None, device: torch.device) -> Predictor:
+    """The predictor of a spec, in the form that `baselines.spec` reads; a label is left out of account.
 
     Options of the networks: ``weights=FILE`` in place of what the folder `weights` has, ``weights=untrained`` for
     random weights; a model's own (FOMM's ``align_corners=true``, face-vid2vid's ``yaw=20``).
@@ -51,22 +52,21 @@ def load(spec: str, *, weights: Path | None, device: torch.device) -> Predictor:
     Afterwards this process computes in full float32, whatever a plug-in's modules have set: `baselines.arithmetic`.
     """
     try:
-        return _load(spec, weights, device)
+        return _load(spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec), weights, device)
     finally:
         exact()
 
 
-def _load(spec: str, weights: Path | None, device: torch.device) -> Predictor:
-    kind, colon, rest = spec.partition(":")
-    if colon and kind == "frames":
+def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predictor:
+    if spec.kind == "frames":
         from baselines.external.frames_folder import FramesFolder
 
-        return FramesFolder(Path(rest))
-    if colon and kind == "cmd":
+        return FramesFolder(Path(spec.target))
+    if spec.kind == "cmd":
         from baselines.external.command import CommandPredictor
 
-        return CommandPredictor(rest)
-    name, options = _options(spec)
+        return CommandPredictor(spec.target)
+    name, options = spec.target, spec.options
     if name in BOUNDS:
         if options:
             raise ModelError(f"{name} takes no options")
@@ -88,15 +88,15 @@ def _load(spec: str, weights: Path | None, device: torch.device) -> Predictor:
     raise ModelError(f"no model is called {name}; {hint}")
 
 
-def code(spec: str, predictor: Predictor) -> Code | None:
+def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
     """The code behind a loaded predictor from outside, a program or a plug-in; None for this project's own models."""
-    if spec.partition(":")[0] == "cmd":
+    spec = spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec)
+    if spec.kind == "cmd":
         return of_program(predictor.arguments)
-    name, options = _options(spec) if not spec.startswith("frames:") else (spec, {})
-    if name not in (plugins := _plugins()) or name in (*BOUNDS, *MODELS):
+    if spec.kind != "model" or spec.target not in (plugins := _plugins()) or spec.target in (*BOUNDS, *MODELS):
         return None
-    entry = plugins[name]
-    found = of_plugin((entry.module, type(predictor).__module__), entry.dist, options)
+    entry = plugins[spec.target]
+    found = of_plugin((entry.module, type(predictor).__module__), entry.dist, spec.options)
     version = {"(version)": f"{entry.dist.name} {entry.dist.version}"} if entry.dist else {}
     return Code({**found.files, **version}, found.not_covered)
 
@@ -134,7 +134,9 @@ def _plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _load_plugin(entry: EntryPoint, weights: Path | None, device: torch.device, options: dict[str, str]) -> Predictor:
+def _load_plugin(
+    entry: EntryPoint, weights: Path | None, device: torch.device, options: Mapping[str, str]
+) -> Predictor:
     try:
         factory: Callable[..., Predictor] = entry.load()
         predictor = factory(device=device, weights=weights, **options)
@@ -146,19 +148,6 @@ def _load_plugin(entry: EntryPoint, weights: Path | None, device: torch.device, 
     if not isinstance(predictor, Predictor):
         raise ModelError(f"plug-in {entry.name} ({entry.value}) gave a {type(predictor).__name__}, not a Predictor")
     return predictor
-
-
-def _options(spec: str) -> tuple[str, dict[str, str]]:
-    name, _, query = spec.partition("?")
-    options = {}
-    for part in query.split("&") if query else []:
-        key, equals, value = part.partition("=")
-        if not equals or not key.isidentifier():
-            raise ModelError(f"{spec}: options are written {name}?name=value&name=value")
-        if key in options:
-            raise ModelError(f"{spec}: {key} stands there twice")
-        options[key] = value
-    return name, options
 
 
 def _weights_in_words(name: str, weights: Path | None) -> str:

@@ -54,8 +54,6 @@ class CommandPredictor(Predictor):
             self.arguments = shlex.split(command)
         except ValueError as error:
             raise ModelError(f"cmd:{command}: {str(error).lower()}") from None
-        if not self.arguments:
-            raise ModelError("cmd: needs a command, as in 'cmd:python animate.py {pairs} {out}'")
         if shutil.which(self.arguments[0]) is None:
             raise ModelError(f"cmd:{command}: program {self.arguments[0]} is not found or may not be run")
         if not any("{pairs}" in argument or "{out}" in argument for argument in self.arguments):

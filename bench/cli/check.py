@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from baselines.spec import split_names
 from bench.runtime.errors import UserError
 
 MODES = ("statistical", "exact")
@@ -45,7 +46,7 @@ def check(
     from bench.drift import output as output
     from bench.drift.check import check
 
-    chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
+    chosen = split_names(models) if models else None
     result = check(Record.read(against), measured, mode, chosen, _tolerances(tolerance or []))
     for line in output.lines(result):
         typer.echo(line)

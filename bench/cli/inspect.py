@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from baselines.spec import split_names
 from bench.cli.output import terminal
 from bench.runtime import config
 from bench.runtime.errors import UserError
@@ -44,7 +45,7 @@ def inspect(
     from bench.run.command import redraw
     from bench.runtime.device import choose
 
-    models = [name.strip() for name in (model or "").split(",") if name.strip()]
+    models = split_names(model or "")
     if run is not None:
         if source or driving or clip or mode or squeeze or data or frame is not None or seed is not None:
             raise UserError("--run says which frames are shown, and how: leave the options for other frames out")

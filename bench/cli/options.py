@@ -19,13 +19,3 @@ Links = Annotated[
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
-
-
-def split_names(names: str) -> list[str]:
-    """Comma-separated names; a comma inside ``cmd:...`` belongs to the command, which therefore comes last."""
-    head, marker, command = names.partition("cmd:")
-    if marker:
-        label = head.rpartition(",")[2]
-        head = head.removesuffix(label)
-        return [*filter(None, (name.strip() for name in head.split(","))), label + marker + command]
-    return [name.strip() for name in names.split(",") if name.strip()]

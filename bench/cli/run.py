@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Data, Links, Weights, split_names
+from baselines.spec import split_names
+from bench.cli.options import Data, Links, Weights
 from bench.cli.output import terminal
 from bench.runtime import config
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Weights, split_names
+from baselines.spec import split_names
+from bench.cli.options import Weights
 from bench.cli.output import terminal
 from bench.runtime import config
 

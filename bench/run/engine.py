@@ -20,6 +20,7 @@ from torch import Tensor
 
 from baselines.code import Code
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
+from baselines.spec import ModelSpec
 from bench.run.generated import generate
 from bench.rundir.directory import RunDirectory, to_parquet
 from bench.runtime.allocator import give_back
@@ -36,13 +37,13 @@ STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work 
 class Model:
     """A predictor under the label that it has in this run's tables, and the motion mode it is asked for.
 
-    spec: what was asked on the command line. code: of a program or a plug-in.
+    spec: what was given on the command line. code: of a program or a plug-in.
     """
 
     label: str
     predictor: Predictor
     mode: MotionMode
-    spec: str = ""
+    spec: ModelSpec | None = None
     code: Code | None = None
 
 

@@ -46,7 +46,7 @@ def changed_meanwhile(model: Model, entry: Mapping[str, Any]) -> str | None:
 
     entry: the model's in the run's manifest.
     """
-    kind = model.spec.partition(":")[0]
+    kind = model.spec.kind if model.spec else None
     if kind == "cmd" and model.code:
         files = changed_files(model.code.files, registry.code(model.spec, model.predictor).files)
         return f"{CODE}{model.label} ({files})" if files else None

@@ -14,6 +14,7 @@ import torch
 
 from baselines import registry
 from baselines.predictor import ModelError, MotionMode
+from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.detectors.face_box import FaceBox
 from bench.run import frames_list, manifest
@@ -192,31 +193,23 @@ def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch
     """Load every model before any work, so that a wrong name or file is told at once."""
     if not settings.models:
         raise UserError("--models names no model")
-    specs = [_label_and_spec(model) for model in settings.models]
+    specs = [ModelSpec.parse(model) for model in settings.models]
     if settings.bounds:
-        specs += [(bound, bound) for bound in BOUNDS if bound not in {spec for _, spec in specs}]
-    folders = [safe_name(label) for label, _ in specs]
+        specs += [ModelSpec("model", bound) for bound in BOUNDS if bound not in {spec.unlabeled for spec in specs}]
+    folders = [safe_name(spec.name) for spec in specs]
     for folder in folders:
         if folder in ROLES:
             raise UserError(f"a model cannot be called {folder}: a run keeps other pictures under this name")
         if folders.count(folder) > 1:
             raise UserError(f"two models would be called {folder}; name them apart with LABEL=SPEC")
     models = []
-    for label, spec in specs:
+    for spec in specs:
         predictor = registry.load(spec, weights=settings.config.weights, device=device)
         mode = settings.mode or protocol_mode
         if mode not in predictor.motion_modes:
-            if settings.mode and spec not in BOUNDS:
+            if settings.mode and spec.unlabeled not in BOUNDS:
                 known = ", ".join(predictor.motion_modes)
-                raise ModelError(f"{label} has no motion mode {mode}; it has: {known}")
+                raise ModelError(f"{spec.name} has no motion mode {mode}; it has: {known}")
             mode = predictor.motion_modes[0]
-        models.append(Model(label, predictor, mode, spec, registry.code(spec, predictor)))
+        models.append(Model(spec.name, predictor, mode, spec, registry.code(spec, predictor)))
     return models
-
-
-def _label_and_spec(model: str) -> tuple[str, str]:
-    """``LABEL=SPEC`` or ``SPEC``, which is its own label; an equals sign inside a command or a path is no label."""
-    label, equals, spec = model.partition("=")
-    if equals and spec and label.replace("-", "").replace("_", "").replace("+", "").isalnum():
-        return label, spec
-    return model, model

@@ -21,6 +21,7 @@ from baselines import registry
 from baselines.arithmetic import exact
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, PairBatch, Predictor, default_device
+from baselines.spec import ModelSpec
 from bench import detectors
 from bench.detectors.cache import cached
 from bench.run import manifest
@@ -139,7 +140,7 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
         model = registry.load(name, weights=config.weights, device=device)
         plain = model
         if isinstance(model, NetworkPredictor):
-            spec = f"{name}{'&' if '?' in name else '?'}plain=true"
+            spec = ModelSpec.parse(name).with_options({"plain": "true"})
             plain = registry.load(spec, weights=config.weights, device=device)
         mode = model.motion_modes[0]
 

@@ -17,6 +17,7 @@ from baselines import registry
 from baselines.card import MODELS
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import ModelError
+from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.run.batches import Evaluator
 from bench.run.engine import Decoded, Model, pair_batch
@@ -28,8 +29,9 @@ from protocols.catalogue import Protocol
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
-EXACT = "plain=true"
-FORMS = ("precision=bfloat16", "compile=inductor", "precision=bfloat16&compile=inductor")
+EXACT = {"plain": "true"}
+BFLOAT16, COMPILED = {"precision": "bfloat16"}, {"compile": "inductor"}
+FORMS = (BFLOAT16, COMPILED, BFLOAT16 | COMPILED)
 Loaded = Sequence[tuple[Pair, LoadedPair]]
 
 
@@ -57,7 +59,7 @@ class Change:
 class Form:
     """A form of one network. error: why it gives no frames here; then it has no changes."""
 
-    spec: str
+    spec: ModelSpec
     changes: Sequence[Change] = ()
     error: str | None = None
 
@@ -77,19 +79,21 @@ class Form:
 def forms(name: str, config: Config, protocol: Protocol, loaded: Loaded, device: torch.device) -> list[Form]:
     """Every form of the network `name`, measured on the pairs with the detectors and metrics that a run would take.
 
-    Empty for a model that is no network of this package.
+    Empty for a model that is no network of this package, and for one whose spec asks for a form itself.
     """
-    if name.partition("?")[0] not in MODELS:
+    asked = ModelSpec.parse(name)
+    own = any(asked.options.keys() & form.keys() for form in FORMS)
+    if asked.kind != "model" or asked.target not in MODELS or own:
         return []
     kinds = metrics.kinds(protocol.metrics)
     choice = detectors.choose("auto", config.weights, kinds=kinds, device=str(device), cache=config.cache)
     measurer = Measurer(protocol.metrics, choice, protocol.reference, device)
-    reference = _rows(_load(name, EXACT, config, device), EXACT, loaded, measurer, device)
+    reference = _rows(_load(asked.with_options(EXACT), config, device), "float32", loaded, measurer, device)
     found = []
     for form in FORMS:
-        spec = f"{name}{'&' if '?' in name else '?'}{form}"
+        spec = asked.with_options(form)
         try:
-            rows = _rows(_load(name, form, config, device), form, loaded, measurer, device)
+            rows = _rows(_load(spec, config, device), str(spec), loaded, measurer, device)
         except ModelError as error:
             found.append(Form(spec, error=str(error)))
             continue
@@ -122,7 +126,7 @@ def jobs(
     name: str, found: Sequence[Form], config: Config, loaded: Loaded, device: torch.device
 ) -> dict[str, dict[str, Callable[[], object]]]:
     """Each form that gives frames, timed beside float32."""
-    working = [(form, option) for form, option in zip(found, FORMS) if form.error is None]
+    working = [form for form in found if form.error is None]
     if not working:
         return {}
     size = pairs_at_a_time(device)
@@ -130,8 +134,8 @@ def jobs(
         pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
     ]
 
-    def work(form: str) -> Callable[[], object]:
-        model = _load(name, form, config, device)
+    def work(spec: ModelSpec) -> Callable[[], object]:
+        model = _load(spec, config, device)
 
         def ask() -> object:
             model.forget()
@@ -139,10 +143,10 @@ def jobs(
 
         return ask
 
-    exact = work(EXACT)
+    exact = work(ModelSpec.parse(name).with_options(EXACT))
     return {
-        f"form {form.spec}": {"this form": work(option), "float32, eager, the same batches": exact}
-        for form, option in working
+        f"form {form.spec}": {"this form": work(form.spec), "float32, eager, the same batches": exact}
+        for form in working
     }
 
 
@@ -174,8 +178,8 @@ def _cell(change: Change | None) -> str:
     return f"{change.change:+.2g} ({share}{lost})"
 
 
-def _load(name: str, form: str, config: Config, device: torch.device) -> NetworkPredictor:
-    return registry.load(f"{name}{'&' if '?' in name else '?'}{form}", weights=config.weights, device=device)
+def _load(spec: ModelSpec, config: Config, device: torch.device) -> NetworkPredictor:
+    return registry.load(spec, weights=config.weights, device=device)
 
 
 def _rows(

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from baselines.errors import ModelError
+from baselines.spec import ModelSpec
 from bench.run.command import RunSettings, run
 from bench.runtime.errors import UserError
 from bench.tables import plan as table_plan
@@ -128,9 +129,12 @@ def _say(job: Job, settings: RunSettings, console: Console) -> None:
         line(f"data: {job.data}", loud if job.data.startswith("SAMPLE") else None)
     line(f"pairs: {_pairs(job, settings)}")
     for model in job.models:
-        label = model.partition("=")[0] if "?weights=" in model else model
+        label = ModelSpec.parse(model).name
         weights = job.weights.get(label)
-        line(f"run {label}: {weights or 'as named'}", loud if weights and weights.isupper() else None)
+        line(
+            f"run {label if weights else model}: {weights or 'as named'}",
+            loud if weights and weights.isupper() else None,
+        )
     for model, reason in job.skipped.items():
         line(f"skip {model}: {reason}", loud)
     if not job.models:

@@ -10,6 +10,7 @@ from baselines import checkpoints
 from baselines.card import MODELS, card, find_weights, unavailable
 from baselines.errors import ModelError
 from baselines.origin import judge
+from baselines.spec import ModelSpec
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
 from protocols import catalogue
@@ -129,7 +130,7 @@ def _models(
             specs.append(model)
             sources[model] = "SAMPLE WEIGHTS"
         elif untrained:
-            specs.append(f"{model}={model}?weights=untrained")
+            specs.append(str(ModelSpec("model", model, {"weights": "untrained"}, label=model)))
             sources[model] = "UNTRAINED"
         else:
             skipped[model] = _why_skipped(model, file)

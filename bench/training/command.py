@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from baselines.predictor import default_device
+from baselines.spec import ModelSpec
 from baselines.training.clips import identities
 from baselines.training.evaluation import Evaluate, Evaluation
 from baselines.training.exclude import excluded
@@ -195,7 +196,7 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
         folder = training.out / "evaluations"
         shutil.rmtree(folder / "latest", ignore_errors=True)
         chosen = RunSettings(
-            models=[f"{training.model}={training.model}?weights={checkpoint}"],
+            models=[str(ModelSpec("model", training.model, {"weights": str(checkpoint)}, label=training.model))],
             protocol=settings.protocol,
             config=config,
             out=folder,

@@ -13,6 +13,7 @@ from baselines import checkpoints, registry
 from baselines.card import MODELS, Card, card
 from baselines.checkpoints import Checkpoint
 from baselines.network_predictor import NetworkPredictor
+from baselines.spec import ModelSpec
 from bench.runtime.errors import UserError
 
 SAFE = ".safetensors"
@@ -38,7 +39,8 @@ def export(source: Path, target: Path, model: str | None = None) -> list[Path]:
     if not (about.files or target.name.endswith(SAFE)):
         raise UserError(f"nobody publishes a checkpoint of {about.name}: it has no official layout")
     # Loading is the check: every key and every shape is the model's.
-    loaded = registry.load(f"{about.name}?weights={source}", weights=None, device=torch.device("cpu"))
+    spec = ModelSpec("model", about.name, {"weights": str(source)})
+    loaded = registry.load(spec, weights=None, device=torch.device("cpu"))
     assert isinstance(loaded, NetworkPredictor) and loaded.checkpoint is not None
     checkpoint = loaded.checkpoint
     states = {name: state for name, state in checkpoint.states.items() if name in about.parts}

@@ -49,7 +49,7 @@ def forms_page(monkeypatch, tmp_path, forms):
 
 
 def test_a_harmless_form_stays_within_the_intervals(monkeypatch, sample_set, tmp_path):
-    beyond, text = forms_page(monkeypatch, tmp_path, ("precision=bfloat16", "compile=nothing"))
+    beyond, text = forms_page(monkeypatch, tmp_path, ({"precision": "bfloat16"}, {"compile": "nothing"}))
     assert beyond == 0
     rows = [line for line in text.splitlines() if line.startswith("| fomm?precision=bfloat16 |")]
     assert len(rows) == 1 and "| within all intervals |" in rows[0]
@@ -64,7 +64,7 @@ def test_a_harmless_form_stays_within_the_intervals(monkeypatch, sample_set, tmp
 
 
 def test_a_form_that_moves_a_metric_out_of_its_interval_is_refused(monkeypatch, sample_set, tmp_path):
-    beyond, text = forms_page(monkeypatch, tmp_path, ("weights=untrained",))
+    beyond, text = forms_page(monkeypatch, tmp_path, ({"weights": "untrained"},))
     assert beyond == 1
     row = next(line for line in text.splitlines() if line.startswith("| fomm?weights=untrained |"))
     assert "| not to be used: moves " in row and " l1" in row.split("|")[2]
