@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 
 from protocols import files
-from protocols.datasets import LAYOUTS, Dataset
+from protocols.datasets import Dataset, layout, names
 from protocols.errors import DataError
 from protocols.folder import PICTURES, Found, find, is_video, some
 from protocols.moving import MovingPicture, open_video
@@ -157,8 +157,8 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     it, else as folders of frames (`FrameFolders`). follow_links: links in the root may lead out of it.
     Raises DataError where the folder does not hold what it should.
     """
-    if name in LAYOUTS:
-        dataset = LAYOUTS[name](name, root, follow_links)
+    if name in names():
+        dataset = layout(name)(name, root, follow_links)
     else:
         dataset = VideoFolder(name, root, follow_links)
         found = dataset.found

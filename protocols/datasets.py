@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from protocols import images
+from protocols import images, plugins
 from protocols.crops import Crops
 from protocols.errors import DataError
 from protocols.images import opened, read_rgb, resize
 from protocols.pairs import FrameRef
+from protocols.protocol import SAMPLE
 from protocols.reading import Reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -205,6 +206,7 @@ class CelebV(Dataset):
         return self.root / clip / "Image"
 
 
+# the built-in ones; see `names` and `layout`
 LAYOUTS: dict[str, type[Dataset]] = {
     "vox1": VoxCeleb,
     "vox2": VoxCeleb,
@@ -212,6 +214,26 @@ LAYOUTS: dict[str, type[Dataset]] = {
     "celebv": CelebV,
     "ted": TedTalks,
 }
+
+
+def names() -> list[str]:
+    """The names of the data sets that have layouts of their own, those of installed packages among them."""
+    return list(dict.fromkeys([*LAYOUTS, *plugins.registered("data set")]))
+
+
+def layout(name: str) -> Callable[[str, Path, bool], Dataset]:
+    """What opens a data set of `names`: a class of this module, or what a package registers.
+
+    Raises PluginError for a plug-in that cannot be used, or whose name is taken.
+    """
+    if (plugin := plugins.find("data set", name, (*LAYOUTS, SAMPLE))) is None:
+        return LAYOUTS[name]
+    found = plugin.load()
+    if not (isinstance(found, type) and issubclass(found, Dataset)):
+        raise plugin.refused("no class of data sets (protocols.datasets.Dataset)")
+    if name != name.lower():
+        raise plugin.refused("names of data sets are written in lower case")
+    return found
 
 
 def _folders(folder: Path) -> list[str]:

@@ -9,3 +9,7 @@ class DataError(Exception):
 
 class Gone(DataError):
     """A file that is not there, or whose folder is not."""
+
+
+class PluginError(DataError):
+    """A plug-in that cannot be used: broken, or under a name that is taken. The message names its package."""

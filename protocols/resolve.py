@@ -18,7 +18,8 @@ from protocols.content import content_sha256
 from protocols.crop import FaceFinder, Mode
 from protocols.crops import cut_custom
 from protocols.custom_dataset import IDENTITIES, open_dataset
-from protocols.datasets import LAYOUTS, Dataset
+from protocols.datasets import Dataset
+from protocols.datasets import names as dataset_names
 from protocols.errors import DataError
 from protocols.expand import expanded
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
@@ -143,7 +144,7 @@ def resolve(
     datasets = {name: opened(name) for name in pairs.datasets()}
     notices += [line for dataset in datasets.values() for line in dataset.left_out()]
     for name, dataset in datasets.items():
-        if name not in (SAMPLE, *LAYOUTS) and not (dataset.root / IDENTITIES).is_file():
+        if name not in (SAMPLE, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
             notices.append(f"{name}: people are told apart by file or folder names; there is no {IDENTITIES}")
     if allow_missing:  # clips that cannot be made frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from protocols.catalogue import SAMPLE, Protocol, get, names
-from protocols.datasets import LAYOUTS
+from protocols.datasets import names as dataset_names
 from protocols.errors import DataError
 
 
@@ -68,12 +68,12 @@ def _of_list(
 def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collection[str]) -> str:
     """The one data set that a protocol for custom data is about."""
     for name in asked:
-        if name in LAYOUTS:
+        if name in dataset_names():
             raise DataError(
                 f"--data {name}=...: {protocol.name} is for custom data, {name} has protocols of its own "
                 f"(a list of {name}'s frames goes with --pairs)"
             )
-    found = list(asked) or [name for name in roots if name not in LAYOUTS]
+    found = list(asked) or [name for name in roots if name not in dataset_names()]
     if not found:
         raise DataError(
             f"{protocol.name} needs custom data: give their folder with --data NAME=PATH{_configured(roots, '')}; "
@@ -90,9 +90,8 @@ def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collectio
 def _for_custom(protocol: Protocol) -> str:
     """The name of the protocol that asks of custom data what `protocol` asks of its own."""
     alike = (other for other in map(get, names()) if other.custom)
-    return next(
-        other.name for other in alike if (other.reference, other.transform) == (protocol.reference, protocol.transform)
-    )
+    wanted = protocol.reference, protocol.transform
+    return next((other.name for other in alike if (other.reference, other.transform) == wanted), "own-crossid")
 
 
 def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None:
@@ -120,7 +119,7 @@ def _missing(protocol: Protocol, roots: Mapping[str, Path]) -> str:
     name = protocol.dataset
     message = f"{protocol.name} needs the data set {name}: {how(name)}{_configured(roots, name)}; "
     message += "--data sample takes the sample set"
-    custom = [other for other in roots if other not in LAYOUTS]
+    custom = [other for other in roots if other not in dataset_names()]
     return message + (f"; {custom[0]} is for --protocol {_for_custom(protocol)}" if custom else "")
 
 

@@ -79,7 +79,7 @@ def make(
         roots = {dataset.name: dataset.root}
         data_used(asked, roots, asked=tuple(roots))  # refuses the protocol of another data set
         asked = replace(asked, strategy=strategy or asked.strategy)
-        whose = f"{protocol}-{dataset.name}" if asked.custom else protocol
+        whose = f"{asked.name}-{dataset.name}" if asked.custom else asked.name
         pairs = draw(dataset, asked, seed, name=f"{whose}-seed{seed}", **given)
         if "n" not in given and len(pairs) < asked.n:
             console.print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)

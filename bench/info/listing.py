@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 from baselines import registry
 from bench import metrics
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
-from protocols import catalogue
+from protocols import catalogue, datasets, plugins
 from protocols.catalogue import SAMPLE, Protocol
-from protocols.datasets import LAYOUTS
-from protocols.errors import DataError
+from protocols.errors import DataError, PluginError
 from protocols.roots import data_used
+
+BROKEN = "broken plug-in"
 
 
 def table(what: str, config: Config, weights_given: bool = False) -> Table:
-    """A table of models, protocols or metrics. Raises UserError for anything else."""
-    builders = {"models": _models, "protocols": _protocols, "metrics": _metrics}
+    """A table of models, protocols, metrics or data sets. Raises UserError for anything else."""
+    builders = {"models": _models, "protocols": _protocols, "metrics": _metrics, "datasets": _datasets}
     if what not in builders:
         raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}")
-    if what != "protocols" and (config.asked or config.sample):
+    if what not in ("protocols", "datasets") and (config.asked or config.sample):
         raise UserError(f"list {what}: --data belongs to `list protocols`")
     if what != "models" and weights_given:
         raise UserError(f"list {what}: --weights belongs to `list models`")
@@ -36,19 +38,37 @@ def _models(config: Config) -> Table:
 
 def _protocols(config: Config) -> Table:
     rows = _table()
-    for name in catalogue.names():
-        protocol = catalogue.get(name)
+    for name in dict.fromkeys([*catalogue.names(), *plugins.registered("protocol")]):
+        try:
+            protocol = catalogue.get(name)
+        except PluginError as error:
+            rows.add_row(name, escape(str(error)), BROKEN)
+            continue
         tables = f"tables {', '.join(protocol.tables)}" if protocol.tables else "no published table"
         data = _data(protocol, config)
         facts = f"version {protocol.version}; {data}; {protocol.reference}; {protocol.mode} motion; {tables}"
-        rows.add_row(name, f"custom data: {protocol.summary}" if protocol.custom else protocol.summary, facts)
+        summary = f"custom data: {protocol.summary}" if protocol.custom else protocol.summary
+        rows.add_row(name, escape(summary), facts)
+    return rows
+
+
+def _datasets(config: Config) -> Table:
+    rows = _table()
+    for name in datasets.names():
+        try:
+            opens = datasets.layout(name)
+        except PluginError as error:
+            rows.add_row(name, escape(str(error)), BROKEN)
+            continue
+        where = f"in {config.data[name]}" if name in config.data else "no folder"
+        rows.add_row(name, escape(str(getattr(opens, "layout", ""))), escape(where))
     return rows
 
 
 def _data(protocol: Protocol, config: Config) -> str:
     """The data set that a run would read with these roots."""
     try:
-        asked = [name for name in config.asked if name not in LAYOUTS]
+        asked = [name for name in config.asked if name not in datasets.names()]
         used = data_used(protocol, config.data, asked=asked, sample=config.sample)
     except DataError:
         return f"{protocol.dataset} (no folder)"

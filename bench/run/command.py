@@ -48,7 +48,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             plan["notices"].append(notice)
             console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
         fingerprint = manifests.fingerprint(plan)
-        name = settings.name or f"{settings.protocol}-{fingerprint[:8]}"
+        name = settings.name or f"{setup.resolved.protocol.name}-{fingerprint[:8]}"
         directory = RunDirectory(settings.out / safe_name(name))
         _announce(plan, setup.measurer.choice.messages, console)
         with directory.locked():

@@ -1,0 +1,98 @@
+"""What installed packages add: models, metrics, detectors, protocols, data sets. The only reader of entry points."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from protocols.errors import PluginError
+
+Kind = Literal["model", "metric", "detector", "protocol", "data set"]
+GROUPS: Mapping[Kind, str] = {
+    "model": "talking_head_bench.predictors",
+    "metric": "talking_head_bench.metrics",
+    "detector": "talking_head_bench.detectors",
+    "protocol": "talking_head_bench.protocols",
+    "data set": "talking_head_bench.datasets",
+}
+OURS = ("baselines", "bench", "protocols", "reports")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One thing that an installed package registers under a name; nothing of it is imported yet."""
+
+    kind: Kind
+    entry: EntryPoint
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def package(self) -> str:
+        """Name and version of the package; the module where it has no metadata."""
+        dist = self.entry.dist
+        return f"{dist.name} {dist.version}" if dist else self.entry.module
+
+    def __str__(self) -> str:
+        return f"{self.package}: {self.kind} {self.name} ({self.entry.value})"
+
+    def load(self) -> Any:
+        """What the entry point names. Raises PluginError, with the first line of the error, where it cannot be had."""
+        try:
+            return self.entry.load()
+        except Exception as error:  # foreign code may fail in any way
+            raise self.failed(error) from error
+
+    def failed(self, error: BaseException) -> PluginError:
+        """An error of the plug-in's code as one line."""
+        return self.refused(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+
+    def refused(self, why: str) -> PluginError:
+        """The error that says why the plug-in cannot be used."""
+        return PluginError(f"plug-in {self}: {why}")
+
+
+def registered(kind: Kind) -> dict[str, tuple[Plugin, ...]]:
+    """All plug-ins of a kind by name, in the order of names; a name has several where packages clash."""
+    found = _read(kind, tuple(sys.path))
+    return {name: tuple(one for one in found if one.name == name) for name in dict.fromkeys(one.name for one in found)}
+
+
+def find(kind: Kind, name: str, built_in: Collection[str]) -> Plugin | None:
+    """The plug-in of a name; None where there is none.
+
+    built_in: names that this program has itself. Raises PluginError, naming both sides, for a name that is taken twice.
+    """
+    found = registered(kind).get(name, ())
+    if found and name in built_in:
+        raise found[0].refused(
+            f"the name {name} is taken by a built-in {kind} of this program; one of them needs another"
+        )
+    if len(found) > 1:
+        raise found[0].refused(f"the name {name} is taken by {found[1]}, too; one of them needs another")
+    return found[0] if found else None
+
+
+def culprit(error: BaseException) -> Plugin | None:
+    """The plug-in in whose code an error was raised, if it was in one."""
+    packages = {one.entry.module.partition(".")[0]: one for kind in GROUPS for one in _read(kind, tuple(sys.path))}
+    packages = {name: one for name, one in packages.items() if name not in OURS}
+    trace, found = error.__traceback__, None  # the innermost one counts
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        found = packages.get(module.partition(".")[0], found)
+        trace = trace.tb_next
+    return found
+
+
+@lru_cache(maxsize=64)
+def _read(kind: Kind, path: tuple[str, ...]) -> tuple[Plugin, ...]:
+    """Reading the metadata of every installed package takes tens of milliseconds; path: `sys.path`, which decides."""
+    found = (Plugin(kind, entry) for entry in entry_points(group=GROUPS[kind]))
+    return tuple(sorted(found, key=lambda one: (one.name, one.entry.value)))

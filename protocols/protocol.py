@@ -1,0 +1,80 @@
+"""What a protocol is: a named, versioned question."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from protocols.errors import DataError
+
+SAME, CROSS = "same-identity", "cross-identity"
+SAMPLE = "sample"  # the sample set's name, in lists as in `--data sample`
+CUSTOM = "custom data"  # in place of a data set's name, until a run says which
+
+MODES = ("absolute", "relative", "relative-adapt", "avd")  # motion modes
+TRANSFORMS = ("none", "expression-preserving")
+
+SIZES = {"256": 256, "512": 512, "native": None}  # of custom data's frames; native: as they are stored
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol.
+
+    dataset: its data set's name. strategy, n, split, videos: how pairs are drawn where no list is given (see
+    `sampling.make_pairs`). transform: one of `TRANSFORMS`. mode: motion mode, where a model has
+    it, one of `MODES`. metrics: families that apply. reference: ``same-identity`` (measured against the target) or
+    ``cross-identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
+    submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
+    published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
+    data: a file, or a rule (see `lasting`). frame_size: side of the frames in pixels; None: as they are stored.
+    readings: variants, the first is default. custom: for custom data, whatever they are; `of` says what they are.
+    title: what a report is headed with, after the data's name; empty for the field's own protocols.
+    """
+
+    name: str
+    version: int
+    summary: str
+    dataset: str
+    strategy: str
+    reference: str
+    metrics: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    sample: str = ""
+    frozen: str = ""
+    published: tuple[str, ...] = ()
+    transform: str = "none"
+    mode: str = "absolute"
+    n: int = 2083
+    split: str | None = "test"
+    videos: int | None = None
+    frame_size: int | None = 256
+    readings: tuple[str, ...] = ()
+    custom: bool = False
+    title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """What a report is headed with."""
+        return f"{self.dataset}: {self.title}" if self.title else self.name
+
+    def sized(self, size: str | None) -> Protocol:
+        """This protocol on frames of one of `SIZES`. Raises DataError for a protocol whose frames have their size."""
+        if size is None:
+            return self
+        if not self.custom:
+            raise DataError(f"--size {size}: {self.name} is about frames of {self.frame_size} pixels; leave it out")
+        if size not in SIZES:
+            raise DataError(f"--size {size}: choose one of {', '.join(SIZES)}")
+        return replace(self, frame_size=SIZES[size])
+
+    def of(self, datasets: Collection[str], counts: str, size: str) -> Protocol:
+        """This protocol, if it is one for custom data, on these: named in title and summary.
+
+        counts: in words what the pairs are of. size: of the frames, in words.
+        """
+        if not self.custom:
+            return self
+        names = ", ".join(datasets)
+        whose = "the sample set" if names == SAMPLE else f"{names}, custom data"
+        return replace(self, dataset=names, summary=f"{whose} ({counts}, frames of {size}): {self.summary}")

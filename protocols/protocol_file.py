@@ -1,0 +1,107 @@
+"""Protocols as data: a TOML file's keys are the fields of `Protocol`, and every mistake in one is one line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from protocols import files
+from protocols.augment import READINGS
+from protocols.errors import DataError
+from protocols.protocol import CROSS, CUSTOM, MODES, SAME, TRANSFORMS, Protocol
+
+SUFFIX = ".toml"
+BUILT_IN = Path(__file__).with_name("protocols.toml")
+NATIVE = "native"  # in place of a frame size: as the frames are stored
+LARGEST = 1 << 20  # bytes of a file
+
+REQUIRED = ("name", "version", "summary", "strategy", "reference", "metrics")
+TEXTS = ("name", "summary", "title", "dataset", "strategy", "reference", "transform", "mode", "split")
+NUMBERS = ("version", "n", "videos")
+KEYS = (*TEXTS, *NUMBERS, "metrics", "frame_size")
+OWN_LISTS = ("tables", "published")  # of this program's protocols only, as the next ones
+OWN_TEXTS = ("sample", "frozen")
+_NAME = re.compile(r"[\w+-][\w.+-]*")
+
+
+def read(file: Path) -> Protocol:
+    """The protocol in a TOML file. Raises DataError, which names the file and the key, for what is wrong in it."""
+    try:
+        return checked(_made(_table(file)))
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from None
+
+
+def built_in() -> list[Protocol]:
+    """The protocols of this program, in the order of lists."""
+    return [checked(_made({"name": name, **entries}, own=True)) for name, entries in _table(BUILT_IN).items()]
+
+
+def checked(protocol: Protocol) -> Protocol:
+    """The same with what follows from the rest: its form on the sample set, its readings.
+
+    Raises DataError, which names the field, for a value that no run could use.
+    """
+    from protocols.sampling import STRATEGIES  # late: it reads images, and every command imports this module
+
+    if not isinstance(protocol.name, str) or not _NAME.fullmatch(protocol.name) or protocol.name.endswith(SUFFIX):
+        raise DataError(f"name: {protocol.name!r}: letters, digits, -, _, + and . are allowed")
+    choices = {"reference": (SAME, CROSS), "strategy": STRATEGIES, "transform": TRANSFORMS, "mode": MODES}
+    for key, known in choices.items():
+        if (value := getattr(protocol, key)) not in known:
+            raise DataError(f"{key}: {value!r}: choose one of {', '.join(known)}")
+    for key in ("version", "n", "videos", "frame_size"):
+        value = getattr(protocol, key)
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise DataError(f"{key}: {value!r}: a number from 1 is needed")
+    if not protocol.metrics:
+        raise DataError("metrics: none is named")
+    stretched = protocol.transform != TRANSFORMS[0]
+    alike = "diffscale" if stretched else "sameid" if protocol.reference == SAME else "crossid"
+    return replace(protocol, sample=protocol.sample or alike, readings=READINGS if stretched else ())
+
+
+def _table(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(files.text(file, largest=LARGEST))
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise DataError(f"is no TOML: {error}") from None
+
+
+def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
+    """own: this program's, which have more keys."""
+    known = (*KEYS, *OWN_LISTS, *OWN_TEXTS) if own else KEYS
+    for key in entries:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            meant = f"is it meant to be {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise DataError(f"{key}: no key of a protocol; {meant}")
+    if lacking := [key for key in REQUIRED if key not in entries]:
+        raise DataError(f"{', '.join(lacking)}: missing")
+    fields = {key: _value(key, value) for key, value in entries.items()}
+    if "dataset" not in fields:  # any folder that the user names
+        fields |= {"dataset": CUSTOM, "custom": True, "split": fields.get("split")}
+    return Protocol(**fields)
+
+
+def _value(key: str, value: Any) -> Any:
+    """A value of a file as the field has it. Raises DataError for one of another type."""
+    if key == "frame_size" and value == NATIVE:
+        return None
+    if key in (*TEXTS, *OWN_TEXTS) and not (isinstance(value, str) and value.strip() and "\n" not in value.strip()):
+        raise DataError(f"{key}: {value!r}: a line of text is needed")
+    if key in (*NUMBERS, "frame_size") and (isinstance(value, bool) or not isinstance(value, int)):
+        other = f", or {NATIVE!r}" if key == "frame_size" else ""
+        raise DataError(f"{key}: {value!r}: a whole number is needed{other}")
+    if key in ("metrics", *OWN_LISTS):
+        if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+            raise DataError(f"{key}: {value!r}: a list of names is needed")
+        return tuple(value)
+    return value

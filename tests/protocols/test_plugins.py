@@ -1,0 +1,95 @@
+"""Entry points: protocols and data sets of installed packages, names that clash, packages that are broken."""
+
+from __future__ import annotations
+
+import pytest
+from support.packages import install
+
+from protocols import catalogue, datasets, plugins
+from protocols.custom_dataset import open_dataset
+from protocols.errors import PluginError
+
+CODE = """
+from protocols.catalogue import Protocol
+from protocols.datasets import Dataset
+
+def protocol(name="mine", **other):
+    facts = {"version": 1, "summary": "mine", "dataset": "vox1", "strategy": "same-identity"}
+    facts |= {"reference": "same-identity", "metrics": ("l1",)}
+    return Protocol(name=name, **facts | other)
+
+PROTOCOL = protocol()
+OTHER = protocol("other")
+WRONG = protocol("wrong", reference="some")
+NUMBER = 3
+
+class Frames(Dataset):
+    layout = "<clip>/<frame>.png, of mine"
+
+def fails():
+    return {}["key"]
+"""
+
+
+def test_a_package_adds_a_protocol_and_a_data_set(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path, "thb_one", CODE, {"protocol": {"mine": "PROTOCOL"}, "data set": {"set": "Frames"}})
+    protocol = catalogue.get("mine")
+    assert (protocol.sample, protocol.readings, protocol.custom) == ("sameid", (), False)
+    assert catalogue.registered() == {"mine": protocol} and "mine" not in catalogue.names()
+    assert "set" in datasets.names() and "set" not in datasets.LAYOUTS
+    (tmp_path / "data" / "clip").mkdir(parents=True)
+    assert open_dataset("set", tmp_path / "data").layout == "<clip>/<frame>.png, of mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("gone", "thb_nowhere:PROTOCOL", "ModuleNotFoundError: No module named 'thb_nowhere'"),
+        ("gone", "NOTHING", "AttributeError"),
+        ("number", "NUMBER", "int is no Protocol"),
+        ("fails", "fails", "KeyError: 'key'"),
+        ("wrong", "WRONG", "reference: 'some'"),
+        ("another", "OTHER", "its name is other, not another"),
+    ],
+)
+def test_a_broken_protocol_is_one_line_and_breaks_nothing_else(monkeypatch, tmp_path, name, value, said):
+    install(monkeypatch, tmp_path, "thb_two", CODE, {"protocol": {name: value, "mine": "PROTOCOL"}})
+    with pytest.raises(PluginError) as caught:
+        catalogue.get(name)
+    line = str(caught.value)
+    assert line.startswith(f"plug-in thb-two 1.0: protocol {name} (") and said in line and "\n" not in line
+    assert catalogue.get("mine").name == "mine" and catalogue.get("vox1-sameid").name == "vox1-sameid"
+    assert isinstance(catalogue.registered()[name], PluginError)
+
+
+def test_a_name_that_is_taken_names_both(monkeypatch, tmp_path):
+    entries = {"protocol": {"vox1-sameid": "PROTOCOL", "mine": "PROTOCOL"}, "data set": {"vox1": "Frames"}}
+    install(monkeypatch, tmp_path / "a", "thb_three", CODE, entries)
+    install(monkeypatch, tmp_path / "b", "thb_four", CODE, {"protocol": {"mine": "PROTOCOL"}})
+    with pytest.raises(PluginError, match=r"thb-three 1.0: protocol vox1-sameid .* built-in protocol"):
+        catalogue.get("vox1-sameid")
+    with pytest.raises(PluginError, match=r"thb-four 1.0: protocol mine .* taken by thb-three 1.0: protocol mine"):
+        catalogue.get("mine")
+    with pytest.raises(PluginError, match=r"thb-three 1.0: data set vox1 .* built-in data set"):
+        datasets.layout("vox1")
+    assert catalogue.get("vox2-sameid").dataset == "vox2" and datasets.layout("vox2")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"), [("a", "NUMBER", "no class of data sets"), ("B", "Frames", "lower case")]
+)
+def test_a_data_set_that_cannot_be_used(monkeypatch, tmp_path, name, value, said):
+    install(monkeypatch, tmp_path, "thb_five", CODE, {"data set": {name: value}})
+    with pytest.raises(PluginError, match=said):
+        datasets.layout(name)
+
+
+def test_the_plugin_whose_code_failed_is_found(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path, "thb_six", CODE, {"protocol": {"fails": "fails"}})
+    [plugin] = plugins.registered("protocol")["fails"]
+    with pytest.raises(KeyError) as caught:
+        plugin.load()()
+    assert plugins.culprit(caught.value) == plugin
+    with pytest.raises(ValueError) as ours:
+        int("x")
+    assert plugins.culprit(ours.value) is None
