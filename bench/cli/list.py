@@ -12,7 +12,7 @@ from bench.runtime import config
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="models, protocols or metrics")],
+    what: Annotated[str, typer.Argument(help="models, protocols, metrics or datasets")],
     weights: Weights = None,
     data: Data = None,
 ) -> None:
