@@ -1,5 +1,9 @@
 """Errors of models. Alone in a file, so that the command line knows them without importing torch."""
 
+from protocols.errors import BenchError
 
-class ModelError(Exception):
-    """A model cannot be loaded or asked; the message is one line for its user."""
+
+class ModelError(BenchError):
+    """A model cannot be loaded or used."""
+
+    code = "bad-model"

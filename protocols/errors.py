@@ -1,15 +1,35 @@
-"""The errors of this package."""
+"""The base of all errors whose message is for the user, and the errors of this package."""
 
 from __future__ import annotations
 
 
-class DataError(Exception):
-    """Data that is missing, broken or not what it should be; the message is one line for the user."""
+class BenchError(Exception):
+    """An error whose message is one line for the user; the command line prints it without a traceback.
+
+    code: the kind of mistake as kebab-case words, for programs and tests; `docs/errors.md` lists them all.
+    """
+
+    code = "user-error"
+
+    def __init__(self, message: str, *, code: str | None = None):
+        super().__init__(message)
+        if code:
+            self.code = code
 
 
-class Gone(DataError):
+class DataError(BenchError):
+    """Data that is missing, broken or not what it should be."""
+
+    code = "bad-data"
+
+
+class MissingFile(DataError):
     """A file that is not there, or whose folder is not."""
+
+    code = "missing-file"
 
 
 class PluginError(DataError):
     """A plug-in that cannot be used: broken, or under a name that is taken. The message names its package."""
+
+    code = "broken-plugin"

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from protocols.errors import DataError, Gone
+from protocols.errors import DataError, MissingFile
 
 MAX_PIXELS = 100_000_000  # of one frame; as RGB that is 300 MB
 # Pillow knows others, some of which hand the file to outside programs (EPS to Ghostscript).
@@ -44,8 +44,8 @@ def _formats() -> tuple[str, ...]:
 def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
     """An image file of a known format, its head read and nothing decoded. name: for messages, where not `file`.
 
-    Raises DataError, naming the file, where it is missing (`Gone`), no image, or has more than `MAX_PIXELS`; and for
-    what goes wrong with the image inside the block.
+    Raises DataError, naming the file, where it is missing (`MissingFile`), no image, or has more than `MAX_PIXELS`;
+    and for what goes wrong with the image inside the block.
     """
     name = file if name is None else name
     try:
@@ -54,7 +54,7 @@ def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
                 raise DataError(f"{name}: {image.width}x{image.height} pixels, more than {MAX_PIXELS // 10**6} million")
             yield image
     except (FileNotFoundError, NotADirectoryError):
-        raise Gone(f"{name}: no such file") from None
+        raise MissingFile(f"{name}: no such file") from None
     except Image.UnidentifiedImageError:
         raise DataError(f"{name}: not a readable image (none of {', '.join(_formats())})") from None
     except _UNREADABLE as error:

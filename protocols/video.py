@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from protocols import colors, geometry, video_index
-from protocols.errors import DataError, Gone
+from protocols.errors import DataError, MissingFile
 from protocols.images import MAX_PIXELS
 
 # Formats that hold their pictures themselves. FFmpeg knows others that are lists of addresses (HLS, DASH, concat), and
@@ -255,7 +255,7 @@ class Video:
 
     def _failure(self, error: Exception) -> DataError:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
-        kind = Gone if isinstance(error, (FileNotFoundError, NotADirectoryError)) else DataError
+        kind = MissingFile if isinstance(error, (FileNotFoundError, NotADirectoryError)) else DataError
         return kind(f"{self._source}: not a readable video ({reason})")
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from baselines.bounds import ALL_MODES
 from baselines.external.frames_folder import file_name, read_frame
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
-from protocols.errors import DataError
+from protocols.errors import BenchError, DataError
 
 TIMEOUT = "TALKING_HEAD_BENCH_CMD_TIMEOUT"
 _DEFAULT_SECONDS = 1800.0
@@ -31,8 +31,10 @@ _LONGEST = 500  # characters of a program's last words
 _COLUMNS = ("pair", "source", "driving", "anchor", "mode", "seed", "info")
 
 
-class ProgramError(Exception):
+class ProgramError(BenchError):
     """The program failed. No RuntimeError: what a program says of its device is nothing about this process's."""
+
+    code = "program-failed"
 
 
 class CommandPredictor(Predictor):

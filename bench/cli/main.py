@@ -80,9 +80,7 @@ app = build()
 
 def main() -> None:
     """Entry point. A user's mistake is one line on the error console and exit code 2."""
-    from baselines.errors import ModelError
-    from bench.runtime.errors import Stopped, UserError, first_line, out_of_memory
-    from protocols.errors import DataError
+    from bench.runtime.errors import BenchError, Stopped, first_line, out_of_memory
 
     try:
         os.getcwd()
@@ -102,12 +100,12 @@ def main() -> None:
         code = error.exit_code
     except typer.Abort as error:  # made by typer of an EOFError
         _stop(f"stopped: {error.__cause__ or 'aborted'}", 1)
-    except (UserError, DataError, ModelError) as error:
-        _stop(f"error: {error}", 2)
     except (OSError, Stopped) as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # no state of the machine mends that
             _stop(f"error: {error.filename}: {error.strerror}", 2)
         _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1)
+    except BenchError as error:
+        _stop(f"error: {error}", 2)
     except Exception as error:
         if not out_of_memory(error):
             raise

@@ -23,7 +23,7 @@ from bench.run.measure import Measurer
 from bench.rundir.directory import to_png
 from bench.runtime.device_errors import Portions
 from bench.runtime.errors import Stopped
-from protocols.errors import DataError, Gone
+from protocols.errors import DataError, MissingFile
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
@@ -242,7 +242,7 @@ def decoded(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair:
     """
     try:
         return load(pair)
-    except Gone as error:
+    except MissingFile as error:
         raise Stopped(f"{error}, though it was there when the run began") from None
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from protocols.errors import BenchError
+
 # Torch says so in plain RuntimeErrors, oneDNN of what it could not make for itself, Python of threads, the loader of
 # libraries that find no room.
 _NO_MEMORY = re.compile(
@@ -11,15 +13,14 @@ _NO_MEMORY = re.compile(
 )
 
 
-class UserError(Exception):
+class UserError(BenchError):
     """A mistake of the user's: wrong name, missing file, unusable folder."""
 
 
-class Stopped(Exception):
-    """Work that cannot go on through no fault of the command's: a lost device, no memory, a folder that is gone.
+class Stopped(BenchError):
+    """Work that cannot go on through no fault of the command's: a lost device, no memory, a folder that is gone."""
 
-    What was finished is kept; the same command goes on from there.
-    """
+    code = "stopped"
 
 
 def one_line(text: str) -> str:

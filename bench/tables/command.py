@@ -19,7 +19,7 @@ from bench.tables.plan import Job
 from protocols.errors import DataError
 from reports.paper.compare import regenerate
 from reports.paper.export import markdown
-from reports.paper.tables import TableError, published
+from reports.paper.tables import published
 
 
 def run_tables(
@@ -37,12 +37,10 @@ def run_tables(
     names: of tables or papers. settings: as for one run, without protocol; its models, if any, replace the tables' own,
     its metrics theirs. Every protocol is a run of its own; one that is complete already is not computed again.
     dry_run: prepare every run as it would be, say what it works with, and run none of them.
-    Raises UserError where nothing can be run or, in a dry run, where a run would stop; and as `run` does.
+    Raises TableError for an unknown table, UserError where nothing can be run or, in a dry run, where a run would stop;
+    and as `run` does.
     """
-    try:
-        tables = published(names)
-    except TableError as error:
-        raise UserError(str(error)) from None
+    tables = published(names)
     jobs = table_plan.plan(
         tables,
         settings.config,

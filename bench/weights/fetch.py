@@ -14,6 +14,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from protocols.errors import BenchError
+
 TIMEOUT = 30  # seconds without a byte
 BLOCK = 1 << 20
 _BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
@@ -21,8 +23,10 @@ _BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, Ti
 Progress = Callable[[int, int | None], None]
 
 
-class TransferError(Exception):
-    """A download that did not come to its end; the message is one line."""
+class TransferError(BenchError):
+    """A download that did not come to its end."""
+
+    code = "download-failed"
 
 
 def download(

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from protocols.errors import BenchError
+
 FOLDER = Path(__file__).parent / "data"
 NOT_GIVEN = "-"
 PRINTED = re.compile(r"-?\d+(\.\d+)?k?")
@@ -39,8 +41,10 @@ Kind = Literal[
 ]
 
 
-class TableError(ValueError):
-    """One line for the user: no such table, a run that cannot be read, data that contradict themselves."""
+class TableError(BenchError):
+    """No such table, a run that cannot be read, or data that contradict themselves."""
+
+    code = "bad-table"
 
 
 class _Data(BaseModel):

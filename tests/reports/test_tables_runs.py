@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.rundir.seal import sealed
-from bench.runtime.errors import UserError
+from protocols.errors import BenchError
 from protocols.published import known_lists
 from reports.paper.compare import Cell, Regenerated, regenerate
 from reports.paper.export import FORMATS, csv_table, html, json_tables, latex, markdown, tex
@@ -294,7 +294,7 @@ def test_command(tmp_path):
         (["--out", str(tmp_path)], "cannot be written"),
     ):
         failed = call.invoke(app, ["tables", *arguments])
-        assert isinstance(failed.exception, UserError) and message in str(failed.exception)
+        assert isinstance(failed.exception, BenchError) and message in str(failed.exception)
 
 
 def test_every_format_draws_every_table():
@@ -329,5 +329,5 @@ def test_a_run_that_was_changed_or_is_not_finished_is_refused(part, tmp_path):
     else:
         (run / "manifest.json").write_text(json.dumps(sealed(manifest | {"state": "running"})), encoding="utf-8")
     failed = CliRunner().invoke(app, asked)
-    assert isinstance(failed.exception, UserError)
+    assert isinstance(failed.exception, BenchError)
     assert ("no finished run" if part == "state" else "was changed") in str(failed.exception)

@@ -34,7 +34,7 @@ from bench.run.setup import RunSettings, prepare
 from bench.rundir.directory import RunDirectory, to_parquet
 from bench.runtime import config
 from bench.runtime.errors import Stopped
-from protocols.errors import Gone
+from protocols.errors import MissingFile
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import LoadedPair
 
@@ -231,7 +231,7 @@ def test_a_frame_that_disappears_stops_the_run_and_marks_no_pair(tmp_path):
 
     def load(pair):
         if pair.id == "0004":
-            raise Gone("a.png: no such file")
+            raise MissingFile("a.png: no such file")
         return data.load(pair)
 
     choice = detectors.choose("embedded", None, kinds=set())
