@@ -17,6 +17,7 @@ from importlib.metadata import Distribution
 from pathlib import Path
 
 from baselines.external import shell
+from protocols.plugins import Plugin
 
 SOURCES = (".py", ".sh", ".pyx", ".so", ".pyd", ".cu", ".cpp", ".c", ".h", ".json", ".yaml", ".yml", ".toml", ".cfg")
 WEIGHTS = (".pt", ".pth", ".tar", ".ckpt", ".safetensors", ".onnx", ".npz", ".npy", ".bin", ".pkl")
@@ -109,6 +110,13 @@ def of_plugin(modules: Iterable[str], distribution: Distribution | None, options
     for value in options.values():
         _add(found, Path(value).expanduser())
     return Code(*_hashed(found, []))
+
+
+def of_registered(plugin: Plugin, modules: Iterable[str] = (), options: Mapping[str, str] | None = None) -> Code:
+    """`of_plugin` for what a package registers, with the package's version. modules: further ones of it."""
+    found = of_plugin((plugin.entry.module, *modules), plugin.entry.dist, options or {})
+    version = {"(version)": plugin.package} if plugin.entry.dist else {}
+    return Code({**found.files, **version}, found.not_covered)
 
 
 def local_modules(scripts: Iterable[Path], root: Path, names: Iterable[str] = ()) -> set[Path]:

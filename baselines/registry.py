@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from baselines import plugged
 from baselines.arithmetic import exact
 from baselines.bounds import ALL_MODES, CopySource, CopyTarget
 from baselines.card import MODELS, card, find_weights, official_files, unavailable
-from baselines.code import Code, of_plugin, of_program
+from baselines.code import Code, of_program
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
+from protocols import plugins
+from protocols.errors import PluginError
 
 if TYPE_CHECKING:
     from baselines.network_predictor import NetworkPredictor
 
-__all__ = ["GROUP", "ModelInfo", "code", "load", "names", "network_class", "official_files"]
+__all__ = ["ModelInfo", "code", "load", "names", "network_class", "official_files"]
 
-GROUP = "talking_head_bench.predictors"
 BOUNDS = {"copy-source": CopySource, "copy-target": CopyTarget}
-OUTSIDE = ("frames:DIR", "cmd:COMMAND")
+OUTSIDE = ("frames:DIR", "cmd:COMMAND", "FILE.py:CLASS")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,11 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         from baselines.external.command import CommandPredictor
 
         return CommandPredictor(spec.target)
+    if spec.kind == "file":
+        return plugged.from_file(spec, weights, device)
     name, options = spec.target, spec.options
+    if plugin := plugged.find(name, _built_in()):
+        return plugged.from_package(plugin, spec, weights, device)
     if name in BOUNDS:
         if options:
             raise ModelError(f"{name} takes no options")
@@ -79,10 +83,7 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
             f"{about['title']} cannot be run: {about['reason']}. Its rows are in the published tables (bench tables); "
             "frames that you have of it are measured with frames:DIR"
         )
-    plugins = _plugins()
-    if name in plugins:
-        return _load_plugin(plugins[name], weights, device, options)
-    known = [*MODELS, *BOUNDS, *plugins, *unavailable()]
+    known = list(dict.fromkeys([*MODELS, *BOUNDS, *plugins.registered("model"), *unavailable()]))
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known, *OUTSIDE])}"
     raise ModelError(f"no model is called {name}; {hint}")
@@ -93,12 +94,8 @@ def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
     spec = spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec)
     if spec.kind == "cmd":
         return of_program(predictor.arguments)
-    if spec.kind != "model" or spec.target not in (plugins := _plugins()) or spec.target in (*BOUNDS, *MODELS):
-        return None
-    entry = plugins[spec.target]
-    found = of_plugin((entry.module, type(predictor).__module__), entry.dist, spec.options)
-    version = {"(version)": f"{entry.dist.name} {entry.dist.version}"} if entry.dist else {}
-    return Code({**found.files, **version}, found.not_covered)
+    plugin = plugged.find(spec.target, _built_in()) if spec.kind == "model" else None
+    return plugged.code(spec, plugin, predictor) if plugin or spec.kind == "file" else None
 
 
 def names(weights: Path | None = None) -> list[ModelInfo]:
@@ -114,13 +111,15 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
         infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "none needed"))
     infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", ALL_MODES, "none needed"))
     infos.append(ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", ALL_MODES, "its own"))
-    for name, entry in _plugins().items():
+    infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a file of one's own", "outside", (), "its own"))
+    for name in plugins.registered("model"):
         try:
-            target = entry.load()
-            modes = getattr(target, "motion_modes", ())
-            infos.append(ModelInfo(name, _first_line(target), "plug-in", modes, "its own"))
-        except Exception as error:  # whatever a plug-in does wrong, the others shall be listed
-            infos.append(ModelInfo(name, f"broken plug-in: {type(error).__name__}: {error}", "plug-in", (), ""))
+            target = plugins.find("model", name, _built_in()).load()
+        except PluginError as error:  # whatever a plug-in does wrong, the others shall be listed
+            infos.append(ModelInfo(name, str(error), "plug-in", (), "broken plug-in"))
+            continue
+        modes = getattr(target, "motion_modes", ())
+        infos.append(ModelInfo(name, _first_line(target), "plug-in", modes, "its own"))
     return infos
 
 
@@ -130,24 +129,8 @@ def network_class(name: str) -> type[NetworkPredictor]:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _plugins() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
-
-
-def _load_plugin(
-    entry: EntryPoint, weights: Path | None, device: torch.device, options: Mapping[str, str]
-) -> Predictor:
-    try:
-        factory: Callable[..., Predictor] = entry.load()
-        predictor = factory(device=device, weights=weights, **options)
-    except ModelError:
-        raise
-    except Exception as error:  # foreign code may fail in any way
-        reason = (str(error).splitlines() or [""])[0]
-        raise ModelError(f"plug-in {entry.name} ({entry.value}) failed: {type(error).__name__}: {reason}") from error
-    if not isinstance(predictor, Predictor):
-        raise ModelError(f"plug-in {entry.name} ({entry.value}) gave a {type(predictor).__name__}, not a Predictor")
-    return predictor
+def _built_in() -> tuple[str, ...]:
+    return (*MODELS, *BOUNDS, *unavailable())
 
 
 def _weights_in_words(name: str, weights: Path | None) -> str:

@@ -19,6 +19,7 @@ GROUPS: Mapping[Kind, str] = {
     "protocol": "talking_head_bench.protocols",
     "data set": "talking_head_bench.datasets",
 }
+FILE_MODULE = "talking_head_model_"  # what the names of modules begin with that were loaded from a model's file
 OURS = ("baselines", "bench", "protocols", "reports")
 
 
@@ -79,14 +80,18 @@ def find(kind: Kind, name: str, built_in: Collection[str]) -> Plugin | None:
     return found[0] if found else None
 
 
-def culprit(error: BaseException) -> Plugin | None:
-    """The plug-in in whose code an error was raised, if it was in one."""
+def culprit(error: BaseException) -> str | None:
+    """What an error was raised in, if it was in code from outside: a plug-in's, or a model's in a file."""
     packages = {one.entry.module.partition(".")[0]: one for kind in GROUPS for one in _read(kind, tuple(sys.path))}
     packages = {name: one for name, one in packages.items() if name not in OURS}
     trace, found = error.__traceback__, None  # the innermost one counts
     while trace is not None:
-        module = str(trace.tb_frame.f_globals.get("__name__", ""))
-        found = packages.get(module.partition(".")[0], found)
+        about = trace.tb_frame.f_globals
+        module = str(about.get("__name__", ""))
+        if module.startswith(FILE_MODULE):
+            found = str(about.get("__file__"))
+        elif plugin := packages.get(module.partition(".")[0]):
+            found = f"a plug-in of {plugin.package}"
         trace = trace.tb_next
     return found
 

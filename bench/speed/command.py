@@ -19,6 +19,7 @@ from rich.console import Console
 
 from baselines import registry
 from baselines.arithmetic import exact
+from baselines.card import MODELS
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, PairBatch, Predictor, default_device
 from baselines.spec import ModelSpec
@@ -139,8 +140,9 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
     for name in models:
         model = registry.load(name, weights=config.weights, device=device)
         plain = model
-        if isinstance(model, NetworkPredictor):
-            spec = ModelSpec.parse(name).with_options({"plain": "true"})
+        spec = ModelSpec.parse(name)
+        if spec.target in MODELS:
+            spec = spec.with_options({"plain": "true"})
             plain = registry.load(spec, weights=config.weights, device=device)
         mode = model.motion_modes[0]
 

@@ -11,6 +11,8 @@ import torch
 
 from baselines import code, registry
 from baselines.code import local_modules, of_program
+from protocols import plugins
+from protocols.plugins import GROUPS
 
 ROOT = Path(registry.__file__).parent.parent
 
@@ -180,8 +182,8 @@ PLUGIN = "from baselines.bounds import CopySource\n\n\nclass Model(CopySource):\
 def test_the_code_of_a_plugin(tree, monkeypatch, files, value, edited):
     root = tree(files)
     monkeypatch.syspath_prepend(str(root))
-    entry = EntryPoint("other", value, registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.GROUP else [])
+    entry = EntryPoint("other", value, GROUPS["model"])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry] if group == entry.group else [])
     checkpoint = root / "file.bin"
     checkpoint.write_text("1")
 
@@ -214,14 +216,14 @@ def test_an_installed_plugin_has_its_distributions_files_and_version(tree, monke
             "site-packages/mine-1.0.dist-info/RECORD": "mine_installed.py,,\nmine_other.py,,\n"
             "mine-1.0.dist-info/direct_url.json,,\n",
             "site-packages/mine-1.0.dist-info/direct_url.json": "{}",
-            "site-packages/mine-1.0.dist-info/entry_points.txt": f"[{registry.GROUP}]\nmine = mine_installed:Model\n",
+            "site-packages/mine-1.0.dist-info/entry_points.txt": f"[{GROUPS['model']}]\nmine = mine_installed:Model\n",
         }
     )
     monkeypatch.syspath_prepend(str(root / "site-packages"))
     model = registry.load("mine", weights=None, device=torch.device("cpu"))
     files = registry.code("mine", model).files
     assert files.keys() == {"mine_installed.py", "mine_other.py", "(version)"} and files["(version)"] == "mine 1.0"
-    assert isinstance(next(iter(registry.entry_points(group=registry.GROUP, name="mine"))).dist, PathDistribution)
+    assert isinstance(plugins.registered("model")["mine"][0].entry.dist, PathDistribution)
     sys.modules.pop("mine_installed")
 
 

@@ -6,11 +6,11 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import torch
+from support.packages import install
 
 from baselines import registry
 from baselines.card import MODELS, card
@@ -54,23 +54,86 @@ def test_names(tmp_path):
     assert "several" in {info.name: info.weights for info in registry.names(tmp_path)}["fomm"]
 
 
-def plugin(monkeypatch, value):
-    entry = EntryPoint("other", value, registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.GROUP else [])
+BROKEN = """
+from baselines.predictor import Predictor
+
+class Bare(Predictor):
+    motion_modes = ("absolute",)
+
+    def __init__(self, device, weights=None, side="4"):
+        self.side = int(side)
+
+    def predict(self, batch, mode):
+        return batch.source
+
+class Modes(Bare):
+    motion_modes = ("fast",)
+
+MODEL = dict
+"""
 
 
-def test_plugins_that_fail(monkeypatch):
-    plugin(monkeypatch, "no_such_module_anywhere:Model")
-    with pytest.raises(ModelError, match="plug-in other .* failed: ModuleNotFoundError"):
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("no_such_module_anywhere:Model", "ModuleNotFoundError"),
+        ("MODEL", "gave a dict, not a Predictor"),
+        ("baselines.bounds:CopySource", "TypeError"),  # takes no arguments
+        ("Modes", "motion_modes .'fast',.: "),
+    ],
+)
+def test_plugins_that_fail(monkeypatch, tmp_path, value, said):
+    install(monkeypatch, tmp_path, "thb_broken", BROKEN, {"model": {"other": value}})
+    with pytest.raises(ModelError, match=f"thb-broken 1.0: model other .*{said}"):
         load("other")
-    assert "broken plug-in" in next(info for info in registry.names() if info.name == "other").summary
-    plugin(monkeypatch, "builtins:dict")
-    with pytest.raises(ModelError, match="gave a dict, not a Predictor"):
-        load("other")
-    plugin(monkeypatch, "baselines.bounds:CopySource")  # takes no arguments
-    with pytest.raises(ModelError, match="TypeError"):
-        load("other")
-    assert next(info for info in registry.names() if info.name == "other").kind == "plug-in"
+    info = next(info for info in registry.names() if info.name == "other")
+    assert info.kind == "plug-in" and ("broken" in info.weights) == (said == "ModuleNotFoundError")
+
+
+def test_a_plugin_cannot_take_the_name_of_a_model(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path, "thb_broken", BROKEN, {"model": {"fomm": "Bare", "copy-source": "Bare"}})
+    for name in ("fomm", "copy-source"):
+        with pytest.raises(ModelError, match=f"thb-broken 1.0: model {name} .*built-in model"):
+            load(name)
+    assert load("copy-target").name == "copy-target"
+
+
+def test_a_class_in_a_file(tmp_path):
+    file = tmp_path / "my-model.v2.py"
+    file.write_text(f"import beside_it\n{BROKEN}")
+    (tmp_path / "beside_it.py").write_text("")
+    spec = f"mine={file}:Bare?side=8"
+    model = load(spec)
+    assert (model.side, model.name) == (8, f"{file}:Bare")
+    before = registry.code(spec, model)
+    assert before.files.keys() == {"my-model.v2.py", "beside_it.py"}
+    file.write_text(f"import beside_it\n{BROKEN}\n")
+    after = registry.code(spec, load(spec))
+    assert after.sha256 != before.sha256
+    (tmp_path / "beside_it.py").write_text("# edited")
+    assert registry.code(spec, load(spec)).sha256 not in (before.sha256, after.sha256)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "said"),
+    [
+        (None, "Bare", "no such file"),
+        (BROKEN, "Gone", "it has no Gone"),
+        (BROKEN, "Bare?side=x", "ValueError"),
+        (BROKEN, "MODEL", "gave a dict"),
+        (BROKEN, "Bare?colour=red", "TypeError"),
+        ("import no_such_module_anywhere", "Bare", "ModuleNotFoundError"),
+        ("from . import more", "Bare", "ImportError"),
+        ("x = ", "Bare", "SyntaxError"),
+    ],
+)
+def test_a_file_that_fails_is_one_line(tmp_path, text, target, said):
+    file = tmp_path / "mine.py"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ModelError, match=said) as caught:
+        load(f"{file}:{target}")
+    assert str(caught.value).startswith(str(file)) and "\n" not in str(caught.value)
 
 
 def test_the_package_of_the_docs(tmp_path):

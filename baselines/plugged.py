@@ -1,0 +1,123 @@
+"""Models from outside as Python classes: those that installed packages register, and those in a file of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Collection
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+
+import torch
+
+from baselines.code import Code, of_plugin, of_registered
+from baselines.predictor import ModelError, MotionMode, Predictor
+from baselines.spec import ModelSpec
+from protocols import plugins
+from protocols.errors import DataError, PluginError
+from protocols.plugins import FILE_MODULE, Plugin
+
+
+def find(name: str, built_in: Collection[str]) -> Plugin | None:
+    """The plug-in of a model's name, or None. Raises ModelError for a name that is taken twice."""
+    try:
+        return plugins.find("model", name, built_in)
+    except PluginError as error:
+        raise ModelError(str(error)) from error
+
+
+def from_package(plugin: Plugin, spec: ModelSpec, weights: Path | None, device: torch.device) -> Predictor:
+    """The predictor that a package registers. Raises ModelError where it cannot be had."""
+    try:
+        return _made(plugin.load(), str(plugin), spec, weights, device)
+    except PluginError as error:
+        raise ModelError(str(error)) from error.__cause__
+
+
+def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predictor:
+    """The predictor of ``path/to/file.py:Class``; the file is read again by every call. Raises ModelError.
+
+    Modules beside the file can be imported by their names, as if Python ran the file.
+    """
+    file, name = _parts(spec)
+    if not file.is_file():
+        raise ModelError(f"{file}: there is no such file")
+    try:
+        module = _imported(file)
+    except (ModelError, DataError):
+        raise
+    except Exception as error:  # foreign code may fail in any way
+        raise ModelError(f"{file} failed: {_line(error)}") from error
+    if not hasattr(module, name):
+        raise ModelError(f"{file}: it has no {name}")
+    return _made(getattr(module, name), spec.target, spec, weights, device)
+
+
+def code(spec: ModelSpec, plugin: Plugin | None, predictor: Predictor) -> Code:
+    """The code of a predictor that came of `from_package` or, without a plugin, of `from_file`."""
+    module = type(predictor).__module__
+    if plugin:
+        return of_registered(plugin, (module,), spec.options)
+    return of_plugin((_module_name(_parts(spec)[0]), module), None, spec.options)
+
+
+def _made(
+    factory: Callable[..., Predictor], what: str, spec: ModelSpec, weights: Path | None, device: torch.device
+) -> Predictor:
+    try:
+        predictor = factory(device=device, weights=weights, **spec.options)
+    except (ModelError, DataError):
+        raise
+    except Exception as error:  # foreign code may fail in any way
+        raise ModelError(f"{what} failed: {_line(error)}") from error
+    if not isinstance(predictor, Predictor):
+        raise ModelError(f"{what} gave a {type(predictor).__name__}, not a Predictor (baselines.predictor)")
+    modes = predictor.motion_modes
+    if not isinstance(modes, (tuple, list)) or not modes or not {*modes} <= {*get_args(MotionMode)}:
+        raise ModelError(f"{what}: motion_modes {modes!r}: some of {', '.join(get_args(MotionMode))} are needed")
+    if not isinstance(getattr(predictor, "name", None), str):
+        predictor.name = spec.target
+    return predictor
+
+
+def _parts(spec: ModelSpec) -> tuple[Path, str]:
+    file, _, name = spec.target.rpartition(":")
+    return Path(file).expanduser(), name
+
+
+def _module_name(file: Path) -> str:
+    """A name of its own for each file, by which an error's frames are known, too."""
+    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
+    stem = re.sub(r"\W", "_", file.stem)
+    return f"{FILE_MODULE}{stem}_{digest}"
+
+
+def _imported(file: Path) -> ModuleType:
+    name = _module_name(file)
+    about = importlib.util.spec_from_file_location(name, file.resolve())
+    module = importlib.util.module_from_spec(about)
+    sys.modules[name] = module  # what the file defines is looked up there
+    with _beside(file):
+        about.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _beside(file: Path):
+    """The file's folder comes first while it is imported, and last afterwards, for imports within functions."""
+    folder = str(file.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
