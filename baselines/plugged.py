@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -17,25 +17,15 @@ import torch
 from baselines.code import Code, of_plugin, of_registered
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
-from protocols import plugins
-from protocols.errors import DataError, PluginError
-from protocols.plugins import FILE_MODULE, Plugin
+from protocols.errors import BenchError, PluginError
+from protocols.plugins import FILE_MODULE, Plugin, told
 
-
-def find(name: str, built_in: Collection[str]) -> Plugin | None:
-    """The plug-in of a model's name, or None. Raises ModelError for a name that is taken twice."""
-    try:
-        return plugins.find("model", name, built_in)
-    except PluginError as error:
-        raise ModelError(str(error)) from error
+BROKEN = PluginError.code
 
 
 def from_package(plugin: Plugin, spec: ModelSpec, weights: Path | None, device: torch.device) -> Predictor:
-    """The predictor that a package registers. Raises ModelError where it cannot be had."""
-    try:
-        return _made(plugin.load(), str(plugin), spec, weights, device)
-    except PluginError as error:
-        raise ModelError(str(error)) from error.__cause__
+    """The predictor that a package registers. Raises PluginError where it cannot be had."""
+    return _made(plugin.load(), plugin.refused, spec, weights, device)
 
 
 def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predictor:
@@ -46,15 +36,19 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
     file, name = _parts(spec)
     if not file.is_file():
         raise ModelError(f"{file}: there is no such file")
+
+    def refused(why: str) -> ModelError:
+        return ModelError(f"{file}: {why}", code=BROKEN)
+
     try:
         module = _imported(file)
-    except (ModelError, DataError):
+    except BenchError:
         raise
     except Exception as error:  # foreign code may fail in any way
-        raise ModelError(f"{file} failed: {_line(error)}") from error
+        raise refused(told(error)) from error
     if not hasattr(module, name):
-        raise ModelError(f"{file}: it has no {name}")
-    return _made(getattr(module, name), spec.target, spec, weights, device)
+        raise refused(f"it has no {name}")
+    return _made(getattr(module, name), refused, spec, weights, device)
 
 
 def code(spec: ModelSpec, plugin: Plugin | None, predictor: Predictor) -> Code:
@@ -66,19 +60,23 @@ def code(spec: ModelSpec, plugin: Plugin | None, predictor: Predictor) -> Code:
 
 
 def _made(
-    factory: Callable[..., Predictor], what: str, spec: ModelSpec, weights: Path | None, device: torch.device
+    factory: Callable[..., Predictor],
+    refused: Callable[[str], BenchError],
+    spec: ModelSpec,
+    weights: Path | None,
+    device: torch.device,
 ) -> Predictor:
     try:
         predictor = factory(device=device, weights=weights, **spec.options)
-    except (ModelError, DataError):
+    except BenchError:
         raise
     except Exception as error:  # foreign code may fail in any way
-        raise ModelError(f"{what} failed: {_line(error)}") from error
+        raise refused(told(error)) from error
     if not isinstance(predictor, Predictor):
-        raise ModelError(f"{what} gave a {type(predictor).__name__}, not a Predictor (baselines.predictor)")
+        raise refused(f"it gave a {type(predictor).__name__}, not a Predictor (baselines.predictor)")
     modes = predictor.motion_modes
     if not isinstance(modes, (tuple, list)) or not modes or not {*modes} <= {*get_args(MotionMode)}:
-        raise ModelError(f"{what}: motion_modes {modes!r}: some of {', '.join(get_args(MotionMode))} are needed")
+        raise refused(f"motion_modes {modes!r}: some of {', '.join(get_args(MotionMode))} are needed")
     if not isinstance(getattr(predictor, "name", None), str):
         predictor.name = spec.target
     return predictor
@@ -107,7 +105,7 @@ def _imported(file: Path) -> ModuleType:
 
 
 @contextmanager
-def _beside(file: Path):
+def _beside(file: Path) -> Iterator[None]:
     """The file's folder comes first while it is imported, and last afterwards, for imports within functions."""
     folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
@@ -117,7 +115,3 @@ def _beside(file: Path):
         sys.path.remove(folder)
         if folder not in sys.path:
             sys.path.append(folder)
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -48,7 +48,8 @@ def load(spec: str | ModelSpec, *, weights: Path | None, device: torch.device) -
 
     Options of the networks: ``weights=FILE`` in place of what the folder `weights` has, ``weights=untrained`` for
     random weights; a model's own (FOMM's ``align_corners=true``, face-vid2vid's ``yaw=20``).
-    Options of a plug-in are handed to it as text. Raises ModelError where there is no such model, or no loading it.
+    Options of a plug-in are handed to it as text. Raises ModelError where there is no such model, or no loading it,
+    and PluginError for a plug-in of a package.
     Afterwards this process computes in full float32, whatever a plug-in's modules have set: `baselines.arithmetic`.
     """
     try:
@@ -69,7 +70,7 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
     if spec.kind == "file":
         return plugged.from_file(spec, weights, device)
     name, options = spec.target, spec.options
-    if plugin := plugged.find(name, _built_in()):
+    if plugin := plugins.find("model", name, _built_in()):
         return plugged.from_package(plugin, spec, weights, device)
     if name in BOUNDS:
         if options:
@@ -94,7 +95,7 @@ def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
     spec = spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec)
     if spec.kind == "cmd":
         return of_program(predictor.arguments)
-    plugin = plugged.find(spec.target, _built_in()) if spec.kind == "model" else None
+    plugin = plugins.find("model", spec.target, _built_in()) if spec.kind == "model" else None
     return plugged.code(spec, plugin, predictor) if plugin or spec.kind == "file" else None
 
 

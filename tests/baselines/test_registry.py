@@ -15,6 +15,7 @@ from support.packages import install
 from baselines import registry
 from baselines.card import MODELS, card
 from baselines.predictor import ModelError
+from protocols.errors import PluginError
 
 CPU = torch.device("cpu")
 ROOT = Path(registry.__file__).parent.parent
@@ -84,7 +85,7 @@ MODEL = dict
 )
 def test_plugins_that_fail(monkeypatch, tmp_path, value, said):
     install(monkeypatch, tmp_path, "thb_broken", BROKEN, {"model": {"other": value}})
-    with pytest.raises(ModelError, match=f"thb-broken 1.0: model other .*{said}"):
+    with pytest.raises(PluginError, match=f"thb-broken 1.0: model other .*{said}"):
         load("other")
     info = next(info for info in registry.names() if info.name == "other")
     assert info.kind == "plug-in" and ("broken" in info.weights) == (said == "ModuleNotFoundError")
@@ -93,7 +94,7 @@ def test_plugins_that_fail(monkeypatch, tmp_path, value, said):
 def test_a_plugin_cannot_take_the_name_of_a_model(monkeypatch, tmp_path):
     install(monkeypatch, tmp_path, "thb_broken", BROKEN, {"model": {"fomm": "Bare", "copy-source": "Bare"}})
     for name in ("fomm", "copy-source"):
-        with pytest.raises(ModelError, match=f"thb-broken 1.0: model {name} .*built-in model"):
+        with pytest.raises(PluginError, match=f"thb-broken 1.0: model {name} .*built-in model"):
             load(name)
     assert load("copy-target").name == "copy-target"
 
