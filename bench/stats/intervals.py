@@ -11,13 +11,19 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from bench.stats.columns import Columns
 from bench.stats.resampling import Hierarchy, resamples, sums_by, weighted_means
 
 ONE_PERSON = 1.5  # effective identities; below, a spread between people cannot be told
 
 
 def intervals(
-    values: np.ndarray, source: Hierarchy, driving: Hierarchy, n: int, confidence: float, rng: np.random.Generator
+    values: np.ndarray | Columns,
+    source: Hierarchy,
+    driving: Hierarchy,
+    n: int,
+    confidence: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Intervals ``(2, C)`` of the means of the finite values in each column of `values` ``(N, C)``.
 
@@ -26,8 +32,16 @@ def intervals(
     identities less one, at least one). Left as they are where one person has nearly all pairs, or where people do not
     differ at all. NaN where nothing is finite. Bounds may leave a metric's range.
     """
-    tail = (1 - confidence) / 2
-    means = weighted_means(values, resamples(source, driving, n, rng))
+    columns = Columns.of(values)
+    means = weighted_means(columns, resamples(source, driving, n, rng))
+    bounds = [
+        _intervals(part, means[:, places], source, driving, (1 - confidence) / 2) for places, part in columns.parts()
+    ]
+    return np.concatenate(bounds, axis=1) if bounds else np.empty((2, 0))
+
+
+def _intervals(values: np.ndarray, means: np.ndarray, source: Hierarchy, driving: Hierarchy, tail: float) -> np.ndarray:
+    """As `intervals` for some of the columns. means: ``(n, C)`` of the resamples. tail: outside on each side."""
     error, people = spread_between_people(values, source, driving)
     student = stats.t.ppf(1 - tail, np.maximum(people - 1, 1)) / stats.norm.ppf(1 - tail)
     bounds = np.full((2, values.shape[1]), np.nan)

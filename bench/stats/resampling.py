@@ -10,13 +10,18 @@ pairs of one person differ much, and to the narrow side with few persons; `bench
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-DRAWS_AT_A_TIME = 250_000  # more leave the cache: they take longer, and memory
+from bench.stats.columns import Columns
+
+# More leave the cache: they take longer, and memory. The random numbers follow from it too: another number of draws at
+# a time, other resamples of the same seed.
+DRAWS_AT_A_TIME = 250_000
+BLOCK = 4_000_000  # draws of a matrix product, which is slow for few rows
 
 
 @dataclass(frozen=True)
@@ -66,39 +71,45 @@ def draw_within(counts: np.ndarray, sizes: np.ndarray, rng: np.random.Generator)
     Returns ``(n, sum(sizes))`` occurrences of each member, group by group.
     """
     n, members = len(counts), int(sizes.sum())
-    draws = counts * sizes
-    resample = np.repeat(np.arange(n), draws.sum(1))
-    first = np.repeat(np.tile(np.cumsum(sizes) - sizes, n), draws.ravel())
-    size = np.repeat(np.tile(sizes, n), draws.ravel())
-    member = first + (rng.random(len(first)) * size).astype(int)
-    return np.bincount(resample * members + member, minlength=n * members).reshape(n, members)
+    draws = (counts * sizes).ravel()
+    first = np.cumsum(sizes) - sizes + members * np.arange(n)[:, None]  # of each group in each resample
+    drawn = rng.random(int(draws.sum()))
+    drawn *= np.repeat(np.tile(sizes.astype(np.float64), n), draws)
+    places = drawn.astype(np.int64)
+    places += np.repeat(first.ravel(), draws)
+    return np.bincount(places, minlength=n * members).reshape(n, members)
 
 
 def resamples(source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """`n` resamples as chunks ``(r, N)`` of how often each pair counts; crossed where the two sides' people differ."""
+    """`n` resamples as blocks ``(r, N)`` of how often each pair counts; crossed where the two sides' people differ."""
     crossed = not np.array_equal(source.identity, driving.identity)
-    chunk = max(1, DRAWS_AT_A_TIME // len(driving.video))
-    for start in range(0, n, chunk):
-        size = min(chunk, n - start)
-        if crossed:
-            sides = [side.draw_videos(size, rng)[:, side.video] for side in (source, driving)]
-            yield sides[0] * sides[1]
-        else:
-            yield driving.draw_pairs(size, rng)
+
+    def draw(size: int) -> np.ndarray:
+        if not crossed:
+            return driving.draw_pairs(size, rng)
+        sides = [side.draw_videos(size, rng)[:, side.video] for side in (source, driving)]
+        return sides[0] * sides[1]
+
+    return _blocks(n, len(driving.video), draw)
 
 
-def weighted_means(values: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndarray:
-    """Means ``(n, C)`` of the finite values in each column of `values` ``(N, C)``; NaN where a resample has none."""
-    finite = np.isfinite(values)
-    filled = np.where(finite, values, 0.0)
-    masks, of_column = np.unique(finite, axis=1, return_inverse=True)  # few differ, so most products are spared
-    masks = masks.astype(np.float64)
-    means = []
-    for chunk in weights:
-        chunk = chunk.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            means.append((chunk @ filled) / (chunk @ masks)[:, of_column.ravel()])
-    return np.concatenate(means)
+def _blocks(n: int, wide: int, draw: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
+    """`n` rows of `wide` draws as float64 blocks; draw: makes that many rows."""
+    chunk = max(1, DRAWS_AT_A_TIME // wide)
+    rows = chunk * max(1, BLOCK // (chunk * wide))
+    for start in range(0, n, rows):
+        block = np.empty((min(rows, n - start), wide))
+        for first in range(0, len(block), chunk):
+            size = min(chunk, len(block) - first)
+            block[first : first + size] = draw(size)
+        yield block
+
+
+def weighted_means(values: np.ndarray | Columns, weights: Iterable[np.ndarray]) -> np.ndarray:
+    """Means ``(n, C)`` of the finite values in each column ``(N, C)``; NaN where a resample has none."""
+    columns = Columns.of(values)
+    with np.errstate(invalid="ignore"):
+        return np.concatenate([columns.sums(block) / columns.weights(block) for block in weights])
 
 
 def sums_by(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -108,26 +119,29 @@ def sums_by(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return np.add.reduceat(columns[order].astype(np.float64), starts, axis=0)
 
 
-def sign_flip_p(sums: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def sign_flip_p(sums: np.ndarray | Columns, n: int, rng: np.random.Generator) -> np.ndarray:
     """Two-sided p-values ``(C,)`` of the randomisation test that flips the sign of whole clusters.
 
-    sums: ``(K, C)`` sums of paired differences over each of K clusters. Under the null hypothesis a cluster's sum is
-    as likely as its negative (Fisher's randomisation test). Every pattern is tried where there are at most `n`,
-    else `n` random ones and the observed one.
+    sums: ``(K, C)`` sums of paired differences over each of K clusters; what is not finite counts as 0. Under the null
+    hypothesis a cluster's sum is as likely as its negative (Fisher's randomisation test). Every pattern is tried where
+    there are at most `n`, else `n` random ones and the observed one.
     """
-    clusters = len(sums)
-    observed = np.abs(sums.sum(0))
-    # sums that are equal but for rounding count as equal
-    bar = observed - 1e-12 * np.abs(sums).sum(0)
+    columns = Columns.of(sums)
+    clusters = columns.shape[0]
+    bar = np.concatenate([_bar(part) for _, part in columns.parts()])
     if clusters - 1 <= 62 and 2 ** (clusters - 1) <= n:
         patterns = np.arange(2 ** (clusters - 1))[:, None] >> np.arange(clusters) & 1
-        return (np.abs((1.0 - 2.0 * patterns) @ sums) >= bar).mean(0)
-    reached = np.zeros(sums.shape[1])
-    chunk = max(1, DRAWS_AT_A_TIME // clusters)
-    for start in range(0, n, chunk):
-        signs = 1.0 - 2.0 * rng.integers(0, 2, (min(chunk, n - start), clusters), dtype=np.int8)
-        reached += (np.abs(signs @ sums) >= bar).sum(0)
+        return (np.abs(columns.sums(1.0 - 2.0 * patterns)) >= bar).mean(0)
+    reached = np.zeros(columns.shape[1])
+    for flips in _blocks(n, clusters, lambda size: rng.integers(0, 2, (size, clusters), dtype=np.int8)):
+        reached += (np.abs(columns.sums(1.0 - 2.0 * flips)) >= bar).sum(0)
     return (reached + 1) / (n + 1)
+
+
+def _bar(sums: np.ndarray) -> np.ndarray:
+    """What a pattern of signs must reach; sums that are equal but for rounding count as equal."""
+    finite = np.where(np.isfinite(sums), sums, 0.0)
+    return np.abs(finite.sum(0)) - 1e-12 * np.abs(finite).sum(0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

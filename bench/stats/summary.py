@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.stats.columns import Columns
 from bench.stats.intervals import ONE_PERSON, intervals
 from bench.stats.pair_keys import pair_keys
 from bench.stats.resampling import Hierarchy, holm, sign_flip_p, sums_by
@@ -52,11 +53,9 @@ def summarise(
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)
     duels = _duels(models, bounds)
-    tables = {metric["name"]: _table(samples, metric["name"], pairs, models) for metric in metrics}
-    values = {(name, model): table[model].to_numpy(float) for name, table in tables.items() for model in models}
-    differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
-    bounded = _intervals(values | differences, source, driving, n_resamples, seed)
-    chances = _p_values(differences, source, driving, n_resamples, seed)
+    tables = _tables(samples, metrics, pairs, models)
+    bounded = _intervals(tables, duels, source, driving, n_resamples, seed)
+    chances = _p_values(tables, duels, source, driving, n_resamples, seed)
     rows = [
         model_row(tables[metric["name"]], model, metric, bounded[metric["name"], model])
         for model in models
@@ -106,10 +105,9 @@ def comparisons(
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)
     duels = _duels(models, BOUNDS)
-    tables = {metric["name"]: _table(samples, metric["name"], pairs, models) for metric in metrics}
-    differences = {(name, duel): _difference(table, *duel) for name, table in tables.items() for duel in duels}
-    none = dict.fromkeys(differences, (None, None))
-    return _comparisons(metrics, duels, tables, none, _p_values(differences, source, driving, n_resamples, seed))
+    tables = _tables(samples, metrics, pairs, models)
+    chances = _p_values(tables, duels, source, driving, n_resamples, seed)
+    return _comparisons(metrics, duels, tables, dict.fromkeys(chances, (None, None)), chances)
 
 
 def _comparisons(
@@ -125,7 +123,7 @@ def _comparisons(
         found = [
             comparison(tables[name], duel, metric, bounded[name, duel], chances[name, duel])
             for duel in duels
-            if tables[name][list(duel)].notna().all(axis=1).any()
+            if (tables[name][duel[0]].notna() & tables[name][duel[1]].notna()).any()
         ]
         entries += adjusted(found)
     return entries
@@ -146,11 +144,22 @@ def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
     return pairs.index, *sides
 
 
-def _table(samples: pd.DataFrame, metric: str, pairs: pd.Index, models: Sequence[str]) -> pd.DataFrame:
-    """Pairs × models, NaN where failed or absent."""
-    if metric not in samples:
-        return pd.DataFrame(np.nan, pairs, list(models))
-    return samples.pivot(index="pair", columns="model", values=metric).reindex(index=pairs, columns=list(models))
+def _tables(
+    samples: pd.DataFrame, metrics: Sequence[Mapping[str, Any]], pairs: pd.Index, models: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """For each metric a table of pairs × models, NaN where failed or absent."""
+    rows = samples.assign(_row=np.arange(len(samples))).pivot(index="pair", columns="model", values="_row")
+    rows = rows.reindex(index=pairs, columns=list(models), fill_value=np.nan).to_numpy(float)
+    absent, places = np.isnan(rows), np.where(np.isnan(rows), 0, rows).astype(int)
+
+    def table(name: str) -> np.ndarray:
+        values = samples[name].to_numpy(float)[places] if name in samples else np.nan
+        return np.where(absent, np.nan, values)
+
+    return {
+        metric["name"]: pd.DataFrame(np.asfortranarray(table(metric["name"])), pairs, list(models))
+        for metric in metrics
+    }
 
 
 def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
@@ -159,37 +168,55 @@ def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]
     return [duel for duel in combinations(sides, 2) if not set(duel) <= set(bounds)]
 
 
-def _difference(table: pd.DataFrame, a: str, b: str) -> np.ndarray:
-    """Per pair a − b; not finite where either is not."""
-    with np.errstate(invalid="ignore"):
-        return table[a].to_numpy(float) - table[b].to_numpy(float)
+def _columns(
+    tables: Mapping[str, pd.DataFrame], duels: Sequence[tuple[str, str]], alone: bool
+) -> tuple[list[Any], Columns]:
+    """The differences of all duels on all metrics by ``(metric, duel)``; alone: after the models' own columns."""
+    places = {(name, model): place for place, (name, model) in enumerate((n, m) for n, t in tables.items() for m in t)}
+    picks: dict[Any, tuple[int, int | None]] = {key: (place, None) for key, place in places.items() if alone}
+    picks |= {(name, (a, b)): (places[name, a], places[name, b]) for name in tables for a, b in duels}
+    values = np.concatenate([table.to_numpy(float) for table in tables.values()], axis=1)
+    return list(picks), Columns(values, list(picks.values()))
 
 
 def _intervals(
-    values: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, seed: int
+    tables: Mapping[str, pd.DataFrame],
+    duels: Sequence[tuple[str, str]],
+    source: Hierarchy,
+    driving: Hierarchy,
+    n: int,
+    seed: int,
 ) -> dict[Any, Interval]:
     """The same resamples for all columns, so that differences are paired; None where nothing is finite."""
-    if not values:
+    if not tables:
         return {}
-    bounds = intervals(
-        np.stack(list(values.values()), axis=1), source, driving, n, CONFIDENCE, np.random.default_rng(seed)
-    )
-    return {key: (finite_or_none(low), finite_or_none(high)) for key, low, high in zip(values, *bounds)}
+    keys, columns = _columns(tables, duels, alone=True)
+    bounds = intervals(columns, source, driving, n, CONFIDENCE, np.random.default_rng(seed))
+    return {key: (finite_or_none(low), finite_or_none(high)) for key, low, high in zip(keys, *bounds)}
 
 
 def _p_values(
-    differences: Mapping[Any, np.ndarray], source: Hierarchy, driving: Hierarchy, n: int, seed: int
+    tables: Mapping[str, pd.DataFrame],
+    duels: Sequence[tuple[str, str]],
+    source: Hierarchy,
+    driving: Hierarchy,
+    n: int,
+    seed: int,
 ) -> dict[Any, dict[str, float]]:
     """p-values by identity and by pair. A cluster without a common pair has sum 0 and takes no part."""
-    if not differences:
+    if not tables or not duels:
         return {}
-    columns = np.stack(list(differences.values()), axis=1)
-    finite = np.isfinite(columns)
-    columns = np.where(finite, columns, 0.0)
+    keys, columns = _columns(tables, duels, alone=False)
     by_identity, smallest = [], []
     for stream, side in enumerate((source, driving)):  # a stream of signs each, whatever else was drawn
-        by_identity.append(sign_flip_p(sums_by(side.identity, columns), n, np.random.default_rng([seed, stream, 1])))
-        smallest.append(np.maximum(2.0 ** (1 - (sums_by(side.identity, finite) > 0).sum(0)), 1 / (n + 1)))
+        sums, measured = [], []
+        for _, part in columns.parts():
+            finite = np.isfinite(part)
+            sums.append(sums_by(side.identity, np.where(finite, part, 0.0)))
+            measured.append((sums_by(side.identity, finite) > 0).sum(0))
+        rng = np.random.default_rng([seed, stream, 1])
+        by_identity.append(sign_flip_p(np.concatenate(sums, axis=1), n, rng))
+        smallest.append(np.maximum(2.0 ** (1 - np.concatenate(measured)), 1 / (n + 1)))
         if np.array_equal(source.identity, driving.identity):
             break
     table = {
@@ -197,7 +224,7 @@ def _p_values(
         "p_smallest": np.max(smallest, axis=0),
         "p_pair": sign_flip_p(columns, n, np.random.default_rng([seed, 2, 1])),
     }
-    return {key: {name: float(p[i]) for name, p in table.items()} for i, key in enumerate(differences)}
+    return {key: {name: float(p[i]) for name, p in table.items()} for i, key in enumerate(keys)}
 
 
 def _clusters(source: Hierarchy, driving: Hierarchy) -> dict[str, Any]:

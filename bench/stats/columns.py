@@ -1,0 +1,78 @@
+"""Columns of values, and differences of two of them, of which most are never made.
+
+M models have M (M - 1) / 2 differences. What weights make of a difference is what they make of its two columns,
+subtracted, so the matrix products of many resamples grow with M.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+WIDE = 64  # columns that are made at a time
+# A difference this many times smaller than its two columns is made: the rounding of their products would show in it.
+FAR = 1000
+
+
+class Columns:
+    """C columns: of `values` ``(N, V)``, or differences of two of them, not finite where either is not.
+
+    picks: for each the places ``(a, b)`` of a - b in `values`, or ``(a, None)`` for a column itself; by default all.
+    """
+
+    def __init__(self, values: np.ndarray, picks: Sequence[tuple[int, int | None]] | None = None) -> None:
+        self.values = np.asfortranarray(values, dtype=np.float64)
+        self.picks = [(place, None) for place in range(values.shape[1])] if picks is None else list(picks)
+        finite = np.isfinite(self.values)
+        filled = np.where(finite, self.values, 0.0)
+        sizes = np.abs(filled).sum(0)
+        made, self._plus, self._minus = [], [], []
+        for a, b in self.picks:
+            far = b is not None and sizes[a] + sizes[b] > FAR * np.abs(filled[:, a] - filled[:, b]).sum()
+            if far or (b is not None and not np.array_equal(finite[:, a], finite[:, b])):
+                a, b = filled.shape[1] + len(made), None
+                made.append(self._column(len(self._plus)))
+            self._plus.append(a)
+            self._minus.append(b)
+        if made:
+            own = np.stack(made, axis=1)
+            finite = np.concatenate((finite, np.isfinite(own)), axis=1)
+            filled = np.concatenate((filled, np.where(np.isfinite(own), own, 0.0)), axis=1)
+        self._filled = filled
+        masks, of_filled = np.unique(finite, axis=1, return_inverse=True)  # few differ, so most products are spared
+        self._masks, self._of_filled = masks.astype(np.float64), of_filled.ravel()
+
+    @classmethod
+    def of(cls, values: np.ndarray | Columns) -> Columns:
+        """The columns of an array ``(N, C)``."""
+        return values if isinstance(values, Columns) else cls(values)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.values), len(self.picks)
+
+    def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Some columns after the others ``(N, c)``, and their places among all."""
+        for start in range(0, len(self.picks), WIDE):
+            places = slice(start, min(start + WIDE, len(self.picks)))
+            yield places, np.stack([self._column(place) for place in range(len(self.picks))[places]], axis=1)
+
+    def sums(self, weights: np.ndarray) -> np.ndarray:
+        """Sums ``(r, C)`` of the finite values by weights ``(r, N)``."""
+        products = weights @ self._filled
+        found = products[:, self._plus]
+        differences = [place for place, b in enumerate(self._minus) if b is not None]
+        found[:, differences] -= products[:, [self._minus[place] for place in differences]]
+        return found
+
+    def weights(self, weights: np.ndarray) -> np.ndarray:
+        """Sums ``(r, C)`` of the weights ``(r, N)`` of the finite values."""
+        return (weights @ self._masks)[:, self._of_filled[self._plus]]
+
+    def _column(self, place: int) -> np.ndarray:
+        a, b = self.picks[place]
+        if b is None:
+            return self.values[:, a]
+        with np.errstate(invalid="ignore"):
+            return self.values[:, a] - self.values[:, b]
