@@ -15,7 +15,8 @@ _GAUSS = {**_BOX, "window": "gauss11-1.5", "covariance": "population"}
 def _image(
     name: str, family: str, unit: str, higher: bool, params: dict, compute: Compute, summary: str, proxy: bool = False
 ) -> Definition:
-    return Definition(name, family, 1, higher, unit, "target", None, proxy, params, summary, compute)
+    version = 2 if family == "ssim" else 1
+    return Definition(name, family, version, higher, unit, "target", None, proxy, params, summary, compute)
 
 
 _PIXELS = [
