@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.detectors import arcface, body_identity, face_alignment_2d, lpips_backbone, openface, openpose, pyfeat
+from bench.detectors import arcface, body_identity, face_alignment_2d, openface, openpose, perceptual, pyfeat
 from bench.detectors.base import Detection, Detector
 from bench.detectors.cache import cached
 from bench.detectors.dlib68 import Dlib68
@@ -25,15 +25,13 @@ Policy = Literal["paper", "embedded", "auto"]
 KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units", "body-landmarks", "body-identity")
 UNREPLACED = ("arcface",)  # nothing that is embedded stands in for these, and nobody needs them but who asks for them
 EMPTY = ("body-landmarks", "body-identity")  # nor for these; a protocol asks for them, and their columns stay empty
-PERCEPTUAL = "perceptual"
-LPIPS = {"alex": ("lpips-alex", "lpips-alex-unscaled"), "vgg": ("lpips-vgg",)}
 
 
 @dataclass(frozen=True)
 class Availability:
     """Whether a paper's own detector can be used here.
 
-    kind: what it detects, or "perceptual" for a backbone of LPIPS.
+    kind: what it detects, or the kind of a requirement ("perceptual").
     missing: what is missing, in words; empty where it can be used.
     """
 
@@ -43,10 +41,10 @@ class Availability:
 
 
 class Choice(dict[str, Detector]):
-    """The detector of each kind that a run uses, and its perceptual distances.
+    """The detector of each kind that a run uses, and the networks that its metrics run themselves.
 
     policy: what was asked for. weights: the weights folder, or None.
-    perceptual: names of the definitions of the LPIPS family.
+    networks: kind of a requirement to the names of those that are used.
     empty: kinds that were asked for and that nothing here detects, with the reason.
     messages: one line for each kind that says what was taken, and why not the paper's.
     pool: the worker processes that the detectors run in, or None where they run in this one.
@@ -55,7 +53,7 @@ class Choice(dict[str, Detector]):
     def __init__(self, policy: Policy, weights: Path | None) -> None:
         super().__init__()
         self.policy, self.weights = policy, weights
-        self.perceptual: tuple[str, ...] = ()
+        self.networks: dict[str, tuple[str, ...]] = {}
         self.empty: dict[str, str] = {}
         self.messages: list[str] = []
         self.pool: Pool | None = None
@@ -80,7 +78,11 @@ def available(weights: Path | None) -> list[Availability]:
         Availability("action_units", "py-feat", feat),
         Availability("body-landmarks", "openpose-coco18", tuple(openpose.missing(weights))),
         Availability("body-identity", body_identity.NAME, tuple(body_identity.missing())),
-        *(Availability(PERCEPTUAL, f"lpips-{net}", tuple(lpips_backbone.missing(net, weights))) for net in LPIPS),
+        *(
+            Availability(need.kind, need.name, tuple(need.missing(weights)))
+            for need in perceptual.NETWORKS
+            if not need.proxy
+        ),
     ]
 
 
@@ -136,20 +138,21 @@ def choose(
         choice.update(remote)
     if cache:
         choice.update(cached(choice, cache))
-    _choose_perceptual(choice, [state for state in wanted if state.kind == PERCEPTUAL])
+    for kind in dict.fromkeys(need.kind for need in perceptual.NETWORKS):
+        _choose_networks(choice, kind, [state for state in wanted if state.kind == kind])
     return choice
 
 
-def _choose_perceptual(choice: Choice, states: list[Availability]) -> None:
+def _choose_networks(choice: Choice, kind: str, states: list[Availability]) -> None:
+    """Take the papers' own of a kind as far as they can be used, else the embedded ones."""
     if not states:
         return
-    usable = [net for net, state in zip(LPIPS, states) if not state.missing]
-    if choice.policy == "embedded" or not usable:
-        choice.perceptual = ("st-lpips",)
-        choice.messages.append(_message(PERCEPTUAL, "st-lpips", states[0], choice.policy))
-        return
-    choice.perceptual = tuple(name for net in usable for name in LPIPS[net])
-    choice.messages.append(_message(PERCEPTUAL, ", ".join(choice.perceptual), None, choice.policy))
+    usable = tuple(state.name for state in states if not state.missing)
+    own = bool(usable) and choice.policy != "embedded"
+    embedded = tuple(need.name for need in perceptual.NETWORKS if need.kind == kind and need.proxy)
+    choice.networks[kind] = usable if own else embedded
+    missed = None if own else states[0]
+    choice.messages.append(_message(kind, ", ".join(choice.networks[kind]), missed, choice.policy))
 
 
 def _message(kind: str, name: str, instead_of: Availability | None, policy: Policy) -> str:

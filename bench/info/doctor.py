@@ -16,6 +16,7 @@ from baselines.predictor import ModelError
 from bench import detectors
 from bench.detectors import body_identity
 from bench.detectors.weights import torch_folder
+from bench.metrics.families import FAMILIES
 from bench.weights.files import FOLDER, WeightFile, model_size, way_to
 from bench.weights.files import files as published
 
@@ -40,9 +41,9 @@ class Row:
 
 
 _PACKAGES = {
-    "lpips": ("lpips", "lpips-*", "pip install 'talking-head-bench[lpips]'"),
-    "face-alignment": ("face_alignment", "akd", "pip install 'talking-head-bench[face-alignment]'"),
-    "py-feat": ("feat", "aucon, prmse", "pip install 'talking-head-bench[py-feat]'"),
+    "lpips": ("lpips", "pip install 'talking-head-bench[lpips]'"),
+    "face-alignment": ("face_alignment", "pip install 'talking-head-bench[face-alignment]'"),
+    "py-feat": ("feat", "pip install 'talking-head-bench[py-feat]'"),
 }
 _GROUPS = {"file": "papers' weights", "hub": "papers' weights", "package": "embedded weights"}
 
@@ -85,7 +86,8 @@ def _device() -> str:
 
 def _packages(weights: Path | None) -> list[Row]:
     rows = []
-    for package, (module, used_for, install) in _PACKAGES.items():
+    for package, (module, install) in _PACKAGES.items():
+        used_for = ", ".join(family.name for family in FAMILIES.values() if family.package == package)
         version = metadata.version(package) if importlib.util.find_spec(module) else None
         rows.append(Row("packages", package, used_for, version, "package", "the Python package index", install))
     registered = None if body_identity.missing() else "registered by an installed package"

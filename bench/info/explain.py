@@ -14,6 +14,7 @@ import torch
 
 from bench import detectors, metrics
 from bench.metrics.base import Definition
+from bench.metrics.families import FAMILIES
 from bench.metrics.signature import parse, short
 from bench.run.measure import Measurer
 from bench.runtime.config import Config
@@ -22,9 +23,6 @@ from protocols import catalogue
 from protocols.resolve import resolve
 
 FOLDER = Path(__file__).parents[1] / "metrics" / "explain"
-# Families that are explained on the page of another one.
-SHARED = {"mkr": "akd", "csim": "aed", "aucon-units": "aucon", "prmse-angles": "prmse"}
-SHARED |= {"mkr-body": "akd-body", "aed-body": "akd-body"}
 PROTOCOL = "vox1-sameid"
 SEED = 0
 Numbers = dict[str, dict[str, float]]
@@ -48,8 +46,8 @@ def explain(name: str) -> Explanation:
     metrics.check_name(name)
     known = metrics.definitions()
     family = known[name].family if name in known else name
-    page = _page_name(family)
-    siblings = tuple(definition for definition in known.values() if _page_name(definition.family) == page)
+    page = FAMILIES[family].page
+    siblings = tuple(definition for definition in known.values() if FAMILIES[definition.family].page == page)
     return Explanation(name, known.get(name), (FOLDER / f"{page}.md").read_text(encoding="utf-8"), siblings)
 
 
@@ -57,7 +55,7 @@ def pages() -> dict[str, tuple[str, list[str]]]:
     """Page → its title and the names of the definitions that it explains."""
     found: dict[str, tuple[str, list[str]]] = {}
     for definition in metrics.definitions().values():
-        page = _page_name(definition.family)
+        page = FAMILIES[definition.family].page
         if page not in found:
             text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
             found[page] = (text.partition("\n")[0].removeprefix("# "), [])
@@ -133,10 +131,6 @@ def _resolved(definition: Definition, choice: detectors.Choice) -> list[Definiti
         return metrics.resolve([definition.name], choice)
     except UserError:
         return []
-
-
-def _page_name(family: str) -> str:
-    return SHARED.get(family, family)
 
 
 @cache

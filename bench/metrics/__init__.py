@@ -12,30 +12,26 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from bench.detectors import lpips_backbone
 from bench.detectors.weights import short_hash
-from bench.metrics import ssim, st_lpips
+from bench.metrics import ssim
 from bench.metrics.base import Definition
-from bench.metrics.catalogue import COMPANIONS, DEFINITIONS, FAMILIES, ON_REQUEST, PIXELS, PUBLISHED
+from bench.metrics.catalogue import DEFINITIONS, ON_REQUEST, PUBLISHED
+from bench.metrics.families import FAMILIES
 from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from bench.detectors import Choice
+    from bench.detectors.requirement import Requirement
 
 __all__ = [
-    *("Definition", "check_name", "compute_images", "definitions", "empty", "families", "get", "kinds", "published"),
+    *("Definition", "check_name", "compute_images", "definitions", "empty", "get", "kinds", "published"),
     "resolve",
 ]
 
 
 def definitions() -> dict[str, Definition]:
-    """All definitions by name, in the order of tables."""
+    """All definitions by name, in the order of a run's columns."""
     return dict(DEFINITIONS)
-
-
-def families() -> tuple[str, ...]:
-    """The names of the papers' metrics, in the order of tables."""
-    return FAMILIES
 
 
 def get(name: str) -> Definition:
@@ -52,11 +48,11 @@ def check_name(name: str) -> None:
 
 
 def kinds(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors that families or definitions need, "perceptual" for LPIPS; UserError for unknown names."""
+    """The kinds of detectors and networks that families or definitions need; UserError for unknown names."""
     for name in names:
         check_name(name)
     wanted = [d for d in DEFINITIONS.values() if d.name in names or (d.family in names and d.name not in ON_REQUEST)]
-    return {"perceptual" if d.family == "lpips" else d.detector for d in wanted if d.detector or d.family == "lpips"}
+    return {definition.kind for definition in wanted if definition.kind}
 
 
 def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
@@ -70,7 +66,7 @@ def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
     for name in names:
         check_name(name)
         if name in FAMILIES:
-            chosen = (name, *COMPANIONS.get(name, ()))
+            chosen = (name, *FAMILIES[name].companions)
             wanted |= {d.name for d in DEFINITIONS.values() if d.family in chosen and _at_hand(d, choice)}
             wanted -= ON_REQUEST - set(names)
         else:
@@ -95,7 +91,7 @@ def published(names: Sequence[str], choice: Choice) -> list[Definition]:
     faces that are not found without counting them, so companions such as ``mkr`` are left out.
     Raises UserError for another name without a published form.
     """
-    companions = {name for others in COMPANIONS.values() for name in others}
+    companions = {name for family in FAMILIES.values() for name in family.companions}
     for name in names:
         known = name in companions or empty([name], choice)
         if not known and not any(d.name in PUBLISHED for d in resolve([name], choice)):
@@ -113,7 +109,7 @@ def compute_images(
     The same numbers as each definition's own `compute`; those of SSIM share what they have in common.
     threads: how many share the pairs of the metrics of pixels on a CPU; by default as many as torch uses.
     """
-    pixels = [d for d in chosen if d.detector is None and d.family in PIXELS]
+    pixels = [definition for definition in chosen if definition.kind is None]
     threads = min(threads or torch.get_num_threads(), len(prediction)) if prediction.device.type == "cpu" else 1
     if threads > 1 and pixels:
         bounds = [len(prediction) * part // threads for part in range(threads + 1)]
@@ -140,8 +136,8 @@ def _pixels(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor)
 
 
 def _at_hand(definition: Definition, choice: Choice) -> bool:
-    if definition.family == "lpips":
-        return definition.name in choice.perceptual
+    if need := definition.requires:
+        return need.name in choice.networks.get(need.kind, ())
     if definition.detector is None:
         return True
     detector = choice.get(definition.detector)
@@ -149,12 +145,9 @@ def _at_hand(definition: Definition, choice: Choice) -> bool:
 
 
 def _require(definition: Definition, choice: Choice) -> None:
-    if definition.name == "st-lpips":
-        st_lpips.weights_file()
-    elif definition.family == "lpips":
-        if reasons := lpips_backbone.missing(_net(definition), choice.weights):
-            raise UserError(f"{definition.name}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs")
-    elif not _at_hand(definition, choice):
+    if definition.requires and definition.requires.missing(choice.weights):
+        raise _lacking(definition, definition.requires, choice)
+    if not definition.requires and not _at_hand(definition, choice):
         raise UserError(
             f"{definition.name} needs the detector {definition.detector_name}, which this run does not use; "
             "see --detectors and `python -m bench doctor`"
@@ -162,18 +155,19 @@ def _require(definition: Definition, choice: Choice) -> None:
 
 
 def _bind(definition: Definition, choice: Choice) -> Definition:
-    """A perceptual distance with its weight file and that file's hash in its signature; others as they are."""
-    if definition.name == "st-lpips":
-        return replace(definition, params={**definition.params, "weights": short_hash(st_lpips.weights_file())})
-    if definition.family != "lpips":
+    """A definition with the hash of the weights that it requires in its signature; others as they are."""
+    if definition.requires is None:
         return definition
-    file = lpips_backbone.backbone_file(_net(definition), choice.weights)
+    file = definition.requires.file(choice.weights)
+    if file is None:
+        raise _lacking(definition, definition.requires, choice)
     params = {**definition.params, "weights": short_hash(file)}
-    return replace(definition, params=params, compute=partial(definition.compute, weights=choice.weights))
+    return replace(definition, params=params, compute=partial(definition.compute, weights_folder=choice.weights))
 
 
-def _net(definition: Definition) -> str:
-    return "vgg" if definition.name == "lpips-vgg" else "alex"
+def _lacking(definition: Definition, need: Requirement, choice: Choice) -> UserError:
+    reasons = "; ".join(need.missing(choice.weights))
+    return UserError(f"{definition.name}: {reasons}; `python -m bench doctor` says where it belongs")
 
 
 def _unknown(name: str, known: list[str]) -> UserError:

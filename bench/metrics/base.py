@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from baselines.cpu.parallel_map import side_by_side
+from bench.detectors.requirement import Requirement
 
 BLOCK = 8  # pairs that a network gets at once on a GPU
 Compute = Callable[[Tensor, Tensor], Tensor]
@@ -23,8 +24,8 @@ class Definition:
     """One way to compute one number a pair.
 
     name: what the column is called. A stand-in for a paper's metric has a name of its own.
-    family: the metric of the papers that it belongs to; a protocol asks for families.
-    version: raised whenever a change of this code can change the number.
+    family: the metric of the papers that it belongs to (`bench.metrics.families`); a protocol asks for families.
+    version: raised whenever a change of the code can change the number; by default its family's.
     unit: "dB", "px", "deg", "share" or "" (no unit).
     against: the role that the generated frame is compared with where the identities differ. Where source and driving
         frame are of one video everything is compared with the target; see `role`.
@@ -32,6 +33,7 @@ class Definition:
         None where it compares images.
     detector_name: name of the one detector that it is defined for, or None.
     proxy: True where it stands in for a paper's metric whose weights are not at hand.
+    requires: the weights of a network that it runs itself, or None; `compute` then takes the weights folder, too.
     params: everything else that moves the number, for the signature.
     compute: images: two float32 tensors ``(N, 3, H, W)`` in [0, 1] (generated, reference) to ``(N,)`` float64.
         Detected values: two float64 tensors ``(N, ...)``, NaN where nothing was found, to ``(N,)`` float64, NaN where
@@ -50,6 +52,12 @@ class Definition:
     summary: str
     compute: Compute = field(repr=False, compare=False)
     detector_name: str | None = None
+    requires: Requirement | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of what a run must choose for it: of its detector or of its requirement; None where it has none."""
+        return self.requires.kind if self.requires else self.detector
 
     def role(self, reference: str) -> Role | None:
         """What the generated frame is compared with in a protocol of ``same-identity`` or ``cross-identity`` pairs.

@@ -1,39 +1,48 @@
-"""All definitions of all metrics, in the order in which tables show them."""
+"""All definitions of all metrics, in the order of a run's columns."""
 
 from __future__ import annotations
 
+from bench.detectors.perceptual import ALEX, SHIFT_TOLERANT, VGG
+from bench.detectors.requirement import Requirement
 from bench.metrics import l1, lpips, psnr, ssim, st_lpips
 from bench.metrics.base import Compute, Definition
 from bench.metrics.catalogue_detected import DETECTED
+from bench.metrics.families import FAMILIES
 
 # Images reach the metrics as an 8-bit file holds them; what is said of frames holds for every image metric.
 _IMAGE = {"range": "0..1", "colour": "rgb", "rounding": "uint8-half-even", "resize": "none"}
 _BOX = {**_IMAGE, "window": "uniform7", "covariance": "sample", "border": "cropped", "channels": "mean"}
 _GAUSS = {**_BOX, "window": "gauss11-1.5", "covariance": "population"}
+_LPIPS = _IMAGE | {"lpips": "0.1.4", "version": "0.1"}
 
 
 def _image(
-    name: str, family: str, unit: str, higher: bool, params: dict, compute: Compute, summary: str, proxy: bool = False
+    name: str, family: str, params: dict, compute: Compute, summary: str, requires: Requirement | None = None
 ) -> Definition:
-    version = 2 if family == "ssim" else 1
-    return Definition(name, family, version, higher, unit, "target", None, proxy, params, summary, compute)
+    known, proxy = FAMILIES[family], bool(requires and requires.proxy)
+    return Definition(
+        name,
+        family,
+        known.version,
+        known.higher_is_better,
+        known.unit,
+        "target",
+        None,
+        proxy,
+        params,
+        summary,
+        compute,
+        requires=requires,
+    )
 
 
-_PIXELS = [
+_IMAGES = [
     _image(
-        "ssim",
-        "ssim",
-        "",
-        True,
-        _GAUSS | {"data_range": 1},
-        ssim.ssim,
-        "structural similarity, Gaussian window, value range 1",
+        "ssim", "ssim", _GAUSS | {"data_range": 1}, ssim.ssim, "structural similarity, Gaussian window, value range 1"
     ),
     _image(
         "ssim-skimage",
         "ssim",
-        "",
-        True,
         _BOX | {"data_range": 1},
         ssim.ssim_skimage,
         "structural similarity, scikit-image's window, value range 1",
@@ -41,69 +50,54 @@ _PIXELS = [
     _image(
         "ssim-published",
         "ssim",
-        "",
-        True,
         _BOX | {"data_range": 2},
         ssim.ssim_published,
         "structural similarity as printed in papers: scikit-image's window, value range 2",
     ),
-    _image("psnr", "psnr", "dB", True, _IMAGE | {"cap": "100dB"}, psnr.psnr, "peak signal-to-noise ratio"),
+    _image("psnr", "psnr", _IMAGE | {"cap": "100dB"}, psnr.psnr, "peak signal-to-noise ratio"),
     _image(
         "psnr-uint8",
         "psnr",
-        "dB",
-        True,
         _IMAGE | {"arithmetic": "uint8-wraps", "cap": "100dB"},
         psnr.psnr_uint8,
         "PSNR as printed in papers: uint8 differences and squares that wrap around",
     ),
-    _image("l1", "l1", "", False, _IMAGE, l1.l1, "mean absolute difference of pixels in [0, 1]"),
-]
-
-_LPIPS = _IMAGE | {"lpips": "0.1.4", "version": "0.1"}
-_PERCEPTUAL = [
+    _image("l1", "l1", _IMAGE, l1.l1, "mean absolute difference of pixels in [0, 1]"),
     _image(
         "lpips-alex",
         "lpips",
-        "",
-        False,
         _LPIPS | {"net": "alex", "input": "-1..1"},
         lpips.lpips_alex,
         "LPIPS on AlexNet, images scaled to [-1, 1]",
+        ALEX,
     ),
     _image(
         "lpips-vgg",
         "lpips",
-        "",
-        False,
         _LPIPS | {"net": "vgg16", "input": "-1..1"},
         lpips.lpips_vgg,
         "LPIPS on VGG16, images scaled to [-1, 1]",
+        VGG,
     ),
     _image(
         "lpips-alex-unscaled",
         "lpips",
-        "",
-        False,
         _LPIPS | {"net": "alex", "input": "0..1"},
         lpips.lpips_alex_unscaled,
         "LPIPS on AlexNet as one published script feeds it: [0, 1], not scaled",
+        ALEX,
     ),
     _image(
         "st-lpips",
         "lpips",
-        "",
-        False,
         _IMAGE | {"net": "alex-shift-tolerant", "input": "-1..1"},
         st_lpips.st_lpips,
         "shift-tolerant LPIPS (ECCV 2022); a stand-in for LPIPS, not LPIPS",
-        proxy=True,
+        SHIFT_TOLERANT,
     ),
 ]
 
-DEFINITIONS: dict[str, Definition] = {definition.name: definition for definition in _PIXELS + _PERCEPTUAL + DETECTED}
-PIXELS = frozenset(definition.family for definition in _PIXELS)
-FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(definition.family for definition in DEFINITIONS.values()))
+DEFINITIONS: dict[str, Definition] = {definition.name: definition for definition in _IMAGES + DETECTED}
 
 # What a family brings when a protocol asks for it: the right definition and the published one where they differ.
 # Those below are computed only when asked for by their own names, or by a family that no protocol asks for.
@@ -112,7 +106,6 @@ ON_REQUEST = frozenset(
     | {"aed-euclid-dlib", "aed-arcface", "aed-euclid-arcface", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
     | {"aed-euclid-body"}
 )
-COMPANIONS = {"akd": ("mkr",)}
 # What the authors' scripts computed, as far as this project has their detectors, else its stand-ins.
 PUBLISHED = frozenset(
     {"ssim-published", "psnr-uint8", "l1", "lpips-alex-unscaled", "st-lpips", "akd", "akd-dlib", "aed", "aed-dlib"}

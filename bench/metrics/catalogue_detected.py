@@ -10,6 +10,7 @@ from functools import partial
 from bench.detectors import geometric_aus, pyfeat
 from bench.metrics import aed, akd, aucon, body, prmse
 from bench.metrics.base import Compute, Definition, Role
+from bench.metrics.families import FAMILIES
 
 # A pair without a value is counted in the failure rate, never dropped.
 _PAIR = {"rounding": "uint8-half-even", "failed": "nan-counted"}
@@ -24,7 +25,6 @@ _THRESHOLD = {"threshold": aucon.THRESHOLD}
 def _detected(
     name: str,
     family: str,
-    unit: str,
     params: dict,
     compute: Compute,
     summary: str,
@@ -32,25 +32,38 @@ def _detected(
     kind: str,
     detector: str,
     against: Role = "target",
-    higher: bool = False,
+    unit: str | None = None,
     proxy: bool = False,
 ) -> Definition:
-    params = _PAIR | params
-    return Definition(name, family, 1, higher, unit, against, kind, proxy, params, summary, compute, detector)
+    known = FAMILIES[family]
+    return Definition(
+        name,
+        family,
+        known.version,
+        known.higher_is_better,
+        known.unit if unit is None else unit,
+        against,
+        kind,
+        proxy,
+        _PAIR | params,
+        summary,
+        compute,
+        detector,
+    )
 
 
 def _landmarks(detector: str, suffix: str) -> list[Definition]:
     make = partial(_detected, kind="landmarks", detector=detector, proxy=bool(suffix))
     of = "dlib's landmarks; a stand-in" if suffix else "landmarks"
     return [
-        make(f"akd{suffix}", "akd", "px", _PER_COORDINATE, akd.akd,
+        make(f"akd{suffix}", "akd", _PER_COORDINATE, akd.akd,
              f"difference per coordinate, as printed in papers, of {of}"),
-        make(f"akd-euclid{suffix}", "akd", "px", _EUCLIDEAN, akd.akd_euclid, f"Euclidean distance of {of}"),
-        make(f"akd-norm{suffix}", "akd", "eyes", _PER_COORDINATE | _EYES, akd.akd_norm,
-             f"difference per coordinate over the distance of the reference's eyes, of {of}"),
-        make(f"akd-euclid-norm{suffix}", "akd", "eyes", _EUCLIDEAN | _EYES, akd.akd_euclid_norm,
-             f"Euclidean distance over the distance of the reference's eyes, of {of}"),
-        make(f"mkr{suffix}", "mkr", "share", {"points": 68, "failed": "counts-as-missing"}, akd.mkr,
+        make(f"akd-euclid{suffix}", "akd", _EUCLIDEAN, akd.akd_euclid, f"Euclidean distance of {of}"),
+        make(f"akd-norm{suffix}", "akd", _PER_COORDINATE | _EYES, akd.akd_norm,
+             f"difference per coordinate over the distance of the reference's eyes, of {of}", unit="eyes"),
+        make(f"akd-euclid-norm{suffix}", "akd", _EUCLIDEAN | _EYES, akd.akd_euclid_norm,
+             f"Euclidean distance over the distance of the reference's eyes, of {of}", unit="eyes"),
+        make(f"mkr{suffix}", "mkr", {"points": 68, "failed": "counts-as-missing"}, akd.mkr,
              f"share of the reference's points that are not found in the generated frame, of {of}"),
     ]  # fmt: skip
 
@@ -59,19 +72,15 @@ def _identity(detector: str, suffix: str, of: str, kind: str = "identity") -> li
     proxy = "stand-in" in of
     make = partial(_detected, kind=kind, detector=detector, against="source", proxy=proxy)
     return [
-        make(f"aed{suffix}", "aed", "", {"distance": "squared-l2"}, aed.aed,
+        make(f"aed{suffix}", "aed", {"distance": "squared-l2"}, aed.aed,
              f"squared L2 distance, {'' if kind == 'arcface' else 'as printed in papers, '}of {of}"),
-        make(f"aed-euclid{suffix}", "aed", "", {"distance": "l2"}, aed.aed_euclid, f"L2 distance of {of}"),
-        make(f"csim{suffix}", "csim", "", {"similarity": "cosine"}, aed.csim, f"cosine similarity of {of}",
-             higher=True),
+        make(f"aed-euclid{suffix}", "aed", {"distance": "l2"}, aed.aed_euclid, f"L2 distance of {of}"),
+        make(f"csim{suffix}", "csim", {"similarity": "cosine"}, aed.csim, f"cosine similarity of {of}"),
     ]  # fmt: skip
 
 
 def _units(detector: str, suffix: str, units: tuple[str, ...]) -> list[Definition]:
-    make = partial(
-        _detected, kind="action_units", detector=detector, unit="share", against="driving", higher=True,
-        proxy=bool(suffix),
-    )  # fmt: skip
+    make = partial(_detected, kind="action_units", detector=detector, against="driving", proxy=bool(suffix))
     of = "five action units read off dlib's landmarks; a stand-in" if suffix else "py-feat's action units"
     found = [
         make(f"aucon{suffix}", "aucon", params={"units": len(units), **_THRESHOLD}, compute=aucon.aucon,
@@ -95,10 +104,10 @@ def _pose(detector: str, suffix: str) -> list[Definition]:
     make = partial(_detected, kind="headpose", detector=detector, against="driving", proxy=bool(suffix))
     of = "a pose fitted to dlib's landmarks; a stand-in" if suffix else "py-feat's head pose"
     return [
-        make(f"prmse{suffix}", "prmse", "deg", _ANGLES, prmse.prmse, f"root mean square error of the angles of {of}"),
-        make(f"prmse-rad{suffix}", "prmse", "rad", _ANGLES, prmse.prmse_rad, f"the same in radians, of {of}"),
+        make(f"prmse{suffix}", "prmse", _ANGLES, prmse.prmse, f"root mean square error of the angles of {of}"),
+        make(f"prmse-rad{suffix}", "prmse", _ANGLES, prmse.prmse_rad, f"the same in radians, of {of}", unit="rad"),
         *(
-            make(f"prmse-{angle}{suffix}", "prmse-angles", "deg", {"angles": angle}, prmse.prmse_of(angle),
+            make(f"prmse-{angle}{suffix}", "prmse-angles", {"angles": angle}, prmse.prmse_of(angle),
                  f"absolute difference of the {angle}, of {of}")
             for angle in prmse.ANGLES
         ),
@@ -110,14 +119,14 @@ def _body() -> list[Definition]:
     joints = partial(_detected, kind="body-landmarks", detector="openpose-coco18")
     person = partial(_detected, kind="body-identity", detector="re-identification", against="source")
     return [
-        joints("akd-body", "akd-body", "px",
+        joints("akd-body", "akd-body",
                {"distance": "mean-abs-per-coordinate", **points, "scale": "frame", "joints": "found-in-both"}, body.akd,
                "difference per coordinate of the body's joints that are found in both frames"),
-        joints("mkr-body", "mkr-body", "share", points | {"failed": "counts-as-missing"}, akd.mkr,
+        joints("mkr-body", "mkr-body", points | {"failed": "counts-as-missing"}, akd.mkr,
                "share of the body's joints in the reference that are not found in the generated frame"),
-        person("aed-body", "aed-body", "", {"distance": "squared-l2"}, aed.aed,
+        person("aed-body", "aed-body", {"distance": "squared-l2"}, aed.aed,
                "squared L2 distance of person re-identification features"),
-        person("aed-euclid-body", "aed-body", "", {"distance": "l2"}, aed.aed_euclid,
+        person("aed-euclid-body", "aed-body", {"distance": "l2"}, aed.aed_euclid,
                "L2 distance of person re-identification features"),
     ]  # fmt: skip
 

@@ -14,44 +14,44 @@ from torch import Tensor, nn
 
 from baselines.cpu.winograd import fewer_products
 from bench.detectors import compat
-from bench.detectors.lpips_backbone import backbone_file, missing
+from bench.detectors.perceptual import ALEX, VGG, Backbone
 from bench.detectors.weights import load
 from bench.metrics.base import in_blocks
 from bench.runtime.errors import UserError
 
 
-def lpips_alex(prediction: Tensor, reference: Tensor, weights: Path | None = None) -> Tensor:
+def lpips_alex(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
     """AlexNet, images in [0, 1] scaled to [-1, 1] as the package asks for."""
-    return _distance("alex", prediction, reference, weights, scale=True)
+    return _distance(ALEX, prediction, reference, weights_folder, scale=True)
 
 
-def lpips_vgg(prediction: Tensor, reference: Tensor, weights: Path | None = None) -> Tensor:
+def lpips_vgg(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
     """VGG16, images in [0, 1] scaled to [-1, 1]; what one of the papers' two scripts does."""
-    return _distance("vgg", prediction, reference, weights, scale=True)
+    return _distance(VGG, prediction, reference, weights_folder, scale=True)
 
 
-def lpips_alex_unscaled(prediction: Tensor, reference: Tensor, weights: Path | None = None) -> Tensor:
+def lpips_alex_unscaled(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
     """AlexNet, fed [0, 1] where [-1, 1] is expected; what the other of the papers' two scripts does."""
-    return _distance("alex", prediction, reference, weights, scale=False)
+    return _distance(ALEX, prediction, reference, weights_folder, scale=False)
 
 
-def _distance(net: str, prediction: Tensor, reference: Tensor, weights: Path | None, scale: bool) -> Tensor:
-    model = _model(net, weights, str(prediction.device))
+def _distance(need: Backbone, prediction: Tensor, reference: Tensor, weights: Path | None, scale: bool) -> Tensor:
+    model = _model(need, weights, str(prediction.device))
     return in_blocks(lambda x, y: model(x, y, normalize=scale).flatten(), prediction, reference)
 
 
 @lru_cache(maxsize=4)
-def _model(net: str, weights: Path | None, device: str) -> nn.Module:
-    if reasons := missing(net, weights):
-        raise UserError(f"lpips-{net}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs")
+def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
+    if reasons := need.missing(weights):
+        raise UserError(f"{need.name}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs")
     compat.repair()
     import lpips
 
     # `pnet_rand` keeps the package from fetching the backbone; the file's layers are put in below.
     with warnings.catch_warnings():  # it asks torchvision in a way that is out of date
         warnings.simplefilter("ignore")
-        model = lpips.LPIPS(net=net, version="0.1", pnet_rand=True, verbose=False)
-    file = backbone_file(net, weights)
+        model = lpips.LPIPS(net=need.net, version="0.1", pnet_rand=True, verbose=False)
+    file = need.file(weights)
     state = load(file)
     try:
         for part in model.net.children():

@@ -15,16 +15,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.cpu.winograd import convolve, transformed
-from bench.detectors.weights import load, package_folder
+from bench.detectors.perceptual import SHIFT_TOLERANT
+from bench.detectors.weights import load
 from bench.metrics.base import in_blocks
 from bench.runtime.errors import UserError
 
-PACKAGE = "stlpips_pytorch"
-FILE = "weights/vST0.0/alex_shift_tolerant.pth"
 
+def st_lpips(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
+    """ST-LPIPS of images in [0, 1] of at least 32 x 32 pixels, scaled to [-1, 1] first; 0 for equal images.
 
-def st_lpips(prediction: Tensor, reference: Tensor) -> Tensor:
-    """ST-LPIPS of images in [0, 1] of at least 32 x 32 pixels, scaled to [-1, 1] first; 0 for equal images."""
+    weights_folder: not read, since the weights come in a package.
+    """
     weights = loaded(str(prediction.device))
     return in_blocks(lambda x, y: distance(weights, x, y), prediction, reference)
 
@@ -121,11 +122,10 @@ def _max_pool(x: Tensor) -> Tensor:
 
 
 def weights_file() -> Path:
-    """The weight file inside the installed package. Raises UserError where the package is missing."""
-    folder = package_folder(PACKAGE)
-    file = folder / FILE if folder else None
-    if file is None or not file.is_file():
-        raise UserError("st-lpips needs the package stlpips-pytorch==0.0.2: pip install stlpips-pytorch==0.0.2")
+    """Find the weight file inside the installed package. Raises UserError where the package is missing."""
+    file = SHIFT_TOLERANT.file()
+    if file is None:
+        raise UserError(f"st-lpips: {'; '.join(SHIFT_TOLERANT.missing())}")
     return file
 
 

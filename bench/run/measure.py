@@ -13,6 +13,7 @@ from torch import Tensor
 from bench import metrics
 from bench.detectors import Choice, guard
 from bench.detectors.base import Detection, as_array
+from bench.metrics import families
 from bench.metrics.base import Definition, as_images
 from bench.metrics.signature import short
 from bench.runtime.errors import UserError
@@ -115,6 +116,7 @@ class Measurer:
             "short": short(signature),
             "summary": definition.summary,
             "applies": role is not None,
+            **families.facts(definition.family, definition.unit),
         }
 
     def _images(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from baselines.cpu.parallel_map import side_by_side
 from bench import detectors, metrics
 from bench.metrics import st_lpips
 from bench.metrics.base import as_images
-from bench.metrics.catalogue import PIXELS
+from bench.metrics.families import FAMILIES
 from bench.runtime.config import Config
 
 Work = Callable[[], object]
@@ -44,14 +44,14 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
         return [10 * np.log10(255**2 / max(square, 1e-9)) for square in squares]
 
     others: dict[str, tuple[str, Work]] = {
-        "ssim": ("scikit-image", ssim(data_range=1.0, **GAUSSIAN)),
-        "ssim-skimage": ("scikit-image", ssim(data_range=1.0)),
-        "ssim-published": ("scikit-image", ssim(data_range=2.0)),
-        "psnr": ("scikit-image", lambda: [peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in floats]),
+        "ssim": (FAMILIES["ssim"].library, ssim(data_range=1.0, **GAUSSIAN)),
+        "ssim-skimage": (FAMILIES["ssim"].library, ssim(data_range=1.0)),
+        "ssim-published": (FAMILIES["ssim"].library, ssim(data_range=2.0)),
+        "psnr": (FAMILIES["psnr"].library, lambda: [peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in floats]),
         "psnr-uint8": ("numpy", wrapped),
-        "l1": ("numpy", lambda: [np.abs(a - b).mean(dtype=np.float64) for a, b in floats]),
+        "l1": (FAMILIES["l1"].library, lambda: [np.abs(a - b).mean(dtype=np.float64) for a, b in floats]),
     }
-    chosen = [d for d in metrics.definitions().values() if d.detector is None and d.family in PIXELS]
+    chosen = [definition for definition in metrics.definitions().values() if definition.kind is None]
 
     def ours() -> object:
         return metrics.compute_images(chosen, as_images(one, CPU), as_images(other, CPU))
@@ -76,11 +76,11 @@ def perceptual(one: np.ndarray, other: np.ndarray, config: Config, device: torch
     """
     images = as_images(one, device), as_images(other, device)
     planes = [part.contiguous() for part in images]
-    choice = detectors.choose("auto", config.weights, kinds={"perceptual"})
+    known = metrics.definitions().values()
+    choice = detectors.choose("auto", config.weights, kinds={d.requires.kind for d in known if d.requires})
+    taken = {name for names in choice.networks.values() for name in names}
     jobs: Jobs = {}
-    for definition in metrics.resolve(choice.perceptual, choice):
-        if definition.family != "lpips":
-            continue
+    for definition in metrics.resolve([d.name for d in known if d.requires and d.requires.name in taken], choice):
 
         def whole(chosen: tuple = (definition,)) -> object:
             return metrics.compute_images(chosen, as_images(one, device), as_images(other, device))
@@ -90,8 +90,8 @@ def perceptual(one: np.ndarray, other: np.ndarray, config: Config, device: torch
             return [metrics.compute_images(chosen, *pair) for pair in pairs]
 
         ways: dict[str, Work] = {"bench, the whole call": whole}
-        if definition.name == "st-lpips":
-            ways |= _st_lpips(*planes)
+        if alone := _ALONE.get(definition.name):
+            ways |= alone(*planes)
         ways["bench, pair by pair"] = single
         jobs[f"metric {definition.name}"] = ways
     return jobs
@@ -111,6 +111,9 @@ def _st_lpips(one: Tensor, other: Tensor) -> dict[str, Work]:
         "its network alone, on tensors": alone,
         "layer by layer, pair by pair": lambda: [distance(pair, plain_features) for pair in pairs],
     }
+
+
+_ALONE = {"st-lpips": _st_lpips}  # networks that can be called without the harness
 
 
 def plain_features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:

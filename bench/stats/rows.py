@@ -10,12 +10,6 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
-RANGES = {  # of each family's values; intervals of means are cut to them
-    "l1": (0.0, 1.0),
-    **dict.fromkeys(("lpips", "akd", "akd-body", "aed", "aed-body", "prmse", "prmse-angles"), (0.0, np.inf)),
-    **dict.fromkeys(("mkr", "mkr-body", "aucon", "aucon-units"), (0.0, 1.0)),
-    **dict.fromkeys(("ssim", "csim"), (-1.0, 1.0)),
-}
 Interval = tuple[float | None, float | None]
 
 
@@ -51,7 +45,16 @@ def model_row(table: pd.DataFrame, model: str, metric: Mapping[str, Any], interv
 
 def _cut(bound: float | None, metric: Mapping[str, Any]) -> float | None:
     """A wide interval of a small mean reaches where no value can be."""
-    return None if bound is None else float(np.clip(bound, *RANGES.get(metric.get("family"), (-np.inf, np.inf))))
+    return None if bound is None else float(np.clip(bound, *_bounds(metric)))
+
+
+def _bounds(metric: Mapping[str, Any]) -> tuple[float, float]:
+    if "bounds" not in metric:  # a manifest of an earlier release; not at the top, since it brings torch along
+        from bench.metrics.families import bounds
+
+        return bounds(metric.get("family"))
+    low, high = metric["bounds"]
+    return -np.inf if low is None else low, np.inf if high is None else high
 
 
 def _worst(table: pd.DataFrame, metric: Mapping[str, Any]) -> float:

@@ -6,17 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# the order of the papers' tables
-FAMILIES = (
-    *("ssim", "psnr", "lpips", "l1", "akd", "mkr", "aed", "csim", "aucon", "aucon-units", "prmse"),
-    *("prmse-angles", "akd-body", "mkr-body", "aed-body"),
-)
-DECIMALS = {"psnr": 2, "l1": 4, "prmse": 2, "prmse-angles": 2} | dict.fromkeys(
-    ("ssim", "lpips", "akd", "mkr", "aed", "csim", "aucon", "aucon-units", "akd-body", "mkr-body", "aed-body"), 3
-)
+DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their own
 ORDERED_BY = {"mean": "by mean", "mean_common": "on common pairs", "mean_penalised": "with failures penalised"}
 SPELT_OUT = 4  # models whose orders a line has room for
-SMALL_UNITS = ("rad", "eyes")  # units in which the numbers of a family are far smaller than in its own
 
 
 @dataclass(frozen=True)
@@ -35,12 +27,12 @@ class Column:
 
     @property
     def short(self) -> str:
-        """The short form of the signature without the name, ``v:1|#58efc1f8``; runs of earlier releases have none."""
+        """The short form of the signature without the name, ``v:2|#3aebaeb4``; runs of earlier releases have none."""
         return self.metric.get("short", "").partition("|")[2]
 
     @property
     def decimals(self) -> int:
-        return 4 if self.metric["unit"] in SMALL_UNITS else DECIMALS.get(self.metric["family"], 4)
+        return self.metric.get("decimals", DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -124,10 +116,12 @@ def ranking_notes(summary: Mapping[str, Any]) -> list[str]:
 
 
 def columns_of(manifest: Mapping[str, Any]) -> tuple[Column, ...]:
-    """The metrics that apply: families in the papers' order, the papers' own before proxies."""
+    """The metrics that apply: families in the papers' order, the papers' own before proxies.
+
+    Runs of earlier releases do not tell the order; theirs is that of the manifest.
+    """
     metrics = [metric for metric in manifest["metrics"] if metric.get("applies", True)]
-    place = {family: position for position, family in enumerate(FAMILIES)}
-    metrics.sort(key=lambda metric: (place.get(metric["family"], len(FAMILIES)), metric["proxy"]))
+    metrics.sort(key=lambda metric: (metric.get("order", len(metrics)), metric["proxy"]))
     return tuple(Column(metric) for metric in metrics)
 
 

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from support import fake_run
 
+from bench.metrics import families
 from bench.rundir.directory import safe_name
 from reports.run import console, export, html, pictures, view
 
@@ -26,14 +27,35 @@ def run(tmp_path_factory) -> tuple[dict, dict]:
 
 def test_families_in_the_order_of_the_papers_and_proxies_last():
     metrics = [
-        {"name": "akd-dlib", "family": "akd", "proxy": True},
-        {"name": "l1", "family": "l1", "proxy": False},
-        {"name": "akd", "family": "akd", "proxy": False},
-        {"name": "ssim", "family": "ssim", "proxy": False},
-        {"name": "new", "family": "fid", "proxy": False},
-        {"name": "psnr", "family": "psnr", "proxy": False, "applies": False},
+        {"name": "akd-dlib", "proxy": True, **families.facts("akd", "px")},
+        {"name": "l1", "proxy": False, **families.facts("l1", "")},
+        {"name": "akd", "proxy": False, **families.facts("akd", "px")},
+        {"name": "ssim", "proxy": False, **families.facts("ssim", "")},
+        {"name": "new", "proxy": False},
+        {"name": "psnr", "proxy": False, "applies": False, **families.facts("psnr", "dB")},
     ]
     assert [column.name for column in view.columns_of({"metrics": metrics})] == ["ssim", "l1", "akd", "akd-dlib", "new"]
+
+
+def test_decimals_are_the_family_s_and_the_unit_s():
+    shown = {
+        ("ssim", ""): 3,
+        ("psnr", "dB"): 2,
+        ("l1", ""): 4,
+        ("akd", "px"): 3,
+        ("akd", "eyes"): 4,
+        ("prmse", "rad"): 4,
+    }
+    assert {key: view.Column(families.facts(*key)).decimals for key in shown} == shown
+
+
+def test_runs_of_earlier_releases_keep_the_order_of_their_manifest():
+    old = [
+        {"name": name, "unit": "", "proxy": proxy}
+        for name, proxy in (("l1", False), ("st-lpips", True), ("ssim", False))
+    ]
+    columns = view.columns_of({"metrics": old})
+    assert [(column.name, column.decimals) for column in columns] == [("l1", 4), ("ssim", 4), ("st-lpips", 4)]
 
 
 @pytest.mark.parametrize(

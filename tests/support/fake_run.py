@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from bench.metrics import families
 from bench.stats.summary import summarise
 from reports.run import choose
 from reports.run.pictures import folder
@@ -74,6 +75,7 @@ def _manifest(models: tuple[str, ...], pairs: int, reference: str, sample: bool,
             "short": f"{metric}|v:1|#{zlib.crc32(metric.encode()):08x}",
             "summary": f"What {metric} is, in a line that may be as long as this one or even somewhat longer.",
             "applies": reference == "same-identity" or against != "target",
+            **families.facts(family, unit),
         }
         for metric, family, higher, unit, against, detector, proxy, _, _ in METRICS
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import detectors
-from bench.detectors import face_alignment_2d, lpips_backbone, openface, pyfeat
+from bench.detectors import face_alignment_2d, openface, perceptual, pyfeat
 from bench.runtime.errors import UserError
 
 
@@ -31,7 +31,7 @@ EMBEDDED = {
 def test_without_the_papers_weights_auto_takes_the_embedded_and_says_why() -> None:
     assert chosen("auto") == chosen("embedded") == EMBEDDED
     choice = detectors.choose("auto", None)
-    assert choice.perceptual == ("st-lpips",)
+    assert choice.networks == {"perceptual": ("st-lpips",)}
     assert len(choice.messages) == 5
     why = "openface: openface.pth is not on this machine"
     assert f"identity: dlib-identity (embedded, a proxy; {why})" in choice.messages
@@ -48,7 +48,7 @@ def test_paper_names_everything_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         detectors.choose("paper", tmp_path)
     for missing in (face_alignment_2d.NETWORK, face_alignment_2d.FINDER, openface.FILE, "py-feat is not installed",
-                    lpips_backbone.BACKBONES["alex"], lpips_backbone.BACKBONES["vgg"], "bench doctor"):  # fmt: skip
+                    perceptual.BACKBONES["alex"], perceptual.BACKBONES["vgg"], "bench doctor"):  # fmt: skip
         assert missing in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -56,14 +56,15 @@ def test_paper_names_everything_that_is_missing(tmp_path: Path) -> None:
 def test_only_what_is_needed_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / openface.FILE).write_bytes(b"")
     choice = detectors.choose("paper", tmp_path, kinds={"identity"})
-    assert list(choice) == ["identity"] and choice.perceptual == ()
+    assert list(choice) == ["identity"] and choice.networks == {}
     assert dict(detectors.choose("auto", None, kinds=())) == {}
 
 
 def test_lpips_is_taken_backbone_by_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lpips_backbone, "missing", lambda net, weights: [] if net == "vgg" else ["no alexnet"])
-    assert detectors.choose("auto", None).perceptual == ("lpips-vgg",)
-    assert detectors.choose("embedded", None).perceptual == ("st-lpips",)
+    lacking = {"alex": ["no alexnet"], "vgg": []}
+    monkeypatch.setattr(perceptual.Backbone, "missing", lambda need, weights: lacking[need.net])
+    assert detectors.choose("auto", None).networks == {"perceptual": ("lpips-vgg",)}
+    assert detectors.choose("embedded", None).networks == {"perceptual": ("st-lpips",)}
     with pytest.raises(UserError, match="lpips-alex: no alexnet"):
         detectors.choose("paper", None, kinds={"perceptual"})
 

@@ -36,7 +36,7 @@ def paper_choice(weights: Path) -> detectors.Choice:
     choice = detectors.Choice("paper", weights)
     names = {"landmarks": "face-alignment", "identity": "openface", "headpose": "py-feat", "action_units": "py-feat"}
     choice.update({kind: Fake(kind, name) for kind, name in names.items()})
-    choice.perceptual = ("lpips-alex", "lpips-alex-unscaled", "lpips-vgg")
+    choice.networks = {"perceptual": ("lpips-alex", "lpips-vgg")}
     return choice
 
 
@@ -77,7 +77,7 @@ def test_single_definitions_by_name_in_the_order_of_tables() -> None:
     [
         ("ssmi", "unknown metric ssmi: did you mean ssim"),
         ("SSIM-publish", "ssim-published"),
-        ("fid", "known are ssim, psnr, l1, lpips"),
+        ("fid", "known are ssim, psnr, lpips, l1"),
         ("akd-euclid", "akd-euclid needs the detector face-alignment"),
         ("lpips-vgg", "lpips-vgg: .*python -m bench doctor"),
     ],

@@ -11,8 +11,8 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
-from bench.detectors import compat, weights
-from bench.detectors.lpips_backbone import BACKBONES
+from bench.detectors import compat, perceptual, weights
+from bench.detectors.perceptual import BACKBONES
 from bench.metrics import lpips, st_lpips
 from bench.runtime.errors import UserError
 from bench.speed import metrics
@@ -71,7 +71,7 @@ def test_st_lpips_of_a_pair_depends_on_nothing_else() -> None:
 
 
 def test_st_lpips_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(st_lpips, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(perceptual, "PACKAGE", "no_such_package")
     with pytest.raises(UserError, match="pip install stlpips-pytorch"):
         st_lpips.weights_file()
 
@@ -133,7 +133,7 @@ def test_lpips_of_vgg_by_tiles_is_the_same_number(tmp_path: Path, monkeypatch: p
     torch.save({f"features.{name}": value for name, value in features.items()}, tmp_path / BACKBONES["vgg"])
     image = face()[..., :128, :128]
     faster = lpips.lpips_vgg(image, blocks(image), tmp_path).item()
-    assert sum("forward" in vars(layer) for layer in lpips._model("vgg", tmp_path, "cpu").net.modules()) == 12
+    assert sum("forward" in vars(layer) for layer in lpips._model(perceptual.VGG, tmp_path, "cpu").net.modules()) == 12
     lpips._model.cache_clear()
     monkeypatch.setattr(lpips, "fewer_products", lambda layer: None)
     plain = lpips.lpips_vgg(image, blocks(image), tmp_path).item()

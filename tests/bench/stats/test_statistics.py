@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench.metrics import families
+from bench.metrics.families import ANY, FAMILIES
 from bench.stats.resampling import Hierarchy, draw_within, holm, resamples, sign_flip_p, weighted_means
-from bench.stats.rows import RANGES
 from bench.stats.summary import compare, comparisons, summarise
 
 L1 = {"name": "l1", "higher_is_better": False, "applies": True}
@@ -202,7 +201,10 @@ def test_intervals_of_means_stay_where_values_can_be():
     assert row(free, "a")["ci_low"] < 0 and row(cut, "a")["ci_low"] == 0
     assert row(free, "a")["ci_high"] > 1 and row(cut, "a")["ci_high"] == 1
     assert free["comparisons"] == cut["comparisons"]
-    assert set(families()) - set(RANGES) == {"psnr"}
+    assert [family.name for family in FAMILIES.values() if family.bounds == ANY] == ["psnr"]
+    for entry in ({"bounds": [0.0, None]}, {"bounds": [0.0, None], "family": "psnr"}):  # as a manifest tells them
+        told = summarise(samples_of(values, identities), [L1 | entry], 0, 500)
+        assert row(told, "a")["ci_low"] == 0 and row(told, "a")["ci_high"] > 1
     share = summarise(samples_of(values, identities), [L1 | {"family": "mkr"}], 0, 500)
     assert (row(share, "a")["ci_low"], row(share, "a")["ci_high"]) == (0, 1)
 

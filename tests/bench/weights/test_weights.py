@@ -29,9 +29,9 @@ from bench.detectors import (
     dlib68,
     dlib_identity,
     face_alignment_2d,
-    lpips_backbone,
     openface,
     openpose,
+    perceptual,
     pyfeat,
     syncnet,
 )
@@ -92,7 +92,7 @@ def by_id(id: str, folder: Path) -> WeightFile:
 def test_the_list_has_every_file_that_anything_reads(folder):
     listed = weights.files(folder)
     names = {file.name for file in listed}
-    assert {*lpips_backbone.BACKBONES.values(), face_alignment_2d.NETWORK, face_alignment_2d.FINDER} <= names
+    assert {*perceptual.BACKBONES.values(), face_alignment_2d.NETWORK, face_alignment_2d.FINDER} <= names
     assert {openface.FILE, openpose.FILE, arcface.FILE, syncnet.FILE, dlib68.FILE, dlib_identity.FILE} <= names
     assert {(file.hub, file.name) for file in listed if file.hub} == {entry[:2] for entry in pyfeat.FILES}
     for name in MODELS:

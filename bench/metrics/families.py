@@ -1,0 +1,122 @@
+"""Everything that is known about a metric family, once.
+
+Definitions, pages, drift gate and intervals read it here; a run's manifest carries it to the reports.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SHARE = (0.0, 1.0)
+DISTANCE = (0.0, math.inf)
+COSINE = (-1.0, 1.0)
+ANY = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Numbers of one unit.
+
+    decimals: in tables. exact, statistical: by how much a single pair in exact mode, and the mean in statistical mode,
+    may move before `bench check` calls it drift, unless the reference file says otherwise; None where nobody measured
+    what rounding alone moves, so that a share of the values has to do.
+    """
+
+    decimals: int
+    exact: float | None = None
+    statistical: float | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """A metric of the papers, whatever its definitions.
+
+    page: its page in ``bench/metrics/explain``, shared by families that belong together. higher_is_better: direction.
+    bounds: of a value; intervals of means are cut to them. units: the family's own first, "" where there is none, to
+    what is known of numbers in them. version: raised whenever a change of the code can change its numbers; it stands in
+    every signature. library: what the papers or this project's tests compute it by. package: optional one that the
+    papers' own detector or network needs. companions: families that come along where it is asked for.
+    """
+
+    name: str
+    page: str
+    higher_is_better: bool
+    bounds: tuple[float, float]
+    units: Mapping[str, Scale]
+    version: int = 1
+    library: str = ""
+    package: str = ""
+    companions: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """The unit of its definitions that name no other."""
+        return next(iter(self.units))
+
+
+# In the order of the papers' tables. Exact tolerances stand several times above what rounding alone moved
+# (docs/drift.md); landmarks jump where a pixel's last bit tips a tree, so theirs are wide.
+_FAMILIES = (
+    Family("ssim", "ssim", True, COSINE, {"": Scale(3, 3e-5, 2e-3)}, version=2, library="scikit-image"),
+    Family("psnr", "psnr", True, ANY, {"dB": Scale(2, 2e-3, 0.05)}, library="scikit-image"),
+    Family("lpips", "lpips", False, DISTANCE, {"": Scale(3, 5e-5, 2e-3)}, library="lpips", package="lpips"),
+    Family("l1", "l1", False, SHARE, {"": Scale(4, 3e-6, 5e-4)}, library="numpy"),
+    Family(
+        "akd",
+        "akd",
+        False,
+        DISTANCE,
+        {"px": Scale(3, 0.2, 0.1), "eyes": Scale(4, 4e-3, 2e-3)},  # some 60 px between the eyes
+        library="face-alignment",
+        package="face-alignment",
+        companions=("mkr",),
+    ),
+    Family("mkr", "akd", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, library="face-alignment"),
+    Family("aed", "aed", False, DISTANCE, {"": Scale(3, 0.01, 5e-3)}, library="openface"),
+    Family("csim", "aed", True, COSINE, {"": Scale(3, 5e-3, 2.5e-3)}, library="arcface"),
+    # One unit of five may tip; of a single unit a pair has 0 or 1.
+    Family("aucon", "aucon", True, SHARE, {"share": Scale(3, 0.21, 0.02)}, library="py-feat", package="py-feat"),
+    Family("aucon-units", "aucon", True, SHARE, {"share": Scale(3, 1.0, 0.05)}, library="py-feat"),
+    Family(
+        "prmse",
+        "prmse",
+        False,
+        DISTANCE,
+        {"deg": Scale(2, 2.0, 0.1), "rad": Scale(4, 0.035, 2e-3)},
+        library="py-feat",
+        package="py-feat",
+    ),
+    Family("prmse-angles", "prmse", False, DISTANCE, {"deg": Scale(2, 3.5, 0.15)}, library="py-feat"),
+    Family("akd-body", "akd-body", False, DISTANCE, {"px": Scale(3)}, library="openpose"),
+    Family("mkr-body", "akd-body", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, library="openpose"),  # as of faces
+    Family("aed-body", "akd-body", False, DISTANCE, {"": Scale(3)}),
+)
+FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
+
+
+def facts(name: str, unit: str) -> dict[str, Any]:
+    """What a manifest tells of a family, as JSON, for a definition in `unit`; an infinite bound is None."""
+    family = FAMILIES[name]
+    return {
+        "order": list(FAMILIES).index(name),
+        "decimals": family.units[unit].decimals,
+        "bounds": [bound if math.isfinite(bound) else None for bound in family.bounds],
+        "library": family.library,
+        "page": family.page,
+    }
+
+
+def bounds(name: str | None) -> tuple[float, float]:
+    """The bounds of a family's values; none for a family of someone else's."""
+    return FAMILIES[name].bounds if name in FAMILIES else ANY
+
+
+def tolerance(name: str, unit: str) -> tuple[float, float] | None:
+    """The exact and the statistical tolerance of a family's values in `unit`; None where none is known."""
+    scale = FAMILIES[name].units.get(unit) if name in FAMILIES else None
+    if scale is None or scale.exact is None or scale.statistical is None:
+        return None
+    return scale.exact, scale.statistical
