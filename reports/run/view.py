@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -121,7 +122,7 @@ def columns_of(manifest: Mapping[str, Any]) -> tuple[Column, ...]:
     Runs of earlier releases do not tell the order; theirs is that of the manifest.
     """
     metrics = [metric for metric in manifest["metrics"] if metric.get("applies", True)]
-    metrics.sort(key=lambda metric: (metric.get("order", len(metrics)), metric["proxy"]))
+    metrics.sort(key=lambda metric: (metric.get("order", math.inf), metric["proxy"]))
     return tuple(Column(metric) for metric in metrics)
 
 
