@@ -29,7 +29,8 @@ from bench.cli.tables import tables
 from bench.cli.train import train
 from bench.cli.verify import verify
 from bench.cli.weights import weights_app
-from bench.runtime import signals
+from bench.runtime import debug, signals
+from protocols.errors import BenchError, PluginError
 
 DISTRIBUTION = "talking-head-bench"
 _UsageError = typer.BadParameter.__bases__[0]  # typer does not export it
@@ -59,8 +60,13 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    traceback: Annotated[
+        bool,
+        typer.Option(debug.OPTION, envvar=debug.VARIABLE, help="Print tracebacks, of errors in plug-ins too."),
+    ] = False,
 ) -> None:
     """Evaluate talking-head models: one command from models and a protocol to a report."""
+    debug.begin(traceback)
 
 
 def build() -> typer.Typer:
@@ -80,7 +86,9 @@ app = build()
 
 def main() -> None:
     """Entry point. A user's mistake is one line on the error console and exit code 2."""
-    from bench.runtime.errors import BenchError, Stopped, first_line, out_of_memory
+    from bench.runtime.errors import Stopped, first_line, out_of_memory
+    from protocols import plugins
+    from protocols.files import disk_full
 
     try:
         os.getcwd()
@@ -90,7 +98,7 @@ def main() -> None:
         with signals.terminable():
             completion = any(argument in COMPLETION for argument in sys.argv[1:])
             # A shell completes the installed script; it cannot complete `python -m bench`.
-            code = app(standalone_mode=False, prog_name=DISTRIBUTION if completion else None)
+            code = app(_arguments(), standalone_mode=False, prog_name=DISTRIBUTION if completion else None)
         if code == 130:  # typer's own for KeyboardInterrupt
             _stop(*(("stopped by SIGTERM", signals.EXIT) if signals.received.is_set() else ("stopped by Ctrl-C", 130)))
     except _UsageError as error:
@@ -100,21 +108,40 @@ def main() -> None:
         code = error.exit_code
     except typer.Abort as error:  # made by typer of an EOFError
         _stop(f"stopped: {error.__cause__ or 'aborted'}", 1)
-    except (OSError, Stopped) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # no state of the machine mends that
-            _stop(f"error: {error.filename}: {error.strerror}", 2)
-        _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1)
     except BenchError as error:
-        _stop(f"error: {error}", 2)
+        if isinstance(error, Stopped):
+            _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1, error)
+        _stop(f"error: {error}{_hint(error)}", 2, error)
     except Exception as error:
-        if not out_of_memory(error):
+        if out_of_memory(error):
+            what = f"out of memory ({first_line(error)})"
+            _stop(f"stopped: {what}; what was finished is kept, the same command goes on", 1, error)
+        full = isinstance(error, OSError) and disk_full(error)
+        if not full and (culprit := plugins.culprit(error)):
+            _stop(f"error: {culprit} failed: {plugins.told(error)}{_hint(error)}", 2, error)
+        if not isinstance(error, OSError):
             raise
-        _stop(f"stopped: out of memory ({first_line(error)}); what was finished is kept, the same command goes on", 1)
+        if error.errno == errno.ENAMETOOLONG:  # no state of the machine mends that
+            _stop(f"error: {error.filename}: {error.strerror}", 2, error)
+        _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1, error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _stop(message: str, code: int) -> None:
+def _arguments() -> list[str]:
+    """The command line, with the option for all commands in front, where it is looked for."""
+    given = sys.argv[1:]
+    return [debug.OPTION, *(one for one in given if one != debug.OPTION)] if debug.OPTION in given else given
+
+
+def _hint(error: BaseException) -> str:
+    """What to add to a message about code from outside."""
+    foreign = not isinstance(error, BenchError) or error.__cause__ is not None and error.code == PluginError.code
+    return debug.HINT if foreign and not debug.on() else ""
+
+
+def _stop(message: str, code: int, error: BaseException | None = None) -> None:
     from bench.runtime.errors import one_line
 
+    debug.show(error)
     terminal(stderr=True).print(escape(one_line(message[:LONGEST])), style="bold red", soft_wrap=True)
     sys.exit(code)

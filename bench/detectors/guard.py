@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from bench.detectors.base import Detection, Detector
 from bench.runtime.device_errors import is_of_device
 from bench.runtime.errors import Stopped, UserError
+
+log = logging.getLogger(__name__)
 
 
 def detect(detector: Detector, frames: np.ndarray) -> list[Detection]:
@@ -24,6 +28,7 @@ def detect(detector: Detector, frames: np.ndarray) -> list[Detection]:
     except Exception as error:  # a detector is foreign code and may fail in any way
         if is_of_device(error):
             raise
+        log.debug("%s", detector.name, exc_info=error)
         if len(frames) == 1:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             return [Detection(None, f"{detector.name} failed ({reason})")]

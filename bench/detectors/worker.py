@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
+from bench.runtime import debug
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 GRACE = 30.0  # seconds beyond the time limit after which a worker that nobody has killed ends by itself
 
@@ -61,11 +63,15 @@ def work(operation: str, signature: str, arrays: Sequence[Any]) -> tuple[str, An
 
 def portable(error: Exception) -> Exception:
     """The error itself where it survives pickling, else a RuntimeError that names it."""
+    debug.note(error)
     try:
         pickle.loads(pickle.dumps(error))
         return error
     except Exception:  # an error of foreign code may do anything here
-        return RuntimeError(f"{type(error).__name__}: {error}")
+        other = RuntimeError(f"{type(error).__name__}: {error}")
+        for line in getattr(error, "__notes__", ()):
+            other.add_note(line)
+        return other
 
 
 def _work(detector: Any, operation: str, arrays: Sequence[Any]) -> list[tuple[Any, str | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from bench.runtime.allocator import give_back
 from bench.runtime.device_errors import is_of_device
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
+
+log = logging.getLogger(__name__)
 
 TABLES = 32  # of batches that are kept as they are: many small tables take many times the memory of one
 UNWRITTEN = 1  # batches that may wait to be written
@@ -205,6 +208,7 @@ def predict(
     except Exception as error:  # a model may fail in any way; the run goes on without this pair
         if is_of_device(error):
             raise
+        log.debug("%s, pairs %s", model.label, ", ".join(batch.ids), exc_info=error)
         if len(pairs) > 1:
             singles = (pairs[k : k + 1] for k in range(len(pairs)))
             return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate, fill)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import platformdirs
 
+from bench.runtime import debug
 from bench.runtime.errors import UserError
 from protocols import files
 from protocols.catalogue import SAMPLE
@@ -91,7 +92,7 @@ def load(
 
 def _refuse_unknown_variables() -> None:
     """Raise UserError for a variable in the environment that nothing reads: a misspelled one must not be ignored."""
-    known = (DATA_VARIABLE, WEIGHTS_VARIABLE, CACHE_VARIABLE, TIMEOUT_VARIABLE)
+    known = (DATA_VARIABLE, WEIGHTS_VARIABLE, CACHE_VARIABLE, TIMEOUT_VARIABLE, debug.VARIABLE)
     for variable in sorted(os.environ):
         of_data = variable.startswith(DATA_VARIABLE) and variable != DATA_VARIABLE
         if variable.startswith(PREFIX) and not of_data and variable not in known[1:]:
