@@ -68,14 +68,20 @@ def different_scale(pairs: PairList, reading: str = READINGS[0]) -> PairList:
     stream. Raises DataError for another reading, a pair without target, or a list that is augmented already.
     """
     if reading not in READINGS:
-        raise DataError(f"unknown reading {reading!r} of the different-scale list; known are {', '.join(READINGS)}")
+        raise DataError(
+            f"unknown reading {reading!r} of the different-scale list; known are {', '.join(READINGS)}",
+            code="unknown-reading",
+        )
     factors = frozen_factors()
     if len(pairs) > len(factors):
         factors = draw_factors(len(pairs))
     made: list[Pair] = []
     for pair, (alpha_a, beta_a, alpha_b, beta_b) in zip(pairs.pairs, factors):
         if pair.target is None or (pair.alpha, pair.beta) != (1.0, 1.0):
-            raise DataError(f"pair {pair.id} of {pairs.name}: the different-scale form is made of same-identity pairs")
+            raise DataError(
+                f"pair {pair.id} of {pairs.name}: the different-scale form is made of same-identity pairs",
+                code="wrong-pairs",
+            )
         made.append(replace(pair, id=f"{pair.id}-a", alpha=alpha_a, beta=beta_a))
         if reading == "two-draws":
             made.append(replace(pair, id=f"{pair.id}-b", alpha=alpha_b, beta=beta_b))

@@ -36,7 +36,9 @@ def is_one(path: Path, names: Collection[str] = ()) -> bool:
         return False
     header = rows[0][1]
     if tuple(header) == COLUMNS:  # a frozen list that lost its head, and with it the hash that tells a change
-        raise DataError(f"{path}: a frozen pair list without its first line (its name and hash, behind a #)")
+        raise DataError(
+            f"{path}: a frozen pair list without its first line (its name and hash, behind a #)", code="not-a-pair-list"
+        )
     if tuple(header) in HEADERS and len(rows) > 1:
         try:
             dataset = neutral(rows[1][1][0]).dataset
@@ -57,26 +59,29 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
     (_, header), *rows = _rows(path)
     _check_header(path, header)
     if not names:
-        raise DataError(f"{path}: a list written by hand needs its data: give --data NAME=PATH")
+        raise DataError(f"{path}: a list written by hand needs its data: give --data NAME=PATH", code="missing-data")
     find = _Finder(names, opened)
     pairs: list[Pair] = []
     wrong: list[str] = []
+    kinds: set[str] = set()
     width = max(4, len(str(len(rows) - 1)))
     for number, (line, row) in enumerate(rows):
         try:
             if len(row) != len(header):
-                raise DataError(f"{len(row)} columns, expected {len(header)}")
+                raise DataError(f"{len(row)} columns, expected {len(header)}", code="bad-row")
             pairs.append(_pair(dict(zip(header, row)), f"{number:0{width}d}", find))
         except DataError as error:
             wrong.append(f"line {line}: {error}")
+            kinds.add(error.code)
     if wrong:
         more = f" ... and {len(wrong) - NAMED} more lines" if len(wrong) > NAMED else ""
-        raise DataError(f"{path}, {'; '.join(wrong[:NAMED])}{more}")
+        kind = kinds.pop() if len(kinds) == 1 else "bad-row"
+        raise DataError(f"{path}, {'; '.join(wrong[:NAMED])}{more}", code=kind)
     provenance = {"file": path.name, "file_sha256": hashlib.sha256(content).hexdigest(), "written": "by hand"}
     try:
         return expanded(PairList(path.stem, 1, tuple(pairs), provenance), find.frames_of)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{path}: {error}", code=error.code) from None
 
 
 class _Finder:
@@ -96,20 +101,23 @@ class _Finder:
     def __call__(self, what: str, path: str) -> FrameRef:
         """The frame or clip (``*``) that a cell names. Raises DataError where there is none, or two."""
         if path.startswith("/"):
-            raise DataError(f"{what} {path!r} is absolute: give the path below the data root")
+            raise DataError(f"{what} {path!r} is absolute: give the path below the data root", code="absolute-path")
         path = path.rstrip("/")
         first, _, rest = path.partition("/")
         places = [(first.lower(), rest)] if rest and first.lower() in self._names else []
         if len(self._names) == 1:
             places.append((self._names[0], path))
         if not places:
-            raise DataError(f"{what} {path!r} does not begin with a data set's name ({', '.join(self._names)})")
+            raise DataError(
+                f"{what} {path!r} does not begin with a data set's name ({', '.join(self._names)})",
+                code="unknown-dataset",
+            )
         found = [ref for name, below in places if (ref := self._below(name, below))]
         if len(set(found)) > 1:
             ways = f"{found[0]} (write {rest!r}) or {found[1]} (write {f'{first}/{path}'!r})"
-            raise DataError(f"{what} {path!r} may be {ways}")
+            raise DataError(f"{what} {path!r} may be {ways}", code="ambiguous-frame")
         if not found:
-            raise DataError(f"{what} {path!r}: {self._why(*places[-1])}")
+            raise DataError(f"{what} {path!r}: {self._why(*places[-1])}", code="unknown-frame")
         return found[0]
 
     def _below(self, name: str, path: str) -> FrameRef | None:
@@ -146,7 +154,7 @@ def _pair(cells: Mapping[str, str], identifier: str, find: _Finder) -> Pair:
     frames = {name: find(name, cells[name]) for name in ("source", "driving", "target", "anchor") if cells.get(name)}
     for name in NEEDED:
         if name not in frames:
-            raise DataError(f"no {name}")
+            raise DataError(f"no {name}", code="missing-value")
     source, driving = frames["source"], frames["driving"]
     target = frames.get("target")
     if (
@@ -160,7 +168,7 @@ def _pair(cells: Mapping[str, str], identifier: str, find: _Finder) -> Pair:
         try:
             factors.append(float(cells.get(name) or 1))
         except ValueError:
-            raise DataError(f"{name} {cells[name]!r} is no number") from None
+            raise DataError(f"{name} {cells[name]!r} is no number", code="bad-number") from None
     who = [
         cells.get(f"{role}_identity") or find.dataset(ref.dataset).identity(ref.clip)
         for role, ref in (("source", source), ("driving", driving))
@@ -171,11 +179,14 @@ def _pair(cells: Mapping[str, str], identifier: str, find: _Finder) -> Pair:
 def _check_header(path: Path, header: Sequence[str]) -> None:
     known = ", ".join(COLUMNS)
     if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
-        raise DataError(f"{path}, line 1: the column {twice[0]} stands there twice")
+        raise DataError(f"{path}, line 1: the column {twice[0]} stands there twice", code="duplicate-column")
     if lacking := [name for name in NEEDED if name not in header]:
-        raise DataError(f"{path}, line 1: no column {lacking[0]}; needed are source and driving, known {known}")
+        raise DataError(
+            f"{path}, line 1: no column {lacking[0]}; needed are source and driving, known {known}",
+            code="missing-column",
+        )
     if unknown := [name for name in header if name not in COLUMNS]:
-        raise DataError(f"{path}, line 1: unknown column {unknown[0]!r}; known are {known}")
+        raise DataError(f"{path}, line 1: unknown column {unknown[0]!r}; known are {known}", code="unknown-column")
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -185,10 +196,10 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         reader = csv.reader(text.splitlines(), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a CSV file ({error})") from None
+        raise DataError(f"{path}: not a CSV file ({error})", code="not-csv") from None
     rows = [(line, row) for line, row in rows if any(row)]
     if rows and len(rows[0][1]) == 1 and ({";", "\t"} & set(rows[0][1][0])):
-        raise DataError(f"{path}, line {rows[0][0]}: the columns are not separated by commas")
+        raise DataError(f"{path}, line {rows[0][0]}: the columns are not separated by commas", code="not-csv")
     return rows

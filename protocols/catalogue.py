@@ -44,9 +44,11 @@ def get(name: str) -> Protocol:
     if name.endswith(SUFFIX):
         protocol = read(Path(name).expanduser())
         if protocol.name in _built_in():
-            raise DataError(f"{name}: name: {protocol.name} is a built-in protocol of this program; take another")
+            raise DataError(
+                f"{name}: name: {protocol.name} is a built-in protocol of this program; take another", code="name-taken"
+            )
         if other := plugins.registered("protocol").get(protocol.name):
-            raise DataError(f"{name}: name: {protocol.name} is taken by {other[0]}; take another")
+            raise DataError(f"{name}: name: {protocol.name} is taken by {other[0]}; take another", code="name-taken")
         return protocol
     if plugin := plugins.find("protocol", name, _built_in()):
         return _of_plugin(plugin)
@@ -54,7 +56,7 @@ def get(name: str) -> Protocol:
         return _built_in()[name]
     known = [*_built_in(), *plugins.registered("protocol")]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
-    raise DataError(f"unknown protocol {name!r}; did you mean {', '.join(near)}?")
+    raise DataError(f"unknown protocol {name!r}; did you mean {', '.join(near)}?", code="unknown-protocol")
 
 
 def _of_plugin(plugin: plugins.Plugin) -> Protocol:

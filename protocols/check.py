@@ -28,7 +28,10 @@ def refuse_missing(pairs: PairList, datasets: Mapping[str, Dataset]) -> list[Fra
     if missing := missing_frames(refs, datasets):
         roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
         names = [str(ref) for ref in refs if ref in missing]
-        raise DataError(f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}")
+        raise DataError(
+            f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}",
+            code="missing-frames",
+        )
     return refs
 
 
@@ -64,12 +67,17 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
             sizes.setdefault((height, width), []).append(ref)
     if bad:
         reasons = list(dict.fromkeys(bad.values()))  # often one for all frames of a video
-        raise DataError(f"{len(bad)} of {len(refs)} frames cannot be used: {_first(reasons, '; ')}")
+        raise DataError(
+            f"{len(bad)} of {len(refs)} frames cannot be used: {_first(reasons, '; ')}", code="unusable-frames"
+        )
     common = sorted(sizes, key=lambda found: -len(sizes[found]))
     if size is None:
         if len(sizes) > 1:
             found = "; ".join(f"{len(sizes[h, w])} of {w}x{h}, such as {sizes[h, w][0]}" for h, w in common[:NAMED])
-            raise DataError(f"the frames have {len(sizes)} sizes, and none is to be changed (--size native): {found}")
+            raise DataError(
+                f"the frames have {len(sizes)} sizes, and none is to be changed (--size native): {found}",
+                code="frame-sizes-differ",
+            )
         return Checked(*common[0], [])
     others = [found for found in common if found != (size, size)]
     if not others:

@@ -34,7 +34,9 @@ def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) ->
             with found[name].open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise DataError(f"{found[name]}: cannot be read ({error.strerror or error})") from None
+            raise DataError(
+                f"{found[name]}: cannot be read ({error.strerror or error})", code="unreadable-file"
+            ) from None
         contents[name] = content
         digest.update(f"{content} {name}\n".encode(errors="surrogateescape"))
     return digest.hexdigest(), {clip: _of_clip(clip, names, contents) for clip, names in sorted(clips.items())}

@@ -47,7 +47,7 @@ class Crops:
         if cut is None or cut.how != "face":
             return crop.center_square(image)
         if reason := cut.misfit(size):
-            raise DataError(f"{what}: {reason}")
+            raise DataError(f"{what}: {reason}", code="frame-sizes-differ")
         return crop.cut(image, cut.box)
 
     def describe(self) -> dict[str, Any]:
@@ -99,10 +99,12 @@ def cut_custom(
     """
     cropping = [name for name, dataset in datasets.items() if dataset.crops]
     if mode is not None and not cropping:
-        raise DataError(f"--crop {mode}: nothing here is cut, {' and '.join(datasets)} is no custom data")
+        raise DataError(
+            f"--crop {mode}: nothing here is cut, {' and '.join(datasets)} is no custom data", code="unused-option"
+        )
     if size is None:
         if mode in ("face", "center"):
-            raise DataError(f"--crop {mode}: --size native leaves frames as they are stored")
+            raise DataError(f"--crop {mode}: --size native leaves frames as they are stored", code="unused-option")
         return {}
     for name in cropping:
         refs = [ref for ref in pairs.refs() if ref.dataset == name]
@@ -139,7 +141,10 @@ def find_crops(
                 misfits = ((ref, cut.misfit(dataset.size(ref))) for ref in clips[clip])
                 odd += [f"{ref}: {reason}" for ref, reason in misfits if reason]
     if odd:
-        raise DataError(f"{len(odd)} frames cannot be cut like their clip, give --crop center or none: {some(odd)}")
+        raise DataError(
+            f"{len(odd)} frames cannot be cut like their clip, give --crop center or none: {some(odd)}",
+            code="frame-sizes-differ",
+        )
     return Crops(mode, cuts, finder.signature)
 
 

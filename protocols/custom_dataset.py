@@ -213,12 +213,14 @@ def _read_identities(file: Path) -> dict[str, str]:
     try:
         rows = [row for row in csv.reader(files.text(file, "utf-8-sig").splitlines()) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read ({error})") from None
+        raise DataError(f"{file}: cannot be read ({error})", code="unreadable-file") from None
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or not all(cell.strip() for cell in row):
-            raise DataError(f"{file}, line {number}: expected CLIP,IDENTITY")
+            raise DataError(f"{file}, line {number}: expected CLIP,IDENTITY", code="bad-row")
     found: dict[str, str] = {}
     for number, (clip, identity) in enumerate(rows, start=1):
         if found.setdefault(clip.strip(), identity.strip()) != identity.strip():
-            raise DataError(f"{file}, line {number}: {clip.strip()} is {found[clip.strip()]} in another line")
+            raise DataError(
+                f"{file}, line {number}: {clip.strip()} is {found[clip.strip()]} in another line", code="contradiction"
+            )
     return found

@@ -48,10 +48,10 @@ class Dataset:
     def check(self) -> None:
         """Raises DataError, saying what was expected, where the root does not hold this layout."""
         if not self.root.is_dir():
-            raise DataError(f"data set {self.name}: {self.root} is not a folder")
+            raise DataError(f"data set {self.name}: {self.root} is not a folder", code="missing-folder")
         if not self.clips():
             what = f"data set {self.name}: no clips in {self.root}; expected {self.layout} in it"
-            raise DataError("; ".join([what, *self.left_out()]))
+            raise DataError("; ".join([what, *self.left_out()]), code="empty-dataset")
 
     def left_out(self) -> list[str]:
         """Lines on what in the root is not read, for the user."""
@@ -92,7 +92,7 @@ class Dataset:
         Where the user follows links it may; names alone (``..``) cannot, since `FrameRef` refuses them.
         """
         if not self.follow_links and not Path(os.path.realpath(file)).is_relative_to(self._real_root):
-            raise DataError(f"{what}: a link leads out of {self.root}; --follow-links allows it")
+            raise DataError(f"{what}: a link leads out of {self.root}; --follow-links allows it", code="link-leads-out")
         return file
 
     def missing(self, refs: Iterable[FrameRef]) -> list[FrameRef]:
@@ -129,7 +129,9 @@ class Dataset:
             image = self.crop.apply(image, ref.clip, self.path(ref))
         elif image.shape[0] != image.shape[1]:
             height, width = image.shape[:2]
-            raise DataError(f"{self.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}")
+            raise DataError(
+                f"{self.path(ref)}: {width}x{height} pixels, expected a square of {size}x{size}", code="frame-size"
+            )
         return resize(image, size, size)
 
 

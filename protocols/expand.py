@@ -31,10 +31,10 @@ def _singles(pair: Pair, frames: Frames) -> list[Pair]:
     whole_target = pair.target is not None and pair.target.frame == WHOLE_CLIP
     if pair.driving.frame != WHOLE_CLIP:
         if whole_target:
-            raise DataError(f"pair {pair.id}: a whole clip as target, but one driving frame")
+            raise DataError(f"pair {pair.id}: a whole clip as target, but one driving frame", code="target-length")
         return [pair]
     if pair.target is not None and not whole_target:
-        raise DataError(f"pair {pair.id}: one frame as target of a whole driving clip")
+        raise DataError(f"pair {pair.id}: one frame as target of a whole driving clip", code="target-length")
     names = _listed(pair.driving, frames)
     driving = [replace(pair.driving, frame=name) for name in names]
     if pair.target is None:
@@ -43,7 +43,10 @@ def _singles(pair: Pair, frames: Frames) -> list[Pair]:
     else:
         targets = [replace(pair.target, frame=name) for name in _listed(pair.target, frames)]
     if len(targets) != len(driving):
-        raise DataError(f"pair {pair.id}: {len(driving)} driving frames, but {len(targets)} in the target clip")
+        raise DataError(
+            f"pair {pair.id}: {len(driving)} driving frames, but {len(targets)} in the target clip",
+            code="target-length",
+        )
     endings = names if all(map(safe_id, names)) else [f"{number:07d}" for number in range(len(names))]
     return [
         replace(pair, id=f"{pair.id}-{ending}", driving=frame, target=target, anchor=anchor or driving[0])
@@ -58,5 +61,5 @@ def _first(ref: FrameRef, frames: Frames) -> FrameRef:
 def _listed(ref: FrameRef, frames: Frames) -> Sequence[str]:
     names = frames(ref)
     if not names:
-        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there")
+        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there", code="unknown-frame")
     return names

@@ -51,19 +51,25 @@ def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
     try:
         with Image.open(file, formats=_formats()) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{name}: {image.width}x{image.height} pixels, more than {MAX_PIXELS // 10**6} million")
+                raise DataError(
+                    f"{name}: {image.width}x{image.height} pixels, more than {MAX_PIXELS // 10**6} million",
+                    code="too-many-pixels",
+                )
             yield image
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFile(f"{name}: no such file") from None
     except Image.UnidentifiedImageError:
-        raise DataError(f"{name}: not a readable image (none of {', '.join(_formats())})") from None
+        raise DataError(
+            f"{name}: not a readable image (none of {', '.join(_formats())})", code="unreadable-image"
+        ) from None
     except _UNREADABLE as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"{name}: not a readable image ({reason})") from None
+        raise DataError(f"{name}: not a readable image ({reason})", code="unreadable-image") from None
     except MemoryError:  # Pillow says so of rows that are too long for it, too
         bytearray(4 * image.width * image.height)  # raises again where the machine has too little
         raise DataError(
-            f"{name}: not a readable image (no memory for its {image.width}x{image.height} pixels)"
+            f"{name}: not a readable image (no memory for its {image.width}x{image.height} pixels)",
+            code="unreadable-image",
         ) from None
 
 
@@ -78,7 +84,9 @@ def read_rgb(file: Path | BinaryIO, stored: bool = False) -> np.ndarray:
     """
     with opened(file) as image:
         if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in image.tile):  # Pillow would cut RGB with 16 off
-            raise DataError(f"{file}: more than 8 bits a channel (mode {image.mode}); save it with 8 bits")
+            raise DataError(
+                f"{file}: more than 8 bits a channel (mode {image.mode}); save it with 8 bits", code="too-many-bits"
+            )
         if stored:
             return np.array(image.convert("RGB"))
         image = ImageOps.exif_transpose(image)

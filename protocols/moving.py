@@ -56,12 +56,14 @@ class MovingPicture:
     def frame(self, number: int) -> np.ndarray:
         """Picture `number`, RGB uint8 ``(H, W, 3)``. Raises DataError where it does not exist or is damaged."""
         if not 0 <= number < len(self):
-            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames")
+            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames", code="unknown-frame")
         try:
             self._image.seek(number)
             return on_white(np.asarray(self._image.convert("RGBA")))
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{self._source}: frame {number} cannot be decoded ({error})") from None
+            raise DataError(
+                f"{self._source}: frame {number} cannot be decoded ({error})", code="damaged-frame"
+            ) from None
 
     def close(self) -> None:
         """Release the file."""

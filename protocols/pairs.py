@@ -52,11 +52,15 @@ class FrameRef:
             if part in ("", ".", "..") or "/" in part or "\\" in part or not part.isprintable():
                 name = f"{self.dataset}/{self.clip}/{self.frame}"[:_LONGEST]
                 shown = name if name.isprintable() else repr(name)
-                raise DataError(f"{shown}: not a name of a frame ({part[:_LONGEST]!r} in it)")
+                raise DataError(f"{shown}: not a name of a frame ({part[:_LONGEST]!r} in it)", code="bad-name")
             if len(part) > _LONGEST:
-                raise DataError(f"{part[:40]}...: a name of {len(part)} characters, more than {_LONGEST}")
+                raise DataError(
+                    f"{part[:40]}...: a name of {len(part)} characters, more than {_LONGEST}", code="bad-name"
+                )
         if len(self.clip) > 8 * _LONGEST:
-            raise DataError(f"{self.clip[:40]}...: a path of {len(self.clip)} characters, more than {8 * _LONGEST}")
+            raise DataError(
+                f"{self.clip[:40]}...: a path of {len(self.clip)} characters, more than {8 * _LONGEST}", code="bad-name"
+            )
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.clip}/{self.frame}"
@@ -91,16 +95,20 @@ class Pair:
 
     def __post_init__(self) -> None:
         if not safe_id(self.id):
-            raise DataError(f"pair id {self.id[:40]!r}: up to 200 letters, digits and ._+- only, no leading dot")
+            raise DataError(
+                f"pair id {self.id[:40]!r}: up to 200 letters, digits and ._+- only, no leading dot", code="bad-name"
+            )
         for identity in (self.source_identity, self.driving_identity):
             if len(identity) > _LONGEST:
-                raise DataError(f"pair {self.id}: an identity of {len(identity)} characters, more than {_LONGEST}")
+                raise DataError(
+                    f"pair {self.id}: an identity of {len(identity)} characters, more than {_LONGEST}", code="bad-name"
+                )
         for name in ("alpha", "beta"):
             value = round(float(getattr(self, name)), 6)
             if not (math.isfinite(value) and value > 0):
-                raise DataError(f"pair {self.id}: {name} is {value}, must be a positive number")
+                raise DataError(f"pair {self.id}: {name} is {value}, must be a positive number", code="bad-number")
             if value > LARGEST_FACTOR:
-                raise DataError(f"pair {self.id}: {name} is {value:g}, more than {LARGEST_FACTOR:g}")
+                raise DataError(f"pair {self.id}: {name} is {value:g}, more than {LARGEST_FACTOR:g}", code="bad-number")
             object.__setattr__(self, name, 1.0 if value == 1 else value)  # one object for nearly all pairs
 
     def refs(self) -> list[FrameRef]:
@@ -116,15 +124,15 @@ class Pair:
     def from_row(cls, row: Sequence[str]) -> Pair:
         """The inverse of `row`. Raises DataError."""
         if len(row) != len(COLUMNS):
-            raise DataError(f"{len(row)} columns, expected {len(COLUMNS)}")
+            raise DataError(f"{len(row)} columns, expected {len(COLUMNS)}", code="bad-row")
         identifier, *frames, source_identity, driving_identity, alpha, beta = row
         source, driving, target, anchor = (FrameRef.parse(text) if text else None for text in frames)
         if source is None or driving is None:
-            raise DataError(f"pair {identifier} lacks its source or driving frame")
+            raise DataError(f"pair {identifier} lacks its source or driving frame", code="bad-row")
         try:
             factors = float(alpha), float(beta)
         except ValueError:
-            raise DataError(f"pair {identifier}: alpha and beta must be numbers") from None
+            raise DataError(f"pair {identifier}: alpha and beta must be numbers", code="bad-number") from None
         who = (sys.intern(name) for name in (source_identity, driving_identity))  # a list names few people many times
         return cls(identifier, source, driving, target, anchor, *who, *factors)
 
@@ -140,11 +148,11 @@ class PairList:
 
     def __post_init__(self) -> None:
         if not self.pairs:
-            raise DataError(f"pair list {self.name} is empty")
+            raise DataError(f"pair list {self.name} is empty", code="no-pairs")
         seen: set[str] = set()
         for pair in self.pairs:
             if pair.id in seen:
-                raise DataError(f"pair list {self.name}: id {pair.id} stands there twice")
+                raise DataError(f"pair list {self.name}: id {pair.id} stands there twice", code="duplicate-pair")
             seen.add(pair.id)
 
     def __len__(self) -> int:
@@ -161,7 +169,7 @@ class PairList:
     def head(self, n: int) -> PairList:
         """The first `n` pairs."""
         if n < 1:
-            raise DataError(f"at least one pair is needed, not {n}")
+            raise DataError(f"at least one pair is needed, not {n}", code="no-pairs")
         if n >= len(self.pairs):
             return self
         return replace(self, pairs=self.pairs[:n], provenance={**self.provenance, "first": n, "of": self.sha256})
@@ -170,7 +178,9 @@ class PairList:
         """The pairs without a frame in `missing`, marked as part of this list. Raises DataError where none is left."""
         kept = tuple(pair for pair in self.pairs if not any(ref in missing for ref in pair.refs()))
         if not kept:
-            raise DataError(f"no pair of {self.name} has all its frames: {len(missing)} frames are not there")
+            raise DataError(
+                f"no pair of {self.name} has all its frames: {len(missing)} frames are not there", code="no-pairs"
+            )
         if len(kept) == len(self.pairs):
             return self
         note = {"n": len(kept), "of_n": len(self.pairs), "of": self.sha256}
@@ -215,7 +225,7 @@ class PairList:
         except OSError as error:
             if files.disk_full(error):
                 raise
-            raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+            raise DataError(f"{path}: cannot be written ({error.strerror or error})", code="unwritable-file") from None
 
     @classmethod
     def read(cls, path: Path) -> PairList:
@@ -225,21 +235,26 @@ class PairList:
             meta = json.loads(first.removeprefix("#"))
             name, version, sha256, provenance = (meta[key] for key in ("name", "version", "sha256", "provenance"))
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise DataError(f"{path}: not a frozen pair list (no line of JSON over its columns)") from None
+            raise DataError(
+                f"{path}: not a frozen pair list (no line of JSON over its columns)", code="not-a-pair-list"
+            ) from None
         columns, _, body = body.partition("\n")
         if meta.get("format") != FORMAT or columns.rstrip("\r") != ",".join(COLUMNS):
-            raise DataError(f"{path}: not a frozen pair list of the format {FORMAT!r}")
+            raise DataError(f"{path}: not a frozen pair list of the format {FORMAT!r}", code="not-a-pair-list")
         if wrong := _wrong_head(name, version, provenance):
-            raise DataError(f"{path}: {wrong}")
+            raise DataError(f"{path}: {wrong}", code="not-a-pair-list")
         rows = _pairs(path, csv.reader(io.StringIO(body, newline=""), strict=True))
         try:
             pairs = cls(name, version, rows, provenance)
         except DataError as error:
-            raise DataError(f"{path}: {error}") from None
+            raise DataError(f"{path}: {error}", code=error.code) from None
         if pairs.sha256 != sha256:
-            raise DataError(f"{path}: changed since it was frozen (its hash is {pairs.sha256}, it says {sha256})")
+            raise DataError(
+                f"{path}: changed since it was frozen (its hash is {pairs.sha256}, it says {sha256})",
+                code="changed-file",
+            )
         return pairs
 
 
@@ -271,5 +286,6 @@ def _pairs(path: Path, rows: Iterable[Sequence[str]]) -> tuple[Pair, ...]:
         for row in rows:
             pairs.append(Pair.from_row(row))
     except (DataError, csv.Error) as error:
-        raise DataError(f"{path}, line {len(pairs) + 3}: {error}") from None
+        code = getattr(error, "code", "bad-row")  # an error of the csv module has none
+        raise DataError(f"{path}, line {len(pairs) + 3}: {error}", code=code) from None
     return tuple(pairs)

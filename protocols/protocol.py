@@ -63,9 +63,12 @@ class Protocol:
         if size is None:
             return self
         if not self.custom:
-            raise DataError(f"--size {size}: {self.name} is about frames of {self.frame_size} pixels; leave it out")
+            raise DataError(
+                f"--size {size}: {self.name} is about frames of {self.frame_size} pixels; leave it out",
+                code="unused-option",
+            )
         if size not in SIZES:
-            raise DataError(f"--size {size}: choose one of {', '.join(SIZES)}")
+            raise DataError(f"--size {size}: choose one of {', '.join(SIZES)}", code="unknown-choice")
         return replace(self, frame_size=SIZES[size])
 
     def of(self, datasets: Collection[str], counts: str, size: str) -> Protocol:

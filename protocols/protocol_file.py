@@ -34,7 +34,7 @@ def read(file: Path) -> Protocol:
     try:
         return checked(_made(_table(file)))
     except DataError as error:
-        raise DataError(f"{file}: {error}") from None
+        raise DataError(f"{file}: {error}", code=error.code) from None
 
 
 def built_in() -> list[Protocol]:
@@ -50,17 +50,17 @@ def checked(protocol: Protocol) -> Protocol:
     from protocols.sampling import STRATEGIES  # late: it reads images, and every command imports this module
 
     if not isinstance(protocol.name, str) or not _NAME.fullmatch(protocol.name) or protocol.name.endswith(SUFFIX):
-        raise DataError(f"name: {protocol.name!r}: letters, digits, -, _, + and . are allowed")
+        raise DataError(f"name: {protocol.name!r}: letters, digits, -, _, + and . are allowed", code="bad-name")
     choices = {"reference": (SAME, CROSS), "strategy": STRATEGIES, "transform": TRANSFORMS, "mode": MODES}
     for key, known in choices.items():
         if (value := getattr(protocol, key)) not in known:
-            raise DataError(f"{key}: {value!r}: choose one of {', '.join(known)}")
+            raise DataError(f"{key}: {value!r}: choose one of {', '.join(known)}", code="unknown-choice")
     for key in ("version", "n", "videos", "frame_size"):
         value = getattr(protocol, key)
         if value is not None and (not isinstance(value, int) or value < 1):
-            raise DataError(f"{key}: {value!r}: a number from 1 is needed")
+            raise DataError(f"{key}: {value!r}: a number from 1 is needed", code="bad-value")
     if not protocol.metrics:
-        raise DataError("metrics: none is named")
+        raise DataError("metrics: none is named", code="missing-value")
     stretched = protocol.transform != TRANSFORMS[0]
     alike = "diffscale" if stretched else "sameid" if protocol.reference == SAME else "crossid"
     return replace(protocol, sample=protocol.sample or alike, readings=READINGS if stretched else ())
@@ -70,9 +70,9 @@ def _table(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(files.text(file, largest=LARGEST))
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror or error}") from None
+        raise DataError(f"cannot be read: {error.strerror or error}", code="unreadable-file") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError(f"is no TOML: {error}") from None
+        raise DataError(f"is no TOML: {error}", code="not-toml") from None
 
 
 def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
@@ -82,9 +82,9 @@ def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             meant = f"is it meant to be {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise DataError(f"{key}: no key of a protocol; {meant}")
+            raise DataError(f"{key}: no key of a protocol; {meant}", code="unknown-key")
     if lacking := [key for key in REQUIRED if key not in entries]:
-        raise DataError(f"{', '.join(lacking)}: missing")
+        raise DataError(f"{', '.join(lacking)}: missing", code="missing-value")
     fields = {key: _value(key, value) for key, value in entries.items()}
     if "dataset" not in fields:  # any folder that the user names
         fields |= {"dataset": CUSTOM, "custom": True, "split": fields.get("split")}
@@ -96,12 +96,12 @@ def _value(key: str, value: Any) -> Any:
     if key == "frame_size" and value == NATIVE:
         return None
     if key in (*TEXTS, *OWN_TEXTS) and not (isinstance(value, str) and value.strip() and "\n" not in value.strip()):
-        raise DataError(f"{key}: {value!r}: a line of text is needed")
+        raise DataError(f"{key}: {value!r}: a line of text is needed", code="bad-value")
     if key in (*NUMBERS, "frame_size") and (isinstance(value, bool) or not isinstance(value, int)):
         other = f", or {NATIVE!r}" if key == "frame_size" else ""
-        raise DataError(f"{key}: {value!r}: a whole number is needed{other}")
+        raise DataError(f"{key}: {value!r}: a whole number is needed{other}", code="bad-value")
     if key in ("metrics", *OWN_LISTS):
         if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-            raise DataError(f"{key}: {value!r}: a list of names is needed")
+            raise DataError(f"{key}: {value!r}: a list of names is needed", code="bad-value")
         return tuple(value)
     return value

@@ -62,7 +62,7 @@ def frozen_name(path: Path) -> str | None:
         return None
     name = str(path).removeprefix(FROZEN_PREFIX)
     if name not in (known := sorted((*frozen_names(), *RULES))):
-        raise DataError(f"this project has no list {name!r}; it has {', '.join(known)}")
+        raise DataError(f"this project has no list {name!r}; it has {', '.join(known)}", code="unknown-pair-list")
     return name
 
 
@@ -75,13 +75,14 @@ def read_pairs(path: Path) -> PairList:
         if name in RULES:
             raise DataError(
                 f"{path} is a rule that makes a list from your copy of the data: python -m bench pairs make --frozen "
-                f"{name} --data {name.partition('-')[0]}=PATH --out {name}.csv"
+                f"{name} --data {name.partition('-')[0]}=PATH --out {name}.csv",
+                code="pair-list-is-a-rule",
             )
         path = FROZEN / f"{name}.csv"
     try:
         frozen = files.content(path).startswith(b"#")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
     return PairList.read(path) if frozen else import_published(path)
 
 
@@ -98,18 +99,19 @@ def import_published(path: Path) -> PairList:
         content = files.content(path)
         rows = list(csv.reader(content.decode("utf-8-sig").splitlines(), strict=True))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a CSV file ({error})") from None
+        raise DataError(f"{path}: not a CSV file ({error})", code="not-csv") from None
     if not rows or tuple(rows[0]) not in HEADERS:
         raise DataError(
-            f"{path}: the first line is not source,driving with frame, best_frame or anchor after it{BY_HAND}"
+            f"{path}: the first line is not source,driving with frame, best_frame or anchor after it{BY_HAND}",
+            code="not-a-pair-list",
         )
     pairs = []
     width = max(4, len(str(len(rows) - 2)))
     for line, row in enumerate(rows[1:], start=2):
         if len(row) not in (2, 3):
-            raise DataError(f"{path}, line {line}: {len(row)} columns, expected 2 or 3")
+            raise DataError(f"{path}, line {line}: {len(row)} columns, expected 2 or 3", code="bad-row")
         try:
             source, driving = neutral(row[0]), neutral(row[1])
             anchor = None if len(row) == 2 or re.fullmatch(r"[\d.]*", row[2].strip()) else neutral(row[2])
@@ -117,7 +119,7 @@ def import_published(path: Path) -> PairList:
                 pair_of(f"{line - 2:0{width}d}", source, driving, _identity(source), _identity(driving), anchor)
             )
         except DataError as error:
-            raise DataError(f"{path}, line {line}: {error}") from None
+            raise DataError(f"{path}, line {line}: {error}", code=error.code) from None
     sha256 = hashlib.sha256(content).hexdigest()
     known = recognise(sha256)
     provenance = {"file": path.name, "file_sha256": sha256, "published": known["name"] if known else None}
@@ -133,7 +135,9 @@ def neutral(path: str) -> FrameRef:
             if issubclass(LAYOUTS[dataset], SplitFolders):
                 clip = f"{parts.get('split') or 'test'}/{clip}"
             return FrameRef(dataset, clip, parts.get("frame") or WHOLE_CLIP)
-    raise DataError(f"{path!r} has the form of no known data set ({', '.join(LAYOUTS)}){BY_HAND}")
+    raise DataError(
+        f"{path!r} has the form of no known data set ({', '.join(LAYOUTS)}){BY_HAND}", code="unknown-dataset"
+    )
 
 
 def _identity(ref: FrameRef) -> str:

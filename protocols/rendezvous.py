@@ -33,7 +33,9 @@ def lasting_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
         clips, wanted = _with_another(rule, dataset, clips), SEEN_VIDEOS
     frames = _frames_of_first(dataset, _ranked(rule, clips, "clip"), wanted)
     if not frames:
-        raise DataError(f"data set {dataset.name}: no clips for {protocol.name} in {dataset.root}")
+        raise DataError(
+            f"data set {dataset.name}: no clips for {protocol.name} in {dataset.root}", code="too-few-clips"
+        )
     found: dict[tuple[FrameRef, FrameRef], None] = {}
     for number in range(protocol.n):
         for attempt in range(_ATTEMPTS):
@@ -44,7 +46,9 @@ def lasting_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
                 found[pair] = None
                 break
         else:
-            raise DataError(f"{dataset.name}: only {len(found)} different pairs were found, not {protocol.n}")
+            raise DataError(
+                f"{dataset.name}: only {len(found)} different pairs were found, not {protocol.n}", code="too-few-pairs"
+            )
     width = max(4, len(str(protocol.n - 1)))
     identities = {clip: dataset.identity(clip) for clip in frames}
     pairs = (

@@ -113,7 +113,7 @@ def resolve(
     """
     if variant is not None and variant not in protocol.readings:
         known = ", ".join(protocol.readings) or "none"
-        raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})")
+        raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})", code="unknown-reading")
     provenance: dict[str, Any] = {}
     notices: list[str] = []
     opened = opener(roots, cache, progress, follow_links)
@@ -150,7 +150,10 @@ def resolve(
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
         pairs = pairs.at_hand(missing_frames(clips, datasets))
     if variant and pair_file is not None and any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs):
-        raise DataError(f"the pair list {pairs.name} is stretched already: --reading {variant} has nothing to choose")
+        raise DataError(
+            f"the pair list {pairs.name} is stretched already: --reading {variant} has nothing to choose",
+            code="unused-option",
+        )
     pairs = _prepare(pairs, protocol, datasets, variant, mode or protocol.mode)
     if allow_missing:  # not before: the factors of stretched frames go by the position in the whole list
         pairs = pairs.at_hand(missing_frames(pairs.refs(), datasets))
@@ -221,7 +224,7 @@ def _of_file(
             if not allow_missing:
                 raise
             why = "--allow-missing cannot take a part of a list written by hand; `pairs import` it where all data are"
-            raise DataError(f"{error}; {why}") from None
+            raise DataError(f"{error}; {why}", code=error.code) from None
     return read_pairs(pair_file)
 
 
@@ -235,7 +238,7 @@ def opener(
         if name == SAMPLE:
             return sample_set.open(cache, progress)
         if name.lower() not in roots:
-            raise DataError(f"the pair list is of the data set {name}: {how(name)}")
+            raise DataError(f"the pair list is of the data set {name}: {how(name)}", code="missing-data")
         return open_dataset(name, roots[name.lower()], follow_links)
 
     return opened
@@ -248,12 +251,15 @@ def _prepare(
     pairs = expanded(pairs, lambda ref: datasets[ref.dataset].frames(ref.clip))
     augmented = any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs)
     if protocol.transform == "none" and augmented:
-        raise DataError(f"{protocol.name} does not stretch frames, but the pair list {pairs.name} does")
+        raise DataError(
+            f"{protocol.name} does not stretch frames, but the pair list {pairs.name} does", code="wrong-pairs"
+        )
     lacking = [pair.id for pair in pairs.pairs if pair.target is None]
     if protocol.reference == SAME and lacking:
         raise DataError(
             f"{protocol.name} needs a true result for every pair (both frames of one clip), but "
-            f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})"
+            f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})",
+            code="wrong-pairs",
         )
     if protocol.transform == "expression-preserving" and not augmented:
         pairs = different_scale(pairs, variant or protocol.readings[0])

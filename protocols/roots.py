@@ -30,7 +30,7 @@ def data_used(
     list is of other data than the protocol.
     """
     if sample and require_data:
-        raise DataError("the sample set is asked for and forbidden at once")
+        raise DataError("the sample set is asked for and forbidden at once", code="conflicting-options")
     if listed is not None:
         return _of_list(protocol, tuple(dict.fromkeys(listed)), roots, sample, require_data)
     if sample:
@@ -40,7 +40,7 @@ def data_used(
     if protocol.dataset in roots:
         return (protocol.dataset,)
     if roots or require_data:
-        raise DataError(_missing(protocol, roots))
+        raise DataError(_missing(protocol, roots), code="missing-data")
     return (SAMPLE,)
 
 
@@ -49,19 +49,24 @@ def _of_list(
 ) -> tuple[str, ...]:
     """The data sets of a pair list: the protocol's own, any for a protocol for custom data; the sample set always."""
     if SAMPLE in names and require_data:
-        raise DataError("the pair list is of the sample set, which --require-data forbids")
+        raise DataError("the pair list is of the sample set, which --require-data forbids", code="conflicting-options")
     for name in names:
         if name == SAMPLE:
             continue
         if sample:
-            raise DataError(f"the sample set is asked for, but the pair list is of the data set {name}")
+            raise DataError(
+                f"the sample set is asked for, but the pair list is of the data set {name}", code="wrong-data"
+            )
         if not protocol.custom and name != protocol.dataset:
             raise DataError(
                 f"the pair list is of the data set {name}, {protocol.name} of {protocol.dataset}: "
-                f"take --protocol {_for_custom(protocol)}"
+                f"take --protocol {_for_custom(protocol)}",
+                code="wrong-data",
             )
         if name.lower() not in roots:  # roots are configured in any case
-            raise DataError(f"the pair list is of the data set {name}: {how(name)}{_configured(roots, name)}")
+            raise DataError(
+                f"the pair list is of the data set {name}: {how(name)}{_configured(roots, name)}", code="missing-data"
+            )
     return names
 
 
@@ -71,18 +76,21 @@ def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collectio
         if name in dataset_names():
             raise DataError(
                 f"--data {name}=...: {protocol.name} is for custom data, {name} has protocols of its own "
-                f"(a list of {name}'s frames goes with --pairs)"
+                f"(a list of {name}'s frames goes with --pairs)",
+                code="wrong-data",
             )
     found = list(asked) or [name for name in roots if name not in dataset_names()]
     if not found:
         raise DataError(
             f"{protocol.name} needs custom data: give their folder with --data NAME=PATH{_configured(roots, '')}; "
-            "--data sample takes the sample set"
+            "--data sample takes the sample set",
+            code="missing-data",
         )
     if len(found) > 1:
         raise DataError(
             f"{protocol.name} is about one folder, and there are {len(found)}{_configured(roots, '')}: give one "
-            "--data NAME=PATH, or with --pairs a list of frames of several"
+            "--data NAME=PATH, or with --pairs a list of frames of several",
+            code="several-data-sets",
         )
     return found[0]
 
@@ -103,11 +111,13 @@ def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None
     if not unused:
         return
     if tuple(used) == (SAMPLE,):
-        raise DataError(f"--data {unused[0]}=...: nothing uses it, {who} reads the sample set alone")
+        raise DataError(
+            f"--data {unused[0]}=...: nothing uses it, {who} reads the sample set alone", code="unused-option"
+        )
     taken = " and ".join(f"--data {name}=PATH" for name in dict.fromkeys(used) if name != SAMPLE)
     near = difflib.get_close_matches(unused[0], used, n=1, cutoff=0.6)
     meant = f" (is it meant to be {near[0]}?)" if near else ""
-    raise DataError(f"--data {unused[0]}=...: nothing uses it{meant}; {who} takes {taken}")
+    raise DataError(f"--data {unused[0]}=...: nothing uses it{meant}; {who} takes {taken}", code="unused-option")
 
 
 def how(name: str) -> str:

@@ -83,7 +83,9 @@ def ensure(cache: Path, progress: bool = True) -> Path:
     except OSError as error:
         if disk_full(error):
             raise
-        raise DataError(f"the sample set cannot be built in {cache}: {error.strerror or error}") from None
+        raise DataError(
+            f"the sample set cannot be built in {cache}: {error.strerror or error}", code="unwritable-file"
+        ) from None
     return folder
 
 

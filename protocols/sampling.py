@@ -30,13 +30,15 @@ def make_pairs(
     100 videos). fewer: take what there is where the data do not give `n` pairs; else that raises DataError.
     """
     if strategy not in STRATEGIES:
-        raise DataError(f"unknown strategy {strategy!r}; known are {', '.join(STRATEGIES)}")
+        raise DataError(f"unknown strategy {strategy!r}; known are {', '.join(STRATEGIES)}", code="unknown-strategy")
     if n < 1:
-        raise DataError(f"at least one pair is needed, not {n}")
+        raise DataError(f"at least one pair is needed, not {n}", code="no-pairs")
     draws = Draws(seed, strategy)
     clips = dataset.clips(split)
     if not clips:
-        raise DataError(f"data set {dataset.name}: no clips of the split {split!r} in {dataset.root}")
+        raise DataError(
+            f"data set {dataset.name}: no clips of the split {split!r} in {dataset.root}", code="too-few-clips"
+        )
     if videos is not None and videos < len(clips):
         clips = sorted(draws.some(clips, videos))
     draw = STRATEGIES[strategy](_Clips(dataset, clips), draws)
@@ -49,7 +51,10 @@ def make_pairs(
         if len(drawn) == n or misses > 1000 + 30 * len(drawn):
             break
     if not drawn or (len(drawn) < n and not fewer):
-        raise DataError(f"{dataset.name}: only {len(drawn)} different pairs ({strategy}) could be drawn, not {n}")
+        raise DataError(
+            f"{dataset.name}: only {len(drawn)} different pairs ({strategy}) could be drawn, not {n}",
+            code="too-few-pairs",
+        )
     width = max(4, len(str(n - 1)))
     pairs = tuple(pair_of(f"{number:0{width}d}", *found) for number, found in enumerate(drawn))
     origin = {"strategy": strategy, "seed": seed, "split": split, "videos": videos, "dataset": dataset.name}
@@ -92,14 +97,20 @@ class _Clips:
             if len(self.frames(clip)) >= least:
                 return clip
             clips.remove(clip)
-        raise DataError(f"data set {self.dataset.name}: no clip of at least {least} frames in {self.dataset.root}")
+        raise DataError(
+            f"data set {self.dataset.name}: no clip of at least {least} frames in {self.dataset.root}",
+            code="too-few-clips",
+        )
 
     def by_identity(self, clips: Sequence[str], least: int) -> dict[str, list[str]]:
         people: dict[str, list[str]] = {}
         for clip in clips:
             people.setdefault(self.dataset.identity(clip), []).append(clip)
         if len(people) < least:
-            raise DataError(f"data set {self.dataset.name}: {len(people)} identities, at least {least} are needed")
+            raise DataError(
+                f"data set {self.dataset.name}: {len(people)} identities, at least {least} are needed",
+                code="too-few-clips",
+            )
         return people
 
 
@@ -144,7 +155,8 @@ def _video_driven(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     if not drivers:
         lacking = "no video or clip of more than one frame"
         raise DataError(
-            "; ".join([f"data set {clips.dataset.name}: {lacking} in {clips.dataset.root}", *clips.dataset.left_out()])
+            "; ".join([f"data set {clips.dataset.name}: {lacking} in {clips.dataset.root}", *clips.dataset.left_out()]),
+            code="too-few-clips",
         )
 
     def draw() -> Drawn:
@@ -163,14 +175,14 @@ def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     pictures = [clip for clip, length in lengths.items() if length == 1]
     people = clips.by_identity([clip for clip, length in lengths.items() if length > 1], least=1)
     if not pictures:
-        raise DataError(f"data set {clips.dataset.name}: no pictures in {clips.dataset.root}")
+        raise DataError(f"data set {clips.dataset.name}: no pictures in {clips.dataset.root}", code="too-few-clips")
 
     def draw() -> Drawn:
         picture = draws.one(pictures)
         identity = clips.dataset.identity(picture)
         others = [name for name in sorted(people) if name != identity]
         if not others:
-            raise DataError(f"data set {clips.dataset.name}: no video of anybody but {identity}")
+            raise DataError(f"data set {clips.dataset.name}: no video of anybody but {identity}", code="too-few-clips")
         driving_identity = draws.one(others)
         clip = draws.one(people[driving_identity])
         source = clips.ref(picture, clips.frames(picture)[0])
@@ -190,7 +202,7 @@ def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
         kept = draws.one(people[name])
         candidates += [clip for clip in people[name] if clip != kept]
     if not candidates:
-        raise DataError(f"data set {clips.dataset.name}: no identity with more than one video")
+        raise DataError(f"data set {clips.dataset.name}: no identity with more than one video", code="too-few-clips")
     clips.names = sorted(draws.some(candidates, min(500, len(candidates))))
     return _same_identity(clips, draws)
 

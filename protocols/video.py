@@ -131,10 +131,10 @@ class Video:
         Raises DataError where it does not exist, cannot be decoded, or has colors or a size that cannot be read.
         """
         if not 0 <= number < len(self):
-            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames")
+            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames", code="unknown-frame")
         frame = self._find(number)
         if reason := colors.unsupported(frame):
-            raise DataError(f"{self._source}: {reason}")
+            raise DataError(f"{self._source}: {reason}", code="unsupported-colors")
         return geometry.show(colors.to_rgb(frame), self._aspect, self._turn(frame))
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class Video:
             self._last = len(self)
             raise self._failure(error) from None
         self._lost.add(number)
-        raise DataError(f"{self._source}: frame {number} cannot be decoded")
+        raise DataError(f"{self._source}: frame {number} cannot be decoded", code="damaged-frame")
 
     def _forward(self, number: int) -> av.VideoFrame | None:
         """Decode until frame `number`; None where it does not come."""
@@ -196,9 +196,9 @@ class Video:
             except DataError:
                 continue
         else:
-            raise DataError(f"{self._source}: not a readable video (no frame can be decoded)")
+            raise DataError(f"{self._source}: not a readable video (no frame can be decoded)", code="unreadable-video")
         if reason := colors.unsupported(frame):
-            raise DataError(f"{self._source}: {reason}")
+            raise DataError(f"{self._source}: {reason}", code="unsupported-colors")
         return frame
 
     def _turn(self, frame: av.VideoFrame) -> geometry.Turn:
@@ -255,8 +255,10 @@ class Video:
 
     def _failure(self, error: Exception) -> DataError:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
-        kind = MissingFile if isinstance(error, (FileNotFoundError, NotADirectoryError)) else DataError
-        return kind(f"{self._source}: not a readable video ({reason})")
+        message = f"{self._source}: not a readable video ({reason})"
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return MissingFile(message)
+        return DataError(message, code="unreadable-video")
 
 
 def open_file(source: Path | BinaryIO) -> av.container.InputContainer:

