@@ -1,109 +1,229 @@
-"""What is known of each model: its checkpoint files, where they come from, its configuration, and its variants."""
+"""What is known of each network: its folder's ``model.json``, read and checked. Reading it imports no torch.
+
+A folder of `baselines` with a ``model.json`` is a network; nothing else lists them.
+"""
 
 from __future__ import annotations
 
 import copy
+import importlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from baselines.predictor import ModelError, MotionMode
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from baselines.errors import ModelError
+from baselines.modes import MotionMode
 
 HERE = Path(__file__).parent
-SYSTEMS = ("fomm", "mraa", "x2face", "tpsm", "fv2v", "dagan", "mcnet", "ostnet")
+FILE = "model.json"
 SUFFIXES = (".pth.tar", ".pth", ".safetensors")
 
+Text = Annotated[str, Field(min_length=1)]
+Reference = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]  # module:attribute
+Module = Annotated[str, Field(pattern=r"^[\w.]+$")]
+# (side of the training frames, share of the steps, pairs in a step): coarse to fine. The motion networks work at
+# a quarter of the frame size whatever the side, so most of their learning can happen where the generator and the loss
+# cost little.
+Stages = tuple[tuple[int, float, int], ...]
+_RESERVED = ("name", "folder", "changes")  # fields that are not written, but taken from where the file is
 
-@dataclass(frozen=True)
+
+def _whole(stages: Stages) -> Stages:
+    if stages and not math.isclose(sum(share for _, share, _ in stages), 1):
+        raise ValueError("shares of the steps must add up to 1")
+    return stages
+
+
+Probe = Literal["motion", "memory", "depth", "rectify", "mosaic"]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Card:
     """Contents of ``baselines/<package>/model.json``, or those with a variant's changes.
 
-    predictor: ``module:class``. files: names under which the authors publish the checkpoint; empty where nobody does.
+    Named there as ``module:attribute``: predictor; trainee, by which it is trained; discriminator, the form of its
+    adversarial training, if any. parity: module that recomputes its golden arrays (see `baselines.parity`).
+    year: of the publication, by which models are listed. stages: of a short training, for frames of 256 pixels.
+    files: names under which the authors publish the checkpoint; empty where nobody does.
     networks: top-level keys that it must have; optional_networks: that it may have. companions: networks that lie in
     files of their own, beside the checkpoint. renamed: top-level keys of the checkpoint that are called otherwise here.
     exact: submodules that stay in float32 where the rest is in bfloat16, since they make coordinates.
+    probes: what `bench inspect` looks into, by what it is, as a path from the network (see `bench.inspection`).
     marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognise a file by.
     checksums: file name to the SHA-256 that its publisher states, where one is known.
     config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies;
     changes: in which parts of its configuration.
     """
 
-    name: str
-    package: str
-    title: str
-    summary: str
-    predictor: str
-    motion_modes: tuple[MotionMode, ...]
-    files: tuple[str, ...]
+    name: Text
+    folder: Path
+    title: Text
+    summary: Text
+    year: int
+    predictor: Reference
+    motion_modes: Annotated[tuple[MotionMode, ...], Field(min_length=1)]
+    files: tuple[Text, ...]
     repository: str
     licence: str
-    networks: tuple[str, ...]
-    optional_networks: tuple[str, ...]
-    marks: tuple[str, ...]
+    networks: Annotated[tuple[Text, ...], Field(min_length=1)]
+    optional_networks: tuple[Text, ...]
+    marks: tuple[Text, ...]
     config: dict[str, Any]
-    exact: tuple[str, ...] = ()
-    companions: dict[str, str] = field(default_factory=dict)
-    renamed: dict[str, str] = field(default_factory=dict)
-    checksums: dict[str, str] = field(default_factory=dict)
+    exact: tuple[Text, ...] = ()
+    companions: dict[str, Text] = field(default_factory=dict)
+    renamed: dict[str, Text] = field(default_factory=dict)
+    checksums: dict[str, Text] = field(default_factory=dict)
+    trainee: Reference | None = None
+    stages: Annotated[Stages, AfterValidator(_whole)] = ()
+    discriminator: Reference | None = None
+    parity: Module | None = None
+    probes: dict[Probe, Text] = field(default_factory=dict)
     of: str | None = None
     changes: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def package(self) -> str:
+        """Name of the folder, which is that of the model itself."""
+        return self.folder.name
+
+    @property
     def sample(self) -> Path:
         """The sample checkpoint that comes with this package; it need not exist."""
-        return HERE / self.package / ("sample.safetensors" if self.of is None else f"{self.name}.safetensors")
+        return self.folder / ("sample.safetensors" if self.of is None else f"{self.name}.safetensors")
 
     @property
     def parts(self) -> tuple[str, ...]:
         """All networks that a checkpoint may have."""
         return self.networks + self.optional_networks
 
+    @property
+    def trained_as(self) -> str | None:
+        """The model whose trainee a variant shares, its changes of the configuration applied; None: it has its own."""
+        return self.of if self.of and self.trainee == card(self.of).trainee else None
 
-@lru_cache
-def _raw(package: str) -> dict[str, Any]:
-    return json.loads((HERE / package / "model.json").read_text(encoding="utf-8"))
+
+_CARD = TypeAdapter(Card)
 
 
-# Name of every model and variant, to the package whose ``model.json`` has it; each model before its variants.
-MODELS: dict[str, str] = {
-    name: package for package in SYSTEMS for name in (package, *_raw(package).get("variants", {}))
-}
+class _Models(Mapping[str, str]):
+    """Name of every model and variant, to the folder whose ``model.json`` has it; each model before its variants.
+
+    Models are in the order of their years. The files are read when it is first looked into.
+    """
+
+    def __getitem__(self, name: str) -> str:
+        return _listed()[name].name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_listed())
+
+    def __len__(self) -> int:
+        return len(_listed())
+
+
+MODELS: Mapping[str, str] = _Models()
+
+
+class _Outline(BaseModel):
+    """What listing the models needs of a ``model.json``; the rest is checked when a card is asked for."""
+
+    year: int
+    variants: dict[Text, dict[str, Any]] = {}
 
 
 @lru_cache
 def card(name: str) -> Card:
-    """The card of one of `MODELS`."""
-    package = MODELS[name]
-    if name == package:
-        values = {key: value for key, value in _raw(package).items() if key != "variants"}
-        return Card(name=name, package=package, **_tuples(values))
-    changes = dict(_raw(package)["variants"][name])
-    base = card(changes.pop("of", package))
-    # Nobody publishes a checkpoint of a variant, unless the variant names one.
-    values = {"files": [], "checksums": {}, "repository": "", "licence": "", **changes}
-    values["config"] = merged(base.config, changes.get("config", {}))
-    inherited = {key: getattr(base, key) for key in Card.__dataclass_fields__ if key not in values}
-    return Card(
-        **inherited
-        | _tuples(values)
-        | {"name": name, "package": package, "of": base.name, "changes": changes.get("config", {})}
-    )
+    """The card of one of `MODELS`. Raises ModelError, in one line, for a ``model.json`` that is wrong."""
+    folder = _listed()[name]
+    written = _raw(folder)
+    if name == folder.name:
+        return _checked({key: value for key, value in written.items() if key != "variants"}, name, folder)
+    written = dict(written["variants"][name])
+    of, changes = written.pop("of", folder.name), written.get("config", {})
+    if of == name or of not in MODELS:
+        raise ModelError(f"{folder / FILE}: variants.{name}.of: there is no other model {of}")
+    base = card(of)
+    # Nobody publishes a checkpoint of a variant, unless the variant names one; nor golden arrays.
+    values = {"files": [], "checksums": {}, "repository": "", "licence": "", "parity": None, **written}
+    inherited = {key: getattr(base, key) for key in Card.__dataclass_fields__ if key not in (*values, *_RESERVED)}
+    config = merged(base.config, changes) if isinstance(changes, Mapping) else changes
+    return _checked(inherited | values | {"of": of, "config": config}, name, folder, changes)
+
+
+def systems() -> list[str]:
+    """The models of the papers themselves, without variants."""
+    return [name for name, package in MODELS.items() if name == package]
+
+
+def named(reference: str) -> Any:
+    """The object that a card names as ``module:attribute``."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@lru_cache
+def _listed() -> dict[str, Path]:
+    """The folder of every model and variant."""
+    folders = sorted(_folders(), key=lambda folder: (_raw(folder)["year"], folder.name))
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for name in (folder.name, *_raw(folder).get("variants", {})):
+            if name in found:
+                raise ModelError(f"{folder / FILE}: {name}: {found[name] / FILE} has a model of this name")
+            found[name] = folder
+    return found
+
+
+def _folders() -> list[Path]:
+    return [file.parent for file in HERE.glob(f"*/{FILE}")]
+
+
+@lru_cache
+def _raw(folder: Path) -> dict[str, Any]:
+    """A folder's ``model.json`` with as much checked as listing the models needs."""
+    file = folder / FILE
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        _Outline.model_validate(content)
+        return content
+    except ValidationError as error:
+        raise ModelError(f"{file}: {_first(error)}") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file}: cannot be read: {error}") from None
+
+
+def _checked(values: Mapping[str, Any], name: str, folder: Path, changes: Any = ()) -> Card:
+    where = "" if name == folder.name else f"variants.{name}."
+    if reserved := next((key for key in _RESERVED if key in values), None):
+        raise ModelError(f"{folder / FILE}: {where}{reserved}: no field of this file")
+    try:
+        return _CARD.validate_python({**values, "name": name, "folder": folder, "changes": dict(changes)})
+    except ValidationError as error:
+        raise ModelError(f"{folder / FILE}: {where}{_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first of the mistakes: where it is, and what."""
+    mistake = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in mistake["loc"]) or "the whole file"
+    given = "" if mistake["type"] == "missing" else f", not {str(mistake['input'])[:60]!r}"
+    return f"{place}: {mistake['msg'][:1].lower()}{mistake['msg'][1:]}{given}"
 
 
 def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`config` with `changes`, which reach into nested mappings."""
+    """Return `config` with `changes`, which reach into nested mappings."""
     out = copy.deepcopy(dict(config))
     for key, value in changes.items():
         nested = isinstance(value, Mapping) and isinstance(out.get(key), Mapping)
         out[key] = merged(out[key], value) if nested else copy.deepcopy(value)
     return out
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def find_weights(card: Card, weights: Path | None) -> Path | None:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from baselines.cpu import vector_math  # noqa: F401
 from baselines.errors import ModelError as ModelError
-
-MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
+from baselines.modes import MotionMode as MotionMode
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +12,7 @@ import torch
 from baselines import plugged
 from baselines.arithmetic import exact
 from baselines.bounds import ALL_MODES, CopySource, CopyTarget
-from baselines.card import MODELS, card, find_weights, official_files, unavailable
+from baselines.card import MODELS, card, find_weights, named, official_files, unavailable
 from baselines.code import Code, of_program
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
@@ -126,8 +125,7 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
 
 def network_class(name: str) -> type[NetworkPredictor]:
     """The predictor of one of `MODELS`; imports only this one."""
-    module, _, attribute = card(name).predictor.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return named(card(name).predictor)
 
 
 def _built_in() -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from protocols.catalogue import SAME, SAMPLE, Protocol
 from protocols.check import check_frames, missing_frames
 from protocols.content import content_sha256
 from protocols.crop import FaceFinder, Mode
-from protocols.crops import cut_custom
 from protocols.custom_dataset import IDENTITIES, open_dataset
 from protocols.datasets import Dataset
 from protocols.datasets import names as dataset_names
 from protocols.errors import DataError
 from protocols.expand import expanded
+from protocols.find_crops import cut_custom
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
 from protocols.rendezvous import lasting_pairs
@@ -103,7 +103,7 @@ def resolve(
 
     roots: configured data set folders, by name. asked: those of them that must be used; `data_used` says which the run
     reads. follow_links: links in them may lead out of them. crop: how custom data are cut
-    (`crops.cut_custom`, with finder). cache: where the sample set is built. sample: take the
+    (`find_crops.cut_custom`, with finder). cache: where the sample set is built. sample: take the
     sample set outright. require_data: never take it. pair_file: a frozen or published list in place of the protocol's
     own; its data sets need roots. limit: the first so many pairs. seed: of the drawing of pairs where there is a root
     and no list. variant: one of the protocol's readings. mode: motion mode, if another than the protocol's; relative

@@ -24,10 +24,10 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines import registry
+from baselines.card import systems
 from baselines.predictor import PairBatch
 from bench.runtime.allocator import keep_freed
 
-MODELS = "fomm,mraa,x2face,tpsm,fv2v,dagan,mcnet,ostnet"
 LARGE = ((512, 64), (256, 64), (64, 256), (256, 128))  # channels and side of the convolutions that the peak is from
 KINDS = {  # part of an operator's name: its kind
     "conv": "convolutions",
@@ -54,7 +54,7 @@ ORDER = (*dict.fromkeys(KINDS.values()), OTHER)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--models", default=",".join(systems()))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()

@@ -152,6 +152,8 @@ class MemoryUnit(nn.Module):
     dynamic: key and value by dynamic convolution.
     """
 
+    score_scale = 0.25  # of `attend`, as released
+
     def __init__(
         self,
         levels: dict[int, int],

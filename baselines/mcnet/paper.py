@@ -15,6 +15,8 @@ class PaperMemory(nn.Module):
     levels: side and channels of each level's warped feature. mb_channel, mb_spatial: C_m and H_m = W_m.
     """
 
+    score_scale = 1.0  # the scores are not divided (Eq. 3)
+
     def __init__(self, levels: dict[int, int], num_kp: int, mb_channel: int = 512, mb_spatial: int = 32):
         super().__init__()
         self.mb = nn.Parameter(torch.empty(1, mb_channel, mb_spatial, mb_spatial))
@@ -42,7 +44,7 @@ class PaperMemory(nn.Module):
         key, value = self.conv_key(memory, projected), self.conv_value(memory, projected)  # no ReLU, two convolutions
         query = F.relu(self.query_conv(projected))
         q, k, v = (x.flatten(2).transpose(1, 2) for x in (query, key, value))
-        read = F.scaled_dot_product_attention(q, k, v, scale=1.0)  # the scores are not divided (Eq. 3)
+        read = F.scaled_dot_product_attention(q, k, v, scale=self.score_scale)
         out = getattr(self, f"conv_{side}")(read.transpose(1, 2).reshape(query.shape))
         return Compensation(torch.cat([out, untouched], dim=1), projected, value)
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.card import MODELS, card
+from baselines.card import MODELS, card, named, systems
 from baselines.predictor import ModelError
 from baselines.training import published
 from baselines.training.discriminators import Judgement, MultiScale, family_discriminator, pix2pix_discriminator
@@ -65,13 +65,10 @@ class Form:
     discriminator: Callable[[Tensor, Tensor], Tensor]
 
 
-FORMS = {
-    # One scale for frames of 256 pixels, two for those of 512, as the paper's supplement has it.
-    "fv2v": Form(lambda: [pix2pix_discriminator()], hinge_generator, hinge_discriminator),
-    "dagan": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator),
-    # `vox-adv` of the authors: a finetuning beyond the paper.
-    "fomm": Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator),
-}
+# face-vid2vid's: one scale for frames of 256 pixels, two for those of 512, as the paper's supplement has it.
+HINGE = Form(lambda: [pix2pix_discriminator()], hinge_generator, hinge_discriminator)
+# DaGAN's, and that of FOMM's `vox-adv`: a finetuning beyond the paper.
+LEAST_SQUARES = Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator)
 
 
 class Discriminator(nn.Module):
@@ -127,12 +124,12 @@ def form(settings: TrainSettings) -> Form | None:
     if settings.adversarial is False or (settings.adversarial is None and settings.recipe != "published"):
         return None
     name = settings.model
-    found = FORMS.get(name) or FORMS.get(name in MODELS and card(name).of or "")
+    reference = card(name).discriminator if name in MODELS else None
     wanted = settings.adversarial or published.of(name)["adversarial"]
-    if settings.adversarial and found is None:
-        known = ", ".join(FORMS)
+    if settings.adversarial and reference is None:
+        known = ", ".join(model for model in systems() if card(model).discriminator)
         raise ModelError(f"adversarial: '{name}' has no adversarial training; {known} and their variants have one")
-    return found if wanted else None
+    return named(reference) if wanted and reference else None
 
 
 def adversary(settings: TrainSettings, device: torch.device) -> Adversary | None:

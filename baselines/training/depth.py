@@ -16,7 +16,7 @@ from baselines.card import merged
 from baselines.dagan.network import DaGAN
 from baselines.training import losses
 from baselines.training.first_order import FOMM_CONFIG, FirstOrderTrainee
-from baselines.training.trainees import MOTION_SIDE
+from baselines.training.trainee import MOTION_SIDE
 
 DAGAN_CONFIG: dict[str, Any] = {
     "common_params": FOMM_CONFIG["common_params"],

@@ -28,7 +28,7 @@ from baselines.tpsm.network import POINTS_PER_TPS
 from baselines.training import losses, published
 from baselines.training.norms import norms
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import Trainee
+from baselines.training.trainee import Trainee
 
 STRETCH = 0.25
 

@@ -11,7 +11,7 @@ from baselines.predictor import ModelError
 from baselines.training.losses import mean_absolute
 from baselines.training.precision import in_bf16
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import MOTION_SIDE, Trainee
+from baselines.training.trainee import MOTION_SIDE, Trainee
 from baselines.x2face.network import UNet, X2Face
 
 X2FACE_CONFIG: dict[str, Any] = {

@@ -15,7 +15,7 @@ from baselines.fomm.network import FOMM
 from baselines.training import losses
 from baselines.training.precision import in_bf16, in_float32
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import Trainee
+from baselines.training.trainee import Trainee
 from baselines.training.transform import ThinPlateTransform
 
 HOURGLASS = {"block_expansion": 16, "max_features": 96, "num_blocks": 5, "scale_factor": 0.25}

@@ -24,7 +24,8 @@ from baselines.training.evaluation import Evaluate, Evaluations
 from baselines.training.files import STATE_FILE, Interruption, atomically, networks_of
 from baselines.training.processes import Losses, processes
 from baselines.training.settings import BETAS, TrainSettings
-from baselines.training.trainees import Trainee, trainee
+from baselines.training.trainee import Trainee
+from baselines.training.trainees import trainee
 
 log = logging.getLogger(__name__)
 

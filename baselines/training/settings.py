@@ -9,27 +9,9 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from baselines.card import card
+from baselines.card import Stages, card
 from baselines.training import published
 
-# (side of the training frames, share of the steps, pairs in a step): coarse to fine. The motion networks work at
-# a quarter of the frame size whatever the side, so most of their learning can happen where the generator and the loss
-# cost little.
-Stages = tuple[tuple[int, float, int], ...]
-
-STAGES: dict[str, Stages] = {
-    "fomm": ((64, 0.35, 8), (128, 0.35, 4), (256, 0.30, 2)),
-    "tpsm": ((128, 0.75, 4), (256, 0.25, 2)),
-    "mraa": ((64, 0.40, 4), (128, 0.35, 2), (256, 0.25, 2)),
-    "x2face": ((64, 0.80, 8), (128, 0.10, 4), (256, 0.10, 2)),
-    "dagan": ((64, 0.40, 4), (128, 0.35, 2), (256, 0.25, 2)),
-    "fv2v": ((64, 0.60, 8), (128, 0.20, 4), (256, 0.20, 2)),
-    "mcnet": ((128, 0.65, 4), (256, 0.35, 2)),
-    "ostnet": ((128, 0.60, 4), (256, 0.40, 2)),
-    "fomm+memory": ((128, 0.70, 4), (256, 0.30, 2)),
-    "tpsm+memory": ((128, 0.75, 4), (256, 0.25, 2)),
-    "fomm+scale": ((128, 0.70, 4), (256, 0.30, 2)),
-}
 # Of a network of the published size with the recipe ``short``, from the first step on at the size that it is for.
 PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
 AVD_STAGES: Stages = ((256, 1.0, 32),)
@@ -41,7 +23,7 @@ FREE = {"data", "out", "cache", "save_every", "log_every", "evaluate_every", "pa
 class TrainSettings(BaseModel):
     """Settings of one training run; every field moves the result, except those in `FREE`.
 
-    model: one of `trainees.TRAINEES`, or a variant of these.
+    model: one of `trainees.trained`, or a variant of these.
     data: folder of clips, ``<clip>/<frame>.png`` or ``<clip>.mp4``; clips: which of them, all if None.
     cache: folder for decoded frames, which are then read from the disk as needed; None: all are kept in memory.
     excluded: names of clips that are left out, as `clips.names` has them (see `exclude`).
@@ -51,7 +33,7 @@ class TrainSettings(BaseModel):
         nothing then.
     size: the reduced network that a sample checkpoint has, or the one with the published widths.
     frame_size: side of the frames that the network is for.
-    stages: coarse-to-fine plan, the model's own (`STAGES`, in proportion to the frame size) if empty.
+    stages: coarse-to-fine plan, the model's own (its card's, in proportion to the frame size) if empty.
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
     recipe: ``short``: helps that a few thousand steps on a few clips need; ``published``: losses, augmentation and
         sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
@@ -152,7 +134,7 @@ class TrainSettings(BaseModel):
             return ((256, 1.0, pairs),)
         if self.part == "avd":
             return AVD_STAGES
-        return PUBLISHED_STAGES if self.size == "published" else STAGES.get(self.model) or STAGES[card(self.model).of]
+        return PUBLISHED_STAGES if self.size == "published" else card(self.model).stages
 
     def published_steps(self, identities: int) -> int:
         """Steps of the published epochs over data of so many identities, each drawn the published number of times."""

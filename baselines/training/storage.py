@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
-from baselines.predictor import ModelError
+from baselines.errors import ModelError
 from baselines.training import published
+from baselines.training.adversarial import Adversary
+from baselines.training.average import Average
+from baselines.training.data import TrainingFrames
+from baselines.training.evaluation import Evaluations
 from baselines.training.files import sha256
 from baselines.training.settings import FREE, TrainSettings
+from baselines.training.trainee import Trainee
 from baselines.unpickling import read_safely
 
-if TYPE_CHECKING:
-    from baselines.training.loop import Run
+
+class Run(Protocol):
+    """What of a training run is stored, and what it is compared by."""
+
+    settings: TrainSettings
+    data: TrainingFrames
+    trainee: Trainee
+    optimizer: torch.optim.Optimizer
+    adversary: Adversary | None
+    average: Average | None
+    evaluations: Evaluations
+    device: torch.device
+    state_file: Path
+    notes: dict[str, str]
+    step: int
+    skipped: int
+    split: int
+    seconds: float
+    rows: list[dict[str, Any]]
+    sums: dict[str, float]
 
 
 def identity(run: Run) -> dict[str, Any]:

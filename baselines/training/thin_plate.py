@@ -14,7 +14,7 @@ from baselines.tpsm.network import POINTS_PER_TPS, TPSM, Generated
 from baselines.training import losses
 from baselines.training.precision import in_bf16, in_float32
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import Trainee
+from baselines.training.trainee import Trainee
 from baselines.training.transform import ThinPlateTransform
 
 # Background motion is left out of the reduced network: no clip of the sample set has a moving camera.

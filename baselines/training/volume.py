@@ -14,7 +14,7 @@ from baselines.fv2v.pose import ANGLES, Pose
 from baselines.training import losses
 from baselines.training.precision import in_bf16
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import Trainee
+from baselines.training.trainee import Trainee
 from baselines.training.transform import ThinPlateTransform
 
 DEPTH = 4

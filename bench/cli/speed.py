@@ -14,9 +14,7 @@ from bench.runtime import config
 
 
 def speed(
-    models: Annotated[str, typer.Option(help="Comma-separated model names.")] = (
-        "fomm,mraa,x2face,tpsm,fv2v,dagan,mcnet,ostnet"
-    ),
+    models: Annotated[str | None, typer.Option(help="Comma-separated names; default: the papers' models.")] = None,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
     parts: Annotated[
@@ -30,8 +28,10 @@ def speed(
     weights: Weights = None,
 ) -> None:
     """What models, metrics and detectors cost on this machine, beside the usual libraries."""
+    from baselines.card import systems
     from bench.speed.command import run
 
+    asked = systems() if models is None else split_names(models)
     chosen = None if parts is None else split_names(parts)
-    if run(split_names(models), config.load((), weights), pairs, rounds, out, terminal(), chosen):
+    if run(asked, config.load((), weights), pairs, rounds, out, terminal(), chosen):
         raise typer.Exit(1)

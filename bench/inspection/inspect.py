@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -16,33 +17,36 @@ import torch
 from torch import Tensor, nn
 
 from baselines.blocks.grid import coordinate_grid, resize_flow, warp
-from baselines.mcnet.memory import MemoryUnit
-from baselines.mcnet.paper import PaperMemory
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, PairBatch
 from reports.inspection.figures import Inspection, MemoryLevel
 
 Call = tuple[tuple[Any, ...], Any]  # arguments and result of a module's forward
 MEMORY_PARTS = ("styleconv", "conv_kv", "conv_key", "conv_value", "query_conv")
-SCORE_SCALES = {MemoryUnit: 0.25, PaperMemory: 1.0}  # of the attention (Eq. 3): as released, as printed
 
 
 def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> Inspection:
-    """Let the predictor answer one pair ``(1, 3, S, S)``, and keep what its parts said."""
+    """Let the predictor answer one pair ``(1, 3, S, S)``, and keep what the probes of its card said.
+
+    The probes: ``motion``, the part that is called with an image and two sets of keypoints, and gives a flow;
+    ``memory``, one with the parts of `MEMORY_PARTS` and its `score_scale`; ``depth``, a function of an image;
+    ``rectify``, one of the source's keypoints and the driving image; ``mosaic``, the part that embeds and drives.
+    """
     network = predictor.network
-    memory = next((part for part in network.modules() if isinstance(part, tuple(SCORE_SCALES))), None)
-    watched = {"motion": _motion_network(network), "memory": memory}
+    probes = {what: attrgetter(path)(network) for what, path in predictor.card.probes.items()}
+    memory = probes.get("memory")  # None in a variant without
+    watched = {"motion": probes.get("motion"), "memory": memory}
     watched |= {part: getattr(memory, part, None) for part in MEMORY_PARTS}
     with _calls({name: part for name, part in watched.items() if part is not None}) as calls:
         frame = predictor.predict(batch, mode)
     with torch.inference_mode():
         facts = _motion(batch.source, *calls["motion"][-1]) if "motion" in calls else {}
-        if hasattr(network, "rectify"):
-            facts["rectified"] = _image(network.rectify(network.detect(batch.source), batch.driving).image)
-        if callable(getattr(network, "depth", None)):
-            facts["depth"] = _array(network.depth(batch.source)[0, 0])
-        if hasattr(getattr(network, "model", None), "embed"):
-            facts |= _mosaic(network, batch)
+        if "rectify" in probes:
+            facts["rectified"] = _image(probes["rectify"](network.detect(batch.source), batch.driving).image)
+        if "depth" in probes:
+            facts["depth"] = _array(probes["depth"](batch.source)[0, 0])
+        if "mosaic" in probes:
+            facts |= _mosaic(probes["mosaic"], batch)
         spots = spread(facts["driving_points"].clip(-1, 1)) if memory is not None else np.empty((0, 2))
         levels = _levels(memory, calls, spots) if memory is not None else ()
     return Inspection(
@@ -73,11 +77,6 @@ def _calls(parts: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Call]]]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _motion_network(network: nn.Module) -> nn.Module | None:
-    names = ("dense_motion_network", "pixelwise_flow_predictor")
-    return next((part for name, part in network.named_modules() if name.rpartition(".")[2] in names), None)
 
 
 def _motion(source: Tensor, arguments: tuple[Any, ...], motion: Any) -> dict[str, Any]:
@@ -114,10 +113,10 @@ def _points(keypoints: Any) -> np.ndarray:
     return _array(keypoints[0, :, :2])
 
 
-def _mosaic(network: Any, batch: PairBatch) -> dict[str, Any]:
-    """X2Face has no keypoints: its embedded face, and the flow that samples it."""
-    mosaic = network.model.embed(batch.source)
-    return {"embedded": _image(mosaic.image), **_flow(mosaic.image, network.model.drive(batch.driving))}
+def _mosaic(part: Any, batch: PairBatch) -> dict[str, Any]:
+    """In place of keypoints: the embedded face, and the flow that samples it."""
+    mosaic = part.embed(batch.source)
+    return {"embedded": _image(mosaic.image), **_flow(mosaic.image, part.drive(batch.driving))}
 
 
 def _levels(memory: nn.Module, calls: Mapping[str, list[Call]], spots: np.ndarray) -> tuple[MemoryLevel, ...]:
@@ -127,7 +126,7 @@ def _levels(memory: nn.Module, calls: Mapping[str, list[Call]], spots: np.ndarra
         conditioned = pairs[i][0][0]
         key = pairs[i][1].chunk(2, dim=1)[0].relu() if "conv_kv" in calls else pairs[i][1]
         query = calls["query_conv"][i][1].relu()
-        read = attention(query, key, spots, SCORE_SCALES[type(memory)])
+        read = attention(query, key, spots, memory.score_scale)
         change = (compensation.feature - arguments[0]).abs().mean(1)[0]
         levels.append(
             MemoryLevel(

@@ -15,24 +15,20 @@ from rich.table import Table
 from torch import nn
 
 from baselines.arithmetic import exact
+from baselines.card import MODELS, card
 from baselines.parity import Case, Record
 from baselines.synthetic_weights import fill_spec
 from bench.parity import compare as golden
 from bench.runtime.errors import UserError
 
-# Network, as `spec.json` names it, to the module with its `build` and `compute` (see baselines/parity.py).
-ADAPTERS = {
-    "dagan": "baselines.dagan.parity",
-    "fomm": "baselines.fomm.parity",
-    "fv2v": "baselines.fv2v.parity",
-    "fv2v_spade": "baselines.fv2v.parity",
-    "mcnet": "baselines.mcnet.parity",
-    "mraa": "baselines.mraa.parity",
-    "openface": "bench.parity.openface",
-    "syncnet": "bench.parity.syncnet",
-    "tpsm": "baselines.tpsm.parity",
-    "x2face": "baselines.x2face.parity",
-}
+# Networks of detectors, as `spec.json` names them; those of the models stand in their cards.
+DETECTORS = {"openface": "bench.parity.openface", "syncnet": "bench.parity.syncnet"}
+
+
+def adapters() -> dict[str, str]:
+    """Network, as ``spec.json`` names it, to the module with its `build` and `compute` (see baselines/parity.py)."""
+    modules = {name.replace("-", "_"): card(name).parity for name in MODELS}
+    return {name: module for name, module in modules.items() if module} | DETECTORS
 
 
 def run(folders: Sequence[Path], console: Console) -> int:
@@ -84,14 +80,14 @@ def build(folder: Path, case: Case, comparer: golden.Comparer) -> nn.Module:
 def compute(net: nn.Module, case: Case, record: Record) -> None:
     """Hand every array of the case's modes to `record`."""
     with torch.inference_mode():
-        importlib.import_module(ADAPTERS[case.spec["model"]]).compute(net, case, record)
+        importlib.import_module(adapters()[case.spec["model"]]).compute(net, case, record)
 
 
 def _adapter(folder: Path, case: Case) -> ModuleType:
     model = case.spec["model"]
-    if str(model) not in ADAPTERS:
-        raise UserError(f"{folder}/spec.json: unknown model {model!r}; known are {', '.join(sorted(ADAPTERS))}")
-    return importlib.import_module(ADAPTERS[model])
+    if str(model) not in adapters():
+        raise UserError(f"{folder}/spec.json: unknown model {model!r}; known are {', '.join(sorted(adapters()))}")
+    return importlib.import_module(adapters()[model])
 
 
 def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:

@@ -11,9 +11,10 @@ from PIL import Image
 from support.layouts_on_disk import frames, vox
 
 from protocols import catalogue
-from protocols.crops import Crops, find_crops
+from protocols.crops import Crops
 from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
+from protocols.find_crops import find_crops
 from protocols.pairs import FrameRef
 from protocols.resolve import resolve
 from protocols.sampling import make_pairs

@@ -10,7 +10,7 @@ import torch
 from baselines.card import MODELS, card
 from baselines.checkpoints import Checkpoint, save_sample
 from baselines.registry import load, network_class
-from baselines.training import trainees
+from baselines.training import trainee as base
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import trainee
 
@@ -18,7 +18,7 @@ from baselines.training.trainees import trainee
 @pytest.fixture(autouse=True)
 def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The perceptual network takes longer to read than all networks to build."""
-    monkeypatch.setattr(trainees, "Reconstruction", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr(base, "Reconstruction", lambda *_: torch.nn.Identity())
 
 
 @pytest.mark.parametrize("model", MODELS)

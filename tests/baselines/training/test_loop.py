@@ -16,7 +16,7 @@ from baselines.predictor import ModelError
 from baselines.training import loop
 from baselines.training.loop import Run, train
 from baselines.training.settings import TrainSettings
-from baselines.training.trainees import Trainee
+from baselines.training.trainee import Trainee
 from bench.runtime import signals
 
 STAGES = ((64, 0.5, 2), (128, 0.5, 1))

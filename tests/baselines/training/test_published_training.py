@@ -20,7 +20,7 @@ from baselines.training.data import TrainingFrames
 from baselines.training.loop import Run, train
 from baselines.training.reconstruction import Reconstruction
 from baselines.training.settings import BETAS, TrainSettings
-from baselines.training.trainees import TRAINEES, trainee
+from baselines.training.trainees import trained, trainee
 
 DOCS = Path(__file__).parents[3] / "docs" / "training.md"
 SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("tpsm+memory", "dagan+scale", "fv2v")]
@@ -75,7 +75,7 @@ def in_code(model: str, part: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "model, part", [*((name, "networks") for name in (*TRAINEES, "mcnet-paper")), *((n, "avd") for n in AVD)]
+    "model, part", [*((name, "networks") for name in (*trained(), "mcnet-paper")), *((n, "avd") for n in AVD)]
 )
 def test_every_setting_is_the_published_one_or_stands_in_the_table(model: str, part: str, tmp_path: Path) -> None:
     found, known = in_code(model, part, tmp_path), flat(published.printed(model, part))

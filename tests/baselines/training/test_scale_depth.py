@@ -16,7 +16,7 @@ from baselines.training import loop
 from baselines.training.files import networks_of
 from baselines.training.loop import train
 from baselines.training.scale_depth import ScaleDepthTrainee, constant
-from baselines.training.settings import STAGES, TrainSettings
+from baselines.training.settings import TrainSettings
 
 MODEL = "dagan+scale"
 
@@ -126,4 +126,4 @@ def test_it_starts_from_a_sample_checkpoint(start: str, tmp_path: Path) -> None:
 
 
 def test_it_has_dagans_stages(tmp_path: Path) -> None:
-    assert settings(tmp_path, tmp_path, stages=()).plan == STAGES["dagan"]
+    assert settings(tmp_path, tmp_path, stages=()).plan == card("dagan").stages

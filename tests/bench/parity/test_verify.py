@@ -49,7 +49,7 @@ class TinyAdapter:
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A golden folder of `Tiny`, with numbers by plain torch."""
-    monkeypatch.setitem(verify.ADAPTERS, "tiny", "tiny_adapter")
+    monkeypatch.setitem(verify.DETECTORS, "tiny", "tiny_adapter")
     monkeypatch.setitem(sys.modules, "tiny_adapter", TinyAdapter)
     spec = {
         "model": "tiny",

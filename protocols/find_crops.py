@@ -1,0 +1,97 @@
+"""Where the faces are in the clips of a user's data set, and with that how they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from protocols import crop
+from protocols.crop import Cut, FaceFinder, Mode
+from protocols.crops import Crops
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.folder import some
+from protocols.pairs import FrameRef, PairList
+
+FEW = 20  # clips that are looked at without a progress bar
+
+
+def cut_custom(
+    pairs: PairList,
+    datasets: Mapping[str, Dataset],
+    mode: Mode | None,
+    finder: FaceFinder | None,
+    size: int | None,
+    progress: bool = True,
+) -> dict[str, Crops]:
+    """Decide how the frames of custom data are cut, and tell the data sets; by name, those that crop.
+
+    size: that frames are brought to; None: they stay as they are stored. Raises DataError where a mode is asked for and
+    nothing is cut, and what `find_crops` raises.
+    """
+    cropping = [name for name, dataset in datasets.items() if dataset.crops]
+    if mode is not None and not cropping:
+        raise DataError(
+            f"--crop {mode}: nothing here is cut, {' and '.join(datasets)} is no custom data", code="unused-option"
+        )
+    if size is None:
+        if mode in ("face", "center"):
+            raise DataError(f"--crop {mode}: --size native leaves frames as they are stored", code="unused-option")
+        return {}
+    for name in cropping:
+        refs = [ref for ref in pairs.refs() if ref.dataset == name]
+        sources = frozenset(pair.source.clip for pair in pairs.pairs if pair.source.dataset == name)
+        found = find_crops(datasets[name], refs, mode, finder, progress)
+        datasets[name].crop = replace(found, name=name, sources=sources)
+    return {name: datasets[name].crop for name in cropping}
+
+
+def find_crops(
+    dataset: Dataset, refs: Sequence[FrameRef], mode: Mode | None, finder: FaceFinder | None, progress: bool = True
+) -> Crops:
+    """The crops of a data set's clips that are named in `refs`; each clip is looked at once.
+
+    finder: None takes the central square where `mode` is None. Raises DataError, naming them, for frames of another
+    size than those of their clip that the face was found in.
+    """
+    if mode in ("center", "none") or finder is None:
+        if mode == "face":
+            raise ValueError("a face crop needs a finder")
+        return Crops(mode or "center")
+    clips: dict[str, list[FrameRef]] = {}
+    for ref in refs:
+        clips.setdefault(ref.clip, []).append(ref)
+    cuts: dict[str, Cut] = {}
+    odd: list[str] = []
+    with Progress(console=Console(stderr=True), transient=True, disable=not progress or len(clips) <= FEW) as bar:
+        for clip in bar.track(clips, description=f"{dataset.name}: looking for faces"):
+            cut = _look(dataset, clip, finder, always=mode == "face")
+            if cut is None:
+                continue
+            cuts[clip] = cut
+            if cut.how == "face":
+                misfits = ((ref, cut.misfit(dataset.size(ref))) for ref in clips[clip])
+                odd += [f"{ref}: {reason}" for ref, reason in misfits if reason]
+    if odd:
+        raise DataError(
+            f"{len(odd)} frames cannot be cut like their clip, give --crop center or none: {some(odd)}",
+            code="frame-sizes-differ",
+        )
+    return Crops(mode, cuts, finder.signature)
+
+
+def _look(dataset: Dataset, clip: str, finder: FaceFinder, always: bool) -> Cut | None:
+    """The cut of a clip; None where none of its frames can be read, which its pairs will say."""
+    names = dataset.frames(clip)
+    frames: list[np.ndarray] = []
+    for number in crop.looks(len(names)):
+        try:
+            frames.append(dataset.original(FrameRef(dataset.name, clip, names[number])))
+        except DataError:
+            continue
+    same = [image for image in frames if image.shape == frames[0].shape]
+    return crop.find(same, finder, always) if frames else None
