@@ -16,7 +16,7 @@ from bench.runtime.errors import UserError
 def animate(
     model: Annotated[str, typer.Option(help="A name from `list models`, with options, or cmd:COMMAND, frames:DIR.")],
     source: Annotated[Path, typer.Option(help="The photograph: an image, or a video for its first frame.")],
-    driving: Annotated[Path, typer.Option(help="What moves it: a video, a folder of frames, or one image.")],
+    driving: Annotated[Path, typer.Option(help="The driving video: a video file, a folder of frames, or one image.")],
     out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,
     side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
@@ -27,27 +27,27 @@ def animate(
     crop: Annotated[
         str | None,
         typer.Option(
-            help="Of the driving video: face, center (square), x0,y0,x1,y1, or none to squash; default: face, unless "
-            "the face fills the frame already."
+            help="Crop of the driving video: face, center (square), x0,y0,x1,y1, or none to squash; default: face, "
+            "unless the face fills the frame already."
         ),
     ] = None,
     source_crop: Annotated[
-        str | None, typer.Option(help="Of the photograph, the same; default: --crop where that is a word.")
+        str | None, typer.Option(help="Crop of the photograph, likewise; default: --crop if that is a word.")
     ] = None,
     fps: Annotated[
         float | None,
         typer.Option(min=0.1, max=1000, help="Frames a second of a folder of frames, or of a raw stream; default: 25."),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.")] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Frames at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
+        typer.Option(min=1, help="Frames in a batch; default: 16 on a GPU, one for every core on a CPU, at least 4."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
 ) -> None:
-    """Animate a photograph by a video: a video with the driving one's sound and frame times."""
+    """Animate a photograph with a driving video, whose sound and frame times are kept."""
     from av.error import FFmpegError
 
     from baselines.predictor import MotionMode
@@ -92,7 +92,7 @@ def animate(
 
 
 def check_out(out: Path, inputs: tuple[Path, ...]) -> None:
-    """Raises UserError where `out` is no video file's name, a folder, or one of the inputs."""
+    """Raise UserError where `out` is no video file's name, a folder, or one of the inputs."""
     from bench.animate.output import FORMATS
 
     if out.suffix.lower() not in FORMATS:

@@ -15,17 +15,17 @@ MODES = ("statistical", "exact")
 
 def check(
     run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
-    against: Annotated[Path | None, typer.Option(help="Reference file to hold the run against.")] = None,
+    against: Annotated[Path | None, typer.Option(help="Reference file to compare the run with.")] = None,
     update: Annotated[Path | None, typer.Option(help="Reference file to write from the run.")] = None,
     mode: Annotated[str, typer.Option(help="statistical: paired test of the means; exact: pair by pair.")] = MODES[0],
     models: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the reference.")] = None,
     tolerance: Annotated[
         list[str] | None, typer.Option(help="METRIC=VALUE in place of the reference's (repeatable).")
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="JUnit XML to write, a test case a model and metric.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="JUnit XML to write, a test case per model and metric.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Markdown file to append a summary to.")] = None,
 ) -> None:
-    """Has a run drifted from a reference file? Exit code 1 if it has."""
+    """Check a run for drift from a reference file; exit code 1 if it has drifted."""
     if (against is None) == (update is None):
         raise UserError("give one of --against FILE (compare) and --update FILE (write)")
     if mode not in MODES:

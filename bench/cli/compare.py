@@ -14,7 +14,7 @@ from bench.runtime.errors import UserError
 def compare(
     run_a: Annotated[Path, typer.Argument(help="A run's folder.")],
     run_b: Annotated[
-        Path | None, typer.Argument(help="Another run's; without it models of RUN_A are compared.")
+        Path | None, typer.Argument(help="Another run's; default: models of RUN_A are compared with each other.")
     ] = None,
     models: Annotated[
         str | None, typer.Option(help="Two labels, A,B: A of the first run, B of the second; default: what both have.")
@@ -24,7 +24,7 @@ def compare(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the resamples; default: that of RUN_A.")] = None,
     resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Resamples of the intervals.")] = 10_000,
 ) -> None:
-    """Compare models, versions or machines on the pairs that both runs asked, with intervals and p-values."""
+    """Compare runs, models or machines on the pairs that both measured, with intervals and p-values."""
     from json import dumps
 
     from bench.comparison.compare import compare as compared

@@ -8,7 +8,7 @@ from bench.runtime import config
 
 
 def doctor(weights: Weights = None) -> None:
-    """What is on this machine, what is missing, and where to put it."""
+    """Report what is installed, what is missing, and where it belongs."""
     from bench.info.doctor import render
 
     render(terminal(), config.load((), weights).weights)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import metric_names
 from bench.cli.output import terminal
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
 
 def explain(
-    metric: Annotated[str | None, typer.Argument(help="A definition or a family; without one all are listed.")] = None,
-    pairs: Annotated[int, typer.Option(min=0, help="Frames of the sample set to measure on; 0: none.")] = 4,
+    metric: Annotated[
+        str | None, typer.Argument(help="A definition or a family, in any case; default: list all.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Frames of the sample set to measure on; 0: none.")] = 4,
     weights: Annotated[Path | None, typer.Option(help="Folder with official detector weights.")] = None,
 ) -> None:
-    """Formula, source, pitfalls and signature of a metric, and what its variants make of the same pictures."""
+    """Explain a metric: formula, source, pitfalls, signature, and the values of its variants on the same pictures."""
     from rich.markdown import Markdown
 
     from bench.info import explain as explained
@@ -31,6 +34,7 @@ def explain(
     if metric is None:
         console.print(_listing(explained.pages()))
         return
+    metric = metric_names(metric)[0] if metric.strip() else metric
     found, settings = explained.explain(metric), config.load((), weights)
     choice = explained.choose(found.siblings, settings)
     console.print(Markdown(found.page))
@@ -40,8 +44,8 @@ def explain(
         console.print(f"{line}\n", markup=False, highlight=False, soft_wrap=True)
         console.print(_parts(explained.parts(line)))
     console.print(_siblings(found, choice))
-    if pairs and (measured := explained.measure(found.siblings, choice, settings, pairs)):
-        console.print(_measured(measured, pairs))
+    if limit and (measured := explained.measure(found.siblings, choice, settings, limit)):
+        console.print(_measured(measured, limit))
 
 
 def _listing(pages: dict[str, tuple[str, list[str]]]) -> Table:

@@ -13,9 +13,9 @@ from bench.cli.output import terminal
 def export_weights(
     source: Annotated[Path, typer.Argument(help="A checkpoint, of this project or of the authors.")],
     target: Annotated[Path, typer.Argument(help="FILE.pth.tar or FILE.pth: the authors' layout; FILE.safetensors.")],
-    model: Annotated[str | None, typer.Option(help="Whose it is; default: as the file says or looks.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model name; default: read from the file.")] = None,
 ) -> None:
-    """Write a checkpoint in the other layout: the official one, or safetensors with its configuration inside."""
+    """Convert a checkpoint to the official layout, or to safetensors with its configuration inside."""
     from bench.weights.export import export
 
     for file in export(source, target, model):

@@ -14,13 +14,14 @@ from bench.runtime.errors import UserError
 
 
 def inspect(
-    model: Annotated[
-        str | None, typer.Option(help="Comma-separated names from `list models`, with options; with --run all of its.")
+    models: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated names from `list models`, with options; default with --run: all of its."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures and their page.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Look at pairs of this run; its report then links the page.")] = None,
-    pairs: Annotated[
-        int | None, typer.Option(min=1, help="With --run: how many of the pairs that it has pictures of; default: 3.")
+    run: Annotated[Path | None, typer.Option(help="Run whose pairs are drawn; its report then links the page.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --run: number of pairs, of those with pictures; default: 3.")
     ] = None,
     source: Annotated[Path | None, typer.Option(help="The photograph; default: a frame of the sample set.")] = None,
     driving: Annotated[
@@ -36,20 +37,20 @@ def inspect(
     ] = None,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of noise in models; default: 0.")] = None,
 ) -> None:
-    """What networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
+    """Draw what networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
     from baselines.predictor import MotionMode
     from bench.inspection.input import Chosen, inspect_models, inspect_run
     from bench.run.command import redraw
     from bench.runtime.device import choose
 
-    models = split_names(model or "")
+    names = split_names(models or "")
     if run is not None:
         if source or driving or clip or mode or squeeze or data or frame is not None or seed is not None:
             raise UserError("--run says which frames are shown, and how: leave the options for other frames out")
-        page = inspect_run(run, models, pairs or 3, config.load((), weights).weights, choose(device), out)
+        page = inspect_run(run, names, limit or 3, config.load((), weights).weights, choose(device), out)
         redraw(run)
         terminal().print(f"page: {page}", soft_wrap=True, markup=False)
         return
@@ -61,20 +62,20 @@ def inspect(
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
     if (source is None) != (driving is None):
         raise UserError("give both --source and --driving, or neither")
-    if pairs is not None:
-        raise UserError("--pairs belongs to --run")
+    if limit is not None:
+        raise UserError("--limit belongs to --run")
     if source is not None and (data or clip):
         raise UserError("--data and --clip are for frames of the sample set: leave them out beside --source")
     if source is None and data not in (None, "sample"):
         raise UserError(f"--data {data}: the word sample; other frames come by --source and --driving")
     factors = parse_squeeze(squeeze) if squeeze else None
     chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed or 0)
-    page = inspect_models(models, chosen, config.load((), weights).weights, choose(device), out)
+    page = inspect_models(names, chosen, config.load((), weights).weights, choose(device), out)
     terminal().print(f"page: {page}", soft_wrap=True, markup=False)
 
 
 def parse_squeeze(text: str) -> tuple[float, float]:
-    """``0.7,1.0``: factors between 0.1 and 10. Raises UserError for anything else."""
+    """Parse ``0.7,1.0``: factors between 0.1 and 10. Raises UserError for anything else."""
     try:
         height, width = (float(part) for part in text.split(","))
     except ValueError:

@@ -16,7 +16,7 @@ def list_(
     weights: Weights = None,
     data: Data = None,
 ) -> None:
-    """Names to use on the command line, each with a line that says what it is."""
+    """List the names that other commands take, each with a description."""
     from bench.info.listing import table
 
     terminal().print(table(what, config.load(data or (), weights), weights_given=weights is not None))

@@ -19,6 +19,7 @@ from bench.cli.explain import explain
 from bench.cli.export import export_weights
 from bench.cli.inspect import inspect
 from bench.cli.list import list_
+from bench.cli.options import one_spelling
 from bench.cli.output import terminal
 from bench.cli.pairs import pairs_app
 from bench.cli.poses import poses
@@ -77,7 +78,7 @@ def build() -> typer.Typer:
             if isinstance(command, typer.Typer):
                 built.add_typer(command, name=name, rich_help_panel=panel)
             else:
-                built.command(name, rich_help_panel=panel)(command)
+                built.command(name, rich_help_panel=panel, context_settings=one_spelling(command))(command)
     return built
 
 

@@ -23,7 +23,7 @@ from protocols.resolve import draw, opener
 from protocols.roots import data_used, refuse_unused
 from protocols.sampling import STRATEGIES, make_pairs
 
-pairs_app = typer.Typer(help="Make, import and look at pair lists.", no_args_is_help=True)
+pairs_app = typer.Typer(help="Make, import and show pair lists.", no_args_is_help=True)
 console = terminal()
 
 File = Annotated[Path, typer.Argument(help="A pair list: a frozen file, the published CSV form, or frozen:NAME.")]
@@ -35,7 +35,7 @@ Links = Annotated[
 
 @pairs_app.command()
 def make(
-    data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for own videos.")],
+    data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for custom videos.")],
     out: Out,
     protocol: Annotated[
         str | None, typer.Option(help="Draw as this protocol does without a list; options below go before it.")
@@ -48,7 +48,7 @@ def make(
     split: Annotated[
         str | None, typer.Option(help="Split to draw from, where the data set has it; default: test.")
     ] = None,
-    videos: Annotated[int | None, typer.Option(min=1, help="Draw from so many clips only.")] = None,
+    videos: Annotated[int | None, typer.Option(min=1, help="Number of clips to draw from; default: all.")] = None,
     frozen: Annotated[
         str | None, typer.Option(help=f"Carry out one of this project's rules instead: {', '.join(RULES)}.")
     ] = None,
@@ -94,11 +94,11 @@ def import_(
     out: Out,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Data that the list is of, NAME=PATH (repeatable): every frame is looked for in it."),
+        typer.Option(help="Data that the list is of, NAME=PATH (repeatable): every frame must be in it."),
     ] = None,
     follow_links: Links = None,
 ) -> None:
-    """Make a path-neutral frozen list of a published one, or of one written by hand (docs/protocols.md)."""
+    """Freeze a published pair list, or one written by hand (docs/protocols.md), without paths."""
     settings = config.load(data or (), follow_links=follow_links)
     opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
     names = [*settings.asked, *([SAMPLE] if settings.sample else [])]
@@ -116,8 +116,8 @@ def import_(
 
 
 @pairs_app.command()
-def show(file: File, limit: Annotated[int, typer.Option(min=0, help="So many pairs.")] = 10) -> None:
-    """Name, hash, counts and the first pairs of a list, every name in full."""
+def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of pairs to show.")] = 10) -> None:
+    """Show name, hash, counts and the first pairs of a list."""
     pairs = read_pairs(file)
     counts = ", ".join(f"{value} {key}" for key, value in pairs.counts().items())
     lines = [f"{pairs.name} version {pairs.version}: {counts}", f"sha256 {pairs.sha256}"]
@@ -135,10 +135,10 @@ def survey(
         list[str] | None, typer.Option(help="Root of a data set of the list, NAME=PATH (repeatable), as for `run`.")
     ] = None,
     missing: Annotated[Path | None, typer.Option(help="File for the names of all missing frames, one a line.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="So many clips that lack frames.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="Number of clips to show.")] = 20,
     follow_links: Links = None,
 ) -> None:
-    """Which clips and frames of a list are still on this machine; `run --allow-missing` takes the pairs that are."""
+    """Report which clips and frames of a list are available; `run --allow-missing` runs the pairs that are."""
     from bench.info.survey import render
     from protocols.survey import survey as surveyed
 
@@ -161,7 +161,7 @@ def survey(
 
 @pairs_app.command("hash")
 def hash_(file: File) -> None:
-    """The content hash of a list; equal hashes mean equal pairs."""
+    """Print the content hash of a list; equal hashes mean equal pairs."""
     console.print(read_pairs(file).sha256, markup=False, soft_wrap=True)
 
 
@@ -169,7 +169,7 @@ def hash_(file: File) -> None:
 def mark(
     file: File, folder: Annotated[Path, typer.Argument(help="Folder with frames made for the list, <pair id>.png.")]
 ) -> None:
-    """Write pairs.json beside frames made elsewhere: which list they are of, so that `run` notices another one."""
+    """Write pairs.json beside frames made elsewhere, so that `run` refuses them for another list."""
     from bench.run.frames_list import mark as marked
 
     pairs = read_pairs(file)

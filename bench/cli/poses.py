@@ -14,7 +14,7 @@ def poses(
     out: Annotated[Path, typer.Option(help="Table to write, .parquet or .csv: clip, frame, yaw, pitch, roll.")],
     data: Annotated[str, typer.Option(help="Folder of clips, as for `train`, or `sample`.")] = "sample",
 ) -> None:
-    """Head poses of training frames, in degrees, by the embedded detector; what `train --poses` takes."""
+    """Compute head poses of training frames, in degrees, with the embedded detector, for `train --poses`."""
     from bench.training.poses import write
 
     write(data, out, terminal())

@@ -20,7 +20,7 @@ def report(
     ),
     out: Annotated[Path | None, typer.Option(help="File for the table; default: standard output.")] = None,
 ) -> None:
-    """Draw the report of a finished run again, or write its table for a paper."""
+    """Write the report of a finished run again, or its table for a paper."""
     from bench.run.command import redraw
 
     if format not in FORMATS:

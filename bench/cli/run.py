@@ -9,85 +9,162 @@ from typing import Annotated
 import typer
 
 from baselines.spec import split_names
-from bench.cli.options import Data, Links, Weights
+from bench.cli.options import Data, Links, Weights, metric_names
 from bench.cli.output import terminal
 from bench.runtime import config
 
+DATA, MEASURES, TABLES = "Data", "Metrics and detectors", "Tables of papers"
+OUTPUT, EXECUTION = "Output", "Execution"
+
 
 def run(
-    protocol: Annotated[str | None, typer.Option(help="What is asked; `list protocols` has the names.")] = None,
     models: Annotated[
         str | None,
         typer.Option(help="Comma-separated: names from `list models`, frames:DIR, cmd:COMMAND, or LABEL=one of these."),
     ] = None,
-    table: Annotated[
-        list[str] | None,
-        typer.Option(help="In place of both: what these tables of papers need (repeatable or comma-separated)."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --table: only say what would be done.")] = False,
-    untrained: Annotated[
-        bool, typer.Option("--untrained", help="With --table: random weights where a model has none; marked.")
-    ] = False,
-    sample_weights: Annotated[
-        bool, typer.Option("--sample-weights", help="With --table: sample checkpoints on real data, too; marked.")
-    ] = False,
+    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, a name from `list protocols`.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
+    bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
+    weights: Weights = None,
     data: Data = None,
     follow_links: Links = None,
-    require_data: Annotated[bool, typer.Option(help="Stop rather than use the sample set.")] = False,
+    require_data: Annotated[
+        bool, typer.Option(help="Stop rather than use the sample set.", rich_help_panel=DATA)
+    ] = False,
     pairs: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Pair list to use: a published CSV, a frozen file or frozen:NAME; with --table one a protocol."
+            help="Pair list to use: a published CSV, a frozen file or frozen:NAME; with --table one for each protocol.",
+            rich_help_panel=DATA,
         ),
     ] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Leave out pairs whose frames are gone; the run is marked.")
+        bool,
+        typer.Option(
+            "--allow-missing", help="Leave out pairs whose frames are missing; the run is marked.", rich_help_panel=DATA
+        ),
     ] = False,
     crop: Annotated[
         str | None,
         typer.Option(
-            help="Of custom data: face, center (square), or none to squash; default: face, unless the face fills the "
-            "frames already."
+            help="Crop of custom data: face, center (square), or none to squash; default: face, unless the face fills "
+            "the frames already.",
+            rich_help_panel=DATA,
         ),
     ] = None,
-    reading: Annotated[str | None, typer.Option(help="Reading of the protocol's pair list, where it has two.")] = None,
     size: Annotated[
         str | None,
-        typer.Option(help="Side of custom data's frames: 256 (default), 512, or native: as they are stored."),
+        typer.Option(
+            help="Side of custom data's frames: 256 (default), 512, or native: as they are stored.",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    detectors: Annotated[str, typer.Option(help="paper, embedded, or auto: the paper's where present.")] = "auto",
-    metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the protocol's.")] = None,
+    reading: Annotated[
+        str | None,
+        typer.Option(help="Reading of the protocol's pair list, where it has two.", rich_help_panel=DATA),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated, in any case; default: all of the protocol's.",
+            rich_help_panel=MEASURES,
+        ),
+    ] = None,
+    detectors: Annotated[
+        str,
+        typer.Option(help="paper, embedded, or auto: the papers' where installed.", rich_help_panel=MEASURES),
+    ] = "auto",
     as_published: Annotated[
-        bool, typer.Option("--as-published", help="Measure as the authors' scripts did, frames truncated to 8 bits.")
+        bool,
+        typer.Option(
+            "--as-published",
+            help="Measure as the authors' scripts did, frames truncated to 8 bits.",
+            rich_help_panel=MEASURES,
+        ),
     ] = False,
-    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
-    bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
-    weights: Weights = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Folder of this run; default: protocol and fingerprint.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=OUTPUT)] = Path("runs"),
+    name: Annotated[
+        str | None,
+        typer.Option(help="Folder of this run; default: protocol and fingerprint.", rich_help_panel=OUTPUT),
+    ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start over: discard what is in the run's folder, and measure again.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Start over: discard what is in the run's folder, and measure again.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    save_frames: Annotated[
+        bool, typer.Option(help="Keep every generated frame as PNG.", rich_help_panel=OUTPUT)
+    ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.", rich_help_panel=EXECUTION),
+    ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Pairs at a time; default: 16 on a GPU, one for every core on a CPU, 4 at least."),
+        typer.Option(
+            min=1,
+            help="Pairs in a batch; default: 16 on a GPU, one for every core on a CPU, at least 4.",
+            rich_help_panel=EXECUTION,
+        ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes for detectors; 0: none. Default: up to 4 where there is enough to do."),
+        typer.Option(
+            min=0,
+            help="Processes for detectors; 0: none. Default: up to 4 where there is enough to do.",
+            rich_help_panel=EXECUTION,
+        ),
     ] = None,
     detector_timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.")
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Seconds for a batch of frames in one of --workers; default: 120.",
+            rich_help_panel=EXECUTION,
+        ),
     ] = None,
-    executor: Annotated[str, typer.Option(help="local, or ray: on all devices of a cluster.")] = "local",
+    executor: Annotated[
+        str, typer.Option(help="local, or ray: on all devices of a cluster.", rich_help_panel=EXECUTION)
+    ] = "local",
     ray_address: Annotated[
-        str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT; default: one is started here for the run.")
+        str | None,
+        typer.Option(
+            help="A Ray cluster: auto or HOST:PORT; default: a local one, started for the run.",
+            rich_help_panel=EXECUTION,
+        ),
     ] = None,
-    ray_workers: Annotated[int | None, typer.Option(min=1, help="Workers in Ray; default: one a device.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
-    save_frames: Annotated[bool, typer.Option(help="Keep every generated frame as PNG.")] = False,
+    ray_workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers in Ray; default: one per device.", rich_help_panel=EXECUTION)
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tables of papers, in place of --models and --protocol (repeatable or comma-separated).",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --table: only print what would run.", rich_help_panel=TABLES)
+    ] = False,
+    untrained: Annotated[
+        bool,
+        typer.Option(
+            "--untrained", help="With --table: random weights where a model has none; marked.", rich_help_panel=TABLES
+        ),
+    ] = False,
+    sample_weights: Annotated[
+        bool,
+        typer.Option(
+            "--sample-weights",
+            help="With --table: sample checkpoints on real data, too; marked.",
+            rich_help_panel=TABLES,
+        ),
+    ] = False,
 ) -> None:
     """Run models over a protocol, measure them, write a report."""
     from bench.run.command import RunSettings, run
@@ -120,7 +197,7 @@ def run(
         size=size,
         crop=crop,
         limit=limit,
-        metrics=split_names(metrics) if metrics else None,
+        metrics=metric_names(metrics) if metrics else None,
         detectors=detectors,
         mode=mode,
         bounds=bounds,

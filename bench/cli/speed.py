@@ -15,8 +15,8 @@ from bench.runtime import config
 
 def speed(
     models: Annotated[str | None, typer.Option(help="Comma-separated names; default: the papers' models.")] = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the median counts.")] = 5,
+    limit: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median is reported.")] = 5,
     parts: Annotated[
         str | None,
         typer.Option(
@@ -27,11 +27,11 @@ def speed(
     out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("speed.md"),
     weights: Weights = None,
 ) -> None:
-    """What models, metrics and detectors cost on this machine, beside the usual libraries."""
+    """Measure models, metrics and detectors on this machine, beside the usual libraries."""
     from baselines.card import systems
     from bench.speed.command import run
 
     asked = systems() if models is None else split_names(models)
     chosen = None if parts is None else split_names(parts)
-    if run(asked, config.load((), weights), pairs, rounds, out, terminal(), chosen):
+    if run(asked, config.load((), weights), limit, rounds, out, terminal(), chosen):
         raise typer.Exit(1)

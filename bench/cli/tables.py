@@ -25,7 +25,7 @@ def tables(
     format: Annotated[str, typer.Option(help="md, html, latex, csv or json.")] = "md",
     out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
 ) -> None:
-    """The papers' result tables with where every number comes from; with runs, what was measured and the difference."""
+    """Print the papers' result tables with the source of every number; with runs, measured numbers and differences."""
     from reports.paper.compare import regenerate
     from reports.paper.export import FORMATS
     from reports.paper.tables import published

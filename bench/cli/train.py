@@ -33,21 +33,23 @@ def train(
         str | None, typer.Option(help="published: the papers' losses and schedule; short: default on the sample set.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Optimizer steps in all; default: 2000, or the published epochs.")
+        int | None, typer.Option(help="Total optimizer steps; default: 2000, or the published epochs.")
     ] = None,
     frame_size: Annotated[
         int | None, typer.Option(help="Side of the frames that the network is for; default: 256.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: 0.001, as published 0.0002.")] = None,
-    init_from: Annotated[Path | None, typer.Option(help="Checkpoint whose fitting networks are the start.")] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Checkpoint to start from; networks that fit are taken.")
+    ] = None,
     part: Annotated[
         str | None, typer.Option(help="avd: MRAA's or TPSM's AVD network alone, on the networks of --init-from.")
     ] = None,
     poses: Annotated[
         Path | None, typer.Option(help="Head poses of the frames, made by `poses`: face-vid2vid's head pose loss.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes that train together (DDP); default: 1.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU; part of what makes a result.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded frames, for data larger than memory.")] = None,
@@ -57,10 +59,10 @@ def train(
     protocol: Annotated[str | None, typer.Option(help="Protocol of the evaluations during training.")] = None,
     evaluate_every: Annotated[int | None, typer.Option(help="Steps between evaluations; default: none.")] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many evaluations without a better one; default: never.")
+        int | None, typer.Option(help="Stop after N evaluations without improvement; default: never.")
     ] = None,
 ) -> None:
-    """Train a model: on the sample set a reduced one, on your clips as its paper; the same command goes on."""
+    """Train a network: reduced on the sample set, as published on custom clips. Re-run the same command to resume."""
     from bench.training.command import train
 
     given = {name: value for name, value in locals().items() if name not in ("config", "train") and value is not None}

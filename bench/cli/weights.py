@@ -14,7 +14,7 @@ from bench.runtime.errors import UserError
 if TYPE_CHECKING:
     from bench.weights.files import WeightFile
 
-weights_app = typer.Typer(help="Weight files: list, check, fetch.", invoke_without_command=True)
+weights_app = typer.Typer(help="List, check and fetch weight files.", invoke_without_command=True)
 console = terminal()
 
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
@@ -23,7 +23,7 @@ _NO_FOLDER = f"none (--weights, {config.WEIGHTS_VARIABLE} or bench.toml)"
 
 @weights_app.callback()
 def list_(context: typer.Context, weights: Weights = None) -> None:
-    """Every published file: name, where from, licence, size, checksum, where it belongs, whether it is there."""
+    """List every published file: name, source, license, size, checksum, place, and whether it is installed."""
     if context.invoked_subcommand:
         context.obj = weights  # the option may stand before the word or after it
         return
@@ -53,10 +53,10 @@ def list_(context: typer.Context, weights: Weights = None) -> None:
 @weights_app.command()
 def check(
     context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(help="Which; default: all.", metavar="ID")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="Names from `weights`; default: all.", metavar="ID")] = None,
     weights: Weights = None,
 ) -> None:
-    """Verify the files that are there: by checksum where one is known, else that they open and hold their network."""
+    """Verify the installed files: by checksum where one is known, else that they open and hold their network."""
     from baselines.predictor import ModelError
     from bench.weights.check import verify
     from bench.weights.files import files, select
@@ -87,7 +87,7 @@ def fetch(
     ids: Annotated[list[str], typer.Argument(help="Names from `weights`, or all.", metavar="ID")],
     weights: Weights = None,
 ) -> None:
-    """Download those that have a plain public address; goes on where it stopped, and checks what came."""
+    """Download the files with a public address, and check them. Re-run the same command to resume."""
     from bench.weights.files import files, select
 
     folder = config.load((), weights or context.obj).weights

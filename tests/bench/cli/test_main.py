@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
+import typer
 
 from bench.cli.main import PANELS
+from bench.cli.options import metric_names, one_spelling
 
 
 def test_help_has_every_command_in_a_panel_and_run_first(bench):
@@ -45,3 +49,43 @@ def test_a_shell_gets_the_commands():
     }
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True)
     assert done.stdout.split() == ["compare", "check"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "own", "other"),
+    [
+        (["run", "--protocol", "vox1-sameid"], "--models", "--model"),
+        (["speed"], "--models", "--model"),
+        (["inspect", "--out", "x"], "--models", "--model"),
+        (["train", "--out", "x"], "--model", "--models"),
+        (["animate", "--source", "x.png", "--driving", "y.mp4"], "--model", "--models"),
+    ],
+)
+def test_either_spelling_of_models_is_read(bench, asked, own, other):
+    first, second = bench(*asked, own, "nosuch"), bench(*asked, other, "nosuch")
+    assert first == second and first[0] == 2 and "No such option" not in first[1]
+
+
+def test_help_has_one_spelling(bench):
+    for panel in PANELS.values():
+        for name, command in panel.items():
+            if not isinstance(command, typer.Typer):
+                text = bench(name, "--help")[1]
+                assert not ("--model " in text and "--models " in text), name
+
+
+def test_an_alias_does_not_hide_an_option():
+    """`run` has --pairs and --limit, each its own."""
+    spelled = one_spelling(PANELS["Start here"]["run"])["token_normalize_func"]
+    assert [spelled(name) for name in ("pairs", "limit", "model", "models")] == ["pairs", "limit", "models", "models"]
+
+
+def test_metrics_are_known_in_any_case(bench):
+    assert metric_names("ssim, LPIPS,St-Lpips,PRMSE") == ["ssim", "lpips", "st-lpips", "prmse"]
+    assert metric_names("SSIMM") == ["SSIMM"], "an unknown name stays as it was typed"
+    asked = ("run", "--protocol", "vox1-sameid", "--models", "copy-source", "--limit", "1", "--no-bounds")
+    code, text = bench(*asked, "--metrics", "L1,PSNR-uint8", "--name", "x")
+    assert code == 0, text
+    manifest = json.loads(Path("runs/x/manifest.json").read_text("utf-8"))
+    assert [metric["name"] for metric in manifest["metrics"]] == ["psnr-uint8", "l1"]
+    assert bench("explain", "PSNR-uint8", "--limit", "0")[0] == 0

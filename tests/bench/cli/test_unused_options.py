@@ -34,7 +34,7 @@ SAMPLE = ["--data", "sample"]
         (["pairs", "survey", "frozen:vox1-sameid", "--data", "hdtf=mine"], "nothing uses it"),
         (["pairs", "import", "list.csv", "--data", "mine=mine", "--data", "sample", "--out", "x"], "nothing uses it"),
         (["inspect", "--model", "fomm", "--out", "x", "--source", "a", "--driving", "b", *SAMPLE], "leave them out"),
-        (["inspect", "--model", "fomm", "--out", "x", "--pairs", "2"], "--pairs belongs to --run"),
+        (["inspect", "--models", "fomm", "--out", "x", "--limit", "2"], "--limit belongs to --run"),
         (["inspect", "--run", "x", "--seed", "2"], "--run says which frames"),
         (["train", "--model", "fomm", "--out", "x", "--protocol", "vox1-sameid"], "protocol: needs evaluate_every"),
     ],
