@@ -140,7 +140,9 @@ class _Outline(BaseModel):
 
 @lru_cache
 def card(name: str) -> Card:
-    """The card of one of `MODELS`. Raises ModelError, in one line, for a ``model.json`` that is wrong."""
+    """The card of one of `MODELS`. Raises ModelError, in one line, for another name and a wrong ``model.json``."""
+    if name not in _listed():
+        raise ModelError(f"no network is called {name}; choose one of {', '.join(_listed())}")
     folder = _listed()[name]
     written = _raw(folder)
     if name == folder.name:

@@ -31,9 +31,10 @@ Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpo
 
 def metric_names(names: str) -> list[str]:
     """Return comma-separated metrics under their own names, in whatever case they were typed."""
-    from bench import metrics
+    from bench.metrics import definitions
+    from bench.metrics.families import FAMILIES
 
-    known = {name.lower(): name for name in (*metrics.families(), *metrics.definitions())}
+    known = {name.lower(): name for name in (*FAMILIES, *definitions())}
     return [known.get(name.lower(), name) for name in split_names(names)]
 
 
