@@ -101,7 +101,7 @@ def choose(
     policy: "paper" takes the papers' own and raises UserError, naming what is missing, where one cannot be used;
         "embedded" takes those whose weights come with registry packages; "auto" the paper's where present.
     kinds: which kinds are needed ("perceptual" among them); by default all, those of bodies where they can be used.
-    device: torch device of the papers' networks; the embedded detectors run on the CPU.
+    device: torch device of the detectors' networks; dlib's landmarks are found on the CPU.
     cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
         frame; None computes everything anew.
     workers: how many processes the detectors run in (`Choice.close` ends them); 0 for this one.
@@ -186,7 +186,9 @@ class _Makers:
 
     def embedded(self, kind: str) -> Detector:
         landmarks = self._once("dlib68", Dlib68)
-        derived = {"identity": DlibIdentity, "headpose": PnpHeadPose, "action_units": GeometricActionUnits}
+        if kind == "identity":
+            return DlibIdentity(landmarks, device=self._device)
+        derived = {"headpose": PnpHeadPose, "action_units": GeometricActionUnits}
         return landmarks if kind == "landmarks" else derived[kind](landmarks)
 
     def _once(self, name: str, make: Callable[[], Detector]) -> Detector:

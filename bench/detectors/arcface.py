@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.detectors.base import DerivedDetector, Detection, Detector
+from bench.detectors.blocks import in_blocks
 from bench.detectors.weights import find_file, load, short_hash
 from bench.runtime.errors import UserError
 
@@ -52,11 +53,13 @@ class ArcFace(DerivedDetector):
         return f"{self.name};v:1;weights:{short_hash(self.file)};{settings};on:({self.base.signature})"
 
     def derive(self, values: np.ndarray, frame: np.ndarray) -> Detection:
-        face = align(frame, values * (frame.shape[1] / WIDTH))
-        image = torch.from_numpy(face).to(self.device).permute(2, 0, 1)[None].float() / 127.5 - 1
-        with torch.inference_mode():
-            code = embed(self._state, image)[0].double()
-        return Detection((code / code.norm()).cpu().numpy())
+        return self.derive_all(values[None], frame[None])[0]
+
+    def derive_all(self, values: np.ndarray, frames: np.ndarray) -> list[Detection]:
+        faces = np.stack([align(frame, points * (frame.shape[1] / WIDTH)) for frame, points in zip(frames, values)])
+        images = torch.from_numpy(faces).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        codes = in_blocks(lambda images: embed(self._state, images), images)
+        return [Detection((code / code.norm()).numpy()) for code in codes]
 
 
 def align(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -36,12 +36,14 @@ class Detector(ABC):
     name: short name, the same that `Definition.detector_name` asks for.
     proxy: True for an embedded detector that stands in for a paper's own.
     shape: shape of one frame's values.
+    device: torch device of its network; "cpu" where it has none.
     """
 
     kind: str
     name: str
     proxy: bool
     shape: tuple[int, ...]
+    device: str = "cpu"
 
     @property
     @abstractmethod
@@ -63,10 +65,20 @@ class DerivedDetector(Detector):
     def derive(self, values: np.ndarray, frame: np.ndarray) -> Detection:
         """From the base's values of one frame and the frame itself, uint8 RGB ``(H, W, 3)``."""
 
+    def derive_all(self, values: np.ndarray, frames: np.ndarray) -> list[Detection]:
+        """`derive` for values ``(N, ...)`` and frames ``(N, H, W, 3)``; one that gains by a batch overrides this."""
+        return [self.derive(one, frame) for one, frame in zip(values, frames)]
+
     def detect(self, frames: np.ndarray) -> list[Detection]:
         """As `Detector.detect`; a frame without a base value keeps the base's reason."""
-        found = zip(self.base.detect(frames), frames)
-        return [one if one.values is None else self.derive(one.values, frame) for one, frame in found]
+        found = self.base.detect(frames)
+        good = [k for k, one in enumerate(found) if one.values is not None]
+        if good:
+            made = self.derive_all(np.stack([found[k].values for k in good]), frames[good])
+            found = [*found]
+            for k, one in zip(good, made, strict=True):
+                found[k] = one
+        return found
 
 
 def largest_face(boxes: Sequence[Sequence[float]] | np.ndarray) -> int:

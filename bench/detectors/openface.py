@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.detectors.base import Detection, Detector
+from bench.detectors.blocks import in_blocks
 from bench.detectors.weights import find_file, load, short_hash
 from bench.runtime.errors import UserError
 
@@ -64,12 +65,11 @@ class OpenFace(Detector):
         return f"{self.name};v:1;weights:{short_hash(self.file)};resize:{resize_by};colour:bgr;align:no;lrn:{self.lrn}"
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        return [self._one(frame) for frame in frames]
-
-    def _one(self, frame: np.ndarray) -> Detection:
-        image = preprocess(frame, self.antialias)[None].to(self.device)
-        with torch.inference_mode():
-            return Detection(embed(self._state, image, self.lrn)[0][0].double().cpu().numpy())
+        if not len(frames):
+            return []
+        images = torch.stack([preprocess(frame, self.antialias) for frame in frames]).to(self.device)
+        codes = in_blocks(lambda images: embed(self._state, images, self.lrn)[0], images)
+        return [Detection(code) for code in codes.numpy()]
 
 
 def preprocess(frame: np.ndarray, antialias: bool = True, side: int = SIDE) -> Tensor:

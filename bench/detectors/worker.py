@@ -76,7 +76,8 @@ def portable(error: Exception) -> Exception:
 
 def _work(detector: Any, operation: str, arrays: Sequence[Any]) -> list[tuple[Any, str | None]]:
     if operation == "derive":
-        found = [detector.derive(values, frame) for frame, values in zip(*arrays)]
+        frames, values = arrays
+        found = detector.derive_all(values, frames)
     else:
         found = detector.detect(*arrays)
     return [(one.values, one.reason) for one in found]

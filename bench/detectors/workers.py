@@ -164,15 +164,13 @@ class RemoteDerived(Remote, DerivedDetector):
         self.base = base
 
     def derive(self, values: np.ndarray, frame: np.ndarray) -> Detection:
-        return self._ask("derive", frame[None], values[None])[0]
+        return self.derive_all(values[None], frame[None])[0]
+
+    def derive_all(self, values: np.ndarray, frames: np.ndarray) -> list[Detection]:
+        return self._ask("derive", frames, values)
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        found = self.base.detect(frames)
-        good = [k for k, one in enumerate(found) if one.values is not None]
-        if good:
-            for k, one in zip(good, self._ask("derive", frames[good], np.stack([found[k].values for k in good]))):
-                found[k] = one
-        return found
+        return DerivedDetector.detect(self, frames)
 
 
 def in_workers(
