@@ -56,8 +56,8 @@ class Brightness:
 class Sum:
     """What a worker makes of the derived detector of the tests."""
 
-    def derive(self, values: np.ndarray, frame: np.ndarray) -> Found:
-        return Found(np.full(3, values.sum() + frame.sum()))
+    def derive_all(self, values: np.ndarray, frames: np.ndarray) -> list[Found]:
+        return [Found(np.full(3, one.sum() + frame.sum())) for one, frame in zip(values, frames)]
 
 
 class Unloadable:

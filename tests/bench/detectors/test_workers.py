@@ -305,7 +305,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
 import multiprocessing, sys, threading, time
 import numpy as np
 from bench.detectors.workers import in_workers
-from fake_detectors import Brightness
+from support.fake_detectors import Brightness
 
 if __name__ == "__main__":
     remote, pool = in_workers({"landmarks": Brightness()}, 2, 600.0)
