@@ -1,20 +1,77 @@
-"""README's two command lines are the ones that are run."""
+"""README's two command lines are the ones that are run, and what it and its neighbors name exists."""
 
+from __future__ import annotations
+
+import re
+import tomllib
 from pathlib import Path
 
+import pytest
+import yaml
+
+from bench.cli.main import PANELS
+
 ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/results.md")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def command_lines() -> list[str]:
-    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```sh\n")[1:3]
+    blocks = read("README.md").split("```sh\n")[1:3]
     return [block.split("\n```")[0] for block in blocks]
 
 
 def test_ci_runs_the_test_line():
     _, test_line = command_lines()
-    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == test_line
+    assert read(".ci/run").splitlines()[-1] == test_line
 
 
 def test_first_line_is_the_main_job():
     first, _ = command_lines()
     assert first.endswith("&& python -m bench run --models mcnet,tpsm --protocol vox1-diffscale")
+
+
+def test_readme_is_short():
+    assert len(read("README.md").splitlines()) < 90
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)#]+)", read(page)) if "://" not in link]
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_exist(page):
+    known = {name for panel in PANELS.values() for name in panel}
+    named = set(re.findall(r"\bbench ([a-z][a-z-]*)", read(page)))
+    assert named <= known
+
+
+def test_the_license_is_the_one_that_is_stated_everywhere():
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    citation = yaml.safe_load(read("CITATION.cff"))
+    assert project["license"] == citation["license"] == "Apache-2.0"
+    assert "Apache License" in read("LICENSE")[:200] and len(read("LICENSE").splitlines()) == 202
+    assert all((ROOT / name).is_file() for name in project["license-files"])
+    assert project["version"] == citation["version"] and f"## [{project['version']}]" in read("CHANGELOG.md")
+
+
+def test_the_notice_names_every_weight_file():
+    """And those that may not be used commercially as such."""
+    notice = read("NOTICE")
+    entries = tomllib.loads(read("bench/weights/weights.toml"))["file"]
+    assert all(entry["package"].partition("==")[0] in notice for entry in entries if "package" in entry)
+    lines = notice.partition("4. FETCHED")[2].splitlines()
+    for entry in entries:
+        if "package" not in entry:
+            line = next((line for line in lines if re.search(rf"\b{re.escape(entry['id'])}\b", line)), None)
+            assert line, entry["id"]
+            assert "[NC]" in line or "non-commercial" not in entry["licence"], line
+
+
+def test_every_package_carries_its_types():
+    assert [p for p in ("baselines", "bench", "protocols", "reports") if not (ROOT / p / "py.typed").is_file()] == []
