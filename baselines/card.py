@@ -57,7 +57,8 @@ class Card:
     exact: submodules that stay in float32 where the rest is in bfloat16, since they make coordinates.
     probes: what `bench inspect` looks into, by what it is, as a path from the network (see `bench.inspection`).
     marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognise a file by.
-    checksums: file name to the SHA-256 that its publisher states, where one is known.
+    checksums: file name to the SHA-256 that its publisher states, where one is known. at_least_mb: file name to the
+    10^6 bytes of its networks' tensors. person: what a person does to get the files; None where that is the usual.
     config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies;
     changes: in which parts of its configuration.
     """
@@ -80,6 +81,8 @@ class Card:
     companions: dict[str, Text] = field(default_factory=dict)
     renamed: dict[str, Text] = field(default_factory=dict)
     checksums: dict[str, Text] = field(default_factory=dict)
+    at_least_mb: dict[str, Annotated[int | float, Field(gt=0)]] = field(default_factory=dict)
+    person: Text | None = None
     trainee: Reference | None = None
     stages: Annotated[Stages, AfterValidator(_whole)] = ()
     discriminator: Reference | None = None
@@ -150,7 +153,7 @@ def card(name: str) -> Card:
     written = dict(written["variants"][name])
     of, changes = written.pop("of", folder.name), written.get("config", {})
     if of == name or of not in MODELS:
-        raise ModelError(f"{folder / FILE}: variants.{name}.of: there is no other model {of}")
+        raise _wrong(folder, f"variants.{name}.of: there is no other model {of}")
     base = card(of)
     # Nobody publishes a checkpoint of a variant, unless the variant names one; nor golden arrays.
     values = {"files": [], "checksums": {}, "repository": "", "licence": "", "parity": None, **written}
@@ -178,7 +181,7 @@ def _listed() -> dict[str, Path]:
     for folder in folders:
         for name in (folder.name, *_raw(folder).get("variants", {})):
             if name in found:
-                raise ModelError(f"{folder / FILE}: {name}: {found[name] / FILE} has a model of this name")
+                raise _wrong(folder, f"{name}: {found[name] / FILE} has a model of this name")
             found[name] = folder
     return found
 
@@ -190,25 +193,28 @@ def _folders() -> list[Path]:
 @lru_cache
 def _raw(folder: Path) -> dict[str, Any]:
     """A folder's ``model.json`` with as much checked as listing the models needs."""
-    file = folder / FILE
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         _Outline.model_validate(content)
         return content
     except ValidationError as error:
-        raise ModelError(f"{file}: {_first(error)}") from None
+        raise _wrong(folder, _first(error)) from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"{file}: cannot be read: {error}") from None
+        raise _wrong(folder, f"cannot be read: {error}") from None
 
 
 def _checked(values: Mapping[str, Any], name: str, folder: Path, changes: Any = ()) -> Card:
     where = "" if name == folder.name else f"variants.{name}."
     if reserved := next((key for key in _RESERVED if key in values), None):
-        raise ModelError(f"{folder / FILE}: {where}{reserved}: no field of this file")
+        raise _wrong(folder, f"{where}{reserved}: no field of this file")
     try:
         return _CARD.validate_python({**values, "name": name, "folder": folder, "changes": dict(changes)})
     except ValidationError as error:
-        raise ModelError(f"{folder / FILE}: {where}{_first(error)}") from None
+        raise _wrong(folder, f"{where}{_first(error)}") from None
+
+
+def _wrong(folder: Path, what: str) -> ModelError:
+    return ModelError(f"{folder / FILE}: {what}", code="bad-model-card")
 
 
 def _first(error: ValidationError) -> str:

@@ -38,7 +38,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         if self.label is not None and not _LABEL.fullmatch(self.label):
-            raise ModelError(f"label {self.label!r}: {_LABELS}")
+            raise _wrong(f"label {self.label!r}: {_LABELS}")
         if self.kind in OUTSIDE:
             _check_outside(self)
         else:
@@ -55,7 +55,7 @@ class ModelSpec:
         if colon and kind in OUTSIDE:
             return cls(kind, target, label=label or None)
         if label and not rest:
-            raise ModelError(f"{text}: no model behind the label {label}")
+            raise _wrong(f"{text}: no model behind the label {label}")
         target, _, query = rest.partition("?")
         options = _options(text, target, query)
         return cls("file" if _FILE.fullmatch(target) else "model", target, options, label or None)
@@ -79,7 +79,7 @@ class ModelSpec:
     def with_options(self, options: Mapping[str, str]) -> ModelSpec:
         """Return the spec with more options. Raises ModelError for one that it has, and for a kind that takes none."""
         if twice := self.options.keys() & options.keys():
-            raise ModelError(f"{self}: option {min(twice)} is given twice")
+            raise _wrong(f"{self}: option {min(twice)} is given twice")
         return replace(self, options={**self.options, **options})
 
 
@@ -96,13 +96,17 @@ def _options(text: str, target: str, query: str) -> dict[str, str]:
     for part in query.split("&") if query else ():
         name, equals, value = part.partition("=")
         if not part:
-            raise ModelError(f"{text}: an option is empty; {_how(target)}")
+            raise _wrong(f"{text}: an option is empty; {_how(target)}")
         if not name or not equals:
-            raise ModelError(f"{text}: option {part!r} has no {'value' if name else 'name'}; {_how(target)}")
+            raise _wrong(f"{text}: option {part!r} has no {'value' if name else 'name'}; {_how(target)}")
         if name in options:
-            raise ModelError(f"{text}: option {name} is given twice")
+            raise _wrong(f"{text}: option {name} is given twice")
         options[name] = value
     return options
+
+
+def _wrong(message: str) -> ModelError:
+    return ModelError(message, code="bad-model-spec")
 
 
 def _how(target: str) -> str:
@@ -111,29 +115,29 @@ def _how(target: str) -> str:
 
 def _check_outside(spec: ModelSpec) -> None:
     if spec.options:
-        raise ModelError(f"{spec}: takes no options")
+        raise _wrong(f"{spec}: takes no options")
     if not spec.target.strip():
-        raise ModelError(f"{spec.kind}: needs a {_NEEDS[spec.kind]}")
+        raise _wrong(f"{spec.kind}: needs a {_NEEDS[spec.kind]}")
 
 
 def _check_target(kind: Kind, target: str) -> None:
     """Raise ModelError for a name or file that reads as something else."""
     label, equals, _ = target.partition("=")
     if not target:
-        raise ModelError("the name of a model is empty")
+        raise _wrong("the name of a model is empty")
     if kind == "file" and equals and _LABEL.fullmatch(label):
-        raise ModelError(f"{target}: {label} reads as a label; write ./{target}")
+        raise _wrong(f"{target}: {label} reads as a label; write ./{target}")
     if kind == "model" and equals:
-        raise ModelError(f"{target}: {label!r} is no label: {_LABELS}")
+        raise _wrong(f"{target}: {label!r} is no label: {_LABELS}")
     prefix, colon, _ = target.partition(":")
     as_file = _FILE.fullmatch(target) is not None
     if "?" in target or (colon and prefix in OUTSIDE) or as_file != (kind == "file"):
-        raise ModelError(f"{target}: no {'class in a file' if kind == 'file' else 'name of a model'}")
+        raise _wrong(f"{target}: no {'class in a file' if kind == 'file' else 'name of a model'}")
 
 
 def _check_options(spec: ModelSpec) -> None:
     for name, value in spec.options.items():
         if not name.isidentifier():
-            raise ModelError(f"{spec}: {name!r} is no name of an option; {_how(spec.target)}")
+            raise _wrong(f"{spec}: {name!r} is no name of an option; {_how(spec.target)}")
         if "&" in value:
-            raise ModelError(f"{spec}: the value of option {name} has an & in it, which begins the next option")
+            raise _wrong(f"{spec}: the value of option {name} has an & in it, which begins the next option")

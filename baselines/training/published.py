@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from baselines.card import MODELS, card, merged
+from baselines.card import MODELS, card, merged, systems
+from baselines.errors import ModelError
 
-_FILE = Path(__file__).with_suffix(".toml")
+_NAME = "published.toml"
 _BASE = "fomm"  # whose values hold where nothing else is known
 
 
@@ -41,7 +42,7 @@ def of(model: str, part: str = "networks") -> dict[str, Any]:
 
 
 def deviations() -> list[Deviation]:
-    """All of them, in the file's order."""
+    """All of them, those of each model, then those of all models."""
     found = []
     for model, table in _tables().items():
         values = _values(model, "networks", deviating=False) if model != "all" else {}
@@ -67,7 +68,14 @@ def tables(model: str, part: str = "networks") -> list[str]:
 
 @cache
 def _tables() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    """The tables of every model's folder, then those of all models."""
+    tables: dict[str, dict[str, Any]] = {}
+    for file in (*(card(name).folder / _NAME for name in systems()), Path(__file__).with_name(_NAME)):
+        try:
+            tables |= tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise ModelError(f"{file}: cannot be read as TOML: {error}", code="bad-model-card") from None
+    return tables
 
 
 def _values(model: str, part: str, deviating: bool) -> dict[str, Any]:

@@ -121,24 +121,18 @@ def select(listed: Sequence[WeightFile], ids: Sequence[str]) -> list[WeightFile]
 
 def model_size(about: Card) -> str:
     """Size of a model's checkpoint, in words."""
-    sizes = _model_facts(about.package).get("at_least_mb", {})
-    known = [sizes[name] for name in about.files if name in sizes]
+    known = [about.at_least_mb[name] for name in about.files if name in about.at_least_mb]
     return f"at least {min(known):g} MB" if known else "size not known"
 
 
 def way_to(about: Card) -> str:
     """How one gets a model's checkpoint, in words."""
-    return _model_facts(about.package)["person"]
+    return about.person or _facts()["models"]["person"]
 
 
 @lru_cache
 def _facts() -> dict[str, Any]:
     return tomllib.loads(FACTS.read_text(encoding="utf-8"))
-
-
-def _model_facts(package: str) -> dict[str, Any]:
-    models = _facts()["models"]
-    return {"person": models["person"]} | models.get(package, {})
 
 
 def _model_files(weights: Path | None) -> list[WeightFile]:
@@ -159,7 +153,6 @@ def _model_files(weights: Path | None) -> list[WeightFile]:
 
 
 def _model_file(about: Card, file: str) -> WeightFile:
-    facts = _model_facts(about.package)
     return WeightFile(
         id=about.name,
         name=file,
@@ -167,8 +160,8 @@ def _model_file(about: Card, file: str) -> WeightFile:
         licence=about.licence,
         source=f"github.com/{about.repository}",
         models=(about.name,),
-        at_least_mb=facts.get("at_least_mb", {}).get(file),
-        person=facts["person"],
+        at_least_mb=about.at_least_mb.get(file),
+        person=way_to(about),
     )
 
 

@@ -94,6 +94,7 @@ def test_parts(text, kind, target, options, label):
 def test_errors_name_the_part_that_is_wrong(text, part):
     with pytest.raises(ModelError) as caught:
         ModelSpec.parse(text)
+    assert caught.value.code == "bad-model-spec"
     assert part in str(caught.value) and "\n" not in str(caught.value)
 
 
