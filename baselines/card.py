@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from baselines.errors import ModelError
@@ -26,6 +26,7 @@ FILE = "model.json"
 SUFFIXES = (".pth.tar", ".pth", ".safetensors")
 
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[\w+.-]+$")]  # that `baselines.spec` reads as a name
 Reference = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]  # module:attribute
 Module = Annotated[str, Field(pattern=r"^[\w.]+$")]
 # (side of the training frames, share of the steps, pairs in a step): coarse to fine. The motion networks work at
@@ -36,6 +37,8 @@ _RESERVED = ("name", "folder", "changes")  # fields that are not written, but ta
 
 
 def _whole(stages: Stages) -> Stages:
+    if any(value <= 0 for stage in stages for value in stage):
+        raise ValueError("sides, shares and pairs must be positive")
     if stages and not math.isclose(sum(share for _, share, _ in stages), 1):
         raise ValueError("shares of the steps must add up to 1")
     return stages
@@ -63,11 +66,11 @@ class Card:
     changes: in which parts of its configuration.
     """
 
-    name: Text
+    name: Name
     folder: Path
     title: Text
     summary: Text
-    year: int
+    year: StrictInt
     predictor: Reference
     motion_modes: Annotated[tuple[MotionMode, ...], Field(min_length=1)]
     files: tuple[Text, ...]
@@ -137,8 +140,8 @@ MODELS: Mapping[str, str] = _Models()
 class _Outline(BaseModel):
     """What listing the models needs of a ``model.json``; the rest is checked when a card is asked for."""
 
-    year: int
-    variants: dict[Text, dict[str, Any]] = {}
+    year: StrictInt
+    variants: dict[Name, dict[str, Any]] = {}
 
 
 @lru_cache
@@ -149,11 +152,13 @@ def card(name: str) -> Card:
     folder = _listed()[name]
     written = _raw(folder)
     if name == folder.name:
+        if "of" in written:
+            raise _wrong(folder, "of: only a variant has it")
         return _checked({key: value for key, value in written.items() if key != "variants"}, name, folder)
     written = dict(written["variants"][name])
     of, changes = written.pop("of", folder.name), written.get("config", {})
-    if of == name or of not in MODELS:
-        raise _wrong(folder, f"variants.{name}.of: there is no other model {of}")
+    if not isinstance(of, str) or MODELS.get(of) != of:
+        raise _wrong(folder, f"variants.{name}.of: no model is called {of}")
     base = card(of)
     # Nobody publishes a checkpoint of a variant, unless the variant names one; nor golden arrays.
     values = {"files": [], "checksums": {}, "repository": "", "licence": "", "parity": None, **written}
@@ -203,12 +208,12 @@ def _raw(folder: Path) -> dict[str, Any]:
         raise _wrong(folder, f"cannot be read: {error}") from None
 
 
-def _checked(values: Mapping[str, Any], name: str, folder: Path, changes: Any = ()) -> Card:
+def _checked(values: Mapping[str, Any], name: str, folder: Path, changes: Any = None) -> Card:
     where = "" if name == folder.name else f"variants.{name}."
     if reserved := next((key for key in _RESERVED if key in values), None):
         raise _wrong(folder, f"{where}{reserved}: no field of this file")
     try:
-        return _CARD.validate_python({**values, "name": name, "folder": folder, "changes": dict(changes)})
+        return _CARD.validate_python({**values, "name": name, "folder": folder, "changes": changes or {}})
     except ValidationError as error:
         raise _wrong(folder, f"{where}{_first(error)}") from None
 
