@@ -7,16 +7,23 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from baselines.cpu.parallel_map import side_by_side
+
 BLOCK = 16  # frames that a network gets at once on an accelerator
 
 
-def in_blocks(network: Callable[[Tensor], Tensor], images: Tensor, size: int | None = None) -> Tensor:
+def in_blocks(network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """``network(images)`` ``(N, ...)`` as float64 on the CPU, called with a fixed number of the images ``(N, ...)``.
 
-    size: that number; by default one on a CPU, `BLOCK` on an accelerator. The last block is filled up with copies of
-    its last image.
+    On a CPU with one, on one thread each; on an accelerator with `BLOCK`, see `filled_blocks`.
     """
-    size = size or (1 if images.device.type == "cpu" else BLOCK)
+    if images.device.type != "cpu":
+        return filled_blocks(network, images)
+    return torch.cat(side_by_side(torch.inference_mode()(network), images.split(1))).double()
+
+
+def filled_blocks(network: Callable[[Tensor], Tensor], images: Tensor, size: int = BLOCK) -> Tensor:
+    """`in_blocks` for an accelerator; the last block is filled up with copies of its last image."""
     found = []
     with torch.inference_mode():
         for block in images.split(size):

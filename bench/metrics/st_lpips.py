@@ -18,7 +18,10 @@ from baselines.cpu.winograd import convolve, transformed
 from bench.detectors.perceptual import SHIFT_TOLERANT
 from bench.detectors.weights import load
 from bench.metrics.base import in_blocks
+from bench.metrics.references import References
 from bench.runtime.errors import UserError
+
+_references = References()  # some 90 images of 256 x 256
 
 
 def st_lpips(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
@@ -27,7 +30,17 @@ def st_lpips(prediction: Tensor, reference: Tensor, weights_folder: Path | None 
     weights_folder: not read, since the weights come in a package.
     """
     weights = loaded(str(prediction.device))
-    return in_blocks(lambda x, y: distance(weights, x, y), prediction, reference)
+    if prediction.device.type != "cpu":
+        return in_blocks(lambda x, y: distance(weights, x, y), prediction, reference)
+
+    def unit_features(image: Tensor) -> list[Tensor]:
+        return [_unit(layer) for layer in features(weights, image)]
+
+    return in_blocks(
+        lambda x, y: _weighted(weights, features(weights, x), _references.features(y, unit_features)),
+        prediction,
+        reference,
+    )
 
 
 def features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
@@ -59,9 +72,13 @@ def distance(
     activations: Callable[[dict[str, Tensor], Tensor], list[Tensor]] = features,
 ) -> Tensor:
     """The network itself: ``(N,)`` of images ``(N, 3, H, W)`` in [0, 1]."""
-    layers = zip(*(activations(weights, images) for images in (x, y)))
+    return _weighted(weights, activations(weights, x), [_unit(layer) for layer in activations(weights, y)])
+
+
+def _weighted(weights: dict[str, Tensor], ours: list[Tensor], reference: list[Tensor]) -> Tensor:
+    """``(N,)`` from the activations of one image and those of the other, divided by their length."""
     heads = (weights[f"lin{layer}.model.1.weight"] for layer in range(5))
-    parts = [F.conv2d(_unit(a).sub_(_unit(b)).square_(), head).mean((1, 2, 3)) for (a, b), head in zip(layers, heads)]
+    parts = [F.conv2d(_unit(a).sub_(b).square_(), head).mean((1, 2, 3)) for a, b, head in zip(ours, reference, heads)]
     return torch.stack(parts).sum(0)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.detectors.blocks import in_blocks
+from bench.detectors.blocks import filled_blocks, in_blocks
 from bench.detectors.dlib68 import Dlib68, model_file
 from bench.detectors.dlib_identity import FILE, DlibIdentity, face_of
 from bench.detectors.dlib_resnet import FaceNetwork
@@ -55,9 +55,20 @@ def test_blocks_are_filled_and_cut() -> None:
         return images.flatten(1).sum(1)
 
     images = torch.arange(35.0)[:, None, None, None].expand(35, 3, 2, 2)
-    assert in_blocks(network, images, 16).tolist() == [12.0 * k for k in range(35)] and seen == [16, 16, 16]
+    assert filled_blocks(network, images, 16).tolist() == [12.0 * k for k in range(35)] and seen == [16, 16, 16]
     seen.clear()
     assert in_blocks(network, images).tolist() == [12.0 * k for k in range(35)] and seen == [1] * 35
+
+
+def test_values_do_not_depend_on_the_number_of_threads(frames: np.ndarray, landmarks: np.ndarray) -> None:
+    threads, found = torch.get_num_threads(), []
+    try:
+        for number in (1, 3):
+            torch.set_num_threads(number)
+            found.append([one.values for one in DlibIdentity(Dlib68()).derive_all(landmarks, frames)])
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(*found)
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
