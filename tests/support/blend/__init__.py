@@ -1,0 +1,1 @@
+"""A network as somebody would add it: a folder with a card, and nothing anywhere else."""
