@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,9 +69,8 @@ def save_sample(
         for key, value in part.state_dict().items()
     }
     metadata = {"model": model, "config": json.dumps(config), "training": json.dumps(facts)}
-    temporary = path.with_name(path.name + ".part")
-    save_file(tensors, temporary, metadata)
-    os.replace(temporary, path)
+    with files.replacing(path) as temporary:
+        save_file(tensors, temporary, metadata)
 
 
 def load_sample(path: Path) -> Checkpoint:

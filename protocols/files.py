@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LARGEST = 256 << 20  # bytes of a list or of settings; a list of a million pairs has less
@@ -59,3 +59,43 @@ def place(path: Path) -> Path:
     if real.exists() and not (real.is_file() or real.is_dir()):  # a folder says so itself
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return real
+
+
+@contextmanager
+def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
+    """Yield the name of a temporary file that takes the place of `path` when the block ends: whole or not at all.
+
+    It lies in the folder of `path`, which is made, behind links; after an error nothing is left of it.
+    flush: to the disk before it gets its name, and the name after that, so that a power cut cannot tear the file; takes
+    as long as writing.
+    Raises OSError, with the name of the file.
+    """
+    target = place(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with named(path):
+            yield temporary
+            if flush:
+                _flush(temporary)
+        os.replace(temporary, target)
+    finally:
+        with suppress(OSError):  # the error that led here is the one to tell
+            temporary.unlink(missing_ok=True)
+    if flush:
+        with suppress(OSError):  # not every file system can flush a folder
+            _flush(target.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what `replacing` left below a folder in a process that was killed; none may be at work in it."""
+    for left in list(folder.glob("**/.*.tmp")):
+        left.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

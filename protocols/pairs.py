@@ -7,11 +7,9 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -212,16 +210,8 @@ class PairList:
         writer.writerow(COLUMNS)
         writer.writerows(pair.row() for pair in self.pairs)
         try:
-            place = files.place(path)
-            temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with files.named(path):
-                    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-                    os.replace(temporary, place)
-            finally:
-                with suppress(OSError):  # the error that led here is the one to tell
-                    temporary.unlink(missing_ok=True)
+            with files.replacing(path) as temporary:
+                temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
         except OSError as error:
             if files.disk_full(error):
                 raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from filelock import FileLock
 
 from baselines.predictor import ModelError
+from protocols import files
 from protocols.crop import center_square
 from protocols.errors import DataError
 from protocols.folder import is_picture, is_video, some
@@ -165,9 +165,8 @@ def _cached(name: Path) -> Frames | None:
 
 
 def _store(name: Path, frames: Frames) -> Frames:
-    part = name.with_suffix(".part.npy")
-    np.save(part, frames.pixels)
-    os.replace(part, name.with_suffix(".npy"))
+    with files.replacing(name.with_suffix(".npy")) as temporary, temporary.open("wb") as stream:
+        np.save(stream, frames.pixels)
     facts = {"sha256": frames.sha256, "names": frames.names, "ranges": frames.ranges}
     name.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")  # last: it says that the file is whole
     found = _cached(name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+
+from protocols import files
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Evaluations:
         self.rows = [*(before for before in self.rows if before["step"] < step), row]
         if row["score"] <= min(before["score"] for before in self.rows):
             best = checkpoint.with_name(checkpoint.name.replace(".latest.", ".best."))
-            shutil.copyfile(checkpoint, f"{best}.part")
-            os.replace(f"{best}.part", best)
+            with files.replacing(best) as temporary:
+                shutil.copyfile(checkpoint, temporary)
         return row
 
     def exhausted(self, patience: int) -> bool:

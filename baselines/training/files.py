@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -34,13 +32,6 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """The file appears whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    write(temporary)
-    os.replace(temporary, path)
 
 
 class Interruption:

@@ -21,11 +21,12 @@ from baselines.training.average import Average
 from baselines.training.boards import Board
 from baselines.training.data import Augmentation, TrainingFrames
 from baselines.training.evaluation import Evaluate, Evaluations
-from baselines.training.files import STATE_FILE, Interruption, atomically, networks_of
+from baselines.training.files import STATE_FILE, Interruption, networks_of
 from baselines.training.processes import Losses, processes
 from baselines.training.settings import BETAS, TrainSettings
 from baselines.training.trainee import Trainee
 from baselines.training.trainees import trainee
+from protocols import files
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,8 @@ class Run:
         self.sums: dict[str, float] = {}
         self.evaluations = Evaluations()
         settings.out.mkdir(parents=True, exist_ok=True)
+        if self.leads:
+            files.remove_unfinished(settings.out)  # of a training that was killed
         self.state_file = settings.out / STATE_FILE
         if self.state_file.is_file():
             storage.restore(self)
@@ -224,9 +227,8 @@ class Run:
             self.rows.append(row)
             self.sums = {}
             if self.leads:
-                atomically(
-                    self.settings.out / "log.csv", lambda file: pd.DataFrame(self.rows).to_csv(file, index=False)
-                )
+                with files.replacing(self.settings.out / "log.csv") as temporary:
+                    pd.DataFrame(self.rows).to_csv(temporary, index=False)
                 log.info("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
             if self.board:
                 self.board.row(row)
@@ -274,7 +276,8 @@ class Run:
 
     def save(self) -> None:
         if self.leads:
-            atomically(self.state_file, lambda file: torch.save(storage.state(self), file))
+            with files.replacing(self.state_file) as temporary, temporary.open("wb") as stream:
+                torch.save(storage.state(self), stream)
 
     def export(self, path: Path | None = None, measure_norms: bool | None = None) -> Path:
         """Write the checkpoint with its configuration and provenance; `path`: another place than the run's own."""

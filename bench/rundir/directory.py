@@ -83,8 +83,7 @@ class RunDirectory:
             status = file.stat()
             self._held = status.st_dev, status.st_ino
             replace(owner, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-            for left in list(self.path.glob("**/.*.tmp")):  # of a run that was killed
-                left.unlink(missing_ok=True)
+            files.remove_unfinished(self.path)  # of a run that was killed
             yield
         finally:
             self._held = None
@@ -193,20 +192,9 @@ class RunDirectory:
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Write a file under another name, flush it to disk, then give it its name, and flush that too."""
-    file = files.place(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with files.named(file), temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    finally:
-        with suppress(OSError):  # the error that led here is the one to tell
-            temporary.unlink(missing_ok=True)
-    _flush_folder(file.parent)
+    """Write a file whole or not at all, flushed to the disk."""
+    with files.replacing(file, flush=True) as temporary:
+        temporary.write_bytes(content)
 
 
 def to_parquet(rows: pd.DataFrame) -> bytes:
@@ -233,15 +221,8 @@ def write_png(file: Path, png: bytes) -> None:
 
     Not flushed, which would take as long again: a power cut may tear it, and its checksums tell (see `RunDirectory`).
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with files.named(file):
-            temporary.write_bytes(png)
-        os.replace(temporary, file)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with files.replacing(file) as temporary:
+        temporary.write_bytes(png)
 
 
 def _whole(file: Path) -> bool:
@@ -256,16 +237,6 @@ def _whole(file: Path) -> bool:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:_HASH]
-
-
-def _flush_folder(folder: Path) -> None:
-    """A new name survives a power cut only if its folder is flushed, too; not every file system can do that."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _owner(file: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def write(data: str, out: Path, console: Console) -> None:
     """
     if out.suffix.lower() not in (".parquet", ".csv"):
         raise UserError(f"--out {out}: give a name that ends in .parquet or .csv")
-    file = files.place(out)
+    files.place(out)  # refuses what is no file before the work, not after it
     root, chosen = data_folder(data)
     detector = detectors.choose("embedded", None, kinds={"headpose"}, cache=cache_folder())["headpose"]
     rows, count = [], 0
@@ -45,13 +44,11 @@ def write(data: str, out: Path, console: Console) -> None:
     if not rows:
         raise UserError(f"--data {data}: no face was found in {count} frames")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    if out.suffix.lower() == ".csv":
-        table.to_csv(part, index=False)
-    else:
-        table.to_parquet(part, index=False)
-    os.replace(part, file)
+    with files.replacing(out) as temporary:
+        if out.suffix.lower() == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
     console.print(f"{len(rows)} of {count} frames have a head pose: {out}", soft_wrap=True, markup=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from baselines.checkpoints import Checkpoint
 from baselines.network_predictor import NetworkPredictor
 from baselines.spec import ModelSpec
 from bench.runtime.errors import UserError
+from protocols import files
 
 SAFE = ".safetensors"
 OFFICIAL = (".pth.tar", ".pth", ".pt")
@@ -71,19 +71,18 @@ def _write_official(
 ) -> list[Path]:
     official = {ours: theirs for theirs, ours in about.renamed.items()}
     # What it is stays in it, whatever it will be called: a small network is not the published one.
-    files: dict[Path, Any] = {target: {checkpoints.OWN: {"model": about.name, "training": json.dumps(facts)}}}
+    contents: dict[Path, Any] = {target: {checkpoints.OWN: {"model": about.name, "training": json.dumps(facts)}}}
     for name, state in states.items():
         if name in about.companions:
             nested = "state_dict" in official.values()  # X2Face's files are alike in this
-            files[target.parent / about.companions[name]] = {"state_dict": state} if nested else state
+            contents[target.parent / about.companions[name]] = {"state_dict": state} if nested else state
         else:
-            files[target][official.get(name, name)] = state
-    if inside := [file for file in files if file != target and file.exists()]:
+            contents[target][official.get(name, name)] = state
+    if inside := [file for file in contents if file != target and file.exists()]:
         raise UserError(f"{inside[0]}: exists already, and belongs beside {target.name}; choose another folder")
-    for file, content in files.items():
-        part = file.with_name(file.name + ".part")
-        torch.save(content, part)
-        os.replace(part, file)
+    for file, content in contents.items():
+        with files.replacing(file) as temporary, temporary.open("wb") as stream:
+            torch.save(content, stream)  # a stream, since the name of a file would be part of the content
     beside = target.with_name(target.name + ".json")
     beside.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    return [*files, beside]
+    return [*contents, beside]

@@ -15,6 +15,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from protocols import files
 from reports.run import caveats, choose, failures, pictures, plots, view
 
 SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
@@ -78,9 +79,8 @@ def write(run: Path) -> Path:
         provenance=_provenance(manifest, summary),
     )
     report = run / "report.html"
-    temporary = report.with_suffix(".html.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(report)
+    with files.replacing(report) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return report
 
 

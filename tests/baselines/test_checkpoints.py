@@ -126,7 +126,7 @@ def test_sample_round_trip(model, networks, tmp_path):
     found = checkpoints.load_sample(file)
     assert found.config == config and found.facts == {"steps": 12} and found.model == model
     assert set(found.states) == {name for name, _ in network.named_children()}
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize("model, parameters", [("fomm", 59790759), ("tpsm", 87679142), ("mcnet", 101841273)])

@@ -73,3 +73,34 @@ def test_a_link_stays_a_link(tmp_path):
     pairs().write(tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
     assert PairList.read(tmp_path / "list.csv") == pairs()
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_file_appears_whole_or_not_at_all(tmp_path, flush, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.readlink(f"/proc/self/fd/{handle}")))
+    file = tmp_path / "new" / "a.bin"
+    with files.replacing(file, flush=flush) as temporary:
+        temporary.write_bytes(b"whole")
+        assert not file.exists()
+    assert file.read_bytes() == b"whole" and os.listdir(file.parent) == ["a.bin"]
+    assert flushed == ([str(temporary), str(file.parent)] if flush else [])
+    with pytest.raises(KeyboardInterrupt), files.replacing(file, flush=flush) as temporary:
+        temporary.write_bytes(b"ha")
+        raise KeyboardInterrupt
+    assert file.read_bytes() == b"whole" and os.listdir(file.parent) == ["a.bin"]
+
+
+def test_an_error_of_writing_names_the_file_that_was_asked_for(tmp_path):
+    with pytest.raises(OSError, match="No space") as caught, files.replacing(tmp_path / "a.bin"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "a.bin")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    left, own = tmp_path / "work" / ".b.parquet.77.tmp", tmp_path / "work" / "b.parquet"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    own.write_bytes(b"whole")
+    files.remove_unfinished(tmp_path)
+    assert own.exists() and not left.exists()
