@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from baselines import registry
 from baselines.card import MODELS, card
+from baselines.levels import from_levels, to_levels
 from baselines.predictor import PairBatch
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import trainee
@@ -51,13 +52,13 @@ def main() -> None:
         draw.text((4, top + 4), text if number == 0 else f"{text}: before, after, three times", fill="black")
         small = F.interpolate(frames.clamp(0, 1), size=(SHOWN, SHOWN), mode="bilinear", antialias=True)
         for column, frame in enumerate(small):
-            pixels = (255 * frame).round().byte().permute(1, 2, 0).numpy()
+            pixels = to_levels(frame).permute(1, 2, 0).numpy()
             sheet.paste(Image.fromarray(pixels), (column * SHOWN, top + label))
     sheet.save("docs/before_after.webp", quality=85)
 
 
 def as_tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1).float() / 255
+    return from_levels(torch.from_numpy(image).permute(2, 0, 1))
 
 
 @torch.no_grad()

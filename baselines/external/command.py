@@ -22,6 +22,7 @@ from torch import Tensor
 
 from baselines.bounds import ALL_MODES
 from baselines.external.frames_folder import file_name, read_frame
+from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 from protocols.errors import BenchError, DataError
 
@@ -138,7 +139,7 @@ def _write(batch: PairBatch, mode: MotionMode, folder: Path) -> Path:
     roles = [role for role in ("source", "driving", "anchor") if getattr(batch, role) is not None]
     for role in roles:
         (folder / role).mkdir()
-        images = (getattr(batch, role).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        images = to_levels(getattr(batch, role)).permute(0, 2, 3, 1).cpu().numpy()
         for pair, image in zip(batch.ids, images):
             Image.fromarray(image).save(folder / role / f"{pair}.png", compress_level=1)
     with pairs.open("w", newline="", encoding="utf-8") as stream:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from baselines.bounds import ALL_MODES
+from baselines.levels import from_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from protocols.images import read_rgb
 
@@ -89,7 +90,7 @@ def read_frame(file: Path, like: Tensor) -> Tensor:
     height, width = like.shape[1:]
     if image.shape[:2] != (height, width):
         raise ModelError(f"{file} is {image.shape[1]}x{image.shape[0]}, the source frame {width}x{height}")
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+    return from_levels(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))))
 
 
 def is_frozen_list(file: Path) -> bool:

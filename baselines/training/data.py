@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.blocks.grid import coordinate_grid, warp
+from baselines.levels import from_levels
 from baselines.training import clips, poses
 
 
@@ -94,7 +95,7 @@ class TrainingFrames:
             start, end = self.ranges[clip]
             indices.append(start + torch.randperm(end - start, generator=rng)[:2])
         numbers = torch.stack(indices, dim=1)  # sources, then driving frames
-        chosen = self.frames[numbers.flatten()].to(device).float() / 255
+        chosen = from_levels(self.frames[numbers.flatten()].to(device))
         if chosen.shape[2] != side:
             chosen = F.adaptive_avg_pool2d(chosen, side)
         source, driving, flip, affine = augment(*chosen.chunk(2), rng, aug)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from bench.animate.crop import Crop
 from bench.animate.input import Driving, fit
@@ -127,7 +128,8 @@ def _grey(size: int, number: int) -> np.ndarray:
 
 
 def as_bytes(image: np.ndarray) -> np.ndarray:
-    return np.rint(image * 255).astype(np.uint8)
+    """Round floats in [0, 1] to uint8 of the same shape."""
+    return to_levels(torch.from_numpy(image)).numpy()
 
 
 def as_tensor(images: Sequence[np.ndarray], device: torch.device) -> Tensor:

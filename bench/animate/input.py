@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from skimage.transform import resize as skimage_resize
 
+from baselines.levels import array_from_levels
 from bench.animate.crop import Crop, cropped
 from bench.runtime.errors import UserError
 from protocols.datasets import natural
@@ -150,7 +151,7 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     It is linear and works on rows and columns apart, so it is two products with sparse matrices: the same numbers to
     2e-7 and, for 1080 lines, eighteen times as fast.
     """
-    image = image.astype(np.float32) / 255
+    image = array_from_levels(image)
     for _ in range(2):  # rows, then columns
         rows = _weights(len(image), size) @ image.reshape(len(image), -1)
         image = rows.reshape(size, *image.shape[1:]).transpose(1, 0, 2)

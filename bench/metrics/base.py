@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from baselines.cpu.parallel_map import side_by_side
+from baselines.levels import array_from_levels, from_levels
 from bench.detectors.requirement import Requirement
 
 BLOCK = 8  # pairs that a network gets at once on a GPU
@@ -109,10 +110,9 @@ def absolute_difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def as_images(frames: np.ndarray, device: torch.device) -> Tensor:
     """uint8 ``(N, H, W, 3)`` as float32 ``(N, 3, H, W)`` in [0, 1] on `device`, in memory channels last."""
-    if device.type != "cpu":
-        return torch.from_numpy(frames).to(device).float().div_(255).permute(0, 3, 1, 2)
-    # NumPy's one thread: where other processes keep the cores busy, torch's threads wait for each other.
-    return torch.from_numpy(np.divide(frames, np.float32(255), dtype=np.float32)).permute(0, 3, 1, 2)
+    if device.type == "cpu":
+        return torch.from_numpy(array_from_levels(frames)).permute(0, 3, 1, 2)
+    return from_levels(torch.from_numpy(frames).to(device)).permute(0, 3, 1, 2)
 
 
 def as_arrays(images: Tensor) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from baselines.levels import to_levels
 from bench.metrics.base import absolute_difference, each_pair
 
 # Two identical frames have no finite PSNR, and one infinite pair would make every mean infinite. 100 dB stands for
@@ -42,15 +43,11 @@ def _mean_square_tensors(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _wrapped_arrays(x: np.ndarray, y: np.ndarray) -> float:
-    difference = grey_levels(x) - grey_levels(y)
+    levels = [to_levels(torch.from_numpy(image)).numpy() for image in (x, y)]
+    difference = levels[0] - levels[1]
     return cv2.norm(difference * difference, cv2.NORM_L1) / x.size  # a sum of integers
 
 
 def _wrapped_tensors(x: Tensor, y: Tensor) -> Tensor:
-    difference = x.mul(255).round_().clamp_(0, 255).byte() - y.mul(255).round_().clamp_(0, 255).byte()
+    difference = to_levels(x) - to_levels(y)
     return (difference * difference).double().mean()
-
-
-def grey_levels(image: np.ndarray) -> np.ndarray:
-    """Floats in [0, 1] as the grey levels of an 8-bit file, rounded half to even."""
-    return cv2.convertScaleAbs(image, alpha=255.0)  # rounds, saturates, one pass

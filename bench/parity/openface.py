@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from baselines.levels import to_levels
 from baselines.parity import Case, Record
 from baselines.synthetic_weights import fill, image_pair
 from bench.detectors import openface
@@ -67,7 +68,7 @@ def _prepare(
 ) -> dict[str, Tensor]:
     images = {}
     for name, frame in frames.items():
-        given = np.round(frame * 255).astype(np.uint8) if whole_levels else frame
+        given = to_levels(torch.from_numpy(frame)).numpy() if whole_levels else frame
         images[name] = openface.preprocess(given, antialias)[None]
         kind = f"{name}{'_uint8' if whole_levels else ''}.{'' if antialias else 'no_'}antialias"
         record(f"input.{kind}", images[name])

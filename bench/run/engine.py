@@ -20,6 +20,7 @@ from pyarrow import parquet
 from torch import Tensor
 
 from baselines.code import Code
+from baselines.levels import from_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
 from baselines.spec import ModelSpec
 from bench.run.generated import generate
@@ -222,7 +223,7 @@ def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
 
     def images(role: str) -> Tensor | None:
         frames = pairs.images.get(role)
-        return None if frames is None else frames.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+        return None if frames is None else from_levels(frames.to(device, non_blocking=True).permute(0, 3, 1, 2))
 
     driving = images("driving")
     return PairBatch(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 
 # Of values outside [0, 1]: the step of bfloat16 above 1, the coarsest type that networks compute in. All that rounding
@@ -70,8 +71,7 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
     finite = known.flatten(1).all(1).tolist()
     if len(output):
         _check_range(torch.where(known, output, 0.5), label)
-    levels = output.nan_to_num().clamp_(0, 1).mul_(255)
-    images = (levels.floor_() if truncate else levels.round_()).byte().permute(0, 2, 3, 1).cpu().numpy()
+    images = to_levels(output.nan_to_num(), truncate).permute(0, 2, 3, 1).cpu().numpy()
     return [image if ok else None for image, ok in zip(images, finite)]
 
 

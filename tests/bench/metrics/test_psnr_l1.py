@@ -17,7 +17,7 @@ from bench.metrics import l1 as l1_module
 from bench.metrics import psnr as psnr_module
 from bench.metrics.base import as_images
 from bench.metrics.l1 import l1
-from bench.metrics.psnr import CAP, grey_levels, psnr, psnr_uint8
+from bench.metrics.psnr import CAP, psnr, psnr_uint8
 
 PIXEL_DEFINITIONS = [d for d in metrics.definitions().values() if d.detector is None and d.family != "lpips"]
 
@@ -65,11 +65,6 @@ def test_identical_frames_have_the_cap_and_no_infinity() -> None:
     nearly = torch.zeros(1, 3, 256, 256)
     nearly[0, 0, 0, 0] = 1 / 255
     assert psnr(nearly, torch.zeros_like(nearly)).item() == CAP  # one grey level in one value: 101 dB
-
-
-def test_rounding_to_grey_levels_is_half_to_even() -> None:
-    values = np.array([[0.5, 1.5, 2.5, 254.5, 255.4, -0.2]]) / 255
-    assert grey_levels(values).tolist() == [[0, 2, 2, 254, 255, 0]]
 
 
 def test_arrays_and_tensors_give_the_same() -> None:
