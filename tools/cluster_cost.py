@@ -35,7 +35,8 @@ import pandas as pd
 from baselines.card import systems
 from bench.run.engine import Batch, Model, evaluate
 from bench.run.ray_shards import cut
-from bench.rundir.directory import RunDirectory, to_png
+from bench.rundir.directory import RunDirectory
+from bench.rundir.encoding import to_png
 from protocols.pairs import FrameRef, Pair
 
 PAGES = (Path("docs/speed.md"),)

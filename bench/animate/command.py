@@ -23,6 +23,7 @@ from bench.animate.crop import Crop, settle, told
 from bench.animate.frames import Batch, Scene, Tally, View, as_bytes, as_tensor, pair_name, predict
 from bench.animate.input import Driving, fit, open_driving, read_source
 from bench.animate.output import VideoWriter
+from bench.run import outside
 from bench.run.failed import by_reason
 from bench.runtime.allocator import keep_freed
 from bench.runtime.device import pairs_at_a_time
@@ -82,7 +83,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         if weights:
             line = f"{weights} ({settings.model}): the video says nothing about the published model"
             _say(console, line, "bold yellow")
-        if said := caveats.size(predictor.describe()):
+        if said := caveats.size(outside.entry({"name": settings.model, **predictor.describe()})):
             _say(console, f"{settings.model}: {said}", "bold yellow")
         size = predictor.frame_size or SIZE
         source_crop, crop = _crops(settings, photograph, driving, console)

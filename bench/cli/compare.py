@@ -37,7 +37,7 @@ def compare(
     if html:
         _write(html, "--html", compare_html.page(result))
     if json:
-        _write(json, "--json", dumps(result, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        _write(json, "--json", dumps(result.content(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
 def _write(file: Path, option: str, text: str) -> None:

@@ -34,13 +34,11 @@ def report(
 
 
 def _table(run: Path, format: str) -> str:
-    import json
-
-    from bench.rundir import finished
+    from bench.rundir.directory import RunDirectory, readable
     from reports.run import export
 
     write = {"md": export.markdown, "latex": export.latex, "csv": export.csv_table}[format]
-    with finished.readable(run):
-        manifest, _ = finished.read(run)
-        finished.check_summary(run, manifest)
-        return write(json.loads((run / "summary.json").read_text("utf-8")), manifest)
+    directory = RunDirectory(run)
+    with readable(run):
+        manifest, _ = directory.finished()
+        return write(directory.summary(manifest), manifest)

@@ -43,15 +43,10 @@ def tables(
 
 def _check(folder: Path) -> None:
     """Raise UserError where a run is not finished, or was changed after it was."""
-    from bench.rundir import finished, seal
-    from reports.paper.compare import read_run
+    from bench.rundir.directory import RunDirectory
 
-    manifest = read_run(folder).manifest
-    if manifest.get("state", "complete") != "complete":
-        raise UserError(f"{folder} holds no finished run")
-    if not seal.intact(manifest):
-        raise UserError(f"{folder}: manifest.json was changed after it was written")
-    finished.check_summary(folder, manifest)
+    run = RunDirectory(folder)
+    run.summary(run.complete())
 
 
 def _fed(chosen: list[Table], runs: list[Path], named: bool) -> list[Table]:

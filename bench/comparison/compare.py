@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,14 +24,16 @@ from bench.comparison.load import (
     weights_notes,
 )
 from bench.metrics.signature import short
+from bench.rundir.directory import RunDirectory
 from bench.runtime.errors import UserError
 from bench.stats.intervals import intervals
-from bench.stats.resampling import Hierarchy
-from bench.stats.summary import BOUNDS, CONFIDENCE, RESAMPLES, adjusted, comparisons, summarise
-from protocols import files
+from bench.stats.resampling import Hierarchy, holm
+from bench.stats.rows import finite_or_none
+from bench.stats.summary import BOUNDS, CONFIDENCE, RESAMPLES, comparisons, summarise
 from reports.run.view import heading
+from reports.schema.comparison import Compared, Duel, Group, Pairs, RunComparison, Trend
+from reports.schema.manifest import SCHEMA, MetricEntry
 
-FAMILY = ("p_holm", "family")
 SAME = 1e-6  # bounds that differ by more than this between two runs mean other frames or detectors
 
 
@@ -43,8 +43,8 @@ def compare(
     models: Sequence[str] | None = None,
     seed: int | None = None,
     n_resamples: int = RESAMPLES,
-) -> dict[str, Any]:
-    """JSON-able: what is compared, what is refused and why, and for each pair of models every number of the comparison.
+) -> RunComparison:
+    """Compare runs or models: what is refused and why, and for each pair of models every number.
 
     a, b: folders of finished runs; b None compares models of one run. models: two labels, the first of `a`, the second
     of `b`; by default every label that both have (versions, machines), or every two models of the one run.
@@ -61,32 +61,29 @@ def compare(
     keys = common_keys(first, second)
     check_cuts(first, second, keys)
     duels = _duels(first, second, models)
-    seed = first.manifest["seeds"]["run"] if seed is None else seed
+    seed = first.manifest.seeds.run if seed is None else seed
     found = [_duel(first, second, duel, keys, metrics, seed, n_resamples) for duel in duels]
-    _adjust(found, [metric["name"] for metric in metrics])
-    family = "these"
-    if b is None and (whole := _adjusted_in_run(first, found, metrics, seed, n_resamples)):
-        family, found = "run", whole
-    notices = _notices(first, second, keys, metrics) + found[0].pop("notices")
+    whole = _adjusted_in_run(first, [duel for duel, _ in found], metrics, seed, n_resamples) if b is None else None
+    notices = [*_notices(first, second, keys, metrics), *found[0][1]]
     if b is None and (why := _unlike_report(a, seed, n_resamples)):
         notices.append(f"the report of this run {why}: its intervals and p-values differ from these by chance")
-    counts = {"common": len(keys)} | {s: run.samples["key"].nunique() for s, run in (("a", first), ("b", second))}
-    return {
-        "schema": 1,
-        "a": first.name,
-        "b": second.name,
-        "protocol": first.manifest["protocol"]["name"],
-        "title": heading(first.manifest),
-        "pairs": counts | {"subset": not counts["common"] == counts["a"] == counts["b"]},
-        "metrics": [dict(metric) | {"short": short(metric["signature"])} for metric in metrics],
-        "refused": refused,
-        "changes": changes(first, second, keys),
-        "notices": weights_notes(first, second, duels) + notices,
-        "seed": seed,
-        "n_resamples": n_resamples,
-        "family": family,
-        "duels": found,
-    }
+    ours, theirs = (int(run.samples["key"].nunique()) for run in (first, second))
+    return RunComparison(
+        schema_=SCHEMA,
+        a=first.name,
+        b=second.name,
+        protocol=first.manifest.protocol.name,
+        title=heading(first.manifest),
+        pairs=Pairs(common=len(keys), a=ours, b=theirs, subset=not len(keys) == ours == theirs),
+        metrics=[metric.but(short=short(metric.signature)) for metric in metrics],
+        refused=refused,
+        changes=changes(first, second, keys),
+        notices=weights_notes(first, second, duels) + notices,
+        seed=seed,
+        n_resamples=n_resamples,
+        family="run" if whole else "these",
+        duels=whole or _adjusted([duel for duel, _ in found], [metric.name for metric in metrics]),
+    )
 
 
 def _duels(a: Run, b: Run, models: Sequence[str] | None) -> list[tuple[str, str]]:
@@ -94,53 +91,52 @@ def _duels(a: Run, b: Run, models: Sequence[str] | None) -> list[tuple[str, str]
         if len(models) != 2:
             raise UserError(f"--models {','.join(models)}: name two, one of each run")
         for run, model in zip((a, b), models):
-            if model not in run.labels:
-                raise UserError(f"--models {model}: {run.name} has {', '.join(run.labels)}")
+            if model not in run.manifest.labels:
+                raise UserError(f"--models {model}: {run.name} has {', '.join(run.manifest.labels)}")
         if a is b and models[0] == models[1]:
             raise UserError(f"--models {','.join(models)}: a model is not compared with itself")
         return [(models[0], models[1])]
     if a is b:
-        duels = list(combinations([model for model in a.labels if model not in BOUNDS], 2))
+        duels = list(combinations([model for model in a.manifest.labels if model not in BOUNDS], 2))
     else:
-        duels = [(model, model) for model in a.labels if model in b.labels and model not in BOUNDS]
+        duels = [(model, model) for model in a.manifest.labels if model in b.manifest.labels and model not in BOUNDS]
     if not duels:
-        have = f"{a.name} has {', '.join(a.labels)}" + ("" if a is b else f"; {b.name} has {', '.join(b.labels)}")
+        runs = (a,) if a is b else (a, b)
+        have = "; ".join(f"{run.name} has {', '.join(run.manifest.labels)}" for run in runs)
         raise UserError(f"no two models to compare by default ({have}); name two with --models A,B")
     return duels
 
 
 def _duel(
-    a: Run, b: Run, duel: tuple[str, str], keys: pd.Index, metrics: Sequence[Mapping[str, Any]], seed: int, n: int
-) -> dict[str, Any]:
+    a: Run, b: Run, duel: tuple[str, str], keys: pd.Index, metrics: Sequence[MetricEntry], seed: int, n: int
+) -> tuple[Duel, Sequence[str]]:
+    """Two models, with Holm's p over this duel alone, and what a reader must know of the intervals."""
     sides = [run.samples[run.samples["model"] == model] for run, model in zip((a, b), duel)]
     sides = [rows.set_index("key").loc[keys] for rows in sides]
     both = pd.concat([rows.assign(model=side, pair=keys) for rows, side in zip(sides, "ab")], ignore_index=True)
     summary = summarise(both, metrics, seed, n, bounds=())
-    means = {(row["model"], row["metric"]): row for row in summary["rows"]}
+    rows = summary.by_model()
     compared = []
-    for entry in summary["comparisons"]:
-        rows = {side: means[side, entry["metric"]] for side in "ab"}
-        extra = {f"mean_{side}": row["mean_common"] for side, row in rows.items()}
-        extra |= {f"failed_{side}": row["failed"] for side, row in rows.items()}
-        compared.append(entry | extra)
-    entries = [next(model for model in run.manifest["models"] if model["name"] == m) for run, m in zip((a, b), duel)]
+    for entry in summary.comparisons:
+        ours, theirs = (rows[side, entry.metric] for side in "ab")
+        means = {"mean_a": ours.mean_common, "mean_b": theirs.mean_common}
+        compared.append(entry.then(Compared, **means, failed_a=ours.failed, failed_b=theirs.failed))
     differences = {
-        metric["name"]: sides[0][metric["name"]].astype(float) - sides[1][metric["name"]].astype(float)
-        for metric in metrics
+        metric.name: sides[0][metric.name].astype(float) - sides[1][metric.name].astype(float) for metric in metrics
     }
     measured = measures(a, keys) or measures(b, keys)
-    return {
-        "a": duel[0],
-        "b": duel[1],
-        "label_a": _label(a, b, duel, 0),
-        "label_b": _label(a, b, duel, 1),
-        "changes": model_changes(*entries),
-        "comparisons": compared,
-        "groups": _groups(sides[0], differences, groupings(sides[0], measured), metrics, seed, n),
-        "trends": _trends(differences, measured),
-        "differences": {name: [v if np.isfinite(v) else None for v in d] for name, d in differences.items()},
-        "notices": summary["notices"],
-    }
+    found = Duel(
+        a=duel[0],
+        b=duel[1],
+        label_a=_label(a, b, duel, 0),
+        label_b=_label(a, b, duel, 1),
+        changes=model_changes(*(run.manifest.model(label) for run, label in zip((a, b), duel))),
+        comparisons=compared,
+        groups=_groups(sides[0], differences, groupings(sides[0], measured), metrics, seed, n),
+        trends=_trends(differences, measured),
+        differences={name: [finite_or_none(v) for v in values] for name, values in differences.items()},
+    )
+    return found, summary.notices
 
 
 def _label(a: Run, b: Run, duel: tuple[str, str], side: int) -> str:
@@ -153,15 +149,15 @@ def _groups(
     pairs: pd.DataFrame,
     differences: Mapping[str, pd.Series],
     grouped: Mapping[str, pd.Series],
-    metrics: Sequence[Mapping[str, Any]],
+    metrics: Sequence[MetricEntry],
     seed: int,
     n: int,
-) -> list[dict[str, Any]]:
+) -> list[Group]:
     """One entry a grouping, group and metric: n, mean difference, its interval by the same bootstrap, win rate."""
     source, driving = (
         Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
     )
-    better = {metric["name"]: 1 if metric["higher_is_better"] else -1 for metric in metrics}
+    better = {metric.name: 1 if metric.higher_is_better else -1 for metric in metrics}
     columns = {
         (grouping, group, name): values.where(groups == group)
         for grouping, groups in grouped.items()
@@ -179,9 +175,18 @@ def _groups(
         if not len(values):
             continue
         wins = (better[name] * values > 0) + 0.5 * (values == 0)
-        entry = {"grouping": grouping, "group": group, "metric": name, "n": len(values)}
-        entry |= {"difference": float(values.mean()), "win_rate": float(wins.mean())}
-        entries.append(entry | {"ci_low": float(low), "ci_high": float(high)})
+        entries.append(
+            Group(
+                grouping=grouping,
+                group=group,
+                metric=name,
+                n=len(values),
+                difference=float(values.mean()),
+                win_rate=float(wins.mean()),
+                ci_low=finite_or_none(low),
+                ci_high=finite_or_none(high),
+            )
+        )
     return entries
 
 
@@ -190,7 +195,7 @@ def _place(group: str) -> tuple[int, str]:
     return {"low": 0, "middle": 1, "high": 2}.get(group.split(" (")[0], 0), group
 
 
-def _trends(differences: Mapping[str, pd.Series], measured: Mapping[str, pd.Series]) -> list[dict[str, Any]]:
+def _trends(differences: Mapping[str, pd.Series], measured: Mapping[str, pd.Series]) -> list[Trend]:
     """Spearman's rank correlation of difficulty and difference over the pairs."""
     found = []
     for measure, numbers in measured.items():
@@ -198,49 +203,55 @@ def _trends(differences: Mapping[str, pd.Series], measured: Mapping[str, pd.Seri
             known = np.isfinite(values) & np.isfinite(numbers)
             if known.sum() > 2 and values[known].nunique() > 1 and numbers[known].nunique() > 1:
                 rho = float(stats.spearmanr(numbers[known], values[known]).statistic)
-                found.append({"measure": measure, "metric": name, "rho": rho, "n": int(known.sum())})
+                found.append(Trend(measure=measure, metric=name, rho=rho, n=int(known.sum())))
     return found
 
 
-def _adjust(duels: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    """Put Holm's p over the pairs of models, metric by metric, in place of each comparison's own."""
+def _adjusted(duels: Sequence[Duel], names: Sequence[str]) -> list[Duel]:
+    """The duels with Holm's p over the pairs of models, metric by metric, in place of each comparison's own."""
+    adjusted: dict[tuple[int, str], Compared] = {}
     for name in names:
-        entries = [entry for duel in duels for entry in duel["comparisons"] if entry["metric"] == name]
-        for entry, whole in zip(entries, adjusted(entries)):
-            entry |= {key: whole[key] for key in FAMILY}
+        found = [(k, entry) for k, duel in enumerate(duels) for entry in duel.comparisons if entry.metric == name]
+        for (k, entry), p in zip(found, holm([entry.p for _, entry in found])):
+            adjusted[k, name] = entry.but(p_holm=p, family=len(found))
+    return [
+        duel.but(comparisons=tuple(adjusted[k, entry.metric] for entry in duel.comparisons))
+        for k, duel in enumerate(duels)
+    ]
 
 
 def _adjusted_in_run(
-    run: Run, duels: Sequence[dict[str, Any]], metrics: Sequence[Mapping[str, Any]], seed: int, n: int
-) -> list[dict[str, Any]] | None:
+    run: Run, duels: Sequence[Duel], metrics: Sequence[MetricEntry], seed: int, n: int
+) -> list[Duel] | None:
     """The duels with Holm's p over all comparisons of their run, as in its report; None where one is not of them."""
-    found = {(e["metric"], frozenset((e["a"], e["b"]))): e for e in comparisons(run.samples, metrics, seed, n)}
+    found = {(e.metric, frozenset((e.a, e.b))): e for e in comparisons(run.samples, metrics, seed, n)}
     whole = []
     for duel in duels:
         entries = []
-        for entry in duel["comparisons"]:
-            of_run = found.get((entry["metric"], frozenset((duel["a"], duel["b"]))))
+        for entry in duel.comparisons:
+            of_run = found.get((entry.metric, frozenset((duel.a, duel.b))))
             if of_run is None:
                 return None
-            entries.append(entry | {key: of_run[key] for key in FAMILY})
-        whole.append(duel | {"comparisons": entries})
+            entries.append(entry.but(p_holm=of_run.p_holm, family=of_run.family))
+        whole.append(duel.but(comparisons=tuple(entries)))
     return whole
 
 
 def _unlike_report(folder: Path, seed: int, n_resamples: int) -> str | None:
     """In words, what makes the report's resamples others than these."""
+    run = RunDirectory(folder)
     try:
-        summary = json.loads(files.text(folder / "summary.json"))
-        drawn = summary["seed"], summary["n_resamples"]
-        of_this_version = all("family" in entry for entry in summary["comparisons"])
-    except (OSError, ValueError, KeyError, TypeError):
+        summary = run.summary(run.complete())
+    except UserError:
         return None  # without a summary there is no report
-    if drawn != (seed, n_resamples):
-        return f"has seed {drawn[0]} and {drawn[1]} resamples"
-    return None if of_this_version else "is of an earlier version (re-run the run's command to draw it again)"
+    if (summary.seed, summary.n_resamples) != (seed, n_resamples):
+        return f"has seed {summary.seed} and {summary.n_resamples} resamples"
+    if all(entry.family for entry in summary.comparisons):
+        return None
+    return "is of an earlier version (re-run the run's command to draw it again)"
 
 
-def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[MetricEntry]) -> list[str]:
     """What casts doubt on every difference: a bound, which no model has a part in, measured otherwise."""
     found = []
     if a is b:
@@ -251,10 +262,10 @@ def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[Mapping[str, Any]
             continue
         ours, theirs = (rows.loc[keys] for rows in sides)
         for metric in metrics:
-            gap = (ours[metric["name"]].astype(float) - theirs[metric["name"]].astype(float)).abs().max()
+            gap = (ours[metric.name].astype(float) - theirs[metric.name].astype(float)).abs().max()
             if gap > SAME:
                 found.append(
-                    f"the bound {bound} differs by up to {gap:.3g} in {metric['name']}: "
+                    f"the bound {bound} differs by up to {gap:.3g} in {metric.name}: "
                     "frames, decoder or detector are not the same in the two runs"
                 )
     return found

@@ -26,12 +26,10 @@ def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:
     }
     still = run.samples[run.samples["model"] == STILL].set_index("key").reindex(keys)
     for family, what in (("prmse", "head turn"), ("akd", "motion of landmarks"), ("l1", "change of pixels")):
-        metric = next(
-            (m for m in run.metrics.values() if m["family"] == family and still[m["name"]].notna().any()), None
-        )
+        metric = next((m for m in run.metrics.values() if m.family == family and still[m.name].notna().any()), None)
         if metric:
-            unit = f", {metric['unit']}" if metric["unit"] else ""
-            found[f"{what} ({STILL}: {metric['name']}{unit})"] = still[metric["name"]]
+            unit = f", {metric.unit}" if metric.unit else ""
+            found[f"{what} ({STILL}: {metric.name}{unit})"] = still[metric.name]
     return {name: series for name, series in found.items() if series.dropna().nunique() >= len(LEVELS)}
 
 

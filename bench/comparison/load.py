@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from pydantic import JsonValue
 
 from bench.metrics.signature import difference
 from bench.run.same_frames import clip_of, contents, cuts
-from bench.rundir import finished
+from bench.rundir.directory import RunDirectory, readable
 from bench.runtime.errors import UserError
 from bench.stats.pair_keys import pair_keys
 from protocols.folder import some
 from reports.run.caveats import weights_mark
+from reports.schema.comparison import Refusal
+from reports.schema.manifest import Complete, MetricEntry, ModelEntry
 
 QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
 MACHINE = ("cpu", "gpu", "threads", "os")
@@ -27,23 +29,19 @@ class Run:
     """A finished run. samples: rows of ``samples.parquet`` with a column ``key``, what the pair asks."""
 
     name: str
-    manifest: Mapping[str, Any]
+    manifest: Complete
     samples: pd.DataFrame
 
     @property
-    def labels(self) -> list[str]:
-        return [model["name"] for model in self.manifest["models"]]
-
-    @property
-    def metrics(self) -> dict[str, Mapping[str, Any]]:
-        return {metric["name"]: metric for metric in self.manifest["metrics"] if metric.get("applies", True)}
+    def metrics(self) -> dict[str, MetricEntry]:
+        return {metric.name: metric for metric in self.manifest.measured}
 
 
 def load(folder: Path) -> Run:
     """Raises UserError where the folder holds no finished run."""
-    with finished.readable(folder):
-        manifest, samples = finished.read(folder)
-        return Run(manifest.get("name", folder.name), manifest, samples.assign(key=pair_keys(samples)))
+    with readable(folder):
+        manifest, samples = RunDirectory(folder).finished()
+        return Run(manifest.name, manifest, samples.assign(key=pair_keys(samples)))
 
 
 def anchored(a: Run, b: Run) -> tuple[Run, Run]:
@@ -57,23 +55,23 @@ def anchored(a: Run, b: Run) -> tuple[Run, Run]:
 def check_question(a: Run, b: Run) -> None:
     """Raise UserError unless both runs ask the same of a pair."""
     for part in QUESTION:
-        ours, theirs = (run.manifest["protocol"].get(part) for run in (a, b))
+        ours, theirs = (getattr(run.manifest.protocol, part) for run in (a, b))
         if ours != theirs and None not in (ours, theirs):  # runs of earlier releases have no frame_size
             raise UserError(f"the runs ask other questions and cannot be compared: {part} {ours} and {theirs}")
 
 
-def comparable(a: Run, b: Run) -> tuple[list[Mapping[str, Any]], list[dict[str, str]]]:
+def comparable(a: Run, b: Run) -> tuple[list[MetricEntry], list[Refusal]]:
     """Metrics that both runs measured with one signature, and the others with the reason why they are not compared."""
     found, refused = [], []
     for name in {**a.metrics, **b.metrics}:
         if name not in a.metrics or name not in b.metrics:
-            refused.append({"metric": name, "why": f"measured in {(a if name in a.metrics else b).name} only"})
-        elif why := difference(a.metrics[name]["signature"], b.metrics[name]["signature"]):
-            refused.append({"metric": name, "why": f"other signature: {why}"})
+            refused.append(Refusal(metric=name, why=f"measured in {(a if name in a.metrics else b).name} only"))
+        elif why := difference(a.metrics[name].signature, b.metrics[name].signature):
+            refused.append(Refusal(metric=name, why=f"other signature: {why}"))
         else:
             found.append(a.metrics[name])
     if not found:
-        reasons = "; ".join(f"{entry['metric']}: {entry['why']}" for entry in refused)
+        reasons = "; ".join(f"{entry.metric}: {entry.why}" for entry in refused)
         raise UserError(f"no metric of the two runs may be subtracted: {reasons}")
     return found, refused
 
@@ -88,7 +86,7 @@ def common_keys(a: Run, b: Run) -> pd.Index:
 
 def check_cuts(a: Run, b: Run, keys: pd.Index) -> None:
     """Raise UserError where a clip of the common pairs was cut differently."""
-    other, _ = cuts(a.manifest, b.manifest, _frames(a, keys))
+    other, _ = cuts(a.manifest.crop, b.manifest.crop, _frames(a, keys))
     if other:
         raise UserError(f"{a.name} and {b.name} cut clips differently and cannot be compared: {some(other)}")
 
@@ -96,13 +94,12 @@ def check_cuts(a: Run, b: Run, keys: pd.Index) -> None:
 def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:
     """What else is not the same in the two runs and may be behind a difference, a line each."""
     ours, theirs = a.manifest, b.manifest
-    found = _changed("protocol", ours["protocol"], theirs["protocol"], ("name", "version"))
-    for field in ("versions", "machine"):
-        names = MACHINE if field == "machine" else tuple({**ours[field], **theirs[field]})
-        found += _changed(field, ours[field], theirs[field], names)
-    found += _changed("run", ours, theirs, ("device", "batch_size", "sample_data", "arithmetic"))
+    found = _changed("protocol", ours.protocol.content(), theirs.protocol.content(), ("name", "version"))
+    found += _changed("versions", ours.versions, theirs.versions, tuple({**ours.versions, **theirs.versions}))
+    found += _changed("machine", ours.machine.content(), theirs.machine.content(), MACHINE)
+    found += _changed("run", ours.content(), theirs.content(), ("device", "batch_size", "sample_data", "arithmetic"))
     found += _other_frames(a, b, keys)
-    found += _changed("seed", ours["seeds"], theirs["seeds"], ("run",))
+    found += _changed("seed", ours.seeds.content(), theirs.seeds.content(), ("run",))
     return found
 
 
@@ -111,16 +108,17 @@ def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
     ours, theirs = a.manifest, b.manifest
     asked = _frames(a, keys)
     found = []
-    _, unknown = cuts(ours, theirs, asked)
+    _, unknown = cuts(ours.crop, theirs.crop, asked)
     if unknown:
         found.append(f"crop: whether {len(unknown)} clips were cut alike CANNOT BE TOLD: {some(unknown)}")
-    same_list = ours["pairs"]["sha256"] == theirs["pairs"]["sha256"]
+    same_list = ours.pairs.sha256 == theirs.pairs.sha256
     if not same_list and _relative(a) and _relative(b) and not all("anchor" in run.samples for run in (a, b)):
         found.append("anchor: whether relative motion starts from the same frames CANNOT BE TOLD, the lists differ")
-    if ours.get("data_sha256") == theirs.get("data_sha256"):
+    if ours.data_sha256 == theirs.data_sha256:
         return found
     read, read_there = _frames(a), _frames(b)
-    other, unknown = contents(ours, theirs, {clip: (read[clip], read_there.get(clip, ())) for clip in asked})
+    both = {clip: (read[clip], read_there.get(clip, ())) for clip in asked}
+    other, unknown = contents(ours.clips_sha256, theirs.clips_sha256, both)
     if other:
         found.append(f"data: the files of the frames, under the same names, DIFFER in clips: {some(other)}")
     if unknown and not same_list:
@@ -134,7 +132,7 @@ def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
 
 
 def _relative(run: Run) -> bool:
-    return any(str(model.get("mode")).startswith("relative") for model in run.manifest["models"])
+    return any((model.mode or "").startswith("relative") for model in run.manifest.models)
 
 
 def _frames(run: Run, keys: pd.Index | None = None) -> dict[str, set[str]]:
@@ -147,9 +145,10 @@ def _frames(run: Run, keys: pd.Index | None = None) -> dict[str, set[str]]:
     return found
 
 
-def model_changes(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+def model_changes(one: ModelEntry, other: ModelEntry) -> list[str]:
     """What differs between two entries of a manifest's models: everything for two versions of one, else the mode."""
-    if ours["name"] != theirs["name"]:
+    ours, theirs = one.content(), other.content()
+    if one.name != other.name:
         return _changed("model", ours, theirs, ("mode",))
     return _changed("model", ours, theirs, [key for key in {**ours, **theirs} if key != "name"])
 
@@ -158,14 +157,16 @@ def weights_notes(a: Run, b: Run, duels: Sequence[tuple[str, str]]) -> list[str]
     """What must be said of the weights of the models that are compared, a line each."""
     found = []
     for run, label in ((run, label) for duel in duels for run, label in zip((a, b), duel)):
-        entry = next(model for model in run.manifest["models"] if model["name"] == label)
+        entry = run.manifest.model(label)
         if mark := weights_mark(entry):
-            note = f": {entry['weights_note']}" if entry.get("weights_note") else ""
+            note = f": {entry.weights_note}" if entry.weights_note else ""
             found.append(f"{label} in {run.name}: {mark}{note}")
     return list(dict.fromkeys(found))
 
 
-def _changed(of: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def _changed(
+    of: str, ours: Mapping[str, JsonValue], theirs: Mapping[str, JsonValue], names: Sequence[str]
+) -> list[str]:
     found = []
     for name in names:
         one, other = ours.get(name), theirs.get(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.drift.tolerances import default_tolerance
 from bench.run.manifest import DECIDING
-from bench.rundir import finished
-from bench.rundir.directory import replace
+from bench.rundir.directory import RunDirectory, readable, replace
 from bench.runtime.errors import UserError
 from protocols import files
+from reports.schema.manifest import Complete, MetricEntry
 
 DIGITS = 6  # significant ones; both sides of a comparison are rounded alike
 FORMAT = "talking-head-bench drift reference 1"
@@ -136,25 +135,23 @@ class RunRecord:
 
 def read_run(path: Path) -> RunRecord:
     """A finished run. Raises UserError if the folder holds none."""
-    with finished.readable(path):
-        return _record(*finished.read(path))
+    with readable(path):
+        return _record(*RunDirectory(path).finished())
 
 
-def _record(manifest: Mapping[str, Any], samples: pd.DataFrame) -> RunRecord:
-    entries = {metric["name"]: metric for metric in manifest["metrics"] if metric.get("applies", True)}
+def _record(manifest: Complete, samples: pd.DataFrame) -> RunRecord:
+    entries = {metric.name: metric for metric in manifest.measured}
     names = sorted(entries)
     metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in names}
     pairs = samples.drop_duplicates("pair").set_index("pair").sort_index()
+    protocol, listed = manifest.protocol.content(), manifest.pairs
     record = Record(
-        protocol={key: manifest["protocol"][key] for key in DECIDING if key in manifest["protocol"]},
-        pair_list=PairListFacts(**{key: manifest["pairs"][key] for key in ("name", "sha256", "n")}),
-        sample_set=manifest["pairs"]["provenance"].get("sample_set") if manifest["sample_data"] else None,
-        seed=manifest["seeds"]["run"],
+        protocol={key: protocol[key] for key in DECIDING if key in protocol},
+        pair_list=PairListFacts(name=listed.name, sha256=listed.sha256, n=listed.n),
+        sample_set=listed.provenance.sample_set if manifest.sample_data else None,
+        seed=manifest.seeds.run,
         metrics=metrics,
-        models={
-            model["name"]: Model(mode=model["mode"], weights_sha256=model.get("weights_sha256"))
-            for model in manifest["models"]
-        },
+        models={model.name: Model(mode=model.mode, weights_sha256=model.weights_sha256) for model in manifest.models},
         pairs={str(pair): _frames(row) for pair, row in pairs.iterrows()},
         values={str(model): _values(rows, names) for model, rows in samples.groupby("model")},
     )
@@ -162,11 +159,11 @@ def _record(manifest: Mapping[str, Any], samples: pd.DataFrame) -> RunRecord:
     return RunRecord(record, pairs, reasons.set_axis(names, axis="columns"))
 
 
-def _metric(entry: Mapping[str, Any], values: np.ndarray) -> Metric:
+def _metric(entry: MetricEntry, values: np.ndarray) -> Metric:
     exact, statistical = default_tolerance(entry, values)
     return Metric(
-        signature=entry["signature"],
-        higher_is_better=entry["higher_is_better"],
+        signature=entry.signature,
+        higher_is_better=entry.higher_is_better,
         tolerance=Tolerance(exact=exact, statistical=statistical),
     )
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from bench.metrics.families import tolerance
+from reports.schema.manifest import MetricEntry
 
 RELATIVE = (1e-3, 1e-2)  # of the mean absolute value, where nobody measured what rounding alone moves
 
 
-def default_tolerance(metric: Mapping[str, Any], values: np.ndarray) -> tuple[float, float]:
+def default_tolerance(metric: MetricEntry, values: np.ndarray) -> tuple[float, float]:
     """For a single pair in exact mode, and for the mean in statistical mode, in the metric's unit.
 
-    metric: its entry in the manifest. values: what was measured, for metrics without an entry of their own.
+    values: what was measured, for metrics without an entry of their own.
     """
-    known = tolerance(metric["family"], metric["unit"])
+    known = tolerance(metric.family, metric.unit)
     if known is None:
         finite = np.abs(values[np.isfinite(values)])
         scale = float(finite.mean()) if len(finite) else 0.0

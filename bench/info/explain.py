@@ -15,7 +15,7 @@ import torch
 from bench import detectors, metrics
 from bench.metrics.base import Definition
 from bench.metrics.families import FAMILIES
-from bench.metrics.signature import parse, short
+from bench.metrics.signature import parse
 from bench.run.measure import Measurer
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
@@ -96,7 +96,7 @@ def measure(definitions: Sequence[Definition], choice: detectors.Choice, config:
     loaded = [sample.load(pair) for pair in sample.pair_list.pairs[::every][:pairs]]
     target, source = (np.stack([getattr(frames, role) for frames in loaded]) for role in ("target", "source"))
     references = {"target": target, "source": source, "driving": target}
-    signatures = {metric["name"]: short(metric["signature"]) for metric in measurer.describe_metrics()}
+    signatures = {metric.name: metric.short for metric in measurer.describe_metrics()}
     found: dict[str, dict[str, float]] = {signatures[name]: {} for name in signatures if name in wanted}
     for change, frames in changes(target, source).items():
         rows = measurer.measure(frames, references)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +18,10 @@ from bench.animate.frames import as_tensor
 from bench.animate.input import fit, open_driving, read_source
 from bench.detectors.face_box import FaceBox
 from bench.inspection.inspect import inspect
+from bench.rundir.directory import RunDirectory
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
-from protocols import files, sample_set
+from protocols import sample_set
 from protocols.augment import augment
 from protocols.crop import center_square
 from protocols.images import read_rgb
@@ -30,6 +29,7 @@ from protocols.pairs import FrameRef
 from protocols.sample_set import NAME
 from reports.inspection import page as page
 from reports.inspection.figures import Inspection
+from reports.schema.manifest import ModelEntry
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,9 @@ def inspect_run(
 
     The page goes to ``<run>/inspect`` unless `out` says where; returns its path. Raises UserError or ModelError.
     """
-    try:
-        manifest = json.loads(files.text(run / "manifest.json"))
-        known = {model["name"]: model for model in manifest["models"] if model.get("parameters")}
-    except (OSError, ValueError, LookupError, TypeError):
-        raise UserError(f"--run {run}: no folder of a run") from None
+    if (manifest := RunDirectory(run).manifest()) is None:
+        raise UserError(f"--run {run}: no folder of a run")
+    known = {model.name: model for model in manifest.models if model.parameters}
     for name in models or known:
         if name not in known:
             raise UserError(f"{name}: no network of this run; it has: {', '.join(known) or 'none'}")
@@ -101,7 +99,7 @@ def inspect_run(
         raise UserError(f"--run {run}: it kept no pictures")
     seen, notes = [], []
     for name in models or known:
-        found, told = _look(name, shown, known[name]["mode"], 0, weights, device, known[name])
+        found, told = _look(name, shown, known[name].mode, 0, weights, device, known[name])
         seen, notes = seen + found, notes + told
     return page.write(seen, out or run / "inspect", notes)
 
@@ -113,7 +111,7 @@ def _look(
     seed: int,
     weights: Path | None,
     device: torch.device,
-    ran: Mapping[str, Any] | None = None,
+    ran: ModelEntry | None = None,
 ) -> tuple[list[Inspection], list[str]]:
     """What one model says of each pair, and what must be said of its weights. ran: what its run says of it."""
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
@@ -124,10 +122,10 @@ def _look(
             raise ModelError(f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}")
         if mode.startswith("relative") and pairs[0].anchor is None:
             raise UserError(f"{name}: relative motion starts from a frame that a run does not keep")
-        if ran is not None and "frame_size" in ran:
-            predictor.work_at(ran["frame_size"])
+        if ran is not None and ran.frame_size is not None:
+            predictor.work_at(ran.frame_size)
         facts = predictor.describe()
-        if ran is not None and facts["weights_sha256"] != ran["weights_sha256"]:
+        if ran is not None and facts["weights_sha256"] != ran.weights_sha256:
             raise UserError(f"{name}: the run had other weights; give --weights as in the run")
         seen = []
         for pair in pairs:

@@ -20,7 +20,7 @@ from baselines import arithmetic
 from baselines.predictor import ModelError, Predictor
 from bench.run.engine import Batch, Decoded, Model, Outcome, pair_info, predict
 from bench.run.measure import Measurer
-from bench.rundir.directory import to_png
+from bench.rundir.encoding import to_png
 from bench.runtime.device_errors import Portions
 from bench.runtime.errors import Stopped
 from protocols.errors import DataError, MissingFile

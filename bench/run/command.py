@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -17,12 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.run import earlier, executors, frames_list, outside, seen_videos
 from bench.run import manifest as manifests
 from bench.run.batches import decoded
-from bench.run.engine import STAGES, Model, evaluate
+from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir import finished
-from bench.rundir.directory import RunDirectory, safe_name, to_png, write_parquet, write_png
+from bench.rundir.directory import RunDirectory, readable, safe_name, write_parquet, write_png
+from bench.rundir.encoding import to_png
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import summary as statistics
@@ -30,6 +29,8 @@ from protocols import files
 from protocols.resolve import Resolved
 from reports.run import caveats, choose, html
 from reports.run import console as tables
+from reports.schema.manifest import Begun, Complete, ModelEntry, Placement, Prepared, Timing, Unfinished
+from reports.schema.summary import Summary
 
 __all__ = ["RunSettings", "redraw", "run"]
 
@@ -45,7 +46,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
         plan = setup.plan()
         for notice in seen_videos.notices(plan, setup.resolved):
-            plan["notices"].append(notice)
+            plan = plan.noticed(notice)
             console.print(notice, style="bold yellow", markup=False, soft_wrap=True)
         fingerprint = manifests.fingerprint(plan)
         name = settings.name or f"{setup.resolved.protocol.name}-{fingerprint[:8]}"
@@ -55,15 +56,14 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             if settings.force:
                 _start_over(directory, setup)
             before = directory.manifest()
-            if before and before.get("fingerprint") != fingerprint:
-                with finished.readable(directory.path):
-                    what = "; ".join(earlier.differences(before, plan))
-                    raise UserError(
-                        f"{directory.path} holds another run ({shlex.join(before['command'])}); what differs: {what}; "
-                        "choose another --name, or --force to discard it and start over"
-                    )
-            samples = directory.samples(before) if before and before.get("state") == "complete" else None
-            if samples is not None:
+            if before and before.fingerprint != fingerprint:
+                what = "; ".join(earlier.differences(before, plan))
+                raise UserError(
+                    f"{directory.path} holds another run ({shlex.join(before.command)}); what differs: {what}; "
+                    "choose another --name, or --force to discard it and start over"
+                )
+            samples = directory.samples(before) if isinstance(before, Complete) else None
+            if isinstance(before, Complete) and samples is not None:
                 console.print(
                     f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True
                 )
@@ -71,22 +71,23 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                     console.print(line, markup=False, soft_wrap=True)
                 if settings.save_frames and not (directory.path / "frames").is_dir():
                     console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
-                plan = before
+                manifest = before
             else:
-                plan |= {"name": name, "fingerprint": fingerprint, "command": list(settings.command)}
-                plan |= {"created": before["created"] if before else manifests.now()}
+                created = before.created if before else manifests.now()
+                named = {"name": name, "fingerprint": fingerprint, "command": settings.command, "created": created}
+                begun = plan.then(Begun, **named)
                 if line := None if settings.name else earlier.since(settings.out, plan):
-                    plan["notices"].append(line)
+                    begun = begun.noticed(line)
                     console.print(line, style="bold yellow", markup=False, soft_wrap=True)
                 for model in setup.models:
                     if line := outside.not_covered(model):
                         line = f"{outside.CODE}{model.label}: {line}; edits there are not noticed"
                         console.print(one_line(line), style="yellow", markup=False, soft_wrap=True)
-                samples = _work(executor, setup, directory, plan, console)
-            summary = _summarise(directory, plan, samples)
+                manifest, samples = _work(executor, setup, directory, begun, console)
+            manifest, summary = _summarise(directory, manifest, samples)
             failed = samples[samples["status"] == "failed"].copy()
             del samples  # the report reads what it needs
-            _report(directory, plan, summary, console)
+            _report(directory, manifest, summary, console)
             for model, rows in failed.groupby("model", sort=False):
                 for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
                     line = f"{model}: {len(pairs)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
@@ -97,77 +98,89 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
 
 def redraw(path: Path) -> Path:
     """Draw the report of a finished run again. Raises UserError if the folder holds none."""
-    with finished.readable(path):
-        manifest, _ = finished.read(path)
-        finished.check_summary(path, manifest)
+    directory = RunDirectory(path)
+    with readable(path):
+        manifest, _ = directory.finished()
+        directory.summary(manifest)
         return html.write(path)
 
 
 def _work(
-    executor: Executor, setup: Setup, directory: RunDirectory, plan: dict[str, Any], console: Console
-) -> pd.DataFrame:
+    executor: Executor, setup: Setup, directory: RunDirectory, begun: Begun, console: Console
+) -> tuple[Complete, pd.DataFrame]:
     """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
     resolved = setup.resolved
     resolved.pair_list.write(directory.path / "pairs.csv")
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    samples, timings = [], {}
+    samples: list[pd.DataFrame] = []
+    timings: dict[str, Timing] = {}
+    said: list[str] = []
+    place: Place | None = None
 
     def say(line: str) -> None:
-        plan["notices"].append(line)
+        said.append(line)
         console.print(line, style="yellow", markup=False, soft_wrap=True)
+
+    def known() -> Placement:
+        return place.placement() if place else Placement()
 
     try:
         with (
-            executor.begin(setup, plan, say) as work,
+            executor.begin(setup, begun, say) as place,
             Progress(*columns, TimeRemainingColumn(), console=console) as progress,
         ):
-            directory.write_manifest(plan | {"state": "running"})
+            directory.write_manifest(begun.noticed(*said).then(Unfinished, state="running", **known().content()))
             give_back()
+            size = known().batch_size or setup.batch_size(setup.device)
             for model in setup.models:
                 task = progress.add_task(model.label, total=len(resolved.pair_list.pairs))
                 start = time.perf_counter()
-                with _unchanged(model, plan, directory):
+                with _unchanged(model, begun.model(model.label), directory):
                     rows, busy = evaluate(
                         model,
                         resolved.pair_list.pairs,
-                        work,
+                        place.work,
                         directory,
-                        batch_size=plan["batch_size"],
+                        batch_size=size,
                         progress=lambda n, task=task: progress.advance(task, n),
                     )
                 samples.append(rows)
-                seconds, wall = rows["seconds"].sum(), time.perf_counter() - start
-                timings[model.label] = {
-                    "pairs_per_second": round(len(rows) / seconds, 3) if seconds else None,
-                    "wall_seconds": round(wall, 2),
-                    "busy": {stage: round(busy[stage] / wall, 3) for stage in STAGES if stage in busy},
-                }
+                timings[model.label] = _timing(rows, busy, time.perf_counter() - start)
     except BaseException:
         with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told
-            directory.write_manifest(plan | {"state": "interrupted"})
+            directory.write_manifest(begun.noticed(*said).then(Unfinished, state="interrupted", **known().content()))
         console.print(
             f"stopped; what was finished is kept in {directory.path}, the same command goes on from there",
             markup=False,
             soft_wrap=True,
         )
         raise
-    plan["timings"] = timings
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
     # Times differ from run to run; they lie in a file of their own, so that equal runs have equal samples.
     write_parquet(directory.path / "seconds.parquet", table[["pair", "model", "seconds"]])
     table = table.drop(columns="seconds")
-    plan["samples_sha256"] = directory.write_samples(table)
-    _keep_pictures(directory, plan, table, resolved, setup.settings.save_frames)
-    return table
+    sha256 = directory.write_samples(table)
+    done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256}
+    complete = begun.noticed(*said).then(Complete, **done)
+    _keep_pictures(directory, complete, table, resolved, setup.settings.save_frames)
+    return complete, table
+
+
+def _timing(rows: pd.DataFrame, busy: Mapping[str, float], wall: float) -> Timing:
+    seconds = rows["seconds"].sum()
+    return Timing(
+        pairs_per_second=round(len(rows) / seconds, 3) if seconds else None,
+        wall_seconds=round(wall, 2),
+        busy={stage: round(busy[stage] / wall, 3) for stage in STAGES if stage in busy},
+    )
 
 
 @contextmanager
-def _unchanged(model: Model, plan: dict[str, Any], directory: RunDirectory) -> Iterator[None]:
+def _unchanged(model: Model, entry: ModelEntry, directory: RunDirectory) -> Iterator[None]:
     """Raises Stopped where a program or a folder of frames was edited in the block; what it gave is discarded."""
 
     def changed() -> str | None:
-        entry = next(entry for entry in plan["models"] if entry["name"] == model.label)
         if what := outside.changed_meanwhile(model, entry):
             directory.discard_model(model.label)  # nobody knows which pairs are of which state
         return what
@@ -190,32 +203,31 @@ def _start_over(directory: RunDirectory, setup: Setup) -> None:
     directory.discard()
 
 
-def _summarise(directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame) -> dict[str, Any]:
+def _summarise(directory: RunDirectory, manifest: Complete, samples: pd.DataFrame) -> tuple[Complete, Summary]:
     """Write summary and manifest."""
     give_back()
-    summary = statistics.summarise(samples, plan["metrics"], seed=plan["seeds"]["run"])
-    plan["summary_sha256"] = directory.write_json("summary.json", summary)
-    plan["state"] = "complete"
-    directory.write_manifest(plan)
-    return summary
+    summary = statistics.summarise(samples, manifest.metrics, seed=manifest.seeds.run)
+    manifest = manifest.but(summary_sha256=directory.write_json("summary.json", summary))
+    directory.write_manifest(manifest)
+    return manifest, summary
 
 
-def _report(directory: RunDirectory, plan: dict[str, Any], summary: dict[str, Any], console: Console) -> None:
+def _report(directory: RunDirectory, manifest: Complete, summary: Summary, console: Console) -> None:
     """Write the report and print the table."""
     give_back()
     with files.named(directory.path / "report.html"):
         html.write(directory.path)
     directory.clear_work()
-    console.print(tables.table(summary, plan))
+    console.print(tables.table(summary, manifest))
 
 
 def _keep_pictures(
-    directory: RunDirectory, plan: dict[str, Any], samples: pd.DataFrame, resolved: Resolved, save_frames: bool
+    directory: RunDirectory, manifest: Complete, samples: pd.DataFrame, resolved: Resolved, save_frames: bool
 ) -> None:
     """Copy the frames that the report shows, and all of them where the user asked for frames."""
     pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
-    labels = [model["name"] for model in plan["models"]]
-    for pair in choose.picture_pairs(samples, plan):
+    labels = manifest.labels
+    for pair in choose.picture_pairs(samples, manifest):
         frames = decoded(resolved.load, pairs[pair])
         for role in ("source", "driving", "target"):
             if (frame := getattr(frames, role)) is not None:
@@ -228,9 +240,9 @@ def _keep_pictures(
             for pair in pairs:
                 _copy(directory.frame_file(label, pair), folder / f"{pair}.png")
             if folder.is_dir():
-                facts = {"protocol": plan["protocol"]["name"], "model": label, "run": plan["fingerprint"]}
-                mode = next(model["mode"] for model in plan["models"] if model["name"] == label)
-                about = frames_list.content(resolved.pair_list, **facts, mode=mode, **frames_list.inputs(resolved))
+                facts = {"protocol": manifest.protocol.name, "model": label, "run": manifest.fingerprint}
+                facts |= {"mode": manifest.model(label).mode, **frames_list.inputs(resolved).content()}
+                about = frames_list.content(resolved.pair_list, **facts)
                 directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)
 
 
@@ -240,11 +252,11 @@ def _copy(source: Path, destination: Path) -> None:
         shutil.copyfile(source, destination)
 
 
-def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: Console) -> None:
+def _announce(plan: Prepared, detector_messages: Sequence[str], console: Console) -> None:
     """Say before the work what is measured with what, and what stands in for something else."""
-    pairs, protocol = plan["pairs"], plan["protocol"]["name"]
-    listed = f"list {pairs['name']} {pairs['sha256'][:12]}"
-    console.print(f"protocol {protocol}: {pairs['n']} pairs, {listed}", markup=False, soft_wrap=True)
+    pairs = plan.pairs
+    listed = f"list {pairs.name} {pairs.sha256[:12]}"
+    console.print(f"protocol {plan.protocol.name}: {pairs.n} pairs, {listed}", markup=False, soft_wrap=True)
     for message in detector_messages:
         console.print(message, markup=False, soft_wrap=True)
     if untrained := caveats.untrained_models(plan):
@@ -252,7 +264,7 @@ def _announce(plan: dict[str, Any], detector_messages: Sequence[str], console: C
         console.print(line, style="bold yellow", markup=False, soft_wrap=True)
     if unknown := caveats.unverified(plan):
         console.print(f"UNVERIFIED WEIGHTS ({unknown})", style="bold yellow", markup=False, soft_wrap=True)
-    samples = [model["name"] for model in plan["models"] if model.get("sample_weights")]
+    samples = [model.name for model in plan.models if model.sample_weights]
     if samples:
         console.print(
             f"SAMPLE WEIGHTS ({', '.join(samples)}): these rows say nothing about the published models",

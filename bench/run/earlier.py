@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from bench.run.manifest import essence
 from bench.run.outside import CODE, changed_files
+from protocols import files
+from reports.schema.base import Damaged
+from reports.schema.manifest import Prepared, parse_manifest
 
 _PARTS = {
     "protocol": "the protocol",
@@ -20,11 +20,11 @@ _PARTS = {
 }
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(before: Prepared, now: Prepared) -> list[str]:
     """In words, what makes two manifests those of other runs."""
     old, new = (essence(manifest) for manifest in (before, now))
     found = [_PARTS.get(part, part) for part in {**old, **new} if part != "models" and old.get(part) != new.get(part)]
-    ours, theirs = ({model["name"]: model for model in manifest["models"]} for manifest in (now, before))
+    ours, theirs = ({model.name: model.content() for model in manifest.models} for manifest in (now, before))
     if ours.keys() != theirs.keys():
         found.append(f"the models ({', '.join(theirs)})")
     for name in (name for name in ours if name in theirs):
@@ -34,23 +34,23 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def since(out: Path, plan: Mapping[str, Any]) -> str | None:
+def since(out: Path, plan: Prepared) -> str | None:
     """What to say where the same was run before with other code: its folder has another name. None else."""
     found: list[tuple[str, str, list[str]]] = []
-    for file in out.glob(f"{plan['protocol']['name']}-*/manifest.json"):
+    for file in out.glob(f"{plan.protocol.name}-*/manifest.json"):
         try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-            what = differences(before, plan)
-            if what and all(line.startswith(CODE) for line in what):
-                found.append((before["created"], str(file.parent), what))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            before = parse_manifest(files.content(file))
+        except (OSError, Damaged):
             continue  # no run of this version; nothing depends on it
+        what = differences(before, plan)
+        if what and all(line.startswith(CODE) for line in what):
+            found.append((before.created, str(file.parent), what))
     if not found:
         return None
     _, folder, what = max(found)
     return f"{'; '.join(what)} changed since {folder}: measured again"
 
 
-def _code_of(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    old, new = (manifest.get("code", {}).get(name, {}).get("files", {}) for manifest in (before, now))
+def _code_of(name: str, before: Prepared, now: Prepared) -> str:
+    old, new = (manifest.code[name].files if name in manifest.code else {} for manifest in (before, now))
     return f"{CODE}{name} ({changed_files(old, new) if old else 'not recorded then'})"

@@ -24,11 +24,13 @@ from baselines.levels import from_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
 from baselines.spec import ModelSpec
 from bench.run.generated import generate
-from bench.rundir.directory import RunDirectory, to_parquet
+from bench.rundir.directory import RunDirectory
+from bench.rundir.encoding import to_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.device_errors import is_of_device
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
+from reports.schema.manifest import Placement
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +109,13 @@ class Decoded:
 
 # Asks a model for batches of pairs and measures what it gives.
 Work = Callable[[Model, Sequence[Sequence[Pair]]], Iterable[Batch]]
+
+
+class Place(NamedTuple):
+    """What does the work of a run, and where that is as far as it is known by now."""
+
+    work: Work
+    placement: Callable[[], Placement]
 
 
 def evaluate(

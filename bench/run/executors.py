@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from bench.run import manifest
-from bench.run.engine import Work
+from bench.run.engine import Place
 from bench.run.setup import RunSettings, Setup
 from bench.runtime.errors import UserError
+from reports.schema.manifest import Executor as ExecutorEntry
+from reports.schema.manifest import Prepared
 
 
 class Executor(Protocol):
@@ -23,8 +25,8 @@ class Executor(Protocol):
     @property
     def settings_here(self) -> RunSettings: ...
 
-    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> AbstractContextManager[Work]:
-        """What does the work, until the block ends; adds to `plan` where that is. `say` is told what happens."""
+    def begin(self, setup: Setup, plan: Prepared, say: Callable[[str], None]) -> AbstractContextManager[Place]:
+        """What does the work, until the block ends. `say` is told what happens."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,12 @@ class Local:
     settings_here: RunSettings
 
     @contextmanager
-    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> Iterator[Work]:
+    def begin(self, setup: Setup, plan: Prepared, say: Callable[[str], None]) -> Iterator[Place]:
         pool = setup.measurer.choice.pool
-        facts = {"name": "local", "detector_workers": pool.count if pool else 0}
+        facts = ExecutorEntry(name="local", detector_workers=pool.count if pool else 0)
         size = setup.batch_size(setup.device)
-        plan |= manifest.placement(setup.models, setup.measurer, setup.device, size, facts)
-        yield setup.evaluator(say)
+        placement = manifest.placement(setup.models, setup.measurer, setup.device, size, facts)
+        yield Place(setup.evaluator(say), lambda: placement)
 
 
 def choose(settings: RunSettings) -> Executor:

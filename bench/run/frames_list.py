@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from baselines.external.frames_folder import MAPPING, FramesFolder, is_frozen_list
 from bench.run.engine import Model
@@ -20,36 +19,37 @@ from protocols import files
 from protocols.errors import DataError
 from protocols.folder import some
 from protocols.pairs import Pair, PairList
+from reports.schema.base import Damaged, parse
+from reports.schema.frames import FORMAT, FRAMES, FramesList, Inputs, ListFacts
 
 if TYPE_CHECKING:
     from protocols.resolve import Resolved
 
 NAME = "pairs.json"
-FORMAT = "talking-head-bench frames 1"
 _POSITION = re.compile(r"\d+(-\w+)*")  # of a pair in its list; behind the dash a frame's number or a variant
 _DIGITS = 16
-_INPUTS = {"frame_size": str, "crop": dict, "clips_sha256": dict}
 
 
-def content(pairs: PairList, **facts: Any) -> dict[str, Any]:
+def content(pairs: PairList, **facts: object) -> FramesList:
     """What ``pairs.json`` holds: the list's name and hash, and by id a hash of what each pair asks.
 
     facts: of the run that made the frames (protocol, model, mode, run, and those of `inputs`).
     """
-    about = {"name": pairs.name, "sha256": pairs.sha256, "n": len(pairs)}
-    return {"format": FORMAT, "list": about, **facts, "pairs": {pair.id: _asks(pair) for pair in pairs.pairs}}
+    about = ListFacts(name=pairs.name, sha256=pairs.sha256, n=len(pairs))
+    asked = {pair.id: _asks(pair) for pair in pairs.pairs}
+    return FramesList.model_validate({"format": FORMAT, "list": about, **facts, "pairs": asked})
 
 
-def inputs(resolved: Resolved) -> dict[str, Any]:
-    """What else decides the frames that a model is shown, as the manifest has it."""
+def inputs(resolved: Resolved) -> Inputs:
+    """What else decides the frames that a model is shown."""
     size = "{1}x{0}".format(*resolved.shape)
-    return {"frame_size": size, "crop": resolved.crop, "clips_sha256": resolved.clips_sha256}
+    return Inputs(frame_size=size, crop=resolved.crop, clips_sha256=resolved.clips_sha256)
 
 
-def check(model: Model, pairs: PairList, facts: Mapping[str, Any] | None = None) -> list[str]:
+def check(model: Model, pairs: PairList, shown: Inputs | None = None) -> list[str]:
     """What is to be said of a folder's frames.
 
-    facts: `inputs` of the run that reads them. Raises UserError where they were made for other pairs of these ids, or
+    shown: `inputs` of the run that reads them. Raises UserError where they were made for other pairs of these ids, or
     from frames of another size, crop or content.
     """
     predictor = model.predictor
@@ -58,9 +58,9 @@ def check(model: Model, pairs: PairList, facts: Mapping[str, Any] | None = None)
     made_for, notices = _read(predictor.folder)
     if made_for is None:
         return notices + _unmarked(model.label, predictor, pairs)
-    known = made_for["pairs"]
+    known = made_for.pairs
     other = [pair.id for pair in pairs.pairs if pair.id in known and not _alike(known[pair.id], _asks(pair))]
-    name, sha256 = (made_for["list"][key] for key in ("name", "sha256"))
+    name, sha256 = made_for.list.name, made_for.list.sha256
     if other:
         raise UserError(
             f"frames:{predictor.folder} were made for the list {name} ({sha256[:12]}), and this run has "
@@ -68,16 +68,16 @@ def check(model: Model, pairs: PairList, facts: Mapping[str, Any] | None = None)
             f"under the same id, {other[0]} is the first. Give --pairs, --seed and --protocol as when they were made"
         )
     mine = [pair for pair in pairs.pairs if pair.id in known and pair.id in predictor.files]
-    notices += _check_inputs(model.label, predictor.folder, made_for, facts or {}, mine, sha256 == pairs.sha256)
+    notices += _check_inputs(model.label, predictor.folder, made_for, shown, mine, sha256 == pairs.sha256)
     strange = [pair.id for pair in pairs.pairs if pair.id not in known and pair.id in predictor.files]
     if strange:
         notices.append(
             f"frames of {model.label}: {len(strange)} of {len(pairs)} pairs have a frame but are not in the list "
             f"{name} that the frames were made for, {strange[0]} is the first"
         )
-    if made_for.get("mode", model.mode) != model.mode:
+    if (made_for.mode or model.mode) != model.mode:
         notices.append(
-            f"frames of {model.label} were made in the motion mode {made_for['mode']}; this run is in {model.mode}"
+            f"frames of {model.label} were made in the motion mode {made_for.mode}; this run is in {model.mode}"
         )
     return notices
 
@@ -89,14 +89,14 @@ def mark(folder: Path, pairs: PairList) -> tuple[Path, int]:
     """
     frames = FramesFolder(folder)
     before, _ = _read(frames.folder)
-    if before is not None and before["list"]["sha256"] != pairs.sha256:
+    if before is not None and before.list.sha256 != pairs.sha256:
         raise UserError(
-            f"{folder} is marked for the list {before['list']['name']} ({before['list']['sha256'][:12]}) already, by "
+            f"{folder} is marked for the list {before.list.name} ({before.list.sha256[:12]}) already, by "
             f"{NAME} or {MAPPING}; remove that file first"
         )
     file = frames.folder / NAME
     try:
-        file.write_text(json.dumps(content(pairs), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(content(pairs).content(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror or error})") from None
     found = (frames.files.get(pair.id) for pair in pairs.pairs)
@@ -104,16 +104,16 @@ def mark(folder: Path, pairs: PairList) -> tuple[Path, int]:
 
 
 def _check_inputs(
-    label: str, folder: Path, made: Mapping[str, Any], now: Mapping[str, Any], pairs: list[Pair], same_list: bool
+    label: str, folder: Path, made: FramesList, now: Inputs | None, pairs: list[Pair], same_list: bool
 ) -> list[str]:
     """The same of what the models were shown; folders that do not say it (earlier releases, `mark`) are passed over."""
-    if not all(isinstance(made.get(key), kind) for key, kind in _INPUTS.items()) or not now:
+    if made.frame_size is None or made.crop is None or made.clips_sha256 is None or now is None:
         return []
-    size, other_size = made["frame_size"], now["frame_size"]
+    size, other_size = made.frame_size, now.frame_size
     clips = {f"{ref.dataset}/{ref.clip}" for p in pairs for ref in (p.source, p.driving, p.anchor) if ref}
-    cut, _ = cuts(made, now, clips)
+    cut, _ = cuts(made.crop, now.crop, clips)
     read = ((), ()) if same_list else ((), ("others",))  # a folder's hash is of the frames that the list names
-    other, unknown = contents(made, now, dict.fromkeys(clips, read))
+    other, unknown = contents(made.clips_sha256, now.clips_sha256, dict.fromkeys(clips, read))
     why = [f"frames of {size}, those here are {other_size}"] if size != other_size else []
     why += [f"clips that were cut differently: {some(cut)}"] if cut else []
     why += [f"clips whose files hold something else here: {some(other)}"] if other else []
@@ -127,21 +127,14 @@ def _check_inputs(
     ]
 
 
-def _read(folder: Path) -> tuple[Mapping[str, Any] | None, list[str]]:
+def _read(folder: Path) -> tuple[FramesList | None, list[str]]:
     """What the folder says of its list, and what is wrong with it."""
     file, frozen = folder / NAME, folder / MAPPING
     if file.is_file():
         try:
-            found = json.loads(files.text(file))
-            if (
-                found["format"] == FORMAT
-                and isinstance(found["pairs"], dict)
-                and {"name", "sha256"} <= found["list"].keys()
-            ):
-                return found, []
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            pass
-        return None, [f"{file} does not say which list the frames are of (not in the format {FORMAT!r})"]
+            return parse(FRAMES, files.content(file)), []
+        except (OSError, Damaged):
+            return None, [f"{file} does not say which list the frames are of (not in the format {FORMAT!r})"]
     if is_frozen_list(frozen):
         try:
             return content(PairList.read(frozen)), []

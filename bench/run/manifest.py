@@ -10,16 +10,29 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import JsonValue
 
 from baselines import arithmetic
 from bench.run import outside
 from bench.run.engine import Model
 from bench.run.measure import Measurer
-from bench.rundir.directory import SCHEMA
+from bench.runtime.errors import UserError
 from protocols.resolve import Resolved
+from reports.schema.base import Damaged, checked
+from reports.schema.manifest import (
+    SCHEMA,
+    Determinism,
+    Executor,
+    Machine,
+    PairListEntry,
+    Placement,
+    Prepared,
+    ProtocolEntry,
+    Provenance,
+    Seeds,
+)
 
 PACKAGES = (
     *("talking-head-bench", "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "pillow", "av"),
@@ -29,58 +42,62 @@ PACKAGES = (
 DECIDING = ("name", "version", "reference", "transform", "frame_size")  # of a protocol's entries
 
 
-def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> dict[str, Any]:
-    """The manifest of a run that has not begun, without name, command and state, and `placement`."""
-    protocol, pairs = resolved.protocol, resolved.pair_list
-    return {
-        "schema": SCHEMA,
-        "protocol": {
-            "name": protocol.name,
-            "version": protocol.version,
-            "dataset": protocol.dataset,
-            "reference": protocol.reference,
-            "transform": protocol.transform,
-            "mode": protocol.mode,
-            "title": protocol.heading,
-            "summary": protocol.summary,
-            "frame_size": "{1}x{0}".format(*resolved.shape),
-            "tables": list(protocol.tables),
-        },
-        "pairs": {
-            "name": pairs.name,
-            "sha256": pairs.sha256,
-            "n": len(pairs.pairs),
-            "provenance": {**pairs.provenance, **resolved.provenance},
-        },
+def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> Prepared:
+    """Describe a run that has not begun. Raises UserError for a pair list whose provenance is none."""
+    protocol = resolved.protocol
+    return Prepared(
+        schema_=SCHEMA,
+        protocol=ProtocolEntry(
+            name=protocol.name,
+            version=protocol.version,
+            dataset=protocol.dataset,
+            reference=protocol.reference,
+            transform=protocol.transform,
+            mode=protocol.mode,
+            title=protocol.heading,
+            summary=protocol.summary,
+            frame_size="{1}x{0}".format(*resolved.shape),
+            tables=protocol.tables,
+        ),
+        pairs=_pair_list(resolved),
         **({"crop": crop} if (crop := resolved.crop) else {}),
-        "sample_data": resolved.is_sample,
-        "data_sha256": resolved.data_sha256,
-        "clips_sha256": resolved.clips_sha256,
-        "models": [outside.describe(model) for model in models],
-        "code": outside.code(models),
-        "metrics": measurer.describe_metrics(),
-        "detectors": measurer.describe_detectors(),
-        "seeds": {"run": seed},
-        "versions": versions(),
-        "machine": machine(),
-        "notices": list(resolved.notices),
-    }
+        sample_data=resolved.is_sample,
+        data_sha256=resolved.data_sha256,
+        clips_sha256=resolved.clips_sha256,
+        models=[outside.describe(model) for model in models],
+        code=outside.code(models),
+        metrics=measurer.describe_metrics(),
+        detectors=measurer.describe_detectors(),
+        seeds=Seeds(run=seed),
+        versions=versions(),
+        machine=machine(),
+        notices=resolved.notices,
+    )
+
+
+def _pair_list(resolved: Resolved) -> PairListEntry:
+    pairs = resolved.pair_list
+    try:  # a list may say anything of itself
+        provenance = checked(Provenance, {**pairs.provenance, **resolved.provenance})
+    except Damaged as error:
+        raise UserError(f"the pair list {pairs.name}: provenance: {error}") from None
+    return PairListEntry(name=pairs.name, sha256=pairs.sha256, n=len(pairs), provenance=provenance)
 
 
 def placement(
-    models: Sequence[Model], measurer: Measurer, device: torch.device, batch_size: int, executor: dict[str, Any]
-) -> dict[str, Any]:
-    """The manifest's entries that say where the models are asked, and what that means for the numbers."""
-    return {
-        "device": str(device),
-        "batch_size": batch_size,
-        "executor": executor,
-        "arithmetic": {"float32": "full", **arithmetic.state()},
-        "determinism": determinism(models, measurer, device),
-    }
+    models: Sequence[Model], measurer: Measurer, device: torch.device, batch_size: int, executor: Executor
+) -> Placement:
+    """Say where the models are asked, and what that means for the numbers."""
+    return Placement(
+        device=str(device),
+        batch_size=batch_size,
+        executor=executor,
+        arithmetic={"float32": "full", **arithmetic.state()},
+        determinism=determinism(models, measurer, device),
+    )
 
 
-def determinism(models: Sequence[Model], measurer: Measurer, device: torch.device) -> dict[str, Any]:
+def determinism(models: Sequence[Model], measurer: Measurer, device: torch.device) -> Determinism:
     """Whether the same command on this machine gives the same bytes in ``samples.parquet``, and what speaks against it.
 
     same_bytes: True only where every part is one that was tested to do so.
@@ -92,30 +109,31 @@ def determinism(models: Sequence[Model], measurer: Measurer, device: torch.devic
         if not type(model.predictor).__module__.startswith("baselines.") or model.predictor.name == "cmd":
             reasons.append(f"model {model.label}: a program from outside")
     for detector in measurer.describe_detectors():
-        if not detector["proxy"]:
-            reasons.append(f"detector {detector['name']}: not tested")
-    return {"same_bytes": not reasons, "because": reasons}
+        if not detector.proxy:
+            reasons.append(f"detector {detector.name}: not tested")
+    return Determinism(same_bytes=not reasons, because=reasons)
 
 
-def fingerprint(manifest: dict[str, Any]) -> str:
+def fingerprint(manifest: Prepared) -> str:
     """SHA-256 of what decides a run's numbers: two runs with the same fingerprint may share a folder.
 
     Machine, library versions, device, batch size and wording are left out: they may differ when a run is taken up
     again, and the manifest records them.
     """
-    return hashlib.sha256(json.dumps(essence(manifest), sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(essence(manifest), sort_keys=True).encode()).hexdigest()
 
 
-def essence(manifest: dict[str, Any]) -> dict[str, Any]:
+def essence(manifest: Prepared) -> dict[str, JsonValue]:
     """The entries that `fingerprint` is of."""
+    crop = {dataset: cut.content() for dataset, cut in manifest.crop.items()}
     return {
-        "protocol": {key: manifest["protocol"].get(key) for key in DECIDING},
-        "pairs": manifest["pairs"]["sha256"],
-        **({"crop": manifest["crop"]} if "crop" in manifest else {}),
-        "data": manifest.get("data_sha256"),
-        "models": manifest["models"],
-        "metrics": [metric["signature"] for metric in manifest["metrics"]],
-        "seeds": manifest["seeds"],
+        "protocol": {key: getattr(manifest.protocol, key) for key in DECIDING},
+        "pairs": manifest.pairs.sha256,
+        **({"crop": crop} if crop else {}),
+        "data": manifest.data_sha256,
+        "models": [model.content() for model in manifest.models],
+        "metrics": [metric.signature for metric in manifest.metrics],
+        "seeds": manifest.seeds.content(),
     }
 
 
@@ -130,15 +148,15 @@ def versions() -> dict[str, str]:
     return found | {"torch": torch.__version__}
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Machine:
     """Processor, cores, accelerator and operating system."""
-    return {
-        "cpu": _processor(),
-        "cores": os.cpu_count(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "os": f"{platform.system()} {platform.release()}",
-        "threads": torch.get_num_threads(),
-    }
+    return Machine(
+        cpu=_processor(),
+        cores=os.cpu_count(),
+        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        os=f"{platform.system()} {platform.release()}",
+        threads=torch.get_num_threads(),
+    )
 
 
 def now() -> str:

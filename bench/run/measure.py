@@ -17,6 +17,7 @@ from bench.metrics import families
 from bench.metrics.base import Definition, as_images
 from bench.metrics.signature import short
 from bench.runtime.errors import UserError
+from reports.schema.manifest import DetectorEntry, MetricEntry
 
 
 class Measurer:
@@ -85,39 +86,39 @@ class Measurer:
         """The names of the columns that say why a metric has no value."""
         return [f"{definition.name}.reason" for definition in self.definitions]
 
-    def describe_metrics(self) -> list[dict[str, Any]]:
+    def describe_metrics(self) -> list[MetricEntry]:
         """The manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
-        empty = [self._describe(metrics.get(name)) | {"empty": reason} for name, reason in self.empty.items()]
+        empty = [self._describe(metrics.get(name)).but(empty=reason) for name, reason in self.empty.items()]
         return [self._describe(definition) for definition in self.asked] + empty
 
-    def describe_detectors(self) -> list[dict[str, Any]]:
+    def describe_detectors(self) -> list[DetectorEntry]:
         """The manifest's entries of the detectors that the metrics use."""
         kinds = dict.fromkeys(definition.detector for definition in self.definitions if definition.detector)
         used = [self.choice.get(kind) for kind in kinds]
-        return [{"kind": d.kind, "name": d.name, "signature": d.signature, "proxy": d.proxy} for d in used]
+        return [DetectorEntry(kind=d.kind, name=d.name, signature=d.signature, proxy=d.proxy) for d in used]
 
-    def _describe(self, definition: Definition) -> dict[str, Any]:
+    def _describe(self, definition: Definition) -> MetricEntry:
         if definition.name in self.empty:
             detector, role = "none", None
         else:
             detector = self.choice.get(definition.detector).signature if definition.detector else None
             role = definition.role(self.reference)
         signature = f"{definition.signature(detector)}|against:{role}"
-        return {
-            "name": definition.name,
-            "family": definition.family,
-            "version": definition.version,
-            "higher_is_better": definition.higher_is_better,
-            "unit": definition.unit,
-            "against": role or definition.against,
-            "detector": definition.detector,
-            "proxy": definition.proxy,
-            "signature": signature,
-            "short": short(signature),
-            "summary": definition.summary,
-            "applies": role is not None,
+        return MetricEntry(
+            name=definition.name,
+            family=definition.family,
+            version=definition.version,
+            higher_is_better=definition.higher_is_better,
+            unit=definition.unit,
+            against=role or definition.against,
+            detector=definition.detector,
+            proxy=definition.proxy,
+            signature=signature,
+            short=short(signature),
+            summary=definition.summary,
+            applies=role is not None,
             **families.facts(definition.family, definition.unit),
-        }
+        )
 
     def _images(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         chosen = [definition for definition in self.definitions if definition.detector is None]

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from baselines import registry
+from baselines.errors import ModelError
 from bench.run.engine import Model
+from bench.runtime.errors import first_line
 from protocols import folder
+from reports.schema.base import checked
+from reports.schema.manifest import CodeEntry, ModelEntry
 
 CODE = "the code of "
 
 
-def describe(model: Model) -> dict[str, Any]:
-    """A model's entry in the manifest, its code's hash included."""
+def describe(model: Model) -> ModelEntry:
+    """A model's entry in the manifest, its code's hash included. Raises ModelError as `entry` does."""
     code = {"code_sha256": model.code.sha256} if model.code else {}
-    return {"name": model.label, "mode": model.mode, **model.predictor.describe(), **code}
+    return entry({"name": model.label, "mode": model.mode, **model.predictor.describe(), **code})
 
 
-def code(models: Sequence[Model]) -> dict[str, Any]:
+def entry(facts: Mapping[str, object]) -> ModelEntry:
+    """What a predictor says of itself, with its name. Raises ModelError for what the manifest cannot hold."""
+    try:
+        return checked(ModelEntry, json.loads(json.dumps(facts, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ModelError(f"{facts['name']}: what it says of itself cannot be recorded: {first_line(error)}") from None
+
+
+def code(models: Sequence[Model]) -> dict[str, CodeEntry]:
     """The manifest's entry of the files behind the hashes, by label."""
     found = {model.label: model.code for model in models if model.code}
-    return {label: {"files": dict(one.files), "not_covered": list(one.not_covered)} for label, one in found.items()}
+    return {label: CodeEntry(files=one.files, not_covered=one.not_covered) for label, one in found.items()}
 
 
 def looked_at(models: Sequence[Model]) -> list[str]:
@@ -41,17 +53,17 @@ def not_covered(model: Model) -> str:
     return f"not covered: {folder.some(names)}" if names else ""
 
 
-def changed_meanwhile(model: Model, entry: Mapping[str, Any]) -> str | None:
+def changed_meanwhile(model: Model, before: ModelEntry) -> str | None:
     """In words what changed since a run began, of a program or a folder of frames; a plug-in was loaded then.
 
-    entry: the model's in the run's manifest.
+    before: its entry in the run's manifest.
     """
     kind = model.spec.kind if model.spec else None
     if kind == "cmd" and model.code:
         files = changed_files(model.code.files, registry.code(model.spec, model.predictor).files)
         return f"{CODE}{model.label} ({files})" if files else None
     if kind == "frames":
-        return f"frames of {model.label}" if describe(model) != entry else None
+        return f"frames of {model.label}" if describe(model).content() != before.content() else None
     return None
 
 

@@ -16,13 +16,14 @@ import torch
 from ray.exceptions import RayError, RayTaskError
 
 from bench.run import manifest
-from bench.run.engine import Batch, Model, Work
+from bench.run.engine import Batch, Model, Place
 from bench.run.ray_shards import DEPTH, cut
 from bench.run.ray_worker import Answer, Facts, RayWorker
 from bench.run.setup import RunSettings, Setup
 from bench.runtime.errors import Stopped, UserError
 from bench.runtime.signals import terminable
 from protocols.pairs import Pair
+from reports.schema.manifest import Executor, Placement, Prepared, Worker
 
 LOCAL = "local"
 LOSSES = 3  # workers that a shard may cost
@@ -48,7 +49,7 @@ class Cluster:
         return replace(self.settings, device="cpu", workers=0)
 
     @contextmanager
-    def begin(self, setup: Setup, plan: dict[str, Any], say: Callable[[str], None]) -> Iterator[Work]:
+    def begin(self, setup: Setup, plan: Prepared, say: Callable[[str], None]) -> Iterator[Place]:
         """Start the workers, end them with the block, and Ray too, if it was started here."""
         threads = torch.get_num_threads()
         try:
@@ -59,10 +60,15 @@ class Cluster:
             settings = replace(self.settings, device=device.type)
             kind = ray.remote(RayWorker).options(max_restarts=-1, **needs)
             workers = [kind.remote(settings, Path.cwd(), threads) for _ in range(count)]
-            facts = {"name": "ray", "version": ray.__version__, "workers": [None] * count}
-            plan |= manifest.placement(setup.models, setup.measurer, device, setup.batch_size(device), facts)
+            facts = Executor(name="ray", version=ray.__version__)
+            known = manifest.placement(setup.models, setup.measurer, device, setup.batch_size(device), facts)
             with terminable():  # anew: with Ray's own handler the process aborts
-                yield Crew(workers, plan, say)
+                crew = Crew(workers, plan, say)
+
+                def placement() -> Placement:
+                    return known.but(executor=facts.but(workers=tuple(crew.places)))
+
+                yield Place(crew, placement)
         finally:
             ray.shutdown()  # ends this run's workers wherever they are
 
@@ -101,9 +107,12 @@ class Crew:
 
     A worker that is lost is started again by Ray; its shards go back to the others at once. A shard is folded once,
     when its answer is here, so that none is lost and none counts twice.
+
+    places: where each worker is, None as long as it has not told.
     """
 
-    def __init__(self, workers: Sequence[Any], plan: dict[str, Any], say: Callable[[str], None]) -> None:
+    def __init__(self, workers: Sequence[Any], plan: Prepared, say: Callable[[str], None]) -> None:
+        self.places: list[Worker | None] = [None] * len(workers)
         self._workers, self._plan, self._say = workers, plan, say
         self._ready: list[int] = []
         self._waited = False  # it was said that no worker has started yet
@@ -192,10 +201,10 @@ class Crew:
                     f"the Ray worker on {facts.host} would compute something else: its {part} are not this machine's; "
                     "weights, data and the installed version must be the same"
                 )
-        other = [name for name, version in self._plan["versions"].items() if facts.versions.get(name) != version]
+        other = [name for name, version in self._plan.versions.items() if facts.versions.get(name) != version]
         if other:
             self._say(f"the Ray worker on {facts.host} has other versions of {', '.join(other)}: numbers may differ")
-        self._plan["executor"]["workers"][worker] = {"host": facts.host, "gpu": facts.gpu}
+        self.places[worker] = Worker(host=facts.host, gpu=facts.gpu)
         self._ready.append(worker)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import JsonValue
 
 from bench.detectors.worker import portable
 from bench.run import manifest
@@ -28,7 +28,7 @@ class Facts:
 
     host: str
     gpu: str | None
-    essence: dict[str, Any]
+    essence: dict[str, JsonValue]
     versions: dict[str, str]
 
 
@@ -73,7 +73,7 @@ class RayWorker:
             self._work = setup.evaluator(self._said.append)
             plan = setup.plan()
             gpu = torch.cuda.get_device_name() if setup.device.type == "cuda" else None
-            self._facts = Facts(socket.gethostname(), gpu, manifest.essence(plan), plan["versions"])
+            self._facts = Facts(socket.gethostname(), gpu, manifest.essence(plan), plan.versions)
         return self._facts
 
     def work(self, label: str, batches: Sequence[Sequence[Pair]]) -> Answer:

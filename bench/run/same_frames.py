@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 from protocols.content import SOME
 from protocols.crop import Box, center_box
+from reports.schema.manifest import Crop
 
 _CUT = re.compile(r"(face|framed|center) (\d+),(\d+),(\d+),(\d+) of (\d+)x(\d+)\b")
 
@@ -20,13 +20,16 @@ def clip_of(frame: str) -> str:
     return frame.rpartition("/")[0]
 
 
-def cuts(ours: Mapping[str, Any], theirs: Mapping[str, Any], clips: Iterable[str]) -> Sorted:
-    """Clips (``dataset/clip``) that two manifests cut differently, and those for which they do not say enough."""
+def cuts(ours: Mapping[str, Crop], theirs: Mapping[str, Crop], clips: Iterable[str]) -> Sorted:
+    """Clips (``dataset/clip``) that two runs cut differently, and those for which they do not say enough.
+
+    ours, theirs: by data set.
+    """
     other, unknown = [], []
     for clip in sorted(clips):
-        if ours.get("crop") == theirs.get("crop"):
+        if ours == theirs:
             break
-        one, two = (_cut(facts.get("crop") or {}, clip) for facts in (ours, theirs))
+        one, two = (_cut(crop, clip) for crop in (ours, theirs))
         same = one == two if one is None or two is None else _alike(one, two)
         if same is False and (one is None or two is None):
             same = None
@@ -36,15 +39,15 @@ def cuts(ours: Mapping[str, Any], theirs: Mapping[str, Any], clips: Iterable[str
 
 
 def contents(
-    ours: Mapping[str, Any], theirs: Mapping[str, Any], frames: Mapping[str, tuple[Collection[str], Collection[str]]]
+    ours: Mapping[str, str], theirs: Mapping[str, str], frames: Mapping[str, tuple[Collection[str], Collection[str]]]
 ) -> Sorted:
-    """Clips whose files hold something else in two manifests, and those whose hashes are of other frames or missing.
+    """Clips whose files hold something else in two runs, and those whose hashes are of other frames or missing.
 
-    frames: by clip, the names of the frames that each of the two read.
+    ours, theirs: hashes by clip. frames: by clip, the names of the frames that each of the two read.
     """
     other, unknown = [], []
     for clip, (read, read_there) in sorted(frames.items()):
-        one, two = ((facts.get("clips_sha256") or {}).get(clip, "") for facts in (ours, theirs))
+        one, two = (hashes.get(clip, "") for hashes in (ours, theirs))
         if not one or not two:
             unknown.append(clip)
         elif one != two:
@@ -53,15 +56,15 @@ def contents(
     return other, unknown
 
 
-def _cut(crop: Mapping[str, Any], clip: str) -> Cut | None:
-    """How a manifest's `crop` cuts a clip; None where it does not say."""
+def _cut(crop: Mapping[str, Crop], clip: str) -> Cut | None:
+    """How a run cuts a clip; None where it does not say."""
     dataset, _, name = clip.partition("/")
     if dataset not in crop:
         return None
     facts = crop[dataset]
-    if facts.get("mode") in ("none", "center"):
-        return facts["mode"], None
-    if not (found := _CUT.match(str(facts.get("clips", {}).get(name, "")))):
+    if facts.mode in ("none", "center"):
+        return facts.mode, None
+    if not (found := _CUT.match(facts.clips.get(name, ""))):
         return None
     how, *numbers = found.groups()
     *box, width, height = map(int, numbers)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 
@@ -30,6 +30,7 @@ from bench.runtime.errors import UserError
 from protocols import catalogue
 from protocols import crop as crops
 from protocols.resolve import Resolved, resolve
+from reports.schema.manifest import Prepared
 
 MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
 WORKERS = 4  # processes for detectors at most, where nobody says how many
@@ -81,8 +82,8 @@ class Setup:
     resolved: Resolved
     measurer: Measurer
 
-    def plan(self) -> dict[str, Any]:
-        """The manifest of the run, without what depends on where it is carried out."""
+    def plan(self) -> Prepared:
+        """The manifest of the run before it begins."""
         return manifest.build(self.resolved, self.models, self.measurer, seed=self.settings.seed)
 
     def batch_size(self, device: torch.device) -> int:

@@ -12,25 +12,26 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow
 from filelock import FileLock, Timeout
-from PIL import Image
 
+from bench.rundir.encoding import is_whole, to_parquet
 from bench.rundir.seal import intact, sealed
-from bench.runtime.errors import Stopped, UserError
+from bench.runtime.errors import Stopped, UserError, first_line
 from protocols import files
+from reports.schema.base import Damaged, Facts
+from reports.schema.manifest import Complete, Manifest, parse_manifest
+from reports.schema.summary import Summary, parse_summary
 
-SCHEMA = 1
 LARGEST = 1 << 40  # bytes of a table
 CONTENT = (
     *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
     *("pairs.csv", "manifest.json"),
 )
 _HASH = 16  # hex digits of a shard's SHA-256 in its name
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 def safe_name(label: str) -> str:
@@ -42,8 +43,18 @@ def safe_name(label: str) -> str:
     return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(label.encode()).hexdigest()[:16]}"
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what files of the run in `path` that do not fit together raise inside the block into a UserError."""
+    try:
+        yield
+    except _MALFORMED as error:
+        what = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"{path} holds no run that can be read ({what})") from None
+
+
 class RunDirectory:
-    """One run's folder.
+    """One run's folder; nothing else reads or writes one.
 
     While the run goes on, each finished batch is a small parquet file (a shard) in ``work/<model>/`` with its frames
     beside it. Every file is written under another name first and then renamed; tables are flushed to disk before. A
@@ -102,29 +113,58 @@ class RunDirectory:
         if status is None or (status.st_dev, status.st_ino) != self._held:
             raise Stopped(f"the folder {self.path} has disappeared or was replaced while the run was at work in it")
 
-    def manifest(self) -> dict[str, Any] | None:
-        """The manifest, or None where there is none yet. Raises UserError if it is not one."""
+    def manifest(self) -> Manifest | None:
+        """The manifest, or None where there is none yet. Raises UserError if it is not one, or was changed."""
         file = self.path / "manifest.json"
         if not file.exists():
             return None
         try:
-            manifest = json.loads(files.text(file))
+            content = files.content(file)
+            manifest, whole = parse_manifest(content), intact(json.loads(content))
         except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{file} is not a readable manifest: {error}") from None
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            raise UserError(f"{file} is not a manifest of schema {SCHEMA}")
-        if not intact(manifest):
+        if not whole:
             raise UserError(f"{file} was changed after it was written")
         return manifest
 
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
+    def complete(self) -> Complete:
+        """The manifest of a finished run. Raises UserError where there is none."""
+        manifest = self.manifest()
+        if not isinstance(manifest, Complete):
+            raise UserError(f"{self.path} holds no finished run")
+        return manifest
+
+    def finished(self) -> tuple[Complete, pd.DataFrame]:
+        """Manifest and ``samples.parquet`` of a finished run. Raises UserError where one is missing or changed."""
+        manifest = self.complete()
+        if not (self.path / "samples.parquet").exists():
+            raise UserError(f"{self.path} holds no finished run")
+        samples = self.samples(manifest)
+        if samples is None:
+            raise UserError(f"{self.path}: samples.parquet is damaged or was changed after the run")
+        return manifest, samples
+
+    def summary(self, manifest: Complete) -> Summary:
+        """``summary.json`` of a finished run. Raises UserError where it is missing, torn or changed."""
+        try:
+            content = files.content(self.path / "summary.json")
+        except OSError as error:
+            raise UserError(f"{self.path}: summary.json cannot be read ({error.strerror or error})") from None
+        if manifest.summary_sha256 not in (None, hashlib.sha256(content).hexdigest()):
+            raise UserError(f"{self.path}: summary.json is damaged or was changed after the run")
+        try:
+            return parse_summary(content)
+        except Damaged as error:
+            raise UserError(f"{self.path}: summary.json is damaged ({error})") from None
+
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write ``manifest.json`` with a hash over its content."""
         self.write_json("manifest.json", sealed(manifest))
 
-    def write_json(self, name: str, content: dict[str, Any]) -> str:
+    def write_json(self, name: str, facts: Facts) -> str:
         """Write a JSON file into the run, whole or not at all; returns its SHA-256."""
         self.check()
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        text = json.dumps(facts.content(), indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8")
         replace(self.path / name, text)
         return hashlib.sha256(text).hexdigest()
 
@@ -134,7 +174,7 @@ class RunDirectory:
             content = file.read_bytes()
             rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
             if rows is not None and all(
-                _whole(self.frame_file(model, pair)) for pair in rows["pair"][rows["status"] == "ok"]
+                is_whole(self.frame_file(model, pair)) for pair in rows["pair"][rows["status"] == "ok"]
             ):
                 yield rows
             else:
@@ -153,12 +193,11 @@ class RunDirectory:
         replace(self.path / "samples.parquet", content)
         return hashlib.sha256(content).hexdigest()
 
-    def samples(self, manifest: dict[str, Any]) -> pd.DataFrame | None:
+    def samples(self, manifest: Complete) -> pd.DataFrame | None:
         """``samples.parquet``, or None where it is missing or not what the manifest of the finished run says."""
         try:
             content = files.content(self.path / "samples.parquet", LARGEST)
-            found = hashlib.sha256(content).hexdigest()
-            if found != manifest.get("samples_sha256", found):  # an older run does not tell
+            if manifest.samples_sha256 not in (None, hashlib.sha256(content).hexdigest()):
                 return None
             return pd.read_parquet(io.BytesIO(content))
         except (OSError, ValueError, pyarrow.ArrowException):
@@ -197,23 +236,9 @@ def replace(file: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def to_parquet(rows: pd.DataFrame) -> bytes:
-    """A table as the bytes of a parquet file; equal tables give equal bytes."""
-    sink = pyarrow.BufferOutputStream()
-    rows.to_parquet(sink, index=False)
-    return sink.getvalue().to_pybytes()
-
-
 def write_parquet(file: Path, rows: pd.DataFrame) -> None:
     """Write a table whole or not at all."""
     replace(file, to_parquet(rows))
-
-
-def to_png(frame: np.ndarray) -> bytes:
-    """An ``(H, W, 3)`` uint8 RGB frame as the bytes of a PNG file; fast rather than small compression."""
-    sink = io.BytesIO()
-    Image.fromarray(frame).save(sink, format="PNG", compress_level=1)
-    return sink.getvalue()
 
 
 def write_png(file: Path, png: bytes) -> None:
@@ -223,16 +248,6 @@ def write_png(file: Path, png: bytes) -> None:
     """
     with files.replacing(file) as temporary:
         temporary.write_bytes(png)
-
-
-def _whole(file: Path) -> bool:
-    """Whether a PNG file is there and all its checksums fit."""
-    try:
-        with Image.open(file, formats=("PNG",)) as image:
-            image.verify()
-        return True
-    except (OSError, SyntaxError, ValueError):
-        return False
 
 
 def _digest(content: bytes) -> str:

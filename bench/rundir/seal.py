@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+
+from pydantic import JsonValue
+
+from reports.schema.manifest import Manifest
 
 SEAL = "sha256"
 
 
-def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(manifest: Manifest) -> Manifest:
     """The manifest with the hash of all else that it says."""
-    return {**manifest, SEAL: _hash(manifest)}
+    return manifest.but(sha256=_hash(manifest.content()))
 
 
-def intact(manifest: Mapping[str, Any]) -> bool:
-    """Whether the manifest says what it said when it was sealed; that of an older run, without a seal, is believed."""
+def intact(manifest: Mapping[str, JsonValue]) -> bool:
+    """Whether a file says what it said when it was sealed; that of an older run, without a seal, is believed."""
     return SEAL not in manifest or manifest[SEAL] == _hash(manifest)
 
 
-def _hash(manifest: Mapping[str, Any]) -> str:
+def _hash(manifest: Mapping[str, JsonValue]) -> str:
     rest = {key: value for key, value in manifest.items() if key != SEAL}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -112,13 +112,13 @@ def changes(reference: pd.DataFrame, rows: pd.DataFrame, measurer: Measurer) -> 
     summary = statistics.summarise(reference, measurer.describe_metrics(), seed=0, bounds=())
     before, after = reference.set_index("pair"), rows.set_index("pair")
     found = []
-    for row in summary["rows"]:
-        one, other = before[row["metric"]], after[row["metric"]]
+    for row in summary.rows:
+        one, other = before[row.metric], after[row.metric]
         moved = (other - one)[(other - one).abs() < float("inf")]
         lost = int((one.notna() & other.isna()).sum())
-        if row["mean"] is not None and row["ci_low"] is not None:
+        if row.mean is not None and row.ci_low is not None:
             mean = float(moved.mean()) if len(moved) else 0.0
-            found.append(Change(row["metric"], row["mean"], row["ci_low"], row["ci_high"], mean, lost))
+            found.append(Change(row.metric, row.mean, row.ci_low, row.ci_high, mean, lost))
     return found
 
 

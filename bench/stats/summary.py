@@ -25,7 +25,9 @@ from bench.stats.columns import Columns
 from bench.stats.intervals import ONE_PERSON, intervals
 from bench.stats.pair_keys import pair_keys
 from bench.stats.resampling import Hierarchy, holm, sign_flip_p, sums_by
-from bench.stats.rows import CONFIDENCE, Interval, comparison, finite_or_none, model_row, ranking
+from bench.stats.rows import CONFIDENCE, Interval, PValues, comparison, finite_or_none, model_row, ranking
+from reports.schema.manifest import SCHEMA, MetricEntry
+from reports.schema.summary import Clusters, Comparison, Side, Summary
 
 BOUNDS = ("copy-source", "copy-target")
 RESAMPLES = 10_000
@@ -34,22 +36,18 @@ FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on h
 
 def summarise(
     samples: pd.DataFrame,
-    metrics: Sequence[Mapping[str, Any]],
+    metrics: Sequence[MetricEntry],
     seed: int,
     n_resamples: int = RESAMPLES,
     bounds: Sequence[str] = BOUNDS,
-) -> dict[str, Any]:
-    """The content of ``summary.json``; JSON-able, undefined numbers are None.
+) -> Summary:
+    """Summarise the samples of a run; undefined numbers are None.
 
     samples: rows of ``samples.parquet``. metrics: the manifest's entries; those that do not apply are left out.
     bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
     ``copy-source``.
-
-    Keys: ``rows`` (one a model and metric), ``ranking`` (metric → order, best, second, stable, otherwise),
-    ``comparisons`` (one a metric and pair of models), ``clusters``, ``notices``, ``models``, ``bounds``, ``seed``,
-    ``n_resamples``.
     """
-    metrics = [metric for metric in metrics if metric.get("applies", True)]
+    metrics = [metric for metric in metrics if metric.applies]
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)
     duels = _duels(models, bounds)
@@ -57,51 +55,33 @@ def summarise(
     bounded = _intervals(tables, duels, source, driving, n_resamples, seed)
     chances = _p_values(tables, duels, source, driving, n_resamples, seed)
     rows = [
-        model_row(tables[metric["name"]], model, metric, bounded[metric["name"], model])
+        model_row(tables[metric.name], model, metric, bounded[metric.name, model])
         for model in models
         for metric in metrics
     ]
     clusters = _clusters(source, driving)
-    return {
-        "schema": 1,
-        "seed": seed,
-        "n_resamples": n_resamples,
-        "confidence": CONFIDENCE,
-        "models": models,
-        "bounds": [model for model in models if model in bounds],
-        "clusters": clusters,
-        "notices": _notices(clusters),
-        "rows": rows,
-        "ranking": {
-            metric["name"]: ranking(rows, metric, [model for model in models if model not in bounds])
-            for metric in metrics
+    return Summary(
+        schema_=SCHEMA,
+        seed=seed,
+        n_resamples=n_resamples,
+        confidence=CONFIDENCE,
+        models=models,
+        bounds=[model for model in models if model in bounds],
+        clusters=clusters,
+        notices=_notices(clusters),
+        rows=rows,
+        ranking={
+            metric.name: ranking(rows, metric, [model for model in models if model not in bounds]) for metric in metrics
         },
-        "comparisons": _comparisons(metrics, duels, tables, bounded, chances),
-    }
-
-
-def compare(
-    samples: pd.DataFrame, metric: Mapping[str, Any], a: str, b: str, seed: int, n_resamples: int = RESAMPLES
-) -> dict[str, Any]:
-    """Two models on the pairs where both were measured, as in ``comparisons``. Raises ValueError if there are none.
-
-    ``difference`` is a − b, ``win_rate`` the share of pairs where a is better (ties half), ``effect_size`` the mean
-    difference in standard deviations of the differences, ``p`` from flipping the signs of whole identities (the larger
-    of source and driving side), ``p_smallest`` the least value that this test can give with so few identities,
-    ``p_pair`` as if pairs were independent, ``p_holm`` adjusted over the ``family`` of comparisons on this metric.
-    """
-    rows = pd.concat([samples[samples["model"] == a], samples[samples["model"] == b]])
-    found = summarise(rows, [metric], seed, n_resamples, bounds=())["comparisons"]
-    if not found:
-        raise ValueError(f"{a} and {b} have no pair in common where {metric['name']} was measured")
-    return found[0]
+        comparisons=_comparisons(metrics, duels, tables, bounded, chances),
+    )
 
 
 def comparisons(
-    samples: pd.DataFrame, metrics: Sequence[Mapping[str, Any]], seed: int, n_resamples: int = RESAMPLES
-) -> list[dict[str, Any]]:
-    """The entry ``comparisons`` of `summarise`, without intervals, which take longest."""
-    metrics = [metric for metric in metrics if metric.get("applies", True)]
+    samples: pd.DataFrame, metrics: Sequence[MetricEntry], seed: int, n_resamples: int = RESAMPLES
+) -> list[Comparison]:
+    """Return the comparisons of `summarise`, without intervals, which take longest."""
+    metrics = [metric for metric in metrics if metric.applies]
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)
     duels = _duels(models, BOUNDS)
@@ -111,28 +91,22 @@ def comparisons(
 
 
 def _comparisons(
-    metrics: Sequence[Mapping[str, Any]],
+    metrics: Sequence[MetricEntry],
     duels: Sequence[tuple[str, str]],
     tables: Mapping[str, pd.DataFrame],
     bounded: Mapping[Any, Interval],
-    chances: Mapping[Any, Mapping[str, float]],
-) -> list[dict[str, Any]]:
+    chances: Mapping[Any, PValues],
+) -> list[Comparison]:
     entries = []
     for metric in metrics:
-        name = metric["name"]
-        found = [
-            comparison(tables[name], duel, metric, bounded[name, duel], chances[name, duel])
-            for duel in duels
-            if (tables[name][duel[0]].notna() & tables[name][duel[1]].notna()).any()
+        name, table = metric.name, tables[metric.name]
+        measured = [duel for duel in duels if (table[duel[0]].notna() & table[duel[1]].notna()).any()]
+        p_holm = holm([chances[name, duel].p for duel in measured])
+        entries += [
+            comparison(table, duel, metric, bounded[name, duel], chances[name, duel], p, len(measured))
+            for duel, p in zip(measured, p_holm)
         ]
-        entries += adjusted(found)
     return entries
-
-
-def adjusted(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Comparisons on one metric with ``p_holm``, their p-values adjusted for each other, and ``family``, how many."""
-    p_values = holm([entry["p"] for entry in comparisons])
-    return [{**entry, "p_holm": p, "family": len(comparisons)} for entry, p in zip(comparisons, p_values)]
 
 
 def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
@@ -145,7 +119,7 @@ def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
 
 
 def _tables(
-    samples: pd.DataFrame, metrics: Sequence[Mapping[str, Any]], pairs: pd.Index, models: Sequence[str]
+    samples: pd.DataFrame, metrics: Sequence[MetricEntry], pairs: pd.Index, models: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
     """For each metric a table of pairs × models, NaN where failed or absent."""
     rows = samples.assign(_row=np.arange(len(samples))).pivot(index="pair", columns="model", values="_row")
@@ -156,10 +130,7 @@ def _tables(
         values = samples[name].to_numpy(float)[places] if name in samples else np.nan
         return np.where(absent, np.nan, values)
 
-    return {
-        metric["name"]: pd.DataFrame(np.asfortranarray(table(metric["name"])), pairs, list(models))
-        for metric in metrics
-    }
+    return {metric.name: pd.DataFrame(np.asfortranarray(table(metric.name)), pairs, list(models)) for metric in metrics}
 
 
 def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
@@ -202,7 +173,7 @@ def _p_values(
     driving: Hierarchy,
     n: int,
     seed: int,
-) -> dict[Any, dict[str, float]]:
+) -> dict[Any, PValues]:
     """p-values by identity and by pair. A cluster without a common pair has sum 0 and takes no part."""
     if not tables or not duels:
         return {}
@@ -219,30 +190,25 @@ def _p_values(
         smallest.append(np.maximum(2.0 ** (1 - np.concatenate(measured)), 1 / (n + 1)))
         if np.array_equal(source.identity, driving.identity):
             break
-    table = {
-        "p": np.max(by_identity, axis=0),
-        "p_smallest": np.max(smallest, axis=0),
-        "p_pair": sign_flip_p(columns, n, np.random.default_rng([seed, 2, 1])),
-    }
-    return {key: {name: float(p[i]) for name, p in table.items()} for i, key in enumerate(keys)}
+    p, p_smallest = (np.max(found, axis=0) for found in (by_identity, smallest))
+    p_pair = sign_flip_p(columns, n, np.random.default_rng([seed, 2, 1]))
+    return {key: PValues(float(p[i]), float(p_smallest[i]), float(p_pair[i])) for i, key in enumerate(keys)}
 
 
-def _clusters(source: Hierarchy, driving: Hierarchy) -> dict[str, Any]:
-    sides = {"source": source, "driving": driving}
-    return {"crossed": not np.array_equal(source.identity, driving.identity), "pairs": len(driving.video)} | {
-        name: {
-            "identities": len(side.videos),
-            "effective_identities": round(side.effective_identities, 2),
-            "videos": len(side.pairs),
-        }
-        for name, side in sides.items()
-    }
+def _clusters(source: Hierarchy, driving: Hierarchy) -> Clusters:
+    crossed = not np.array_equal(source.identity, driving.identity)
+    return Clusters(crossed=crossed, pairs=len(driving.video), source=_side(source), driving=_side(driving))
 
 
-def _notices(clusters: Mapping[str, Any]) -> list[str]:
+def _side(side: Hierarchy) -> Side:
+    effective = round(side.effective_identities, 2)
+    return Side(identities=len(side.videos), effective_identities=effective, videos=len(side.pairs))
+
+
+def _notices(clusters: Clusters) -> list[str]:
     """What a reader must know about the intervals before trusting them."""
-    side = min((clusters[name] for name in ("source", "driving")), key=lambda side: side["effective_identities"])
-    identities, effective = side["identities"], side["effective_identities"]
+    side = min((clusters.source, clusters.driving), key=lambda side: side.effective_identities)
+    identities, effective = side.identities, side.effective_identities
     if effective >= FEW_IDENTITIES:
         return []
     who = "1 identity" if identities == 1 else f"{identities} identities"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -208,8 +207,7 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
             device=training.device,
         )
         directory, _ = run(chosen, Console(quiet=True))
-        summary = json.loads((directory.path / "summary.json").read_text(encoding="utf-8"))
-        means = {row["metric"]: row["mean"] for row in summary["rows"]}
+        means = {row.metric: row.mean for row in directory.summary(directory.complete()).rows}
         return Evaluation(means, sign * means[watched])
 
     return evaluate

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -12,14 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.run.plots import INK, LIGHT, SETTINGS, themed
+from reports.schema.comparison import Group
 
 LABEL = 30  # characters of a group's name
 
 
-def forest(entries: Sequence[Mapping[str, Any]], higher_is_better: bool) -> str:
+def forest(entries: Sequence[Group], higher_is_better: bool) -> str:
     """An ``<svg>`` element: a point and an interval a group, the line of no difference, colours by who is better.
 
-    entries: ``group``, ``n``, ``difference``, ``ci_low``, ``ci_high``; drawn from top to bottom.
+    entries: drawn from top to bottom.
     """
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(4.6, 0.55 + 0.24 * len(entries)))
@@ -28,11 +28,11 @@ def forest(entries: Sequence[Mapping[str, Any]], higher_is_better: bool) -> str:
         axes = figure.add_axes((0.46, 0.35 / height, 0.5, 1 - 0.42 / height))
         axes.axvline(0, color=INK, linewidth=0.9)
         for position, entry in enumerate(entries):
-            for_a = (entry["difference"] > 0) == higher_is_better
+            for_a = (entry.difference > 0) == higher_is_better
             colour = LIGHT[0 if for_a else 1]
-            axes.plot([entry["ci_low"], entry["ci_high"]], [-position, -position], color=colour, linewidth=2.2)
-            axes.plot([entry["difference"]], [-position], "o", color=colour, markersize=4.5)
-        names = [f"{_short(entry['group'])}, n {entry['n']}" for entry in entries]
+            axes.plot([entry.ci_low, entry.ci_high], [-position, -position], color=colour, linewidth=2.2)
+            axes.plot([entry.difference], [-position], "o", color=colour, markersize=4.5)
+        names = [f"{_short(entry.group)}, n {entry.n}" for entry in entries]
         axes.set_yticks([-position for position in range(len(entries))], names)
         axes.set_ylim(0.6 - len(entries), 0.6)
         axes.xaxis.set_major_locator(MaxNLocator(4))

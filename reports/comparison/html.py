@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,9 +12,10 @@ from markupsafe import Markup
 from reports.comparison import view as compare_view
 from reports.comparison.forest import forest
 from reports.run import plots, view
+from reports.schema.comparison import Duel, RunComparison
 
 
-def page(comparison: Mapping[str, Any]) -> str:
+def page(comparison: RunComparison) -> str:
     """The page. comparison: what ``bench compare`` found; its names are text, whatever they look like."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
@@ -39,23 +39,23 @@ def page(comparison: Mapping[str, Any]) -> str:
         notes=compare_view.notes(comparison),
         refusals=compare_view.refusals(comparison),
         palette=palette,
-        figures=[_figures(duel, columns) for duel in comparison["duels"]],
+        figures=[_figures(duel, columns) for duel in comparison.duels],
     )
 
 
-def _figures(duel: Mapping[str, Any], columns: Mapping[str, view.Column]) -> list[tuple[str, list[tuple[Any, Markup]]]]:
+def _figures(duel: Duel, columns: Mapping[str, view.Column]) -> list[tuple[str, list[tuple[view.Column, Markup]]]]:
     """Headed plots of a duel: the pairs' differences, then each grouping, metric by metric."""
     spread = []
     for name, column in columns.items():
-        series = pd.Series(duel["differences"].get(name, []), dtype=float)
+        series = pd.Series(duel.differences.get(name, ()), dtype=float)
         if (svg := plots.distribution({"A − B": series}, {"A − B": "c0"}, column.decimals)) is not None:
             spread.append((column, Markup(svg)))
     headed = [("Differences of the pairs", spread)]
     for grouping in compare_view.grouping_names(duel):
         drawn = []
         for name, column in columns.items():
-            own = [e for e in duel["groups"] if e["grouping"] == grouping and e["metric"] == name]
+            own = [e for e in duel.groups if e.grouping == grouping and e.metric == name]
             if own:
-                drawn.append((column, Markup(forest(own, column.metric["higher_is_better"]))))
+                drawn.append((column, Markup(forest(own, column.metric.higher_is_better))))
         headed.append((f"By {grouping}", drawn))
     return headed

@@ -2,138 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group as Parts
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from reports.run.view import Column, interval, number
+from reports.schema.comparison import Compared, Duel, Group, RunComparison
 
 MANY = 6  # groups of a grouping that a terminal shows; a page shows all
 
 
-def view(comparison: Mapping[str, Any]) -> Group:
-    """What is compared, a table for each pair of models, groups of pairs below, and what a reader must know.
-
-    comparison: what ``bench.comparison.compare.compare`` returns.
-    """
+def view(comparison: RunComparison) -> Parts:
+    """What is compared, a table for each pair of models, groups of pairs below, and what a reader must know."""
     parts: list[RenderableType] = [Text(line) for line in head(comparison)]
-    for duel in comparison["duels"]:
+    for duel in comparison.duels:
         parts += [_duel(comparison, duel), *(_grouping(comparison, duel, name) for name in grouping_names(duel))]
     parts += [Text(line, style="dim") for line in notes(comparison)]
     parts += [Text(f"not compared: {line}", style="yellow") for line in refusals(comparison)]
-    return Group(*parts)
+    return Parts(*parts)
 
 
-def columns(comparison: Mapping[str, Any]) -> dict[str, Column]:
+def columns(comparison: RunComparison) -> dict[str, Column]:
     """The metrics by name, as columns of a table."""
-    return {metric["name"]: Column(metric) for metric in comparison["metrics"]}
+    return {metric.name: Column(metric) for metric in comparison.metrics}
 
 
-def head(comparison: Mapping[str, Any]) -> list[str]:
+def head(comparison: RunComparison) -> list[str]:
     """What is compared, and on how many pairs."""
-    pairs = comparison["pairs"]
-    runs = comparison["a"] if comparison["a"] == comparison["b"] else f"{comparison['a']} and {comparison['b']}"
-    lines = [f"{comparison['title']}: {runs}, A − B on {pairs['common']} common pairs"]
-    if pairs["subset"]:
-        lines.append(f"SUBSET: A has {pairs['a']} pairs, B has {pairs['b']}; the others are in no number here")
+    pairs = comparison.pairs
+    runs = comparison.a if comparison.a == comparison.b else f"{comparison.a} and {comparison.b}"
+    lines = [f"{comparison.title}: {runs}, A − B on {pairs.common} common pairs"]
+    if pairs.subset:
+        lines.append(f"SUBSET: A has {pairs.a} pairs, B has {pairs.b}; the others are in no number here")
     return lines
 
 
-def family(comparison: Mapping[str, Any]) -> str:
+def family(comparison: RunComparison) -> str:
     """In words, over which comparisons Holm's p-values are adjusted."""
-    size = max((entry["family"] for duel in comparison["duels"] for entry in duel["comparisons"]), default=0)
-    if comparison["family"] == "run":
+    size = max((entry.family for duel in comparison.duels for entry in duel.comparisons), default=0)
+    if comparison.family == "run":
         return f"the {size} comparisons of the run on each metric, as in its report"
     return f"the {size} comparisons here on each metric; a run's report has a family of its own"
 
 
-def notes(comparison: Mapping[str, Any]) -> list[str]:
+def notes(comparison: RunComparison) -> list[str]:
     """What a reader must know beside the numbers."""
     lines = [
-        f"intervals: 95 %, {comparison['n_resamples']} resamples by identity, video and pair, "
-        f"seed {comparison['seed']}; p: randomisation test over identities, after Holm over {family(comparison)}",
+        f"intervals: 95 %, {comparison.n_resamples} resamples by identity, video and pair, "
+        f"seed {comparison.seed}; p: randomisation test over identities, after Holm over {family(comparison)}",
         "effect: mean difference in standard deviations of the differences; wins: share of pairs, ties half",
-        *comparison["notices"],
+        *comparison.notices,
     ]
-    lines += [f"also different: {change}" for change in comparison["changes"]]
-    for duel in comparison["duels"]:
-        lines += [f"{duel['label_a']} and {duel['label_b']}: {change}" for change in duel["changes"]]
+    lines += [f"also different: {change}" for change in comparison.changes]
+    for duel in comparison.duels:
+        lines += [f"{duel.label_a} and {duel.label_b}: {change}" for change in duel.changes]
     return lines
 
 
-def refusals(comparison: Mapping[str, Any]) -> list[str]:
+def refusals(comparison: RunComparison) -> list[str]:
     """Metrics that are not subtracted, with the reason."""
-    return [f"{entry['metric']}: {entry['why']}" for entry in comparison["refused"]]
+    return [f"{entry.metric}: {entry.why}" for entry in comparison.refused]
 
 
-def grouping_names(duel: Mapping[str, Any]) -> list[str]:
+def grouping_names(duel: Duel) -> list[str]:
     """The groupings of a duel in order."""
-    return list(dict.fromkeys(entry["grouping"] for entry in duel["groups"]))
+    return list(dict.fromkeys(entry.grouping for entry in duel.groups))
 
 
 def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def clear(entry: Mapping[str, Any]) -> bool:
+def clear(entry: Compared | Group) -> bool:
     """Whether the interval leaves out zero."""
-    return entry["ci_low"] is not None and (entry["ci_low"] > 0 or entry["ci_high"] < 0)
+    return entry.ci_low is not None and (entry.ci_low > 0 or entry.ci_high < 0)
 
 
 def favours(column: Column, difference: float | None) -> str:
     """Which side a difference A − B speaks for: ``a``, ``b`` or neither."""
     if not difference:
         return ""
-    return "a" if (difference > 0) == column.metric["higher_is_better"] else "b"
+    return "a" if (difference > 0) == column.metric.higher_is_better else "b"
 
 
-def _duel(comparison: Mapping[str, Any], duel: Mapping[str, Any]) -> Table:
+def _duel(comparison: RunComparison, duel: Duel) -> Table:
     """Narrow enough for 80 columns: the interval and the effect stand below what they belong to."""
-    table = Table(title=escape(f"A {duel['label_a']}, B {duel['label_b']}"), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=escape(f"A {duel.label_a}, B {duel.label_b}"), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("metric", no_wrap=True)
     for name in ("A", "B", "A − B", "wins of A,\neffect", "p\n(Holm)", "n"):
         table.add_column(name, justify="right", no_wrap=True)
     shown = columns(comparison)
-    for entry in duel["comparisons"]:
-        column = shown[entry["metric"]]
+    for entry in duel.comparisons:
+        column = shown[entry.metric]
         metric = Text(f"{column.name} {column.arrow}")
         metric.append(f"\n{column.short}", style="dim")
-        if entry["failed_a"] or entry["failed_b"]:
-            metric.append(f"\nfailed: A {entry['failed_a']}, B {entry['failed_b']}", style="yellow")
-        better = favours(column, entry["difference"])
+        if entry.failed_a or entry.failed_b:
+            metric.append(f"\nfailed: A {entry.failed_a}, B {entry.failed_b}", style="yellow")
+        better = favours(column, entry.difference)
         difference = Text(f"{better.upper()} better " if better else "", style="dim")
-        difference.append(number(entry["difference"], column.decimals, True), style="bold" if clear(entry) else "")
-        between = interval(entry["ci_low"], entry["ci_high"], column.decimals, True)
+        difference.append(number(entry.difference, column.decimals, True), style="bold" if clear(entry) else "")
+        between = interval(entry.ci_low, entry.ci_high, column.decimals, True)
         difference.append(f"\n{between}", style="dim")
-        wins = "–" if entry["win_rate"] is None else f"{100 * entry['win_rate']:.0f} %"
+        wins = "–" if entry.win_rate is None else f"{100 * entry.win_rate:.0f} %"
         table.add_row(
             metric,
-            number(entry["mean_a"], column.decimals),
-            number(entry["mean_b"], column.decimals),
+            number(entry.mean_a, column.decimals),
+            number(entry.mean_b, column.decimals),
             difference,
-            f"{wins}\n{number(entry['effect_size'], 2, True)}",
-            p_value(entry["p_holm"]),
-            str(entry["n"]),
+            f"{wins}\n{number(entry.effect_size, 2, True)}",
+            p_value(entry.p_holm),
+            str(entry.n),
         )
     return table
 
 
-def _grouping(comparison: Mapping[str, Any], duel: Mapping[str, Any], name: str) -> Table:
+def _grouping(comparison: RunComparison, duel: Duel, name: str) -> Table:
     """Metrics down, groups across: the mean difference, bold where the interval of the group leaves out zero."""
-    entries = [entry for entry in duel["groups"] if entry["grouping"] == name]
-    groups = list(dict.fromkeys(entry["group"] for entry in entries))
+    entries = [entry for entry in duel.groups if entry.grouping == name]
+    groups = list(dict.fromkeys(entry.group for entry in entries))
     more = f" (the first {MANY} of {len(groups)}; --html shows all)" if len(groups) > MANY else ""
     table = Table(title=escape(f"A − B by {name}{more}"), title_style="dim", box=box.SIMPLE_HEAD)
     table.add_column("metric", no_wrap=True)
     for group in groups[:MANY]:
-        n = max(entry["n"] for entry in entries if entry["group"] == group)
+        n = max(entry.n for entry in entries if entry.group == group)
         table.add_column(escape(f"{group.replace(' (', chr(10) + '(')}\nn {n}"), justify="right")
-    found = {(entry["group"], entry["metric"]): entry for entry in entries}
+    found = {(entry.group, entry.metric): entry for entry in entries}
     for metric, column in columns(comparison).items():
         own = [found.get((group, metric)) for group in groups[:MANY]]
         if any(own):
@@ -141,7 +137,7 @@ def _grouping(comparison: Mapping[str, Any], duel: Mapping[str, Any], name: str)
     return table
 
 
-def _difference(entry: Mapping[str, Any] | None, column: Column) -> Text:
+def _difference(entry: Group | None, column: Column) -> Text:
     if entry is None:
         return Text("–")
-    return Text(number(entry["difference"], column.decimals, True), style="bold" if clear(entry) else "")
+    return Text(number(entry.difference, column.decimals, True), style="bold" if clear(entry) else "")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from protocols import catalogue, files
 from protocols.published import known_lists
 from reports.paper.tables import BLOCKING, Column, Row, Table, TableError, number
 from reports.run.caveats import unverified, weights_mark
+from reports.schema.base import Damaged
+from reports.schema.manifest import Manifest, MetricEntry, ModelEntry, parse_manifest
+from reports.schema.summary import Row as SummaryRow
+from reports.schema.summary import parse_summary
 
 ROUNDED = "frames rounded to 8 bits; the authors' scripts truncate, and so does `bench run --as-published`"
 
@@ -80,26 +82,25 @@ class Run:
     """What is read of a run's folder."""
 
     name: str
-    manifest: Mapping[str, Any]
-    rows: Mapping[tuple[str, str], Mapping[str, Any]]
+    manifest: Manifest
+    rows: Mapping[tuple[str, str], SummaryRow]
 
     @property
     def protocol(self) -> str:
-        return self.manifest["protocol"]["name"]
+        return self.manifest.protocol.name
 
 
 def read_run(folder: Path) -> Run:
     """Manifest and summary of a finished run. Raises TableError where there is none."""
     try:
-        manifest, summary = (json.loads(files.text(folder / f"{name}.json")) for name in ("manifest", "summary"))
-        return Run(
-            manifest.get("name", folder.name), manifest, {(row["model"], row["metric"]): row for row in summary["rows"]}
-        )
+        manifest = parse_manifest(files.content(folder / "manifest.json"))
+        summary = parse_summary(files.content(folder / "summary.json"))
     except OSError as error:
         name = Path(error.filename or folder).name
         raise TableError(f"{folder}: no finished run ({name}: {error.strerror})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise TableError(f"{folder}: manifest.json or summary.json is damaged ({type(error).__name__})") from None
+    except Damaged as error:
+        raise TableError(f"{folder}: manifest.json or summary.json is damaged ({error})") from None
+    return Run(manifest.name, manifest, summary.by_model())
 
 
 def regenerate(table: Table, runs: Sequence[Path]) -> Regenerated:
@@ -112,28 +113,27 @@ def regenerate(table: Table, runs: Sequence[Path]) -> Regenerated:
         _line(table, row, model, run)
         for row in table.rows
         for run in read
-        for model in run.manifest["models"]
-        if row.model == model["name"]
-        and any(table.protocol_of(row, column) == run.protocol for column in table.columns)
+        for model in run.manifest.models
+        if row.model == model.name and any(table.protocol_of(row, column) == run.protocol for column in table.columns)
     ]
     taken = {(line.model, line.run) for line in beside}
     others = [
         _line(table, None, model, run)
         for run in read
-        for model in run.manifest["models"]
-        if (model["name"], run.name) not in taken
+        for model in run.manifest.models
+        if (model.name, run.name) not in taken
     ]
-    notices = [f"{run.name}: {notice}" for run in read for notice in run.manifest.get("notices", ())]
+    notices = [f"{run.name}: {notice}" for run in read for notice in run.manifest.notices]
     notices += [f"{run.name}: {ROUNDED}" for run in read if not _truncated(run)]
     notices += [f"{run.name}: UNVERIFIED WEIGHTS ({weights})" for run in read if (weights := unverified(run.manifest))]
     return Regenerated(table, tuple(beside + others), tuple(notices))
 
 
 def _truncated(run: Run) -> bool:
-    return any("rounding:uint8-truncated" in metric["signature"] for metric in run.manifest["metrics"])
+    return any("rounding:uint8-truncated" in metric.signature for metric in run.manifest.metrics)
 
 
-def _line(table: Table, row: Row | None, model: Mapping[str, Any], run: Run) -> Line:
+def _line(table: Table, row: Row | None, model: ModelEntry, run: Run) -> Line:
     cells = []
     of_run = _causes_of_run(run, model)
     for position, column in enumerate(table.columns):
@@ -141,15 +141,15 @@ def _line(table: Table, row: Row | None, model: Mapping[str, Any], run: Run) -> 
             cells.append(None)
             continue
         printed = row.printed[position] if row else None
-        metric = _metric(column, model["name"], run)
-        measured = _measured(metric, column, run.rows[model["name"], metric["name"]]) if metric else None
+        metric = _metric(column, model.name, run)
+        measured = _measured(metric, column, run.rows[model.name, metric.name]) if metric else None
         causes = list(of_run) + (["not printed"] if printed is None else [])
         if row and printed is not None:
             causes += [BLOCKING[note.kind] for note in table.notes_of(row, column) if note.kind in BLOCKING]
         if printed is not None and (cause := _definition(column, metric)):
             causes.append(cause)
         cells.append(Cell(printed, measured, tuple(dict.fromkeys(causes))))
-    return Line(row, model["name"], run.name, tuple(of_run), tuple(cells), weights_mark(model))
+    return Line(row, model.name, run.name, tuple(of_run), tuple(cells), weights_mark(model))
 
 
 def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:
@@ -158,67 +158,69 @@ def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:
     return any(table.protocol_of(one, column) == run.protocol for one in rows)
 
 
-def _metric(column: Column, model: str, run: Run) -> Mapping[str, Any] | None:
+def _metric(column: Column, model: str, run: Run) -> MetricEntry | None:
     """The measured metric that comes nearest to a column: its own definition, then its family, stand-ins last."""
     found = [
         metric
-        for metric in run.manifest["metrics"]
-        if metric["family"] == column.family
-        and metric.get("applies", True)
-        and run.rows.get((model, metric["name"]), {}).get("mean") is not None
+        for metric in run.manifest.measured
+        if metric.family == column.family
+        and (row := run.rows.get((model, metric.name))) is not None
+        and row.mean is not None
     ]
     own = {name: place for place, name in enumerate(column.definitions)}
-    found.sort(key=lambda metric: (own.get(metric["name"], len(own)), metric["proxy"]))
+    found.sort(key=lambda metric: (own.get(metric.name, len(own)), metric.proxy))
     return found[0] if found else None
 
 
-def _measured(metric: Mapping[str, Any], column: Column, row: Mapping[str, Any]) -> Measured:
-    value, low, high = (None if row[key] is None else row[key] * column.scale for key in ("mean", "ci_low", "ci_high"))
-    short = metric.get("short", metric["name"])
-    return Measured(metric["name"], metric["signature"], short, value, low, high, row["n"], row["n_total"])
+def _measured(metric: MetricEntry, column: Column, row: SummaryRow) -> Measured:
+    value, low, high = (
+        None if number is None else number * column.scale for number in (row.mean, row.ci_low, row.ci_high)
+    )
+    short = metric.short or metric.name
+    return Measured(metric.name, metric.signature, short, value, low, high, row.n, row.n_total)
 
 
-def _definition(column: Column, metric: Mapping[str, Any] | None) -> str | None:
+def _definition(column: Column, metric: MetricEntry | None) -> str | None:
     """Why the measured metric is not the printed one, if so."""
     if metric is None:
         return "not measured"
-    name = metric["name"]
+    name = metric.name
     if not column.definitions:
         return "no definition here computes the printed column"
     if name not in column.definitions:
-        kind = "other detectors" if metric["proxy"] and metric["detector"] else "other definition"
+        kind = "other detectors" if metric.proxy and metric.detector else "other definition"
         return f"{kind}: {name}, printed {' or '.join(column.definitions)}"
     if len(column.definitions) > 1:
         return f"not known which of {' and '.join(column.definitions)} is printed"
     return None
 
 
-def _causes_of_run(run: Run, model: Mapping[str, Any]) -> list[str]:
+def _causes_of_run(run: Run, model: ModelEntry) -> list[str]:
     """Why nothing that a run measured of a model may be compared with print."""
     manifest = run.manifest
     causes = []
-    if manifest["sample_data"]:
+    if manifest.sample_data:
         causes.append("sample data")
     elif cause := _pairs(manifest):
         causes.append(cause)
-    if model.get("sample_weights"):
+    if model.sample_weights:
         causes.append("sample weights")
-    if model.get("untrained"):
+    if model.untrained:
         causes.append("untrained weights")
-    if model.get("weights_status") == "unverified" and (model.get("training") or not model.get("published_size")):
+    if model.weights_status == "unverified" and (model.training or not model.published_size):
         causes.append("weights that are not the published ones")
-    mode, asked = model.get("mode"), manifest["protocol"]["mode"]
+    mode, asked = model.mode, manifest.protocol.mode
     if mode and mode != asked:
         causes.append(f"motion mode {mode}, not {asked}")
     current = catalogue.get(run.protocol).version
-    if manifest["protocol"]["version"] != current:
-        causes.append(f"version {manifest['protocol']['version']} of the protocol, now {current}")
+    if manifest.protocol.version != current:
+        causes.append(f"version {manifest.protocol.version} of the protocol, now {current}")
     return causes
 
 
-def _pairs(manifest: Mapping[str, Any]) -> str | None:
+def _pairs(manifest: Manifest) -> str | None:
     """Why the pairs are not those of the paper, if so: fewer, or of another list than the published ones."""
-    protocol, pairs = catalogue.get(manifest["protocol"]["name"]), manifest["pairs"]
+    protocol, pairs = catalogue.get(manifest.protocol.name), manifest.pairs
     stretched = protocol.transform != "none"
     lists = {
         entry["name"]: entry["pairs"] * (2 if stretched and entry["name"] in protocol.published else 1)
@@ -226,10 +228,10 @@ def _pairs(manifest: Mapping[str, Any]) -> str | None:
         if entry["name"] in protocol.published
         or (stretched and entry["name"].startswith(tuple(f"{name}-diffscale" for name in protocol.published)))
     }
-    known = pairs["provenance"].get("published")
-    whole = lists.get(known, protocol.n * (2 if stretched else 1))
-    if pairs["n"] < whole:
-        return f"fewer pairs: {pairs['n']} of {whole}"
+    known = pairs.provenance.published
+    whole = lists.get(known or "", protocol.n * (2 if stretched else 1))
+    if pairs.n < whole:
+        return f"fewer pairs: {pairs.n} of {whole}"
     if known not in lists:
-        return f"another pair list: {pairs['name']}" + ("" if lists else " (none is published)")
+        return f"another pair list: {pairs.name}" + ("" if lists else " (none is published)")
     return None

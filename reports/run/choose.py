@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
 from reports.run.view import columns_of
+from reports.schema.manifest import MetricEntry, Prepared
 
 BOUNDS = ("copy-source", "copy-target")
 ROLES = ("best", "median", "worst")
@@ -15,13 +15,13 @@ ROLES = ("best", "median", "worst")
 PREFERRED = {"same-identity": ("l1", "lpips", "ssim"), "cross-identity": ("prmse", "aed", "aucon")}
 
 
-def picture_pairs(samples: pd.DataFrame, manifest: Mapping[str, Any], k: int = 2) -> list[str]:
+def picture_pairs(samples: pd.DataFrame, manifest: Prepared, k: int = 2) -> list[str]:
     """Ids of the pairs whose pictures a run must keep, each once. samples: rows of ``samples.parquet``."""
     roles = picture_roles(samples, manifest, k)
     return list(dict.fromkeys(pair for role in ROLES for chosen in roles.values() for pair in chosen[role]))
 
 
-def picture_roles(samples: pd.DataFrame, manifest: Mapping[str, Any], k: int = 2) -> dict[str, dict[str, list[str]]]:
+def picture_roles(samples: pd.DataFrame, manifest: Prepared, k: int = 2) -> dict[str, dict[str, list[str]]]:
     """Model → role (``best``, ``median``, ``worst``) → `k` pairs, or fewer where there are not enough; worst first.
 
     Bounds are no models here, unless there is nothing else: then the first of them. A pair where the metric failed has
@@ -30,22 +30,22 @@ def picture_roles(samples: pd.DataFrame, manifest: Mapping[str, Any], k: int = 2
     metric = picture_metric(manifest)
     models = list(dict.fromkeys(samples["model"]))
     models = [model for model in models if model not in BOUNDS] or models[:1]
-    if metric is None or metric["name"] not in samples:
+    if metric is None or metric.name not in samples:
         return {model: {role: [] for role in ROLES} for model in models}
     roles = {}
     for model in models:
-        values = samples.loc[samples["model"] == model].set_index("pair")[metric["name"]].dropna().sort_index()
-        values = values.sort_values(ascending=not metric["higher_is_better"], kind="stable")
+        values = samples.loc[samples["model"] == model].set_index("pair")[metric.name].dropna().sort_index()
+        values = values.sort_values(ascending=not metric.higher_is_better, kind="stable")
         roles[model] = _three(list(values.index), k)
     return roles
 
 
-def picture_metric(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def picture_metric(manifest: Prepared) -> MetricEntry | None:
     """The metric by which pictures are chosen: L1 where there is a target, else pose or identity; None without any."""
     metrics = [column.metric for column in columns_of(manifest)]
-    for family in PREFERRED.get(manifest["protocol"]["reference"], ()):
+    for family in PREFERRED.get(manifest.protocol.reference, ()):
         for metric in metrics:
-            if metric["family"] == family:
+            if metric.family == family:
                 return metric
     return metrics[0] if metrics else None
 

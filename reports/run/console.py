@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich import box
 from rich.console import Group
 from rich.markup import escape
@@ -23,13 +20,15 @@ from reports.run.view import (
     ranking_notes,
     summary_table,
 )
+from reports.schema.manifest import Prepared
+from reports.schema.summary import Summary
 
 ROOM = 4  # so many models stand side by side with their intervals in 80 columns
 MANY = 7  # so many at most without; more stand below each other
 ACROSS = 3  # and so many metrics then stand side by side
 
 
-def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
+def table(summary: Summary, manifest: Prepared) -> Group:
     """Metrics down, models across (a terminal is narrow): mean and interval, n and failures where any pair failed.
 
     With more than `ROOM` models the intervals are left to the report; more than `MANY` stand one below the other, with
@@ -38,7 +37,7 @@ def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
     view = summary_table(summary, manifest)
     wide = len(view.rows) <= ROOM
     what = "mean and 95 % interval" if wide else "mean"
-    pairs = manifest["pairs"]["n"]
+    pairs = manifest.pairs.n
     title = escape(f"{heading(manifest)}: {what}, n {pairs} where nothing else is said")
     if len(view.rows) > MANY:
         starts = range(0, len(view.columns), ACROSS)
@@ -57,7 +56,7 @@ def table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Group:
     return Group(*drawn, *(Text(note, style="dim") for note in _notes(summary, manifest)))
 
 
-def _models_down(view: SummaryTable, manifest: Mapping[str, Any], part: slice, title: str | None) -> Table:
+def _models_down(view: SummaryTable, manifest: Prepared, part: slice, title: str | None) -> Table:
     drawn = Table(title=title, box=box.SIMPLE_HEAD)
     drawn.add_column("model", no_wrap=True)
     for column in view.columns[part]:
@@ -69,18 +68,18 @@ def _models_down(view: SummaryTable, manifest: Mapping[str, Any], part: slice, t
 
 def _metric(column: Column) -> Text:
     text = Text(f"{column.name} {column.arrow}")
-    marks = ["proxy"] if column.metric["proxy"] else []
-    if short := column.metric.get("short"):  # runs of earlier releases have none
+    marks = ["proxy"] if column.metric.proxy else []
+    if short := column.metric.short:  # runs of earlier releases have none
         marks.append(short.rpartition("|")[2])
     if marks:
         text.append(f"\n{' '.join(marks)}", style="dim")
     return text
 
 
-def _model(row: ModelRow, manifest: Mapping[str, Any]) -> Text:
+def _model(row: ModelRow, manifest: Prepared) -> Text:
     name = row.model.replace("-", "-\n", 1) if row.bound else row.model  # or a narrow column breaks inside a word
     text = Text(name, style="dim" if row.bound else "bold")
-    mark = next((caveats.weights_mark(model) for model in manifest["models"] if model["name"] == row.model), None)
+    mark = next((caveats.weights_mark(model) for model in manifest.models if model.name == row.model), None)
     if mark:
         text.append("\n" + mark.replace(" ", "\n" if mark.startswith("unverified") else " "), style="yellow not bold")
     return text
@@ -93,14 +92,14 @@ def _cell(cell: Cell, with_interval: bool) -> Text:
     low, _, high = cell.interval[1:-1].partition(", ")
     if with_interval and low != high:
         text.append(f"\n{low}–{high}", style=plain)  # narrow: four models in 80 columns
-    if cell.row["failed"]:
-        failed = f"\nn {cell.row['n']}, {percent(cell.row['failure_rate'])} failed"
+    if cell.row.failed:
+        failed = f"\nn {cell.row.n}, {percent(cell.row.failure_rate)} failed"
         text.append(failed, style="not bold not underline yellow")
-    if 0 < cell.row["n_infinite"] < cell.row["n"]:
-        text.append(f"\n{cell.row['n_infinite']} × ∞ left out", style=plain)
+    if 0 < cell.row.n_infinite < cell.row.n:
+        text.append(f"\n{cell.row.n_infinite} × ∞ left out", style=plain)
     return text
 
 
-def _notes(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+def _notes(summary: Summary, manifest: Prepared) -> list[str]:
     notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
-    return notes + caveats.lines(manifest) + list(summary["notices"]) + ranking_notes(summary)
+    return notes + caveats.lines(manifest) + list(summary.notices) + ranking_notes(summary)

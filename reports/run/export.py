@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
-from typing import Any
 
 from reports.run import caveats
 from reports.run.view import Cell, Column, ranking_notes, summary_table
+from reports.schema.manifest import Prepared
+from reports.schema.summary import Row, Summary
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -19,7 +19,7 @@ LATEX = {
 MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*_`<>[]#"})
 
 
-def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def markdown(summary: Summary, manifest: Prepared) -> str:
     """A pipe table: best bold, second-best underlined, n and failures in each cell, signatures in head and below."""
     view = summary_table(summary, manifest)
 
@@ -36,11 +36,11 @@ def markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     for row in view.rows:
         name = row.model.translate(MARKDOWN) + (f" ({marks[row.model]})" if marks.get(row.model) else "")
         lines.append(f"| {f'*{name}*' if row.bound else name} | " + " | ".join(map(cell, row.cells)) + " |")
-    lines += ["", *(f"- `{column.metric['signature']}`" for column in view.columns)]
+    lines += ["", *(f"- `{column.metric.signature}`" for column in view.columns)]
     return "\n".join([*lines, "", *caveats.lines(manifest), *ranking_notes(summary)]).rstrip() + "\n"
 
 
-def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def latex(summary: Summary, manifest: Prepared) -> str:
     """A ``tabular`` for the booktabs package: intervals below the means, short signatures in the head.
 
     Signatures, n and failures in full are comments above it.
@@ -48,25 +48,25 @@ def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     view = summary_table(summary, manifest)
 
     def head(column: Column) -> str:
-        arrow = r"\uparrow" if column.metric["higher_is_better"] else r"\downarrow"
+        arrow = r"\uparrow" if column.metric.higher_is_better else r"\downarrow"
         return f"{_tex(column.name)} ${arrow}$"
 
     def cell(cell: Cell) -> str:
         mean = _number(cell.mean)
         mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(cell.rank, "%s")
-        return mark % mean + (r"\textsuperscript{*}" if cell.row["failed"] else "")
+        return mark % mean + (r"\textsuperscript{*}" if cell.row.failed else "")
 
     def interval(cell: Cell) -> str:
         return rf"{{\tiny {_number(cell.interval)}}}" if cell.interval else ""
 
     lines = [f"% {line}" for line in [*caveats.lines(manifest), *ranking_notes(summary)]]
-    lines += [f"% below each mean: its {100 * summary['confidence']:g} % interval"]
-    lines += [f"% {column.metric['signature']}" for column in view.columns]
+    lines += [f"% below each mean: its {100 * summary.confidence:g} % interval"]
+    lines += [f"% {column.metric.signature}" for column in view.columns]
     lines += [
         f"% failed: {row.model}, {column.name}: {cell.note}".replace("\n", " ")
         for row in view.rows
         for column, cell in zip(view.columns, row.cells)
-        if cell.row["failed"]
+        if cell.row.failed
     ]
     lines += [rf"\begin{{tabular}}{{l{'r' * len(view.columns)}}}", r"\toprule"]
     lines += [" & ".join(["model", *map(head, view.columns)]) + r" \\"]
@@ -82,22 +82,22 @@ def latex(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def csv_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def csv_table(summary: Summary, manifest: Prepared) -> str:
     """One line a model and metric with every number of the summary at full precision, and the signature."""
-    signatures = {metric["name"]: metric["signature"] for metric in manifest["metrics"]}
+    signatures = {metric.name: metric.signature for metric in manifest.metrics}
     stream = io.StringIO()
     marks = _marks(manifest)
-    fields = [*(summary["rows"][0] if summary["rows"] else ("model", "metric")), "weights", "signature"]
-    writer = csv.DictWriter(stream, fields, lineterminator="\n")
+    fields = [*Row.model_fields, "weights", "signature"]
+    writer = csv.DictWriter(stream, fields, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(
-        {**row, "weights": marks.get(row["model"]), "signature": signatures[row["metric"]]} for row in summary["rows"]
+        {**row.content(), "weights": marks.get(row.model), "signature": signatures[row.metric]} for row in summary.rows
     )
     return stream.getvalue()
 
 
-def _marks(manifest: Mapping[str, Any]) -> dict[str, str | None]:
-    return {model["name"]: caveats.weights_mark(model) for model in manifest["models"]}
+def _marks(manifest: Prepared) -> dict[str, str | None]:
+    return {model.name: caveats.weights_mark(model) for model in manifest.models}
 
 
 def _number(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,8 @@ from markupsafe import Markup
 
 from protocols import files
 from reports.run import caveats, choose, failures, pictures, plots, view
+from reports.schema.manifest import Complete, Manifest, parse_manifest
+from reports.schema.summary import Comparison, Summary, parse_summary
 
 SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
 
@@ -28,15 +29,16 @@ class Duel:
     a: str
     b: str
     against_bound: bool
-    rows: tuple[tuple[view.Column, Mapping[str, Any]], ...]
+    rows: tuple[tuple[view.Column, Comparison], ...]
 
 
 def write(run: Path) -> Path:
     """Draw ``report.html`` of a run from its ``manifest.json``, ``summary.json``, ``samples.parquet``, ``pictures/``.
 
-    Returns the file's path. Names out of the run are escaped: they are text, whatever they look like.
+    Returns the file's path. Raises Damaged. Names out of the run are escaped: they are text, whatever they look like.
     """
-    manifest, summary = (json.loads((run / name).read_text("utf-8")) for name in ("manifest.json", "summary.json"))
+    manifest = parse_manifest((run / "manifest.json").read_bytes())
+    summary = parse_summary((run / "summary.json").read_bytes())
     samples = pd.read_parquet(run / "samples.parquet")
     table = view.summary_table(summary, manifest)
     models = [row.model for row in table.rows]
@@ -48,14 +50,14 @@ def write(run: Path) -> Path:
         sections=SECTIONS,
         manifest=manifest,
         heading=view.heading(manifest),
-        created=datetime.fromisoformat(manifest["created"]).strftime("%Y-%m-%d %H:%M %Z"),
+        created=datetime.fromisoformat(manifest.created).strftime("%Y-%m-%d %H:%M %Z"),
         summary=summary,
         ranking_notes=view.ranking_notes(summary),
         table=table,
-        colours=plots.slots(models, summary["bounds"]),
+        colours=plots.slots(models, summary.bounds),
         palette={"light": _palette(plots.LIGHT, "light"), "dark": _palette(plots.DARK, "dark")},
-        models={model["name"]: model for model in manifest["models"]},
-        sample_models=[model["name"] for model in manifest["models"] if model.get("sample_weights")],
+        models={model.name: model for model in manifest.models},
+        sample_models=[model.name for model in manifest.models if model.sample_weights],
         untrained=caveats.untrained_models(manifest),
         unverified=caveats.unverified(manifest),
         weights_mark=caveats.weights_mark,
@@ -65,13 +67,13 @@ def write(run: Path) -> Path:
         empty=view.empty_columns(manifest),
         empty_notes=caveats.empty_columns(manifest),
         firsts=_firsts(table),
-        plots=_plots(samples, table, summary["bounds"]),
+        plots=_plots(samples, table, summary.bounds),
         duels=_duels(summary, table),
-        family=max((entry.get("family", 0) for entry in summary["comparisons"]), default=0),
+        family=max((entry.family for entry in summary.comparisons), default=0),
         pictures=pictures.picture_rows(run, roles, _shown(table)),
         picture_metric=view.Column(metric) if metric else None,
         inspected=(run / "inspect" / "inspect.html").is_file(),
-        values=_values(pictured, metric["name"]) if metric and metric["name"] in samples else {},
+        values=_values(pictured, metric.name) if metric and metric.name in samples else {},
         facts=pictured.drop_duplicates("pair").set_index("pair").to_dict("index"),
         colour_bar=pictures.colour_bar(),
         full_scale=pictures.FULL_SCALE,
@@ -128,16 +130,16 @@ def _plots(samples: pd.DataFrame, table: view.SummaryTable, bounds: Sequence[str
     return drawn
 
 
-def _duels(summary: Mapping[str, Any], table: view.SummaryTable) -> list[Duel]:
+def _duels(summary: Summary, table: view.SummaryTable) -> list[Duel]:
     """Comparisons by pair of models, bounds last."""
-    found: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
-    for entry in summary["comparisons"]:
-        found.setdefault((entry["a"], entry["b"]), {})[entry["metric"]] = entry
+    found: dict[tuple[str, str], dict[str, Comparison]] = {}
+    for entry in summary.comparisons:
+        found.setdefault((entry.a, entry.b), {})[entry.metric] = entry
     duels = [
         Duel(
             a,
             b,
-            bool({a, b} & set(summary["bounds"])),
+            bool({a, b} & set(summary.bounds)),
             tuple((column, entries[column.name]) for column in table.columns if column.name in entries),
         )
         for (a, b), entries in found.items()
@@ -158,30 +160,32 @@ def _p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _provenance(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tuple[str, str]]]]:
     """Headed lists of names and values: everything in the manifest that could move a number."""
-    pairs = manifest["pairs"]
+    pairs = manifest.pairs
     run = {
-        "state": manifest["state"],
-        "created": manifest["created"],
-        "command": shlex.join(manifest["command"]),
-        "device": manifest["device"],
-        "seeds": manifest["seeds"],
-        "intervals": f"{summary['n_resamples']} resamples of people, videos and pairs, seed {summary['seed']}; "
+        "state": manifest.state,
+        "created": manifest.created,
+        "command": shlex.join(manifest.command),
+        "device": manifest.device,
+        "seeds": manifest.seeds.content(),
+        "intervals": f"{summary.n_resamples} resamples of people, videos and pairs, seed {summary.seed}; "
         "width set by the spread between people",
     }
-    pair_list = {"name": pairs["name"], "pairs": pairs["n"], "SHA-256": pairs["sha256"], **pairs["provenance"]}
-    groups = {"Run": run, "Pair list": pair_list, "Protocol": manifest["protocol"]}
-    groups |= {f"Model {model['name']}": model for model in manifest["models"]}
-    for label, code in manifest.get("code", {}).items():
-        groups[f"Code of {label}"] = {"files": list(code["files"]), "not covered": code["not_covered"]}
-    groups |= {"Speed": manifest.get("timings", {}), "Versions": manifest["versions"], "Machine": manifest["machine"]}
+    pair_list = {"name": pairs.name, "pairs": pairs.n, "SHA-256": pairs.sha256, **pairs.provenance.content()}
+    groups = {"Run": run, "Pair list": pair_list, "Protocol": manifest.protocol.content()}
+    groups |= {f"Model {model.name}": model.content() for model in manifest.models}
+    for label, code in manifest.code.items():
+        groups[f"Code of {label}"] = {"files": list(code.files), "not covered": code.not_covered}
+    timings = manifest.timings if isinstance(manifest, Complete) else {}
+    groups["Speed"] = {label: timing.content() for label, timing in timings.items()}
+    groups |= {"Versions": manifest.versions, "Machine": manifest.machine.content()}
     return [(title, [(key, _text(value)) for key, value in facts.items()]) for title, facts in groups.items() if facts]
 
 
 def _text(value: Any) -> str:
     """A manifest value for reading."""
-    if value is None or value == [] or value == {}:
+    if value is None or value in ([], (), {}):
         return "–"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())

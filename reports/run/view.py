@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from reports.schema.manifest import MetricEntry, Prepared
+from reports.schema.summary import Ranking, Row, Summary
 
 DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their own
 ORDERED_BY = {"mean": "by mean", "mean_common": "on common pairs", "mean_penalised": "with failures penalised"}
@@ -16,24 +17,24 @@ SPELT_OUT = 4  # models whose orders a line has room for
 class Column:
     """One definition of a metric; two definitions never share a column. metric: its entry in the manifest."""
 
-    metric: Mapping[str, Any]
+    metric: MetricEntry
 
     @property
     def name(self) -> str:
-        return self.metric["name"]
+        return self.metric.name
 
     @property
     def arrow(self) -> str:
-        return "↑" if self.metric["higher_is_better"] else "↓"
+        return "↑" if self.metric.higher_is_better else "↓"
 
     @property
     def short(self) -> str:
         """The short form of the signature without the name, ``v:2|#3aebaeb4``; runs of earlier releases have none."""
-        return self.metric.get("short", "").partition("|")[2]
+        return self.metric.short.partition("|")[2]
 
     @property
     def decimals(self) -> int:
-        return self.metric.get("decimals", DECIMALS)
+        return DECIMALS if self.metric.decimals is None else self.metric.decimals
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,16 @@ class Cell:
     interval: str
     rank: str
     stable: bool
-    row: Mapping[str, Any]
+    row: Row
 
     @property
     def note(self) -> str:
         """n, failures and infinite values in words."""
-        parts = [f"n {self.row['n']}"]
-        if self.row["failed"]:
-            parts.append(f"{self.row['failed']} failed ({percent(self.row['failure_rate'])})")
-        if 0 < self.row["n_infinite"] < self.row["n"]:
-            parts.append(f"{self.row['n_infinite']} × ∞ not in the mean")
+        parts = [f"n {self.row.n}"]
+        if self.row.failed:
+            parts.append(f"{self.row.failed} failed ({percent(self.row.failure_rate)})")
+        if 0 < self.row.n_infinite < self.row.n:
+            parts.append(f"{self.row.n_infinite} × ∞ not in the mean")
         return ", ".join(parts)
 
 
@@ -74,61 +75,63 @@ class SummaryTable:
     @property
     def failures(self) -> bool:
         """Whether anything failed."""
-        return any(cell.row["failed"] for row in self.rows for cell in row.cells)
+        return any(cell.row.failed for row in self.rows for cell in row.cells)
 
 
-def heading(manifest: Mapping[str, Any]) -> str:
+def heading(manifest: Prepared) -> str:
     """What the run is about: its protocol, or whose data it is in a protocol for custom data."""
-    return manifest["protocol"].get("title") or manifest["protocol"]["name"]  # runs of earlier releases have no title
+    return manifest.protocol.title or manifest.protocol.name  # runs of earlier releases have no title
 
 
-def summary_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> SummaryTable:
+def summary_table(summary: Summary, manifest: Prepared) -> SummaryTable:
     """The table of a run: models in the order of the run with bounds last, metrics in the order of the papers."""
     columns = columns_of(manifest)
-    rows = {(row["model"], row["metric"]): row for row in summary["rows"]}
-    models = sorted(summary["models"], key=lambda model: model in summary["bounds"])
+    rows = summary.by_model()
+    models = sorted(summary.models, key=lambda model: model in summary.bounds)
     return SummaryTable(
         columns,
         tuple(
             ModelRow(
                 model,
-                model in summary["bounds"],
-                tuple(_cell(rows[model, column.name], column, summary["ranking"][column.name]) for column in columns),
+                model in summary.bounds,
+                tuple(_cell(rows[model, column.name], column, summary.ranking[column.name]) for column in columns),
             )
             for model in models
         ),
     )
 
 
-def ranking_notes(summary: Mapping[str, Any]) -> list[str]:
+def ranking_notes(summary: Summary) -> list[str]:
     """A line a metric whose ranking depends on what a failed pair counts; summaries of earlier releases have none."""
     lines = []
-    for metric, ranking in summary["ranking"].items():
-        others = ranking.get("otherwise", {})
+    for metric, ranking in summary.ranking.items():
+        others = ranking.otherwise
         if not others:
             continue
-        if len(ranking["order"]) > SPELT_OUT:
+        if len(ranking.order) > SPELT_OUT:
             words = f"another order {' and '.join(ORDERED_BY[by] for by in others)}"
         else:
-            orders = {"mean": ranking["order"]} | others
+            orders = {"mean": ranking.order} | others
             words = "; ".join(f"{', '.join(order)} {ORDERED_BY[by]}" for by, order in orders.items())
         lines.append(f"the ranking by {metric} depends on how failures count: {words}")
     return lines
 
 
-def columns_of(manifest: Mapping[str, Any]) -> tuple[Column, ...]:
+def columns_of(manifest: Prepared) -> tuple[Column, ...]:
     """The metrics that apply: families in the papers' order, the papers' own before proxies.
 
     Runs of earlier releases do not tell the order; theirs is that of the manifest.
     """
-    metrics = [metric for metric in manifest["metrics"] if metric.get("applies", True)]
-    metrics.sort(key=lambda metric: (metric.get("order", math.inf), metric["proxy"]))
-    return tuple(Column(metric) for metric in metrics)
+
+    def place(metric: MetricEntry) -> tuple[float, bool]:
+        return math.inf if metric.order is None else metric.order, metric.proxy
+
+    return tuple(Column(metric) for metric in sorted(manifest.measured, key=place))
 
 
-def empty_columns(manifest: Mapping[str, Any]) -> tuple[Column, ...]:
-    """The metrics that were asked for and that nothing on the machine could measure; ``metric["empty"]`` says why."""
-    return tuple(Column(metric) for metric in manifest["metrics"] if metric.get("empty"))
+def empty_columns(manifest: Prepared) -> tuple[Column, ...]:
+    """The metrics that were asked for and that nothing on the machine could measure; ``metric.empty`` says why."""
+    return tuple(Column(metric) for metric in manifest.metrics if metric.empty)
 
 
 def number(value: float | None, decimals: int, signed: bool = False) -> str:
@@ -148,13 +151,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share == 0 or share >= 0.001 else "< 0.1 %"
 
 
-def _cell(row: Mapping[str, Any], column: Column, ranking: Mapping[str, Any]) -> Cell:
-    rank = next((rank for rank in ("best", "second") if row["model"] in ranking[rank]), "")
-    infinite = row["mean"] is None and row["n_infinite"] > 0
+def _cell(row: Row, column: Column, ranking: Ranking) -> Cell:
+    rank = next((rank for rank in ("best", "second") if row.model in getattr(ranking, rank)), "")
+    infinite = row.mean is None and row.n_infinite > 0
     return Cell(
-        "∞" if infinite else number(row["mean"], column.decimals),
-        interval(row["ci_low"], row["ci_high"], column.decimals),
+        "∞" if infinite else number(row.mean, column.decimals),
+        interval(row.ci_low, row.ci_high, column.decimals),
         rank,
-        ranking["stable"],
+        ranking.stable,
         row,
     )

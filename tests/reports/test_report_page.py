@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support import fake_run
+from support.manifests import manifest_of, summary_of
 
 from reports.run import html
 
@@ -81,13 +81,12 @@ def test_sample_data_is_told_across_the_top(page, tmp_path):
 
 def test_both_intervals_and_the_median_are_shown(run):
     text = (run / "report.html").read_text(encoding="utf-8")
-    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-    row = next(row for row in summary["rows"] if row["metric"] == "l1")
+    row = next(row for row in summary_of(run).rows if row.metric == "l1")
     part = text[text.index("Medians, and intervals") :]
-    low, high = (f"{row[f'ci_pair_{side}']:.4f}" for side in ("low", "high"))
-    assert f'<span class="mean">{row["median"]:.4f}</span>' in part
+    low, high = (f"{bound:.4f}" for bound in (row.ci_pair_low, row.ci_pair_high))
+    assert f'<span class="mean">{row.median:.4f}</span>' in part
     assert f"<small>[{low}, {high}] over pairs</small>" in part
-    assert f"<small>[{row['ci_low']:.4f}, {row['ci_high']:.4f}] over people</small>" in part
+    assert f"<small>[{row.ci_low:.4f}, {row.ci_high:.4f}] over people</small>" in part
 
 
 def test_a_number_stands_with_its_signature(run):
@@ -95,8 +94,8 @@ def test_a_number_stands_with_its_signature(run):
     for section, after in (("results", "distributions"), ("comparisons", "pictures")):
         part = text[text.index(f'<section id="{section}"') : text.index(f'<section id="{after}"')]
         head = part[: part.index("</thead>")] if section == "results" else part
-        for metric in json.loads((run / "manifest.json").read_text(encoding="utf-8"))["metrics"]:
-            assert f'<code class="soft">{metric["short"].partition("|")[2]}</code>' in head
+        for metric in manifest_of(run).metrics:
+            assert f'<code class="soft">{metric.short.partition("|")[2]}</code>' in head
 
 
 def test_best_second_and_bounds_are_marked(run):

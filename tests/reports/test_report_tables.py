@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 
 import pytest
 from rich.console import Console
-from support import fake_run
+from support import fake_run, manifests
+from support.manifests import metric
 
 from bench.metrics import families
 from bench.rundir.directory import safe_name
 from reports.run import console, export, html, pictures, view
+from reports.schema.manifest import Complete
+from reports.schema.summary import Summary
 
 
-def read(run) -> tuple[dict, dict]:
-    return tuple(json.loads((run / name).read_text(encoding="utf-8")) for name in ("summary.json", "manifest.json"))
+def read(run) -> tuple[Summary, Complete]:
+    return manifests.summary_of(run), manifests.manifest_of(run)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> tuple[dict, dict]:
+def run(tmp_path_factory) -> tuple[Summary, Complete]:
     return read(fake_run.make(tmp_path_factory.mktemp("runs") / "plain", models=("copy-source", "mcnet", "tpsm")))
 
 
 def test_families_in_the_order_of_the_papers_and_proxies_last():
     metrics = [
-        {"name": "akd-dlib", "proxy": True, **families.facts("akd", "px")},
-        {"name": "l1", "proxy": False, **families.facts("l1", "")},
-        {"name": "akd", "proxy": False, **families.facts("akd", "px")},
-        {"name": "ssim", "proxy": False, **families.facts("ssim", "")},
-        {"name": "new", "proxy": False},
-        {"name": "psnr", "proxy": False, "applies": False, **families.facts("psnr", "dB")},
+        metric("akd-dlib", proxy=True, **families.facts("akd", "px")),
+        metric("l1", **families.facts("l1", "")),
+        metric("akd", **families.facts("akd", "px")),
+        metric("ssim", **families.facts("ssim", "")),
+        metric("new"),
+        metric("psnr", applies=False, **families.facts("psnr", "dB")),
     ]
-    assert [column.name for column in view.columns_of({"metrics": metrics})] == ["ssim", "l1", "akd", "akd-dlib", "new"]
+    shown = view.columns_of(manifests.complete(["mcnet"], metrics))
+    assert [column.name for column in shown] == ["ssim", "l1", "akd", "akd-dlib", "new"]
 
 
 def test_decimals_are_the_family_s_and_the_unit_s():
@@ -46,15 +49,12 @@ def test_decimals_are_the_family_s_and_the_unit_s():
         ("akd", "eyes"): 4,
         ("prmse", "rad"): 4,
     }
-    assert {key: view.Column(families.facts(*key)).decimals for key in shown} == shown
+    assert {key: view.Column(metric(**families.facts(*key))).decimals for key in shown} == shown
 
 
 def test_runs_of_earlier_releases_keep_the_order_of_their_manifest():
-    old = [
-        {"name": name, "unit": "", "proxy": proxy}
-        for name, proxy in (("l1", False), ("st-lpips", True), ("ssim", False))
-    ]
-    columns = view.columns_of({"metrics": old})
+    old = [metric("l1"), metric("st-lpips", proxy=True), metric("ssim")]
+    columns = view.columns_of(manifests.complete(["mcnet"], old))
     assert [(column.name, column.decimals) for column in columns] == [("l1", 4), ("ssim", 4), ("st-lpips", 4)]
 
 
@@ -84,7 +84,7 @@ def test_console_table(run, width):
     for name, *_ in fake_run.METRICS:
         assert name in text
     assert "SAMPLE DATA" in text and "n 88" in text and "bound" in text
-    mean = next(row for row in run[0]["rows"] if (row["model"], row["metric"]) == ("mcnet", "l1"))["mean"]
+    mean = run[0].by_model()["mcnet", "l1"].mean
     assert re.search(rf"\x1b\[1;32m *{mean:.4f}", text)  # best: bold and green
 
 
@@ -131,9 +131,9 @@ def test_latex_is_balanced_and_escaped(tmp_path):
 def test_csv_holds_every_number(run):
     summary, manifest = run
     rows = list(csv.DictReader(io.StringIO(export.csv_table(summary, manifest))))
-    assert len(rows) == len(summary["rows"])
-    for text, row in zip(rows, summary["rows"]):
-        assert float(text["mean"]) == row["mean"] and text["signature"].startswith(f"{row['metric']}|")
+    assert len(rows) == len(summary.rows)
+    for text, row in zip(rows, summary.rows):
+        assert float(text["mean"]) == row.mean and text["signature"].startswith(f"{row.metric}|")
 
 
 @pytest.mark.parametrize("label", ["mcnet", "frames:/data/x y", "../..", "..", "a<b>c", ""])
@@ -143,29 +143,34 @@ def test_folders_of_models_are_those_that_the_run_writes(label):
 
 def test_a_ranking_that_depends_on_failures_is_told_everywhere(tmp_path):
     summary, manifest = read(fake_run.make(tmp_path / "run", models=("mcnet", "tpsm", "copy-source"), pairs=12))
-    name = manifest["metrics"][0]["name"]
-    summary["ranking"][name] |= {"order": ["mcnet", "tpsm"], "otherwise": {"mean_common": ["tpsm", "mcnet"]}}
+    name = manifest.metrics[0].name
+    whole = summary.ranking[name]
+
+    def ranked(order: str, **otherwise: tuple[str, ...]) -> Summary:
+        changed = whole.but(order=tuple(order.split()), otherwise=otherwise)
+        return summary.but(ranking=summary.ranking | {name: changed})
+
+    summary = ranked("mcnet tpsm", mean_common=("tpsm", "mcnet"))
     told = f"the ranking by {name} depends on how failures count: mcnet, tpsm by mean; tpsm, mcnet on common pairs"
     assert told in view.ranking_notes(summary)
     assert told in export.markdown(summary, manifest) and f"% {told}" in export.latex(summary, manifest)
-    (tmp_path / "run" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    manifests.write(tmp_path / "run", summary)
     assert f"T{told[1:]}" in html.write(tmp_path / "run").read_text(encoding="utf-8")
     stream = io.StringIO()
     Console(file=stream, width=200).print(console.table(summary, manifest))
     assert told in stream.getvalue()
-    summary["ranking"][name]["order"] += "abc"
-    assert f"the ranking by {name} depends on how failures count: another order on common pairs" in view.ranking_notes(
-        summary
-    )
-    del summary["ranking"][name]["otherwise"]  # as earlier releases wrote it
-    assert told not in view.ranking_notes(summary)
+    many = ranked("mcnet tpsm a b c", mean_common=("tpsm", "mcnet"))
+    told = f"the ranking by {name} depends on how failures count: another order on common pairs"
+    assert told in view.ranking_notes(many)
+    assert not any(f"by {name} depends" in note for note in view.ranking_notes(ranked("mcnet tpsm a b c")))
 
 
 def test_jpeg_frames_are_told(tmp_path):
     folder = fake_run.make(tmp_path / "run", models=("mcnet", "tpsm"), pairs=12)
     summary, manifest = read(folder)
     assert "JPEG" not in export.markdown(summary, manifest)
-    manifest["models"][0]["jpeg_frames"] = 7
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    models = (manifest.models[0].but(jpeg_frames=7), *manifest.models[1:])
+    manifest = manifest.but(models=models)
+    manifests.write(folder, manifest)
     told = "JPEG (mcnet: 7): frames were compressed with loss before they were measured"
     assert told in export.markdown(summary, manifest) and told in html.write(folder).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from support import manifests
 from typer.testing import CliRunner
 
 from bench.cli.main import app
@@ -19,6 +20,8 @@ from protocols.published import known_lists
 from reports.paper.compare import Cell, Regenerated, regenerate
 from reports.paper.export import FORMATS, csv_table, html, json_tables, latex, markdown, tex
 from reports.paper.tables import TableError, published
+from reports.schema.manifest import Complete, ModelEntry, PairListEntry, Provenance, Unfinished
+from reports.schema.summary import Row
 
 SIGNATURE = "{}|v:1|colour:rgb|{}"
 # name, family, detector, proxy, mean
@@ -51,43 +54,50 @@ def make(
 ) -> Path:
     """A run's manifest and summary as an evaluation on real data and weights would leave them."""
     chosen = [metric for metric in METRICS + BODY if metric[0] in metrics]
-    manifest = {
-        "name": folder.name,
-        "protocol": {"name": protocol, "version": version, "mode": "absolute"},
-        "pairs": {"name": known or "own", "n": n, "provenance": {"published": known}},
-        "sample_data": sample,
-        "notices": ["SAMPLE SET"] if sample else [],
-        "models": [{"name": model, "mode": mode, "sample_weights": sample_weights} for model in models],
-        "metrics": [
-            {
-                "name": name,
-                "family": family,
-                "detector": detector,
-                "proxy": proxy,
-                "applies": True,
-                "signature": SIGNATURE.format(name, "0f" * 32),
-                "short": f"{name}|v:1|#c0ffee01",
-            }
+    manifest = manifests.complete(
+        [ModelEntry(name=model, mode=mode, sample_weights=sample_weights) for model in models],
+        [
+            manifests.metric(
+                name,
+                family=family,
+                detector=detector,
+                proxy=proxy,
+                signature=SIGNATURE.format(name, "0f" * 32),
+                short=f"{name}|v:1|#c0ffee01",
+            )
             for name, family, detector, proxy, _ in chosen
         ],
-    }
-    rows = [
-        {
-            "model": model,
-            "metric": name,
-            "n": n - failed,
-            "n_total": n,
-            "mean": mean,
-            "ci_low": 0.9 * mean,
-            "ci_high": 1.1 * mean,
-        }
-        for model in models
-        for name, _, _, _, mean in chosen
-    ]
-    folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    (folder / "summary.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+        name=folder.name,
+        protocol=manifests.PROTOCOL.but(name=protocol, version=version, mode="absolute"),
+        pairs=PairListEntry(name=known or "own", sha256="ab" * 32, n=n, provenance=Provenance(published=known)),
+        sample_data=sample,
+        notices=["SAMPLE SET"] if sample else [],
+    )
+    rows = [row(model, name, mean, n, failed) for model in models for name, _, _, _, mean in chosen]
+    manifests.write(folder, manifest, manifests.summary(models, rows))
     return folder
+
+
+def row(model: str, metric: str, mean: float, n: int, failed: int) -> Row:
+    return Row(
+        model=model,
+        metric=metric,
+        n=n - failed,
+        n_total=n,
+        failed=failed,
+        failure_rate=failed / n,
+        n_infinite=0,
+        mean=mean,
+        median=mean,
+        std=0.1 * mean,
+        ci_low=0.9 * mean,
+        ci_high=1.1 * mean,
+        ci_pair_low=0.95 * mean,
+        ci_pair_high=1.05 * mean,
+        mean_penalised=mean,
+        mean_common=mean,
+        n_common=n - failed,
+    )
 
 
 def beside(name: str, *runs: Path) -> Regenerated:
@@ -306,10 +316,12 @@ def test_every_format_draws_every_table():
 
 def test_rounded_frames_are_mentioned_and_truncated_ones_are_not(tmp_path):
     rounded, truncated = (make(tmp_path / name) for name in ("rounded", "truncated"))
-    manifest = json.loads((truncated / "manifest.json").read_text())
-    for metric in manifest["metrics"]:
-        metric["signature"] += "|rounding:uint8-truncated"
-    (truncated / "manifest.json").write_text(json.dumps(manifest))
+
+    def cut_off(manifest: Complete) -> Complete:
+        parts = "|rounding:uint8-truncated"
+        return manifest.but(metrics=tuple(m.but(signature=m.signature + parts) for m in manifest.metrics))
+
+    manifests.edit(truncated, cut_off)
     notices = beside("mcnet-1a", rounded, truncated).notices
     assert [notice.partition(":")[0] for notice in notices if "--as-published" in notice] == ["rounded"]
 
@@ -317,17 +329,17 @@ def test_rounded_frames_are_mentioned_and_truncated_ones_are_not(tmp_path):
 @pytest.mark.parametrize("part", ["manifest", "summary", "state"])
 def test_a_run_that_was_changed_or_is_not_finished_is_refused(part, tmp_path):
     run = make(tmp_path / "run")
-    summary, manifest = (json.loads((run / f"{name}.json").read_text("utf-8")) for name in ("summary", "manifest"))
-    manifest |= {"state": "complete", "summary_sha256": sha256((run / "summary.json").read_bytes()).hexdigest()}
-    (run / "manifest.json").write_text(json.dumps(sealed(manifest)), encoding="utf-8")
+    manifest = manifests.manifest_of(run)
+    manifest = manifest.but(summary_sha256=sha256((run / "summary.json").read_bytes()).hexdigest())
+    manifests.write(run, sealed(manifest))
     asked = ["tables", "--run", str(run)]
     assert CliRunner().invoke(app, asked).exit_code == 0
     if part == "summary":
-        (run / "summary.json").write_text(json.dumps(summary | {"note": 1}), encoding="utf-8")
+        manifests.write(run, manifests.summary_of(run).but(seed=1))
     elif part == "manifest":
-        (run / "manifest.json").write_text(json.dumps(sealed(manifest) | {"name": "other"}), encoding="utf-8")
+        manifests.write(run, sealed(manifest).but(name="other"))
     else:
-        (run / "manifest.json").write_text(json.dumps(sealed(manifest | {"state": "running"})), encoding="utf-8")
+        manifests.write(run, sealed(manifest.then(Unfinished, state="running")))
     failed = CliRunner().invoke(app, asked)
     assert isinstance(failed.exception, BenchError)
     assert ("no finished run" if part == "state" else "was changed") in str(failed.exception)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +13,8 @@ from bench.metrics import families
 from bench.stats.summary import summarise
 from reports.run import choose
 from reports.run.pictures import folder
+from reports.schema.manifest import Complete, DetectorEntry, MetricEntry, ModelEntry, Timing
+from support import manifests
 
 # name, family, higher is better, unit, against (cross-identity), detector, proxy, mean, spread
 METRICS = (
@@ -30,6 +30,7 @@ METRICS = (
     ("aucon-geom", "aucon", True, "share", "driving", "action_units", True, 0.82, 0.09),
     ("prmse-pnp", "prmse", False, "deg", "driving", "headpose", True, 2.4, 0.8),
 )
+BOUNDS = {"copy-source", "copy-target"}
 SKILL = {"mcnet": 0.35, "tpsm": 0.1, "copy-source": -1.4}
 
 
@@ -47,69 +48,48 @@ def make(
 ) -> Path:
     """Write a complete run directory without its report. clip: prefix of the clips' names."""
     rng = np.random.default_rng(0)
-    manifest = _manifest(models, pairs, reference, sample, run.name)
-    manifest["metrics"] = [metric for metric in manifest["metrics"] if metric["name"] in metrics]
-    samples = _samples(rng, models, pairs, reference, manifest["metrics"], failures, clip)
-    run.mkdir(parents=True, exist_ok=True)
+    manifest = _manifest(models, pairs, reference, sample, run.name, metrics)
+    samples = _samples(rng, models, pairs, reference, manifest.metrics, failures, clip)
+    manifests.write(run, manifest, summarise(samples, manifest.metrics, seed=0, n_resamples=500))
     samples.to_parquet(run / "samples.parquet", index=False)
-    summary = summarise(samples, manifest["metrics"], seed=0, n_resamples=500)
-    (run / "summary.json").write_text(json.dumps(summary, allow_nan=False), encoding="utf-8")
-    (run / "manifest.json").write_text(json.dumps(manifest, allow_nan=False), encoding="utf-8")
     _pictures(rng, run, samples, manifest, side)
     return run
 
 
-def _manifest(models: tuple[str, ...], pairs: int, reference: str, sample: bool, name: str) -> dict:
-    bounds = {"copy-source", "copy-target"}
+def _manifest(
+    models: tuple[str, ...], pairs: int, reference: str, sample: bool, name: str, chosen: Sequence[str]
+) -> Complete:
     metrics = [
-        {
-            "name": metric,
-            "family": family,
-            "version": 1,
-            "higher_is_better": higher,
-            "unit": unit,
-            "against": against if reference == "cross-identity" else "target",
-            "detector": detector,
-            "proxy": proxy,
-            "signature": f"{metric}|v:1|range:1|window:7x7 uniform|quantised:uint8|failures:counted|{'0f' * 32}",
-            "short": f"{metric}|v:1|#{zlib.crc32(metric.encode()):08x}",
-            "summary": f"What {metric} is, in a line that may be as long as this one or even somewhat longer.",
-            "applies": reference == "same-identity" or against != "target",
+        manifests.metric(
+            metric,
+            family=family,
+            higher_is_better=higher,
+            unit=unit,
+            against=against if reference == "cross-identity" else "target",
+            detector=detector,
+            proxy=proxy,
+            applies=reference == "same-identity" or against != "target",
             **families.facts(family, unit),
-        }
+        )
         for metric, family, higher, unit, against, detector, proxy, _, _ in METRICS
+        if metric in chosen
     ]
-    return {
-        "schema": 1,
-        "name": name,
-        "created": "2026-11-21T07:00:00+00:00",
-        "command": ["python", "-m", "bench", "run", "--models", ",".join(models), "--protocol", "vox1-diffscale"],
-        "state": "complete",
-        "protocol": {
-            "name": "vox1-diffscale",
-            "version": 1,
-            "dataset": "vox1",
-            "reference": reference,
-            "transform": "expression-preserving",
-            "mode": "relative",
-            "summary": "Same person, driving frame stretched and squeezed; the original is the target.",
-            "tables": ["OSTNet table 2"],
-        },
-        "pairs": {"name": "sample-diffscale", "sha256": "ab" * 32, "n": pairs, "provenance": {"pairs_from": "sample"}},
-        "sample_data": sample,
-        "notices": ["SAMPLE SET (no root for vox1): not comparable with any paper's numbers"] if sample else [],
-        "models": [
-            {"name": model, "mode": "relative", "sample_weights": sample and model not in bounds, "sha256": "c" * 64}
-            for model in models
-        ],
-        "metrics": metrics,
-        "detectors": [{"kind": "landmarks", "name": "dlib68", "signature": "dlib68|v:1|model:fbdc2cb8", "proxy": True}],
-        "seeds": {"run": 0},
-        "versions": {"python": "3.11.9", "torch": "2.13.0", "numpy": "2.4.6"},
-        "machine": {"cpu": "A processor @ 2.60GHz", "cores": 2, "gpu": None, "os": "Linux 6"},
-        "device": "cpu",
-        "timings": {model: {"pairs_per_second": 3.2} for model in models},
-    }
+    entries = [
+        ModelEntry(name=model, mode="relative", sample_weights=sample and model not in BOUNDS, sha256="c" * 64)
+        for model in models
+    ]
+    return manifests.complete(
+        entries,
+        metrics,
+        name=name,
+        command=["python", "-m", "bench", "run", "--models", ",".join(models), "--protocol", "vox1-diffscale"],
+        protocol=manifests.PROTOCOL.but(reference=reference),
+        pairs=manifests.PAIRS.but(n=pairs),
+        sample_data=sample,
+        notices=["SAMPLE SET (no root for vox1): not comparable with any paper's numbers"] if sample else [],
+        detectors=[DetectorEntry(kind="landmarks", name="dlib68", signature="dlib68|v:1|model:fbdc2cb8", proxy=True)],
+        timings={model: Timing(pairs_per_second=3.2) for model in models},
+    )
 
 
 def _samples(
@@ -117,7 +97,7 @@ def _samples(
     models: tuple[str, ...],
     pairs: int,
     reference: str,
-    metrics: list[dict],
+    metrics: Sequence[MetricEntry],
     failures: bool,
     clip: str,
 ) -> pd.DataFrame:
@@ -147,7 +127,7 @@ def _samples(
         ).astype({"error": "str"})
         lost = rows.index[:2] if failures and model == models[0] else rows.index[:0]
         rows.loc[lost, ["status", "error"]] = ["failed", "the model gave no finite frame"]
-        applies = {metric["name"] for metric in metrics if metric["applies"]}
+        applies = {metric.name for metric in metrics if metric.applies}
         for name, family, higher, _, _, detector, _, mean, spread in METRICS:
             if name not in applies:
                 continue
@@ -165,19 +145,19 @@ def _samples(
     return pd.concat(frames, ignore_index=True)
 
 
-def _pictures(rng: np.random.Generator, run: Path, samples: pd.DataFrame, manifest: dict, side: int) -> None:
+def _pictures(rng: np.random.Generator, run: Path, samples: pd.DataFrame, manifest: Complete, side: int) -> None:
     for pair in choose.picture_pairs(samples, manifest):
         inputs = {role: _face(rng, side) for role in ("_source", "_driving", "_target")}
-        if manifest["protocol"]["reference"] == "cross-identity":
+        if manifest.protocol.reference == "cross-identity":
             del inputs["_target"]
         for role, frame in inputs.items():
             _save(run / "pictures" / role / f"{pair}.png", frame)
-        for model in manifest["models"]:
-            noise = rng.normal(0, 0 if model["name"] == "copy-target" else 14, (side, side, 3))
+        for model in manifest.labels:
+            noise = rng.normal(0, 0 if model == "copy-target" else 14, (side, side, 3))
             frame = np.clip(inputs.get("_target", inputs["_source"]) + noise, 0, 255).astype(np.uint8)
-            failed = samples.query("model == @model['name'] and pair == @pair")["status"].iloc[0] == "failed"
+            failed = samples.query("model == @model and pair == @pair")["status"].iloc[0] == "failed"
             if not failed:
-                _save(run / "pictures" / folder(model["name"]) / f"{pair}.png", frame)
+                _save(run / "pictures" / folder(model) / f"{pair}.png", frame)
 
 
 def _face(rng: np.random.Generator, side: int) -> np.ndarray:

@@ -18,7 +18,8 @@ from bench.detectors.base import Detection, Detector
 from bench.run.batches import Evaluator
 from bench.run.engine import Model, evaluate
 from bench.run.measure import Measurer
-from bench.rundir.directory import RunDirectory, to_parquet
+from bench.rundir.directory import RunDirectory
+from bench.rundir.encoding import to_parquet
 from bench.runtime.device_errors import Portions, device_broken
 from bench.runtime.errors import Stopped, UserError, out_of_memory
 from protocols.pairs import FrameRef, Pair, PairList

@@ -12,13 +12,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 from scipy import stats
-from support.fake_run import make  # noqa: E402
+from support import manifests
+from support.fake_run import make
+from support.manifests import manifest_of, summary_of
 
 from bench.comparison.compare import compare
 from bench.comparison.difficulty import levels
 from bench.run import same_frames
 from bench.runtime.errors import UserError
-from bench.stats import summary as statistics
+from bench.stats.summary import summarise
+from reports.schema.comparison import Compared, RunComparison
+from reports.schema.manifest import Complete, Crop, Seeds
 
 N = 500
 
@@ -35,31 +39,39 @@ def other(run: Path, tmp_path: Path) -> Path:
 
 
 def change(run: Path, *, manifest=None, samples=None) -> None:
-    """Apply functions to a run's manifest (in place) and samples."""
+    """Apply functions to a run's manifest and samples."""
     if manifest:
-        content = json.loads((run / "manifest.json").read_text())
-        content["name"] = run.name
-        manifest(content)
-        (run / "manifest.json").write_text(json.dumps(content))
+        manifests.edit(run, lambda before: manifest(before.but(name=run.name)))
     if samples:
         samples(pd.read_parquet(run / "samples.parquet")).to_parquet(run / "samples.parquet", index=False)
 
 
-def entry(result: dict, metric: str, duel: int = 0) -> dict:
-    return next(found for found in result["duels"][duel]["comparisons"] if found["metric"] == metric)
+def signed(manifest: Complete, names: set[str], old: str, new: str) -> Complete:
+    """The manifest with a part of some metrics' signatures exchanged."""
+    return manifest.but(
+        metrics=tuple(
+            metric.but(signature=metric.signature.replace(old, new)) if metric.name in names else metric
+            for metric in manifest.metrics
+        )
+    )
+
+
+def entry(result: RunComparison, metric: str, duel: int = 0) -> Compared:
+    return next(found for found in result.duels[duel].comparisons if found.metric == metric)
 
 
 def test_models_of_one_run_are_compared_as_in_its_summary(run: Path) -> None:
     result = compare(run, None, ["mcnet", "tpsm"], n_resamples=N)
     samples = pd.read_parquet(run / "samples.parquet")
-    metric = next(m for m in json.loads((run / "manifest.json").read_text())["metrics"] if m["name"] == "l1")
-    expected = statistics.compare(samples, metric, "mcnet", "tpsm", seed=0, n_resamples=N)
+    two = samples[samples["model"].isin(("mcnet", "tpsm"))]
+    l1 = [metric for metric in manifest_of(run).metrics if metric.name == "l1"]
+    (expected,) = summarise(two, l1, seed=0, n_resamples=N).comparisons
     found = entry(result, "l1")
     for key in ("n", "difference", "win_rate", "effect_size", "ci_pair_low"):
-        assert found[key] == pytest.approx(expected[key]), key
-    assert found["mean_a"] - found["mean_b"] == pytest.approx(found["difference"])
-    assert found["ci_low"] < found["difference"] < found["ci_high"]
-    assert found["failed_a"] == 2 and found["failed_b"] == 0
+        assert getattr(found, key) == pytest.approx(getattr(expected, key)), key
+    assert found.mean_a - found.mean_b == pytest.approx(found.difference)
+    assert found.ci_low < found.difference < found.ci_high
+    assert found.failed_a == 2 and found.failed_b == 0
 
 
 SAME = ("n", "difference", "ci_low", "ci_high", "ci_pair_low", "win_rate", "effect_size")
@@ -71,42 +83,44 @@ CHANCES = ("p", "p_pair", "p_smallest", "p_holm", "family")
 def test_the_report_and_a_comparison_of_the_same_models_have_the_same_numbers(tmp_path, reference, models) -> None:
     run = make(tmp_path / "run", reference=reference, pairs=60, metrics=("l1", "prmse-pnp"))
     result = compare(run, None, models, n_resamples=N)
-    summary = json.loads((run / "summary.json").read_text())
-    assert result["seed"] == summary["seed"] and result["family"] == "run"
-    assert not any("by chance" in notice for notice in result["notices"])
-    (duel,) = result["duels"]
-    for found in duel["comparisons"]:
+    summary = summary_of(run)
+    assert result.seed == summary.seed and result.family == "run"
+    assert not any("by chance" in notice for notice in result.notices)
+    (duel,) = result.duels
+    for found in duel.comparisons:
         (drawn,) = (
             entry
-            for entry in summary["comparisons"]
-            if entry["metric"] == found["metric"] and {entry["a"], entry["b"]} == {duel["a"], duel["b"]}
+            for entry in summary.comparisons
+            if entry.metric == found.metric and {entry.a, entry.b} == {duel.a, duel.b}
         )
         for key in CHANCES:
-            assert found[key] == pytest.approx(drawn[key], rel=1e-9), key
-        if duel["a"] == drawn["a"]:
-            assert [found[key] for key in SAME] == pytest.approx([drawn[key] for key in SAME], rel=1e-9)
+            assert getattr(found, key) == pytest.approx(getattr(drawn, key), rel=1e-9), key
+        if duel.a == drawn.a:
+            assert [getattr(found, key) for key in SAME] == pytest.approx(
+                [getattr(drawn, key) for key in SAME], rel=1e-9
+            )
         else:
-            turned = [drawn["n"], *(-drawn[key] for key in ("difference", "ci_high", "ci_low", "ci_pair_high"))]
-            turned += [1 - drawn["win_rate"], -drawn["effect_size"]]
-            assert [found[key] for key in SAME] == pytest.approx(turned, rel=1e-9)
+            turned = [drawn.n, *(-getattr(drawn, key) for key in ("difference", "ci_high", "ci_low", "ci_pair_high"))]
+            turned += [1 - drawn.win_rate, -drawn.effect_size]
+            assert [getattr(found, key) for key in SAME] == pytest.approx(turned, rel=1e-9)
 
 
 def test_where_numbers_differ_from_the_report_it_is_said(run: Path, other: Path) -> None:
-    notices = compare(run, n_resamples=N, seed=3)["notices"]
+    notices = compare(run, n_resamples=N, seed=3).notices
     assert any("the report of this run has seed 0 and 500 resamples" in notice for notice in notices)
-    assert compare(run, other, n_resamples=N)["family"] == "these"
+    assert compare(run, other, n_resamples=N).family == "these"
     target = compare(run, None, ["mcnet", "copy-target"], n_resamples=N)
-    assert target["family"] == "these" and target["duels"][0]["comparisons"][0]["family"] == 1
-    summary = json.loads((other / "summary.json").read_text())
-    for entry in summary["comparisons"]:
-        del entry["family"]
-    (other / "summary.json").write_text(json.dumps(summary))
-    assert any("an earlier version" in notice for notice in compare(other, n_resamples=N)["notices"])
+    assert target.family == "these" and target.duels[0].comparisons[0].family == 1
+    earlier = json.loads((other / "summary.json").read_text())
+    for found in earlier["comparisons"]:
+        del found.family
+    (other / "summary.json").write_text(json.dumps(earlier))
+    assert any("an earlier version" in notice for notice in compare(other, n_resamples=N).notices)
 
 
 def test_the_seed_is_the_runs_own(other: Path) -> None:
-    change(other, manifest=lambda manifest: manifest["seeds"].update(run=7))
-    assert compare(other, n_resamples=N)["seed"] == 7
+    change(other, manifest=lambda manifest: manifest.but(seeds=Seeds(run=7)))
+    assert compare(other, n_resamples=N).seed == 7
 
 
 def test_the_effect_is_that_of_a_paired_t_test(run: Path) -> None:
@@ -114,7 +128,7 @@ def test_the_effect_is_that_of_a_paired_t_test(run: Path) -> None:
     table = pd.read_parquet(run / "samples.parquet").pivot(index="pair", columns="model", values="psnr")
     table = table[["mcnet", "tpsm"]].dropna()
     t = stats.ttest_rel(table["mcnet"], table["tpsm"]).statistic
-    assert found["effect_size"] * np.sqrt(found["n"]) == pytest.approx(t)
+    assert found.effect_size * np.sqrt(found.n) == pytest.approx(t)
 
 
 def test_two_versions_differ_by_what_was_added(run: Path, other: Path) -> None:
@@ -122,50 +136,47 @@ def test_two_versions_differ_by_what_was_added(run: Path, other: Path) -> None:
         rows.loc[rows["model"] == "mcnet", "l1"] += 0.01
         return rows
 
-    def newer(manifest: dict) -> None:
-        manifest["versions"]["torch"] = "2.14.0"
-        manifest["models"][0]["sha256"] = "d" * 64
+    def newer(manifest: Complete) -> Complete:
+        models = (manifest.models[0].but(sha256="d" * 64), *manifest.models[1:])
+        return manifest.but(versions=manifest.versions | {"torch": "2.14.0"}, models=models)
 
     change(other, manifest=newer, samples=worse)
     result = compare(run, other, n_resamples=N)
-    assert [(duel["a"], duel["b"]) for duel in result["duels"]] == [("mcnet", "mcnet"), ("tpsm", "tpsm")]
+    assert [(duel.a, duel.b) for duel in result.duels] == [("mcnet", "mcnet"), ("tpsm", "tpsm")]
     found = entry(result, "l1")
-    assert found["difference"] == pytest.approx(-0.01)
-    assert found["ci_low"] == pytest.approx(-0.01) and found["ci_high"] == pytest.approx(-0.01)
-    assert found["win_rate"] == 1.0 and found["better"] == "a"
-    assert entry(result, "ssim")["difference"] == 0
-    assert entry(result, "l1", duel=1)["difference"] == 0
-    assert "versions torch: 2.13.0 and 2.14.0" in result["changes"]
-    assert any("sha256" in line for line in result["duels"][0]["changes"])
-    assert result["duels"][0]["label_b"] == "mcnet (new)"
-    assert not any("bound" in notice for notice in result["notices"])
+    assert found.difference == pytest.approx(-0.01)
+    assert found.ci_low == pytest.approx(-0.01) and found.ci_high == pytest.approx(-0.01)
+    assert found.win_rate == 1.0 and found.better == "a"
+    assert entry(result, "ssim").difference == 0
+    assert entry(result, "l1", duel=1).difference == 0
+    assert "versions torch: 2.13.0 and 2.14.0" in result.changes
+    assert any("sha256" in line for line in result.duels[0].changes)
+    assert result.duels[0].label_b == "mcnet (new)"
+    assert not any("bound" in notice for notice in result.notices)
 
 
 def test_p_values_are_adjusted_over_the_models(run: Path, other: Path) -> None:
     result = compare(run, other, n_resamples=N)
-    raw = [duel["comparisons"][0]["p"] for duel in result["duels"]]
-    adjusted = [duel["comparisons"][0]["p_holm"] for duel in result["duels"]]
+    raw = [duel.comparisons[0].p for duel in result.duels]
+    adjusted = [duel.comparisons[0].p_holm for duel in result.duels]
     assert min(adjusted) == pytest.approx(min(1, 2 * min(raw)))
 
 
 def test_other_signatures_are_refused_and_the_part_is_named(run: Path, other: Path) -> None:
-    def redefined(manifest: dict) -> None:
-        for metric in manifest["metrics"]:
-            if metric["name"] in ("ssim", "psnr"):
-                metric["signature"] = metric["signature"].replace("range:1", "range:2")
+    def redefined(manifest: Complete) -> Complete:
+        return signed(manifest, {"ssim", "psnr"}, "range:1", "range:2")
 
     change(other, manifest=redefined)
     result = compare(run, other, n_resamples=N)
-    refused = {line["metric"]: line["why"] for line in result["refused"]}
+    refused = {line.metric: line.why for line in result.refused}
     assert refused == dict.fromkeys(("ssim", "psnr"), "other signature: range: 1 and 2")
-    assert {found["metric"] for found in result["duels"][0]["comparisons"]}.isdisjoint(refused)
-    assert "ssim" not in result["duels"][0]["differences"]
+    assert {found.metric for found in result.duels[0].comparisons}.isdisjoint(refused)
+    assert "ssim" not in result.duels[0].differences
 
 
 def test_nothing_left_to_subtract_is_an_error(run: Path, other: Path) -> None:
-    def redefined(manifest: dict) -> None:
-        for metric in manifest["metrics"]:
-            metric["signature"] = metric["signature"].replace("|v:1|", "|v:2|")
+    def redefined(manifest: Complete) -> Complete:
+        return signed(manifest, {metric.name for metric in manifest.metrics}, "|v:1|", "|v:2|")
 
     change(other, manifest=redefined)
     with pytest.raises(
@@ -182,9 +193,9 @@ def test_only_common_pairs_count_whatever_their_ids(run: Path, other: Path) -> N
 
     change(other, samples=shorter)
     result = compare(run, other, n_resamples=N)
-    assert result["pairs"] == {"common": 60, "a": 90, "b": 60, "subset": True}
-    assert entry(result, "l1")["difference"] == 0  # the right pairs stand beside each other
-    assert entry(result, "l1")["n"] == 60
+    assert result.pairs.content() == {"common": 60, "a": 90, "b": 60, "subset": True}
+    assert entry(result, "l1").difference == 0  # the right pairs stand beside each other
+    assert entry(result, "l1").n == 60
 
 
 def test_a_bound_that_moved_casts_doubt_on_everything(run: Path, other: Path) -> None:
@@ -193,7 +204,7 @@ def test_a_bound_that_moved_casts_doubt_on_everything(run: Path, other: Path) ->
         return rows
 
     change(other, samples=decoded)
-    notices = compare(run, other, n_resamples=N)["notices"]
+    notices = compare(run, other, n_resamples=N).notices
     assert any("copy-source differs by up to 0.002 in l1" in notice for notice in notices)
 
 
@@ -213,7 +224,7 @@ def test_models_that_are_not_there(run: Path, models: list[str], said: str) -> N
 def test_runs_that_cannot_be_compared(run: Path, other: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no finished run"):
         compare(run, tmp_path / "nowhere")
-    change(other, manifest=lambda manifest: manifest["protocol"].update(transform="none"))
+    change(other, manifest=lambda manifest: manifest.but(protocol=manifest.protocol.but(transform="none")))
     with pytest.raises(UserError, match="transform expression-preserving and none"):
         compare(run, other)
     strangers = make(tmp_path / "strangers", clip="elsewhere", metrics=("l1",))
@@ -222,12 +233,12 @@ def test_runs_that_cannot_be_compared(run: Path, other: Path, tmp_path: Path) ->
 
 
 def test_groups_cover_all_pairs_and_average_to_the_whole(run: Path) -> None:
-    duel = compare(run, None, ["mcnet", "tpsm"], n_resamples=N)["duels"][0]
-    whole = next(found for found in duel["comparisons"] if found["metric"] == "l1")
+    duel = compare(run, None, ["mcnet", "tpsm"], n_resamples=N).duels[0]
+    whole = next(found for found in duel.comparisons if found.metric == "l1")
     by_grouping: dict[str, list[dict]] = {}
-    for group in duel["groups"]:
-        if group["metric"] == "l1":
-            by_grouping.setdefault(group["grouping"], []).append(group)
+    for group in duel.groups:
+        if group.metric == "l1":
+            by_grouping.setdefault(group.grouping, []).append(group)
     assert set(by_grouping) == {
         "identity", "change of aspect |log2 α/β|", "change of size |log2 αβ| / 2",
         "head turn (copy-source: prmse-pnp, deg)", "motion of landmarks (copy-source: akd-dlib, px)",
@@ -235,10 +246,10 @@ def test_groups_cover_all_pairs_and_average_to_the_whole(run: Path) -> None:
     }  # fmt: skip
     for name in ("identity", "change of pixels (copy-source: l1)"):
         groups = by_grouping[name]
-        assert sum(group["n"] for group in groups) == whole["n"]
-        mean = sum(group["n"] * group["difference"] for group in groups) / whole["n"]
-        assert mean == pytest.approx(whole["difference"])
-        assert all(group["ci_low"] <= group["difference"] <= group["ci_high"] for group in groups)
+        assert sum(group.n for group in groups) == whole.n
+        mean = sum(group.n * group.difference for group in groups) / whole.n
+        assert mean == pytest.approx(whole.difference)
+        assert all(group.ci_low <= group.difference <= group.ci_high for group in groups)
 
 
 def test_a_model_that_fails_at_large_motion_is_found_out(run: Path, other: Path) -> None:
@@ -250,18 +261,18 @@ def test_a_model_that_fails_at_large_motion_is_found_out(run: Path, other: Path)
         return rows
 
     change(other, samples=breaks)
-    duel = compare(run, other, ["mcnet", "mcnet"], n_resamples=N)["duels"][0]
-    found = [g for g in duel["groups"] if g["metric"] == "ssim" and g["grouping"].startswith("change of pixels")]
-    assert [round(group["difference"], 2) for group in found] == [0, 0, 0.2]
-    assert found[2]["win_rate"] == 1
-    rho = next(t["rho"] for t in duel["trends"] if t["metric"] == "ssim" and t["measure"].startswith("change of pix"))
+    duel = compare(run, other, ["mcnet", "mcnet"], n_resamples=N).duels[0]
+    found = [g for g in duel.groups if g.metric == "ssim" and g.grouping.startswith("change of pixels")]
+    assert [round(group.difference, 2) for group in found] == [0, 0, 0.2]
+    assert found[2].win_rate == 1
+    rho = next(t.rho for t in duel.trends if t.metric == "ssim" and t.measure.startswith("change of pix"))
     assert rho > 0.7
 
 
 def test_cross_identity_pairs_have_two_sides(tmp_path: Path) -> None:
     run = make(tmp_path / "cross", reference="cross-identity", pairs=36)
-    groups = compare(run, n_resamples=N)["duels"][0]["groups"]
-    assert {"source identity", "driving identity"} <= {group["grouping"] for group in groups}
+    groups = compare(run, n_resamples=N).duels[0].groups
+    assert {"source identity", "driving identity"} <= {group.grouping for group in groups}
 
 
 def test_thirds_of_a_measure() -> None:
@@ -277,7 +288,7 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
 
     run, other = (make(tmp_path / name, metrics=("ssim", "ssim-published", "l1")) for name in ("old", "new"))
     page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
-    change(other, manifest=lambda manifest: manifest["metrics"][0].update(signature="ssim|v:9"))
+    change(other, manifest=lambda manifest: signed(manifest, {"ssim"}, "|v:1|", "|v:9|"))
     asked = ["compare", str(run), str(other), "--html", str(page), "--json", str(numbers), "--resamples", "200"]
     asked += ["--models", "mcnet,mcnet"]
     done = CliRunner().invoke(app, asked)
@@ -293,8 +304,8 @@ FACE, FRAMED = "face 42,82,264,304 of 640x360, face in 9 of 9", "framed 140,0,50
 WHOLE = "framed 0,0,360,360 of 360x360, face in 9 of 9"
 
 
-def cropped(mode: str, cut: str | None = None) -> dict:
-    return {"crop": {"w": {"mode": mode} | ({"clips": {"p.mp4": cut}} if cut else {})}}
+def cropped(mode: str, cut: str | None = None) -> dict[str, Crop]:
+    return {"w": Crop(mode=mode, clips={"p.mp4": cut} if cut else {})}
 
 
 @pytest.mark.parametrize(
@@ -314,7 +325,7 @@ def cropped(mode: str, cut: str | None = None) -> dict:
         ({}, {}, True),
     ],
 )
-def test_clips_that_were_cut_differently(ours: dict, theirs: dict, same: bool | None) -> None:
+def test_clips_that_were_cut_differently(ours: dict[str, Crop], theirs: dict[str, Crop], same: bool | None) -> None:
     for one, two in ((ours, theirs), (theirs, ours)):
         other, unknown = same_frames.cuts(one, two, ["w/p.mp4"])
         assert (len(other), len(unknown)) == {True: (0, 0), False: (1, 0), None: (0, 1)}[same]
@@ -322,19 +333,13 @@ def test_clips_that_were_cut_differently(ours: dict, theirs: dict, same: bool | 
 
 def test_clips_whose_files_differ() -> None:
     asked = {"w/a": ({"w/a/0"}, {"w/a/0"}), "w/b.mp4": ({"w/b.mp4/0"}, {"w/b.mp4/1"})}
-    first = {"clips_sha256": {"w/a": "some 1", "w/b.mp4": "2"}}
+    first = {"w/a": "some 1", "w/b.mp4": "2"}
     assert same_frames.contents(first, first, asked) == ([], [])
-    second = {"clips_sha256": {"w/a": "some 3", "w/b.mp4": "4"}}
+    second = {"w/a": "some 3", "w/b.mp4": "4"}
     assert same_frames.contents(first, second, asked) == (["w/a", "w/b.mp4"], [])
     more = asked | {"w/a": ({"w/a/0"}, {"w/a/0", "w/a/1"})}  # a folder's hash is of other frames
     assert same_frames.contents(first, second, more) == (["w/b.mp4"], ["w/a"])
     assert same_frames.contents(first, {}, asked) == ([], ["w/a", "w/b.mp4"])
-
-
-def unsealed(run: Path) -> dict:
-    """A run's manifest without the hashes that tell changes."""
-    manifest = json.loads((run / "manifest.json").read_text())
-    return {key: value for key, value in manifest.items() if key not in ("sha256", "samples_sha256", "summary_sha256")}
 
 
 @pytest.fixture
@@ -364,9 +369,8 @@ def test_runs_of_two_crops_or_of_other_files_are_told_apart(bench, wide) -> None
     models = ("--models", "copy-source,copy-source")
     code, text = bench("compare", "runs/center", "runs/none", *models)
     assert code == 0 and "CANNOT BE TOLD" in text  # no size is kept: square frames are the same in both
-    manifest = unsealed(Path("runs/none"))
-    manifest["crop"]["w"] = {"mode": "face", "clips": {"c": "face 0,0,40,40 of 128x72, face in 4 of 4"}}
-    Path("runs/none/manifest.json").write_text(json.dumps(manifest))
+    face = Crop(mode="face", clips={"c": "face 0,0,40,40 of 128x72, face in 4 of 4"})
+    manifests.edit(Path("runs/none"), lambda manifest: manifest.but(crop={"w": face}))
     code, text = bench("compare", "runs/center", "runs/none", *models)
     assert code == 2 and "w/c" in text and "0,0,40,40 of 128x72" in text
     for number in range(4):
@@ -392,6 +396,6 @@ def test_the_anchor_is_a_part_of_the_question_in_relative_motion(bench, wide, sa
     for name in ("zero", "three"):  # as earlier releases left them
         file = Path(f"runs/{name}/samples.parquet")
         pd.read_parquet(file).drop(columns="anchor").to_parquet(file, index=False)
-        Path(f"runs/{name}/manifest.json").write_text(json.dumps(unsealed(file.parent)))
+        manifests.edit(file.parent, lambda manifest: manifest.but(samples_sha256=None))
     code, text = bench("compare", "runs/zero", "runs/three", "--resamples", 100)
     assert code == 0 and "anchor: whether relative motion" in text

@@ -31,7 +31,8 @@ from bench.run.batches import AHEAD, Evaluator
 from bench.run.engine import UNWRITTEN, Model, evaluate
 from bench.run.measure import Measurer
 from bench.run.setup import RunSettings, prepare
-from bench.rundir.directory import RunDirectory, to_parquet
+from bench.rundir.directory import RunDirectory
+from bench.rundir.encoding import to_parquet
 from bench.runtime import config
 from bench.runtime.errors import Stopped
 from protocols.errors import MissingFile

@@ -10,15 +10,20 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from support import manifests
+from support.manifests import metric
 
 from bench.cli import main as cli
 from bench.drift.check import check
 from bench.drift.reference import Record, read_run
 from bench.drift.tolerances import default_tolerance
+from reports.schema.manifest import ModelEntry, PairListEntry, Provenance, Seeds, Unfinished
 
 N = 40
-L1 = {"name": "l1", "family": "l1", "unit": "", "higher_is_better": False, "signature": "l1|v:1|range:0..1"}
-PSNR = {"name": "psnr", "family": "psnr", "unit": "dB", "higher_is_better": True, "signature": "psnr|v:1|cap:100dB"}
+L1 = metric("l1", signature="l1|v:1|range:0..1")
+PSNR = metric("psnr", unit="dB", higher_is_better=True, signature="psnr|v:1|cap:100dB")
+PROTOCOL = manifests.PROTOCOL.but(name="p", transform="none")
+PAIRS = PairListEntry(name="list", sha256="ab" * 32, n=40, provenance=Provenance(sample_set="cd" * 32))
 
 
 @pytest.fixture
@@ -39,22 +44,16 @@ def base(n: int = N) -> dict[str, dict[str, np.ndarray]]:
     return {model: {"l1": rng.uniform(0.03, 0.06, n), "psnr": rng.uniform(20, 28, n)} for model in ("one", "two")}
 
 
-def write(folder: Path, values=None, metrics=(L1, PSNR), identities=None, **manifest) -> Path:
+def write(folder: Path, values=None, metrics=(L1, PSNR), identities=None, running=False, **facts) -> Path:
     """A run directory with these values; every pair has its own identity, where nothing else is said."""
     values = values or base()
     n = len(next(iter(next(iter(values.values())).values())))
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {
-        "schema": 1,
-        "state": "complete",
-        "protocol": {"name": "p", "version": 1, "reference": "same-identity", "transform": "none"},
-        "pairs": {"name": "list", "sha256": "ab" * 32, "n": n, "provenance": {"sample_set": "cd" * 32}},
-        "sample_data": True,
-        "models": [{"name": model, "mode": "absolute", "weights_sha256": "ef" * 32} for model in values],
-        "metrics": [{**metric, "applies": True} for metric in metrics],
-        "seeds": {"run": 0},
-    }
-    (folder / "manifest.json").write_text(json.dumps(content | manifest))
+    models = facts.pop(
+        "models", [ModelEntry(name=model, mode="absolute", weights_sha256="ef" * 32) for model in values]
+    )
+    known = {"protocol": PROTOCOL, "pairs": PAIRS.but(n=n), "sample_data": True}
+    manifest = manifests.complete(models, metrics, **{**known, **facts})
+    manifests.write(folder, manifest.then(Unfinished, state="running") if running else manifest)
     identities = identities or [f"id{i}" for i in range(n)]
     rows = [
         pd.DataFrame(
@@ -68,9 +67,9 @@ def write(folder: Path, values=None, metrics=(L1, PSNR), identities=None, **mani
                 "alpha": 1.0,
                 "beta": 1.0,
             }
-            | {metric["name"]: columns[metric["name"]] for metric in metrics}
+            | {metric.name: columns[metric.name] for metric in metrics}
             | {
-                f"{metric['name']}.reason": ["no face" if gone else None for gone in np.isnan(columns[metric["name"]])]
+                f"{metric.name}.reason": ["no face" if gone else None for gone in np.isnan(columns[metric.name])]
                 for metric in metrics
             }
         )
@@ -119,7 +118,7 @@ def test_the_reference_is_small_sorted_and_written_the_same_again(bench, referen
     bench(tmp_path / "before", "--update", tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == text
     record = Record.read(reference)
-    assert record.pair_list.sha256 == "ab" * 32 and record.metrics["l1"].signature == L1["signature"]
+    assert record.pair_list.sha256 == "ab" * 32 and record.metrics["l1"].signature == L1.signature
     np.testing.assert_allclose(record.table("one")["l1"], base()["one"]["l1"], rtol=5e-6)
 
 
@@ -247,37 +246,36 @@ def test_missing_fails_and_new_is_reported(bench, reference, tmp_path):
 
 def test_common_pairs(reference, tmp_path):
     half = {m: {k: v[: N // 2] for k, v in table.items()} for m, table in base().items()}
-    pairs = {"name": "half", "sha256": "12" * 32, "n": N // 2, "provenance": {"sample_set": "cd" * 32}}
+    pairs = PAIRS.but(name="half", sha256="12" * 32, n=N // 2)
     result = judged(reference, write(tmp_path / "half", half, pairs=pairs))
     assert result.n == N // 2 and "20 of the reference's 40" in result.notices[0]
 
 
 def test_changed_weights_are_said(reference, tmp_path):
-    models = [{"name": "one", "mode": "absolute", "weights_sha256": "00"}, {"name": "two", "mode": "absolute"}]
+    models = [ModelEntry(name="one", mode="absolute", weights_sha256="00"), ModelEntry(name="two", mode="absolute")]
     notices = judged(reference, write(tmp_path / "after", models=models), "exact").notices
     assert notices[0] == f"one: weights changed: reference {'ef' * 6}, run 00"
     assert notices[1].endswith("run none")
 
 
-OTHER_SIGNATURE = {**L1, "signature": "l1|v:1|range:0..255"}
-PROTOCOL = {"name": "p", "version": 2, "reference": "same-identity", "transform": "none"}
-PAIRS = {"name": "other", "sha256": "12" * 32, "n": N, "provenance": {"sample_set": "cd" * 32}}
-PIXELS = {"name": "list", "sha256": "ab" * 32, "n": N, "provenance": {"sample_set": "99" * 32}}
-RELATIVE = [{"name": model, "mode": "relative"} for model in ("one", "two")]
+OTHER_SIGNATURE = L1.but(signature="l1|v:1|range:0..255")
+OTHER_PAIRS = PAIRS.but(name="other", sha256="12" * 32)
+PIXELS = PAIRS.but(provenance=Provenance(sample_set="99" * 32))
+RELATIVE = [ModelEntry(name=model, mode="relative") for model in ("one", "two")]
 
 
 @pytest.mark.parametrize(
     ("run", "arguments", "words"),
     [
         ({"metrics": (OTHER_SIGNATURE, PSNR)}, [], ["l1: the signatures", "range: 0..1 and 0..255"]),
-        ({"protocol": PROTOCOL}, [], ["version", "reference 1", "run 2"]),
+        ({"protocol": PROTOCOL.but(version=2)}, [], ["version", "reference 1", "run 2"]),
         ({"models": RELATIVE}, [], ["one", "absolute", "relative"]),
-        ({"pairs": PAIRS}, ["--mode", "exact"], ["same pairs", "other"]),
+        ({"pairs": OTHER_PAIRS}, ["--mode", "exact"], ["same pairs", "other"]),
         ({"pairs": PIXELS}, ["--mode", "exact"], ["sample set", "cdcd", "9999"]),
-        ({"seeds": {"run": 7}}, ["--mode", "exact"], ["seed", "run 7"]),
+        ({"seeds": Seeds(run=7)}, ["--mode", "exact"], ["seed", "run 7"]),
         ({"identities": [f"other{i}" for i in range(N)]}, [], ["no pair in common"]),
         ({"values": base(1)}, [], ["one pair in common"]),
-        ({"state": "running"}, [], ["no finished run"]),
+        ({"running": True}, [], ["no finished run"]),
         ({}, ["--models", "three"], ["three", "one, two"]),
         ({}, ["--tolerance", "ssim=1"], ["ssim", "l1, psnr"]),
         ({}, ["--tolerance", "l1"], ["METRIC=VALUE"]),
@@ -356,6 +354,6 @@ def test_junit_and_markdown_for_ci(bench, reference, tmp_path):
 
 
 def test_tolerance_of_a_metric_without_an_entry_is_relative():
-    exact, statistical = default_tolerance({"family": "new", "unit": "s"}, np.array([2.0, 4]))
+    exact, statistical = default_tolerance(metric("new", unit="s"), np.array([2.0, 4]))
     assert (exact, statistical) == (0.003, 0.03)
-    assert default_tolerance({"family": "new", "unit": ""}, np.array([np.nan])) == (0.0, 0.0)
+    assert default_tolerance(metric("new"), np.array([np.nan])) == (0.0, 0.0)

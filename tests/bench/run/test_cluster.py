@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import manifests
 
 from bench.run.engine import Batch, Model
 from bench.run.executors import choose
-from bench.run.manifest import DECIDING, essence
+from bench.run.manifest import essence
 from bench.run.setup import RunSettings
 from bench.runtime.errors import Stopped, UserError
 from protocols.pairs import FrameRef, Pair
@@ -238,8 +239,7 @@ class Fake:
         return Answer(done, [], None)
 
 
-PLAN = {"protocol": dict.fromkeys(DECIDING), "pairs": {"sha256": "1"}}
-PLAN |= {"models": "2", "metrics": [], "seeds": {}, "versions": {}}
+PLAN = manifests.complete(["fake"], [], versions={})
 ESSENCE = essence(PLAN)
 
 
@@ -270,7 +270,7 @@ def crew(ray, tmp_path):
         said: list[str] = []
         kind = ray.remote(Fake).options(max_restarts=-1, num_cpus=1)
         actors = [kind.remote(number, tmp_path, one) for number, one in enumerate(fails)]
-        crew = Crew(actors, PLAN | {"executor": {"workers": [None] * len(actors)}}, said.append)
+        crew = Crew(actors, PLAN, said.append)
         found: list[str] = []
         try:
             for batch in crew(Model("fake", None, "absolute"), batches()):

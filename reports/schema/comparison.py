@@ -1,0 +1,94 @@
+"""What ``bench compare --json`` writes: two runs, or two models of one, pair by pair."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, TypeAdapter
+
+from reports.schema.base import Facts
+from reports.schema.manifest import MetricEntry
+from reports.schema.summary import Comparison
+
+
+class Compared(Comparison):
+    """A comparison with both means on the pairs that both have, and how many failed on either side."""
+
+    mean_a: float | None
+    mean_b: float | None
+    failed_a: int
+    failed_b: int
+
+
+class Group(Facts):
+    """A metric on a group of pairs. grouping: by what they were divided."""
+
+    grouping: str
+    group: str
+    metric: str
+    n: int
+    difference: float
+    win_rate: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+class Trend(Facts):
+    """Spearman's rank correlation of how difficult pairs are with the difference on a metric."""
+
+    measure: str
+    metric: str
+    rho: float
+    n: int
+
+
+class Duel(Facts):
+    """A model of run A and one of run B. differences: by metric one a pair, None where there is none."""
+
+    a: str
+    b: str
+    label_a: str
+    label_b: str
+    changes: tuple[str, ...]
+    comparisons: tuple[Compared, ...]
+    groups: tuple[Group, ...]
+    trends: tuple[Trend, ...]
+    differences: dict[str, tuple[float | None, ...]]
+
+
+class Refusal(Facts):
+    """A metric that is not subtracted, and why."""
+
+    metric: str
+    why: str
+
+
+class Pairs(Facts):
+    """How many pairs both runs have, and each. subset: one has more."""
+
+    common: int
+    a: int
+    b: int
+    subset: bool
+
+
+class RunComparison(Facts):
+    """A comparison of run `a` and run `b`. family: over which comparisons Holm's p is adjusted."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    a: str
+    b: str
+    protocol: str
+    title: str
+    pairs: Pairs
+    metrics: tuple[MetricEntry, ...]
+    refused: tuple[Refusal, ...]
+    changes: tuple[str, ...]
+    notices: tuple[str, ...]
+    seed: int
+    n_resamples: int
+    family: Literal["run", "these"]
+    duels: tuple[Duel, ...]
+
+
+COMPARISON: TypeAdapter[RunComparison] = TypeAdapter(RunComparison)
