@@ -16,6 +16,8 @@ from bench.run.engine import Model
 from bench.run.frames_list import check, content, mark
 from bench.runtime.errors import UserError
 from protocols.pairs import FrameRef, Pair, PairList
+from reports.schema.frames import Inputs
+from reports.schema.manifest import Crop
 
 
 def listed(offset: int = 0, n: int = 6, **changes: object) -> PairList:
@@ -41,7 +43,7 @@ def model(folder: Path, mode: str = "absolute") -> Model:
 
 
 def write(folder: Path, pairs: PairList, **facts: str) -> None:
-    (folder / "pairs.json").write_text(json.dumps(content(pairs, **facts)))
+    (folder / "pairs.json").write_text(json.dumps(content(pairs, **facts).content()))
 
 
 def test_frames_of_another_list_are_refused(folder):
@@ -154,29 +156,29 @@ def test_another_seed_on_the_command_line(bench, tmp_path, sample_set):
     assert pd.read_parquet("runs/f/samples.parquet")["status"].tolist() == ["ok", "failed", "ok"]
 
 
-INPUTS = {"frame_size": "256x256", "crop": {"mine": {"mode": "center"}}, "clips_sha256": {"mine/clip": "some 1"}}
+INPUTS = Inputs(frame_size="256x256", crop={"mine": Crop(mode="center")}, clips_sha256={"mine/clip": "some 1"})
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"frame_size": "512x512"},
-        {"crop": {"mine": {"mode": "face", "clips": {"clip": "face 0,0,9,9 of 40x30, face in 9 of 9"}}}},
+        {"crop": {"mine": Crop(mode="face", clips={"clip": "face 0,0,9,9 of 40x30, face in 9 of 9"})}},
         {"clips_sha256": {"mine/clip": "some 2"}},
     ],
 )
 def test_frames_made_from_other_inputs_are_refused(folder, change):
-    write(folder, listed(), **INPUTS)
+    write(folder, listed(), **INPUTS.content())
     assert check(model(folder), listed(), INPUTS) == []
     with pytest.raises(UserError, match="were made from"):
-        check(model(folder), listed(), INPUTS | change)
+        check(model(folder), listed(), INPUTS.but(**change))
     write(folder, listed())  # as earlier releases and `pairs mark` do
-    assert check(model(folder), listed(), INPUTS | change) == []
+    assert check(model(folder), listed(), INPUTS.but(**change)) == []
 
 
 def test_of_a_part_of_the_list_nobody_can_tell_whether_folders_hold_the_same(folder):
-    write(folder, listed(), **INPUTS)
-    (notice,) = check(model(folder), listed(n=3), INPUTS | {"clips_sha256": {"mine/clip": "some 2"}})
+    write(folder, listed(), **INPUTS.content())
+    (notice,) = check(model(folder), listed(n=3), INPUTS.but(clips_sha256={"mine/clip": "some 2"}))
     assert "cannot be told" in notice and "mine/clip" in notice
 
 
