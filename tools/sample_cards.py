@@ -7,12 +7,12 @@ What a card says above its heading "Held-out frames" (file, command, data) stays
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from baselines.card import card
+from reports.schema.manifest import Manifest, parse_manifest
+from reports.schema.summary import Row, Summary, parse_summary
 
 HEADING = "## Held-out frames"
 BOUND = "copy-source"
@@ -20,14 +20,14 @@ BOUND = "copy-source"
 
 def main(runs: list[Path]) -> None:
     loaded = [
-        (json.loads((run / "manifest.json").read_text()), json.loads((run / "summary.json").read_text()))
+        (parse_manifest((run / "manifest.json").read_bytes()), parse_summary((run / "summary.json").read_bytes()))
         for run in runs
     ]
-    names = dict.fromkeys(m["name"] for manifest, _ in loaded for m in manifest["models"] if m.get("sample_weights"))
+    names = dict.fromkeys(m.name for manifest, _ in loaded for m in manifest.models if m.sample_weights)
     for name in names:
         file = card(name).sample.with_suffix(".md")
         head = file.read_text().partition(HEADING)[0]
-        parts = [section(name, manifest, summary) for manifest, summary in loaded if name in summary["models"]]
+        parts = [section(name, manifest, summary) for manifest, summary in loaded if name in summary.models]
         file.write_text(f"{head}{HEADING}\n\n{INTRODUCTION}\n" + "\n".join(parts))
         print(file)
 
@@ -40,37 +40,37 @@ a metric's name stands the short form of its signature, which the run's manifest
 """
 
 
-def section(name: str, manifest: dict[str, Any], summary: dict[str, Any]) -> str:
-    rows = {(row["model"], row["metric"]): row for row in summary["rows"]}
-    duels = {(duel["metric"], duel["a"], duel["b"]): duel for duel in summary["comparisons"]}
-    pairs, protocol = summary["clusters"]["pairs"], manifest["protocol"]
+def section(name: str, manifest: Manifest, summary: Summary) -> str:
+    rows = summary.by_model()
+    duels = {(duel.metric, duel.a, duel.b): duel for duel in summary.comparisons}
+    pairs, protocol = summary.clusters.pairs, manifest.protocol
     lines = [
-        f"`{protocol['name']}` on the sample set, {pairs} pairs ({protocol['mode']} motion):",
+        f"`{protocol.name}` on the sample set, {pairs} pairs ({protocol.mode} motion):",
         "",
         f"| metric | {name} | {BOUND} | pairs | better on | p |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for metric in manifest["metrics"]:
-        own, bound = (rows.get((model, metric["name"])) for model in (name, BOUND))
-        if not own or not bound or own["mean"] is None or bound["mean"] is None:
+    for metric in manifest.metrics:
+        own, bound = (rows.get((model, metric.name)) for model in (name, BOUND))
+        if not own or not bound or own.mean is None or bound.mean is None:
             continue
-        duel = duels.get((metric["name"], name, BOUND)) or duels.get((metric["name"], BOUND, name))
+        duel = duels.get((metric.name, name, BOUND)) or duels.get((metric.name, BOUND, name))
         if not duel:
             continue
-        wins = duel["win_rate"] if duel["a"] == name else 1 - duel["win_rate"]
-        arrow = "higher" if metric["higher_is_better"] else "lower"
-        signature = metric["short"].partition("|")[2].replace("|", "\\|")
-        name_cell = f"{metric['name']} ({arrow} is better) `{signature}`"
-        cells = [name_cell, shown(own), shown(bound), f"{duel['n']} of {pairs}"]
-        p = duel["p_pair"]
+        wins = duel.win_rate if duel.a == name else 1 - duel.win_rate
+        arrow = "higher" if metric.higher_is_better else "lower"
+        signature = metric.short.partition("|")[2].replace("|", "\\|")
+        name_cell = f"{metric.name} ({arrow} is better) `{signature}`"
+        cells = [name_cell, shown(own), shown(bound), f"{duel.n} of {pairs}"]
+        p = duel.p_pair
         lines.append(
             "| " + " | ".join(cells + [f"{100 * wins:.0f} %", "≤ 1e-4" if p <= 1.001e-4 else f"{p:.2g}"]) + " |"
         )
     return "\n".join(lines) + "\n"
 
 
-def shown(row: dict[str, Any]) -> str:
-    return f"{row['mean']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+def shown(row: Row) -> str:
+    return f"{row.mean:.4g} [{row.ci_low:.4g}, {row.ci_high:.4g}]"
 
 
 if __name__ == "__main__":

@@ -86,8 +86,8 @@ def test_as_published_truncates_frames_and_says_so(tmp_path):
     expected = np.abs(frames.source // 2 - frames.target.astype(np.float64)).mean() / 255
     assert rows.loc[3, "l1"] == pytest.approx(expected, abs=1e-6)
     described = measurer.describe_metrics()[0]
-    assert "rounding:uint8-truncated" in described["signature"]
-    assert described["short"] == short(described["signature"])
+    assert "rounding:uint8-truncated" in described.signature
+    assert described.short == short(described.signature)
 
 
 @pytest.mark.parametrize("truncate", [False, True])
