@@ -21,7 +21,7 @@ def trainee(settings: TrainSettings) -> Trainee:
     """
     made = _made(settings)
     if settings.poses and not made.takes_poses:
-        raise ModelError(f"poses: '{settings.model}' has no head pose loss; face-vid2vid alone has one")
+        raise ModelError(f"poses: '{settings.model}' has no head pose loss")
     return made
 
 
