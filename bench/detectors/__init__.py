@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bench.detectors import arcface, body_identity, face_alignment_2d, openface, openpose, perceptual, pyfeat
+from bench.detectors import (
+    arcface,
+    body_identity,
+    face_alignment_2d,
+    openface,
+    openpose,
+    perceptual,
+    pyfeat,
+    registered,
+)
 from bench.detectors.base import Detection, Detector
 from bench.detectors.cache import cached
 from bench.detectors.dlib68 import Dlib68
@@ -15,6 +24,7 @@ from bench.detectors.dlib_identity import DlibIdentity
 from bench.detectors.geometric_aus import GeometricActionUnits
 from bench.detectors.headpose import PnpHeadPose
 from bench.runtime.errors import UserError
+from protocols.errors import PluginError
 
 if TYPE_CHECKING:
     from bench.detectors.workers import Pool
@@ -99,7 +109,8 @@ def choose(
     """The detectors of a run.
 
     policy: "paper" takes the papers' own and raises UserError, naming what is missing, where one cannot be used;
-        "embedded" takes those whose weights come with registry packages; "auto" the paper's where present.
+        "embedded" takes those whose weights come with registry packages; "auto" the paper's where present. Kinds that
+        packages register have one detector each, whatever the policy.
     kinds: which kinds are needed ("perceptual" among them); by default all, those of bodies where they can be used.
     device: torch device of the detectors' networks; dlib's landmarks are found on the CPU.
     cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
@@ -131,6 +142,7 @@ def choose(
             continue
         choice[kind] = makers.paper(kind) if paper else makers.embedded(kind)
         choice.messages.append(_message(kind, choice[kind].name, None if paper else state, policy))
+    _choose_registered(choice, kinds, device)
     if workers and choice:
         from bench.detectors.workers import TIMEOUT, in_workers
 
@@ -141,6 +153,22 @@ def choose(
     for kind in dict.fromkeys(need.kind for need in perceptual.NETWORKS):
         _choose_networks(choice, kind, [state for state in wanted if state.kind == kind])
     return choice
+
+
+def _choose_registered(choice: Choice, kinds: Collection[str] | None, device: str) -> None:
+    """Take the detectors of packages that are needed. Raises PluginError for a broken one that was asked for."""
+    own = [kind for kind in KINDS if kind != body_identity.KIND]
+    for kind in registered.kinds():
+        if kind == body_identity.KIND or (kinds is not None and kind not in kinds):
+            continue
+        try:
+            choice[kind] = registered.make(kind, choice.weights, device, own)
+        except PluginError as error:
+            if kinds is not None:
+                raise
+            choice.messages.append(f"{kind}: none ({error})")
+            continue
+        choice.messages.append(f"{kind}: {choice[kind].name} ({registered.package(kind)})")
 
 
 def _choose_networks(choice: Choice, kind: str, states: list[Availability]) -> None:

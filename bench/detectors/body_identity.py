@@ -8,15 +8,15 @@ returns a `Detector` of that kind.
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import numpy as np
 
+from bench.detectors import registered
 from bench.detectors.base import Detection, Detector
-from bench.runtime.errors import UserError
+from protocols import plugins
 
-GROUP, KIND, NAME = "talking_head_bench.detectors", "body-identity", "re-identification"
+GROUP, KIND, NAME = plugins.GROUPS["detector"], "body-identity", "re-identification"
 
 
 class ReIdentification(Detector):
@@ -36,29 +36,13 @@ class ReIdentification(Detector):
 
 
 def make(weights: Path | None, device: str = "cpu") -> ReIdentification:
-    """The detector of the installed package. Raises UserError where there is none, several, or one that is broken."""
-    found = _entries()
-    if len(found) != 1:
-        raise UserError(f"{NAME}: {missing()[0]}")
-    try:
-        detector = found[0].load()(device=device, weights=weights)
-    except UserError:
-        raise
-    except Exception as error:  # foreign code may fail in any way
-        reason = (str(error).splitlines() or [""])[0]
-        raise UserError(f"{NAME}: {found[0].value} failed: {type(error).__name__}: {reason}") from error
-    if not isinstance(detector, Detector) or getattr(detector, "kind", None) != KIND:
-        raise UserError(f"{NAME}: {found[0].value} gave no detector of the kind {KIND}")
-    return ReIdentification(detector)
+    """The detector of the installed package. Raises PluginError where there are several, or one that is broken."""
+    return ReIdentification(registered.make(KIND, weights, device, ()))
 
 
 def missing() -> list[str]:
     """What keeps this detector from working, in words."""
-    found = _entries()
+    found = plugins.registered("detector").get(KIND, ())
     if len(found) > 1:
-        return [f"several packages register {KIND}: {', '.join(entry.value for entry in found)}"]
+        return [f"several packages register {KIND}: {', '.join(map(str, found))}"]
     return [] if found else [f"no installed package registers a detector {KIND} in the group {GROUP}"]
-
-
-def _entries() -> list[EntryPoint]:
-    return list(entry_points(group=GROUP, name=KIND))

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from bench import detectors, metrics
+from bench.metrics import registered
 from bench.metrics.base import Definition
+from bench.metrics.catalogue import DEFINITIONS
 from bench.metrics.families import FAMILIES
 from bench.metrics.signature import parse
 from bench.run.measure import Measurer
@@ -46,21 +48,31 @@ def explain(name: str) -> Explanation:
     metrics.check_name(name)
     known = metrics.definitions()
     family = known[name].family if name in known else name
+    if family in registered.names():
+        metric = registered.load(family)
+        return Explanation(name, metrics.definitions().get(name), metric.page, tuple(metric.definitions))
     page = FAMILIES[family].page
-    siblings = tuple(definition for definition in known.values() if FAMILIES[definition.family].page == page)
-    return Explanation(name, known.get(name), (FOLDER / f"{page}.md").read_text(encoding="utf-8"), siblings)
+    siblings = tuple(d for d in known.values() if d.family in FAMILIES and FAMILIES[d.family].page == page)
+    return Explanation(name, known.get(name), _page(page), siblings)
 
 
 def pages() -> dict[str, tuple[str, list[str]]]:
     """Page → its title and the names of the definitions that it explains."""
     found: dict[str, tuple[str, list[str]]] = {}
-    for definition in metrics.definitions().values():
+    for definition in DEFINITIONS.values():
         page = FAMILIES[definition.family].page
-        if page not in found:
-            text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
-            found[page] = (text.partition("\n")[0].removeprefix("# "), [])
-        found[page][1].append(definition.name)
+        found.setdefault(page, (_title(_page(page)), []))[1].append(definition.name)
+    for name, metric in registered.usable().items():
+        found[name] = (_title(metric.page), [definition.name for definition in metric.definitions])
     return found
+
+
+def _page(name: str) -> str:
+    return (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
+def _title(page: str) -> str:
+    return page.lstrip().partition("\n")[0].removeprefix("# ")
 
 
 def parts(signature: str) -> list[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from baselines import registry
 from bench import metrics
+from bench.metrics import registered
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
 from protocols import catalogue, datasets, plugins
@@ -83,6 +84,9 @@ def _metrics(config: Config) -> Table:
         better = "higher" if definition.higher_is_better else "lower"
         detector = f"; detector {definition.detector_name}" if definition.detector_name else ""
         rows.add_row(definition.name, definition.summary, f"family {definition.family}; {better} is better{detector}")
+    for name, broken in registered.everything().items():
+        if isinstance(broken, PluginError):
+            rows.add_row(name, escape(str(broken)), BROKEN)
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from bench.detectors.weights import short_hash
-from bench.metrics import ssim
+from bench.metrics import registered, ssim
 from bench.metrics.base import Definition
 from bench.metrics.catalogue import DEFINITIONS, ON_REQUEST, PUBLISHED
-from bench.metrics.families import FAMILIES
+from bench.metrics.families import FAMILIES, Family
 from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,34 +24,40 @@ if TYPE_CHECKING:
     from bench.detectors.requirement import Requirement
 
 __all__ = [
-    *("Definition", "check_name", "compute_images", "definitions", "empty", "get", "kinds", "published"),
+    *("Definition", "check_name", "compute_images", "definitions", "empty", "family", "get", "kinds", "published"),
     "resolve",
 ]
 
 
 def definitions() -> dict[str, Definition]:
-    """All definitions by name, in the order of a run's columns."""
-    return dict(DEFINITIONS)
+    """All definitions by name, in the order of a run's columns; those of packages last, but for broken ones."""
+    return DEFINITIONS | _of_packages(registered.usable())
+
+
+def family(name: str) -> Family:
+    """A family by its name, of this program or of a package."""
+    return FAMILIES[name] if name in FAMILIES else registered.load(name).family
 
 
 def get(name: str) -> Definition:
     """One definition. Raises UserError with the nearest names for an unknown one."""
-    if name not in DEFINITIONS:
-        raise _unknown(name, list(DEFINITIONS))
-    return DEFINITIONS[name]
+    known = _known([name])
+    if name not in known:
+        raise _unknown(name, [*DEFINITIONS, *registered.names()])
+    return known[name]
 
 
 def check_name(name: str) -> None:
     """Raise UserError, with the nearest names, unless `name` is a family or a definition."""
-    if name not in DEFINITIONS and name not in FAMILIES:
-        raise _unknown(name, list(dict.fromkeys([*FAMILIES, *DEFINITIONS])))
+    if name not in (known := _known([name])) and name not in (*FAMILIES, *registered.names()):
+        raise _unknown(name, list(dict.fromkeys([*FAMILIES, *known, *registered.names()])))
 
 
 def kinds(names: Sequence[str]) -> set[str]:
     """The kinds of detectors and networks that families or definitions need; UserError for unknown names."""
     for name in names:
         check_name(name)
-    wanted = [d for d in DEFINITIONS.values() if d.name in names or (d.family in names and d.name not in ON_REQUEST)]
+    wanted = [d for d in _known(names).values() if d.name in names or (d.family in names and d.name not in ON_REQUEST)]
     return {definition.kind for definition in wanted if definition.kind}
 
 
@@ -63,23 +69,29 @@ def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
     Raises UserError for an unknown name and for a single definition that needs another detector than the chosen one.
     """
     wanted: set[str] = set()
+    known = _known(names)
     for name in names:
         check_name(name)
         if name in FAMILIES:
             chosen = (name, *FAMILIES[name].companions)
-            wanted |= {d.name for d in DEFINITIONS.values() if d.family in chosen and _at_hand(d, choice)}
+            wanted |= {d.name for d in known.values() if d.family in chosen and _at_hand(d, choice)}
             wanted -= ON_REQUEST - set(names)
+        elif name in registered.names():
+            forms = [definition for definition in known.values() if definition.family == name]
+            wanted |= {definition.name for definition in forms if _at_hand(definition, choice)}
+            if not wanted & {definition.name for definition in forms}:
+                _require(forms[0], choice)
         else:
-            _require(DEFINITIONS[name], choice)
+            _require(known[name], choice)
             wanted.add(name)
-    return [_bind(definition, choice) for definition in DEFINITIONS.values() if definition.name in wanted]
+    return [_bind(definition, choice) for definition in known.values() if definition.name in wanted]
 
 
 def empty(names: Sequence[str], choice: Choice) -> dict[str, str]:
     """Definitions that `names` would bring, were their detector on this machine: name to what is missing."""
     return {
         d.name: choice.empty[d.detector]
-        for d in DEFINITIONS.values()
+        for d in _known(names).values()
         if d.detector in choice.empty and (d.name in names or (d.family in names and d.name not in ON_REQUEST))
     }
 
@@ -133,6 +145,15 @@ def _pixels(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor)
         forms = [(windows[str(d.params["window"])], float(d.params["data_range"])) for d in alike]
         values |= dict(zip((d.name for d in alike), ssim.ssim_forms(prediction, reference, forms)))
     return values | {d.name: d.compute(prediction, reference) for d in chosen if d.name not in values}
+
+
+def _known(names: Sequence[str]) -> dict[str, Definition]:
+    """The built-in definitions and those of packages that names belong to. Raises PluginError for a broken package."""
+    return DEFINITIONS | _of_packages(registered.wanted(names))
+
+
+def _of_packages(found: Mapping[str, registered.Metric]) -> dict[str, Definition]:
+    return {definition.name: definition for metric in found.values() for definition in metric.definitions}
 
 
 def _at_hand(definition: Definition, choice: Choice) -> bool:

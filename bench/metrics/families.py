@@ -97,11 +97,13 @@ _FAMILIES = (
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
 
 
-def facts(name: str, unit: str) -> dict[str, Any]:
-    """What a manifest tells of a family, as JSON, for a definition in `unit`; an infinite bound is None."""
-    family = FAMILIES[name]
+def facts(family: Family, unit: str) -> dict[str, Any]:
+    """What a manifest tells of a family, as JSON, for a definition in `unit`; an infinite bound is None.
+
+    Families of packages come after all others.
+    """
     return {
-        "order": list(FAMILIES).index(name),
+        "order": list(FAMILIES).index(family.name) if family.name in FAMILIES else len(FAMILIES),
         "decimals": family.units[unit].decimals,
         "bounds": [bound if math.isfinite(bound) else None for bound in family.bounds],
         "library": family.library,
@@ -116,7 +118,12 @@ def bounds(name: str | None) -> tuple[float, float]:
 
 def tolerance(name: str, unit: str) -> tuple[float, float] | None:
     """The exact and the statistical tolerance of a family's values in `unit`; None where none is known."""
-    scale = FAMILIES[name].units.get(unit) if name in FAMILIES else None
+    return tolerance_of(FAMILIES[name], unit) if name in FAMILIES else None
+
+
+def tolerance_of(family: Family, unit: str) -> tuple[float, float] | None:
+    """`tolerance` of a family of anyone's."""
+    scale = family.units.get(unit)
     if scale is None or scale.exact is None or scale.statistical is None:
         return None
     return scale.exact, scale.statistical

@@ -117,7 +117,7 @@ class Measurer:
             short=short(signature),
             summary=definition.summary,
             applies=role is not None,
-            **families.facts(definition.family, definition.unit),
+            **families.facts(metrics.family(definition.family), definition.unit),
         )
 
     def _images(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> dict[str, Tensor]:

@@ -53,8 +53,10 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
     }
     chosen = [definition for definition in metrics.definitions().values() if definition.kind is None]
 
+    alike = [definition for definition in chosen if definition.name in others]
+
     def ours() -> object:
-        return metrics.compute_images(chosen, as_images(one, CPU), as_images(other, CPU))
+        return metrics.compute_images(alike, as_images(one, CPU), as_images(other, CPU))
 
     def libraries() -> object:
         floats[:] = as_floats()
@@ -63,9 +65,11 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
     jobs: Jobs = {"all pixel metrics": {"bench": ours, "scikit-image and numpy, pair by pair": libraries}}
     source, target = as_images(one, CPU), as_images(other, CPU)
     for definition in chosen:
-        library, work = others[definition.name]
-        own = {"bench": lambda compute=definition.compute: compute(source, target)}
-        jobs[f"metric {definition.name}"] = own | {f"{library}, pair by pair": work}
+        ways: dict[str, Work] = {"bench": lambda compute=definition.compute: compute(source, target)}
+        if definition in alike:  # not what a package brings
+            library, work = others[definition.name]
+            ways[f"{library}, pair by pair"] = work
+        jobs[f"metric {definition.name}"] = ways
     return jobs
 
 

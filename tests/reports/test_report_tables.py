@@ -29,12 +29,12 @@ def run(tmp_path_factory) -> tuple[Summary, Complete]:
 
 def test_families_in_the_order_of_the_papers_and_proxies_last():
     metrics = [
-        metric("akd-dlib", proxy=True, **families.facts("akd", "px")),
-        metric("l1", **families.facts("l1", "")),
-        metric("akd", **families.facts("akd", "px")),
-        metric("ssim", **families.facts("ssim", "")),
+        metric("akd-dlib", proxy=True, **families.facts(families.FAMILIES["akd"], "px")),
+        metric("l1", **families.facts(families.FAMILIES["l1"], "")),
+        metric("akd", **families.facts(families.FAMILIES["akd"], "px")),
+        metric("ssim", **families.facts(families.FAMILIES["ssim"], "")),
         metric("new"),
-        metric("psnr", applies=False, **families.facts("psnr", "dB")),
+        metric("psnr", applies=False, **families.facts(families.FAMILIES["psnr"], "dB")),
     ]
     shown = view.columns_of(manifests.complete(["mcnet"], metrics))
     assert [column.name for column in shown] == ["ssim", "l1", "akd", "akd-dlib", "new"]
@@ -49,7 +49,8 @@ def test_decimals_are_the_family_s_and_the_unit_s():
         ("akd", "eyes"): 4,
         ("prmse", "rad"): 4,
     }
-    assert {key: view.Column(metric(**families.facts(*key))).decimals for key in shown} == shown
+    found = {(name, unit): view.Column(metric(**families.facts(families.FAMILIES[name], unit))) for name, unit in shown}
+    assert {key: column.decimals for key, column in found.items()} == shown
 
 
 def test_runs_of_earlier_releases_keep_the_order_of_their_manifest():

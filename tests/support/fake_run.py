@@ -69,7 +69,7 @@ def _manifest(
             detector=detector,
             proxy=proxy,
             applies=reference == "same-identity" or against != "target",
-            **families.facts(family, unit),
+            **families.facts(families.FAMILIES[family], unit),
         )
         for metric, family, higher, unit, against, detector, proxy, _, _ in METRICS
         if metric in chosen

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support.packages import install
 
 from bench.detectors import body_identity
+from protocols.errors import PluginError
+
+CODE = '''
 from bench.detectors.base import Detection, Detector
-from bench.runtime.errors import UserError
 
 
 class Colors(Detector):
@@ -17,46 +20,71 @@ class Colors(Detector):
 
     kind, name, proxy, shape, signature = "body-identity", "colors", False, (3,), "colors;v:1"
 
-    def __init__(self, device: str, weights: object) -> None:
+    def __init__(self, device, weights):
         self.given = device, weights
 
-    def detect(self, frames: np.ndarray) -> list[Detection]:
+    def detect(self, frames):
         return [Detection(frame.mean((0, 1)) / 255) for frame in frames]
 
 
-def entry(target: object) -> SimpleNamespace:
-    return SimpleNamespace(name=body_identity.KIND, value="mine:Colors", load=lambda: target)
+class Other(Colors):
+    kind = "gaze"
 
 
-def registered(monkeypatch: pytest.MonkeyPatch, *entries: SimpleNamespace) -> None:
-    def entry_points(*, group: str, name: str) -> list[SimpleNamespace]:
-        return list(entries) if (group, name) == (body_identity.GROUP, "body-identity") else []
+class Bare(Detector):
+    kind, signature, detect = "body-identity", "bare", None
 
-    monkeypatch.setattr(body_identity, "entry_points", entry_points)
+    def __init__(self, device, weights):
+        pass
 
 
-def test_it_runs_under_a_name_and_a_signature_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered(monkeypatch, entry(Colors))
+def broken(**_):
+    raise OSError("no such file\\nand more")
+
+
+def number(**_):
+    return 3
+'''
+
+
+def registered(monkeypatch: pytest.MonkeyPatch, folder: Path, value: str = "Colors", name: str = "thb_colors") -> None:
+    install(monkeypatch, folder, name, CODE, {"detector": {body_identity.KIND: value}})
+
+
+def test_it_runs_under_a_name_and_a_signature_that_names_it(monkeypatch, tmp_path) -> None:
+    registered(monkeypatch, tmp_path)
     assert body_identity.missing() == []
     made = body_identity.make(None, "cpu")
     assert (made.kind, made.name, made.proxy, made.shape) == ("body-identity", "re-identification", False, (3,))
-    assert made.signature == "re-identification;of:colors;v:1" and made.detector.given == ("cpu", None)
+    assert made.signature.startswith("re-identification;of:colors;v:1;code:")
+    assert made.detector.detector.given == ("cpu", None)
     [found] = made.detect(np.full((1, 4, 4, 3), 51, np.uint8))
     np.testing.assert_allclose(found.values, 0.2)
 
 
-def test_what_cannot_be_used_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    registered(monkeypatch)
+def test_without_a_package() -> None:
     assert "no installed package" in body_identity.missing()[0]
-    with pytest.raises(UserError, match="no installed package"):
+
+
+def test_two_packages(monkeypatch, tmp_path) -> None:
+    registered(monkeypatch, tmp_path / "a")
+    registered(monkeypatch, tmp_path / "b", name="thb_colors_too")
+    assert "thb-colors 1.0" in body_identity.missing()[0] and "thb-colors-too 1.0" in body_identity.missing()[0]
+    with pytest.raises(PluginError, match="taken by thb-colors"):
         body_identity.make(None)
-    registered(monkeypatch, entry(Colors), entry(Colors))
-    assert "several packages" in body_identity.missing()[0]
 
-    def broken(**_: object) -> Detector:
-        raise OSError("no such file\nand more")
 
-    for target, said in ((broken, "failed: OSError: no such file$"), (lambda **_: 3, "gave no detector of the kind")):
-        registered(monkeypatch, entry(target))
-        with pytest.raises(UserError, match=said):
-            body_identity.make(None)
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("broken", "OSError: no such file$"),
+        ("number", "gave a int"),
+        ("Other", "is of the kind gaze"),
+        ("Bare", "no name"),
+        ("thb_nowhere:Colors", "ModuleNotFoundError"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_one_line(monkeypatch, tmp_path, value, said) -> None:
+    registered(monkeypatch, tmp_path, value)
+    with pytest.raises(PluginError, match=f"thb-colors 1.0: detector body-identity .*{said}"):
+        body_identity.make(None)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support.packages import install
 
-from bench.detectors import body_identity, openpose
-from bench.detectors.base import Detection, Detector
+from bench.detectors import openpose
 
 CLIP = "A2DzsgJSwcc#009831#010018.mp4"
 BODY = ["akd-body", "mkr-body", "aed-body"]
@@ -67,11 +66,18 @@ def test_where_they_must_be_used_or_nothing_else_is_asked_for_it_is_an_error(run
     assert code == 2 and "akd-body cannot be measured: pose_model.pth is not on this machine" in text
 
 
+LEVEL = """
+from bench.detectors.base import Detection, Detector
+
 class Level(Detector):
     kind, name, proxy, shape, signature = "body-identity", "level", False, (1,), "level;v:1"
 
+    def __init__(self, device, weights):
+        pass
+
     def detect(self, frames):
         return [Detection(frame.mean((0, 1))[:1]) for frame in frames]
+"""
 
 
 def test_with_them_they_are_measured(run, tmp_path, monkeypatch):
@@ -87,8 +93,7 @@ def test_with_them_they_are_measured(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(openpose.OpenPose, "maps", lambda self, frame: (None, int(frame[0, 0, 0])))
     monkeypatch.setattr(openpose, "best_person", joints)
-    registered = SimpleNamespace(value="mine:Level", load=lambda: lambda device, weights: Level())
-    monkeypatch.setattr(body_identity, "entry_points", lambda group, name: [registered])
+    install(monkeypatch, tmp_path / "installed", "thb_level", LEVEL, {"detector": {"body-identity": "Level"}})
     asked = ("--metrics", "akd-body,mkr-body,aed-body", "--weights", weights)
     code, text = run("x", *asked)
     assert code == 0 and "EMPTY" not in text, text
