@@ -31,11 +31,9 @@ Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpo
 
 def metric_names(names: str) -> list[str]:
     """Return comma-separated metrics under their own names, in whatever case they were typed."""
-    from bench.metrics import definitions
-    from bench.metrics.families import FAMILIES
+    from bench.metrics import is_like
 
-    known = {name.lower(): name for name in (*FAMILIES, *definitions())}
-    return [known.get(name.lower(), name) for name in split_names(names)]
+    return [name.lower() if is_like(name.lower()) else name for name in split_names(names)]
 
 
 def one_spelling(command: Callable[..., None]) -> dict[str, object]:

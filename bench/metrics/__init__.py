@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from bench.detectors.requirement import Requirement
 
 __all__ = [
-    *("Definition", "check_name", "compute_images", "definitions", "empty", "family", "get", "kinds", "published"),
-    "resolve",
+    *("Definition", "check_name", "compute_images", "definitions", "empty", "family", "get", "is_like", "kinds"),
+    *("published", "resolve"),
 ]
 
 
@@ -51,6 +51,11 @@ def check_name(name: str) -> None:
     """Raise UserError, with the nearest names, unless `name` is a family or a definition."""
     if name not in (known := _known([name])) and name not in (*FAMILIES, *registered.names()):
         raise _unknown(name, list(dict.fromkeys([*FAMILIES, *known, *registered.names()])))
+
+
+def is_like(name: str) -> bool:
+    """Whether a name, in small letters, is a family's or a definition's, by the looks of it where a package's is."""
+    return name in FAMILIES or name in DEFINITIONS or bool(registered.belongs([name]))
 
 
 def kinds(names: Sequence[str]) -> set[str]:

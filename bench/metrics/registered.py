@@ -45,8 +45,13 @@ def names() -> list[str]:
 
 def wanted(asked: Iterable[str]) -> dict[str, Metric]:
     """The registered families that names of families or definitions belong to. Raises PluginError for a broken one."""
+    return {name: load(name) for name in belongs(asked)}
+
+
+def belongs(asked: Iterable[str]) -> list[str]:
+    """The registered families that names of families or definitions belong to, by the names alone."""
     asked = list(asked)
-    return {name: load(name) for name in names() if any(one == name or one.startswith(f"{name}-") for one in asked)}
+    return [name for name in names() if any(one == name or one.startswith(f"{name}-") for one in asked)]
 
 
 def usable() -> dict[str, Metric]:
