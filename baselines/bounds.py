@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from protocols.names import PERFECT, STILL
 
 ALL_MODES: tuple[MotionMode, ...] = ("absolute", "relative", "relative-adapt", "avd")
 
@@ -14,7 +15,7 @@ ALL_MODES: tuple[MotionMode, ...] = ("absolute", "relative", "relative-adapt", "
 class CopySource(Predictor):
     """Gives the source photograph back, whatever drives it: the lower bound."""
 
-    name = "copy-source"
+    name = STILL
     motion_modes = ALL_MODES
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
@@ -27,7 +28,7 @@ class CopySource(Predictor):
 class CopyTarget(CopySource):
     """Gives the target itself, or the driving frame where no target exists: the upper bound."""
 
-    name = "copy-target"
+    name = PERFECT
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         frame = batch.driving if batch.target is None else batch.target

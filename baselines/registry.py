@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInfo", "code", "load", "names", "network_class", "official_files"]
 
-BOUNDS = {"copy-source": CopySource, "copy-target": CopyTarget}
+BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget)}
 OUTSIDE = ("frames:DIR", "cmd:COMMAND", "FILE.py:CLASS")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from baselines.errors import ModelError
+from protocols.errors import first_line
 
 _HEAD = 1024  # bytes that tell what a file is
 _MOST_NAMES = 64  # of classes in one file; configurations have a handful
@@ -176,4 +177,4 @@ def _reason(error: Exception) -> str:
 
 
 def one_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].partition(" This is an internal")[0].strip()
+    return first_line(error).partition(" This is an internal")[0].strip()

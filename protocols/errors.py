@@ -33,3 +33,13 @@ class PluginError(DataError):
     """A plug-in that cannot be used: broken, or under a name that is taken. The message names its package."""
 
     code = "broken-plugin"
+
+
+def first_line(error: BaseException) -> str:
+    """Return an error's message up to its first line break; its type's name where it has none."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
+def typed_line(error: BaseException) -> str:
+    """Return the type of an error of someone else's code, and its message up to the first line break."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from protocols.errors import DataError, MissingFile
+from protocols.errors import DataError, MissingFile, first_line
 
 MAX_PIXELS = 100_000_000  # of one frame; as RGB that is 300 MB
 # Pillow knows others, some of which hand the file to outside programs (EPS to Ghostscript).
@@ -63,7 +63,7 @@ def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
             f"{name}: not a readable image (none of {', '.join(_formats())})", code="unreadable-image"
         ) from None
     except _UNREADABLE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise DataError(f"{name}: not a readable image ({reason})", code="unreadable-image") from None
     except MemoryError:  # Pillow says so of rows that are too long for it, too
         bytearray(4 * image.width * image.height)  # raises again where the machine has too little

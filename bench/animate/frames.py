@@ -21,7 +21,7 @@ from bench.run.engine import pair_seed
 from bench.run.generated import generate
 from bench.runtime.device_errors import device_broken
 from bench.runtime.errors import Stopped
-from protocols.errors import DataError
+from protocols.errors import DataError, first_line, typed_line
 
 Batch = list[tuple[int, np.ndarray | DataError]]  # driving frames by number, or why one cannot be read
 
@@ -112,10 +112,10 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
         raise
     except Exception as error:  # a model may fail in any way; the video goes on without this frame
         if device_broken(error):
-            raise Stopped(f"{scene.predictor.name}: the device failed ({str(error).splitlines()[0]})") from None
+            raise Stopped(f"{scene.predictor.name}: the device failed ({first_line(error)})") from None
         if n > 1:
             return [outcome for frame in frames for outcome in _ask(scene, [frame])]
-        return [f"{type(error).__name__}: {error}".splitlines()[0]]
+        return [typed_line(error)]
 
 
 def _grey(size: int, number: int) -> np.ndarray:

@@ -53,8 +53,8 @@ def animate(
     from baselines.predictor import MotionMode
     from bench.animate.command import AnimateSettings, animate
     from bench.animate.crop import parse_crop
-    from bench.rundir.directory import safe_name
     from bench.runtime.device import choose
+    from protocols.names import safe_name
 
     if mode and mode not in get_args(MotionMode):
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")

@@ -87,8 +87,9 @@ app = build()
 
 def main() -> None:
     """Entry point. A user's mistake is one line on the error console and exit code 2."""
-    from bench.runtime.errors import Stopped, first_line, out_of_memory
+    from bench.runtime.errors import Stopped, out_of_memory
     from protocols import plugins
+    from protocols.errors import first_line
     from protocols.files import disk_full
 
     try:

@@ -29,7 +29,8 @@ from bench.runtime.errors import UserError
 from bench.stats.intervals import intervals
 from bench.stats.resampling import Hierarchy, holm
 from bench.stats.rows import finite_or_none
-from bench.stats.summary import BOUNDS, CONFIDENCE, RESAMPLES, comparisons, summarise
+from bench.stats.summary import CONFIDENCE, RESAMPLES, comparisons, summarise
+from protocols.names import BOUNDS
 from reports.run.view import heading
 from reports.schema.comparison import Compared, Duel, Group, Pairs, RunComparison, Trend
 from reports.schema.manifest import SCHEMA, MetricEntry

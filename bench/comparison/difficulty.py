@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bench.comparison.load import Run
+from protocols.names import STILL
 
 LEVELS = ("low", "middle", "high")
-STILL = "copy-source"  # the bound that does not move: what it gets wrong is how far the source is from the answer
 
 
 def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:

@@ -17,6 +17,7 @@ from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, larges
 from bench.detectors.dlib68 import WIDTH
 from bench.detectors.weights import find_file, load, short_hash
 from bench.runtime.errors import UserError
+from protocols.errors import first_line
 
 NETWORK, FINDER = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"
 
@@ -57,7 +58,7 @@ class FaceAlignment2D(Detector):
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             for file in files.values():
                 load(Path(file))  # says which file, and whether it would have had to run code
-            raise UserError(f"{self.name}: its weights cannot be read: {str(error).splitlines()[0]}") from None
+            raise UserError(f"{self.name}: its weights cannot be read: {first_line(error)}") from None
         finally:
             api.load_file_from_url = original
             exact()  # the package lets kernels be chosen by trial

@@ -9,6 +9,7 @@ import numpy as np
 from bench.detectors.base import Detection, Detector
 from bench.runtime.device_errors import is_of_device
 from bench.runtime.errors import Stopped, UserError
+from protocols.errors import typed_line
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,6 @@ def detect(detector: Detector, frames: np.ndarray) -> list[Detection]:
             raise
         log.debug("%s", detector.name, exc_info=error)
         if len(frames) == 1:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = typed_line(error)
             return [Detection(None, f"{detector.name} failed ({reason})")]
     return [one for frame in frames for one in detect(detector, frame[None])]

@@ -26,6 +26,7 @@ from bench.detectors import compat
 from bench.detectors.base import FACE_RULE, NO_FACE, DerivedDetector, Detection, Detector, largest_face
 from bench.detectors.weights import package_folder, short_hash
 from bench.runtime.errors import UserError
+from protocols.errors import first_line
 
 # The files of the networks that are used: hub repository, file, and the file's older name where py-feat takes it too.
 FILES = (
@@ -91,7 +92,7 @@ class PyFeat(Detector):
                 )
         except (RuntimeError, ValueError) as error:  # a box without area, for one; release 2.1.5 without any box, too
             empty = not any(box[4] >= SCORE for box in self._detector.facepose_detector(image.float())[0])
-            return Detection(None, NO_FACE if empty else f"py-feat failed: {str(error).splitlines()[0]}")
+            return Detection(None, NO_FACE if empty else f"py-feat failed: {first_line(error)}")
         table = table[table["FaceScore"].notna()]
         if table.empty:
             return Detection(None, NO_FACE)
@@ -154,7 +155,7 @@ def check_types(file: Path) -> None:
     try:
         odd = sorted(set(get_untrusted_types(file=file)) - TYPES)
     except Exception as error:  # skops raises many kinds of errors for files that are none of its own
-        raise UserError(f"{file} cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from None
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from None
     if odd:
         raise UserError(f"{file} refused: it would have to run code to load ({odd[0]})")
 

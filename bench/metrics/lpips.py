@@ -18,6 +18,7 @@ from bench.detectors.perceptual import ALEX, VGG, Backbone
 from bench.detectors.weights import load
 from bench.metrics.base import in_blocks
 from bench.runtime.errors import UserError
+from protocols.errors import first_line
 
 
 def lpips_alex(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
@@ -60,7 +61,7 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
                     names = ("weight", "bias")
                     layer.load_state_dict({name: state[f"features.{index}.{name}"] for name in names})
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{file} holds another network's weights: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{file} holds another network's weights: {first_line(error)}") from None
     model = model.eval().requires_grad_(False).to(device)
     if torch.device(device).type == "cpu":
         model.net.to(memory_format=torch.channels_last)

@@ -20,12 +20,13 @@ from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir.directory import RunDirectory, readable, safe_name, write_parquet, write_png
+from bench.rundir.directory import RunDirectory, readable, write_parquet, write_png
 from bench.rundir.encoding import to_png
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import summary as statistics
 from protocols import files
+from protocols.names import safe_name
 from protocols.resolve import Resolved
 from reports.run import caveats, choose, html
 from reports.run import console as tables

@@ -28,6 +28,7 @@ from bench.rundir.directory import RunDirectory
 from bench.rundir.encoding import to_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.device_errors import is_of_device
+from protocols.errors import typed_line
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
 from reports.schema.manifest import Placement
@@ -222,7 +223,7 @@ def predict(
         if len(pairs) > 1:
             singles = (pairs[k : k + 1] for k in range(len(pairs)))
             return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate, fill)]
-        return [Outcome(None, f"{type(error).__name__}: {error}".splitlines()[0], time.perf_counter() - start)]
+        return [Outcome(None, typed_line(error), time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
     return [Outcome(None, one, seconds) if isinstance(one, str) else Outcome(one, None, seconds) for one in made]
 

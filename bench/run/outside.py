@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from baselines import registry
 from baselines.errors import ModelError
 from bench.run.engine import Model
-from bench.runtime.errors import first_line
 from protocols import folder
+from protocols.errors import first_line
 from reports.schema.base import checked
 from reports.schema.manifest import CodeEntry, ModelEntry
 

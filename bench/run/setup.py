@@ -21,7 +21,6 @@ from bench.run import frames_list, manifest
 from bench.run.batches import AHEAD, Evaluator
 from bench.run.engine import Model
 from bench.run.measure import Measurer
-from bench.rundir.directory import safe_name
 from bench.runtime.allocator import keep_freed
 from bench.runtime.config import Config
 from bench.runtime.device import choose as choose_device
@@ -29,12 +28,12 @@ from bench.runtime.device import pairs_at_a_time
 from bench.runtime.errors import UserError
 from protocols import catalogue
 from protocols import crop as crops
+from protocols.names import BOUNDS, safe_name
 from protocols.resolve import Resolved, resolve
 from reports.schema.manifest import Prepared
 
 MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
 WORKERS = 4  # processes for detectors at most, where nobody says how many
-BOUNDS = ("copy-source", "copy-target")
 ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
 
 

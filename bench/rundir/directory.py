@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -19,8 +18,10 @@ from filelock import FileLock, Timeout
 
 from bench.rundir.encoding import is_whole, to_parquet
 from bench.rundir.seal import intact, sealed
-from bench.runtime.errors import Stopped, UserError, first_line
+from bench.runtime.errors import Stopped, UserError
 from protocols import files
+from protocols.errors import typed_line
+from protocols.names import safe_name
 from reports.schema.base import Damaged, Facts
 from reports.schema.manifest import Complete, Manifest, parse_manifest
 from reports.schema.summary import Summary, parse_summary
@@ -34,23 +35,13 @@ _HASH = 16  # hex digits of a shard's SHA-256 in its name
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
-def safe_name(label: str) -> str:
-    """A label as a folder name: other characters than letters, digits and ``._+-`` become ``_``.
-
-    A long one (``cmd:...``) is cut; a hash keeps it apart from others that begin alike.
-    """
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", label).lstrip(".") or "_"
-    return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(label.encode()).hexdigest()[:16]}"
-
-
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turn what files of the run in `path` that do not fit together raise inside the block into a UserError."""
     try:
         yield
     except _MALFORMED as error:
-        what = f"{type(error).__name__}: {first_line(error)}"
-        raise UserError(f"{path} holds no run that can be read ({what})") from None
+        raise UserError(f"{path} holds no run that can be read ({typed_line(error)})") from None
 
 
 class RunDirectory:

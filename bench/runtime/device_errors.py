@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import torch
 
-from bench.runtime.errors import Stopped, first_line, out_of_memory
+from bench.runtime.errors import Stopped, out_of_memory
+from protocols.errors import first_line
 
 Entry = TypeVar("Entry")
 Result = TypeVar("Result")

@@ -34,8 +34,3 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     foreign = isinstance(error, (RuntimeError, ImportError)) or type(error).__module__ == "cv2"
     return foreign and _NO_MEMORY.search(str(error)) is not None
-
-
-def first_line(error: BaseException) -> str:
-    """An error's message up to its first line break; its type's name where it has none."""
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

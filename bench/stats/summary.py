@@ -26,10 +26,10 @@ from bench.stats.intervals import ONE_PERSON, intervals
 from bench.stats.pair_keys import pair_keys
 from bench.stats.resampling import Hierarchy, holm, sign_flip_p, sums_by
 from bench.stats.rows import CONFIDENCE, Interval, PValues, comparison, finite_or_none, model_row, ranking
+from protocols.names import BOUNDS, STILL
 from reports.schema.manifest import SCHEMA, MetricEntry
 from reports.schema.summary import Clusters, Comparison, Side, Summary
 
-BOUNDS = ("copy-source", "copy-target")
 RESAMPLES = 10_000
 FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on how people are distributed
 
@@ -135,7 +135,7 @@ def _tables(
 
 def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
     """Every two models, and every model with ``copy-source``; to lose against ``copy-target`` says nothing."""
-    sides = [model for model in models if model not in bounds or model == "copy-source"]
+    sides = [model for model in models if model not in bounds or model == STILL]
     return [duel for duel in combinations(sides, 2) if not set(duel) <= set(bounds)]
 
 

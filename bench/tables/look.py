@@ -12,10 +12,10 @@ from bench.metrics.base import Definition
 from bench.run.command import RunSettings
 from bench.run.engine import Decoded, predict
 from bench.run.setup import Setup, prepare
-from bench.stats.summary import BOUNDS
 from bench.tables.plan import Job
 from bench.weights import files as weights
 from bench.weights.files import WeightFile
+from protocols.names import BOUNDS, STILL
 
 PAIRS = 4  # that are asked and measured for an estimate of time
 
@@ -28,7 +28,7 @@ def look(job: Job, settings: RunSettings, say: Say) -> None:
     Where the job has no model that can be run, data and metrics are looked at all the same, with a bound in its place.
     Raises DataError, ModelError or UserError as that run would.
     """
-    with prepare(replace(settings, models=settings.models or ("copy-source",), workers=0)) as setup:
+    with prepare(replace(settings, models=settings.models or (STILL,), workers=0)) as setup:
         pairs = setup.resolved.pair_list
         say(f"list: {pairs.name}, {len(pairs)} pairs, sha256 {pairs.sha256[:12]}; all their frames are there", None)
         for notice in setup.resolved.notices:

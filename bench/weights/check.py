@@ -24,6 +24,7 @@ from baselines.registry import network_class
 from bench.detectors import arcface, openface
 from bench.runtime.errors import UserError
 from bench.weights.files import WeightFile
+from protocols.errors import first_line
 
 UNKNOWN = "no checksum is known to compare with"
 
@@ -131,7 +132,7 @@ def _identity(which: str, path: Path) -> str:
         else:
             code = arcface.embed(arcface.read(path), torch.zeros(1, 3, arcface.SIDE, arcface.SIDE))
     except (KeyError, RuntimeError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UserError(f"{path} does not hold the weights of {title}: {reason}") from None
     if not torch.isfinite(code).all():
         raise UserError(f"{path}: its network gives no finite numbers")
@@ -152,5 +153,5 @@ def _opens(path: Path, name: str) -> str:
                     raise UserError(f"{path} is damaged or no skops file" + (f": {damaged}" if damaged else ""))
             return "opens as a skops archive"
     except (SafetensorError, OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from None
+        raise UserError(f"{path} cannot be read: {first_line(error)}") from None
     return f"opens safely, {len(load_flat(path)[0])} tensors"

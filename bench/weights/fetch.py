@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from protocols.errors import BenchError
+from protocols.errors import BenchError, first_line
 
 TIMEOUT = 30  # seconds without a byte
 BLOCK = 1 << 20
@@ -102,7 +102,7 @@ def _kept(part: Path) -> str:
 
 
 def _one_line(error: object) -> str:
-    return (str(error) or repr(error)).splitlines()[0]
+    return first_line(error)
 
 
 def download_from_hub(repository: str, name: str, cache: Path | None) -> None:

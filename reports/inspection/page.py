@@ -9,8 +9,8 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from protocols.names import safe_name
 from reports.inspection.figures import Inspection, figures
-from reports.run.pictures import folder
 
 CAPTIONS = {
     "motion": "Keypoints in both frames; the flow, where colour is the direction that a pixel's content moves in and "
@@ -35,7 +35,7 @@ def write(inspections: Sequence[Inspection], out: Path, notes: Sequence[str] = (
     for inspection in inspections:
         title = escape(f"{inspection.model}, pair {inspection.pair}" if inspection.pair else inspection.model)
         parts.append(f"<h2>{title}</h2><p>motion mode {escape(inspection.mode)}</p>")
-        stem = folder("_".join(filter(None, (inspection.model, inspection.pair))))
+        stem = safe_name("_".join(filter(None, (inspection.model, inspection.pair))))
         for name, figure in figures(inspection).items():
             file = out / f"{stem}_{name}.png"
             FigureCanvasAgg(figure)

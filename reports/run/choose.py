@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from protocols.names import BOUNDS
 from reports.run.view import columns_of
 from reports.schema.manifest import MetricEntry, Prepared
 
-BOUNDS = ("copy-source", "copy-target")
 ROLES = ("best", "median", "worst")
 # pixels where there is a target; else what can be held against the driving frame or the source
 PREFERRED = {"same-identity": ("l1", "lpips", "ssim"), "cross-identity": ("prmse", "aed", "aucon")}

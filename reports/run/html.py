@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from protocols import files
+from protocols.names import PERFECT
 from reports.run import caveats, choose, failures, pictures, plots, view
 from reports.schema.manifest import Complete, Manifest, parse_manifest
 from reports.schema.summary import Comparison, Summary, parse_summary
@@ -107,7 +108,7 @@ def _palette(colours: Sequence[str], scheme: str) -> str:
 
 def _shown(table: view.SummaryTable) -> list[str]:
     """Models in plots and pictures: not ``copy-target``, one point that stretches every axis, and the target again."""
-    return [row.model for row in table.rows if not (row.bound and row.model == "copy-target")]
+    return [row.model for row in table.rows if not (row.bound and row.model == PERFECT)]
 
 
 def _firsts(table: view.SummaryTable) -> list[tuple[str, int]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +13,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
+from protocols.names import safe_name
 from reports.run.choose import ROLES
 
 BUDGET = 4_000_000  # characters of all data URIs together
@@ -74,15 +73,6 @@ def colour_bar(width: int = 160, height: int = 8) -> str:
     return _data_uri(np.tile((colours * 255).round().astype(np.uint8), (height, 1, 1)), width, 90)
 
 
-def folder(model: str) -> str:
-    """The name of a model's folder in a run: other characters than letters, digits and ``._+-`` become ``_``.
-
-    A long one is cut, and a hash keeps it apart from others.
-    """
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", model).lstrip(".") or "_"
-    return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(model.encode()).hexdigest()[:16]}"
-
-
 def _row(
     pictures: Path,
     read: Callable[[Path], np.ndarray | None],
@@ -96,7 +86,7 @@ def _row(
     target = frames["target"]
     outputs = []
     for model in models:
-        frame = read(pictures / folder(model) / f"{pair}.png")
+        frame = read(pictures / safe_name(model) / f"{pair}.png")
         comparable = frame is not None and target is not None and frame.shape == target.shape
         outputs.append(
             Output(

@@ -12,8 +12,7 @@ from support import fake_run, manifests
 from support.manifests import metric
 
 from bench.metrics import families
-from bench.rundir.directory import safe_name
-from reports.run import console, export, html, pictures, view
+from reports.run import console, export, html, view
 from reports.schema.manifest import Complete
 from reports.schema.summary import Summary
 
@@ -135,11 +134,6 @@ def test_csv_holds_every_number(run):
     assert len(rows) == len(summary.rows)
     for text, row in zip(rows, summary.rows):
         assert float(text["mean"]) == row.mean and text["signature"].startswith(f"{row.metric}|")
-
-
-@pytest.mark.parametrize("label", ["mcnet", "frames:/data/x y", "../..", "..", "a<b>c", ""])
-def test_folders_of_models_are_those_that_the_run_writes(label):
-    assert pictures.folder(label) == safe_name(label)
 
 
 def test_a_ranking_that_depends_on_failures_is_told_everywhere(tmp_path):

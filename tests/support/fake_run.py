@@ -11,8 +11,8 @@ from PIL import Image
 
 from bench.metrics import families
 from bench.stats.summary import summarise
+from protocols.names import safe_name
 from reports.run import choose
-from reports.run.pictures import folder
 from reports.schema.manifest import Complete, DetectorEntry, MetricEntry, ModelEntry, Timing
 from support import manifests
 
@@ -157,7 +157,7 @@ def _pictures(rng: np.random.Generator, run: Path, samples: pd.DataFrame, manife
             frame = np.clip(inputs.get("_target", inputs["_source"]) + noise, 0, 255).astype(np.uint8)
             failed = samples.query("model == @model and pair == @pair")["status"].iloc[0] == "failed"
             if not failed:
-                _save(run / "pictures" / folder(model) / f"{pair}.png", frame)
+                _save(run / "pictures" / safe_name(model) / f"{pair}.png", frame)
 
 
 def _face(rng: np.random.Generator, side: int) -> np.ndarray:
