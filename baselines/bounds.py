@@ -35,6 +35,7 @@ class CopyTarget(CopySource):
         if frame.shape != batch.source.shape:
             raise ModelError(
                 f"copy-target: the {'driving' if batch.target is None else 'target'} frames are "
-                f"{frame.shape[-1]}x{frame.shape[-2]}, the source {batch.source.shape[-1]}x{batch.source.shape[-2]}"
+                f"{frame.shape[-1]}x{frame.shape[-2]}, the source {batch.source.shape[-1]}x{batch.source.shape[-2]}",
+                code="frame-sizes-differ",
             )
         return frame.clone()

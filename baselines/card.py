@@ -148,7 +148,7 @@ class _Outline(BaseModel):
 def card(name: str) -> Card:
     """The card of one of `MODELS`. Raises ModelError, in one line, for another name and a wrong ``model.json``."""
     if name not in _listed():
-        raise ModelError(f"no network is called {name}; choose one of {', '.join(_listed())}")
+        raise ModelError(f"no network is called {name}; choose one of {', '.join(_listed())}", code="unknown-model")
     folder = _listed()[name]
     written = _raw(folder)
     if name == folder.name:
@@ -249,13 +249,16 @@ def find_weights(card: Card, weights: Path | None) -> Path | None:
     if weights is None:
         return None
     if not weights.is_dir():
-        raise ModelError(f"weights folder {weights} does not exist")
+        raise ModelError(f"weights folder {weights} does not exist", code="missing-folder")
     found = _in_folder(card, weights / card.name)
     for folder in (weights / card.package, weights):
         found = found or [folder / name for name in card.files if (folder / name).is_file()]
     if len(found) > 1:
         files = ", ".join(str(file) for file in found)
-        raise ModelError(f"{card.name}: several checkpoints could be meant: {files}; use {card.name}?weights=FILE")
+        raise ModelError(
+            f"{card.name}: several checkpoints could be meant: {files}; use {card.name}?weights=FILE",
+            code="ambiguous-weights",
+        )
     return found[0] if found else None
 
 

@@ -80,7 +80,7 @@ def load_sample(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {one_line(error)}") from None
+        raise ModelError(f"{path} cannot be read: {one_line(error)}", code="unreadable-checkpoint") from None
     if about.model is None:  # of somebody else
         states, said = layouts.networks(flat)
         return replace(about, states=states, read=tuple(said))
@@ -97,7 +97,7 @@ def header(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {one_line(error)}") from None
+        raise ModelError(f"{path} cannot be read: {one_line(error)}", code="unreadable-checkpoint") from None
     return _described(path, metadata)
 
 
@@ -107,9 +107,9 @@ def _described(path: Path, metadata: Mapping[str, Any]) -> Checkpoint:
         config = json.loads(metadata["config"]) if "config" in metadata else None
         facts = json.loads(metadata.get("training", "{}"), parse_constant=_number, parse_float=_number)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read: {one_line(error)}") from None
+        raise ModelError(f"{path} cannot be read: {one_line(error)}", code="unreadable-checkpoint") from None
     if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
-        raise ModelError(f"{path} cannot be read: its configuration is no JSON object")
+        raise ModelError(f"{path} cannot be read: its configuration is no JSON object", code="not-a-checkpoint")
     _check_size(config, path)
     model = metadata.get("model")
     return Checkpoint(path, States(), config, facts, model if isinstance(model, str) else None)
@@ -133,7 +133,7 @@ def load_official(path: Path, key: str | None = None) -> Checkpoint:
     try:
         states, said = layouts.networks(content, key)
     except ModelError as error:
-        raise ModelError(f"{path} {error}") from None
+        raise ModelError(f"{path} {error}", code=error.code) from None
     return replace(about, states=states, read=tuple(said))
 
 
@@ -143,7 +143,7 @@ def load_flat(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], list[
     try:
         return layouts.flat(content)
     except ModelError as error:
-        raise ModelError(f"{path} {error}") from None
+        raise ModelError(f"{path} {error}", code=error.code) from None
 
 
 def load(path: Path, about: Card | None = None, key: str | None = None) -> Checkpoint:
@@ -155,7 +155,7 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
     """
     if _is_safetensors(path):
         if key is not None:
-            raise ModelError(f"{path} has no keys to choose from: key is for files of torch.save")
+            raise ModelError(f"{path} has no keys to choose from: key is for files of torch.save", code="unused-option")
         checkpoint = load_sample(path)
     else:
         checkpoint = load_official(path, key)
@@ -164,9 +164,9 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
         try:
             config = json.loads(files.text(beside))
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"{beside} is no JSON: {one_line(error)}") from None
+            raise ModelError(f"{beside} is no JSON: {one_line(error)}", code="not-json") from None
         if not isinstance(config, dict):
-            raise ModelError(f"{beside} is no JSON object")
+            raise ModelError(f"{beside} is no JSON object", code="not-json")
         _check_size(config, beside)
         checkpoint = replace(checkpoint, config=config)
     if about is None:
@@ -185,13 +185,13 @@ def _is_safetensors(path: Path) -> bool:
     Raises ModelError for what is no checkpoint at all.
     """
     if what := what_it_is(path):
-        raise ModelError(f"{path} is no checkpoint but {what}")
+        raise ModelError(f"{path} is no checkpoint but {what}", code="not-a-checkpoint")
     try:
         with open(path, "rb") as stream:
             head = stream.read(_HEADER + 1)
         size = path.stat().st_size
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+        raise ModelError(f"{path} cannot be read: {error.strerror}", code="unreadable-checkpoint") from None
     if head[_HEADER:] == b"{" and int.from_bytes(head[:_HEADER], "little") <= size - _HEADER:
         return True
     return path.name.endswith(".safetensors") and not (head.startswith((b"PK", b"\x80")))
@@ -227,12 +227,16 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
         or (key in own and own[key].is_floating_point() and not value.is_floating_point())
     ]
     if odd:
-        raise ModelError(f"{checkpoint.path} is no checkpoint of real, dense tensors: see {', '.join(odd[:_SHOWN])}")
+        raise ModelError(
+            f"{checkpoint.path} is no checkpoint of real, dense tensors: see {', '.join(odd[:_SHOWN])}",
+            code="not-a-checkpoint",
+        )
     if missing or unknown or shapes:
         differences = [_some("lacks", missing), _some("has unknown", unknown), _some("has in another shape", shapes)]
         raise ModelError(
             f"{checkpoint.path} is not a {card.title} checkpoint of this configuration{_look(checkpoint, card)}: "
-            + "; ".join(f"it {difference}" for difference in differences if difference)
+            + "; ".join(f"it {difference}" for difference in differences if difference),
+            code="other-network",
         )
     for name, part in parts.items():
         part.load_state_dict(checkpoint.states[name], assign=True)
@@ -270,7 +274,10 @@ def _check_size(config: Any, path: Path) -> None:
     for name, value in items:
         largest = _MOST_BLOCKS if str(name).endswith("blocks") else _LARGEST
         if isinstance(value, (int, float)) and not abs(value) <= largest:
-            raise ModelError(f"{path}: the configuration has {value:.3g} ({name}), no network more than {largest}")
+            raise ModelError(
+                f"{path}: the configuration has {value:.3g} ({name}), no network more than {largest}",
+                code="bad-configuration",
+            )
         _check_size(value, path)
 
 

@@ -49,12 +49,14 @@ class FrameSize:
 def read(name: str, trained: Any, options: Mapping[str, str]) -> FrameSize:
     """trained: what the checkpoint says of it. Raises ModelError for a value that is no side of a frame."""
     if trained is not None and not (isinstance(trained, int) and trained > 0):
-        raise ModelError(f"{name}: the checkpoint says that its frames have {trained!r} pixels a side")
+        raise ModelError(
+            f"{name}: the checkpoint says that its frames have {trained!r} pixels a side", code="bad-configuration"
+        )
     asked = options.get("frame_size")
     if asked is not None and not (asked.isascii() and asked.isdecimal() and int(asked)):
-        raise ModelError(f"{name}: frame_size is a number of pixels, not {asked}")
+        raise ModelError(f"{name}: frame_size is a number of pixels, not {asked}", code="bad-value")
     if options.get("resize", "false") not in ("true", "false"):
-        raise ModelError(f"{name}: resize is true or false, not {options['resize']}")
+        raise ModelError(f"{name}: resize is true or false, not {options['resize']}", code="bad-value")
     return FrameSize(trained, asked and int(asked), options.get("resize") == "true")
 
 
@@ -97,7 +99,8 @@ class SizedPredictor(Predictor):
             other = "" if self.size.asked else f"; {self.name}?frame_size={side} lets it work on them as they are"
             raise ModelError(
                 f"{self.name} works on frames of {wanted}x{wanted} ({kept}), those here are {side}x{side}: "
-                f"{self.name}?resize=true resizes them and the results back{other}"
+                f"{self.name}?resize=true resizes them and the results back{other}",
+                code="frame-size",
             )
         self.work_at(wanted)
         self.given = side
@@ -111,7 +114,8 @@ class SizedPredictor(Predictor):
         if step is None or side % step or side < 2 * step:
             raise ModelError(
                 f"{self.name} works on frames of {self.frame_size}x{self.frame_size} {possible}, not on {side}x{side}: "
-                f"{self.name}?resize=true resizes frames and the results back"
+                f"{self.name}?resize=true resizes frames and the results back",
+                code="frame-size",
             )
         if side != self.frame_size:
             self.change_side(self.frame_size, side)

@@ -30,7 +30,10 @@ def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States
     """
     found = {".".join(path) or TOP: (path, states, said) for path, states, said in _sets(content, ())}
     if key is not None and key not in found:
-        raise ModelError(f"holds no networks under key={key}; it does under {' and '.join(found) or 'no key'}")
+        raise ModelError(
+            f"holds no networks under key={key}; it does under {' and '.join(found) or 'no key'}",
+            code="not-a-checkpoint",
+        )
     if not found:  # no network known here: what there is by name says whose it may be
         rest = {name: _flat(child) for name, child in _children(content).items()}
         return {name: _plain(state, []) for name, state in rest.items() if state}, []
@@ -38,7 +41,10 @@ def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States
     path, states, done = found[way]
     twice = [other for other in found if found[other][1].keys() & states.keys()]
     if key is None and len(twice) > 1:
-        raise ModelError(f"holds the same networks under {' and '.join(twice)}: say which with the option key=NAME")
+        raise ModelError(
+            f"holds the same networks under {' and '.join(twice)}: say which with the option key=NAME",
+            code="ambiguous-weights",
+        )
     said = [f"took {way} of {' and '.join(twice)}"] if len(twice) > 1 else [f"unwrapped {way}"] if path else []
     used = {path[0]} if path else set(states)
     return states, [*dict.fromkeys([*said, *done]), *_skipped(content, used)]
@@ -55,13 +61,16 @@ def flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
         if len(inside) > 1:
             inside = {name: value for name, value in inside.items() if name == "state_dict"} or inside
         if len(inside) > 1:
-            raise ModelError(f"holds several state dicts, under {' and '.join(inside)}; save the one that is meant")
+            raise ModelError(
+                f"holds several state dicts, under {' and '.join(inside)}; save the one that is meant",
+                code="ambiguous-weights",
+            )
         if not inside:
             break
         way += inside
         inner = inside[way[-1]]
     if not _flat(inner):
-        raise ModelError("holds no tensors by name")
+        raise ModelError("holds no tensors by name", code="not-a-checkpoint")
     said = [f"unwrapped {'.'.join(way)}"] if way else []
     state = _plain(_flat(inner), said)
     return state, said + _skipped(content, {way[0]} if way else set(_flat(inner)))
@@ -102,7 +111,10 @@ def _one_state(name: str, child: Mapping[Any, Any], said: list[str]) -> dict[str
     while not (state := _flat(child)):
         inside = {key: value for key, value in child.items() if _holds_tensors(value)}
         if len(inside) != 1:
-            raise ModelError(f"holds {name} more than once, under {' and '.join(map(str, inside))}; save one of them")
+            raise ModelError(
+                f"holds {name} more than once, under {' and '.join(map(str, inside))}; save one of them",
+                code="ambiguous-weights",
+            )
         key, child = next(iter(inside.items()))
         said.append(f"unwrapped {key} of {name}")
     return state

@@ -67,7 +67,7 @@ class NetworkPredictor(SizedPredictor):
         if checkpoint is None:
             config = copy.deepcopy(about.config)
         elif checkpoint.config and checkpoints.saved_as(checkpoint) not in (None, about.title):
-            raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}")
+            raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}", code="other-network")
         else:
             config = checkpoint.config or self.infer_config(about, checkpoint)
         self.origin = judge(about, checkpoint, config)
@@ -86,7 +86,8 @@ class NetworkPredictor(SizedPredictor):
                 raise
             raise ModelError(
                 f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: its configuration does not "
-                f"fit: {error}"
+                f"fit: {error}",
+                code="other-network",
             ) from None
         if checkpoint is not None:
             checkpoints.fill(self.network, checkpoint, about)
@@ -97,9 +98,11 @@ class NetworkPredictor(SizedPredictor):
     def _read_options(self, options: Mapping[str, str]) -> None:
         self.precision, self.compiled = options.get("precision", PRECISIONS[0]), options.get("compile")
         if self.precision not in PRECISIONS:
-            raise ModelError(f"{self.name}: precision is {' or '.join(PRECISIONS)}, not {self.precision}")
+            raise ModelError(
+                f"{self.name}: precision is {' or '.join(PRECISIONS)}, not {self.precision}", code="bad-value"
+            )
         if options.get("plain", "false") not in ("true", "false"):
-            raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}")
+            raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}", code="bad-value")
         self.plain = options.get("plain") == "true"
         if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
             self.speed_up()
@@ -109,7 +112,8 @@ class NetworkPredictor(SizedPredictor):
             if self.compiled not in torch.compiler.list_backends(exclude_tags=()):
                 known = ", ".join(torch.compiler.list_backends())
                 raise ModelError(
-                    f"{self.name}: compile names a backend of torch.compile ({known}), not {self.compiled}"
+                    f"{self.name}: compile names a backend of torch.compile ({known}), not {self.compiled}",
+                    code="bad-value",
                 )
             compile_network(self.network, self.compiled)
 
@@ -144,16 +148,16 @@ class NetworkPredictor(SizedPredictor):
         unknown = sorted(options.keys() - {*_COMMON_OPTIONS, *cls.options})
         if unknown:
             known = ", ".join(("weights", "key", *_COMMON_OPTIONS, *cls.options))
-            raise ModelError(f"{name} has no option {', '.join(unknown)}; it has: {known}")
+            raise ModelError(f"{name} has no option {', '.join(unknown)}; it has: {known}", code="unknown-option")
         if chosen == "untrained":
             return cls(about, None, device, options=options)
         file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
         if chosen and not file.is_file():
-            raise ModelError(f"{name}: weights={chosen}: no such file")
+            raise ModelError(f"{name}: weights={chosen}: no such file", code="missing-file")
         if file is None:
             file = about.sample
             if not file.is_file():
-                raise ModelError(f"{name} has no weights: {_advice(about, weights)}")
+                raise ModelError(f"{name} has no weights: {_advice(about, weights)}", code="missing-weights")
         return cls(about, checkpoints.load(file, about, key), device, options)
 
     @classmethod
@@ -166,7 +170,8 @@ class NetworkPredictor(SizedPredictor):
             networks = ", ".join(sorted(checkpoint.states)) or "none"
             raise ModelError(
                 f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: it lacks {error.args[0]}; "
-                f"its networks: {networks}"
+                f"its networks: {networks}",
+                code="other-network",
             ) from None
         return config
 
@@ -224,9 +229,14 @@ class NetworkPredictor(SizedPredictor):
     def check(self, batch: PairBatch, mode: MotionMode) -> None:
         """Raises ModelError where the batch cannot be answered in this mode."""
         if mode not in self.motion_modes:
-            raise ModelError(f"{self.name} has no motion mode {mode}; it has: {', '.join(self.motion_modes)}")
+            raise ModelError(
+                f"{self.name} has no motion mode {mode}; it has: {', '.join(self.motion_modes)}", code="unknown-mode"
+            )
         if mode.startswith("relative") and batch.anchor is None:
-            raise ModelError(f"{self.name}: motion mode {mode} needs an anchor frame for each pair; this list has none")
+            raise ModelError(
+                f"{self.name}: motion mode {mode} needs an anchor frame for each pair; this list has none",
+                code="missing-anchor",
+            )
         for role in ("source", "driving", "anchor"):
             images = getattr(batch, role)
             if images is None:
@@ -236,7 +246,8 @@ class NetworkPredictor(SizedPredictor):
                 size = "x".join(str(n) for n in reversed(images.shape[2:]))
                 raise ModelError(
                     f"{self.name} takes {side}x{side} RGB frames; {role} frames are {size} "
-                    f"with {images.shape[1]} channels"
+                    f"with {images.shape[1]} channels",
+                    code="frame-size",
                 )
 
     def describe(self) -> dict[str, Any]:

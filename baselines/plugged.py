@@ -35,7 +35,7 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
     """
     file, name = _parts(spec)
     if not file.is_file():
-        raise ModelError(f"{file}: there is no such file")
+        raise ModelError(f"{file}: there is no such file", code="missing-file")
 
     def refused(why: str) -> ModelError:
         return ModelError(f"{file}: {why}", code=BROKEN)

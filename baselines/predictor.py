@@ -93,7 +93,9 @@ class Predictor(ABC):
         """
         if self.frame_size not in (None, side):
             own = self.frame_size
-            raise ModelError(f"{self.name} takes frames of {own}x{own}, those here are {side}x{side}")
+            raise ModelError(
+                f"{self.name} takes frames of {own}x{own}, those here are {side}x{side}", code="frame-size"
+            )
 
     def describe(self) -> dict[str, Any]:
         """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""

@@ -73,7 +73,7 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         return plugged.from_package(plugin, spec, weights, device)
     if name in BOUNDS:
         if options:
-            raise ModelError(f"{name} takes no options")
+            raise ModelError(f"{name} takes no options", code="unknown-option")
         return BOUNDS[name]()
     if name in MODELS:
         return network_class(name).load(name, weights=weights, device=device, options=options)
@@ -81,12 +81,13 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         about = unavailable()[name]
         raise ModelError(
             f"{about['title']} cannot be run: {about['reason']}. Its rows are in the published tables (bench tables); "
-            "frames that you have of it are measured with frames:DIR"
+            "frames that you have of it are measured with frames:DIR",
+            code="no-network",
         )
     known = list(dict.fromkeys([*MODELS, *BOUNDS, *plugins.registered("model"), *unavailable()]))
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known, *OUTSIDE])}"
-    raise ModelError(f"no model is called {name}; {hint}")
+    raise ModelError(f"no model is called {name}; {hint}", code="unknown-model")
 
 
 def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:

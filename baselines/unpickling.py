@@ -68,7 +68,7 @@ def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
     Raises ModelError for a file that is damaged, is something else, or wants to run code.
     """
     if what := what_it_is(path):
-        raise ModelError(f"{path} is no checkpoint but {what}")
+        raise ModelError(f"{path} is no checkpoint but {what}", code="not-a-checkpoint")
     try:
         if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
             with zipfile.ZipFile(path) as archive:
@@ -78,14 +78,20 @@ def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
     except ModelError:
         raise
     except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
-        raise ModelError(f"{path} is truncated, damaged or no checkpoint: {_reason(error)}") from None
+        raise ModelError(
+            f"{path} is truncated, damaged or no checkpoint: {_reason(error)}", code="unreadable-checkpoint"
+        ) from None
     if kind := inert_class(content):
         raise ModelError(
             f"{path} holds a whole object of class {kind}, which cannot be read without its code; save its "
-            "state_dict() with torch.save"
+            "state_dict() with torch.save",
+            code="not-a-checkpoint",
         )
     if not isinstance(content, Mapping):
-        raise ModelError(f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name")
+        raise ModelError(
+            f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name",
+            code="not-a-checkpoint",
+        )
     return content
 
 
@@ -105,7 +111,8 @@ def _load(path: Path, device: str) -> Any:
                 raise
             if name.partition(".")[0] in _ACTS and name not in _DATA:
                 raise ModelError(
-                    f"{path} refused: it would have to run code to load ({name}); a checkpoint holds tensors only"
+                    f"{path} refused: it would have to run code to load ({name}); a checkpoint holds tensors only",
+                    code="unsafe-file",
                 ) from None
             stand_ins[name] = _stand_in(name, holds)
 

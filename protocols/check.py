@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from protocols import interruption
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
@@ -55,6 +56,7 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
     bad: dict[FrameRef, str] = {}
     sizes: dict[tuple[int, int], list[FrameRef]] = {}
     for ref in refs:
+        interruption.check()
         dataset = datasets[ref.dataset]
         try:
             height, width = dataset.size(ref)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
+from protocols import interruption
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.pairs import FrameRef
@@ -30,6 +31,7 @@ def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) ->
     digest = hashlib.sha256()
     contents = {}
     for name in sorted(found):
+        interruption.check()
         try:
             with found[name].open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -25,6 +25,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
+from protocols import interruption
 from protocols.catalogue import SAMPLE
 from protocols.datasets import Dataset
 from protocols.errors import DataError
@@ -153,6 +154,7 @@ def _write(
             name = f"{number:07d}"
             Image.fromarray(cut).save(place / f"{name}.png", compress_level=3)
             frames[name] = (place / f"{name}.png").stat().st_size
+            interruption.check()
             digest.update(f"{clip['id']}/{name}\n".encode() + cut.tobytes())
             advance()
         clips[clip["id"]] = {"identity": clip["identity"], "split": clip["split"], "frames": frames}

@@ -109,7 +109,7 @@ class _Clips:
         if len(people) < least:
             raise DataError(
                 f"data set {self.dataset.name}: {len(people)} identities, at least {least} are needed",
-                code="too-few-clips",
+                code="too-few-identities",
             )
         return people
 
@@ -175,14 +175,16 @@ def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     pictures = [clip for clip, length in lengths.items() if length == 1]
     people = clips.by_identity([clip for clip, length in lengths.items() if length > 1], least=1)
     if not pictures:
-        raise DataError(f"data set {clips.dataset.name}: no pictures in {clips.dataset.root}", code="too-few-clips")
+        raise DataError(f"data set {clips.dataset.name}: no pictures in {clips.dataset.root}", code="no-pictures")
 
     def draw() -> Drawn:
         picture = draws.one(pictures)
         identity = clips.dataset.identity(picture)
         others = [name for name in sorted(people) if name != identity]
         if not others:
-            raise DataError(f"data set {clips.dataset.name}: no video of anybody but {identity}", code="too-few-clips")
+            raise DataError(
+                f"data set {clips.dataset.name}: no video of anybody but {identity}", code="too-few-identities"
+            )
         driving_identity = draws.one(others)
         clip = draws.one(people[driving_identity])
         source = clips.ref(picture, clips.frames(picture)[0])
@@ -202,7 +204,9 @@ def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
         kept = draws.one(people[name])
         candidates += [clip for clip in people[name] if clip != kept]
     if not candidates:
-        raise DataError(f"data set {clips.dataset.name}: no identity with more than one video", code="too-few-clips")
+        raise DataError(
+            f"data set {clips.dataset.name}: no identity with more than one video", code="too-few-identities"
+        )
     clips.names = sorted(draws.some(candidates, min(500, len(candidates))))
     return _same_identity(clips, draws)
 

@@ -24,6 +24,7 @@ from baselines.bounds import ALL_MODES
 from baselines.external.frames_folder import file_name, read_frame
 from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
+from protocols import interruption
 from protocols.errors import BenchError, DataError
 
 TIMEOUT = "TALKING_HEAD_BENCH_CMD_TIMEOUT"
@@ -56,9 +57,11 @@ class CommandPredictor(Predictor):
         try:
             self.arguments = shlex.split(command)
         except ValueError as error:
-            raise ModelError(f"cmd:{command}: {str(error).lower()}") from None
+            raise ModelError(f"cmd:{command}: {str(error).lower()}", code="bad-value") from None
         if shutil.which(self.arguments[0]) is None:
-            raise ModelError(f"cmd:{command}: program {self.arguments[0]} is not found or may not be run")
+            raise ModelError(
+                f"cmd:{command}: program {self.arguments[0]} is not found or may not be run", code="program-not-found"
+            )
         if not any("{pairs}" in argument or "{out}" in argument for argument in self.arguments):
             self.arguments += ["{pairs}", "{out}"]
         self.seconds = _seconds()
@@ -86,7 +89,7 @@ class CommandPredictor(Predictor):
                         if late:  # ended while it was writing
                             continue
                         # without the folder, whose name is another one each time: equal runs have equal tables
-                        raise ProgramError(str(error).replace(f"{folder}{os.sep}", "")) from None
+                        raise ProgramError(str(error).replace(f"{folder}{os.sep}", ""), code=error.code) from None
             if late:
                 raise TimeLimit(late, frames)
             expected = {f"{pair}.png" for pair in batch.ids}
@@ -113,13 +116,17 @@ class CommandPredictor(Predictor):
                     start_new_session=True,
                 )
             except (FileNotFoundError, PermissionError) as error:  # of its interpreter, too
-                raise ModelError(f"cmd:{self.command}: cannot be run ({error.strerror})") from None
+                raise ModelError(
+                    f"cmd:{self.command}: cannot be run ({error.strerror})", code="program-not-found"
+                ) from None
             except OSError as error:
                 if error.errno not in (errno.ENOEXEC, errno.E2BIG):
                     raise
-                raise ModelError(f"cmd:{self.command}: cannot be run ({error.strerror})") from None
+                raise ModelError(
+                    f"cmd:{self.command}: cannot be run ({error.strerror})", code="program-not-found"
+                ) from None
             try:
-                code = process.wait(self.seconds)
+                code = interruption.exit_code(process, self.seconds)
             except subprocess.TimeoutExpired:
                 return f"{self.arguments[0]} took longer than {self.seconds:g} s ({TIMEOUT})"
             finally:
@@ -175,5 +182,5 @@ def _seconds() -> float:
     except ValueError:
         seconds = -1.0
     if not seconds > 0:
-        raise ModelError(f"{TIMEOUT} must be a number of seconds above 0, not {text}")
+        raise ModelError(f"{TIMEOUT} must be a number of seconds above 0, not {text}", code="bad-value")
     return seconds

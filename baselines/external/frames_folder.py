@@ -34,18 +34,22 @@ class FramesFolder(Predictor):
     def __init__(self, folder: Path):
         self.folder = folder.expanduser()
         if not self.folder.is_dir():
-            raise ModelError(f"frames:{folder}: no such folder")
+            raise ModelError(f"frames:{folder}: no such folder", code="missing-folder")
         mapping = self.folder / MAPPING
         self.mapping = mapping if mapping.is_file() and not is_frozen_list(mapping) else None
         self.files = _read_mapping(mapping) if self.mapping else _images(self.folder)
         if not any(file.is_file() for file in self.files.values()):
-            raise ModelError(f"frames:{folder}: no PNG or JPEG image in it, one for each pair as <pair id>.png")
+            raise ModelError(
+                f"frames:{folder}: no PNG or JPEG image in it, one for each pair as <pair id>.png",
+                code="missing-frames",
+            )
 
     def expect(self, ids: Sequence[str]) -> None:
         if ids and not any(pair in self.files for pair in ids):
             raise ModelError(
                 f"frames:{self.folder} has a frame for none of the {len(ids)} pairs: {ids[0]}.png is looked for, "
-                f"{next(iter(self.files))} is there"
+                f"{next(iter(self.files))} is there",
+                code="missing-frames",
             )
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
@@ -89,7 +93,9 @@ def read_frame(file: Path, like: Tensor) -> Tensor:
     image = read_rgb(file)
     height, width = like.shape[1:]
     if image.shape[:2] != (height, width):
-        raise ModelError(f"{file} is {image.shape[1]}x{image.shape[0]}, the source frame {width}x{height}")
+        raise ModelError(
+            f"{file} is {image.shape[1]}x{image.shape[0]}, the source frame {width}x{height}", code="frame-size"
+        )
     return from_levels(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))))
 
 
@@ -105,7 +111,7 @@ def is_frozen_list(file: Path) -> bool:
 def file_name(pair: str) -> str:
     """A pair's id, if it may stand as a file name. Raises ModelError for one with a path separator, or an empty one."""
     if not pair or pair in (".", "..") or any(character in pair for character in "/\\\0"):
-        raise ModelError(f"pair id {pair!r} cannot be a file name")
+        raise ModelError(f"pair id {pair!r} cannot be a file name", code="bad-name")
     return pair
 
 
@@ -122,12 +128,12 @@ def _read_mapping(mapping: Path) -> dict[str, Path]:
         with mapping.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream, restval="")
             if not {"pair", "file"} <= set(rows.fieldnames or ()):
-                raise ModelError(f"{mapping} needs the columns pair and file")
+                raise ModelError(f"{mapping} needs the columns pair and file", code="missing-column")
             files: dict[str, Path] = {}
             for row in rows:
                 if row["pair"] in files:
-                    raise ModelError(f"{mapping} names two files for the pair {row['pair']}")
+                    raise ModelError(f"{mapping} names two files for the pair {row['pair']}", code="duplicate-pair")
                 files[row["pair"]] = mapping.parent / row["file"]
             return files
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(f"{mapping} cannot be read: {error}") from None
+        raise ModelError(f"{mapping} cannot be read: {error}", code="unreadable-file") from None

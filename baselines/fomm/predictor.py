@@ -37,7 +37,7 @@ class FommPredictor(NetworkPredictor):
         """The option of that name. Raises ModelError for another value."""
         chosen = options.get("align_corners", "false")
         if chosen not in ("true", "false"):
-            raise ModelError(f"{self.name}: align_corners is true or false, not {chosen}")
+            raise ModelError(f"{self.name}: align_corners is true or false, not {chosen}", code="bad-value")
         return chosen == "true"
 
     def conventions(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Fv2vPredictor(NetworkPredictor):
             self.sensitive = WHOLE
         axes = options.get("axes")
         if axes not in (None, "beta", "standard"):
-            raise ModelError(f"{self.name}: axes is beta or standard, not {axes}")
+            raise ModelError(f"{self.name}: axes is beta or standard, not {axes}", code="bad-value")
         network.beta_axes = axes == "beta" if axes else network.beta_axes
         self.axes = "beta" if network.beta_axes else "standard"
         return network
@@ -65,7 +65,9 @@ class Fv2vPredictor(NetworkPredictor):
         except ValueError:
             angle = float("nan")
         if not -180 <= angle <= 180:
-            raise ModelError(f"{self.name}: {name} is an angle in degrees between -180 and 180, not {text}")
+            raise ModelError(
+                f"{self.name}: {name} is an angle in degrees between -180 and 180, not {text}", code="bad-value"
+            )
         return angle
 
     def conventions(self) -> dict[str, Any]:

@@ -37,7 +37,10 @@ class MemoryPredictor(NetworkPredictor):
     def check(self, batch: PairBatch, mode: MotionMode) -> None:
         super().check(batch, mode)
         if len(batch.seeds) != len(batch):
-            raise ModelError(f"{self.name} draws noise and needs one seed a pair: {len(batch.seeds)} for {len(batch)}")
+            raise ModelError(
+                f"{self.name} draws noise and needs one seed a pair: {len(batch.seeds)} for {len(batch)}",
+                code="missing-seeds",
+            )
 
     def conventions(self) -> dict[str, Any]:
         return {**super().conventions(), "noise": "one generator a pair, by its seed"}

@@ -128,7 +128,10 @@ def form(settings: TrainSettings) -> Form | None:
     wanted = settings.adversarial or published.of(name)["adversarial"]
     if settings.adversarial and reference is None:
         known = ", ".join(model for model in systems() if card(model).discriminator)
-        raise ModelError(f"adversarial: '{name}' has no adversarial training; {known} and their variants have one")
+        raise ModelError(
+            f"adversarial: '{name}' has no adversarial training; {known} and their variants have one",
+            code="no-training",
+        )
     return named(reference) if wanted and reference else None
 
 

@@ -19,7 +19,9 @@ class Board:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise ModelError("TensorBoard logs need tensorboard: pip install talking-head-bench[train]") from None
+            raise ModelError(
+                "TensorBoard logs need tensorboard: pip install talking-head-bench[train]", code="missing-package"
+            ) from None
         self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=step)
 
     def row(self, row: Mapping[str, Any], group: str = "training") -> None:

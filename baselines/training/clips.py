@@ -57,7 +57,7 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
         with FileLock(f"{name}.lock"):  # several processes of one training start together
             return _cached(name) or _store(name, _decode(paths, root, side))
     except DataError as error:
-        raise ModelError(str(error)) from None
+        raise ModelError(str(error), code=error.code) from None
 
 
 def identity(name: str) -> str:
@@ -82,7 +82,7 @@ def each_frame(root: Path, clips: Sequence[str] | None = None) -> Iterator[tuple
             for name, pixels in _video(path) if path.is_file() else _folder(path):
                 yield _name(path), name.rpartition("/")[2], pixels
     except DataError as error:
-        raise ModelError(str(error)) from None
+        raise ModelError(str(error), code=error.code) from None
 
 
 def frame_names(path: Path, count: int) -> tuple[str, list[str]]:
@@ -122,10 +122,13 @@ def _decode(paths: Sequence[Path], root: Path, side: int) -> Frames:
             names.append(path.name)
             ranges.append((start, len(frames)))
     if not frames:
-        raise ModelError(f"no clip with at least two frames in {root}")
+        raise ModelError(f"no clip with at least two frames in {root}", code="too-few-clips")
     shapes = {frame.shape for frame in frames}
     if len(shapes) > 1 or frames[0].shape[0] != frames[0].shape[1]:
-        raise ModelError(f"training frames in {root} must be square and of one size, found {sorted(shapes)}")
+        raise ModelError(
+            f"training frames in {root} must be square and of one size, found {sorted(shapes)}",
+            code="frame-sizes-differ",
+        )
     stacked = np.ascontiguousarray(np.stack(frames).transpose(0, 3, 1, 2))
     return Frames(stacked, names, ranges, digest.hexdigest())
 

@@ -46,11 +46,14 @@ class DisentanglingTrainee(Trainee):
         name, self.frame_size = settings.model, settings.frame_size
         if name not in MODELS or "avd_network" not in card(name).parts:
             known = ", ".join(model for model in MODELS if "avd_network" in card(model).parts)
-            raise ModelError(f"part: '{name}' has no AVD network; {known} have one")
+            raise ModelError(f"part: '{name}' has no AVD network; {known} have one", code="no-training")
         if settings.init_from is None:
-            raise ModelError("part: the AVD network is trained on trained networks; init_from names their checkpoint")
+            raise ModelError(
+                "part: the AVD network is trained on trained networks; init_from names their checkpoint",
+                code="missing-option",
+            )
         if not settings.init_from.is_file():
-            raise ModelError(f"init_from {settings.init_from}: no such file")
+            raise ModelError(f"init_from {settings.init_from}: no such file", code="missing-file")
         about, kind = card(name), network_class(name)
         # Plain: what is remembered of a frame on a CPU would outlive the step that changes it.
         arguments = {"device": torch.device("cpu"), "options": {"plain": "true"}}
@@ -64,7 +67,8 @@ class DisentanglingTrainee(Trainee):
         self.predictor = kind(about, replace(found, config=config), **arguments)
         if self.predictor.size.trained not in (None, self.frame_size):
             raise ModelError(
-                f"init_from: its networks are for frames of {self.predictor.frame_size} pixels: frame_size"
+                f"init_from: its networks are for frames of {self.predictor.frame_size} pixels: frame_size",
+                code="frame-size",
             )
         self.predictor.work_at(self.frame_size)
         self.config, self.origin, self.network = config, found.facts, self.predictor.network
@@ -104,7 +108,8 @@ class DisentanglingTrainee(Trainee):
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         if len(source) < self.fewest and any(norm.training for norm in norms(self.networks)):
             raise ModelError(
-                f"the AVD network's batch norm needs {self.fewest} pairs at once: see `stages` in --config"
+                f"the AVD network's batch norm needs {self.fewest} pairs at once: see `stages` in --config",
+                code="bad-value",
             )
         with torch.no_grad():
             at_source, at_driving = self.network.detect(source), self.network.detect(driving)

@@ -41,7 +41,10 @@ class EmbeddingTrainee(Trainee):
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
         if self.config.get("side") is None and self.frame_size != 256:
-            raise ModelError("frame_size: X2Face of the published size halves frames of 256 pixels down to one pixel")
+            raise ModelError(
+                "frame_size: X2Face of the published size halves frames of 256 pixels down to one pixel",
+                code="bad-value",
+            )
         self.network = X2Face(self.config)
         self.networks = nn.ModuleDict({"model": self.network.model})
         for part in self.network.model.children():

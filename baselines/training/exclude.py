@@ -34,20 +34,21 @@ def excluded(lists: Sequence[str], root: Path, chosen: Sequence[str] | None = No
         try:
             pairs = _read(given, root)
         except DataError as error:
-            raise ModelError(f"exclude_pairs: {error}") from None
+            raise ModelError(f"exclude_pairs: {error}", code=error.code) from None
         listed = {bare(ref.clip) for pair in pairs.pairs for ref in pair.refs()}
         found = {name for name in names if bare(name) in listed}
         if not found:
             raise ModelError(
                 f"exclude_pairs {given}: none of its {len(listed)} clips is among the {len(names)} clips of {root} "
-                f"(it names {pairs.pairs[0].source.clip}, the folder has {', '.join(names[:1]) or 'none'})"
+                f"(it names {pairs.pairs[0].source.clip}, the folder has {', '.join(names[:1]) or 'none'})",
+                code="wrong-pairs",
             )
         missing = len(listed - {bare(name) for name in found})
         rest = f"; {missing} of the list's {len(listed)} clips are not there" if missing else ""
         log.info("exclude_pairs %s: %d of %d training clips are left out%s", given, len(found), len(names), rest)
         left_out |= found
     if left_out and left_out == set(names):
-        raise ModelError(f"exclude_pairs: no training clip is left in {root}")
+        raise ModelError(f"exclude_pairs: no training clip is left in {root}", code="too-few-clips")
     return tuple(sorted(left_out))
 
 
@@ -65,7 +66,8 @@ def _read(given: str, root: Path) -> PairList:
         if name is None and by_hand.is_one(file):
             raise DataError(
                 f"{given} is written by hand, its names need their data: make a frozen list of it first: "
-                f"python -m bench pairs import {given} --data NAME=PATH --out LIST.csv"
+                f"python -m bench pairs import {given} --data NAME=PATH --out LIST.csv",
+                code="missing-data",
             )
         return read_pairs(file)
     protocol = catalogue.get(name)
@@ -73,6 +75,7 @@ def _read(given: str, root: Path) -> PairList:
     if folder.name not in ("train", "test"):
         raise DataError(
             f"{given} is a rule that makes a list from the whole data set: train on its folder `train`, or make the "
-            f"list first: python -m bench pairs make --frozen {name} --data {protocol.dataset}=PATH --out {name}.csv"
+            f"list first: python -m bench pairs make --frozen {name} --data {protocol.dataset}=PATH --out {name}.csv",
+            code="pair-list-is-a-rule",
         )
     return lasting_pairs(open_dataset(protocol.dataset, folder.parent), protocol)

@@ -21,12 +21,12 @@ from baselines.training.average import Average
 from baselines.training.boards import Board
 from baselines.training.data import Augmentation, TrainingFrames
 from baselines.training.evaluation import Evaluate, Evaluations
-from baselines.training.files import STATE_FILE, Interruption, networks_of
+from baselines.training.files import STATE_FILE, networks_of
 from baselines.training.processes import Losses, processes
 from baselines.training.settings import BETAS, TrainSettings
 from baselines.training.trainee import Trainee
 from baselines.training.trainees import trainee
-from protocols import files
+from protocols import files, interruption
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,13 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     number of threads. Every step draws from a generator seeded by (seed, step), so no generator state is kept.
     evaluate: asked every ``settings.evaluate_every`` steps; changes nothing but when the training ends.
     Raises ModelError for unusable settings, data or weights, where the losses stay non-finite, and where not even one
-    pair fits into memory. On Ctrl-C the step under way is finished and saved before KeyboardInterrupt is raised.
+    pair fits into memory; KeyboardInterrupt on Ctrl-C in a command, once the step under way is finished and saved.
     """
     whole = settings.size == "published" or settings.part == "avd"
     if whole and any(side != settings.frame_size for side, _, _ in settings.plan):
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
-        raise ModelError(f"{what} is trained at the side that it is for: stages of {settings.frame_size} only")
+        side = settings.frame_size
+        raise ModelError(f"{what} is trained at the side that it is for: stages of {side} only", code="bad-value")
     chosen, by_identity = settings.clips, settings.recipe == "published"
     if settings.excluded:
         chosen = clips.names(settings.data, chosen, set(settings.excluded))
@@ -56,17 +57,16 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     if stored < largest:
         log.warning("the frames have %d pixels a side: they are enlarged to %d, nearest neighbors", stored, largest)
     run = Run(settings, data)
-    with Interruption() as interruption:
-        while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):
-            run.advance()
-            if evaluate and settings.evaluate_every and run.step % settings.evaluate_every == 0:
-                run.evaluate(evaluate)
-            asked = not run.processes.all(not interruption.asked)
-            if run.step % settings.save_every == 0 or asked:
-                run.save()
-                run.draw()
-            if asked:
-                interruption.end()
+    while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):
+        run.advance()
+        if evaluate and settings.evaluate_every and run.step % settings.evaluate_every == 0:
+            run.evaluate(evaluate)
+        asked = not run.processes.all(not interruption.asked())
+        if run.step % settings.save_every == 0 or asked:
+            run.save()
+            run.draw()
+        if asked:
+            raise interruption.Interrupted
     run.save()
     checkpoint = run.export()
     run.processes.wait()
@@ -144,7 +144,8 @@ class Run:
             self.skipped += 1
             log.warning("step %d: non-finite loss or gradient, step skipped", self.step)
             if self.skipped > _MAX_SKIPPED:
-                raise ModelError(f"training of {settings.model} diverged: no finite loss since step {self.step}")
+                what = f"training of {settings.model} diverged: no finite loss since step {self.step}"
+                raise ModelError(what, code="diverged")
         self.step += 1
         if self.average:
             self.average.update(self.step)
@@ -165,7 +166,8 @@ class Run:
                     self.save()
                     raise ModelError(
                         f"out of memory at step {self.step}, {batch} pairs of side {side} in {self.split} parts; the "
-                        f"state is kept in {self.state_file}; smaller `stages` in --config need less"
+                        f"state is kept in {self.state_file}; smaller `stages` in --config need less",
+                        code="out-of-memory",
                     ) from None
             self.split *= 2
             self.clear_gradients()

@@ -36,22 +36,30 @@ def read(file: Path) -> pd.DataFrame:
             table = pd.read_parquet(content)
     # pyarrow's own errors are kinds of these: a type that pandas has none for, a size in the file that lies.
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
-        raise ModelError(f"poses {file}: cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise ModelError(
+            f"poses {file}: cannot be read: {' '.join(str(error).split())[:200]}", code="unreadable-file"
+        ) from None
     if missing := [name for name in COLUMNS if name not in table]:
-        raise ModelError(f"poses {file}: no column {', '.join(missing)}; {', '.join(COLUMNS)} are needed")
+        raise ModelError(
+            f"poses {file}: no column {', '.join(missing)}; {', '.join(COLUMNS)} are needed", code="missing-column"
+        )
     table = table[list(COLUMNS)]
     names = {name: table[name].astype(str) for name in ("clip", "frame")}
     try:
         angles = {name: pd.to_numeric(table[name]).astype("float64") for name in ANGLES}
     except (ValueError, TypeError) as error:
-        raise ModelError(f"poses {file}: an angle is no number: {' '.join(str(error).split())[:200]}") from None
+        raise ModelError(
+            f"poses {file}: an angle is no number: {' '.join(str(error).split())[:200]}", code="bad-number"
+        ) from None
     table = pd.DataFrame(names | angles)
     if (table[list(ANGLES)].abs() > 180).any(axis=None):
-        raise ModelError(f"poses {file}: angles are degrees between -180 and 180")
+        raise ModelError(f"poses {file}: angles are degrees between -180 and 180", code="bad-number")
     table["frame"] = table["frame"].map(_number)
     if (twice := table.duplicated(["clip", "frame"])).any():
         row = table[twice].iloc[0]
-        raise ModelError(f"poses {file}: frame {row['frame']} of clip {row['clip']} is there twice")
+        raise ModelError(
+            f"poses {file}: frame {row['frame']} of clip {row['clip']} is there twice", code="duplicate-frame"
+        )
     return table
 
 
@@ -69,7 +77,7 @@ def of_frames(file: Path, root: Path, frames: clips.Frames) -> Tensor:
         found += [known.get((clip, _number(number)), unknown) for number in numbers]
     poses = torch.tensor(found, dtype=torch.float32)
     if not poses.isfinite().all(1).any():
-        raise ModelError(f"poses {file}: has no frame of {root}")
+        raise ModelError(f"poses {file}: has no frame of {root}", code="missing-frames")
     return poses
 
 

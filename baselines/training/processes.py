@@ -54,7 +54,9 @@ class SeveralProcesses(OneProcess):
             from lightning_fabric import Fabric
             from lightning_fabric.strategies import DDPStrategy
         except ImportError:
-            raise ModelError("several processes need lightning-fabric: pip install talking-head-bench[train]") from None
+            raise ModelError(
+                "several processes need lightning-fabric: pip install talking-head-bench[train]", code="missing-package"
+            ) from None
         # Not every loss of every model reaches every parameter in every step.
         strategy = DDPStrategy(find_unused_parameters=True, timeout=_PATIENCE)
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

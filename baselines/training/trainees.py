@@ -21,7 +21,7 @@ def trainee(settings: TrainSettings) -> Trainee:
     """
     made = _made(settings)
     if settings.poses and not made.takes_poses:
-        raise ModelError(f"poses: '{settings.model}' has no head pose loss")
+        raise ModelError(f"poses: '{settings.model}' has no head pose loss", code="no-training")
     return made
 
 
@@ -31,5 +31,8 @@ def _made(settings: TrainSettings) -> Trainee:
     name = settings.model
     reference = card(name).trainee if name in MODELS else None
     if reference is None:
-        raise ModelError(f"no training for model '{name}': choose one of {', '.join(trained())}, or a variant of these")
+        raise ModelError(
+            f"no training for model '{name}': choose one of {', '.join(trained())}, or a variant of these",
+            code="no-training",
+        )
     return named(reference)(settings)

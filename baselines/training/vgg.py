@@ -29,7 +29,10 @@ def weights_file() -> Path:
     spec = importlib.util.find_spec("stlpips_pytorch")
     path = Path(spec.origin).parent / _FILE if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise ModelError("training needs the VGG weights of the package stlpips-pytorch==0.0.2, which is not installed")
+        raise ModelError(
+            "training needs the VGG weights of the package stlpips-pytorch==0.0.2, which is not installed",
+            code="missing-package",
+        )
     return path
 
 
@@ -95,7 +98,9 @@ class Vgg19Features(nn.Module):
                     layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
                     layer.load_state_dict({"weight": weight, "bias": bias})
                 except (KeyError, IndexError, RuntimeError):
-                    raise ModelError(f"{file} is no VGG-19 of torchvision: see features.{index}") from None
+                    raise ModelError(
+                        f"{file} is no VGG-19 of torchvision: see features.{index}", code="other-network"
+                    ) from None
                 layers[str(index)] = layer
             self.slices.append(layers)
         self.requires_grad_(False)

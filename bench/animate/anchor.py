@@ -20,14 +20,14 @@ def nearest(photograph: np.ndarray, frames: Iterable[tuple[int, np.ndarray]], de
     """
     wanted = _shape(photograph, detector)
     if wanted is None:
-        raise UserError("--anchor-frame best: no face is found in the photograph; give a number")
+        raise UserError("--anchor-frame best: no face is found in the photograph; give a number", code="no-face")
     best, least = None, np.inf
     for number, frame in frames:
         shape = _shape(frame, detector)
         if shape is not None and (distance := float(((shape - wanted) ** 2).sum())) < least:
             best, least = number, distance
     if best is None:
-        raise UserError("--anchor-frame best: no face is found in the driving video; give a number")
+        raise UserError("--anchor-frame best: no face is found in the driving video; give a number", code="no-face")
     return best
 
 

@@ -25,9 +25,9 @@ from bench.animate.input import Driving, fit, open_driving, read_source
 from bench.animate.output import VideoWriter
 from bench.run import outside
 from bench.run.failed import by_reason
-from bench.runtime.allocator import keep_freed
 from bench.runtime.device import pairs_at_a_time
 from bench.runtime.errors import UserError
+from protocols import interruption
 from protocols.crop import Box
 from protocols.errors import DataError
 from reports.run import caveats
@@ -69,15 +69,20 @@ def animate(settings: AnimateSettings, console: Console) -> int:
     total = len(driving.times)
     count = min(settings.limit or total, total)
     if isinstance(settings.anchor_frame, int) and settings.anchor_frame >= total:
-        raise UserError(f"--anchor-frame {settings.anchor_frame}: the driving video has {total} frames, the first is 0")
-    keep_freed()
+        raise UserError(
+            f"--anchor-frame {settings.anchor_frame}: the driving video has {total} frames, the first is 0",
+            code="unknown-frame",
+        )
     with closing(registry.load(settings.model, weights=settings.weights, device=settings.device)) as predictor:
         mode = settings.mode or predictor.motion_modes[0]
         if mode not in predictor.motion_modes:
             known = ", ".join(predictor.motion_modes)
-            raise ModelError(f"{settings.model} has no motion mode {mode}; it has: {known}")
+            raise ModelError(f"{settings.model} has no motion mode {mode}; it has: {known}", code="unknown-mode")
         if settings.anchor_frame is not None and not mode.startswith("relative"):
-            raise UserError(f"--anchor-frame {settings.anchor_frame}: the motion mode {mode} starts from no frame")
+            raise UserError(
+                f"--anchor-frame {settings.anchor_frame}: the motion mode {mode} starts from no frame",
+                code="unused-option",
+            )
         predictor.expect([pair_name(number) for number in range(count)])
         weights = _weights_note(predictor.describe())
         if weights:
@@ -139,6 +144,7 @@ def _film(settings: AnimateSettings, scene: Scene, count: int, weights: str, con
         with progress:
             task = progress.add_task(settings.model, total=count)
             for batch in _ahead(scene.view.batches(count, batch_size)):
+                interruption.check()
                 for number, shown, result in predict(scene, batch, tally):
                     row = [photograph, shown, result] if settings.side_by_side else [result]
                     writer.write(np.concatenate(row, axis=1), times[number], times[number + 1])
@@ -183,7 +189,7 @@ def _ahead(items: Iterator[Batch]) -> Iterator[Batch]:
     """The same batches, each made while the one before is worked on."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
+        while (item := interruption.result(coming)) is not None:
             coming = pool.submit(next, items, None)
             yield item
 

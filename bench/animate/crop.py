@@ -25,9 +25,9 @@ def parse_crop(text: str | None, option: str) -> str | Box | None:
         x0, y0, x1, y1 = (int(part) for part in text.split(","))
     except ValueError:
         words = ", ".join(crop.MODES)
-        raise UserError(f"{option} {text}: give {words} or four whole numbers x0,y0,x1,y1") from None
+        raise UserError(f"{option} {text}: give {words} or four whole numbers x0,y0,x1,y1", code="bad-value") from None
     if x0 < 0 or y0 < 0 or x1 <= x0 or y1 <= y0:
-        raise UserError(f"{option} {text}: x0 < x1 and y0 < y1 are needed, none below 0")
+        raise UserError(f"{option} {text}: x0 < x1 and y0 < y1 are needed, none below 0", code="bad-value")
     return x0, y0, x1, y1
 
 
@@ -73,13 +73,15 @@ def cropped(image: np.ndarray, wanted: Crop, what: str) -> np.ndarray:
     height, width = image.shape[:2]
     if isinstance(wanted, Cut):
         if reason := wanted.misfit((height, width)):
-            raise DataError(f"{what}: {reason}")
+            raise DataError(f"{what}: {reason}", code="frame-sizes-differ")
         return crop.cut(image, wanted.box)
     if isinstance(wanted, str):
         return crop.center_square(image) if wanted == "center" else image
     x0, y0, x1, y1 = wanted
     if x1 > width or y1 > height:
-        raise UserError(f"{what}: the box {x0},{y0},{x1},{y1} leaves the picture, which is {width}x{height}")
+        raise UserError(
+            f"{what}: the box {x0},{y0},{x1},{y1} leaves the picture, which is {width}x{height}", code="box-outside"
+        )
     return crop.cut(image, wanted)
 
 

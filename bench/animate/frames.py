@@ -112,7 +112,9 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
         raise
     except Exception as error:  # a model may fail in any way; the video goes on without this frame
         if device_broken(error):
-            raise Stopped(f"{scene.predictor.name}: the device failed ({first_line(error)})") from None
+            raise Stopped(
+                f"{scene.predictor.name}: the device failed ({first_line(error)})", code="device-failed"
+            ) from None
         if n > 1:
             return [outcome for frame in frames for outcome in _ask(scene, [frame])]
         return [typed_line(error)]

@@ -57,7 +57,9 @@ class VideoDriving:
         timed = "clock" not in video.facts
         if fps and timed:
             video.close()
-            raise UserError(f"--fps {float(fps):g}: the driving video {file} has a clock of its own")
+            raise UserError(
+                f"--fps {float(fps):g}: the driving video {file} has a clock of its own", code="unused-option"
+            )
         self.sound = file if video.has_sound and timed else None
         if video.has_sound and not timed:
             self.notices.append(f"{file}: its sound is left out, since its place in time is not known")
@@ -89,7 +91,9 @@ def open_driving(path: Path, fps: Fraction | None) -> Driving:
         )
         files = [file for file in found if is_picture(file)]
         if not files:
-            raise UserError(f"--driving {path}: no picture in this folder ({', '.join(PICTURES)})")
+            raise UserError(
+                f"--driving {path}: no picture in this folder ({', '.join(PICTURES)})", code="missing-frames"
+            )
         frames = FramesDriving(files, fps)
         if others := [file.name for file in found if not is_picture(file)]:
             frames.notices.append(
@@ -97,7 +101,7 @@ def open_driving(path: Path, fps: Fraction | None) -> Driving:
             )
         return frames
     if not path.is_file():
-        raise UserError(f"--driving {path}: no such file or folder")
+        raise UserError(f"--driving {path}: no such file or folder", code="missing-file")
     return FramesDriving([path], fps) if _is_still(path) else VideoDriving(path, fps)
 
 
@@ -107,9 +111,9 @@ def read_source(path: Path) -> tuple[np.ndarray, list[str]]:
     Raises UserError or DataError where it is neither an image nor a video.
     """
     if path.is_dir():
-        raise UserError(f"--source {path}: a folder; give one image")
+        raise UserError(f"--source {path}: a folder; give one image", code="missing-file")
     if not path.is_file():
-        raise UserError(f"--source {path}: no such file")
+        raise UserError(f"--source {path}: no such file", code="missing-file")
     try:
         return read_rgb(path), picture_notices([path])
     except DataError as error:
@@ -141,7 +145,10 @@ def fit(image: np.ndarray, crop: Crop, size: int, what: str) -> np.ndarray:
     image = cropped(image, crop, what)
     if min(image.shape[:2]) < SMALLEST:
         left = f"{image.shape[1]}x{image.shape[0]} pixels"
-        raise UserError(f"{what}: too small, {left} after the crop where at least {SMALLEST}x{SMALLEST} are needed")
+        raise UserError(
+            f"{what}: too small, {left} after the crop where at least {SMALLEST}x{SMALLEST} are needed",
+            code="picture-too-small",
+        )
     return resize(image, size)
 
 

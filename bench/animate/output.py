@@ -59,7 +59,9 @@ class VideoWriter:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._output = av.open(str(self.part), "w", format=form.container, options=flags)
         except OSError as error:
-            raise UserError(f"--out {file}: cannot be written ({error.strerror or error})") from None
+            raise UserError(
+                f"--out {file}: cannot be written ({error.strerror or error})", code="unwritable-file"
+            ) from None
         self._time_base, self._start = driving.time_base, round(driving.start / driving.time_base)
         codec, options = form.video
         self._stream = self._output.add_stream(codec, rate=driving.rate, options=options)

@@ -57,9 +57,9 @@ def animate(
     from protocols.names import safe_name
 
     if mode and mode not in get_args(MotionMode):
-        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice")
     if anchor_frame not in (None, "best") and not (anchor_frame.isdecimal() and len(anchor_frame) < 10):
-        raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best")
+        raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best", code="bad-value")
     driving_crop = parse_crop(crop, "--crop")
     if source_crop is None and isinstance(driving_crop, str):
         source_crop = driving_crop
@@ -96,8 +96,8 @@ def check_out(out: Path, inputs: tuple[Path, ...]) -> None:
     from bench.animate.output import FORMATS
 
     if out.suffix.lower() not in FORMATS:
-        raise UserError(f"--out {out}: the name must end in {', '.join(FORMATS)}")
+        raise UserError(f"--out {out}: the name must end in {', '.join(FORMATS)}", code="bad-value")
     if out.is_dir():
-        raise UserError(f"--out {out}: a folder")
+        raise UserError(f"--out {out}: a folder", code="unwritable-file")
     if any(out.exists() and file.exists() and out.samefile(file) for file in inputs):
-        raise UserError(f"--out {out}: would overwrite what is read")
+        raise UserError(f"--out {out}: would overwrite what is read", code="unwritable-file")

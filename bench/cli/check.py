@@ -27,16 +27,16 @@ def check(
 ) -> None:
     """Check a run for drift from a reference file; exit code 1 if it has drifted."""
     if (against is None) == (update is None):
-        raise UserError("give one of --against FILE (compare) and --update FILE (write)")
+        raise UserError("give one of --against FILE (compare) and --update FILE (write)", code="missing-option")
     if mode not in MODES:
-        raise UserError(f"--mode {mode}: choose one of {', '.join(MODES)}")
+        raise UserError(f"--mode {mode}: choose one of {', '.join(MODES)}", code="unknown-choice")
     from bench.drift.reference import Record, read_run
 
     measured = read_run(run)
     if update is not None:
         given = {"--models": models, "--tolerance": tolerance, "--junit": junit, "--markdown": markdown}
         if unused := [name for name, value in given.items() if value]:
-            raise UserError(f"{', '.join(unused)}: only with --against")
+            raise UserError(f"{', '.join(unused)}: only with --against", code="unused-option")
         record = measured.record
         if update.exists():
             record = record.with_tolerances_of(Record.read(update))
@@ -67,7 +67,9 @@ def _tolerances(given: list[str]) -> dict[str, float]:
         except ValueError:
             tolerances[name] = -1.0
         if not name or not tolerances[name] >= 0:
-            raise UserError(f"--tolerance {entry}: METRIC=VALUE is needed, with a value of at least 0")
+            raise UserError(
+                f"--tolerance {entry}: METRIC=VALUE is needed, with a value of at least 0", code="bad-value"
+            )
     return tolerances
 
 
@@ -76,4 +78,6 @@ def _write(file: Path, content: bytes, option: str, how: str) -> None:
         with file.open(how) as stream:
             stream.write(content)
     except OSError as error:
-        raise UserError(f"{option} {file}: cannot be written ({error.strerror or error})") from None
+        raise UserError(
+            f"{option} {file}: cannot be written ({error.strerror or error})", code="unwritable-file"
+        ) from None

@@ -45,5 +45,7 @@ def _write(file: Path, option: str, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{option} {file}: cannot be written ({error.strerror or error})") from None
+        raise UserError(
+            f"{option} {file}: cannot be written ({error.strerror or error})", code="unwritable-file"
+        ) from None
     typer.echo(f"written: {file}")

@@ -49,25 +49,32 @@ def inspect(
     names = split_names(models or "")
     if run is not None:
         if source or driving or clip or mode or squeeze or data or frame is not None or seed is not None:
-            raise UserError("--run says which frames are shown, and how: leave the options for other frames out")
+            raise UserError(
+                "--run says which frames are shown, and how: leave the options for other frames out",
+                code="unused-option",
+            )
         page = inspect_run(run, names, limit or 3, config.load((), weights).weights, choose(device), out)
         redraw(run)
         terminal().print(f"page: {page}", soft_wrap=True, markup=False)
         return
     if out is None:
-        raise UserError("give --out, or --run")
+        raise UserError("give --out, or --run", code="missing-option")
     if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: a file; give a folder")
+        raise UserError(f"--out {out}: a file; give a folder", code="unwritable-file")
     if mode and mode not in get_args(MotionMode):
-        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice")
     if (source is None) != (driving is None):
-        raise UserError("give both --source and --driving, or neither")
+        raise UserError("give both --source and --driving, or neither", code="missing-option")
     if limit is not None:
-        raise UserError("--limit belongs to --run")
+        raise UserError("--limit belongs to --run", code="unused-option")
     if source is not None and (data or clip):
-        raise UserError("--data and --clip are for frames of the sample set: leave them out beside --source")
+        raise UserError(
+            "--data and --clip are for frames of the sample set: leave them out beside --source", code="unused-option"
+        )
     if source is None and data not in (None, "sample"):
-        raise UserError(f"--data {data}: the word sample; other frames come by --source and --driving")
+        raise UserError(
+            f"--data {data}: the word sample; other frames come by --source and --driving", code="bad-value"
+        )
     factors = parse_squeeze(squeeze) if squeeze else None
     chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed or 0)
     page = inspect_models(names, chosen, config.load((), weights).weights, choose(device), out)
@@ -81,5 +88,7 @@ def parse_squeeze(text: str) -> tuple[float, float]:
     except ValueError:
         height = width = 0.0
     if not (0.1 <= height <= 10 and 0.1 <= width <= 10):
-        raise UserError(f"--squeeze {text}: give two factors between 0.1 and 10, height first: 0.7,1.0")
+        raise UserError(
+            f"--squeeze {text}: give two factors between 0.1 and 10, height first: 0.7,1.0", code="bad-value"
+        )
     return height, width

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from importlib import metadata
@@ -30,7 +29,8 @@ from bench.cli.tables import tables
 from bench.cli.train import train
 from bench.cli.verify import verify
 from bench.cli.weights import weights_app
-from bench.runtime import debug, signals
+from bench.runtime import allocator, debug, signals
+from protocols import interruption
 from protocols.errors import BenchError, PluginError
 
 DISTRIBUTION = "talking-head-bench"
@@ -87,22 +87,19 @@ app = build()
 
 def main() -> None:
     """Entry point. A user's mistake is one line on the error console and exit code 2."""
-    from bench.runtime.errors import Stopped, out_of_memory
-    from protocols import plugins
-    from protocols.errors import first_line
-    from protocols.files import disk_full
-
     try:
         os.getcwd()
     except FileNotFoundError:  # libraries, torch's among them, fail without one and do not say why
         _stop("error: the folder that this command was started in is gone", 2)
+    allocator.keep_freed()
+    request = interruption.Request()
     try:
-        with signals.terminable():
+        with signals.terminable() as request:
             completion = any(argument in COMPLETION for argument in sys.argv[1:])
             # A shell completes the installed script; it cannot complete `python -m bench`.
             code = app(_arguments(), standalone_mode=False, prog_name=DISTRIBUTION if completion else None)
         if code == 130:  # typer's own for KeyboardInterrupt
-            _stop(*(("stopped by SIGTERM", signals.EXIT) if signals.received.is_set() else ("stopped by Ctrl-C", 130)))
+            _stop(*signals.ending(request))
     except _UsageError as error:
         if message := error.format_message():  # none where the help was asked for, which is printed by then
             where = f" ({error.ctx.command_path} --help says more)" if error.ctx else ""
@@ -110,23 +107,36 @@ def main() -> None:
         code = error.exit_code
     except typer.Abort as error:  # made by typer of an EOFError
         _stop(f"stopped: {error.__cause__ or 'aborted'}", 1)
-    except BenchError as error:
-        if isinstance(error, Stopped):
-            _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1, error)
-        _stop(f"error: {error}{_hint(error)}", 2, error)
     except Exception as error:
-        if out_of_memory(error):
-            what = f"out of memory ({first_line(error)})"
-            _stop(f"stopped: {what}; what was finished is kept, the same command goes on", 1, error)
-        full = isinstance(error, OSError) and disk_full(error)
-        if not full and (culprit := plugins.culprit(error)):
-            _stop(f"error: {culprit} failed: {plugins.told(error)}{_hint(error)}", 2, error)
-        if not isinstance(error, OSError):
+        if request.number:  # a signal that came to a terminal's whole group, and ended what this error speaks of
+            _stop(*signals.ending(request), error)
+        if (ended := _ending(error)) is None:
             raise
-        if error.errno == errno.ENAMETOOLONG:  # no state of the machine mends that
-            _stop(f"error: {error.filename}: {error.strerror}", 2, error)
-        _stop(f"stopped: {error}; what was finished is kept, the same command goes on", 1, error)
+        _stop(*ended, error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _ending(error: Exception) -> tuple[str, int] | None:
+    """The line that tells an error, and the exit code; None for a bug of this program."""
+    from bench.runtime.errors import Stopped, of_machine, of_name, out_of_memory
+    from protocols import plugins
+    from protocols.errors import first_line
+    from protocols.files import disk_full
+
+    if isinstance(error, Stopped):
+        return f"stopped: {error}", 1
+    if isinstance(error, BenchError):
+        return f"error: {error}{_hint(error)}", 2
+    if out_of_memory(error):
+        return f"stopped: out of memory ({first_line(error)})", 1
+    full = isinstance(error, OSError) and disk_full(error)
+    if not full and (culprit := plugins.culprit(error)):
+        return f"error: {culprit} failed: {plugins.told(error)}{_hint(error)}", 2
+    if isinstance(error, OSError) and of_name(error):
+        return f"error: {error.filename}: {error.strerror}", 2
+    if isinstance(error, OSError) and of_machine(error):
+        return f"stopped: {error}", 1
+    return None
 
 
 def _arguments() -> list[str]:

@@ -23,4 +23,4 @@ def give(text: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+        raise UserError(f"--out {out}: cannot be written ({error.strerror or error})", code="unwritable-file") from None

@@ -57,17 +57,25 @@ def make(
     """Draw pairs by the authors' strategy and freeze them."""
     settings = config.load([data], follow_links=follow_links)
     if settings.sample:
-        raise UserError("--data sample: the sample set's lists are built in; give NAME=PATH, for example mine=/videos")
+        raise UserError(
+            "--data sample: the sample set's lists are built in; give NAME=PATH, for example mine=/videos",
+            code="unused-option",
+        )
     name = settings.asked[0]
     dataset = open_dataset(name, settings.data[name], settings.follow_links)
     _tell(dataset)
     if frozen:
         if any(option is not None for option in (protocol, strategy, n, split, videos)) or seed:
-            raise UserError("--frozen leaves nothing to choose: give only --data and --out beside it")
+            raise UserError(
+                "--frozen leaves nothing to choose: give only --data and --out beside it", code="unused-option"
+            )
         _write(_rule(frozen, dataset), out)
         return
     if split is not None and split not in (known := dataset.splits()):
-        raise UserError(f"--split {split}: {dataset.name} in {dataset.root} has {' and '.join(known) or 'no splits'}")
+        raise UserError(
+            f"--split {split}: {dataset.name} in {dataset.root} has {' and '.join(known) or 'no splits'}",
+            code="unknown-choice",
+        )
     given = {"n": n, "split": split, "videos": videos}
     given = {option: value for option, value in given.items() if value is not None}
     if n is not None:
@@ -155,7 +163,9 @@ def survey(
         try:
             missing.write_text("".join(f"{ref}\n" for ref in found.missing), encoding="utf-8")
         except OSError as error:
-            raise UserError(f"--missing {missing}: cannot be written ({error.strerror or error})") from None
+            raise UserError(
+                f"--missing {missing}: cannot be written ({error.strerror or error})", code="unwritable-file"
+            ) from None
         console.print(f"{len(found.missing)} missing frames written to {missing}", markup=False, soft_wrap=True)
 
 
@@ -183,10 +193,16 @@ def mark(
 
 def _rule(name: str, dataset: Dataset) -> PairList:
     if name not in RULES:
-        raise UserError(f"--frozen {name}: choose one of {', '.join(RULES)}; {FROZEN_PREFIX}NAME is a list as it is")
+        raise UserError(
+            f"--frozen {name}: choose one of {', '.join(RULES)}; {FROZEN_PREFIX}NAME is a list as it is",
+            code="unknown-choice",
+        )
     protocol = catalogue.get(name)
     if dataset.name != protocol.dataset:
-        raise UserError(f"--frozen {name} is of the data set {protocol.dataset}: give --data {protocol.dataset}=PATH")
+        raise UserError(
+            f"--frozen {name} is of the data set {protocol.dataset}: give --data {protocol.dataset}=PATH",
+            code="missing-data",
+        )
     return lasting_pairs(dataset, protocol)
 
 

@@ -24,10 +24,10 @@ def report(
     from bench.run.command import redraw
 
     if format not in FORMATS:
-        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}", code="unknown-choice")
     if format == "html":
         if out:
-            raise UserError("--out is for tables: the page lies in the run's folder, report.html")
+            raise UserError("--out is for tables: the page lies in the run's folder, report.html", code="unused-option")
         typer.echo(f"report: {redraw(run)}")
         return
     give(_table(run, format), out)

@@ -171,18 +171,23 @@ def run(
     from bench.runtime.errors import UserError
 
     if table and protocol:
-        raise UserError("--table says which protocols are run; leave --protocol out")
+        raise UserError("--table says which protocols are run; leave --protocol out", code="conflicting-options")
     if table and size:
-        raise UserError("--size is for custom data; the tables' protocols have sizes of their own")
+        raise UserError(
+            "--size is for custom data; the tables' protocols have sizes of their own", code="conflicting-options"
+        )
     if not table:
         if not (protocol and models):
-            raise UserError("give --protocol and --models, or --table")
+            raise UserError("give --protocol and --models, or --table", code="missing-option")
         if dry_run or untrained or sample_weights:
-            raise UserError("--dry-run, --untrained and --sample-weights belong to --table")
+            raise UserError("--dry-run, --untrained and --sample-weights belong to --table", code="conflicting-options")
         if pairs and len(pairs) > 1:
-            raise UserError("--pairs: a protocol takes one list")
+            raise UserError("--pairs: a protocol takes one list", code="conflicting-options")
     elif untrained and models:
-        raise UserError("--untrained is for the tables' own models; with --models say NAME?weights=untrained")
+        raise UserError(
+            "--untrained is for the tables' own models; with --models say NAME?weights=untrained",
+            code="conflicting-options",
+        )
     settings = RunSettings(
         models=split_names(models or ""),
         protocol=protocol or "",

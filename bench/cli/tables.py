@@ -31,7 +31,7 @@ def tables(
     from reports.paper.tables import published
 
     if format not in FORMATS:
-        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}", code="unknown-choice")
     runs = run or []
     chosen = published(names or ())
     if runs:
@@ -59,6 +59,8 @@ def _fed(chosen: list[Table], runs: list[Path], named: bool) -> list[Table]:
         own = {table.id for table in chosen if protocol in table.protocols}
         if not own:
             which = "these tables" if named else "the papers' tables"
-            raise UserError(f"{folder}: its protocol {protocol} is not printed in any of {which}")
+            raise UserError(
+                f"{folder}: its protocol {protocol} is not printed in any of {which}", code="wrong-protocol"
+            )
         fed |= own
     return chosen if named else [table for table in chosen if table.id in fed]

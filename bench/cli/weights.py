@@ -92,7 +92,9 @@ def fetch(
 
     folder = config.load((), weights or context.obj).weights
     if folder is None:
-        raise UserError(f"fetch needs a weights folder: --weights, {config.WEIGHTS_VARIABLE} or bench.toml")
+        raise UserError(
+            f"fetch needs a weights folder: --weights, {config.WEIGHTS_VARIABLE} or bench.toml", code="missing-option"
+        )
     chosen = select(files(folder), ids)
     plain = [file for file in chosen if file.address]
     failed = sum(not _fetch(file) for file in plain)
@@ -150,7 +152,10 @@ def _from_hub(file: WeightFile) -> str:
     download_from_hub(file.hub, file.name, pyfeat.resources())
     file = placed(file, None)
     if file.found is None:
-        raise UserError(f"{file.name} was fetched, but does not lie where py-feat looks for it: {file.place}")
+        raise UserError(
+            f"{file.name} was fetched, but does not lie where py-feat looks for it: {file.place}",
+            code="missing-weights",
+        )
     return f"{file.found}: {_verdict(file, file.found)}"
 
 

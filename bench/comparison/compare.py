@@ -90,12 +90,14 @@ def compare(
 def _duels(a: Run, b: Run, models: Sequence[str] | None) -> list[tuple[str, str]]:
     if models:
         if len(models) != 2:
-            raise UserError(f"--models {','.join(models)}: name two, one of each run")
+            raise UserError(f"--models {','.join(models)}: name two, one of each run", code="bad-value")
         for run, model in zip((a, b), models):
             if model not in run.manifest.labels:
-                raise UserError(f"--models {model}: {run.name} has {', '.join(run.manifest.labels)}")
+                raise UserError(
+                    f"--models {model}: {run.name} has {', '.join(run.manifest.labels)}", code="unknown-model"
+                )
         if a is b and models[0] == models[1]:
-            raise UserError(f"--models {','.join(models)}: a model is not compared with itself")
+            raise UserError(f"--models {','.join(models)}: a model is not compared with itself", code="bad-value")
         return [(models[0], models[1])]
     if a is b:
         duels = list(combinations([model for model in a.manifest.labels if model not in BOUNDS], 2))
@@ -104,7 +106,9 @@ def _duels(a: Run, b: Run, models: Sequence[str] | None) -> list[tuple[str, str]
     if not duels:
         runs = (a,) if a is b else (a, b)
         have = "; ".join(f"{run.name} has {', '.join(run.manifest.labels)}" for run in runs)
-        raise UserError(f"no two models to compare by default ({have}); name two with --models A,B")
+        raise UserError(
+            f"no two models to compare by default ({have}); name two with --models A,B", code="missing-option"
+        )
     return duels
 
 

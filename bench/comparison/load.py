@@ -57,7 +57,10 @@ def check_question(a: Run, b: Run) -> None:
     for part in QUESTION:
         ours, theirs = (getattr(run.manifest.protocol, part) for run in (a, b))
         if ours != theirs and None not in (ours, theirs):  # runs of earlier releases have no frame_size
-            raise UserError(f"the runs ask other questions and cannot be compared: {part} {ours} and {theirs}")
+            raise UserError(
+                f"the runs ask other questions and cannot be compared: {part} {ours} and {theirs}",
+                code="not-comparable",
+            )
 
 
 def comparable(a: Run, b: Run) -> tuple[list[MetricEntry], list[Refusal]]:
@@ -72,7 +75,7 @@ def comparable(a: Run, b: Run) -> tuple[list[MetricEntry], list[Refusal]]:
             found.append(a.metrics[name])
     if not found:
         reasons = "; ".join(f"{entry.metric}: {entry.why}" for entry in refused)
-        raise UserError(f"no metric of the two runs may be subtracted: {reasons}")
+        raise UserError(f"no metric of the two runs may be subtracted: {reasons}", code="not-comparable")
     return found, refused
 
 
@@ -80,7 +83,7 @@ def common_keys(a: Run, b: Run) -> pd.Index:
     """Keys of the pairs that both runs asked, sorted. Raises UserError where there are none."""
     keys = pd.Index(a.samples["key"].unique()).intersection(b.samples["key"].unique()).sort_values()
     if not len(keys):
-        raise UserError(f"{a.name} and {b.name} have no pair in common")
+        raise UserError(f"{a.name} and {b.name} have no pair in common", code="not-comparable")
     return keys
 
 
@@ -88,7 +91,9 @@ def check_cuts(a: Run, b: Run, keys: pd.Index) -> None:
     """Raise UserError where a clip of the common pairs was cut differently."""
     other, _ = cuts(a.manifest.crop, b.manifest.crop, _frames(a, keys))
     if other:
-        raise UserError(f"{a.name} and {b.name} cut clips differently and cannot be compared: {some(other)}")
+        raise UserError(
+            f"{a.name} and {b.name} cut clips differently and cannot be compared: {some(other)}", code="not-comparable"
+        )
 
 
 def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:

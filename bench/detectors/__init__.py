@@ -119,7 +119,7 @@ def choose(
     timeout: seconds after which a worker that is busy with the frames of one call is given up; None for the default.
     """
     if policy not in ("paper", "embedded", "auto"):
-        raise UserError(f"--detectors {policy}: choose one of paper, embedded, auto")
+        raise UserError(f"--detectors {policy}: choose one of paper, embedded, auto", code="unknown-choice")
     wanted = [state for state in available(weights) if kinds is None or state.kind in kinds]
     wanted = [state for state in wanted if not (state.kind in UNREPLACED and (state.missing or policy == "embedded"))]
     if kinds is None:
@@ -127,7 +127,10 @@ def choose(
     lacking = {state.name: state.missing for state in wanted if state.missing}
     if policy == "paper" and lacking:
         listed = "; ".join(f"{name}: {', '.join(reasons)}" for name, reasons in lacking.items())
-        raise UserError(f"--detectors paper cannot be done: {listed}; `python -m bench doctor` says where files belong")
+        raise UserError(
+            f"--detectors paper cannot be done: {listed}; `python -m bench doctor` says where files belong",
+            code="missing-detector",
+        )
     choice = Choice(policy, weights)
     makers = _Makers(weights, device)
     for kind in KINDS:

@@ -40,7 +40,7 @@ class ArcFace(DerivedDetector):
         super().__init__(base)
         file = find_file(FILE, weights)
         if file is None:
-            raise UserError(f"{self.name}: {missing(weights)[0]}")
+            raise UserError(f"{self.name}: {missing(weights)[0]}", code="missing-weights")
         self.file, self.device = file, device
 
     @cached_property
@@ -98,7 +98,7 @@ def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
     """The state dict of the weight file. Raises UserError for a file that is not it."""
     state = load(file, device)
     if "features.running_mean" not in state or not blocks(state):
-        raise UserError(f"{file} does not hold the weights of an ArcFace network")
+        raise UserError(f"{file} does not hold the weights of an ArcFace network", code="other-network")
     return state
 
 

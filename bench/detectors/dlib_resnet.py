@@ -63,7 +63,7 @@ def read(file: Path) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
             raise ValueError(f"{len(convolutions)} convolutions")
         return convolutions, last.reshape(256, 128)
     except (ValueError, IndexError, RuntimeError) as error:
-        raise UserError(f"{file} is not dlib's face recognition network: {error}") from None
+        raise UserError(f"{file} is not dlib's face recognition network: {error}", code="other-network") from None
 
 
 def _tensor(data: bytes, at: int, skipped: int) -> Tensor:

@@ -29,7 +29,7 @@ class FaceAlignment2D(Detector):
 
     def __init__(self, weights: Path | None, device: str = "cpu") -> None:
         if reasons := missing(weights):
-            raise UserError(f"{self.name}: {'; '.join(reasons)}")
+            raise UserError(f"{self.name}: {'; '.join(reasons)}", code="missing-weights")
         self.weights, self.device = weights, device
 
     @property
@@ -58,7 +58,9 @@ class FaceAlignment2D(Detector):
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             for file in files.values():
                 load(Path(file))  # says which file, and whether it would have had to run code
-            raise UserError(f"{self.name}: its weights cannot be read: {first_line(error)}") from None
+            raise UserError(
+                f"{self.name}: its weights cannot be read: {first_line(error)}", code="unreadable-checkpoint"
+            ) from None
         finally:
             api.load_file_from_url = original
             exact()  # the package lets kernels be chosen by trial

@@ -52,7 +52,7 @@ class OpenFace(Detector):
         """`lrn` "legacy" and `antialias` False are what torch 0.4 and scikit-image 0.14 did; see `docs/metrics.md`."""
         file = find_file(FILE, weights)
         if file is None:
-            raise UserError(f"{self.name}: {missing(weights)[0]}")
+            raise UserError(f"{self.name}: {missing(weights)[0]}", code="missing-weights")
         self.file, self.lrn, self.antialias, self.device = file, lrn, antialias, device
 
     @cached_property
@@ -124,7 +124,7 @@ def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
     """The state dict of the weight file. Raises UserError for a file that is not it."""
     state = load(file, device)
     if "layer25.weight" not in state:
-        raise UserError(f"{file} does not hold the weights of OpenFace nn4.small2")
+        raise UserError(f"{file} does not hold the weights of OpenFace nn4.small2", code="other-network")
     return state
 
 

@@ -54,7 +54,7 @@ class OpenPose(Detector):
     def __init__(self, weights: Path | None, device: str = "cpu") -> None:
         file = find_file(FILE, weights)
         if file is None:
-            raise UserError(f"{self.name}: {missing(weights)[0]}")
+            raise UserError(f"{self.name}: {missing(weights)[0]}", code="missing-weights")
         self.file, self.device = file, device
 
     @cached_property
@@ -138,7 +138,9 @@ def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
         found = port if f"{port}.weight" in given else caffe
         weight, bias = given.get(f"{found}.weight"), given.get(f"{found}.bias")
         if not isinstance(weight, Tensor) or not isinstance(bias, Tensor) or tuple(weight.shape) != shape:
-            raise UserError(f"{file} does not hold the COCO body network of OpenPose: see {port} or {caffe}")
+            raise UserError(
+                f"{file} does not hold the COCO body network of OpenPose: see {port} or {caffe}", code="other-network"
+            )
         state |= {f"{caffe}.weight": weight.float(), f"{caffe}.bias": bias.float()}
     return state
 

@@ -59,7 +59,7 @@ class PyFeat(Detector):
 
     def __init__(self, device: str = "cpu") -> None:
         if reasons := missing():
-            raise UserError(f"{self.name}: {'; '.join(reasons)}")
+            raise UserError(f"{self.name}: {'; '.join(reasons)}", code="missing-weights")
         self.device = device
 
     @property
@@ -155,9 +155,9 @@ def check_types(file: Path) -> None:
     try:
         odd = sorted(set(get_untrusted_types(file=file)) - TYPES)
     except Exception as error:  # skops raises many kinds of errors for files that are none of its own
-        raise UserError(f"{file} cannot be read: {first_line(error)}") from None
+        raise UserError(f"{file} cannot be read: {first_line(error)}", code="unreadable-checkpoint") from None
     if odd:
-        raise UserError(f"{file} refused: it would have to run code to load ({odd[0]})")
+        raise UserError(f"{file} refused: it would have to run code to load ({odd[0]})", code="unsafe-file")
 
 
 def weight_files() -> list[Path | None]:

@@ -121,7 +121,8 @@ def usable(frames: int, samples: int) -> int:
     if windows < 1:
         raise UserError(
             f"SyncNet needs {SPAN + 1} frames with their sound, {RATE // FPS} samples each; "
-            f"here are {frames} frames and {samples} samples"
+            f"here are {frames} frames and {samples} samples",
+            code="too-few-frames",
         )
     return windows
 
@@ -165,7 +166,7 @@ def read(file: Path, device: str = "cpu") -> SyncNet:
     try:
         net.load_state_dict({**counters, **load(file, device)})  # an old torch did not count batches
     except (RuntimeError, TypeError, AttributeError):
-        raise UserError(f"{file} does not hold the weights of SyncNet") from None
+        raise UserError(f"{file} does not hold the weights of SyncNet", code="other-network") from None
     return net.to(device).eval()
 
 

@@ -41,7 +41,7 @@ def load(file: Path, device: str = "cpu") -> dict[str, Tensor]:
     try:
         return load_flat(file, device)[0]
     except ModelError as error:
-        raise UserError(str(error)) from None
+        raise UserError(str(error), code=error.code) from None
 
 
 def short_hash(file: Path) -> str:

@@ -20,6 +20,7 @@ from bench.detectors import worker
 from bench.detectors.base import DerivedDetector, Detection, Detector
 from bench.detectors.cache import frame_key
 from bench.runtime.errors import Stopped
+from protocols import interruption
 
 START = 600.0  # seconds that a worker may take to import its libraries, on a slow disk too
 TIMEOUT = 120.0  # seconds for the frames of one call, by default
@@ -85,7 +86,9 @@ class Pool:
                 break
             except BrokenProcessPool as error:  # a worker died while it was idle or starting
                 if not again:
-                    raise Stopped(f"a detector's worker cannot start ({error}); --workers 0 goes without") from None
+                    raise Stopped(
+                        f"a detector's worker cannot start ({error}); --workers 0 goes without", code="worker-failed"
+                    ) from None
                 with self._lock:
                     if not self._closed:
                         self._end()
@@ -98,7 +101,7 @@ class Pool:
     def _schedule(self, jobs: Sequence[tuple]) -> list[ProcessFuture]:
         with self._lock:
             if self._closed:
-                raise Stopped("the detectors' workers are closed")
+                raise Stopped("the detectors' workers are closed", code="worker-failed")
             try:
                 self._futures = [self._pool.schedule(worker.work, args=job, timeout=self.limit) for job in jobs]
             except RuntimeError as error:
@@ -107,9 +110,9 @@ class Pool:
 
     def _answer(self, future: ProcessFuture, jobs: int) -> list[Detection] | str:
         try:
-            kind, answer = future.result(START + jobs * self.limit)
+            kind, answer = interruption.result(future, START + jobs * self.limit)
         except CancelledError:
-            raise Stopped("the detectors' workers are closed") from None
+            raise Stopped("the detectors' workers are closed", code="worker-failed") from None
         except ProcessExpired as lost:
             code = lost.exitcode or 0
             return f": its process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
@@ -118,7 +121,9 @@ class Pool:
                 raise BrokenProcessPool("no answer") from None
             return f" ran longer than {self.limit:g} s"
         if kind == "unfit":
-            raise Stopped(f"a detector's worker cannot start ({answer}); --workers 0 goes without")
+            raise Stopped(
+                f"a detector's worker cannot start ({answer}); --workers 0 goes without", code="worker-failed"
+            )
         if kind == "raised":
             raise answer
         return [Detection(values, reason) for values, reason in answer]

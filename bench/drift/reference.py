@@ -89,7 +89,7 @@ class Record(Strict):
         try:
             replace(file, _text(self).encode())
         except OSError as error:
-            raise UserError(f"{file}: cannot be written ({error.strerror or error})") from None
+            raise UserError(f"{file}: cannot be written ({error.strerror or error})", code="unwritable-file") from None
 
     @classmethod
     def read(cls, file: Path) -> Record:
@@ -97,15 +97,18 @@ class Record(Strict):
         try:
             record = cls.model_validate_json(files.text(file))
         except OSError as error:
-            raise UserError(f"{file}: {error.strerror or error}") from None
+            raise UserError(f"{file}: {error.strerror or error}", code="unreadable-file") from None
         except UnicodeDecodeError:
-            raise UserError(f"{file} is not a drift reference: not a text file") from None
+            raise UserError(f"{file} is not a drift reference: not a text file", code="not-a-drift-reference") from None
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"{file} is not a drift reference: {place + ': ' if place else ''}{first['msg']}") from None
+            raise UserError(
+                f"{file} is not a drift reference: {place + ': ' if place else ''}{first['msg']}",
+                code="not-a-drift-reference",
+            ) from None
         if wrong := record._inconsistency():
-            raise UserError(f"{file} is not a drift reference: {wrong}")
+            raise UserError(f"{file} is not a drift reference: {wrong}", code="not-a-drift-reference")
         return record
 
     def _inconsistency(self) -> str | None:

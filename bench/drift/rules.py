@@ -16,21 +16,23 @@ def refuse_incomparable(
     unknown = sorted(set(models or ()) - set(reference.models))
     if unknown:
         known = ", ".join(sorted(reference.models))
-        raise UserError(f"the reference has no model {', '.join(unknown)}; it has: {known}")
+        raise UserError(f"the reference has no model {', '.join(unknown)}; it has: {known}", code="unknown-model")
     unknown = sorted(set(tolerances) - set(reference.metrics))
     if unknown:
         known = ", ".join(sorted(reference.metrics))
-        raise UserError(f"the reference has no metric {', '.join(unknown)}; it has: {known}")
+        raise UserError(f"the reference has no metric {', '.join(unknown)}; it has: {known}", code="unknown-metric")
     for part, was in reference.protocol.items():
         if run.protocol.get(part) != was:
-            raise UserError(f"protocol: {part} differs: reference {was}, run {run.protocol.get(part)}")
+            raise UserError(
+                f"protocol: {part} differs: reference {was}, run {run.protocol.get(part)}", code="not-comparable"
+            )
     for name in sorted(reference.metrics.keys() & run.metrics.keys()):
         if parts := difference(reference.metrics[name].signature, run.metrics[name].signature):
-            raise UserError(f"{name}: the signatures of reference and run differ: {parts}")
+            raise UserError(f"{name}: the signatures of reference and run differ: {parts}", code="not-comparable")
     for name in sorted(reference.models.keys() & run.models.keys()):
         was, now = reference.models[name].mode, run.models[name].mode
         if was != now and name in (models or reference.models):
-            raise UserError(f"{name}: motion modes differ: reference {was}, run {now}")
+            raise UserError(f"{name}: motion modes differ: reference {was}, run {now}", code="not-comparable")
     if mode == "exact":
         _refuse_other_inputs(reference, run)
 
@@ -38,21 +40,30 @@ def refuse_incomparable(
 def _refuse_other_inputs(reference: Record, run: Record) -> None:
     if reference.pair_list.sha256 != run.pair_list.sha256:
         was, now = (f"{r.pair_list.name} {r.pair_list.sha256[:12]} ({r.pair_list.n} pairs)" for r in (reference, run))
-        raise UserError(f"exact mode needs the same pairs: reference {was}, run {now}")
+        raise UserError(f"exact mode needs the same pairs: reference {was}, run {now}", code="not-comparable")
     if reference.sample_set != run.sample_set:
         was, now = ((r.sample_set or "none")[:12] for r in (reference, run))
-        raise UserError(f"exact mode needs the same inputs: pixels of the sample set: reference {was}, run {now}")
+        raise UserError(
+            f"exact mode needs the same inputs: pixels of the sample set: reference {was}, run {now}",
+            code="not-comparable",
+        )
     if reference.seed != run.seed:
-        raise UserError(f"exact mode needs the same inputs: seed: reference {reference.seed}, run {run.seed}")
+        raise UserError(
+            f"exact mode needs the same inputs: seed: reference {reference.seed}, run {run.seed}", code="not-comparable"
+        )
 
 
 def common_pairs(reference: Record, run: Record, mode: str, models: Sequence[str]) -> tuple[list[str], list[str]]:
     """The pairs of the same id and the same frames on both sides, and notices. Raises UserError if they do not do."""
     pairs = sorted(pair for pair, frames in reference.pairs.items() if run.pairs.get(pair) == frames)
     if not pairs:
-        raise UserError("the run and the reference have no pair in common (same id, same frames)")
+        raise UserError(
+            "the run and the reference have no pair in common (same id, same frames)", code="not-comparable"
+        )
     if mode == "statistical" and len(pairs) < 2:
-        raise UserError("the run and the reference have one pair in common: noise cannot be told from it")
+        raise UserError(
+            "the run and the reference have one pair in common: noise cannot be told from it", code="not-comparable"
+        )
     notices = []
     if len(pairs) < len(reference.pairs):
         notices.append(f"subset: {len(pairs)} of the reference's {len(reference.pairs)} pairs are in the run")

@@ -22,11 +22,11 @@ def table(what: str, config: Config, weights_given: bool = False) -> Table:
     """A table of models, protocols, metrics or data sets. Raises UserError for anything else."""
     builders = {"models": _models, "protocols": _protocols, "metrics": _metrics, "datasets": _datasets}
     if what not in builders:
-        raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}")
+        raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}", code="unknown-choice")
     if what not in ("protocols", "datasets") and (config.asked or config.sample):
-        raise UserError(f"list {what}: --data belongs to `list protocols`")
+        raise UserError(f"list {what}: --data belongs to `list protocols`", code="unused-option")
     if what != "models" and weights_given:
-        raise UserError(f"list {what}: --weights belongs to `list models`")
+        raise UserError(f"list {what}: --weights belongs to `list models`", code="unused-option")
     return builders[what](config)
 
 

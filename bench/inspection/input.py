@@ -66,7 +66,7 @@ def inspect_models(
 ) -> Path:
     """Look into each model and write the page; returns its path. Raises UserError, DataError or ModelError."""
     if not models:
-        raise UserError("--model: give at least one name")
+        raise UserError("--model: give at least one name", code="missing-option")
     (source, target, anchor), notes = _frames(chosen)
     driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
     shown, seen = Shown("", source, driving, target, anchor), []
@@ -84,11 +84,13 @@ def inspect_run(
     The page goes to ``<run>/inspect`` unless `out` says where; returns its path. Raises UserError or ModelError.
     """
     if (manifest := RunDirectory(run).manifest()) is None:
-        raise UserError(f"--run {run}: no folder of a run")
+        raise UserError(f"--run {run}: no folder of a run", code="no-finished-run")
     known = {model.name: model for model in manifest.models if model.parameters}
     for name in models or known:
         if name not in known:
-            raise UserError(f"{name}: no network of this run; it has: {', '.join(known) or 'none'}")
+            raise UserError(
+                f"{name}: no network of this run; it has: {', '.join(known) or 'none'}", code="unknown-model"
+            )
     pictures = run / "pictures"
     shown = []
     for file in sorted((pictures / "_source").glob("*.png"))[:count]:
@@ -96,7 +98,7 @@ def inspect_run(
         target = pictures / "_target" / file.name
         shown.append(Shown(file.stem, source, driving, read_rgb(target) if target.is_file() else driving, None))
     if not shown:
-        raise UserError(f"--run {run}: it kept no pictures")
+        raise UserError(f"--run {run}: it kept no pictures", code="missing-frames")
     seen, notes = [], []
     for name in models or known:
         found, told = _look(name, shown, known[name].mode, 0, weights, device, known[name])
@@ -116,17 +118,21 @@ def _look(
     """What one model says of each pair, and what must be said of its weights. ran: what its run says of it."""
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         if not isinstance(predictor, NetworkPredictor):
-            raise UserError(f"{name} has no network to look into; `list models` says which have")
+            raise UserError(f"{name} has no network to look into; `list models` says which have", code="no-network")
         mode = mode or predictor.motion_modes[0]
         if mode not in predictor.motion_modes:
-            raise ModelError(f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}")
+            raise ModelError(
+                f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}", code="unknown-mode"
+            )
         if mode.startswith("relative") and pairs[0].anchor is None:
-            raise UserError(f"{name}: relative motion starts from a frame that a run does not keep")
+            raise UserError(
+                f"{name}: relative motion starts from a frame that a run does not keep", code="missing-anchor"
+            )
         if ran is not None and ran.frame_size is not None:
             predictor.work_at(ran.frame_size)
         facts = predictor.describe()
         if ran is not None and facts["weights_sha256"] != ran.weights_sha256:
-            raise UserError(f"{name}: the run had other weights; give --weights as in the run")
+            raise UserError(f"{name}: the run had other weights; give --weights as in the run", code="wrong-weights")
         seen = []
         for pair in pairs:
             images = {"--source": pair.source, "--driving": pair.driving, "anchor": pair.anchor, "target": pair.target}
@@ -158,7 +164,9 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
     clip = chosen.clip or samples.clips("test")[0]
     names = samples.frames(clip)
     if not names:
-        raise UserError(f"--clip {clip}: no clip of the sample set; it has: {', '.join(samples.clips())}")
+        raise UserError(
+            f"--clip {clip}: no clip of the sample set; it has: {', '.join(samples.clips())}", code="unknown-clip"
+        )
     shown = [samples.frame(FrameRef(NAME, clip, names[i])) for i in (0, _number(chosen, len(names)))]
     return (shown[0], shown[1], shown[0]), []
 
@@ -166,5 +174,5 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
 def _number(chosen: Chosen, count: int) -> int:
     number = count // 2 if chosen.frame is None else chosen.frame
     if number >= count:
-        raise UserError(f"--frame {number}: there are {count} driving frames, the first is 0")
+        raise UserError(f"--frame {number}: there are {count} driving frames, the first is 0", code="unknown-frame")
     return number

@@ -113,7 +113,9 @@ def published(names: Sequence[str], choice: Choice) -> list[Definition]:
         known = name in companions or empty([name], choice)
         if not known and not any(d.name in PUBLISHED for d in resolve([name], choice)):
             forms = ", ".join(d.name for d in DEFINITIONS.values() if d.name in PUBLISHED and not d.proxy)
-            raise UserError(f"--as-published: no paper's script computes {name}; published are {forms}")
+            raise UserError(
+                f"--as-published: no paper's script computes {name}; published are {forms}", code="no-published-form"
+            )
     chosen = [definition for definition in resolve(names, choice) if definition.name in PUBLISHED]
     return [replace(d, params={**d.params, "rounding": "uint8-truncated"}) for d in chosen]
 
@@ -176,7 +178,8 @@ def _require(definition: Definition, choice: Choice) -> None:
     if not definition.requires and not _at_hand(definition, choice):
         raise UserError(
             f"{definition.name} needs the detector {definition.detector_name}, which this run does not use; "
-            "see --detectors and `python -m bench doctor`"
+            "see --detectors and `python -m bench doctor`",
+            code="missing-detector",
         )
 
 
@@ -193,10 +196,12 @@ def _bind(definition: Definition, choice: Choice) -> Definition:
 
 def _lacking(definition: Definition, need: Requirement, choice: Choice) -> UserError:
     reasons = "; ".join(need.missing(choice.weights))
-    return UserError(f"{definition.name}: {reasons}; `python -m bench doctor` says where it belongs")
+    return UserError(
+        f"{definition.name}: {reasons}; `python -m bench doctor` says where it belongs", code="missing-weights"
+    )
 
 
 def _unknown(name: str, known: list[str]) -> UserError:
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
-    return UserError(f"unknown metric {name}: {hint}")
+    return UserError(f"unknown metric {name}: {hint}", code="unknown-metric")

@@ -44,7 +44,9 @@ def _distance(need: Backbone, prediction: Tensor, reference: Tensor, weights: Pa
 @lru_cache(maxsize=4)
 def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
     if reasons := need.missing(weights):
-        raise UserError(f"{need.name}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs")
+        raise UserError(
+            f"{need.name}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs", code="missing-weights"
+        )
     compat.repair()
     import lpips
 
@@ -61,7 +63,7 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
                     names = ("weight", "bias")
                     layer.load_state_dict({name: state[f"features.{index}.{name}"] for name in names})
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{file} holds another network's weights: {first_line(error)}") from None
+        raise UserError(f"{file} holds another network's weights: {first_line(error)}", code="other-network") from None
     model = model.eval().requires_grad_(False).to(device)
     if torch.device(device).type == "cpu":
         model.net.to(memory_format=torch.channels_last)

@@ -142,7 +142,7 @@ def weights_file() -> Path:
     """Find the weight file inside the installed package. Raises UserError where the package is missing."""
     file = SHIFT_TOLERANT.file()
     if file is None:
-        raise UserError(f"st-lpips: {'; '.join(SHIFT_TOLERANT.missing())}")
+        raise UserError(f"st-lpips: {'; '.join(SHIFT_TOLERANT.missing())}", code="missing-package")
     return file
 
 

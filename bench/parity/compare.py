@@ -61,23 +61,23 @@ def read(folder: Path) -> Case:
     """The folder's spec and arrays; UserError where it is no golden folder."""
     for name in ("spec.json", "golden.npz"):
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: no golden folder, {name} is missing")
+            raise UserError(f"{folder}: no golden folder, {name} is missing", code="missing-file")
     try:
         spec = json.loads(files.text(folder / "spec.json"))
         missing = [key for key in ("model", "seed", "networks", "config") if key not in spec]
     except (ValueError, TypeError, OSError, RecursionError) as error:
-        raise UserError(f"{folder}/spec.json: {error}") from None
+        raise UserError(f"{folder}/spec.json: {error}", code="not-golden") from None
     if missing:
-        raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}")
+        raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}", code="missing-value")
     try:
         with np.load(folder / "golden.npz", allow_pickle=False) as file:
             case = Case(spec, {name: file[name] for name in file.files})
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = "holds Python objects, which are not read" if "pickle" in str(error) else error
-        raise UserError(f"{folder}/golden.npz: {reason}") from None
+        raise UserError(f"{folder}/golden.npz: {reason}", code="not-golden") from None
     for name, parts in _parts(case).items():
         if not _whole(parts):
-            raise UserError(f"{folder}/golden.npz: the parts of {name} do not fit each other")
+            raise UserError(f"{folder}/golden.npz: the parts of {name} do not fit each other", code="other-network")
     return case
 
 

@@ -20,6 +20,7 @@ from baselines.parity import Case, Record
 from baselines.synthetic_weights import fill_spec
 from bench.parity import compare as golden
 from bench.runtime.errors import UserError
+from protocols import interruption
 
 # Networks of detectors, as `spec.json` names them; those of the models stand in their cards.
 DETECTORS = {"openface": "bench.parity.openface", "syncnet": "bench.parity.syncnet"}
@@ -44,7 +45,10 @@ def run(folders: Sequence[Path], console: Console) -> int:
     cases = [(Path(folder), golden.read(Path(folder))) for folder in folders]
     for folder, case in cases:
         _adapter(folder, case)
-    results = [_report(folder, verify(folder, case), console) for folder, case in cases]
+    results = []
+    for folder, case in cases:
+        interruption.check()
+        results.append(_report(folder, verify(folder, case), console))
     return 0 if all(results) else 1
 
 
@@ -55,9 +59,9 @@ def verify(folder: Path, case: Case) -> golden.Comparer:
     try:
         compute(net, case, comparer)
     except KeyError as error:  # an array that is an input of a mode, such as MCNet's noise
-        raise UserError(f"{folder}/golden.npz: lacks {error.args[0]}") from None
+        raise UserError(f"{folder}/golden.npz: lacks {error.args[0]}", code="missing-value") from None
     if not comparer.results:
-        raise UserError(f"{folder}/golden.npz: holds none of the arrays of {case.spec['model']}")
+        raise UserError(f"{folder}/golden.npz: holds none of the arrays of {case.spec['model']}", code="missing-value")
     return comparer
 
 
@@ -71,7 +75,9 @@ def build(folder: Path, case: Case, comparer: golden.Comparer) -> nn.Module:
         net.load_state_dict(state, assign=True)
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, re.error) as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
-        raise UserError(f"{folder}/spec.json: does not fit our {case.spec['model']}: {reason}") from None
+        raise UserError(
+            f"{folder}/spec.json: does not fit our {case.spec['model']}: {reason}", code="other-network"
+        ) from None
     for name, entries in filled.items():
         comparer.weights(name, entries)
     return net.eval()
@@ -86,7 +92,10 @@ def compute(net: nn.Module, case: Case, record: Record) -> None:
 def _adapter(folder: Path, case: Case) -> ModuleType:
     model = case.spec["model"]
     if str(model) not in adapters():
-        raise UserError(f"{folder}/spec.json: unknown model {model!r}; known are {', '.join(sorted(adapters()))}")
+        raise UserError(
+            f"{folder}/spec.json: unknown model {model!r}; known are {', '.join(sorted(adapters()))}",
+            code="unknown-model",
+        )
     return importlib.import_module(adapters()[model])
 
 

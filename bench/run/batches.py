@@ -23,6 +23,7 @@ from bench.run.measure import Measurer
 from bench.rundir.encoding import to_png
 from bench.runtime.device_errors import Portions
 from bench.runtime.errors import Stopped
+from protocols import interruption
 from protocols.errors import DataError, MissingFile
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
@@ -194,8 +195,8 @@ def _beside(wanted: int, name: str) -> Iterator[Callable[[Callable[[], Result]],
         return
     thread = ThreadPoolExecutor(1, name)
     try:
-        yield lambda work: thread.submit(work).result
-    finally:  # Ctrl-C does not wait for a detector; closing the workers ends it
+        yield lambda work: partial(interruption.result, thread.submit(work))
+    finally:  # a request to stop does not wait for a detector; closing the workers ends it
         thread.shutdown(wait=False, cancel_futures=True)
 
 
@@ -230,7 +231,8 @@ def _prefetched(
 
         ahead = None
         for position, batch in enumerate(batches):
-            loaded = ahead.result() if ahead else load_batch(batch)
+            interruption.check()
+            loaded = interruption.result(ahead) if ahead else load_batch(batch)
             ahead = pool.submit(load_batch, batches[position + 1]) if position + 1 < len(batches) else None
             yield loaded
 
@@ -243,7 +245,7 @@ def decoded(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair:
     try:
         return load(pair)
     except MissingFile as error:
-        raise Stopped(f"{error}, though it was there when the run began") from None
+        raise Stopped(f"{error}, though it was there when the run began", code="missing-file") from None
 
 
 def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataError:

@@ -25,7 +25,7 @@ from bench.rundir.encoding import to_png
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import summary as statistics
-from protocols import files
+from protocols import files, interruption
 from protocols.names import safe_name
 from protocols.resolve import Resolved
 from reports.run import caveats, choose, html
@@ -61,7 +61,8 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 what = "; ".join(earlier.differences(before, plan))
                 raise UserError(
                     f"{directory.path} holds another run ({shlex.join(before.command)}); what differs: {what}; "
-                    "choose another --name, or --force to discard it and start over"
+                    "choose another --name, or --force to discard it and start over",
+                    code="other-run",
                 )
             samples = directory.samples(before) if isinstance(before, Complete) else None
             if isinstance(before, Complete) and samples is not None:
@@ -84,11 +85,14 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                     if line := outside.not_covered(model):
                         line = f"{outside.CODE}{model.label}: {line}; edits there are not noticed"
                         console.print(one_line(line), style="yellow", markup=False, soft_wrap=True)
-                manifest, samples = _work(executor, setup, directory, begun, console)
-            manifest, summary = _summarise(directory, manifest, samples)
-            failed = samples[samples["status"] == "failed"].copy()
-            del samples  # the report reads what it needs
-            _report(directory, manifest, summary, console)
+                with _resumable(directory, console):
+                    manifest, samples = _work(executor, setup, directory, begun, console)
+            with _resumable(directory, console):
+                manifest, summary = _summarise(directory, manifest, samples)
+                failed = samples[samples["status"] == "failed"].copy()
+                del samples  # the report reads what it needs
+                interruption.check()
+                _report(directory, manifest, summary, console)
             for model, rows in failed.groupby("model", sort=False):
                 for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
                     line = f"{model}: {len(pairs)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
@@ -104,6 +108,17 @@ def redraw(path: Path) -> Path:
         manifest, _ = directory.finished()
         directory.summary(manifest)
         return html.write(path)
+
+
+@contextmanager
+def _resumable(directory: RunDirectory, console: Console) -> Iterator[None]:
+    """Say of whatever stops the block that the run can be resumed."""
+    try:
+        yield
+    except BaseException:
+        line = f"stopped; finished batches were saved in {directory.path}; re-run the same command to resume"
+        console.print(line, markup=False, soft_wrap=True)
+        raise
 
 
 def _work(
@@ -150,11 +165,6 @@ def _work(
     except BaseException:
         with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told
             directory.write_manifest(begun.noticed(*said).then(Unfinished, state="interrupted", **known().content()))
-        console.print(
-            f"stopped; what was finished is kept in {directory.path}, the same command goes on from there",
-            markup=False,
-            soft_wrap=True,
-        )
         raise
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
@@ -192,7 +202,9 @@ def _unchanged(model: Model, entry: ModelEntry, directory: RunDirectory) -> Iter
         changed()
         raise
     if what := changed():
-        raise Stopped(f"{what} changed while the run was at work; its pairs are to be measured again")
+        raise Stopped(
+            f"{what} changed while the run was at work; its pairs are to be measured again", code="changed-file"
+        )
 
 
 def _start_over(directory: RunDirectory, setup: Setup) -> None:
@@ -200,7 +212,10 @@ def _start_over(directory: RunDirectory, setup: Setup) -> None:
     for model in setup.models:
         folder = model.predictor.describe().get("folder")
         if folder and Path(folder).resolve().is_relative_to(directory.path.resolve()):
-            raise UserError(f"--force would discard {folder}, the frames of {model.label}; choose another --name")
+            raise UserError(
+                f"--force would discard {folder}, the frames of {model.label}; choose another --name",
+                code="unwritable-folder",
+            )
     directory.discard()
 
 

@@ -28,6 +28,7 @@ from bench.rundir.directory import RunDirectory
 from bench.rundir.encoding import to_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.device_errors import is_of_device
+from protocols import interruption
 from protocols.errors import typed_line
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
@@ -155,10 +156,12 @@ def evaluate(
 
     # Leaving the block, by an error too, waits for what is being written.
     with ThreadPoolExecutor(1, "writing") as writer:
+        interruption.check()
         for batch in _kept(work(model, batches), lambda batch: writer.submit(write, batch)):
             finished.add(batch.rows)
             give_back()
             progress(len(batch.rows))
+            interruption.check()
     order = {pair.id: position for position, pair in enumerate(pairs)}
     rows = finished.rows()
     return Evaluated(rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True), dict(seconds))
@@ -170,9 +173,9 @@ def _kept(batches: Iterable[Batch], begin: Callable[[Batch], Future[Batch]]) -> 
     for batch in batches:
         waiting.append(begin(batch))
         if len(waiting) > UNWRITTEN:
-            yield waiting.popleft().result()
+            yield interruption.result(waiting.popleft())
     while waiting:
-        yield waiting.popleft().result()
+        yield interruption.result(waiting.popleft())
 
 
 class _Finished:

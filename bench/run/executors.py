@@ -48,7 +48,7 @@ def choose(settings: RunSettings) -> Executor:
     """What ``--executor`` names. Raises UserError where it cannot be used, and for settings that do not go with it."""
     if settings.executor == "local":
         if settings.ray_address is not None or settings.ray_workers is not None:
-            raise UserError("--ray-address and --ray-workers belong to --executor ray")
+            raise UserError("--ray-address and --ray-workers belong to --executor ray", code="unused-option")
         return Local(settings)
     if settings.executor == "ray":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home otherwise
@@ -56,8 +56,10 @@ def choose(settings: RunSettings) -> Executor:
         try:
             import ray.exceptions  # noqa: F401  (`ray` alone may be any folder of that name)
         except ImportError:
-            raise UserError("--executor ray needs Ray: pip install 'talking-head-bench[ray]'") from None
+            raise UserError(
+                "--executor ray needs Ray: pip install 'talking-head-bench[ray]'", code="missing-package"
+            ) from None
         from bench.run.ray_cluster import Cluster
 
         return Cluster(settings)
-    raise UserError(f"--executor {settings.executor}: choose one of local, ray")
+    raise UserError(f"--executor {settings.executor}: choose one of local, ray", code="unknown-choice")

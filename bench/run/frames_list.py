@@ -65,7 +65,8 @@ def check(model: Model, pairs: PairList, shown: Inputs | None = None) -> list[st
         raise UserError(
             f"frames:{predictor.folder} were made for the list {name} ({sha256[:12]}), and this run has "
             f"{pairs.name} ({pairs.sha256[:12]}): {len(other)} of its {len(pairs)} pairs ask something else there "
-            f"under the same id, {other[0]} is the first. Give --pairs, --seed and --protocol as when they were made"
+            f"under the same id, {other[0]} is the first. Give --pairs, --seed and --protocol as when they were made",
+            code="wrong-frames",
         )
     mine = [pair for pair in pairs.pairs if pair.id in known and pair.id in predictor.files]
     notices += _check_inputs(model.label, predictor.folder, made_for, shown, mine, sha256 == pairs.sha256)
@@ -92,13 +93,14 @@ def mark(folder: Path, pairs: PairList) -> tuple[Path, int]:
     if before is not None and before.list.sha256 != pairs.sha256:
         raise UserError(
             f"{folder} is marked for the list {before.list.name} ({before.list.sha256[:12]}) already, by "
-            f"{NAME} or {MAPPING}; remove that file first"
+            f"{NAME} or {MAPPING}; remove that file first",
+            code="other-list",
         )
     file = frames.folder / NAME
     try:
         file.write_text(json.dumps(content(pairs).content(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror or error})") from None
+        raise UserError(f"{file}: cannot be written ({error.strerror or error})", code="unwritable-file") from None
     found = (frames.files.get(pair.id) for pair in pairs.pairs)
     return file, sum(image is not None and image.is_file() for image in found)
 
@@ -118,7 +120,10 @@ def _check_inputs(
     why += [f"clips that were cut differently: {some(cut)}"] if cut else []
     why += [f"clips whose files hold something else here: {some(other)}"] if other else []
     if pairs and why:
-        raise UserError(f"frames:{folder} were made from {'; '.join(why)}. Give --size, --crop and --data as then")
+        raise UserError(
+            f"frames:{folder} were made from {'; '.join(why)}. Give --size, --crop and --data as then",
+            code="wrong-frames",
+        )
     if not unknown:
         return []
     return [
@@ -139,7 +144,7 @@ def _read(folder: Path) -> tuple[FramesList | None, list[str]]:
         try:
             return content(PairList.read(frozen)), []
         except DataError as error:
-            raise UserError(str(error)) from None
+            raise UserError(str(error), code=error.code) from None
     return None, []
 
 

@@ -55,16 +55,22 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
     [0, 1] but for `ROUNDING`: clamped, frames of another scale would be measured as very bad ones.
     """
     if not isinstance(output, Tensor):
-        raise ModelError(f"{label} gave a {type(output).__name__}, expected a torch.Tensor of frames")
+        raise ModelError(
+            f"{label} gave a {type(output).__name__}, expected a torch.Tensor of frames", code="bad-frames"
+        )
     if output.shape != source.shape:
         n, channels, *size = source.shape
         last = "; channels are the second dimension: .permute(0, 3, 1, 2)"
         hint = last if output.shape == (n, *size, channels) else ""
-        raise ModelError(f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(source.shape)}{hint}")
+        raise ModelError(
+            f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(source.shape)}{hint}",
+            code="bad-frames",
+        )
     if not output.is_floating_point():
         raise ModelError(
             f"{label} gave frames of type {output.dtype}, expected floating point in [0, 1]: "
-            "whole numbers from 0 to 255 are to be divided by 255"
+            "whole numbers from 0 to 255 are to be divided by 255",
+            code="bad-frames",
         )
     output = output.float()
     known = output.isfinite()
@@ -78,7 +84,9 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
 def _check_range(values: Tensor, label: str) -> None:
     low, high = (float(bound) for bound in torch.stack(values.aminmax()).tolist())
     if low < -ROUNDING or high > 1 + ROUNDING:
-        raise ModelError(f"{label} gave values from {low:.4g} to {high:.4g}, expected [0, 1]: {_cause(low, high)}")
+        raise ModelError(
+            f"{label} gave values from {low:.4g} to {high:.4g}, expected [0, 1]: {_cause(low, high)}", code="bad-frames"
+        )
 
 
 def _cause(low: float, high: float) -> str:

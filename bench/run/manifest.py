@@ -80,7 +80,7 @@ def _pair_list(resolved: Resolved) -> PairListEntry:
     try:  # a list may say anything of itself
         provenance = checked(Provenance, {**pairs.provenance, **resolved.provenance})
     except Damaged as error:
-        raise UserError(f"the pair list {pairs.name}: provenance: {error}") from None
+        raise UserError(f"the pair list {pairs.name}: provenance: {error}", code="not-a-pair-list") from None
     return PairListEntry(name=pairs.name, sha256=pairs.sha256, n=len(pairs), provenance=provenance)
 
 

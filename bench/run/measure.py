@@ -45,9 +45,12 @@ class Measurer:
         self.definitions = [definition for definition in self.asked if definition.role(reference)]
         self.empty = metrics.empty(names, choice)
         if not self.definitions and self.empty:
-            raise UserError("; ".join(f"{name} cannot be measured: {reason}" for name, reason in self.empty.items()))
+            raise UserError(
+                "; ".join(f"{name} cannot be measured: {reason}" for name, reason in self.empty.items()),
+                code="no-metric",
+            )
         if not self.definitions:
-            raise UserError(f"none of {', '.join(names)} applies to {reference} pairs")
+            raise UserError(f"none of {', '.join(names)} applies to {reference} pairs", code="no-metric")
 
     def measure(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Columns ``<metric>`` (float64, NaN where it failed) and ``<metric>.reason`` (text or None), a row a frame.

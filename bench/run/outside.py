@@ -27,7 +27,9 @@ def entry(facts: Mapping[str, object]) -> ModelEntry:
     try:
         return checked(ModelEntry, json.loads(json.dumps(facts, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
-        raise ModelError(f"{facts['name']}: what it says of itself cannot be recorded: {first_line(error)}") from None
+        raise ModelError(
+            f"{facts['name']}: what it says of itself cannot be recorded: {first_line(error)}", code="bad-model"
+        ) from None
 
 
 def code(models: Sequence[Model]) -> dict[str, CodeEntry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from bench.run.ray_worker import Answer, Facts, RayWorker
 from bench.run.setup import RunSettings, Setup
 from bench.runtime.errors import Stopped, UserError
 from bench.runtime.signals import terminable
+from protocols import interruption
+from protocols.interruption import POLL
 from protocols.pairs import Pair
 from reports.schema.manifest import Executor, Placement, Prepared, Worker
 
@@ -38,7 +41,10 @@ class Cluster:
 
     def __init__(self, settings: RunSettings) -> None:
         if settings.device not in (None, "cpu", "cuda"):
-            raise UserError(f"--device {settings.device}: with --executor ray say cpu or cuda; Ray hands out devices")
+            raise UserError(
+                f"--device {settings.device}: with --executor ray say cpu or cuda; Ray hands out devices",
+                code="bad-value",
+            )
         self.settings = settings
         if settings.ray_address not in (None, LOCAL, "auto"):
             _reach(settings.ray_address)
@@ -82,12 +88,12 @@ class Cluster:
             ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
             hint = "" if address == LOCAL else "; a cluster with a token wants RAY_AUTH_MODE=token"
-            raise UserError(f"--ray-address {address}: {_why(error)}{hint}") from None
+            raise UserError(f"--ray-address {address}: {_why(error)}{hint}", code="no-cluster") from None
 
     def _device(self) -> torch.device:
         gpus = ray.cluster_resources().get("GPU", 0)
         if self.settings.device == "cuda" and not gpus:
-            raise UserError("--device cuda: the Ray cluster has no GPU")
+            raise UserError("--device cuda: the Ray cluster has no GPU", code="no-such-device")
         return torch.device("cuda" if gpus and self.settings.device != "cpu" else "cpu")
 
     def _room(self, device: torch.device, threads: int) -> int:
@@ -115,6 +121,7 @@ class Crew:
         self.places: list[Worker | None] = [None] * len(workers)
         self._workers, self._plan, self._say = workers, plan, say
         self._ready: list[int] = []
+        self._patient_until = time.monotonic() + PATIENCE
         self._waited = False  # it was said that no worker has started yet
         self._failed = Counter[int]()
         self._tasks: dict[Any, _Task] = {}  # by the reference to the answer
@@ -133,8 +140,9 @@ class Crew:
             while waiting and (worker := self._free(waiting[0], losses)) is not None:
                 shard = waiting.popleft()
                 self._tasks[self._workers[worker].work.remote(model.label, shards[shard])] = _Task(worker, shard)
-            done, _ = ray.wait(list(self._tasks), timeout=PATIENCE)
-            if not done and not self._ready and not self._waited:
+            interruption.check()
+            done, _ = ray.wait(list(self._tasks), timeout=POLL)
+            if not done and not self._ready and not self._waited and time.monotonic() > self._patient_until:
                 self._waited = True
                 self._say("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
             for reference in done:
@@ -148,7 +156,7 @@ class Crew:
                         losses[task.shard] += 1
                         if losses[task.shard] == LOSSES:
                             pairs = f"{LOSSES} workers were lost with the pairs from {shards[task.shard][0][0].id} on"
-                            raise Stopped(f"{model.label}: {pairs} ({_why(error)})") from None
+                            raise Stopped(f"{model.label}: {pairs} ({_why(error)})", code="worker-failed") from None
                     continue
                 if answer is None:
                     self._tasks[self._workers[task.worker].begin.remote()] = _Task(task.worker)
@@ -191,7 +199,7 @@ class Crew:
             elif self._ready or any(other.shard is None for other in self._tasks.values()):
                 self._say(f"a Ray worker cannot be started and is left out ({why})")
             else:
-                raise Stopped(f"no Ray worker can be started ({why})")
+                raise Stopped(f"no Ray worker can be started ({why})", code="worker-failed")
 
     def _welcome(self, worker: int, facts: Facts) -> None:
         ours = manifest.essence(self._plan)
@@ -199,7 +207,8 @@ class Crew:
             if facts.essence.get(part) != value:
                 raise UserError(
                     f"the Ray worker on {facts.host} would compute something else: its {part} are not this machine's; "
-                    "weights, data and the installed version must be the same"
+                    "weights, data and the installed version must be the same",
+                    code="other-worker",
                 )
         other = [name for name, version in self._plan.versions.items() if facts.versions.get(name) != version]
         if other:
@@ -214,20 +223,26 @@ def _get(reference: Any) -> Any:
         return ray.get(reference)
     except RayTaskError as error:
         cause = error.cause
-        raise cause if isinstance(cause, Exception) else Stopped(f"a Ray worker failed: {_why(error)}") from None
+        raise (
+            cause
+            if isinstance(cause, Exception)
+            else Stopped(f"a Ray worker failed: {_why(error)}", code="worker-failed")
+        ) from None
 
 
 def _reach(address: str) -> None:
     """Raises UserError where nobody listens; Ray itself would try for many minutes."""
     host, _, port = address.rpartition(":")
     if "/" in host or not port.isdecimal():  # ray://... is for clients outside the cluster
-        raise UserError(f"--ray-address {address}: give auto or HOST:PORT")
+        raise UserError(f"--ray-address {address}: give auto or HOST:PORT", code="bad-value")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OverflowError as error:
-        raise UserError(f"--ray-address {address}: {error}") from None
+        raise UserError(f"--ray-address {address}: {error}", code="no-cluster") from None
     except OSError as error:
-        raise UserError(f"--ray-address {address}: no cluster there ({error.strerror or error})") from None
+        raise UserError(
+            f"--ray-address {address}: no cluster there ({error.strerror or error})", code="no-cluster"
+        ) from None
 
 
 def _why(error: Exception) -> str:

@@ -17,7 +17,7 @@ from bench.run import manifest
 from bench.run.batches import Evaluator
 from bench.run.engine import Batch, Model
 from bench.run.setup import RunSettings, prepare
-from bench.runtime.allocator import give_back
+from bench.runtime.allocator import give_back, keep_freed
 from bench.runtime.config import CACHE_VARIABLE, cache_folder
 from protocols.pairs import Pair
 
@@ -63,6 +63,7 @@ class RayWorker:
         """Load models and detectors, find the pairs. Raises what `bench.run.setup.prepare` raises."""
         if self._facts is None:
             torch.set_num_threads(self._threads)
+            keep_freed()
             with suppress(OSError):  # a path that is missing here says so itself
                 os.chdir(self._folder)
             settings = self._settings

@@ -21,12 +21,11 @@ from bench.run import frames_list, manifest
 from bench.run.batches import AHEAD, Evaluator
 from bench.run.engine import Model
 from bench.run.measure import Measurer
-from bench.runtime.allocator import keep_freed
 from bench.runtime.config import Config
 from bench.runtime.device import choose as choose_device
 from bench.runtime.device import pairs_at_a_time
 from bench.runtime.errors import UserError
-from protocols import catalogue
+from protocols import catalogue, interruption
 from protocols import crop as crops
 from protocols.names import BOUNDS, safe_name
 from protocols.resolve import Resolved, resolve
@@ -104,16 +103,18 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
     Raises UserError, DataError or ModelError for what the user can mend.
     """
     if settings.mode and settings.mode not in get_args(MotionMode):
-        raise UserError(f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}")
+        raise UserError(
+            f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice"
+        )
     if settings.crop is not None and crops.mode(settings.crop) is None:
-        raise UserError(f"--crop {settings.crop}: choose one of {', '.join(crops.MODES)}")
+        raise UserError(f"--crop {settings.crop}: choose one of {', '.join(crops.MODES)}", code="unknown-choice")
     if settings.detector_timeout is not None and settings.workers == 0:
-        raise UserError("--detector-timeout needs processes for detectors; --workers 0 has none")
+        raise UserError("--detector-timeout needs processes for detectors; --workers 0 has none", code="unused-option")
     if settings.detector_timeout is not None and settings.executor == "ray" and settings.workers is None:
         raise UserError(
-            "--detector-timeout needs processes for detectors; Ray's workers have some with --workers N only"
+            "--detector-timeout needs processes for detectors; Ray's workers have some with --workers N only",
+            code="unused-option",
         )
-    keep_freed()
     device = choose_device(settings.device)
     protocol = catalogue.get(settings.protocol).sized(settings.size)
     names = settings.metrics or protocol.metrics
@@ -172,7 +173,8 @@ def _tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
         elif model.predictor.frame_size is not None:
             raise ModelError(
                 f"{model.label} works on square frames, those here are {width}x{height}: --size 256 or 512 cuts and "
-                "resizes them"
+                "resizes them",
+                code="frame-size",
             )
 
 
@@ -192,24 +194,29 @@ def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choi
 def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:
     """Load every model before any work, so that a wrong name or file is told at once."""
     if not settings.models:
-        raise UserError("--models names no model")
+        raise UserError("--models names no model", code="missing-option")
     specs = [ModelSpec.parse(model) for model in settings.models]
     if settings.bounds:
         specs += [ModelSpec("model", bound) for bound in BOUNDS if bound not in {spec.unlabeled for spec in specs}]
     folders = [safe_name(spec.name) for spec in specs]
     for folder in folders:
         if folder in ROLES:
-            raise UserError(f"a model cannot be called {folder}: a run keeps other pictures under this name")
+            raise UserError(
+                f"a model cannot be called {folder}: a run keeps other pictures under this name", code="bad-name"
+            )
         if folders.count(folder) > 1:
-            raise UserError(f"two models would be called {folder}; name them apart with LABEL=SPEC")
+            raise UserError(
+                f"two models would be called {folder}; name them apart with LABEL=SPEC", code="duplicate-name"
+            )
     models = []
     for spec in specs:
+        interruption.check()
         predictor = registry.load(spec, weights=settings.config.weights, device=device)
         mode = settings.mode or protocol_mode
         if mode not in predictor.motion_modes:
             if settings.mode and spec.unlabeled not in BOUNDS:
                 known = ", ".join(predictor.motion_modes)
-                raise ModelError(f"{spec.name} has no motion mode {mode}; it has: {known}")
+                raise ModelError(f"{spec.name} has no motion mode {mode}; it has: {known}", code="unknown-mode")
             mode = predictor.motion_modes[0]
         models.append(Model(spec.name, predictor, mode, spec, registry.code(spec, predictor)))
     return models

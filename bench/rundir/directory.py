@@ -41,7 +41,7 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except _MALFORMED as error:
-        raise UserError(f"{path} holds no run that can be read ({typed_line(error)})") from None
+        raise UserError(f"{path} holds no run that can be read ({typed_line(error)})", code="no-finished-run") from None
 
 
 class RunDirectory:
@@ -75,12 +75,15 @@ class RunDirectory:
             lock.acquire(timeout=0)
         except Timeout:
             raise UserError(
-                f"another run{_owner(owner)} is at work in {self.path}; wait for it or choose another --name"
+                f"another run{_owner(owner)} is at work in {self.path}; wait for it or choose another --name",
+                code="locked",
             ) from None
         except OSError as error:
             if files.disk_full(error):
                 raise
-            raise UserError(f"cannot write to {self.path}: {error.strerror or error}") from None
+            raise UserError(
+                f"cannot write to {self.path}: {error.strerror or error}", code="unwritable-folder"
+            ) from None
         try:
             status = file.stat()
             self._held = status.st_dev, status.st_ino
@@ -102,7 +105,10 @@ class RunDirectory:
         except OSError:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._held:
-            raise Stopped(f"the folder {self.path} has disappeared or was replaced while the run was at work in it")
+            raise Stopped(
+                f"the folder {self.path} has disappeared or was replaced while the run was at work in it",
+                code="missing-folder",
+            )
 
     def manifest(self) -> Manifest | None:
         """The manifest, or None where there is none yet. Raises UserError if it is not one, or was changed."""
@@ -113,26 +119,28 @@ class RunDirectory:
             content = files.content(file)
             manifest, whole = parse_manifest(content), intact(json.loads(content))
         except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{file} is not a readable manifest: {error}") from None
+            raise UserError(f"{file} is not a readable manifest: {error}", code="bad-manifest") from None
         if not whole:
-            raise UserError(f"{file} was changed after it was written")
+            raise UserError(f"{file} was changed after it was written", code="changed-file")
         return manifest
 
     def complete(self) -> Complete:
         """The manifest of a finished run. Raises UserError where there is none."""
         manifest = self.manifest()
         if not isinstance(manifest, Complete):
-            raise UserError(f"{self.path} holds no finished run")
+            raise UserError(f"{self.path} holds no finished run", code="no-finished-run")
         return manifest
 
     def finished(self) -> tuple[Complete, pd.DataFrame]:
         """Manifest and ``samples.parquet`` of a finished run. Raises UserError where one is missing or changed."""
         manifest = self.complete()
         if not (self.path / "samples.parquet").exists():
-            raise UserError(f"{self.path} holds no finished run")
+            raise UserError(f"{self.path} holds no finished run", code="no-finished-run")
         samples = self.samples(manifest)
         if samples is None:
-            raise UserError(f"{self.path}: samples.parquet is damaged or was changed after the run")
+            raise UserError(
+                f"{self.path}: samples.parquet is damaged or was changed after the run", code="changed-file"
+            )
         return manifest, samples
 
     def summary(self, manifest: Complete) -> Summary:
@@ -140,13 +148,15 @@ class RunDirectory:
         try:
             content = files.content(self.path / "summary.json")
         except OSError as error:
-            raise UserError(f"{self.path}: summary.json cannot be read ({error.strerror or error})") from None
+            raise UserError(
+                f"{self.path}: summary.json cannot be read ({error.strerror or error})", code="unreadable-file"
+            ) from None
         if manifest.summary_sha256 not in (None, hashlib.sha256(content).hexdigest()):
-            raise UserError(f"{self.path}: summary.json is damaged or was changed after the run")
+            raise UserError(f"{self.path}: summary.json is damaged or was changed after the run", code="changed-file")
         try:
             return parse_summary(content)
         except Damaged as error:
-            raise UserError(f"{self.path}: summary.json is damaged ({error})") from None
+            raise UserError(f"{self.path}: summary.json is damaged ({error})", code="changed-file") from None
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write ``manifest.json`` with a hash over its content."""

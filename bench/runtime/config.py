@@ -85,7 +85,7 @@ def load(
         elif from_file := settings.get("weights", {}).get("path"):
             weights = file.parent / Path(from_file).expanduser()
     if weights is not None and not weights.is_dir():
-        raise UserError(f"weights folder {weights} does not exist")
+        raise UserError(f"weights folder {weights} does not exist", code="missing-folder")
     follow = links if follow_links is None else follow_links
     return Config(roots, sample, weights, cache_folder(), asked=tuple(asked), follow_links=follow)
 
@@ -98,13 +98,15 @@ def _refuse_unknown_variables() -> None:
         if variable.startswith(PREFIX) and not of_data and variable not in known[1:]:
             near = difflib.get_close_matches(variable, known, n=1)
             meant = f" (is it meant to be {near[0]}?)" if near else ""
-            raise UserError(f"environment variable {variable}: nothing reads it{meant}")
+            raise UserError(f"environment variable {variable}: nothing reads it{meant}", code="unused-variable")
 
 
 def _option(option: str) -> tuple[str, Path]:
     name, equals, path = option.partition("=")
     if not (equals and name and path):
-        raise UserError(f"--data {option}: give NAME=PATH (for example vox1=/data/vox1_frames) or the word sample")
+        raise UserError(
+            f"--data {option}: give NAME=PATH (for example vox1=/data/vox1_frames) or the word sample", code="bad-value"
+        )
     return name, Path(path).expanduser()
 
 
@@ -114,11 +116,13 @@ def _roots(entries: Sequence[tuple[str, Path]], where: str) -> dict[str, Path]:
     for given, path in entries:
         name = given.lower()
         if name == SAMPLE:
-            raise UserError(f"{where}: sample is the built-in sample set; give the data set in {path} another name")
+            raise UserError(
+                f"{where}: sample is the built-in sample set; give the data set in {path} another name", code="bad-name"
+            )
         if "/" in name or "\\" in name or not name.isprintable() or name in (".", ".."):
-            raise UserError(f"{where}: {given!r} is not a data set's name")
+            raise UserError(f"{where}: {given!r} is not a data set's name", code="bad-name")
         if name in roots and roots[name] != path:
-            raise UserError(f"{where}: {name} is given twice, {roots[name]} and {path}")
+            raise UserError(f"{where}: {name} is given twice, {roots[name]} and {path}", code="duplicate-option")
         roots[name] = path
     return roots
 
@@ -129,17 +133,17 @@ def _read(file: Path) -> dict[str, dict[str, Any]]:
     try:
         settings = tomllib.loads(files.text(file))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: cannot be read as TOML: {error}") from None
+        raise UserError(f"{file}: cannot be read as TOML: {error}", code="not-toml") from None
     unknown = sorted(set(settings) - {"data", "weights"})
     if unknown:
-        raise UserError(f"{file}: unknown table [{unknown[0]}]; known are [data] and [weights]")
+        raise UserError(f"{file}: unknown table [{unknown[0]}]; known are [data] and [weights]", code="unknown-key")
     for table, entries in settings.items():
         named = entries if isinstance(entries, dict) else {"": None}
         if not all(
             isinstance(value, bool if (table, name) == ("data", LINKS) else str) for name, value in named.items()
         ):
             links = f", or {LINKS} = true" if table == "data" else ""
-            raise UserError(f'{file}: [{table}] must hold lines of the form NAME = "PATH"{links}')
+            raise UserError(f'{file}: [{table}] must hold lines of the form NAME = "PATH"{links}', code="bad-value")
     if unknown := sorted(set(settings.get("weights", {})) - {"path"}):
-        raise UserError(f"{file}: unknown entry {unknown[0]} of [weights]; known is path")
+        raise UserError(f"{file}: unknown entry {unknown[0]} of [weights]; known is path", code="unknown-key")
     return settings

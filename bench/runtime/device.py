@@ -22,7 +22,7 @@ def choose(name: str | None) -> torch.device:
         torch.zeros(1, device=device).cpu()  # `meta` has tensors, but nothing in them
     except (RuntimeError, AssertionError, ImportError) as error:  # torch imports some kinds of devices when asked
         reason = str(error).partition(". ")[0].splitlines()[0]
-        raise UserError(f"--device {name} cannot be used: {reason}") from None
+        raise UserError(f"--device {name} cannot be used: {reason}", code="no-such-device") from None
     return device
 
 

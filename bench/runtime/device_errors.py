@@ -54,11 +54,15 @@ class Portions:
                 result = work(portion)
             except Exception as error:
                 if device_broken(error):
-                    raise Stopped(f"{self.label}: the device failed ({first_line(error)})") from None
+                    raise Stopped(
+                        f"{self.label}: the device failed ({first_line(error)})", code="device-failed"
+                    ) from None
                 if not out_of_memory(error):
                     raise
                 if len(portion) == 1:
-                    raise Stopped(f"{self.label}: out of memory with a single pair ({first_line(error)})") from None
+                    raise Stopped(
+                        f"{self.label}: out of memory with a single pair ({first_line(error)})", code="out-of-memory"
+                    ) from None
                 self.size = len(portion) // 2
                 self.say(f"{self.label}: out of memory with {len(portion)} pairs at once; goes on with {self.size}")
             else:

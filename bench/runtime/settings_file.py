@@ -27,11 +27,13 @@ def read(file: Path) -> dict[str, Any]:
         found = tomllib.loads(text) if kind == "TOML" else yaml.load(text, _Loader)
     except Exception as error:  # beside their own errors, both let out what a bad number or date makes Python raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"--config {file}: cannot be read as {kind}: {reason[:500]}") from None
+        raise UserError(
+            f"--config {file}: cannot be read as {kind}: {reason[:500]}", code="bad-settings-file"
+        ) from None
     if found is None:  # an empty file
         return {}
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise UserError(f"--config {file}: not a mapping of names to values")
+        raise UserError(f"--config {file}: not a mapping of names to values", code="bad-settings-file")
     return found
 
 

@@ -27,7 +27,6 @@ from bench import detectors
 from bench.detectors.cache import cached
 from bench.run import manifest
 from bench.run.engine import Decoded, pair_batch
-from bench.runtime.allocator import keep_freed
 from bench.runtime.config import Config
 from bench.runtime.device import pairs_at_a_time
 from bench.runtime.errors import UserError
@@ -35,7 +34,7 @@ from bench.speed import forms as speed_forms
 from bench.speed import metrics
 from bench.speed.forms import Form
 from bench.speed.metrics import Work
-from protocols import catalogue
+from protocols import catalogue, interruption
 from protocols.resolve import resolve
 
 PARTS = ("models", "pixels", "perceptual", "detectors", "forms")
@@ -67,6 +66,7 @@ def measure(jobs: dict[str, dict[str, Work]], pairs: int, rounds: int) -> list[T
             work()  # first calls load weights and choose kernels
         for _ in range(rounds):
             for way, work in ways.items():
+                interruption.check()
                 start = time.perf_counter(), time.process_time()
                 work()
                 seconds[way].append((time.perf_counter() - start[0], time.process_time() - start[1]))
@@ -100,10 +100,11 @@ def run(
     if parts is None:
         parts = [part for part in PARTS if part != "forms" or device.type != "cpu"]
     if unknown := sorted({*parts} - {*PARTS}):
-        raise UserError(f"--parts {', '.join(unknown)}: choose from {', '.join(PARTS)}")
+        raise UserError(f"--parts {', '.join(unknown)}: choose from {', '.join(PARTS)}", code="unknown-choice")
     if out and (out.is_dir() or not out.parent.is_dir()):
-        raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
-    keep_freed()
+        raise UserError(
+            f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}", code="unwritable-file"
+        )
     protocol = catalogue.get("vox1-sameid")
     resolved = resolve(protocol, {}, config.cache, sample=True, limit=pairs)
     loaded = [(pair, resolved.load(pair)) for pair in resolved.pair_list.pairs]

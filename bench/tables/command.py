@@ -52,7 +52,10 @@ def run_tables(
     )
     if settings.reading and not any(settings.reading in job.protocol.readings for job in jobs):
         known = {reading: None for job in jobs for reading in job.protocol.readings}
-        raise UserError(f"--reading {settings.reading}: no protocol here has it (known: {', '.join(known) or 'none'})")
+        raise UserError(
+            f"--reading {settings.reading}: no protocol here has it (known: {', '.join(known) or 'none'})",
+            code="unknown-reading",
+        )
     ready = [job for job in jobs if job.ready]
     stopped = 0
     for job in jobs:
@@ -60,11 +63,13 @@ def run_tables(
         if dry_run:
             stopped += not _look(job, _settings(job, settings, len(ready) > 1), console)
     if stopped:
-        raise UserError(f"the run of {', '.join(names)} would stop: the plan above says why")
+        raise UserError(f"the run of {', '.join(names)} would stop: the plan above says why", code="nothing-to-run")
     if dry_run and ready:
         return 0
     if not ready:
-        raise UserError(f"nothing can be run of {', '.join(names)}; the plan above says what is missing")
+        raise UserError(
+            f"nothing can be run of {', '.join(names)}; the plan above says what is missing", code="nothing-to-run"
+        )
     failed, folders = 0, []
     for job in ready:
         directory, lost = run(_settings(job, settings, len(ready) > 1), console)

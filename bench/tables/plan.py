@@ -68,7 +68,9 @@ def plan(
     asked = {name: cells for name, cells in asked.items() if cells}
     if not asked:
         names = ", ".join(table.id for table in tables)
-        raise UserError(f"{names}: no protocol here asks what is printed there, so nothing can be run")
+        raise UserError(
+            f"{names}: no protocol here asks what is printed there, so nothing can be run", code="nothing-to-run"
+        )
     protocols = [catalogue.get(name) for name in asked]
     takes = [SAMPLE] if config.sample else [protocol.dataset for protocol in protocols]
     refuse_unused(config.asked, takes, ", ".join(table.id for table in tables))
@@ -175,10 +177,10 @@ def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Pa
         fitting = _fitting(file, protocols)
         if not fitting:
             names = ", ".join(protocol.name for protocol in protocols)
-            raise UserError(f"--pairs {file}: this list is for none of {names}")
+            raise UserError(f"--pairs {file}: this list is for none of {names}", code="wrong-pairs")
         for name in fitting:
             if name in found:
-                raise UserError(f"--pairs: {found[name]} and {file} are both for {name}")
+                raise UserError(f"--pairs: {found[name]} and {file} are both for {name}", code="duplicate-option")
             found[name] = file
     return found
 

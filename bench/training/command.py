@@ -24,7 +24,6 @@ from baselines.training.vgg import VGG19, VggFeatures
 from bench.detectors.weights import find_file
 from bench.runtime import config as locations
 from bench.runtime import settings_file
-from bench.runtime.allocator import keep_freed
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
 from protocols import sample_set
@@ -83,7 +82,6 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
         _tell_network(chosen)
     if chosen.recipe == "published" and (pairs := chosen.pairs_of_a_step()) != chosen.published_pairs():
         logging.warning("%g pairs in a step; published are %d", pairs, chosen.published_pairs())
-    keep_freed()
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)
 
@@ -99,7 +97,7 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
     if protocol := given.pop("protocol", None):
         evaluation = found.get("evaluation", {})
         if not isinstance(evaluation, dict):
-            raise UserError(f"{file}: evaluation: not a table")
+            raise UserError(f"{file}: evaluation: not a table", code="bad-settings-file")
         found["evaluation"] = {**evaluation, "protocol": protocol}
     values = found | given
     if values.get("data", "sample") != "sample":
@@ -108,7 +106,7 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
         values = _vgg19() | values
     for name in ("model", "out"):
         if name not in values:
-            raise UserError(f"--{name} is needed, on the command line or in --config")
+            raise UserError(f"--{name} is needed, on the command line or in --config", code="missing-option")
     try:
         whole = Settings(**values)
         fields = {name: value for name, value in values.items() if name not in Settings.model_fields}
@@ -125,13 +123,13 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
         name = ".".join(str(part) for part in first["loc"])
         where = f"{file}: " if file and first["loc"][0] in found else ""
         reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise UserError(f"{where}{name}: {reason}") from None
+        raise UserError(f"{where}{name}: {reason}", code="bad-settings-file") from None
     if chosen.patience and not chosen.evaluate_every:
-        raise UserError("patience: needs evaluate_every")
+        raise UserError("patience: needs evaluate_every", code="missing-option")
     if "evaluate_every" not in values:  # 0 turns a file's evaluations off
         for name, value in (("protocol", protocol), ("evaluation", found.get("evaluation"))):
             if value:
-                raise UserError(f"{name}: needs evaluate_every")
+                raise UserError(f"{name}: needs evaluate_every", code="missing-option")
     return whole, chosen
 
 
@@ -160,7 +158,7 @@ def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:
     if name == "sample":
         return sample_set.ensure(cache_folder()), tuple(sample_set.clips("train"))
     if not Path(name).is_dir():
-        raise UserError(f"--data {name}: no such folder")
+        raise UserError(f"--data {name}: no such folder", code="missing-folder")
     return Path(name), None
 
 
@@ -185,10 +183,13 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
     names = settings.metrics or protocol.metrics
     watched = settings.watch or names[0]
     if watched not in names:
-        raise UserError(f"evaluation.watch {watched}: not one of the metrics {', '.join(names)}")
+        raise UserError(f"evaluation.watch {watched}: not one of the metrics {', '.join(names)}", code="unknown-metric")
     side = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
     if side != training.frame_size:
-        raise UserError(f"evaluation: its frames have {side} pixels a side, the network is for {training.frame_size}")
+        raise UserError(
+            f"evaluation: its frames have {side} pixels a side, the network is for {training.frame_size}",
+            code="frame-size",
+        )
     sign = -1.0 if metrics.definitions()[watched].higher_is_better else 1.0
 
     def evaluate(checkpoint: Path) -> Evaluation:

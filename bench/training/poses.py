@@ -17,7 +17,7 @@ from bench.detectors import guard
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
 from bench.training.command import data_folder
-from protocols import files
+from protocols import files, interruption
 
 BATCH = 32
 
@@ -30,19 +30,20 @@ def write(data: str, out: Path, console: Console) -> None:
     Raises UserError or ModelError for what the user can mend.
     """
     if out.suffix.lower() not in (".parquet", ".csv"):
-        raise UserError(f"--out {out}: give a name that ends in .parquet or .csv")
+        raise UserError(f"--out {out}: give a name that ends in .parquet or .csv", code="bad-value")
     files.place(out)  # refuses what is no file before the work, not after it
     root, chosen = data_folder(data)
     detector = detectors.choose("embedded", None, kinds={"headpose"}, cache=cache_folder())["headpose"]
     rows, count = [], 0
     for clip, names, frames in track(batches(clips.each_frame(root, chosen)), "head poses", console=console):
+        interruption.check()
         count += len(names)
         for name, found in zip(names, guard.detect(detector, frames)):
             if found.values is not None:
                 pitch, yaw, roll = found.values
                 rows.append((clip, name, yaw, pitch, roll))
     if not rows:
-        raise UserError(f"--data {data}: no face was found in {count} frames")
+        raise UserError(f"--data {data}: no face was found in {count} frames", code="no-face")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     with files.replacing(out) as temporary:
         if out.suffix.lower() == ".csv":

@@ -46,7 +46,10 @@ def verify(file: WeightFile, path: Path) -> Verdict:
     if file.sha256:
         found = sha256(path)
         if not found.startswith(file.sha256):
-            raise UserError(f"{path} is not the published file: its sha256 is {found}, not {_begins(file.sha256)}")
+            raise UserError(
+                f"{path} is not the published file: its sha256 is {found}, not {_begins(file.sha256)}",
+                code="changed-file",
+            )
         return Verdict("ok", f"sha256 {found[:12]}… as stated")
     if file.models:
         return _model(file, path)
@@ -108,7 +111,7 @@ def _networks(file: WeightFile, about: Card, path: Path) -> Verdict:
     if origin.status == "official":
         return Verdict("ok", f"{held}; {origin.note}")
     if file.name in about.files and (origin.status == "sample" or not origin.published_size):
-        raise UserError(f"{path} is not the published file: {held}, {origin.note}")
+        raise UserError(f"{path} is not the published file: {held}, {origin.note}", code="changed-file")
     if checkpoint.model is not None:
         return Verdict("own", f"{held}; {origin.note}")
     return Verdict("unverified", f"{held}; {UNKNOWN if origin.published_size else origin.note}")
@@ -133,9 +136,9 @@ def _identity(which: str, path: Path) -> str:
             code = arcface.embed(arcface.read(path), torch.zeros(1, 3, arcface.SIDE, arcface.SIDE))
     except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         reason = first_line(error)
-        raise UserError(f"{path} does not hold the weights of {title}: {reason}") from None
+        raise UserError(f"{path} does not hold the weights of {title}: {reason}", code="other-network") from None
     if not torch.isfinite(code).all():
-        raise UserError(f"{path}: its network gives no finite numbers")
+        raise UserError(f"{path}: its network gives no finite numbers", code="other-network")
     return f"holds the weights of {title}"
 
 
@@ -150,8 +153,11 @@ def _opens(path: Path, name: str) -> str:
         if name.endswith(".skops"):
             with zipfile.ZipFile(path) as archive:
                 if (damaged := archive.testzip()) or "schema.json" not in archive.namelist():
-                    raise UserError(f"{path} is damaged or no skops file" + (f": {damaged}" if damaged else ""))
+                    raise UserError(
+                        f"{path} is damaged or no skops file" + (f": {damaged}" if damaged else ""),
+                        code="unreadable-checkpoint",
+                    )
             return "opens as a skops archive"
     except (SafetensorError, OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read: {first_line(error)}") from None
+        raise UserError(f"{path} cannot be read: {first_line(error)}", code="unreadable-checkpoint") from None
     return f"opens safely, {len(load_flat(path)[0])} tensors"

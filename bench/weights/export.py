@@ -30,14 +30,14 @@ def export(source: Path, target: Path, model: str | None = None) -> list[Path]:
     model: whose it is, where the file does not say. Raises UserError or ModelError.
     """
     if not source.is_file():
-        raise UserError(f"{source}: no such file")
+        raise UserError(f"{source}: no such file", code="missing-file")
     if target.exists() and source.samefile(target):
-        raise UserError(f"{target}: would overwrite what is read")
+        raise UserError(f"{target}: would overwrite what is read", code="unwritable-file")
     if not target.name.endswith((SAFE, *OFFICIAL)):
-        raise UserError(f"{target}: the name must end in {SAFE} or in {', '.join(OFFICIAL)}")
+        raise UserError(f"{target}: the name must end in {SAFE} or in {', '.join(OFFICIAL)}", code="bad-value")
     about = _model(source, model)
     if not (about.files or target.name.endswith(SAFE)):
-        raise UserError(f"nobody publishes a checkpoint of {about.name}: it has no official layout")
+        raise UserError(f"nobody publishes a checkpoint of {about.name}: it has no official layout", code="no-network")
     # Loading is the check: every key and every shape is the model's.
     spec = ModelSpec("model", about.name, {"weights": str(source)})
     loaded = registry.load(spec, weights=None, device=torch.device("cpu"))
@@ -60,9 +60,11 @@ def _model(source: Path, name: str | None) -> Card:
         name = found.model or checkpoints.looks_like(found.states)
         name = next((known for known in MODELS if name in (known, card(known).title)), None)
         if name is None:
-            raise UserError(f"{source}: holds no network known here; say whose it is with --model")
+            raise UserError(
+                f"{source}: holds no network known here; say whose it is with --model", code="missing-option"
+            )
     if name not in MODELS:
-        raise UserError(f"--model {name}: no network of that name; `list models` has them")
+        raise UserError(f"--model {name}: no network of that name; `list models` has them", code="unknown-model")
     return card(name)
 
 
@@ -79,7 +81,10 @@ def _write_official(
         else:
             contents[target][official.get(name, name)] = state
     if inside := [file for file in contents if file != target and file.exists()]:
-        raise UserError(f"{inside[0]}: exists already, and belongs beside {target.name}; choose another folder")
+        raise UserError(
+            f"{inside[0]}: exists already, and belongs beside {target.name}; choose another folder",
+            code="unwritable-file",
+        )
     for file, content in contents.items():
         with files.replacing(file) as temporary, temporary.open("wb") as stream:
             torch.save(content, stream)  # a stream, since the name of a file would be part of the content

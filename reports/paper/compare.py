@@ -97,9 +97,9 @@ def read_run(folder: Path) -> Run:
         summary = parse_summary(files.content(folder / "summary.json"))
     except OSError as error:
         name = Path(error.filename or folder).name
-        raise TableError(f"{folder}: no finished run ({name}: {error.strerror})") from None
+        raise TableError(f"{folder}: no finished run ({name}: {error.strerror})", code="no-finished-run") from None
     except Damaged as error:
-        raise TableError(f"{folder}: manifest.json or summary.json is damaged ({error})") from None
+        raise TableError(f"{folder}: manifest.json or summary.json is damaged ({error})", code="bad-manifest") from None
     return Run(manifest.name, manifest, summary.by_model())
 
 

@@ -215,7 +215,7 @@ def published(wanted: Sequence[str] = ()) -> list[Table]:
         if not found:
             near = difflib.get_close_matches(name.lower(), [*tables, *_papers()], n=3, cutoff=0.5)
             hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(tables)}"
-            raise TableError(f"no table is called {name}; {hint}")
+            raise TableError(f"no table is called {name}; {hint}", code="unknown-table")
         chosen |= {table.id: table for table in found}
     return list(chosen.values())
 

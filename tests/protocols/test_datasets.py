@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.layouts_on_disk import VOX_CLIPS, frames, picture, vox
+from support.refused import refused
 
 from protocols import catalogue
 from protocols.check import Checked, check_frames
@@ -78,9 +79,9 @@ def test_ted_layout_keeps_its_pixels(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["vox1", "vox2", "hdtf", "celebv", "ted", "mine"])
 def test_wrong_roots_say_what_was_expected(tmp_path: Path, name: str):
-    with pytest.raises(DataError, match="not a folder"):
+    with refused(DataError, "missing-folder"):
         open_dataset(name, tmp_path / "nothing")
-    with pytest.raises(DataError, match="expected"):
+    with refused(DataError, "empty-dataset"):
         open_dataset(name, tmp_path)
 
 
@@ -131,7 +132,7 @@ def test_sizes(tmp_path: Path):
     picture(tmp_path / "clip" / "1.png", seed=0, size=(200, 300))
     data = Dataset("mine", tmp_path)
     assert data.frame(FrameRef("mine", "clip", "0"), 256).shape == (256, 256, 3)
-    with pytest.raises(DataError, match="1.png: 300x200 pixels, expected a square of 256x256"):
+    with refused(DataError, "frame-size", "1.png", "300x200", "256x256"):
         data.frame(FrameRef("mine", "clip", "1"), 256)
 
 
@@ -155,7 +156,7 @@ def test_all_unusable_frames_are_named_at_once(tmp_path: Path):
     picture(tmp_path / "clip" / "wide.png", seed=0, size=(200, 300))
     (tmp_path / "clip" / "text.png").write_text("no picture")
     refs = [FrameRef("mine", "clip", name) for name in ("0000000", "0000001", "wide", "text")]
-    with pytest.raises(DataError, match="2 of 4 frames cannot be used: .*wide.png: 300x200.*; .*text.png"):
+    with refused(DataError, "unusable-frames", "2 of 4", "wide.png", "300x200", "text.png"):
         check_frames(_pairs(*refs), {"mine": Dataset("mine", tmp_path)}, 256)
     assert check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 256) == Checked(256, 256, [])
     (notice,) = check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 384).notices
@@ -169,7 +170,7 @@ def test_frames_as_stored_have_one_size(tmp_path: Path):
     refs = [FrameRef("mine", "clip", str(number)) for number in range(4)]
     data = {"mine": Dataset("mine", tmp_path)}
     assert check_frames(_pairs(*refs[:3]), data, None) == Checked(20, 30, [])
-    with pytest.raises(DataError, match="2 sizes.*: 3 of 30x20, such as mine/clip/0; 1 of 20x20, such as mine/clip/3"):
+    with refused(DataError, "frame-sizes-differ", "3 of 30", "mine/clip/0", "1 of 20", "mine/clip/3"):
         check_frames(_pairs(*refs), data, None)
 
 
@@ -182,7 +183,7 @@ def test_links_out_of_the_root_are_refused(tmp_path: Path, kind: type[Dataset]):
     (root / "link.png").symlink_to(tmp_path / "secret" / "0.png")
     ref = FrameRef("mine", "clip", "0") if kind is Dataset else FrameRef("mine", "link.png", "0")
     for ask in (lambda: kind("mine", root).frame(ref), lambda: kind("mine", root).missing([ref])):
-        with pytest.raises(DataError, match="out of"):
+        with refused(DataError, "link-leads-out"):
             ask()
 
 
@@ -194,7 +195,7 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path):
 
 def test_links_in_a_circle(tmp_path: Path):
     (tmp_path / "circle").symlink_to("circle")
-    with pytest.raises(DataError, match="circle is not a folder"):
+    with refused(DataError, "missing-folder"):
         open_dataset("mine", tmp_path / "circle")
     frames(tmp_path / "mine" / "a", 1)
     (tmp_path / "mine" / "a" / "0000001.png").symlink_to("0000001.png")
@@ -213,5 +214,5 @@ def test_names_that_only_look_like_numbers(tmp_path: Path):
 def test_names_that_are_no_text(tmp_path: Path):
     """A file name may be any bytes; the protocol's rule still comes to an answer of one line."""
     frames(tmp_path / "test" / os.fsdecode(b"id10001#\xff#1#2.mp4"), 2)
-    with pytest.raises(DataError, match="not a name of a frame"):
+    with refused(DataError, "bad-name"):
         lasting_pairs(open_dataset("vox1", tmp_path), catalogue.get("vox1-sameid"))

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.refused import refused
 
 from protocols import files
 from protocols.errors import DataError
@@ -30,7 +31,7 @@ def test_a_pipe_that_nobody_writes_does_not_hang(tmp_path):
     os.mkfifo(pipe)
     with pytest.raises(OSError, match="not a regular file"):
         files.content(pipe)
-    with pytest.raises(DataError, match=r"list\.csv: cannot be read \(not a regular file\)"):
+    with refused(DataError, "unreadable-file", "list.csv"):
         read_pairs(pipe)
 
 
@@ -43,7 +44,7 @@ def test_a_giant_is_refused_by_size(tmp_path):
     file = tmp_path / "list.csv"
     with file.open("wb") as stream:
         stream.truncate(1 << 40)  # sparse: takes no room
-    with pytest.raises(DataError, match="bytes, more than 256 MiB"):
+    with refused(DataError, "unreadable-file", "256"):
         read_pairs(file)
 
 
@@ -51,7 +52,7 @@ def test_a_pipe_or_device_is_not_replaced(tmp_path):
     """As root, a file renamed to /dev/null would be the end of it."""
     pipe = tmp_path / "null"
     os.mkfifo(pipe)
-    with pytest.raises(DataError, match=r"null: cannot be written \(not a regular file\)"):
+    with refused(DataError, "unwritable-file"):
         pairs().write(pipe)
     assert pipe.is_fifo()
     assert [file.name for file in tmp_path.iterdir()] == ["null"]

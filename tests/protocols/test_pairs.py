@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.refused import refused
 
 from protocols.errors import DataError
 from protocols.expand import expanded
@@ -102,7 +103,7 @@ def test_a_changed_file_is_refused(tmp_path: Path):
     file = tmp_path / "pairs.csv"
     PairList("list", 1, (_one(),)).write(file)
     file.write_text(file.read_text().replace("0000001", "0000002", 1))
-    with pytest.raises(DataError, match="changed since it was frozen"):
+    with refused(DataError, "changed-file"):
         PairList.read(file)
 
 
@@ -112,7 +113,7 @@ def test_a_changed_file_is_refused(tmp_path: Path):
 def test_other_files_are_refused(tmp_path: Path, text: str):
     file = tmp_path / "pairs.csv"
     file.write_text(text)
-    with pytest.raises(DataError, match="not a frozen pair list") as caught:
+    with refused(DataError, "not-a-pair-list") as caught:
         PairList.read(file)
     assert "\n" not in str(caught.value)
 
@@ -121,21 +122,21 @@ def test_error_names_the_line(tmp_path: Path):
     file = tmp_path / "pairs.csv"
     PairList("list", 1, (_one("0"), _one("1"))).write(file)
     file.write_text(file.read_text().replace("\n1,vox1/test/a.mp4", "\n1,vox1/../a.mp4"))
-    with pytest.raises(DataError, match="line 4"):
+    with refused(DataError, "bad-name", "line 4"):
         PairList.read(file)
 
 
 def test_ids_are_unique_and_file_names():
-    with pytest.raises(DataError, match="twice"):
+    with refused(DataError, "duplicate-pair"):
         PairList("list", 1, (_one(), _one()))
     for bad in ("", "a/b", ".hidden", "a b", "..", "é"):
-        with pytest.raises(DataError, match="pair id"):
+        with refused(DataError, "bad-name"):
             _one(bad)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_factors_must_be_positive_numbers(value: float):
-    with pytest.raises(DataError, match="alpha"):
+    with refused(DataError, "bad-number"):
         _one(alpha=value)
 
 
@@ -159,13 +160,13 @@ def test_whole_clips_become_frames():
     assert {pair.anchor.frame for pair in single.pairs} == {"5"}
     assert all(pair.target is None for pair in single.pairs)
     assert expanded(single, lambda ref: []) is single
-    with pytest.raises(DataError, match="no frames there"):
+    with refused(DataError, "unknown-frame"):
         expanded(pairs, lambda ref: [])
 
 
 def test_unwritable_place(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot be written"):
+    with refused(DataError, "unwritable-file"):
         PairList("list", 1, (_one(),)).write(tmp_path / "file" / "pairs.csv")
 
 
@@ -176,7 +177,7 @@ def one_pair(**changes) -> Pair:
 
 @pytest.mark.parametrize("factor", [10.1, 1e5, 1e300, float("nan"), float("inf"), 1e-9])
 def test_a_factor_that_no_memory_holds_is_refused(factor):
-    with pytest.raises(DataError, match="alpha is"):
+    with refused(DataError, "bad-number"):
         one_pair(alpha=factor)
 
 
@@ -191,7 +192,7 @@ def test_names_that_no_file_can_have_are_refused():
         with pytest.raises(DataError) as error:
             make("x" * 100_000)
         assert len(str(error.value)) < 300
-    with pytest.raises(DataError, match="a path of"):
+    with refused(DataError, "bad-name"):
         FrameRef("mine", "a/" * 1500 + "a", "0")
 
 
@@ -217,12 +218,12 @@ def test_what_stands_over_a_list_is_checked(changed, tmp_path):
     PairList("x", 1, (one_pair(),)).write(file)
     head, _, body = file.read_text().partition("\n")
     file.write_text("# " + json.dumps(json.loads(head[1:]) | changed) + "\n" + body)
-    with pytest.raises(DataError, match=r"pairs\.csv: its "):
+    with refused(DataError, "not-a-pair-list", "pairs.csv"):
         PairList.read(file)
 
 
 def test_a_head_nested_too_deep_is_refused(tmp_path):
     file = tmp_path / "pairs.csv"
     file.write_text("# " + "[" * 100_000 + "\n")
-    with pytest.raises(DataError, match="not a frozen pair list"):
+    with refused(DataError, "not-a-pair-list"):
         PairList.read(file)

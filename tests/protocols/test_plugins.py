@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.packages import install
+from support.refused import refused
 
 from protocols import catalogue, datasets, plugins
 from protocols.custom_dataset import open_dataset
@@ -66,11 +67,11 @@ def test_a_name_that_is_taken_names_both(monkeypatch, tmp_path):
     entries = {"protocol": {"vox1-sameid": "PROTOCOL", "mine": "PROTOCOL"}, "data set": {"vox1": "Frames"}}
     install(monkeypatch, tmp_path / "a", "thb_three", CODE, entries)
     install(monkeypatch, tmp_path / "b", "thb_four", CODE, {"protocol": {"mine": "PROTOCOL"}})
-    with pytest.raises(PluginError, match=r"thb-three 1.0: protocol vox1-sameid .* built-in protocol"):
+    with refused(PluginError, "broken-plugin", "thb-three", "1.0", "vox1-sameid"):
         catalogue.get("vox1-sameid")
-    with pytest.raises(PluginError, match=r"thb-four 1.0: protocol mine .* taken by thb-three 1.0: protocol mine"):
+    with refused(PluginError, "broken-plugin", "thb-four", "1.0", "thb-three"):
         catalogue.get("mine")
-    with pytest.raises(PluginError, match=r"thb-three 1.0: data set vox1 .* built-in data set"):
+    with refused(PluginError, "broken-plugin", "thb-three", "1.0", "vox1"):
         datasets.layout("vox1")
     assert catalogue.get("vox2-sameid").dataset == "vox2" and datasets.layout("vox2")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from support.refused import refused
 
 from baselines.predictor import MotionMode
 from protocols import catalogue
@@ -77,10 +78,10 @@ def test_every_mistake_is_one_line_that_names_file_and_key(tmp_path, text, key):
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
-    with pytest.raises(DataError, match="cannot be read"):
+    with refused(DataError, "unreadable-file"):
         catalogue.get(str(tmp_path / "gone.toml"))
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match="is no TOML"):
+    with refused(DataError, "not-toml"):
         catalogue.get(str(tmp_path / "mine.toml"))
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.layouts_on_disk import VOX_CLIPS, frames, picture, vox
+from support.refused import refused
 
 from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset
@@ -74,29 +75,29 @@ def test_portraits(tmp_path: Path):
 
 
 def test_too_little_data(tmp_path: Path, data: Dataset):
-    with pytest.raises(DataError, match="only 1900 different pairs"):
+    with refused(DataError, "too-few-pairs", "1900"):
         make_pairs(data, "same-identity", 2000, 0)  # 5 clips of 20 * 19
-    with pytest.raises(DataError, match="no pictures"):
+    with refused(DataError, "no-pictures"):
         make_pairs(data, "portraits", 1, 0)
     frames(tmp_path / "alone", 1)
     lonely = open_dataset("mine", tmp_path)
-    with pytest.raises(DataError, match="at least 2 frames"):
+    with refused(DataError, "too-few-clips", "at least 2"):
         make_pairs(lonely, "same-identity", 1, 0)
-    with pytest.raises(DataError, match="1 identities, at least 2"):
+    with refused(DataError, "too-few-identities", "1 identities"):
         make_pairs(lonely, "cross-identity", 1, 0)
-    with pytest.raises(DataError, match="more than one video"):
+    with refused(DataError, "too-few-identities"):
         make_pairs(lonely, "seen-identity", 1, 0)
 
 
 def test_an_absent_split_is_not_replaced_by_another(data: Dataset):
-    with pytest.raises(DataError, match="no clips of the split 'train'"):
+    with refused(DataError, "too-few-clips", "'train'"):
         make_pairs(data, "seen-identity", 1, 0, split="train")
 
 
 def test_unknown_strategy(data: Dataset):
-    with pytest.raises(DataError, match=", ".join(STRATEGIES)):
+    with refused(DataError, "unknown-strategy", *STRATEGIES):
         make_pairs(data, "random", 1, 0)
-    with pytest.raises(DataError, match="at least one"):
+    with refused(DataError, "no-pairs"):
         make_pairs(data, "same-identity", 0, 0)
 
 
@@ -111,6 +112,6 @@ def test_draws_stay_in_range(seed: int, n: int):
 
 def test_more_pairs_than_there_are_is_told_at_once(tmp_path: Path):
     frames(tmp_path / "a", 3)
-    with pytest.raises(DataError, match="only 6 different pairs"):
+    with refused(DataError, "too-few-pairs"):
         make_pairs(Dataset("mine", tmp_path), "same-identity", 10**9)
     assert len(make_pairs(Dataset("mine", tmp_path), "same-identity", 6)) == 6

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.layouts_on_disk import VOX_CLIPS, frames, vox
+from support.refused import refused
 
 from protocols import catalogue
 from protocols.custom_dataset import open_dataset
@@ -59,7 +60,7 @@ def test_counts_by_clip_and_identity(root: Path):
 
 def test_a_data_set_that_is_not_given(root: Path):
     pairs = make_pairs(open_dataset("vox1", root), "same-identity", 5)
-    with pytest.raises(DataError, match="data set vox1, which is not given"):
+    with refused(DataError, "missing-data", "vox1"):
         survey(pairs, {})
 
 
@@ -74,7 +75,7 @@ def test_a_run_on_the_rest_asks_the_same_of_what_is_left(root: Path, tmp_path: P
     assert before.pair_list == resolve(protocol, {"vox1": root}, tmp_path, **options).pair_list
     assert not any("SUBSET" in notice for notice in before.notices)
     lost = drop(root, pairs)
-    with pytest.raises(DataError, match="frames are not there"):
+    with refused(DataError, "missing-frames"):
         resolve(protocol, {"vox1": root}, tmp_path, **options)
     after = resolve(protocol, {"vox1": root}, tmp_path, allow_missing=True, **options)
     # anchors of relative motion may be lost as well
@@ -95,7 +96,7 @@ def test_nothing_left(root: Path, tmp_path: Path):
     pairs.write(tmp_path / "list.csv")
     other = tmp_path / "other"
     frames(other / "test" / VOX_CLIPS["id10283"][0], 1, digits=3, size=16)
-    with pytest.raises(DataError, match="no pair of vox1-same-identity has all its frames"):
+    with refused(DataError, "no-pairs", "vox1-same-identity"):
         resolve(
             catalogue.get("vox1-sameid"),
             {"vox1": other},

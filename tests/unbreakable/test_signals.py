@@ -8,14 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
+from concurrent.futures import Future
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from support.run_files import files
 
 from bench.runtime import signals
+from protocols import interruption
 
 RUN = ["run", "--protocol", "vox1-sameid", "--data", "sample", "--detectors", "embedded", "--models", "copy-source"]
 ASKED = [*RUN, "--metrics", "l1", "--limit", "40", "--batch-size", "1", "--no-bounds", "--name", "x"]
@@ -47,7 +47,7 @@ def test_a_signal_ends_a_run_in_one_line_and_the_same_command_goes_on(
         run.send_signal(number)
         text = run.communicate(timeout=120)[0]
     assert run.returncode == code, text
-    assert text.splitlines()[-1] == line and "what was finished is kept in runs/x" in text and "Traceback" not in text
+    assert text.splitlines()[-1] == line and "finished batches were saved in runs/x" in text and "Traceback" not in text
     assert not list(Path("runs/x").rglob(".*.tmp"))
     for name in ("x", "y"):
         with start(cache, *ASKED[:-1], name) as run:
@@ -64,7 +64,7 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 signal.signal(signal.SIGALRM, interrupt)
-chosen = [one for one in metrics.definitions().values() if one.family in metrics.PIXELS and one.detector is None]
+chosen = [one for one in metrics.definitions().values() if one.kind is None]
 images = torch.rand(2, 1, 3, 16, 16)
 counted, end = 0, time.monotonic() + 3
 while time.monotonic() < end:
@@ -86,73 +86,102 @@ def test_a_signal_in_the_middle_of_a_pixel_metric_is_an_exception_and_not_a_cras
     assert chosen > 4 and counted > 100
 
 
-TERMINATE = partial(os.kill, os.getpid(), signal.SIGTERM)
+def send(number):
+    os.kill(os.getpid(), number)
 
 
-def executed(code, module, file, **names):
-    exec(compile(code, file, "exec"), {"__name__": module, "terminate": TERMINATE, **names})
-    threading.Event().wait(20)
-
-
-def at_a_lock(released):
-    lock = SimpleNamespace(acquire=None, release=None, __enter__=TERMINATE, __exit__=lambda *_: released.append(True))
-    with threading.Condition(lock):
-        threading.Event().wait(20)
-
-
-def in_an_import(released):
-    executed("terminate(); released.append(True)", "bench", "<frozen importlib._bootstrap>", released=released)
-
-
-def in_code_that_makes_another_error_of_it(released):
-    code = "try: terminate()\nexcept BaseException: raise ValueError\nelse: released.append(True)"
-    executed(code, "torch.storage", "storage.py", released=released)
-
-
-def where_exceptions_are_forgotten(released):
-    code = "class Forgotten:\n    def __del__(self): terminate()\nForgotten(); released.append(True)"
-    executed(code, "bench", "x.py", released=released)
-
-
-BAD = [at_a_lock, in_an_import, in_code_that_makes_another_error_of_it, where_exceptions_are_forgotten]
-
-
-@pytest.mark.parametrize("moment", BAD)
-def test_a_signal_in_a_bad_moment_does_no_harm_and_is_not_lost(moment, capsys):
-    released, before = [], [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
-    start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), signals.terminable():
-        moment(released)
-    signals.received.clear()
-    assert time.monotonic() - start < 8 and released
-    assert before == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
-    assert not capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("number", "times", "patience"), [(signal.SIGTERM, 1, 0.5), (signal.SIGINT, 2, 60)])
-def test_foreign_code_that_never_ends_is_interrupted_after_a_while_or_by_a_second_ctrl_c(
-    number, times, patience, monkeypatch
-):
-    monkeypatch.setattr(signals, "_PATIENCE", patience)
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as in a terminal, and both handlers looked at afterwards."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    names = {"send": partial(os.kill, os.getpid(), number), "times": range(times), "sleep": time.sleep}
-    start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), signals.terminable():
-        exec("for _ in times: send()\nsleep(20)", {"__name__": "torch.nn", **names})
-    signals.received.clear()
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     signal.signal(signal.SIGINT, before)
-    assert time.monotonic() - start < 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_raised_where_work_looks(number, ctrl_c):
+    noted = []
+    with pytest.raises(KeyboardInterrupt), signals.terminable() as request:
+        interruption.check()
+        send(number)
+        noted.append(request.number)
+        with signals.terminable():  # as Ray's, whose own handlers are set meanwhile
+            interruption.check()
+    assert noted == [number] and signals.ending(request) == (signals.SAID[number], signals.EXIT[number])
+    interruption.check()  # outside nothing is noted
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_raises_at_once_and_a_second_sigterm_does_not(first, ctrl_c):
+    reached = []
+    with pytest.raises(KeyboardInterrupt), signals.terminable():
+        for number in (first, signal.SIGTERM, signal.SIGINT):
+            send(number)
+            reached.append(number)
+    assert reached == [first, signal.SIGTERM]
+
+
+def test_a_ctrl_c_that_is_ignored_stays_ignored(ctrl_c):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with signals.terminable() as request:
+        for _ in range(2):
+            send(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+    assert request.number == 0
+
+
+def for_a_thread():
+    interruption.result(Future(), 60)
+
+
+def for_a_program():
+    with subprocess.Popen(["sleep", "60"]) as program:
+        try:
+            interruption.exit_code(program, 60)
+        finally:
+            program.kill()
+
+
+@pytest.mark.parametrize("wait", [for_a_thread, for_a_program])
+def test_who_waits_looks_too(wait):
+    start = time.monotonic()
+    later = threading.Timer(0.2, send, [signal.SIGTERM])
+    with pytest.raises(KeyboardInterrupt), signals.terminable():
+        later.start()
+        wait()
+    later.join()
+    assert time.monotonic() - start < 30
+
+
+def test_waiting_ends_with_what_is_waited_for():
+    done, failed = Future(), Future()
+    threading.Timer(0.15, done.set_result, [7]).start()
+    assert interruption.result(done) == 7
+    failed.set_exception(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        interruption.result(failed)
+    with pytest.raises(TimeoutError):
+        interruption.result(Future(), 0.15)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.15); exit(3)"]) as program:
+        assert interruption.exit_code(program, 60) == 3
+    with subprocess.Popen(["sleep", "60"]) as program:
+        with pytest.raises(subprocess.TimeoutExpired):
+            interruption.exit_code(program, 0.15)
+        program.kill()
 
 
 FROM_A_STRING = """
 import os, signal, sys
-from bench import signals
+from bench.runtime import signals
+from protocols import interruption
 
 try:
-    with signals.terminable():
-        exec("os.kill(os.getpid(), signal.SIGTERM)")
+    with signals.terminable() as request:
+        exec("os.kill(os.getpid(), signal.SIGTERM); interruption.check()")
 except KeyboardInterrupt:
-    sys.exit(signals.EXIT)
+    sys.exit(signals.ending(request)[1])
 """
 
 

@@ -139,7 +139,7 @@ def test_a_run_is_interrupted_in_one_executor_and_resumed_in_the_other(start, ex
     process = start("--executor", first)
     until(process, run, 3)
     process.send_signal(number)
-    assert "what was finished is kept" in finish(process, code)
+    assert "finished batches were saved" in finish(process, code)
     kept = {file: file.stat().st_mtime_ns for file in (run / "work").glob("*/frames/*.png")}
     assert len(kept) >= 6
     process = start("--executor", "ray" if first == "local" else "local")
