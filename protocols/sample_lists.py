@@ -27,12 +27,6 @@ def load(name: str, reading: str | None = None) -> PairList:
     return PairList.read(_file(name))
 
 
-def freeze() -> None:
-    """Write all lists to the package's data folder."""
-    for name in NAMES:
-        make(name).write(_file(name))
-
-
 def make(name: str) -> PairList:
     """Compute a list from the recipe of the sample set.
 

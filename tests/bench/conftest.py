@@ -10,24 +10,35 @@ import pytest
 
 from bench.cli import main as cli
 from bench.runtime import config
+from protocols.errors import BenchError
 
-Bench = Callable[..., tuple[int, str]]
+
+class Ended(tuple[int, str]):
+    """Exit code and output of a command. error: the code of the error for the user that ended it, or None."""
+
+    error: str | None = None
+
+
+Bench = Callable[..., Ended]
 
 
 @pytest.fixture
 def bench(monkeypatch, capsys, tmp_path, cache) -> Bench:
-    """Call the command line in an empty folder, with no configuration; returns exit code and output, unwrapped."""
+    """Call the command line in an empty folder, with no configuration; the output is unwrapped."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(config.CACHE_VARIABLE, str(cache))
     for name in os.environ:
         if name.startswith((config.DATA_VARIABLE, config.WEIGHTS_VARIABLE)):
             monkeypatch.delenv(name)
 
-    def call(*arguments: object) -> tuple[int, str]:
+    def call(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
+        ended = Ended((stopped.value.code or 0, " ".join((printed.out + printed.err).split())))
+        if isinstance(error := stopped.value.__context__, BenchError):
+            ended.error = error.code
+        return ended
 
     return call
