@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.metrics.families import tolerance, tolerance_of
+from bench.metrics.families import tolerance
 from reports.schema.manifest import MetricEntry
 
 RELATIVE = (1e-3, 1e-2)  # of the mean absolute value, where nobody measured what rounding alone moves
@@ -15,18 +15,10 @@ def default_tolerance(metric: MetricEntry, values: np.ndarray) -> tuple[float, f
 
     values: what was measured, for metrics without an entry of their own.
     """
-    known = tolerance(metric.family, metric.unit) or _of_package(metric.family, metric.unit)
+    known = metric.tolerance or tolerance(metric.family, metric.unit)  # manifests of earlier releases tell none
     if known is None:
         finite = np.abs(values[np.isfinite(values)])
         scale = float(finite.mean()) if len(finite) else 0.0
         exact, statistical = (float(f"{share * scale:.2g}") for share in RELATIVE)
         return exact, statistical
     return known
-
-
-def _of_package(name: str, unit: str) -> tuple[float, float] | None:
-    """What a package says of its own family; None where it is not installed here, or not as it was."""
-    from bench.metrics import registered  # late: it brings torch along
-
-    family = registered.usable().get(name)
-    return tolerance_of(family.family, unit) if family else None

@@ -106,6 +106,7 @@ def facts(family: Family, unit: str) -> dict[str, Any]:
         "order": list(FAMILIES).index(family.name) if family.name in FAMILIES else len(FAMILIES),
         "decimals": family.units[unit].decimals,
         "bounds": [bound if math.isfinite(bound) else None for bound in family.bounds],
+        "tolerance": tolerance_of(family, unit),
         "library": family.library,
         "page": family.page,
     }

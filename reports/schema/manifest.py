@@ -110,7 +110,8 @@ class MetricEntry(Facts):
 
     against: the frame that a generated one is compared with. detector: kind of the detector that it uses.
     signature: everything that moves its numbers. applies: False where the protocol has nothing to compare with.
-    order, decimals: of its family in tables. bounds: of its values, None where there is none. library, page: what it
+    order, decimals: of its family in tables. bounds: of its values, None where there is none. tolerance: of
+    a pair and of the mean before `bench check` calls a move drift, where known. library, page: what it
     is checked with, where `bench explain` has it. empty: why nothing could measure it.
     """
 
@@ -129,6 +130,7 @@ class MetricEntry(Facts):
     order: int | None = None
     decimals: int | None = None
     bounds: tuple[float | None, float | None] | None = None
+    tolerance: tuple[float, float] | None = None
     library: str = ""
     page: str = ""
     empty: str | None = None

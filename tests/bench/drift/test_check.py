@@ -357,3 +357,8 @@ def test_tolerance_of_a_metric_without_an_entry_is_relative():
     exact, statistical = default_tolerance(metric("new", unit="s"), np.array([2.0, 4]))
     assert (exact, statistical) == (0.003, 0.03)
     assert default_tolerance(metric("new"), np.array([np.nan])) == (0.0, 0.0)
+
+
+def test_tolerance_is_the_manifest_s_then_the_family_s():
+    assert default_tolerance(metric("psnr", unit="dB", tolerance=(1.0, 2.0)), np.ones(1)) == (1.0, 2.0)
+    assert default_tolerance(metric("new", tolerance=(0.0, 2.0)), np.ones(1)) == (0.0, 2.0)
