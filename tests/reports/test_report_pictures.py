@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support import manifests
 
 from reports.run import choose, pictures, plots
 from reports.run.failures import grouped
 
-L1 = {"name": "l1", "family": "l1", "higher_is_better": False, "proxy": False}
-AUCON = {"name": "aucon", "family": "aucon", "higher_is_better": True, "proxy": False}
-SAME = {"protocol": {"reference": "same-identity"}, "metrics": [AUCON, L1]}
+L1 = manifests.metric("l1")
+AUCON = manifests.metric("aucon", higher_is_better=True)
+SAME = manifests.complete(["a"], [AUCON, L1])
 
 
 def samples(**models: list[float]) -> pd.DataFrame:
@@ -44,8 +45,9 @@ def test_no_pair_plays_two_roles_of_a_model(n):
 
 def test_more_is_better_turns_the_order():
     table = samples(a=[0.1, 0.5, 0.9]).rename(columns={"l1": "aucon"})
-    cross = {"protocol": {"reference": "cross-identity"}, "metrics": [AUCON, L1 | {"applies": False}]}
-    assert choose.picture_metric(cross) is AUCON
+    protocol = manifests.PROTOCOL.but(reference="cross-identity")
+    cross = manifests.complete(["a"], [AUCON, L1.but(applies=False)], protocol=protocol)
+    assert choose.picture_metric(cross) == AUCON
     assert choose.picture_roles(table, cross)["a"] == {"best": ["p2"], "median": ["p1"], "worst": ["p0"]}
 
 
@@ -56,7 +58,7 @@ def test_bounds_only_where_there_is_nothing_else():
 
 def test_nothing_measured_nothing_shown():
     assert choose.picture_pairs(samples(a=[float("nan")] * 3), SAME) == []
-    assert choose.picture_pairs(samples(a=[0.1]), SAME | {"metrics": []}) == []
+    assert choose.picture_pairs(samples(a=[0.1]), SAME.but(metrics=())) == []
 
 
 def test_difference_is_none_for_equal_frames_and_brightest_at_full_scale():
