@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import lru_cache
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -116,6 +117,7 @@ class Card:
 
 
 _CARD = TypeAdapter(Card)
+_FIELDS = tuple(signature(Card).parameters)
 
 
 class _Models(Mapping[str, str]):
@@ -162,7 +164,7 @@ def card(name: str) -> Card:
     base = card(of)
     # Nobody publishes a checkpoint of a variant, unless the variant names one; nor golden arrays.
     values = {"files": [], "checksums": {}, "repository": "", "licence": "", "parity": None, **written}
-    inherited = {key: getattr(base, key) for key in Card.__dataclass_fields__ if key not in (*values, *_RESERVED)}
+    inherited = {key: getattr(base, key) for key in _FIELDS if key not in (*values, *_RESERVED)}
     config = merged(base.config, changes) if isinstance(changes, Mapping) else changes
     return _checked(inherited | values | {"of": of, "config": config}, name, folder, changes)
 
