@@ -76,3 +76,8 @@ def test_a_form_that_moves_a_metric_out_of_its_interval_is_refused(monkeypatch, 
 )
 def test_what_counts_as_beyond(mean, change, lost, beyond):
     assert speed_forms.Change("l1", mean, 0.4, 0.6, change, lost).beyond is beyond
+
+
+@pytest.mark.parametrize("spec", ["copy-source", "frames:fomm", "fomm?precision=bfloat16", "x=fomm?compile=inductor"])
+def test_what_has_no_forms_to_compare(spec):
+    assert speed_forms.forms(spec, None, None, [], None) == []
