@@ -48,7 +48,11 @@ def draw_factors(n: int, seed: int = SEED, delta: float = DELTA) -> list[tuple[f
     Uniform in [1 - delta, 1 + delta], rounded to 6 decimals. A longer list begins with the shorter one.
     """
     draws = Draws(seed, "diffscale")
-    return [tuple(round(draws.uniform(1 - delta, 1 + delta), 6) for _ in range(4)) for _ in range(n)]
+
+    def one() -> float:
+        return round(draws.uniform(1 - delta, 1 + delta), 6)
+
+    return [(one(), one(), one(), one()) for _ in range(n)]
 
 
 @cache
@@ -56,7 +60,8 @@ def frozen_factors() -> list[tuple[float, float, float, float]]:
     """The factors that this project publishes for the positions of the 2083-pair list (4166 draws)."""
     file = Path(__file__).parent / "data" / "diffscale_factors.csv"
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return [tuple(float(value) for value in row[1:]) for row in list(csv.reader(lines))[1:]]
+    rows = list(csv.reader(lines))[1:]
+    return [(float(a), float(b), float(c), float(d)) for _, a, b, c, d in rows]
 
 
 def different_scale(pairs: PairList, reading: str = READINGS[0]) -> PairList:

@@ -169,11 +169,12 @@ def _pair(cells: Mapping[str, str], identifier: str, find: _Finder) -> Pair:
             factors.append(float(cells.get(name) or 1))
         except ValueError:
             raise DataError(f"{name} {cells[name]!r} is no number", code="bad-number") from None
-    who = [
+    whose, by = (
         cells.get(f"{role}_identity") or find.dataset(ref.dataset).identity(ref.clip)
         for role, ref in (("source", source), ("driving", driving))
-    ]
-    return Pair(cells.get("id") or identifier, source, driving, target, frames.get("anchor"), *who, *factors)
+    )
+    alpha, beta = factors
+    return Pair(cells.get("id") or identifier, source, driving, target, frames.get("anchor"), whose, by, alpha, beta)
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ decord read them.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import av
 import numpy as np
@@ -45,7 +46,8 @@ def unsupported(frame: av.VideoFrame) -> str | None:
         )
     if curve := _NOT_FOR_DISPLAY.get(frame.color_trc):
         return f"colors stored as {curve}; convert it to BT.709 first"
-    side_data = {data.type.name for data in frame.side_data}
+    attached: Any = frame.side_data  # PyAV declares it a dictionary, which it is not
+    side_data = {data.type.name for data in attached}
     if "DOVI_METADATA" in side_data and frame.colorspace not in (1, 9):
         return "Dolby Vision without an SDR base; convert it to BT.709 first"
     if not _is_rgb(frame) and frame.colorspace not in _MATRICES:
@@ -84,7 +86,8 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
 
 def _convert(planes: list[np.ndarray], bits: int, full: bool, matrix: tuple[str, float, float]) -> np.ndarray:
     """Y'CbCr to R'G'B' (ITU-T H.273, equations 23 to 38) in fixed point."""
-    integer, shift = (np.int32, 16) if bits == 8 else (np.int64, 24)
+    integer: np.dtype[Any] = np.dtype(np.int32 if bits == 8 else np.int64)
+    shift = 16 if bits == 8 else 24
     depth = 1 << (bits - 8)
     _, weight_red, weight_blue = matrix
     weight_green = 1 - weight_red - weight_blue
@@ -121,7 +124,7 @@ def _planes(frame: av.VideoFrame) -> tuple[list[np.ndarray], int]:
     planes = []
     for number, plane in enumerate(frame.planes):
         kind = np.dtype(_kind(bits))
-        rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)
+        rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
         image = rows[: plane.height, : plane.width]
         planes.append(_enlarge(image, height, width, down, across) if number in (1, 2) else image)
     return planes, bits

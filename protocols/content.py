@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from protocols import interruption
 from protocols.datasets import Dataset
@@ -21,7 +22,8 @@ def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) ->
     elsewhere has the same hashes. Of a clip that is one file (a video) the hash is that of the file; of others it is
     over the frames named here, with `SOME` before it. Raises DataError for a file that cannot be read.
     """
-    found, clips = {}, {}
+    found: dict[str, Path] = {}
+    clips: dict[str, set[str]] = {}
     for ref in refs:
         dataset = datasets[ref.dataset]
         file = dataset.path(ref)

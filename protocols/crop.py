@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 Mode = Literal["face", "center", "none"]
-MODES = ("face", "center", "none")
+MODES: tuple[Mode, ...] = ("face", "center", "none")
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels; the right and lower edge are not in it
 
 LOOKS = 9  # frames of a clip in which a face is looked for
@@ -65,7 +65,7 @@ class Cut:
 def mode(text: str) -> Mode | None:
     """The mode of this name, in either spelling; None for a name that is none."""
     text = "center" if text == "centre" else text
-    return text if text in MODES else None
+    return next((known for known in MODES if known == text), None)
 
 
 def looks(count: int) -> list[int]:
@@ -100,7 +100,7 @@ def head_box(faces: np.ndarray, height: int, width: int) -> Box:
     frame it is made as large as the frame's shorter side; where it leaves the frame it is moved inside. No pixels are
     invented.
     """
-    x0, y0, x1, y1 = *faces[:, :2].min(0), *faces[:, 2:].max(0)
+    (x0, y0), (x1, y1) = faces[:, :2].min(0), faces[:, 2:].max(0)
     long = max(x1 - x0, y1 - y0)
     side = max(min(round(SCALE * long), height, width), 1)
     left = _inside((x0 + x1 - side) / 2, side, width)

@@ -34,7 +34,7 @@ class Dataset:
 
     crops = False
     stored = False
-    suffixes = SUFFIXES
+    suffixes: tuple[str, ...] = SUFFIXES
     layout = "<clip>/<frame>.png"
 
     def __init__(self, name: str, root: Path, follow_links: bool = False):

@@ -60,7 +60,8 @@ def show(image: np.ndarray, aspect: Fraction, turned: Turn) -> np.ndarray:
     The shorter side of the pixels is enlarged (`protocols.images.resize`), so that no detail is lost.
     """
     if aspect != 1:
-        image = resize(np.ascontiguousarray(image), *_square(*image.shape[:2], aspect))
+        height, width = image.shape[:2]
+        image = resize(np.ascontiguousarray(image), *_square(height, width, aspect))
     a, b, c, d = turned
     if a:
         return np.ascontiguousarray(image[::d, ::a])

@@ -83,7 +83,8 @@ def read_rgb(file: Path | BinaryIO, stored: bool = False) -> np.ndarray:
     than `MAX_PIXELS`.
     """
     with opened(file) as image:
-        if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in image.tile):  # Pillow would cut RGB with 16 off
+        tiles = getattr(image, "tile", ())
+        if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in tiles):  # Pillow would cut RGB with 16 off
             raise DataError(
                 f"{file}: more than 8 bits a channel (mode {image.mode}); save it with 8 bits", code="too-many-bits"
             )

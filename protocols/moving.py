@@ -14,6 +14,7 @@ from protocols import files
 from protocols.errors import DataError
 from protocols.images import on_white, opened
 from protocols.video import Video
+from protocols.video_index import Index
 
 _USUAL = 100  # milliseconds of a picture that states none, as browsers have it
 
@@ -70,7 +71,7 @@ class MovingPicture:
         self._image.close()
 
 
-def open_video(source: Path, rate: Fraction | None = None, index: object = None) -> Video | MovingPicture:
+def open_video(source: Path, rate: Fraction | None = None, index: Index | None = None) -> Video | MovingPicture:
     """The video or moving picture in a file; `rate` and `index` as `Video` takes them. Raises DataError."""
     try:
         with open(source, "rb") as file:

@@ -128,11 +128,11 @@ class Pair:
         if source is None or driving is None:
             raise DataError(f"pair {identifier} lacks its source or driving frame", code="bad-row")
         try:
-            factors = float(alpha), float(beta)
+            high, wide = float(alpha), float(beta)
         except ValueError:
             raise DataError(f"pair {identifier}: alpha and beta must be numbers", code="bad-number") from None
-        who = (sys.intern(name) for name in (source_identity, driving_identity))  # a list names few people many times
-        return cls(identifier, source, driving, target, anchor, *who, *factors)
+        whose, by = sys.intern(source_identity), sys.intern(driving_identity)  # a list names few people many times
+        return cls(identifier, source, driving, target, anchor, whose, by, high, wide)
 
 
 @dataclass(frozen=True)

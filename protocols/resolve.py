@@ -68,16 +68,16 @@ class Resolved:
         """Decode the frames of a pair, each once. Raises DataError where one cannot be read."""
         stored: dict[FrameRef, np.ndarray] = {}
 
-        def frame(ref: FrameRef | None, stretched: bool = False) -> np.ndarray | None:
-            if ref is None:
-                return None
+        def frame(ref: FrameRef, stretched: bool = False) -> np.ndarray:
             if ref not in stored:  # a driving frame is often the target, too
                 stored[ref] = self.datasets[ref.dataset].frame(ref, self.frame_size)
             unchanged = not stretched or (pair.alpha, pair.beta) == (1.0, 1.0)
             return stored[ref] if unchanged else augment(stored[ref], pair.alpha, pair.beta)
 
         # the anchor is a frame of the same driving video, which is stretched as a whole
-        return LoadedPair(frame(pair.source), frame(pair.driving, True), frame(pair.target), frame(pair.anchor, True))
+        source, driving = frame(pair.source), frame(pair.driving, True)
+        target = frame(pair.target) if pair.target else None
+        return LoadedPair(source, driving, target, frame(pair.anchor, True) if pair.anchor else None)
 
 
 def resolve(

@@ -39,6 +39,7 @@ def make(name: str) -> PairList:
     if name == "diffscale":
         made = different_scale(make("sameid"))
         return PairList("sample-diffscale", made.version, made.pairs, made.provenance)
+    drawn: list[tuple[str, int, str, int, int | None]]
     if name == "sameid":
         drawn = [(clip, _frames(clip)[0], clip, later, None) for clip in test for later in _frames(clip)[1:]]
     elif name == "seenid":

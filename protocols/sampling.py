@@ -136,10 +136,10 @@ def _cross_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     names = sorted(people)
 
     def draw() -> Drawn:
-        identities = draws.some(names, 2)
-        chosen = [clips.one(draws, people[identity]) for identity in identities]
+        first, second = draws.some(names, 2)
+        chosen = [clips.one(draws, people[identity]) for identity in (first, second)]
         source, driving = (clips.ref(clip, draws.one(clips.frames(clip))) for clip in chosen)
-        return source, driving, *identities
+        return source, driving, first, second
 
     return draw
 

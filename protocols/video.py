@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -57,10 +57,11 @@ class Video:
         self._lost: set[int] = set()
         try:
             self._open()
-            self.index = index or video_index.from_packets(self._container, self._stream)
-            if self.index is None:
+            found = index or video_index.from_packets(self._container, self._stream)
+            if found is None:
                 self._reopen()
-                self.index = video_index.by_decoding(self._container, self._stream, rate)
+                found = video_index.by_decoding(self._container, self._stream, rate)
+            self.index: video_index.Index = found
         except _ERRORS as error:
             raise self._failure(error) from None
         self._last = len(self)  # nothing follows
@@ -110,7 +111,7 @@ class Video:
     @property
     def time_base(self) -> Fraction:
         """Seconds."""
-        return self._stream.time_base
+        return video_index.time_base(self._stream)
 
     @property
     def start(self) -> Fraction:
@@ -177,10 +178,11 @@ class Video:
     def _number(self, frame: av.VideoFrame) -> int | None:
         """Number of the decoder's next frame; None for what precedes the first that is certain."""
         index = self.index
-        at = index.numbers.get(frame.pts)
+        at = None if frame.pts is None else index.numbers.get(frame.pts)
         if self._last is None:  # after a seek: frames before the first key frame may lack what they refer to
-            certain = at is not None and frame.key_frame
-            return at if certain and (not index.decoded or video_index.checksum(frame) == index.prints[at]) else None
+            if at is None or not frame.key_frame:
+                return None
+            return at if not index.decoded or video_index.checksum(frame) == index.prints[at] else None
         if not index.decoded:
             return at
         at = self._last + 1
@@ -202,7 +204,7 @@ class Video:
         return frame
 
     def _turn(self, frame: av.VideoFrame) -> geometry.Turn:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
         try:
             return geometry.turn(bytes(matrix) if matrix is not None else None)
         except ValueError as error:
@@ -235,8 +237,9 @@ class Video:
         return streams[0]
 
     def _seek(self, key: int) -> None:
-        if key:
-            self._container.seek(self.index.stamps[key], stream=self._stream, backward=True)
+        stamp = self.index.stamps[key] if key else None
+        if stamp is not None:
+            self._container.seek(stamp, stream=self._stream, backward=True)
             self._last = None
         else:  # transport streams have no index, and a search for their first frame ends behind it
             self._reopen()
@@ -267,6 +270,6 @@ def open_file(source: Path | BinaryIO) -> av.container.InputContainer:
     Raises ValueError for another format, or what PyAV raises for a file that cannot be opened (OSError, ValueError).
     """
     try:
-        return av.open(source if hasattr(source, "seek") else str(source), options=dict(_ALONE))
+        return av.open(source if hasattr(source, "seek") else str(source), "r", options=dict(_ALONE))
     except av.error.ArgumentError:  # FFmpeg's only words for a format that is not on the list
         raise ValueError("a text file, or another format than mp4, mov, mkv, webm, avi and their like") from None

@@ -73,8 +73,8 @@ def from_packets(container: av.container.InputContainer, stream: av.VideoStream)
     if not timed:
         return None
     packets = [packet for packet in container.demux(stream) if packet.size]
-    stamps = [packet.pts for packet in packets]
-    if not packets or None in stamps or len(set(stamps)) < len(stamps):
+    stamps = [packet.pts for packet in packets if packet.pts is not None]
+    if not packets or len(set(stamps)) < len(packets):
         return None
     if not packets[0].is_keyframe or min(stamps) < stamps[0]:  # frames before it that cannot be decoded
         return None
@@ -84,8 +84,8 @@ def from_packets(container: av.container.InputContainer, stream: av.VideoStream)
     if not shown:
         return None
     keys = {packet.pts for packet in shown if packet.is_keyframe}
-    times = sorted(packet.pts for packet in shown)
-    last = max(shown, key=lambda packet: packet.pts)
+    times = sorted(packet.pts for packet in shown if packet.pts is not None)
+    last = next(packet for packet in shown if packet.pts == times[-1])
     return Index(times, times, _end(times, last.duration), [k for k, time in enumerate(times) if time in keys])
 
 
@@ -113,9 +113,17 @@ def by_decoding(container: av.container.InputContainer, stream: av.VideoStream, 
             duration = getattr(frame, "duration", None)
     if not stamps:
         raise ValueError("no frames in it")
-    times, clock = _times(stamps, rate or stream.guessed_rate or stream.average_rate or Fraction(25), stream.time_base)
+    rate = rate or stream.guessed_rate or stream.average_rate or Fraction(25)
+    times, clock = _times(stamps, rate, time_base(stream))
     end = _end(times, duration if clock == "file" else None)
     return Index(stamps, times, end, keys, prints, clock, damaged)
+
+
+def time_base(stream: av.VideoStream) -> Fraction:
+    """Return the seconds of a stream's unit of time. Raises ValueError where it states none."""
+    if stream.time_base is None:
+        raise ValueError("a video stream without a unit of time")
+    return stream.time_base
 
 
 def checksum(frame: av.VideoFrame) -> int:
@@ -123,23 +131,25 @@ def checksum(frame: av.VideoFrame) -> int:
     kind, plane = frame.format, frame.planes[0]
     deep = kind.components[0].bits > 8
     sample = 1 + deep if kind.is_planar or len(kind.components) == 1 else kind.padded_bits_per_pixel // 8
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width * sample]
-    return zlib.crc32(np.ascontiguousarray(rows))  # what is beyond the width is chance
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    rows = lines[: frame.height, : frame.width * sample]
+    return zlib.crc32(np.ascontiguousarray(rows).data)  # what is beyond the width is chance
 
 
-def _times(stamps: Sequence[int | None], rate: Fraction, time_base: Fraction) -> tuple[list[int], str]:
+def _times(stamps: Sequence[int | None], rate: Fraction, unit: Fraction) -> tuple[list[int], str]:
     known = [(number, stamp) for number, stamp in enumerate(stamps) if stamp is not None]
     if len(known) > 1 and all(one[1] < other[1] for one, other in zip(known, known[1:])):
         if len(known) == len(stamps):
-            return list(stamps), "file"
-        filled = np.rint(np.interp(range(len(stamps)), *zip(*known))).astype(int).tolist()
+            return [stamp for _, stamp in known], "file"
+        numbers, values = [number for number, _ in known], [stamp for _, stamp in known]
+        filled = np.rint(np.interp(range(len(stamps)), numbers, values)).astype(int).tolist()
         if all(one < other for one, other in zip(filled, filled[1:])):
             return filled, "file"
     if len(known) == len(stamps) == len(set(stamps)):  # AVI stamps packets in the order of the file
         order = np.argsort(np.asarray(stamps))
         if np.abs(order - np.arange(len(order))).max() <= _REORDERED:
-            return sorted(stamps), "file"
-    first, step = known[0][1] if known else 0, 1 / (rate * time_base)
+            return sorted(stamp for _, stamp in known), "file"
+    first, step = known[0][1] if known else 0, 1 / (rate * unit)
     clock = "none" if None in stamps else "restarts"
     return [first + round(number * step) for number in range(len(stamps))], clock
 

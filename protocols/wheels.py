@@ -35,9 +35,10 @@ def collect(files: dict[str, dict[str, str]], packages: dict[str, dict[str, str]
 
 def _installed(name: str, facts: dict[str, str]) -> bytes | None:
     """A file of an installed package, if it is there and is the right one. The package is not imported."""
+    content: bytes | None
     try:
         distribution = metadata.distribution(facts["package"])
-        content = Path(distribution.locate_file(name)).read_bytes()
+        content = Path(str(distribution.locate_file(name))).read_bytes()
     except (OSError, metadata.PackageNotFoundError):
         content = _beside_module(name)
     return content if content is not None and _hash(content) == facts["sha256"] else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 
+from bench.cli.options import choice
 from bench.cli.output import terminal
 from bench.runtime import config
 from bench.runtime.errors import UserError
@@ -56,10 +57,7 @@ def animate(
     from bench.runtime.device import choose
     from protocols.names import safe_name
 
-    if mode and mode not in get_args(MotionMode):
-        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice")
-    if anchor_frame not in (None, "best") and not (anchor_frame.isdecimal() and len(anchor_frame) < 10):
-        raise UserError(f"--anchor-frame {anchor_frame}: give a number from 0, or best", code="bad-value")
+    motion: MotionMode | None = choice("--mode", mode, get_args(MotionMode)) if mode else None
     driving_crop = parse_crop(crop, "--crop")
     if source_crop is None and isinstance(driving_crop, str):
         source_crop = driving_crop
@@ -72,8 +70,8 @@ def animate(
         out=out,
         device=choose(device),
         side_by_side=side_by_side,
-        mode=mode,
-        anchor_frame=int(anchor_frame) if anchor_frame not in (None, "best") else anchor_frame,
+        mode=motion,
+        anchor_frame=_anchor(anchor_frame) if anchor_frame is not None else None,
         crop=driving_crop,
         source_crop=parse_crop(source_crop, "--source-crop"),
         fps=Fraction(fps).limit_denominator(1001) if fps else None,
@@ -89,6 +87,14 @@ def animate(
         raise typer.Exit(1) from None
     if failed:
         raise typer.Exit(1)
+
+
+def _anchor(given: str) -> int | Literal["best"]:
+    if given == "best":
+        return "best"
+    if not (given.isdecimal() and len(given) < 10):
+        raise UserError(f"--anchor-frame {given}: give a number from 0, or best", code="bad-value")
+    return int(given)
 
 
 def check_out(out: Path, inputs: tuple[Path, ...]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from baselines.spec import split_names
+from bench.cli.options import choice
 from bench.runtime.errors import UserError
 
-MODES = ("statistical", "exact")
+Mode = Literal["exact", "statistical"]
+MODES: tuple[Mode, ...] = ("statistical", "exact")
 
 
 def check(
@@ -28,8 +30,7 @@ def check(
     """Check a run for drift from a reference file; exit code 1 if it has drifted."""
     if (against is None) == (update is None):
         raise UserError("give one of --against FILE (compare) and --update FILE (write)", code="missing-option")
-    if mode not in MODES:
-        raise UserError(f"--mode {mode}: choose one of {', '.join(MODES)}", code="unknown-choice")
+    strictness = choice("--mode", mode, MODES)
     from bench.drift.reference import Record, read_run
 
     measured = read_run(run)
@@ -47,7 +48,8 @@ def check(
     from bench.drift.check import check
 
     chosen = split_names(models) if models else None
-    result = check(Record.read(against), measured, mode, chosen, _tolerances(tolerance or []))
+    assert against is not None
+    result = check(Record.read(against), measured, strictness, chosen, _tolerances(tolerance or []))
     for line in output.lines(result):
         typer.echo(line)
     if junit is not None:

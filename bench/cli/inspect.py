@@ -8,6 +8,7 @@ from typing import Annotated, get_args
 import typer
 
 from baselines.spec import split_names
+from bench.cli.options import choice
 from bench.cli.output import terminal
 from bench.runtime import config
 from bench.runtime.errors import UserError
@@ -61,8 +62,7 @@ def inspect(
         raise UserError("give --out, or --run", code="missing-option")
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out}: a file; give a folder", code="unwritable-file")
-    if mode and mode not in get_args(MotionMode):
-        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice")
+    motion = choice("--mode", mode, get_args(MotionMode)) if mode else None
     if (source is None) != (driving is None):
         raise UserError("give both --source and --driving, or neither", code="missing-option")
     if limit is not None:
@@ -76,7 +76,7 @@ def inspect(
             f"--data {data}: the word sample; other frames come by --source and --driving", code="bad-value"
         )
     factors = parse_squeeze(squeeze) if squeeze else None
-    chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=mode, seed=seed or 0)
+    chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=motion, seed=seed or 0)
     page = inspect_models(names, chosen, config.load((), weights).weights, choose(device), out)
     terminal().print(f"page: {page}", soft_wrap=True, markup=False)
 

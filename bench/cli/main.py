@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -34,12 +34,12 @@ from protocols import interruption
 from protocols.errors import BenchError, PluginError
 
 DISTRIBUTION = "talking-head-bench"
-_UsageError = typer.BadParameter.__bases__[0]  # typer does not export it
+_UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 COMPLETION = ("--install-completion", "--show-completion")
 LONGEST = 5000  # characters of a message; what a file holds may be in it
 
 # The panels of `--help`, in the order in which a new user needs them.
-PANELS = {
+PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functions, or applications of their own
     "Start here": {"run": run, "list": list_, "doctor": doctor, "explain": explain, "animate": animate},
     "Results": {"report": report, "compare": compare, "tables": tables, "check": check},
     "Data and weights": {"export-weights": export_weights, "pairs": pairs_app, "weights": weights_app},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from baselines.spec import split_names
+from bench.runtime.errors import UserError
+
+Word = TypeVar("Word", bound=str)
 
 Data = Annotated[
     list[str] | None,
@@ -27,6 +30,14 @@ Links = Annotated[
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
+
+
+def choice(option: str, value: str, known: Sequence[Word]) -> Word:
+    """Return the value of an option that takes one of a few words. Raises UserError for another word."""
+    for word in known:
+        if word == value:
+            return word
+    raise UserError(f"{option} {value}: choose one of {', '.join(known)}", code="unknown-choice")
 
 
 def metric_names(names: str) -> list[str]:

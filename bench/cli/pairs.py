@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -76,7 +76,7 @@ def make(
             f"--split {split}: {dataset.name} in {dataset.root} has {' and '.join(known) or 'no splits'}",
             code="unknown-choice",
         )
-    given = {"n": n, "split": split, "videos": videos}
+    given: dict[str, Any] = {"n": n, "split": split, "videos": videos}
     given = {option: value for option, value in given.items() if value is not None}
     if n is not None:
         given["fewer"] = False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from baselines.spec import split_names
-from bench.cli.options import Data, Links, Weights, metric_names
+from bench.cli.options import Data, Links, Weights, choice, metric_names
 from bench.cli.output import terminal
 from bench.runtime import config
 
@@ -167,6 +167,7 @@ def run(
     ] = False,
 ) -> None:
     """Run models over a protocol, measure them, write a report."""
+    from baselines.predictor import MotionMode
     from bench.run.command import RunSettings, run
     from bench.runtime.errors import UserError
 
@@ -204,7 +205,7 @@ def run(
         limit=limit,
         metrics=metric_names(metrics) if metrics else None,
         detectors=detectors,
-        mode=mode,
+        mode=choice("--mode", mode, get_args(MotionMode)) if mode else None,
         bounds=bounds,
         device=device,
         seed=seed,

@@ -41,8 +41,10 @@ def list_(context: typer.Context, weights: Weights = None) -> None:
         _line(f"  licence {file.licence}")
         _line(f"  size    {file.size}; {file.checksum}")
         _line(f"  place   {file.place}")
-        known = "to be compared by `weights check`" if file.sha256 else "unverified: no checksum is known"
-        _line(f"  there   {file.found} ({known})" if file.found else "  missing", "green" if file.found else "yellow")
+        checksum = "to be compared by `weights check`" if file.sha256 else "unverified: no checksum is known"
+        _line(
+            f"  there   {file.found} ({checksum})" if file.found else "  missing", "green" if file.found else "yellow"
+        )
     for name, reason in unpublished().items():
         _line(f"{name}: {reason}")
     known = [file for file in listed if not file.problem]
@@ -62,13 +64,13 @@ def check(
     from bench.weights.files import files, select
 
     chosen = select(files(config.load((), weights or context.obj).weights), ids or ["all"])
-    there = [file for file in chosen if file.found]
+    there = [(file, file.found) for file in chosen if file.found]
     wrong, unverified = 0, 0
-    for file in there:
+    for file, place in there:
         try:
-            verdict = verify(file, file.found)
+            verdict = verify(file, place)
             unverified += verdict.word == "unverified"
-            _line(f"{verdict.word:10} {file.found}: {verdict.said}", "green" if verdict.word == "ok" else "yellow")
+            _line(f"{verdict.word:10} {place}: {verdict.said}", "green" if verdict.word == "ok" else "yellow")
         except (UserError, ModelError, OSError) as error:
             wrong += 1
             _line(f"WRONG      {file.id}: {error}", "bold red")

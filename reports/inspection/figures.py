@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 CHANNELS = 64  # of a memory in one picture
 FULL_FLOW = 0.15  # movement, of the frame's side, that is drawn in full colour
 INCHES = 2.1
-SETTINGS = {"font.size": 9, "text.parse_math": False, "axes.titlesize": 9}
+SETTINGS: dict[Any, Any] = {"font.size": 9, "text.parse_math": False, "axes.titlesize": 9}
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def _motion(seen: Inspection) -> Figure:
     if seen.depth is not None:
         tiles.append(("source, disparity", _coloured(seen.depth, "viridis"), None))
     if seen.flow is not None:
-        tiles += [("flow", colour_wheel(seen.flow), None), ("moved by the flow alone", seen.warped, None)]
+        tiles.append(("flow", colour_wheel(seen.flow), None))
+    if seen.warped is not None:
+        tiles.append(("moved by the flow alone", seen.warped, None))
     if seen.shares is not None:
         tiles.append(("largest share", _largest(seen.shares), None))
     for occlusion in seen.occlusions:
@@ -102,7 +105,7 @@ def _motion(seen: Inspection) -> Figure:
     figure, axes = _grid(len(tiles), min(len(tiles), 5))
     for ax, (title, image, points) in zip(axes, tiles):
         _show(ax, title, image, points)
-        if title == "flow":
+        if title == "flow" and seen.flow is not None:
             _arrows(ax, seen.flow)
     return figure
 
@@ -112,7 +115,8 @@ def _scale(seen: Inspection) -> Figure:
     named = {"driving": seen.driving, "rectified": seen.rectified, "target": seen.target, "source": seen.source}
     named["result"] = seen.frame
     for ax, (title, image) in zip(axes, named.items()):
-        _show(ax, title, image)
+        if image is not None:
+            _show(ax, title, image)
     return figure
 
 
@@ -161,7 +165,7 @@ def _show(ax: Axes, title: str, image: np.ndarray, points: np.ndarray | None = N
     ax.set_title(title)
     if points is not None:
         colours = matplotlib.colormaps["hsv"](np.arange(len(points)) / len(points))
-        ax.scatter(*points.T, s=26, c=colours, edgecolors="black", linewidths=0.8)
+        ax.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors="black", linewidths=0.8)
         for number, (x, y) in enumerate(points):
             ax.annotate(str(number), (x, y), (3, 3), textcoords="offset points", color="white", fontsize=6)
         ax.set_xlim(-1, 1)
@@ -185,8 +189,7 @@ def _arrows(ax: Axes, flow: np.ndarray, count: int = 9) -> None:
     rows, columns = (np.linspace(0, n - 1, count + 2).round().astype(int)[1:-1] for n in (height, width))
     x, y = np.meshgrid(2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1)
     dx, dy = (2 * flow[np.ix_(rows, columns)]).transpose(2, 0, 1)
-    style = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.008, "color": "black"}
-    ax.quiver(x + dx, y + dy, -dx, -dy, **style)
+    ax.quiver(x + dx, y + dy, -dx, -dy, angles="xy", scale_units="xy", scale=1, width=0.008, color="black")
     ax.set_xlim(-1, 1)
     ax.set_ylim(1, -1)
     key = ax.inset_axes((0.8, 0.0, 0.2, 0.2))

@@ -166,7 +166,7 @@ def _json(regenerated: Regenerated) -> dict[str, Any]:
     for row, line in _lines(regenerated):
         printed = row.numbers if row else (None,) * len(table.columns)
         cells = line.cells if line else (None,) * len(table.columns)
-        name = row.key if row else line.model
+        name = row.key if row else line.model if line else ""
         if line and (not row or name in rows):  # a second model or run beside one row
             name = f"{name} ({line.run})"
         rows[name] = [value for number, cell in zip(printed, cells) for value in (number, *_parts(cell))]

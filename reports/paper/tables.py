@@ -241,7 +241,9 @@ def _table(file: Path, papers: dict[str, Paper], shared: dict[str, Any]) -> Tabl
             shared[entry] if isinstance(entry, str) else {**shared[entry.pop("use")], **entry}
             for entry in fields.pop("columns")
         ]
-        return Table(id=file.stem, paper=papers[fields.pop("paper")], columns=columns, **fields)
+        return Table.model_validate(
+            {"id": file.stem, "paper": papers[fields.pop("paper")], "columns": columns, **fields}
+        )
     except (KeyError, ValueError) as error:
         raise TableError(f"{file.name}: {' '.join(str(error).split())}") from None
 

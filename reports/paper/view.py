@@ -148,5 +148,5 @@ def _remarks(regenerated: Regenerated) -> Iterable[str]:
     if regenerated.lines:
         yield "Measured: mean with its 95 % interval; a printed number's own error is not known."
         yield from dict.fromkeys(regenerated.notices)
-        cells = (cell for line in regenerated.lines for cell in line.cells if cell and cell.measured)
-        yield from dict.fromkeys(f"Signature: {cell.measured.signature}" for cell in cells)
+        measured = (cell.measured for line in regenerated.lines for cell in line.cells if cell)
+        yield from dict.fromkeys(f"Signature: {one.signature}" for one in measured if one)

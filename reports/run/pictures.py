@@ -87,14 +87,11 @@ def _row(
     outputs = []
     for model in models:
         frame = read(pictures / safe_name(model) / f"{pair}.png")
-        comparable = frame is not None and target is not None and frame.shape == target.shape
-        outputs.append(
-            Output(
-                model,
-                None if frame is None else _data_uri(frame, side, quality),
-                _data_uri(difference(frame, target), side, quality) if comparable else None,
-            )
-        )
+        shown = None if frame is None else _data_uri(frame, side, quality)
+        apart = None
+        if frame is not None and target is not None and frame.shape == target.shape:
+            apart = _data_uri(difference(frame, target), side, quality)
+        outputs.append(Output(model, shown, apart))
     inputs = {role: _data_uri(frame, side, quality) for role, frame in frames.items() if frame is not None}
     return PictureRow(pair, labels[0][0], tuple(labels), inputs, tuple(outputs))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -26,7 +27,7 @@ DARK = (
 BOUND = {"light": "#8b8f98", "dark": "#80858f"}
 INK = "#010203"  # stands for the page's own text colour, put in afterwards
 BINS = (12, 40)  # fewest and most
-SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False, "font.size": 9}
+SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False, "font.size": 9}
 
 
 def slots(models: Sequence[str], bounds: Sequence[str]) -> dict[str, str]:
