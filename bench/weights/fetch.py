@@ -103,7 +103,7 @@ def _kept(part: Path) -> str:
     return "; what came is kept, the same command goes on" if part.is_file() and part.stat().st_size else ""
 
 
-def _one_line(error: object) -> str:
+def _one_line(error: BaseException) -> str:
     return first_line(error)
 
 

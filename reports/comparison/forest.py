@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 
 import matplotlib
@@ -30,7 +31,8 @@ def forest(entries: Sequence[Group], higher_is_better: bool) -> str:
         for position, entry in enumerate(entries):
             for_a = (entry.difference > 0) == higher_is_better
             colour = LIGHT[0 if for_a else 1]
-            axes.plot([entry.ci_low, entry.ci_high], [-position, -position], color=colour, linewidth=2.2)
+            ends = [math.nan if end is None else end for end in (entry.ci_low, entry.ci_high)]
+            axes.plot(ends, [-position, -position], color=colour, linewidth=2.2)
             axes.plot([entry.difference], [-position], "o", color=colour, markersize=4.5)
         names = [f"{_short(entry.group)}, n {entry.n}" for entry in entries]
         axes.set_yticks([-position for position in range(len(entries))], names)

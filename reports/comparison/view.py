@@ -78,7 +78,8 @@ def p_value(p: float) -> str:
 
 def clear(entry: Compared | Group) -> bool:
     """Whether the interval leaves out zero."""
-    return entry.ci_low is not None and (entry.ci_low > 0 or entry.ci_high < 0)
+    low, high = entry.ci_low, entry.ci_high
+    return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def favours(column: Column, difference: float | None) -> str:

@@ -134,7 +134,7 @@ def _truncated(run: Run) -> bool:
 
 
 def _line(table: Table, row: Row | None, model: ModelEntry, run: Run) -> Line:
-    cells = []
+    cells: list[Cell | None] = []
     of_run = _causes_of_run(run, model)
     for position, column in enumerate(table.columns):
         if not _fed(table, row, column, run):
@@ -172,12 +172,13 @@ def _metric(column: Column, model: str, run: Run) -> MetricEntry | None:
     return found[0] if found else None
 
 
-def _measured(metric: MetricEntry, column: Column, row: SummaryRow) -> Measured:
-    value, low, high = (
-        None if number is None else number * column.scale for number in (row.mean, row.ci_low, row.ci_high)
-    )
+def _measured(metric: MetricEntry, column: Column, row: SummaryRow) -> Measured | None:
+    """A row of the summary on the printed scale, None where it has no mean."""
+    if row.mean is None:
+        return None
+    low, high = (None if number is None else number * column.scale for number in (row.ci_low, row.ci_high))
     short = metric.short or metric.name
-    return Measured(metric.name, metric.signature, short, value, low, high, row.n, row.n_total)
+    return Measured(metric.name, metric.signature, short, row.mean * column.scale, low, high, row.n, row.n_total)
 
 
 def _definition(column: Column, metric: MetricEntry | None) -> str | None:

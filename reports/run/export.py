@@ -77,7 +77,8 @@ def latex(summary: Summary, manifest: Prepared) -> str:
         if row.bound and position and not view.rows[position - 1].bound:
             lines.append(r"\midrule")
         lines.append(" & ".join([_tex(row.model), *map(cell, row.cells)]) + r" \\")
-        mark = rf"{{\tiny {_tex(marks[row.model])}}}" if marks.get(row.model) else ""
+        marked = marks.get(row.model)
+        mark = rf"{{\tiny {_tex(marked)}}}" if marked else ""
         lines.append(" & ".join([mark, *map(interval, row.cells)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 

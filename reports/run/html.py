@@ -174,7 +174,7 @@ def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tu
         "width set by the spread between people",
     }
     pair_list = {"name": pairs.name, "pairs": pairs.n, "SHA-256": pairs.sha256, **pairs.provenance.content()}
-    groups = {"Run": run, "Pair list": pair_list, "Protocol": manifest.protocol.content()}
+    groups: dict[str, Mapping[str, Any]] = {"Run": run, "Pair list": pair_list, "Protocol": manifest.protocol.content()}
     groups |= {f"Model {model.name}": model.content() for model in manifest.models}
     for label, code in manifest.code.items():
         groups[f"Code of {label}"] = {"files": list(code.files), "not covered": code.not_covered}
