@@ -23,7 +23,8 @@ _PARTS = {
 def differences(before: Prepared, now: Prepared) -> list[str]:
     """In words, what makes two manifests those of other runs."""
     old, new = (essence(manifest) for manifest in (before, now))
-    found = [_PARTS.get(part, part) for part in {**old, **new} if part != "models" and old.get(part) != new.get(part)]
+    changed = [part for part in {**old, **new} if old.get(part) != new.get(part)]
+    found = [_PARTS.get(part, part) for part in changed if part not in ("models", "plugins")]
     ours, theirs = ({model.name: model.content() for model in manifest.models} for manifest in (now, before))
     if ours.keys() != theirs.keys():
         found.append(f"the models ({', '.join(theirs)})")
@@ -31,6 +32,9 @@ def differences(before: Prepared, now: Prepared) -> list[str]:
         keys = [key for key in {**theirs[name], **ours[name]} if theirs[name].get(key) != ours[name].get(key)]
         for key in keys:
             found.append(_code_of(name, before, now) if key == "code_sha256" else f"{key} of {name}")
+    for name in {**before.plugins, **now.plugins}:
+        if before.plugins.get(name) != now.plugins.get(name):
+            found.append(_code_of(name, before, now))
     return found
 
 

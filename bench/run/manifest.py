@@ -15,7 +15,8 @@ import torch
 from pydantic import JsonValue
 
 from baselines import arithmetic
-from bench.run import outside
+from bench.metrics import registered
+from bench.run import outside, plugged
 from bench.run.engine import Model
 from bench.run.measure import Measurer
 from bench.runtime.errors import UserError
@@ -44,7 +45,7 @@ DECIDING = ("name", "version", "reference", "transform", "frame_size")  # of a p
 
 def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> Prepared:
     """Describe a run that has not begun. Raises UserError for a pair list whose provenance is none."""
-    protocol = resolved.protocol
+    protocol, used = resolved.protocol, plugged.codes(resolved, measurer)
     return Prepared(
         schema_=SCHEMA,
         protocol=ProtocolEntry(
@@ -65,7 +66,8 @@ def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, se
         data_sha256=resolved.data_sha256,
         clips_sha256=resolved.clips_sha256,
         models=[outside.describe(model) for model in models],
-        code=outside.code(models),
+        code=outside.code({model.label: model.code for model in models if model.code} | used),
+        **({"plugins": {name: code.sha256 for name, code in used.items()}} if used else {}),
         metrics=measurer.describe_metrics(),
         detectors=measurer.describe_detectors(),
         seeds=Seeds(run=seed),
@@ -111,6 +113,9 @@ def determinism(models: Sequence[Model], measurer: Measurer, device: torch.devic
     for detector in measurer.describe_detectors():
         if not detector.proxy:
             reasons.append(f"detector {detector.name}: not tested")
+    for family in dict.fromkeys(definition.family for definition in measurer.definitions):
+        if registered.code(family):
+            reasons.append(f"metric {family}: of a package from outside")
     return Determinism(same_bytes=not reasons, because=reasons)
 
 
@@ -130,6 +135,7 @@ def essence(manifest: Prepared) -> dict[str, JsonValue]:
         "protocol": {key: getattr(manifest.protocol, key) for key in DECIDING},
         "pairs": manifest.pairs.sha256,
         **({"crop": crop} if crop else {}),
+        **({"plugins": manifest.plugins} if manifest.plugins else {}),
         "data": manifest.data_sha256,
         "models": [model.content() for model in manifest.models],
         "metrics": [metric.signature for metric in manifest.metrics],

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from baselines import registry
+from baselines.code import Code
 from baselines.errors import ModelError
 from bench.run.engine import Model
 from protocols import folder
@@ -32,9 +33,8 @@ def entry(facts: Mapping[str, object]) -> ModelEntry:
         ) from None
 
 
-def code(models: Sequence[Model]) -> dict[str, CodeEntry]:
+def code(found: Mapping[str, Code]) -> dict[str, CodeEntry]:
     """The manifest's entry of the files behind the hashes, by label."""
-    found = {model.label: model.code for model in models if model.code}
     return {label: CodeEntry(files=one.files, not_covered=one.not_covered) for label, one in found.items()}
 
 

@@ -162,7 +162,11 @@ class Machine(Facts):
 
 
 class Prepared(Facts):
-    """What is decided before the first prediction. data_sha256, clips_sha256: of the files of the frames."""
+    """What is decided before the first prediction. data_sha256, clips_sha256: of the files of the frames.
+
+    plugins: hash of the code of what installed packages bring besides models, by kind and name (``metric sharpness``),
+    and of a protocol that a file describes; `code` has their files beside those of the models.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     protocol: ProtocolEntry
@@ -173,6 +177,7 @@ class Prepared(Facts):
     clips_sha256: dict[str, str] = {}
     models: tuple[ModelEntry, ...]
     code: dict[str, CodeEntry] = {}
+    plugins: dict[str, str] = {}
     metrics: tuple[MetricEntry, ...]
     detectors: tuple[DetectorEntry, ...] = ()
     seeds: Seeds
