@@ -27,6 +27,7 @@ from bench.cli.run import run
 from bench.cli.speed import speed
 from bench.cli.tables import tables
 from bench.cli.train import train
+from bench.cli.try_ import try_
 from bench.cli.verify import verify
 from bench.cli.weights import weights_app
 from bench.runtime import allocator, debug, signals
@@ -43,7 +44,7 @@ PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functi
     "Start here": {"run": run, "list": list_, "doctor": doctor, "explain": explain, "animate": animate},
     "Results": {"report": report, "compare": compare, "tables": tables, "check": check},
     "Data and weights": {"export-weights": export_weights, "pairs": pairs_app, "weights": weights_app},
-    "Networks": {"train": train, "poses": poses, "inspect": inspect, "verify": verify, "speed": speed},
+    "Networks": {"try": try_, "train": train, "poses": poses, "inspect": inspect, "verify": verify, "speed": speed},
 }
 
 

@@ -147,7 +147,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             mode=settings.mode,
             allow_missing=settings.allow_missing,
         )
-        _tell_size(models, resolved.shape)
+        tell_size(models, resolved.shape)
         workers = settings.workers
         if workers is None:
             workers = _workers(settings, device, looked_at, len(models) * len(resolved.pair_list.pairs))
@@ -164,7 +164,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         yield Setup(settings, device, models, resolved, measurer)
 
 
-def _tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
+def tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
     """Tell every model the size of the run's frames. Raises ModelError where it cannot work on them."""
     height, width = shape
     for model in models:

@@ -1,0 +1,42 @@
+"""`python -m bench try`: two pairs through a model under development."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from bench.cli.options import Data, Links, Weights
+from bench.cli.output import terminal
+from bench.runtime import config
+from bench.runtime.errors import UserError
+
+
+def try_(
+    model: Annotated[
+        str, typer.Argument(help="A name from `list models`, path/to/file.py:Class, frames:DIR, or cmd:COMMAND.")
+    ],
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Evaluation protocol; default: vox1-sameid on the sample set, own-sameid with --data."),
+    ] = None,
+    data: Data = None,
+    follow_links: Links = None,
+    mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    weights: Weights = None,
+    out: Annotated[Path | None, typer.Option(help="PNG to write; default: try-<model>.png.")] = None,
+) -> None:
+    """Ask a model for two pairs: shapes, range, speed and a picture, or why a run would refuse it."""
+    from baselines.predictor import MotionMode
+    from bench.runtime.device import choose
+    from bench.trial.command import Trial, attempt
+
+    if mode and mode not in get_args(MotionMode):
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
+    settings = config.load(data or (), weights, follow_links=follow_links)
+    if attempt(Trial(model, settings, choose(device), protocol, mode, out), terminal()):
+        raise typer.Exit(1)

@@ -1,0 +1,193 @@
+"""`python -m bench try`: a model under development on two pairs, with all that a run would refuse."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from baselines import registry
+from baselines.predictor import ModelError, MotionMode, PairBatch, TimeLimit
+from baselines.spec import ModelSpec
+from bench.run.engine import Decoded, Model, pair_batch
+from bench.run.generated import generate
+from bench.run.setup import tell_size
+from bench.rundir.directory import safe_name, write_png
+from bench.rundir.encoding import to_png
+from bench.runtime.config import Config
+from bench.runtime.device_errors import is_of_device
+from protocols import catalogue
+from protocols.errors import BenchError, PluginError
+from protocols.plugins import told
+from protocols.resolve import Resolved, resolve
+
+PAIRS = 2
+ROUNDS = 3
+GRAY = 128  # in place of a frame that was not made
+DEPENDS = 2 / 255  # more than rounding of kernels for other sizes of a batch moves a value
+SAMPLE_PROTOCOL, CUSTOM_PROTOCOL = "vox1-sameid", "own-sameid"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was asked on the command line. protocol: None for one that fits the data. out: the picture, or None."""
+
+    model: str
+    config: Config
+    device: torch.device
+    protocol: str | None = None
+    mode: MotionMode | None = None
+    out: Path | None = None
+
+
+def attempt(trial: Trial, console: Console) -> int:
+    """Ask the model for two pairs, print what it gave, write a picture; return how many pairs it could not make.
+
+    Raises ModelError where the model breaks the interface of `baselines.predictor`.
+    """
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
+
+    spec = ModelSpec.parse(trial.model)
+    with closing(registry.load(spec, weights=trial.config.weights, device=trial.device)) as predictor:
+        resolved = _resolved(trial, predictor.motion_modes)
+        model = Model(spec.name, predictor, _mode(trial, resolved, spec.name, predictor.motion_modes), spec)
+        tell_size([model], resolved.shape)
+        pairs = resolved.pair_list.pairs
+        predictor.expect([pair.id for pair in pairs])
+        batch = pair_batch(Decoded.of([(pair, resolved.load(pair)) for pair in pairs], trial.device), trial.device, 0)
+        say(f"{model.label}: {resolved.protocol.name}, {len(batch)} pairs, motion mode {model.mode}, on {trial.device}")
+        say(f"given: {_described(batch.source)}")
+        if trial.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(trial.device)
+        output = _asked(model, batch)
+        say(f"made: {_described(output)}")
+        made = _guarded(model, lambda: generate(predictor, batch, model.mode, model.label))
+        _check_alone(model, batch, output)
+        seconds = [_seconds(model, batch) for _ in range(ROUNDS)]
+        say(f"speed: {1000 * statistics.median(seconds) / len(batch):.1f} ms a frame, {len(batch)} at a time")
+        say(f"peak memory: {_peak(trial.device)}")
+        out = trial.out or Path(f"try-{safe_name(model.label)[:80]}.png")
+        write_png(out, to_png(_picture(batch, made)))
+        say(f"picture (source, driving frame, generated): {out}")
+    failed = {pair.id: one for pair, one in zip(pairs, made) if isinstance(one, str)}
+    for pair, reason in failed.items():
+        console.print(f"pair {pair} has no frame: {reason}", style="red", markup=False, soft_wrap=True)
+    return len(failed)
+
+
+def _resolved(trial: Trial, modes: Sequence[MotionMode]) -> Resolved:
+    config = trial.config
+    name = trial.protocol or (CUSTOM_PROTOCOL if config.asked else SAMPLE_PROTOCOL)
+    protocol = catalogue.get(name)
+    mode = trial.mode or (protocol.mode if protocol.mode in modes else modes[0])
+    return resolve(
+        protocol,
+        config.data,
+        config.cache,
+        asked=config.asked,
+        follow_links=config.follow_links,
+        sample=config.sample or not (trial.protocol or config.asked),
+        limit=PAIRS,
+        mode=mode,
+    )
+
+
+def _mode(trial: Trial, resolved: Resolved, label: str, modes: Sequence[MotionMode]) -> MotionMode:
+    if trial.mode and trial.mode not in modes:
+        raise ModelError(f"{label} has no motion mode {trial.mode}; it has: {', '.join(modes)}")
+    asked = trial.mode or resolved.protocol.mode
+    return asked if asked in modes else modes[0]
+
+
+def _guarded(model: Model, ask: Callable[[], object]) -> object:
+    """Raise ModelError for whatever the model raises that is not the device's."""
+    try:
+        with torch.inference_mode():
+            return ask()
+    except BenchError:
+        raise
+    except TimeLimit as error:
+        raise ModelError(f"{model.label}: {error}") from error
+    except Exception as error:  # foreign code may fail in any way
+        if is_of_device(error):
+            raise
+        raise ModelError(f"{model.label}: predict failed: {told(error)}", code=PluginError.code) from error
+
+
+def _asked(model: Model, batch: PairBatch) -> Tensor:
+    return _guarded(model, lambda: model.predictor.predict(batch, model.mode))
+
+
+def _described(frames: object) -> str:
+    """Shape, type and range of what should be frames, whatever it is."""
+    if not isinstance(frames, Tensor):
+        return f"a {type(frames).__name__}, no tensor"
+    kind = f"shape {tuple(frames.shape)}, {str(frames.dtype).removeprefix('torch.')}"
+    if not frames.numel():
+        return kind
+    values = frames.double()
+    known = values[values.isfinite()]
+    lost = values.numel() - known.numel()
+    extent = f"values from {known.min():.4g} to {known.max():.4g}" if known.numel() else "no finite value"
+    return f"{kind}, {extent}" + (f", {lost} of {values.numel()} not finite" if lost else "")
+
+
+def _check_alone(model: Model, batch: PairBatch, together: Tensor) -> None:
+    """Raise ModelError where a pair's frame depends on the rest of its batch, or on chance."""
+    alone = PairBatch(
+        batch.ids[:1],
+        batch.source[:1],
+        batch.driving[:1],
+        None if batch.target is None else batch.target[:1],
+        None if batch.anchor is None else batch.anchor[:1],
+        batch.seeds[:1],
+        batch.info[:1],
+    )
+    difference = (_asked(model, alone)[0].double() - together[0].double()).abs()
+    largest = float(difference.nan_to_num().max())
+    if largest > DEPENDS:
+        raise ModelError(
+            f"{model.label}: the frame of pair {batch.ids[0]} alone is another one than in a batch (a value differs by "
+            f"{largest:.3g}): it depends on the rest of the batch, or draws random numbers other than by batch.seeds"
+        )
+
+
+def _seconds(model: Model, batch: PairBatch) -> float:
+    model.predictor.forget()
+    start = time.perf_counter()
+    _asked(model, batch).cpu()  # waits for an accelerator
+    return time.perf_counter() - start
+
+
+def _peak(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(device) / 2**20:.0f} MiB of the device, by torch"
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return f"{peak / 2**20:.0f} MiB of the whole process"
+
+
+def _picture(batch: PairBatch, made: Sequence[np.ndarray | str]) -> np.ndarray:
+    """A row a pair of source, driving frame and result."""
+
+    def shown(images: Tensor, k: int) -> np.ndarray:
+        return (images[k] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+    rows = []
+    for k, one in enumerate(made):
+        source = shown(batch.source, k)
+        result = np.full_like(source, GRAY) if isinstance(one, str) else one
+        rows.append(np.concatenate([source, shown(batch.driving, k), result], axis=1))
+    return np.concatenate(rows)

@@ -1,0 +1,105 @@
+"""`bench try`: what it prints of a model that works, and one line for each way to break the interface."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CODE = """
+import torch
+from baselines.predictor import Predictor
+
+class Mine(Predictor):
+    def __init__(self, *, device, weights=None, how="good"):
+        self.how = how
+
+    def predict(self, batch, mode):
+        made = (batch.source + batch.driving) / 2
+        return {
+            "good": lambda: made,
+            "half": lambda: made.half(),
+            "bytes": lambda: (made * 255).byte(),
+            "scale": lambda: made * 255,
+            "sides": lambda: made.permute(0, 2, 3, 1),
+            "list": lambda: [made],
+            "raises": lambda: made[99],
+            "batch": lambda: made * (0.9 if len(made) > 1 else 1),
+            "chance": lambda: torch.rand_like(made),
+            "lost": lambda: torch.where(torch.arange(len(made))[:, None, None, None] == 1, torch.nan, made),
+            "black": lambda: made * 0,
+        }[self.how]()
+"""
+
+
+@pytest.fixture
+def attempt(bench, tmp_path):
+    (tmp_path / "mine.py").write_text(CODE)
+    return lambda how, *more: bench("try", f"ours=mine.py:Mine?how={how}", *more)
+
+
+@pytest.mark.parametrize("how", ["good", "half"])
+def test_a_model_that_works(attempt, how):
+    code, text = attempt(how, "--out", "seen.png")
+    assert code == 0, text
+    assert f"(2, 3, 256, 256), {'float16' if how == 'half' else 'float32'}, values from 0" in text
+    assert all(word in text for word in ("ms a frame", "MiB", "seen.png", "motion mode absolute"))
+    picture = np.asarray(Image.open("seen.png")).astype(float)
+    assert picture.shape == (512, 768, 3)
+    source, driving, made = np.split(picture, 3, axis=1)
+    assert np.abs((source + driving) / 2 - made).max() <= 1 and np.abs(source - driving).max() > 10
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("bytes", "divided by 255"),
+        ("scale", "probably 0 to 255"),
+        ("sides", "permute(0, 3, 1, 2)"),
+        ("list", "gave a list"),
+        ("raises", "IndexError"),
+        ("batch", "rest of the batch"),
+        ("chance", "batch.seeds"),
+    ],
+)
+def test_what_breaks_the_interface(attempt, how, said):
+    code, text = attempt(how)
+    assert code == 2 and said in text and "error: ours" in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize(("how", "failed"), [("lost", 1), ("black", 2)])
+def test_pairs_without_a_frame(attempt, how, failed):
+    code, text = attempt(how)
+    assert code == 1 and text.count("has no frame") == failed and "try-ours.png" in text
+
+
+def test_other_data_and_another_mode(attempt, bench, tmp_path):
+    for clip in ("a", "b"):
+        (tmp_path / "frames" / clip).mkdir(parents=True)
+        for number in range(3):
+            level = np.full((64, 64, 3), 50 + 40 * number, np.uint8)
+            Image.fromarray(level).save(tmp_path / "frames" / clip / f"{number}.png")
+    code, text = attempt("good", "--data", f"mine={tmp_path / 'frames'}")
+    assert code == 0 and "own-sameid" in text, text
+    code, text = attempt("good", "--mode", "relative")
+    assert code == 2 and "no motion mode relative" in text
+    code, text = bench("try", "fomm", "--mode", "relative")
+    assert code == 0 and "motion mode relative" in text, text
+
+
+def test_a_file_goes_wherever_a_model_goes(bench, tmp_path):
+    (tmp_path / "mine.py").write_text(CODE)
+    spec, sample = "ours=mine.py:Mine?how=good", ("--data", "sample")
+    asked = ("run", "--protocol", "vox1-sameid", "--models", spec, *sample, "--metrics", "l1", "--limit", "2")
+    code, text = bench(*asked, "--no-bounds", "--name", "x")
+    assert code == 0, text
+    (tmp_path / "mine.py").write_text(CODE + "# edited")
+    code, text = bench(*asked, "--no-bounds", "--name", "x")
+    assert code == 2 and "the code of ours (mine.py)" in text
+    code, text = bench("speed", "--models", spec, "--limit", "1", "--rounds", "1", "--parts", "models")
+    assert code == 0 and "mine.py:Mine" in text, text
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save("face.png")
+    code, text = bench("animate", "--model", spec, "--source", "face.png", "--driving", "face.png", "--out", "x.mp4")
+    assert code == 0 and (tmp_path / "x.mp4").is_file(), text
+    code, text = bench("inspect", "--model", spec, "--out", "seen")
+    assert code == 2 and "no network to look into" in text
