@@ -83,10 +83,12 @@ class AntiAliasDownsample(nn.Module):
         sigma = (1 / scale - 1) / 2
         taps = 2 * round(sigma * 4) + 1
         self.pad = taps // 2
-        offsets = torch.arange(taps, dtype=torch.float32) - (taps - 1) / 2
+        # On "meta" such functions would load torch's compiler, for more than a second.
+        offsets = torch.arange(taps, dtype=torch.float32, device="cpu") - (taps - 1) / 2
         line = torch.exp(-(offsets**2) / (2 * max(sigma, 1e-12) ** 2))
         kernel = line[:, None] * line[None, :]
-        self.register_buffer("weight", (kernel / kernel.sum()).expand(channels, 1, taps, taps).clone())
+        kernels = (kernel / kernel.sum()).expand(channels, 1, taps, taps).clone()
+        self.register_buffer("weight", kernels.to(torch.get_default_device()))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stride == 1:

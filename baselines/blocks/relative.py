@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import torch
-from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 from baselines.blocks.keypoints import Keypoints
 
+FLAT = 1e-14  # of the square of its width: the area of a hull that is a line but for rounding
+
 
 def hull_area(points: Tensor) -> Tensor:
-    """Area of the convex hull of each item of ``(N, K, 2)``, ``(N,)``; NaN for points on a line or non-finite ones."""
-    areas = []
-    for item in points.detach().cpu().numpy():
-        try:
-            areas.append(ConvexHull(item).volume)  # in two dimensions `volume` is the area
-        except (QhullError, ValueError):  # ValueError: a point is not finite
-            areas.append(float("nan"))
-    return torch.tensor(areas, dtype=points.dtype, device=points.device)
+    """Area of the convex hull of each item of ``(N, K, 2)``, ``(N,)``; NaN for points on a line or non-finite ones.
+
+    Of all items at once, in float64 on the points' own device. A step from one point to another is a side of the hull
+    where no point lies to its right, and those on its line lie between its ends; the area is half the sum of the cross
+    products of the sides' ends.
+    """
+    x = points.detach().double()
+    x = x - x[:, :1]  # differences of float32 are exact, and so is which side of a line a point lies on
+    step = x[:, None, :, :] - x[:, :, None, :]  # from i to j
+    left = _cross(step[:, :, :, None], step[:, :, None, :])  # of k, seen from i towards j
+    along = (step[:, :, :, None] * step[:, :, None, :]).sum(-1)
+    length = step.square().sum(-1)
+    between = (along >= 0) & (along <= length[..., None])
+    earlier = torch.ones_like(length[0]).tril(-1).bool()
+    copies = ((length == 0) & earlier).any(2)  # of a point before it
+    side = ((left > 0) | ((left == 0) & between)).all(3) & (length > 0) & ~copies[:, :, None] & ~copies[:, None, :]
+    area = torch.where(side, _cross(x[:, :, None], x[:, None, :]), 0.0).sum((1, 2)) / 2
+    return torch.where(area > FLAT * length.amax((1, 2)), area, torch.nan).to(points.dtype)
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def movement_scale(source: Tensor, initial: Tensor) -> Tensor:

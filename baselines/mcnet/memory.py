@@ -58,7 +58,7 @@ class ModulatedConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(1, features, features, 3, 3))
         self.modulation = nn.Linear(features, features)
-        nn.init.normal_(self.modulation.weight)
+        self.modulation.weight.data = torch.randn(features, features)
         nn.init.ones_(self.modulation.bias)
         self.scale = 1 / math.sqrt(features * 9)
         self.modulation_scale = 1 / math.sqrt(features)

@@ -32,9 +32,9 @@ def regular_fiducials(count: int = FIDUCIALS) -> Tensor:
 
     The paper takes its grid generator from Shi et al. (CVPR 2016), whose fiducials lie so.
     """
-    x = torch.linspace(-1, 1, count // 2)
+    x = torch.linspace(-1, 1, count // 2, device="cpu")  # on "meta" it would load torch's compiler
     edges = [torch.stack([x, torch.full_like(x, y)], dim=1) for y in (-1.0, 1.0)]
-    return torch.cat(edges)
+    return torch.cat(edges).to(torch.get_default_device())
 
 
 def distance_vectors(points: Tensor) -> Tensor:

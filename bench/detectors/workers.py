@@ -6,6 +6,7 @@ fraction of a millisecond, a detector some ten of them.
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import pickle
 import threading
@@ -181,11 +182,15 @@ class RemoteDerived(Remote, DerivedDetector):
 def in_workers(
     detectors: Mapping[str, Detector], count: int, limit: float = TIMEOUT
 ) -> tuple[dict[str, Detector], Pool]:
-    """The same detectors in `count` processes; one that several derive from stays one. The pool is to be closed."""
+    """The same detectors in `count` processes; one that several derive from stays one. The pool is to be closed.
+
+    An embedded detector whose network is on an accelerator stays here: one network there serves all frames.
+    """
     plain: dict[str, Detector] = {}
 
     def collect(detector: Detector) -> None:
-        plain[detector.signature] = detector
+        if not _stays(detector):
+            plain[detector.signature] = detector
         if isinstance(detector, DerivedDetector):
             collect(detector.base)
 
@@ -197,10 +202,17 @@ def in_workers(
     def wrap(detector: Detector) -> Detector:
         signature = detector.signature
         if signature not in made:
-            if isinstance(detector, DerivedDetector):
+            if isinstance(detector, DerivedDetector) and _stays(detector):
+                made[signature] = here = copy.copy(detector)
+                here.base = wrap(detector.base)
+            elif isinstance(detector, DerivedDetector):
                 made[signature] = RemoteDerived(detector, wrap(detector.base), pool)
             else:
                 made[signature] = Remote(detector, pool)
         return made[signature]
 
     return {kind: wrap(detector) for kind, detector in detectors.items()}, pool
+
+
+def _stays(detector: Detector) -> bool:
+    return isinstance(detector, DerivedDetector) and detector.proxy and detector.device != "cpu"

@@ -30,7 +30,7 @@ from protocols.resolve import LoadedPair
 
 LONGEST = 1000  # characters of what a model says of a pair that it cannot make
 AHEAD = 2  # batches that wait for metrics while the model goes on
-DECODERS = 8  # threads at most
+DECODERS = ENCODERS = 8  # threads at most
 
 GENERATED = "generated"  # beside the roles of a pair's frames
 Result = TypeVar("Result")
@@ -77,12 +77,17 @@ class Evaluator:
         self._asked = model.predictor
         asking, measuring = self._portion(model.label), self._portion(f"metrics of {model.label}")
         waiting: deque[Callable[[], Batch]] = deque()
-        with _beside(self.ahead, "measuring") as begin_measuring, _beside(self.ahead, "encoding") as begin_encoding:
+        with (
+            ThreadPoolExecutor(_half_of_the_cores(ENCODERS), "png") as encoders,
+            _beside(self.ahead, "measuring") as begin_measuring,
+            _beside(self.ahead, "encoding") as begin_encoding,
+        ):
+            each = encoders.map if self.ahead else map
             try:
                 for batch in _prefetched(batches, self.load, self.device):
                     rows, framed, network = self._asked_for(asking, model, batch)
                     measured = begin_measuring(partial(_timed, self._measured, measuring, rows, framed))
-                    encoded = begin_encoding(partial(_timed, _encoded, framed))
+                    encoded = begin_encoding(partial(_timed, _encoded, framed, each))
                     seconds = {"decoding": batch.seconds, "network": network}
                     waiting.append(partial(_batch, measured, encoded, seconds))
                     while len(waiting) > self.ahead:
@@ -155,8 +160,14 @@ class Evaluator:
         return columns.assign(pair=[pair.id for pair in framed.pairs])
 
 
-def _encoded(framed: Decoded) -> dict[str, bytes]:
-    return {pair.id: to_png(image.numpy()) for pair, image in zip(framed.pairs, framed.images.get(GENERATED, ()))}
+def _encoded(framed: Decoded, each: Callable[..., Iterable[bytes]] = map) -> dict[str, bytes]:
+    """each: `map`, or that of a pool: one thread encodes some 200 frames a second."""
+    images = [image.numpy() for image in framed.images.get(GENERATED, ())]
+    return dict(zip((pair.id for pair in framed.pairs), each(to_png, images)))
+
+
+def _half_of_the_cores(most: int) -> int:
+    return min(most, max(1, (os.cpu_count() or 1) // 2))
 
 
 def _timed(work: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
@@ -219,8 +230,7 @@ def _prefetched(
     batches: Sequence[Sequence[Pair]], load: Callable[[Pair], LoadedPair], device: torch.device
 ) -> Iterator[_Loaded]:
     """Batches with their decoded frames; the next batch is decoded while this one is worked on."""
-    cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(min(DECODERS, max(1, cores // 2)), "decoding") as decoders:
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(_half_of_the_cores(DECODERS), "decoding") as decoders:
 
         def load_batch(batch: Sequence[Pair]) -> _Loaded:
             start = time.perf_counter()

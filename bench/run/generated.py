@@ -74,11 +74,11 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
         )
     output = output.float()
     known = output.isfinite()
-    finite = known.flatten(1).all(1).tolist()
+    finite = known.flatten(1).all(1)
     if len(output):
         _check_range(torch.where(known, output, 0.5), label)
     images = to_levels(output.nan_to_num(), truncate).permute(0, 2, 3, 1).cpu().numpy()
-    return [image if ok else None for image, ok in zip(images, finite)]
+    return [image if ok else None for image, ok in zip(images, finite.tolist())]
 
 
 def _check_range(values: Tensor, label: str) -> None:

@@ -32,7 +32,7 @@ from protocols.resolve import Resolved, resolve
 from reports.schema.manifest import Prepared
 
 MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
-WORKERS = 4  # processes for detectors at most, where nobody says how many
+EACH = 32  # generated frames for every process for detectors, where nobody says how many there are
 ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
 
 
@@ -188,7 +188,7 @@ def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choi
     if frames < MANY or on_gpu or settings.executor != "local":
         return 0
     cores = os.cpu_count() or 1
-    return min(cores, WORKERS) if cores > 1 else 0
+    return min(cores, frames // EACH) if cores > 1 else 0
 
 
 def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:

@@ -26,7 +26,7 @@ from bench.detectors import guard
 from bench.detectors.base import DerivedDetector
 from bench.detectors.cache import cached, frame_key
 from bench.detectors.worker import portable
-from bench.detectors.workers import in_workers
+from bench.detectors.workers import Remote, RemoteDerived, in_workers
 from bench.run.batches import AHEAD, Evaluator
 from bench.run.engine import UNWRITTEN, Model, evaluate
 from bench.run.measure import Measurer
@@ -158,6 +158,18 @@ def test_a_derived_detector_keeps_its_bases_reason_and_does_not_ask_again(tmp_pa
         np.testing.assert_allclose(found[0].values, np.full(3, expected))
         assert guard.detect(kept, frames)[1] == found[1]
         assert (tmp_path / "seen").read_text() == seen
+
+
+def test_an_embedded_network_on_an_accelerator_stays_here_and_its_base_does_not(tmp_path):
+    there, here = Derived(fake.Brightness(tmp_path)), Derived(fake.Brightness(tmp_path))
+    here.device = "cuda:0"
+    for detector, kind in ((there, RemoteDerived), (here, Derived)):
+        remote, pool = in_workers({"headpose": detector}, 1)
+        try:
+            made = remote["headpose"]
+            assert type(made) is kind and type(made.base) is Remote and type(detector.base) is fake.Brightness
+        finally:
+            pool.close()
 
 
 def test_the_same_bytes_whatever_the_number_of_workers(tmp_path):
@@ -352,7 +364,9 @@ def test_an_error_that_cannot_be_pickled_keeps_its_name():
     ("cores", "pairs", "changes", "expected"),
     [
         (2, 32, {}, 2),
-        (16, 32, {}, 4),
+        (16, 32, {}, 2),  # 64 frames
+        (3, 117, {}, 3),
+        (16, 117, {}, 7),
         (1, 32, {}, 0),
         (16, 31, {}, 0),  # two models: 62 frames
         (16, 32, {"workers": 0}, 0),
