@@ -279,8 +279,8 @@ class NetworkPredictor(SizedPredictor):
 def with_failures(frames: Tensor, *points: Tensor) -> Tensor:
     """`frames` ``(N, 3, H, W)`` with NaN for the pairs that have non-finite `points` ``(N, …)``.
 
-    Sampling at NaN positions gives finite pixels, so that such a failure would not be seen in the frame. Nothing is read
-    from the device here: it is waited for when the frames are.
+    Sampling at NaN positions gives finite pixels, so that such a failure would not be seen in the frame. Nothing is
+    read from the device here: it is waited for when the frames are.
     """
     bad = torch.stack([p.flatten(1).sum(1) * 0 != 0 for p in points]).any(0)  # NaN and infinity times 0 are NaN
     return torch.where(bad[:, None, None, None], torch.nan, frames)

@@ -25,6 +25,7 @@ from bench import detectors
 from bench.detectors import guard
 from bench.detectors.base import DerivedDetector
 from bench.detectors.cache import cached, frame_key
+from bench.detectors.dlib_identity import DlibIdentity
 from bench.detectors.worker import portable
 from bench.detectors.workers import Remote, RemoteDerived, in_workers
 from bench.run.batches import AHEAD, Evaluator
@@ -161,12 +162,11 @@ def test_a_derived_detector_keeps_its_bases_reason_and_does_not_ask_again(tmp_pa
 
 
 def test_an_embedded_network_on_an_accelerator_stays_here_and_its_base_does_not(tmp_path):
-    there, here = Derived(fake.Brightness(tmp_path)), Derived(fake.Brightness(tmp_path))
-    here.device = "cuda:0"
-    for detector, kind in ((there, RemoteDerived), (here, Derived)):
-        remote, pool = in_workers({"headpose": detector}, 1)
+    there, here = (DlibIdentity(fake.Brightness(tmp_path), device=device) for device in ("cpu", "cuda:0"))
+    for detector, kind in ((there, RemoteDerived), (here, DlibIdentity)):
+        remote, pool = in_workers({"identity": detector}, 1)
         try:
-            made = remote["headpose"]
+            made = remote["identity"]
             assert type(made) is kind and type(made.base) is Remote and type(detector.base) is fake.Brightness
         finally:
             pool.close()
