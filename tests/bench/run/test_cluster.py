@@ -248,7 +248,7 @@ def ray():
     """Ray in this process."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     found = pytest.importorskip("ray", reason="Ray is not installed")
-    folders = os.pathsep.join([str(Path(__file__).parents[n]) for n in (3, 2)])
+    folders = os.pathsep.join([str(Path(__file__).parents[n]) for n in (3, 2, 0)])
     found.init(
         "local",
         num_cpus=4,
