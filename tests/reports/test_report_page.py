@@ -50,12 +50,15 @@ def draw(run: Path) -> Page:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    return fake_run.make(tmp_path_factory.mktemp("runs") / "plain")
+    """A run with its report."""
+    folder = fake_run.make(tmp_path_factory.mktemp("runs") / "plain")
+    html.write(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def page(run) -> Page:
-    return draw(run)
+    return Page((run / "report.html").read_text(encoding="utf-8"))
 
 
 def test_every_section_has_its_content(page):
