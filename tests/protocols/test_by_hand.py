@@ -181,7 +181,9 @@ _pairs = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     st.lists(_pairs, min_size=1, max_size=5, unique_by=lambda pair: pair.id),
     st.permutations(COLUMNS),
