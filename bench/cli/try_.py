@@ -33,10 +33,11 @@ def try_(
     from bench.runtime.device import choose
     from bench.trial.command import Trial, attempt
 
-    if mode and mode not in get_args(MotionMode):
+    motion: MotionMode | None = next((one for one in get_args(MotionMode) if one == mode), None)
+    if mode and motion is None:
         raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
     settings = config.load(data or (), weights, follow_links=follow_links)
-    if attempt(Trial(model, settings, choose(device), protocol, mode, out), terminal()):
+    if attempt(Trial(model, settings, choose(device), protocol, motion, out), terminal()):
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ PAIRS = 2
 ROUNDS = 3
 GRAY = 128  # in place of a frame that was not made
 DEPENDS = 2 / 255  # more than rounding of kernels for other sizes of a batch moves a value
+Answer = TypeVar("Answer")
 SAMPLE_PROTOCOL, CUSTOM_PROTOCOL = "vox1-sameid", "own-sameid"
 
 
@@ -108,10 +110,10 @@ def _mode(trial: Trial, resolved: Resolved, label: str, modes: Sequence[MotionMo
     if trial.mode and trial.mode not in modes:
         raise ModelError(f"{label} has no motion mode {trial.mode}; it has: {', '.join(modes)}")
     asked = trial.mode or resolved.protocol.mode
-    return asked if asked in modes else modes[0]
+    return next((mode for mode in modes if mode == asked), modes[0])
 
 
-def _guarded(model: Model, ask: Callable[[], object]) -> object:
+def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
     """Raise ModelError for whatever the model raises that is not the device's."""
     try:
         with torch.inference_mode():
