@@ -7,17 +7,11 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from support.refused import Ended
 
 from bench.cli import main as cli
 from bench.runtime import config
 from protocols.errors import BenchError
-
-
-class Ended(tuple[int, str]):
-    """Exit code and output of a command. error: the code of the error for the user that ended it, or None."""
-
-    error: str | None = None
-
 
 Bench = Callable[..., Ended]
 

@@ -10,6 +10,12 @@ import pytest
 from protocols.errors import BenchError
 
 
+class Ended(tuple[int, str]):
+    """Exit code and output of a command. error: the code of the error for the user that ended it, or None."""
+
+    error: str | None = None
+
+
 @contextmanager
 def refused(kind: type[BenchError], code: str, *values: object) -> Iterator[pytest.ExceptionInfo[BenchError]]:
     """The block must raise an error of this kind and code; `values`, such as a file's name, stand in its message."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from support.refused import Ended
 
 from bench.rundir import directory
 
@@ -25,8 +26,10 @@ def in_empty_folder(monkeypatch, tmp_path, cache):
     monkeypatch.setenv("TALKING_HEAD_BENCH_CACHE", str(cache))
 
 
-def one_line_error(result: tuple[int, str], *words: str) -> None:
-    code, text = result
+def one_line_error(ended: Ended, error: str | None, *words: str) -> None:
+    """words: what matters of the message, such as a file's name."""
+    code, text = ended
+    assert ended.error == error, text
     assert code == 2, text
     assert "Traceback" not in text
     for word in words:
@@ -76,14 +79,14 @@ def test_numbers_as_published_are_not_subtracted_from_right_ones(bench, sample_s
     manifest = json.loads((tmp_path / "runs" / "published" / "manifest.json").read_text())
     assert [metric["name"] for metric in manifest["metrics"]] == ["ssim-published", "l1"]
     asked = ("compare", "runs/right", "runs/published", "--models", "copy-source,copy-source")
-    one_line_error(bench(*asked), "l1: other signature: rounding: uint8-half-even and uint8-truncated")
-    one_line_error(bench(*some, "--metrics", "csim", "--name", "x", "--as-published"), "no paper's script", "csim")
+    one_line_error(bench(*asked), "not-comparable", "l1", "uint8-half-even", "uint8-truncated")
+    one_line_error(bench(*some, "--metrics", "csim", "--name", "x", "--as-published"), "no-published-form", "csim")
 
 
 def test_another_run_in_the_same_folder_is_refused(bench, sample_set):
     assert bench(*RUN, "--models", "copy-source", "--limit", 2, "--metrics", "l1", "--name", "x")[0] == 0
     result = bench(*RUN, "--models", "copy-source", "--limit", 3, "--metrics", "l1", "--name", "x")
-    one_line_error(result, "another run", "--name")
+    one_line_error(result, "other-run", "--name")
 
 
 def test_the_report_can_be_drawn_again(bench, sample_set, tmp_path):
@@ -92,13 +95,13 @@ def test_the_report_can_be_drawn_again(bench, sample_set, tmp_path):
     page.unlink()
     assert bench("report", "runs/x")[0] == 0
     assert page.stat().st_size > 10_000
-    one_line_error(bench("report", "runs/nothing"), "no finished run")
+    one_line_error(bench("report", "runs/nothing"), "no-finished-run")
     code, text = bench("report", "runs/x", "--format", "csv")
     assert code == 0 and text.splitlines()[0].startswith("model,metric,n,") and text.count("copy-source,l1,2,") == 1
     assert bench("report", "runs/x", "--format", "latex", "--out", "table.tex")[0] == 0
     assert r"\begin{tabular}{lrrr}" in (tmp_path / "table.tex").read_text()
-    one_line_error(bench("report", "runs/x", "--format", "pdf"), "html, md, latex, csv")
-    one_line_error(bench("report", "runs/nothing", "--format", "md"), "no finished run")
+    one_line_error(bench("report", "runs/x", "--format", "pdf"), "unknown-choice", "html, md, latex, csv")
+    one_line_error(bench("report", "runs/nothing", "--format", "md"), "no-finished-run")
 
 
 @pytest.mark.parametrize("protocol", ["vox1-sameid", "vox1-crossid", "celebv-crossid", "hdtf-crossid", "vox1-seenid"])
@@ -127,7 +130,7 @@ def test_ones_own_videos(bench, sample_set, tmp_path):
     for frame in (tmp_path / "mine" / "j_onset").glob("*.png"):
         frame.unlink()
     result = bench("run", "--protocol", "own-sameid", "--data", "mine=mine", *asked, "--name", "gone")
-    one_line_error(result, "mine/")
+    one_line_error(result, "missing-frames", "mine/")
 
 
 def test_an_unreadable_frame_fails_its_pairs_and_the_exit_code_says_so(bench, sample_set, tmp_path):
@@ -148,38 +151,55 @@ def test_an_unreadable_frame_fails_its_pairs_and_the_exit_code_says_so(bench, sa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "error", "words"),
     [
-        (["run", "--protocol", "vox1-difscale", "--models", "copy-source"], ["vox1-diffscale"]),
-        ([*RUN, "--models", "mcnett"], ["mcnet"]),
-        ([*RUN, "--models", "copy-source", "--metrics", "simm"], ["ssim"]),
-        ([*RUN, "--models", "copy-source", "--data", "vox1"], ["NAME=PATH"]),
-        ([*RUN, "--models", "copy-source", "--data", "vox1=/nowhere"], ["/nowhere"]),
+        (["run", "--protocol", "vox1-difscale", "--models", "copy-source"], "unknown-protocol", ["vox1-diffscale"]),
+        ([*RUN, "--models", "mcnett"], "unknown-model", ["mcnet"]),
+        ([*RUN, "--models", "copy-source", "--metrics", "simm"], "unknown-metric", ["ssim"]),
+        ([*RUN, "--models", "copy-source", "--data", "vox1"], "bad-value", ["NAME=PATH"]),
+        ([*RUN, "--models", "copy-source", "--data", "vox1=/nowhere"], "missing-folder", ["/nowhere"]),
         (
             [*RUN, "--models", "copy-source", "--data", "vox=/nowhere"],
+            "missing-data",
             ["vox1", "configured: vox=/nowhere", "--data sample"],
         ),
-        ([*RUN, "--models", "copy-source", "--data", "mine=."], ["vox1", "configured: mine=.", "own-diffscale"]),
-        ([*RUN, "--models", "copy-source", "--data", "sample", "--data", "vox1=."], ["vox1", "nothing uses it"]),
-        (["run", "--table", "mcnet-1a", "--dry-run", "--data", "vox=."], ["vox", "nothing uses it", "vox1"]),
-        ([*RUN, "--models", "copy-source", "--require-data"], ["vox1"]),
-        ([*RUN, "--models", "copy-source", "--device", "cuda:77"], ["cuda:77"]),
-        ([*RUN, "--models", "copy-source", "--mode", "sideways"], ["sideways", "absolute"]),
-        ([*RUN, "--models", "copy-source", "--weights", "/nowhere"], ["/nowhere"]),
-        ([*RUN, "--models", "copy-source,copy-source"], ["LABEL=SPEC"]),
-        ([*RUN, "--models", "frames:/nowhere"], ["/nowhere"]),
-        ([*RUN, "--models", ""], ["model"]),
-        (["run", "--protocol", "vox1-sameid", "--models", "copy-source", "--detectors", "best"], ["paper, embedded"]),
-        (["list", "things"], ["models, protocols, metrics"]),
-        (["pairs", "show", "nothing.csv"], ["nothing.csv"]),
-        (["pairs", "make", "--data", "x", "--out", "y.csv"], ["NAME=PATH"]),
-        (["verify", "nowhere"], ["nowhere"]),
-        (["run", "--protocol"], []),
-        (["frobnicate"], []),
+        (
+            [*RUN, "--models", "copy-source", "--data", "mine=."],
+            "missing-data",
+            ["vox1", "configured: mine=.", "own-diffscale"],
+        ),
+        (
+            [*RUN, "--models", "copy-source", "--data", "sample", "--data", "vox1=."],
+            "unused-option",
+            ["vox1", "nothing uses it"],
+        ),
+        (
+            ["run", "--table", "mcnet-1a", "--dry-run", "--data", "vox=."],
+            "unused-option",
+            ["vox", "nothing uses it", "vox1"],
+        ),
+        ([*RUN, "--models", "copy-source", "--require-data"], "missing-data", ["vox1"]),
+        ([*RUN, "--models", "copy-source", "--device", "cuda:77"], "no-such-device", ["cuda:77"]),
+        ([*RUN, "--models", "copy-source", "--mode", "sideways"], "unknown-choice", ["sideways", "absolute"]),
+        ([*RUN, "--models", "copy-source", "--weights", "/nowhere"], "missing-folder", ["/nowhere"]),
+        ([*RUN, "--models", "copy-source,copy-source"], "duplicate-name", ["LABEL=SPEC"]),
+        ([*RUN, "--models", "frames:/nowhere"], "missing-folder", ["/nowhere"]),
+        ([*RUN, "--models", ""], "missing-option", ["model"]),
+        (
+            ["run", "--protocol", "vox1-sameid", "--models", "copy-source", "--detectors", "best"],
+            "unknown-choice",
+            ["paper, embedded"],
+        ),
+        (["list", "things"], "unknown-choice", ["models, protocols, metrics"]),
+        (["pairs", "show", "nothing.csv"], "unreadable-file", ["nothing.csv"]),
+        (["pairs", "make", "--data", "x", "--out", "y.csv"], "bad-value", ["NAME=PATH"]),
+        (["verify", "nowhere"], "missing-file", ["nowhere"]),
+        (["run", "--protocol"], None, []),
+        (["frobnicate"], None, []),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(bench, sample_set, arguments, words):
-    one_line_error(bench(*arguments), *words)
+def test_mistakes_are_one_line_and_exit_code_2(bench, sample_set, arguments, error, words):
+    one_line_error(bench(*arguments), error, *words)
 
 
 @pytest.mark.parametrize("what", ["models", "protocols", "metrics"])
@@ -204,7 +224,7 @@ def test_frames_made_elsewhere(bench, sample_set, tmp_path):
     a, b = (pd.read_parquet(f"runs/{name}/samples.parquet") for name in "ab")
     assert a[a["model"] == "copy-source"]["l1"].tolist() == b["l1"].tolist()
     Image.new("RGB", (64, 64)).save(next(frames.glob("*.png")))
-    one_line_error(bench(*RUN, "--models", f"mine=frames:{frames}", *asked, "--name", "c"), "64")
+    one_line_error(bench(*RUN, "--models", f"mine=frames:{frames}", *asked, "--name", "c"), "frame-size", "64")
 
 
 def test_the_module_can_be_run(sample_set, tmp_path):
@@ -246,7 +266,7 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on(bench, sample_set, monkey
 def test_a_folder_that_cannot_be_written(bench, sample_set, tmp_path):
     (tmp_path / "file").write_text("")
     result = bench(*RUN, "--models", "copy-source", "--metrics", "l1", "--limit", 2, "--out", "file")
-    one_line_error(result, "cannot write")
+    one_line_error(result, "unwritable-folder", "file")
 
 
 def test_ctrl_c_keeps_what_is_finished(sample_set, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.refused import refused
 
 from bench.runtime import config
 from bench.runtime.errors import UserError
@@ -17,43 +18,60 @@ SAMPLE = ["--data", "sample"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "error", "value"),
     [
-        ([*RUN, *SAMPLE, "--reading", "two-draws"], "has no reading 'two-draws'"),
-        (["run", "--table", "mcnet-1a", *SAMPLE, "--dry-run", "--reading", "two-draws"], "no protocol here has it"),
-        (["run", "--table", "ostnet-2", *SAMPLE, "--dry-run", "--reading", "x"], "known: two-draws"),
-        (["run", "--table", "mcnet-1a", "--models", "fomm", "--untrained", *SAMPLE], "NAME?weights=untrained"),
-        (["run", "--table", "mcnet-1a", "--size", "512", *SAMPLE], "--size is for custom data"),
-        ([*RUN, *SAMPLE, "--size", "512"], "is about frames of 256 pixels"),
-        ([*RUN, *SAMPLE, "--detector-timeout", "5", "--workers", "0"], "--workers 0 has none"),
-        ([*RUN, *SAMPLE, "--ray-workers", "2"], "belong to --executor ray"),
-        (["list", "metrics", "--data", "vox1=x"], "belongs to `list protocols`"),
-        (["list", "protocols", "--weights", "."], "belongs to `list models`"),
-        (["pairs", "make", "--data", "mine=mine", "--split", "train", "--out", "x"], "has no splits"),
-        (["pairs", "make", "--data", "sample", "--out", "x"], "the sample set's lists are built in"),
-        (["pairs", "survey", "frozen:vox1-sameid", "--data", "hdtf=mine"], "nothing uses it"),
-        (["pairs", "import", "list.csv", "--data", "mine=mine", "--data", "sample", "--out", "x"], "nothing uses it"),
-        (["inspect", "--model", "fomm", "--out", "x", "--source", "a", "--driving", "b", *SAMPLE], "leave them out"),
-        (["inspect", "--models", "fomm", "--out", "x", "--limit", "2"], "--limit belongs to --run"),
-        (["inspect", "--run", "x", "--seed", "2"], "--run says which frames"),
-        (["train", "--model", "fomm", "--out", "x", "--protocol", "vox1-sameid"], "protocol: needs evaluate_every"),
+        ([*RUN, *SAMPLE, "--reading", "two-draws"], "unknown-reading", "'two-draws'"),
+        (
+            ["run", "--table", "mcnet-1a", *SAMPLE, "--dry-run", "--reading", "two-draws"],
+            "unknown-reading",
+            "--reading two-draws",
+        ),
+        (["run", "--table", "ostnet-2", *SAMPLE, "--dry-run", "--reading", "x"], "unknown-reading", "two-draws"),
+        (
+            ["run", "--table", "mcnet-1a", "--models", "fomm", "--untrained", *SAMPLE],
+            "conflicting-options",
+            "NAME?weights=untrained",
+        ),
+        (["run", "--table", "mcnet-1a", "--size", "512", *SAMPLE], "conflicting-options", "--size"),
+        ([*RUN, *SAMPLE, "--size", "512"], "unused-option", "256"),
+        ([*RUN, *SAMPLE, "--detector-timeout", "5", "--workers", "0"], "unused-option", "--workers 0"),
+        ([*RUN, *SAMPLE, "--ray-workers", "2"], "unused-option", "--ray-workers"),
+        (["list", "metrics", "--data", "vox1=x"], "unused-option", "--data"),
+        (["list", "protocols", "--weights", "."], "unused-option", "--weights"),
+        (["pairs", "make", "--data", "mine=mine", "--split", "train", "--out", "x"], "unknown-choice", "--split train"),
+        (["pairs", "make", "--data", "sample", "--out", "x"], "unused-option", "--data sample"),
+        (["pairs", "survey", "frozen:vox1-sameid", "--data", "hdtf=mine"], "unused-option", "--data hdtf"),
+        (
+            ["pairs", "import", "list.csv", "--data", "mine=mine", "--data", "sample", "--out", "x"],
+            "unused-option",
+            "--data sample",
+        ),
+        (
+            ["inspect", "--model", "fomm", "--out", "x", "--source", "a", "--driving", "b", *SAMPLE],
+            "unused-option",
+            "--data",
+        ),
+        (["inspect", "--models", "fomm", "--out", "x", "--limit", "2"], "unused-option", "--limit"),
+        (["inspect", "--run", "x", "--seed", "2"], "unused-option", "--run"),
+        (["train", "--model", "fomm", "--out", "x", "--protocol", "vox1-sameid"], "missing-option", "evaluate_every"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
-)  # fmt: skip
-def test_mistakes(bench, tmp_path, arguments, words):
+)
+def test_mistakes(bench, tmp_path, arguments, error, value):
     (tmp_path / "mine" / "clip").mkdir(parents=True)
     for number in range(2):
         Image.new("RGB", (8, 8)).save(tmp_path / "mine" / "clip" / f"{number}.png")
     Path("list.csv").write_text("source,driving\nmine/clip/0,mine/clip/1\n")
-    code, text = bench(*arguments)
-    assert code == 2 and words in text and "Traceback" not in text, text
+    ended = bench(*arguments)
+    code, text = ended
+    assert (code, ended.error) == (2, error) and value in text and "Traceback" not in text, text
 
 
 def test_a_reading_of_a_stretched_list(bench, sample_set):
     sample_lists.load("diffscale").write(Path("list.csv"))
     run = ["run", "--protocol", "vox1-diffscale", *RUN[3:], "--pairs", "list.csv", "--limit", "1"]
-    code, text = bench(*run, "--reading", "two-draws")
-    assert code == 2 and "is stretched already" in text
+    ended = bench(*run, "--reading", "two-draws")
+    assert (ended[0], ended.error) == (2, "unused-option")
     code, text = bench(*run)
     assert code == 0, text
 
@@ -65,24 +83,24 @@ def test_fewer_pairs_than_the_limit_are_said(bench, sample_set):
 
 def test_an_evaluation_during_a_training_is_checked_before_it(bench, tmp_path):
     settings = "model: fomm\nout: trained\nevaluate_every: 1000\nevaluation:\n  data: [{}]\n"
-    for data, words in (("mine=.", "configured: mine=."), ("vox1=/nowhere", "not a folder")):
+    for data, error in (("mine=.", "missing-data"), ("vox1=/nowhere", "missing-folder")):
         Path("train.yaml").write_text(settings.format(data))
-        code, text = bench("train", "--config", "train.yaml")
-        assert code == 2 and words in text, text
+        ended = bench("train", "--config", "train.yaml")
+        assert (ended[0], ended.error) == (2, error), ended
         assert not (tmp_path / "trained").exists()
 
 
 @pytest.mark.parametrize("name", ["DATA", "DATA_", "WEIGTHS", "VOX1", "Data_vox1"])
 def test_misspelled_variables_of_the_environment(monkeypatch, name):
     monkeypatch.setenv(f"{config.PREFIX}{name}", "x")
-    with pytest.raises(UserError, match="nothing reads it"):
+    with refused(UserError, "unused-variable"):
         config.load()
 
 
 def test_misspelled_entries_of_the_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("bench.toml").write_text('[weights]\nfolder = "x"\n')
-    with pytest.raises(UserError, match="unknown entry folder"):
+    with refused(UserError, "unknown-key", "folder"):
         config.load()
 
 
