@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.refused import refused
 
 from baselines.errors import ModelError
 from baselines.unpickling import inert_class, read_safely
@@ -115,14 +116,14 @@ def test_no_code_of_a_file_runs(where, zipped, tmp_path):
 def test_what_wants_to_act_is_refused(function, tmp_path):
     mark = tmp_path / "mark"
     torch.save({"a": torch.ones(1), "b": Calls(function, str(mark))}, tmp_path / "x.pth")
-    with pytest.raises(ModelError, match="x.pth refused: it would have to run code to load .*tensors only") as error:
+    with refused(ModelError, "unsafe-file", "x.pth") as error:
         read_safely(tmp_path / "x.pth")
     assert "\n" not in str(error.value) and not mark.exists()
 
 
 def test_a_whole_module_is_no_checkpoint(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "x.pth")
-    with pytest.raises(ModelError, match=r"object of class torch.nn.modules.linear.Linear.*state_dict\(\)"):
+    with refused(ModelError, "not-a-checkpoint", "torch.nn.modules.linear.Linear", "state_dict()"):
         read_safely(tmp_path / "x.pth")
 
 
@@ -163,5 +164,5 @@ def test_what_is_no_checkpoint_is_called_what_it_is(name, tmp_path):
 
 def test_a_torchscript_program_is_called_what_it_is(tmp_path):
     torch.jit.save(torch.jit.script(torch.nn.ReLU()), tmp_path / "x.pth")
-    with pytest.raises(ModelError, match="TorchScript"):
+    with refused(ModelError, "not-a-checkpoint", "TorchScript"):
         read_safely(tmp_path / "x.pth")

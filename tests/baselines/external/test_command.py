@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from support.refused import refused
 from support.small_networks import batch, part
 
 from baselines import registry
@@ -91,10 +92,10 @@ def test_the_folder_is_gone_afterwards(program, tmp_path, monkeypatch):
 
 def test_failures_of_the_program(program):
     text = "import sys; print('first', file=sys.stderr); print('out of memory', file=sys.stderr); sys.exit(3)"
-    with pytest.raises(ProgramError, match="ended with code 3: out of memory"):
+    with refused(ProgramError, "program-failed", "code 3", "out of memory"):
         load(program(text)).predict(batch(1, 16), "absolute")
     half = BLEND.replace("(sum(images) / 2)", "images[0][:8]")
-    with pytest.raises(ProgramError, match="p0.png is 16x8, the source frame 16x16"):
+    with refused(ProgramError, "frame-size", "p0.png", "16x8", "16x16"):
         load(program(half)).predict(batch(1, 16), "absolute")
 
 
@@ -150,7 +151,7 @@ def test_unusable_commands(monkeypatch, tmp_path):
         with pytest.raises(ModelError, match=message):
             load(spec)
     monkeypatch.setenv(TIMEOUT, "soon")
-    with pytest.raises(ModelError, match="number of seconds above 0, not soon"):
+    with refused(ModelError, "bad-value", "soon"):
         load("cmd:true")
 
 
@@ -158,7 +159,7 @@ def test_no_shell_and_no_path_in_a_pair_id(program, tmp_path):
     pairs = batch(1, 16)
     load(f"cmd:true ; touch {tmp_path / 'x'} && true").predict(pairs, "absolute")
     assert not (tmp_path / "x").exists()
-    with pytest.raises(ModelError, match="cannot be a file name"):
+    with refused(ModelError, "bad-name"):
         load(program(BLEND)).predict(replace(pairs, ids=("../p0",)), "absolute")
 
 
@@ -170,7 +171,7 @@ def test_what_a_program_says_is_cut_and_free_of_the_folder(program):
     assert len(str(error.value)) < 1000 and str(error.value).endswith("xpairs.csv")
     for body in ("b'no picture'", "b''"):
         text = f"import sys; open(sys.argv[2] + '/p0.png', 'wb').write({body})"
-        with pytest.raises(ProgramError, match=r"^out/p0\.png: not a readable image"):
+        with refused(ProgramError, "unreadable-image", "out/p0.png"):
             load(program(text)).predict(batch(1, 16), "absolute")
 
 
@@ -179,5 +180,5 @@ def test_a_program_that_cannot_be_started_stops_the_run(content, tmp_path):
     file = tmp_path / "program"
     file.write_bytes(content)
     file.chmod(0o755)
-    with pytest.raises(ModelError, match="cannot be run"):
+    with refused(ModelError, "program-not-found"):
         load(f"cmd:{file}").predict(batch(1, 16), "absolute")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.refused import refused
 from support.small_networks import batch, part
 
 from baselines import registry
@@ -53,16 +54,16 @@ def test_mapping(folder):
     read = load(path).predict(batch(3, 16), "absolute")
     assert torch.equal(read[0], frames[1]) and read[1:].isnan().all()
     (path / "pairs.csv").write_text("id,file\np0,p2.png\n")
-    with pytest.raises(ModelError, match="columns pair and file"):
+    with refused(ModelError, "missing-column"):
         load(path)
     (path / "pairs.csv").write_text("pair,file\np0,p2.png\np0,p0.png\n")
-    with pytest.raises(ModelError, match="two files for the pair p0"):
+    with refused(ModelError, "duplicate-pair", "p0"):
         load(path)
     (path / "pairs.csv").write_text("pair,file\np0\np2,p2.png\n")  # a row without a file
     read = load(path).predict(batch(3, 16), "absolute")
     assert read[0].isnan().all() and torch.equal(read[2], frames[1])
     (path / "pairs.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ModelError, match="pairs.csv cannot be read"):
+    with refused(ModelError, "unreadable-file", "pairs.csv"):
         load(path)
 
 
@@ -77,32 +78,32 @@ def test_a_missing_file_is_named(folder):
 def test_frames_of_other_pairs_are_noticed_before_the_run(folder):
     predictor = load(folder[0])
     predictor.expect(["p1", "p2"])
-    with pytest.raises(ModelError, match="frame for none of the 2 pairs: x1.png is looked for, p[02] is there"):
+    with refused(ModelError, "missing-frames", "x1.png"):
         predictor.expect(["x1", "x2"])
 
 
 def test_unusable_folders(tmp_path):
-    with pytest.raises(ModelError, match="no such folder"):
+    with refused(ModelError, "missing-folder"):
         load(tmp_path / "nowhere")
     (tmp_path / "p0.txt").touch()
-    with pytest.raises(ModelError, match="no PNG or JPEG image"):
+    with refused(ModelError, "missing-frames"):
         load(tmp_path)
     (tmp_path / "pairs.csv").write_text("pair,file\np0,gone.png\n")
-    with pytest.raises(ModelError, match="no PNG or JPEG image"):
+    with refused(ModelError, "missing-frames"):
         load(tmp_path)
 
 
 def test_unusable_images(folder):
     path, _ = folder
-    with pytest.raises(ModelError, match="p0.png is 16x16, the source frame 32x32"):
+    with refused(ModelError, "frame-size", "p0.png", "16x16", "32x32"):
         load(path).predict(batch(1, 32), "absolute")
     (path / "p0.png").write_bytes((path / "p2.png").read_bytes()[:200])
-    with pytest.raises(DataError, match="p0.png"):
+    with refused(DataError, "unreadable-image", "p0.png"):
         load(path).predict(batch(1, 16), "absolute")
 
 
 def test_names_that_are_no_file_names():
     assert file_name("0001#a.mp4-2") == "0001#a.mp4-2"
     for pair in ("", ".", "..", "a/b", "..\\b", "a\0"):
-        with pytest.raises(ModelError, match="cannot be a file name"):
+        with refused(ModelError, "bad-name"):
             file_name(pair)

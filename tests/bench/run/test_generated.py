@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.refused import refused
 
 from baselines.predictor import ModelError, PairBatch, Predictor, TimeLimit
 from bench.run.failed import SHOWN, by_reason
@@ -72,7 +73,7 @@ def test_what_rounding_does_is_clamped(off, truncate):
 
 @pytest.mark.parametrize("off", [-2 * ROUNDING, 2 * ROUNDING])
 def test_more_than_rounding_is_refused(off):
-    with pytest.raises(ModelError, match=r"expected \[0, 1\]"):
+    with refused(ModelError, "bad-frames"):
         as_uint8(frames() + off, frames(), "mine")
 
 
@@ -102,7 +103,7 @@ def test_another_type_or_shape_is_refused(output, said):
 def test_a_wrong_scale_shows_beside_what_is_not_finite():
     output = 255 * frames()
     output[0], output[1, 0, 0, 0] = NAN, INF
-    with pytest.raises(ModelError, match="from 0 to 255"):
+    with refused(ModelError, "bad-frames", "255"):
         generate(Gives(output), batch(), "absolute", "mine")
 
 
