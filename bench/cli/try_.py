@@ -35,9 +35,11 @@ def try_(
 
     motion: MotionMode | None = next((one for one in get_args(MotionMode) if one == mode), None)
     if mode and motion is None:
-        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}")
+        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise UserError(f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}")
+        raise UserError(
+            f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}", code="unwritable-file"
+        )
     settings = config.load(data or (), weights, follow_links=follow_links)
     if attempt(Trial(model, settings, choose(device), protocol, motion, out), terminal()):
         raise typer.Exit(1)

@@ -108,7 +108,7 @@ def _resolved(trial: Trial, modes: Sequence[MotionMode]) -> Resolved:
 
 def _mode(trial: Trial, resolved: Resolved, label: str, modes: Sequence[MotionMode]) -> MotionMode:
     if trial.mode and trial.mode not in modes:
-        raise ModelError(f"{label} has no motion mode {trial.mode}; it has: {', '.join(modes)}")
+        raise ModelError(f"{label} has no motion mode {trial.mode}; it has: {', '.join(modes)}", code="unknown-mode")
     asked = trial.mode or resolved.protocol.mode
     return next((mode for mode in modes if mode == asked), modes[0])
 
@@ -121,7 +121,7 @@ def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
     except BenchError:
         raise
     except TimeLimit as error:
-        raise ModelError(f"{model.label}: {error}") from error
+        raise ModelError(f"{model.label}: {error}", code="timed-out") from error
     except Exception as error:  # foreign code may fail in any way
         if is_of_device(error):
             raise
@@ -162,7 +162,8 @@ def _check_alone(model: Model, batch: PairBatch, together: Tensor) -> None:
     if largest > DEPENDS:
         raise ModelError(
             f"{model.label}: the frame of pair {batch.ids[0]} alone is another one than in a batch (a value differs by "
-            f"{largest:.3g}): it depends on the rest of the batch, or draws random numbers other than by batch.seeds"
+            f"{largest:.3g}): it depends on the rest of the batch, or draws random numbers other than by batch.seeds",
+            code="bad-frames",
         )
 
 
