@@ -5,10 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from support.manifests import complete
 
 from bench.run.seen_videos import notices
 from protocols import catalogue
 from protocols.pairs import FrameRef, Pair, PairList
+from reports.schema.manifest import ModelEntry
 
 CLIPS = ("id10001#a#0#9.mp4", "id10002#b#0#9.mp4")
 REFS = [FrameRef("vox1", f"train/{clip}", "0000000") for clip in CLIPS]
@@ -31,7 +33,8 @@ def resolved(protocol: str = "vox1-seenid", sample: bool = False) -> SimpleNames
     ],
 )
 def test_models_that_may_have_seen_the_videos_are_named(training: dict, seen: int) -> None:
-    plan = {"models": [{"name": "mine", "training": training}, {"name": "copy-source"}, {"name": "x", "training": "?"}]}
+    models = [ModelEntry(name="mine", training=training), ModelEntry(name="x", training="?")]
+    plan = complete([*models, "copy-source"], [])
     lines = notices(plan, resolved())
     assert len(lines) == bool(seen) and all(f"{seen} of the 2" in line and line.startswith("mine:") for line in lines)
     assert notices(plan, resolved("vox1-sameid")) == notices(plan, resolved(sample=True)) == []
