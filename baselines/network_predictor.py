@@ -14,18 +14,10 @@ from torch import Tensor, nn
 from baselines import checkpoints, frame_size
 from baselines.card import Card, card, find_weights
 from baselines.checkpoints import Checkpoint, States
-from baselines.cpu.channels_last import keep_channels_last
-from baselines.cpu.faster import (
-    convolve_by_blocks,
-    convolve_by_tiles,
-    convolve_volumes,
-    merge_doublings,
-    mix_before_enlarging,
-)
-from baselines.cpu.memoize import Remembered, reuse
-from baselines.cpu.parallel_map import side_by_side
+from baselines.cpu import accelerate, forget
 from baselines.frame_size import SizedPredictor
 from baselines.origin import judge
+from baselines.parallel_map import parallel_map
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch
 
@@ -105,7 +97,7 @@ class NetworkPredictor(SizedPredictor):
             raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}", code="bad-value")
         self.plain = options.get("plain") == "true"
         if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
-            self.speed_up()
+            accelerate(self.network, exact=self.sensitive, shared=self.reused)
         if self.precision != PRECISIONS[0]:
             reduce_precision(self.network, self.card.exact, self.device)
         if self.compiled:
@@ -117,26 +109,8 @@ class NetworkPredictor(SizedPredictor):
                 )
             compile_network(self.network, self.compiled)
 
-    def speed_up(self) -> None:
-        """Prepare the network for a CPU: the same numbers up to rounding.
-
-        Some layers work with kernels derived from the network's weights here, and do not see what is written to those
-        later.
-        """
-        if self.sensitive != WHOLE:
-            merge_doublings(self.network, self.sensitive)
-            convolve_by_tiles(self.network, self.sensitive)
-            convolve_by_blocks(self.network)
-            mix_before_enlarging(self.network, self.sensitive)
-            convolve_volumes(self.network, self.sensitive)
-            keep_channels_last(self.network, self.sensitive)
-        reuse(self.network, self.reused)
-
     def forget(self) -> None:
-        for module in self.network.modules():
-            for value in vars(module).values():
-                if isinstance(value, Remembered):
-                    value.forget()
+        forget(self.network)
 
     @classmethod
     def load(
@@ -211,7 +185,7 @@ class NetworkPredictor(SizedPredictor):
             pairs = [_one(batch, i) for i in range(len(batch))]  # not even rounding depends on the rest of the batch
             if self.plain or self.compiled:
                 return torch.cat([self._frames(pair, mode) for pair in pairs])
-            return torch.cat(side_by_side(lambda pair: self._frames(pair, mode), pairs))
+            return torch.cat(parallel_map(lambda pair: self._frames(pair, mode), pairs))
 
     @torch.inference_mode()  # which a new thread is not in
     def _frames(self, batch: PairBatch, mode: MotionMode) -> Tensor:

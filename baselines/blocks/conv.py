@@ -7,6 +7,7 @@ The attribute names are those of the official checkpoints, so that their state d
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ def instance_norm(channels: int) -> nn.Module:
 
 class SameBlock(nn.Module):
     """Convolution, norm, ReLU at constant size: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
+
+    norm_after: ClassVar[dict[str, str]] = {"conv": "norm"}
 
     def __init__(self, in_features: int, out_features: int, kernel_size: int = 3, norm: Norm = batch_norm):
         super().__init__()
@@ -53,6 +56,8 @@ class UpBlock(SameBlock):
 
 class ResBlock(nn.Module):
     """Pre-activation residual block: ``x + conv(relu(norm(conv(relu(norm(x))))))``, size kept."""
+
+    norm_after: ClassVar[dict[str, str]] = {"conv1": "norm2"}
 
     def __init__(self, features: int, kernel_size: int = 3, norm: Norm = batch_norm):
         super().__init__()

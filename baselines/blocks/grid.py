@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_FEW = 8  # channels; with these torch is faster in its own way
-
 
 def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
     """``(height, width, 2)`` grid of (x, y), with the device and the dtype of `like`."""
@@ -27,45 +25,7 @@ def gaussian_heatmaps(points: Tensor, height: int, width: int, variance: float =
 
 def warp(x: Tensor, flow: Tensor, align_corners: bool, padding: str = "zeros") -> Tensor:
     """Sample ``x (N, C, H, W)`` bilinearly at ``flow (N, h, w, 2)``, absolute (x, y) coordinates."""
-    if padding == "zeros" and _in_rows(x, flow):
-        return _warp_rows(x, flow, align_corners)
     return F.grid_sample(x, flow, mode="bilinear", padding_mode=padding, align_corners=align_corners)
-
-
-def _in_rows(x: Tensor, flow: Tensor) -> bool:
-    """Whether each pixel's channels lie side by side in memory, so that a sum of four rows is all there is to do.
-
-    It pays where they are many.
-    """
-    ordered = x.shape[1] > _FEW and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    exact = x.dtype == flow.dtype == torch.float32 and x.device.type == "cpu"
-    return len(x) == 1 and ordered and exact and not torch.is_grad_enabled()
-
-
-def _warp_rows(x: Tensor, flow: Tensor, align_corners: bool) -> Tensor:
-    """`warp` of one sample in channels-last order, which the result has, too."""
-    channels, height, width = x.shape[1:]
-    left, right, near_left, near_right = _neighbours(flow[..., 0].flatten(), width, align_corners)
-    top, bottom, near_top, near_bottom = _neighbours(flow[..., 1].flatten(), height, align_corners)
-    top, bottom = top * width, bottom * width
-    places = torch.stack([top + left, top + right, bottom + left, bottom + right], dim=1)
-    shares = [near_top * near_left, near_top * near_right, near_bottom * near_left, near_bottom * near_right]
-    rows = x[0].permute(1, 2, 0).reshape(height * width, channels)
-    found = F.embedding_bag(places, rows, mode="sum", per_sample_weights=torch.stack(shares, dim=1))
-    return found.view(1, *flow.shape[1:3], channels).permute(0, 3, 1, 2)
-
-
-def _neighbours(at: Tensor, size: int, align_corners: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The elements before and after coordinates ``(P)`` on an axis of `size` elements, and the share of each.
-
-    Outside of the axis the share is zero, and the element any.
-    """
-    at = (at + 1) * ((size - 1) / 2) if align_corners else (at + 1) * (size / 2) - 0.5
-    at = at.clamp(-2, size + 1)  # what is farther away must fit into an integer
-    floor = at.floor()
-    past, before = at - floor, floor.int()
-    share = (1 - past) * ((before >= 0) & (before < size)), past * ((before >= -1) & (before < size - 1))
-    return before.clamp(0, size - 1), (before + 1).clamp(0, size - 1), *share
 
 
 def resize_flow(flow: Tensor, height: int, width: int, align_corners: bool) -> Tensor:
@@ -79,8 +39,6 @@ def resize(x: Tensor, height: int, width: int, align_corners: bool) -> Tensor:
     """Bilinear resize of ``(N, C, h, w)`` to ``(N, C, height, width)``; unchanged if it has that size."""
     if x.shape[2:] == (height, width):
         return x
-    if x.shape[1] <= _FEW:
-        x = x.contiguous()  # in channels-last order torch takes each channel's pixels one by one
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=align_corners)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +11,8 @@ from torch.nn import functional as F
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut; the first may halve the size."""
+
+    norm_after: ClassVar[dict[str, str]] = {"conv1": "bn1", "conv2": "bn2"}
 
     def __init__(self, in_features: int, features: int, stride: int):
         super().__init__()
@@ -30,6 +34,8 @@ class BasicBlock(nn.Module):
 
 class ResNet18(nn.Module):
     """``(N, in_channels, H, W)`` to ``(N, out_features)``; width 64 is the published one."""
+
+    norm_after: ClassVar[dict[str, str]] = {"conv1": "bn1"}
 
     def __init__(self, out_features: int, in_channels: int = 3, width: int = 64):
         super().__init__()

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 BUDGET = 96 * 2**20  # bytes that the results of one function may take, with what they were computed from
 
 
-def reuse(network: nn.Module, paths: Iterable[str]) -> None:
-    """Let the functions at `paths` (``detect``, ``generator.encode``) remember what they gave for a pair's tensors.
+def memoize(network: nn.Module, paths: Iterable[str]) -> None:
+    """Let the functions at `paths` (``detect``, ``generator.encode``) keep what they gave for a pair's tensors.
 
     They must depend on their tensors only. A clip's source is encoded once for all its pairs, and a frame that drives
     many sources is looked at once; the result has the very bits that computing it again would give.
@@ -24,10 +24,18 @@ def reuse(network: nn.Module, paths: Iterable[str]) -> None:
     for path in paths:
         owner, _, name = path.rpartition(".")
         module = network.get_submodule(owner)
-        setattr(module, name, Remembered(getattr(module, name)))
+        setattr(module, name, Memoized(getattr(module, name)))
 
 
-class Remembered:
+def forget(network: nn.Module) -> None:
+    """Keep nothing of what the memoized functions of `network` computed."""
+    for module in network.modules():
+        for value in vars(module).values():
+            if isinstance(value, Memoized):
+                value.forget()
+
+
+class Memoized:
     """A function of tensors ``(1, …)`` (or None) that keeps its latest results, up to `budget` bytes of them.
 
     Its results may not be changed in place. Calls with gradients, or with other than one sample, pass through.

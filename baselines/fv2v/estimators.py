@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,8 @@ class CanonicalKeypointDetector(nn.Module):
 class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 convolution around a shortcut; a strided block has a convolution on its shortcut too."""
 
+    norm_after: ClassVar[dict[str, str]] = {"conv1": "norm1", "conv2": "norm2", "conv3": "norm3", "skip": "norm4"}
+
     def __init__(self, features: int, stride: int = 1):
         super().__init__()
         narrow = features // 4
@@ -101,6 +104,8 @@ class PoseExpressionEstimator(nn.Module):
     The heads are exchanged in the checkpoints: ``fc_roll`` gives the yaw, ``fc_yaw`` the roll.
     side: it looks at frames averaged to this side (a reduced network); None: at all of the frame, as released.
     """
+
+    norm_after: ClassVar[dict[str, str]] = {f"conv{i}": f"norm{i}" for i in range(1, 6)}
 
     def __init__(
         self,

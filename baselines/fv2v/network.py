@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,8 @@ class DenseMotionNetwork(nn.Module):
     side: the motion is estimated on a volume averaged to this side, and the flow enlarged (a reduced network); None: on
     the volume as it is, as released. mask_kernel: of the convolution that makes the masks.
     """
+
+    norm_after: ClassVar[dict[str, str]] = {"compress": "norm"}
 
     def __init__(
         self,

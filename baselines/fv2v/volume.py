@@ -6,6 +6,7 @@ Coordinates are ``(x, y, z)``, z along the depth, in ``[-1, 1]`` from the first 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from torch.nn import functional as F
 
 class ConvNorm3d(nn.Module):
     """3x3x3 convolution, batch norm, ReLU."""
+
+    norm_after: ClassVar[dict[str, str]] = {"conv": "norm"}
 
     def __init__(self, in_features: int, out_features: int):
         super().__init__()
@@ -41,6 +44,8 @@ class UpBlock3d(ConvNorm3d):
 class ResBlock3d(nn.Module):
     """Pre-activation residual block, size kept."""
 
+    norm_after: ClassVar[dict[str, str]] = {"conv1": "norm2"}
+
     def __init__(self, features: int):
         super().__init__()
         self.conv1 = nn.Conv3d(features, features, 3, padding=1)
@@ -67,6 +72,8 @@ class HourglassEncoder3d(nn.Module):
 
 class HourglassDecoder3d(nn.Module):
     """Doubles each level, appends the encoder's feature of that size, and ends with one more convolution."""
+
+    norm_after: ClassVar[dict[str, str]] = {"conv": "norm"}
 
     def __init__(self, widths: list[int], last: int):
         super().__init__()

@@ -11,14 +11,13 @@ from baselines.checkpoints import States
 from baselines.fomm.predictor import read_keypoint_count
 from baselines.network_predictor import NetworkPredictor, with_failures
 from baselines.ostnet.network import OSTNet, ScaleDaGAN
-from baselines.ostnet.sharing import share_first_convolutions
 from baselines.predictor import MotionMode, PairBatch
 
 
 class OstnetPredictor(NetworkPredictor):
     """Absolute motion only: the paper's point is that no anchor frame is needed."""
 
-    reused = ("detect",)  # the encoder is told the driving frame's scale, but see `speed_up`
+    reused = ("detect", "generator.first.forward")  # the rest of the encoder receives the driving frame's scale
     network: OSTNet | ScaleDaGAN
 
     @classmethod
@@ -27,10 +26,6 @@ class OstnetPredictor(NetworkPredictor):
 
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> OSTNet | ScaleDaGAN:
         return OSTNet(config)
-
-    def speed_up(self) -> None:
-        super().speed_up()
-        share_first_convolutions(self.network.generator)
 
     def conventions(self) -> dict[str, Any]:
         return {"align_corners": "rectified image true, all else false"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
-
 from baselines.cpu.parallel_map import side_by_side
+from torch import Tensor
 
 BLOCK = 16  # frames that a network gets at once on an accelerator
 

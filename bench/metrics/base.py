@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.cpu.parallel_map import side_by_side
 from baselines.levels import array_from_levels, from_levels
+from baselines.parallel_map import parallel_map
 from bench.detectors.requirement import Requirement
 
 BLOCK = 8  # pairs that a network gets at once on a GPU
@@ -132,7 +132,7 @@ def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, r
     if prediction.device.type == "cpu":
         pairs = list(zip(prediction.split(1), reference.split(1)))
         alone = torch.inference_mode()(lambda pair: network(*(image.contiguous() for image in pair)))
-        return torch.cat(side_by_side(alone, pairs)).double()
+        return torch.cat(parallel_map(alone, pairs)).double()
     return filled_blocks(network, prediction, reference)
 
 

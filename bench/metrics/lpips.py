@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from baselines.cpu.winograd import fewer_products
 from bench.detectors import compat
 from bench.detectors.perceptual import ALEX, VGG, Backbone
 from bench.detectors.weights import load
 from bench.metrics.base import in_blocks
+from bench.metrics.winograd import fewer_products
 from bench.runtime.errors import UserError
 from protocols.errors import first_line
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.cpu.winograd import convolve, transformed
 from bench.detectors.perceptual import SHIFT_TOLERANT
 from bench.detectors.weights import load
 from bench.metrics.base import in_blocks
 from bench.metrics.references import References
+from bench.metrics.winograd import convolve, transformed
 from bench.runtime.errors import UserError
 
 _references = References()  # some 90 images of 256 x 256

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.cpu.parallel_map import side_by_side
+from baselines.parallel_map import parallel_map
 from bench import detectors, metrics
 from bench.metrics import st_lpips
 from bench.metrics.base import as_images
@@ -109,7 +109,7 @@ def _st_lpips(one: Tensor, other: Tensor) -> dict[str, Work]:
         return st_lpips.distance(weights, *pair, features).cpu()
 
     def alone() -> list[Tensor]:
-        return side_by_side(distance, pairs) if one.device.type == "cpu" else [distance(pair) for pair in pairs]
+        return parallel_map(distance, pairs) if one.device.type == "cpu" else [distance(pair) for pair in pairs]
 
     return {
         "its network alone, on tensors": alone,

@@ -1,0 +1,105 @@
+"""Other ways to compute a network's layers on a CPU; the same numbers up to rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from baselines.parallel_map import parallel_map
+from baselines.precision import in_float32
+
+_LAST = torch.channels_last
+_WIDE = 48  # channels in and out; NNPACK takes longer than oneDNN for fewer
+_SMALL = 24  # nor does it pay for images of a smaller side: it transforms the kernels in every call
+_VOLUME = 1024  # elements of a volume above which oneDNN is faster than a matrix product of copies
+_HOLDS = 1e-4  # of the largest value; NNPACK's Winograd transforms stay within 2e-5
+Convolution = nn.Conv2d | nn.Conv3d
+Forward = Callable[[Tensor], Tensor]
+
+
+def replace_convolutions(layers: Iterable[nn.Module]) -> None:
+    """Give every convolution of `layers` its faster forward. The modules and their parameters stay as they are."""
+    layers = list(layers)
+    folded = {}
+    for conv, norm in _followed(layers):
+        folded[conv] = fuse_conv_bn_eval(conv, norm)
+        norm.forward = _unchanged
+    # Instance norms copy what comes in channels-last order, and enlarge it slowly.
+    last = not any(isinstance(layer, nn.InstanceNorm2d) for layer in layers)
+    for layer in layers:
+        if type(layer) is nn.Conv2d:
+            layer.forward = _convolve_image(folded.get(layer, layer), last)
+        elif type(layer) is nn.Conv3d:
+            layer.forward = _convolve_volume(folded.get(layer, layer))
+
+
+def _followed(layers: list[nn.Module]) -> Iterator[tuple[Convolution, _BatchNorm]]:
+    """Every convolution of `layers` whose result a batch norm sees, and nothing else; and that norm."""
+    known = {*layers}
+    for block in layers:
+        names = getattr(block, "norm_after", {}).items()
+        pairs = [(getattr(block, conv, None), getattr(block, norm, None)) for conv, norm in names]
+        if type(block) is nn.Sequential:
+            pairs += zip(block, block[1:])
+        for conv, norm in pairs:
+            if isinstance(conv, Convolution) and isinstance(norm, _BatchNorm) and {conv, norm} <= known:
+                yield conv, norm
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
+
+
+def _convolve_image(conv: nn.Conv2d, last: bool) -> Forward:
+    weight, bias = conv.weight.detach(), conv.bias
+    kernel = weight.contiguous(memory_format=_LAST) if last else weight
+    square = conv.kernel_size == (3, 3) and conv.padding == conv.stride == conv.dilation == (1, 1)
+    wide = square and conv.groups == 1 and conv.padding_mode == "zeros" and min(weight.shape[:2]) >= _WIDE
+    wide = wide and nnpack_holds()
+
+    def forward(x: Tensor) -> Tensor:
+        if wide and len(x) == 1 and min(x.shape[2:]) >= _SMALL and in_float32(x):
+            return torch._nnpack_spatial_convolution(x.contiguous(), weight, bias, 1, 1)
+        return conv._conv_forward(x, kernel, bias)
+
+    return forward
+
+
+def _convolve_volume(conv: nn.Conv3d) -> Forward:
+    """By oneDNN where torch would copy the volume into one large matrix.
+
+    That is up to ten times as fast; torch chooses by the size of the first dimensions, and counts a volume's depth but
+    neither height nor width.
+    """
+    settings = conv.padding, conv.stride, conv.dilation, conv.groups
+    by_onednn = torch.backends.mkldnn.is_available() and conv.padding_mode == "zeros"
+    by_onednn = by_onednn and not isinstance(conv.padding, str)
+
+    def forward(x: Tensor) -> Tensor:
+        if by_onednn and x.shape[2:].numel() >= _VOLUME and in_float32(x):
+            return torch.mkldnn_convolution(x, conv.weight, conv.bias, *settings)
+        return conv._conv_forward(x, conv.weight, conv.bias)
+
+    return forward
+
+
+@cache
+def nnpack_holds() -> bool:
+    """Whether torch has NNPACK's convolution, a private call, and it gives here what torch's own gives."""
+    if not hasattr(torch, "_nnpack_spatial_convolution") or not torch._nnpack_available():
+        return False
+    noise = torch.Generator().manual_seed(0)
+    x, weight, bias = (torch.randn(shape, generator=noise) for shape in ((1, 64, 30, 37), (48, 64, 3, 3), (48,)))
+    try:
+        # Where one thread is set, as it is there: NNPACK makes a pool of as many in its first call, and keeps it.
+        (found,) = parallel_map(lambda image: torch._nnpack_spatial_convolution(image, weight, bias, 1, 1), [x])
+    except (RuntimeError, TypeError):
+        return False
+    expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
+    return bool((found - expected).abs().max() < _HOLDS * expected.abs().max())
