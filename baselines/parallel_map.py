@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import torch
 
+from baselines.arithmetic import prepare_vector_functions
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -42,6 +44,7 @@ _this = threading.local()
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
+    prepare_vector_functions()
     return ThreadPoolExecutor(threads, "pair", initializer=_alone)
 
 

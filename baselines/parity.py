@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from baselines.cpu import vector_math  # noqa: F401
 from baselines.synthetic_weights import image_pair
 
 Record = Callable[[str, Tensor], None]

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.cpu import vector_math  # noqa: F401
 from baselines.errors import ModelError as ModelError
 from baselines.modes import MotionMode as MotionMode
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, nn
 
+from baselines.arithmetic import prepare_vector_functions
 from baselines.predictor import ModelError
 
 _PATIENCE = timedelta(days=1)  # of the other processes with the first, which alone evaluates
@@ -96,4 +97,5 @@ class Losses(nn.Module):
 
 def processes(device: torch.device, count: int) -> OneProcess:
     """Raises ModelError where several are asked for without the package that it takes."""
+    prepare_vector_functions()
     return OneProcess(device) if count == 1 else SeveralProcesses(device, count)

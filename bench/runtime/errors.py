@@ -5,11 +5,12 @@ import re
 
 from protocols.errors import BenchError
 
-# Torch says so in plain RuntimeErrors, oneDNN of what it could not make for itself, Python of threads, the loader of
-# libraries that find no room.
+# Torch says so in plain RuntimeErrors, oneDNN and NNPACK of what they could not make for themselves, Python of threads,
+# the loader of libraries that find no room.
 _NO_MEMORY = re.compile(
     "out of memory|can.t allocate memory|cannot allocate memory|not enough memory|insufficient memory"
-    "|_STATUS_ALLOC_FAILED|bad_alloc|can.t start new thread|could not (create|execute) a primitive$|failed to map",
+    "|_STATUS_ALLOC_FAILED|bad_alloc|can.t start new thread|could not (create|execute) a primitive$|failed to map"
+    "|^NNPACK .* failed$",
     re.IGNORECASE,
 )
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_networks import batch, small
 
-from baselines.blocks.generator import ImageGenerator
 from baselines.blocks.keypoints import Keypoints
 from baselines.card import card
 from baselines.ostnet.network import OSTNet
@@ -19,7 +18,6 @@ from baselines.ostnet.scale import (
     rectify,
     regular_fiducials,
 )
-from baselines.ostnet.sharing import share_first_convolutions
 from baselines.training.losses import keypoint_hinge
 from baselines.training.scale import squeeze
 from protocols.augment import augment
@@ -146,19 +144,3 @@ def test_keypoints_are_those_of_the_rectified_image():
     again = net.detect(rectified.image)
     assert isinstance(rectified.keypoints, Keypoints)
     torch.testing.assert_close(rectified.keypoints.value, again.value)
-
-
-def test_a_source_s_part_of_the_first_convolutions_is_shared() -> None:
-    torch.manual_seed(0)
-    generator = ImageGenerator(("motion", torch.nn.Identity()), block_expansion=6, max_features=12).eval()
-    generator.requires_grad_(False)
-    added = [[torch.randn(1, channels, 1, 1) for channels in generator.widths[:-1]] for _ in range(2)]
-    image = torch.rand(1, 3, 16, 24)
-    expected = [generator.encode(image, codes) for codes in added]
-    alone = generator.encode(image)
-    share_first_convolutions(generator)
-    with torch.inference_mode():
-        for codes, features in zip(added, expected):
-            torch.testing.assert_close(generator.encode(image, codes), features[1:], atol=1e-6, rtol=1e-5)
-        torch.testing.assert_close(generator.encode(image), alone)
-        assert generator.convolved.hits == 1

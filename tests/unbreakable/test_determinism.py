@@ -14,8 +14,11 @@ import pytest
 import torch
 from support.run_files import files
 
-from baselines import registry
+from baselines import arithmetic, registry
+from baselines import parallel_map as parallel_map_module
+from baselines.parallel_map import parallel_map
 from baselines.predictor import Predictor
+from baselines.training.processes import processes
 from bench import detectors
 from bench.run.engine import Model
 from bench.run.manifest import determinism
@@ -90,8 +93,9 @@ def test_the_manifest_says_what_is_not_deterministic():
 FIRST_CALL = """
 import sys
 import torch
-from baselines import predictor
+from baselines.arithmetic import exact
 
+exact()
 torch.set_num_threads(2)
 torch.rand(512, 512) @ torch.rand(512, 512)
 places = torch.linspace(0.01, 0.99, 131072)
@@ -103,22 +107,23 @@ sys.exit(not torch.equal(function(places), function(places)))
 @pytest.mark.slow
 @pytest.mark.parametrize("function", ["exp", "log"])
 def test_the_first_vector_function_of_a_process_is_as_exact_as_the_next(function):
-    """Without `baselines.cpu.vector_math`, on a processor that shows it, every fifth process or so fails."""
+    """Without `prepare_vector_functions`, on a processor that shows it, every fifth process or so fails."""
     for _ in range(25):
         subprocess.run([sys.executable, "-c", FIRST_CALL, function], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize(
-    "entry",
+    "begin",
     [
-        "baselines.registry",
-        "bench.training.command",
-        "bench.parity.verify",
-        "bench.metrics",
-        "bench.detectors",
-        "bench.animate.command",
+        arithmetic.exact,
+        lambda: processes(CPU, 1),
+        lambda: parallel_map(abs, [1]),
     ],
+    ids=["a command", "a training", "threads"],
 )
-def test_whatever_computes_has_vector_functions_ready(entry):
-    seen = f"import {entry}, sys; sys.exit('baselines.cpu.vector_math' not in sys.modules)"
-    subprocess.run([sys.executable, "-c", seen], cwd=ROOT, check=True)
+def test_whatever_computes_has_vector_functions_ready(begin, monkeypatch):
+    called, first = [], torch.exp
+    parallel_map_module._pool.cache_clear()
+    monkeypatch.setattr(torch, "exp", lambda x: called.append(x) or first(x))
+    begin()
+    assert len(called) == 1

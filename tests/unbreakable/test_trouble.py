@@ -32,6 +32,7 @@ NO_MEMORY = [
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     MemoryError(),
     RuntimeError("could not create a primitive"),
+    RuntimeError("NNPACK SpatialConvolution_updateOutput failed"),
     RuntimeError("can't start new thread"),
     cv2.error("OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 786432 bytes"),
 ]
