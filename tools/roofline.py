@@ -33,7 +33,6 @@ KINDS = {  # part of an operator's name: its kind
     "conv": "convolutions",
     "mm": "matrix products",
     "grid_sampler": "sampling",
-    "embedding_bag": "sampling",
     "attention": "attention",
     "norm": "normalisation",
     "upsample": "resize and pooling",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from baselines.cpu.parallel_map import side_by_side
 from torch import Tensor
+
+from baselines.parallel_map import parallel_map
 
 BLOCK = 16  # frames that a network gets at once on an accelerator
 
@@ -18,7 +19,7 @@ def in_blocks(network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """
     if images.device.type != "cpu":
         return filled_blocks(network, images)
-    return torch.cat(side_by_side(torch.inference_mode()(network), images.split(1))).double()
+    return torch.cat(parallel_map(torch.inference_mode()(network), images.split(1))).double()
 
 
 def filled_blocks(network: Callable[[Tensor], Tensor], images: Tensor, size: int = BLOCK) -> Tensor:
