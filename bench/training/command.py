@@ -29,6 +29,8 @@ from bench.runtime.errors import UserError
 from protocols import sample_set
 from protocols.catalogue import SAMPLE
 
+log = logging.getLogger(__name__)
+
 
 class EvaluationSettings(BaseModel):
     """How a checkpoint is evaluated during its training.
@@ -81,7 +83,7 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     if chosen.part == "networks":
         _tell_network(chosen)
     if chosen.recipe == "published" and (pairs := chosen.pairs_of_a_step()) != chosen.published_pairs():
-        logging.warning("%g pairs in a step; published are %d", pairs, chosen.published_pairs())
+        log.warning("%g pairs in a step; published are %d", pairs, chosen.published_pairs())
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)
 
@@ -136,11 +138,11 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
 def _tell_network(settings: TrainSettings) -> None:
     """Log which network measures the perceptual loss, as a warning where it should be the papers' and is not."""
     if settings.vgg:
-        logging.info("perceptual loss: VGG-19, %s", settings.vgg)
+        log.info("perceptual loss: VGG-19, %s", settings.vgg)
     elif settings.recipe == "short":
-        logging.info("perceptual loss: %s", VggFeatures.name)
+        log.info("perceptual loss: %s", VggFeatures.name)
     else:
-        logging.warning(
+        log.warning(
             "perceptual loss: %s, not the papers' VGG-19: %s was not found in the weights folder; `vgg` in --config "
             "names it elsewhere",
             VggFeatures.name,
