@@ -5,9 +5,6 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from baselines import registry
-from bench import metrics
-from bench.metrics import registered
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
 from protocols import catalogue, datasets, plugins
@@ -31,6 +28,8 @@ def table(what: str, config: Config, weights_given: bool = False) -> Table:
 
 
 def _models(config: Config) -> Table:
+    from baselines import registry  # imports torch, which the other lists need not wait for
+
     rows = _table()
     for model in registry.names(config.weights):
         rows.add_row(model.name, model.summary, f"{', '.join(model.motion_modes)}; {model.weights}")
@@ -79,6 +78,9 @@ def _data(protocol: Protocol, config: Config) -> str:
 
 
 def _metrics(config: Config) -> Table:
+    from bench import metrics
+    from bench.metrics import registered
+
     rows = _table()
     for definition in metrics.definitions().values():
         better = "higher" if definition.higher_is_better else "lower"

@@ -84,7 +84,7 @@ def test_windows_that_share_frames_are_the_windows_one_by_one(net: syncnet.SyncN
     with torch.inference_mode():
         together = syncnet.lip_features(net, video, 3)
         alone = [syncnet.lip_features(net, video[i : i + 5], 1) for i in range(3)]
-        torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(together, torch.cat(alone), atol=3e-5, rtol=1e-5)
         batch = torch.stack([video[:5], video[2:]]).flip(-1).permute(0, 4, 1, 2, 3).float()
         torch.testing.assert_close(net.lip_features(batch)[:, 0], together[[0, 2]], atol=1e-5, rtol=1e-5)
         sound = syncnet.audio_windows(make_voice(0), 3)
