@@ -39,10 +39,11 @@ def test_bfloat16(model, files):
 @pytest.mark.parametrize("model", ALL)
 def test_compiled(model, files):
     """Traced as for torch.compile, without making machine code of it, which takes minutes."""
-    _, exact = frames(files, model)
+    # Compared with the plain form, which is what is compiled: on noise, a small random face-vid2vid is 1e-3 from float64
+    # at a pixel, and its fast form, as far on another side, 2e-3 from the plain one.
+    _, exact = frames(files, model, "&plain=true")
     predictor, compiled = frames(files, model, "&compile=aot_eager")
     error = (compiled - exact).abs()
-    # On noise, a small random X2Face in its plain form is already 5e-4 from float64, at a single pixel.
     assert error.max() < 2e-3 and error.mean() < 3e-5
     assert predictor.describe()["conventions"]["compiled"] == "aot_eager"
 
@@ -50,7 +51,7 @@ def test_compiled(model, files):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["fomm", "mcnet"])
 def test_machine_code(model, files):
-    _, exact = frames(files, model)
+    _, exact = frames(files, model, "&plain=true")
     _, compiled = frames(files, model, "&compile=inductor")
     assert (compiled - exact).abs().mean() < 3e-5
 
