@@ -39,8 +39,8 @@ def test_bfloat16(model, files):
 @pytest.mark.parametrize("model", ALL)
 def test_compiled(model, files):
     """Traced as for torch.compile, without making machine code of it, which takes minutes."""
-    # Compared with the plain form, which is what is compiled: on noise, a small random face-vid2vid is 1e-3 from float64
-    # at a pixel, and its fast form, as far on another side, 2e-3 from the plain one.
+    # Compared with the plain form, which is what is compiled: on noise a small random face-vid2vid is 1e-3 from float64
+    # at one pixel, and its fast form 2e-3 from the plain one.
     _, exact = frames(files, model, "&plain=true")
     predictor, compiled = frames(files, model, "&compile=aot_eager")
     error = (compiled - exact).abs()
