@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.comparison import view as compare_view
 from reports.comparison.forest import forest
+from reports.run import page as pages
 from reports.run import plots, view
 from reports.schema.comparison import Duel, RunComparison
 
 
 def page(comparison: RunComparison) -> str:
     """The page. comparison: what ``bench compare`` found; its names are text, whatever they look like."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": view.number, "p_value": compare_view.p_value}
-    environment.globals |= {"interval": view.interval, "clear": compare_view.clear, "favours": compare_view.favours}
-    palette = {
-        scheme: " ".join(f"--c{position}: {colour};" for position, colour in enumerate(colours))
-        + f" --bound: {plots.BOUND[scheme]};"
-        for scheme, colours in (("light", plots.LIGHT), ("dark", plots.DARK))
-    }
     columns = compare_view.columns(comparison)
-    return environment.get_template("compare.html.j2").render(
+    return pages.draw(
+        "compare.html.j2",
         comparison=comparison,
         columns=columns,
         head=compare_view.head(comparison),
         notes=compare_view.notes(comparison),
         refusals=compare_view.refusals(comparison),
-        palette=palette,
+        clear=compare_view.clear,
+        favours=compare_view.favours,
+        palette=plots.palettes(),
         figures=[_figures(duel, columns) for duel in comparison.duels],
     )
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from reports.run.view import Column, interval, number
+from reports.run.view import Column, interval, number, p_value
 from reports.schema.comparison import Compared, Duel, Group, RunComparison
 
 MANY = 6  # groups of a grouping that a terminal shows; a page shows all
@@ -70,10 +70,6 @@ def refusals(comparison: RunComparison) -> list[str]:
 def grouping_names(duel: Duel) -> list[str]:
     """The groupings of a duel in order."""
     return list(dict.fromkeys(entry.grouping for entry in duel.groups))
-
-
-def p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def clear(entry: Compared | Group) -> bool:

@@ -6,14 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.paper.compare import Cell, Line, Regenerated
 from reports.paper.tables import Column, Row, Table
 from reports.paper.view import Text, table_view
+from reports.run import page
 from reports.run.export import LATEX, MARKDOWN
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -41,16 +39,7 @@ def latex(tables: Sequence[Regenerated]) -> str:
 
 def html(tables: Sequence[Regenerated]) -> str:
     """One self-contained page."""
-    folder = Path(__file__).parents[1] / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("tables.html.j2").render(tables=[table_view(table) for table in tables])
+    return page.draw("tables.html.j2", tables=[table_view(table) for table in tables]) + "\n"
 
 
 def csv_table(tables: Sequence[Regenerated]) -> str:

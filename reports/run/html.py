@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from protocols import files
 from protocols.names import PERFECT
-from reports.run import caveats, choose, failures, pictures, plots, view
+from reports.run import caveats, choose, failures, page, pictures, plots, view
 from reports.schema.manifest import Complete, Manifest, parse_manifest
 from reports.schema.summary import Comparison, Summary, parse_summary
 
@@ -47,7 +46,8 @@ def write(run: Path) -> Path:
     metric = choose.picture_metric(manifest)
     pairs = {pair for of_model in roles.values() for chosen in of_model.values() for pair in chosen}
     pictured = samples[samples["pair"].isin(pairs)]  # the whole table as dictionaries takes kilobytes a pair
-    page = _template().render(
+    drawn = page.draw(
+        "report.html.j2",
         sections=SECTIONS,
         manifest=manifest,
         heading=view.heading(manifest),
@@ -56,7 +56,7 @@ def write(run: Path) -> Path:
         ranking_notes=view.ranking_notes(summary),
         table=table,
         colours=plots.slots(models, summary.bounds),
-        palette={"light": _palette(plots.LIGHT, "light"), "dark": _palette(plots.DARK, "dark")},
+        palette=plots.palettes(),
         models={model.name: model for model in manifest.models},
         sample_models=[model.name for model in manifest.models if model.sample_weights],
         untrained=caveats.untrained_models(manifest),
@@ -83,27 +83,8 @@ def write(run: Path) -> Path:
     )
     report = run / "report.html"
     with files.replacing(report) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(drawn, encoding="utf-8")
     return report
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": view.number, "percent": view.percent, "p_value": _p_value}
-    environment.globals |= {"interval": view.interval}
-    return environment.get_template("report.html.j2")
-
-
-def _palette(colours: Sequence[str], scheme: str) -> str:
-    """Style-sheet variables of the models' colours."""
-    named = {f"c{position}": colour for position, colour in enumerate(colours)} | {"bound": plots.BOUND[scheme]}
-    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
 
 
 def _shown(table: view.SummaryTable) -> list[str]:
@@ -155,10 +136,6 @@ def _values(samples: pd.DataFrame, metric: str) -> dict[str, dict[str, float | N
     for pair, model, value in rows:
         values.setdefault(pair, {})[model] = None if pd.isna(value) else value
     return values
-
-
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tuple[str, str]]]]:

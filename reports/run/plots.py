@@ -36,6 +36,14 @@ def slots(models: Sequence[str], bounds: Sequence[str]) -> dict[str, str]:
     return {model: f"c{ranked.index(model) % len(LIGHT)}" if model in ranked else "bound" for model in models}
 
 
+def palettes() -> dict[str, str]:
+    """``light`` and ``dark`` → style-sheet variables of the colours."""
+    return {
+        scheme: " ".join([*(f"--c{n}: {colour};" for n, colour in enumerate(colours)), f"--bound: {BOUND[scheme]};"])
+        for scheme, colours in (("light", LIGHT), ("dark", DARK))
+    }
+
+
 def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], decimals: int) -> str | None:
     """One histogram a model over a common axis with its median (line) and quartiles (bar), as an ``<svg>`` element.
 

@@ -151,6 +151,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share == 0 or share >= 0.001 else "< 0.1 %"
 
 
+def p_value(p: float) -> str:
+    """A p-value; what is small does not read as zero."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _cell(row: Row, column: Column, ranking: Ranking) -> Cell:
     rank = next((rank for rank in ("best", "second") if row.model in getattr(ranking, rank)), "")
     infinite = row.mean is None and row.n_infinite > 0
