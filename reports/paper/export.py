@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from reports import table as writer
 from reports.paper.compare import Cell, Line, Regenerated
 from reports.paper.tables import Column, Row, Table
-from reports.paper.view import Text, table_view
+from reports.paper.view import Text, ViewLine, table_view
 from reports.run import page
-from reports.run.export import LATEX, MARKDOWN
+from reports.table import latex_text, markdown_text
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-SYMBOLS = {
-    "−": "$-$",
-    "–": "--",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "≈": r"$\approx$",
-}
 PARTS = ("measured", "low", "high", "difference", "cause")
+FIELDS = (
+    *("table", "paper", "protocol", "row", "model", "column", "printed", "run", "weights", "metric"),
+    *(*PARTS, "notes", "signature"),
+)
 
 
 def markdown(tables: Sequence[Regenerated]) -> str:
@@ -44,46 +38,7 @@ def html(tables: Sequence[Regenerated]) -> str:
 
 def csv_table(tables: Sequence[Regenerated]) -> str:
     """One line a cell: printed as a text, what was measured at full precision, why they are not compared, notes."""
-    stream = io.StringIO()
-    fields = [
-        "table",
-        "paper",
-        "protocol",
-        "row",
-        "model",
-        "column",
-        "printed",
-        "run",
-        "weights",
-        "metric",
-        *PARTS,
-        "notes",
-    ]
-    writer = csv.DictWriter(stream, [*fields, "signature"], lineterminator="\n")
-    writer.writeheader()
-    for regenerated in tables:
-        table = regenerated.table
-        for row, line in _lines(regenerated):
-            for place, column in enumerate(table.columns):
-                cell = line.cells[place] if line else None
-                writer.writerow(
-                    {
-                        "table": table.id,
-                        "paper": table.paper.id,
-                        "protocol": table.protocol_of(row, column),
-                        "row": row.key if row else None,
-                        "model": line.model if line else row.model if row else None,
-                        "column": column.head,
-                        "printed": row.printed[place] if row else None,
-                        "run": line.run if line else None,
-                        "weights": line.mark if line else None,
-                        "metric": cell.measured.metric if cell and cell.measured else None,
-                        **dict(zip(PARTS, _parts(cell))),
-                        "notes": " ".join(_notes(table, row, column)),
-                        "signature": cell.measured.signature if cell and cell.measured else None,
-                    }
-                )
-    return stream.getvalue()
+    return writer.csv_text(FIELDS, (record for table in tables for record in _records(table)))
 
 
 def json_tables(tables: Sequence[Regenerated]) -> str:
@@ -108,16 +63,16 @@ def _markdown(regenerated: Regenerated) -> str:
 
     def text(of: Text) -> str:
         marks = " ".join(str(mark).translate(SUPERSCRIPT) for mark in of.marks)
-        return f"{of.text.translate(MARKDOWN)} {marks}".strip()
+        return f"{markdown_text(of.text)} {marks}".strip()
 
-    lines = [f"## {view.id}", "", view.title.translate(MARKDOWN), ""]
-    lines.append(f"| {' | '.join([view.row_head, *map(text, view.heads)])} |")
-    lines.append("| --- |" + " ---: |" * len(view.heads))
-    for line in view.lines:
-        head = text(line.head) if line.kind == "printed" else f"*{text(line.head)}*"
-        lines.append(f"| {' | '.join([head, *map(text, line.cells)])} |")
-    lines += ["", *(f"{place}. {note.translate(MARKDOWN)}" for place, note in enumerate(view.notes, start=1)), ""]
-    lines += [f"- {remark.translate(MARKDOWN)}" for remark in view.remarks]
+    def head(line: ViewLine) -> str:
+        return text(line.head) if line.kind == "printed" else f"*{text(line.head)}*"
+
+    rows = [[head(line), *map(text, line.cells)] for line in view.lines]
+    lines = [f"## {view.id}", "", markdown_text(view.title), ""]
+    lines += writer.markdown([view.row_head, *map(text, view.heads)], rows)
+    lines += ["", *(f"{place}. {markdown_text(note)}" for place, note in enumerate(view.notes, start=1)), ""]
+    lines += [f"- {markdown_text(remark)}" for remark in view.remarks]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -126,21 +81,39 @@ def _latex(regenerated: Regenerated) -> str:
 
     def text(of: Text) -> str:
         marks = ",".join(map(str, of.marks))
-        return tex(of.text) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+        return latex_text(of.text) + (rf"\textsuperscript{{{marks}}}" if marks else "")
 
-    lines = [f"% {view.id}: {view.title}", rf"\begin{{tabular}}{{l{'r' * len(view.heads)}}}", r"\toprule"]
-    lines += [" & ".join([tex(view.row_head), *map(text, view.heads)]) + r" \\", r"\midrule"]
-    for line in view.lines:
-        head = text(line.head) if line.kind == "printed" else rf"\quad\emph{{{text(line.head)}}}"
-        lines.append(" & ".join([head, *map(text, line.cells)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", "", r"{\footnotesize\noindent", tex(view.title) + r"\par"]
-    notes = [rf"\textsuperscript{{{place}}} {tex(note)}\par" for place, note in enumerate(view.notes, start=1)]
-    return "\n".join([*lines, *notes, *(rf"{tex(remark)}\par" for remark in view.remarks), "}", ""])
+    def head(line: ViewLine) -> str:
+        return text(line.head) if line.kind == "printed" else rf"\quad\emph{{{text(line.head)}}}"
+
+    heads = [latex_text(view.row_head), *map(text, view.heads)]
+    lines = [f"% {view.id}: {view.title}"]
+    lines += writer.latex([heads], [[head(line), *map(text, line.cells)] for line in view.lines])
+    lines += ["", r"{\footnotesize\noindent", latex_text(view.title) + r"\par"]
+    lines += [rf"\textsuperscript{{{place}}} {latex_text(note)}\par" for place, note in enumerate(view.notes, start=1)]
+    return "\n".join([*lines, *(rf"{latex_text(remark)}\par" for remark in view.remarks), "}", ""])
 
 
-def tex(text: str) -> str:
-    """Text for LaTeX: its special characters escaped, symbols as mathematics."""
-    return "".join(LATEX.get(character) or SYMBOLS.get(character, character) for character in text)
+def _records(regenerated: Regenerated) -> Iterator[dict[str, Any]]:
+    table = regenerated.table
+    for row, line in _lines(regenerated):
+        for place, column in enumerate(table.columns):
+            cell = line.cells[place] if line else None
+            yield {
+                "table": table.id,
+                "paper": table.paper.id,
+                "protocol": table.protocol_of(row, column),
+                "row": row.key if row else None,
+                "model": line.model if line else row.model if row else None,
+                "column": column.head,
+                "printed": row.printed[place] if row else None,
+                "run": line.run if line else None,
+                "weights": line.mark if line else None,
+                "metric": cell.measured.metric if cell and cell.measured else None,
+                **dict(zip(PARTS, _parts(cell))),
+                "notes": " ".join(_notes(table, row, column)),
+                "signature": cell.measured.signature if cell and cell.measured else None,
+            }
 
 
 def _json(regenerated: Regenerated) -> dict[str, Any]:
