@@ -129,7 +129,7 @@ def test_sample_round_trip(model, networks, tmp_path):
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-@pytest.mark.parametrize("model, parameters", [("fomm", 59790759), ("tpsm", 87679142), ("mcnet", 101841273)])
+@pytest.mark.parametrize(("model", "parameters"), [("fomm", 59790759), ("tpsm", 87679142), ("mcnet", 101841273)])
 def test_official_configuration_has_the_official_size(model, parameters):
     """Parameters of all networks in the official files, discriminators left out."""
     with torch.device("meta"):
@@ -197,7 +197,7 @@ def test_code_in_a_checkpoint_does_not_run(zipped, networks, tmp_path):
     assert mark.is_dir()
 
 
-@pytest.mark.parametrize("function, name", [(eval, "eval"), (os.system, r"(posix|nt)\.system")])
+@pytest.mark.parametrize(("function", "name"), [(eval, "eval"), (os.system, r"(posix|nt)\.system")])
 def test_refusals_do_not_advise_to_run_the_code(function, name, tmp_path):
     """Torch's own message offers to load the file all the same."""
 

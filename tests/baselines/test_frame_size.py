@@ -157,7 +157,7 @@ def test_nothing_is_resized_where_the_sides_agree(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "trained, asked, resize, given, used",
+    ("trained", "asked", "resize", "given", "used"),
     [
         (None, None, False, 384, 384),
         (256, None, False, 384, 384),

@@ -18,7 +18,7 @@ ANGLE = st.floats(-90, 90)
 
 
 @pytest.mark.parametrize(
-    "model, modes",
+    ("model", "modes"),
     [
         ("fv2v", ("free_view_relative_adapt",)),
         pytest.param("fv2v", ("absolute", "relative", "relative_adapt", "free_view", "free_view_yaw_only"), marks=slow),

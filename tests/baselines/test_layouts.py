@@ -78,7 +78,7 @@ FLAT = ["one state dict", "one state dict, data parallel"]
 
 
 @pytest.mark.parametrize(
-    "form, kind", [*((form, "torch") for form in WRAPPED), *((form, "safetensors") for form in FLAT)]
+    ("form", "kind"), [*((form, "torch") for form in WRAPPED), *((form, "safetensors") for form in FLAT)]
 )
 def test_what_wraps_is_taken_off_and_the_manifest_says_so(form, kind, fomm, tmp_path):
     config, network = fomm

@@ -36,7 +36,7 @@ def inputs(side: int, channels: int) -> tuple[torch.Tensor, torch.Tensor, torch.
     return warped, points, torch.randn(N, 1, 8, 8, generator=generator)
 
 
-@pytest.mark.parametrize("side, channels", [(8, 12), (16, 8)])
+@pytest.mark.parametrize(("side", "channels"), [(8, 12), (16, 8)])
 def test_compensation_of_a_pair_does_not_depend_on_its_batch(unit, side, channels):
     warped, points, noise = inputs(side, channels)
     with torch.inference_mode():

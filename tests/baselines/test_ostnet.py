@@ -56,7 +56,7 @@ def test_a_squeezed_image_is_restored_by_the_known_fiducials(alpha, beta):
     assert (restored - image)[inner].abs().mean() < 0.004
 
 
-@pytest.mark.parametrize("alpha, beta", [(0.7, 1.3), (1.25, 0.8), (1.0, 0.75)])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.7, 1.3), (1.25, 0.8), (1.0, 0.75)])
 def test_the_protocols_own_augmentation_is_undone_too(alpha, beta):
     image = (batch(1).driving[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     squeezed = torch.from_numpy(augment(image, alpha, beta)).permute(2, 0, 1)[None] / 255

@@ -19,7 +19,7 @@ def tensor(frame: np.ndarray) -> torch.Tensor:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model, landmarks, pixels", [("ostnet", 0.7, 0.6), ("fomm+scale", 1.0, 0.9)])
+@pytest.mark.parametrize(("model", "landmarks", "pixels"), [("ostnet", 0.7, 0.6), ("fomm+scale", 1.0, 0.9)])
 def test_the_rectified_face_is_nearer_to_the_original(model, landmarks, pixels, cache, sample_set):
     """landmarks, pixels: what may be left of the distance; over 55 pairs 0.44 and 0.45 were, and 0.82 and 0.77."""
     network = registry.load(model, weights=None, device=torch.device("cpu")).network

@@ -42,7 +42,7 @@ def predictors(files):
     return {m: registry.load(f"{m}?weights={files / m}.safetensors", weights=None, device=CPU) for m in ALL}
 
 
-@pytest.mark.parametrize("model, mode", CASES)
+@pytest.mark.parametrize(("model", "mode"), CASES)
 def test_a_pair_does_not_depend_on_its_batch(model, mode, predictors):
     predictor, pairs = predictors[model], batch(3)
     together = predictor.predict(pairs, mode)
@@ -129,7 +129,7 @@ def test_unanswerable_batches(model, predictors):
         predictor.predict(replace(pairs, driving=pairs.driving[..., :200]), "absolute")
 
 
-@pytest.mark.parametrize("model, mode", CASES)
+@pytest.mark.parametrize(("model", "mode"), CASES)
 def test_a_pair_that_cannot_be_made_is_nan_alone(model, mode, predictors):
     predictor, pairs = predictors[model], batch(2)
     good = predictor.predict(pairs, mode)

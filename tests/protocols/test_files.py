@@ -76,6 +76,12 @@ def test_a_link_stays_a_link(tmp_path):
     assert PairList.read(tmp_path / "list.csv") == pairs()
 
 
+def half(file, flush):
+    with files.replacing(file, flush=flush) as temporary:
+        temporary.write_bytes(b"ha")
+        raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("flush", [False, True])
 def test_a_file_appears_whole_or_not_at_all(tmp_path, flush, monkeypatch):
     flushed = []
@@ -86,9 +92,8 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, flush, monkeypatch):
         assert not file.exists()
     assert file.read_bytes() == b"whole" and os.listdir(file.parent) == ["a.bin"]
     assert flushed == ([str(temporary), str(file.parent)] if flush else [])
-    with pytest.raises(KeyboardInterrupt), files.replacing(file, flush=flush) as temporary:
-        temporary.write_bytes(b"ha")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        half(file, flush)
     assert file.read_bytes() == b"whole" and os.listdir(file.parent) == ["a.bin"]
 
 

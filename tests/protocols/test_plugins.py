@@ -91,6 +91,6 @@ def test_the_plugin_whose_code_failed_is_found(monkeypatch, tmp_path):
     with pytest.raises(KeyError) as caught:
         plugin.load()()
     assert plugins.culprit(caught.value) == "a plug-in of thb-six 1.0"
-    with pytest.raises(ValueError) as ours:
+    with pytest.raises(ValueError, match="int") as ours:
         int("x")
     assert plugins.culprit(ours.value) is None

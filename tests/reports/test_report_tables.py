@@ -59,14 +59,14 @@ def test_runs_of_earlier_releases_keep_the_order_of_their_manifest():
 
 
 @pytest.mark.parametrize(
-    "value, decimals, signed, text",
+    ("value", "decimals", "signed", "text"),
     [(None, 2, False, "–"), (0.12345, 3, False, "0.123"), (-1.5, 1, True, "−1.5"), (1.5, 1, True, "+1.5")],
 )
 def test_numbers(value, decimals, signed, text):
     assert view.number(value, decimals, signed) == text
 
 
-@pytest.mark.parametrize("share, text", [(0, "0.0 %"), (0.0001, "< 0.1 %"), (0.0217, "2.2 %"), (1, "100.0 %")])
+@pytest.mark.parametrize(("share", "text"), [(0, "0.0 %"), (0.0001, "< 0.1 %"), (0.0217, "2.2 %"), (1, "100.0 %")])
 def test_a_small_share_is_not_zero(share, text):
     assert view.percent(share) == text
 

@@ -62,7 +62,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(content[start:][: server.cut])
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """As `do_GET`, without the content."""
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

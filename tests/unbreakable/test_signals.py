@@ -103,23 +103,35 @@ def ctrl_c():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_noted_and_raised_where_work_looks(number, ctrl_c):
     noted = []
-    with pytest.raises(KeyboardInterrupt), signals.terminable() as request:
-        interruption.check()
-        send(number)
-        noted.append(request.number)
-        with signals.terminable():  # as Ray's, whose own handlers are set meanwhile
+
+    def work():
+        with signals.terminable() as request:
+            noted.append(request)
             interruption.check()
-    assert noted == [number] and signals.ending(request) == (signals.SAID[number], signals.EXIT[number])
+            send(number)
+            noted.append(request.number)
+            with signals.terminable():  # as Ray's, whose own handlers are set meanwhile
+                interruption.check()
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    request, seen = noted
+    assert seen == number and signals.ending(request) == (signals.SAID[number], signals.EXIT[number])
     interruption.check()  # outside nothing is noted
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_ctrl_c_raises_at_once_and_a_second_sigterm_does_not(first, ctrl_c):
     reached = []
-    with pytest.raises(KeyboardInterrupt), signals.terminable():
-        for number in (first, signal.SIGTERM, signal.SIGINT):
-            send(number)
-            reached.append(number)
+
+    def work():
+        with signals.terminable():
+            for number in (first, signal.SIGTERM, signal.SIGINT):
+                send(number)
+                reached.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert reached == [first, signal.SIGTERM]
 
 
@@ -146,11 +158,16 @@ def for_a_program():
 
 @pytest.mark.parametrize("wait", [for_a_thread, for_a_program])
 def test_who_waits_looks_too(wait):
-    start = time.monotonic()
     later = threading.Timer(0.2, send, [signal.SIGTERM])
-    with pytest.raises(KeyboardInterrupt), signals.terminable():
-        later.start()
-        wait()
+
+    def work():
+        with signals.terminable():
+            later.start()
+            wait()
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work()
     later.join()
     assert time.monotonic() - start < 30
 

@@ -38,9 +38,10 @@ def interrupted_after_one(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainSet
         advance(run)
 
     def call(settings: TrainSettings) -> Path:
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patched:
             patched.setattr(Run, "advance", stop)
-            train(settings)
+            with pytest.raises(KeyboardInterrupt):
+                train(settings)
         return train(settings)
 
     return call

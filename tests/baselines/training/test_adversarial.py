@@ -72,7 +72,9 @@ def test_feature_matching_sums_the_layers_and_averages_the_scales() -> None:
     assert [layer.grad.sum().item() for one in generated for layer in one.features] == pytest.approx([0.5, -0.5, 0.5])
 
 
-@pytest.mark.parametrize("make, widths", [(family_discriminator, (32, 64, 128, 256)), (pix2pix_discriminator, None)])
+@pytest.mark.parametrize(
+    ("make", "widths"), [(family_discriminator, (32, 64, 128, 256)), (pix2pix_discriminator, None)]
+)
 def test_every_frame_is_judged_by_itself(make: Callable[[], nn.Module], widths: tuple[int, ...] | None) -> None:
     torch.manual_seed(0)
     network, images = make().eval(), torch.cat([frames(1, 1), 5 * frames(1, 2)])

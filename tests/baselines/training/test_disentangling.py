@@ -121,7 +121,7 @@ def test_the_networks_of_an_avd_checkpoint_go_on(clips: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "changes, message",
+    ("changes", "message"),
     [
         ({"model": "fomm"}, "'fomm' has no AVD network; mraa, tpsm, tpsm"),
         ({"init_from": None}, "init_from names"),

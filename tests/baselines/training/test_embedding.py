@@ -31,7 +31,7 @@ def test_before_training_the_source_stands_still(tmp_path: Path) -> None:
     assert 0 < float((moved - source).abs().mean()) < 0.02 < float((driving - source).abs().mean())
 
 
-@pytest.mark.parametrize("recipe, late", [("short", {"l1", "perceptual"}), ("published", {"l1"})])
+@pytest.mark.parametrize(("recipe", "late"), [("short", {"l1", "perceptual"}), ("published", {"l1"})])
 def test_the_photometric_loss_comes_first(recipe: str, late: set[str], tmp_path: Path) -> None:
     trainee, rng = drawn(tmp_path, recipe=recipe), torch.Generator().manual_seed(1)
     early = trainee.losses(*frames(), rng, PHOTOMETRIC - 0.01)

@@ -81,7 +81,7 @@ def test_a_rule_is_carried_out_on_the_data(vox1: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "given, words",
+    ("given", "words"),
     [
         ("frozen:vox1-sameid", "none of its 100 clips is among the 12 clips"),
         ("frozen:nothing", "no list 'nothing'"),

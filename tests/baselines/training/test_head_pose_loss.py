@@ -73,7 +73,7 @@ def test_frames_find_their_poses_by_name(name: str, clips: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "rows, words",
+    ("rows", "words"),
     [
         ([("a", "0", "much", 0, 0)], "no number"),
         ([("a", "0", 1, 0, 181)], "between -180 and 180"),
@@ -89,7 +89,7 @@ def test_an_unusable_table_is_one_line(rows: list[tuple], words: str, clips: Pat
 
 
 @pytest.mark.parametrize(
-    "name, content, words",
+    ("name", "content", "words"),
     [
         ("a.csv", b"clip,frame,yaw\na,0,1\n", "no column pitch, roll"),
         ("a.csv", b"", "cannot be read"),

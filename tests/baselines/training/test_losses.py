@@ -108,7 +108,7 @@ def test_memory_consistency_resizes_and_stops_the_gradient_of_the_features() -> 
 def test_warped_features_sums_the_levels() -> None:
     levels = [torch.ones(1, 2, size, size) for size in (4, 8)]
     assert losses.warped_features(levels, [3 * x for x in levels]).item() == pytest.approx(4.0)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="zip"):
         losses.warped_features(levels, levels[:1])
 
 

@@ -75,7 +75,7 @@ def in_code(model: str, part: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "model, part", [*((name, "networks") for name in (*trained(), "mcnet-paper")), *((n, "avd") for n in AVD)]
+    ("model", "part"), [*((name, "networks") for name in (*trained(), "mcnet-paper")), *((n, "avd") for n in AVD)]
 )
 def test_every_setting_is_the_published_one_or_stands_in_the_table(model: str, part: str, tmp_path: Path) -> None:
     found, known = in_code(model, part, tmp_path), flat(published.printed(model, part))
@@ -140,7 +140,7 @@ def test_no_limit_is_infinity_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model, devices, step",
+    ("model", "devices", "step"),
     [("ostnet", 1, (8, 8)), ("ostnet", 8, (8, 1)), ("mcnet", 4, (8, 2)), ("mraa", 1, (20, 1)), ("mraa", 4, (5, 1))],
 )
 def test_a_step_has_the_published_pairs_on_any_number_of_devices(
@@ -169,7 +169,7 @@ def test_eq_9_of_mcnet_counts_the_close_pairs_in_l1() -> None:
 
 
 @pytest.mark.parametrize(
-    "model, function, recipe, expected",
+    ("model", "function", "recipe", "expected"),
     [
         ("mcnet", "equivariance_sum", "published", ("equivariance_value", 20)),
         ("mcnet-paper", "keypoint_crowding", "published", ("keypoint_distance", 20)),

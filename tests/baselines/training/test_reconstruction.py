@@ -17,7 +17,7 @@ def images(side: int) -> torch.Tensor:
     return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(side))
 
 
-@pytest.mark.parametrize("side, scales", [(32, 2), (128, 4)])
+@pytest.mark.parametrize(("side", "scales"), [(32, 2), (128, 4)])
 def test_the_published_term_is_the_sum_over_the_pyramid(side: int, scales: int, monkeypatch) -> None:
     term, seen = Reconstruction(bf16=False, published=True), []
 

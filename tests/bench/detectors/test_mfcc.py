@@ -8,7 +8,9 @@ import pytest
 from bench.detectors.mfcc import EPS, filterbank, mfcc, power_spectrum
 
 
-@pytest.mark.parametrize("samples, frames", [(1, 1), (399, 1), (400, 1), (401, 2), (560, 2), (561, 3), (25600, 159)])
+@pytest.mark.parametrize(
+    ("samples", "frames"), [(1, 1), (399, 1), (400, 1), (401, 2), (560, 2), (561, 3), (25600, 159)]
+)
 def test_number_of_frames(samples: int, frames: int) -> None:
     noise = np.random.default_rng(0).integers(-9000, 9000, samples).astype(np.int16)
     coefficients = mfcc(noise)

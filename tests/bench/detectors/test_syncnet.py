@@ -143,12 +143,14 @@ def test_shifts_of_another_span(features: tuple[Tensor, Tensor]) -> None:
     torch.testing.assert_close(sync.distances, wide.distances[..., 10:21])
 
 
-@pytest.mark.parametrize("frames, samples, windows", [(40, 25600, 35), (40, 20000, 26), (6, 99999, 1), (99, 3840, 1)])
+@pytest.mark.parametrize(
+    ("frames", "samples", "windows"), [(40, 25600, 35), (40, 20000, 26), (6, 99999, 1), (99, 3840, 1)]
+)
 def test_usable_windows(frames: int, samples: int, windows: int) -> None:
     assert syncnet.usable(frames, samples) == windows
 
 
-@pytest.mark.parametrize("frames, samples", [(5, 99999), (99, 3839), (0, 0)])
+@pytest.mark.parametrize(("frames", "samples"), [(5, 99999), (99, 3839), (0, 0)])
 def test_too_short_is_said(net: syncnet.SyncNet, frames: int, samples: int) -> None:
     faces = torch.zeros(frames, 224, 224, 3, dtype=torch.uint8)
     with pytest.raises(UserError, match=f"here are {frames} frames and {samples} samples"):

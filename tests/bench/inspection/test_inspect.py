@@ -127,7 +127,7 @@ def test_a_run_is_looked_into_and_its_report_links_the_page(sample_set: Path, tm
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    ("arguments", "words"),
     [
         (["--model", "copy-source"], "no network to look into"),
         (["--model", "fomm", "--clip", "nobody"], "no clip of the sample set"),

@@ -85,7 +85,7 @@ def test_reduced_network_with_other_seeds_agrees(folder):
 
 
 @pytest.mark.parametrize(
-    "name, shift, code",
+    ("name", "shift", "code"),
     [
         ("absolute.prediction.value", 4e-4, 0),
         ("absolute.prediction.value", 6e-4, 1),
@@ -145,7 +145,7 @@ def test_array_of_another_shape_and_an_unknown_one(folder):
 
 
 @pytest.mark.parametrize(
-    "name, absolute",
+    ("name", "absolute"),
     [
         ("kp_source.value", True),
         ("kp_source.heatmap", False),
@@ -168,7 +168,7 @@ def test_motion_and_predictions_are_absolute_and_all_else_relative(name, absolut
 
 
 @pytest.mark.parametrize(
-    "change, said",
+    ("change", "said"),
     [
         ({"networks": ["generator"]}, "does not fit our fomm"),
         ({"overrides": [{"pattern": "(", "scale": 1, "offset": 0}]}, "does not fit our fomm"),

@@ -293,7 +293,7 @@ class Counted(Dimmed):
         return super().predict(batch, mode)
 
 
-@pytest.mark.parametrize("fills, sizes", [(True, [3, 3, 3]), (False, [3, 3, 1])])
+@pytest.mark.parametrize(("fills", "sizes"), [(True, [3, 3, 3]), (False, [3, 3, 1])])
 def test_the_last_batch_is_filled_up_on_an_accelerator_and_nothing_comes_of_it(fills, sizes, measurer):
     data = resolved()
     pairs, model = data.pair_list.pairs, Model("counted", Counted(fills), "absolute")

@@ -22,7 +22,7 @@ def resolved(protocol: str = "vox1-seenid", sample: bool = False) -> SimpleNames
 
 
 @pytest.mark.parametrize(
-    "training, seen",
+    ("training", "seen"),
     [
         ({}, 2),
         ({"excluded": []}, 2),

@@ -70,7 +70,7 @@ def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, words",
+    ("text", "words"),
     [
         ("steps: many", "steps: "),
         ("steps: [1, 2]", "steps: "),

@@ -95,7 +95,7 @@ def test_interval_over_pairs_is_students():
     assert found.std == pytest.approx(x.std(ddof=1))
 
 
-@pytest.mark.parametrize("clusters, exact", [(3, True), (9, True), (40, False)])
+@pytest.mark.parametrize(("clusters", "exact"), [(3, True), (9, True), (40, False)])
 def test_sign_flips_agree_with_scipy(clusters, exact):
     rng = np.random.default_rng(clusters)
     sums = rng.normal(0.35, 1, size=(clusters, 4))

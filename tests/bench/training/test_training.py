@@ -114,7 +114,7 @@ def test_clips_of_pair_lists_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, words",
+    ("text", "words"),
     [
         ('steps = "many"', "a.toml: steps: "),
         ("speed = 3", "a.toml: speed: no such setting"),
@@ -167,7 +167,7 @@ def test_the_harness_evaluates_and_may_end_the_training(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model, recipe", [("fomm", "short"), ("dagan", "published")])
+@pytest.mark.parametrize(("model", "recipe"), [("fomm", "short"), ("dagan", "published")])
 def test_two_processes_take_the_step_of_two_accumulated_batches(
     model: str, recipe: str, clips: Path, tmp_path: Path
 ) -> None:
