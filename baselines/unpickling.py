@@ -184,4 +184,5 @@ def _reason(error: Exception) -> str:
 
 
 def one_line(error: Exception) -> str:
+    """Shorten an error of torch to its first line, without the hint at torch's own bug tracker."""
     return first_line(error).partition(" This is an internal")[0].strip()

@@ -29,7 +29,7 @@ def content(path: Path, largest: int = LARGEST) -> bytes:
 
 
 def text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
-    """A text file, line ends made ``\\n``. Raises OSError as `content` does, and UnicodeDecodeError."""
+    """A text file, its line ends made single newlines. Raises OSError as `content` does, and UnicodeDecodeError."""
     return content(path, largest).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -21,10 +21,12 @@ from baselines.synthetic_weights import fill_spec
 
 
 def build(spec: Mapping[str, Any]) -> DaGAN:
+    """See `baselines.parity`."""
     return DaGAN(spec["config"])
 
 
 def compute(net: DaGAN, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     depths, points = {}, {}
     for name, image in images.items():

@@ -17,10 +17,12 @@ from baselines.parity import Case, Hooks, Record, hooks
 
 
 def build(spec: Mapping[str, Any]) -> FOMM:
+    """See `baselines.parity`."""
     return FOMM(spec["config"])
 
 
 def compute(net: FOMM, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
         record(f"input.{name}", image)

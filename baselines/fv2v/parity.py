@@ -20,6 +20,7 @@ IGNORED |= {"feature_channel", "max_features"}
 
 
 def build(spec: Mapping[str, Any]) -> FaceVid2Vid:
+    """See `baselines.parity`."""
     given = spec["config"]
     common = {key: given["generator"][key] for key in ("num_kp", "image_channel", "feature_channel")}
     detector = {k: v for k, v in given["kp_detector"].items() if k not in IGNORED - {"reshape_channel", "max_features"}}
@@ -35,6 +36,7 @@ def build(spec: Mapping[str, Any]) -> FaceVid2Vid:
 
 
 def compute(net: FaceVid2Vid, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     source_image, first, _ = case.images()
     second = first.flip(-1) * 0.75
     record("image.source", source_image[0])

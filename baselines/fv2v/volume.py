@@ -59,6 +59,8 @@ class ResBlock3d(nn.Module):
 
 
 class HourglassEncoder3d(nn.Module):
+    """Halves every slice, level by level; gives the input and the result of each level, largest first."""
+
     def __init__(self, widths: list[int]):
         super().__init__()
         self.down_blocks = nn.ModuleList(DownBlock3d(a, b) for a, b in zip(widths, widths[1:]))

@@ -20,10 +20,12 @@ SIDES = (32, 64, 128)  # of the memory's levels, coarse to fine
 
 
 def build(spec: Mapping[str, Any]) -> MCNet:
+    """See `baselines.parity`."""
     return MCNet(spec["config"])
 
 
 def compute(net: MCNet, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
         record("input.driving_initial" if name == "initial" else f"input.{name}", image)

@@ -16,10 +16,12 @@ from baselines.parity import Case, Hooks, Record, hooks
 
 
 def build(spec: Mapping[str, Any]) -> MRAA:
+    """See `baselines.parity`."""
     return MRAA(spec["config"])
 
 
 def compute(net: MRAA, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
         record(f"input.{name}", image)

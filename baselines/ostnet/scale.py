@@ -1,5 +1,7 @@
-"""OSTNet's two parts, which attach to any keypoint-driven network (Hong and Xu, "Learning Online Scale Transformation
-for Talking Head Video Generation"): scale transformation (ST, Sec. 3.2) and scale embedding (SE, Sec. 3.3).
+"""OSTNet's two parts, which attach to any keypoint-driven network.
+
+Scale transformation (ST, Sec. 3.2) and scale embedding (SE, Sec. 3.3) of Hong and Xu, "Learning Online Scale
+Transformation for Talking Head Video Generation".
 
 Coordinates are ``(x, y)`` in ``[-1, 1]``, where -1 and 1 are the centres of the border pixels.
 """

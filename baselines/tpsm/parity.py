@@ -16,10 +16,12 @@ from baselines.tpsm.network import TPSM, Motion
 
 
 def build(spec: Mapping[str, Any]) -> TPSM:
+    """See `baselines.parity`."""
     return TPSM(spec["config"])
 
 
 def compute(net: TPSM, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
         record(f"input.{name}", image)

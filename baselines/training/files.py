@@ -23,6 +23,7 @@ def networks_of(path: Path) -> dict[str, Tensor]:
 
 
 def sha256(path: Path) -> str:
+    """Hash a file, as lower-case hex digits. Raises ModelError where it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -132,7 +132,7 @@ def head_pose(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def photometric(predicted: Tensor, target: Tensor, share: float = 0.8) -> Tensor:
-    """share (1 - SSIM) / 2 + (1 - share) |a - b| of images ``(N, C, H, W)`` in [0, 1], mean over all.
+    """Mean share (1 - SSIM) / 2 + (1 - share) |a - b| of images ``(N, C, H, W)`` in [0, 1], over all.
 
     Of a frame and what another one's pixels make of it by depth and camera motion (DaGAN Sec. 3.1; Monodepth2 =
     Godard et al., ICCV 2019, Eq. 2, whose share is 0.85). SSIM is that of 3x3 windows.

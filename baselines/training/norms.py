@@ -16,6 +16,7 @@ def set_norm_training(networks: nn.Module, training: bool) -> None:
 
 
 def norms(networks: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Collect all batch norms."""
     return [module for module in networks.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 

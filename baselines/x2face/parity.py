@@ -16,12 +16,14 @@ from baselines.x2face.network import UNet, X2Face, merge
 
 
 def build(spec: Mapping[str, Any]) -> X2Face:
+    """See `baselines.parity`."""
     given, unet = spec["config"]["UnwrappedFaceWeightedAverage"], spec["config"]["unet"]
     pose = "posereg" in spec["networks"]
     return X2Face({"inner_nc": given["inner_nc"], "levels": unet["num_downs"], "ngf": unet["ngf"], "pose": pose})
 
 
 def compute(net: X2Face, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     source, driving, _ = case.images()
     flipped = source.flip(-1)
     record("image.S", source[0])

@@ -140,4 +140,5 @@ def as_tensor(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
 
 
 def pair_name(number: int) -> str:
+    """Name the pair that a driving frame makes with the source; names sort as numbers do."""
     return f"{number:07d}"

@@ -109,7 +109,7 @@ def embed(
 
 
 def local_response_norm(x: Tensor, kind: Lrn) -> Tensor:
-    """x / (1 + alpha / 5 * sum of squares over five channels) ^ 0.75.
+    """Divide by (1 + alpha / 5 * sum of squares over five channels) ^ 0.75.
 
     "legacy": torch 0.4's sum, which never lets go of channel 0 once the window has passed it.
     """

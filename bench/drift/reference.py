@@ -24,6 +24,8 @@ FORMAT = "talking-head-bench drift reference 1"
 
 
 class Strict(BaseModel):
+    """An immutable object of a reference file; a key that it does not know is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -35,17 +37,23 @@ class Tolerance(Strict):
 
 
 class Metric(Strict):
+    """What identifies a metric's numbers, and by how much they may move."""
+
     signature: str
     higher_is_better: bool
     tolerance: Tolerance
 
 
 class Model(Strict):
+    """A model's motion mode, and the hash of its weights where it has some."""
+
     mode: str
     weights_sha256: str | None
 
 
 class PairListFacts(Strict):
+    """Which list of pairs was run, and how many pairs it has."""
+
     name: str
     sha256: str
     n: int

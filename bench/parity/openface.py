@@ -44,6 +44,7 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
 
 
 def compute(net: nn.Module, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     state, seed = net.openface.state_dict(), case.spec["seed"]
     pair = dict(zip(("source", "driving"), image_pair(seed)))
     for name, image in pair.items():

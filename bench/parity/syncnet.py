@@ -19,10 +19,12 @@ PROBE, PROBE_SHIFT = 35, 4
 
 
 def build(spec: Mapping[str, Any]) -> nn.ModuleDict:
+    """See `baselines.parity`."""
     return nn.ModuleDict({"S": SyncNet(spec["config"]["num_layers_in_fc_layers"])})
 
 
 def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
+    """See `baselines.parity`."""
     net, seed, vshift = nets["S"], case.spec["seed"], case.spec["config"].get("vshift", VSHIFT)
     for name, image in zip(("source", "driving"), image_pair(seed, SIDE)):
         record(f"image.{name}", image[0])

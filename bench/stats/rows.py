@@ -164,4 +164,5 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def finite_or_none(value: float) -> float | None:
+    """Convert to a float; None for NaN and infinity, which JSON cannot hold."""
     return float(value) if np.isfinite(value) else None

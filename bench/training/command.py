@@ -157,6 +157,7 @@ def _vgg19() -> dict[str, Path]:
 
 
 def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:
+    """Find the folder of ``--data``, and the clips of it to train on; None stands for all. Raises UserError."""
     if name == "sample":
         return sample_set.ensure(cache_folder()), tuple(sample_set.clips("train"))
     if not Path(name).is_dir():

@@ -69,6 +69,8 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class SummaryTable:
+    """The main table: a column for each metric, a row for each model, bounds included."""
+
     columns: tuple[Column, ...]
     rows: tuple[ModelRow, ...]
 
