@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
 from protocols import sample_set
 from protocols.catalogue import SAMPLE
+from reports.schema.summary import Row
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +167,12 @@ def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:
     return Path(name), None
 
 
+def scored(rows: Iterable[Row], watched: str, sign: float) -> Evaluation:
+    """Every metric's mean, NaN where no pair has a value; no score is worse than that of `watched` without one."""
+    means = {row.metric: float("nan") if row.mean is None else row.mean for row in rows}
+    return Evaluation(means, float("inf") if math.isnan(means[watched]) else sign * means[watched])
+
+
 def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate:
     """What evaluates a checkpoint by a run of the harness in ``<out>/evaluations``. Raises UserError for its settings.
 
@@ -211,7 +219,6 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
             device=training.device,
         )
         directory, _ = run(chosen, Console(quiet=True))
-        means = {row.metric: row.mean for row in directory.summary(directory.complete()).rows}
-        return Evaluation(means, sign * means[watched])
+        return scored(directory.summary(directory.complete()).rows, watched, sign)
 
     return evaluate

@@ -57,7 +57,9 @@ def batches(
     frames: Iterable[tuple[str, str, np.ndarray]], size: int = BATCH
 ) -> Iterator[tuple[str, list[str], np.ndarray]]:
     """Up to `size` frames of one clip and one shape at a time: its name, theirs, pixels ``(N, H, W, 3)``."""
-    clip, names, pixels = "", [], []
+    clip = ""
+    names: list[str] = []
+    pixels: list[np.ndarray] = []
     for name, frame, image in frames:
         if pixels and (name != clip or len(pixels) == size or image.shape != pixels[0].shape):
             yield clip, names, np.stack(pixels)

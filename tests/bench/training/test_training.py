@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -16,10 +17,12 @@ from safetensors.torch import load_file
 
 from baselines.predictor import ModelError
 from baselines.training import loop
+from baselines.training.evaluation import Evaluations
 from baselines.training.settings import TrainSettings
 from baselines.training.vgg import VGG19
 from bench.runtime.errors import UserError
-from bench.training.command import EvaluationSettings, evaluator, read
+from bench.training.command import EvaluationSettings, evaluator, read, scored
+from reports.schema.summary import Row
 
 
 @pytest.fixture(scope="session")
@@ -164,6 +167,19 @@ def test_the_harness_evaluates_and_may_end_the_training(
     assert table["l1"].between(0.001, 1).all()
     samples = pd.read_parquet(tmp_path / "evaluations" / "latest" / "samples.parquet")
     assert samples["l1"].mean() == pytest.approx(table["l1"].iloc[-1], abs=1e-9) and len(samples) == 2
+
+
+def test_a_checkpoint_whose_pairs_all_failed_has_the_worst_score(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "fomm.latest.safetensors"
+    checkpoint.write_bytes(b"first")
+    evaluations = Evaluations()
+    for step, (ssim, l1) in enumerate([(0.5, 0.2), (None, None), (None, 0.1)]):
+        rows = [Row.model_construct(metric="ssim", mean=ssim), Row.model_construct(metric="l1", mean=l1)]
+        row = evaluations.note(step, scored(rows, "ssim", -1.0), checkpoint)
+        assert row["score"] == (np.inf if ssim is None else -ssim)
+        checkpoint.write_bytes(b"later")
+    assert [math.isnan(row["l1"]) for row in evaluations.rows] == [False, True, False]
+    assert (tmp_path / "fomm.best.safetensors").read_bytes() == b"first" and evaluations.exhausted(2)
 
 
 @pytest.mark.slow
