@@ -80,12 +80,12 @@ def _chances(moves: Sequence[np.ndarray], pairs: pd.DataFrame) -> Mapping[int, t
     moved = [i for i, column in enumerate(moves) if column.any()]
     if not moved:
         return chances
-    sides = [
+    source, driving = (
         Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
-    ]
+    )
     n = max(RESAMPLES, 100 * len(moved))  # so that the smallest p-value survives the correction
     table = np.stack([moves[i] for i in moved], axis=1)
-    means = weighted_means(table, resamples(*sides, n, np.random.default_rng(SEED)))
+    means = weighted_means(table, resamples(source, driving, n, np.random.default_rng(SEED)))
     drawn = np.isfinite(means).sum(0)  # a resample of crossed lists may hold no pair at all; it takes no part
     p_values = [holm(((sign * means <= 0).sum(0) + 1) / (drawn + 1)) for sign in (1, -1)]
     return chances | dict(zip(moved, zip(*p_values)))

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from protocols import files
 from reports.schema.manifest import Complete, MetricEntry
 
 DIGITS = 6  # significant ones; both sides of a comparison are rounded alike
-FORMAT = "talking-head-bench drift reference 1"
+FORMAT: Final = "talking-head-bench drift reference 1"
 
 
 class Strict(BaseModel):
@@ -45,9 +45,9 @@ class Metric(Strict):
 
 
 class Model(Strict):
-    """A model's motion mode, and the hash of its weights where it has some."""
+    """A model's motion mode, and the hash of its weights; None where the run does not say."""
 
-    mode: str
+    mode: str | None
     weights_sha256: str | None
 
 
@@ -155,9 +155,9 @@ def _record(manifest: Complete, samples: pd.DataFrame) -> RunRecord:
     names = sorted(entries)
     metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in names}
     pairs = samples.drop_duplicates("pair").set_index("pair").sort_index()
-    protocol, listed = manifest.protocol.content(), manifest.pairs
+    stated, listed = manifest.protocol, manifest.pairs
     record = Record(
-        protocol={key: protocol[key] for key in DECIDING if key in protocol},
+        protocol={key: value for key in DECIDING if (value := getattr(stated, key)) is not None},
         pair_list=PairListFacts(name=listed.name, sha256=listed.sha256, n=listed.n),
         sample_set=listed.provenance.sample_set if manifest.sample_data else None,
         seed=manifest.seeds.run,

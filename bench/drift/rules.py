@@ -30,9 +30,12 @@ def refuse_incomparable(
         if parts := difference(reference.metrics[name].signature, run.metrics[name].signature):
             raise UserError(f"{name}: the signatures of reference and run differ: {parts}", code="not-comparable")
     for name in sorted(reference.models.keys() & run.models.keys()):
-        was, now = reference.models[name].mode, run.models[name].mode
-        if was != now and name in (models or reference.models):
-            raise UserError(f"{name}: motion modes differ: reference {was}, run {now}", code="not-comparable")
+        before, after = reference.models[name].mode, run.models[name].mode
+        if before != after and name in (models or reference.models):
+            raise UserError(
+                f"{name}: motion modes differ: reference {before or 'none'}, run {after or 'none'}",
+                code="not-comparable",
+            )
     if mode == "exact":
         _refuse_other_inputs(reference, run)
 

@@ -6,7 +6,7 @@ Fields with a default may be absent in runs of earlier releases.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
@@ -15,7 +15,7 @@ from reports.schema.base import Facts, parse
 if TYPE_CHECKING:
     from typing import Self
 
-SCHEMA = 1
+SCHEMA: Final = 1
 
 
 class ProtocolEntry(Facts):

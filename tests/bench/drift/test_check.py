@@ -270,6 +270,7 @@ RELATIVE = [ModelEntry(name=model, mode="relative") for model in ("one", "two")]
         ({"metrics": (OTHER_SIGNATURE, PSNR)}, [], ["l1: the signatures", "range: 0..1 and 0..255"]),
         ({"protocol": PROTOCOL.but(version=2)}, [], ["version", "reference 1", "run 2"]),
         ({"models": RELATIVE}, [], ["one", "absolute", "relative"]),
+        ({"models": [ModelEntry(name="one"), ModelEntry(name="two")]}, [], ["one", "absolute", "none"]),
         ({"pairs": OTHER_PAIRS}, ["--mode", "exact"], ["same pairs", "other"]),
         ({"pairs": PIXELS}, ["--mode", "exact"], ["sample set", "cdcd", "9999"]),
         ({"seeds": Seeds(run=7)}, ["--mode", "exact"], ["seed", "run 7"]),
