@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from protocols.errors import DataError
 
-SAME, CROSS = "same-identity", "cross-identity"
+SAME: Final = "same-identity"
+CROSS: Final = "cross-identity"
+Reference = Literal["same-identity", "cross-identity"]
 SAMPLE = "sample"  # the sample set's name, in lists as in `--data sample`
 CUSTOM = "custom data"  # in place of a data set's name, until a run says which
 
@@ -37,7 +40,7 @@ class Protocol:
     summary: str
     dataset: str
     strategy: str
-    reference: str
+    reference: Reference
     metrics: tuple[str, ...]
     tables: tuple[str, ...] = ()
     sample: str = ""

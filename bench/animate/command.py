@@ -98,8 +98,8 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         if anchor == "best":
             anchor = _best(source, view, count)
             _say(console, f"relative motion starts from driving frame {anchor}")
-        source, start = as_tensor([source], settings.device), as_tensor([view.frame(anchor)], settings.device)
-        scene = Scene(predictor, mode, source, view, start, settings.device, settings.seed)
+        shown, start = (as_tensor([image], settings.device) for image in (source, view.frame(anchor)))
+        scene = Scene(predictor, mode, shown, view, start, settings.device, settings.seed)
         return _film(settings, scene, count, weights, console)
 
 

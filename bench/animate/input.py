@@ -40,7 +40,7 @@ class Driving(Protocol):
     start: Fraction
     rate: Fraction
     sound: Path | None
-    notices: Sequence[str]
+    notices: list[str]
 
     def frame(self, number: int) -> np.ndarray:
         """RGB uint8 ``(H, W, 3)``. Raises DataError where it cannot be read."""
@@ -52,8 +52,9 @@ class VideoDriving:
     def __init__(self, file: Path, fps: Fraction | None):
         video = open_video(file, fps)
         self.notices = remarks(str(file), video.facts)
-        self.times, self.end, self.time_base = video.times, video.end, video.time_base
-        self.start, self.rate, self.frame = video.start, video.rate, video.frame
+        self.times: Sequence[int] = video.times
+        self.end, self.time_base, self.start, self.rate = video.end, video.time_base, video.start, video.rate
+        self.frame = video.frame
         timed = "clock" not in video.facts
         if fps and timed:
             video.close()
@@ -68,13 +69,15 @@ class VideoDriving:
 class FramesDriving:
     """Image files in order of their names, each shown for ``1 / fps`` seconds; silent."""
 
-    start, sound = Fraction(0), None
+    start = Fraction(0)
+    sound: Path | None = None
 
     def __init__(self, files: Sequence[Path], fps: Fraction | None):
         self.files, self.rate = files, fps or Fraction(25)
         self.time_base = 1 / self.rate
         self.notices = picture_notices(files)
-        self.times, self.end = range(len(files)), len(files)
+        self.times: Sequence[int] = range(len(files))
+        self.end = len(files)
 
     def frame(self, number: int) -> np.ndarray:
         return read_rgb(self.files[number])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from bench.animate.input import Driving
 from bench.runtime.errors import UserError
 from protocols.video import open_file
+
+Kind = TypeVar("Kind", bound=av.stream.Stream)
 
 _H264 = ("libx264", {"crf": "17", "preset": "medium"})
 _VP9 = ("libvpx-vp9", {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4"})
@@ -64,7 +67,7 @@ class VideoWriter:
             ) from None
         self._time_base, self._start = driving.time_base, round(driving.start / driving.time_base)
         codec, options = form.video
-        self._stream = self._output.add_stream(codec, rate=driving.rate, options=options)
+        self._stream = _of(av.VideoStream, self._output.add_stream(codec, rate=driving.rate, options=options))
         height, width = (side + side % 2 for side in size)  # colour has half the resolution: even sides
         self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
         self._stream.codec_context.time_base = driving.time_base
@@ -107,6 +110,7 @@ class VideoWriter:
     def _mux(self, packets: list[av.Packet]) -> None:
         for packet in packets:
             # Encoders tell no durations; without them the last frame would have none.
+            assert packet.pts is not None and packet.time_base is not None  # of each frame, from `write`
             duration = self._durations.pop(round(packet.pts * packet.time_base / self._time_base), 0)
             packet.duration = round(duration * self._time_base / packet.time_base)
             self._output.mux(packet)
@@ -121,19 +125,23 @@ class _Sound:
         self._input = open_file(driving.sound) if driving.sound else None
         self._packets: Iterator[tuple[Fraction, av.Packet]] = iter(())
         stream = self._input.streams.best("audio") if self._input else None
-        name = stream.codec.canonical_name if stream else None
-        copies = output.supported_codecs if form.copies is None else form.copies
-        if stream is None:
-            self.how = "no sound"
-        elif name in copies:
-            self.how = f"sound copied ({name})"
-            self._packets = self._copied(stream, output.add_stream_from_template(stream))
-        else:
-            self.how = f"sound encoded anew ({name} to {form.sound.removeprefix('lib')})"
-            layout = "mono" if stream.layout.nb_channels == 1 else "stereo"
-            rate = 48000 if form.sound == "libopus" else stream.rate
-            self._packets = self._encoded(stream, output.add_stream(form.sound, rate=rate, layout=layout))
+        self.how = "no sound"
+        if self._input is not None and stream is not None:
+            self._begin(self._input, _of(av.AudioStream, stream), form)
         self._ahead = next(self._packets, None)
+
+    def _begin(self, source: av.container.InputContainer, stream: av.AudioStream, form: _Format) -> None:
+        name = stream.codec.canonical_name
+        copies = self._output.supported_codecs if form.copies is None else form.copies
+        if name in copies:
+            self.how = f"sound copied ({name})"
+            self._packets = self._copied(source, stream, self._output.add_stream_from_template(stream))
+            return
+        self.how = f"sound encoded anew ({name} to {form.sound.removeprefix('lib')})"
+        layout = "mono" if stream.layout.nb_channels == 1 else "stereo"
+        rate = 48000 if form.sound == "libopus" else stream.rate
+        out = _of(av.AudioStream, self._output.add_stream(form.sound, rate=rate, layout=layout))
+        self._packets = self._encoded(source, stream, out)
 
     def write(self, until: Fraction | None) -> None:
         """Everything that begins before `until` seconds, or all that is left."""
@@ -152,12 +160,15 @@ class _Sound:
         if self._input:
             self._input.close()
 
-    def _copied(self, stream: av.AudioStream, out: av.AudioStream) -> Iterator[tuple[Fraction, av.Packet]]:
-        shift = round(self._start / stream.time_base)
-        for packet in self._input.demux(stream):
+    def _copied(
+        self, source: av.container.InputContainer, stream: av.AudioStream, out: av.AudioStream
+    ) -> Iterator[tuple[Fraction, av.Packet]]:
+        base = _clock(stream)
+        shift = round(self._start / base)
+        for packet in source.demux(stream):
             if not packet.size or packet.pts is None:  # the last, empty one tells decoders to finish
                 continue
-            time = packet.pts * stream.time_base
+            time = packet.pts * base
             if self._ends(time):
                 return
             packet.pts -= shift
@@ -165,22 +176,36 @@ class _Sound:
             packet.stream = out
             yield time, packet
 
-    def _encoded(self, stream: av.AudioStream, out: av.AudioStream) -> Iterator[tuple[Fraction, av.Packet]]:
-        for packet in self._input.demux(stream):
-            if packet.pts is not None and self._ends(packet.pts * stream.time_base):
+    def _encoded(
+        self, source: av.container.InputContainer, stream: av.AudioStream, out: av.AudioStream
+    ) -> Iterator[tuple[Fraction, av.Packet]]:
+        for packet in source.demux(stream):
+            if packet.pts is not None and self._ends(packet.pts * _clock(stream)):
                 break
-            for frame in _decoded(packet):
-                time = frame.pts * frame.time_base
+            for frame, pts in _decoded(packet):
+                base = _clock(frame)
+                time = pts * base
                 if self._ends(time):
                     break
-                frame.pts -= round(self._start / frame.time_base)
+                frame.pts = pts - round(self._start / base)
                 yield from ((time, encoded) for encoded in out.encode(frame))
         yield from ((Fraction(0), encoded) for encoded in out.encode(None))
 
 
-def _decoded(packet: av.Packet) -> list[av.AudioFrame]:
-    """A packet's frames that have a time; a broken packet has none, and is heard as a gap."""
+def _of(kind: type[Kind], stream: av.stream.Stream) -> Kind:
+    assert isinstance(stream, kind)  # the codec says so
+    return stream
+
+
+def _clock(what: av.stream.Stream | av.AudioFrame) -> Fraction:
+    """The unit of its times, in seconds."""
+    assert what.time_base is not None  # FFmpeg gives one to all that has times
+    return what.time_base
+
+
+def _decoded(packet: av.Packet[av.AudioStream]) -> list[tuple[av.AudioFrame, int]]:
+    """A packet's frames that have a time, with it; a broken packet has none, and is heard as a gap."""
     try:
-        return [frame for frame in packet.decode() if frame.pts is not None]
+        return [(frame, frame.pts) for frame in packet.decode() if frame.pts is not None]
     except (OSError, ValueError):
         return []

@@ -76,14 +76,14 @@ def compare(
         protocol=first.manifest.protocol.name,
         title=heading(first.manifest),
         pairs=Pairs(common=len(keys), a=ours, b=theirs, subset=not len(keys) == ours == theirs),
-        metrics=[metric.but(short=short(metric.signature)) for metric in metrics],
-        refused=refused,
-        changes=changes(first, second, keys),
-        notices=weights_notes(first, second, duels) + notices,
+        metrics=tuple(metric.but(short=short(metric.signature)) for metric in metrics),
+        refused=tuple(refused),
+        changes=tuple(changes(first, second, keys)),
+        notices=(*weights_notes(first, second, duels), *notices),
         seed=seed,
         n_resamples=n_resamples,
         family="run" if whole else "these",
-        duels=whole or _adjusted([duel for duel, _ in found], [metric.name for metric in metrics]),
+        duels=tuple(whole or _adjusted([duel for duel, _ in found], [metric.name for metric in metrics])),
     )
 
 
@@ -135,11 +135,11 @@ def _duel(
         b=duel[1],
         label_a=_label(a, b, duel, 0),
         label_b=_label(a, b, duel, 1),
-        changes=model_changes(*(run.manifest.model(label) for run, label in zip((a, b), duel))),
-        comparisons=compared,
-        groups=_groups(sides[0], differences, groupings(sides[0], measured), metrics, seed, n),
-        trends=_trends(differences, measured),
-        differences={name: [finite_or_none(v) for v in values] for name, values in differences.items()},
+        changes=tuple(model_changes(a.manifest.model(duel[0]), b.manifest.model(duel[1]))),
+        comparisons=tuple(compared),
+        groups=tuple(_groups(sides[0], differences, groupings(sides[0], measured), metrics, seed, n)),
+        trends=tuple(_trends(differences, measured)),
+        differences={name: tuple(finite_or_none(v) for v in values) for name, values in differences.items()},
     )
     return found, summary.notices
 
@@ -258,7 +258,7 @@ def _unlike_report(folder: Path, seed: int, n_resamples: int) -> str | None:
 
 def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[MetricEntry]) -> list[str]:
     """What casts doubt on every difference: a bound, which no model has a part in, measured otherwise."""
-    found = []
+    found: list[str] = []
     if a is b:
         return found
     for bound in BOUNDS:

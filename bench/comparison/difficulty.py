@@ -19,7 +19,7 @@ def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:
     Head pose, landmarks and pixels between source and answer are what the bound ``copy-source`` gets wrong.
     """
     rows = run.samples.drop_duplicates("key").set_index("key").reindex(keys)
-    alpha, beta = (np.log2(rows[factor].astype(float)) for factor in ("alpha", "beta"))
+    alpha, beta = (pd.Series(np.log2(rows[factor].to_numpy(float)), keys) for factor in ("alpha", "beta"))
     found = {
         "change of aspect |log2 α/β|": (alpha - beta).abs().round(9),
         "change of size |log2 αβ| / 2": ((alpha + beta) / 2).abs().round(9),
@@ -49,7 +49,7 @@ def levels(measure: pd.Series) -> pd.Series:
 def groupings(rows: pd.DataFrame, measured: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
     """Name → group of each pair (index: key). rows: one a pair, with its identities."""
     source, driving = rows["source_identity"], rows["driving_identity"]
-    if source.equals(driving.rename(source.name)):
+    if source.equals(driving.rename("source_identity")):
         found = {"identity": source}
     else:
         found = {"source identity": source, "driving identity": driving}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from bench.detectors import (
     arcface,
@@ -97,7 +97,7 @@ def available(weights: Path | None) -> list[Availability]:
 
 
 def choose(
-    policy: Policy,
+    policy: str,
     weights: Path | None,
     *,
     kinds: Collection[str] | None = None,
@@ -118,7 +118,8 @@ def choose(
     workers: how many processes the detectors run in (`Choice.close` ends them); 0 for this one.
     timeout: seconds after which a worker that is busy with the frames of one call is given up; None for the default.
     """
-    if policy not in ("paper", "embedded", "auto"):
+    known: Policy | None = next((one for one in get_args(Policy) if one == policy), None)
+    if known is None:
         raise UserError(f"--detectors {policy}: choose one of paper, embedded, auto", code="unknown-choice")
     wanted = [state for state in available(weights) if kinds is None or state.kind in kinds]
     wanted = [state for state in wanted if not (state.kind in UNREPLACED and (state.missing or policy == "embedded"))]
@@ -131,7 +132,7 @@ def choose(
             f"--detectors paper cannot be done: {listed}; `python -m bench doctor` says where files belong",
             code="missing-detector",
         )
-    choice = Choice(policy, weights)
+    choice = Choice(known, weights)
     makers = _Makers(weights, device)
     for kind in KINDS:
         state = next((state for state in wanted if state.kind == kind), None)
@@ -144,7 +145,7 @@ def choose(
             choice.messages.append(f"{kind}: none ({choice.empty[kind]})")
             continue
         choice[kind] = makers.paper(kind) if paper else makers.embedded(kind)
-        choice.messages.append(_message(kind, choice[kind].name, None if paper else state, policy))
+        choice.messages.append(_message(kind, choice[kind].name, None if paper else state, known))
     _choose_registered(choice, kinds, device)
     if workers and choice:
         from bench.detectors.workers import TIMEOUT, in_workers

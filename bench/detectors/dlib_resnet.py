@@ -25,6 +25,8 @@ LAYER = re.compile(rb"(con_4|affine_|fc_2)(?=[\x01\x02])")
 class FaceNetwork(nn.Module):
     """Embeddings ``(N, 128)`` of RGB faces ``(N, 3, 150, 150)`` in 0 to 255, as `dlib.get_face_chip` cuts them."""
 
+    mean: Tensor
+
     def __init__(self, file: Path) -> None:
         """Raises UserError for a file that is not dlib's face recognition network."""
         super().__init__()

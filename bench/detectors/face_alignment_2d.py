@@ -30,11 +30,12 @@ class FaceAlignment2D(Detector):
     def __init__(self, weights: Path | None, device: str = "cpu") -> None:
         if reasons := missing(weights):
             raise UserError(f"{self.name}: {'; '.join(reasons)}", code="missing-weights")
-        self.weights, self.device = weights, device
+        self.device = device
+        self._files = {name: file for name in (NETWORK, FINDER) if (file := find_file(name, weights))}
 
     @property
     def signature(self) -> str:
-        files = ",".join(short_hash(find_file(name, self.weights)) for name in (NETWORK, FINDER))
+        files = ",".join(short_hash(file) for file in self._files.values())
         version = metadata.version("face-alignment")
         settings = f"finder:s3fd;flip:no;face:{FACE_RULE};scale:width-{WIDTH}"
         return f"{self.name};v:2;weights:{files};{settings};library:{version}"
@@ -45,7 +46,7 @@ class FaceAlignment2D(Detector):
         from face_alignment import api
 
         # The package would fetch its network; it is told of the file instead. Compiling would write to the home folder.
-        files = {name: str(find_file(name, self.weights)) for name in (NETWORK, FINDER)}
+        files = {name: str(file) for name, file in self._files.items()}
         original, api.load_file_from_url = api.load_file_from_url, lambda *_, **__: files[NETWORK]
         try:
             return face_alignment.FaceAlignment(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +90,8 @@ class OpenPose(Detector):
             whole = [F.interpolate(x, scale_factor=STRIDE, mode="bicubic", align_corners=False) for x in out]
             inside = [x[..., : seen[0], : seen[1]] for x in whole]
             found = [F.interpolate(x, (height, width), mode="bicubic", align_corners=False) for x in inside]
-        return tuple(x[0].permute(1, 2, 0).double().cpu().numpy() for x in found)
+        fields, maps = (x[0].permute(1, 2, 0).double().cpu().numpy() for x in found)
+        return fields, maps
 
 
 def estimate(state: dict[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,10 +132,10 @@ def expected() -> Iterator[tuple[str, str, tuple[int, int, int, int]]]:
 
 def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
     """The weights by Caffe's names. Raises UserError for a file that does not hold them."""
-    content = load(file, device)
+    content: dict[str, Any] = load(file, device)  # of a file with more than weights, they are an entry
     given = content.get("state_dict", content)
     given = {str(key).removeprefix("module."): value for key, value in given.items()}
-    state = {}
+    state: dict[str, Tensor] = {}
     for port, caffe, shape in expected():
         found = port if f"{port}.weight" in given else caffe
         weight, bias = given.get(f"{found}.weight"), given.get(f"{found}.bias")

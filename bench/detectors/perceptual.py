@@ -19,13 +19,10 @@ FILE = "weights/vST0.0/alex_shift_tolerant.pth"
 class Backbone(Requirement):
     """The package lpips and an ImageNet backbone, "alex" or "vgg", in the weights folder or in torch's own."""
 
+    name: str
     net: str
     kind = KIND
     proxy = False
-
-    @property
-    def name(self) -> str:
-        return f"lpips-{self.net}"
 
     def file(self, weights: Path | None) -> Path | None:
         return find_file(BACKBONES[self.net], weights)
@@ -52,5 +49,5 @@ class Packaged(Requirement):
         return [] if self.file() else [f"the package {RELEASE} is not installed: pip install {RELEASE}"]
 
 
-ALEX, VGG, SHIFT_TOLERANT = Backbone("alex"), Backbone("vgg"), Packaged()
+ALEX, VGG, SHIFT_TOLERANT = Backbone("lpips-alex", "alex"), Backbone("lpips-vgg", "vgg"), Packaged()
 NETWORKS: tuple[Requirement, ...] = (ALEX, VGG, SHIFT_TOLERANT)

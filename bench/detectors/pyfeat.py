@@ -140,7 +140,7 @@ def load_package() -> types.ModuleType:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchcodec"]:
             del sys.modules[name]
         decoders = types.ModuleType("torchcodec.decoders")
-        decoders.VideoDecoder = None
+        vars(decoders)["VideoDecoder"] = None
         sys.modules |= {"torchcodec": types.ModuleType("torchcodec"), "torchcodec.decoders": decoders}
     return importlib.import_module("feat")
 

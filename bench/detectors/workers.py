@@ -64,8 +64,10 @@ class Pool:
                 found |= dict(zip(rows, answer))
         singles = [np.array([k]) for k in range(n) if k not in found]
         for (k,), answer in zip(singles, self._ask(detector, operation, arrays, singles)):
-            lost = isinstance(answer, str)
-            found[k] = Detection(None, f"{detector.name}{answer}", lasting=False) if lost else answer[0]
+            if isinstance(answer, str):
+                found[k] = Detection(None, f"{detector.name}{answer}", lasting=False)
+            else:
+                found[k] = answer[0]
         return [found[k] for k in range(n)]
 
     def close(self) -> None:

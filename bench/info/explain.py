@@ -92,8 +92,9 @@ def signature(definition: Definition, choice: detectors.Choice) -> str:
         bound = next((d for d in _resolved(definition, choice) if d.name == definition.name), definition)
         return bound.signature()
     detector = choice.get(definition.detector)
-    at_hand = detector is not None and detector.name == definition.detector_name
-    return definition.signature(detector.signature if at_hand else definition.detector_name)
+    if detector is None or detector.name != definition.detector_name:
+        return definition.signature(definition.detector_name)
+    return definition.signature(detector.signature)
 
 
 def measure(definitions: Sequence[Definition], choice: detectors.Choice, config: Config, pairs: int) -> Numbers:
@@ -134,7 +135,9 @@ def changes(target: np.ndarray, source: np.ndarray) -> Mapping[str, np.ndarray]:
 
 def _jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
     _, data = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    read = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert read is not None  # OpenCV's own JPEG
+    return read[..., ::-1]
 
 
 def _resolved(definition: Definition, choice: detectors.Choice) -> list[Definition]:

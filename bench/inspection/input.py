@@ -69,7 +69,8 @@ def inspect_models(
         raise UserError("--model: give at least one name", code="missing-option")
     (source, target, anchor), notes = _frames(chosen)
     driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
-    shown, seen = Shown("", source, driving, target, anchor), []
+    shown = Shown("", source, driving, target, anchor)
+    seen: list[Inspection] = []
     for name in models:
         found, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
         seen, notes = seen + found, notes + told
@@ -99,7 +100,8 @@ def inspect_run(
         shown.append(Shown(file.stem, source, driving, read_rgb(target) if target.is_file() else driving, None))
     if not shown:
         raise UserError(f"--run {run}: it kept no pictures", code="missing-frames")
-    seen, notes = [], []
+    seen: list[Inspection] = []
+    notes: list[str] = []
     for name in models or known:
         found, told = _look(name, shown, known[name].mode, 0, weights, device, known[name])
         seen, notes = seen + found, notes + told
@@ -135,14 +137,15 @@ def _look(
             raise UserError(f"{name}: the run had other weights; give --weights as in the run", code="wrong-weights")
         seen = []
         for pair in pairs:
-            images = {"--source": pair.source, "--driving": pair.driving, "anchor": pair.anchor, "target": pair.target}
-            sized = {
-                what: None if image is None else as_tensor([fit(image, "center", predictor.frame_size, what)], device)
-                for what, image in images.items()
+            given = {"--source": pair.source, "--driving": pair.driving}
+            given |= {} if pair.anchor is None else {"anchor": pair.anchor}
+            given["target"] = pair.target
+            images = {
+                what: as_tensor([fit(image, "center", predictor.frame_size, what)], device)
+                for what, image in given.items()
             }
-            batch = PairBatch(
-                ("pair",), sized["--source"], sized["--driving"], sized["target"], sized["anchor"], (seed,)
-            )
+            source, driving, target = (images[what] for what in ("--source", "--driving", "target"))
+            batch = PairBatch(("pair",), source, driving, target, images.get("anchor"), (seed,))
             seen.append(replace(inspect(predictor, batch, mode), pair=pair.name))
     status = facts.get("weights_status", "official")
     nothing = "the pictures say nothing about the published model"
@@ -158,8 +161,8 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
         count = len(driving.times)
         source, _ = settle(None, lambda _: photograph, 1, finder := FaceBox())
         moving, _ = settle(None, driving.frame, count, finder)
-        frames = [cropped(driving.frame(number), moving, "--driving") for number in (_number(chosen, count), 0)]
-        return (cropped(photograph, source, "--source"), *frames), [*notes, *driving.notices]
+        shown, first = (cropped(driving.frame(number), moving, "--driving") for number in (_number(chosen, count), 0))
+        return (cropped(photograph, source, "--source"), shown, first), [*notes, *driving.notices]
     samples = sample_set.open(cache_folder())
     clip = chosen.clip or samples.clips("test")[0]
     names = samples.frames(clip)
@@ -167,8 +170,8 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
         raise UserError(
             f"--clip {clip}: no clip of the sample set; it has: {', '.join(samples.clips())}", code="unknown-clip"
         )
-    shown = [samples.frame(FrameRef(NAME, clip, names[i])) for i in (0, _number(chosen, len(names)))]
-    return (shown[0], shown[1], shown[0]), []
+    first, shown = (samples.frame(FrameRef(NAME, clip, names[i])) for i in (0, _number(chosen, len(names))))
+    return (first, shown, first), []
 
 
 def _number(chosen: Chosen, count: int) -> int:

@@ -32,7 +32,7 @@ def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> 
     ``memory``, one with the parts of `MEMORY_PARTS` and its `score_scale`; ``depth``, a function of an image;
     ``rectify``, one of the source's keypoints and the driving image; ``mosaic``, the part that embeds and drives.
     """
-    network = predictor.network
+    network: Any = predictor.network  # the card says which parts it has
     probes = {what: attrgetter(path)(network) for what, path in predictor.card.probes.items()}
     memory = probes.get("memory")  # None in a variant without
     watched = {"motion": probes.get("motion"), "memory": memory}
@@ -98,8 +98,8 @@ def _motion(source: Tensor, arguments: tuple[Any, ...], motion: Any) -> dict[str
 
 def _flow(image: Tensor, flow: Tensor) -> dict[str, Any]:
     """The movement in shares of the frame's side, and the image warped by nothing but it."""
-    still = coordinate_grid(*flow.shape[1:3], like=flow)
-    whole = resize_flow(flow, *image.shape[2:], align_corners=True)
+    still = coordinate_grid(flow.shape[1], flow.shape[2], like=flow)
+    whole = resize_flow(flow, image.shape[2], image.shape[3], align_corners=True)
     return {
         "flow": _array((flow[0] - still) / 2),
         "warped": _image(warp(image, whole.to(image.dtype), align_corners=True)),
@@ -119,7 +119,7 @@ def _mosaic(part: Any, batch: PairBatch) -> dict[str, Any]:
     return {"embedded": _image(mosaic.image), **_flow(mosaic.image, part.drive(batch.driving))}
 
 
-def _levels(memory: nn.Module, calls: Mapping[str, list[Call]], spots: np.ndarray) -> tuple[MemoryLevel, ...]:
+def _levels(memory: Any, calls: Mapping[str, list[Call]], spots: np.ndarray) -> tuple[MemoryLevel, ...]:
     levels = []
     for i, (arguments, compensation) in enumerate(calls["memory"]):
         pairs = calls["conv_kv" if "conv_kv" in calls else "conv_key"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -191,7 +191,8 @@ def _bind(definition: Definition, choice: Choice) -> Definition:
     if file is None:
         raise _lacking(definition, definition.requires, choice)
     params = {**definition.params, "weights": short_hash(file)}
-    return replace(definition, params=params, compute=partial(definition.compute, weights_folder=choice.weights))
+    compute: Callable[..., Tensor] = definition.compute  # which takes the weights folder, too: `Definition.requires`
+    return replace(definition, params=params, compute=partial(compute, weights_folder=choice.weights))
 
 
 def _lacking(definition: Definition, need: Requirement, choice: Choice) -> UserError:

@@ -43,7 +43,8 @@ def _distance(need: Backbone, prediction: Tensor, reference: Tensor, weights: Pa
 
 @lru_cache(maxsize=4)
 def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
-    if reasons := need.missing(weights):
+    reasons, file = need.missing(weights), need.file(weights)
+    if reasons or file is None:
         raise UserError(
             f"{need.name}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs", code="missing-weights"
         )
@@ -54,7 +55,6 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
     with warnings.catch_warnings():  # it asks torchvision in a way that is out of date
         warnings.simplefilter("ignore")
         model = lpips.LPIPS(net=need.net, version="0.1", pnet_rand=True, verbose=False)
-    file = need.file(weights)
     state = load(file)
     try:
         for part in model.net.children():

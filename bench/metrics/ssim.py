@@ -75,19 +75,15 @@ def _means(x: Image, y: Image, forms: Sequence[Form], blur: Callable[[str, Image
     total = total - center
     planes = total, difference, total * total, difference * difference
     moments = {window: [blur(window, plane) for plane in planes] for window in {window for window, _ in forms}}
-    return [_equation_13(*moments[form[0]], center, *form).mean(dtype=dtype) for form in forms]
+    return [_equation_13(moments[form[0]], center, *form).mean(dtype=dtype) for form in forms]
 
 
-def _equation_13(
-    total: Image,
-    difference: Image,
-    total_squares: Image,
-    difference_squares: Image,
-    center: Any,
-    window: str,
-    value_range: float,
-) -> Image:
-    """Local values: 4 x y is (x + y)^2 - (x - y)^2, and 2 (x^2 + y^2) their sum, of means as of (co)variances."""
+def _equation_13(moments: Sequence[Image], center: Any, window: str, value_range: float) -> Image:
+    """Local values: 4 x y is (x + y)^2 - (x - y)^2, and 2 (x^2 + y^2) their sum, of means as of (co)variances.
+
+    moments: blurred sum, difference, and the squares of both; `center` was taken off the sum.
+    """
+    total, difference, total_squares, difference_squares = moments
     c1, c2 = 2 * (K1 * value_range) ** 2, 2 * (K2 * value_range) ** 2 / SAMPLE[window]
     squared = difference * difference
     variance_of_total, variance_of_difference = total_squares - total * total, difference_squares - squared

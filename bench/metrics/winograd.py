@@ -41,9 +41,8 @@ def transforms(kernel: int, tile: int = TILE) -> tuple[Tensor, Tensor, Tensor]:
     before.append(_from_roots(points))
     weights.append([*at_infinity[: kernel - 1], Fraction(1)])
     after = [[point**power for point in points] + [Fraction(power == tile - 1)] for power in range(tile)]
-    return tuple(
-        torch.tensor([[float(x) for x in row] for row in m], dtype=torch.float64) for m in (before, weights, after)
-    )
+    made = [torch.tensor([[float(x) for x in row] for row in m], dtype=torch.float64) for m in (before, weights, after)]
+    return made[0], made[1], made[2]
 
 
 @cache
@@ -65,7 +64,7 @@ def fewer_products(conv: nn.Conv2d, tile: int = TILE) -> None:
     if min(conv.weight.shape[:2]) < _WIDE or conv.groups != 1 or conv.padding_mode != "zeros":
         return
     if (conv.kernel_size, conv.stride, conv.padding, conv.dilation) == ((3, 3), (1, 1), (1, 1), (1, 1)):
-        conv.forward = _by_tiles(conv, tile)
+        vars(conv)["forward"] = _by_tiles(conv, tile)  # of this one module, not of its class
 
 
 def _by_tiles(conv: nn.Conv2d, tile: int) -> Callable[[Tensor], Tensor]:

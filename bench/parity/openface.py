@@ -39,13 +39,13 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
                     owner.add_module(step, nn.Module())
                 owner = owner.get_submodule(step)
             owner.register_buffer(leaf, torch.empty(shape, dtype=None if shape else torch.int64))
-    openface.embed(net.openface.state_dict(), torch.empty(1, 3, openface.SIDE, openface.SIDE))
+    openface.embed(net.get_submodule("openface").state_dict(), torch.empty(1, 3, openface.SIDE, openface.SIDE))
     return net
 
 
 def compute(net: nn.Module, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
-    state, seed = net.openface.state_dict(), case.spec["seed"]
+    state, seed = net.get_submodule("openface").state_dict(), case.spec["seed"]
     pair = dict(zip(("source", "driving"), image_pair(seed)))
     for name, image in pair.items():
         record(f"image.{name}", image[0])

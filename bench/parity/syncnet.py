@@ -25,7 +25,9 @@ def build(spec: Mapping[str, Any]) -> nn.ModuleDict:
 
 def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
-    net, seed, vshift = nets["S"], case.spec["seed"], case.spec["config"].get("vshift", VSHIFT)
+    net = nets["S"]
+    assert isinstance(net, SyncNet)  # see `build`
+    seed, vshift = case.spec["seed"], case.spec["config"].get("vshift", VSHIFT)
     for name, image in zip(("source", "driving"), image_pair(seed, SIDE)):
         record(f"image.{name}", image[0])
     video = make_video(seed)

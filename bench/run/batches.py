@@ -112,12 +112,12 @@ class Evaluator:
         seconds = time.perf_counter() - start
         outcomes = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
         rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch.pairs]))
-        kept = [k for k, answer in enumerate(made) if answer.frame is not None]
+        kept = {k: answer.frame for k, answer in enumerate(made) if answer.frame is not None}
         images = {}
         if kept:
             all_of_them = len(kept) == len(made)  # whose frames need not be copied
-            images = {role: frames if all_of_them else frames[kept] for role, frames in batch.good.images.items()}
-            images[GENERATED] = torch.from_numpy(np.stack([made[k].frame for k in kept]))
+            images = {role: frames if all_of_them else frames[list(kept)] for role, frames in batch.good.images.items()}
+            images[GENERATED] = torch.from_numpy(np.stack(list(kept.values())))
         return rows, Decoded(tuple(batch.good.pairs[k] for k in kept), images), seconds
 
     def _check_arithmetic(self, model: Model) -> None:
@@ -267,7 +267,7 @@ def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataEr
 
 def _row(model: Model, pair: Pair, outcome: Outcome) -> dict[str, object]:
     status = "failed" if outcome.frame is None else "ok"
-    row = {"pair": pair.id, "model": model.label, **pair_info(pair)}
+    row: dict[str, object] = {"pair": pair.id, "model": model.label, **pair_info(pair)}
     error = outcome.error and outcome.error[:LONGEST]
     return row | {"status": status, "error": error, "seconds": outcome.seconds}
 

@@ -7,7 +7,9 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -78,9 +80,9 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 created = before.created if before else manifests.now()
                 named = {"name": name, "fingerprint": fingerprint, "command": settings.command, "created": created}
                 begun = plan.then(Begun, **named)
-                if line := None if settings.name else earlier.since(settings.out, plan):
-                    begun = begun.noticed(line)
-                    console.print(line, style="bold yellow", markup=False, soft_wrap=True)
+                if other := None if settings.name else earlier.since(settings.out, plan):
+                    begun = begun.noticed(other)
+                    console.print(other, style="bold yellow", markup=False, soft_wrap=True)
                 for model in setup.models:
                     if line := outside.not_covered(model):
                         line = f"{outside.CODE}{model.label}: {line}; edits there are not noticed"
@@ -93,9 +95,9 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 del samples  # the report reads what it needs
                 interruption.check()
                 _report(directory, manifest, summary, console)
-            for model, rows in failed.groupby("model", sort=False):
+            for label, rows in failed.groupby("model", sort=False):
                 for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
-                    line = f"{model}: {len(pairs)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
+                    line = f"{label}: {len(pairs)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
                     console.print(one_line(line), style="red", markup=False, soft_wrap=True)
             console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
             return directory, len(failed)
@@ -158,7 +160,7 @@ def _work(
                         place.work,
                         directory,
                         batch_size=size,
-                        progress=lambda n, task=task: progress.advance(task, n),
+                        progress=partial(progress.advance, task),
                     )
                 samples.append(rows)
                 timings[model.label] = _timing(rows, busy, time.perf_counter() - start)
@@ -256,7 +258,11 @@ def _keep_pictures(
             for pair in pairs:
                 _copy(directory.frame_file(label, pair), folder / f"{pair}.png")
             if folder.is_dir():
-                facts = {"protocol": manifest.protocol.name, "model": label, "run": manifest.fingerprint}
+                facts: dict[str, Any] = {
+                    "protocol": manifest.protocol.name,
+                    "model": label,
+                    "run": manifest.fingerprint,
+                }
                 facts |= {"mode": manifest.model(label).mode, **frames_list.inputs(resolved).content()}
                 about = frames_list.content(resolved.pair_list, **facts)
                 directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)

@@ -92,7 +92,7 @@ class Decoded:
     @classmethod
     def of(cls, loaded: Sequence[tuple[Pair, LoadedPair]], device: torch.device) -> Decoded:
         """device: where the frames will be wanted; a GPU fetches them from locked memory, beside its work."""
-        images = {}
+        images: dict[str, Tensor] = {}
         for role in ("source", "driving", "target", "anchor") if loaded else ():
             frames = [getattr(one, role) for _, one in loaded]
             if role == "target" and all(frame is one.driving for frame, (_, one) in zip(frames, loaded)):
@@ -234,17 +234,19 @@ def predict(
 def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
     """Decoded pairs as a `PairBatch` on `device`."""
 
-    def images(role: str) -> Tensor | None:
-        frames = pairs.images.get(role)
-        return None if frames is None else from_levels(frames.to(device, non_blocking=True).permute(0, 3, 1, 2))
+    def images(role: str) -> Tensor:
+        return from_levels(pairs.images[role].to(device, non_blocking=True).permute(0, 3, 1, 2))
+
+    def known(role: str) -> Tensor | None:
+        return images(role) if role in pairs.images else None
 
     driving = images("driving")
     return PairBatch(
         ids=tuple(pair.id for pair in pairs.pairs),
         source=images("source"),
         driving=driving,
-        target=driving if pairs.images.get("target") is pairs.images["driving"] else images("target"),
-        anchor=images("anchor"),
+        target=driving if pairs.images.get("target") is pairs.images["driving"] else known("target"),
+        anchor=known("anchor"),
         seeds=tuple(pair_seed(seed, pair.id) for pair in pairs.pairs),
         info=tuple(pair_info(pair) for pair in pairs.pairs),
     )

@@ -18,16 +18,16 @@ def by_reason(failed: Iterable[tuple[Name, str]]) -> list[tuple[list[Name], str]
     groups: dict[str, list[tuple[Name, str]]] = {}
     for name, reason in failed:
         groups.setdefault(_nameless(name, reason), []).append((name, reason))
-    entries = []
+    entries: list[tuple[list[Name], str]] = []
     for nameless, group in groups.items():
         first = group[0][1]
         alike = all(reason == first for _, reason in group)
         entries.append(([name for name, _ in group], first if alike else nameless))
     if len(entries) <= SHOWN + 1:
         return entries
-    shown, others = entries[:SHOWN], entries[SHOWN:]
+    others = entries[SHOWN:]
     names = [name for some, _ in others for name in some]
-    return [*shown, (names, f"{others[0][1]}, and {len(others) - 1} other reasons")]
+    return entries[:SHOWN] + [(names, f"{others[0][1]}, and {len(others) - 1} other reasons")]
 
 
 def _nameless(name: str | int, reason: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import JsonValue
@@ -46,6 +47,8 @@ DECIDING = ("name", "version", "reference", "transform", "frame_size")  # of a p
 def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> Prepared:
     """Describe a run that has not begun. Raises UserError for a pair list whose provenance is none."""
     protocol, used = resolved.protocol, plugged.codes(resolved, measurer)
+    some: dict[str, Any] = {"crop": resolved.crop} if resolved.crop else {}
+    some |= {"plugins": {name: code.sha256 for name, code in used.items()}} if used else {}
     return Prepared(
         schema_=SCHEMA,
         protocol=ProtocolEntry(
@@ -61,19 +64,18 @@ def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, se
             tables=protocol.tables,
         ),
         pairs=_pair_list(resolved),
-        **({"crop": crop} if (crop := resolved.crop) else {}),
         sample_data=resolved.is_sample,
         data_sha256=resolved.data_sha256,
         clips_sha256=resolved.clips_sha256,
-        models=[outside.describe(model) for model in models],
+        models=tuple(outside.describe(model) for model in models),
         code=outside.code({model.label: model.code for model in models if model.code} | used),
-        **({"plugins": {name: code.sha256 for name, code in used.items()}} if used else {}),
-        metrics=measurer.describe_metrics(),
-        detectors=measurer.describe_detectors(),
+        metrics=tuple(measurer.describe_metrics()),
+        detectors=tuple(measurer.describe_detectors()),
         seeds=Seeds(run=seed),
         versions=versions(),
         machine=machine(),
-        notices=resolved.notices,
+        notices=tuple(resolved.notices),
+        **some,
     )
 
 
@@ -116,7 +118,7 @@ def determinism(models: Sequence[Model], measurer: Measurer, device: torch.devic
     for family in dict.fromkeys(definition.family for definition in measurer.definitions):
         if registered.code(family):
             reasons.append(f"metric {family}: of a package from outside")
-    return Determinism(same_bytes=not reasons, because=reasons)
+    return Determinism(same_bytes=not reasons, because=tuple(reasons))
 
 
 def fingerprint(manifest: Prepared) -> str:
@@ -130,12 +132,13 @@ def fingerprint(manifest: Prepared) -> str:
 
 def essence(manifest: Prepared) -> dict[str, JsonValue]:
     """The entries that `fingerprint` is of."""
-    crop = {dataset: cut.content() for dataset, cut in manifest.crop.items()}
+    crop: dict[str, JsonValue] = {dataset: cut.content() for dataset, cut in manifest.crop.items()}
+    plugins: dict[str, JsonValue] = {**manifest.plugins}
     return {
         "protocol": {key: getattr(manifest.protocol, key) for key in DECIDING},
         "pairs": manifest.pairs.sha256,
         **({"crop": crop} if crop else {}),
-        **({"plugins": manifest.plugins} if manifest.plugins else {}),
+        **({"plugins": plugins} if plugins else {}),
         "data": manifest.data_sha256,
         "models": [model.content() for model in manifest.models],
         "metrics": [metric.signature for metric in manifest.metrics],

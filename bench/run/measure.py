@@ -42,7 +42,8 @@ class Measurer:
         self.device = device
         self.truncate = as_published
         self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
-        self.definitions = [definition for definition in self.asked if definition.role(reference)]
+        self._roles = {one.name: role for one in self.asked if (role := one.role(reference))}
+        self.definitions = [definition for definition in self.asked if definition.name in self._roles]
         self.empty = metrics.empty(names, choice)
         if not self.definitions and self.empty:
             raise UserError(
@@ -61,14 +62,14 @@ class Measurer:
         found: dict[tuple[str, str], list[Detection]] = {}
         columns: dict[str, Any] = {}
         for definition in self.definitions:
-            role = definition.role(self.reference)
+            role = self._roles[definition.name]
             reasons: list[str | None] = [None] * len(frames)
             if kind := definition.detector:
                 for name, images in (("generated", frames), (role, references[role])):
                     if (kind, name) not in found:
-                        found[kind, name] = guard.detect(self.choice.get(kind), images)
+                        found[kind, name] = guard.detect(self.choice[kind], images)
                 pair = [found[kind, name] for name in ("generated", role)]
-                shape = self.choice.get(kind).shape
+                shape = self.choice[kind].shape
                 values[definition.name] = definition.compute(*(torch.from_numpy(as_array(d, shape)) for d in pair))
                 reasons = [_reason(role, *detections) for detections in zip(*pair)]
             column = values[definition.name].numpy()
@@ -97,16 +98,14 @@ class Measurer:
     def describe_detectors(self) -> list[DetectorEntry]:
         """The manifest's entries of the detectors that the metrics use."""
         kinds = dict.fromkeys(definition.detector for definition in self.definitions if definition.detector)
-        used = [self.choice.get(kind) for kind in kinds]
+        used = [self.choice[kind] for kind in kinds]
         return [DetectorEntry(kind=d.kind, name=d.name, signature=d.signature, proxy=d.proxy) for d in used]
 
     def _describe(self, definition: Definition) -> MetricEntry:
-        if definition.name in self.empty:
-            detector, role = "none", None
-        else:
-            detector = self.choice.get(definition.detector).signature if definition.detector else None
-            role = definition.role(self.reference)
-        signature = f"{definition.signature(detector)}|against:{role}"
+        empty = definition.name in self.empty
+        detector = self.choice[definition.detector].signature if definition.detector and not empty else None
+        role = None if empty else definition.role(self.reference)
+        signature = f"{definition.signature('none' if empty else detector)}|against:{role}"
         return MetricEntry(
             name=definition.name,
             family=definition.family,

@@ -35,7 +35,7 @@ def entry(facts: Mapping[str, object]) -> ModelEntry:
 
 def code(found: Mapping[str, Code]) -> dict[str, CodeEntry]:
     """The manifest's entry of the files behind the hashes, by label."""
-    return {label: CodeEntry(files=one.files, not_covered=one.not_covered) for label, one in found.items()}
+    return {label: CodeEntry(files=dict(one.files), not_covered=one.not_covered) for label, one in found.items()}
 
 
 def looked_at(models: Sequence[Model]) -> list[str]:
@@ -60,11 +60,11 @@ def changed_meanwhile(model: Model, before: ModelEntry) -> str | None:
 
     before: its entry in the run's manifest.
     """
-    kind = model.spec.kind if model.spec else None
-    if kind == "cmd" and model.code:
-        files = changed_files(model.code.files, registry.code(model.spec, model.predictor).files)
+    if model.spec and model.spec.kind == "cmd" and model.code:
+        now = registry.code(model.spec, model.predictor)
+        files = changed_files(model.code.files, now.files if now else {})
         return f"{CODE}{model.label} ({files})" if files else None
-    if kind == "frames":
+    if model.spec and model.spec.kind == "frames":
         return f"frames of {model.label}" if describe(model).content() != before.content() else None
     return None
 

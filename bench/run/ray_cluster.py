@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -85,7 +86,7 @@ class Cluster:
             cores = max(os.cpu_count() or 1, (self.settings.ray_workers or 1) * threads)
             options = {"num_cpus": cores, "include_dashboard": False}
         try:
-            ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
             hint = "" if address == LOCAL else "; a cluster with a token wants RAY_AUTH_MODE=token"
             raise UserError(f"--ray-address {address}: {_why(error)}{hint}", code="no-cluster") from None
@@ -135,7 +136,7 @@ class Crew:
         Stopped where a shard costs one worker after the other, or none is left.
         """
         shards = [[batches[k] for k in shard] for shard in cut(len(batches), len(self._workers))]
-        waiting, losses, left = deque(range(len(shards))), Counter(), len(shards)
+        waiting, losses, left = deque(range(len(shards))), Counter[int](), len(shards)
         while left:
             while waiting and (worker := self._free(waiting[0], losses)) is not None:
                 shard = waiting.popleft()
@@ -178,7 +179,7 @@ class Crew:
         """
         load = Counter[int]()
         for task in self._tasks.values():
-            load[task.worker] += DEPTH if losses[task.shard] else 1
+            load[task.worker] += DEPTH if task.shard is not None and losses[task.shard] else 1
         least = min(self._ready, key=lambda worker: load[worker], default=None)
         room = DEPTH if losses[shard] else 1
         return None if least is None or load[least] + room > DEPTH else least

@@ -53,15 +53,17 @@ class RayWorker:
         self._stack = ExitStack()
         self._said: list[str] = []
         self._models: dict[str, Model] = {}
-        self._work: Evaluator | None = None
-        self._facts: Facts | None = None
+        self._begun: tuple[Facts, Evaluator] | None = None
 
     def alive(self) -> None:
         """Answered once Ray has started this worker, wherever that may be."""
 
     def begin(self) -> Facts:
         """Load models and detectors, find the pairs. Raises what `bench.run.setup.prepare` raises."""
-        if self._facts is None:
+        return self._begin()[0]
+
+    def _begin(self) -> tuple[Facts, Evaluator]:
+        if self._begun is None:
             torch.set_num_threads(self._threads)
             keep_freed()
             with suppress(OSError):  # a path that is missing here says so itself
@@ -71,19 +73,19 @@ class RayWorker:
                 settings = replace(settings, config=replace(settings.config, cache=cache_folder()))
             setup = self._stack.enter_context(prepare(settings))
             self._models = {model.label: model for model in setup.models}
-            self._work = setup.evaluator(self._said.append)
+            work = setup.evaluator(self._said.append)
             plan = setup.plan()
             gpu = torch.cuda.get_device_name() if setup.device.type == "cuda" else None
-            self._facts = Facts(socket.gethostname(), gpu, manifest.essence(plan), plan.versions)
-        return self._facts
+            self._begun = Facts(socket.gethostname(), gpu, manifest.essence(plan), plan.versions), work
+        return self._begun
 
     def work(self, label: str, batches: Sequence[Sequence[Pair]]) -> Answer:
         """Ask a model, by its label, for batches of pairs, and measure what it gives."""
-        self.begin()
+        _, work = self._begin()
         done: list[Batch] = []
         error = None
         try:
-            done.extend(self._work(self._models[label], batches))
+            done.extend(work(self._models[label], batches))
         except Exception as raised:  # what was finished before goes with it
             error = portable(raised)
         give_back()

@@ -25,7 +25,8 @@ def cuts(ours: Mapping[str, Crop], theirs: Mapping[str, Crop], clips: Iterable[s
 
     ours, theirs: by data set.
     """
-    other, unknown = [], []
+    other: list[str] = []
+    unknown: list[str] = []
     for clip in sorted(clips):
         if ours == theirs:
             break
@@ -45,7 +46,8 @@ def contents(
 
     ours, theirs: hashes by clip. frames: by clip, the names of the frames that each of the two read.
     """
-    other, unknown = [], []
+    other: list[str] = []
+    unknown: list[str] = []
     for clip, (read, read_there) in sorted(frames.items()):
         one, two = (hashes.get(clip, "") for hashes in (ours, theirs))
         if not one or not two:
@@ -67,10 +69,10 @@ def _cut(crop: Mapping[str, Crop], clip: str) -> Cut | None:
     if not (found := _CUT.match(facts.clips.get(name, ""))):
         return None
     how, *numbers = found.groups()
-    *box, width, height = map(int, numbers)
+    left, top, right, bottom, width, height = map(int, numbers)
     if how == "framed":
         return ("none" if width == height else "center"), (height, width)
-    return tuple(box), (height, width)
+    return (left, top, right, bottom), (height, width)
 
 
 def _alike(one: Cut, two: Cut) -> bool | None:
@@ -82,7 +84,7 @@ def _alike(one: Cut, two: Cut) -> bool | None:
     if size is None:
         return True if first == second else None
     height, width = size
-    boxes = {"none": (0, 0, width, height), "center": center_box(height, width)}
+    boxes: dict[Box | str, Box] = {"none": (0, 0, width, height), "center": center_box(height, width)}
     return boxes.get(first, first) == boxes.get(second, second)
 
 

@@ -136,7 +136,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             settings.config.cache,
             asked=settings.config.asked,
             follow_links=settings.config.follow_links,
-            crop=settings.crop and crops.mode(settings.crop),
+            crop=None if settings.crop is None else crops.mode(settings.crop),
             finder=FaceBox(settings.config.cache),
             sample=settings.config.sample,
             require_data=settings.require_data,
@@ -191,7 +191,7 @@ def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choi
     return min(cores, frames // EACH) if cores > 1 else 0
 
 
-def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch.device) -> list[Model]:
+def _load_models(settings: RunSettings, protocol_mode: str, device: torch.device) -> list[Model]:
     """Load every model before any work, so that a wrong name or file is told at once."""
     if not settings.models:
         raise UserError("--models names no model", code="missing-option")
@@ -212,11 +212,9 @@ def _load_models(settings: RunSettings, protocol_mode: MotionMode, device: torch
     for spec in specs:
         interruption.check()
         predictor = registry.load(spec, weights=settings.config.weights, device=device)
-        mode = settings.mode or protocol_mode
-        if mode not in predictor.motion_modes:
-            if settings.mode and spec.unlabeled not in BOUNDS:
-                known = ", ".join(predictor.motion_modes)
-                raise ModelError(f"{spec.name} has no motion mode {mode}; it has: {known}", code="unknown-mode")
-            mode = predictor.motion_modes[0]
+        asked, known = settings.mode or protocol_mode, predictor.motion_modes
+        if settings.mode and settings.mode not in known and spec.unlabeled not in BOUNDS:
+            raise ModelError(f"{spec.name} has no motion mode {asked}; it has: {', '.join(known)}", code="unknown-mode")
+        mode = next((one for one in known if one == asked), known[0])
         models.append(Model(spec.name, predictor, mode, spec, registry.code(spec, predictor)))
     return models

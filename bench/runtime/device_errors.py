@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 
 from bench.runtime.errors import Stopped, out_of_memory
 from protocols.errors import first_line
 
-Entry = TypeVar("Entry")
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Divisible(Protocol):
+    """Entries whose slice is of the same type."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Self: ...
+
+
+Entries = TypeVar("Entries", bound=Divisible)
 Result = TypeVar("Result")
 
 _BROKEN = ("CUDA error", "device-side assert", "cudaError", "CUDNN_STATUS_EXECUTION_FAILED")
@@ -42,7 +54,7 @@ class Portions:
         self.label, self.say = label, say
         self.size: int | None = None
 
-    def __call__(self, entries: Sequence[Entry], work: Callable[[Sequence[Entry]], Result]) -> Iterator[Result]:
+    def __call__(self, entries: Entries, work: Callable[[Entries], Result]) -> Iterator[Result]:
         """The results of `work` on consecutive portions of `entries`; of all at once while memory suffices.
 
         Raises Stopped where not even one entry goes through, or the device is broken.

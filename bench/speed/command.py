@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -108,12 +109,12 @@ def run(
     protocol = catalogue.get("vox1-sameid")
     resolved = resolve(protocol, {}, config.cache, sample=True, limit=pairs)
     loaded = [(pair, resolved.load(pair)) for pair in resolved.pair_list.pairs]
-    images = [np.stack([getattr(frames, role) for _, frames in loaded]) for role in ("source", "target")]
+    source, target = (np.stack([getattr(frames, role) for _, frames in loaded]) for role in ("source", "target"))
     with tempfile.TemporaryDirectory() as folder:
         makers: dict[str, Callable[[], dict[str, dict[str, Work]]]] = {
             "models": lambda: _models(models, config, loaded, device),
-            "pixels": lambda: metrics.pixels(*images),
-            "perceptual": lambda: metrics.perceptual(*images, config, device),
+            "pixels": lambda: metrics.pixels(source, target),
+            "perceptual": lambda: metrics.perceptual(source, target, config, device),
             "detectors": lambda: _detectors(config, loaded, Path(folder)),
         }
         jobs = {job: ways for part in makers if part in parts for job, ways in makers[part]().items()}
@@ -132,7 +133,7 @@ def run(
 
 
 def _models(models: Sequence[str], config: Config, loaded: list, device: torch.device) -> dict[str, dict[str, Work]]:
-    jobs = {}
+    jobs: dict[str, dict[str, Work]] = {}
     size = pairs_at_a_time(device)
     batches = [
         pair_batch(Decoded.of(loaded[start : start + size], device), device, 0) for start in range(0, len(loaded), size)
@@ -147,21 +148,20 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
             plain = registry.load(spec, weights=config.weights, device=device)
         mode = model.motion_modes[0]
 
-        def answer(model: Predictor = model, mode: MotionMode = mode) -> list[torch.Tensor]:
-            if isinstance(model, NetworkPredictor):
-                model.forget()  # what the last round saw
-            return [finished(model.predict(batch, mode)) for batch in batches]
-
-        def finished(frames: torch.Tensor) -> torch.Tensor:
-            return frames.cpu()  # waits for an accelerator
-
         jobs[f"model {name}"] = {
-            f"bench, batches of {size}": answer,
-            "plain, one pair at a time": lambda model=plain, mode=mode: [
-                finished(model.predict(b, mode)) for b in singles
-            ],
+            f"bench, batches of {size}": partial(_answers, model, mode, batches, anew=True),
+            "plain, one pair at a time": partial(_answers, plain, mode, singles),
         }
     return jobs
+
+
+def _answers(
+    model: Predictor, mode: MotionMode, batches: Sequence[PairBatch], anew: bool = False
+) -> list[torch.Tensor]:
+    """anew: without what a network kept of the last round."""
+    if anew and isinstance(model, NetworkPredictor):
+        model.forget()
+    return [model.predict(batch, mode).cpu() for batch in batches]  # waits for an accelerator
 
 
 def _as_by_default(batch: PairBatch) -> PairBatch:
@@ -181,8 +181,8 @@ def _detectors(config: Config, loaded: list, folder: Path) -> dict[str, dict[str
     kept = cached(chosen, folder)
     return {
         f"detector {kind}: {detector.name}": {
-            "bench, found before": lambda detector=kept[kind]: detector.detect(images),
-            "anew": lambda detector=detector: detector.detect(images),
+            "bench, found before": partial(kept[kind].detect, images),
+            "anew": partial(detector.detect, images),
         }
         for kind, detector in chosen.items()
     }

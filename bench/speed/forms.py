@@ -15,8 +15,7 @@ import torch
 
 from baselines import registry
 from baselines.card import MODELS
-from baselines.network_predictor import NetworkPredictor
-from baselines.predictor import ModelError
+from baselines.predictor import ModelError, Predictor
 from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.run.batches import Evaluator
@@ -116,7 +115,7 @@ def changes(reference: pd.DataFrame, rows: pd.DataFrame, measurer: Measurer) -> 
         one, other = before[row.metric], after[row.metric]
         moved = (other - one)[(other - one).abs() < float("inf")]
         lost = int((one.notna() & other.isna()).sum())
-        if row.mean is not None and row.ci_low is not None:
+        if row.mean is not None and row.ci_low is not None and row.ci_high is not None:
             mean = float(moved.mean()) if len(moved) else 0.0
             found.append(Change(row.metric, row.mean, row.ci_low, row.ci_high, mean, lost))
     return found
@@ -178,13 +177,11 @@ def _cell(change: Change | None) -> str:
     return f"{change.change:+.2g} ({share}{lost})"
 
 
-def _load(spec: ModelSpec, config: Config, device: torch.device) -> NetworkPredictor:
+def _load(spec: ModelSpec, config: Config, device: torch.device) -> Predictor:
     return registry.load(spec, weights=config.weights, device=device)
 
 
-def _rows(
-    predictor: NetworkPredictor, label: str, loaded: Loaded, measurer: Measurer, device: torch.device
-) -> pd.DataFrame:
+def _rows(predictor: Predictor, label: str, loaded: Loaded, measurer: Measurer, device: torch.device) -> pd.DataFrame:
     frames, size = {pair.id: images for pair, images in loaded}, pairs_at_a_time(device)
     pairs = [pair for pair, _ in loaded]
     batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
     jobs: Jobs = {"all pixel metrics": {"bench": ours, "scikit-image and numpy, pair by pair": libraries}}
     source, target = as_images(one, CPU), as_images(other, CPU)
     for definition in chosen:
-        ways: dict[str, Work] = {"bench": lambda compute=definition.compute: compute(source, target)}
+        ways: dict[str, Work] = {"bench": partial(definition.compute, source, target)}
         if definition in alike:  # not what a package brings
             library, work = others[definition.name]
             ways[f"{library}, pair by pair"] = work

@@ -27,7 +27,9 @@ class Columns:
         finite = np.isfinite(self.values)
         filled = np.where(finite, self.values, 0.0)
         sizes = np.abs(filled).sum(0)
-        made, self._plus, self._minus = [], [], []
+        made: list[np.ndarray] = []
+        self._plus: list[int] = []
+        self._minus: list[int | None] = []
         for a, b in self.picks:
             far = b is not None and sizes[a] + sizes[b] > FAR * np.abs(filled[:, a] - filled[:, b]).sum()
             if far or (b is not None and not np.array_equal(finite[:, a], finite[:, b])):
@@ -62,8 +64,8 @@ class Columns:
         """Sums ``(r, C)`` of the finite values by weights ``(r, N)``."""
         products = weights @ self._filled
         found = products[:, self._plus]
-        differences = [place for place, b in enumerate(self._minus) if b is not None]
-        found[:, differences] -= products[:, [self._minus[place] for place in differences]]
+        taken_off = {place: b for place, b in enumerate(self._minus) if b is not None}
+        found[:, list(taken_off)] -= products[:, list(taken_off.values())]
         return found
 
     def weights(self, weights: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class Hierarchy:
     pairs: np.ndarray
 
     @classmethod
-    def of(cls, identities: Sequence[str], videos: Sequence[str]) -> Hierarchy:
+    def of(cls, identities: Iterable[str], videos: Iterable[str]) -> Hierarchy:
         """From each pair's identity and video by name; the same video name under two identities is two videos."""
         names = pd.MultiIndex.from_arrays([[str(name) for name in identities], [str(name) for name in videos]])
         video, unique = pd.factorize(names, sort=True)

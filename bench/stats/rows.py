@@ -150,11 +150,11 @@ def ranking(rows: Sequence[Row], metric: MetricEntry, ranked: Sequence[str]) -> 
     order, *orders = ([model for level in found for model in level] for found in (by_mean, *others.values()))
     best = by_mean[0] if len(own) > 1 else []
     return Ranking(
-        order=order,
-        best=best,
-        second=by_mean[1] if len(by_mean) > 1 and len(best) == 1 else [],
+        order=tuple(order),
+        best=tuple(best),
+        second=tuple(by_mean[1]) if len(by_mean) > 1 and len(best) == 1 else (),
         stable=all(set(found[0]) == set(by_mean[0]) for found in others.values()),
-        otherwise={key: other for key, other in zip(keys, orders) if other != order},
+        otherwise={key: tuple(other) for key, other in zip(keys, orders) if other != order},
     )
 
 

@@ -65,15 +65,15 @@ def summarise(
         seed=seed,
         n_resamples=n_resamples,
         confidence=CONFIDENCE,
-        models=models,
-        bounds=[model for model in models if model in bounds],
+        models=tuple(models),
+        bounds=tuple(model for model in models if model in bounds),
         clusters=clusters,
-        notices=_notices(clusters),
-        rows=rows,
+        notices=tuple(_notices(clusters)),
+        rows=tuple(rows),
         ranking={
             metric.name: ranking(rows, metric, [model for model in models if model not in bounds]) for metric in metrics
         },
-        comparisons=_comparisons(metrics, duels, tables, bounded, chances),
+        comparisons=tuple(_comparisons(metrics, duels, tables, bounded, chances)),
     )
 
 
@@ -112,18 +112,18 @@ def _comparisons(
 def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
     """The pairs in the order of what they ask, which no list's ids change, and their people, sources and driving."""
     pairs = samples.assign(_key=pair_keys(samples)).drop_duplicates("pair").sort_values("_key").set_index("pair")
-    sides = [
+    source, driving = (
         Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
-    ]
-    return pairs.index, *sides
+    )
+    return pairs.index, source, driving
 
 
 def _tables(
     samples: pd.DataFrame, metrics: Sequence[MetricEntry], pairs: pd.Index, models: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
     """For each metric a table of pairs × models, NaN where failed or absent."""
-    rows = samples.assign(_row=np.arange(len(samples))).pivot(index="pair", columns="model", values="_row")
-    rows = rows.reindex(index=pairs, columns=list(models), fill_value=np.nan).to_numpy(float)
+    numbered = samples.assign(_row=np.arange(len(samples))).pivot(index="pair", columns="model", values="_row")
+    rows = numbered.reindex(index=pairs, columns=list(models), fill_value=np.nan).to_numpy(float)
     absent, places = np.isnan(rows), np.where(np.isnan(rows), 0, rows).astype(int)
 
     def table(name: str) -> np.ndarray:
