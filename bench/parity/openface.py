@@ -69,7 +69,7 @@ def _prepare(
 ) -> dict[str, Tensor]:
     images = {}
     for name, frame in frames.items():
-        given = to_levels(torch.from_numpy(frame)).numpy() if whole_levels else frame
+        given = to_levels(torch.from_numpy(frame.copy())).numpy() if whole_levels else frame  # one is flipped
         images[name] = openface.preprocess(given, antialias)[None]
         kind = f"{name}{'_uint8' if whole_levels else ''}.{'' if antialias else 'no_'}antialias"
         record(f"input.{kind}", images[name])
