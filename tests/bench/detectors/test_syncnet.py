@@ -86,12 +86,12 @@ def test_windows_that_share_frames_are_the_windows_one_by_one(net: syncnet.SyncN
         alone = [syncnet.lip_features(net, video[i : i + 5], 1) for i in range(3)]
         torch.testing.assert_close(together, torch.cat(alone), atol=3e-5, rtol=1e-5)
         batch = torch.stack([video[:5], video[2:]]).flip(-1).permute(0, 4, 1, 2, 3).float()
-        torch.testing.assert_close(net.lip_features(batch)[:, 0], together[[0, 2]], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(net.lip_features(batch)[:, 0], together[[0, 2]], atol=3e-5, rtol=1e-5)
         sound = syncnet.audio_windows(make_voice(0), 3)
         one_by_one = torch.cat([net.audio(window[None]) for window in sound])
-        torch.testing.assert_close(net.audio(sound), one_by_one, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(net.audio(sound), one_by_one, atol=3e-5, rtol=1e-5)
         lips = net.lip(together)
-        torch.testing.assert_close(net.lip(together.view(3, 1, 512))[:, 0], lips, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(net.lip(together.view(3, 1, 512))[:, 0], lips, atol=3e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("frames", [-15, -4, -1, 0, 1, 6, 15])
