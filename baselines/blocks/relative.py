@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 from baselines.blocks.keypoints import Keypoints
@@ -31,16 +32,32 @@ def hull_area(points: Tensor) -> Tensor:
     return torch.where(area > FLAT * length.amax((1, 2)), area, torch.nan).to(points.dtype)
 
 
+def hull_volume(points: Tensor) -> Tensor:
+    """Volume of the convex hull of each item of ``(N, K, 3)``, ``(N,)``; NaN for points in a plane or non-finite ones.
+
+    By Qhull, for which the points of the whole batch go to the CPU at once.
+    """
+    volumes = []
+    for item in points.detach().cpu().numpy():
+        try:
+            volumes.append(ConvexHull(item).volume)
+        except (QhullError, ValueError):  # ValueError: a point is not finite
+            volumes.append(float("nan"))
+    return torch.tensor(volumes, dtype=points.dtype).to(points.device)
+
+
 def _cross(a: Tensor, b: Tensor) -> Tensor:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def movement_scale(source: Tensor, initial: Tensor) -> Tensor:
-    """sqrt(hull area of the source's points) / sqrt(that of the initial driving points), ``(N,)``.
+    """sqrt(hull of the source's points) / sqrt(that of the initial driving points), ``(N,)``.
 
-    The released code takes the scale of the first item for a whole batch; here each pair has its own.
+    The hull's area of points ``(N, K, 2)``; its volume of points ``(N, K, 3)``, whose root the released code takes
+    alike. The released code takes the scale of the first item for a whole batch; here each pair has its own.
     """
-    return torch.sqrt(hull_area(source)) / torch.sqrt(hull_area(initial))
+    size = {2: hull_area, 3: hull_volume}[source.shape[-1]]
+    return torch.sqrt(size(source)) / torch.sqrt(size(initial))
 
 
 def relative_points(source: Tensor, driving: Tensor, initial: Tensor, scale: Tensor | float = 1.0) -> Tensor:

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from baselines.blocks.conv import AntiAliasDownsample
 from baselines.blocks.grid import coordinate_grid, gaussian_heatmaps, warp
 from baselines.blocks.keypoints import Keypoints
-from baselines.blocks.relative import hull_area, movement_scale, relative_keypoints
+from baselines.blocks.relative import hull_area, hull_volume, movement_scale, relative_keypoints
 from baselines.blocks.tps import fit
 
 coordinates = st.floats(-1, 1, width=32)
@@ -67,6 +67,15 @@ def test_affine_maps_are_reproduced_up_to_the_regularisation(array, affine):
     expected = transform(regular_grid(), affine)
     assert (exact(regular_grid())[0, 0] - expected).abs().max() < 1e-6
     assert exact.weights.abs().max() < 1e-6
+
+
+def test_hulls_of_points_in_space_have_volumes():
+    corners = torch.tensor([[x, y, z] for x in (0.0, 1) for y in (0.0, 1) for z in (0.0, 1)])
+    inside = torch.cat([corners, torch.full((1, 3), 0.5)])
+    flat = inside * torch.tensor([1.0, 1, 0])
+    assert hull_volume(torch.stack([inside, 2 * inside])).tolist() == pytest.approx([1, 8])
+    assert hull_volume(flat[None]).isnan().all()
+    assert movement_scale(2 * inside[None], inside[None]).tolist() == pytest.approx([8**0.5])
 
 
 def test_hull_area_is_of_each_item():

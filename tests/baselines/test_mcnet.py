@@ -63,6 +63,7 @@ def test_parameters_and_layout_are_the_official_ones():
     assert shapes["generator.mbUnit.feat_forward_proj_128.weight"] == (512, 64, 1, 1)
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_near_float32():
     _, net = small_networks.small("mcnet")
     pairs = small_networks.batch(2)

@@ -46,6 +46,7 @@ def test_parameters_and_layout_are_the_official_ones():
     assert "inpainting_network.up_blocks.2.norm.running_mean" not in shapes
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_near_float32():
     _, net = small_networks.small("tpsm")
     pairs = small_networks.batch(2)

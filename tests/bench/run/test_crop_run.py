@@ -41,6 +41,7 @@ def data(tmp_path: Path, sample_set: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_heads_are_framed_and_the_manifest_says_how(run, data, tmp_path):
     asked = ("--protocol", "own-sameid", "--data", "mine=data", "--pairs", "list.csv")
     code, text = run(*asked, "--name", "face")

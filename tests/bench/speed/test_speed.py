@@ -48,6 +48,7 @@ def forms_page(monkeypatch, tmp_path, forms):
     return beyond, page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_harmless_form_stays_within_the_intervals(monkeypatch, sample_set, tmp_path):
     beyond, text = forms_page(monkeypatch, tmp_path, ({"precision": "bfloat16"}, {"compile": "nothing"}))
     assert beyond == 0
@@ -63,6 +64,7 @@ def test_a_harmless_form_stays_within_the_intervals(monkeypatch, sample_set, tmp
     assert 0 < abs(moved) < 1e-3  # it was measured: bfloat16 does move frames
 
 
+@pytest.mark.slow
 def test_a_form_that_moves_a_metric_out_of_its_interval_is_refused(monkeypatch, sample_set, tmp_path):
     beyond, text = forms_page(monkeypatch, tmp_path, ({"weights": "untrained"},))
     assert beyond == 1
