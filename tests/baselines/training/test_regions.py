@@ -13,7 +13,8 @@ from torch import Tensor
 from baselines.card import card
 from baselines.predictor import ModelError
 from baselines.registry import load
-from baselines.training import loop, trainees
+from baselines.training import loop
+from baselines.training import trainee as base
 from baselines.training.loop import train
 from baselines.training.regions import RegionTrainee
 from baselines.training.settings import TrainSettings
@@ -112,7 +113,7 @@ def test_a_state_from_before_there_was_one_is_refused(with_background, clips: Pa
 
 
 def test_the_published_size_has_one_and_the_reduced_has_none(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(trainees, "Reconstruction", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr(base, "Reconstruction", lambda *_: torch.nn.Identity())
     with torch.device("meta"):
         new = trainee(settings(tmp_path, tmp_path, size="published", stages=()))
         assert "bg_predictor" not in trainee(settings(tmp_path, tmp_path)).networks

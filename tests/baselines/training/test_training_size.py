@@ -14,7 +14,8 @@ from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError, PairBatch
 from baselines.registry import load
 from baselines.training import clips as reader
-from baselines.training import loop, trainees
+from baselines.training import loop
+from baselines.training import trainee as base
 from baselines.training.loop import train
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import trainee
@@ -64,7 +65,7 @@ def test_every_kind_of_network_learns_at_384(model: str, clips: Path, tmp_path: 
 @pytest.mark.parametrize("model", ["fomm", "mraa", "tpsm", "dagan", "fv2v", "mcnet", "mcnet-paper", "fomm+memory"])
 def test_motion_networks_see_a_quarter_of_the_frame(model: str, tmp_path: Path, monkeypatch) -> None:
     """At the last stage the network is the one of the configuration: its keys and shapes are the predictor's."""
-    monkeypatch.setattr(trainees, "Reconstruction", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr(base, "Reconstruction", lambda *_: torch.nn.Identity())
     new = trainee(TrainSettings(model=model, data=tmp_path, out=tmp_path, frame_size=384))
     new.set_side(96)
     new.set_side(384)
