@@ -37,8 +37,8 @@ class Family:
     page: its page in ``bench/metrics/explain``, shared by families that belong together. higher_is_better: direction.
     bounds: of a value; intervals of means are cut to them. units: the family's own first, "" where there is none, to
     what is known of numbers in them. version: raised whenever a change of the code can change its numbers; it stands in
-    every signature. library: what the papers or this project's tests compute it by. package: optional one that the
-    papers' own detector or network needs. companions: families that come along where it is asked for.
+    every signature. reference_library: what the papers or this project's tests compute it by. package: optional one
+    that the papers' own detector or network needs. companions: families that come along where it is asked for.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Family:
     bounds: tuple[float, float]
     units: Mapping[str, Scale]
     version: int = 1
-    library: str = ""
+    reference_library: str = ""
     package: str = ""
     companions: tuple[str, ...] = ()
 
@@ -60,38 +60,42 @@ class Family:
 # In the order of the papers' tables. Exact tolerances stand several times above what rounding alone moved
 # (docs/drift.md); landmarks jump where a pixel's last bit tips a tree, so theirs are wide.
 _FAMILIES = (
-    Family("ssim", "ssim", True, COSINE, {"": Scale(3, 3e-5, 2e-3)}, version=2, library="scikit-image"),
-    Family("psnr", "psnr", True, ANY, {"dB": Scale(2, 2e-3, 0.05)}, library="scikit-image"),
-    Family("lpips", "lpips", False, DISTANCE, {"": Scale(3, 5e-5, 2e-3)}, library="lpips", package="lpips"),
-    Family("l1", "l1", False, SHARE, {"": Scale(4, 3e-6, 5e-4)}, library="numpy"),
+    Family("ssim", "ssim", True, COSINE, {"": Scale(3, 3e-5, 2e-3)}, version=2, reference_library="scikit-image"),
+    Family("psnr", "psnr", True, ANY, {"dB": Scale(2, 2e-3, 0.05)}, reference_library="scikit-image"),
+    Family("lpips", "lpips", False, DISTANCE, {"": Scale(3, 5e-5, 2e-3)}, reference_library="lpips", package="lpips"),
+    Family("l1", "l1", False, SHARE, {"": Scale(4, 3e-6, 5e-4)}, reference_library="numpy"),
     Family(
         "akd",
         "akd",
         False,
         DISTANCE,
         {"px": Scale(3, 0.2, 0.1), "eyes": Scale(4, 4e-3, 2e-3)},  # some 60 px between the eyes
-        library="face-alignment",
+        reference_library="face-alignment",
         package="face-alignment",
         companions=("mkr",),
     ),
-    Family("mkr", "akd", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, library="face-alignment"),
-    Family("aed", "aed", False, DISTANCE, {"": Scale(3, 0.01, 5e-3)}, library="openface"),
-    Family("csim", "aed", True, COSINE, {"": Scale(3, 5e-3, 2.5e-3)}, library="arcface"),
+    Family("mkr", "akd", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, reference_library="face-alignment"),
+    Family("aed", "aed", False, DISTANCE, {"": Scale(3, 0.01, 5e-3)}, reference_library="openface"),
+    Family("csim", "aed", True, COSINE, {"": Scale(3, 5e-3, 2.5e-3)}, reference_library="arcface"),
     # One unit of five may tip; of a single unit a pair has 0 or 1.
-    Family("aucon", "aucon", True, SHARE, {"share": Scale(3, 0.21, 0.02)}, library="py-feat", package="py-feat"),
-    Family("aucon-units", "aucon", True, SHARE, {"share": Scale(3, 1.0, 0.05)}, library="py-feat"),
+    Family(
+        "aucon", "aucon", True, SHARE, {"share": Scale(3, 0.21, 0.02)}, reference_library="py-feat", package="py-feat"
+    ),
+    Family("aucon-units", "aucon", True, SHARE, {"share": Scale(3, 1.0, 0.05)}, reference_library="py-feat"),
     Family(
         "prmse",
         "prmse",
         False,
         DISTANCE,
         {"deg": Scale(2, 2.0, 0.1), "rad": Scale(4, 0.035, 2e-3)},
-        library="py-feat",
+        reference_library="py-feat",
         package="py-feat",
     ),
-    Family("prmse-angles", "prmse", False, DISTANCE, {"deg": Scale(2, 3.5, 0.15)}, library="py-feat"),
-    Family("akd-body", "akd-body", False, DISTANCE, {"px": Scale(3)}, library="openpose"),
-    Family("mkr-body", "akd-body", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, library="openpose"),  # as of faces
+    Family("prmse-angles", "prmse", False, DISTANCE, {"deg": Scale(2, 3.5, 0.15)}, reference_library="py-feat"),
+    Family("akd-body", "akd-body", False, DISTANCE, {"px": Scale(3)}, reference_library="openpose"),
+    Family(
+        "mkr-body", "akd-body", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, reference_library="openpose"
+    ),  # as of faces
     Family("aed-body", "akd-body", False, DISTANCE, {"": Scale(3)}),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
@@ -107,7 +111,7 @@ def facts(family: Family, unit: str) -> dict[str, Any]:
         "decimals": family.units[unit].decimals,
         "bounds": [bound if math.isfinite(bound) else None for bound in family.bounds],
         "tolerance": tolerance_of(family, unit),
-        "library": family.library,
+        "library": family.reference_library,
         "page": family.page,
     }
 

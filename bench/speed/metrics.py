@@ -45,12 +45,15 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
         return [10 * np.log10(255**2 / max(square, 1e-9)) for square in squares]
 
     others: dict[str, tuple[str, Work]] = {
-        "ssim": (FAMILIES["ssim"].library, ssim(data_range=1.0, **GAUSSIAN)),
-        "ssim-skimage": (FAMILIES["ssim"].library, ssim(data_range=1.0)),
-        "ssim-published": (FAMILIES["ssim"].library, ssim(data_range=2.0)),
-        "psnr": (FAMILIES["psnr"].library, lambda: [peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in floats]),
+        "ssim": (FAMILIES["ssim"].reference_library, ssim(data_range=1.0, **GAUSSIAN)),
+        "ssim-skimage": (FAMILIES["ssim"].reference_library, ssim(data_range=1.0)),
+        "ssim-published": (FAMILIES["ssim"].reference_library, ssim(data_range=2.0)),
+        "psnr": (
+            FAMILIES["psnr"].reference_library,
+            lambda: [peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in floats],
+        ),
         "psnr-uint8": ("numpy", wrapped),
-        "l1": (FAMILIES["l1"].library, lambda: [np.abs(a - b).mean(dtype=np.float64) for a, b in floats]),
+        "l1": (FAMILIES["l1"].reference_library, lambda: [np.abs(a - b).mean(dtype=np.float64) for a, b in floats]),
     }
     chosen = [definition for definition in metrics.definitions().values() if definition.kind is None]
 

@@ -84,7 +84,7 @@ def test_batches_of_old_code_are_not_resumed_with_new_code(bench, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(directory, "replace", full)
         assert bench(*asked("--name", "x"))[0] == 1
-    assert len(list(Path("runs/x/work/mine").glob("*.parquet"))) == 1
+    assert len(list(Path("runs", "x", "work", "mine").glob("*.parquet"))) == 1
     write("source")
     code, text = bench(*asked("--name", "x"))
     assert code == 2 and "the code of mine (copy_it.py)" in text
