@@ -32,7 +32,7 @@ def parallel_map(function: Callable[[Part], Result], parts: Sequence[Part]) -> l
         pool = _pool(torch.get_num_threads())
         futures += (pool.submit(function, part) for part in parts)
         return [future.result() for future in futures]
-    finally:  # nothing goes on beside an error
+    finally:  # nothing continues beside an error
         for future in futures:
             future.cancel()
         wait(futures)

@@ -1,4 +1,4 @@
-"""Models from outside as Python classes: those that installed packages register, and those in a file of one's own."""
+"""Models from outside as Python classes: those that installed packages register, and those in a custom file."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
         infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "none needed"))
     infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", ALL_MODES, "none needed"))
     infos.append(ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", ALL_MODES, "its own"))
-    infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a file of one's own", "outside", (), "its own"))
+    infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a Python file", "outside", (), "its own"))
     for name in plugins.registered("model"):
         try:
             target = plugins.find("model", name, _built_in()).load()

@@ -167,7 +167,7 @@ def _other_archive(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return None  # truncated, which `read_safely` says
+        return None  # truncated, which `read_safely` reports
     if any("/code/" in name for name in names):
         return "a TorchScript program: save its state_dict() with torch.save"
     return None if any(name.endswith("data.pkl") for name in names) else "a zip archive of other files: unpack it"

@@ -151,7 +151,7 @@ class FrameFolders(Dataset):
 
 
 def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
-    """The data set `name` in the folder `root`; a name that is no known layout means one's own files.
+    """The data set `name` in the folder `root`; a name that is no known layout means custom files.
 
     One's own folder is read as videos and pictures (`VideoFolder`) if there is a video in it or a picture directly in
     it, else as folders of frames (`FrameFolders`). follow_links: links in the root may lead out of it.

@@ -1,4 +1,4 @@
-"""The authors' strategies for drawing pairs, with a seed, on one's own copy of the data."""
+"""The authors' strategies for drawing pairs, with a seed, on a local copy of the data."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 Each run is `python -m bench run` as it stands, of a bound with the metrics of pixels, in a process of its own: what is
 left is the harness. Its resident memory and its progress are read off while it works. The pairs are frames of the
-sample set's clips, combined anew. The peak of the many may be 5 % above that of the few; exit code 1 if it is more.
+sample set's clips, combined again. The peak of the many may be 5 % above that of the few; exit code 1 if it is more.
 Intervals, tables and the report come after the pairs; with --working what they take is left out.
 """
 

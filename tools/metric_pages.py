@@ -49,7 +49,7 @@ def definitions(siblings: Sequence[Definition]) -> list[str]:
 
 
 def pictures(measured: explain.Numbers, pairs: int) -> list[str]:
-    """The measured table; a definition whose detector or weights were not at hand has no row."""
+    """The measured table; a definition whose detector or weights were not available has no row."""
     if not measured:
         return [HEADING, "", "None of these could be measured where this page was made."]
     changes = list(next(iter(measured.values())))

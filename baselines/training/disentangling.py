@@ -36,7 +36,7 @@ STRETCH = 0.25
 class DisentanglingTrainee(Trainee):
     """The AVD network alone; everything else stays as it is in the checkpoint that `settings.init_from` names.
 
-    Where that has an AVD network already, its training goes on. Raises ModelError where the model has none, or the
+    Where that has an AVD network already, its training continues. Raises ModelError where the model has none, or the
     checkpoint is none of it.
     """
 
@@ -85,7 +85,7 @@ class DisentanglingTrainee(Trainee):
         return self
 
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
-        """They were taken from it already, by a new run as by one that goes on."""
+        """They were taken from it already, by a new run as by one that resumes."""
         return list(self.exported)
 
     def set_side(self, side: int) -> None:

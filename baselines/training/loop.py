@@ -38,7 +38,7 @@ _PICTURES = 4
 def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     """Train one model and return its checkpoint, ``<out>/<model>.safetensors``.
 
-    Where ``<out>/state.pt`` exists, goes on from there; the result is the one of an uninterrupted run with the same
+    Where ``<out>/state.pt`` exists, resumes from there; the result is the one of an uninterrupted run with the same
     number of threads. Every step draws from a generator seeded by (seed, step), so no generator state is kept.
     evaluate: asked every ``settings.evaluate_every`` steps; changes nothing but when the training ends.
     Raises ModelError for unusable settings, data or weights, where the losses stay non-finite, and where not even one

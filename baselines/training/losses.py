@@ -83,7 +83,7 @@ def keypoint_crowding(points: Tensor, threshold: float = 0.2) -> Tensor:
 
 
 def keypoint_spread(points: Tensor, threshold: float = 0.2) -> Tensor:
-    """Smooth stand-in for `keypoint_distance`: mean over pairs of relu(threshold - distance), which has a gradient.
+    """Smooth substitute for `keypoint_distance`: mean over pairs of relu(threshold - distance), which has a gradient.
 
     Not in the papers, whose long training spreads the points by itself.
     """

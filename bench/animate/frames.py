@@ -110,7 +110,7 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
             return generate(scene.predictor, batch, scene.mode, scene.predictor.name)
     except ModelError:
         raise
-    except Exception as error:  # a model may fail in any way; the video goes on without this frame
+    except Exception as error:  # a model may fail in any way; the video continues without this frame
         if device_broken(error):
             raise Stopped(
                 f"{scene.predictor.name}: the device failed ({first_line(error)})", code="device-failed"

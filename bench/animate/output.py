@@ -137,7 +137,7 @@ class _Sound:
             self.how = f"sound copied ({name})"
             self._packets = self._copied(source, stream, self._output.add_stream_from_template(stream))
             return
-        self.how = f"sound encoded anew ({name} to {form.sound.removeprefix('lib')})"
+        self.how = f"sound re-encoded ({name} to {form.sound.removeprefix('lib')})"
         layout = "mono" if stream.layout.nb_channels == 1 else "stereo"
         rate = 48000 if form.sound == "libopus" else stream.rate
         out = _of(av.AudioStream, self._output.add_stream(form.sound, rate=rate, layout=layout))

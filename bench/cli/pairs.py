@@ -1,4 +1,4 @@
-"""`python -m bench pairs …`: pair lists of one's own, and published ones."""
+"""`python -m bench pairs …`: custom pair lists, and published ones."""
 
 from __future__ import annotations
 

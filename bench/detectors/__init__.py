@@ -1,4 +1,4 @@
-"""The detectors: which ones are at hand, and which ones a run takes."""
+"""The detectors: which ones are available, and which ones a run uses."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def choose(
     kinds: which kinds are needed ("perceptual" among them); by default all, those of bodies where they can be used.
     device: torch device of the detectors' networks; dlib's landmarks are found on the CPU.
     cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
-        frame; None computes everything anew.
+        frame; None computes everything again.
     workers: how many processes the detectors run in (`Choice.close` ends them); 0 for this one.
     timeout: seconds after which a worker that is busy with the frames of one call is given up; None for the default.
     """

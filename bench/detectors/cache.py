@@ -81,7 +81,7 @@ class Store:
         self._connection = connection
 
     def _give_up(self, error: sqlite3.Error) -> None:
-        """Go on without the file while it cannot be used (read-only, locked, disk full); begin anew if damaged."""
+        """Go on without the file while it cannot be used (read-only, locked, disk full); begin again if damaged."""
         self._connection = None
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             with contextlib.suppress(OSError, sqlite3.Error):

@@ -45,7 +45,7 @@ class FaceAlignment2D(Detector):
         import face_alignment
         from face_alignment import api
 
-        # The package would fetch its network; it is told of the file instead. Compiling would write to the home folder.
+        # The package would fetch its network; it receives the file instead. Compiling would write to the home folder.
         files = {name: str(file) for name, file in self._files.items()}
         original, api.load_file_from_url = api.load_file_from_url, lambda *_, **__: files[NETWORK]
         try:

@@ -1,4 +1,4 @@
-"""Which run may be held against which reference, and on which pairs."""
+"""Which run may be compared with which reference, and on which pairs."""
 
 from __future__ import annotations
 

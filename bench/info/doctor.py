@@ -68,7 +68,7 @@ def render(console: Console, weights: Path | None) -> None:
         if row.found:
             line(f"  {row.item}, for {row.used_for}: {row.found}")
     if missing := [row for row in rows if not row.found]:
-        line("missing (runs work without; stand-ins under names of their own take the place)", "bold")
+        line("missing (runs work without; proxies with names of their own are computed)", "bold")
     for row in missing:
         line(f"  {row.item} ({row.size}), for {row.used_for}")
         line(f"    from {row.source}")
@@ -125,7 +125,7 @@ def _models(weights: Path | None) -> list[Row]:
             names = " or ".join(about.files)
             rows.append(Row("models", names, about.title, found, model_size(about), source, place))
         if about.sample.is_file():
-            rows.append(Row("models", about.sample.name, f"{about.title}, reduced, a stand-in", str(about.sample)))
+            rows.append(Row("models", about.sample.name, f"{about.title}, reduced width", str(about.sample)))
     return rows
 
 

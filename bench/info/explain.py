@@ -87,7 +87,7 @@ def choose(definitions: Sequence[Definition], config: Config) -> detectors.Choic
 
 
 def signature(definition: Definition, choice: detectors.Choice) -> str:
-    """The signature with the detector of this machine, or with a plain name in its place where it is not at hand."""
+    """The signature with the detector of this machine, or with a plain name in its place where it is not available."""
     if definition.detector is None:
         bound = next((d for d in _resolved(definition, choice) if d.name == definition.name), definition)
         return bound.signature()
@@ -98,7 +98,7 @@ def signature(definition: Definition, choice: detectors.Choice) -> str:
 
 
 def measure(definitions: Sequence[Definition], choice: detectors.Choice, config: Config, pairs: int) -> Numbers:
-    """``{short signature: {change: mean}}`` of what is done to `pairs` frames of the sample set; those at hand only."""
+    """``{short signature: {change: mean}}`` of changes to `pairs` frames of the sample set; available ones only."""
     names = list(dict.fromkeys(d.name for definition in definitions for d in _resolved(definition, choice)))
     wanted = {definition.name for definition in definitions}
     if not wanted & set(names):
@@ -141,7 +141,7 @@ def _jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _resolved(definition: Definition, choice: detectors.Choice) -> list[Definition]:
-    """What the name brings on this machine; nothing where its detector or weights are not at hand."""
+    """What the name brings on this machine; nothing where its detector or weights are not available."""
     try:
         return metrics.resolve([definition.name], choice)
     except UserError:

@@ -67,7 +67,7 @@ def kinds(names: Sequence[str]) -> set[str]:
 
 
 def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
-    """The definitions that a run computes, in the order of tables, ready to compute with the weights at hand.
+    """The definitions that a run computes, in the order of tables, ready to compute with the installed weights.
 
     names: families, which stand for their right and their published definition as far as the chosen detectors give
     them, or single definitions by name. A name that is both, such as ``akd``, stands for the family.

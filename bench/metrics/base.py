@@ -24,7 +24,7 @@ Role = Literal["target", "driving", "source"]
 class Definition:
     """One way to compute one number a pair.
 
-    name: what the column is called. A stand-in for a paper's metric has a name of its own.
+    name: what the column is called. A proxy for a paper's metric has a name of its own.
     family: the metric of the papers that it belongs to (`bench.metrics.families`); a protocol asks for families.
     version: raised whenever a change of the code can change the number; by default its family's.
     unit: "dB", "px", "deg", "share" or "" (no unit).
@@ -33,7 +33,7 @@ class Definition:
     detector: kind of the detector whose values it compares ("landmarks", "identity", "headpose", "action_units"), or
         None where it compares images.
     detector_name: name of the one detector that it is defined for, or None.
-    proxy: True where it stands in for a paper's metric whose weights are not at hand.
+    proxy: True where it stands in for a paper's metric whose weights are not available.
     requires: the weights of a network that it runs itself, or None; `compute` then takes the weights folder, too.
     params: everything else that moves the number, for the signature.
     compute: images: two float32 tensors ``(N, 3, H, W)`` in [0, 1] (generated, reference) to ``(N,)`` float64.

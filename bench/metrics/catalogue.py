@@ -92,7 +92,7 @@ _IMAGES = [
         "lpips",
         _IMAGE | {"net": "alex-shift-tolerant", "input": "-1..1"},
         st_lpips.st_lpips,
-        "shift-tolerant LPIPS (ECCV 2022); a stand-in for LPIPS, not LPIPS",
+        "shift-tolerant LPIPS (ECCV 2022); a proxy for LPIPS, not LPIPS",
         SHIFT_TOLERANT,
     ),
 ]
@@ -106,7 +106,7 @@ ON_REQUEST = frozenset(
     | {"aed-euclid-dlib", "aed-arcface", "aed-euclid-arcface", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
     | {"aed-euclid-body"}
 )
-# What the authors' scripts computed, as far as this project has their detectors, else its stand-ins.
+# What the authors' scripts computed, as far as this project has their detectors, else its proxies.
 PUBLISHED = frozenset(
     {"ssim-published", "psnr-uint8", "l1", "lpips-alex-unscaled", "st-lpips", "akd", "akd-dlib", "aed", "aed-dlib"}
     | {"aucon", "aucon-geom", "prmse", "prmse-pnp", "akd-body", "mkr-body", "aed-body"}

@@ -1,4 +1,4 @@
-"""Definitions that compare what detectors say: the papers' own detector first, then the stand-in with its suffix.
+"""Definitions that compare what detectors say: the papers' own detector first, then the proxy with its suffix.
 
 Definitions that share a detector cost next to nothing: it looks at a frame once.
 """
@@ -54,7 +54,7 @@ def _detected(
 
 def _landmarks(detector: str, suffix: str) -> list[Definition]:
     make = partial(_detected, kind="landmarks", detector=detector, proxy=bool(suffix))
-    of = "dlib's landmarks; a stand-in" if suffix else "landmarks"
+    of = "dlib's landmarks; a proxy" if suffix else "landmarks"
     return [
         make(f"akd{suffix}", "akd", _PER_COORDINATE, akd.akd,
              f"difference per coordinate, as printed in papers, of {of}"),
@@ -68,8 +68,7 @@ def _landmarks(detector: str, suffix: str) -> list[Definition]:
     ]  # fmt: skip
 
 
-def _identity(detector: str, suffix: str, of: str, kind: str = "identity") -> list[Definition]:
-    proxy = "stand-in" in of
+def _identity(detector: str, suffix: str, of: str, kind: str = "identity", proxy: bool = False) -> list[Definition]:
     make = partial(_detected, kind=kind, detector=detector, against="source", proxy=proxy)
     return [
         make(f"aed{suffix}", "aed", {"distance": "squared-l2"}, aed.aed,
@@ -81,7 +80,7 @@ def _identity(detector: str, suffix: str, of: str, kind: str = "identity") -> li
 
 def _units(detector: str, suffix: str, units: tuple[str, ...]) -> list[Definition]:
     make = partial(_detected, kind="action_units", detector=detector, against="driving", proxy=bool(suffix))
-    of = "five action units read off dlib's landmarks; a stand-in" if suffix else "py-feat's action units"
+    of = "five action units read off dlib's landmarks; a proxy" if suffix else "py-feat's action units"
     found = [
         make(f"aucon{suffix}", "aucon", params={"units": len(units), **_THRESHOLD}, compute=aucon.aucon,
              summary=f"agreement of {of}")
@@ -91,7 +90,7 @@ def _units(detector: str, suffix: str, units: tuple[str, ...]) -> list[Definitio
         found.append(
             make("aucon-common", "aucon", params={"units": "+".join(common), **_THRESHOLD},
                  compute=aucon.aucon_of([units.index(unit) for unit in common]),
-                 summary=f"agreement of {of}, those only that the stand-in tells, too")
+                 summary=f"agreement of {of}, those only that the proxy has, too")
         )  # fmt: skip
     return found + [
         make(f"aucon-{unit.lower()}{suffix}", "aucon-units", params={"units": unit, **_THRESHOLD},
@@ -102,7 +101,7 @@ def _units(detector: str, suffix: str, units: tuple[str, ...]) -> list[Definitio
 
 def _pose(detector: str, suffix: str) -> list[Definition]:
     make = partial(_detected, kind="headpose", detector=detector, against="driving", proxy=bool(suffix))
-    of = "a pose fitted to dlib's landmarks; a stand-in" if suffix else "py-feat's head pose"
+    of = "a pose fitted to dlib's landmarks; a proxy" if suffix else "py-feat's head pose"
     return [
         make(f"prmse{suffix}", "prmse", _ANGLES, prmse.prmse, f"root mean square error of the angles of {of}"),
         make(f"prmse-rad{suffix}", "prmse", _ANGLES, prmse.prmse_rad, f"the same in radians, of {of}", unit="rad"),
@@ -135,7 +134,7 @@ DETECTED = [
     *_landmarks("face-alignment", ""),
     *_landmarks("dlib68", "-dlib"),
     *_identity("openface", "", "OpenFace embeddings"),
-    *_identity("dlib-identity", "-dlib", "dlib's embeddings of the aligned face; a stand-in"),
+    *_identity("dlib-identity", "-dlib", "dlib's embeddings of the aligned face; a proxy", proxy=True),
     *_identity("arcface", "-arcface", "ArcFace embeddings of the aligned face", kind="arcface"),
     *_units("py-feat", "", pyfeat.UNITS),
     *_units("geometric-aus", "-geom", tuple(geometric_aus.UNITS)),

@@ -1,4 +1,4 @@
-"""What a metric's network makes of reference frames, kept: every model of a run is held against the same ones."""
+"""What a metric's network makes of reference frames, kept: every model of a run is compared with the same ones."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
 LONGEST = 1000  # characters of what a model says of a pair that it cannot make
-AHEAD = 2  # batches that wait for metrics while the model goes on
+AHEAD = 2  # batches that wait for metrics while the model continues
 DECODERS = ENCODERS = 8  # threads at most
 
 GENERATED = "generated"  # beside the roles of a pair's frames

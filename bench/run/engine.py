@@ -131,7 +131,7 @@ def evaluate(
 ) -> Evaluated:
     """Have `work` done for every pair of the list; batches finished earlier are not repeated.
 
-    The batches may come in any order; a thread writes them while `work` goes on. `progress` is called with the number
+    The batches may come in any order; a thread writes them while `work` continues. `progress` is called with the number
     of pairs just kept.
     Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
     device fails; what was finished before stays in the run directory.
@@ -219,7 +219,7 @@ def predict(
             made = generate(model.predictor, asked, model.mode, model.label, truncate)[: len(pairs)]
     except ModelError:
         raise
-    except Exception as error:  # a model may fail in any way; the run goes on without this pair
+    except Exception as error:  # a model may fail in any way; the run continues without this pair
         if is_of_device(error):
             raise
         log.debug("%s, pairs %s", model.label, ", ".join(batch.ids), exc_info=error)

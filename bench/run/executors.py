@@ -26,7 +26,7 @@ class Executor(Protocol):
     def settings_here(self) -> RunSettings: ...
 
     def begin(self, setup: Setup, plan: Prepared, say: Callable[[str], None]) -> AbstractContextManager[Place]:
-        """What does the work, until the block ends. `say` is told what happens."""
+        """What does the work, until the block ends. `say` receives what happens."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Measurer:
 
     names: metric families or single definitions.
     choice: the detectors that the run uses.
-    reference: ``same-identity`` or ``cross-identity``, which decides what a frame is held against.
+    reference: ``same-identity`` or ``cross-identity``, which decides the reference frame.
     as_published: take what the authors' scripts computed; frames are then to be truncated (`truncate`), not rounded.
     """
 

@@ -69,7 +69,7 @@ class Cluster:
             workers = [kind.remote(settings, Path.cwd(), threads) for _ in range(count)]
             facts = Executor(name="ray", version=ray.__version__)
             known = manifest.placement(setup.models, setup.measurer, device, setup.batch_size(device), facts)
-            with terminable():  # anew: with Ray's own handler the process aborts
+            with terminable():  # again: with Ray's own handler the process aborts
                 crew = Crew(workers, plan, say)
 
                 def placement() -> Placement:

@@ -129,7 +129,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             kinds=metrics.kinds(names),
             device=str(device),
         )
-        looked_at = wanted()  # what is missing is told before the data set is looked through
+        looked_at = wanted()  # what is missing is reported before the data set is looked through
         resolved = resolve(
             protocol,
             settings.config.data,
@@ -192,7 +192,7 @@ def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choi
 
 
 def _load_models(settings: RunSettings, protocol_mode: str, device: torch.device) -> list[Model]:
-    """Load every model before any work, so that a wrong name or file is told at once."""
+    """Load every model before any work, so that a wrong name or file is reported at once."""
     if not settings.models:
         raise UserError("--models names no model", code="missing-option")
     specs = [ModelSpec.parse(model) for model in settings.models]

@@ -47,7 +47,7 @@ def readable(path: Path) -> Iterator[None]:
 class RunDirectory:
     """One run's folder; nothing else reads or writes one.
 
-    While the run goes on, each finished batch is a small parquet file (a shard) in ``work/<model>/`` with its frames
+    While the run continues, each finished batch is a small parquet file (a shard) in ``work/<model>/`` with its frames
     beside it. Every file is written under another name first and then renamed; tables are flushed to disk before. A
     shard's name holds the hash of its content, and frames have checksums, so that what a power cut or a bad disk has
     changed is computed again and never read as data.
@@ -205,7 +205,7 @@ class RunDirectory:
             return None
 
     def frame_file(self, model: str, pair: str) -> Path:
-        """Where a generated frame is kept while the run goes on."""
+        """Where a generated frame is kept while the run continues."""
         return self.work / safe_name(model) / "frames" / f"{pair}.png"
 
     def write_frame(self, model: str, pair: str, png: bytes) -> None:

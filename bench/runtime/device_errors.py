@@ -40,7 +40,7 @@ def device_broken(error: BaseException) -> bool:
 
 
 def is_of_device(error: BaseException) -> bool:
-    """Whether an error is the device's and says nothing of the pair at hand."""
+    """Whether an error is the device's and says nothing of the pair."""
     return out_of_memory(error) or device_broken(error)
 
 
@@ -76,7 +76,7 @@ class Portions:
                         f"{self.label}: out of memory with a single pair ({first_line(error)})", code="out-of-memory"
                     ) from None
                 self.size = len(portion) // 2
-                self.say(f"{self.label}: out of memory with {len(portion)} pairs at once; goes on with {self.size}")
+                self.say(f"{self.label}: out of memory with {len(portion)} pairs at once; continues with {self.size}")
             else:
                 yield result
                 start += len(portion)

@@ -149,17 +149,17 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
         mode = model.motion_modes[0]
 
         jobs[f"model {name}"] = {
-            f"bench, batches of {size}": partial(_answers, model, mode, batches, anew=True),
+            f"bench, batches of {size}": partial(_answers, model, mode, batches, uncached=True),
             "plain, one pair at a time": partial(_answers, plain, mode, singles),
         }
     return jobs
 
 
 def _answers(
-    model: Predictor, mode: MotionMode, batches: Sequence[PairBatch], anew: bool = False
+    model: Predictor, mode: MotionMode, batches: Sequence[PairBatch], uncached: bool = False
 ) -> list[torch.Tensor]:
-    """anew: without what a network kept of the last round."""
-    if anew and isinstance(model, NetworkPredictor):
+    """uncached: without what a network kept of the last round."""
+    if uncached and isinstance(model, NetworkPredictor):
         model.forget()
     return [model.predict(batch, mode).cpu() for batch in batches]  # waits for an accelerator
 
@@ -182,7 +182,7 @@ def _detectors(config: Config, loaded: list, folder: Path) -> dict[str, dict[str
     return {
         f"detector {kind}: {detector.name}": {
             "bench, found before": partial(kept[kind].detect, images),
-            "anew": partial(detector.detect, images),
+            "uncached": partial(detector.detect, images),
         }
         for kind, detector in chosen.items()
     }

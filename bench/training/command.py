@@ -93,7 +93,7 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
 def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSettings]:
     """The settings, checked. Raises UserError in one line, naming the first wrong one and where it stands.
 
-    On data of one's own the papers' training is the default: published size, recipe, schedule and number of steps, and
+    On custom data the papers' training is the default: published size, recipe, schedule and number of steps, and
     their VGG-19 where it is on this machine. On the sample set all is as the sample checkpoints were made, everywhere.
     """
     found = settings_file.read(file) if file else {}

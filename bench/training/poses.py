@@ -26,7 +26,7 @@ def write(data: str, out: Path, console: Console) -> None:
     """A row for every frame in which a face is found; the others are counted, and left out.
 
     data: folder of clips, or ``sample``; out: ``.parquet`` or ``.csv``. The detector is the embedded one, whose axes
-    and signs `baselines.training.poses` is written for. Detections are kept in the cache: begun again, it goes on.
+    and signs `baselines.training.poses` is written for. Detections are kept in the cache: re-run, it resumes.
     Raises UserError or ModelError for what the user can mend.
     """
     if out.suffix.lower() not in (".parquet", ".csv"):

@@ -1,4 +1,4 @@
-"""Download one file: it goes on where it stopped, and appears whole and checked, or not at all.
+"""Download one file: it resumes where it stopped, and appears whole and checked, or not at all.
 
 Written on urllib: what is needed beyond one request is to go on with a Range header. pooch and torch.hub do not do
 that, requests and httpx leave it to their callers: any of them would be a dependency more, for these same lines.
@@ -35,9 +35,9 @@ def download(
 ) -> str:
     """Bring the file at `address` to `target`, in place of what may be there, and return what `check` says of it.
 
-    The bytes gather in ``<target>.part``, which a later call goes on with if the server still has the same file.
+    The bytes gather in ``<target>.part``, which a later call resumes if the server still has the same file.
     check: is handed the whole file; what it raises goes through, and the file is removed.
-    progress: is told the bytes that are there, and how many there will be where the server says so.
+    progress: receives the bytes that are there, and how many there will be where the server says so.
     Raises TransferError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,8 @@ def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
 
 
 def _kept(part: Path) -> str:
-    return "; what came is kept, the same command goes on" if part.is_file() and part.stat().st_size else ""
+    kept = part.is_file() and part.stat().st_size
+    return "; what was received is kept; re-run the same command to resume" if kept else ""
 
 
 def _one_line(error: BaseException) -> str:

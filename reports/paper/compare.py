@@ -159,7 +159,7 @@ def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:
 
 
 def _metric(column: Column, model: str, run: Run) -> MetricEntry | None:
-    """The measured metric that comes nearest to a column: its own definition, then its family, stand-ins last."""
+    """The measured metric that comes nearest to a column: its own definition, then its family, proxies last."""
     found = [
         metric
         for metric in run.manifest.measured

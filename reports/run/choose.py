@@ -11,7 +11,7 @@ from reports.run.view import columns_of
 from reports.schema.manifest import MetricEntry, Prepared
 
 ROLES = ("best", "median", "worst")
-# pixels where there is a target; else what can be held against the driving frame or the source
+# pixels where there is a target; else what can be compared with the driving frame or the source
 PREFERRED = {"same-identity": ("l1", "lpips", "ssim"), "cross-identity": ("prmse", "aed", "aucon")}
 
 

@@ -1,4 +1,4 @@
-"""What weights are is told by what their file holds, whatever it is called."""
+"""What weights are follows from what their file holds, whatever it is called."""
 
 from __future__ import annotations
 

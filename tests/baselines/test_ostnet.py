@@ -1,4 +1,4 @@
-"""OSTNet has no reference: it is held against what its paper says must be true."""
+"""OSTNet has no reference: it is checked against what its paper says must be true."""
 
 from __future__ import annotations
 

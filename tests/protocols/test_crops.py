@@ -126,7 +126,7 @@ def test_resolve_cuts_custom_data_and_no_others(root: Path, tmp_path: Path):
 
 
 def test_frames_of_cropped_folders_stay_as_they_are(tmp_path: Path):
-    """A folder of frames as benchmark data sets have them, under a name of one's own."""
+    """A folder of frames as benchmark data sets have them, under a custom name."""
     frames(tmp_path / "mine" / "id1#a#1#2.mp4", 3)
     data = open_dataset("mine", tmp_path / "mine")
     ref = FrameRef("mine", "id1#a#1#2.mp4", "0000001")

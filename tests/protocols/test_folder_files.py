@@ -1,4 +1,4 @@
-"""Folders of one's own: what is read of them, what is named as left out, and where links may lead."""
+"""Custom folders: what is read of them, what is named as left out, and where links may lead."""
 
 from __future__ import annotations
 

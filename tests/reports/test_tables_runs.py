@@ -138,7 +138,7 @@ def test_causes_of_single_cells(tmp_path):
         found = cell(shown, model, column)
         assert (found.causes, found.difference) == (expected, None)
         assert found.measured is not None
-    assert cell(shown, "mcnet", "LPIPS").measured.metric == "lpips-vgg"  # before a stand-in
+    assert cell(shown, "mcnet", "LPIPS").measured.metric == "lpips-vgg"  # before a proxy
 
 
 def test_another_definition_or_none(tmp_path):

@@ -175,7 +175,7 @@ def test_frames_made_elsewhere(trials, tmp_path, sample_set):
 
 
 def test_videos(trials, listener, tmp_path):
-    """As the driving video, and among one's own. What is named in lists of addresses is not asked for."""
+    """As the driving video, and among custom ones. What is named in lists of addresses is not asked for."""
     address, calls = listener
     photograph().save(tmp_path / "photo.png")
     driving = tmp_path / "driving.mp4"

@@ -1,4 +1,4 @@
-"""Memory that runs out, devices that break, detectors that raise: the run goes on or stops, and keeps what it has."""
+"""Memory that runs out, devices that break, detectors that raise: the run continues or stops, and keeps what it has."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def test_without_memory_the_batch_is_halved_once_for_each_size(error, tmp_path):
     predictor = Halves(raising(error, lambda batch: len(batch) > 2))
     rows, said = run(tmp_path / "a", predictor)
     assert said == [
-        "halves: out of memory with 8 pairs at once; goes on with 4",
-        "halves: out of memory with 4 pairs at once; goes on with 2",
+        "halves: out of memory with 8 pairs at once; continues with 4",
+        "halves: out of memory with 4 pairs at once; continues with 2",
     ]
     assert predictor.sizes == [8, 4, 2, 2, 2, 2, 2, 1]  # the eight of the first batch, then the three of the second
     pd.testing.assert_frame_equal(rows, run(tmp_path / "b", Halves())[0])

@@ -29,7 +29,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def interrupted_after_one(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainSettings], Path]:
-    """Trains, is interrupted after the first step, and goes on from what was saved; gives the checkpoint."""
+    """Trains, is interrupted after the first step, and resumes from what was saved; gives the checkpoint."""
     advance = Run.advance
 
     def stop(run: Run) -> None:

@@ -156,9 +156,9 @@ def test_times_and_sound_are_the_driving_videos(animate, folder):
     [
         ("mpegts", "ac3", ".mp4", "sound copied (ac3)"),
         ("mpegts", "aac", ".mov", "sound copied (aac)"),
-        ("matroska", "pcm_s16le", ".mp4", "sound encoded anew (pcm_s16le to aac)"),
-        ("matroska", "flac", ".mov", "sound encoded anew (flac to aac)"),
-        ("mp4", "aac", ".webm", "sound encoded anew (aac to opus)"),
+        ("matroska", "pcm_s16le", ".mp4", "sound re-encoded (pcm_s16le to aac)"),
+        ("matroska", "flac", ".mov", "sound re-encoded (flac to aac)"),
+        ("mp4", "aac", ".webm", "sound re-encoded (aac to opus)"),
         ("mp4", "libopus", ".mkv", "sound copied (opus)"),
         ("mp4", None, ".mp4", "no sound"),
     ],

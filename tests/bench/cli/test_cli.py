@@ -1,4 +1,4 @@
-"""The command line end to end: on the sample set, in one's own folders, and with every kind of mistake."""
+"""The command line end to end: on the sample set, in custom folders, and with every kind of mistake."""
 
 from __future__ import annotations
 

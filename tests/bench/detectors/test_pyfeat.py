@@ -22,7 +22,7 @@ LANDMARKS = 136
 
 
 def au_model(rng: np.random.Generator):
-    """A stand-in for the published classifiers: the same parts, fitted to noise."""
+    """Substitutes for the published classifiers: the same parts, fitted to noise."""
     from feat.au_detectors.StatLearning.SL_test import XGBClassifier as Wrapper
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler

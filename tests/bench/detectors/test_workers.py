@@ -56,7 +56,7 @@ class Derived(DerivedDetector):
 
 
 class Copies(Predictor):
-    """The source frame; `trouble` is told of each batch."""
+    """The source frame; `trouble` receives each batch."""
 
     name = "copies"
     frame_size = 8

@@ -131,7 +131,7 @@ def test_the_docs_have_the_same_page(name: str) -> None:
     page = explain.explain(name)
     shown = (PAGES.FOLDER / f"{name}.md").read_text(encoding="utf-8")
     assert shown.partition(PAGES.HEADING)[0] == PAGES.written(page, {"x": {}}, 1).partition(PAGES.HEADING)[0], (
-        "python tools/metric_pages.py writes them anew"
+        "python tools/metric_pages.py writes them again"
     )
 
 

@@ -207,7 +207,7 @@ def test_what_ray_cannot_do_is_said_before_anything_is_loaded(asked, message):
 
 
 class Fake:
-    """Stands in for `RayWorker`: answers with the pairs that it was given, and fails as it is told."""
+    """Stands in for `RayWorker`: answers with the pairs that it was given, and fails as it is asked to."""
 
     def __init__(self, number: int, marks: Path, fails: str = "") -> None:
         self.number, self.marks, self.fails = number, marks, fails

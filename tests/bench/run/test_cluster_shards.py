@@ -36,8 +36,8 @@ def test_rates_are_read_from_all_kinds_of_rows(cost, tmp_path):
         "| metric ssim | bench | 2.07 (2.06-2.08) | 483.6 |  |\n"
         "| metric ssim | scikit-image, pair by pair | 10.11 (10.08-11.78) | 98.9 | 4.89x |\n"
         "| detector landmarks: dlib68 | bench, found before | 0.10 (0.10-0.11) | 9999.0 |  |\n"
-        "| detector landmarks: dlib68 | anew | 12.00 (11.00-15.94) | 81.0 | 0.01x |\n"
-        "| detector identity: dlib-identity | anew | 89.00 (87.93-89.43) | 11.2 |  |\n"
+        "| detector landmarks: dlib68 | uncached | 12.00 (11.00-15.94) | 81.0 | 0.01x |\n"
+        "| detector identity: dlib-identity | uncached | 89.00 (87.93-89.43) | 11.2 |  |\n"
     )
     rates = cost["read"]([first, second])
     assert rates["model fomm"] == 2000 and rates["metric ssim"] == 2.07

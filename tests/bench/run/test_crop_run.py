@@ -1,4 +1,4 @@
-"""`run` on photos and videos of one's own whose heads are not in the middle."""
+"""`run` on custom photos and videos whose heads are not in the middle."""
 
 from __future__ import annotations
 

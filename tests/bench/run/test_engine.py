@@ -40,7 +40,7 @@ class Dimmed(Predictor):
 
 
 def resolved(n=7, unreadable=()):
-    """A stand-in for a resolved protocol with random frames of 16 pixels."""
+    """A minimal resolved protocol with random frames of 16 pixels."""
 
     def pair(number):
         source, driving = (FrameRef("mine", "clip", f"{number + offset:07d}") for offset in (0, 1))
@@ -96,7 +96,7 @@ def test_frames_of_8_bits_come_out_as_they_were(truncate):
     frame = levels.float().div(255)
     found = as_uint8(frame, frame, "any", truncate)[0]
     assert (found == levels[0].permute(1, 2, 0).numpy()).all()
-    assert torch.equal(frame, levels.float().div(255))  # a model may give frames that it was given, or goes on with
+    assert torch.equal(frame, levels.float().div(255))  # a model may give frames that it was given, or continues with
 
 
 def test_targets_that_are_the_driving_frames_take_no_memory_of_their_own():
@@ -236,7 +236,7 @@ def test_a_model_lets_go_when_another_ones_turn_comes(measurer):
 
 
 def test_all_stages_work_at_once_each_on_a_batch_of_its_own(measurer, tmp_path, monkeypatch):
-    together = threading.Barrier(len(STAGES))  # nobody goes on before all are there
+    together = threading.Barrier(len(STAGES))  # nobody continues before all are there
 
     def met(number):
         """Batch `number` waits here once."""

@@ -128,7 +128,7 @@ def test_marking(folder):
 
 
 def test_another_seed_on_the_command_line(bench, tmp_path, sample_set):
-    """Two lists drawn from one's own clips; frames of the one are no answers to the other."""
+    """Two lists drawn from custom clips; frames of the one are no answers to the other."""
     for clip in ("w_tilt", "j_onset"):
         shutil.copytree(sample_set / clip, tmp_path / "mine" / clip)
     for seed in (0, 1):

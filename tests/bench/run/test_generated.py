@@ -30,7 +30,7 @@ def batch(n: int = 2) -> PairBatch:
 
 
 class Gives(Predictor):
-    """What it is told to give."""
+    """What it is asked to give."""
 
     name = "gives"
 

@@ -62,7 +62,7 @@ def test_the_network_turns_points_as_the_head_was_turned(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_poses_follow_flips_and_turns_of_the_frame(seed: int) -> None:
-    """Landmarks mirrored or turned as the frame's pixels are, and detected anew, against the computed pose."""
+    """Landmarks mirrored or turned as the frame's pixels are, and detected again, against the computed pose."""
     rng = np.random.default_rng(seed)
     points = landmarks(HEAD @ random_rotation(rng).T)
     for flip in (False, True):

@@ -87,7 +87,7 @@ def test_a_file_is_fetched_once(listed, folder, bench, server):
 @pytest.mark.parametrize("cut", [1, 70_000, len(CONTENT) - 1])
 def test_it_goes_on_where_it_stopped(listed, folder, bench, server, cut):
     server.cut = cut
-    fails(bench("fetch", "net", "--weights", folder), f"{cut} of {len(CONTENT)} bytes", "goes on")
+    fails(bench("fetch", "net", "--weights", folder), f"{cut} of {len(CONTENT)} bytes", "resume")
     assert not (folder / NAME).exists()
     assert (folder / f"{NAME}.part").read_bytes() == CONTENT[:cut]
     server.cut = None
