@@ -15,6 +15,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from baselines.predictor import ModelError
 from bench.run import earlier, executors, frames_list, outside, seen_videos
 from bench.run import manifest as manifests
 from bench.run.batches import decoded
@@ -114,10 +115,12 @@ def redraw(path: Path) -> Path:
 
 @contextmanager
 def _resumable(directory: RunDirectory, console: Console) -> Iterator[None]:
-    """Say of whatever stops the block that the run can be resumed."""
+    """Say of whatever stops the block that the run can be resumed; not of frames out of range."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, ModelError) and error.code == "bad-frames":
+            raise
         line = f"stopped; finished batches were saved in {directory.path}; re-run the same command to resume"
         console.print(line, markup=False, soft_wrap=True)
         raise

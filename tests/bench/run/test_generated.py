@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,3 +148,21 @@ def test_reasons_that_differ_in_the_pairs_name_are_one():
     assert by_reason([("1", "wrote no out/1.png")]) == [(["1"], "wrote no out/1.png")]  # the one that failed, by name
     assert len(by_reason([("1", "exit code 1"), ("2", "exit code 2")])) == 2
     assert len(by_reason([("1", "out/2.png"), ("2", "out/1.png")])) == 2
+
+
+def test_a_model_of_another_scale_ends_the_run_and_no_resuming_is_offered(bench):
+    Path("scaled.py").write_text(SCALED)
+    ended = bench("run", "--models", "x=scaled.py:Scaled", "--protocol", "vox1-sameid", "--limit", 2, "--no-bounds")
+    assert ended[0] == 2 and ended.error == "bad-frames" and "re-run" not in ended[1]
+
+
+SCALED = """
+from baselines.bounds import CopySource
+
+class Scaled(CopySource):
+    def __init__(self, **_):
+        pass
+
+    def predict(self, batch, mode):
+        return 255 * super().predict(batch, mode)
+"""
