@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 
 import pytest
+from support.command_line import call_unwrapped
 from support.refused import Ended
 
-from bench.cli import main as cli
 from bench.runtime import config
-from protocols.errors import BenchError
 
 Bench = Callable[..., Ended]
 
@@ -26,13 +24,6 @@ def bench(monkeypatch, capsys, tmp_path, cache) -> Bench:
             monkeypatch.delenv(name)
 
     def call(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        ended = Ended((stopped.value.code or 0, " ".join((printed.out + printed.err).split())))
-        if isinstance(error := stopped.value.__context__, BenchError):
-            ended.error = error.code
-        return ended
+        return call_unwrapped(monkeypatch, capsys, *arguments)
 
     return call

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import pytest
-
-from bench.cli import main as cli
+from support.command_line import call as call_bench
 
 Bench = Callable[..., tuple[int, str]]
 
@@ -20,10 +18,6 @@ def bench(monkeypatch, capsys, tmp_path, cache) -> Bench:
     monkeypatch.setenv("COLUMNS", "10000")
 
     def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, printed.out + printed.err
+        return call_bench(monkeypatch, capsys, *arguments)
 
     return call

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.transform import resize as skimage_resize
+from support.command_line import call_unwrapped
 
 from bench.animate import crop as animate_crop
 from bench.animate import input as animate_input
 from bench.animate.anchor import nearest
-from bench.cli import main as cli
 from bench.detectors.base import NO_FACE, Detection, Detector
 from bench.runtime.errors import UserError
 
@@ -106,11 +106,7 @@ def animate(monkeypatch, capsys):
     """Call the command in this process; returns exit code and everything printed, unwrapped."""
 
     def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", "animate", "--device", "cpu", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split())
+        return call_unwrapped(monkeypatch, capsys, "animate", "--device", "cpu", *arguments)
 
     return call
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import av
@@ -10,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.transform import resize as skimage_resize
+from support.command_line import call_unwrapped
 
 from bench.animate.crop import settle
-from bench.cli import main as cli
 from bench.detectors.face_box import FaceBox
 from protocols.crop import Cut, head_box
 
@@ -40,15 +39,12 @@ def animate(monkeypatch, capsys, tmp_path):
     def call(*arguments: object) -> tuple[int, str, list[np.ndarray]]:
         monkeypatch.chdir(tmp_path)
         asked = ["--model", "copy-source", "--side-by-side", "--out", "out.mkv", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", ["bench", "animate", "--device", "cpu", *asked])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
+        ended = call_unwrapped(monkeypatch, capsys, "animate", "--device", "cpu", *asked)
         panels = []
         if Path("out.mkv").exists():
             with av.open("out.mkv") as container:
                 panels = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-        return stopped.value.code or 0, " ".join((printed.out + printed.err).split()), panels
+        return *ended, panels
 
     return call
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from support import manifests
+from support.command_line import call as call_bench
 from support.manifests import metric
 
-from bench.cli import main as cli
 from bench.drift.check import check
 from bench.drift.reference import Record, read_run
 from bench.drift.tolerances import default_tolerance
@@ -29,11 +28,7 @@ PAIRS = PairListEntry(name="list", sha256="ab" * 32, n=40, provenance=Provenance
 @pytest.fixture
 def bench(monkeypatch, capsys):
     def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", "check", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, printed.out + printed.err
+        return call_bench(monkeypatch, capsys, "check", *arguments)
 
     return call
 

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import re
 import socket
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from support.command_line import call as call_bench
 
 from baselines import card as cards
 from baselines import checkpoints
@@ -23,7 +23,6 @@ from baselines.card import MODELS, card
 from baselines.dagan.depth import DepthEncoder
 from baselines.registry import network_class
 from baselines.synthetic_weights import fill_spec
-from bench.cli import main as cli
 from bench.detectors import (
     arcface,
     dlib68,
@@ -65,11 +64,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
     def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, printed.out + printed.err
+        return call_bench(monkeypatch, capsys, "weights", *arguments)
 
     return call
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.command_line import call as call_bench
 from support.file_server import FileServer, serving
 
-from bench.cli import main as cli
 from bench.detectors import pyfeat
 from bench.weights import files as weights
 from bench.weights.fetch import download
@@ -59,11 +59,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     monkeypatch.setenv("no_proxy", "*")
 
     def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, printed.out + printed.err
+        return call_bench(monkeypatch, capsys, "weights", *arguments)
 
     return call
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from support.command_line import call as call_bench
 from support.small_networks import official_content, place, small  # noqa: E402
 
 from baselines.card import card
-from bench.cli import main as cli
 from bench.weights.export import export
 
 
@@ -22,11 +21,7 @@ def bench(monkeypatch, capsys, tmp_path, cache):
     monkeypatch.setenv("COLUMNS", "10000")
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capsys.readouterr()
-        return stopped.value.code or 0, printed.out + printed.err
+        return call_bench(monkeypatch, capsys, *arguments)
 
     return call
 
