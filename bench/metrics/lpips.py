@@ -16,7 +16,7 @@ from bench.detectors import compat
 from bench.detectors.perceptual import ALEX, VGG, Backbone
 from bench.detectors.weights import load
 from bench.metrics.base import in_blocks
-from bench.metrics.winograd import fewer_products
+from bench.metrics.winograd import use_winograd
 from bench.runtime.errors import UserError
 from protocols.errors import first_line
 
@@ -69,5 +69,5 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
         model.net.to(memory_format=torch.channels_last)
         for layer in model.net.modules():
             if isinstance(layer, nn.Conv2d):
-                fewer_products(layer)
+                use_winograd(layer)
     return model

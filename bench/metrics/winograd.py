@@ -59,15 +59,15 @@ def _from_roots(roots: list[Fraction]) -> list[Fraction]:
     return found
 
 
-def fewer_products(conv: nn.Conv2d, tile: int = TILE) -> None:
+def use_winograd(conv: nn.Conv2d, tile: int = TILE) -> None:
     """Let a 3 x 3 convolution of one sample go by tiles where that is faster; others stay as they are."""
     if min(conv.weight.shape[:2]) < _WIDE or conv.groups != 1 or conv.padding_mode != "zeros":
         return
     if (conv.kernel_size, conv.stride, conv.padding, conv.dilation) == ((3, 3), (1, 1), (1, 1), (1, 1)):
-        vars(conv)["forward"] = _by_tiles(conv, tile)  # of this one module, not of its class
+        vars(conv)["forward"] = _winograd(conv, tile)  # of this one module, not of its class
 
 
-def _by_tiles(conv: nn.Conv2d, tile: int) -> Callable[[Tensor], Tensor]:
+def _winograd(conv: nn.Conv2d, tile: int) -> Callable[[Tensor], Tensor]:
     plain, kernels = conv.forward, transformed(conv.weight.detach(), tile)
 
     def forward(x: Tensor) -> Tensor:

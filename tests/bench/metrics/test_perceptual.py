@@ -124,7 +124,7 @@ def test_lpips_equals_the_package_called_directly(backbone: Path, monkeypatch: p
 
 
 @needs_lpips
-def test_lpips_of_vgg_by_tiles_is_the_same_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lpips_of_vgg_by_winograd_is_the_same_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compat.repair()
     from torchvision.models import vgg16
 
@@ -135,7 +135,7 @@ def test_lpips_of_vgg_by_tiles_is_the_same_number(tmp_path: Path, monkeypatch: p
     faster = lpips.lpips_vgg(image, blocks(image), tmp_path).item()
     assert sum("forward" in vars(layer) for layer in lpips._model(perceptual.VGG, tmp_path, "cpu").net.modules()) == 12
     lpips._model.cache_clear()
-    monkeypatch.setattr(lpips, "fewer_products", lambda layer: None)
+    monkeypatch.setattr(lpips, "use_winograd", lambda layer: None)
     plain = lpips.lpips_vgg(image, blocks(image), tmp_path).item()
     lpips._model.cache_clear()
     assert plain > 1e-4 and faster == pytest.approx(plain, rel=1e-5)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.metrics.winograd import convolve, fewer_products, transformed
+from bench.metrics.winograd import convolve, use_winograd, transformed
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 9), (13, 6), (20, 24)])
 @pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("tile", [2, 4])
-def test_a_convolution_by_tiles_is_the_plain_one(size: tuple[int, int], biased: bool, kernel: int, tile: int) -> None:
+def test_a_winograd_convolution_is_the_plain_one(size: tuple[int, int], biased: bool, kernel: int, tile: int) -> None:
     noise = torch.Generator().manual_seed(0)
     x, weight = torch.randn(1, 5, *size, generator=noise), torch.randn(7, 5, kernel, kernel, generator=noise)
     bias = torch.randn(7, generator=noise) if biased else None
@@ -23,14 +23,14 @@ def test_a_convolution_by_tiles_is_the_plain_one(size: tuple[int, int], biased: 
     assert torch.equal(convolve(x, transformed(weight, tile), bias, tile=tile, relu=True), found.relu())
 
 
-def test_wide_convolutions_of_one_sample_go_by_tiles_and_no_others() -> None:
+def test_wide_convolutions_of_one_sample_go_by_winograd_and_no_others() -> None:
     torch.manual_seed(0)
     wide, narrow = torch.nn.Conv2d(64, 64, 3, padding=1), torch.nn.Conv2d(32, 64, 3, padding=1)
     network = torch.nn.ModuleList((wide, narrow)).requires_grad_(False)
     x = torch.randn(2, 64, 20, 20)
     expected = wide(x)
     for conv in network:
-        fewer_products(conv)
+        use_winograd(conv)
     assert "forward" in vars(wide) and "forward" not in vars(narrow)
     assert torch.equal(wide(x), expected) and not torch.equal(wide(x[:1]), expected[:1])
     torch.testing.assert_close(wide(x[:1]), expected[:1], atol=2e-5, rtol=0)
