@@ -21,7 +21,7 @@ from baselines.predictor import ModelError, Predictor
 from bench.run.engine import Batch, Decoded, Model, Outcome, pair_info, predict
 from bench.run.measure import Measurer
 from bench.rundir.encoding import to_png
-from bench.runtime.device_errors import Portions
+from bench.runtime.device_errors import OomBackoff
 from bench.runtime.errors import Stopped
 from protocols import interruption
 from protocols.errors import DataError, MissingFile
@@ -63,7 +63,7 @@ class Evaluator:
         self.fill = 0 if device.type == "cpu" else batch_size
         self.load, self.measurer, self.device = load, measurer, device
         self.seed, self.ahead, self.say = seed, ahead, say
-        self._portions: dict[str, Portions] = {}
+        self._backoffs: dict[str, OomBackoff] = {}
         self._asked: Predictor | None = None
         self._said: set[str] = set()
 
@@ -75,7 +75,7 @@ class Evaluator:
         if self._asked is not None and self._asked is not model.predictor:
             self._asked.forget()
         self._asked = model.predictor
-        asking, measuring = self._portion(model.label), self._portion(f"metrics of {model.label}")
+        asking, measuring = self._backoff(model.label), self._backoff(f"metrics of {model.label}")
         waiting: deque[Callable[[], Batch]] = deque()
         with (
             ThreadPoolExecutor(_half_of_the_cores(ENCODERS), "png") as encoders,
@@ -100,14 +100,14 @@ class Evaluator:
                 yield from _finished(waiting)
                 raise
 
-    def _asked_for(self, portions: Portions, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
+    def _asked_for(self, backoff: OomBackoff, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
         """The rows of a batch; the pairs that have a frame, with it; seconds."""
         start, truncate = time.perf_counter(), self.measurer.truncate
 
         def ask(part: Decoded) -> list[Outcome]:
-            return predict(model, part, self.device, self.seed, truncate, min(self.fill, portions.size or self.fill))
+            return predict(model, part, self.device, self.seed, truncate, min(self.fill, backoff.size or self.fill))
 
-        made = [answer for part in portions(batch.good, ask) for answer in part]
+        made = [answer for part in backoff(batch.good, ask) for answer in part]
         self._check_arithmetic(model)
         seconds = time.perf_counter() - start
         outcomes = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
@@ -141,12 +141,12 @@ class Evaluator:
             self._said.add(line)
             self.say(line)
 
-    def _portion(self, label: str) -> Portions:
-        return self._portions.setdefault(label, Portions(label, self.say))
+    def _backoff(self, label: str) -> OomBackoff:
+        return self._backoffs.setdefault(label, OomBackoff(label, self.say))
 
-    def _measured(self, portions: Portions, rows: pd.DataFrame, framed: Decoded) -> pd.DataFrame:
+    def _measured(self, backoff: OomBackoff, rows: pd.DataFrame, framed: Decoded) -> pd.DataFrame:
         """The rows of a batch with their metrics."""
-        values = [self._measure(framed[:0]), *portions(framed, self._measure)]
+        values = [self._measure(framed[:0]), *backoff(framed, self._measure)]
         rows = rows.merge(pd.concat(values[1:] or values), "left", "pair")
         rows.loc[rows["status"] == "failed", self.measurer.reason_columns()] = "no frame"
         return rows

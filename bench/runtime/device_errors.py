@@ -44,7 +44,7 @@ def is_of_device(error: BaseException) -> bool:
     return out_of_memory(error) or device_broken(error)
 
 
-class Portions:
+class OomBackoff:
     """Work in portions that fit into memory: a portion that does not is halved, and so are all that follow.
 
     label: whose work it is, for the messages. say: told once for each new size.

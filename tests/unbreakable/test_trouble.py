@@ -20,7 +20,7 @@ from bench.run.engine import Model, evaluate
 from bench.run.measure import Measurer
 from bench.rundir.directory import RunDirectory
 from bench.rundir.encoding import to_parquet
-from bench.runtime.device_errors import Portions, device_broken
+from bench.runtime.device_errors import OomBackoff, device_broken
 from bench.runtime.errors import Stopped, UserError, out_of_memory
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import LoadedPair
@@ -158,7 +158,7 @@ def test_other_errors_are_no_trouble_of_the_device():
         assert not out_of_memory(error) and not device_broken(error)
     assert not device_broken(NO_MEMORY[2])
     with pytest.raises(RuntimeError, match="shapes"):
-        list(Portions("x", print)([1, 2], raising(RuntimeError("shapes differ"), lambda _: True)))
+        list(OomBackoff("x", print)([1, 2], raising(RuntimeError("shapes differ"), lambda _: True)))
 
 
 def test_a_detector_that_raises_costs_that_pair_only(tmp_path):
