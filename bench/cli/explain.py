@@ -13,7 +13,7 @@ from bench.cli.output import terminal
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.detectors import Choice
+    from bench.detectors import DetectorSet
     from bench.info.explain import Explanation
 
 
@@ -62,7 +62,7 @@ def _parts(parts: list[tuple[str, str, str]]) -> Table:
     return table
 
 
-def _siblings(found: Explanation, choice: Choice) -> Table:
+def _siblings(found: Explanation, choice: DetectorSet) -> Table:
     """The definitions of the page; beside each what its signature has otherwise than the one that is explained."""
     from bench.info.explain import signature
     from bench.metrics.signature import parse

@@ -29,7 +29,7 @@ from protocols.errors import PluginError
 if TYPE_CHECKING:
     from bench.detectors.workers import Pool
 
-__all__ = ["Availability", "Choice", "Detection", "Detector", "available", "choose"]
+__all__ = ["Availability", "DetectorSet", "Detection", "Detector", "available", "choose"]
 
 Policy = Literal["paper", "embedded", "auto"]
 KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units", "body-landmarks", "body-identity")
@@ -50,7 +50,7 @@ class Availability:
     missing: tuple[str, ...]
 
 
-class Choice(dict[str, Detector]):
+class DetectorSet(dict[str, Detector]):
     """The detector of each kind that a run uses, and the networks that its metrics run themselves.
 
     policy: what was asked for. weights: the weights folder, or None.
@@ -105,7 +105,7 @@ def choose(
     cache: Path | None = None,
     workers: int = 0,
     timeout: float | None = None,
-) -> Choice:
+) -> DetectorSet:
     """The detectors of a run.
 
     policy: "paper" takes the papers' own and raises UserError, naming what is missing, where one cannot be used;
@@ -115,7 +115,7 @@ def choose(
     device: torch device of the detectors' networks; dlib's landmarks are found on the CPU.
     cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
         frame; None computes everything again.
-    workers: how many processes the detectors run in (`Choice.close` ends them); 0 for this one.
+    workers: how many processes the detectors run in (`DetectorSet.close` ends them); 0 for this one.
     timeout: seconds after which a worker that is busy with the frames of one call is given up; None for the default.
     """
     known: Policy | None = next((one for one in get_args(Policy) if one == policy), None)
@@ -132,7 +132,7 @@ def choose(
             f"--detectors paper cannot be done: {listed}; `python -m bench doctor` says where files belong",
             code="missing-detector",
         )
-    choice = Choice(known, weights)
+    choice = DetectorSet(known, weights)
     makers = _Makers(weights, device)
     for kind in KINDS:
         state = next((state for state in wanted if state.kind == kind), None)
@@ -159,7 +159,7 @@ def choose(
     return choice
 
 
-def _choose_registered(choice: Choice, kinds: Collection[str] | None, device: str) -> None:
+def _choose_registered(choice: DetectorSet, kinds: Collection[str] | None, device: str) -> None:
     """Take the detectors of packages that are needed. Raises PluginError for a broken one that was asked for."""
     own = [kind for kind in KINDS if kind != body_identity.KIND]
     for kind in registered.kinds():
@@ -175,7 +175,7 @@ def _choose_registered(choice: Choice, kinds: Collection[str] | None, device: st
         choice.messages.append(f"{kind}: {choice[kind].name} ({registered.package(kind)})")
 
 
-def _choose_networks(choice: Choice, kind: str, states: list[Availability]) -> None:
+def _choose_networks(choice: DetectorSet, kind: str, states: list[Availability]) -> None:
     """Take the papers' own of a kind as far as they can be used, else the embedded ones."""
     if not states:
         return

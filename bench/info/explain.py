@@ -80,13 +80,13 @@ def parts(signature: str) -> list[tuple[str, str, str]]:
     return [(name, value, _meaning(name)) for name, value in parse(signature).items()]
 
 
-def choose(definitions: Sequence[Definition], config: Config) -> detectors.Choice:
+def choose(definitions: Sequence[Definition], config: Config) -> detectors.DetectorSet:
     """The detectors of this machine that definitions need, the papers' own where present."""
     kinds = metrics.kinds([definition.name for definition in definitions])
     return detectors.choose("auto", config.weights, kinds=kinds, cache=config.cache)
 
 
-def signature(definition: Definition, choice: detectors.Choice) -> str:
+def signature(definition: Definition, choice: detectors.DetectorSet) -> str:
     """The signature with the detector of this machine, or with a plain name in its place where it is not available."""
     if definition.detector is None:
         bound = next((d for d in _resolved(definition, choice) if d.name == definition.name), definition)
@@ -97,7 +97,7 @@ def signature(definition: Definition, choice: detectors.Choice) -> str:
     return definition.signature(detector.signature)
 
 
-def measure(definitions: Sequence[Definition], choice: detectors.Choice, config: Config, pairs: int) -> Numbers:
+def measure(definitions: Sequence[Definition], choice: detectors.DetectorSet, config: Config, pairs: int) -> Numbers:
     """``{short signature: {change: mean}}`` of changes to `pairs` frames of the sample set; available ones only."""
     names = list(dict.fromkeys(d.name for definition in definitions for d in _resolved(definition, choice)))
     wanted = {definition.name for definition in definitions}
@@ -140,7 +140,7 @@ def _jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
     return read[..., ::-1]
 
 
-def _resolved(definition: Definition, choice: detectors.Choice) -> list[Definition]:
+def _resolved(definition: Definition, choice: detectors.DetectorSet) -> list[Definition]:
     """What the name brings on this machine; nothing where its detector or weights are not available."""
     try:
         return metrics.resolve([definition.name], choice)

@@ -20,7 +20,7 @@ from bench.metrics.families import FAMILIES, Family
 from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.detectors import Choice
+    from bench.detectors import DetectorSet
     from bench.detectors.requirement import Requirement
 
 __all__ = [
@@ -66,7 +66,7 @@ def kinds(names: Sequence[str]) -> set[str]:
     return {definition.kind for definition in wanted if definition.kind}
 
 
-def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
+def resolve(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
     """The definitions that a run computes, in the order of tables, ready to compute with the installed weights.
 
     names: families, which stand for their right and their published definition as far as the chosen detectors give
@@ -92,7 +92,7 @@ def resolve(names: Sequence[str], choice: Choice) -> list[Definition]:
     return [_bind(definition, choice) for definition in known.values() if definition.name in wanted]
 
 
-def empty(names: Sequence[str], choice: Choice) -> dict[str, str]:
+def empty(names: Sequence[str], choice: DetectorSet) -> dict[str, str]:
     """Definitions that `names` would bring, were their detector on this machine: name to what is missing."""
     return {
         d.name: choice.empty[d.detector]
@@ -101,7 +101,7 @@ def empty(names: Sequence[str], choice: Choice) -> dict[str, str]:
     }
 
 
-def published(names: Sequence[str], choice: Choice) -> list[Definition]:
+def published(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
     """Of what `resolve` gives, what the authors' scripts computed, measured on frames that were truncated to 8 bits.
 
     They cut ``255 x`` off where an 8-bit file would round it, so the rounding in each signature is another. They drop
@@ -163,7 +163,7 @@ def _of_packages(found: Mapping[str, registered.Metric]) -> dict[str, Definition
     return {definition.name: definition for metric in found.values() for definition in metric.definitions}
 
 
-def _at_hand(definition: Definition, choice: Choice) -> bool:
+def _at_hand(definition: Definition, choice: DetectorSet) -> bool:
     if need := definition.requires:
         return need.name in choice.networks.get(need.kind, ())
     if definition.detector is None:
@@ -172,7 +172,7 @@ def _at_hand(definition: Definition, choice: Choice) -> bool:
     return detector is not None and detector.name == definition.detector_name
 
 
-def _require(definition: Definition, choice: Choice) -> None:
+def _require(definition: Definition, choice: DetectorSet) -> None:
     if definition.requires and definition.requires.missing(choice.weights):
         raise _lacking(definition, definition.requires, choice)
     if not definition.requires and not _at_hand(definition, choice):
@@ -183,7 +183,7 @@ def _require(definition: Definition, choice: Choice) -> None:
         )
 
 
-def _bind(definition: Definition, choice: Choice) -> Definition:
+def _bind(definition: Definition, choice: DetectorSet) -> Definition:
     """A definition with the hash of the weights that it requires in its signature; others as they are."""
     if definition.requires is None:
         return definition
@@ -195,7 +195,7 @@ def _bind(definition: Definition, choice: Choice) -> Definition:
     return replace(definition, params=params, compute=partial(compute, weights_folder=choice.weights))
 
 
-def _lacking(definition: Definition, need: Requirement, choice: Choice) -> UserError:
+def _lacking(definition: Definition, need: Requirement, choice: DetectorSet) -> UserError:
     reasons = "; ".join(need.missing(choice.weights))
     return UserError(
         f"{definition.name}: {reasons}; `python -m bench doctor` says where it belongs", code="missing-weights"

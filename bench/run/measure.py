@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench import metrics
-from bench.detectors import Choice, guard
+from bench.detectors import DetectorSet, guard
 from bench.detectors.base import Detection, as_array
 from bench.metrics import families
 from bench.metrics.base import Definition, as_images
@@ -32,7 +32,7 @@ class Measurer:
     def __init__(
         self,
         names: Sequence[str],
-        choice: Choice,
+        choice: DetectorSet,
         reference: str,
         device: torch.device,
         as_published: bool = False,

@@ -178,7 +178,7 @@ def tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
             )
 
 
-def _workers(settings: RunSettings, device: torch.device, choice: detectors.Choice, frames: int) -> int:
+def _workers(settings: RunSettings, device: torch.device, choice: detectors.DetectorSet, frames: int) -> int:
     """How many processes for detectors, where the user has not said it.
 
     None where starting them takes as long as what they save, or where each would fill the GPU with networks of its own,

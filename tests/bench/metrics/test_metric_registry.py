@@ -32,16 +32,16 @@ class Fake(Detector):
         return [Detection(np.zeros(3)) for _ in frames]
 
 
-def paper_choice(weights: Path) -> detectors.Choice:
+def paper_choice(weights: Path) -> detectors.DetectorSet:
     """What a machine with all of the papers' weights would choose."""
-    choice = detectors.Choice("paper", weights)
+    choice = detectors.DetectorSet("paper", weights)
     names = {"landmarks": "face-alignment", "identity": "openface", "headpose": "py-feat", "action_units": "py-feat"}
     choice.update({kind: Fake(kind, name) for kind, name in names.items()})
     choice.networks = {"perceptual": ("lpips-alex", "lpips-vgg")}
     return choice
 
 
-def names(*asked: str, choice: detectors.Choice | None = None) -> list[str]:
+def names(*asked: str, choice: detectors.DetectorSet | None = None) -> list[str]:
     return [d.name for d in metrics.resolve(asked, choice or detectors.choose("embedded", None))]
 
 
