@@ -20,7 +20,7 @@ SEEN_VIDEOS = 500  # MCNet, identity preservation
 _ATTEMPTS = 100
 
 
-def lasting_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
+def rendezvous_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
     """The same-identity pairs of a protocol by its rule: its number of videos, `protocol.n` pairs of two frames.
 
     seen-identity: the clips come from identities that keep at least one other. Raises DataError where the data do not

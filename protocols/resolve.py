@@ -24,7 +24,7 @@ from protocols.expand import expanded
 from protocols.find_crops import cut_custom
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
-from protocols.rendezvous import lasting_pairs
+from protocols.rendezvous import rendezvous_pairs
 from protocols.roots import data_used, how, refuse_unused
 from protocols.sampling import make_pairs
 
@@ -216,7 +216,7 @@ def _of_file(
     named = frozen_name(pair_file)
     if named == protocol.name and named in RULES:
         data_used(protocol, roots, require_data=True)
-        return lasting_pairs(opened(protocol.dataset), protocol)
+        return rendezvous_pairs(opened(protocol.dataset), protocol)
     if named is None and by_hand.is_one(pair_file, names):
         try:
             return by_hand.read(pair_file, list(names or roots), opened)

@@ -15,7 +15,7 @@ from protocols.errors import DataError
 from protocols.folder import VIDEOS
 from protocols.pairs import PairList
 from protocols.published import RULES, frozen_name, read_pairs
-from protocols.rendezvous import lasting_pairs
+from protocols.rendezvous import rendezvous_pairs
 
 log = logging.getLogger(__name__)
 
@@ -78,4 +78,4 @@ def _read(given: str, root: Path) -> PairList:
             f"list first: python -m bench pairs make --frozen {name} --data {protocol.dataset}=PATH --out {name}.csv",
             code="pair-list-is-a-rule",
         )
-    return lasting_pairs(open_dataset(protocol.dataset, folder.parent), protocol)
+    return rendezvous_pairs(open_dataset(protocol.dataset, folder.parent), protocol)

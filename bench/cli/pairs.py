@@ -18,7 +18,7 @@ from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset
 from protocols.pairs import Pair, PairList
 from protocols.published import FROZEN_PREFIX, RULES, import_published, read_pairs, recognise
-from protocols.rendezvous import lasting_pairs
+from protocols.rendezvous import rendezvous_pairs
 from protocols.resolve import draw, opener
 from protocols.roots import data_used, refuse_unused
 from protocols.sampling import STRATEGIES, make_pairs
@@ -203,7 +203,7 @@ def _rule(name: str, dataset: Dataset) -> PairList:
             f"--frozen {name} is of the data set {protocol.dataset}: give --data {protocol.dataset}=PATH",
             code="missing-data",
         )
-    return lasting_pairs(dataset, protocol)
+    return rendezvous_pairs(dataset, protocol)
 
 
 def _tell(*datasets: Dataset) -> None:

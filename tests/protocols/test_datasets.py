@@ -18,7 +18,7 @@ from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.images import read_rgb
 from protocols.pairs import FrameRef, Pair, PairList
-from protocols.rendezvous import lasting_pairs
+from protocols.rendezvous import rendezvous_pairs
 
 VOX_CLIP = "test/" + VOX_CLIPS["id10280"][0]
 
@@ -215,4 +215,4 @@ def test_names_that_are_no_text(tmp_path: Path):
     """A file name may be any bytes; the protocol's rule still comes to an answer of one line."""
     frames(tmp_path / "test" / os.fsdecode(b"id10001#\xff#1#2.mp4"), 2)
     with refused(DataError, "bad-name"):
-        lasting_pairs(open_dataset("vox1", tmp_path), catalogue.get("vox1-sameid"))
+        rendezvous_pairs(open_dataset("vox1", tmp_path), catalogue.get("vox1-sameid"))

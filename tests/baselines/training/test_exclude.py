@@ -19,7 +19,7 @@ from baselines.training.settings import TrainSettings
 from protocols import catalogue
 from protocols.custom_dataset import open_dataset
 from protocols.pairs import FrameRef, Pair, PairList
-from protocols.rendezvous import lasting_pairs
+from protocols.rendezvous import rendezvous_pairs
 
 NAMES = [f"id1000{person}#video{clip}#0#9.mp4" for person in range(4) for clip in range(3)]
 
@@ -71,7 +71,7 @@ def test_videos_are_found_by_their_names_with_or_without_suffix(vox1: Path, tmp_
 
 def test_a_rule_is_carried_out_on_the_data(vox1: Path) -> None:
     found = excluded(["frozen:vox1-seenid"], vox1)
-    pairs = lasting_pairs(open_dataset("vox1", vox1.parent), catalogue.get("vox1-seenid"))
+    pairs = rendezvous_pairs(open_dataset("vox1", vox1.parent), catalogue.get("vox1-seenid"))
     assert {f"train/{name}" for name in found} == {ref.clip for ref in pairs.refs()}
     kept = folders.names(vox1, None, found)
     assert len(found) == 8 and {folders.identity(name) for name in kept} == {name[:7] for name in NAMES}

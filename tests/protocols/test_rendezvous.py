@@ -18,7 +18,7 @@ from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.pairs import PairList
 from protocols.published import RULES, read_pairs
-from protocols.rendezvous import lasting_pairs
+from protocols.rendezvous import rendezvous_pairs
 from protocols.resolve import resolve
 
 PEOPLE, VIDEOS, FRAMES = 6, 5, 60
@@ -41,7 +41,7 @@ def vox2(tmp_path) -> Dataset:
 
 
 def drawn(dataset: Dataset, name: str = "vox2-sameid", n: int = 100, videos: int | None = 12) -> PairList:
-    return lasting_pairs(dataset, replace(catalogue.get(name), n=n, videos=videos))
+    return rendezvous_pairs(dataset, replace(catalogue.get(name), n=n, videos=videos))
 
 
 def questions(pairs: PairList) -> dict[str, tuple[str, str]]:
@@ -115,7 +115,7 @@ def test_a_run_carries_the_rule_out(tmp_path, monkeypatch):
     protocol = replace(catalogue.get("vox2-sameid"), n=20)
     monkeypatch.setattr("protocols.resolve.check_frames", lambda *_: Checked(256, 256, []))  # the files are empty
     found = resolve(protocol, {"vox2": folder}, tmp_path, pair_file=Path("frozen:vox2-sameid"))
-    assert found.pair_list.sha256 == lasting_pairs(open_dataset("vox2", folder), protocol).sha256
+    assert found.pair_list.sha256 == rendezvous_pairs(open_dataset("vox2", folder), protocol).sha256
     assert found.pair_list.provenance["rule"] == "vox2-sameid-1"
     with refused(DataError, "missing-data", "--data vox2"):
         resolve(protocol, {}, tmp_path, pair_file=Path("frozen:vox2-sameid"))
