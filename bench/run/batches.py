@@ -18,7 +18,7 @@ import torch
 
 from baselines import arithmetic
 from baselines.predictor import ModelError, Predictor
-from bench.run.engine import Batch, Decoded, Model, Outcome, pair_info, predict
+from bench.run.engine import Batch, Decoded, Model, Prediction, pair_info, predict
 from bench.run.measure import Measurer
 from bench.rundir.encoding import to_png
 from bench.runtime.device_errors import OomBackoff
@@ -104,14 +104,14 @@ class Evaluator:
         """The rows of a batch; the pairs that have a frame, with it; seconds."""
         start, truncate = time.perf_counter(), self.measurer.truncate
 
-        def ask(part: Decoded) -> list[Outcome]:
+        def ask(part: Decoded) -> list[Prediction]:
             return predict(model, part, self.device, self.seed, truncate, min(self.fill, backoff.size or self.fill))
 
         made = [answer for part in backoff(batch.good, ask) for answer in part]
         self._check_arithmetic(model)
         seconds = time.perf_counter() - start
-        outcomes = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
-        rows = _typed(pd.DataFrame([_row(model, pair, outcomes[pair.id]) for pair in batch.pairs]))
+        predictions = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
+        rows = _typed(pd.DataFrame([_row(model, pair, predictions[pair.id]) for pair in batch.pairs]))
         kept = {k: answer.frame for k, answer in enumerate(made) if answer.frame is not None}
         images = {}
         if kept:
@@ -222,7 +222,7 @@ class _Loaded:
 
     pairs: Sequence[Pair]
     good: Decoded
-    unreadable: dict[str, Outcome]
+    unreadable: dict[str, Prediction]
     seconds: float
 
 
@@ -236,7 +236,7 @@ def _prefetched(
             start = time.perf_counter()
             loaded = dict(zip((pair.id for pair in batch), decoders.map(partial(_load, load), batch)))
             good = [(pair, one) for pair in batch if isinstance(one := loaded[pair.id], LoadedPair)]
-            bad = {name: Outcome(None, str(one), 0.0) for name, one in loaded.items() if isinstance(one, DataError)}
+            bad = {name: Prediction(None, str(one), 0.0) for name, one in loaded.items() if isinstance(one, DataError)}
             return _Loaded(batch, Decoded.of(good, device), bad, time.perf_counter() - start)
 
         ahead = None
@@ -265,11 +265,11 @@ def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataEr
         return error
 
 
-def _row(model: Model, pair: Pair, outcome: Outcome) -> dict[str, object]:
-    status = "failed" if outcome.frame is None else "ok"
+def _row(model: Model, pair: Pair, prediction: Prediction) -> dict[str, object]:
+    status = "failed" if prediction.frame is None else "ok"
     row: dict[str, object] = {"pair": pair.id, "model": model.label, **pair_info(pair)}
-    error = outcome.error and outcome.error[:LONGEST]
-    return row | {"status": status, "error": error, "seconds": outcome.seconds}
+    error = prediction.error and prediction.error[:LONGEST]
+    return row | {"status": status, "error": error, "seconds": prediction.seconds}
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -56,7 +56,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Prediction:
     """What became of one pair: a uint8 frame ``(H, W, 3)``, or the reason why there is none."""
 
     frame: np.ndarray | None
@@ -202,8 +202,8 @@ def _joined(tables: Sequence[pyarrow.Table]) -> pd.DataFrame:
 
 def predict(
     model: Model, pairs: Decoded, device: torch.device, seed: int, truncate: bool = False, fill: int = 0
-) -> list[Outcome]:
-    """One `Outcome` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone.
+) -> list[Prediction]:
+    """One `Prediction` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone.
 
     fill: to how many pairs a smaller batch is filled up for a model that wants it, `Predictor.filled_batches`.
 
@@ -225,10 +225,10 @@ def predict(
         log.debug("%s, pairs %s", model.label, ", ".join(batch.ids), exc_info=error)
         if len(pairs) > 1:
             singles = (pairs[k : k + 1] for k in range(len(pairs)))
-            return [outcome for single in singles for outcome in predict(model, single, device, seed, truncate, fill)]
-        return [Outcome(None, typed_line(error), time.perf_counter() - start)]
+            return [prediction for single in singles for prediction in predict(model, single, device, seed, truncate, fill)]
+        return [Prediction(None, typed_line(error), time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
-    return [Outcome(None, one, seconds) if isinstance(one, str) else Outcome(one, None, seconds) for one in made]
+    return [Prediction(None, one, seconds) if isinstance(one, str) else Prediction(one, None, seconds) for one in made]
 
 
 def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:

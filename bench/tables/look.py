@@ -104,8 +104,8 @@ def _time(setup: Setup) -> str:
             continue
         if setup.device.type != "cpu":  # the first call makes kernels
             predict(model, decoded[:1], setup.device, setup.settings.seed)
-        outcomes = predict(model, decoded, setup.device, setup.settings.seed)
-        seconds[model.label] = sum(outcome.seconds for outcome in outcomes) / len(outcomes)
+        predictions = predict(model, decoded, setup.device, setup.settings.seed)
+        seconds[model.label] = sum(prediction.seconds for prediction in predictions) / len(predictions)
     frames = roles["source"]
     setup.measurer.measure(frames[:1], {role: images[:1] for role, images in roles.items()})  # loads the detectors
     start = time.perf_counter()
