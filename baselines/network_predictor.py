@@ -42,7 +42,7 @@ class NetworkPredictor(SizedPredictor):
     options: ClassVar[tuple[str, ...]] = ()
     filled_batches = True
     # Functions of the network that see one frame, or what depends on it only: `baselines.cpu.memoize`.
-    reused: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
+    memoized: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
     # Submodules whose rounding errors are amplified by what follows.
     sensitive: tuple[str, ...] = ()
 
@@ -97,7 +97,7 @@ class NetworkPredictor(SizedPredictor):
             raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}", code="bad-value")
         self.plain = options.get("plain") == "true"
         if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
-            accelerate(self.network, exact=self.sensitive, shared=self.reused)
+            accelerate(self.network, exact=self.sensitive, shared=self.memoized)
         if self.precision != PRECISIONS[0]:
             reduce_precision(self.network, self.card.exact, self.device)
         if self.compiled:

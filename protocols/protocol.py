@@ -30,7 +30,7 @@ class Protocol:
     ``cross-identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
     submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
     published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
-    data: a file, or a rule (see `protocols.rendezvous`). frame_size: side of the frames in pixels; None: as they are stored.
+    data: a file, or a rule (see `protocols.rendezvous`). frame_size: side of the frames in pixels; None: as stored.
     readings: variants, the first is default. custom: for custom data, whatever they are; `of` says what they are.
     title: what a report is headed with, after the data's name; empty for the field's own protocols.
     """

@@ -18,7 +18,7 @@ from baselines.predictor import MotionMode, PairBatch
 class DaganPredictor(NetworkPredictor):
     """The depth network's two files lie beside the checkpoint; the depth of every frame is computed."""
 
-    reused = ("depth", "detect", "generator.encode", "generator.encode_depth")
+    memoized = ("depth", "detect", "generator.encode", "generator.encode_depth")
     sensitive = ("kp_detector",)  # SPADE amplifies what moves the keypoints
     network: DaGAN
 

@@ -25,7 +25,7 @@ class Fv2vPredictor(NetworkPredictor):
     """
 
     options = (*ANGLES, "axes")
-    reused = ("canonical", "pose", "generator.encode")
+    memoized = ("canonical", "pose", "generator.encode")
     network: FaceVid2Vid
 
     @classmethod

@@ -17,7 +17,7 @@ from baselines.predictor import MotionMode, PairBatch
 class OstnetPredictor(NetworkPredictor):
     """Absolute motion only: the paper's point is that no anchor frame is needed."""
 
-    reused = ("detect", "generator.first.forward")  # the rest of the encoder receives the driving frame's scale
+    memoized = ("detect", "generator.first.forward")  # the rest of the encoder receives the driving frame's scale
     network: OSTNet | ScaleDaGAN
 
     @classmethod
@@ -42,7 +42,7 @@ class OstnetPredictor(NetworkPredictor):
 class ScaleDaganPredictor(OstnetPredictor):
     """``dagan+scale``."""
 
-    reused = (*OstnetPredictor.reused, "depth", "generator.encode_depth")
+    memoized = (*OstnetPredictor.memoized, "depth", "generator.encode_depth")
 
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> ScaleDaGAN:
         return ScaleDaGAN(config)

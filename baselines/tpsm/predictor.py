@@ -17,7 +17,7 @@ from baselines.tpsm.network import POINTS_PER_TPS, TPSM
 class TpsmPredictor(NetworkPredictor):
     """As the released demo animates: without the background predictor. Mode avd if the checkpoint has its network."""
 
-    reused = ("detect", "inpainting_network.encode")
+    memoized = ("detect", "inpainting_network.encode")
     sensitive = ("kp_detector", "dense_motion_network")  # instance normalisation amplifies what moves the keypoints
     network: TPSM
 

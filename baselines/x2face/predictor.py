@@ -16,7 +16,7 @@ from baselines.x2face.network import X2Face
 class X2facePredictor(NetworkPredictor):
     """One source, driven by an image; the frame is cut to [0, 1], which the network does not bound."""
 
-    reused = ("model.embed", "model.drive")
+    memoized = ("model.embed", "model.drive")
     network: X2Face
 
     @classmethod

@@ -65,7 +65,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
     photograph, notices = read_source(settings.source)
     driving = open_driving(settings.driving, settings.fps)
     for notice in [*notices, *driving.notices]:
-        _say(console, notice)
+        _notify(console, notice)
     total = len(driving.times)
     count = min(settings.limit or total, total)
     if isinstance(settings.anchor_frame, int) and settings.anchor_frame >= total:
@@ -87,9 +87,9 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         weights = _weights_note(predictor.describe())
         if weights:
             line = f"{weights} ({settings.model}): the video says nothing about the published model"
-            _say(console, line, "bold yellow")
+            _notify(console, line, "bold yellow")
         if said := caveats.size(outside.entry({"name": settings.model, **predictor.describe()})):
-            _say(console, f"{settings.model}: {said}", "bold yellow")
+            _notify(console, f"{settings.model}: {said}", "bold yellow")
         size = predictor.frame_size or SIZE
         source_crop, crop = _crops(settings, photograph, driving, console)
         view = View(driving, crop, size, settings.driving)
@@ -97,7 +97,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         anchor = settings.anchor_frame or 0
         if anchor == "best":
             anchor = _best(source, view, count)
-            _say(console, f"relative motion starts from driving frame {anchor}")
+            _notify(console, f"relative motion starts from driving frame {anchor}")
         shown, start = (as_tensor([image], settings.device) for image in (source, view.frame(anchor)))
         scene = Scene(predictor, mode, shown, view, start, settings.device, settings.seed)
         return _film(settings, scene, count, weights, console)
@@ -113,7 +113,7 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
     for what, file, cut in (("source", settings.source, found), ("driving", settings.driving, seen)):
         line, warning = told(f"{what} {file}", cut, "--source-crop" if what == "source" else "--crop")
         if line:
-            _say(console, line, "bold yellow" if warning else None)
+            _notify(console, line, "bold yellow" if warning else None)
     return source, moving
 
 
@@ -156,7 +156,7 @@ def _film(settings: AnimateSettings, scene: Scene, count: int, weights: str, con
         raise
     seconds = time.perf_counter() - start
     length = float((times[count] - times[0]) * driving.time_base)
-    _say(
+    _notify(
         console,
         f"{file}: {count} frames, {length:.2f} s, {width}x{size}, {writer.sound}, motion mode {scene.mode}"
         f"{weights and f', {weights}'}; {count / seconds:.3g} frames a second, the model alone "
@@ -173,7 +173,7 @@ def _keep(writer: VideoWriter, tally: Tally, count: int, console: Console) -> No
         if not tally.frames:
             raise ValueError("no frame was finished")
         writer.finish(name)
-        _say(console, f"stopped; the first {tally.frames} of {count} frames are kept in {name}")
+        _notify(console, f"stopped; the first {tally.frames} of {count} frames are kept in {name}")
     except (OSError, ValueError):
         writer.discard()
 
@@ -182,7 +182,7 @@ def _tell_failures(tally: Tally, console: Console) -> None:
     for numbers, reason in by_reason(tally.failed.items()):
         some = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
         line = f"{len(numbers)} of {tally.frames} frames could not be made and are grey ({some}): {reason}"
-        _say(console, line, "red")
+        _notify(console, line, "red")
 
 
 def _ahead(items: Iterator[Batch]) -> Iterator[Batch]:
@@ -194,5 +194,5 @@ def _ahead(items: Iterator[Batch]) -> Iterator[Batch]:
             yield item
 
 
-def _say(console: Console, line: str, style: str | None = None) -> None:
+def _notify(console: Console, line: str, style: str | None = None) -> None:
     console.print(line, style=style, markup=False, soft_wrap=True)

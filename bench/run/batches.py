@@ -45,8 +45,8 @@ class Evaluator:
 
     load: decodes a pair's frames. seed: the run's. ahead: how many batches may wait to be measured and encoded, in
     threads, while the model is asked for the next; 0 does that to each batch before. The rows are the same.
-    say: told where a batch does not fit into memory and is halved, which goes for all that follow. batch_size: of a
-    whole batch; on an accelerator smaller ones are filled up to it for models that want it.
+    notify: receives a line where a batch does not fit into memory and is halved, which goes for all that follow.
+    batch_size: of a whole batch; on an accelerator smaller ones are filled up to it for models that want it.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Evaluator:
         *,
         seed: int = 0,
         ahead: int = 0,
-        say: Callable[[str], None] = print,
+        notify: Callable[[str], None] = print,
         batch_size: int = 0,
     ) -> None:
         self.fill = 0 if device.type == "cpu" else batch_size
         self.load, self.measurer, self.device = load, measurer, device
-        self.seed, self.ahead, self.say = seed, ahead, say
+        self.seed, self.ahead, self.notify = seed, ahead, notify
         self._backoffs: dict[str, OomBackoff] = {}
         self._asked: Predictor | None = None
         self._said: set[str] = set()
@@ -139,10 +139,10 @@ class Evaluator:
             and (line := f"{model.label}: torch's {' and '.join(choice)} changed meanwhile; set back") not in self._said
         ):
             self._said.add(line)
-            self.say(line)
+            self.notify(line)
 
     def _backoff(self, label: str) -> OomBackoff:
-        return self._backoffs.setdefault(label, OomBackoff(label, self.say))
+        return self._backoffs.setdefault(label, OomBackoff(label, self.notify))
 
     def _measured(self, backoff: OomBackoff, rows: pd.DataFrame, framed: Decoded) -> pd.DataFrame:
         """The rows of a batch with their metrics."""

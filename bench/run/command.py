@@ -138,7 +138,7 @@ def _work(
     said: list[str] = []
     place: Place | None = None
 
-    def say(line: str) -> None:
+    def notify(line: str) -> None:
         said.append(line)
         console.print(line, style="yellow", markup=False, soft_wrap=True)
 
@@ -147,7 +147,7 @@ def _work(
 
     try:
         with (
-            executor.begin(setup, begun, say) as place,
+            executor.begin(setup, begun, notify) as place,
             Progress(*columns, TimeRemainingColumn(), console=console) as progress,
         ):
             directory.write_manifest(begun.noticed(*said).then(Unfinished, state="running", **known().content()))

@@ -225,7 +225,9 @@ def predict(
         log.debug("%s, pairs %s", model.label, ", ".join(batch.ids), exc_info=error)
         if len(pairs) > 1:
             singles = (pairs[k : k + 1] for k in range(len(pairs)))
-            return [prediction for single in singles for prediction in predict(model, single, device, seed, truncate, fill)]
+            return [
+                prediction for single in singles for prediction in predict(model, single, device, seed, truncate, fill)
+            ]
         return [Prediction(None, typed_line(error), time.perf_counter() - start)]
     seconds = (time.perf_counter() - start) / len(pairs)
     return [Prediction(None, one, seconds) if isinstance(one, str) else Prediction(one, None, seconds) for one in made]

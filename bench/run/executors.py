@@ -25,7 +25,7 @@ class Executor(Protocol):
     @property
     def settings_here(self) -> RunSettings: ...
 
-    def begin(self, setup: Setup, plan: Prepared, say: Callable[[str], None]) -> AbstractContextManager[Place]:
+    def begin(self, setup: Setup, plan: Prepared, notify: Callable[[str], None]) -> AbstractContextManager[Place]:
         """What does the work, until the block ends. `say` receives what happens."""
 
 
@@ -36,12 +36,12 @@ class Local:
     settings_here: RunSettings
 
     @contextmanager
-    def begin(self, setup: Setup, plan: Prepared, say: Callable[[str], None]) -> Iterator[Place]:
+    def begin(self, setup: Setup, plan: Prepared, notify: Callable[[str], None]) -> Iterator[Place]:
         pool = setup.measurer.choice.pool
         facts = ExecutorEntry(name="local", detector_workers=pool.count if pool else 0)
         size = setup.batch_size(setup.device)
         placement = manifest.placement(setup.models, setup.measurer, setup.device, size, facts)
-        yield Place(setup.evaluator(say), lambda: placement)
+        yield Place(setup.evaluator(notify), lambda: placement)
 
 
 def choose(settings: RunSettings) -> Executor:

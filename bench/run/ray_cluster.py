@@ -56,7 +56,7 @@ class Cluster:
         return replace(self.settings, device="cpu", workers=0)
 
     @contextmanager
-    def begin(self, setup: Setup, plan: Prepared, say: Callable[[str], None]) -> Iterator[Place]:
+    def begin(self, setup: Setup, plan: Prepared, notify: Callable[[str], None]) -> Iterator[Place]:
         """Start the workers, end them with the block, and Ray too, if it was started here."""
         threads = torch.get_num_threads()
         try:
@@ -70,7 +70,7 @@ class Cluster:
             facts = Executor(name="ray", version=ray.__version__)
             known = manifest.placement(setup.models, setup.measurer, device, setup.batch_size(device), facts)
             with terminable():  # again: with Ray's own handler the process aborts
-                crew = Crew(workers, plan, say)
+                crew = Crew(workers, plan, notify)
 
                 def placement() -> Placement:
                     return known.but(executor=facts.but(workers=tuple(crew.places)))
@@ -118,9 +118,9 @@ class Crew:
     places: where each worker is, None as long as it has not told.
     """
 
-    def __init__(self, workers: Sequence[Any], plan: Prepared, say: Callable[[str], None]) -> None:
+    def __init__(self, workers: Sequence[Any], plan: Prepared, notify: Callable[[str], None]) -> None:
         self.places: list[Worker | None] = [None] * len(workers)
-        self._workers, self._plan, self._say = workers, plan, say
+        self._workers, self._plan, self._notify = workers, plan, notify
         self._ready: list[int] = []
         self._patient_until = time.monotonic() + PATIENCE
         self._waited = False  # it was said that no worker has started yet
@@ -145,7 +145,7 @@ class Crew:
             done, _ = ray.wait(list(self._tasks), timeout=POLL)
             if not done and not self._ready and not self._waited and time.monotonic() > self._patient_until:
                 self._waited = True
-                self._say("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
+                self._notify("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
             for reference in done:
                 task = self._tasks.pop(reference)
                 try:
@@ -166,7 +166,7 @@ class Crew:
                     self._welcome(task.worker, answer)
                     continue
                 for line in answer.said:
-                    self._say(line)
+                    self._notify(line)
                 yield from answer.batches
                 if answer.error:
                     raise answer.error
@@ -191,14 +191,14 @@ class Crew:
     def _lost(self, task: _Task, why: str) -> None:
         if task.worker in self._ready:  # the first of its shards to tell
             self._ready.remove(task.worker)
-            self._say(f"a Ray worker was lost; others take its pairs ({why})")
+            self._notify(f"a Ray worker was lost; others take its pairs ({why})")
             self._await(task.worker)
         elif task.shard is None:
             self._failed[task.worker] += 1
             if self._failed[task.worker] < LOSSES:
                 self._await(task.worker)
             elif self._ready or any(other.shard is None for other in self._tasks.values()):
-                self._say(f"a Ray worker cannot be started and is left out ({why})")
+                self._notify(f"a Ray worker cannot be started and is left out ({why})")
             else:
                 raise Stopped(f"no Ray worker can be started ({why})", code="worker-failed")
 
@@ -213,7 +213,7 @@ class Crew:
                 )
         other = [name for name, version in self._plan.versions.items() if facts.versions.get(name) != version]
         if other:
-            self._say(f"the Ray worker on {facts.host} has other versions of {', '.join(other)}: numbers may differ")
+            self._notify(f"the Ray worker on {facts.host} has other versions of {', '.join(other)}: numbers may differ")
         self.places[worker] = Worker(host=facts.host, gpu=facts.gpu)
         self._ready.append(worker)
 

@@ -88,12 +88,12 @@ class Setup:
         """Pairs at a time on this device."""
         return self.settings.batch_size or pairs_at_a_time(device)
 
-    def evaluator(self, say: Callable[[str], None]) -> Evaluator:
+    def evaluator(self, notify: Callable[[str], None]) -> Evaluator:
         """What asks the models, in this process."""
         ahead = AHEAD if self.measurer.choice.pool or self.device.type != "cpu" else 0
         load, seed = self.resolved.load, self.settings.seed
         size = self.batch_size(self.device)
-        return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, say=say, batch_size=size)
+        return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, notify=notify, batch_size=size)
 
 
 @contextmanager

@@ -47,11 +47,11 @@ def is_of_device(error: BaseException) -> bool:
 class OomBackoff:
     """Work in portions that fit into memory: a portion that does not is halved, and so are all that follow.
 
-    label: whose work it is, for the messages. say: told once for each new size.
+    label: whose work it is, for the messages. notify: receives a line once for each new size.
     """
 
-    def __init__(self, label: str, say: Callable[[str], None]) -> None:
-        self.label, self.say = label, say
+    def __init__(self, label: str, notify: Callable[[str], None]) -> None:
+        self.label, self.notify = label, notify
         self.size: int | None = None
 
     def __call__(self, entries: Entries, work: Callable[[Entries], Result]) -> Iterator[Result]:
@@ -76,7 +76,9 @@ class OomBackoff:
                         f"{self.label}: out of memory with a single pair ({first_line(error)})", code="out-of-memory"
                     ) from None
                 self.size = len(portion) // 2
-                self.say(f"{self.label}: out of memory with {len(portion)} pairs at once; continues with {self.size}")
+                self.notify(
+                    f"{self.label}: out of memory with {len(portion)} pairs at once; continues with {self.size}"
+                )
             else:
                 yield result
                 start += len(portion)

@@ -59,7 +59,7 @@ def run_tables(
     ready = [job for job in jobs if job.ready]
     stopped = 0
     for job in jobs:
-        _say(job, settings, console)
+        _notify(job, settings, console)
         if dry_run:
             stopped += not _look(job, _settings(job, settings, len(ready) > 1), console)
     if stopped:
@@ -122,7 +122,7 @@ def _line(console: Console, text: str, style: str | None = None) -> None:
     console.print(f"  {text}", style=style, markup=False, soft_wrap=True, highlight=False)
 
 
-def _say(job: Job, settings: RunSettings, console: Console) -> None:
+def _notify(job: Job, settings: RunSettings, console: Console) -> None:
     line = partial(_line, console)
     console.print(f"{job.protocol.name}, for {', '.join(job.tables)}", style="bold", markup=False)
     loud = "yellow"

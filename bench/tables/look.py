@@ -19,10 +19,10 @@ from protocols.names import BOUNDS, STILL
 
 PAIRS = 4  # that are asked and measured for an estimate of time
 
-Say = Callable[[str, str | None], None]
+Notify = Callable[[str, str | None], None]
 
 
-def look(job: Job, settings: RunSettings, say: Say) -> None:
+def look(job: Job, settings: RunSettings, notify: Notify) -> None:
     """Prepare the run of a job, as `bench.run.command.run` would, and say what it works with and how long it takes.
 
     Where the job has no model that can be run, data and metrics are looked at all the same, with a bound in its place.
@@ -30,19 +30,19 @@ def look(job: Job, settings: RunSettings, say: Say) -> None:
     """
     with prepare(replace(settings, models=settings.models or (STILL,), workers=0)) as setup:
         pairs = setup.resolved.pair_list
-        say(f"list: {pairs.name}, {len(pairs)} pairs, sha256 {pairs.sha256[:12]}; all their frames are there", None)
+        notify(f"list: {pairs.name}, {len(pairs)} pairs, sha256 {pairs.sha256[:12]}; all their frames are there", None)
         for notice in setup.resolved.notices:
-            say(notice, "yellow")
+            notify(notice, "yellow")
         for line in _columns(job, setup.measurer.definitions):
-            say(line, None)
+            notify(line, None)
         for model in setup.models:
             if isinstance(model.predictor, NetworkPredictor):
                 origin, checkpoint = model.predictor.origin, model.predictor.checkpoint
                 file = f"; {checkpoint.path}" if checkpoint else ""
                 style = None if origin.status == "official" else "yellow"
-                say(f"weights of {model.label}: {origin.status.upper()}, {origin.note}{file}", style)
+                notify(f"weights of {model.label}: {origin.status.upper()}, {origin.note}{file}", style)
         if job.models:
-            say(_time(setup), None)
+            notify(_time(setup), None)
 
 
 def to_fetch(job: Job, folder: Path | None) -> list[str]:

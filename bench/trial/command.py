@@ -58,7 +58,7 @@ def attempt(trial: Trial, console: Console) -> int:
     Raises ModelError where the model breaks the interface of `baselines.predictor`.
     """
 
-    def say(line: str) -> None:
+    def notify(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True, highlight=False)
 
     spec = ModelSpec.parse(trial.model)
@@ -69,20 +69,22 @@ def attempt(trial: Trial, console: Console) -> int:
         pairs = resolved.pair_list.pairs
         predictor.expect([pair.id for pair in pairs])
         batch = pair_batch(Decoded.of([(pair, resolved.load(pair)) for pair in pairs], trial.device), trial.device, 0)
-        say(f"{model.label}: {resolved.protocol.name}, {len(batch)} pairs, motion mode {model.mode}, on {trial.device}")
-        say(f"given: {_described(batch.source)}")
+        notify(
+            f"{model.label}: {resolved.protocol.name}, {len(batch)} pairs, motion mode {model.mode}, on {trial.device}"
+        )
+        notify(f"given: {_described(batch.source)}")
         if trial.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(trial.device)
         output = _asked(model, batch)
-        say(f"made: {_described(output)}")
+        notify(f"made: {_described(output)}")
         made = _guarded(model, lambda: generate(predictor, batch, model.mode, model.label))
         _check_alone(model, batch, output)
         seconds = [_seconds(model, batch) for _ in range(ROUNDS)]
-        say(f"speed: {1000 * statistics.median(seconds) / len(batch):.1f} ms a frame, {len(batch)} at a time")
-        say(f"peak memory: {_peak(trial.device)}")
+        notify(f"speed: {1000 * statistics.median(seconds) / len(batch):.1f} ms a frame, {len(batch)} at a time")
+        notify(f"peak memory: {_peak(trial.device)}")
         out = trial.out or Path(f"try-{safe_name(model.label)[:80]}.png")
         write_png(out, to_png(_picture(batch, made)))
-        say(f"picture (source, driving frame, generated): {out}")
+        notify(f"picture (source, driving frame, generated): {out}")
     failed = {pair.id: one for pair, one in zip(pairs, made) if isinstance(one, str)}
     for pair, reason in failed.items():
         console.print(f"pair {pair} has no frame: {reason}", style="red", markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.metrics.winograd import convolve, use_winograd, transformed
+from bench.metrics.winograd import convolve, transformed, use_winograd
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 9), (13, 6), (20, 24)])

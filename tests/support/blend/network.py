@@ -65,7 +65,7 @@ class Blend(nn.Module):
 class BlendPredictor(NetworkPredictor):
     """Half photograph, half driving frame, as far as it was trained."""
 
-    reused = ()
+    memoized = ()
 
     @classmethod
     def read_shapes(cls, config: dict[str, Any], states: States) -> None:

@@ -92,7 +92,7 @@ def measurer(detector=None):
 def run(folder, predictor, detector=None, batch_size=8):
     said = []
     data, model = resolved(), Model("halves", predictor, "absolute")
-    work = Evaluator(data.load, measurer(detector), CPU, say=said.append)
+    work = Evaluator(data.load, measurer(detector), CPU, notify=said.append)
     options = {"batch_size": batch_size, "progress": lambda n: None}
     rows = evaluate(model, data.pair_list.pairs, work, RunDirectory(folder), **options).rows
     return rows.drop(columns="seconds"), said
