@@ -1,0 +1,94 @@
+"""What a metric of clips is: a definition with a signature, and a pure function from tracks to one number a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from protocols.sound import Sound
+
+Role = Literal["target", "driving", "source", "none"]
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """What is known of one generated clip and of what it is compared with, frame by frame.
+
+    times: ``(N,)`` seconds, ascending, 0 for the clip's first frame. rate: frames a second. size: (height, width) of
+        the frames in pixels.
+    generated, target, driving: kind of a detector or name of a feature to float64 ``(N, *shape)``; a frame in which
+        nothing was found is NaN, so that time never shrinks.
+    source: kind of a detector to the values ``(*shape,)`` of the photograph.
+    sound, target_sound: of the generated clip and of its reference; None where there is none.
+    """
+
+    times: np.ndarray
+    rate: float
+    size: tuple[int, int]
+    generated: Mapping[str, np.ndarray]
+    target: Mapping[str, np.ndarray] = field(default_factory=dict)
+    driving: Mapping[str, np.ndarray] = field(default_factory=dict)
+    source: Mapping[str, np.ndarray] = field(default_factory=dict)
+    sound: Sound | None = None
+    target_sound: Sound | None = None
+
+
+@dataclass(frozen=True)
+class ClipValue:
+    """The value of a clip, NaN where it has none, and then why.
+
+    n: frames that counted. failed: frames that should have counted and had no value.
+    """
+
+    value: float
+    reason: str | None = None
+    n: int = 0
+    failed: int = 0
+
+    @classmethod
+    def none(cls, reason: str, failed: int = 0) -> ClipValue:
+        """No value, and why."""
+        return cls(float("nan"), reason, 0, failed)
+
+
+@dataclass(frozen=True)
+class ClipDefinition:
+    """One way to compute one number a clip.
+
+    name: what the column is called. A proxy for a paper's metric has a name of its own.
+    family: the metric of the papers that it belongs to (`bench.metrics.families`).
+    version: raised whenever a change of the code can change the number; by default its family's.
+    unit: "px", "deg", "s", "Hz", "share" or "" (no unit).
+    against: the role that the generated clip is compared with; "none" where it is judged alone.
+    kinds: detectors whose tracks `compute` reads, to the names of those that it is defined for (any where empty).
+    features: frame features whose tracks it reads. Both are tracks of the generated clip and of `against`.
+    needs_sound: whether there is no value without sound.
+    proxy: True where it stands in for a paper's metric whose weights are not available.
+    params: everything else that moves the number, for the signature.
+    compute: from `Tracks` to the number.
+    """
+
+    name: str
+    family: str
+    version: int
+    higher_is_better: bool
+    unit: str
+    against: Role
+    params: Mapping[str, str | float | int]
+    summary: str
+    compute: Callable[[Tracks], ClipValue] = field(repr=False, compare=False)
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    needs_sound: bool = False
+    proxy: bool = False
+
+    def signature(self, parts: Mapping[str, str]) -> str:
+        """One line that names everything that moves the number.
+
+        parts: kind or feature to the signature of the detector or feature that gives its track.
+        """
+        named = [self.name, f"v:{self.version}", *(f"{key}:{value}" for key, value in self.params.items())]
+        return "|".join(named + [f"{kind}:[{parts[kind]}]" for kind in (*self.kinds, *self.features)])
