@@ -16,7 +16,7 @@ from pathlib import Path
 
 from protocols import files
 from protocols.datasets import Dataset
-from protocols.errors import DataError
+from protocols.errors import DataError, unreadable
 from protocols.expand import expanded
 from protocols.pairs import COLUMNS, WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import HEADERS, neutral
@@ -197,7 +197,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         reader = csv.reader(text.splitlines(), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
+        raise unreadable(path, error) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file ({error})", code="not-csv") from None
     rows = [(line, row) for line, row in rows if any(row)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from protocols import interruption
 from protocols.datasets import Dataset
-from protocols.errors import DataError
+from protocols.errors import unreadable
 from protocols.pairs import FrameRef
 
 SOME = "some "  # before the hash of a clip that is a folder: it is of those of its frames that the list names
@@ -38,9 +38,7 @@ def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) ->
             with found[name].open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise DataError(
-                f"{found[name]}: cannot be read ({error.strerror or error})", code="unreadable-file"
-            ) from None
+            raise unreadable(found[name], error) from None
         contents[name] = content
         digest.update(f"{content} {name}\n".encode(errors="surrogateescape"))
     return digest.hexdigest(), {clip: _of_clip(clip, names, contents) for clip, names in sorted(clips.items())}

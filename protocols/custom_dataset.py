@@ -14,7 +14,7 @@ import numpy as np
 
 from protocols import files
 from protocols.datasets import Dataset, layout, names
-from protocols.errors import DataError
+from protocols.errors import DataError, unreadable
 from protocols.folder import PICTURES, Found, find, is_video, some
 from protocols.moving import MovingPicture, open_video
 from protocols.pairs import FrameRef
@@ -213,7 +213,7 @@ def _read_identities(file: Path) -> dict[str, str]:
     try:
         rows = [row for row in csv.reader(files.text(file, "utf-8-sig").splitlines()) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read ({error})", code="unreadable-file") from None
+        raise unreadable(file, error) from None
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or not all(cell.strip() for cell in row):
             raise DataError(f"{file}, line {number}: expected CLIP,IDENTITY", code="bad-row")

@@ -43,3 +43,10 @@ def first_line(error: BaseException) -> str:
 def typed_line(error: BaseException) -> str:
     """Return the type of an error of someone else's code, and its message up to the first line break."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def unreadable(file: object, error: Exception) -> DataError:
+    """Return the error for a file that cannot be read, in one line: with the system's words where it has some."""
+    return DataError(
+        f"{file}: cannot be read ({getattr(error, 'strerror', None) or first_line(error)})", code="unreadable-file"
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from protocols import files
-from protocols.errors import DataError
+from protocols.errors import DataError, unreadable
 from protocols.images import on_white, opened
 from protocols.video import Video
 from protocols.video_index import Index
@@ -27,7 +27,10 @@ class MovingPicture:
     def __init__(self, source: Path | BinaryIO):
         """Raises DataError where it cannot be read."""
         self._source = source
-        content = files.content(source) if isinstance(source, Path) else source.read()
+        try:
+            content = files.content(source) if isinstance(source, Path) else source.read()
+        except OSError as error:
+            raise unreadable(source, error) from None
         self.times: list[int] = []
         self.end = 0
         with opened(io.BytesIO(content), source) as image:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from protocols import files
-from protocols.errors import DataError
+from protocols.errors import DataError, unreadable
 
 FORMAT = "talking-head-bench pairs 1"
 COLUMNS = ("id", "source", "driving", "target", "anchor", "source_identity", "driving_identity", "alpha", "beta")
@@ -225,7 +225,7 @@ class PairList:
             meta = json.loads(first.removeprefix("#"))
             name, version, sha256, provenance = (meta[key] for key in ("name", "version", "sha256", "provenance"))
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
+            raise unreadable(path, error) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise DataError(
                 f"{path}: not a frozen pair list (no line of JSON over its columns)", code="not-a-pair-list"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from protocols.errors import PluginError
+from protocols.errors import PluginError, typed_line
 
 Kind = Literal["model", "metric", "detector", "protocol", "data set"]
 GROUPS: Mapping[Kind, str] = {
@@ -52,7 +52,7 @@ class Plugin:
 
     def failed(self, error: BaseException) -> PluginError:
         """An error of the plug-in's code as one line."""
-        return self.refused(told(error))
+        return self.refused(typed_line(error))
 
     def refused(self, why: str) -> PluginError:
         """The error that says why the plug-in cannot be used."""
@@ -94,11 +94,6 @@ def culprit(error: BaseException) -> str | None:
             found = f"a plug-in of {plugin.package}"
         trace = trace.tb_next
     return found
-
-
-def told(error: BaseException) -> str:
-    """An error of foreign code in one line: its type, and the first line of its message."""
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 @lru_cache(maxsize=64)

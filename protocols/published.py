@@ -12,7 +12,7 @@ from typing import Any
 
 from protocols import files
 from protocols.datasets import LAYOUTS, SplitFolders
-from protocols.errors import DataError
+from protocols.errors import DataError, unreadable
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
 from protocols.sampling import pair_of
 
@@ -82,7 +82,7 @@ def read_pairs(path: Path) -> PairList:
     try:
         frozen = files.content(path).startswith(b"#")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
+        raise unreadable(path, error) from None
     return PairList.read(path) if frozen else import_published(path)
 
 
@@ -99,7 +99,7 @@ def import_published(path: Path) -> PairList:
         content = files.content(path)
         rows = list(csv.reader(content.decode("utf-8-sig").splitlines(), strict=True))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
+        raise unreadable(path, error) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file ({error})", code="not-csv") from None
     if not rows or tuple(rows[0]) not in HEADERS:

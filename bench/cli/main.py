@@ -121,7 +121,7 @@ def _ending(error: Exception) -> tuple[str, int] | None:
     """The line that tells an error, and the exit code; None for a bug of this program."""
     from bench.runtime.errors import Stopped, of_machine, of_name, out_of_memory
     from protocols import plugins
-    from protocols.errors import first_line
+    from protocols.errors import first_line, typed_line
     from protocols.files import disk_full
 
     if isinstance(error, Stopped):
@@ -132,7 +132,7 @@ def _ending(error: Exception) -> tuple[str, int] | None:
         return f"stopped: out of memory ({first_line(error)})", 1
     full = isinstance(error, OSError) and disk_full(error)
     if not full and (culprit := plugins.culprit(error)):
-        return f"error: {culprit} failed: {plugins.told(error)}{_hint(error)}", 2
+        return f"error: {culprit} failed: {typed_line(error)}{_hint(error)}", 2
     if isinstance(error, OSError) and of_name(error):
         return f"error: {error.filename}: {error.strerror}", 2
     if isinstance(error, OSError) and of_machine(error):

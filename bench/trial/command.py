@@ -28,8 +28,7 @@ from bench.rundir.encoding import to_png
 from bench.runtime.config import Config
 from bench.runtime.device_errors import is_of_device
 from protocols import catalogue
-from protocols.errors import BenchError, PluginError
-from protocols.plugins import told
+from protocols.errors import BenchError, PluginError, typed_line
 from protocols.resolve import Resolved, resolve
 
 PAIRS = 2
@@ -127,7 +126,7 @@ def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
     except Exception as error:  # foreign code may fail in any way
         if is_of_device(error):
             raise
-        raise ModelError(f"{model.label}: predict failed: {told(error)}", code=PluginError.code) from error
+        raise ModelError(f"{model.label}: predict failed: {typed_line(error)}", code=PluginError.code) from error
 
 
 def _asked(model: Model, batch: PairBatch) -> Tensor:
