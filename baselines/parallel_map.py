@@ -45,6 +45,7 @@ _this = threading.local()
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     prepare_vector_functions()
+    _renew_after_fork()
     return ThreadPoolExecutor(threads, "pair", initializer=_alone)
 
 
@@ -55,5 +56,8 @@ def _alone() -> None:
     torch.set_flush_denormal(True)
 
 
-if hasattr(os, "register_at_fork"):  # whose child has none of the threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+@cache
+def _renew_after_fork() -> None:
+    """A forked child has none of the threads, and makes its own."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -30,12 +30,11 @@ _TURNS = {
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.DecompressionBombError)
 
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `opened` refuses by its own limit
-
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this Pillow was built with."""
+    """Those of `FORMATS` that this Pillow was built with; from the first call on it warns of no sizes."""
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `opened` refuses by its own limit
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
