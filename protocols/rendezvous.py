@@ -14,9 +14,8 @@ from protocols.catalogue import Protocol
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, PairList
-from protocols.sampling import pair_of
+from protocols.sampling import SEEN_VIDEOS, pair_of
 
-SEEN_VIDEOS = 500  # MCNet, identity preservation
 _ATTEMPTS = 100
 
 

@@ -9,6 +9,8 @@ from protocols.draw import Draws
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair, PairList
 
+SEEN_VIDEOS = 500  # MCNet, identity preservation
+
 Drawn = tuple[FrameRef, FrameRef, str, str]  # source, driving frame, their identities
 
 
@@ -194,9 +196,9 @@ def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """MCNet, identity preservation: same-identity pairs of 500 videos whose identities have other videos, too.
+    """MCNet, identity preservation: same-identity pairs of videos whose identities have others, too.
 
-    The 500 are chosen so that every identity keeps at least one video outside of them.
+    `SEEN_VIDEOS` of them, chosen so that every identity keeps at least one video outside.
     """
     people = {name: list(videos) for name, videos in clips.by_identity(clips.names, least=1).items()}
     candidates = []
@@ -207,7 +209,7 @@ def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
         raise DataError(
             f"data set {clips.dataset.name}: no identity with more than one video", code="too-few-identities"
         )
-    clips.names = sorted(draws.some(candidates, min(500, len(candidates))))
+    clips.names = sorted(draws.some(candidates, min(SEEN_VIDEOS, len(candidates))))
     return _same_identity(clips, draws)
 
 
