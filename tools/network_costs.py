@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines import registry
 from baselines.card import MODELS, card
-from baselines.predictor import PairBatch
+from baselines.predictor import PairBatch, Predictor
 
 ROUNDS = 5
 RULER = "fomm"
@@ -48,7 +48,7 @@ def main(names: list[str]) -> None:
         print(f"| `{name}` | {parameters:.1f} | {cost:.1f} | {rate:.2f} | {ratio:.2f} ({spread}) |", flush=True)
 
 
-def once(predictor: object, batch: PairBatch) -> float:
+def once(predictor: Predictor, batch: PairBatch) -> float:
     started = time.perf_counter()
     predictor.predict(batch, "absolute")
     return time.perf_counter() - started

@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from protocols.names import PERFECT
 from reports.paper.tables import number, published
 
 OUT = Path(__file__).parents[1] / "docs" / "published_numbers.png"
@@ -42,7 +43,7 @@ def printed_cells() -> pd.DataFrame:
 def main(runs: list[str]) -> None:
     """Draw the figure and print, for bands of L1, what the pairs measure and what is printed."""
     samples = pd.concat([pd.read_parquet(Path(run) / "samples.parquet") for run in runs], ignore_index=True)
-    samples = samples[(samples["model"] != "copy-target") & samples["l1"].notna()]
+    samples = samples[(samples["model"] != PERFECT) & samples["l1"].notna()]
     cells = printed_cells()
     with matplotlib.rc_context({"font.size": 9}):
         figure = Figure(figsize=(9.5, 4.2), layout="constrained")

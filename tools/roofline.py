@@ -3,7 +3,7 @@
     python tools/roofline.py [--models fomm,tpsm] [--picture docs/roofline.png]
 
 The peak is the best of several large convolutions, on one thread and on all, by the clock and in turn with the rest.
-Networks are of official size with random weights, one frame in absolute motion, nothing remembered, one thread. Their
+Networks are of official size with random weights, one frame in absolute motion, nothing memoized, one thread. Their
 multiply-adds are those of the plain form, as torch's FlopCounterMode counts them, so that a form that needs fewer shows
 as a higher rate. All times are processor time: other programs on the machine move them less. Shares
 are torch.profiler's own times of operators, by kinds.

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 from baselines.card import card
+from protocols.names import STILL
 from reports.schema.manifest import Manifest, parse_manifest
 from reports.schema.summary import Row, Summary, parse_summary
 
 HEADING = "## Held-out frames"
-BOUND = "copy-source"
 
 
 def main(runs: list[Path]) -> None:
@@ -47,14 +47,14 @@ def section(name: str, manifest: Manifest, summary: Summary) -> str:
     lines = [
         f"`{protocol.name}` on the sample set, {pairs} pairs ({protocol.mode} motion):",
         "",
-        f"| metric | {name} | {BOUND} | pairs | better on | p |",
+        f"| metric | {name} | {STILL} | pairs | better on | p |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for metric in manifest.metrics:
-        own, bound = (rows.get((model, metric.name)) for model in (name, BOUND))
+        own, bound = (rows.get((model, metric.name)) for model in (name, STILL))
         if not own or not bound or own.mean is None or bound.mean is None:
             continue
-        duel = duels.get((metric.name, name, BOUND)) or duels.get((metric.name, BOUND, name))
+        duel = duels.get((metric.name, name, STILL)) or duels.get((metric.name, STILL, name))
         if not duel:
             continue
         wins = duel.win_rate if duel.a == name else 1 - duel.win_rate
