@@ -8,15 +8,14 @@ from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from protocols.names import PERFECT, STILL
-
-ALL_MODES: tuple[MotionMode, ...] = ("absolute", "relative", "relative-adapt", "avd")
+from protocols.protocol import MODES
 
 
 class CopySource(Predictor):
     """Gives the source photograph back, whatever drives it: the lower bound."""
 
     name = STILL
-    motion_modes = ALL_MODES
+    motion_modes = MODES
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         return batch.source.clone()

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, Ty
 from pydantic.dataclasses import dataclass
 
 from baselines.errors import ModelError
-from baselines.modes import MotionMode
+from protocols.protocol import MotionMode
 
 HERE = Path(__file__).parent
 FILE = "model.json"

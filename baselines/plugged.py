@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import get_args
 
 import torch
 
 from baselines.code import Code, of_plugin, of_registered
-from baselines.predictor import ModelError, MotionMode, Predictor
+from baselines.predictor import ModelError, Predictor
 from baselines.spec import ModelSpec
-from protocols.errors import BenchError, PluginError
-from protocols.plugins import FILE_MODULE, Plugin, told
+from protocols.errors import BenchError, PluginError, typed_line
+from protocols.plugins import FILE_MODULE, Plugin
+from protocols.protocol import MODES
 
 BROKEN = PluginError.code
 
@@ -45,7 +45,7 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
     except BenchError:
         raise
     except Exception as error:  # foreign code may fail in any way
-        raise refused(told(error)) from error
+        raise refused(typed_line(error)) from error
     if not hasattr(module, name):
         raise refused(f"it has no {name}")
     return _made(getattr(module, name), refused, spec, weights, device)
@@ -71,12 +71,12 @@ def _made(
     except BenchError:
         raise
     except Exception as error:  # foreign code may fail in any way
-        raise refused(told(error)) from error
+        raise refused(typed_line(error)) from error
     if not isinstance(predictor, Predictor):
         raise refused(f"it gave a {type(predictor).__name__}, not a Predictor (baselines.predictor)")
     modes = predictor.motion_modes
-    if not isinstance(modes, (tuple, list)) or not modes or not {*modes} <= {*get_args(MotionMode)}:
-        raise refused(f"motion_modes {modes!r}: some of {', '.join(get_args(MotionMode))} are needed")
+    if not isinstance(modes, (tuple, list)) or not modes or not {*modes} <= {*MODES}:
+        raise refused(f"motion_modes {modes!r}: some of {', '.join(MODES)} are needed")
     if not isinstance(getattr(predictor, "name", None), str):
         predictor.name = spec.target
     return predictor

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from baselines.errors import ModelError as ModelError
-from baselines.modes import MotionMode as MotionMode
+from protocols.protocol import MotionMode as MotionMode
 
 
 @dataclass(frozen=True)

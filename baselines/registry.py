@@ -11,13 +11,14 @@ import torch
 
 from baselines import plugged
 from baselines.arithmetic import exact
-from baselines.bounds import ALL_MODES, CopySource, CopyTarget
+from baselines.bounds import CopySource, CopyTarget
 from baselines.card import MODELS, card, find_weights, named, official_files, unavailable
 from baselines.code import Code, of_program
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
 from protocols import plugins
 from protocols.errors import PluginError
+from protocols.protocol import MODES
 
 if TYPE_CHECKING:
     from baselines.network_predictor import NetworkPredictor
@@ -110,8 +111,8 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
         infos.append(ModelInfo(name, about["summary"], "table", (), f"published tables only: {about['reason']}"))
     for name, bound in BOUNDS.items():
         infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "none needed"))
-    infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", ALL_MODES, "none needed"))
-    infos.append(ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", ALL_MODES, "its own"))
+    infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", MODES, "none needed"))
+    infos.append(ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", MODES, "its own"))
     infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a Python file", "outside", (), "its own"))
     for name in plugins.registered("model"):
         try:

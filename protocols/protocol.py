@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from protocols.errors import DataError
 
@@ -14,7 +14,10 @@ Reference = Literal["same-identity", "cross-identity"]
 SAMPLE = "sample"  # the sample set's name, in lists as in `--data sample`
 CUSTOM = "custom data"  # in place of a data set's name, until a run says which
 
-MODES = ("absolute", "relative", "relative-adapt", "avd")  # motion modes
+# Driving keypoints as they are; moved from the source's as they moved since an anchor frame, and that scaled by the
+# ratio of the two faces' sizes; with the shape that a network of its own draws from the source.
+MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
+MODES: tuple[MotionMode, ...] = get_args(MotionMode)
 TRANSFORMS = ("none", "expression-preserving")
 
 SIZES = {"256": 256, "512": 512, "native": None}  # of custom data's frames; native: as they are stored
@@ -26,7 +29,7 @@ class Protocol:
 
     dataset: its data set's name. strategy, n, split, videos: how pairs are drawn where no list is given (see
     `sampling.make_pairs`). transform: one of `TRANSFORMS`. mode: motion mode, where a model has
-    it, one of `MODES`. metrics: families that apply. reference: ``same-identity`` (measured against the target) or
+    it. metrics: families that apply. reference: ``same-identity`` (measured against the target) or
     ``cross-identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
     submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
     published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
@@ -47,7 +50,7 @@ class Protocol:
     frozen: str = ""
     published: tuple[str, ...] = ()
     transform: str = "none"
-    mode: str = "absolute"
+    mode: MotionMode = "absolute"
     n: int = 2083
     split: str | None = "test"
     videos: int | None = None

@@ -20,12 +20,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from baselines.bounds import ALL_MODES
 from baselines.external.frames_folder import file_name, read_frame
 from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 from protocols import interruption
 from protocols.errors import BenchError, DataError
+from protocols.protocol import MODES
 
 TIMEOUT = "TALKING_HEAD_BENCH_CMD_TIMEOUT"
 _DEFAULT_SECONDS = 1800.0
@@ -50,7 +50,7 @@ class CommandPredictor(Predictor):
     """
 
     name = "cmd"
-    motion_modes = ALL_MODES
+    motion_modes = MODES
 
     def __init__(self, command: str):
         self.command = command

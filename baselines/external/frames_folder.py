@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.bounds import ALL_MODES
 from baselines.levels import from_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
 from protocols.images import read_rgb
+from protocols.protocol import MODES
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MAPPING = "pairs.csv"
@@ -29,7 +29,7 @@ class FramesFolder(Predictor):
     """
 
     name = "frames"
-    motion_modes = ALL_MODES
+    motion_modes = MODES
 
     def __init__(self, folder: Path):
         self.folder = folder.expanduser()

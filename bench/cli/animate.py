@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,13 +51,13 @@ def animate(
     """Animate a photograph with a driving video, whose sound and frame times are kept."""
     from av.error import FFmpegError
 
-    from baselines.predictor import MotionMode
     from bench.animate.command import AnimateSettings, animate
     from bench.animate.crop import parse_crop
     from bench.runtime.device import choose
     from protocols.names import safe_name
+    from protocols.protocol import MODES
 
-    motion: MotionMode | None = choice("--mode", mode, get_args(MotionMode)) if mode else None
+    motion = choice("--mode", mode, MODES) if mode else None
     driving_crop = parse_crop(crop, "--crop")
     if source_crop is None and isinstance(driving_crop, str):
         source_crop = driving_crop

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -42,10 +42,10 @@ def inspect(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of noise in models; default: 0.")] = None,
 ) -> None:
     """Draw what networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
-    from baselines.predictor import MotionMode
     from bench.inspection.input import Chosen, inspect_models, inspect_run
     from bench.run.command import redraw
     from bench.runtime.device import choose
+    from protocols.protocol import MODES
 
     names = split_names(models or "")
     if run is not None:
@@ -62,7 +62,7 @@ def inspect(
         raise UserError("give --out, or --run", code="missing-option")
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out}: a file; give a folder", code="unwritable-file")
-    motion = choice("--mode", mode, get_args(MotionMode)) if mode else None
+    motion = choice("--mode", mode, MODES) if mode else None
     if (source is None) != (driving is None):
         raise UserError("give both --source and --driving, or neither", code="missing-option")
     if limit is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -167,9 +167,9 @@ def run(
     ] = False,
 ) -> None:
     """Run models over a protocol, measure them, write a report."""
-    from baselines.predictor import MotionMode
     from bench.run.command import RunSettings, run
     from bench.runtime.errors import UserError
+    from protocols.protocol import MODES
 
     if table and protocol:
         raise UserError("--table says which protocols are run; leave --protocol out", code="conflicting-options")
@@ -205,7 +205,7 @@ def run(
         limit=limit,
         metrics=metric_names(metrics) if metrics else None,
         detectors=detectors,
-        mode=choice("--mode", mode, get_args(MotionMode)) if mode else None,
+        mode=choice("--mode", mode, MODES) if mode else None,
         bounds=bounds,
         device=device,
         seed=seed,

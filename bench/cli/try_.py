@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -29,13 +29,13 @@ def try_(
     out: Annotated[Path | None, typer.Option(help="PNG to write; default: try-<model>.png.")] = None,
 ) -> None:
     """Ask a model for two pairs: shapes, range, speed and a picture, or why a run would refuse it."""
-    from baselines.predictor import MotionMode
     from bench.runtime.device import choose
     from bench.trial.command import Trial, attempt
+    from protocols.protocol import MODES
 
-    motion: MotionMode | None = next((one for one in get_args(MotionMode) if one == mode), None)
+    motion = next((one for one in MODES if one == mode), None)
     if mode and motion is None:
-        raise UserError(f"--mode {mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice")
+        raise UserError(f"--mode {mode}: choose one of {', '.join(MODES)}", code="unknown-choice")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(
             f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}", code="unwritable-file"

@@ -8,12 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import torch
 
 from baselines import registry
-from baselines.predictor import ModelError, MotionMode
+from baselines.predictor import ModelError
 from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.detectors.face_box import FaceBox
@@ -28,6 +27,7 @@ from bench.runtime.errors import UserError
 from protocols import catalogue, interruption
 from protocols import crop as crops
 from protocols.names import BOUNDS, safe_name
+from protocols.protocol import MODES, MotionMode
 from protocols.resolve import Resolved, resolve
 from reports.schema.manifest import Prepared
 
@@ -102,10 +102,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
 
     Raises UserError, DataError or ModelError for what the user can mend.
     """
-    if settings.mode and settings.mode not in get_args(MotionMode):
-        raise UserError(
-            f"--mode {settings.mode}: choose one of {', '.join(get_args(MotionMode))}", code="unknown-choice"
-        )
+    if settings.mode and settings.mode not in MODES:
+        raise UserError(f"--mode {settings.mode}: choose one of {', '.join(MODES)}", code="unknown-choice")
     if settings.crop is not None and crops.mode(settings.crop) is None:
         raise UserError(f"--crop {settings.crop}: choose one of {', '.join(crops.MODES)}", code="unknown-choice")
     if settings.detector_timeout is not None and settings.workers == 0:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 from support.refused import refused
 
-from baselines.predictor import MotionMode
 from protocols import catalogue
 from protocols.augment import READINGS
 from protocols.errors import DataError
-from protocols.protocol import MODES
 
 MINE = """
 name = "mine"
@@ -83,7 +79,3 @@ def test_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
     with refused(DataError, "not-toml"):
         catalogue.get(str(tmp_path / "mine.toml"))
-
-
-def test_modes_are_those_of_models():
-    assert get_args(MotionMode) == MODES
