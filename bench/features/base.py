@@ -1,9 +1,10 @@
-"""What a frame feature is: something that turns the frames of one clip, in order, into a few numbers a frame."""
+"""What turns the frames of one clip, in order, into numbers: a few a frame, or rows on a clock of its own."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -30,4 +31,36 @@ class FrameFeature(ABC):
         """Return a new function for one clip; its state is that clip's alone.
 
         It gives NaN where a frame has no value. Its values do not depend on how the frames fall into calls.
+        """
+
+
+class Recorder(Protocol):
+    """Takes one clip, frame after frame, and gives its rows at the end."""
+
+    def add(self, frames: np.ndarray, times: np.ndarray) -> None:
+        """Take the clip's next frames, uint8 RGB ``(n, H, W, 3)``, and their times ``(n,)`` in seconds."""
+
+    def finish(self) -> np.ndarray:
+        """Return the clip's rows ``(M, *shape)``; nothing is added afterwards."""
+
+
+class ClipFeature(ABC):
+    """Numbers that need frames to come, or rows on a clock of their own: what `FrameFeature` cannot give.
+
+    name: short name, unique among features and kinds of detectors. shape: shape of one row.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    @abstractmethod
+    def signature(self) -> str:
+        """One line that names everything that moves its values: name, version, settings, weights' hash, library."""
+
+    @abstractmethod
+    def start(self) -> Recorder:
+        """Return a new recorder for one clip; its state is that clip's alone.
+
+        Its rows do not depend on how the frames fall into calls.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 SHARE = (0.0, 1.0)
 DISTANCE = (0.0, math.inf)
@@ -39,6 +39,7 @@ class Family:
     what is known of numbers in them. version: raised whenever a change of the code can change its numbers; it stands in
     every signature. reference_library: what the papers or this project's tests compute it by. package: optional one
     that the papers' own detector or network needs. companions: families that come along where it is asked for.
+    shape: what one of its values is of, a pair of frames or a whole clip.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Family:
     reference_library: str = ""
     package: str = ""
     companions: tuple[str, ...] = ()
+    shape: Literal["pair", "clip"] = "pair"
 
     @property
     def unit(self) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,10 @@ from protocols.sound import Sound
 Role = Literal["target", "driving", "source", "none"]
 
 
+def _nothing(weights: Path | None) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Tracks:
     """What is known of one generated clip and of what it is compared with, frame by frame.
@@ -20,7 +25,7 @@ class Tracks:
     times: ``(N,)`` seconds, ascending, 0 for the clip's first frame. rate: frames a second. size: (height, width) of
         the frames in pixels.
     generated, target, driving: kind of a detector or name of a feature to float64 ``(N, *shape)``; a frame in which
-        nothing was found is NaN, so that time never shrinks.
+        nothing was found is NaN, so that time never shrinks. A `ClipFeature` gives ``(M, *shape)``, rows of its own.
     source: kind of a detector to the values ``(*shape,)`` of the photograph.
     sound, target_sound: of the generated clip and of its reference; None where there is none.
     """
@@ -69,6 +74,8 @@ class ClipDefinition:
     proxy: True where it stands in for a paper's metric whose weights are not available.
     params: everything else that moves the number, for the signature.
     compute: from `Tracks` to the number.
+    missing: from the weights folder, or None, to what keeps it from being computed on this machine, in words (a weight
+        file, a package); empty where nothing does.
     """
 
     name: str
@@ -84,6 +91,7 @@ class ClipDefinition:
     features: tuple[str, ...] = ()
     needs_sound: bool = False
     proxy: bool = False
+    missing: Callable[[Path | None], Sequence[str]] = field(default=_nothing, repr=False, compare=False)
 
     def signature(self, parts: Mapping[str, str]) -> str:
         """One line that names everything that moves the number.
