@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from protocols.sound import Sound
+
 # Takes the clip's next frames, uint8 RGB (n, H, W, 3), and their times (n,) in seconds; gives float64 (n, *shape).
 Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -45,7 +47,7 @@ class Recorder(Protocol):
 
 
 class ClipFeature(ABC):
-    """Numbers that need frames to come, or rows on a clock of their own: what `FrameFeature` cannot give.
+    """Numbers that need frames to come, the sound, or rows on a clock of their own: what `FrameFeature` cannot give.
 
     name: short name, unique among features and kinds of detectors. shape: shape of one row.
     """
@@ -59,8 +61,8 @@ class ClipFeature(ABC):
         """One line that names everything that moves its values: name, version, settings, weights' hash, library."""
 
     @abstractmethod
-    def start(self) -> Recorder:
-        """Return a new recorder for one clip; its state is that clip's alone.
+    def start(self, sound: Sound | None) -> Recorder:
+        """Return a new recorder for one clip, whose sound this is; its state is that clip's alone.
 
         Its rows do not depend on how the frames fall into calls.
         """

@@ -137,7 +137,7 @@ def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Compari
     expected_all = np.concatenate(expected).astype(np.float64)
     error = np.abs(np.concatenate(found) - expected_all)
     worst_limit, mean_limit = _tolerance(name, float(np.abs(expected_all).max(initial=0.0)))
-    worst = float(np.concatenate([error, moments]).max())
+    worst = float(np.concatenate([error, moments]).max(initial=0.0))
     body = error[:-2] if "stats" in golden else error  # the two extremes of `stats` say nothing of a mean
     mean = float(np.concatenate([[body.mean()] if len(body) else [], moments]).max(initial=0.0))
     ratio = max(worst / worst_limit, mean / mean_limit)

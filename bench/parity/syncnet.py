@@ -49,11 +49,11 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
         audio = net.audio(audio_windows(voice[: lengths[mode]], count))
         record(f"{mode}.lip_features", lips[:count])
         record(f"{mode}.audio_features", audio)
-        _record(mode, synchronise(lips[:count], audio, vshift), record)
+        record_sync(mode, synchronise(lips[:count], audio, vshift), record)
     lip, noise = (20 * torch.from_numpy(fill(name, (PROBE, 1024), seed)) for name in ("probe_im", "probe_noise"))
     late = noise.clone()
     late[PROBE_SHIFT:] = lip[:-PROBE_SHIFT] + 0.5 * noise[PROBE_SHIFT:]
-    _record("probe", synchronise(lip, late, vshift), record)
+    record_sync("probe", synchronise(lip, late, vshift), record)
 
 
 def make_video(seed: int) -> Tensor:
@@ -92,7 +92,8 @@ def _first_window(net: SyncNet, video: Tensor, voice: np.ndarray, record: Record
         net.audio(audio_windows(voice, 1))
 
 
-def _record(mode: str, sync: Sync, record: Record) -> None:
+def record_sync(mode: str, sync: Sync, record: Record) -> None:
+    """Record distances, scores and offset of a mode."""
     record(f"{mode}.dists", sync.distances)
     record(f"{mode}.mean_distance", sync.mean_distance)
     record(f"{mode}.av_offset", sync.offset[None])

@@ -23,7 +23,11 @@ from bench.runtime.errors import UserError
 from protocols import interruption
 
 # Networks of detectors, as `spec.json` names them; those of the models stand in their cards.
-DETECTORS = {"openface": "bench.parity.openface", "syncnet": "bench.parity.syncnet"}
+DETECTORS = {
+    "openface": "bench.parity.openface",
+    "syncnet": "bench.parity.syncnet",
+    "lipsync_scores": "bench.parity.lipsync_scores",
+}
 
 
 def adapters() -> dict[str, str]:
