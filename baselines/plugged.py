@@ -47,7 +47,7 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
     except Exception as error:  # foreign code may fail in any way
         raise refused(typed_line(error)) from error
     if not hasattr(module, name):
-        raise refused(f"it has no {name}")
+        raise refused(f"it has no {name}{_there(module)}")
     return _made(getattr(module, name), refused, spec, weights, device)
 
 
@@ -85,6 +85,15 @@ def _made(
 def _parts(spec: ModelSpec) -> tuple[Path, str]:
     file, _, name = spec.target.rpartition(":")
     return Path(file).expanduser(), name
+
+
+def _there(module: ModuleType) -> str:
+    """The predictors that a file defines, for a message."""
+    own = [name for name, found in vars(module).items() if getattr(found, "__module__", None) == module.__name__]
+    classes = [
+        name for name in own if isinstance(vars(module)[name], type) and issubclass(vars(module)[name], Predictor)
+    ]
+    return f"; its predictors: {', '.join(classes)}" if classes else "; it defines no Predictor (baselines.predictor)"
 
 
 def _module_name(file: Path) -> str:

@@ -85,6 +85,8 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
             "frames that you have of it are measured with frames:DIR",
             code="no-network",
         )
+    if name.endswith(".py"):
+        raise ModelError(f"{name}: name the class, too, as in {name}:MyModel", code="bad-model-spec")
     known = list(dict.fromkeys([*MODELS, *BOUNDS, *plugins.registered("model"), *unavailable()]))
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known, *OUTSIDE])}"
@@ -110,10 +112,12 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     for name, about in unavailable().items():
         infos.append(ModelInfo(name, about["summary"], "table", (), f"published tables only: {about['reason']}"))
     for name, bound in BOUNDS.items():
-        infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "none needed"))
-    infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", MODES, "none needed"))
-    infos.append(ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", MODES, "its own"))
-    infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a Python file", "outside", (), "its own"))
+        infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "needs no weights"))
+    infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", MODES, "needs no weights"))
+    infos.append(
+        ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", MODES, "weights of its own")
+    )
+    infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a Python file", "outside", (), "weights of its own"))
     for name in plugins.registered("model"):
         try:
             target = plugins.find("model", name, _built_in()).load()
@@ -121,7 +125,7 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
             infos.append(ModelInfo(name, str(error), "plug-in", (), "broken plug-in"))
             continue
         modes = getattr(target, "motion_modes", ())
-        infos.append(ModelInfo(name, _first_line(target), "plug-in", modes, "its own"))
+        infos.append(ModelInfo(name, _first_line(target), "plug-in", modes, "weights of its own"))
     return infos
 
 
@@ -143,7 +147,7 @@ def _weights_in_words(name: str, weights: Path | None) -> str:
         return f"{found}" if card(name).checksums else f"{found} (unverified: no checksum is known)"
     if card(name).sample.is_file():
         return "sample weights"
-    return f"none; needs {' or '.join(card(name).files)}" if card(name).files else "none; to be trained"
+    return f"no weights; needs {' or '.join(card(name).files)}" if card(name).files else "no weights; to be trained"
 
 
 def _first_line(target: object) -> str:

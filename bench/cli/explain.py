@@ -50,6 +50,8 @@ def explain(
 
 def _listing(pages: dict[str, tuple[str, list[str]]]) -> Table:
     table = _table("metric", "definitions")
+    table.columns[0].no_wrap = False
+    table.columns[0].ratio, table.columns[1].ratio = 2, 3
     for title, names in pages.values():
         table.add_row(title, ", ".join(names))
     return table

@@ -12,7 +12,9 @@ from bench.runtime import config
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="models, protocols, metrics or datasets")],
+    what: Annotated[
+        str, typer.Argument(metavar="models|protocols|metrics|datasets", help="models, protocols, metrics or datasets")
+    ],
     weights: Weights = None,
     data: Data = None,
 ) -> None:

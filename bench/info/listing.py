@@ -32,7 +32,7 @@ def _models(config: Config) -> Table:
 
     rows = _table()
     for model in registry.names(config.weights):
-        rows.add_row(model.name, model.summary, f"{', '.join(model.motion_modes)}; {model.weights}")
+        rows.add_row(model.name, model.summary, "; ".join(filter(None, (", ".join(model.motion_modes), model.weights))))
     return rows
 
 
@@ -95,4 +95,6 @@ def _metrics(config: Config) -> Table:
 def _table() -> Table:
     table = Table("name", "what it is", "facts", box=None, padding=(0, 2, 0, 0), row_styles=["", "dim"])
     table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"  # names of files are to be copied whole
     return table

@@ -128,7 +128,8 @@ class RunDirectory:
         """The manifest of a finished run. Raises UserError where there is none."""
         manifest = self.manifest()
         if not isinstance(manifest, Complete):
-            raise UserError(f"{self.path} holds no finished run", code="no-finished-run")
+            why = "holds no finished run" if self.path.is_dir() else "is no folder"
+            raise UserError(f"{self.path} {why}", code="no-finished-run")
         return manifest
 
     def finished(self) -> tuple[Complete, pd.DataFrame]:

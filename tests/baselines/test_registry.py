@@ -38,6 +38,8 @@ def test_malformed_options():
     for spec in ("fomm?align_corners", "fomm?=true", "fomm?weights=a&&"):
         with refused(ModelError, "bad-model-spec"):
             load(spec)
+    with refused(ModelError, "bad-model-spec", "mine.py:"):
+        load("mine.py")
     with refused(ModelError, "unknown-option"):
         load("copy-source?x=1")
 
@@ -49,7 +51,7 @@ def test_names(tmp_path):
     (tmp_path / "vox.pth.tar").touch()
     words = {info.name: info.weights for info in registry.names(tmp_path)}
     assert words["tpsm"] == f"{tmp_path / 'vox.pth.tar'} (unverified: no checksum is known)"
-    expected = "sample weights" if card("mcnet").sample.is_file() else "none; needs mcnet.pth.tar"
+    expected = "sample weights" if card("mcnet").sample.is_file() else "no weights; needs mcnet.pth.tar"
     assert words["mcnet"].startswith(expected)
     (tmp_path / "vox-cpk.pth.tar").touch()
     (tmp_path / "vox-adv-cpk.pth.tar").touch()
@@ -120,7 +122,7 @@ def test_a_class_in_a_file(tmp_path):
     ("text", "target", "said"),
     [
         (None, "Bare", "no such file"),
-        (BROKEN, "Gone", "it has no Gone"),
+        (BROKEN, "Gone", "it has no Gone.* Bare"),
         (BROKEN, "Bare?side=x", "ValueError"),
         (BROKEN, "MODEL", "gave a dict"),
         (BROKEN, "Bare?colour=red", "TypeError"),
