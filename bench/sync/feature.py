@@ -1,0 +1,195 @@
+"""SyncNet over a clip, frame after frame: no more frames in memory than a track may look ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench.detectors.syncnet import FILE, FPS, RATE, SPAN, VSHIFT, SyncNet, read, synchronise
+from bench.detectors.weights import find_file, short_hash
+from bench.features.base import ClipFeature
+from bench.runtime.errors import UserError
+from bench.sync import crops, scores, tracks
+from bench.sync.clock import EvenClock
+from bench.sync.finders import FaceFinder, HogFaces
+from bench.sync.streaming import Frames, Lips, Live
+from protocols.sound import Sound
+
+FACES, DETECTED, BOX = 0, 1, slice(2, 6)
+DISTANCES = slice(6, 6 + 2 * VSHIFT + 1)
+
+
+class SyncNetTrack(ClipFeature):
+    """The longest face track of a clip, and SyncNet's distances between it and the sound.
+
+    Rows are 25 a second, ``(M, 37)`` float64: the number of faces found; whether the track has a detection there (1) or
+    lies between two (0); its box x1, y1, x2, y2; and the distance of the window of five frames that begins there from
+    the sound at the 31 shifts from 15 frames early to 15 late. NaN where there is no track or no window.
+
+    Tracks, crops and windows are those of syncnet_python (`bench.sync.tracks`, `bench.sync.crops`). It differs in
+    frames and sound that pass through no lossy codec, in the face finder, and in that shots are not told apart.
+    """
+
+    name, shape = "syncnet", (DISTANCES.stop,)
+
+    def __init__(self, net: SyncNet, weights: str, finder: FaceFinder | None = None) -> None:
+        """`weights`: first digits of the weight file's SHA-256. finder: of faces; by default `HogFaces`."""
+        self.net, self.weights, self.finder = net, weights, finder or HogFaces()
+
+    @property
+    def signature(self) -> str:
+        track = f"iou:{tracks.IOU};gap:{tracks.GAP};detections:{tracks.DETECTIONS}+;size:{tracks.SIZE}+;track:longest"
+        cut = f"median:{crops.MEDIAN};pad:{crops.GREY};scale:{crops.SCALE}"
+        clock = f"frames:nearest-at-{FPS};shots:one"
+        return f"{self.name};v:1;weights:{self.weights};{clock};finder:[{self.finder.signature}];{track};{cut}"
+
+    def start(self, sound: Sound | None) -> _Recorder:
+        return _Recorder(self.net, self.finder, sound)
+
+
+class SyncNetFrames(ClipFeature):
+    """SyncNet's distances between whole frames and the sound, as Wav2Lip's script for LRS takes them.
+
+    For clips that are face crops already: every frame is resized to 224 x 224, no face is looked for. Rows are 25 a
+    second, ``(M, 31)`` float64, as `SyncNetTrack` has them.
+    """
+
+    name, shape = "syncnet-frames", (2 * VSHIFT + 1,)
+
+    def __init__(self, net: SyncNet, weights: str) -> None:
+        """`weights`: first digits of the weight file's SHA-256."""
+        self.net, self.weights = net, weights
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name};v:1;weights:{self.weights};frames:nearest-at-{FPS};crop:none;resize:bilinear-{crops.SIDE}"
+
+    def start(self, sound: Sound | None) -> _FramesRecorder:
+        return _FramesRecorder(self.net, sound)
+
+
+def missing(weights: Path | None) -> list[str]:
+    """Name what keeps SyncNet from being computed, in words; empty where nothing does."""
+    return [] if find_file(FILE, weights) else [f"{FILE} is not in the weights folder"]
+
+
+def make(name: str, weights: Path | None, device: str = "cpu", finder: FaceFinder | None = None) -> ClipFeature:
+    """The feature "syncnet" or "syncnet-frames" with the weights of the weights folder.
+
+    Raises UserError where they are missing or of another network.
+    """
+    file = find_file(FILE, weights)
+    if file is None:
+        raise UserError("; ".join(missing(weights)), code="missing-weights")
+    net, digits = read(file, device), short_hash(file)
+    return SyncNetTrack(net, digits, finder) if name == SyncNetTrack.name else SyncNetFrames(net, digits)
+
+
+class _Recorder:
+    """See `SyncNetTrack`."""
+
+    def __init__(self, net: SyncNet, finder: FaceFinder, sound: Sound | None) -> None:
+        self._net, self._finder, self._sound = net, finder, _at_rate(sound)
+        self._clock, self._tracker, self.frames = EvenClock(FPS), tracks.Tracker(), Frames()
+        self._live: dict[int, Live] = {}
+        self._faces: list[int] = []
+        self._boxes: list[tracks.Box] = []
+        self._looked = -1  # number of the frame whose boxes these are
+        self._best: tuple[tracks.Track, np.ndarray] | None = None
+        self._other: tracks.Track | None = None  # the one with most detections among those that do not qualify
+
+    def add(self, frames: np.ndarray, times: np.ndarray) -> None:
+        for number, frame in self._clock.add(frames, times):
+            self._tick(number, frame)
+
+    def finish(self) -> np.ndarray:
+        for number, frame in self._clock.finish():
+            self._tick(number, frame)
+        for ended in self._tracker.finish():
+            self._end(ended)
+        rows = np.full((len(self._faces), DISTANCES.stop), np.nan)
+        rows[:, FACES] = self._faces
+        track = self._best[0] if self._best else self._other
+        if track is not None:
+            numbers, boxes = track.filled()
+            rows[numbers, DETECTED] = np.isin(numbers, track.frames)
+            rows[numbers, BOX] = boxes
+        if self._best and self._sound:
+            first = self._best[0].frames[0]
+            found = _distances(self._net, self._best[1], self._sound, first)
+            rows[first : first + len(found), DISTANCES] = found
+        return rows
+
+    def _tick(self, number: int, frame: np.ndarray) -> None:
+        at, same = len(self._faces), number == self._looked
+        if not same:
+            self._boxes, self._looked = self._finder(frame), number
+        self._faces.append(len(self._boxes))
+        self.frames.add(at, frame, same)
+        grown, ended = self._tracker.add(at, self._boxes)
+        for track in ended:
+            self._end(track)
+        for track, begins in grown:
+            if begins:
+                self._live[id(track)] = Live(track, Lips(self._net) if self._sound else None)
+            self._live[id(track)].grow(self.frames)
+        self.frames.forget(min((live.cropped for live in self._live.values()), default=at))
+
+    def _end(self, track: tracks.Track) -> None:
+        live = self._live.pop(id(track))
+        if not track.long_enough or tracks.mean_size(track.filled()[1]) <= tracks.SIZE:
+            if self._other is None or len(track.frames) > len(self._other.frames):
+                self._other = track
+            return
+        if self._best is None or _length(track) > _length(self._best[0]):
+            self._best = track, live.end(self.frames)
+
+
+class _FramesRecorder:
+    """See `SyncNetFrames`."""
+
+    def __init__(self, net: SyncNet, sound: Sound | None) -> None:
+        self._net, self._sound, self._clock, self._lips = net, _at_rate(sound), EvenClock(FPS), Lips(net)
+        self._ticks = 0
+
+    def add(self, frames: np.ndarray, times: np.ndarray) -> None:
+        self._take(self._clock.add(frames, times))
+
+    def finish(self) -> np.ndarray:
+        self._take(self._clock.finish())
+        rows = np.full((self._ticks, 2 * VSHIFT + 1), np.nan)
+        if self._sound:
+            found = _distances(self._net, self._lips.finish(), self._sound, 0)
+            rows[: len(found)] = found
+        return rows
+
+    def _take(self, ticks: Iterable[tuple[int, np.ndarray]]) -> None:
+        for _, frame in ticks:
+            self._ticks += 1
+            if self._sound:
+                self._lips.add(crops.resize(frame))
+
+
+def _distances(net: SyncNet, lip: np.ndarray, sound: Sound, first: int) -> np.ndarray:
+    """Distances ``(W, 31)`` of windows from frame `first` on from the sound that was cut out with them."""
+    begin = first / FPS
+    frames = len(lip) + SPAN - 1
+    samples = sound.cut(begin, min(sound.available(begin), frames * RATE // FPS))
+    count = scores.windows(len(lip), len(samples))
+    if not count:
+        return np.zeros((0, 2 * VSHIFT + 1))
+    voice = scores.voice(net, samples, count)
+    return synchronise(torch.from_numpy(lip[:count]), voice).distances.double().numpy()
+
+
+def _length(track: tracks.Track) -> int:
+    return track.frames[-1] - track.frames[0] + 1
+
+
+def _at_rate(sound: Sound | None) -> Sound | None:
+    if sound is not None and sound.rate != RATE:
+        raise ValueError(f"SyncNet needs sound at {RATE} samples a second, got {sound.rate}")
+    return sound
