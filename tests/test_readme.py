@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
-from bench.cli.main import PANELS
+from bench.cli.main import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/results.md")
+DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *DOCS)
 
 
 def read(name: str) -> str:
@@ -44,11 +47,27 @@ def test_links_lead_somewhere(page):
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
+def commands(page: str) -> list[list[str]]:
+    """The words behind ``bench`` in every command line of a page, in blocks of shell and in the text."""
+    text = re.sub(r"\\\n", " ", read(page))
+    blocks = re.findall(r"```(?:sh|yaml)\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += [
+        code.replace("\n", " ") for code in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    ]
+    found = [re.search(r"(?:^| )(?:(?:python|python3) -m bench|talking-head-bench|bench) (.+)", line) for line in lines]
+    return [shlex.split(match[1].partition("&&")[0], comments=True) for match in found if match]
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_exist(page):
-    known = {name for panel in PANELS.values() for name in panel}
-    named = set(re.findall(r"\bbench ([a-z][a-z-]*)", read(page)))
-    assert named <= known
+def test_commands_and_their_options_exist(page):
+    for words in commands(page):
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {"--help", *(name for option in command.params for name in (*option.opts, *option.secondary_opts))}
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, words
+        assert not hasattr(command, "commands") or not words or words[0] in known, words
 
 
 def test_the_license_is_the_one_that_is_stated_everywhere():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from support.packages import install
 from support.whole_package import CODE, ENTRIES
 
+from protocols.plugins import GROUPS
 from reports.schema.manifest import parse_manifest
 
 NAME = "thb_whole"
@@ -72,6 +74,34 @@ def test_a_run_of_it_alone(run, bench, package):
         "statistical": 0.25,
     }
     assert bench("check", "runs/one", "--against", "reference.json", "--mode", "exact")[0] == 0
+
+
+def test_the_additions_of_the_docs(bench, monkeypatch, sample_set, tmp_path):
+    """The package that docs/adding-a-model.md shows brings its metrics, detector, protocol and data set."""
+    page = (Path(__file__).parents[3] / "docs" / "adding-a-model.md").read_text(encoding="utf-8")
+    code = page.partition("`my_additions.py`\n\n```python\n")[2].partition("\n```")[0]
+    points = tomllib.loads(page.partition("of the additions\n\n```toml\n")[2].partition("```")[0])["project"][
+        "entry-points"
+    ]
+    entries = {kind: points[group] for kind, group in GROUPS.items() if group in points}
+    assert entries.keys() == {"metric", "detector", "protocol", "data set"}
+    install(monkeypatch, tmp_path / "installed", "my_additions", code, entries)
+    for person in ("anna", "ben"):
+        folder = tmp_path / "lab" / f"{person}_1" / "frames"
+        folder.mkdir(parents=True)
+        for number in range(3):
+            ramp = np.linspace(0, 60 * (number + 1), 256).astype(np.uint8)
+            Image.fromarray(np.broadcast_to(ramp[None, :, None], (256, 256, 3)).copy()).save(folder / f"{number}.png")
+    code, text = bench(
+        "run", "--protocol", "lab-sameid", "--models", "copy-source", "--data", f"lab={tmp_path / 'lab'}"
+    )
+    assert code == 0, text
+    rows = pd.read_parquet(next(Path("runs").glob("lab-sameid-*/samples.parquet")))
+    rows = rows[rows["model"] == "copy-source"]
+    assert set(rows["driving_identity"]) == {"anna", "ben"}
+    np.testing.assert_allclose(rows["brightness-gap"], rows["l1"], atol=1e-6)  # ramps of one sign
+    assert (rows["sharpness"] > 0).all()
+    assert bench("explain", "sharpness", "--limit", 1)[0] == 0
 
 
 def test_edited_code_is_another_run_and_another_detection(run, package):
