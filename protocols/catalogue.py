@@ -65,7 +65,7 @@ def _of_plugin(plugin: plugins.Plugin) -> Protocol:
     if not isinstance(made, Protocol) and callable(made):
         try:
             made = made()
-        except Exception as error:  # foreign code may fail in any way
+        except plugins.FAILURES as error:  # foreign code may fail in any way
             raise plugin.failed(error) from error
     if not isinstance(made, Protocol):
         raise plugin.refused(f"{type(made).__name__} is no Protocol")

@@ -21,6 +21,8 @@ GROUPS: Mapping[Kind, str] = {
 }
 FILE_MODULE = "talking_head_model_"  # what the names of modules begin with that were loaded from a model's file
 OURS = ("baselines", "bench", "protocols", "reports")
+# What code from outside may raise: `sys.exit` in it would end this program as if all had gone well.
+FAILURES = (Exception, SystemExit)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Plugin:
         """What the entry point names. Raises PluginError, with the first line of the error, where it cannot be had."""
         try:
             return self.entry.load()
-        except Exception as error:  # foreign code may fail in any way
+        except FAILURES as error:  # foreign code may fail in any way
             raise self.failed(error) from error
 
     def failed(self, error: BaseException) -> PluginError:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from protocols import interruption
 from protocols.crop import Box
 from protocols.errors import DataError
 from reports.run import caveats
+from reports.schema.manifest import ModelEntry
 
 SIZE = 256  # of models that take any
 
@@ -84,11 +85,12 @@ def animate(settings: AnimateSettings, console: Console) -> int:
                 code="unused-option",
             )
         predictor.expect([pair_name(number) for number in range(count)])
-        weights = _weights_note(predictor.describe())
+        about = outside.entry({"name": settings.model, **outside.said(predictor, settings.model)})
+        weights = _weights_note(about)
         if weights:
             line = f"{weights} ({settings.model}): the video says nothing about the published model"
             _notify(console, line, "bold yellow")
-        if said := caveats.size(outside.entry({"name": settings.model, **predictor.describe()})):
+        if said := caveats.size(about):
             _notify(console, f"{settings.model}: {said}", "bold yellow")
         size = predictor.frame_size or SIZE
         source_crop, crop = _crops(settings, photograph, driving, console)
@@ -117,9 +119,9 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
     return source, moving
 
 
-def _weights_note(facts: Mapping[str, Any]) -> str:
-    """What must be said of a model's weights, by its `describe`."""
-    status = facts.get("weights_status", "official")
+def _weights_note(about: ModelEntry) -> str:
+    """What must be said of a model's weights."""
+    status = about.weights_status or "official"
     return "" if status == "official" else f"{status.upper()} WEIGHTS"
 
 

@@ -22,6 +22,7 @@ from bench.run.generated import generate
 from bench.runtime.device_errors import device_broken
 from bench.runtime.errors import Stopped
 from protocols.errors import DataError, first_line, typed_line
+from protocols.plugins import FAILURES
 
 Batch = list[tuple[int, np.ndarray | DataError]]  # driving frames by number, or why one cannot be read
 
@@ -110,7 +111,7 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
             return generate(scene.predictor, batch, scene.mode, scene.predictor.name)
     except ModelError:
         raise
-    except Exception as error:  # a model may fail in any way; the video continues without this frame
+    except FAILURES as error:  # a model may fail in any way; the video continues without this frame
         if device_broken(error):
             raise Stopped(
                 f"{scene.predictor.name}: the device failed ({first_line(error)})", code="device-failed"

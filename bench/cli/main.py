@@ -108,7 +108,9 @@ def main() -> None:
         code = error.exit_code
     except typer.Abort as error:  # made by typer of an EOFError
         _stop(f"stopped: {error.__cause__ or 'aborted'}", 1)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # code from outside may end this process, or raise what is no Exception
         if request.number:  # a signal that came to a terminal's whole group, and ended what this error speaks of
             _stop(*signals.ending(request), error)
         if (ended := _ending(error)) is None:
@@ -117,7 +119,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _ending(error: Exception) -> tuple[str, int] | None:
+def _ending(error: BaseException) -> tuple[str, int] | None:
     """The line that tells an error, and the exit code; None for a bug of this program."""
     from bench.runtime.errors import Stopped, of_machine, of_name, out_of_memory
     from protocols import plugins

@@ -15,7 +15,6 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from baselines.predictor import ModelError
 from bench.run import earlier, executors, frames_list, outside, seen_videos
 from bench.run import manifest as manifests
 from bench.run.batches import decoded
@@ -29,6 +28,7 @@ from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import summary as statistics
 from protocols import files, interruption
+from protocols.errors import BenchError, PluginError
 from protocols.names import safe_name
 from protocols.resolve import Resolved
 from reports.run import caveats, choose, html
@@ -115,11 +115,11 @@ def redraw(path: Path) -> Path:
 
 @contextmanager
 def _resumable(directory: RunDirectory, console: Console) -> Iterator[None]:
-    """Say of whatever stops the block that the run can be resumed; not of frames out of range."""
+    """Say of whatever stops the block that the run can be resumed; not of code from outside that is to be mended."""
     try:
         yield
     except BaseException as error:
-        if isinstance(error, ModelError) and error.code == "bad-frames":
+        if isinstance(error, BenchError) and error.code in ("bad-frames", PluginError.code):
             raise
         line = f"stopped; finished batches were saved in {directory.path}; re-run the same command to resume"
         console.print(line, markup=False, soft_wrap=True)

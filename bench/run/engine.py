@@ -31,6 +31,7 @@ from bench.runtime.device_errors import is_of_device
 from protocols import interruption
 from protocols.errors import typed_line
 from protocols.pairs import FrameRef, Pair
+from protocols.plugins import FAILURES
 from protocols.resolve import LoadedPair
 from reports.schema.manifest import Placement
 
@@ -219,7 +220,7 @@ def predict(
             made = generate(model.predictor, asked, model.mode, model.label, truncate)[: len(pairs)]
     except ModelError:
         raise
-    except Exception as error:  # a model may fail in any way; the run continues without this pair
+    except FAILURES as error:  # a model may fail in any way; the run continues without this pair
         if is_of_device(error):
             raise
         log.debug("%s, pairs %s", model.label, ", ".join(batch.ids), exc_info=error)

@@ -26,16 +26,16 @@ def generate(
     Raises ModelError for what is wrong with the model and not with a pair (`as_uint8`), and what the model raises.
     """
     late = None
+    bright = _highest(batch.source).minimum(_highest(batch.driving)) > BRIGHT  # before a model may change them
     try:
         output = predictor.predict(batch, mode)
     except TimeLimit as limit:
         output, late = limit.frames, str(limit)
     frames = as_uint8(output, batch.source, label, truncate)
-    bright = _highest(batch.source).minimum(_highest(batch.driving)) > BRIGHT
     made: list[np.ndarray | str] = []
     for i, (frame, lit) in enumerate(zip(frames, bright.tolist())):
         if frame is None:
-            made.append(late or predictor.why_missing(batch.ids[i]) or _not_finite(output[i]))
+            made.append(late or str(predictor.why_missing(batch.ids[i]) or _not_finite(output[i])))
         elif lit and frame.max() <= 1:
             made.append(
                 "the frame is black (no value above 1 of 255), and source and driving frame are not: "
@@ -72,6 +72,8 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
             "whole numbers from 0 to 255 are to be divided by 255",
             code="bad-frames",
         )
+    if output.layout != torch.strided or output.is_meta:
+        raise ModelError(f"{label} gave frames without values of their own, {_kind(output)}", code="bad-frames")
     output = output.float()
     known = output.isfinite()
     finite = known.flatten(1).all(1)
@@ -79,6 +81,10 @@ def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False)
         _check_range(torch.where(known, output, 0.5), label)
     images = to_levels(output.nan_to_num(), truncate).permute(0, 2, 3, 1).cpu().numpy()
     return [image if ok else None for image, ok in zip(images, finite.tolist())]
+
+
+def _kind(output: Tensor) -> str:
+    return "on the meta device" if output.is_meta else f"of the layout {output.layout}"
 
 
 def _check_range(values: Tensor, label: str) -> None:

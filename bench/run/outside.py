@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from baselines import registry
 from baselines.code import Code
 from baselines.errors import ModelError
+from baselines.predictor import Predictor
 from bench.run.engine import Model
 from protocols import folder
 from protocols.errors import first_line
@@ -19,8 +20,17 @@ CODE = "the code of "
 
 def describe(model: Model) -> ModelEntry:
     """A model's entry in the manifest, its code's hash included. Raises ModelError as `entry` does."""
+    own = {"name": model.label, "mode": model.mode}
     code = {"code_sha256": model.code.sha256} if model.code else {}
-    return entry({"name": model.label, "mode": model.mode, **model.predictor.describe(), **code})
+    return entry({**own, **said(model.predictor, model.label), **code} | own)
+
+
+def said(predictor: Predictor, label: str) -> Mapping[str, object]:
+    """What a predictor says of itself. Raises ModelError where that is no mapping."""
+    facts = predictor.describe()
+    if not isinstance(facts, Mapping):
+        raise ModelError(f"{label}: describe() gave a {type(facts).__name__}, not a mapping", code="bad-model")
+    return facts
 
 
 def entry(facts: Mapping[str, object]) -> ModelEntry:

@@ -20,8 +20,9 @@ from torch import Tensor
 from baselines import registry
 from baselines.predictor import ModelError, MotionMode, PairBatch, TimeLimit
 from baselines.spec import ModelSpec
+from bench.run import outside
 from bench.run.engine import Decoded, Model, pair_batch
-from bench.run.generated import generate
+from bench.run.generated import as_uint8, generate
 from bench.run.setup import tell_size
 from bench.rundir.directory import safe_name, write_png
 from bench.rundir.encoding import to_png
@@ -29,6 +30,7 @@ from bench.runtime.config import Config
 from bench.runtime.device_errors import is_of_device
 from protocols import catalogue
 from protocols.errors import BenchError, PluginError, typed_line
+from protocols.plugins import FAILURES
 from protocols.resolve import Resolved, resolve
 
 PAIRS = 2
@@ -67,6 +69,7 @@ def attempt(trial: Trial, console: Console) -> int:
         tell_size([model], resolved.shape)
         pairs = resolved.pair_list.pairs
         predictor.expect([pair.id for pair in pairs])
+        outside.describe(model)
         batch = pair_batch(Decoded.of([(pair, resolved.load(pair)) for pair in pairs], trial.device), trial.device, 0)
         notify(
             f"{model.label}: {resolved.protocol.name}, {len(batch)} pairs, motion mode {model.mode}, on {trial.device}"
@@ -74,9 +77,9 @@ def attempt(trial: Trial, console: Console) -> int:
         notify(f"given: {_described(batch.source)}")
         if trial.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(trial.device)
-        output = _asked(model, batch)
+        output = _asked(model, _copy(batch))
         notify(f"made: {_described(output)}")
-        made = _guarded(model, lambda: generate(predictor, batch, model.mode, model.label))
+        made = _guarded(model, lambda: generate(predictor, _copy(batch), model.mode, model.label))
         _check_alone(model, batch, output)
         seconds = [_seconds(model, batch) for _ in range(ROUNDS)]
         notify(f"speed: {1000 * statistics.median(seconds) / len(batch):.1f} ms a frame, {len(batch)} at a time")
@@ -123,7 +126,7 @@ def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
         raise
     except TimeLimit as error:
         raise ModelError(f"{model.label}: {error}", code="timed-out") from error
-    except Exception as error:  # foreign code may fail in any way
+    except FAILURES as error:  # foreign code may fail in any way
         if is_of_device(error):
             raise
         raise ModelError(f"{model.label}: predict failed: {typed_line(error)}", code=PluginError.code) from error
@@ -140,25 +143,38 @@ def _described(frames: object) -> str:
     kind = f"shape {tuple(frames.shape)}, {str(frames.dtype).removeprefix('torch.')}"
     if not frames.numel():
         return kind
-    values = frames.double()
+    if frames.is_complex() or frames.layout != torch.strided or frames.is_meta:
+        return f"{kind}, {frames.layout}, on {frames.device}"
+    values = frames.detach().double()
     known = values[values.isfinite()]
     lost = values.numel() - known.numel()
     extent = f"values from {known.min():.4g} to {known.max():.4g}" if known.numel() else "no finite value"
     return f"{kind}, {extent}" + (f", {lost} of {values.numel()} not finite" if lost else "")
 
 
+def _copy(batch: PairBatch, count: int | None = None) -> PairBatch:
+    """The first pairs of a batch, all by default, as a run hands them out: what a model does to them stays there."""
+
+    def some(images: Tensor | None) -> Tensor | None:
+        return None if images is None else images[:count].clone()
+
+    return PairBatch(
+        batch.ids[:count],
+        batch.source[:count].clone(),
+        batch.driving[:count].clone(),
+        some(batch.target),
+        some(batch.anchor),
+        batch.seeds[:count],
+        batch.info[:count],
+    )
+
+
 def _check_alone(model: Model, batch: PairBatch, together: Tensor) -> None:
     """Raise ModelError where a pair's frame depends on the rest of its batch, or on chance."""
-    alone = PairBatch(
-        batch.ids[:1],
-        batch.source[:1],
-        batch.driving[:1],
-        None if batch.target is None else batch.target[:1],
-        None if batch.anchor is None else batch.anchor[:1],
-        batch.seeds[:1],
-        batch.info[:1],
-    )
-    difference = (_asked(model, alone)[0].double() - together[0].double()).abs()
+    first = batch.source[:1]
+    alone = _asked(model, _copy(batch, 1))
+    as_uint8(alone, first, f"{model.label}, asked for one pair,")
+    difference = (alone[0].detach().double() - together[0].detach().double()).abs()
     largest = float(difference.nan_to_num().max())
     if largest > DEPENDS:
         raise ModelError(
@@ -170,8 +186,9 @@ def _check_alone(model: Model, batch: PairBatch, together: Tensor) -> None:
 
 def _seconds(model: Model, batch: PairBatch) -> float:
     model.predictor.forget()
+    fresh = _copy(batch)
     start = time.perf_counter()
-    _asked(model, batch).cpu()  # waits for an accelerator
+    _asked(model, fresh).cpu()  # waits for an accelerator
     return time.perf_counter() - start
 
 
