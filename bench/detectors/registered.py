@@ -6,7 +6,8 @@ processes get it pickled, so its class has to be importable.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,24 @@ from protocols import plugins
 from protocols.errors import BenchError
 
 _DIGITS = 12
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.strip() != "" and value.isprintable()
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and all(type(side) is int and side >= 1 for side in value)
+
+
+# What a detector says of itself: whether a value will do, and what is wanted in words.
+FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "kind": (_is_text, "a line of text"),
+    "name": (_is_text, "a line of text"),
+    "proxy": (lambda value: isinstance(value, bool), "True or False"),
+    "shape": (_is_shape, "whole numbers from 1, as in (68, 2)"),
+    "signature": (_is_text, "a line of text"),
+}
 
 
 class Registered(Detector):
@@ -32,7 +51,24 @@ class Registered(Detector):
         return self._signature
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        return self.detector.detect(frames)
+        """As `Detector.detect`. Raises ValueError for values of another form, so that the frame counts as failed.
+
+        The detector gets a copy: what it does to the frames is in no other metric, and in no picture.
+        """
+        try:
+            return [self._checked(one) for one in self.detector.detect(frames.copy())]
+        except SystemExit as error:
+            raise ValueError(plugins.told(error)) from error
+
+    def _checked(self, found: Detection) -> Detection:
+        if not isinstance(found, Detection):
+            raise ValueError(f"it gave a {type(found).__name__}, not a Detection")
+        if found.values is None:
+            return replace(found, reason=str(found.reason or "nothing found"))
+        values = np.asarray(found.values)
+        if values.shape != self.shape or values.dtype.kind not in "fiub":
+            raise ValueError(f"it gave {values.dtype} of the shape {values.shape}, not numbers of {self.shape}")
+        return replace(found, values=values.astype(np.float64), reason=None)
 
 
 def kinds() -> list[str]:
@@ -53,13 +89,15 @@ def make(kind: str, weights: Path | None, device: str, built_in: Collection[str]
         detector = made(device=device, weights=weights)
     except BenchError:
         raise
-    except Exception as error:  # foreign code may fail in any way
+    except plugins.FAILURES as error:  # foreign code may fail in any way
         raise plugin.failed(error) from error
     if not isinstance(detector, Detector):
         raise plugin.refused(f"it gave a {type(detector).__name__}, not a Detector (bench.detectors.base)")
-    for fact in ("kind", "name", "proxy", "shape"):
+    for fact, (is_it, what) in FACTS.items():
         if not hasattr(detector, fact):
             raise plugin.refused(f"the detector has no {fact}")
+        if not is_it(value := getattr(detector, fact)):
+            raise plugin.refused(f"the detector's {fact} is {value!r}, not {what}")
     if detector.kind != kind:
         raise plugin.refused(f"the detector is of the kind {detector.kind}, not {kind}")
     return Registered(detector, of_registered(plugin).sha256[:_DIGITS])

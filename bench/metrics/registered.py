@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 
 import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
 from baselines.code import Code, of_registered
@@ -18,8 +21,11 @@ from bench.runtime.device_errors import is_of_device
 from protocols import plugins
 from protocols.errors import BenchError, PluginError
 from protocols.plugins import Plugin
+from reports.schema.base import first_wrong
 
 CODE = "code"  # the part of a signature that stands for a plug-in's code
+MOST_DECIMALS = 12
+ROUNDING = 1e-6  # of a value beyond its family's bounds
 _DIGITS = 12
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -76,15 +82,20 @@ def load(name: str) -> Metric:
     found = plugin.load()
     if not isinstance(found, Metric):
         raise plugin.refused(f"a {type(found).__name__}, not a Metric (bench.metrics.registered)")
+    found = _typed(found, plugin)
     if found.family.name != name:
         raise plugin.refused(f"its family is called {found.family.name}, not {name}")
     if not found.definitions:
         raise plugin.refused("it has no definitions")
+    if why := _wrong_family(found.family):
+        raise plugin.refused(why)
     for definition in found.definitions:
         if why := _wrong(definition, found.family):
             raise plugin.refused(f"{definition.name}: {why}")
+        if [one.name for one in found.definitions].count(definition.name) > 1:
+            raise plugin.refused(f"two definitions are called {definition.name}")
     digest = of_registered(plugin).sha256[:_DIGITS]
-    return replace(found, definitions=tuple(_marked(one, plugin, digest) for one in found.definitions))
+    return replace(found, definitions=tuple(_marked(one, found.family, plugin, digest) for one in found.definitions))
 
 
 def code(name: str) -> Code | None:
@@ -99,6 +110,46 @@ def _find(name: str) -> Plugin:
     if not _NAME.fullmatch(name):
         raise plugin.refused("a name has small letters, digits, - and _")
     return plugin
+
+
+def _typed(found: Metric, plugin: Plugin) -> Metric:
+    """The same with every field of its type. Raises PluginError, which names the field."""
+    try:
+        units = _each(getattr(found.family, "units", None), _fields)
+        facts = {"family": _fields(found.family, units=units), "definitions": [*map(_fields, found.definitions)]}
+        return _types().validate_python([{**facts, "page": found.page}])[0]
+    except ValidationError as error:
+        raise plugin.refused(first_wrong(error, skip=1)) from None
+    except TypeError as error:  # definitions that are no list
+        raise plugin.refused(f"definitions: {error}") from None
+
+
+@cache
+def _types() -> TypeAdapter[list[Metric]]:
+    return TypeAdapter(list[Metric], config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def _fields(value: object, **others: object) -> object:
+    """The fields of a dataclass, for a check of their types; anything else as it is."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return {field.name: getattr(value, field.name) for field in fields(value)} | others
+
+
+def _each(values: object, change: Callable[[object], object]) -> object:
+    return {key: change(value) for key, value in values.items()} if isinstance(values, Mapping) else values
+
+
+def _wrong_family(family: Family) -> str | None:
+    """What is wrong with a family, in words."""
+    low, high = family.bounds
+    if not low < high:
+        return f"bounds {family.bounds}: the lower one comes first"
+    if not family.units:
+        return "units: none is named"
+    if lost := [unit for unit, scale in family.units.items() if not 0 <= scale.decimals <= MOST_DECIMALS]:
+        return f"decimals of the unit {lost[0]!r}: 0 to {MOST_DECIMALS}"
+    return None
 
 
 def _wrong(definition: Definition, family: Family) -> str | None:
@@ -123,9 +174,10 @@ def _wrong(definition: Definition, family: Family) -> str | None:
     return None if definition.detector_name else "detector_name says which detector of that kind"
 
 
-def _marked(definition: Definition, plugin: Plugin, digest: str) -> Definition:
+def _marked(definition: Definition, family: Family, plugin: Plugin, digest: str) -> Definition:
     params = {**definition.params, CODE: digest}
-    return replace(definition, params=params, compute=_Checked(plugin, definition.name, definition.compute))
+    compute = _Checked(plugin, definition.name, definition.compute, family.bounds)
+    return replace(definition, params=params, compute=compute)
 
 
 @dataclass(frozen=True)
@@ -135,17 +187,29 @@ class _Checked:
     plugin: Plugin
     name: str
     compute: Compute
+    bounds: tuple[float, float]
 
     def __call__(self, prediction: Tensor, reference: Tensor) -> Tensor:
         try:
-            values = self.compute(prediction, reference)
+            # Copies: what it does to its arguments is in no other metric.
+            values = self.compute(prediction.clone(), reference.clone())
         except BenchError:
             raise
-        except Exception as error:  # foreign code may fail in any way
+        except plugins.FAILURES as error:  # foreign code may fail in any way
             if is_of_device(error):
                 raise
             raise self.plugin.failed(error) from error
         if not isinstance(values, Tensor) or values.shape != (len(prediction),):
             form = f"a tensor {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
             raise self.plugin.refused(f"{self.name} gave {form} for {len(prediction)} pairs, not one number a pair")
-        return values.detach().to("cpu", torch.float64)
+        if values.is_complex() or values.layout != torch.strided or values.is_meta:
+            kind = f"{values.dtype}, {values.layout}, on {values.device}"
+            raise self.plugin.refused(f"{self.name} gave a tensor that holds no plain numbers ({kind})")
+        values = values.detach().to("cpu", torch.float64)
+        low, high = self.bounds
+        slack = ROUNDING * max([1.0, *(abs(bound) for bound in self.bounds if math.isfinite(bound))])
+        if (outside := values[(values < low - slack) | (values > high + slack)]).numel():
+            raise self.plugin.refused(
+                f"{self.name} gave {float(outside[0]):g}, outside its family's bounds {self.bounds}"
+            )
+        return values

@@ -43,7 +43,7 @@ def checked(kind: type[Phase], facts: Mapping[str, object]) -> Phase:
     try:
         return kind.model_validate(facts)
     except ValidationError as error:
-        raise Damaged(_first(error)) from None
+        raise Damaged(first_wrong(error)) from None
 
 
 def parse(kind: TypeAdapter[Parsed], content: bytes) -> Parsed:
@@ -54,10 +54,11 @@ def parse(kind: TypeAdapter[Parsed], content: bytes) -> Parsed:
     try:
         return kind.validate_json(content, strict=True)
     except ValidationError as error:
-        raise Damaged(_first(error)) from None
+        raise Damaged(first_wrong(error)) from None
 
 
-def _first(error: ValidationError) -> str:
+def first_wrong(error: ValidationError, skip: int = 0) -> str:
+    """Name the first wrong place, and what is wrong there. skip: outer parts of the place that say nothing."""
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
+    place = ".".join(str(part) for part in first["loc"][skip:])
     return f"{place}: {first['msg']}" if place else first["msg"]
