@@ -8,16 +8,17 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
-from baselines.code import Code, of_plugin, of_registered
+from baselines.code import Code, beside, of_file, of_registered
 from baselines.predictor import ModelError, Predictor
 from baselines.spec import ModelSpec
 from protocols.errors import BenchError, PluginError, typed_line
-from protocols.plugins import FILE_MODULE, Plugin
+from protocols.plugins import FAILURES, FILE_MODULE, Plugin
 from protocols.protocol import MODES
 
 BROKEN = PluginError.code
@@ -40,12 +41,16 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
     def refused(why: str) -> ModelError:
         return ModelError(f"{file}: {why}", code=BROKEN)
 
+    if clash := _clash(file):
+        raise refused(clash)
     try:
         module = _imported(file)
     except BenchError:
         raise
-    except Exception as error:  # foreign code may fail in any way
-        raise refused(typed_line(error)) from error
+    except FAILURES as error:  # foreign code may fail in any way
+        raise refused(_shadowed(file) or typed_line(error)) from error
+    if clash := _shadowed(file):
+        raise refused(clash)
     if not hasattr(module, name):
         raise refused(f"it has no {name}{_there(module)}")
     return _made(getattr(module, name), refused, spec, weights, device)
@@ -56,7 +61,7 @@ def code(spec: ModelSpec, plugin: Plugin | None, predictor: Predictor) -> Code:
     module = type(predictor).__module__
     if plugin:
         return of_registered(plugin, (module,), spec.options)
-    return of_plugin((_module_name(_parts(spec)[0]), module), None, spec.options)
+    return of_file(_parts(spec)[0], (module,), spec.options)
 
 
 def _made(
@@ -66,17 +71,25 @@ def _made(
     weights: Path | None,
     device: torch.device,
 ) -> Predictor:
+    if own := {"device", "weights"} & spec.options.keys():
+        raise ModelError(
+            f"{spec}: {min(own)} is what --{min(own)} says; an option of the model's needs another name",
+            code="unknown-option",
+        )
     try:
         predictor = factory(device=device, weights=weights, **spec.options)
     except BenchError:
         raise
-    except Exception as error:  # foreign code may fail in any way
+    except FAILURES as error:  # foreign code may fail in any way
         raise refused(typed_line(error)) from error
     if not isinstance(predictor, Predictor):
         raise refused(f"it gave a {type(predictor).__name__}, not a Predictor (baselines.predictor)")
     modes = predictor.motion_modes
-    if not isinstance(modes, (tuple, list)) or not modes or not {*modes} <= {*MODES}:
+    if not isinstance(modes, (tuple, list)) or not modes or not all(mode in MODES for mode in modes):
         raise refused(f"motion_modes {modes!r}: some of {', '.join(MODES)} are needed")
+    side = predictor.frame_size
+    if side is not None and (type(side) is not int or side < 1):
+        raise refused(f"frame_size {side!r}: a number of pixels is needed, or None")
     if not isinstance(getattr(predictor, "name", None), str):
         predictor.name = spec.target
     return predictor
@@ -111,6 +124,41 @@ def _imported(file: Path) -> ModuleType:
     with _beside(file):
         about.loader.exec_module(module)
     return module
+
+
+def _own_modules(file: Path) -> dict[str, Path]:
+    """By name the modules beside a file, or packages there, that it or one of them imports, within functions too."""
+    folder = file.resolve().parent
+    tops = {folder / one.relative_to(folder).parts[0] for one in beside(file) if one.is_relative_to(folder)}
+    return {top.stem if top.suffix == ".py" else top.name: top for top in tops}
+
+
+def _clash(file: Path) -> str | None:
+    """Why a file cannot be loaded beside those that were loaded before: Python has one module of a name."""
+    own = _own_modules(file)
+    for name, module in list(sys.modules.items()):
+        other = Path(getattr(module, "__file__", None) or "") if name.startswith(FILE_MODULE) else None
+        if other is None or other.parent == file.resolve().parent or not other.is_file():
+            continue
+        if both := own.keys() & _own_modules(other).keys():
+            return (
+                f"it imports {min(both)} from its folder, and {other} has another in its own; a process has one module "
+                "of a name: evaluate them in runs of their own (bench compare), or rename one"
+            )
+    return None
+
+
+def _shadowed(file: Path) -> str | None:
+    """Why a file that was imported has, or will have, another module than the one beside it."""
+    for name, own in sorted(_own_modules(file).items()):
+        if name in sys.modules:
+            about = getattr(sys.modules[name], "__spec__", None)
+        else:  # an import within a function, with the folder at the end of the path
+            about = PathFinder.find_spec(name, sys.path)
+        place = getattr(about, "origin", None)
+        if place is not None and not Path(place).resolve().is_relative_to(own.resolve()):
+            return f"import {name} gives {place} here, not {own}; rename it"
+    return None
 
 
 @contextmanager

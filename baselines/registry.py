@@ -13,7 +13,7 @@ from baselines import plugged
 from baselines.arithmetic import exact
 from baselines.bounds import CopySource, CopyTarget
 from baselines.card import MODELS, card, find_weights, named, official_files, unavailable
-from baselines.code import Code, of_program
+from baselines.code import Code
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
 from protocols import plugins
@@ -97,6 +97,8 @@ def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
     """The code behind a loaded predictor from outside, a program or a plug-in; None for this project's own models."""
     spec = spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec)
     if spec.kind == "cmd":
+        from baselines.external.program import of_program
+
         return of_program(predictor.arguments)
     plugin = plugins.find("model", spec.target, _built_in()) if spec.kind == "model" else None
     return plugged.code(spec, plugin, predictor) if plugin or spec.kind == "file" else None

@@ -42,7 +42,7 @@ def first_line(error: BaseException) -> str:
 
 def typed_line(error: BaseException) -> str:
     """Return the type of an error of someone else's code, and its message up to the first line break."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")
 
 
 def unreadable(file: object, error: Exception) -> DataError:

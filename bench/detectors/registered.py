@@ -58,7 +58,7 @@ class Registered(Detector):
         try:
             return [self._checked(one) for one in self.detector.detect(frames.copy())]
         except SystemExit as error:
-            raise ValueError(plugins.told(error)) from error
+            raise ValueError(typed_line(error)) from error
 
     def _checked(self, found: Detection) -> Detection:
         if not isinstance(found, Detection):

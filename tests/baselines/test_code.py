@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from baselines import code, registry
-from baselines.code import local_modules, of_program
+from baselines.code import local_modules
+from baselines.external.program import of_program
 from protocols import plugins
 from protocols.plugins import GROUPS
 

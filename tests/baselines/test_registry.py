@@ -13,7 +13,7 @@ import torch
 from support.packages import install
 from support.refused import refused
 
-from baselines import registry
+from baselines import code, registry
 from baselines.card import MODELS, card
 from baselines.predictor import ModelError
 from protocols.errors import PluginError
@@ -73,6 +73,16 @@ class Bare(Predictor):
 class Modes(Bare):
     motion_modes = ("fast",)
 
+class Nested(Bare):
+    motion_modes = (["absolute"],)
+
+class Side(Bare):
+    frame_size = "256"
+
+class Leaves(Bare):
+    def __init__(self, device, weights=None):
+        raise SystemExit
+
 MODEL = dict
 """
 
@@ -104,17 +114,17 @@ def test_a_plugin_cannot_take_the_name_of_a_model(monkeypatch, tmp_path):
 
 def test_a_class_in_a_file(tmp_path):
     file = tmp_path / "my-model.v2.py"
-    file.write_text(f"import beside_it\n{BROKEN}")
-    (tmp_path / "beside_it.py").write_text("")
+    file.write_text(f"import beside_the_model\n{BROKEN}")
+    (tmp_path / "beside_the_model.py").write_text("")
     spec = f"mine={file}:Bare?side=8"
     model = load(spec)
     assert (model.side, model.name) == (8, f"{file}:Bare")
     before = registry.code(spec, model)
-    assert before.files.keys() == {"my-model.v2.py", "beside_it.py"}
-    file.write_text(f"import beside_it\n{BROKEN}\n")
+    assert before.files.keys() == {"my-model.v2.py", "beside_the_model.py"}
+    file.write_text(f"import beside_the_model\n{BROKEN}\n")
     after = registry.code(spec, load(spec))
     assert after.sha256 != before.sha256
-    (tmp_path / "beside_it.py").write_text("# edited")
+    (tmp_path / "beside_the_model.py").write_text("# edited")
     assert registry.code(spec, load(spec)).sha256 not in (before.sha256, after.sha256)
 
 
@@ -129,6 +139,10 @@ def test_a_class_in_a_file(tmp_path):
         ("import no_such_module_anywhere", "Bare", "ModuleNotFoundError"),
         ("from . import more", "Bare", "ImportError"),
         ("x = ", "Bare", "SyntaxError"),
+        ("import sys\nsys.exit(0)", "Bare", "SystemExit: 0"),
+        (BROKEN, "Leaves", "SystemExit"),
+        (BROKEN, "Nested", "motion_modes"),
+        (BROKEN, "Side", "frame_size '256'"),
     ],
 )
 def test_a_file_that_fails_is_one_line(tmp_path, text, target, said):
@@ -138,6 +152,52 @@ def test_a_file_that_fails_is_one_line(tmp_path, text, target, said):
     with pytest.raises(ModelError, match=said) as caught:
         load(f"{file}:{target}")
     assert str(caught.value).startswith(str(file)) and "\n" not in str(caught.value)
+
+
+def test_names_that_are_no_option_of_a_file(tmp_path):
+    (tmp_path / "mine.py").write_text(BROKEN)
+    for option in ("device=cpu", "weights=x.pt"):
+        with refused(ModelError, "unknown-option"):
+            load(f"{tmp_path}/mine.py:Bare?{option}")
+    with refused(ModelError, "bad-model-spec"):
+        load(f"{tmp_path}/mine.py")
+
+
+@pytest.mark.parametrize("where", ["", "    "])
+def test_two_files_do_not_share_what_only_has_one_name(tmp_path, where):
+    """The second would get the first one's module, and its frames, without a word."""
+    module = f"net_of_two_files_{len(where)}"
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{module}.py").write_text(f"NAME = {folder!r}\n")
+        imports = f"def name():\n    import {module}\n" if where else f"import {module}\n"
+        (tmp_path / folder / "model.py").write_text(imports + BROKEN)
+    load(f"{tmp_path}/a/model.py:Bare")
+    load(f"{tmp_path}/a/../a/model.py:Bare?side=3")
+    with refused(ModelError, "broken-plugin", module):
+        load(f"{tmp_path}/b/model.py:Bare")
+    (tmp_path / "b" / "model.py").write_text(BROKEN)
+    assert load(f"{tmp_path}/b/model.py:Bare").side == 4
+
+
+@pytest.mark.parametrize("where", ["", "def later():\n    "])
+def test_a_module_beside_a_file_that_another_hides(tmp_path, where):
+    (tmp_path / "model.py").write_text(f"{where}import colorsys\n{BROKEN}")
+    load(f"{tmp_path}/model.py:Bare")
+    (tmp_path / "colorsys.py").write_text("")
+    with refused(ModelError, "broken-plugin", "colorsys"):
+        load(f"{tmp_path}/model.py:Bare")
+
+
+def test_a_file_in_a_folder_of_this_program_has_code_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(code, "PROJECT", (tmp_path,))
+    (tmp_path / "model.py").write_text("import parts_of_the_program\n" + BROKEN)
+    (tmp_path / "parts_of_the_program.py").write_text("")
+    spec = f"{tmp_path}/model.py:Bare"
+    before = registry.code(spec, load(spec))
+    assert before.files.keys() == {"model.py", "parts_of_the_program.py"} and before.not_covered
+    (tmp_path / "model.py").write_text("import parts_of_the_program\n" + BROKEN + "\n")
+    assert registry.code(spec, load(spec)).sha256 != before.sha256
 
 
 def test_the_package_of_the_docs(tmp_path):
