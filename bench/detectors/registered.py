@@ -15,7 +15,7 @@ import numpy as np
 from baselines.code import Code, of_registered
 from bench.detectors.base import Detection, Detector
 from protocols import plugins
-from protocols.errors import BenchError
+from protocols.errors import BenchError, typed_line
 
 _DIGITS = 12
 
