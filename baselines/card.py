@@ -60,7 +60,7 @@ class Card:
     files of their own, beside the checkpoint. renamed: top-level keys of the checkpoint that are called otherwise here.
     exact: submodules that stay in float32 where the rest is in bfloat16, since they make coordinates.
     probes: what `bench inspect` looks into, by what it is, as a path from the network (see `bench.inspection`).
-    marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognise a file by.
+    marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognize a file by.
     checksums: file name to the SHA-256 that its publisher states, where one is known. at_least_mb: file name to the
     10^6 bytes of its networks' tensors. person: what a person does to get the files; None where that is the usual.
     config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies;
@@ -76,7 +76,7 @@ class Card:
     motion_modes: Annotated[tuple[MotionMode, ...], Field(min_length=1)]
     files: tuple[Text, ...]
     repository: str
-    licence: str
+    license: str
     networks: Annotated[tuple[Text, ...], Field(min_length=1)]
     optional_networks: tuple[Text, ...]
     marks: tuple[Text, ...]
@@ -163,7 +163,7 @@ def card(name: str) -> Card:
         raise _wrong(folder, f"variants.{name}.of: no model is called {of}")
     base = card(of)
     # Nobody publishes a checkpoint of a variant, unless the variant names one; nor golden arrays.
-    values = {"files": [], "checksums": {}, "repository": "", "licence": "", "parity": None, **written}
+    values = {"files": [], "checksums": {}, "repository": "", "license": "", "parity": None, **written}
     inherited = {key: getattr(base, key) for key in _FIELDS if key not in (*values, *_RESERVED)}
     config = merged(base.config, changes) if isinstance(changes, Mapping) else changes
     return _checked(inherited | values | {"of": of, "config": config}, name, folder, changes)
@@ -274,13 +274,13 @@ def _in_folder(about: Card, folder: Path) -> list[Path]:
 
 
 def official_files() -> list[dict[str, str]]:
-    """For every model and published file name: model, file, repository, licence, folder (below the weights folder)."""
+    """For every model and published file name: model, file, repository, license, folder (below the weights folder)."""
     return [
         {
             "model": name,
             "file": file,
             "repository": f"github.com/{card(name).repository}",
-            "licence": card(name).licence,
+            "license": card(name).license,
             "folder": card(name).package,
         }
         for name in MODELS

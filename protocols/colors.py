@@ -143,7 +143,7 @@ def _kind(bits: int) -> type:
 
 
 def _is_rgb(frame: av.VideoFrame) -> bool:
-    """Whether there is no matrix to undo: RGB, palettes, black and white, grey with alpha (PNG), XYZ."""
+    """Whether there is no matrix to undo: RGB, palettes, black and white, gray with alpha (PNG), XYZ."""
     name = frame.format.name
     return frame.format.is_rgb or frame.format.has_palette or name.startswith(("mono", "xyz", "ya"))
 
@@ -157,6 +157,6 @@ def _is_transparent(frame: av.VideoFrame) -> bool:
 
 
 def _is_full(frame: av.VideoFrame) -> bool:
-    """Whether values fill the whole range; grey without a tag does, as in FFmpeg."""
+    """Whether values fill the whole range; gray without a tag does, as in FFmpeg."""
     name = frame.format.name
     return frame.color_range == _FULL or name.startswith("yuvj") or (name[:4] == "gray" and frame.color_range == 0)

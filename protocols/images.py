@@ -75,7 +75,7 @@ def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
 def read_rgb(file: Path | BinaryIO, stored: bool = False) -> np.ndarray:
     """An image file as RGB uint8 ``(H, W, 3)``, turned as its EXIF orientation says, transparent parts shown on white.
 
-    Greyscale is repeated in the three channels; color profiles (ICC) are not applied.
+    Grayscale is repeated in the three channels; color profiles (ICC) are not applied.
     stored: the pixels as they are in the file, neither turned nor blended, as the demo scripts of the field read their
     data sets.
     Raises DataError, naming the file, where it is missing, truncated, no image, has more than 8 bits a channel or more

@@ -40,12 +40,12 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 @cache
 def known_lists() -> tuple[dict[str, Any], ...]:
-    """The published lists that are recognised: name, file and content hash, data set, reference, number of pairs."""
+    """The published lists that are recognized: name, file and content hash, data set, reference, number of pairs."""
     file = Path(__file__).parent / "data" / "published_lists.json"
     return tuple(json.loads(file.read_text(encoding="utf-8")))
 
 
-def recognise(sha256: str) -> dict[str, Any] | None:
+def recognize(sha256: str) -> dict[str, Any] | None:
     """The published list with this hash, of its file or of its pairs."""
     return next((entry for entry in known_lists() if sha256 in (entry["file_sha256"], entry["sha256"])), None)
 
@@ -121,7 +121,7 @@ def import_published(path: Path) -> PairList:
         except DataError as error:
             raise DataError(f"{path}, line {line}: {error}", code=error.code) from None
     sha256 = hashlib.sha256(content).hexdigest()
-    known = recognise(sha256)
+    known = recognize(sha256)
     provenance = {"file": path.name, "file_sha256": sha256, "published": known["name"] if known else None}
     return PairList(known["name"] if known else path.stem, 1, tuple(pairs), provenance)
 

@@ -23,7 +23,7 @@ from protocols.errors import DataError
 from protocols.expand import expanded
 from protocols.find_crops import cut_custom
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
-from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognise
+from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognize
 from protocols.rendezvous import rendezvous_pairs
 from protocols.roots import data_used, how, refuse_unused
 from protocols.sampling import make_pairs
@@ -138,7 +138,7 @@ def resolve(
         elif len(pairs) < protocol.n:
             drawn += f", all that the data give (fewer than {protocol.n})"
         notices.append(drawn)
-    if published := recognise(pairs.sha256):
+    if published := recognize(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
     datasets = {name: opened(name) for name in pairs.datasets()}

@@ -89,7 +89,7 @@ def test_the_notice_names_every_weight_file():
         if "package" not in entry:
             line = next((line for line in lines if re.search(rf"\b{re.escape(entry['id'])}\b", line)), None)
             assert line, entry["id"]
-            assert "[NC]" in line or "non-commercial" not in entry["licence"], line
+            assert "[NC]" in line or "non-commercial" not in entry["license"], line
 
 
 def test_every_package_carries_its_types():

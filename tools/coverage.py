@@ -121,9 +121,9 @@ def draw(measured: dict[tuple[str, float, bool], dict[str, float]], path: Path) 
     for row, (kind, designs) in zip(axes, (("same identity", SAME), ("crossed", CROSSED))):
         for axis, between in zip(row, SHARES):
             axis.axhspan(93, 97, color="0.88", lw=0)
-            for method, colour, mark in zip(METHODS, ("tab:red", "tab:orange", "tab:blue"), "xso"):
+            for method, color, mark in zip(METHODS, ("tab:red", "tab:orange", "tab:blue"), "xso"):
                 shares = [100 * measured[design.name, between, False][method] for design in designs]
-                axis.plot(PEOPLE, shares, color=colour, marker=mark, label=method)
+                axis.plot(PEOPLE, shares, color=color, marker=mark, label=method)
             axis.set(xscale="log", ylim=(20, 101), title=f"{kind}, share {between:g}")
             axis.set_xticks(PEOPLE, [str(n) for n in PEOPLE])
             axis.minorticks_off()

@@ -91,11 +91,11 @@ def draw(curves: dict[int, list[tuple[int, float]]], peaks: dict[int, float], fi
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
-    for (n, curve), colour in zip(curves.items(), ("tab:orange", "tab:blue")):
+    for (n, curve), color in zip(curves.items(), ("tab:orange", "tab:blue")):
         most = itertools.accumulate((finished for finished, _ in curve), max)  # frames go at the end
         shown = [(finished, resident) for finished, (_, resident) in zip(most, curve) if finished]
-        axes.plot(*zip(*shown), color=colour, label=f"{n:,} pairs, peak {peaks[n]:.0f} MiB")
-        axes.axhline(peaks[n], color=colour, linewidth=0.8, linestyle=":")
+        axes.plot(*zip(*shown), color=color, label=f"{n:,} pairs, peak {peaks[n]:.0f} MiB")
+        axes.axhline(peaks[n], color=color, linewidth=0.8, linestyle=":")
     axes.set(xlabel="pairs finished", ylabel="resident memory, MiB", xscale="log", ylim=(0, None))
     axes.legend(loc="lower right")
     figure.savefig(file, dpi=110)

@@ -34,7 +34,7 @@ KINDS = {  # part of an operator's name: its kind
     "mm": "matrix products",
     "grid_sampler": "sampling",
     "attention": "attention",
-    "norm": "normalisation",
+    "norm": "normalization",
     "upsample": "resize and pooling",
     "pool": "resize and pooling",
     "clamp": "activations",

@@ -17,12 +17,12 @@ Norm = Callable[[int], nn.Module]
 
 
 def batch_norm(channels: int) -> nn.Module:
-    """Batch normalisation with running statistics (FOMM, MRAA, DaGAN, MCNet)."""
+    """Batch normalization with running statistics (FOMM, MRAA, DaGAN, MCNet)."""
     return nn.BatchNorm2d(channels)
 
 
 def instance_norm(channels: int) -> nn.Module:
-    """Affine instance normalisation without running statistics (TPSM)."""
+    """Affine instance normalization without running statistics (TPSM)."""
     return nn.InstanceNorm2d(channels, affine=True)
 
 
@@ -48,7 +48,7 @@ class DownBlock(SameBlock):
 
 
 class UpBlock(SameBlock):
-    """Nearest-neighbour doubling, then `SameBlock`: ``(N, in, H, W)`` to ``(N, out, 2H, 2W)``."""
+    """Nearest-neighbor doubling, then `SameBlock`: ``(N, in, H, W)`` to ``(N, out, 2H, 2W)``."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(F.interpolate(x, scale_factor=2))
@@ -74,7 +74,7 @@ class ResBlock(nn.Module):
 class AntiAliasDownsample(nn.Module):
     """Gaussian blur, then every ``1/scale``-th pixel from index 0.
 
-    The kernel is square, normalised in 2-D, with sigma ``(1/scale - 1) / 2`` and ``2 * round(4 sigma) + 1`` taps
+    The kernel is square, normalized in 2-D, with sigma ``(1/scale - 1) / 2`` and ``2 * round(4 sigma) + 1`` taps
     (13 at scale 0.25). Borders darken, because the blur pads with zeros as the official networks do.
     The kernel is the buffer ``weight`` of the checkpoint, ``(channels, 1, k, k)``.
     """

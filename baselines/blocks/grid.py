@@ -1,6 +1,6 @@
 """Coordinate grids, keypoint heatmaps and the warping of images and features.
 
-Coordinates are ``(x, y)``, x first, in ``[-1, 1]``, where -1 and 1 are the centres of the border pixels.
+Coordinates are ``(x, y)``, x first, in ``[-1, 1]``, where -1 and 1 are the centers of the border pixels.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class KeypointDetector(nn.Module):
         feature = self.predictor(self.down(image))
         logits = self.kp(feature)
         n, k, h, w = logits.shape
-        # Coordinates are averages over thousands of pixels: half precision would quantise them to whole pixels.
+        # Coordinates are averages over thousands of pixels: half precision would quantize them to whole pixels.
         heatmap = torch.softmax(logits.float().flatten(2) / self.temperature, dim=2)
         value = heatmap @ coordinate_grid(h, w, heatmap).flatten(0, 1)
         jacobian = self.jacobian(feature).float().view(n, k, 4, h * w)

@@ -100,5 +100,5 @@ class SpadeDecoder(nn.Module):
 
 
 def has_spade(network: nn.Module) -> bool:
-    """Whether a network decodes by SPADE, whose instance normalisation amplifies rounding."""
+    """Whether a network decodes by SPADE, whose instance normalization amplifies rounding."""
     return any(isinstance(module, SpadeDecoder) for module in network.modules())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-9  # inside the logarithm, as the released TPSM has it
-REGULARISATION = 0.01  # added to the whole diagonal there, so the spline does not pass exactly through its points
+REGULARIZATION = 0.01  # added to the whole diagonal there, so the spline does not pass exactly through its points
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def radial(squared_distance: Tensor) -> Tensor:
     return squared_distance * torch.log(squared_distance + EPSILON)
 
 
-def fit(control: Tensor, target: Tensor, regularisation: float = REGULARISATION) -> ThinPlateSpline:
-    """Splines that take `control` to `target`, both ``(N, K, P, 2)``; exactly so with a `regularisation` of 0."""
+def fit(control: Tensor, target: Tensor, regularization: float = REGULARIZATION) -> ThinPlateSpline:
+    """Splines that take `control` to `target`, both ``(N, K, P, 2)``; exactly so with a `regularization` of 0."""
     n, k, p, _ = control.shape
     difference = control[..., :, None, :] - control[..., None, :, :]
     # The released code squares a norm; squaring directly gives the same number and has a gradient at distance 0.
@@ -47,6 +47,6 @@ def fit(control: Tensor, target: Tensor, regularisation: float = REGULARISATION)
     affine = torch.cat([control, torch.ones_like(control[..., :1])], dim=-1)
     top = torch.cat([kernel, affine], dim=-1)
     bottom = torch.cat([affine.transpose(-1, -2), affine.new_zeros(n, k, 3, 3)], dim=-1)
-    system = torch.cat([top, bottom], dim=-2) + regularisation * torch.eye(p + 3, device=control.device)
+    system = torch.cat([top, bottom], dim=-2) + regularization * torch.eye(p + 3, device=control.device)
     solution = torch.linalg.solve(system, torch.cat([target, target.new_zeros(n, k, 3, 2)], dim=-2))
     return ThinPlateSpline(solution[..., p:, :].transpose(-1, -2), solution[..., :p, :], control)

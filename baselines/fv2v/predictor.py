@@ -20,7 +20,7 @@ from baselines.predictor import ModelError, MotionMode, PairBatch
 class Fv2vPredictor(NetworkPredictor):
     """Options ``yaw``, ``pitch``, ``roll``: degrees in the place of the driving frame's (free view).
 
-    ``axes``: ``beta`` for the earlier "beta" checkpoints, which turn about other axes; they are recognised by their
+    ``axes``: ``beta`` for the earlier "beta" checkpoints, which turn about other axes; they are recognized by their
     lack of a downsampling kernel. ``standard`` for all others.
     """
 

@@ -1,6 +1,6 @@
 """Layers and geometry of feature volumes ``(N, C, D, H, W)``; only height and width are pooled and enlarged.
 
-Coordinates are ``(x, y, z)``, z along the depth, in ``[-1, 1]`` from the first to the last element's centre.
+Coordinates are ``(x, y, z)``, z along the depth, in ``[-1, 1]`` from the first to the last element's center.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class DownBlock3d(ConvNorm3d):
 
 
 class UpBlock3d(ConvNorm3d):
-    """Nearest-neighbour doubling of every slice, then `ConvNorm3d`."""
+    """Nearest-neighbor doubling of every slice, then `ConvNorm3d`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(F.interpolate(x, scale_factor=(1, 2, 2)))

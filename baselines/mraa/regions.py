@@ -15,7 +15,7 @@ from baselines.blocks.relative import movement_scale, relative_points
 
 @dataclass(frozen=True)
 class Regions:
-    """shift: ``(N, K, 2)`` centres (x, y) in [-1, 1]; covar: ``(N, K, 2, 2)``; affine: ``(N, K, 2, 2)``, covar's root.
+    """shift: ``(N, K, 2)`` centers (x, y) in [-1, 1]; covar: ``(N, K, 2, 2)``; affine: ``(N, K, 2, 2)``, covar's root.
 
     u: ``(N, K, 2, 2)`` principal axes, d: ``(N, K, 2, 2)`` diagonal standard deviations, affine = u d; None where the
     regions were not detected but computed. heatmap: ``(N, K, h, w)`` probabilities, or None.

@@ -3,7 +3,7 @@
 Scale transformation (ST, Sec. 3.2) and scale embedding (SE, Sec. 3.3) of Hong and Xu, "Learning Online Scale
 Transformation for Talking Head Video Generation".
 
-Coordinates are ``(x, y)`` in ``[-1, 1]``, where -1 and 1 are the centres of the border pixels.
+Coordinates are ``(x, y)`` in ``[-1, 1]``, where -1 and 1 are the centers of the border pixels.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def rectify(image: Tensor, fiducials: Tensor) -> Tensor:
     """
     n, _, height, width = image.shape
     control, grid, basis = _regular_spline(fiducials.shape[1], height, width, image.device)
-    spline = fit(control.expand(n, 1, -1, 2), fiducials.float()[:, None], regularisation=0.0)
+    spline = fit(control.expand(n, 1, -1, 2), fiducials.float()[:, None], regularization=0.0)
     flow = spline(grid, basis).view(n, height, width, 2)
     return warp(image, flow.to(image.dtype), align_corners=True)
 

@@ -1,6 +1,6 @@
 """TPSM: Thin-Plate Spline Motion Model for Image Animation (Zhao and Zhang, CVPR 2022).
 
-Points and sampling agree throughout: -1 and 1 are the centres of the border pixels, every resize and every sampling
+Points and sampling agree throughout: -1 and 1 are the centers of the border pixels, every resize and every sampling
 aligns corners.
 """
 

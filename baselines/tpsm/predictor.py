@@ -18,7 +18,7 @@ class TpsmPredictor(NetworkPredictor):
     """As the released demo animates: without the background predictor. Mode avd if the checkpoint has its network."""
 
     memoized = ("detect", "inpainting_network.encode")
-    sensitive = ("kp_detector", "dense_motion_network")  # instance normalisation amplifies what moves the keypoints
+    sensitive = ("kp_detector", "dense_motion_network")  # instance normalization amplifies what moves the keypoints
     network: TPSM
 
     @classmethod

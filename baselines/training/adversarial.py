@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from baselines.card import MODELS, card, named, systems
 from baselines.predictor import ModelError
 from baselines.training import published
-from baselines.training.discriminators import Judgement, MultiScale, family_discriminator, pix2pix_discriminator
+from baselines.training.discriminators import Judgment, MultiScale, family_discriminator, pix2pix_discriminator
 from baselines.training.losses import mean_absolute
 from baselines.training.settings import BETAS, TrainSettings
 
@@ -47,7 +47,7 @@ def hinge_discriminator(real: Tensor, generated: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + generated).mean()
 
 
-def feature_matching(real: Sequence[Judgement], generated: Sequence[Judgement]) -> Tensor:
+def feature_matching(real: Sequence[Judgment], generated: Sequence[Judgment]) -> Tensor:
     """Sum over layers of the mean |D_i(real) - D_i(generated)| (pix2pixHD Eq. 4); nothing flows into the real side."""
     scales = [
         torch.stack([mean_absolute(a.detach(), b) for a, b in zip(one.features, other.features, strict=True)]).sum()

@@ -23,7 +23,7 @@ class Augmentation:
 
     shared_*: one affine motion for source and driving, with probability `shared`: other poses of the head.
     own_*: one more for the driving frame alone, with probability `own`: more motion than the short clips have.
-    The affine noise of FOMM's equivariance loss plays no part here. colour: largest change of brightness, contrast and
+    The affine noise of FOMM's equivariance loss plays no part here. color: largest change of brightness, contrast and
     saturation, as shares; hue: of the hue, in turns. FOMM's are 0.1 each; short trainings leave the hue as it is.
     """
 
@@ -35,7 +35,7 @@ class Augmentation:
     own_angle: float = 10.0
     own_scale: float = 0.08
     own_shift: float = 0.06
-    colour: float = 0.1
+    color: float = 0.1
     hue: float = 0.0
 
 
@@ -108,7 +108,7 @@ class TrainingFrames:
 def augment(
     source: Tensor, driving: Tensor, rng: torch.Generator, aug: Augmentation
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Flip, colour and affine changes of pairs ``(N, 3, S, S)`` in [0, 1]; the same colours for both frames.
+    """Flip, color and affine changes of pairs ``(N, 3, S, S)`` in [0, 1]; the same colors for both frames.
 
     Returns the pairs, which of them were flipped ``(N,)``, and how the driving frames were then moved ``(N, 2, 3)``.
     """
@@ -119,17 +119,17 @@ def augment(
 
     flip = draw() < 0
     source, driving = (torch.where(flip[:, None, None, None], x.flip(3), x) for x in (source, driving))
-    gain, contrast, saturation = (1 + aug.colour * draw(1, 1, 1) for _ in range(3))
+    gain, contrast, saturation = (1 + aug.color * draw(1, 1, 1) for _ in range(3))
     turn = aug.hue * draw(1, 1) if aug.hue else None
 
-    def colour(x: Tensor, mean: Tensor) -> Tensor:
+    def color(x: Tensor, mean: Tensor) -> Tensor:
         x = (x - mean) * contrast + mean * gain
-        grey = x.mean(1, keepdim=True)
-        x = (grey + (x - grey) * saturation).clamp(0, 1)
+        gray = x.mean(1, keepdim=True)
+        x = (gray + (x - gray) * saturation).clamp(0, 1)
         return x if turn is None else shift_hue(x, turn)
 
     mean = source.mean((1, 2, 3), keepdim=True)
-    source, driving = colour(source, mean), colour(driving, mean)
+    source, driving = color(source, mean), color(driving, mean)
     shared = _affine(draw(4), (draw() + 1) / 2 < aug.shared, aug.shared_angle, aug.shared_scale, aug.shared_shift)
     own = _affine(draw(4), (draw() + 1) / 2 < aug.own, aug.own_angle, aug.own_scale, aug.own_shift)
     moved = _compose(shared, own)

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 SLOPE = 0.2
 
 
-class Judgement(NamedTuple):
+class Judgment(NamedTuple):
     """Of frames ``(N, 3, H, W)`` at one scale.
 
     verdict: ``(N, 1, h, w)``, unbounded, one number a patch, larger for frames taken for real. features: what each
@@ -30,12 +30,12 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         self.blocks, self.head = nn.ModuleList(blocks), head
 
-    def forward(self, frames: Tensor) -> Judgement:
+    def forward(self, frames: Tensor) -> Judgment:
         features = []
         for block in self.blocks:
             frames = block(frames)
             features.append(frames)
-        return Judgement(self.head(frames), features)
+        return Judgment(self.head(frames), features)
 
 
 def family_discriminator() -> PatchDiscriminator:
@@ -76,7 +76,7 @@ class MultiScale(nn.Module):
         super().__init__()
         self.discriminators = nn.ModuleList(discriminators)
 
-    def forward(self, frames: Tensor) -> list[Judgement]:
+    def forward(self, frames: Tensor) -> list[Judgment]:
         judged = []
         for number, discriminator in enumerate(self.discriminators):
             if number:

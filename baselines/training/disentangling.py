@@ -6,7 +6,7 @@ random in width and height, and L1 compares the result with the driving geometry
 tell the shape any more, so that it has to come from the source.
 
 Open in the papers, and decided here: factors are drawn from 0.75 to 1.25 for each axis by itself, about the frame's
-centre; centres and axes, or points, weigh 1; frames keep the sides that their networks are for.
+center; centers and axes, or points, weigh 1; frames keep the sides that their networks are for.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Run:
         self.device, self.leads = self.processes.device, self.processes.rank == 0
         # A driving frame of another size than the source's would be of another shape for the AVD network.
         plain = settings.recipe == "published" or settings.part == "avd"
-        hue = Augmentation.colour if settings.recipe == "published" else 0.0
+        hue = Augmentation.color if settings.recipe == "published" else 0.0
         self.augmentation = Augmentation(shared=0, own=0, hue=hue) if plain else Augmentation()
         torch.manual_seed(settings.seed)
         self.trainee: Trainee = trainee(settings).to(self.device)
@@ -257,7 +257,7 @@ class Run:
         side, _ = self.settings.stage(max(self.step - 1, 0))
         self.trainee.set_side(side)
         self.trainee.networks.eval()
-        still = Augmentation(shared=0, own=0, colour=0)
+        still = Augmentation(shared=0, own=0, color=0)
         source, driving = self.data.batch(_PICTURES, side, self.seed(0), still, self.device)
         self.board.pictures(source, driving, self.trainee.reconstruct(source, driving).float(), self.step)
 

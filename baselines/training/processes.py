@@ -46,8 +46,8 @@ class OneProcess:
 class SeveralProcesses(OneProcess):
     """Data-parallel processes of Lightning Fabric, each with the same networks and batches of its own.
 
-    Fabric starts the other processes by this process's own command line. Batch norm is not synchronised:
-    each process normalises by its own batch, and the first one's running statistics are kept.
+    Fabric starts the other processes by this process's own command line. Batch norm is not synchronized:
+    each process normalizes by its own batch, and the first one's running statistics are kept.
     """
 
     def __init__(self, device: torch.device, count: int):

@@ -34,7 +34,7 @@ MRAA_CONFIG: dict[str, Any] = {
 
 
 class RegionTrainee(FirstOrderTrainee):
-    """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centres and of axes.
+    """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centers and of axes.
 
     Where the configuration has a background predictor (Sec. 3.3), it learns from the reconstruction with all else, from
     the first step on: a camera's motion is then nothing that regions have to follow.

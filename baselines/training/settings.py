@@ -37,7 +37,7 @@ class TrainSettings(BaseModel):
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
     recipe: ``short``: helps that a few thousand steps on a few clips need; ``published``: losses, augmentation and
         sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
-        equivariance on all of the batch, flips and colours alone, identities drawn alike often. Its defaults of the
+        equivariance on all of the batch, flips and colors alone, identities drawn alike often. Its defaults of the
         other fields are what is published of the model (`published.of`), with as many batches in a step as there were
         processes, shared by `devices`.
     vgg: weight file of torchvision's VGG-19, the papers' one; None: the VGG-16 of a package.

@@ -119,10 +119,10 @@ class ThinPlateTrainee(Trainee):
 def spread_points(bias: Tensor) -> None:
     """Fill the detector's last bias so that each spline starts with five points around a place of its own.
 
-    With the default bias all points start within a few pixels of the centre, and short trainings leave them there.
+    With the default bias all points start within a few pixels of the center, and short trainings leave them there.
     """
     groups = bias.numel() // (2 * POINTS_PER_TPS)
-    centres = torch.rand(groups, 1, 2) - 0.5
-    points = centres + 0.7 * (torch.rand(groups, POINTS_PER_TPS, 2) - 0.5)
+    centers = torch.rand(groups, 1, 2) - 0.5
+    points = centers + 0.7 * (torch.rand(groups, POINTS_PER_TPS, 2) - 0.5)
     # The detector's value is 2 sigmoid(x) - 1 = tanh(x / 2).
     bias.copy_(2 * torch.atanh(points).flatten())

@@ -14,7 +14,7 @@ from baselines.blocks.grid import coordinate_grid, warp
 class ThinPlateTransform:
     """z -> A z + b + sum_j w_j U(|z - c_j|), the same scalar bump in x and y.
 
-    theta: ``(N, 2, 3)`` = [A | b]; weights: ``(N, P)``; centres: ``(P, 2)`` in [-1, 1].
+    theta: ``(N, 2, 3)`` = [A | b]; weights: ``(N, P)``; centers: ``(P, 2)`` in [-1, 1].
     squared: distance of the radial term. False: r is the L1 distance, U = r^2 log(r + 1e-6) (FOMM, MCNet).
     True: U = r2 log(r2 + 1e-9) with the squared Euclidean distance (TPSM).
     align_corners: convention of the frame's sampling.
@@ -22,7 +22,7 @@ class ThinPlateTransform:
 
     theta: Tensor
     weights: Tensor
-    centres: Tensor
+    centers: Tensor
     squared: bool = False
     align_corners: bool = False
 
@@ -40,17 +40,17 @@ class ThinPlateTransform:
         """Identity plus normal noise on the affine part and on a ``points x points`` grid of bumps."""
         theta = torch.eye(2, 3) + sigma_affine * torch.randn(count, 2, 3, generator=generator)
         weights = sigma_tps * torch.randn(count, points**2, generator=generator)
-        centres = coordinate_grid(points, points, theta).reshape(-1, 2)
-        return cls(theta, weights, centres, squared, align_corners)
+        centers = coordinate_grid(points, points, theta).reshape(-1, 2)
+        return cls(theta, weights, centers, squared, align_corners)
 
     def to(self, device: torch.device) -> ThinPlateTransform:
-        parts = (part.to(device) for part in (self.theta, self.weights, self.centres))
+        parts = (part.to(device) for part in (self.theta, self.weights, self.centers))
         return ThinPlateTransform(*parts, self.squared, self.align_corners)
 
     def points(self, points: Tensor) -> Tensor:
         """``(N, K, 2)`` to ``(N, K, 2)``."""
         affine = points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
-        offset = points[:, :, None] - self.centres
+        offset = points[:, :, None] - self.centers
         if self.squared:
             r2 = offset.square().sum(-1)
             bump = r2 * torch.log(r2 + 1e-9)
@@ -61,7 +61,7 @@ class ThinPlateTransform:
 
     def jacobians(self, points: Tensor) -> Tensor:
         """Derivative at ``(N, K, 2)`` points, ``(N, K, 2, 2)``, in closed form and itself differentiable."""
-        offset = points[:, :, None] - self.centres
+        offset = points[:, :, None] - self.centers
         if self.squared:
             r2 = offset.square().sum(-1, keepdim=True)
             slope = (torch.log(r2 + 1e-9) + r2 / (r2 + 1e-9)) * 2 * offset

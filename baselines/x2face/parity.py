@@ -96,7 +96,7 @@ def _corners_not_aligned(net: X2Face):
 
 
 def _not_aligned(net: X2Face, source: Tensor, driving: Tensor) -> Tensor:
-    """What today's defaults would make of the weights; to recognise that mistake."""
+    """What today's defaults would make of the weights; to recognize that mistake."""
     out = torch.tanh(net.model.pix2pixUnwrapped(source)[:, :2]).permute(0, 2, 3, 1)
     mosaic = warp(source, out + coordinate_grid(*source.shape[2:], like=out), align_corners=False)
     return warp(mosaic, net.model.drive(driving), align_corners=False)

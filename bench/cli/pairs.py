@@ -17,7 +17,7 @@ from protocols.check import refuse_missing
 from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset
 from protocols.pairs import Pair, PairList
-from protocols.published import FROZEN_PREFIX, RULES, import_published, read_pairs, recognise
+from protocols.published import FROZEN_PREFIX, RULES, import_published, read_pairs, recognize
 from protocols.rendezvous import rendezvous_pairs
 from protocols.resolve import draw, opener
 from protocols.roots import data_used, refuse_unused
@@ -129,7 +129,7 @@ def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of p
     pairs = read_pairs(file)
     counts = ", ".join(f"{value} {key}" for key, value in pairs.counts().items())
     lines = [f"{pairs.name} version {pairs.version}: {counts}", f"sha256 {pairs.sha256}"]
-    if known := recognise(pairs.sha256):
+    if known := recognize(pairs.sha256):
         lines.append(f"this is the published list {known['name']}: {known['summary']}")
     for pair in pairs.pairs[:limit]:
         lines += ["", f"pair      {pair.id}", *_facts(pair)]

@@ -38,7 +38,7 @@ def list_(context: typer.Context, weights: Weights = None) -> None:
             continue
         _line(f"  from    {file.source}")
         _line(f"  get     {file.way}")
-        _line(f"  licence {file.licence}")
+        _line(f"  license {file.license}")
         _line(f"  size    {file.size}; {file.checksum}")
         _line(f"  place   {file.place}")
         checksum = "to be compared by `weights check`" if file.sha256 else "unverified: no checksum is known"

@@ -29,7 +29,7 @@ from bench.runtime.errors import UserError
 from bench.stats.intervals import intervals
 from bench.stats.resampling import Hierarchy, holm
 from bench.stats.rows import finite_or_none
-from bench.stats.summary import CONFIDENCE, RESAMPLES, comparisons, summarise
+from bench.stats.summary import CONFIDENCE, RESAMPLES, comparisons, summarize
 from protocols.names import BOUNDS
 from reports.run.view import heading
 from reports.schema.comparison import Compared, Duel, Group, Pairs, RunComparison, Trend
@@ -119,7 +119,7 @@ def _duel(
     sides = [run.samples[run.samples["model"] == model] for run, model in zip((a, b), duel)]
     sides = [rows.set_index("key").loc[keys] for rows in sides]
     both = pd.concat([rows.assign(model=side, pair=keys) for rows, side in zip(sides, "ab")], ignore_index=True)
-    summary = summarise(both, metrics, seed, n, bounds=())
+    summary = summarize(both, metrics, seed, n, bounds=())
     rows = summary.by_model()
     compared = []
     for entry in summary.comparisons:

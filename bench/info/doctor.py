@@ -102,7 +102,7 @@ def _detectors(weights: Path | None) -> list[Row]:
     for file in published(weights):
         if file.models:
             continue
-        source, place = f"{file.source} ({file.licence}); {_way(file)}", file.place
+        source, place = f"{file.source} ({file.license}); {_way(file)}", file.place
         if file.kind == "file":
             place += f" or {torch_folder()}"
         found = str(file.found) if file.found else None
@@ -120,7 +120,7 @@ def _models(weights: Path | None) -> list[Row]:
         about = card(name)
         if about.files:
             found = _checkpoint(about, weights)
-            source = f"github.com/{about.repository} (licence: {about.licence}); {way_to(about)}"
+            source = f"github.com/{about.repository} (license: {about.license}); {way_to(about)}"
             place = f"{weights or FOLDER}/{about.package}"
             names = " or ".join(about.files)
             rows.append(Row("models", names, about.title, found, model_size(about), source, place))

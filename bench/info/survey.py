@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from protocols.pairs import PairList
-from protocols.published import recognise
+from protocols.published import recognize
 from protocols.survey import Count, Survey
 
 
 def render(console: Console, pairs: PairList, found: Survey, limit: int) -> None:
     """Counts of the whole list, of every identity, and of up to `limit` clips that lack frames, the emptiest first."""
     total = found.total
-    known = recognise(pairs.sha256)
+    known = recognize(pairs.sha256)
     name = f"{pairs.name} (the published list {known['name']})" if known else pairs.name
     console.print(f"{name}: sha256 {pairs.sha256}", markup=False, soft_wrap=True)
     states = [count.state for count in found.clips.values()]

@@ -227,7 +227,7 @@ def _start_over(directory: RunDirectory, setup: Setup) -> None:
 def _summarise(directory: RunDirectory, manifest: Complete, samples: pd.DataFrame) -> tuple[Complete, Summary]:
     """Write summary and manifest."""
     give_back()
-    summary = statistics.summarise(samples, manifest.metrics, seed=manifest.seeds.run)
+    summary = statistics.summarize(samples, manifest.metrics, seed=manifest.seeds.run)
     manifest = manifest.but(summary_sha256=directory.write_json("summary.json", summary))
     directory.write_manifest(manifest)
     return manifest, summary

@@ -108,7 +108,7 @@ def changes(reference: pd.DataFrame, rows: pd.DataFrame, measurer: Measurer) -> 
 
     Means are over the pairs that have a finite value in both.
     """
-    summary = statistics.summarise(reference, measurer.describe_metrics(), seed=0, bounds=())
+    summary = statistics.summarize(reference, measurer.describe_metrics(), seed=0, bounds=())
     before, after = reference.set_index("pair"), rows.set_index("pair")
     found = []
     for row in summary.rows:

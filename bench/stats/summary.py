@@ -34,14 +34,14 @@ RESAMPLES = 10_000
 FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on how people are distributed
 
 
-def summarise(
+def summarize(
     samples: pd.DataFrame,
     metrics: Sequence[MetricEntry],
     seed: int,
     n_resamples: int = RESAMPLES,
     bounds: Sequence[str] = BOUNDS,
 ) -> Summary:
-    """Summarise the samples of a run; undefined numbers are None.
+    """Summarize the samples of a run; undefined numbers are None.
 
     samples: rows of ``samples.parquet``. metrics: the manifest's entries; those that do not apply are left out.
     bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
@@ -80,7 +80,7 @@ def summarise(
 def comparisons(
     samples: pd.DataFrame, metrics: Sequence[MetricEntry], seed: int, n_resamples: int = RESAMPLES
 ) -> list[Comparison]:
-    """Return the comparisons of `summarise`, without intervals, which take longest."""
+    """Return the comparisons of `summarize`, without intervals, which take longest."""
     metrics = [metric for metric in metrics if metric.applies]
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)

@@ -16,7 +16,7 @@ from bench.runtime.errors import UserError
 from protocols import catalogue
 from protocols.catalogue import SAME, SAMPLE, Protocol
 from protocols.errors import DataError
-from protocols.published import RULES, frozen_name, read_pairs, recognise
+from protocols.published import RULES, frozen_name, read_pairs, recognize
 from protocols.roots import data_used, refuse_unused
 from reports.paper.tables import Column, Row, Table
 
@@ -189,7 +189,7 @@ def _fitting(file: Path, protocols: Sequence[Protocol]) -> list[str]:
     if (rule := frozen_name(file)) in RULES:
         return [protocol.name for protocol in protocols if protocol.name == rule]
     pairs = read_pairs(file)
-    known = recognise(pairs.sha256)
+    known = recognize(pairs.sha256)
     datasets = {ref.dataset for ref in pairs.refs()}
     reference = all(pair.target is not None for pair in pairs.pairs)
     return [

@@ -43,7 +43,7 @@ class WeightFile:
     id: str
     name: str
     used_for: str
-    licence: str
+    license: str
     source: str = ""
     models: tuple[str, ...] = ()
     megabytes: float | None = None
@@ -157,7 +157,7 @@ def _model_file(about: Card, file: str) -> WeightFile:
         id=about.name,
         name=file,
         used_for=about.title,
-        licence=about.licence,
+        license=about.license,
         source=f"github.com/{about.repository}",
         models=(about.name,),
         at_least_mb=about.at_least_mb.get(file),
@@ -169,7 +169,7 @@ def _other_names(weights: Path | None, known: set[Path | None]) -> list[WeightFi
     rows = []
     for name in MODELS if weights else ():
         about = card(name)
-        row = WeightFile(name, "", about.title, licence="its own", source="not published", models=(name,))
+        row = WeightFile(name, "", about.title, license="its own", source="not published", models=(name,))
         try:
             found = find_weights(about, weights)
         except ModelError as error:

@@ -1,4 +1,4 @@
-"""Mean differences with their intervals, one line a group of pairs, as SVG in the page's colours."""
+"""Mean differences with their intervals, one line a group of pairs, as SVG in the page's colors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABEL = 30  # characters of a group's name
 
 
 def forest(entries: Sequence[Group], higher_is_better: bool) -> str:
-    """An ``<svg>`` element: a point and an interval a group, the line of no difference, colours by who is better.
+    """An ``<svg>`` element: a point and an interval a group, the line of no difference, colors by who is better.
 
     entries: drawn from top to bottom.
     """
@@ -30,10 +30,10 @@ def forest(entries: Sequence[Group], higher_is_better: bool) -> str:
         axes.axvline(0, color=INK, linewidth=0.9)
         for position, entry in enumerate(entries):
             for_a = (entry.difference > 0) == higher_is_better
-            colour = LIGHT[0 if for_a else 1]
+            color = LIGHT[0 if for_a else 1]
             ends = [math.nan if end is None else end for end in (entry.ci_low, entry.ci_high)]
-            axes.plot(ends, [-position, -position], color=colour, linewidth=2.2)
-            axes.plot([entry.difference], [-position], "o", color=colour, markersize=4.5)
+            axes.plot(ends, [-position, -position], color=color, linewidth=2.2)
+            axes.plot([entry.difference], [-position], "o", color=color, markersize=4.5)
         names = [f"{_short(entry.group)}, n {entry.n}" for entry in entries]
         axes.set_yticks([-position for position in range(len(entries))], names)
         axes.set_ylim(0.6 - len(entries), 0.6)

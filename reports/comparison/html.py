@@ -25,7 +25,7 @@ def page(comparison: RunComparison) -> str:
         notes=compare_view.notes(comparison),
         refusals=compare_view.refusals(comparison),
         clear=compare_view.clear,
-        favours=compare_view.favours,
+        favors=compare_view.favors,
         palette=plots.palettes(),
         figures=[_figures(duel, columns) for duel in comparison.duels],
     )

@@ -52,7 +52,7 @@ def notes(comparison: RunComparison) -> list[str]:
     """What a reader must know beside the numbers."""
     lines = [
         f"intervals: 95 %, {comparison.n_resamples} resamples by identity, video and pair, "
-        f"seed {comparison.seed}; p: randomisation test over identities, after Holm over {family(comparison)}",
+        f"seed {comparison.seed}; p: randomization test over identities, after Holm over {family(comparison)}",
         "effect: mean difference in standard deviations of the differences; wins: share of pairs, ties half",
         *comparison.notices,
     ]
@@ -78,7 +78,7 @@ def clear(entry: Compared | Group) -> bool:
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def favours(column: Column, difference: float | None) -> str:
+def favors(column: Column, difference: float | None) -> str:
     """Which side a difference A − B speaks for: ``a``, ``b`` or neither."""
     if not difference:
         return ""
@@ -98,7 +98,7 @@ def _duel(comparison: RunComparison, duel: Duel) -> Table:
         metric.append(f"\n{column.short}", style="dim")
         if entry.failed_a or entry.failed_b:
             metric.append(f"\nfailed: A {entry.failed_a}, B {entry.failed_b}", style="yellow")
-        better = favours(column, entry.difference)
+        better = favors(column, entry.difference)
         difference = Text(f"{better.upper()} better " if better else "", style="dim")
         difference.append(number(entry.difference, column.decimals, True), style="bold" if clear(entry) else "")
         between = interval(entry.ci_low, entry.ci_high, column.decimals, True)

@@ -13,7 +13,7 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
 CHANNELS = 64  # of a memory in one picture
-FULL_FLOW = 0.15  # movement, of the frame's side, that is drawn in full colour
+FULL_FLOW = 0.15  # movement, of the frame's side, that is drawn in full color
 INCHES = 2.1
 SETTINGS: dict[Any, Any] = {"font.size": 9, "text.parse_math": False, "axes.titlesize": 9}
 
@@ -93,15 +93,15 @@ def _motion(seen: Inspection) -> Figure:
     if seen.embedded is not None:
         tiles[2:3] = [("embedded face", seen.embedded, None), ("result", seen.frame, None)]
     if seen.depth is not None:
-        tiles.append(("source, disparity", _coloured(seen.depth, "viridis"), None))
+        tiles.append(("source, disparity", _colored(seen.depth, "viridis"), None))
     if seen.flow is not None:
-        tiles.append(("flow", colour_wheel(seen.flow), None))
+        tiles.append(("flow", color_wheel(seen.flow), None))
     if seen.warped is not None:
         tiles.append(("moved by the flow alone", seen.warped, None))
     if seen.shares is not None:
         tiles.append(("largest share", _largest(seen.shares), None))
     for occlusion in seen.occlusions:
-        tiles.append((f"occlusion {occlusion.shape[0]}x{occlusion.shape[1]}", _grey(occlusion, 0, 1), None))
+        tiles.append((f"occlusion {occlusion.shape[0]}x{occlusion.shape[1]}", _gray(occlusion, 0, 1), None))
     figure, axes = _grid(len(tiles), min(len(tiles), 5))
     for ax, (title, image, points) in zip(axes, tiles):
         _show(ax, title, image, points)
@@ -146,8 +146,8 @@ def _read(seen: Inspection) -> Figure:
         row = axes[i * columns : (i + 1) * columns]
         _show(row[0], f"result, level {level.side}x{level.side}", seen.frame, seen.spots)
         for number, cells in enumerate(level.attention):
-            _show(row[1 + number], f"spot {number} reads", _coloured(_stretch(cells), "magma"))
-        _show(row[-1], f"change (max {level.change.max():.2g})", _coloured(_stretch(level.change), "magma"))
+            _show(row[1 + number], f"spot {number} reads", _colored(_stretch(cells), "magma"))
+        _show(row[-1], f"change (max {level.change.max():.2g})", _colored(_stretch(level.change), "magma"))
     return figure
 
 
@@ -164,18 +164,18 @@ def _show(ax: Axes, title: str, image: np.ndarray, points: np.ndarray | None = N
     ax.imshow(image, interpolation="nearest", extent=(-1, 1, 1, -1))
     ax.set_title(title)
     if points is not None:
-        colours = matplotlib.colormaps["hsv"](np.arange(len(points)) / len(points))
-        ax.scatter(points[:, 0], points[:, 1], s=26, c=colours, edgecolors="black", linewidths=0.8)
+        colors = matplotlib.colormaps["hsv"](np.arange(len(points)) / len(points))
+        ax.scatter(points[:, 0], points[:, 1], s=26, c=colors, edgecolors="black", linewidths=0.8)
         for number, (x, y) in enumerate(points):
             ax.annotate(str(number), (x, y), (3, 3), textcoords="offset points", color="white", fontsize=6)
         ax.set_xlim(-1, 1)
         ax.set_ylim(1, -1)
 
 
-def colour_wheel(flow: np.ndarray) -> np.ndarray:
-    """A flow ``(h, w, 2)`` of pixels' origins as colours ``(h, w, 3)``: hue is the direction that content moves in.
+def color_wheel(flow: np.ndarray) -> np.ndarray:
+    """A flow ``(h, w, 2)`` of pixels' origins as colors ``(h, w, 3)``: hue is the direction that content moves in.
 
-    White where nothing moves; full colour from `FULL_FLOW` on.
+    White where nothing moves; full color from `FULL_FLOW` on.
     """
     x, y = -flow[..., 0], -flow[..., 1]
     hue = (np.arctan2(y, x) / (2 * np.pi)) % 1
@@ -194,16 +194,16 @@ def _arrows(ax: Axes, flow: np.ndarray, count: int = 9) -> None:
     ax.set_ylim(1, -1)
     key = ax.inset_axes((0.8, 0.0, 0.2, 0.2))
     grid = np.stack(np.meshgrid(np.linspace(-1, 1, 64), np.linspace(-1, 1, 64)), axis=-1)
-    disc = np.where((np.hypot(*grid.transpose(2, 0, 1)) <= 1)[..., None], colour_wheel(-FULL_FLOW * grid), 1)
+    disc = np.where((np.hypot(*grid.transpose(2, 0, 1)) <= 1)[..., None], color_wheel(-FULL_FLOW * grid), 1)
     key.imshow(disc)
     key.set_axis_off()
 
 
 def _largest(shares: np.ndarray) -> np.ndarray:
-    """The motion with the largest share at each place, in the keypoints' colours, the background's black."""
+    """The motion with the largest share at each place, in the keypoints' colors, the background's black."""
     count = len(shares) - 1
-    colours = matplotlib.colormaps["hsv"](np.arange(count) / max(count, 1))[:, :3]
-    return np.concatenate([np.zeros((1, 3)), colours])[shares.argmax(0)]
+    colors = matplotlib.colormaps["hsv"](np.arange(count) / max(count, 1))[:, :3]
+    return np.concatenate([np.zeros((1, 3)), colors])[shares.argmax(0)]
 
 
 def _stretch(values: np.ndarray) -> np.ndarray:
@@ -211,9 +211,9 @@ def _stretch(values: np.ndarray) -> np.ndarray:
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
-def _coloured(values: np.ndarray, name: str) -> np.ndarray:
+def _colored(values: np.ndarray, name: str) -> np.ndarray:
     return matplotlib.colormaps[name](np.clip(values, 0, 1))[..., :3]
 
 
-def _grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
+def _gray(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.repeat(np.clip((values - low) / (high - low), 0, 1)[..., None], 3, axis=2)

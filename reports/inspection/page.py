@@ -13,8 +13,8 @@ from protocols.names import safe_name
 from reports.inspection.figures import Inspection, figures
 
 CAPTIONS = {
-    "motion": "Keypoints in both frames; the flow, where colour is the direction that a pixel's content moves in and "
-    "full colour a movement of 15 % of the side; the source moved by the flow alone; which motion has the largest "
+    "motion": "Keypoints in both frames; the flow, where color is the direction that a pixel's content moves in and "
+    "full color a movement of 15 % of the side; the source moved by the flow alone; which motion has the largest "
     "share where (black: the background's); the occlusion maps, black where the network does not trust the source.",
     "scale": "The driving frame, the same rectified to the source's scale, what it was before it was squeezed (where "
     "it was), the source, and the result.",

@@ -55,7 +55,7 @@ def write(run: Path) -> Path:
         summary=summary,
         ranking_notes=view.ranking_notes(summary),
         table=table,
-        colours=plots.slots(models, summary.bounds),
+        colors=plots.slots(models, summary.bounds),
         palette=plots.palettes(),
         models={model.name: model for model in manifest.models},
         sample_models=[model.name for model in manifest.models if model.sample_weights],
@@ -76,7 +76,7 @@ def write(run: Path) -> Path:
         inspected=(run / "inspect" / "inspect.html").is_file(),
         values=_values(pictured, metric.name) if metric and metric.name in samples else {},
         facts=pictured.drop_duplicates("pair").set_index("pair").to_dict("index"),
-        colour_bar=pictures.colour_bar(),
+        color_bar=pictures.color_bar(),
         full_scale=pictures.FULL_SCALE,
         failures=failures.grouped(samples, [column.name for column in table.columns]),
         provenance=_provenance(manifest, summary),
@@ -101,12 +101,12 @@ def _firsts(table: view.SummaryTable) -> list[tuple[str, int]]:
 
 def _plots(samples: pd.DataFrame, table: view.SummaryTable, bounds: Sequence[str]) -> list[tuple[view.Column, Markup]]:
     by_model = {model: samples[samples["model"] == model] for model in _shown(table)}
-    colours = plots.slots([row.model for row in table.rows], bounds)
+    colors = plots.slots([row.model for row in table.rows], bounds)
     drawn = []
     for column in table.columns:
         if column.name in samples:
             values = {model: rows[column.name] for model, rows in by_model.items()}
-            svg = plots.distribution(values, colours, column.decimals)
+            svg = plots.distribution(values, colors, column.decimals)
             if svg:
                 drawn.append((column, Markup(svg)))
     return drawn

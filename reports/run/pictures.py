@@ -19,7 +19,7 @@ from reports.run.choose import ROLES
 BUDGET = 4_000_000  # characters of all data URIs together
 # pairs per role, side in pixels, WebP quality: the first that fits is taken, else the last
 LADDER = ((2, 224, 82), (2, 160, 78), (2, 112, 75), (1, 112, 70), (1, 72, 60))
-FULL_SCALE = 0.4  # absolute difference (of 1) that is drawn in the brightest colour
+FULL_SCALE = 0.4  # absolute difference (of 1) that is drawn in the brightest color
 DIFFERENCE_MAP = "magma"
 
 
@@ -61,16 +61,16 @@ def picture_rows(
 
 
 def difference(output: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Absolute difference of two uint8 frames ``(H, W, 3)``, mean over colours, as colours uint8 ``(H, W, 3)``."""
+    """Absolute difference of two uint8 frames ``(H, W, 3)``, mean over colors, as colors uint8 ``(H, W, 3)``."""
     distance = np.abs(output.astype(np.int16) - target).mean(2) / 255
     level = np.clip(distance / FULL_SCALE, 0, 1)
     return (matplotlib.colormaps[DIFFERENCE_MAP](level)[..., :3] * 255).round().astype(np.uint8)
 
 
-def colour_bar(width: int = 160, height: int = 8) -> str:
-    """The colours of `difference`, from none to `FULL_SCALE`, as a data URI."""
-    colours = matplotlib.colormaps[DIFFERENCE_MAP](np.linspace(0, 1, width))[:, :3]
-    return _data_uri(np.tile((colours * 255).round().astype(np.uint8), (height, 1, 1)), width, 90)
+def color_bar(width: int = 160, height: int = 8) -> str:
+    """The colors of `difference`, from none to `FULL_SCALE`, as a data URI."""
+    colors = matplotlib.colormaps[DIFFERENCE_MAP](np.linspace(0, 1, width))[:, :3]
+    return _data_uri(np.tile((colors * 255).round().astype(np.uint8), (height, 1, 1)), width, 90)
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""Distributions of a metric over the pairs, as SVG that takes the page's fonts and colours."""
+"""Distributions of a metric over the pairs, as SVG that takes the page's fonts and colors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito's colours, told apart with any colour vision, then others for long lists: on white paper, and lighter
+# Okabe and Ito's colors, told apart with any color vision, then others for long lists: on white paper, and lighter
 # ones for a dark page
 LIGHT = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a5195", "#e69f00"),
@@ -25,29 +25,29 @@ DARK = (
     *("#8f86e0", "#a8d8cd", "#d06c98", "#cfcf7a", "#f7c3dc", "#93b86f", "#c49a6c", "#b8c8dd"),
 )
 BOUND = {"light": "#8b8f98", "dark": "#80858f"}
-INK = "#010203"  # stands for the page's own text colour, put in afterwards
+INK = "#010203"  # stands for the page's own text color, put in afterwards
 BINS = (12, 40)  # fewest and most
 SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False, "font.size": 9}
 
 
 def slots(models: Sequence[str], bounds: Sequence[str]) -> dict[str, str]:
-    """Model → name of its colour in the style sheet; bounds share one grey."""
+    """Model → name of its color in the style sheet; bounds share one gray."""
     ranked = [model for model in models if model not in bounds]
     return {model: f"c{ranked.index(model) % len(LIGHT)}" if model in ranked else "bound" for model in models}
 
 
 def palettes() -> dict[str, str]:
-    """``light`` and ``dark`` → style-sheet variables of the colours."""
+    """``light`` and ``dark`` → style-sheet variables of the colors."""
     return {
-        scheme: " ".join([*(f"--c{n}: {colour};" for n, colour in enumerate(colours)), f"--bound: {BOUND[scheme]};"])
-        for scheme, colours in (("light", LIGHT), ("dark", DARK))
+        scheme: " ".join([*(f"--c{n}: {color};" for n, color in enumerate(colors)), f"--bound: {BOUND[scheme]};"])
+        for scheme, colors in (("light", LIGHT), ("dark", DARK))
     }
 
 
-def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], decimals: int) -> str | None:
+def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], decimals: int) -> str | None:
     """One histogram a model over a common axis with its median (line) and quartiles (bar), as an ``<svg>`` element.
 
-    values: model → numbers; those that are not finite are left out. colours: model → slot. None without any value.
+    values: model → numbers; those that are not finite are left out. colors: model → slot. None without any value.
     The axis ends at the 0.5 % and 99.5 % quantiles; what lies beyond is counted in the outermost bins.
     """
     data = {model: series.to_numpy(float) for model, series in values.items()}
@@ -66,7 +66,7 @@ def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], de
         FigureCanvasSVG(figure)
         axes = figure.add_axes((0.29, 0.3 / figure.get_figheight(), 0.66, 1 - 0.36 / figure.get_figheight()))
         for position, (model, column) in enumerate(data.items()):
-            _ridge(axes, len(data) - 1 - position, np.clip(column, low, high), edges, _colour(colours[model]))
+            _ridge(axes, len(data) - 1 - position, np.clip(column, low, high), edges, _color(colors[model]))
         axes.set_yticks(range(len(data)), [_short(model) for model in reversed(data)])
         axes.set_ylim(-0.12, len(data) - 0.05)
         axes.set_xlim(low, high)
@@ -81,16 +81,16 @@ def distribution(values: Mapping[str, pd.Series], colours: Mapping[str, str], de
     return themed(stream.getvalue())
 
 
-def _ridge(axes: Axes, base: int, column: np.ndarray, edges: np.ndarray, colour: str) -> None:
+def _ridge(axes: Axes, base: int, column: np.ndarray, edges: np.ndarray, color: str) -> None:
     counts, _ = np.histogram(column, edges)
     heights = base + 0.72 * counts / counts.max()
-    axes.fill_between(edges, base, np.append(heights, heights[-1]), step="post", color=colour, alpha=0.55, linewidth=0)
+    axes.fill_between(edges, base, np.append(heights, heights[-1]), step="post", color=color, alpha=0.55, linewidth=0)
     lower, median, upper = np.quantile(column, [0.25, 0.5, 0.75])
-    axes.plot([lower, upper], [base, base], color=colour, linewidth=3.5, solid_capstyle="butt")
+    axes.plot([lower, upper], [base, base], color=color, linewidth=3.5, solid_capstyle="butt")
     axes.plot([median, median], [base - 0.08, base + 0.8], color=INK, linewidth=1.3)
 
 
-def _colour(slot: str) -> str:
+def _color(slot: str) -> str:
     return BOUND["light"] if slot == "bound" else LIGHT[int(slot[1:])]
 
 
@@ -99,8 +99,8 @@ def _short(model: str) -> str:
 
 
 def themed(svg: str) -> str:
-    """Fixed colours become the style sheet's; what stands before the element goes away."""
-    for position, colour in enumerate(LIGHT):
-        svg = svg.replace(colour, f"var(--c{position})")
+    """Fixed colors become the style sheet's; what stands before the element goes away."""
+    for position, color in enumerate(LIGHT):
+        svg = svg.replace(color, f"var(--c{position})")
     svg = svg.replace(BOUND["light"], "var(--bound)").replace(INK, "currentColor")
     return svg[svg.index("<svg") :]

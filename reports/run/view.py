@@ -10,7 +10,7 @@ from reports.schema.summary import Ranking, Row, Summary
 
 DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their own
 ORDERED_BY = {"mean": "by mean", "mean_common": "on common pairs", "mean_penalised": "with failures penalised"}
-SPELT_OUT = 4  # models whose orders a line has room for
+SPELLED_OUT = 4  # models whose orders a line has room for
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def ranking_notes(summary: Summary) -> list[str]:
         others = ranking.otherwise
         if not others:
             continue
-        if len(ranking.order) > SPELT_OUT:
+        if len(ranking.order) > SPELLED_OUT:
             words = f"another order {' and '.join(ORDERED_BY[by] for by in others)}"
         else:
             orders = {"mean": ranking.order} | others

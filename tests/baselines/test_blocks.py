@@ -58,12 +58,12 @@ def test_fit_is_linear_in_the_targets(array, first, second, factor):
 
 @settings(max_examples=50, deadline=None)
 @given(five_points, affine_maps)
-def test_affine_maps_are_reproduced_up_to_the_regularisation(array, affine):
+def test_affine_maps_are_reproduced_up_to_the_regularization(array, affine):
     points = control_points(array)
     target = transform(points, affine)
     spline = fit(points, target)
     assert (spline(points[0, 0]) - target).abs().max() < 0.15
-    exact = fit(points, target, regularisation=0.0)
+    exact = fit(points, target, regularization=0.0)
     expected = transform(regular_grid(), affine)
     assert (exact(regular_grid())[0, 0] - expected).abs().max() < 1e-6
     assert exact.weights.abs().max() < 1e-6

@@ -296,7 +296,7 @@ def test_official_files_are_listed():
     files = registry.official_files()
     assert {entry["model"] for entry in files} == {name for name in MODELS if card(name).files}
     assert {"vox-cpk.pth.tar", "vox.pth.tar", "mcnet.pth.tar"} <= {entry["file"] for entry in files}
-    assert all(entry[key] for entry in files for key in ("repository", "licence", "folder"))
+    assert all(entry[key] for entry in files for key in ("repository", "license", "folder"))
 
 
 def test_whole_numbers_in_place_of_weights_are_refused(networks, tmp_path):

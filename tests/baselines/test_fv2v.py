@@ -57,8 +57,8 @@ def test_angles_and_placement():
     assert turned.yaw.item() == 20 and turned.pitch is pose.pitch and turned.expression is pose.expression
 
 
-def test_a_shifted_grid_samples_the_neighbouring_slice():
-    """Grids span the centres, sampling the borders: at odd sizes their middle agrees."""
+def test_a_shifted_grid_samples_the_neighboring_slice():
+    """Grids span the centers, sampling the borders: at odd sizes their middle agrees."""
     volume = torch.arange(5.0).view(1, 1, 5, 1, 1).expand(1, 1, 5, 5, 5).contiguous()
     grid = volume_grid(5, 5, 5, volume)[None]
     middle = warp_volume(volume, grid)[0, 0, :, 2, 2]

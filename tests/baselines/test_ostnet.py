@@ -35,7 +35,7 @@ def test_twenty_fiducials_along_two_edges():
     assert regular[0].tolist() == [-1, -1] and regular[-1].tolist() == [1, 1]
 
 
-def test_at_its_initialisation_the_driving_image_is_left_as_it_is():
+def test_at_its_initialization_the_driving_image_is_left_as_it_is():
     images, network = batch(2).driving, ScaleTransformation(15)
     scale = network(points(), points().flip(1))
     torch.testing.assert_close(scale.fiducials, regular_fiducials().expand(2, 20, 2))

@@ -171,5 +171,5 @@ def test_without_official_weights_the_sample_checkpoint_is_taken(files, monkeypa
         registry.load("tpsm", weights=tmp_path, device=CPU)
     with pytest.raises(ModelError, match="no such file"):
         registry.load(f"tpsm?weights={tmp_path / 'x.pth'}", weights=None, device=CPU)
-    with pytest.raises(ModelError, match="has no option colour; it has: weights"):
-        registry.load("tpsm?colour=red", weights=None, device=CPU)
+    with pytest.raises(ModelError, match="has no option color; it has: weights"):
+        registry.load("tpsm?color=red", weights=None, device=CPU)

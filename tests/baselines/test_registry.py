@@ -135,7 +135,7 @@ def test_a_class_in_a_file(tmp_path):
         (BROKEN, "Gone", "it has no Gone.* Bare"),
         (BROKEN, "Bare?side=x", "ValueError"),
         (BROKEN, "MODEL", "gave a dict"),
-        (BROKEN, "Bare?colour=red", "TypeError"),
+        (BROKEN, "Bare?color=red", "TypeError"),
         ("import no_such_module_anywhere", "Bare", "ModuleNotFoundError"),
         ("from . import more", "Bare", "ImportError"),
         ("x = ", "Bare", "SyntaxError"),

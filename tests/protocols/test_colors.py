@@ -102,7 +102,7 @@ def test_odd_sizes(height: int, width: int):
         assert error[4:-4, 4:-4].max() < 4
 
 
-def test_grey_is_full_unless_tagged():
+def test_gray_is_full_unless_tagged():
     frame = av.VideoFrame.from_ndarray(np.full((16, 16), 100, np.uint8), format="gray")
     assert (colors.to_rgb(frame) == 100).all()
     frame.color_range = LIMITED

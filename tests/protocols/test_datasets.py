@@ -86,27 +86,27 @@ def test_wrong_roots_say_what_was_expected(tmp_path: Path, name: str):
 
 
 def test_pictures_of_every_kind(tmp_path: Path):
-    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    rgb = np.stack([grey, grey + 60, grey + 120], -1)
-    Image.fromarray(grey).save(tmp_path / "grey.png")
-    np.testing.assert_array_equal(read_rgb(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, -1))
-    Image.fromarray(np.dstack([rgb, grey])).save(tmp_path / "alpha.png")
+    gray = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    rgb = np.stack([gray, gray + 60, gray + 120], -1)
+    Image.fromarray(gray).save(tmp_path / "gray.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "gray.png"), np.repeat(gray[..., None], 3, -1))
+    Image.fromarray(np.dstack([rgb, gray])).save(tmp_path / "alpha.png")
     np.testing.assert_array_equal(read_rgb(tmp_path / "alpha.png", stored=True), rgb)
-    alpha = grey[..., None] / 255
+    alpha = gray[..., None] / 255
     np.testing.assert_allclose(read_rgb(tmp_path / "alpha.png"), rgb * alpha + 255 * (1 - alpha), atol=0.5)
-    Image.fromarray(np.dstack([grey, grey])).save(tmp_path / "grey_alpha.png")
-    np.testing.assert_array_equal(read_rgb(tmp_path / "grey_alpha.png", stored=True), np.repeat(grey[..., None], 3, -1))
-    blended = np.repeat(grey[..., None] * alpha + 255 * (1 - alpha), 3, -1)
-    np.testing.assert_allclose(read_rgb(tmp_path / "grey_alpha.png"), blended, atol=0.5)
+    Image.fromarray(np.dstack([gray, gray])).save(tmp_path / "gray_alpha.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "gray_alpha.png", stored=True), np.repeat(gray[..., None], 3, -1))
+    blended = np.repeat(gray[..., None] * alpha + 255 * (1 - alpha), 3, -1)
+    np.testing.assert_allclose(read_rgb(tmp_path / "gray_alpha.png"), blended, atol=0.5)
     Image.fromarray(rgb).quantize(256).save(tmp_path / "palette.png")
     np.testing.assert_array_equal(read_rgb(tmp_path / "palette.png"), rgb)
 
 
-def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+def png(width: int, height: int, depth: int, color: int, rows: bytes) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 

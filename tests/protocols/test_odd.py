@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import made_videos, numbered
-from support.numbered import BLUE, GREEN, GREY, ODD, RED, UPRIGHT
+from support.numbered import BLUE, GRAY, GREEN, ODD, RED, UPRIGHT
 from support.refused import refused
 
 from protocols import geometry
@@ -25,10 +25,10 @@ from protocols.pairs import FrameRef
 # How each is seen, and what turns the picture back so that its bars can be read.
 SEEN = {
     "base.mp4": (UPRIGHT, lambda image: image),
-    "mirror.mp4": ((GREEN, RED, GREY, BLUE), np.fliplr),
-    "flip.mp4": ((BLUE, GREY, RED, GREEN), np.flipud),
-    "turn90.mp4": ((BLUE, RED, GREY, GREEN), np.rot90),
-    "turn180.mp4": ((GREY, BLUE, GREEN, RED), lambda image: image[::-1, ::-1]),
+    "mirror.mp4": ((GREEN, RED, GRAY, BLUE), np.fliplr),
+    "flip.mp4": ((BLUE, GRAY, RED, GREEN), np.flipud),
+    "turn90.mp4": ((BLUE, RED, GRAY, GREEN), np.rot90),
+    "turn180.mp4": ((GRAY, BLUE, GREEN, RED), lambda image: image[::-1, ::-1]),
 }
 FRAMES = {"moving.gif": 6, "moving.png": 6, "moving.webp": 6}
 NAMES = [

@@ -120,7 +120,7 @@ def test_other_files(tmp_path: Path, content: bytes):
         read_pairs(tmp_path / "absent.csv")
 
 
-def test_known_lists_are_recognised_by_file_and_by_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_known_lists_are_recognized_by_file_and_by_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file = _file(tmp_path, "source,driving,frame", f"{VOX}/0000013.png,{VOX}/0000048.png")
     unknown = import_published(file)
     assert unknown.provenance["published"] is None and unknown.name == "list"
@@ -129,7 +129,7 @@ def test_known_lists_are_recognised_by_file_and_by_pairs(tmp_path: Path, monkeyp
     known = import_published(file)
     assert known.provenance["published"] == known.name == "known"
     known.write(tmp_path / "frozen.csv")
-    assert published.recognise(read_pairs(tmp_path / "frozen.csv").sha256) == entry
+    assert published.recognize(read_pairs(tmp_path / "frozen.csv").sha256) == entry
 
 
 def test_table_of_published_lists():
@@ -137,8 +137,8 @@ def test_table_of_published_lists():
     assert len([entry for entry in entries if entry["file_sha256"]]) == 10
     hashes = [entry["file_sha256"] for entry in entries if entry["file_sha256"]]
     assert len(set(hashes)) == 10 and all(len(value) == 64 for value in hashes)
-    assert published.recognise(hashes[3]) == entries[3]
-    assert published.recognise("0" * 64) is None
+    assert published.recognize(hashes[3]) == entries[3]
+    assert published.recognize("0" * 64) is None
 
 
 def test_either_form_is_read(tmp_path: Path):

@@ -17,12 +17,12 @@ from protocols.video import Video
 N, HEIGHT, WIDTH = 40, 48, 64
 
 
-def grey(number: int) -> int:
+def gray(number: int) -> int:
     return 20 + 5 * number
 
 
 def write_video(file: Path, codec: str = "libx264", height: int = HEIGHT, width: int = WIDTH) -> Path:
-    """Frame k is grey of 20 + 5 k, with a white block at its upper left; key frames every 12, B frames between."""
+    """Frame k is gray of 20 + 5 k, with a white block at its upper left; key frames every 12, B frames between."""
     with av.open(str(file), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
@@ -30,7 +30,7 @@ def write_video(file: Path, codec: str = "libx264", height: int = HEIGHT, width:
         stream.codec_context.max_b_frames = 3 if codec == "libx264" else 0
         stream.options = {"crf": "4"} if codec == "libx264" else {}
         for number in range(N):
-            image = np.full((height, width, 3), grey(number), np.uint8)
+            image = np.full((height, width, 3), gray(number), np.uint8)
             image[:8, :8] = 255
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
@@ -47,7 +47,7 @@ def test_any_order_gives_the_same_frames(video: Path):
     assert len(in_order) == N
     expected = [in_order.frame(number) for number in range(N)]
     assert [round(float(frame[20:, 20:].mean())) for frame in expected] == pytest.approx(
-        [grey(k) for k in range(N)], abs=1
+        [gray(k) for k in range(N)], abs=1
     )
     any_order = Video(video)
     numbers = [number for number in range(N) for _ in range(3)]
@@ -56,21 +56,21 @@ def test_any_order_gives_the_same_frames(video: Path):
         np.testing.assert_array_equal(any_order.frame(number), expected[number])
 
 
-def test_colours_survive(tmp_path: Path):
-    colours = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200], [128, 128, 128]], np.uint8)
-    with av.open(str(tmp_path / "colours.mp4"), "w") as container:
+def test_colors_survive(tmp_path: Path):
+    colors = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200], [128, 128, 128]], np.uint8)
+    with av.open(str(tmp_path / "colors.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width, stream.pix_fmt, stream.options = 64, 128, "yuv420p", {"crf": "1"}
-        image = np.repeat(np.repeat(colours[None], 64, 0), 32, 1)
+        image = np.repeat(np.repeat(colors[None], 64, 0), 32, 1)
         container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
-    decoded = Video(tmp_path / "colours.mp4").frame(0)
-    np.testing.assert_allclose(decoded[32, 16::32].astype(int), colours.astype(int), atol=4)
+    decoded = Video(tmp_path / "colors.mp4").frame(0)
+    np.testing.assert_allclose(decoded[32, 16::32].astype(int), colors.astype(int), atol=4)
 
 
 def test_odd_and_other_formats_go_through_ffmpeg(tmp_path: Path):
     file = write_video(tmp_path / "a.avi", codec="ffv1")
-    assert Video(file).frame(7)[20:, 20:].mean() == pytest.approx(grey(7), abs=1)
+    assert Video(file).frame(7)[20:, 20:].mean() == pytest.approx(gray(7), abs=1)
 
 
 def test_turned_videos_stand_upright(video: Path, tmp_path: Path):

@@ -63,7 +63,7 @@ def test_nothing_measured_nothing_shown():
 
 def test_difference_is_none_for_equal_frames_and_brightest_at_full_scale():
     frame = np.full((4, 5, 3), 100, np.uint8)
-    assert pictures.difference(frame, frame).max() <= 4  # the darkest colour is nearly black
+    assert pictures.difference(frame, frame).max() <= 4  # the darkest color is nearly black
     far = pictures.difference(frame + np.uint8(round(pictures.FULL_SCALE * 255) + 1), frame)
     assert far.shape == frame.shape and far.sum(2).min() > 600
     # no wrap-around of uint8, and no sign
@@ -79,8 +79,8 @@ def test_plot_with_odd_values():
         "$x^2$ <b>": pd.Series([0.1, np.nan, np.inf, 0.4]),
         "empty": pd.Series([np.nan]),
     }
-    colours = plots.slots(list(series), ["constant"])
-    svg = plots.distribution(series, colours, 3)
+    colors = plots.slots(list(series), ["constant"])
+    svg = plots.distribution(series, colors, 3)
     assert svg.startswith("<svg") and "&lt;b&gt;" in svg and "<b>" not in svg and "empty" not in svg
     assert "var(--c0)" in svg and "var(--bound)" in svg and plots.INK not in svg
     assert plots.distribution({"empty": pd.Series([np.nan, np.inf])}, {"empty": "c0"}, 3) is None

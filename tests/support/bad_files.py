@@ -67,13 +67,13 @@ def foreign() -> Files:
     yield "json", b'{"schema": 1}'
 
 
-def png(width: int, height: int, depth: int = 8, colour: int = 2, body: bytes = b"") -> bytes:
+def png(width: int, height: int, depth: int = 8, color: int = 2, body: bytes = b"") -> bytes:
     """A PNG file with this head, whatever its body is."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 

@@ -199,7 +199,7 @@ class Fault:
 
 
 FAULTS = (
-    Fault("colour order: BGR in, BGR out", "fomm", bgr),
+    Fault("color order: BGR in, BGR out", "fomm", bgr),
     Fault(
         "driving frame cropped one pixel off", "fomm", batch(driving=lambda b: F.pad(b.driving[..., 1:], (0, 1, 0, 0)))
     ),
@@ -216,7 +216,7 @@ FAULTS = (
     Fault("jacobians ignored", "fomm", loaded(no_jacobians)),
     Fault("occlusion map ignored", "mcnet", no_occlusion),
     Fault("motion of the frame before", "fomm", frame_before),
-    Fault("motion of the neighbouring pair", "tpsm", batch(driving=lambda b: b.driving.roll(1, 0))),
+    Fault("motion of the neighboring pair", "tpsm", batch(driving=lambda b: b.driving.roll(1, 0))),
     Fault("heatmap variance 0.012, not 0.01", "fomm", wider_heatmaps),
     Fault("one kernel of the checkpoint transposed", "fomm", weights(kernel_transposed)),
     Fault("weights rounded to half precision", "tpsm", weights(lambda network: network.half().float())),

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from bench.metrics import families
-from bench.stats.summary import summarise
+from bench.stats.summary import summarize
 from protocols.names import safe_name
 from reports.run import choose
 from reports.schema.manifest import Complete, DetectorEntry, MetricEntry, ModelEntry, Timing
@@ -50,7 +50,7 @@ def make(
     rng = np.random.default_rng(0)
     manifest = _manifest(models, pairs, reference, sample, run.name, metrics)
     samples = _samples(rng, models, pairs, reference, manifest.metrics, failures, clip)
-    manifests.write(run, manifest, summarise(samples, manifest.metrics, seed=0, n_resamples=500))
+    manifests.write(run, manifest, summarize(samples, manifest.metrics, seed=0, n_resamples=500))
     samples.to_parquet(run / "samples.parquet", index=False)
     _pictures(rng, run, samples, manifest, side)
     return run

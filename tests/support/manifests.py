@@ -44,7 +44,7 @@ def metric(name: str = "l1", **facts: object) -> MetricEntry:
         "against": "target",
         "detector": None,
         "proxy": False,
-        "signature": f"{name}|v:1|range:1|window:7x7 uniform|quantised:uint8|failures:counted|{'0f' * 32}",
+        "signature": f"{name}|v:1|range:1|window:7x7 uniform|quantized:uint8|failures:counted|{'0f' * 32}",
         "short": f"{name}|v:1|#{zlib.crc32(name.encode()):08x}",
         "summary": f"What {name} is, in a line that may be as long as this one or even somewhat longer.",
         "applies": True,

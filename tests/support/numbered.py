@@ -1,6 +1,6 @@
 """Pictures that say how they are to be seen and which they are: four quarters of color, the number in bars.
 
-Red top left, green top right, blue bottom left, grey bottom right; across the middle six bars with the frame's number
+Red top left, green top right, blue bottom left, gray bottom right; across the middle six bars with the frame's number
 in binary, the least significant on the left, yellow for 1, black for 0.
 """
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 ODD = Path(__file__).parents[1] / "protocols" / "odd"
-RED, GREEN, BLUE, GREY = (200, 40, 40), (40, 180, 40), (40, 60, 200), (220, 220, 220)
-UPRIGHT = (RED, GREEN, BLUE, GREY)
+RED, GREEN, BLUE, GRAY = (200, 40, 40), (40, 180, 40), (40, 60, 200), (220, 220, 220)
+UPRIGHT = (RED, GREEN, BLUE, GRAY)
 YELLOW, BLACK = (230, 210, 30), (10, 10, 10)
 BARS = 6
 
@@ -22,7 +22,7 @@ def picture(number: int, height: int = 120, width: int = 160) -> np.ndarray:
     image = np.empty((height, width, 3), np.uint8)
     middle, center = height // 2, width // 2
     image[:middle, :center], image[:middle, center:] = RED, GREEN
-    image[middle:, :center], image[middle:, center:] = BLUE, GREY
+    image[middle:, :center], image[middle:, center:] = BLUE, GRAY
     for bit in range(BARS):
         left, right = _bar(bit, width), _bar(bit + 1, width)
         image[round(0.42 * height) : round(0.58 * height), left:right] = YELLOW if number >> bit & 1 else BLACK

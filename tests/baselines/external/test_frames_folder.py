@@ -38,7 +38,7 @@ def test_frames_are_read_and_a_missing_one_is_nan(folder):
     assert predictor.describe()["frames"] == 2
 
 
-def test_jpeg_and_grey(folder):
+def test_jpeg_and_gray(folder):
     path, frames = folder
     assert "jpeg_frames" not in load(path).describe()
     (path / "p0.png").unlink()

@@ -18,11 +18,11 @@ from baselines.training.settings import TrainSettings
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("clips")
     y, x = np.mgrid[:64, :64]
-    for name, colour in {"a": (230, 120, 90), "b": (80, 160, 220)}.items():
+    for name, color in {"a": (230, 120, 90), "b": (80, 160, 220)}.items():
         (root / name).mkdir()
         for i in range(4):
             frame = np.stack([2 * x + 40, 2 * y + 60, np.full_like(x, 90)], axis=-1).astype(np.uint8)
-            frame[(x - 20 - 5 * i) ** 2 + (y - 30) ** 2 < 120] = colour
+            frame[(x - 20 - 5 * i) ** 2 + (y - 30) ** 2 < 120] = color
             Image.fromarray(frame).save(root / name / f"{i:07d}.png")
     return root
 

@@ -16,7 +16,7 @@ from baselines.predictor import ModelError
 from baselines.training import adversarial, loop
 from baselines.training.adversarial import HINGE, LEAST_SQUARES, Discriminator, Form, form
 from baselines.training.data import TrainingFrames
-from baselines.training.discriminators import Judgement, MultiScale, family_discriminator, pix2pix_discriminator
+from baselines.training.discriminators import Judgment, MultiScale, family_discriminator, pix2pix_discriminator
 from baselines.training.loop import Run, train
 from baselines.training.settings import TrainSettings
 
@@ -61,8 +61,8 @@ def test_losses_of_both_forms_by_hand() -> None:
 
 
 def test_feature_matching_sums_the_layers_and_averages_the_scales() -> None:
-    def judged(*values: float) -> Judgement:
-        return Judgement(torch.zeros(1), [torch.full((1, 2, 4, 4), v, requires_grad=True) for v in values])
+    def judged(*values: float) -> Judgment:
+        return Judgment(torch.zeros(1), [torch.full((1, 2, 4, 4), v, requires_grad=True) for v in values])
 
     real, generated = [judged(1.0, 2.0), judged(0.0)], [judged(1.5, -1.0), judged(0.25)]
     loss = adversarial.feature_matching(real, generated)

@@ -14,7 +14,7 @@ from PIL import Image
 from baselines.predictor import ModelError
 from baselines.training.data import Augmentation, TrainingFrames, augment, shift_hue
 
-PLAIN = Augmentation(shared=0, own=0, colour=0)
+PLAIN = Augmentation(shared=0, own=0, color=0)
 
 
 def rng(seed: int = 0) -> torch.Generator:

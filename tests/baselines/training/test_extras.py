@@ -192,7 +192,7 @@ def test_published_size_takes_whole_frames_only(clips: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("model", ["fomm", "mraa", "mcnet", "ostnet", "tpsm"])
 def test_the_published_recipe_has_the_terms_of_the_papers(model: str, clips: Path, tmp_path: Path) -> None:
     run = Run(settings(clips, tmp_path, model=model, recipe="published"), TrainingFrames(clips))
-    assert run.augmentation == Augmentation(shared=0, own=0, colour=0.1, hue=0.1)
+    assert run.augmentation == Augmentation(shared=0, own=0, color=0.1, hue=0.1)
     run.trainee.set_side(64)
     terms = set(run.gradients(64, 2)) - {"total"}
     jacobians = {"equivariance_value", "equivariance_jacobian"}

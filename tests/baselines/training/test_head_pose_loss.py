@@ -110,7 +110,7 @@ def test_a_file_of_another_kind_is_one_line(name: str, content: bytes, words: st
 def test_poses_follow_the_drawn_frames_and_change_no_pixel(clips: Path, tmp_path: Path) -> None:
     """The disc of frame i lies 5 i to the right, whose pose has a yaw of 10 i; mirrored, both lie on the other side."""
     plain, data = TrainingFrames(clips), TrainingFrames(clips, pose_file=table(tmp_path / "a.csv"))
-    still = Augmentation(shared=0, own=0, colour=0)
+    still = Augmentation(shared=0, own=0, color=0)
     arguments = (16, 64, torch.Generator().manual_seed(1), still)
     source, driving, angles = data.pairs(*arguments)
     arguments[2].manual_seed(1)

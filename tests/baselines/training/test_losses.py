@@ -64,7 +64,7 @@ def test_keypoint_spread_pushes_close_points_apart() -> None:
 def test_closed_form_jacobian_is_the_derivative(squared: bool) -> None:
     rng = torch.Generator().manual_seed(5)
     random = ThinPlateTransform.random(2, rng, sigma_tps=0.05, squared=squared)
-    double = ThinPlateTransform(*(x.double() for x in (random.theta, random.weights, random.centres)), squared)
+    double = ThinPlateTransform(*(x.double() for x in (random.theta, random.weights, random.centers)), squared)
     points = (2 * torch.rand(2, 7, 2, generator=rng) - 1).double()
     step = 1e-6
     columns = [

@@ -46,10 +46,10 @@ def test_vgg19_gives_the_features_of_torchvisions_layout(tmp_path: Path) -> None
         else:
             layers.append(nn.MaxPool2d(2))
     torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, tmp_path / "vgg19.pth")
-    normalised = (images(32) - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor(
+    normalized = (images(32) - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor(
         [0.229, 0.224, 0.225]
     ).view(1, 3, 1, 1)
-    expected = [layers[:end](normalised) for end in (2, 7, 12, 21, 30)]
+    expected = [layers[:end](normalized) for end in (2, 7, 12, 21, 30)]
     found = Vgg19Features(tmp_path / "vgg19.pth")(images(32))
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found, expected, strict=True))
 

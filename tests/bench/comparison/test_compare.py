@@ -20,7 +20,7 @@ from bench.comparison.compare import compare
 from bench.comparison.difficulty import levels
 from bench.run import same_frames
 from bench.runtime.errors import UserError
-from bench.stats.summary import summarise
+from bench.stats.summary import summarize
 from reports.schema.comparison import Compared, RunComparison
 from reports.schema.manifest import Complete, Crop, Seeds
 
@@ -65,7 +65,7 @@ def test_models_of_one_run_are_compared_as_in_its_summary(run: Path) -> None:
     samples = pd.read_parquet(run / "samples.parquet")
     two = samples[samples["model"].isin(("mcnet", "tpsm"))]
     l1 = [metric for metric in manifest_of(run).metrics if metric.name == "l1"]
-    (expected,) = summarise(two, l1, seed=0, n_resamples=N).comparisons
+    (expected,) = summarize(two, l1, seed=0, n_resamples=N).comparisons
     found = entry(result, "l1")
     for key in ("n", "difference", "win_rate", "effect_size", "ci_pair_low"):
         assert getattr(found, key) == pytest.approx(getattr(expected, key)), key

@@ -15,7 +15,7 @@ from bench.cli.inspect import parse_squeeze
 from bench.cli.main import app
 from bench.inspection.inspect import attention, inspect, spread
 from bench.runtime.errors import UserError
-from reports.inspection.figures import colour_wheel, figures
+from reports.inspection.figures import color_wheel, figures
 
 CPU = torch.device("cpu")
 MEMORIES = [name for name in ALL if "memory" in name or name.startswith("mcnet")]
@@ -84,7 +84,7 @@ def test_attention_reads_what_the_network_reads(predictors) -> None:
 def test_colours_say_direction_and_strength() -> None:
     flow = np.zeros((1, 3, 2))
     flow[0, 1, 0], flow[0, 2, 0] = -0.15, -0.075  # content comes from the left: it moves to the right
-    still, right, slower = colour_wheel(flow)[0]
+    still, right, slower = color_wheel(flow)[0]
     assert np.allclose(still, 1) and np.allclose(right, [1, 0, 0]) and np.allclose(slower, [1, 0.5, 0.5])
 
 

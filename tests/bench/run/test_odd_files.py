@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import numbered  # noqa: E402
-from support.numbered import BLUE, GREEN, GREY, ODD, RED, UPRIGHT  # noqa: E402
+from support.numbered import BLUE, GRAY, GREEN, ODD, RED, UPRIGHT  # noqa: E402
 from test_animate import frames_of, make_video
 
 
@@ -41,8 +41,8 @@ def check_quarters(image: np.ndarray, colors: tuple[tuple[int, int, int], ...] =
 @pytest.mark.parametrize(
     ("name", "count", "colors", "said"),
     [
-        ("mirror.mp4", 40, (GREEN, RED, GREY, BLUE), "no color tags"),
-        ("flip.mp4", 40, (BLUE, GREY, RED, GREEN), "BT.601"),
+        ("mirror.mp4", 40, (GREEN, RED, GRAY, BLUE), "no color tags"),
+        ("flip.mp4", 40, (BLUE, GRAY, RED, GREEN), "BT.601"),
         ("bframes.avi", 40, UPRIGHT, ""),
         ("gop10.ts", 40, UPRIGHT, ""),
         ("mpeg2.mpg", 40, UPRIGHT, ""),
@@ -79,7 +79,7 @@ def test_hdr_is_refused(animate, name):
 def test_photographs(animate, name):
     code, text = animate(Path("photo.png"), ODD / name, "copy-source")
     assert code == 0, text
-    check_quarters(frames_of(Path("out.mp4"))[1][0], (GREEN, RED, GREY, BLUE) if name == "mirror.mp4" else UPRIGHT)
+    check_quarters(frames_of(Path("out.mp4"))[1][0], (GREEN, RED, GRAY, BLUE) if name == "mirror.mp4" else UPRIGHT)
 
 
 def test_hidden_colors_are_white_and_said(animate):

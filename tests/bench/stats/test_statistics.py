@@ -12,7 +12,7 @@ from support.manifests import metric
 
 from bench.metrics.families import ANY, FAMILIES
 from bench.stats.resampling import Hierarchy, draw_within, holm, resamples, sign_flip_p, weighted_means
-from bench.stats.summary import comparisons, summarise
+from bench.stats.summary import comparisons, summarize
 from reports.schema.summary import Row, Summary
 
 L1 = metric("l1", family="own")  # values from all numbers
@@ -82,14 +82,14 @@ def test_crossed_bootstrap_variance_in_closed_form():
 
 def test_independent_pairs_give_the_plain_bootstrap():
     x = np.random.default_rng(3).gamma(2, size=60)
-    found = row(summarise(samples_of({"a": x}), [L1], seed=0), "a")
+    found = row(summarize(samples_of({"a": x}), [L1], seed=0), "a")
     plain = stats.bootstrap((x,), np.mean, n_resamples=10_000, method="percentile", rng=1).confidence_interval
     assert (found.ci_low, found.ci_high) == pytest.approx(tuple(plain), abs=0.03 * x.std())
 
 
 def test_interval_over_pairs_is_students():
     x = np.random.default_rng(4).normal(size=23)
-    found = row(summarise(samples_of({"a": x}), [L1], seed=0, n_resamples=10), "a")
+    found = row(summarize(samples_of({"a": x}), [L1], seed=0, n_resamples=10), "a")
     expected = stats.ttest_1samp(x, 0).confidence_interval()
     assert (found.ci_pair_low, found.ci_pair_high) == pytest.approx(tuple(expected))
     assert found.std == pytest.approx(x.std(ddof=1))
@@ -123,7 +123,7 @@ def test_holm_by_hand():
 
 def test_failures_are_counted_and_penalised():
     nan = float("nan")
-    summary = summarise(samples_of({"a": [0.1, nan, 0.3, 0.2], "b": [0.2, 0.6, nan, 0.4]}), [L1], 0, 200)
+    summary = summarize(samples_of({"a": [0.1, nan, 0.3, 0.2], "b": [0.2, 0.6, nan, 0.4]}), [L1], 0, 200)
     a, b = row(summary, "a"), row(summary, "b")
     assert (a.n, a.n_total, a.failed, a.failure_rate) == (3, 4, 1, 0.25)
     assert a.mean == pytest.approx(0.2) and b.mean == pytest.approx(0.4)
@@ -135,19 +135,19 @@ def test_failures_are_counted_and_penalised():
 
 def test_best_by_dropping_the_hard_pairs_is_not_stable():
     nan = float("nan")
-    summary = summarise(samples_of({"a": [0.2, 0.2, nan], "b": [0.1, 0.1, 0.9]}), [L1], 0, 50)
+    summary = summarize(samples_of({"a": [0.2, 0.2, nan], "b": [0.1, 0.1, 0.9]}), [L1], 0, 50)
     assert summary.ranking["l1"].best == ("a",)
     ranking = summary.ranking["l1"]
     assert ranking.stable is False and ranking.order == ("a", "b")
     assert ranking.otherwise == {"mean_common": ("b", "a"), "mean_penalised": ("b", "a")}
-    nothing_failed = summarise(samples_of({"a": [0.2, 0.2], "b": [0.1, 0.1]}), [L1], 0, 50).ranking["l1"]
+    nothing_failed = summarize(samples_of({"a": [0.2, 0.2], "b": [0.1, 0.1]}), [L1], 0, 50).ranking["l1"]
     assert nothing_failed.stable and nothing_failed.otherwise == {}
 
 
 def test_infinite_values_count_but_enter_no_finite_mean():
     inf = float("inf")
     values = {"a": [30.0, inf, 20.0], "b": [31.0, 29.0, 20.0], "copy-target": [inf] * 3}
-    summary = summarise(samples_of(values, metric="psnr"), [PSNR], 0, 50)
+    summary = summarize(samples_of(values, metric="psnr"), [PSNR], 0, 50)
     a, exact = row(summary, "a", "psnr"), row(summary, "copy-target", "psnr")
     assert (a.n, a.n_infinite, a.mean) == (3, 1, 25)
     assert (exact.n, exact.n_infinite, exact.mean) == (3, 3, None)
@@ -160,7 +160,7 @@ def test_infinite_values_count_but_enter_no_finite_mean():
 
 def test_nothing_measured():
     nan = float("nan")
-    summary = summarise(samples_of({"a": [nan, nan], "b": [1.0, 2.0]}), [L1, PSNR], 0, 50)
+    summary = summarize(samples_of({"a": [nan, nan], "b": [1.0, 2.0]}), [L1, PSNR], 0, 50)
     assert row(summary, "a").mean is None and row(summary, "a").failure_rate == 1
     assert row(summary, "b", "psnr").n == 0  # a metric without a column
     assert summary.comparisons == ()
@@ -169,7 +169,7 @@ def test_nothing_measured():
 
 def test_ranking_leaves_the_bounds_out():
     values = {"a": [0.3, 0.3], "b": [0.2, 0.2], "c": [0.1, 0.4], "copy-source": [0.05, 0.05], "copy-target": [0.0, 0.0]}
-    summary = summarise(samples_of(values), [L1], 0, 50)
+    summary = summarize(samples_of(values), [L1], 0, 50)
     assert summary.bounds == ("copy-source", "copy-target")
     assert summary.ranking["l1"].order == ("b", "c", "a")
     assert (summary.ranking["l1"].best, summary.ranking["l1"].second) == (("b",), ("c",))
@@ -178,7 +178,7 @@ def test_ranking_leaves_the_bounds_out():
 
 
 def test_ties_share_the_first_place():
-    ranking = summarise(samples_of({"a": [1.0], "b": [1.0], "c": [2.0]}), [L1], 0, 50).ranking["l1"]
+    ranking = summarize(samples_of({"a": [1.0], "b": [1.0], "c": [2.0]}), [L1], 0, 50).ranking["l1"]
     assert (ranking.best, ranking.second) == (("a", "b"), ())
 
 
@@ -186,33 +186,33 @@ def test_few_identities_are_told():
     identities = ["x"] * 4 + ["y"] * 4 + ["z"] * 4
     rng = np.random.default_rng(7)
     values = {"a": rng.normal(0, 0.1, 12), "b": rng.normal(5, 0.1, 12)}
-    summary = summarise(samples_of(values, identities), [L1], 0)
+    summary = summarize(samples_of(values, identities), [L1], 0)
     assert "only 3 identities: intervals are wide, and hold" in summary.notices[0]
     assert "below 0.25" in summary.notices[1]
     (duel,) = summary.comparisons
     assert duel.p == duel.p_smallest == 0.25
     assert duel.p_pair == pytest.approx(2 / 2**12)
-    many = summarise(samples_of({"a": rng.normal(size=40)}), [L1], 0, 50)
+    many = summarize(samples_of({"a": rng.normal(size=40)}), [L1], 0, 50)
     assert many.notices == ()
 
 
 def test_intervals_of_means_stay_where_values_can_be():
     identities = ["x", "y", "z"] * 4
     values = {"a": [0.0, 0.2, 0.9] * 4, "b": [0.0, 0.1, 0.5] * 4}
-    free, cut = (summarise(samples_of(values, identities), [L1.but(family=family)], 0, 500) for family in ("own", "l1"))
+    free, cut = (summarize(samples_of(values, identities), [L1.but(family=family)], 0, 500) for family in ("own", "l1"))
     assert row(free, "a").ci_low < 0 and row(cut, "a").ci_low == 0
     assert row(free, "a").ci_high > 1 and row(cut, "a").ci_high == 1
     assert free.comparisons == cut.comparisons
     assert [family.name for family in FAMILIES.values() if family.bounds == ANY] == ["psnr"]
     for family in ("own", "psnr"):  # as a manifest tells them
-        told = summarise(samples_of(values, identities), [L1.but(family=family, bounds=(0.0, None))], 0, 500)
+        told = summarize(samples_of(values, identities), [L1.but(family=family, bounds=(0.0, None))], 0, 500)
         assert row(told, "a").ci_low == 0 and row(told, "a").ci_high > 1
-    share = summarise(samples_of(values, identities), [L1.but(family="mkr")], 0, 500)
+    share = summarize(samples_of(values, identities), [L1.but(family="mkr")], 0, 500)
     assert (row(share, "a").ci_low, row(share, "a").ci_high) == (0, 1)
 
 
 def test_one_identity_that_dominates_is_told():
-    summary = summarise(samples_of({"a": [0.0] * 60}, ["x"] * 48 + [f"i{i}" for i in range(12)]), [L1], 0, 50)
+    summary = summarize(samples_of({"a": [0.0] * 60}, ["x"] * 48 + [f"i{i}" for i in range(12)]), [L1], 0, 50)
     assert "13 identities, as uneven as 1.6 equal ones" in summary.notices[0]
 
 
@@ -221,7 +221,7 @@ def test_cross_identity_takes_the_larger_p_of_both_sides():
     source = [f"s{i % 6}" for i in range(24)]
     driving = [f"d{i % 2}" for i in range(24)]
     values = {"a": rng.normal(0, 1, 24), "b": rng.normal(3, 1, 24)}
-    summary = summarise(samples_of(values, source, driving=driving), [L1], 0, 500)
+    summary = summarize(samples_of(values, source, driving=driving), [L1], 0, 500)
     assert summary.clusters.crossed and summary.clusters.driving.identities == 2
     assert summary.comparisons[0].p == summary.comparisons[0].p_smallest == 0.5
 
@@ -229,23 +229,23 @@ def test_cross_identity_takes_the_larger_p_of_both_sides():
 def test_order_of_rows_moves_nothing_and_the_seed_decides():
     rng = np.random.default_rng(9)
     samples = samples_of({"a": rng.normal(size=30), "b": rng.normal(size=30)}, [f"i{i % 6}" for i in range(30)])
-    first = summarise(samples, [L1], 0, 500)
-    again = summarise(pd.concat([samples[:30].sample(frac=1, random_state=0), samples[30:]]), [L1], 0, 500)
+    first = summarize(samples, [L1], 0, 500)
+    again = summarize(pd.concat([samples[:30].sample(frac=1, random_state=0), samples[30:]]), [L1], 0, 500)
     assert first == again
-    assert first != summarise(samples, [L1], 1, 500)
+    assert first != summarize(samples, [L1], 1, 500)
 
 
 def test_two_models_of_many():
     rng = np.random.default_rng(10)
     samples = samples_of({name: rng.normal(size=20) for name in ("a", "b", "copy-source")})
     two = pd.concat([samples.query("model == 'copy-source'"), samples.query("model == 'a'")])
-    (found,) = summarise(two, [L1], 0, 500, bounds=()).comparisons
+    (found,) = summarize(two, [L1], 0, 500, bounds=()).comparisons
     difference = samples.query("model == 'copy-source'").l1.to_numpy() - samples.query("model == 'a'").l1.to_numpy()
     assert found.difference == pytest.approx(difference.mean())
     assert found.effect_size == pytest.approx(difference.mean() / difference.std(ddof=1))
     assert found.win_rate == (difference < 0).mean()
     assert found.p_holm == found.p
-    assert summarise(two.assign(l1=np.nan), [L1], 0, 500, bounds=()).comparisons == ()
+    assert summarize(two.assign(l1=np.nan), [L1], 0, 500, bounds=()).comparisons == ()
 
 
 @pytest.mark.parametrize("chance", [0, 1])
@@ -261,19 +261,19 @@ def test_a_comparison_hangs_on_nothing_but_its_pairs_and_the_seed(chance, crosse
     ids = dict(zip(sorted(table["pair"].unique()), rng.permutation(1000)[:60]))
     renamed = table.assign(pair=[f"x{ids[pair]}" for pair in table["pair"]]).sample(frac=1, random_state=chance % 1000)
     renamed = renamed.sort_values("model", kind="stable")
-    whole = summarise(table, [L1, PSNR], 5, 300).comparisons
-    alone = summarise(renamed[renamed["model"] != "c"], [L1], 5, 300).comparisons
+    whole = summarize(table, [L1, PSNR], 5, 300).comparisons
+    alone = summarize(renamed[renamed["model"] != "c"], [L1], 5, 300).comparisons
     (of_whole,) = (entry for entry in whole if (entry.metric, entry.a, entry.b) == ("l1", "a", "b"))
     assert of_whole.family == 3 and alone[0].family == 1
     assert alone[0].better == of_whole.better
     for key in set(of_whole.content()) - {"p_holm", "family", "metric", "a", "b", "better"}:
         assert getattr(alone[0], key) == pytest.approx(getattr(of_whole, key), rel=1e-9), key
-    assert summarise(table, [L1], 6, 300).comparisons[0].ci_low != of_whole.ci_low
+    assert summarize(table, [L1], 6, 300).comparisons[0].ci_low != of_whole.ci_low
 
 
 def test_comparisons_without_intervals_are_those_of_the_summary():
     rng = np.random.default_rng(0)
     table = samples_of({model: list(rng.normal(size=60)) for model in ("a", "b", "copy-source", "copy-target")})
-    with_intervals = summarise(table, [L1], 0, 200).comparisons
+    with_intervals = summarize(table, [L1], 0, 200).comparisons
     for one, other in zip(comparisons(table, [L1], 0, 200), with_intervals, strict=True):
         assert one == other.but(ci_low=None, ci_high=None) and one.family == 3

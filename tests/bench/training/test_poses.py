@@ -82,7 +82,7 @@ def test_poses_follow_flips_and_turns_of_the_frame(seed: int) -> None:
 def test_flip_and_motion_that_are_told_are_those_of_the_pixels() -> None:
     frames = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     frames = torch.nn.functional.avg_pool2d(frames, 9, 1, 4)
-    aug = Augmentation(shared=1.0, own=1.0, colour=0.0)
+    aug = Augmentation(shared=1.0, own=1.0, color=0.0)
     _, driving, flip, affine = augment(frames, frames, torch.Generator().manual_seed(2), aug)
     assert 0 < flip.sum() < 8
     again = _apply(torch.where(flip[:, None, None, None], frames.flip(3), frames), affine)

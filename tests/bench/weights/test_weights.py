@@ -100,7 +100,7 @@ def test_the_list_has_every_file_that_anything_reads(folder):
 
 def test_every_file_says_all_that_is_asked(folder):
     for file in weights.files(folder):
-        assert all((file.id, file.name, file.used_for, file.licence, file.source, file.way, file.place)), file
+        assert all((file.id, file.name, file.used_for, file.license, file.source, file.way, file.place)), file
         assert file.address or file.package or "needs a person" in file.way
         assert not file.address or re.fullmatch(r"https?://\S+/" + re.escape(file.name), file.address)
         assert file.kind == "package" or not file.found
@@ -145,7 +145,7 @@ def test_the_list_tells_what_is_there(folder, bench):
     assert code == 0
     for file in weights.files(folder):
         facts = [f"{file.id}: {file.name}, for {file.used_for}", f"  from    {file.source}", f"  get     {file.way}"]
-        facts += [f"  licence {file.licence}", f"  size    {file.size}; {file.checksum}", f"  place   {file.place}"]
+        facts += [f"  license {file.license}", f"  size    {file.size}; {file.checksum}", f"  place   {file.place}"]
         facts.append(f"  there   {file.found}" if file.found else "  missing")
         assert "\n".join(facts) in before
     assert "marioNETte: its authors published neither code nor weights" in before

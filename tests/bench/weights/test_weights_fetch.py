@@ -36,7 +36,7 @@ def server() -> Iterator[FileServer]:
 @pytest.fixture
 def listed(monkeypatch: pytest.MonkeyPatch, server: FileServer, tmp_path: Path) -> dict[str, Any]:
     """The one file of the list, at the server; change it before the call."""
-    entry = {"id": "net", "name": NAME, "used_for": "tests", "licence": "MIT", "sha256": DIGITS[:8]}
+    entry = {"id": "net", "name": NAME, "used_for": "tests", "license": "MIT", "sha256": DIGITS[:8]}
     entry["address"] = server.address(NAME)
     facts = weights._facts()["models"]
     monkeypatch.setattr(weights, "_facts", lambda: {"models": facts, "file": [entry]})
