@@ -157,7 +157,7 @@ def test_what_is_no_checkpoint_is_called_what_it_is(name, tmp_path):
     content, said = OTHERS[name]
     file = tmp_path / "vox-cpk.pth.tar"
     file.write_bytes(content)
-    with pytest.raises(ModelError, match=f"vox-cpk.pth.tar is no checkpoint but .*{said}") as error:
+    with refused(ModelError, "not-a-checkpoint", said) as error:
         read_safely(file)
     assert "\n" not in str(error.value)
 

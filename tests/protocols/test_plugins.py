@@ -81,7 +81,7 @@ def test_a_name_that_is_taken_names_both(monkeypatch, tmp_path):
 )
 def test_a_data_set_that_cannot_be_used(monkeypatch, tmp_path, name, value, said):
     install(monkeypatch, tmp_path, "thb_five", CODE, {"data set": {name: value}})
-    with pytest.raises(PluginError, match=said):
+    with refused(PluginError, "broken-plugin", said):
         datasets.layout(name)
 
 

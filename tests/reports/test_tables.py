@@ -7,6 +7,7 @@ import math
 
 import pytest
 from pydantic import ValidationError
+from support.refused import refused
 
 from bench.metrics.catalogue import DEFINITIONS
 from protocols import catalogue
@@ -191,9 +192,9 @@ def test_numbers_as_printed():
 
 
 def test_unknown_names_get_the_nearest():
-    with pytest.raises(TableError, match="no table is called mcnet-1c; did you mean .*mcnet-1"):
+    with refused(TableError, "unknown-table", "mcnet-1c", "mcnet-1"):
         published(["mcnet-1c"])
-    with pytest.raises(TableError, match="there are mcnet-1a, .*memface-7"):
+    with refused(TableError, "unknown-table", "mcnet-1a", "memface-7"):
         published(["xyz"])
 
 
