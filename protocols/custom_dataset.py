@@ -1,4 +1,4 @@
-"""One's own videos and pictures as a data set."""
+"""Custom data as a data set: a folder of videos and pictures, or of folders of frames."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class VideoFolder(Dataset):
 
 
 class FrameFolders(Dataset):
-    """One's own folders of frames, at any depth: ``<root>/<clip>/<frame>.png`` or another type of picture.
+    """Folders of frames, at any depth: ``<root>/<clip>/<frame>.png`` or another type of picture.
 
     A clip is named by its folder's path below the root, which is its identity, too, unless ``identities.csv`` in the
     root says otherwise.
@@ -153,7 +153,7 @@ class FrameFolders(Dataset):
 def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     """The data set `name` in the folder `root`; a name that is no known layout means custom files.
 
-    One's own folder is read as videos and pictures (`VideoFolder`) if there is a video in it or a picture directly in
+    A custom folder is read as videos and pictures (`VideoFolder`) if there is a video in it or a picture directly in
     it, else as folders of frames (`FrameFolders`). follow_links: links in the root may lead out of it.
     Raises DataError where the folder does not hold what it should.
     """

@@ -172,7 +172,7 @@ class PairList:
             return self
         return replace(self, pairs=self.pairs[:n], provenance={**self.provenance, "first": n, "of": self.sha256})
 
-    def at_hand(self, missing: Collection[FrameRef]) -> PairList:
+    def available(self, missing: Collection[FrameRef]) -> PairList:
         """The pairs without a frame in `missing`, marked as part of this list. Raises DataError where none is left."""
         kept = tuple(pair for pair in self.pairs if not any(ref in missing for ref in pair.refs()))
         if not kept:

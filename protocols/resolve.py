@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache as remember
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from protocols import by_hand, sample_lists, sample_set
-from protocols.augment import augment, different_scale
-from protocols.catalogue import SAME, SAMPLE, Protocol
-from protocols.check import check_frames, missing_frames
+from protocols.augment import augment
+from protocols.catalogue import SAMPLE, Protocol
+from protocols.check import check_frames
 from protocols.content import content_sha256
 from protocols.crop import FaceFinder, Mode
 from protocols.custom_dataset import IDENTITIES, open_dataset
 from protocols.datasets import Dataset
 from protocols.datasets import names as dataset_names
 from protocols.errors import DataError
-from protocols.expand import expanded
 from protocols.find_crops import cut_custom
-from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList
+from protocols.pairs import FrameRef, Pair, PairList
+from protocols.prepare import prepare, stretched
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognize
 from protocols.rendezvous import rendezvous_pairs
 from protocols.roots import data_used, how, refuse_unused
@@ -114,49 +114,22 @@ def resolve(
     if variant is not None and variant not in protocol.readings:
         known = ", ".join(protocol.readings) or "none"
         raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})", code="unknown-reading")
-    provenance: dict[str, Any] = {}
-    notices: list[str] = []
     opened = opener(roots, cache, progress, follow_links)
-    pairs = None
+    listed = None
     if pair_file is not None:
-        pairs = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else ()), opened, allow_missing)
-    listed = pairs.datasets() if pairs else None
-    used = data_used(protocol, roots, asked=asked, sample=sample, require_data=require_data, listed=listed)
-    refuse_unused(asked, used, protocol.name if pairs is None else f"the pair list {pairs.name}")
-    if pairs is not None:
-        provenance["pairs_from"] = "file"
-    elif used == (SAMPLE,):
-        pairs = sample_lists.load(protocol.sample, variant)
-        provenance["pairs_from"] = "sample"
-    else:
-        pairs = draw(opened(used[0]), protocol, seed)
-        provenance["pairs_from"] = "sampled"
-        drawn = f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}"
-        drawn += f" from {pairs.counts()['clips']} clips"
-        if protocol.frozen:
-            drawn += f", no published list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
-        elif len(pairs) < protocol.n:
-            drawn += f", all that the data give (fewer than {protocol.n})"
-        notices.append(drawn)
-    if published := recognize(pairs.sha256):
-        provenance["published"] = published["name"]
-        notices.append(f"this is the published list {published['name']} ({published['summary']})")
+        listed = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else ()), opened, allow_missing)
+    names = listed.datasets() if listed else None
+    used = data_used(protocol, roots, asked=asked, sample=sample, require_data=require_data, listed=names)
+    refuse_unused(asked, used, protocol.name if listed is None else f"the pair list {listed.name}")
+    pairs, provenance, notices = _chosen(protocol, listed, used, opened, seed, variant)
     datasets = {name: opened(name) for name in pairs.datasets()}
-    notices += [line for dataset in datasets.values() for line in dataset.left_out()]
-    for name, dataset in datasets.items():
-        if name not in (SAMPLE, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
-            notices.append(f"{name}: people are told apart by file or folder names; there is no {IDENTITIES}")
-    if allow_missing:  # clips that cannot be made frames
-        clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
-        pairs = pairs.at_hand(missing_frames(clips, datasets))
-    if variant and pair_file is not None and any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs):
+    notices += _about(datasets)
+    if variant and listed is not None and stretched(pairs):
         raise DataError(
             f"the pair list {pairs.name} is stretched already: --reading {variant} has nothing to choose",
             code="unused-option",
         )
-    pairs = _prepare(pairs, protocol, datasets, variant, mode or protocol.mode)
-    if allow_missing:  # not before: the factors of stretched frames go by the position in the whole list
-        pairs = pairs.at_hand(missing_frames(pairs.refs(), datasets))
+    pairs = prepare(pairs, protocol, datasets, variant, mode or protocol.mode, allow_missing)
     if part := pairs.provenance.get("at_hand"):
         notices.append(f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames here")
     if limit is not None:
@@ -173,18 +146,15 @@ def resolve(
     notices += [f"{name}: {line}" for name, dataset in datasets.items() for line in dataset.reading.notices()]
     if is_sample:
         why = "asked for" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
-        notices.insert(0, f"SAMPLE SET ({why}): these numbers are not comparable with any paper's")
         provenance["sample_set"] = sample_set.content_hash(datasets[SAMPLE].root)
-        if provenance["sample_set"] != sample_set.recipe()["content_sha256"]:
-            notices.append("the sample set's pixels differ from the reference build: numbers may differ slightly")
+        notices = [*_of_sample(why, provenance["sample_set"], notices)]
     if follow_links:
         provenance["follow_links"] = True
     counts = "{pairs} pairs of {clips} clips, {identities} identities".format(**pairs.counts())
-    protocol = protocol.of(datasets, counts, f"{checked.width}x{checked.height}")
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     data_sha256, clips_sha256 = content_sha256(pairs.refs(), datasets)
     return Resolved(
-        protocol,
+        protocol.of(datasets, counts, f"{checked.width}x{checked.height}"),
         pairs,
         datasets,
         is_sample,
@@ -196,6 +166,53 @@ def resolve(
         provenance=provenance,
         crop={name: found.describe() for name, found in crops.items()},
     )
+
+
+def _chosen(
+    protocol: Protocol,
+    listed: PairList | None,
+    used: Sequence[str],
+    opened: Callable[[str], Dataset],
+    seed: int,
+    variant: str | None,
+) -> tuple[PairList, dict[str, Any], list[str]]:
+    """The pairs: those of the user's list, of the sample set, or drawn; where they come from; what must be said."""
+    notices: list[str] = []
+    if listed is not None:
+        pairs, origin = listed, "file"
+    elif tuple(used) == (SAMPLE,):
+        pairs, origin = sample_lists.load(protocol.sample, variant), "sample"
+    else:
+        pairs, origin = draw(opened(used[0]), protocol, seed), "sampled"
+        drawn = f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}"
+        drawn += f" from {pairs.counts()['clips']} clips"
+        if protocol.frozen:
+            drawn += f", no published list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
+        elif len(pairs) < protocol.n:
+            drawn += f", all that the data give (fewer than {protocol.n})"
+        notices.append(drawn)
+    provenance = {"pairs_from": origin}
+    if published := recognize(pairs.sha256):
+        provenance["published"] = published["name"]
+        notices.append(f"this is the published list {published['name']} ({published['summary']})")
+    return pairs, provenance, notices
+
+
+def _about(datasets: Mapping[str, Dataset]) -> list[str]:
+    """Lines on what of the data is not read, and on how people are told apart."""
+    lines = [line for dataset in datasets.values() for line in dataset.left_out()]
+    for name, dataset in datasets.items():
+        if name not in (SAMPLE, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
+            lines.append(f"{name}: people are told apart by file or folder names; there is no {IDENTITIES}")
+    return lines
+
+
+def _of_sample(why: str, sha256: str, notices: Iterable[str]) -> Iterator[str]:
+    """The lines of a run on the sample set, what it is before all others."""
+    yield f"SAMPLE SET ({why}): these numbers are not comparable with any paper's"
+    yield from notices
+    if sha256 != sample_set.recipe()["content_sha256"]:
+        yield "the sample set's pixels differ from the reference build: numbers may differ slightly"
 
 
 def draw(dataset: Dataset, protocol: Protocol, seed: int, **other: Any) -> PairList:
@@ -242,44 +259,3 @@ def opener(
         return open_dataset(name, roots[name.lower()], follow_links)
 
     return opened
-
-
-def _prepare(
-    pairs: PairList, protocol: Protocol, datasets: Mapping[str, Dataset], variant: str | None, mode: str
-) -> PairList:
-    """Whole clips made frames, the protocol's transform applied, anchors filled in; checked for what it asks."""
-    pairs = expanded(pairs, lambda ref: datasets[ref.dataset].frames(ref.clip))
-    augmented = any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs)
-    if protocol.transform == "none" and augmented:
-        raise DataError(
-            f"{protocol.name} does not stretch frames, but the pair list {pairs.name} does", code="wrong-pairs"
-        )
-    lacking = [pair.id for pair in pairs.pairs if pair.target is None]
-    if protocol.reference == SAME and lacking:
-        raise DataError(
-            f"{protocol.name} needs a true result for every pair (both frames of one clip), but "
-            f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})",
-            code="wrong-pairs",
-        )
-    if protocol.transform == "expression-preserving" and not augmented:
-        pairs = different_scale(pairs, variant or protocol.readings[0])
-    return _with_anchors(pairs, datasets) if mode.startswith("relative") else pairs
-
-
-def _with_anchors(pairs: PairList, datasets: Mapping[str, Dataset]) -> PairList:
-    """The first frame of the driving clip as anchor where there is none."""
-    lacking = {_clip(pair.driving): pair.driving for pair in pairs.pairs if pair.anchor is None}
-    if not lacking:
-        return pairs
-    first = {clip: next(iter(datasets[ref.dataset].frames(ref.clip)), ref.frame) for clip, ref in lacking.items()}
-    filled = tuple(
-        pair if pair.anchor else replace(pair, anchor=replace(pair.driving, frame=first[_clip(pair.driving)]))
-        for pair in pairs.pairs
-    )
-    note = {"anchors": "first frame of the driving clip", "without_anchors": pairs.sha256}
-    return replace(pairs, pairs=filled, provenance={**pairs.provenance, **note})
-
-
-def _clip(ref: FrameRef) -> tuple[str, str]:
-    """A clip's full name: two data sets may have clips of one name."""
-    return ref.dataset, ref.clip
