@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 from protocols import plugins
 from protocols.errors import DataError, PluginError
 from protocols.protocol import CROSS, CUSTOM, SAME, SAMPLE, SIZES, Protocol
-from protocols.protocol_file import SUFFIX, built_in, checked, read
+from protocols.protocol_file import OWN_LISTS, OWN_TEXTS, SUFFIX, built_in, checked, read
 
 __all__ = ["CROSS", "CUSTOM", "SAME", "SAMPLE", "SIZES", "Protocol", "get", "names", "registered"]
 
@@ -70,9 +71,24 @@ def _of_plugin(plugin: plugins.Plugin) -> Protocol:
     if not isinstance(made, Protocol):
         raise plugin.refused(f"{type(made).__name__} is no Protocol")
     try:
-        protocol = checked(made)
+        protocol = checked(_typed(made))
     except DataError as error:
-        raise plugin.refused(str(error)) from error
+        raise plugin.refused(str(error)) from None
     if protocol.name != plugin.name:
         raise plugin.refused(f"its name is {protocol.name}, not {plugin.name}")
     return protocol
+
+
+def _typed(made: Protocol) -> Protocol:
+    """The same with every field of its type. Raises DataError, which names the field."""
+    from pydantic import TypeAdapter, ValidationError  # late: no list of protocols needs it
+
+    own = [key for key in (*OWN_LISTS, *OWN_TEXTS) if getattr(made, key)]
+    if own:
+        raise DataError(f"{own[0]}: only this program's own protocols have that", code="unknown-key")
+    try:
+        return TypeAdapter(Protocol).validate_python({one.name: getattr(made, one.name) for one in fields(made)})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(f"{place}: {first['msg']}", code="bad-value") from None

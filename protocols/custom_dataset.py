@@ -12,12 +12,13 @@ from threading import Lock
 
 import numpy as np
 
-from protocols import files
+from protocols import files, plugins
 from protocols.datasets import Dataset, layout, names
 from protocols.errors import DataError, unreadable
 from protocols.folder import PICTURES, Found, find, is_video, some
 from protocols.moving import MovingPicture, open_video
 from protocols.pairs import FrameRef
+from protocols.registered_dataset import checked
 from protocols.video import Video
 from protocols.video_index import Index
 
@@ -158,7 +159,10 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     Raises DataError where the folder does not hold what it should.
     """
     if name in names():
-        dataset = layout(name)(name, root, follow_links)
+        opens = layout(name)
+        if plugin := plugins.registered("data set").get(name):
+            opens = checked(opens, plugin[0])
+        dataset = opens(name, root, follow_links)
     else:
         dataset = VideoFolder(name, root, follow_links)
         found = dataset.found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -223,7 +223,7 @@ def names() -> list[str]:
     return list(dict.fromkeys([*LAYOUTS, *plugins.registered("data set")]))
 
 
-def layout(name: str) -> Callable[[str, Path, bool], Dataset]:
+def layout(name: str) -> type[Dataset]:
     """What opens a data set of `names`: a class of this module, or what a package registers.
 
     Raises PluginError for a plug-in that cannot be used, or whose name is taken.

@@ -19,6 +19,7 @@ SUFFIX = ".toml"
 BUILT_IN = Path(__file__).with_name("protocols.toml")
 NATIVE = "native"  # in place of a frame size: as the frames are stored
 LARGEST = 1 << 20  # bytes of a file
+LARGEST_SIDE = 10_000  # pixels; larger pictures are not read either
 
 REQUIRED = ("name", "version", "summary", "strategy", "reference", "metrics")
 TEXTS = ("name", "summary", "title", "dataset", "strategy", "reference", "transform", "mode", "split")
@@ -59,6 +60,8 @@ def checked(protocol: Protocol) -> Protocol:
         value = getattr(protocol, key)
         if value is not None and (not isinstance(value, int) or value < 1):
             raise DataError(f"{key}: {value!r}: a number from 1 is needed", code="bad-value")
+    if protocol.frame_size is not None and protocol.frame_size > LARGEST_SIDE:
+        raise DataError(f"frame_size: {protocol.frame_size}: {LARGEST_SIDE} pixels at most", code="bad-value")
     if not protocol.metrics:
         raise DataError("metrics: none is named", code="missing-value")
     stretched = protocol.transform != TRANSFORMS[0]

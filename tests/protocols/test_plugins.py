@@ -9,6 +9,7 @@ from support.refused import refused
 from protocols import catalogue, datasets, plugins
 from protocols.custom_dataset import open_dataset
 from protocols.errors import PluginError
+from protocols.pairs import FrameRef
 
 CODE = """
 from protocols.catalogue import Protocol
@@ -23,12 +24,19 @@ PROTOCOL = protocol()
 OTHER = protocol("other")
 WRONG = protocol("wrong", reference="some")
 NUMBER = 3
+UNTYPED = protocol("untyped", summary=None)
+LETTERS = protocol("letters", metrics="l1")
+TABLES = protocol("tables", tables=("mcnet-1a",))
+HUGE = protocol("huge", frame_size=100_000)
 
 class Frames(Dataset):
     layout = "<clip>/<frame>.png, of mine"
 
 def fails():
     return {}["key"]
+
+def leaves():
+    raise SystemExit(0)
 """
 
 
@@ -49,8 +57,13 @@ def test_a_package_adds_a_protocol_and_a_data_set(monkeypatch, tmp_path):
         ("gone", "NOTHING", "AttributeError"),
         ("number", "NUMBER", "int is no Protocol"),
         ("fails", "fails", "KeyError: 'key'"),
-        ("wrong", "WRONG", "reference: 'some'"),
+        ("wrong", "WRONG", "reference: "),
         ("another", "OTHER", "its name is other, not another"),
+        ("untyped", "UNTYPED", "summary: "),
+        ("letters", "LETTERS", "metrics: "),
+        ("tables", "TABLES", "tables: "),
+        ("huge", "HUGE", "frame_size: 100000"),
+        ("leaves", "leaves", "SystemExit: 0"),
     ],
 )
 def test_a_broken_protocol_is_one_line_and_breaks_nothing_else(monkeypatch, tmp_path, name, value, said):
@@ -94,3 +107,29 @@ def test_the_plugin_whose_code_failed_is_found(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="int") as ours:
         int("x")
     assert plugins.culprit(ours.value) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"),
+    [
+        ("clips(self, split=None): return None", lambda data, ref: data.clips()),
+        ("clips(self, split=None): return [1]", lambda data, ref: data.clips()),
+        ("clips(self, split=None): return ['clip', 'clip']", lambda data, ref: data.clips()),
+        ("frames(self, clip): return [0]", lambda data, ref: data.frames("clip")),
+        ("identity(self, clip): return 3", lambda data, ref: data.identity("clip")),
+        ("path(self, ref): return None", lambda data, ref: data.path(ref)),
+        ("path(self, ref): return None", lambda data, ref: data.missing([ref])),
+        ("size(self, ref): return None", lambda data, ref: data.size(ref)),
+        ("original(self, ref): return None", lambda data, ref: data.frame(ref, 4)),
+        ("original(self, ref): return np.zeros((4, 4, 3))", lambda data, ref: data.frame(ref, 4)),
+        ("frame(self, ref, size=None): return np.zeros((4, 4, 3))", lambda data, ref: data.frame(ref, 4)),
+        ("frame(self, ref, size=None): return np.zeros((3, 4, 4), np.uint8)", lambda data, ref: data.frame(ref, 4)),
+        ("frame(self, ref, size=None): return np.zeros((4, 8, 3), np.uint8)", lambda data, ref: data.frame(ref, 4)),
+    ],
+)
+def test_what_a_data_set_answers_is_checked(monkeypatch, tmp_path, method, asked):
+    code = f"import numpy as np\nfrom protocols.datasets import Dataset\nclass Frames(Dataset):\n    def {method}\n"
+    install(monkeypatch, tmp_path, "thb_odd_set", code, {"data set": {"odd": "Frames"}})
+    (tmp_path / "data" / "clip").mkdir(parents=True)
+    with refused(PluginError, "broken-plugin", method.partition("(")[0]):
+        asked(open_dataset("odd", tmp_path / "data"), FrameRef("odd", "clip", "0"))
