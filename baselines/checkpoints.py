@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from baselines import layouts
+from baselines import half_precision, layouts
 from baselines.card import MODELS, Card, card
 from baselines.layouts import States
 from baselines.predictor import ModelError
@@ -58,16 +58,24 @@ def save_sample(
     config: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> None:
-    """Write networks to a safetensors file, keys ``<network>.<key>``; model, config and facts as JSON metadata.
-
-    networks: by name, or one module whose children have these names. The file appears whole or not at all.
-    """
+    """Write networks as `save_states` does. networks: by name, or one module whose children have these names."""
     parts = networks if isinstance(networks, Mapping) else dict(networks.named_children())
-    tensors = {
-        f"{name}.{key}": value.detach().cpu().contiguous()
-        for name, part in parts.items()
-        for key, value in part.state_dict().items()
-    }
+    states = {name: half_precision.stored(part) for name, part in parts.items()}
+    save_states(path, model, states, config, facts)
+
+
+def save_states(
+    path: Path,
+    model: str,
+    states: Mapping[str, Mapping[str, Tensor]],
+    config: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> None:
+    """Write states of networks to a safetensors file, keys ``<network>.<key>``; the rest as JSON metadata.
+
+    The file appears whole or not at all.
+    """
+    tensors = {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
     metadata = {"model": model, "config": json.dumps(config), "training": json.dumps(facts)}
     with files.replacing(path) as temporary:
         save_file(tensors, temporary, metadata)
@@ -169,14 +177,14 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
             raise ModelError(f"{beside} is no JSON object", code="not-json")
         _check_size(config, beside)
         checkpoint = replace(checkpoint, config=config)
-    if about is None:
-        return checkpoint
-    states = {about.renamed.get(name, name): state for name, state in checkpoint.states.items()}
-    for network, file in about.companions.items():
-        if network not in states and (path.parent / file).is_file():
-            states[network], said = load_flat(path.parent / file)
-            checkpoint = replace(checkpoint, read=(*checkpoint.read, *(f"{file}: {line}" for line in said)))
-    return replace(checkpoint, states=states)
+    states, read = checkpoint.states, checkpoint.read
+    if about is not None:
+        states = {about.renamed.get(name, name): state for name, state in states.items()}
+        for network, file in about.companions.items():
+            if network not in states and (path.parent / file).is_file():
+                states[network], said = load_flat(path.parent / file)
+                read += tuple(f"{file}: {line}" for line in said)
+    return replace(checkpoint, states=states, read=(*read, *half_precision.note(states)))
 
 
 def _is_safetensors(path: Path) -> bool:

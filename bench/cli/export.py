@@ -14,9 +14,12 @@ def export_weights(
     source: Annotated[Path, typer.Argument(help="A checkpoint, of this project or of the authors.")],
     target: Annotated[Path, typer.Argument(help="FILE.pth.tar or FILE.pth: the authors' layout; FILE.safetensors.")],
     model: Annotated[str | None, typer.Option(help="Model name; default: read from the file.")] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store kernels as float16, half the size. They are used as float32.")
+    ] = False,
 ) -> None:
     """Convert a checkpoint to the official layout, or to safetensors with its configuration inside."""
     from bench.weights.export import export
 
-    for file in export(source, target, model):
+    for file in export(source, target, model, half):
         terminal().print(str(file), soft_wrap=True, markup=False, highlight=False)

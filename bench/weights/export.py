@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from baselines import checkpoints, registry
+from baselines import checkpoints, half_precision, registry
 from baselines.card import MODELS, Card, card
 from baselines.checkpoints import Checkpoint
 from baselines.network_predictor import NetworkPredictor
@@ -20,14 +20,15 @@ SAFE = ".safetensors"
 OFFICIAL = (".pth.tar", ".pth", ".pt")
 
 
-def export(source: Path, target: Path, model: str | None = None) -> list[Path]:
+def export(source: Path, target: Path, model: str | None = None, half: bool = False) -> list[Path]:
     """Write the checkpoint `source` as `target`; the suffix says in which layout. Returns every file written.
 
     ``.safetensors``: this project's: ``<network>.<key>``, with model and configuration inside. ``.pth.tar`` or
     ``.pth``: the authors': state dicts under their names for the networks; what they keep in files of its own
     (DaGAN's depth networks) lies beside it, and so does ``<target>.json`` with the configuration. Either says in itself
     that this program wrote it, and how the networks were trained.
-    model: whose it is, where the file does not say. Raises UserError or ModelError.
+    model: whose it is, where the file does not say. half: kernels as float16 in place of float32, in either layout
+    (`baselines.half_precision.stored`). Raises UserError or ModelError.
     """
     if not source.is_file():
         raise UserError(f"{source}: no such file", code="missing-file")
@@ -43,15 +44,22 @@ def export(source: Path, target: Path, model: str | None = None) -> list[Path]:
     loaded = registry.load(spec, weights=None, device=torch.device("cpu"))
     assert isinstance(loaded, NetworkPredictor) and loaded.checkpoint is not None
     checkpoint = loaded.checkpoint
-    states = {name: state for name, state in checkpoint.states.items() if name in about.parts}
+    states = {
+        name: half_precision.stored(getattr(loaded.network, name), half)
+        for name in checkpoint.states
+        if name in about.parts
+    }
     config = checkpoint.config or type(loaded).infer_config(about, checkpoint)
     target.parent.mkdir(parents=True, exist_ok=True)
-    facts = checkpoint.facts or {"converted_from_sha256": checkpoint.sha256}
-    if target.name.endswith(SAFE):
-        networks = {name: getattr(loaded.network, name) for name in states}
-        checkpoints.save_sample(target, about.name, networks, config, facts)
-        return [target]
-    return _write_official(about, states, config, facts, target)
+    facts = dict(checkpoint.facts)
+    if half or not facts:
+        facts["converted_from_sha256"] = checkpoint.sha256
+    if not target.name.endswith(SAFE):
+        return _write_official(about, states, config, facts, target)
+    # What only a training uses (DaGAN's motion of the camera) is no part of the model, but of our own file.
+    others = {name: state for name, state in checkpoint.states.items() if checkpoint.model and name not in about.parts}
+    checkpoints.save_states(target, about.name, states | others, config, facts)
+    return [target]
 
 
 def _model(source: Path, name: str | None) -> Card:
