@@ -202,10 +202,7 @@ class NetworkPredictor(SizedPredictor):
 
     def check(self, batch: PairBatch, mode: MotionMode) -> None:
         """Raises ModelError where the batch cannot be answered in this mode."""
-        if mode not in self.motion_modes:
-            raise ModelError(
-                f"{self.name} has no motion mode {mode}; it has: {', '.join(self.motion_modes)}", code="unknown-mode"
-            )
+        self.known_mode(mode)
         if mode.startswith("relative") and batch.anchor is None:
             raise ModelError(
                 f"{self.name}: motion mode {mode} needs an anchor frame for each pair; this list has none",

@@ -69,6 +69,14 @@ class Predictor(ABC):
     frame_size: int | None = None
     filled_batches: bool = False
 
+    def known_mode(self, mode: str, label: str | None = None) -> MotionMode:
+        """Return `mode`. Raises ModelError where the model has no such one. label: its name in messages."""
+        for one in self.motion_modes:
+            if one == mode:
+                return one
+        known = ", ".join(self.motion_modes)
+        raise ModelError(f"{label or self.name} has no motion mode {mode}; it has: {known}", code="unknown-mode")
+
     @abstractmethod
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         """Generated frames ``(N, 3, H, W)`` float32 in ``[0, 1]``, in the order of the batch.

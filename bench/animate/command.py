@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from baselines import registry
-from baselines.predictor import ModelError, MotionMode
+from baselines.predictor import MotionMode
 from bench.animate.anchor import nearest
 from bench.animate.crop import Crop, settle, told
 from bench.animate.frames import Batch, Scene, Tally, View, as_bytes, as_tensor, pair_name, predict
@@ -75,10 +75,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
             code="unknown-frame",
         )
     with closing(registry.load(settings.model, weights=settings.weights, device=settings.device)) as predictor:
-        mode = settings.mode or predictor.motion_modes[0]
-        if mode not in predictor.motion_modes:
-            known = ", ".join(predictor.motion_modes)
-            raise ModelError(f"{settings.model} has no motion mode {mode}; it has: {known}", code="unknown-mode")
+        mode = predictor.known_mode(settings.mode or predictor.motion_modes[0], settings.model)
         if settings.anchor_frame is not None and not mode.startswith("relative"):
             raise UserError(
                 f"--anchor-frame {settings.anchor_frame}: the motion mode {mode} starts from no frame",

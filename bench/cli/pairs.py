@@ -24,7 +24,6 @@ from protocols.roots import data_used, refuse_unused
 from protocols.sampling import STRATEGIES, make_pairs
 
 pairs_app = typer.Typer(help="Make, import and show pair lists.", no_args_is_help=True)
-console = terminal()
 
 File = Annotated[Path, typer.Argument(help="A pair list: a frozen file, the published CSV form, or frozen:NAME.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
@@ -90,9 +89,9 @@ def make(
         whose = f"{asked.name}-{dataset.name}" if asked.custom else asked.name
         pairs = draw(dataset, asked, seed, name=f"{whose}-seed{seed}", **given)
         if "n" not in given and len(pairs) < asked.n:
-            console.print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)
+            terminal().print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)
     if videos is not None and pairs.counts()["clips"] < videos:
-        console.print(f"from {pairs.counts()['clips']} clips, fewer than --videos {videos}", soft_wrap=True)
+        terminal().print(f"from {pairs.counts()['clips']} clips, fewer than --videos {videos}", soft_wrap=True)
     _write(pairs, out)
 
 
@@ -133,7 +132,7 @@ def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of p
         lines.append(f"this is the published list {known['name']}: {known['summary']}")
     for pair in pairs.pairs[:limit]:
         lines += ["", f"pair      {pair.id}", *_facts(pair)]
-    console.print("\n".join(map(one_line, lines)), markup=False, highlight=False, soft_wrap=True)
+    terminal().print("\n".join(map(one_line, lines)), markup=False, highlight=False, soft_wrap=True)
 
 
 @pairs_app.command()
@@ -158,7 +157,7 @@ def survey(
     datasets = {name: opened(name) for name in used}
     _tell(*datasets.values())
     found = surveyed(pairs, datasets)
-    render(console, pairs, found, limit)
+    render(terminal(), pairs, found, limit)
     if missing:
         try:
             missing.write_text("".join(f"{ref}\n" for ref in found.missing), encoding="utf-8")
@@ -166,13 +165,13 @@ def survey(
             raise UserError(
                 f"--missing {missing}: cannot be written ({error.strerror or error})", code="unwritable-file"
             ) from None
-        console.print(f"{len(found.missing)} missing frames written to {missing}", markup=False, soft_wrap=True)
+        terminal().print(f"{len(found.missing)} missing frames written to {missing}", markup=False, soft_wrap=True)
 
 
 @pairs_app.command("hash")
 def hash_(file: File) -> None:
     """Print the content hash of a list; equal hashes mean equal pairs."""
-    console.print(read_pairs(file).sha256, markup=False, soft_wrap=True)
+    terminal().print(read_pairs(file).sha256, markup=False, soft_wrap=True)
 
 
 @pairs_app.command()
@@ -184,7 +183,7 @@ def mark(
 
     pairs = read_pairs(file)
     written, n = marked(folder, pairs)
-    console.print(
+    terminal().print(
         f"{written}: list {pairs.name} {pairs.sha256[:12]}; {n} of its {len(pairs)} pairs have a frame",
         markup=False,
         soft_wrap=True,
@@ -208,12 +207,12 @@ def _rule(name: str, dataset: Dataset) -> PairList:
 
 def _tell(*datasets: Dataset) -> None:
     for line in (line for dataset in datasets for line in dataset.left_out()):
-        console.print(line, style="bold yellow", markup=False, soft_wrap=True)
+        terminal().print(line, style="bold yellow", markup=False, soft_wrap=True)
 
 
 def _write(pairs: PairList, out: Path) -> None:
     pairs.write(out)
-    console.print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", markup=False, soft_wrap=True)
+    terminal().print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", markup=False, soft_wrap=True)
 
 
 def _facts(pair: Pair) -> list[str]:

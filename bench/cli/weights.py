@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from bench.weights.files import WeightFile
 
 weights_app = typer.Typer(help="List, check and fetch weight files.", invoke_without_command=True)
-console = terminal()
 
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
 _NO_FOLDER = f"none (--weights, {config.WEIGHTS_VARIABLE} or bench.toml)"
@@ -135,6 +134,7 @@ def _download(file: WeightFile) -> str:
 
     target = Path(file.place)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = terminal()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(file.name, total=None)
         said = download(
@@ -170,4 +170,6 @@ def _verdict(file: WeightFile, path: Path) -> str:
 
 
 def _line(text: str, style: str = "") -> None:
-    console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)  # a path is one line, however long
+    terminal().print(
+        text, style=style, soft_wrap=True, highlight=False, markup=False
+    )  # a path is one line, however long

@@ -44,7 +44,7 @@ def check(
     models: Sequence[str] | None = None,
     tolerances: Mapping[str, float] | None = None,
 ) -> Result:
-    """Hold a run against a reference.
+    """Compare a run with a reference.
 
     models: only these; default: all of the reference. tolerances: by metric, in place of the reference's.
     Raises UserError where the two cannot be compared, naming what differs: signatures, protocol, motion mode; in exact

@@ -12,7 +12,7 @@ import torch
 
 from baselines import registry
 from baselines.network_predictor import NetworkPredictor
-from baselines.predictor import ModelError, PairBatch
+from baselines.predictor import PairBatch
 from bench.animate.crop import cropped, settle
 from bench.animate.frames import as_tensor
 from bench.animate.input import fit, open_driving, read_source
@@ -121,11 +121,7 @@ def _look(
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         if not isinstance(predictor, NetworkPredictor):
             raise UserError(f"{name} has no network to look into; `list models` says which have", code="no-network")
-        mode = mode or predictor.motion_modes[0]
-        if mode not in predictor.motion_modes:
-            raise ModelError(
-                f"{name} has no motion mode {mode}; it has: {', '.join(predictor.motion_modes)}", code="unknown-mode"
-            )
+        mode = predictor.known_mode(mode or predictor.motion_modes[0], name)
         if mode.startswith("relative") and pairs[0].anchor is None:
             raise UserError(
                 f"{name}: relative motion starts from a frame that a run does not keep", code="missing-anchor"

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.run import earlier, executors, frames_list, outside, seen_videos
+from bench.run import earlier, executors, outside, pictures, seen_videos
 from bench.run import manifest as manifests
-from bench.run.batches import decoded
+from bench.run.announce import announce
 from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir.directory import RunDirectory, readable, write_parquet, write_png
-from bench.rundir.encoding import to_png
+from bench.rundir.directory import RunDirectory, readable, write_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import summary as statistics
 from protocols import files, interruption
 from protocols.errors import BenchError, PluginError
 from protocols.names import safe_name
-from protocols.resolve import Resolved
-from reports.run import caveats, choose, html
 from reports.run import console as tables
-from reports.schema.manifest import Begun, Complete, ModelEntry, Placement, Prepared, Timing, Unfinished
+from reports.run import html
+from reports.schema.manifest import Begun, Complete, Manifest, ModelEntry, Placement, Prepared, Timing, Unfinished
 from reports.schema.summary import Summary
 
 __all__ = ["RunSettings", "redraw", "run"]
@@ -55,27 +51,14 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
         fingerprint = manifests.fingerprint(plan)
         name = settings.name or f"{setup.resolved.protocol.name}-{fingerprint[:8]}"
         directory = RunDirectory(settings.out / safe_name(name))
-        _announce(plan, setup.measurer.choice.messages, console)
+        announce(plan, setup.measurer.choice.messages, console)
         with directory.locked():
             if settings.force:
                 _start_over(directory, setup)
-            before = directory.manifest()
-            if before and before.fingerprint != fingerprint:
-                what = "; ".join(earlier.differences(before, plan))
-                raise UserError(
-                    f"{directory.path} holds another run ({shlex.join(before.command)}); what differs: {what}; "
-                    "choose another --name, or --force to discard it and start over",
-                    code="other-run",
-                )
+            before = _earlier_run(directory, plan, fingerprint)
             samples = directory.samples(before) if isinstance(before, Complete) else None
             if isinstance(before, Complete) and samples is not None:
-                console.print(
-                    f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True
-                )
-                for line in outside.looked_at(setup.models):
-                    console.print(line, markup=False, soft_wrap=True)
-                if settings.save_frames and not (directory.path / "frames").is_dir():
-                    console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
+                _say_complete(directory, setup, console)
                 manifest = before
             else:
                 created = before.created if before else manifests.now()
@@ -102,6 +85,27 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                     console.print(one_line(line), style="red", markup=False, soft_wrap=True)
             console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
             return directory, len(failed)
+
+
+def _earlier_run(directory: RunDirectory, plan: Prepared, fingerprint: str) -> Manifest | None:
+    """The manifest of what the folder holds of this run. Raises UserError where it holds another run."""
+    before = directory.manifest()
+    if before and before.fingerprint != fingerprint:
+        what = "; ".join(earlier.differences(before, plan))
+        raise UserError(
+            f"{directory.path} holds another run ({shlex.join(before.command)}); what differs: {what}; "
+            "choose another --name, or --force to discard it and start over",
+            code="other-run",
+        )
+    return before
+
+
+def _say_complete(directory: RunDirectory, setup: Setup, console: Console) -> None:
+    console.print(f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True)
+    for line in outside.looked_at(setup.models):
+        console.print(line, markup=False, soft_wrap=True)
+    if setup.settings.save_frames and not (directory.path / "frames").is_dir():
+        console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
 
 
 def redraw(path: Path) -> Path:
@@ -179,7 +183,7 @@ def _work(
     sha256 = directory.write_samples(table)
     done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256}
     complete = begun.noticed(*said).then(Complete, **done)
-    _keep_pictures(directory, complete, table, resolved, setup.settings.save_frames)
+    pictures.keep(directory, complete, table, resolved, setup.settings.save_frames)
     return complete, table
 
 
@@ -240,62 +244,3 @@ def _report(directory: RunDirectory, manifest: Complete, summary: Summary, conso
         html.write(directory.path)
     directory.clear_work()
     console.print(tables.table(summary, manifest))
-
-
-def _keep_pictures(
-    directory: RunDirectory, manifest: Complete, samples: pd.DataFrame, resolved: Resolved, save_frames: bool
-) -> None:
-    """Copy the frames that the report shows, and all of them where the user asked for frames."""
-    pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
-    labels = manifest.labels
-    for pair in choose.picture_pairs(samples, manifest):
-        frames = decoded(resolved.load, pairs[pair])
-        for role in ("source", "driving", "target"):
-            if (frame := getattr(frames, role)) is not None:
-                write_png(directory.path / "pictures" / f"_{role}" / f"{pair}.png", to_png(frame))
-        for label in labels:
-            _copy(directory.frame_file(label, pair), directory.path / "pictures" / safe_name(label) / f"{pair}.png")
-    if save_frames:
-        for label in labels:
-            folder = directory.path / "frames" / safe_name(label)
-            for pair in pairs:
-                _copy(directory.frame_file(label, pair), folder / f"{pair}.png")
-            if folder.is_dir():
-                facts: dict[str, Any] = {
-                    "protocol": manifest.protocol.name,
-                    "model": label,
-                    "run": manifest.fingerprint,
-                }
-                facts |= {"mode": manifest.model(label).mode, **frames_list.inputs(resolved).content()}
-                about = frames_list.content(resolved.pair_list, **facts)
-                directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)
-
-
-def _copy(source: Path, destination: Path) -> None:
-    if source.exists():  # a failed pair has no frame
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, destination)
-
-
-def _announce(plan: Prepared, detector_messages: Sequence[str], console: Console) -> None:
-    """Say before the work what is measured with what, and what stands in for something else."""
-    pairs = plan.pairs
-    listed = f"list {pairs.name} {pairs.sha256[:12]}"
-    console.print(f"protocol {plan.protocol.name}: {pairs.n} pairs, {listed}", markup=False, soft_wrap=True)
-    for message in detector_messages:
-        console.print(message, markup=False, soft_wrap=True)
-    if untrained := caveats.untrained_models(plan):
-        line = f"UNTRAINED ({', '.join(untrained)}): random weights"
-        console.print(line, style="bold yellow", markup=False, soft_wrap=True)
-    if unknown := caveats.unverified(plan):
-        console.print(f"UNVERIFIED WEIGHTS ({unknown})", style="bold yellow", markup=False, soft_wrap=True)
-    samples = [model.name for model in plan.models if model.sample_weights]
-    if samples:
-        console.print(
-            f"SAMPLE WEIGHTS ({', '.join(samples)}): these rows say nothing about the published models",
-            style="bold yellow",
-            markup=False,
-            soft_wrap=True,
-        )
-    if sizes := caveats.other_sizes(plan):
-        console.print(sizes, style="bold yellow", markup=False, soft_wrap=True)

@@ -14,7 +14,6 @@ from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, Ti
 # Of values outside [0, 1]: the step of bfloat16 above 1, the coarsest type that networks compute in. All that rounding
 # can do is clamped; it is two grey levels at most.
 ROUNDING = 2.0**-7
-BLACK = 1.5 / 255  # below, every value is 0 or 1 of 255
 BRIGHT = 32 / 255  # a frame with no value above is dark
 
 

@@ -211,8 +211,8 @@ def _load_models(settings: RunSettings, protocol_mode: str, device: torch.device
         interruption.check()
         predictor = registry.load(spec, weights=settings.config.weights, device=device)
         asked, known = settings.mode or protocol_mode, predictor.motion_modes
-        if settings.mode and settings.mode not in known and spec.unlabeled not in BOUNDS:
-            raise ModelError(f"{spec.name} has no motion mode {asked}; it has: {', '.join(known)}", code="unknown-mode")
+        if settings.mode and spec.unlabeled not in BOUNDS:
+            predictor.known_mode(settings.mode, spec.name)
         mode = next((one for one in known if one == asked), known[0])
         models.append(Model(spec.name, predictor, mode, spec, registry.code(spec, predictor)))
     return models

@@ -18,18 +18,20 @@ from rich.console import Console
 from torch import Tensor
 
 from baselines import registry
+from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, TimeLimit
 from baselines.spec import ModelSpec
 from bench.run import outside
 from bench.run.engine import Decoded, Model, pair_batch
 from bench.run.generated import as_uint8, generate
 from bench.run.setup import tell_size
-from bench.rundir.directory import safe_name, write_png
+from bench.rundir.directory import write_png
 from bench.rundir.encoding import to_png
 from bench.runtime.config import Config
 from bench.runtime.device_errors import is_of_device
 from protocols import catalogue
 from protocols.errors import BenchError, PluginError, typed_line
+from protocols.names import safe_name
 from protocols.plugins import FAILURES
 from protocols.resolve import Resolved, resolve
 
@@ -65,7 +67,11 @@ def attempt(trial: Trial, console: Console) -> int:
     spec = ModelSpec.parse(trial.model)
     with closing(registry.load(spec, weights=trial.config.weights, device=trial.device)) as predictor:
         resolved = _resolved(trial, predictor.motion_modes)
-        model = Model(spec.name, predictor, _mode(trial, resolved, spec.name, predictor.motion_modes), spec)
+        if trial.mode:
+            predictor.known_mode(trial.mode, spec.name)
+        asked = trial.mode or resolved.protocol.mode
+        mode = asked if asked in predictor.motion_modes else predictor.motion_modes[0]
+        model = Model(spec.name, predictor, mode, spec)
         tell_size([model], resolved.shape)
         pairs = resolved.pair_list.pairs
         predictor.expect([pair.id for pair in pairs])
@@ -108,13 +114,6 @@ def _resolved(trial: Trial, modes: Sequence[MotionMode]) -> Resolved:
         limit=PAIRS,
         mode=mode,
     )
-
-
-def _mode(trial: Trial, resolved: Resolved, label: str, modes: Sequence[MotionMode]) -> MotionMode:
-    if trial.mode and trial.mode not in modes:
-        raise ModelError(f"{label} has no motion mode {trial.mode}; it has: {', '.join(modes)}", code="unknown-mode")
-    asked = trial.mode or resolved.protocol.mode
-    return next((mode for mode in modes if mode == asked), modes[0])
 
 
 def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
@@ -204,7 +203,7 @@ def _picture(batch: PairBatch, made: Sequence[np.ndarray | str]) -> np.ndarray:
     """A row a pair of source, driving frame and result."""
 
     def shown(images: Tensor, k: int) -> np.ndarray:
-        return (images[k] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        return to_levels(images[k]).permute(1, 2, 0).cpu().numpy()
 
     rows = []
     for k, one in enumerate(made):

@@ -54,7 +54,7 @@ def latex(summary: Summary, manifest: Prepared) -> str:
         return drawn
 
     lines = [f"% {line}" for line in [*caveats.lines(manifest), *ranking_notes(summary)]]
-    lines += [f"% below each mean: its {100 * summary.confidence:g} % interval"]
+    lines += [r"% needs \usepackage{booktabs}", f"% below each mean: its {100 * summary.confidence:g} % interval"]
     lines += [f"% {column.metric.signature}" for column in view.columns]
     lines += [
         f"% failed: {row.model}, {column.name}: {cell.note}".replace("\n", " ")

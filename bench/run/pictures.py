@@ -1,0 +1,53 @@
+"""The frames that stay in a run's folder: those that its report shows, and all where the user asked for them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.run import frames_list
+from bench.run.batches import decoded
+from bench.rundir.directory import RunDirectory, write_png
+from bench.rundir.encoding import to_png
+from protocols.names import safe_name
+from protocols.resolve import Resolved
+from reports.run import choose
+from reports.schema.manifest import Complete
+
+
+def keep(
+    directory: RunDirectory, manifest: Complete, samples: pd.DataFrame, resolved: Resolved, save_frames: bool
+) -> None:
+    """Copy the frames that the report shows, and all of them where the user asked for frames."""
+    pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
+    labels = manifest.labels
+    for pair in choose.picture_pairs(samples, manifest):
+        frames = decoded(resolved.load, pairs[pair])
+        for role in ("source", "driving", "target"):
+            if (frame := getattr(frames, role)) is not None:
+                write_png(directory.path / "pictures" / f"_{role}" / f"{pair}.png", to_png(frame))
+        for label in labels:
+            _copy(directory.frame_file(label, pair), directory.path / "pictures" / safe_name(label) / f"{pair}.png")
+    if save_frames:
+        for label in labels:
+            folder = directory.path / "frames" / safe_name(label)
+            for pair in pairs:
+                _copy(directory.frame_file(label, pair), folder / f"{pair}.png")
+            if folder.is_dir():
+                facts: dict[str, Any] = {
+                    "protocol": manifest.protocol.name,
+                    "model": label,
+                    "run": manifest.fingerprint,
+                }
+                facts |= {"mode": manifest.model(label).mode, **frames_list.inputs(resolved).content()}
+                about = frames_list.content(resolved.pair_list, **facts)
+                directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)
+
+
+def _copy(source: Path, destination: Path) -> None:
+    if source.exists():  # a failed pair has no frame
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
