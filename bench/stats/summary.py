@@ -212,7 +212,7 @@ def _notices(clusters: Clusters) -> list[str]:
     if effective >= FEW_IDENTITIES:
         return []
     who = "1 identity" if identities == 1 else f"{identities} identities"
-    uneven = f", as uneven as {effective:.1f} equal ones" if effective < 0.8 * identities else ""
+    uneven = f" with unequal numbers of pairs, worth {effective:.1f} equal ones" if effective < 0.8 * identities else ""
     if effective < ONE_PERSON:
         notices = [f"only {who}{uneven}: intervals say nothing about other people"]
     else:
