@@ -15,7 +15,10 @@ from bench.runtime.errors import UserError
 
 
 def animate(
-    model: Annotated[str, typer.Option(help="A name from `list models`, with options, or cmd:COMMAND, frames:DIR.")],
+    model: Annotated[
+        str,
+        typer.Option(help="A name from `list models`, with options; path/to/file.py:Class, cmd:COMMAND or frames:DIR."),
+    ],
     source: Annotated[Path, typer.Option(help="The photograph: an image, or a video for its first frame.")],
     driving: Annotated[Path, typer.Option(help="The driving video: a video file, a folder of frames, or one image.")],
     out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,

@@ -20,9 +20,14 @@ OUTPUT, EXECUTION = "Output", "Execution"
 def run(
     models: Annotated[
         str | None,
-        typer.Option(help="Comma-separated: names from `list models`, frames:DIR, cmd:COMMAND, or LABEL=one of these."),
+        typer.Option(
+            help="Comma-separated: names from `list models`, path/to/file.py:Class, frames:DIR, cmd:COMMAND, or "
+            "LABEL=one of these."
+        ),
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="Evaluation protocol, a name from `list protocols`.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Evaluation protocol: a name from `list protocols`, or a TOML file.")
+    ] = None,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
     bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
@@ -116,7 +121,7 @@ def run(
         int | None,
         typer.Option(
             min=0,
-            help="Processes for detectors; 0: none. Default: up to 4 where there is enough to do.",
+            help="Processes for detectors; 0: none. Default: one a core and 32 frames, from 64 frames on.",
             rich_help_panel=EXECUTION,
         ),
     ] = None,
