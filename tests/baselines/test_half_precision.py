@@ -9,10 +9,11 @@ from support.small_networks import ALL, OFFICIAL, small
 from torch import nn
 
 from baselines import checkpoints, half_precision, registry
-from baselines.card import card
+from baselines.card import MODELS, card
 from bench.weights.export import export
 
 CPU = torch.device("cpu")
+SAMPLES = [name for name in MODELS if card(name).sample.is_file()]
 
 
 def test_kernels_are_rounded_and_nothing_else():
@@ -87,3 +88,13 @@ def test_what_only_a_training_uses_stays_in_the_file(tmp_path):
     checkpoints.save_sample(tmp_path / "own.safetensors", "fomm", parts, config, {})
     export(tmp_path / "own.safetensors", tmp_path / "halved.safetensors", half=True)
     assert load_file(tmp_path / "own.safetensors").keys() == load_file(tmp_path / "halved.safetensors").keys()
+
+
+@pytest.mark.parametrize("model", SAMPLES)
+def test_sample_checkpoints_are_stored_in_half_precision_and_say_so(model):
+    tensors = load_file(card(model).sample)
+    half = sum(value.numel() for value in tensors.values() if value.dtype == torch.float16)
+    assert half > 0.9 * sum(value.numel() for value in tensors.values())
+    file = card(model).sample
+    text = file.with_suffix(".md").read_text("utf-8")
+    assert f"`{file.name}`, {file.stat().st_size / 1e6:.1f} MB" in text and "float16" in text

@@ -219,7 +219,7 @@ FAULTS = (
     Fault("motion of the neighboring pair", "tpsm", batch(driving=lambda b: b.driving.roll(1, 0))),
     Fault("heatmap variance 0.012, not 0.01", "fomm", wider_heatmaps),
     Fault("one kernel of the checkpoint transposed", "fomm", weights(kernel_transposed)),
-    Fault("weights rounded to half precision", "tpsm", weights(lambda network: network.half().float())),
+    Fault("weights rounded to bfloat16", "tpsm", weights(lambda network: network.bfloat16().float())),
 )
 
 
