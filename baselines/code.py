@@ -50,9 +50,10 @@ def _of_modules(
     found: dict[Path, Path] = {}
     for module in modules:
         found |= dict(_package(module))
-    for entry in (distribution.files if distribution else None) or ():
-        if Path(entry).suffix in SUFFIXES and not any(part.endswith("-info") for part in Path(entry).parts):
-            add(found, Path(str(entry.locate())), Path(str(distribution.locate_file(""))).resolve())
+    if distribution:
+        for entry in distribution.files or ():
+            if Path(entry).suffix in SUFFIXES and not any(part.endswith("-info") for part in Path(entry).parts):
+                add(found, Path(str(entry.locate())), Path(str(distribution.locate_file(""))).resolve())
     for root in set(found.values()):
         if root.name not in ("site-packages", "dist-packages"):
             own = [file for file, of in found.items() if of == root and file.suffix == ".py"]

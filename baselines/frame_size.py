@@ -57,7 +57,7 @@ def read(name: str, trained: Any, options: Mapping[str, str]) -> FrameSize:
         raise ModelError(f"{name}: frame_size is a number of pixels, not {asked}", code="bad-value")
     if options.get("resize", "false") not in ("true", "false"):
         raise ModelError(f"{name}: resize is true or false, not {options['resize']}", code="bad-value")
-    return FrameSize(trained, asked and int(asked), options.get("resize") == "true")
+    return FrameSize(trained, int(asked) if asked else None, options.get("resize") == "true")
 
 
 def resized(frames: Tensor, side: int) -> Tensor:

@@ -64,7 +64,8 @@ class NetworkPredictor(SizedPredictor):
             config = checkpoint.config or self.infer_config(about, checkpoint)
         self.origin = judge(about, checkpoint, config)
         try:
-            self.size = frame_size.read(self.name, checkpoint and self._trained_side(config), options or {})
+            trained = self._trained_side(config, checkpoint) if checkpoint else None
+            self.size = frame_size.read(self.name, trained, options or {})
             self.frame_size = self.size.trained or frame_size.USUAL
             if checkpoint is None:
                 with torch.random.fork_rng(devices=[]):
@@ -126,7 +127,7 @@ class NetworkPredictor(SizedPredictor):
         if chosen == "untrained":
             return cls(about, None, device, options=options)
         file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
-        if chosen and not file.is_file():
+        if chosen and file and not file.is_file():
             raise ModelError(f"{name}: weights={chosen}: no such file", code="missing-file")
         if file is None:
             file = about.sample
@@ -149,10 +150,10 @@ class NetworkPredictor(SizedPredictor):
             ) from None
         return config
 
-    def _trained_side(self, config: Mapping[str, Any]) -> Any:
+    def _trained_side(self, config: Mapping[str, Any], checkpoint: Checkpoint) -> Any:
         """What the checkpoint says of the side of the frames that it was trained on; None if nothing."""
-        ours = frame_size.USUAL if "stages" in self.checkpoint.facts else None  # of a release that knew no other side
-        return config.get("frame_size") or self.side_by_shapes(config, self.checkpoint.states) or ours
+        ours = frame_size.USUAL if "stages" in checkpoint.facts else None  # of a release that knew no other side
+        return config.get("frame_size") or self.side_by_shapes(config, checkpoint.states) or ours
 
     @classmethod
     def side_by_shapes(cls, config: Mapping[str, Any], states: States) -> int | None:
@@ -247,13 +248,15 @@ class NetworkPredictor(SizedPredictor):
         }
 
 
-def with_failures(frames: Tensor, *points: Tensor) -> Tensor:
+def with_failures(frames: Tensor, *points: Tensor | None) -> Tensor:
     """`frames` ``(N, 3, H, W)`` with NaN for the pairs that have non-finite `points` ``(N, …)``.
 
     Sampling at NaN positions gives finite pixels, so that such a failure would not be seen in the frame. Nothing is
     read from the device here: it is waited for when the frames are.
     """
-    bad = torch.stack([p.flatten(1).sum(1) * 0 != 0 for p in points]).any(0)  # NaN and infinity times 0 are NaN
+    bad = torch.stack([p.flatten(1).sum(1) * 0 != 0 for p in points if p is not None]).any(
+        0
+    )  # NaN and infinity times 0 are NaN
     return torch.where(bad[:, None, None, None], torch.nan, frames)
 
 
@@ -277,8 +280,6 @@ def _each(batch: PairBatch, change: Callable[[Tensor], Tensor]) -> PairBatch:
 
 
 def _one(batch: PairBatch, i: int) -> PairBatch:
-    def pick(images: Tensor | None) -> Tensor | None:
-        return None if images is None else images[i : i + 1]
-
-    seeds = batch.seeds[i : i + 1]
-    return PairBatch(batch.ids[i : i + 1], pick(batch.source), pick(batch.driving), None, pick(batch.anchor), seeds)
+    seeds, one = batch.seeds[i : i + 1], slice(i, i + 1)
+    anchor = None if batch.anchor is None else batch.anchor[one]
+    return PairBatch(batch.ids[one], batch.source[one], batch.driving[one], None, anchor, seeds)

@@ -43,7 +43,8 @@ def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any])
     if about.checksums and checkpoint.sha256 in about.checksums.values():
         return Origin("official", "its sha256 is the published file's", published)
     facts, shipped = checkpoint.facts, _header(about.sample)
-    if any(facts.get(key) and facts[key] == _header(card("fomm").sample).facts.get(key) for key in _SAMPLE_DATA):
+    sample_facts = known.facts if (known := _header(card("fomm").sample)) else {}
+    if any(facts.get(key) and facts[key] == sample_facts.get(key) for key in _SAMPLE_DATA):
         return Origin("sample", "trained on the sample set", published)
     if shipped and not published and _sizes(config) == _sizes(shipped.config or {}):
         return Origin("sample", "of the size of this program's sample checkpoint", published)

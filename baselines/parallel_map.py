@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ def parallel_map(function: Callable[[Part], Result], parts: Sequence[Part]) -> l
     """
     if getattr(_this, "is_alone", False):  # one of the threads, which must not wait for the others
         return [function(part) for part in parts]
-    futures = []
+    futures: list[Future[Result]] = []
     try:
         pool = _pool(torch.get_num_threads())
         futures += (pool.submit(function, part) for part in parts)

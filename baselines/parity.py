@@ -3,6 +3,7 @@
 An adapter has two functions: ``build(spec) -> nn.Module``, whose state dict has the keys ``network.key`` of
 ``spec["networks"]``, and ``compute(net, case, record) -> None``, which calls ``record(name, tensor)`` for every array
 in the order of the computation, in each motion mode for which ``case.has(mode)``. Other names may be recorded too.
+An adapter reaches into its network by the names of the checkpoint, which types do not know: it takes it as ``Any``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,9 +74,9 @@ class Hooks:
     def features(self, net: nn.Module, prefix: str) -> None:
         """The output of every module below, and including, the one at the path `prefix`, as ``feature.<path>``."""
         for path, module in net.get_submodule(prefix).named_modules(prefix=prefix):
-            self.after(module, lambda _, output, path=path: self._feature(path, output))
+            self.after(module, partial(self._feature, path))
 
-    def _feature(self, path: str, output: Any) -> None:
+    def _feature(self, path: str, inputs: tuple, output: Any) -> None:
         if isinstance(output, Tensor):
             self._record(f"feature.{path}", output)
 

@@ -119,6 +119,7 @@ def _module_name(file: Path) -> str:
 def _imported(file: Path) -> ModuleType:
     name = _module_name(file)
     about = importlib.util.spec_from_file_location(name, file.resolve())
+    assert about is not None and about.loader is not None  # a name that ends with .py has both
     module = importlib.util.module_from_spec(about)
     sys.modules[name] = module  # what the file defines is looked up there
     with _beside(file):

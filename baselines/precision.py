@@ -25,7 +25,8 @@ def reduce_precision(network: nn.Module, exact: Sequence[str], device: torch.dev
 
 def compile_network(network: nn.Module, backend: str) -> None:
     """Compile ``network.generate`` with torch.compile. The code is made when it is first called, for that size."""
-    network.generate = torch.compile(network.generate, backend=backend, dynamic=False)
+    generate: Any = network.generate  # a method, which torch's types know nothing of
+    vars(network)["generate"] = torch.compile(generate, backend=backend, dynamic=False)
 
 
 def in_float32(x: Tensor) -> bool:

@@ -121,15 +121,15 @@ def filled(batch: PairBatch, size: int) -> PairBatch:
     if more <= 0:
         return batch
 
-    def fill(images: Tensor | None) -> Tensor | None:
-        return None if images is None else torch.cat([images, images[-1:].expand(more, -1, -1, -1)])
+    def fill(images: Tensor) -> Tensor:
+        return torch.cat([images, images[-1:].expand(more, -1, -1, -1)])
 
     return PairBatch(
         batch.ids + batch.ids[-1:] * more,
         fill(batch.source),
         fill(batch.driving),
-        fill(batch.target),
-        fill(batch.anchor),
+        None if batch.target is None else fill(batch.target),
+        None if batch.anchor is None else fill(batch.anchor),
         batch.seeds + batch.seeds[-1:] * more,
         batch.info + batch.info[-1:] * more,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelInfo", "code", "load", "names", "network_class", "official_files"]
 
 BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget)}
+Kind = Literal["network", "variant", "table", "bound", "outside", "plug-in"]
 OUTSIDE = ("frames:DIR", "cmd:COMMAND", "FILE.py:CLASS")
 
 
@@ -38,7 +39,7 @@ class ModelInfo:
 
     name: str
     summary: str
-    kind: Literal["network", "variant", "table", "bound", "outside", "plug-in"]
+    kind: Kind
     motion_modes: tuple[MotionMode, ...]
     weights: str
 
@@ -97,8 +98,10 @@ def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
     """The code behind a loaded predictor from outside, a program or a plug-in; None for this project's own models."""
     spec = spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec)
     if spec.kind == "cmd":
+        from baselines.external.command import CommandPredictor
         from baselines.external.program import of_program
 
+        assert isinstance(predictor, CommandPredictor)
         return of_program(predictor.arguments)
     plugin = plugins.find("model", spec.target, _built_in()) if spec.kind == "model" else None
     return plugged.code(spec, plugin, predictor) if plugin or spec.kind == "file" else None
@@ -109,10 +112,10 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     infos = []
     for name in MODELS:
         about = card(name)
-        kind = "network" if about.of is None else "variant"
+        kind: Kind = "network" if about.of is None else "variant"
         infos.append(ModelInfo(name, about.summary, kind, about.motion_modes, _weights_in_words(name, weights)))
-    for name, about in unavailable().items():
-        infos.append(ModelInfo(name, about["summary"], "table", (), f"published tables only: {about['reason']}"))
+    for name, facts in unavailable().items():
+        infos.append(ModelInfo(name, facts["summary"], "table", (), f"published tables only: {facts['reason']}"))
     for name, bound in BOUNDS.items():
         infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "needs no weights"))
     infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", MODES, "needs no weights"))
@@ -122,7 +125,7 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a Python file", "outside", (), "weights of its own"))
     for name in plugins.registered("model"):
         try:
-            target = plugins.find("model", name, _built_in()).load()
+            target = plugin.load() if (plugin := plugins.find("model", name, _built_in())) else None
         except PluginError as error:  # whatever a plug-in does wrong, the others shall be listed
             infos.append(ModelInfo(name, str(error), "plug-in", (), "broken plug-in"))
             continue

@@ -42,7 +42,7 @@ class KeypointDetector(nn.Module):
         self.kp = nn.Conv2d(self.predictor.out_features, num_kp, kernel_size=7)
         self.jacobian = nn.Conv2d(self.predictor.out_features, 4 * num_kp, kernel_size=7)
         nn.init.zeros_(self.jacobian.weight)
-        self.jacobian.bias.data = torch.tensor([1.0, 0.0, 0.0, 1.0] * num_kp)  # unit matrices
+        self.jacobian.bias = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 1.0] * num_kp))  # unit matrices
         self.down = AntiAliasDownsample(num_channels, scale_factor)
         self.temperature = temperature
 

@@ -20,6 +20,7 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(features)
         self.conv2 = nn.Conv2d(features, features, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(features)
+        self.downsample: nn.Module
         if stride != 1 or in_features != features:
             self.downsample = nn.Sequential(
                 nn.Conv2d(in_features, features, 1, stride=stride, bias=False), nn.BatchNorm2d(features)

@@ -14,6 +14,7 @@ class SpectralConv(nn.Module):
     u and v are taken as they are stored; in training each forward pass takes one step of power iteration first.
     """
 
+    bias: Tensor | None
     weight_u: Tensor
     weight_v: Tensor
 
@@ -21,7 +22,7 @@ class SpectralConv(nn.Module):
         super().__init__()
         plain = nn.Conv2d(in_features, out_features, kernel_size, bias=bias)
         self.weight_orig = nn.Parameter(plain.weight.detach())
-        self.register_parameter("bias", plain.bias)
+        self.bias = plain.bias
         self.register_buffer("weight_u", F.normalize(torch.randn(out_features), dim=0))
         self.register_buffer("weight_v", F.normalize(torch.randn(in_features * kernel_size**2), dim=0))
 

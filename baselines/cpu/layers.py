@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,19 +29,19 @@ Forward = Callable[[Tensor], Tensor]
 def replace_convolutions(layers: Iterable[nn.Module]) -> None:
     """Give every convolution of `layers` its faster forward. The modules and their parameters stay as they are."""
     layers = list(layers)
-    folded = {}
+    folded: dict[nn.Module, Any] = {}  # to one of the same kind
     for conv, norm in _followed(layers):
         folded[conv] = fuse_conv_bn_eval(conv, norm)
-        norm.forward = _unchanged
+        vars(norm)["forward"] = _unchanged
     # Instance norms copy what comes in channels-last order, and enlarge it slowly.
     last = not any(isinstance(layer, nn.InstanceNorm2d) for layer in layers)
     for layer in layers:
         if type(layer) is nn.Conv2d:
-            layer.forward = _convolve_image(folded.get(layer, layer), last)
+            vars(layer)["forward"] = _convolve_image(folded.get(layer, layer), last)
         elif type(layer) is nn.Conv3d:
-            layer.forward = _convolve_volume(folded.get(layer, layer))
+            vars(layer)["forward"] = _convolve_volume(folded.get(layer, layer))
         elif type(layer) is UpBlock and layer.conv.kernel_size == (3, 3):
-            layer.forward = _fuse_upsample_conv(layer, folded.get(layer.conv, layer.conv))
+            vars(layer)["forward"] = _fuse_upsample_conv(layer, folded.get(layer.conv, layer.conv))
 
 
 def _followed(layers: list[nn.Module]) -> Iterator[tuple[Convolution, _BatchNorm]]:
@@ -50,7 +51,8 @@ def _followed(layers: list[nn.Module]) -> Iterator[tuple[Convolution, _BatchNorm
         names = getattr(block, "norm_after", {}).items()
         pairs = [(getattr(block, conv, None), getattr(block, norm, None)) for conv, norm in names]
         if type(block) is nn.Sequential:
-            pairs += zip(block, block[1:])
+            children = [*block.children()]
+            pairs += zip(children, children[1:])
         for conv, norm in pairs:
             if isinstance(conv, Convolution) and isinstance(norm, _BatchNorm) and {conv, norm} <= known:
                 yield conv, norm
@@ -103,13 +105,12 @@ def _convolve_volume(conv: nn.Conv3d) -> Forward:
     neither height nor width.
     """
     weight, bias = conv.weight.detach(), _detached(conv.bias)
-    settings = conv.padding, conv.stride, conv.dilation, conv.groups
-    by_onednn = torch.backends.mkldnn.is_available() and conv.padding_mode == "zeros"
-    by_onednn = by_onednn and not isinstance(conv.padding, str)
+    padding = conv.padding if not isinstance(conv.padding, str) and conv.padding_mode == "zeros" else None
+    by_onednn = torch.backends.mkldnn.is_available()
 
     def forward(x: Tensor) -> Tensor:
-        if by_onednn and x.shape[2:].numel() >= _VOLUME and in_float32(x):
-            return torch.mkldnn_convolution(x, weight, bias, *settings)
+        if by_onednn and padding is not None and x.shape[2:].numel() >= _VOLUME and in_float32(x):
+            return torch.mkldnn_convolution(x, weight, bias, padding, conv.stride, conv.dilation, conv.groups)
         return conv._conv_forward(x, weight, bias)
 
     return forward

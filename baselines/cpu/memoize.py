@@ -100,7 +100,8 @@ class _Result:
     """What a function made of `inputs`, or will have made; size: bytes of both, 0 until it is there."""
 
     def __init__(self, inputs: tuple[Tensor | None, ...]):
-        self.inputs, self.value, self.size = inputs, Future(), 0
+        self.value: Future[Any] = Future()
+        self.inputs, self.size = inputs, 0
 
     def is_of(self, arguments: tuple[Tensor | None, ...]) -> bool:
         """Whether the arguments are equal to the inputs, not only alike."""

@@ -34,13 +34,13 @@ class CrossModalAttention(nn.Module):
 
     def forward(self, depth: Tensor, warped: Tensor) -> Tensor:
         """depth, warped: ``(N, C, h, w)``; returns ``warped + gamma * what was read``."""
-        size = warped.shape[2:] if self.side is None else (self.side, self.side)
+        size = (warped.shape[2], warped.shape[3]) if self.side is None else (self.side, self.side)
         asked, answering = (x if x.shape[2:] == size else F.adaptive_avg_pool2d(x, size) for x in (depth, warped))
         parts = F.relu(self.query_conv(asked)), F.relu(self.key_conv(answering)), F.relu(self.value_conv(answering))
         query, key, value = (part.flatten(2).transpose(1, 2) for part in parts)
         read = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         read = read.transpose(1, 2).reshape(len(warped), -1, *size)
-        return self.gamma * resize(read, *warped.shape[2:], align_corners=False) + warped
+        return self.gamma * resize(read, warped.shape[2], warped.shape[3], align_corners=False) + warped
 
 
 class DepthAwareGenerator(OcclusionAwareGenerator):
@@ -52,7 +52,7 @@ class DepthAwareGenerator(OcclusionAwareGenerator):
         self.src_down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(self.widths, self.widths[1:]))
         self.AttnModule = CrossModalAttention(self.widths[-1], attention_side)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, depth: Tensor
     ) -> tuple[Tensor, Motion]:
         """depth: ``(N, 1, H, W)`` in (0, 1), of the source. The frame ``(N, 3, H, W)`` in (0, 1), and its motion."""
@@ -101,6 +101,7 @@ class SpadeDepthAwareGenerator(DepthAwareGenerator):
     @staticmethod
     def visible_image(source_image: Tensor, motion: Motion) -> Tensor:
         """The source image ``(N, 3, H, W)``, warped, its occluded parts black."""
+        assert motion.occlusion is not None  # DaGAN estimates it always
         height, width = source_image.shape[2:]
         flow = resize_flow(motion.flow, height, width, align_corners=False).to(source_image.dtype)
         return warp(source_image, flow, align_corners=False) * resize(motion.occlusion, height, width, False)
@@ -132,7 +133,9 @@ class DaGAN(nn.Module):
     def depth(self, image: Tensor) -> Tensor:
         """Disparity ``(N, 1, H, W)`` in (0, 1) of ``(N, 3, H, W)`` in [0, 1]; used as it is."""
         small = image if self.depth_side is None else F.adaptive_avg_pool2d(image, self.depth_side)
-        return resize(self.depth_decoder(self.depth_encoder(small))[0], *image.shape[2:], align_corners=False)
+        return resize(
+            self.depth_decoder(self.depth_encoder(small))[0], image.shape[2], image.shape[3], align_corners=False
+        )
 
     def detect(self, image: Tensor, depth: Tensor | None = None) -> Keypoints:
         """Keypoints of an image and its depth, which is computed where it is not given (Sec. 3.2)."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.blocks.dense_motion import Motion, sparse_motions
+from baselines.blocks.dense_motion import sparse_motions
 from baselines.blocks.grid import resize_flow, warp
 from baselines.blocks.keypoints import Keypoints
 from baselines.blocks.relative import movement_scale, relative_keypoints
@@ -25,7 +25,7 @@ def build(spec: Mapping[str, Any]) -> DaGAN:
     return DaGAN(spec["config"])
 
 
-def compute(net: DaGAN, case: Case, record: Record) -> None:
+def compute(net: Any, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     depths, points = {}, {}
@@ -36,7 +36,7 @@ def compute(net: DaGAN, case: Case, record: Record) -> None:
         points[name] = _detect(net, image, depths[name], name, record)
     source, driving, initial = points.values()
     record("relative_adapt.scale", movement_scale(source.value, initial.value)[0])
-    moved = {
+    moved: dict[str, Any] = {
         "absolute": driving,
         "relative": relative_keypoints(source, driving, initial, adapt_scale=False),
         "relative_adapt": relative_keypoints(source, driving, initial, adapt_scale=True),
@@ -53,7 +53,7 @@ def compute(net: DaGAN, case: Case, record: Record) -> None:
             _spade_mode(spade, mode, images["source"], source, target, depths["source"], case, record)
 
 
-def _depth(net: DaGAN, image: Tensor, name: str, record: Record) -> Tensor:
+def _depth(net: Any, image: Tensor, name: str, record: Record) -> Tensor:
     features = net.depth_encoder(image)
     disparities = net.depth_decoder(features)
     if name == "source":
@@ -65,7 +65,7 @@ def _depth(net: DaGAN, image: Tensor, name: str, record: Record) -> Tensor:
     return disparities[0]
 
 
-def _detect(net: DaGAN, image: Tensor, depth: Tensor, name: str, record: Record) -> Keypoints:
+def _detect(net: Any, image: Tensor, depth: Tensor, name: str, record: Record) -> Keypoints:
     detector = net.kp_detector
     with hooks(record) as hook:
         hook.output(detector.down, f"kp_detector.{name}.down")
@@ -79,7 +79,7 @@ def _detect(net: DaGAN, image: Tensor, depth: Tensor, name: str, record: Record)
 
 
 def _mode(
-    net: DaGAN,
+    net: Any,
     mode: str,
     image: Tensor,
     source: Keypoints,
@@ -118,7 +118,7 @@ def _mode(
     _ubyte(f"{mode}.prediction", frame, case, record)
 
 
-def _motion(mode: str, image: Tensor, source: Keypoints, driving: Keypoints, motion: Motion, record: Record) -> None:
+def _motion(mode: str, image: Tensor, source: Keypoints, driving: Keypoints, motion: Any, record: Record) -> None:
     n, count, h, w = motion.mask.shape
     grouped = motion.hourglass_input.view(n, count, -1, h, w)
     record(f"{mode}.dense.heatmap", grouped[:, :, :1])
@@ -127,11 +127,11 @@ def _motion(mode: str, image: Tensor, source: Keypoints, driving: Keypoints, mot
     record(f"{mode}.dense.mask", motion.mask)
     record(f"{mode}.deformation", motion.flow)
     record(f"{mode}.occlusion_map", motion.occlusion)
-    flow = resize_flow(motion.flow, *image.shape[2:], align_corners=False)
+    flow = resize_flow(motion.flow, image.shape[2], image.shape[3], align_corners=False)
     record(f"{mode}.deformed_source", warp(image, flow, align_corners=False))
 
 
-def _attention(attention: torch.nn.Module, depth: Tensor, warped: Tensor) -> Tensor:
+def _attention(attention: Any, depth: Tensor, warped: Tensor) -> Tensor:
     query = F.relu(attention.query_conv(depth)).flatten(2).transpose(1, 2)
     return torch.softmax(query @ F.relu(attention.key_conv(warped)).flatten(2), dim=-1)
 
@@ -152,6 +152,7 @@ def _spade(case: Case, record: Record) -> SpadeDepthAwareGenerator | None:
     config = {**case.spec["config"], "command_line": variant["config"]}
     with torch.device("meta"):
         generator = DaGAN(config).generator
+    assert isinstance(generator, SpadeDepthAwareGenerator)
     state = fill_spec(spec)["generator"]
     generator.load_state_dict(state, assign=True)
     floats = torch.cat([value.flatten().double() for value in state.values() if value.is_floating_point()])
@@ -163,7 +164,7 @@ def _spade(case: Case, record: Record) -> SpadeDepthAwareGenerator | None:
 
 
 def _spade_mode(
-    generator: SpadeDepthAwareGenerator,
+    generator: Any,
     mode: str,
     image: Tensor,
     source: Keypoints,

@@ -117,7 +117,7 @@ def file_name(pair: str) -> str:
 
 def _images(folder: Path) -> dict[str, Path]:
     """Images by stem; a PNG goes before a JPEG of the same name."""
-    files = {}
+    files: dict[str, Path] = {}
     for suffix in reversed(SUFFIXES):
         files |= {file.stem: file for file in folder.iterdir() if file.suffix.lower() == suffix}
     return files

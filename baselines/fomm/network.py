@@ -16,6 +16,8 @@ from baselines.blocks.keypoints import KeypointDetector, Keypoints
 class OcclusionAwareGenerator(ImageGenerator):
     """Encode the source, warp its feature by the dense motion, hide what is occluded, decode (FOMM Sec. 3.3)."""
 
+    dense_motion_network: DenseMotionNetwork
+
     def __init__(
         self,
         num_kp: int,

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from baselines.blocks.conv import AntiAliasDownsample
-from baselines.blocks.dense_motion import Motion
 from baselines.blocks.grid import resize_flow, warp
 from baselines.blocks.keypoints import Keypoints
 from baselines.blocks.relative import relative_keypoints
@@ -21,7 +20,7 @@ def build(spec: Mapping[str, Any]) -> FOMM:
     return FOMM(spec["config"])
 
 
-def compute(net: FOMM, case: Case, record: Record) -> None:
+def compute(net: Any, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
@@ -31,7 +30,7 @@ def compute(net: FOMM, case: Case, record: Record) -> None:
     record("antialias.source", blur(images["source"]))
     points = {name: _detect(net, image, f"kp_{name}", record) for name, image in images.items()}
     source, driving, initial = points.values()
-    moved = {
+    moved: dict[str, Any] = {
         "absolute": driving,
         "relative": relative_keypoints(source, driving, initial, adapt_scale=False),
         "relative_adapt": relative_keypoints(source, driving, initial, adapt_scale=True),
@@ -54,7 +53,7 @@ def compute(net: FOMM, case: Case, record: Record) -> None:
     net.generator.align_corners = net.generator.dense_motion_network.align_corners = convention
 
 
-def _detect(net: FOMM, image: torch.Tensor, name: str, record: Record) -> Keypoints:
+def _detect(net: Any, image: torch.Tensor, name: str, record: Record) -> Keypoints:
     detector = net.kp_detector
     with hooks(record) as hook:
         if name == "kp_source":
@@ -70,14 +69,14 @@ def _detect(net: FOMM, image: torch.Tensor, name: str, record: Record) -> Keypoi
     return points
 
 
-def _watch(hook: Hooks, net: FOMM, mode: str, source_image: torch.Tensor, aligned: bool, record: Record) -> None:
+def _watch(hook: Hooks, net: Any, mode: str, source_image: torch.Tensor, aligned: bool, record: Record) -> None:
     motion_net = net.generator.dense_motion_network
 
-    def motion(_: tuple, output: Motion) -> None:
+    def motion(_: tuple, output: Any) -> None:
         record(f"{mode}.mask", output.mask)
         record(f"{mode}.deformation", output.flow)
         record(f"{mode}.occlusion_map", output.occlusion)
-        flow = resize_flow(output.flow, *source_image.shape[2:], align_corners=False)
+        flow = resize_flow(output.flow, source_image.shape[2], source_image.shape[3], align_corners=False)
         record(f"{mode}.deformed", warp(source_image, flow, aligned))
 
     hook.input(motion_net.hourglass.encoder, f"{mode}.hourglass_input")

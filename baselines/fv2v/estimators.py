@@ -71,7 +71,7 @@ class CanonicalKeypointDetector(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         logits = self.kp(self.predictor(self.down(image)))
-        grid = volume_grid(*logits.shape[2:], like=image.float())
+        grid = volume_grid(logits.shape[2], logits.shape[3], logits.shape[4], image.float())
         return expected_point(logits, self.temperature, grid)
 
 
@@ -106,6 +106,14 @@ class PoseExpressionEstimator(nn.Module):
     """
 
     norm_after: ClassVar[dict[str, str]] = {f"conv{i}": f"norm{i}" for i in range(1, 6)}
+    conv2: nn.Conv2d
+    conv3: nn.Conv2d
+    conv4: nn.Conv2d
+    conv5: nn.Conv2d
+    norm2: nn.BatchNorm2d
+    norm3: nn.BatchNorm2d
+    norm4: nn.BatchNorm2d
+    norm5: nn.BatchNorm2d
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class DenseMotionNetwork(nn.Module):
         if self.side is not None:
             small = F.adaptive_avg_pool3d(small, (small.shape[2], self.side, self.side))
         n, channels, *size = small.shape
-        grid = volume_grid(*size, like=source)
+        grid = volume_grid(size[0], size[1], size[2], source)
         shifted = grid - driving[:, :, None, None, None] + source[:, :, None, None, None]
         motions = torch.cat([grid.expand_as(shifted[:, :1]), shifted], dim=1)
         count = motions.shape[1]
@@ -150,7 +150,9 @@ class VolumeGenerator(nn.Module):
         motion = self.dense_motion_network(volume, source, driving)
         moved = warp_volume(volume, motion.flow.to(volume.dtype))
         feature = self.fourth(self.third(moved.flatten(1, 2)))
-        feature = feature * resize(motion.occlusion, *feature.shape[2:], align_corners=False).to(feature.dtype)
+        feature = feature * resize(motion.occlusion, feature.shape[2], feature.shape[3], align_corners=False).to(
+            feature.dtype
+        )
         return self.decode(feature), motion
 
     def decode(self, feature: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ def build(spec: Mapping[str, Any]) -> FaceVid2Vid:
     )
 
 
-def compute(net: FaceVid2Vid, case: Case, record: Record) -> None:
+def compute(net: Any, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
     source_image, first, _ = case.images()
     second = first.flip(-1) * 0.75
@@ -45,7 +45,7 @@ def compute(net: FaceVid2Vid, case: Case, record: Record) -> None:
     if "rotation.yaw_pitch_roll_degrees.value" in case.arrays:
         angles = torch.from_numpy(case.arrays["rotation.yaw_pitch_roll_degrees.value"]).float()
         record("rotation.yaw_pitch_roll_degrees.value", angles)
-        record("rotation.matrix.value", rotation_matrix(*angles.unbind(1)))
+        record("rotation.matrix.value", rotation_matrix(angles[:, 0], angles[:, 1], angles[:, 2]))
     with hooks(record) as hook:
         _watch_detector(hook, net)
         canonical = net.canonical(source_image)
@@ -68,10 +68,10 @@ def compute(net: FaceVid2Vid, case: Case, record: Record) -> None:
         "free_view_yaw_only": ({"yaw": -30.0}, None),
         "free_view_relative_adapt": ({"yaw": 20.0, "pitch": 0.0, "roll": 0.0}, scale),
     }
-    for mode, (angles, factor) in modes.items():
+    for mode, (turned, factor) in modes.items():
         for i, pose in enumerate(poses):
             name = f"{mode}.{i}"
-            driving = net.place(canonical, pose.turned(angles))
+            driving = net.place(canonical, pose.turned(turned))
             record(f"{name}.kp_driving.value", driving)
             target = driving if factor is None else relative_points(source, driving, initial, factor)
             record(f"{name}.kp_norm.value", target)
@@ -83,7 +83,7 @@ def compute(net: FaceVid2Vid, case: Case, record: Record) -> None:
                 record(f"{name}.prediction", net.generate(source_image, source, target)[0])
 
 
-def _pose(net: FaceVid2Vid, image: Tensor, name: str, record: Record) -> Pose:
+def _pose(net: Any, image: Tensor, name: str, record: Record) -> Pose:
     estimator = net.he_estimator
     with hooks(record) as hook:
         for angle, head in (("yaw", "fc_roll"), ("pitch", "fc_pitch"), ("roll", "fc_yaw")):
@@ -96,7 +96,7 @@ def _pose(net: FaceVid2Vid, image: Tensor, name: str, record: Record) -> Pose:
     return pose
 
 
-def _watch_detector(hook: Hooks, net: FaceVid2Vid) -> None:
+def _watch_detector(hook: Hooks, net: Any) -> None:
     detector = net.kp_detector
     hook.output(detector.down, "kp_detector.down")
     hook.output(detector.predictor.down_blocks, "kp_detector.down_blocks")
@@ -106,7 +106,7 @@ def _watch_detector(hook: Hooks, net: FaceVid2Vid) -> None:
     hook.output(detector.kp, "kp_detector.logits")
 
 
-def _watch_estimator(hook: Hooks, net: FaceVid2Vid) -> None:
+def _watch_estimator(hook: Hooks, net: Any) -> None:
     estimator = net.he_estimator
     hook.output(estimator.conv1, "he_source.conv1")
     hook.input(estimator.conv2, "he_source.maxpool")  # the pooling is no module here: it is what enters the next one
@@ -115,7 +115,7 @@ def _watch_estimator(hook: Hooks, net: FaceVid2Vid) -> None:
         hook.output(getattr(estimator, f"block{i}"), f"he_source.block{i}")
 
 
-def _watch_generator(hook: Hooks, net: FaceVid2Vid, record: Record) -> None:
+def _watch_generator(hook: Hooks, net: Any, record: Record) -> None:
     generator = net.generator
     motion_net = generator.dense_motion_network
     for path in ("first", "down_blocks.0", "down_blocks.1", "second", "third", "fourth"):

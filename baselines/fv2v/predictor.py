@@ -79,6 +79,7 @@ class Fv2vPredictor(NetworkPredictor):
         source = network.place(canonical, network.pose(batch.source))
         target = driving = network.place(canonical, network.pose(batch.driving).turned(self.angles))
         if mode != "absolute":
+            assert batch.anchor is not None  # `check` has seen to it
             anchor = network.place(canonical, network.pose(batch.anchor))  # always in its own pose, as released
             scale = movement_scale(source, anchor) if mode == "relative-adapt" else 1.0
             target = relative_points(source, driving, anchor, scale)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from baselines.blocks.conv import DownBlock
 from baselines.blocks.keypoints import Keypoints
 from baselines.fomm.network import FOMM
 from baselines.mcnet.memory import Compensation, MemoryUnit, memory_noise
@@ -30,16 +31,16 @@ class MemoryFOMM(FOMM):
 
     def noise(self, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
         """The memory's noise, one seed a sample."""
-        return memory_noise(self.generator.mbUnit, 1, seeds, like)
+        return memory_noise(self.generator.get_submodule("mbUnit"), 1, seeds, like)
 
-    def generate(
+    def generate(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
         """The source ``(N, 3, H, W)`` in [0, 1] animated to the driving keypoints."""
         generator = self.generator
         feature = generator.encode(source_image)[-1]
         motion = generator.dense_motion_network(source_image, source, driving)
-        compensation = generator.mbUnit(generator.deform(feature, motion), source.value, noise[0])
+        compensation = generator.get_submodule("mbUnit")(generator.deform(feature, motion), source.value, noise[0])
         return Generated(generator.decode(compensation.feature), motion, (compensation,))
 
 
@@ -52,7 +53,8 @@ class MemoryTPSM(TPSM):
     def __init__(self, config: Mapping[str, Any], frame_size: int = 256):
         super().__init__(config)
         ups = self.inpainting_network.down_blocks
-        levels = {frame_size >> (i + 1): ups[i].conv.out_channels for i in reversed(range(len(ups)))}
+        widths = [up.conv.out_channels for up in ups if isinstance(up, DownBlock)]
+        levels = {frame_size >> (i + 1): widths[i] for i in reversed(range(len(ups)))}
         points = POINTS_PER_TPS * config["common_params"]["num_tps"]
         unit = MemoryUnit(levels, points, **config["memory_params"])
         self.inpainting_network.mbUnit = unit  # noqa: N815 (named as in MCNet's checkpoints)
@@ -60,7 +62,7 @@ class MemoryTPSM(TPSM):
     def noise(self, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
         """The memory's noise of every level, one seed a sample."""
         network = self.inpainting_network
-        return memory_noise(network.mbUnit, len(network.down_blocks), seeds, like)
+        return memory_noise(network.get_submodule("mbUnit"), len(network.down_blocks), seeds, like)
 
     def generate(
         self,
@@ -82,7 +84,7 @@ class MemoryTPSM(TPSM):
         compensations: list[Compensation] = []
 
         def compensate(visible: list[Tensor]) -> list[Tensor]:
-            unit = self.inpainting_network.mbUnit
+            unit = self.inpainting_network.get_submodule("mbUnit")
             compensations.extend(unit(x, source, drawn) for x, drawn in zip(visible[:-1], noise, strict=True))
             return [compensation.feature for compensation in compensations] + visible[-1:]
 

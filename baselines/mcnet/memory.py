@@ -138,7 +138,7 @@ class PlainConv(nn.Conv2d):
     def __init__(self, in_features: int, out_features: int):
         super().__init__(in_features, out_features, kernel_size=3, padding=1)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(x).expand(len(condition), -1, -1, -1)
 
 
@@ -245,7 +245,7 @@ def memory_noise(unit: nn.Module | None, levels: int, seeds: Sequence[int], like
     """The noise of every level with memory, one seed a sample; None for a memory that draws none."""
     if not isinstance(unit, MemoryUnit) or unit.styleconv is None:
         return [None] * levels
-    return draw_noise(unit.noise_shape(len(seeds)), levels, seeds, like)
+    return [*draw_noise(unit.noise_shape(len(seeds)), levels, seeds, like)]
 
 
 def draw_noise(shape: Sequence[int], levels: int, seeds: Sequence[int], like: Tensor) -> list[Tensor]:

@@ -63,7 +63,7 @@ class MemoryCompensatedGenerator(nn.Module):
         self.memory_levels = num_down_blocks if memory_levels is None else memory_levels
         levels = {frame_size >> i: widths[i] for i in coarse_to_fine[: self.memory_levels]}
         unit = MemoryUnit(levels, num_kp, **(memory_params or {})) if levels else None
-        self.mbUnit = unit  # noqa: N815 (the checkpoint's name)
+        self.mbUnit: nn.Module | None = unit  # noqa: N815 (the checkpoint's name)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """Features of ``(N, 3, H, W)``, fine to coarse."""
@@ -80,14 +80,15 @@ class MemoryCompensatedGenerator(nn.Module):
         motion = self.dense_motion_network(source_image, source, driving)
         warped = [deform(feature, motion) * occlusion(feature, motion) for feature in features]
         compensations: list[Compensation] = []
-        out = None
+        out: Tensor | None = None
         for i, up in enumerate(self.up_blocks):
             feature = warped[-1 - i]
-            if i < self.memory_levels:
+            if self.mbUnit is not None and i < self.memory_levels:
                 compensations.append(self.mbUnit(feature, source.value, noise[i]))
                 feature = compensations[-1].feature
             out = feature if out is None else torch.cat([out, feature], dim=1)
             out = up(self.resblock[2 * i + 1](self.resblock[2 * i](out)))
+        assert out is not None  # there is a level at least
         visible = occlusion(source_image, motion)
         out = torch.sigmoid(self.final(out * (1 - visible) + warped[0]))
         frame = out * (1 - visible) + deform(source_image, motion) * visible
@@ -116,6 +117,7 @@ class PaperGenerator(MemoryCompensatedGenerator):
     ) -> Generated:
         features = self.encode(source_image)
         motion = self.dense_motion_network(source_image, source, driving)
+        assert self.mbUnit is not None
         compensations = tuple(self.mbUnit(deform(x, motion), source.value) for x in reversed(features))
         out = compensations[0].feature
         for i, up in enumerate(self.up_blocks):
@@ -132,6 +134,7 @@ def deform(feature: Tensor, motion: Motion) -> Tensor:
 
 def occlusion(feature: Tensor, motion: Motion) -> Tensor:
     """The occlusion map ``(N, 1, H, W)`` at the size of `feature`."""
+    assert motion.occlusion is not None  # its dense motion network estimates it
     return resize(motion.occlusion, feature.shape[2], feature.shape[3], align_corners=True)
 
 

@@ -25,10 +25,9 @@ class PaperMemory(nn.Module):
             self.add_module(f"feat_forward_proj_{side}", nn.Conv2d(channels // 2, mb_channel, kernel_size=1))
             self.add_module(f"conv_{side}", nn.Conv2d(mb_channel, channels // 2, kernel_size=1))
         width = max(mb_channel // 4, 1)
-        self.style_route = nn.Sequential(
-            nn.Linear(mb_channel + 2 * num_kp, width), nn.ReLU(), nn.Linear(width, mb_channel)
-        )
-        nn.init.ones_(self.style_route[-1].bias)  # training begins with a kernel that is not scaled
+        first, last = nn.Linear(mb_channel + 2 * num_kp, width), nn.Linear(width, mb_channel)
+        self.style_route = nn.Sequential(first, nn.ReLU(), last)
+        nn.init.ones_(last.bias)  # training begins with a kernel that is not scaled
         self.weight = nn.Parameter(torch.empty(mb_channel, mb_channel, 3, 3))
         nn.init.kaiming_uniform_(self.weight)
         self.query_conv = nn.Conv2d(mb_channel, mb_channel, kernel_size=1)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines.blocks.dense_motion import Motion, sparse_motions
+from baselines.blocks.dense_motion import sparse_motions
 from baselines.blocks.keypoints import Keypoints
 from baselines.blocks.relative import movement_scale, relative_keypoints
-from baselines.mcnet.memory import Compensation, MemoryUnit
+from baselines.mcnet.memory import Compensation
 from baselines.mcnet.network import MCNet, deform, occlusion
 from baselines.parity import Case, Hooks, Record, hooks
 
@@ -24,7 +24,7 @@ def build(spec: Mapping[str, Any]) -> MCNet:
     return MCNet(spec["config"])
 
 
-def compute(net: MCNet, case: Case, record: Record) -> None:
+def compute(net: Any, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
@@ -32,7 +32,7 @@ def compute(net: MCNet, case: Case, record: Record) -> None:
     source, driving, initial = (_detect(net, image, name, record) for name, image in images.items())
     scale = movement_scale(source.value, initial.value)
     record("relative_adapt.scale", scale[0])
-    moved = {
+    moved: dict[str, Any] = {
         "absolute": driving,
         "relative": relative_keypoints(source, driving, initial, adapt_scale=False),
         "relative_adapt": relative_keypoints(source, driving, initial, adapt_scale=True),
@@ -64,7 +64,7 @@ def compute(net: MCNet, case: Case, record: Record) -> None:
     strength.data.copy_(released)
 
 
-def _detect(net: MCNet, image: Tensor, name: str, record: Record) -> Keypoints:
+def _detect(net: Any, image: Tensor, name: str, record: Record) -> Keypoints:
     detector = net.kp_detector
     with hooks(record) as hook:
         hook.output(detector.down, f"kp_detector.{name}.down")
@@ -78,7 +78,7 @@ def _detect(net: MCNet, image: Tensor, name: str, record: Record) -> Keypoints:
 
 
 def _watch_motion(
-    hook: Hooks, net: MCNet, mode: str, case: Case, source: Keypoints, driving: Keypoints, record: Record
+    hook: Hooks, net: Any, mode: str, case: Case, source: Keypoints, driving: Keypoints, record: Record
 ) -> None:
     generator, motion_net = net.generator, net.generator.dense_motion_network
     images = case.images()
@@ -94,7 +94,7 @@ def _watch_motion(
         record(f"{mode}.dense.sparse_motion", sparse_motions(source, driving, *grouped.shape[-2:]))
         record(f"{mode}.dense.sparse_deformed", grouped[:, :, 1:])
 
-    def moved(_: tuple, output: Motion) -> None:
+    def moved(_: tuple, output: Any) -> None:
         record(f"{mode}.dense.mask", output.mask)
         record(f"{mode}.deformation", output.flow)
         record(f"{mode}.occlusion_map", output.occlusion)
@@ -113,7 +113,7 @@ def _watch_motion(
     hook.after(motion_net, moved)
 
 
-def _watch_memory(hook: Hooks, unit: MemoryUnit, mode: str, case: Case, record: Record) -> None:
+def _watch_memory(hook: Hooks, unit: Any, mode: str, case: Case, record: Record) -> None:
     """Every part of the unit; which level is meant is known from what entered the unit last."""
     seen: dict[str, Any] = {}
 
@@ -168,7 +168,7 @@ def _watch_memory(hook: Hooks, unit: MemoryUnit, mode: str, case: Case, record: 
     hook.after(unit, compensated)
 
 
-def _watch_decoder(hook: Hooks, net: MCNet, mode: str) -> None:
+def _watch_decoder(hook: Hooks, net: Any, mode: str) -> None:
     generator = net.generator
     for i, side in enumerate(SIDES):
         hook.output(generator.resblock[2 * i + 1], f"{mode}.decoder.res{side}")

@@ -32,7 +32,7 @@ class MemoryPredictor(NetworkPredictor):
         return trained_side(states.get(cls.holder, {}), config["generator_params"]["num_down_blocks"])
 
     def change_side(self, old: int, new: int) -> None:
-        rename_levels(self.network.get_submodule(self.holder).mbUnit, old, new)
+        rename_levels(getattr(self.network.get_submodule(self.holder), "mbUnit", None), old, new)
 
     def check(self, batch: PairBatch, mode: MotionMode) -> None:
         super().check(batch, mode)

@@ -38,7 +38,7 @@ class BackgroundPredictor(nn.Module):
 class PixelwiseFlowPredictor(DenseMotionNetwork):
     """FOMM's dense motion with regions in the place of keypoints, and a background that may move (Sec. 3.3)."""
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, source_image: Tensor, source: Regions, driving: Regions, background: Tensor | None = None
     ) -> Motion:
         small = self.down(source_image)
@@ -71,6 +71,8 @@ def region_motions(source: Regions, driving: Regions, background: Tensor | None,
 class SkipGenerator(ImageGenerator):
     """FOMM's generator that also sees the warped source at every size, the image included, where it is not occluded."""
 
+    pixelwise_flow_predictor: PixelwiseFlowPredictor
+
     def __init__(
         self,
         num_regions: int,
@@ -97,6 +99,7 @@ class SkipGenerator(ImageGenerator):
 def blend(out: Tensor, skip: Tensor, motion: Motion) -> Tensor:
     """The warped `skip` ``(N, C, H, W)`` where the source shows it, `out` elsewhere."""
     height, width = skip.shape[2:]
+    assert motion.occlusion is not None  # MRAA estimates it always
     visible = resize(motion.occlusion, height, width, align_corners=False).to(skip.dtype)
     flow = resize_flow(motion.flow, height, width, align_corners=False).to(skip.dtype)
     return warp(skip, flow, align_corners=False) * visible + out * (1 - visible)
@@ -142,6 +145,7 @@ class MRAA(nn.Module):
             torch.cat([shift, affine.flatten(2)], dim=2)
             for shift, affine in ((source.shift, turned), (driving.shift, driving.affine))
         ]
+        assert self.avd_network is not None  # else it is none of the motion modes
         moved = self.avd_network(*described).float()
         affine = moved[..., 2:].unflatten(2, (2, 2))
         return Regions(moved[..., :2], affine @ affine.transpose(2, 3), affine)

@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor
 
 from baselines.blocks.conv import AntiAliasDownsample
-from baselines.blocks.dense_motion import Motion
 from baselines.blocks.grid import resize_flow, warp
 from baselines.mraa.network import MRAA
 from baselines.mraa.regions import relative_regions
@@ -20,7 +19,7 @@ def build(spec: Mapping[str, Any]) -> MRAA:
     return MRAA(spec["config"])
 
 
-def compute(net: MRAA, case: Case, record: Record) -> None:
+def compute(net: Any, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
@@ -66,14 +65,14 @@ def compute(net: MRAA, case: Case, record: Record) -> None:
             record(f"{mode}.prediction", net.generate(images["source"], source, target, moving)[0])
 
 
-def _watch(hook: Hooks, net: MRAA, mode: str, source_image: Tensor, record: Record) -> None:
+def _watch(hook: Hooks, net: Any, mode: str, source_image: Tensor, record: Record) -> None:
     motion_net = net.generator.pixelwise_flow_predictor
 
-    def motion(_: tuple, output: Motion) -> None:
+    def motion(_: tuple, output: Any) -> None:
         record(f"{mode}.mask", output.mask)
         record(f"{mode}.optical_flow", output.flow)
         record(f"{mode}.occlusion_map", output.occlusion)
-        flow = resize_flow(output.flow, *source_image.shape[2:], align_corners=False)
+        flow = resize_flow(output.flow, source_image.shape[2], source_image.shape[3], align_corners=False)
         record(f"{mode}.deformed", warp(source_image, flow, align_corners=False))
 
     hook.input(motion_net.hourglass.encoder, f"{mode}.hourglass_input")

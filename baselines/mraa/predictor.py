@@ -45,6 +45,7 @@ class MraaPredictor(NetworkPredictor):
         if mode == "avd":
             driving = self.network.disentangled(source, driving)
         elif mode != "absolute":
+            assert batch.anchor is not None  # `check` has seen to it
             anchor = self.network.detect(batch.anchor)
             driving = relative_regions(source, driving, anchor, adapt_scale=mode == "relative-adapt")
         frame, _ = self.network.generate(batch.source, source, driving)

@@ -51,7 +51,7 @@ class RegionPredictor(nn.Module):
     def forward(self, image: Tensor) -> Regions:
         logits = self.regions(self.predictor(self.down(image))).float()
         heatmap = torch.softmax(logits.flatten(2) / self.temperature, dim=2)
-        grid = coordinate_grid(*logits.shape[2:], heatmap).flatten(0, 1)
+        grid = coordinate_grid(logits.shape[2], logits.shape[3], heatmap).flatten(0, 1)
         shift = heatmap @ grid
         offset = grid - shift[:, :, None]
         covar = (heatmap[..., None] * offset).transpose(2, 3) @ offset

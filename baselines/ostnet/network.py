@@ -58,7 +58,7 @@ class ScaleAwareDepthGenerator(DepthAwareGenerator):
         super().__init__(*args, **parameters)
         self.embedding = ScaleEmbedding(self.widths, scale_code) if scale_code else None
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, code: Tensor | None, depth: Tensor
     ) -> tuple[Tensor, Motion]:
         """depth: ``(N, 1, H, W)`` in (0, 1), of the source."""
@@ -112,7 +112,7 @@ class ScaleDaGAN(DaGAN):
         """The driving image in the source's scale, and its keypoints."""
         return _rectify(self.scale_transformation, self.detect, source, driving_image)
 
-    def generate(
+    def generate(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Rectified, depth: Tensor | None = None
     ) -> tuple[Tensor, Motion]:
         """The source animated to the rectified driving image, ``(N, 3, H, W)`` in (0, 1), and its motion."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -17,7 +17,10 @@ from baselines.predictor import MotionMode, PairBatch
 class OstnetPredictor(NetworkPredictor):
     """Absolute motion only: the paper's point is that no anchor frame is needed."""
 
-    memoized = ("detect", "generator.first.forward")  # the rest of the encoder receives the driving frame's scale
+    memoized: ClassVar[tuple[str, ...]] = (
+        "detect",
+        "generator.first.forward",
+    )  # the rest of the encoder receives the driving frame's scale
     network: OSTNet | ScaleDaGAN
 
     @classmethod

@@ -10,7 +10,6 @@ from torch import Tensor
 from baselines.blocks.conv import AntiAliasDownsample
 from baselines.blocks.grid import resize_flow, warp
 from baselines.blocks.relative import movement_scale, relative_points
-from baselines.blocks.resnet import ResNet18
 from baselines.parity import Case, Hooks, Record, hooks
 from baselines.tpsm.network import TPSM, Motion
 
@@ -20,7 +19,7 @@ def build(spec: Mapping[str, Any]) -> TPSM:
     return TPSM(spec["config"])
 
 
-def compute(net: TPSM, case: Case, record: Record) -> None:
+def compute(net: Any, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
     images = dict(zip(("source", "driving", "initial"), case.images()))
     for name, image in images.items():
@@ -70,14 +69,14 @@ def compute(net: TPSM, case: Case, record: Record) -> None:
                 record(f"get_encode.{i}", feature)
 
 
-def _watch_resnet(hook: Hooks, net: TPSM, path: str, resnet: ResNet18) -> None:
+def _watch_resnet(hook: Hooks, net: Any, path: str, resnet: Any) -> None:
     # Poolings have no module of their own here: they are what enters the next one.
     hook.input(resnet.layer1, f"feature.{path}.maxpool")
     hook.input(resnet.fc, f"feature.{path}.avgpool", lambda x: x[:, :, None, None])
     hook.features(net, path)
 
 
-def _watch(hook: Hooks, net: TPSM, mode: str, source_image: Tensor, record: Record) -> None:
+def _watch(hook: Hooks, net: Any, mode: str, source_image: Tensor, record: Record) -> None:
     motion_net = net.dense_motion_network
 
     def motion(_: tuple, output: Motion) -> None:
@@ -88,7 +87,7 @@ def _watch(hook: Hooks, net: TPSM, mode: str, source_image: Tensor, record: Reco
         record(f"{mode}.deformation", output.flow)
         for i, occlusion in enumerate(output.occlusions):
             record(f"{mode}.occlusion_map.{i}", occlusion)
-        flow = resize_flow(output.flow, *source_image.shape[2:], align_corners=True)
+        flow = resize_flow(output.flow, source_image.shape[2], source_image.shape[3], align_corners=True)
         record(f"{mode}.deformed", warp(source_image, flow, align_corners=True))
 
     hook.input(motion_net.hourglass.encoder, f"{mode}.hourglass_input")

@@ -48,8 +48,10 @@ class TpsmPredictor(NetworkPredictor):
     def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         source, driving = self.network.detect(batch.source), self.network.detect(batch.driving)
         if mode == "avd":
+            assert self.network.avd_network is not None  # else it is none of the motion modes
             driving = self.network.avd_network(source, driving)
         elif mode != "absolute":
+            assert batch.anchor is not None  # `check` has seen to it
             anchor = self.network.detect(batch.anchor)
             scale = movement_scale(source, anchor) if mode == "relative-adapt" else 1.0
             driving = relative_points(source, driving, anchor, scale)

@@ -22,7 +22,13 @@ from torch.nn import functional as F
 from baselines.card import MODELS, card, named, systems
 from baselines.predictor import ModelError
 from baselines.training import published
-from baselines.training.discriminators import Judgment, MultiScale, family_discriminator, pix2pix_discriminator
+from baselines.training.discriminators import (
+    Judgment,
+    MultiScale,
+    PatchDiscriminator,
+    family_discriminator,
+    pix2pix_discriminator,
+)
 from baselines.training.losses import mean_absolute
 from baselines.training.settings import BETAS, TrainSettings
 
@@ -60,7 +66,7 @@ def feature_matching(real: Sequence[Judgment], generated: Sequence[Judgment]) ->
 class Form:
     """Of one paper's adversarial training."""
 
-    discriminators: Callable[[], Sequence[nn.Module]]
+    discriminators: Callable[[], Sequence[PatchDiscriminator]]
     generator: Callable[[Tensor], Tensor]
     discriminator: Callable[[Tensor, Tensor], Tensor]
 

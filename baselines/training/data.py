@@ -98,7 +98,7 @@ class TrainingFrames:
         chosen = from_levels(self.frames[numbers.flatten()].to(device))
         if chosen.shape[2] != side:
             chosen = F.adaptive_avg_pool2d(chosen, side)
-        source, driving, flip, affine = augment(*chosen.chunk(2), rng, aug)
+        source, driving, flip, affine = augment(chosen[:count], chosen[count:], rng, aug)
         if self.poses is None:
             return source, driving
         rotation = poses.rotations(self.poses[numbers[1]]).to(driving.device)

@@ -56,7 +56,7 @@ def reproject(image: Tensor, disparity: Tensor, rotation: Tensor, translation: T
     Every pixel goes out to its depth, through the camera's motion and back into `image` (DaGAN Sec. 3.1).
     """
     depth = 1 / (1 / FARTHEST + (1 / NEAREST - 1 / FARTHEST) * disparity[:, 0])
-    grid = coordinate_grid(*depth.shape[1:], like=depth) / focal[:, None, None, None]
+    grid = coordinate_grid(depth.shape[1], depth.shape[2], depth) / focal[:, None, None, None]
     rays = torch.cat([grid, torch.ones_like(grid[..., :1])], dim=-1)
     points = torch.einsum("nij,nhwj->nhwi", rotation, rays * depth[..., None]) + translation[:, None, None]
     seen = focal[:, None, None, None] * points[..., :2] / points[..., 2:].clamp_min(NEAREST / 10)
@@ -102,6 +102,7 @@ class DepthTrainee(FirstOrderTrainee):
         depth = self.network.depth(images)
         self.depths = list(depth.split([len(batch) for batch in frames]))
         keypoints = self.network.detect(images, depth.detach())
+        assert keypoints.jacobian is not None  # FOMM's detector finds them
         sizes = [len(batch) for batch in frames]
         return [Keypoints(*parts) for parts in zip(keypoints.value.split(sizes), keypoints.jacobian.split(sizes))]
 
@@ -129,7 +130,7 @@ class DepthTrainee(FirstOrderTrainee):
         )
 
     def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
-        crowded = sum(losses.keypoint_distance(at.value) for at in (source, driving))
+        crowded = losses.keypoint_distance(source.value) + losses.keypoint_distance(driving.value)
         return super().keypoint_terms(source, driving) | self.weighted({"keypoint_distance": crowded})
 
 

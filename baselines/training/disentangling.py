@@ -56,25 +56,26 @@ class DisentanglingTrainee(Trainee):
             raise ModelError(f"init_from {settings.init_from}: no such file", code="missing-file")
         about, kind = card(name), network_class(name)
         # Plain: what is remembered of a frame on a CPU would outlive the step that changes it.
-        arguments = {"device": torch.device("cpu"), "options": {"plain": "true"}}
+        device, options = torch.device("cpu"), {"plain": "true"}
         found = checkpoints.load(settings.init_from, about)
         config = found.config or kind.infer_config(about, found)
         if "avd_network" not in found.states:
-            kind(about, found, **arguments)  # says what is wrong with it
+            kind(about, found, device, options)  # says what is wrong with it
             config = config | {"avd_network_params": about.config["avd_network_params"]}
             fresh = AVDNetwork(_numbers(config), **config["avd_network_params"])
             found = replace(found, states=found.states | {"avd_network": fresh.state_dict()})
-        self.predictor = kind(about, replace(found, config=config), **arguments)
+        self.predictor = kind(about, replace(found, config=config), device, options)
         if self.predictor.size.trained not in (None, self.frame_size):
             raise ModelError(
                 f"init_from: its networks are for frames of {self.predictor.frame_size} pixels: frame_size",
                 code="frame-size",
             )
         self.predictor.work_at(self.frame_size)
-        self.config, self.origin, self.network = config, found.facts, self.predictor.network
+        self.config, self.origin = config, found.facts
+        self.network: Any = self.predictor.network  # MRAA or TPSM
         self.network.avd_network.requires_grad_(True)
         self.weights = published.of(name, "avd")["weights"]
-        self.networks = nn.ModuleDict({"avd_network": self.network.avd_network})
+        self.networks = nn.ModuleDict({"avd_network": self.network.get_submodule("avd_network")})
 
     @property
     def exported(self) -> dict[str, nn.Module]:
@@ -94,7 +95,7 @@ class DisentanglingTrainee(Trainee):
     @torch.no_grad()
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         count = len(source)
-        batch = PairBatch([str(i) for i in range(count)], source, driving, None, None, [0] * count)
+        batch = PairBatch(tuple(map(str, range(count))), source, driving, None, None, (0,) * count)
         return self.predictor.animate(batch, "avd")
 
     def measure(self, source: Tensor, driving: Tensor) -> None:

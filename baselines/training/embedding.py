@@ -47,11 +47,12 @@ class EmbeddingTrainee(Trainee):
             )
         self.network = X2Face(self.config)
         self.networks = nn.ModuleDict({"model": self.network.model})
-        for part in self.network.model.children():
+        parts = self.network.model.pix2pixUnwrapped, self.network.model.pix2pixSampler
+        for part in parts:
             _start_still(part.netG)
         if self.bf16:
-            for part in self.network.model.children():
-                part.forward = _reduced(part.netG)
+            for part in parts:
+                vars(part)["forward"] = _reduced(part.netG)
 
     def set_side(self, side: int) -> None:
         """Both networks look at frames of one side, whatever theirs is."""

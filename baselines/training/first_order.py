@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -39,8 +41,9 @@ class FirstOrderTrainee(Trainee):
     """FOMM (Siarohin et al. 2019, Sec. 3): reconstruction and equivariance losses."""
 
     config = FOMM_CONFIG
-    shareable = ("kp_detector", "generator.dense_motion_network")
-    detector_name, heads = "kp_detector", ("kp", "jacobian")
+    shareable: tuple[str, ...] = ("kp_detector", "generator.dense_motion_network")
+    detector_name: str = "kp_detector"
+    heads: tuple[str, ...] = ("kp", "jacobian")
     motion_name = "dense_motion_network"
 
     def __init__(self, settings: TrainSettings):
@@ -105,7 +108,7 @@ class FirstOrderTrainee(Trainee):
         parts = self.compare(generated, driving, rng)
         # After the generator: the order in which gradients are added up decides their last bits.
         terms = [self.equivariance(at[name], *more) for name, *more in zip(self.deforms, at_copies, transforms)]
-        equivariance = {name: sum(of_one[name] for of_one in terms) for name in terms[0]}
+        equivariance = {name: reduce(add, (of_one[name] for of_one in terms)) for name in terms[0]}
         return parts | self.weighted(equivariance) | self.keypoint_terms(at_source, at_driving)
 
     def equivariance(self, at: Any, copy: Any, transform: ThinPlateTransform) -> dict[str, Tensor]:
@@ -120,4 +123,4 @@ class FirstOrderTrainee(Trainee):
     def keypoint_terms(self, source: Any, driving: Any) -> dict[str, Tensor]:
         if self.published:
             return {}
-        return {"spread": 10 * sum(losses.keypoint_spread(at.value) for at in (source, driving))}
+        return {"spread": 10 * (losses.keypoint_spread(source.value) + losses.keypoint_spread(driving.value))}

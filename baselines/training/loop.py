@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
         side = settings.frame_size
         raise ModelError(f"{what} is trained at the side that it is for: stages of {side} only", code="bad-value")
-    chosen, by_identity = settings.clips, settings.recipe == "published"
+    chosen: Sequence[str] | None = settings.clips
+    by_identity = settings.recipe == "published"
     if settings.excluded:
         chosen = clips.names(settings.data, chosen, set(settings.excluded))
     data = TrainingFrames(settings.data, chosen, settings.cache, by_identity, settings.poses, settings.frame_size)
@@ -90,7 +92,7 @@ class Run:
         for name, note in self.notes.items():
             missing = note.startswith("off") and settings.recipe == "published"
             log.log(logging.WARNING if missing else logging.INFO, "%s: %s", name.replace("_", " "), note)
-        self.optimizer = torch.optim.Adam(
+        self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
             self.trainee.networks.parameters(), settings.learning_rate, BETAS, weight_decay=settings.weight_decay
         )
         self.adversary = adversary(settings, self.device)
@@ -133,7 +135,7 @@ class Run:
         parts = self.guarded_gradients(side, batch)
         limit = math.inf if settings.clip_norm is None else settings.clip_norm
         gradients = [nn.utils.clip_grad_norm_(net.parameters(), limit) for net in self.trainee.networks.values()]
-        checked = [*parts.values(), *gradients]
+        checked: list[Any] = [*parts.values(), *gradients]
         if self.adversary:
             checked.append(nn.utils.clip_grad_norm_(self.adversary.module.parameters(), limit))
         if self.processes.all(all(math.isfinite(value) for value in checked)):

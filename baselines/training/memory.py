@@ -75,7 +75,7 @@ class MemoryTrainee(FirstOrderTrainee):
     def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
         """With the recipe ``published`` Eq. 9, else the released code's form; the sign leaves neither a gradient."""
         distance = losses.keypoint_crowding if self.published else losses.keypoint_distance
-        crowded = sum(distance(at.value) for at in (source, driving))
+        crowded = distance(source.value) + distance(driving.value)
         return super().keypoint_terms(source, driving) | self.weighted({"keypoint_distance": crowded})
 
 
@@ -96,6 +96,8 @@ class FommMemoryTrainee(MemoryTrainee):
 class TpsmMemoryTrainee(ThinPlateTrainee):
     """``tpsm+memory``; detector and dense motion may start from a trained TPSM."""
 
+    network: MemoryTPSM
+
     config = {**TPSM_CONFIG, "memory_params": {"mb_channel": 48, "mb_spatial": 16}}
     shareable = ("kp_detector", "dense_motion_network")
 
@@ -105,7 +107,7 @@ class TpsmMemoryTrainee(ThinPlateTrainee):
 
     def set_side(self, side: int) -> None:
         super().set_side(side)
-        rename_levels(self.network.inpainting_network.mbUnit, self.side, side)
+        rename_levels(self.network.inpainting_network.get_submodule("mbUnit"), self.side, side)
         self.side = side
 
     def inpaint(self, image: Tensor, motion: Any, source: Tensor) -> Generated:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 Output = Tensor | list[Tensor]
+Result = TypeVar("Result")
 
 
 def in_bf16(
@@ -27,6 +29,6 @@ def in_bf16(
     return run
 
 
-def in_float32(function: Callable[..., Output], device: str) -> Callable[..., Output]:
+def in_float32(function: Callable[..., Result], device: str) -> Callable[..., Result]:
     """The function exempt from an autocast around it."""
     return torch.autocast(device, enabled=False)(function)

@@ -72,10 +72,12 @@ class SeveralProcesses(OneProcess):
         self.fabric.backward(loss)
 
     def without_exchange(self, module: nn.Module, active: bool) -> AbstractContextManager[None]:
-        return self.fabric.no_backward_sync(module, enabled=active)
+        return self.fabric.no_backward_sync(module, enabled=active)  # type: ignore[arg-type]  # what `wrap` gave
 
     def all(self, fact: bool) -> bool:
-        return bool(self.fabric.all_reduce(torch.tensor(float(fact), device=self.device), reduce_op="min") > 0)
+        least = self.fabric.all_reduce(torch.tensor(float(fact), device=self.device), reduce_op="min")
+        assert isinstance(least, Tensor)  # as what is reduced
+        return bool(least > 0)
 
     def wait(self) -> None:
         self.fabric.barrier()

@@ -31,7 +31,7 @@ class Reconstruction(nn.Module):
     def __init__(self, bf16: bool, published: bool = False, vgg: Path | None = None, weight: float = PERCEPTUAL_WEIGHT):
         super().__init__()
         self.features = VggFeatures() if vgg is None else Vgg19Features(vgg)
-        self.features.to(memory_format=torch.channels_last)
+        self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.bf16, self.published, self.weight = bf16, published, weight
 
     def forward(self, predicted: Tensor, target: Tensor, rng: torch.Generator) -> dict[str, Tensor]:

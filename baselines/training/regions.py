@@ -42,7 +42,7 @@ class RegionTrainee(FirstOrderTrainee):
 
     config = MRAA_CONFIG
     without = {"avd_network_params": None}
-    shareable = ("region_predictor", "generator.pixelwise_flow_predictor")
+    shareable: tuple[str, ...] = ("region_predictor", "generator.pixelwise_flow_predictor")
     detector_name, heads = "region_predictor", ("regions",)
     motion_name = "pixelwise_flow_predictor"
 
@@ -83,4 +83,4 @@ class RegionTrainee(FirstOrderTrainee):
     def keypoint_terms(self, source: Regions, driving: Regions) -> dict[str, Tensor]:
         if self.published:
             return {}
-        return {"spread": 10 * sum(losses.keypoint_spread(at.shift) for at in (source, driving))}
+        return {"spread": 10 * (losses.keypoint_spread(source.shift) + losses.keypoint_spread(driving.shift))}

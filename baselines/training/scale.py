@@ -38,7 +38,7 @@ def squeeze(images: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     """
     longest = torch.maximum(alpha, beta)
     shrink = torch.stack([beta, alpha], dim=1) / longest[:, None]
-    grid = coordinate_grid(*images.shape[2:], like=images) / shrink[:, None, None]
+    grid = coordinate_grid(images.shape[2], images.shape[3], images) / shrink[:, None, None]
     return warp(images, grid, align_corners=True)
 
 
@@ -65,8 +65,8 @@ class ScaleTrainee(FirstOrderTrainee):
         own = {"scale_transformation": self.network.scale_transformation} if self.network.scale_transformation else {}
         return super().parts() | own
 
-    def generate(self, image: Tensor, source: Keypoints, driving: Rectified) -> Tensor:
-        return super().generate(image, source, driving)
+    def generate(self, image: Tensor, source: Keypoints, driving: Rectified) -> Tensor:  # type: ignore[override]
+        return super().generate(image, source, driving)  # type: ignore[arg-type]  # as its network takes them
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         at_source = self.network.detect(source)
@@ -78,6 +78,7 @@ class ScaleTrainee(FirstOrderTrainee):
         transform = ThinPlateTransform.random(half, rng).to(source.device)
         frames = torch.cat([source, transform.frames(source[:half])])
         points = self.network.detect(frames)
+        assert points.jacobian is not None  # FOMM's detector finds them
         at_source = Keypoints(points.value[: len(source)], points.jacobian[: len(source)])
         at_copy = Keypoints(points.value[len(source) :], points.jacobian[len(source) :])
         rectified = self.network.rectify(at_source, squeeze(driving, alpha, beta))
@@ -86,6 +87,7 @@ class ScaleTrainee(FirstOrderTrainee):
             nearer = self.reconstruction(rectified.image, driving, rng)
             parts |= {f"rectified_{name}": value for name, value in nearer.items()}
         back, slope = transform.points(at_copy.value), transform.jacobians(at_copy.value)
+        assert at_source.jacobian is not None and at_copy.jacobian is not None
         terms = {
             "equivariance_value": losses.equivariance_points(at_source.value[:half], back),
             # Eq. 8 speaks of keypoints; the detector's jacobians, which are FOMM's, need FOMM's term.

@@ -26,17 +26,17 @@ class ScaleDepthTrainee(ScaleTrainee, DepthTrainee):
     """
 
     config: dict[str, Any] = {**DAGAN_CONFIG, **SCALE}
-    network: ScaleDaGAN
+    network: ScaleDaGAN  # type: ignore[assignment]
     shareable = (
         *DepthTrainee.shareable,
         *(f"generator.{part}" for part in ("src_first", "src_down_blocks", "AttnModule")),
         *("depth_encoder", "depth_decoder", "camera_motion"),
     )
 
-    def build(self) -> ScaleDaGAN:
+    def build(self) -> ScaleDaGAN:  # type: ignore[override]
         return ScaleDaGAN(self.config)
 
-    def generate(self, image: Tensor, source: Keypoints, driving: Rectified) -> Tensor:
+    def generate(self, image: Tensor, source: Keypoints, driving: Rectified) -> Tensor:  # type: ignore[override]
         self.depths = [self.network.depth(image)]
         return super().generate(image, source, driving)
 

@@ -109,6 +109,7 @@ def restore(run: Run) -> None:
 
 def facts(run: Run) -> dict[str, Any]:
     """What a checkpoint tells of its training."""
+    compared = getattr(run.trainee, "reconstruction", None)
     return identity(run) | {
         "data_frames": len(run.data),
         "seconds": round(run.seconds),
@@ -116,7 +117,7 @@ def facts(run: Run) -> dict[str, Any]:
         "stages": run.settings.plan,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "perceptual_network": run.trainee.reconstruction and run.trainee.reconstruction.features.name,
+        "perceptual_network": compared.features.name if compared else None,
         "split": run.split,
         **run.notes,
         **({"trained_on": dict(run.trainee.origin)} if run.trainee.origin else {}),

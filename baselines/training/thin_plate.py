@@ -53,8 +53,8 @@ class ThinPlateTrainee(Trainee):
     def _reduce_precision(self, device: str) -> None:
         """Convolutions and hourglass in bfloat16; points, splines and flow in float32."""
         motion = self.network.dense_motion_network
-        motion.forward = in_float32(motion.forward, device)
-        motion.hourglass.levels = in_bf16(motion.hourglass.levels, self.memory_format)
+        vars(motion)["forward"] = in_float32(motion.forward, device)
+        vars(motion.hourglass)["levels"] = in_bf16(motion.hourglass.levels, self.memory_format)
         encoder = self.network.kp_detector.fg_encoder
         stages = [encoder.conv1, encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4]
         for module in (*stages, motion.maps, *motion.up, *motion.occlusion):

@@ -43,7 +43,7 @@ class Trainee(ABC):
     memory_format: torch.memory_format = torch.channels_last
     origin: Mapping[str, Any] = {}
     frame_size: int = 256
-    reconstruction: Reconstruction | None = None
+    reconstruction: Reconstruction  # none where no frames are compared
     discriminator: Discriminator | None = None
     compared: tuple[Tensor, Tensor]  # the last frames that `compare` saw, for the discriminator to learn from
 
@@ -97,7 +97,7 @@ class Trainee(ABC):
         self.networks.to(device)
         for module in self.networks.modules():
             if isinstance(module, nn.Conv2d):
-                module.to(memory_format=self.memory_format)
+                module.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.reconstruction.to(device)
         return self
 

@@ -44,8 +44,8 @@ class ThinPlateTransform:
         return cls(theta, weights, centers, squared, align_corners)
 
     def to(self, device: torch.device) -> ThinPlateTransform:
-        parts = (part.to(device) for part in (self.theta, self.weights, self.centers))
-        return ThinPlateTransform(*parts, self.squared, self.align_corners)
+        theta, weights, centers = (part.to(device) for part in (self.theta, self.weights, self.centers))
+        return ThinPlateTransform(theta, weights, centers, self.squared, self.align_corners)
 
     def points(self, points: Tensor) -> Tensor:
         """``(N, K, 2)`` to ``(N, K, 2)``."""

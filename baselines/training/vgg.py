@@ -68,7 +68,7 @@ class VggFeatures(nn.Module):
         for number, layers in enumerate(self.slices[:depth]):
             if number:
                 x = F.max_pool2d(x, 2)
-            for layer in layers:
+            for layer in layers.children():
                 x = F.relu(layer(x))
             outputs.append(x)
         return outputs
@@ -109,7 +109,7 @@ class Vgg19Features(nn.Module):
         x = (x - self.mean) / self.std
         outputs = []
         for layers in self.slices[:depth]:
-            for index, layer in layers.items():
+            for index, layer in layers.named_children():
                 x = F.max_pool2d(x, 2) if int(index) in _POOLED_BEFORE_19 else x
                 x = F.relu(layer(x))
             outputs.append(x)

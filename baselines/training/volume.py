@@ -77,17 +77,19 @@ class VolumeTrainee(Trainee):
     def _reduce_precision(self) -> None:
         """Convolutions in bfloat16; angles, points, flow and sampling in float32."""
         generator, motion = self.network.generator, self.network.generator.dense_motion_network
-        generator.encode, generator.decode = in_bf16(generator.encode), in_bf16(generator.decode)
+        for name in ("encode", "decode"):
+            vars(generator)[name] = in_bf16(getattr(generator, name))
         for module in (generator.third, generator.fourth, motion.occlusion, self.network.kp_detector.predictor):
-            module.forward = in_bf16(module.forward)
-        volumes = [motion.hourglass, self.network.kp_detector.kp]
+            vars(module)["forward"] = in_bf16(module.forward)
+        volumes: list[nn.Module] = [motion.hourglass, self.network.kp_detector.kp]
         if motion.mask.kernel_size[0] < 7:  # see FV2V_CONFIG
             volumes.append(motion.mask)
-        for module in volumes:
-            module.forward = in_bf16(module.forward, torch.channels_last_3d)
+        for volume in volumes:
+            vars(volume)["forward"] = in_bf16(volume.forward, torch.channels_last_3d)
 
     def set_side(self, side: int) -> None:
         detector = self.network.kp_detector
+        assert isinstance(detector.down, AntiAliasDownsample)  # only the released "beta" checkpoints have none
         if detector.down.stride != side // self.motion_side:
             detector.down = AntiAliasDownsample(3, self.motion_side / side).to(detector.down.weight.device)
 

@@ -130,18 +130,18 @@ class EmbeddingAndDriving(nn.Module):
     def embed(self, source: Tensor) -> Mosaic:
         """One source ``(N, 3, H, W)`` in [0, 1]."""
         out = self._look(self.pix2pixUnwrapped, source)
-        grid = torch.tanh(out[:, :2]).permute(0, 2, 3, 1) + coordinate_grid(*out.shape[2:], like=out)
+        grid = torch.tanh(out[:, :2]).permute(0, 2, 3, 1) + coordinate_grid(out.shape[2], out.shape[3], out)
         return Mosaic(sample(source, grid), grid, torch.exp(out[:, 2:]))
 
     def drive(self, driving: Tensor, edit: Edit | None = None) -> Tensor:
         """Where in the embedded face the pixels of the driving pose come from, ``(N, H, W, 2)``."""
         out = self._look(self.pix2pixSampler, driving, edit)
         # A second tanh after the network's own: the offset is at most 0.76.
-        return torch.tanh(out).permute(0, 2, 3, 1) + coordinate_grid(*out.shape[2:], like=out)
+        return torch.tanh(out).permute(0, 2, 3, 1) + coordinate_grid(out.shape[2], out.shape[3], out)
 
     def _look(self, network: Named, image: Tensor, edit: Edit | None = None) -> Tensor:
         small = image if self.side is None else F.adaptive_avg_pool2d(image, self.side)
-        return resize(network(small, edit).float(), *image.shape[2:], align_corners=True)
+        return resize(network(small, edit).float(), image.shape[2], image.shape[3], align_corners=True)
 
 
 def sample(image: Tensor, grid: Tensor) -> Tensor:
@@ -189,23 +189,29 @@ class X2Face(nn.Module):
         mosaic = self.model.embed(source).image
         return sample(mosaic, self.model.drive(driving, edit))
 
+    def _pose_networks(self) -> tuple[nn.Module, nn.Module]:
+        assert self.posereg is not None and self.posetobottle is not None  # of a configuration with ``pose``
+        return self.posereg, self.posetobottle
+
     def toward_pose(self, target: Tensor) -> Edit:
         """Edit of a bottleneck towards the pose ``(N, 3)``: roll, pitch, yaw in radians."""
+        pose_of, bottleneck_of = self._pose_networks()
 
         def edit(bottleneck: Tensor) -> Tensor:
             flat = bottleneck.flatten(1)
-            moved = flat + self.posetobottle(target) - self.posetobottle(self.posereg(flat))
+            moved = flat + bottleneck_of(target) - bottleneck_of(pose_of(flat))
             return moved.view(bottleneck.shape)
 
         return edit
 
     def by_sound(self, difference: Tensor) -> Edit:
         """Edit of the source's bottleneck by a difference ``(N, 128)`` of two sounds' codes; the pose is kept."""
+        pose_of, bottleneck_of = self._pose_networks()
 
         def edit(bottleneck: Tensor) -> Tensor:
             flat = torch.relu(bottleneck.flatten(1))
             moved = flat + difference
-            kept = moved + self.posetobottle(self.posereg(flat)) - self.posetobottle(self.posereg(moved))
+            kept = moved + bottleneck_of(pose_of(flat)) - bottleneck_of(pose_of(moved))
             return kept.view(bottleneck.shape)
 
         return edit

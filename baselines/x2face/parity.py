@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ def build(spec: Mapping[str, Any]) -> X2Face:
     return X2Face({"inner_nc": given["inner_nc"], "levels": unet["num_downs"], "ngf": unet["ngf"], "pose": pose})
 
 
-def compute(net: X2Face, case: Case, record: Record) -> None:
+def compute(net: Any, case: Case, record: Record) -> None:
     """See `baselines.parity`."""
     source, driving, _ = case.images()
     flipped = source.flip(-1)
@@ -56,7 +56,7 @@ def compute(net: X2Face, case: Case, record: Record) -> None:
         record("align_corners_false.one_source.prediction", _not_aligned(net, source, driving))
 
 
-def _pose(net: X2Face, source: Tensor, record: Record) -> None:
+def _pose(net: Any, source: Tensor, record: Record) -> None:
     target = torch.tensor([[0.3, -0.2, 0.5]])
     edit, bottleneck = net.toward_pose(target), net.model.pix2pixSampler.netG.encode(source)[0]
     record("pose.target_pose.value", target)
@@ -66,7 +66,7 @@ def _pose(net: X2Face, source: Tensor, record: Record) -> None:
     record("pose.prediction", net.generate(source, source, edit))
 
 
-def _sound(net: X2Face, case: Case, source: Tensor, record: Record) -> None:
+def _sound(net: Any, case: Case, source: Tensor, record: Record) -> None:
     delta = torch.from_numpy(10 * fill("audio_delta", (128,), case.spec["seed"]))
     edit, bottleneck = net.by_sound(delta), net.model.pix2pixSampler.netG.encode(source)[0]
     record("audio.delta.value", delta)
@@ -76,7 +76,7 @@ def _sound(net: X2Face, case: Case, source: Tensor, record: Record) -> None:
 
 
 @contextmanager
-def _watched(unet: UNet, name: str, record: Record):
+def _watched(unet: UNet, name: str, record: Record) -> Iterator[None]:
     with hooks(record) as hook:
         for i, level in enumerate(unet.levels()):
             whole = ".value" if i == len(unet.levels()) - 1 else ""
@@ -86,7 +86,7 @@ def _watched(unet: UNet, name: str, record: Record):
 
 
 @contextmanager
-def _corners_not_aligned(net: X2Face):
+def _corners_not_aligned(net: Any) -> Iterator[None]:
     enlargers = [module for module in net.modules() if isinstance(module, nn.Upsample)]
     for module in enlargers:
         module.align_corners = False
@@ -95,8 +95,8 @@ def _corners_not_aligned(net: X2Face):
         module.align_corners = True
 
 
-def _not_aligned(net: X2Face, source: Tensor, driving: Tensor) -> Tensor:
+def _not_aligned(net: Any, source: Tensor, driving: Tensor) -> Tensor:
     """What today's defaults would make of the weights; to recognize that mistake."""
     out = torch.tanh(net.model.pix2pixUnwrapped(source)[:, :2]).permute(0, 2, 3, 1)
-    mosaic = warp(source, out + coordinate_grid(*source.shape[2:], like=out), align_corners=False)
+    mosaic = warp(source, out + coordinate_grid(source.shape[2], source.shape[3], out), align_corners=False)
     return warp(mosaic, net.model.drive(driving), align_corners=False)
