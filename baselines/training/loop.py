@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -50,10 +49,9 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
         side = settings.frame_size
         raise ModelError(f"{what} is trained at the side that it is for: stages of {side} only", code="bad-value")
-    chosen: Sequence[str] | None = settings.clips
-    by_identity = settings.recipe == "published"
+    chosen, by_identity = settings.clips, settings.recipe == "published"
     if settings.excluded:
-        chosen = clips.names(settings.data, chosen, set(settings.excluded))
+        chosen = tuple(clips.names(settings.data, chosen, set(settings.excluded)))
     data = TrainingFrames(settings.data, chosen, settings.cache, by_identity, settings.poses, settings.frame_size)
     stored, largest = data.frames.shape[2], max(side for side, _, _ in settings.plan)
     if stored < largest:
@@ -146,8 +144,7 @@ class Run:
             self.skipped += 1
             log.warning("step %d: non-finite loss or gradient, step skipped", self.step)
             if self.skipped > _MAX_SKIPPED:
-                what = f"training of {settings.model} diverged: no finite loss since step {self.step}"
-                raise ModelError(what, code="diverged")
+                raise ModelError(f"training of {settings.model} diverged at step {self.step}", code="diverged")
         self.step += 1
         if self.average:
             self.average.update(self.step)
