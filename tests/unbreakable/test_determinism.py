@@ -17,7 +17,6 @@ from support.run_files import files
 from baselines import arithmetic, registry
 from baselines import parallel_map as parallel_map_module
 from baselines.parallel_map import parallel_map
-from baselines.predictor import Predictor
 from baselines.training.processes import processes
 from bench import detectors
 from bench.run.engine import Model
@@ -70,23 +69,27 @@ def test_a_run_of_pixels_gives_the_same_bytes_twice(sample_set, tmp_path):
     assert files(first) == files(second)
 
 
-def test_the_manifest_says_what_is_not_deterministic():
-    class Foreign(Predictor):
-        name = "foreign"
+FOREIGN = """
+from baselines.bounds import CopySource
 
-        def predict(self, batch, mode):
-            return batch.source
+class Foreign(CopySource):
+    def __init__(self, *_, **__):
+        pass
+"""
 
+
+def test_the_manifest_says_what_is_not_deterministic(tmp_path):
     measurer = Measurer(["l1"], detectors.choose("embedded", None, kinds=set()), "same-identity", CPU)
 
-    def facts(predictor, device=CPU):
-        return determinism([Model("x", predictor, "absolute")], measurer, device)
+    def facts(spec, device=CPU):
+        predictor = registry.load(spec, weights=None, device=CPU)
+        return determinism([Model("x", predictor, "absolute", code=registry.code(spec, predictor))], measurer, device)
 
-    bound = registry.load("copy-source", weights=None, device=CPU)
-    assert facts(bound).content() == {"same_bytes": True, "because": ()}
-    for predictor in (Foreign(), registry.load("cmd:true", weights=None, device=CPU)):
-        assert facts(predictor).because == ("model x: a program from outside",)
-    assert "cuda:0" in facts(bound, torch.device("cuda:0")).because[0]
+    assert facts("copy-source").content() == {"same_bytes": True, "because": ()}
+    (tmp_path / "foreign.py").write_text(FOREIGN)
+    for spec in (f"{tmp_path / 'foreign.py'}:Foreign", "cmd:true"):
+        assert facts(spec).because == ("model x: a program from outside",)
+    assert "cuda:0" in facts("copy-source", torch.device("cuda:0")).because[0]
 
 
 # A product of matrices, then the process's first vector function, by two threads at once.
