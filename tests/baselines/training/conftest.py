@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from baselines.training.loop import Run, train
+from baselines.training.loop import train
+from baselines.training.run import Run
 from baselines.training.settings import TrainSettings
 
 

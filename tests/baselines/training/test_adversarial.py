@@ -13,11 +13,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from baselines.predictor import ModelError
-from baselines.training import adversarial, loop
+from baselines.training import adversarial
+from baselines.training import run as run_module
 from baselines.training.adversarial import HINGE, LEAST_SQUARES, Discriminator, Form, form
 from baselines.training.data import TrainingFrames
 from baselines.training.discriminators import Judgment, MultiScale, family_discriminator, pix2pix_discriminator
-from baselines.training.loop import Run, train
+from baselines.training.loop import train
+from baselines.training.run import Run
 from baselines.training.settings import TrainSettings
 
 # Two steps of the recipe `short` in float32, before there were discriminators: totals of the log.
@@ -26,7 +28,7 @@ BEFORE = {"dagan": (90.944557, 93.065208), "fv2v": (91.597443, 96.151329)}
 
 @pytest.fixture(autouse=True)
 def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
 
 
 def settings(clips: Path, out: Path, model: str = "dagan", **changes) -> TrainSettings:

@@ -14,10 +14,11 @@ from baselines.card import card
 from baselines.mraa.regions import Regions
 from baselines.predictor import ModelError, PairBatch
 from baselines.registry import load
-from baselines.training import loop
+from baselines.training import run as run_module
 from baselines.training.data import TrainingFrames
 from baselines.training.disentangling import STRETCH, DisentanglingTrainee, stretched
-from baselines.training.loop import Run, train
+from baselines.training.loop import train
+from baselines.training.run import Run
 from baselines.training.settings import TrainSettings
 
 MODELS = ("mraa", "tpsm")
@@ -25,7 +26,7 @@ MODELS = ("mraa", "tpsm")
 
 @pytest.fixture(autouse=True)
 def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
 
 
 def settings(clips: Path, out: Path, model: str = "mraa", **changes) -> TrainSettings:

@@ -11,17 +11,18 @@ from safetensors.torch import load_file
 from torch import nn
 
 from baselines.predictor import ModelError
-from baselines.training import loop
+from baselines.training import run as run_module
 from baselines.training.average import Average
 from baselines.training.data import Augmentation, TrainingFrames
 from baselines.training.evaluation import Evaluation, Evaluations
-from baselines.training.loop import Run, train
+from baselines.training.loop import train
+from baselines.training.run import Run
 from baselines.training.settings import TrainSettings
 
 
 @pytest.fixture(autouse=True)
 def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
 
 
 def settings(clips: Path, out: Path, **changes) -> TrainSettings:

@@ -16,9 +16,11 @@ from safetensors import safe_open
 
 from baselines.fv2v.pose import rotation_matrix
 from baselines.predictor import ModelError
-from baselines.training import loop, losses, poses
+from baselines.training import losses, poses
+from baselines.training import run as run_module
 from baselines.training.data import Augmentation, TrainingFrames
-from baselines.training.loop import Run, train
+from baselines.training.loop import train
+from baselines.training.run import Run
 from baselines.training.settings import TrainSettings
 
 ANGLE = st.floats(-80, 80)
@@ -156,7 +158,7 @@ def test_with_a_table_the_angles_learn(clips: Path, tmp_path: Path, monkeypatch)
 def test_log_and_checkpoint_say_whether_there_was_a_table(
     named: bool, clips: Path, tmp_path: Path, monkeypatch, caplog, interrupted_after_one
 ) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
     file = table(tmp_path / "a.csv") if named else None
     with caplog.at_level(logging.INFO):
         whole = train(settings(clips, tmp_path / "whole", poses=file))

@@ -13,8 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from baselines.predictor import ModelError
-from baselines.training import loop
-from baselines.training.loop import Run, train
+from baselines.training import run as run_module
+from baselines.training.loop import train
+from baselines.training.run import Run
 from baselines.training.settings import TrainSettings
 from baselines.training.trainee import Trainee
 from bench.runtime import signals
@@ -29,7 +30,7 @@ def settings(clips: Path, out: Path, model: str = "fomm", **changes) -> TrainSet
 
 @pytest.fixture(autouse=True)
 def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
 
 
 class Stopped(Exception):
@@ -63,7 +64,7 @@ def test_interrupted_and_continued_equals_uninterrupted(model: str, clips: Path,
 
 @pytest.mark.parametrize("model", ["dagan-spade", "fv2v-spade"])
 def test_decoders_of_another_kind_keep_the_side(model: str, clips: Path, tmp_path: Path) -> None:
-    run = Run(settings(clips, tmp_path, model), loop.TrainingFrames(clips))
+    run = Run(settings(clips, tmp_path, model), run_module.TrainingFrames(clips))
     run.trainee.set_side(64)
     source, driving = torch.rand(2, 2, 3, 64, 64)
     with torch.no_grad():
@@ -104,8 +105,8 @@ def test_a_second_signal_ends_a_training_at_once(clips: Path, tmp_path: Path, mo
 
 
 def test_non_finite_losses_change_no_weight_and_end_the_run(clips: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(loop, "_MAX_SKIPPED", 1)
-    run = Run(settings(clips, tmp_path), loop.TrainingFrames(clips))
+    monkeypatch.setattr(run_module, "_MAX_SKIPPED", 1)
+    run = Run(settings(clips, tmp_path), run_module.TrainingFrames(clips))
     parameters = dict(run.trainee.networks.named_parameters())
     before = {name: value.clone() for name, value in parameters.items()}
     losses = type(run.trainee).losses
@@ -119,14 +120,14 @@ def test_non_finite_losses_change_no_weight_and_end_the_run(clips: Path, tmp_pat
 
 def test_mcnet_starts_from_fomm_where_shapes_agree(clips: Path, tmp_path: Path) -> None:
     fomm = train(settings(clips, tmp_path / "fomm", steps=1))
-    run = Run(settings(clips, tmp_path / "mcnet", "mcnet", init_from=fomm), loop.TrainingFrames(clips))
+    run = Run(settings(clips, tmp_path / "mcnet", "mcnet", init_from=fomm), run_module.TrainingFrames(clips))
     trained, own = load_file(fomm), run.trainee.networks.state_dict()
     shared = [k for k in trained if k.startswith(("kp_detector.", "generator.dense_motion_network."))]
     assert shared and all(torch.equal(trained[key], own[key]) for key in shared)
 
 
 def test_a_checkpoint_that_fits_nowhere_is_refused(clips: Path, tmp_path: Path) -> None:
-    run = Run(settings(clips, tmp_path), loop.TrainingFrames(clips))
+    run = Run(settings(clips, tmp_path), run_module.TrainingFrames(clips))
     with pytest.raises(ModelError, match="shares no network"):
         run.trainee.start_from({"kp_detector.kp.weight": torch.zeros(1)})
 
@@ -150,6 +151,6 @@ def test_stages_and_rate_follow_the_plan(clips: Path, tmp_path: Path) -> None:
 
 
 def test_trainees_name_what_they_export(clips: Path, tmp_path: Path) -> None:
-    run = Run(settings(clips, tmp_path, "tpsm"), loop.TrainingFrames(clips))
+    run = Run(settings(clips, tmp_path, "tpsm"), run_module.TrainingFrames(clips))
     assert isinstance(run.trainee, Trainee)
     assert set(run.trainee.networks) == {"kp_detector", "dense_motion_network", "inpainting_network"}

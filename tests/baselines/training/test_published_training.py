@@ -17,8 +17,9 @@ from torch import Tensor
 from baselines.predictor import ModelError
 from baselines.training import adversarial, losses, published
 from baselines.training.data import TrainingFrames
-from baselines.training.loop import Run, train
+from baselines.training.loop import train
 from baselines.training.reconstruction import Reconstruction
+from baselines.training.run import Run
 from baselines.training.settings import BETAS, TrainSettings
 from baselines.training.trainees import trained, trainee
 

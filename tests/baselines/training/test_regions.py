@@ -13,7 +13,7 @@ from torch import Tensor
 from baselines.card import card
 from baselines.predictor import ModelError
 from baselines.registry import load
-from baselines.training import loop
+from baselines.training import run as run_module
 from baselines.training import trainee as base
 from baselines.training.loop import train
 from baselines.training.regions import RegionTrainee
@@ -28,7 +28,7 @@ SMALL = CONFIGS["mraa"] | {"bg_predictor_params": BACKGROUND, "avd_network_param
 def with_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small networks, the background predictor among them."""
     monkeypatch.setattr(RegionTrainee, "config", SMALL)
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
 
 
 def settings(clips: Path, out: Path, **changes) -> TrainSettings:

@@ -12,7 +12,7 @@ from torch import Tensor
 from baselines.card import card
 from baselines.ostnet.predictor import ScaleDaganPredictor
 from baselines.predictor import PairBatch
-from baselines.training import loop
+from baselines.training import run as run_module
 from baselines.training.files import networks_of
 from baselines.training.loop import train
 from baselines.training.scale_depth import ScaleDepthTrainee, constant
@@ -23,7 +23,7 @@ MODEL = "dagan+scale"
 
 @pytest.fixture(autouse=True)
 def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
 
 
 def settings(clips: Path, out: Path, **changes) -> TrainSettings:

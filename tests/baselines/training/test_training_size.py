@@ -14,7 +14,7 @@ from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError, PairBatch
 from baselines.registry import load
 from baselines.training import clips as reader
-from baselines.training import loop
+from baselines.training import run as run_module
 from baselines.training import trainee as base
 from baselines.training.loop import train
 from baselines.training.settings import TrainSettings
@@ -32,7 +32,7 @@ def settings(clips: Path, out: Path, model: str, **changes) -> TrainSettings:
 
 @pytest.fixture(autouse=True)
 def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
 
 
 def answers(file: Path, model: str) -> torch.Tensor:
