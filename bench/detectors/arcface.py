@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.detectors.base import DerivedDetector, Detection, Detector
-from bench.detectors.blocks import in_blocks
+from bench.detectors.blocks import Blocks
 from bench.detectors.weights import find_file, load, short_hash
 from bench.runtime.errors import UserError
 
@@ -42,6 +42,7 @@ class ArcFace(DerivedDetector):
         if file is None:
             raise UserError(f"{self.name}: {missing(weights)[0]}", code="missing-weights")
         self.file, self.device = file, device
+        self._blocks = Blocks(self.name)
 
     @cached_property
     def _state(self) -> dict[str, Tensor]:
@@ -58,7 +59,7 @@ class ArcFace(DerivedDetector):
     def derive_all(self, values: np.ndarray, frames: np.ndarray) -> list[Detection]:
         faces = np.stack([align(frame, points * (frame.shape[1] / WIDTH)) for frame, points in zip(frames, values)])
         images = torch.from_numpy(faces).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        codes = in_blocks(lambda images: embed(self._state, images), images)
+        codes = self._blocks(lambda images: embed(self._state, images), images)
         return [Detection((code / code.norm()).numpy()) for code in codes]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from bench.detectors.base import DerivedDetector, Detection, Detector
-from bench.detectors.blocks import in_blocks
+from bench.detectors.blocks import Blocks
 from bench.detectors.dlib68 import WIDTH, model_file
 from bench.detectors.dlib_resnet import SIDE, FaceNetwork
 from bench.detectors.weights import short_hash
@@ -32,6 +32,7 @@ class DlibIdentity(DerivedDetector):
     def __init__(self, landmarks: Detector, file: Path | None = None, device: str = "cpu") -> None:
         super().__init__(landmarks)
         self.file, self.device = file or model_file(FILE), device
+        self._blocks = Blocks(self.name)
 
     @cached_property
     def _network(self) -> FaceNetwork:
@@ -50,7 +51,7 @@ class DlibIdentity(DerivedDetector):
     def derive_all(self, values: np.ndarray, frames: np.ndarray) -> list[Detection]:
         faces = np.stack([aligned(frame, points) for frame, points in zip(frames, values)])
         images = torch.from_numpy(faces).to(self.device).permute(0, 3, 1, 2).float()
-        return [Detection(code) for code in in_blocks(self._network, images).numpy()]
+        return [Detection(code) for code in self._blocks(self._network, images).numpy()]
 
 
 def aligned(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from baselines.arithmetic import exact
 from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
+from bench.detectors.blocks import Blocks
 from bench.detectors.dlib68 import WIDTH
 from bench.detectors.weights import find_file, load, short_hash
 from bench.runtime.errors import UserError
 from protocols.errors import first_line
 
+MEAN = (104.0, 117.0, 123.0)  # of blue, green and red, which the finder of faces (S3FD) wants taken away
 NETWORK, FINDER = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"
 
 
@@ -31,6 +35,7 @@ class FaceAlignment2D(Detector):
         if reasons := missing(weights):
             raise UserError(f"{self.name}: {'; '.join(reasons)}", code="missing-weights")
         self.device = device
+        self._blocks = Blocks(self.name)
         self._files = {name: file for name in (NETWORK, FINDER) if (file := find_file(name, weights))}
 
     @property
@@ -67,15 +72,57 @@ class FaceAlignment2D(Detector):
             exact()  # the package lets kernels be chosen by trial
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        return [self._one(frame) for frame in frames]
+        if not len(frames):
+            return []
+        found = {k: boxes[largest_face(np.stack(boxes))] for k, boxes in enumerate(self.boxes(frames)) if len(boxes)}
+        points = self.points(frames[list(found)], list(found.values())) if found else []
+        landmarks = dict(zip(found, points))
+        scale = WIDTH / frames.shape[2]
+        return [
+            Detection(landmarks[k] * scale) if k in landmarks else Detection(None, NO_FACE) for k in range(len(frames))
+        ]
 
-    def _one(self, frame: np.ndarray) -> Detection:
-        with torch.inference_mode():
-            boxes = self._aligner.face_detector.detect_from_image(frame.copy())
-            if len(boxes) == 0:
-                return Detection(None, NO_FACE)
-            points = self._aligner.get_landmarks_from_image(frame, detected_faces=[boxes[largest_face(boxes)]])[0]
-        return Detection(np.asarray(points, dtype=np.float64)[:, :2] * (WIDTH / frame.shape[1]))
+    def boxes(self, frames: np.ndarray) -> list[list[np.ndarray]]:
+        """The faces of each frame of uint8 ``(N, H, W, 3)``: rows of x0, y0, x1, y1 and a score above 0.5.
+
+        As the package's ``detect_from_image`` finds them, whose network gets several frames at once here; its own
+        ``detect_from_batch`` lets candidates of one frame into the lists of all others.
+        """
+        from face_alignment.detection.sfd.detect import get_predictions
+
+        finder = self._aligner.face_detector
+
+        def network(images: Tensor) -> list[Tensor]:
+            mean = torch.tensor(MEAN, device=images.device)[:, None, None]
+            maps = finder.face_detector(images.flip(1).float() - mean)
+            return [x.softmax(1) if k % 2 == 0 else x for k, x in enumerate(maps)]  # scores and places, by scale
+
+        images = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).contiguous()
+        maps = [x.numpy() for x in self._blocks.outputs(network, images)]
+        return [finder._filter_bboxes(get_predictions([x[k : k + 1] for x in maps], 1)[0]) for k in range(len(frames))]
+
+    def points(self, frames: np.ndarray, boxes: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Landmarks ``(68, 2)`` float64 in pixels of each frame of uint8 ``(N, H, W, 3)``, of the face in its box.
+
+        As the package's ``get_landmarks_from_image``, whose network gets the faces of several frames at once here.
+        """
+        from face_alignment.utils import CENTER_Y_OFFSET, crop, get_preds_fromhm
+
+        places = []
+        for left, top, right, bottom in (box[:4] for box in boxes):
+            width, height = right - left, bottom - top
+            center = np.array([right - width / 2, bottom - height / 2 - height * CENTER_Y_OFFSET])
+            places.append((center, (width + bottom - top) / self._aligner.face_detector.reference_scale))
+        faces = np.stack([crop(frame, *place) for frame, place in zip(frames, places)])
+
+        def network(images: Tensor) -> list[Tensor]:
+            made = self._aligner.face_alignment_net(images.float() / 255)
+            return [made[-1] if isinstance(made, list) else made]
+
+        images = torch.from_numpy(faces).to(self.device).permute(0, 3, 1, 2).contiguous()
+        (heat,) = self._blocks.outputs(network, images)
+        found = [get_preds_fromhm(heat[k : k + 1].numpy(), *place)[1] for k, place in enumerate(places)]
+        return [one.reshape(-1, 2).astype(np.float64) for one in found]
 
 
 def missing(weights: Path | None) -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.detectors.base import Detection, Detector
-from bench.detectors.blocks import in_blocks
+from bench.detectors.blocks import Blocks
 from bench.detectors.weights import find_file, load, short_hash
 from bench.runtime.errors import UserError
 
@@ -54,6 +54,7 @@ class OpenFace(Detector):
         if file is None:
             raise UserError(f"{self.name}: {missing(weights)[0]}", code="missing-weights")
         self.file, self.lrn, self.antialias, self.device = file, lrn, antialias, device
+        self._blocks = Blocks(self.name)
 
     @cached_property
     def _state(self) -> dict[str, Tensor]:
@@ -68,7 +69,7 @@ class OpenFace(Detector):
         if not len(frames):
             return []
         images = torch.stack([preprocess(frame, self.antialias) for frame in frames]).to(self.device)
-        codes = in_blocks(lambda images: embed(self._state, images, self.lrn)[0], images)
+        codes = self._blocks(lambda images: embed(self._state, images, self.lrn)[0], images)
         return [Detection(code) for code in codes.numpy()]
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.detectors.base import Detection, Detector
+from bench.detectors.blocks import Blocks
 from bench.detectors.body_parts import JOINTS, LINK, PEAK, SIGMA, best_person
 from bench.detectors.weights import find_file, load, short_hash
 from bench.runtime.errors import UserError
@@ -57,6 +58,7 @@ class OpenPose(Detector):
         if file is None:
             raise UserError(f"{self.name}: {missing(weights)[0]}", code="missing-weights")
         self.file, self.device = file, device
+        self._blocks = Blocks(self.name)
 
     @cached_property
     def _state(self) -> dict[str, Tensor]:
@@ -71,26 +73,26 @@ class OpenPose(Detector):
         )
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        return [self._one(frame) for frame in frames]
+        if not len(frames):
+            return []
+        found = [best_person(maps, fields) for fields, maps in zip(*self.maps(frames))]
+        return [Detection(None, NO_BODY) if joints is None else Detection(joints) for joints in found]
 
-    def _one(self, frame: np.ndarray) -> Detection:
-        fields, maps = self.maps(frame)
-        joints = best_person(maps, fields)
-        return Detection(None, NO_BODY) if joints is None else Detection(joints)
+    def maps(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Affinity fields ``(N, H, W, 38)`` and confidence maps ``(N, H, W, 19)`` of RGB uint8 ``(N, H, W, 3)``."""
+        height, width = frames.shape[1:3]
+        seen = (HEIGHT, round(width * HEIGHT / height))
+        right, bottom = (-side % STRIDE for side in reversed(seen))
 
-    def maps(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Affinity fields ``(H, W, 38)`` and confidence maps ``(H, W, 19)`` of RGB uint8 ``(H, W, 3)``."""
-        height, width = frame.shape[:2]
-        image = torch.from_numpy(frame[..., ::-1].copy()).to(self.device).permute(2, 0, 1)[None].float()
-        with torch.inference_mode():
-            seen = (HEIGHT, round(width * HEIGHT / height))
-            image = F.interpolate(image, seen, mode="bicubic", align_corners=False) / 256 - 0.5
-            right, bottom = (-side % STRIDE for side in reversed(seen))
-            out = estimate(self._state, F.pad(image, (0, right, 0, bottom)))  # 0 is the grey of 128
+        def network(images: Tensor) -> list[Tensor]:
+            images = F.interpolate(images.float(), seen, mode="bicubic", align_corners=False) / 256 - 0.5
+            out = estimate(self._state, F.pad(images, (0, right, 0, bottom)))  # 0 is the grey of 128
             whole = [F.interpolate(x, scale_factor=STRIDE, mode="bicubic", align_corners=False) for x in out]
             inside = [x[..., : seen[0], : seen[1]] for x in whole]
-            found = [F.interpolate(x, (height, width), mode="bicubic", align_corners=False) for x in inside]
-        fields, maps = (x[0].permute(1, 2, 0).double().cpu().numpy() for x in found)
+            return [F.interpolate(x, (height, width), mode="bicubic", align_corners=False) for x in inside]
+
+        images = torch.from_numpy(frames[..., ::-1].copy()).to(self.device).permute(0, 3, 1, 2)
+        fields, maps = (x.permute(0, 2, 3, 1).double().numpy() for x in self._blocks.outputs(network, images))
         return fields, maps
 
 

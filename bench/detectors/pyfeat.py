@@ -5,14 +5,14 @@ The papers used older releases with other networks; the signature says which rel
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
-import io
+import logging
 import os
 import sys
 import types
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -20,11 +20,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from baselines.arithmetic import exact
 from bench.detectors import compat
 from bench.detectors.base import FACE_RULE, NO_FACE, DerivedDetector, Detection, Detector, largest_face
+from bench.detectors.blocks import BLOCK
 from bench.detectors.weights import package_folder, short_hash
+from bench.runtime.device_errors import OomBackoff, is_of_device
 from bench.runtime.errors import UserError
 from protocols.errors import first_line
 
@@ -36,7 +39,6 @@ FILES = (
     ("py-feat/pose_mlp_v2", "pose_mlp_v2.safetensors", None),
     ("py-feat/pose_mlp_v2", "pose_mlp_v2.json", None),
 )
-BOX = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")
 ANGLES = ("Pitch", "Yaw", "Roll")
 # In the order of its columns.
 UNITS = (
@@ -50,6 +52,7 @@ TYPES = {
     "xgboost.sklearn.XGBClassifier",
 }
 SCORE = 0.5  # py-feat's own threshold for a face
+log = logging.getLogger(__name__)
 
 
 class PyFeat(Detector):
@@ -61,12 +64,14 @@ class PyFeat(Detector):
         if reasons := missing():
             raise UserError(f"{self.name}: {'; '.join(reasons)}", code="missing-weights")
         self.device = device
+        size = 1 if device == "cpu" else BLOCK
+        self._backoff = OomBackoff(self.name, log.warning, size=size, unit="frame")
 
     @property
     def signature(self) -> str:
         files = ",".join(short_hash(file) for file in weight_files() if file)
         parts = f"face:{FACE_RULE};finder:retinaface;pose:landmark-mlp;units:xgb;angles:deg"
-        return f"{self.name};v:2;weights:{files};{parts};library:{metadata.version('py-feat')}"
+        return f"{self.name};v:3;weights:{files};{parts};library:{metadata.version('py-feat')}"
 
     @cached_property
     def _detector(self) -> Any:
@@ -81,26 +86,52 @@ class PyFeat(Detector):
         return detector
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        return [self._one(frame) for frame in frames]
+        images = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
+        return [one for part in self._backoff(images, self._portion) for one in part]
 
-    def _one(self, frame: np.ndarray) -> Detection:
-        image = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None]
+    def _portion(self, images: Tensor) -> list[Detection]:
+        """Faces of all ``(N, 3, H, W)`` are found at once, and the largest of each frame are looked at, at once again.
+
+        So go the two halves of the package's own ``detect``, which would stop where one frame has no face.
+        """
+        count, rest = len(images), (self._backoff.size or len(images)) - len(images)
+        images = torch.cat((images, images[-1:].expand(rest, *images.shape[1:])))  # kernels depend on the size
+        with torch.inference_mode():
+            found = [_largest(one) for one in self._detector.detect_faces(images, face_detection_threshold=SCORE)]
+            faces = {k: one for k, one in enumerate(found) if one is not None}
+            looked = self._looked_at(list(faces.values()), images.shape[2:]) if faces else []
+        detections = dict(zip(faces, looked, strict=True))
+        return [detections.get(k, Detection(None, NO_FACE)) for k in range(count)]
+
+    def _looked_at(self, faces: list[dict[str, Any]], size: Sequence[int]) -> list[Detection]:
+        """One `Detection` a face; size: of the frames. Faces that fail together are looked at one by one."""
+        count, filled = len(faces), max(len(faces), self._backoff.size or 0)
+        nothing = torch.zeros(filled)
+        frames = {
+            "Image": torch.empty(filled, 3, *size, device="meta"),  # whose shape is all that is asked for
+            "Padding": dict.fromkeys(("Left", "Top", "Right", "Bottom"), nothing),
+            "Scale": torch.ones(filled),
+        }
         try:
-            with torch.inference_mode(), contextlib.redirect_stderr(io.StringIO()):  # it draws progress bars there
-                table = self._detector.detect(
-                    image, data_type="tensor", progress_bar=False, face_detection_threshold=SCORE
-                )
-        except (RuntimeError, ValueError) as error:  # a box without area, for one; release 2.1.5 without any box, too
-            empty = not any(box[4] >= SCORE for box in self._detector.facepose_detector(image.float())[0])
-            return Detection(None, NO_FACE if empty else f"py-feat failed: {first_line(error)}")
-        table = table[table["FaceScore"].notna()]
-        if table.empty:
-            return Detection(None, NO_FACE)
-        left, top, width, height = table[list(BOX)].to_numpy(dtype=np.float64).T
-        face = table.iloc[largest_face(np.stack((left, top, left + width, top + height), axis=1))]
-        angles = np.degrees(face[list(ANGLES)].to_numpy(dtype=np.float64))
-        values = np.concatenate((angles, face[list(UNITS)].to_numpy(dtype=np.float64)))
-        return Detection(values) if np.isfinite(values).all() else Detection(None, "py-feat gave no finite values")
+            table = self._detector.forward([*faces, *faces[-1:] * (filled - count)], frames)[:count]
+        except (RuntimeError, ValueError) as error:  # a box without area, for one
+            if is_of_device(error):
+                raise
+            if count == 1:
+                return [Detection(None, f"py-feat failed: {first_line(error)}")]
+            return [one for face in faces for one in self._looked_at([face], size)]
+        angles = np.degrees(table[list(ANGLES)].to_numpy(dtype=np.float64))
+        values = np.concatenate((angles, table[list(UNITS)].to_numpy(dtype=np.float64)), axis=1)
+        odd = Detection(None, "py-feat gave no finite values")
+        return [Detection(one) if np.isfinite(one).all() else odd for one in values]
+
+
+def _largest(faces: dict[str, Any]) -> dict[str, Any] | None:
+    """Of what py-feat found in a frame, its largest face, or None."""
+    if faces["boxes"].isnan().any():  # its row for a frame without a face
+        return None
+    k = largest_face(faces["new_boxes"].cpu().numpy())
+    return {name: faces[name][k : k + 1] for name in ("faces", "boxes", "new_boxes", "poses", "scores")}
 
 
 class PyFeatHeadPose(DerivedDetector):

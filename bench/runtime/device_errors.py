@@ -47,12 +47,12 @@ def is_of_device(error: BaseException) -> bool:
 class OomBackoff:
     """Work in portions that fit into memory: a portion that does not is halved, and so are all that follow.
 
-    label: whose work it is, for the messages. notify: receives a line once for each new size.
+    label: whose work it is, for the messages. notify: receives a line once for each new size. size: of the first
+    portions, or None for all entries; a smaller portion may be filled up to it. unit: what an entry is.
     """
 
-    def __init__(self, label: str, notify: Callable[[str], None]) -> None:
-        self.label, self.notify = label, notify
-        self.size: int | None = None
+    def __init__(self, label: str, notify: Callable[[str], None], size: int | None = None, unit: str = "pair") -> None:
+        self.label, self.notify, self.size, self.unit = label, notify, size, unit
 
     def __call__(self, entries: Entries, work: Callable[[Entries], Result]) -> Iterator[Result]:
         """The results of `work` on consecutive portions of `entries`; of all at once while memory suffices.
@@ -71,14 +71,15 @@ class OomBackoff:
                     ) from None
                 if not out_of_memory(error):
                     raise
-                if len(portion) == 1:
+                tried = self.size or len(portion)
+                if tried == 1:
                     raise Stopped(
-                        f"{self.label}: out of memory with a single pair ({first_line(error)})", code="out-of-memory"
+                        f"{self.label}: out of memory with a single {self.unit} ({first_line(error)})",
+                        code="out-of-memory",
                     ) from None
-                self.size = len(portion) // 2
-                self.notify(
-                    f"{self.label}: out of memory with {len(portion)} pairs at once; continues with {self.size}"
-                )
+                self.size = tried // 2
+                many = f"{tried} {self.unit}s at once"
+                self.notify(f"{self.label}: out of memory with {many}; continues with {self.size}")
             else:
                 yield result
                 start += len(portion)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.detectors.blocks import filled_blocks, in_blocks
 from bench.detectors.dlib68 import Dlib68, model_file
 from bench.detectors.dlib_identity import FILE, DlibIdentity, face_of
 from bench.detectors.dlib_resnet import FaceNetwork
@@ -45,19 +44,6 @@ def test_no_frames_values_depend_on_the_others(frames: np.ndarray, landmarks: np
     together = [one.values for one in detector.derive_all(landmarks, frames)]
     alone = [detector.derive(points, frame).values for points, frame in zip(landmarks, frames)]
     np.testing.assert_array_equal(together, alone)
-
-
-def test_blocks_are_filled_and_cut() -> None:
-    seen = []
-
-    def network(images: torch.Tensor) -> torch.Tensor:
-        seen.append(len(images))
-        return images.flatten(1).sum(1)
-
-    images = torch.arange(35.0)[:, None, None, None].expand(35, 3, 2, 2)
-    assert filled_blocks(network, images, 16).tolist() == [12.0 * k for k in range(35)] and seen == [16, 16, 16]
-    seen.clear()
-    assert in_blocks(network, images).tolist() == [12.0 * k for k in range(35)] and seen == [1] * 35
 
 
 def test_values_do_not_depend_on_the_number_of_threads(frames: np.ndarray, landmarks: np.ndarray) -> None:

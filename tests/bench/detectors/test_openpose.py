@@ -158,7 +158,7 @@ def test_a_frame_is_seen_at_368_and_measured_in_its_own_pixels(
     [found] = detector.detect(np.full((1, 160, 160, 3), 128, np.uint8))
     assert seen == [(1, 3, 368, 368)]
     assert np.nanmax(np.abs(found.values - STANDING * 1.6)) < 3 and np.isfinite(found.values).sum() > 24
-    detector.maps(np.zeros((100, 150, 3), np.uint8))
+    detector.maps(np.zeros((1, 100, 150, 3), np.uint8))
     assert seen[-1] == (1, 3, 368, 552)
     monkeypatch.setattr(openpose, "estimate", lambda state, x: (torch.zeros(1, 38, 46, 46), torch.zeros(1, 19, 46, 46)))
     [nobody] = detector.detect(np.zeros((1, 160, 160, 3), np.uint8))

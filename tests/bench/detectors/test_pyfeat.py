@@ -108,6 +108,10 @@ def test_head_pose_and_action_units_share_one_pass(installed: Path) -> None:
     assert units.detect(frames[:1])[0].values.shape == (20,)
     assert ((units.detect(frames[:1])[0].values >= 0) & (units.detect(frames[:1])[0].values <= 1)).all()
 
+    base._backoff.size = 4  # as on an accelerator
+    base._detector.facepose_detector = Boxes(large)
+    for one, other in zip(base.detect(frames), alone, strict=True):
+        np.testing.assert_allclose(one.values, other.values, atol=1e-3)
     base._detector.facepose_detector = Boxes()
     assert pose.detect(frames[:1])[0].reason == "no face found"
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from bench.detectors import face_alignment_2d, pyfeat
-from bench.detectors.base import FACE_RULE, largest_face
+from bench.detectors.base import FACE_RULE, NO_FACE, largest_face
 from bench.detectors.dlib68 import Dlib68
 
 # Largest: 1 and 2 and 3; leftmost of these: 1 and 3; topmost of these: 3. 0 is the most certain one.
@@ -65,27 +65,53 @@ def test_of_equal_faces_dlib_takes_the_leftmost_or_topmost(faces, side: int, axi
 def test_face_alignment_takes_the_same_face(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(face_alignment_2d, "missing", lambda weights: [])
     detector = face_alignment_2d.FaceAlignment2D(None)
-    finder = SimpleNamespace(detect_from_image=lambda image: list(BOXES))
+    monkeypatch.setattr(detector, "boxes", lambda frames: [[], list(BOXES)])
 
-    def landmarks(image: np.ndarray, detected_faces: list[np.ndarray]) -> list[np.ndarray]:
-        return [np.tile(box[:2], (68, 1)) for box in detected_faces]
+    def points(frames: np.ndarray, boxes: list[np.ndarray]) -> list[np.ndarray]:
+        assert frames.tolist() == np.ones((1, 128, 128, 3)).tolist()
+        return [np.tile(box[:2], (68, 1)) for box in boxes]
 
-    vars(detector)["_aligner"] = SimpleNamespace(face_detector=finder, get_landmarks_from_image=landmarks)
-    found = detector.detect(np.zeros((1, 128, 128, 3), dtype=np.uint8))[0].values
-    np.testing.assert_array_equal(found, np.tile(BOXES[3, :2] * 2, (68, 1)))
+    monkeypatch.setattr(detector, "points", points)
+    frames = np.arange(2, dtype=np.uint8)[:, None, None, None].repeat(128, 1).repeat(128, 2).repeat(3, 3)
+    nobody, found = detector.detect(frames)
+    assert nobody.reason == NO_FACE
+    np.testing.assert_array_equal(found.values, np.tile(BOXES[3, :2] * 2, (68, 1)))
 
 
-def test_py_feat_takes_the_same_face(monkeypatch: pytest.MonkeyPatch) -> None:
+class PyFeatsDetector:
+    """py-feat's two halves: frames whose first value is 0 have no face; those of 9 have one that cannot be read."""
+
+    def detect_faces(self, images: torch.Tensor, face_detection_threshold: float) -> list[dict[str, torch.Tensor]]:
+        boxes = torch.from_numpy(BOXES[:, :4])
+        made = []
+        for mark in images[:, 0, 0, 0].tolist():
+            places = boxes if mark else torch.full((1, 4), torch.nan)
+            content = {"faces": torch.full((len(places), 1), mark), "scores": torch.ones(len(places)), "poses": places}
+            made.append(content | {"boxes": places, "new_boxes": places})
+        return made
+
+    def forward(self, faces: list[dict[str, torch.Tensor]], frames: dict) -> pd.DataFrame:
+        marks, boxes = (torch.cat([face[name] for face in faces]) for name in ("faces", "new_boxes"))
+        assert len(marks) == len(frames["Scale"]) == len(frames["Image"])
+        if (marks == 9).any():
+            raise ValueError("no area")
+        rows = {name: marks[:, 0] / 10 for name in (*pyfeat.ANGLES, *pyfeat.UNITS)}
+        return pd.DataFrame(rows | {"AU01": boxes[:, 1]})
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_py_feat_takes_the_same_face_and_one_bad_frame_spoils_no_other(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pyfeat, "missing", list)
-    table = pd.DataFrame({"FaceRectX": BOXES[:, 0], "FaceRectY": BOXES[:, 1], "FaceScore": BOXES[:, 4]})
-    table["FaceRectWidth"], table["FaceRectHeight"] = BOXES[:, 2] - BOXES[:, 0], BOXES[:, 3] - BOXES[:, 1]
-    for name in (*pyfeat.ANGLES, *pyfeat.UNITS):
-        table[name] = np.arange(4) / 10
-    lost = pd.DataFrame({name: [np.nan] for name in table})  # py-feat's row for a frame, or a box, without a face
     detector = pyfeat.PyFeat()
-    vars(detector)["_detector"] = SimpleNamespace(detect=lambda *_, **__: pd.concat([lost, table], ignore_index=True))
-    found = detector.detect(np.zeros((1, 128, 128, 3), dtype=np.uint8))[0].values
-    np.testing.assert_allclose(found, [*np.degrees([0.3] * 3), *[0.3] * 20])
+    vars(detector)["_detector"], detector._backoff.size = PyFeatsDetector(), size
+    marks = np.array([3, 0, 9, 1, 2], dtype=np.uint8)
+    found = detector.detect(np.broadcast_to(marks[:, None, None, None], (5, 64, 64, 3)))
+    assert [one.reason for one in found] == [None, NO_FACE, "py-feat failed: no area", None, None]
+    for mark, one in zip(marks, found):
+        if one.values is not None:
+            np.testing.assert_allclose(one.values, [*np.degrees([mark / 10] * 3), BOXES[3, 1], *[mark / 10] * 19])
 
 
 def test_the_rule_is_in_every_signature(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from support.one_device import META, OneDevice
 from torch import Tensor
 
 from bench.detectors import compat
-from bench.detectors.blocks import filled_blocks
+from bench.detectors.blocks import Blocks
 from bench.detectors.dlib68 import model_file
 from bench.detectors.dlib_identity import FILE
 from bench.detectors.dlib_resnet import FaceNetwork
@@ -57,4 +57,4 @@ def test_lpips(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_identity() -> None:
     network = FaceNetwork(model_file(FILE)).to(META)
-    assert filled_blocks(network, torch.empty(19, 3, 150, 150, device=META)).shape == (19, 128)
+    assert Blocks("dlib")(network, torch.empty(19, 3, 150, 150, device=META)).shape == (19, 128)
