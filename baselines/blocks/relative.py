@@ -57,7 +57,8 @@ def movement_scale(source: Tensor, initial: Tensor) -> Tensor:
     alike. The released code takes the scale of the first item for a whole batch; here each pair has its own.
     """
     size = {2: hull_area, 3: hull_volume}[source.shape[-1]]
-    return torch.sqrt(size(source)) / torch.sqrt(size(initial))
+    both = torch.sqrt(size(torch.cat((source, initial))))  # in one call: of hulls in space, the device waits for each
+    return both[: len(source)] / both[len(source) :]
 
 
 def relative_points(source: Tensor, driving: Tensor, initial: Tensor, scale: Tensor | float = 1.0) -> Tensor:
