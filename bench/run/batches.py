@@ -22,6 +22,7 @@ from bench.run.engine import Batch, Decoded, Model, Prediction, pair_info, predi
 from bench.run.measure import Measurer
 from bench.rundir.encoding import to_png
 from bench.runtime.device_errors import OomBackoff
+from bench.runtime.device_stream import OwnStream
 from bench.runtime.errors import Stopped
 from protocols import interruption
 from protocols.errors import DataError, MissingFile
@@ -64,6 +65,7 @@ class Evaluator:
         self.load, self.measurer, self.device = load, measurer, device
         self.seed, self.ahead, self.notify = seed, ahead, notify
         self._backoffs: dict[str, OomBackoff] = {}
+        self._metrics_stream = OwnStream(device)
         self._asked: Predictor | None = None
         self._said: set[str] = set()
 
@@ -142,7 +144,7 @@ class Evaluator:
             self.notify(line)
 
     def _backoff(self, label: str) -> OomBackoff:
-        return self._backoffs.setdefault(label, OomBackoff(label, self.notify))
+        return self._backoffs.setdefault(label, OomBackoff(label, self.notify, size=self.fill or None))
 
     def _measured(self, backoff: OomBackoff, rows: pd.DataFrame, framed: Decoded) -> pd.DataFrame:
         """The rows of a batch with their metrics."""
@@ -156,7 +158,8 @@ class Evaluator:
         if not framed:
             return self.measurer.columns().assign(pair=pd.Series(dtype="str"))
         images = {role: images.numpy() for role, images in framed.images.items()}
-        columns = self.measurer.measure(images.pop(GENERATED), images)
+        with self._metrics_stream():
+            columns = self.measurer.measure(images.pop(GENERATED), images)
         return columns.assign(pair=[pair.id for pair in framed.pairs])
 
 
