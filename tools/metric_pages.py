@@ -14,6 +14,7 @@ from PIL import Image
 
 from bench.info import explain
 from bench.metrics.base import Definition
+from bench.metrics.clips.base import ClipDefinition
 from bench.runtime import config
 from protocols import catalogue
 from protocols.resolve import resolve
@@ -39,11 +40,12 @@ def main() -> None:
 
 
 def written(page: explain.Explanation, measured: explain.Numbers, pairs: int) -> str:
-    """A page in Markdown."""
-    return "\n".join([page.page, "## Definitions", "", *definitions(page.siblings), "", *pictures(measured, pairs), ""])
+    """A page in Markdown; without pictures where its values are of clips."""
+    shown = ["", *pictures(measured, pairs)] if explain.of_pairs(page.siblings) else []
+    return "\n".join([page.page, "## Definitions", "", *definitions(page.siblings), *shown, ""])
 
 
-def definitions(siblings: Sequence[Definition]) -> list[str]:
+def definitions(siblings: Sequence[Definition | ClipDefinition]) -> list[str]:
     rows = [f"| `{sibling.name}` | {sibling.summary} | {sibling.unit} |" for sibling in siblings]
     return ["| definition | what it is | unit |", "| --- | --- | --- |", *rows]
 

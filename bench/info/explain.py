@@ -16,6 +16,8 @@ from bench import detectors, metrics
 from bench.metrics import registered
 from bench.metrics.base import Definition
 from bench.metrics.catalogue import DEFINITIONS
+from bench.metrics.clips.base import ClipDefinition
+from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 from bench.metrics.families import FAMILIES
 from bench.metrics.signature import parse
 from bench.run.measure import Measurer
@@ -38,15 +40,15 @@ class Explanation:
     """
 
     name: str
-    definition: Definition | None
+    definition: Definition | ClipDefinition | None
     page: str
-    siblings: tuple[Definition, ...]
+    siblings: tuple[Definition | ClipDefinition, ...]
 
 
 def explain(name: str) -> Explanation:
     """Explain a definition or a family. Raises UserError, with the nearest names, for an unknown name."""
     metrics.check_name(name)
-    known = metrics.definitions()
+    known: dict[str, Definition | ClipDefinition] = {**metrics.definitions(), **CLIP_DEFINITIONS}
     family = known[name].family if name in known else name
     if family in registered.names():
         metric = registered.load(family)
@@ -59,7 +61,8 @@ def explain(name: str) -> Explanation:
 def pages() -> dict[str, tuple[str, list[str]]]:
     """Page → its title and the names of the definitions that it explains."""
     found: dict[str, tuple[str, list[str]]] = {}
-    for definition in DEFINITIONS.values():
+    everything: list[Definition | ClipDefinition] = [*DEFINITIONS.values(), *CLIP_DEFINITIONS.values()]
+    for definition in everything:
         page = FAMILIES[definition.family].page
         found.setdefault(page, (_title(_page(page)), []))[1].append(definition.name)
     for name, metric in registered.usable().items():
@@ -80,14 +83,24 @@ def parts(signature: str) -> list[tuple[str, str, str]]:
     return [(name, value, _meaning(name)) for name, value in parse(signature).items()]
 
 
-def choose(definitions: Sequence[Definition], config: Config) -> detectors.DetectorSet:
+def choose(definitions: Sequence[Definition | ClipDefinition], config: Config) -> detectors.DetectorSet:
     """The detectors of this machine that definitions need, the papers' own where present."""
-    kinds = metrics.kinds([definition.name for definition in definitions])
+    kinds = metrics.kinds([definition.name for definition in of_pairs(definitions)])
     return detectors.choose("auto", config.weights, kinds=kinds, cache=config.cache)
 
 
-def signature(definition: Definition, choice: detectors.DetectorSet) -> str:
-    """The signature with the detector of this machine, or with a plain name in its place where it is not available."""
+def of_pairs(definitions: Sequence[Definition | ClipDefinition]) -> list[Definition]:
+    """Those whose values are of pairs of frames."""
+    return [definition for definition in definitions if isinstance(definition, Definition)]
+
+
+def signature(definition: Definition | ClipDefinition, choice: detectors.DetectorSet) -> str:
+    """The signature with the detector of this machine, or with a plain name in its place where it is not available.
+
+    What a clip's definition reads is named, not signed.
+    """
+    if isinstance(definition, ClipDefinition):
+        return definition.signature({part: part for part in (*definition.kinds, *definition.features)})
     if definition.detector is None:
         bound = next((d for d in _resolved(definition, choice) if d.name == definition.name), definition)
         return bound.signature()
@@ -97,8 +110,14 @@ def signature(definition: Definition, choice: detectors.DetectorSet) -> str:
     return definition.signature(detector.signature)
 
 
-def measure(definitions: Sequence[Definition], choice: detectors.DetectorSet, config: Config, pairs: int) -> Numbers:
-    """``{short signature: {change: mean}}`` of changes to `pairs` frames of the sample set; available ones only."""
+def measure(
+    definitions: Sequence[Definition | ClipDefinition], choice: detectors.DetectorSet, config: Config, pairs: int
+) -> Numbers:
+    """``{short signature: {change: mean}}`` of changes to `pairs` frames of the sample set.
+
+    Only of definitions of pairs that are available.
+    """
+    definitions = of_pairs(definitions)
     names = list(dict.fromkeys(d.name for definition in definitions for d in _resolved(definition, choice)))
     wanted = {definition.name for definition in definitions}
     if not wanted & set(names):

@@ -80,12 +80,17 @@ def _data(protocol: Protocol, config: Config) -> str:
 def _metrics(config: Config) -> Table:
     from bench import metrics
     from bench.metrics import registered
+    from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 
     rows = _table()
     for definition in metrics.definitions().values():
         better = "higher" if definition.higher_is_better else "lower"
         detector = f"; detector {definition.detector_name}" if definition.detector_name else ""
         rows.add_row(definition.name, definition.summary, f"family {definition.family}; {better} is better{detector}")
+    for clip in CLIP_DEFINITIONS.values():
+        better = "higher" if clip.higher_is_better else "lower"
+        lacking = "".join(f"; {why}" for why in clip.missing(config.weights))
+        rows.add_row(clip.name, clip.summary, f"of clips; family {clip.family}; {better} is better{lacking}")
     for name, broken in registered.everything().items():
         if isinstance(broken, PluginError):
             rows.add_row(name, escape(str(broken)), BROKEN)

@@ -16,6 +16,7 @@ from bench.detectors.weights import short_hash
 from bench.metrics import registered, ssim
 from bench.metrics.base import Definition
 from bench.metrics.catalogue import DEFINITIONS, ON_REQUEST, PUBLISHED
+from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 from bench.metrics.families import FAMILIES, Family
 from bench.runtime.errors import UserError
 
@@ -49,19 +50,20 @@ def get(name: str) -> Definition:
 
 def check_name(name: str) -> None:
     """Raise UserError, with the nearest names, unless `name` is a family or a definition."""
-    if name not in (known := _known([name])) and name not in (*FAMILIES, *registered.names()):
+    known = [*_known([name]), *CLIP_DEFINITIONS]
+    if name not in (*known, *FAMILIES, *registered.names()):
         raise _unknown(name, list(dict.fromkeys([*FAMILIES, *known, *registered.names()])))
 
 
 def is_like(name: str) -> bool:
     """Whether a name, in small letters, is a family's or a definition's, by the looks of it where a package's is."""
-    return name in FAMILIES or name in DEFINITIONS or bool(registered.belongs([name]))
+    return name in FAMILIES or name in DEFINITIONS or name in CLIP_DEFINITIONS or bool(registered.belongs([name]))
 
 
 def kinds(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors and networks that families or definitions need; UserError for unknown names."""
+    """The kinds of detectors and networks that families or definitions of pairs need; UserError for other names."""
     for name in names:
-        check_name(name)
+        _check_pairs(name)
     wanted = [d for d in _known(names).values() if d.name in names or (d.family in names and d.name not in ON_REQUEST)]
     return {definition.kind for definition in wanted if definition.kind}
 
@@ -71,12 +73,13 @@ def resolve(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
 
     names: families, which stand for their right and their published definition as far as the chosen detectors give
     them, or single definitions by name. A name that is both, such as ``akd``, stands for the family.
-    Raises UserError for an unknown name and for a single definition that needs another detector than the chosen one.
+    Raises UserError for an unknown name, for one of clips, and for a single definition that needs another detector than
+    the chosen one.
     """
     wanted: set[str] = set()
     known = _known(names)
     for name in names:
-        check_name(name)
+        _check_pairs(name)
         if name in FAMILIES:
             chosen = (name, *FAMILIES[name].companions)
             wanted |= {d.name for d in known.values() if d.family in chosen and _at_hand(d, choice)}
@@ -153,6 +156,13 @@ def _pixels(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor)
         forms = [(windows[str(d.params["window"])], float(d.params["data_range"])) for d in alike]
         values |= dict(zip((d.name for d in alike), ssim.ssim_forms(prediction, reference, forms)))
     return values | {d.name: d.compute(prediction, reference) for d in chosen if d.name not in values}
+
+
+def _check_pairs(name: str) -> None:
+    """`check_name`; UserError for a name whose values are of clips, too."""
+    check_name(name)
+    if name in CLIP_DEFINITIONS or (name in FAMILIES and FAMILIES[name].shape == "clip"):
+        raise UserError(f"{name} is measured on clips, and this measures pairs of frames", code="no-metric")
 
 
 def _known(names: Sequence[str]) -> dict[str, Definition]:

@@ -99,6 +99,31 @@ _FAMILIES = (
         "mkr-body", "akd-body", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, reference_library="openpose"
     ),  # as of faces
     Family("aed-body", "akd-body", False, DISTANCE, {"": Scale(3)}),
+    Family(
+        "lip-sync",
+        "lip-sync",
+        True,
+        DISTANCE,
+        {"": Scale(3)},
+        reference_library="syncnet_python",
+        companions=("sync-d", "av-offset"),
+        shape="clip",
+    ),
+    Family("sync-d", "lip-sync", False, DISTANCE, {"": Scale(3)}, reference_library="syncnet_python", shape="clip"),
+    Family(
+        "av-offset",
+        "lip-sync",
+        False,
+        (0.0, 15.0),
+        {"frames": Scale(1)},
+        reference_library="syncnet_python",
+        shape="clip",
+    ),
+    Family("lse-c", "lip-sync", True, DISTANCE, {"": Scale(3)}, reference_library="Wav2Lip", shape="clip"),
+    Family("lse-d", "lip-sync", False, DISTANCE, {"": Scale(3)}, reference_library="Wav2Lip", shape="clip"),
+    Family("lip-labial-auc", "lip-lag", True, SHARE, {"share": Scale(3)}, package="hama", shape="clip"),
+    Family("lip-lag-corr", "lip-lag", True, COSINE, {"": Scale(3)}, package="hama", shape="clip"),
+    Family("lip-lag", "lip-lag", False, (0.0, 0.6), {"s": Scale(2)}, package="hama", shape="clip"),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
 

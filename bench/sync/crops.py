@@ -2,7 +2,7 @@
 
 From boxes of a track (`bench.sync.tracks`): half size and center pass a median of 13 whose window is filled up with
 zeros at both ends, so that a track's first and last six positions lean towards its smallest values. Around that, 2.8
-half sizes of the frame, the face in the upper part, on a padding of grey.
+half sizes of the frame, the face in the upper part, on a padding of gray.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIDE = 224
 MEDIAN = 13
 LOOK_AHEAD = MEDIAN // 2
 SCALE = 0.4  # share of the half size that is added at the sides, twice below
-GREY = 110
+GRAY = 110
 
 
 def geometry(boxes: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def smooth(values: np.ndarray) -> np.ndarray:
 
 
 def padding(half: float) -> int:
-    """Pixels of grey around the whole frame, for a half size in pixels."""
+    """Pixels of gray around the whole frame, for a half size in pixels."""
     return int(half * (1 + 2 * SCALE))
 
 
@@ -71,7 +71,7 @@ def face(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:
     y0, y1, x0, x1 = rectangle(half, x, y)
     y0, x0 = max(y0, 0), max(x0, 0)
     y1, x1 = min(y1, height + 2 * pad), min(x1, width + 2 * pad)
-    cut = np.full((max(y1 - y0, 1), max(x1 - x0, 1), 3), GREY, np.uint8)
+    cut = np.full((max(y1 - y0, 1), max(x1 - x0, 1), 3), GRAY, np.uint8)
     top, bottom = max(y0 - pad, 0), min(y1 - pad, height)
     left, right = max(x0 - pad, 0), min(x1 - pad, width)
     if top < bottom and left < right:

@@ -42,7 +42,7 @@ class SyncNetTrack(ClipFeature):
     @property
     def signature(self) -> str:
         track = f"iou:{tracks.IOU};gap:{tracks.GAP};detections:{tracks.DETECTIONS}+;size:{tracks.SIZE}+;track:longest"
-        cut = f"median:{crops.MEDIAN};pad:{crops.GREY};scale:{crops.SCALE}"
+        cut = f"median:{crops.MEDIAN};pad:{crops.GRAY};scale:{crops.SCALE}"
         clock = f"frames:nearest-at-{FPS};shots:one"
         return f"{self.name};v:1;weights:{self.weights};{clock};finder:[{self.finder.signature}];{track};{cut}"
 

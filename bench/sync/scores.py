@@ -14,9 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.detectors.syncnet import FPS, RATE, SPAN, SyncNet, audio_windows, synchronise
+from bench.detectors.mfcc import STEP, WINDOW
+from bench.detectors.syncnet import COLUMNS, FPS, RATE, SPAN, SyncNet, audio_windows, synchronise
 
 BATCH = 20
+PART = 500  # windows whose MFCC are computed at a time
+HOP = RATE // FPS
+SPAN_SAMPLES = (COLUMNS - 1) * STEP + WINDOW  # of one window
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,15 @@ def windows(embeddings: int, samples: int) -> int:
 def voice(net: SyncNet, samples: np.ndarray, count: int) -> Tensor:
     """Features ``(count, 1024)`` of the first windows of int16 sound ``(n,)`` at 16 kHz."""
     device = next(net.parameters()).device
-    found = audio_windows(samples, count).to(device)
+    parts = []
     with torch.inference_mode():
-        return torch.cat([net.audio(part) for part in found.split(BATCH)]).cpu()
+        for first in range(0, count, PART):
+            last = min(first + PART, count)
+            before = min(first, 1)  # a part's first sample has none before it; the window with it is dropped
+            cut = samples[(first - before) * HOP : (last - 1) * HOP + SPAN_SAMPLES]
+            found = audio_windows(cut, last - first + before)[before:].to(device)
+            parts += [net.audio(batch) for batch in found.split(BATCH)]
+    return torch.cat(parts).cpu()
 
 
 def mean_of_clips(clips: Iterable[Score]) -> tuple[float, float]:

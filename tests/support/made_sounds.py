@@ -37,7 +37,7 @@ def write(
     pictures_late: int = 0,
     gap: tuple[float, float] | None = None,
 ) -> Path:
-    """A file with the sound, int16 ``(channels, n)``, and `frames` grey pictures at 25 a second where asked for.
+    """A file with the sound, int16 ``(channels, n)``, and `frames` gray pictures at 25 a second where asked for.
 
     late: seconds by which the sound begins after the file's clock; pictures_late: frames by which the pictures do.
     gap: (when, how long) the time stamps leap, in seconds.

@@ -45,13 +45,15 @@ class Tracks:
 class ClipValue:
     """The value of a clip, NaN where it has none, and then why.
 
-    n: frames that counted. failed: frames that should have counted and had no value.
+    n: frames that counted. failed: frames that should have counted and had no value. extra: what else is known of it by
+    name, such as the sign of an offset.
     """
 
     value: float
     reason: str | None = None
     n: int = 0
     failed: int = 0
+    extra: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def none(cls, reason: str, failed: int = 0) -> ClipValue:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from bench import metrics
 from bench.cli.main import app
 from bench.info import explain
+from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 from bench.metrics.signature import parse
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
@@ -35,7 +36,8 @@ def measured(name: str, config: Config, pairs: int = 2) -> dict[str, dict[str, f
 
 def test_every_definition_stands_on_one_page_that_names_it_and_its_source() -> None:
     listed = explain.pages()
-    assert sorted(name for _, names in listed.values() for name in names) == sorted(metrics.definitions())
+    everything = [*metrics.definitions(), *CLIP_DEFINITIONS]
+    assert sorted(name for _, names in listed.values() for name in names) == sorted(everything)
     assert {f"{page}.md" for page in listed} == {file.name for file in explain.FOLDER.glob("*.md")}
     for page in listed:
         text = (explain.FOLDER / f"{page}.md").read_text(encoding="utf-8")
@@ -51,7 +53,7 @@ def test_variants_are_named_on_their_page(name: str) -> None:
 
 
 def test_every_part_of_every_signature_has_a_meaning(config: Config) -> None:
-    everything = list(metrics.definitions().values())
+    everything = [*metrics.definitions().values(), *CLIP_DEFINITIONS.values()]
     choice = explain.choose(everything, config)
     used = set()
     for definition in everything:

@@ -228,3 +228,12 @@ def test_scores_count_windows_as_the_script_does() -> None:
     for frames, samples in ((40, 25600), (40, 20000), (6, 99999), (99, 3840)):
         assert scores.windows(frames - 4, samples) == syncnet.usable(frames, samples)
     assert scores.windows(1, 10**6) == scores.windows(40, 3839) == scores.windows(0, 0) == 0
+
+
+def test_the_voice_of_a_long_clip_is_computed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = make_sound().samples
+    whole = scores.voice(TinyNet(), samples, 150)
+    monkeypatch.setattr(scores, "PART", 40)
+    torch.testing.assert_close(scores.voice(TinyNet(), samples, 150), whole)
+    expected = TinyNet().audio(syncnet.audio_windows(samples, 150))
+    torch.testing.assert_close(whole, expected)

@@ -1,0 +1,178 @@
+"""Proxies for lip-sync without SyncNet's weights: do the lips close on labials, and does the sound predict the lips?
+
+Neither is Sync-C or Sync-D, and neither is comparable with a paper. Both are this project's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bench.detectors.base import NO_FACE
+from bench.detectors.mfcc import RATE
+from bench.metrics.clips import speaking
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
+from bench.metrics.families import FAMILIES
+from bench.sync import speech
+
+SHORTEST_AUC, SHORTEST_LAG = 3.0, 5.0  # seconds; of clips of 4 s the lags were wrong
+LEAD = 0.04  # seconds by which lips come before the token: mouths close early, and the network speaks up late
+FEWEST = 3  # labials, and open vowels
+RIDGE_PHONES, RIDGE_LOUDNESS = 0.3, 1.0
+BEFORE, AFTER = 1.0, float(speaking.LAGS[-1]) + speaking.GRID  # seconds of sound around the clip that are listened to
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Lips and sound of a clip. times, opening: on an even grid ``(n,)``. near: where a face is near ``(n,)``.
+
+    samples, first: int16 at 16 kHz, and when they begin, seconds from the first frame. n, failed: frames with and
+    without a face.
+    """
+
+    times: np.ndarray
+    opening: np.ndarray
+    near: np.ndarray
+    samples: np.ndarray
+    first: float
+    n: int
+    failed: int
+
+
+def heard(tracks: Tracks, shortest: float, needed: int = 0) -> Heard | ClipValue:
+    """What there is to hear and see, or why there is nothing.
+
+    shortest: seconds of a face with sound that are needed. needed: samples a second that the file's sound must have.
+    """
+    opening, sound = speaking.lip_opening(tracks.generated["landmarks"]), tracks.sound
+    failed = int(np.isnan(opening).sum())
+    if sound is None:
+        return ClipValue.none("no sound", failed)
+    if sound.source_rate is not None and sound.source_rate < needed:
+        return ClipValue.none(f"sound of {sound.source_rate} samples a second, {needed} are needed", failed)
+    if failed == len(opening):
+        return ClipValue.none(NO_FACE, failed)
+    if speaking.silent(sound, tracks.times):
+        return ClipValue.none("silent sound", failed)
+    end = float(tracks.times[-1])
+    times, even, near = speaking.on_grid(tracks.times, opening)
+    both = (times >= sound.start) & (times <= sound.start + sound.seconds) & near
+    if (seconds := both.sum() * speaking.GRID) < shortest:
+        return ClipValue.none(f"{seconds:.1f} s of a face with sound, {shortest:.0f} s are needed", failed)
+    if even[both].std() < 1e-6:
+        return ClipValue.none("the lips do not move", failed)
+    # Cut at the network's own steps: the same sound, moved, has the same features.
+    begin = max(0, int((-BEFORE - sound.start) * sound.rate) // speech.PHONE_STEP * speech.PHONE_STEP)
+    samples = sound.samples[begin : round((end + AFTER - sound.start) * sound.rate)]
+    first = sound.start + begin / sound.rate
+    return Heard(times, even, near, samples, first, len(opening) - failed, failed)
+
+
+def labial_auc(tracks: Tracks) -> ClipValue:
+    """How often the lips are wider on an open vowel than on a labial, each weighted by its probability."""
+    found = heard(tracks, SHORTEST_AUC, RATE)
+    if isinstance(found, ClipValue):
+        return found
+    rows = speech.phones(found.samples)
+    at = np.arange(len(rows)) / speech.PHONE_RATE + speech.PHONE_START + found.first - LEAD
+    place = np.searchsorted(found.times, at).clip(0, len(found.times) - 1)
+    use = (at >= found.times[0]) & (at <= found.times[-1]) & found.near[place]
+    for what, names in (("labials", speech.LABIALS), ("open vowels", speech.OPEN)):
+        if (count := speech.events(rows[use], names)) < FEWEST:
+            return ClipValue.none(f"{count} {what} heard, {FEWEST} are needed", found.failed)
+    chances = np.exp(rows[use])
+    wide, closed = (chances[:, speech.of_tokens(names)].sum(1) for names in (speech.OPEN, speech.LABIALS))
+    value = speaking.weighted_auc(np.interp(at[use], found.times, found.opening), wide, closed)
+    return ClipValue(value, None, found.n, found.failed)
+
+
+def loudness_corr(tracks: Tracks) -> ClipValue:
+    """Correlation of the lips with what the power in four bands predicts, at the best of 31 lags."""
+    found = heard(tracks, SHORTEST_LAG)
+    if isinstance(found, ClipValue):
+        return found
+    rows = speech.log_mel(found.samples)
+    clock = np.arange(len(rows)) / speech.MEL_RATE + speech.MEL_START + found.first
+    return _best(found, found.opening, clock, rows - rows.mean(0), RIDGE_LOUDNESS, "height")
+
+
+def phones_lag(tracks: Tracks, part: str) -> ClipValue:
+    """Correlation of the lips with what phones predict, at the best of 31 lags ("height"), or that "lag", either way.
+
+    Both less their averages over a second.
+    """
+    found = heard(tracks, SHORTEST_LAG, RATE)
+    if isinstance(found, ClipValue):
+        return found
+    rows = speaking.without_trend(speech.phones(found.samples), speech.PHONE_RATE)
+    clock = np.arange(len(rows)) / speech.PHONE_RATE + speech.PHONE_START + found.first
+    return _best(found, speaking.without_trend(found.opening, 1 / speaking.GRID), clock, rows, RIDGE_PHONES, part)
+
+
+def _best(found: Heard, opening: np.ndarray, clock: np.ndarray, rows: np.ndarray, ridge: float, part: str) -> ClipValue:
+    curve = speaking.lag_curve(found.times[found.near], opening[found.near], clock, rows, ridge)
+    best = int(np.nanargmax(curve))
+    lag = float(speaking.LAGS[best])
+    value = float(curve[best]) if part == "height" else abs(lag)
+    return ClipValue(value, None, found.n, found.failed, {"lag": lag})
+
+
+def _definition(
+    name: str, family: str, params: Mapping[str, Any], summary: str, compute: Callable[[Tracks], ClipValue], hama: bool
+) -> ClipDefinition:
+    known = FAMILIES[family]
+    made = ClipDefinition(
+        name,
+        family,
+        known.version,
+        known.higher_is_better,
+        known.unit,
+        "none",
+        {"speech": f"hama-{speech.HAMA}-by-20s" if hama else "log-mel-4-below-3.9kHz", **params},
+        summary,
+        compute,
+        kinds={"landmarks": ()},
+        needs_sound=True,
+        proxy=True,
+    )
+    return replace(made, missing=speech.missing) if hama else made
+
+
+_CURVE = {"lags": "-0.6..0.6s", "fit": "ridge-halves"}
+DEFINITIONS = [
+    _definition(
+        "lip-labial-auc",
+        "lip-labial-auc",
+        {"lead": f"{LEAD}s", "weighted": "by-probability"},
+        "how often the lips are wider on open vowels than on labials",
+        labial_auc,
+        hama=True,
+    ),
+    _definition(
+        "lip-lag-corr",
+        "lip-lag-corr",
+        {**_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off"},
+        "correlation of the lips with what phones predict, at the best lag",
+        lambda tracks: phones_lag(tracks, "height"),
+        hama=True,
+    ),
+    _definition(
+        "lip-loudness-corr",
+        "lip-lag-corr",
+        {**_CURVE, "ridge": RIDGE_LOUDNESS},
+        "correlation of the lips with what loudness predicts, at the best lag",
+        loudness_corr,
+        hama=False,
+    ),
+    _definition(
+        "lip-lag",
+        "lip-lag",
+        {**_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off"},
+        "lag at which phones predict the lips best, either way",
+        lambda tracks: phones_lag(tracks, "lag"),
+        hama=True,
+    ),
+]

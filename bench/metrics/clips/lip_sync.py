@@ -1,0 +1,87 @@
+"""Sync-C, Sync-D and the offset between picture and sound, by SyncNet (Chung and Zisserman, ACCV workshops 2016).
+
+Everything that is slow is in the features `bench.sync.feature`: SyncNet's distances between windows of five frames and
+the sound at 31 shifts. The rest is syncnet_python's `calc_pdist` and `evaluate` (commit 6efbb1c).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.detectors.base import NO_FACE
+from bench.detectors.syncnet import RATE, SPAN, VSHIFT
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
+from bench.metrics.clips.speaking import silent
+from bench.metrics.families import FAMILIES
+from bench.sync import tracks as face_tracks
+from bench.sync.feature import BOX, DETECTED, DISTANCES, FACES, missing
+
+TRACK, WHOLE = "syncnet", "syncnet-frames"
+
+
+def measured(tracks: Tracks, feature: str) -> np.ndarray | str:
+    """The distances ``(W, 31)`` of the windows that count, or why there are none."""
+    rows = tracks.generated[feature]
+    if tracks.sound is None:
+        return "no sound"
+    if tracks.sound.source_rate is not None and tracks.sound.source_rate < RATE:
+        return f"sound of {tracks.sound.source_rate} samples a second, SyncNet needs {RATE}"
+    if silent(tracks.sound, tracks.times):
+        return "silent sound"
+    if feature == TRACK and (reason := _no_track(rows)):
+        return reason
+    distances = rows[:, DISTANCES] if feature == TRACK else rows
+    distances = distances[np.isfinite(distances).all(1)]
+    return distances if len(distances) else f"fewer than {SPAN + 1} frames with sound"
+
+
+def value(tracks: Tracks, feature: str, part: str) -> ClipValue:
+    """Return the confidence, distance or offset of a clip; the offset is the number of frames, either way.
+
+    Frames of which no window begins count as failed, but for the last five, which no clip has.
+    """
+    found = measured(tracks, feature)
+    if isinstance(found, str):
+        return ClipValue.none(found, len(tracks.generated[feature]))
+    mean = found.mean(0)
+    best = int(mean.argmin())
+    values = {"confidence": np.median(mean) - mean[best], "distance": mean[best], "offset": abs(VSHIFT - best)}
+    failed = max(0, len(tracks.generated[feature]) - SPAN - len(found))
+    return ClipValue(float(values[part]), None, len(found), failed, {"offset": float(VSHIFT - best)})
+
+
+def _no_track(rows: np.ndarray) -> str | None:
+    if not rows[:, FACES].any():
+        return NO_FACE
+    detections = int((rows[:, DETECTED] == 1).sum())
+    if detections <= face_tracks.DETECTIONS:
+        return f"no face over more than {face_tracks.DETECTIONS} frames (the longest: {detections})"
+    size = face_tracks.mean_size(rows[np.isfinite(rows[:, DETECTED]), BOX])
+    return f"a face of {size:.0f} pixels, more than {face_tracks.SIZE} are needed" if size <= face_tracks.SIZE else None
+
+
+def _definition(name: str, family: str, feature: str, part: str, summary: str) -> ClipDefinition:
+    known, sign = FAMILIES[family], {"sign": "none"} if part == "offset" else {}
+    return ClipDefinition(
+        name,
+        family,
+        known.version,
+        known.higher_is_better,
+        known.unit,
+        "none",
+        {"shifts": f"-{VSHIFT}..{VSHIFT}", "windows": "all-but-last", **sign},
+        summary,
+        lambda tracks: value(tracks, feature, part),
+        features=(feature,),
+        needs_sound=True,
+        missing=missing,
+    )
+
+
+DEFINITIONS = [
+    _definition("sync-c", "lip-sync", TRACK, "confidence", "SyncNet's confidence on the longest face track"),
+    _definition("sync-d", "sync-d", TRACK, "distance", "SyncNet's least distance on the longest face track"),
+    _definition("av-offset", "av-offset", TRACK, "offset", "frames by which sound and picture are off, either way"),
+    _definition("lse-c-lrs", "lse-c", WHOLE, "confidence", "LSE-C as for LRS: whole frames, no face is found"),
+    _definition("lse-d-lrs", "lse-d", WHOLE, "distance", "LSE-D as for LRS: whole frames, no face is found"),
+]
