@@ -7,18 +7,18 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.forked import Forked
 from support.run_files import files
 
 KILLS = 50
 MODELS = ("copy-source", "copy-target", "mine")
-PAIRS = 40
+PAIRS = 20
 STARTS = 200  # after which a run that does not get to its end is given up
 
 
@@ -31,18 +31,11 @@ class Command:
     environment: dict[str, str]
     kills: list[str] = field(default_factory=list)
 
-    def start(self) -> subprocess.Popen:
+    def start(self) -> Forked:
         self.folder.mkdir(exist_ok=True)
         asked = ["--protocol", "vox1-diffscale", "--models", f"mine=frames:{self.frames}", "--limit", str(PAIRS)]
         asked += ["--metrics", "l1,psnr", "--detectors", "embedded", "--batch-size", "1", "--name", "x"]
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench", "run", *asked, "--save-frames"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return Forked("run", *asked, "--save-frames", folder=self.folder, environment=self.environment)
 
     @property
     def run(self) -> Path:
@@ -50,25 +43,25 @@ class Command:
 
     def kill_after(self, seconds: float) -> float | None:
         """Kill it so long after its work began; where it ended before, how long its work took."""
-        process = self.start()
-        while process.poll() is None and not self.held_by(process):
-            time.sleep(0.002)
-        began = time.monotonic()
-        try:
-            process.wait(seconds)
-            took = time.monotonic() - began
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            took = None
-        printed, _ = process.communicate(timeout=60)
-        assert "Traceback" not in printed, printed
-        if process.returncode == -signal.SIGKILL:
-            self.kills.append(self.where())
-            return None
-        assert process.returncode == 1, printed  # one pair has no frame
+        with self.start() as process:
+            while process.poll() is None and not self.held_by(process):
+                time.sleep(0.002)
+            began = time.monotonic()
+            try:
+                process.wait(seconds)
+                took = time.monotonic() - began
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                took = None
+            printed = process.end(60)
+            assert "Traceback" not in printed, printed
+            if process.returncode == -signal.SIGKILL:
+                self.kills.append(self.where())
+                return None
+            assert process.returncode == 1, printed  # one pair has no frame
         return took if took is not None else seconds
 
-    def held_by(self, process: subprocess.Popen) -> bool:
+    def held_by(self, process: Forked) -> bool:
         """Whether the process has come to its work; the note of one that was killed is still there before."""
         try:
             return json.loads((self.run / ".lock.json").read_text())["pid"] == process.pid
