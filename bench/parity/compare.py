@@ -69,6 +69,9 @@ def read(folder: Path) -> Case:
         raise UserError(f"{folder}/spec.json: {error}", code="not-golden") from None
     if missing:
         raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}", code="missing-value")
+    for key in ("seed", "pair_seed"):
+        if type(seed := spec.get(key, 0)) is not int:
+            raise UserError(f"{folder}/spec.json: {key} is no whole number but {seed!r:.40}", code="not-golden")
     try:
         with np.load(folder / "golden.npz", allow_pickle=False) as file:
             case = Case(spec, {name: file[name] for name in file.files})

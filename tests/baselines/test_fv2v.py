@@ -13,16 +13,16 @@ from support import golden_cases
 from baselines.fv2v.pose import Pose, expected_angle, place, rotation_matrix
 from baselines.fv2v.volume import volume_grid, warp_volume
 
-slow = pytest.mark.slow
 ANGLE = st.floats(-90, 90)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "modes"),
     [
+        ("fv2v", ("absolute", "relative", "relative_adapt", "free_view", "free_view_yaw_only")),
         ("fv2v", ("free_view_relative_adapt",)),
-        pytest.param("fv2v", ("absolute", "relative", "relative_adapt", "free_view", "free_view_yaw_only"), marks=slow),
-        pytest.param("fv2v_spade", ("absolute", "free_view"), marks=slow),
+        ("fv2v_spade", ("absolute", "free_view")),
     ],
 )
 def test_equals_its_reference(model, modes):

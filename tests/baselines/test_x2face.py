@@ -12,8 +12,13 @@ from baselines.predictor import PairBatch
 from baselines.x2face.network import Mosaic, X2Face, merge
 
 
+@pytest.mark.slow
 def test_equals_the_official_network():
     assert golden_cases.differing(*golden_cases.filled("x2face")) == []
+
+
+def test_equals_the_official_network_with_one_source():
+    assert golden_cases.differing(*golden_cases.filled("x2face"), "one_source") == []
 
 
 def test_a_missing_tanh_is_seen():
@@ -22,7 +27,7 @@ def test_a_missing_tanh_is_seen():
     try:
         last = sampler[3]
         sampler[3] = torch.nn.Identity()
-        different = golden_cases.differing(net, case)
+        different = golden_cases.differing(net, case, "one_source", "get_unwrapped")
     finally:
         sampler[3] = last
     assert "one_source.prediction" in different and "get_unwrapped.result" not in different

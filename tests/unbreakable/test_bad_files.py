@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import bad_files
+from support import bad_files, golden_cases
 
 from bench.cli.animate import animate as _  # noqa: F401 (imported before the first trial is timed)
 from protocols.images import read_rgb
 
-SECONDS = 120.0  # for one file; a sound golden folder takes half a minute on a busy machine
+SECONDS = 120.0  # for one file, on a busy machine
 EVERY = 25
 SAME = {"--protocol": "vox1-sameid", "--models": "copy-source", "--metrics": "l1", "--detectors": "embedded"}
 OWN = SAME | {"--protocol": "own-sameid"}
@@ -357,11 +357,10 @@ def test_safetensors(trials, tmp_path, sample_set, small_fomm):
 
 
 def test_golden_specs(trials, tmp_path):
-    sound = Path(__file__).parents[1] / "baselines" / "golden" / "fomm"
-    shutil.copytree(sound, tmp_path / "golden")
-    file = tmp_path / "golden" / "spec.json"
-    trials(bad_files.jsons(json.loads(file.read_text()), 9, 30), file, "verify", "golden", names="golden")
-    shutil.copy(sound / "spec.json", file)
+    file = golden_cases.small(tmp_path / "golden") / "spec.json"
+    sound = file.read_text()
+    trials(bad_files.jsons(json.loads(sound), 9, 30), file, "verify", "golden", names="golden")
+    file.write_text(sound)
     arrays = tmp_path / "golden" / "golden.npz"
     trials(bad_files.damaged(arrays.read_bytes(), 10, 30), arrays, "verify", "golden")
 

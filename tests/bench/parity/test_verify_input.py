@@ -12,53 +12,16 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from support import golden_cases
 
-from baselines.fomm.network import FOMM
-from baselines.parity import Case
 from bench.parity import compare as golden
 from bench.parity import verify
 from bench.runtime.errors import UserError
 
-MOTION = {"block_expansion": 4, "max_features": 8, "num_blocks": 2, "scale_factor": 0.25}
-GENERATOR = {"block_expansion": 4, "max_features": 8, "num_down_blocks": 2, "num_bottleneck_blocks": 1}
-CONFIG = {
-    "common_params": {"num_kp": 4, "num_channels": 3},
-    "kp_detector_params": {**MOTION, "temperature": 0.1},
-    "generator_params": {**GENERATOR, "dense_motion_params": MOTION},
-}
-WHOLE = ("kp_source.value", "kp_source.jacobian", "absolute.kp.value")
-SAMPLED = ("absolute.mask", "absolute.deformation", "absolute.prediction")
-
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory) -> Path:
-    """A golden folder of a small FOMM with seeds of its own, made by this package's network."""
-    torch.manual_seed(0)
-    networks: dict[str, dict[str, list[int]]] = {}
-    for key, tensor in FOMM(CONFIG).state_dict().items():
-        network, _, name = key.partition(".")
-        networks.setdefault(network, {})[name] = list(tensor.shape)
-    spec = {"model": "fomm", "seed": 5, "pair_seed": 11, "config": CONFIG, "networks": networks, "overrides": []}
-    folder = tmp_path_factory.mktemp("golden") / "small"
-    folder.mkdir()
-    (folder / "spec.json").write_text(json.dumps(spec))
-    case = Case(spec, {"absolute.kp.value": np.zeros(0)})
-    arrays: dict[str, np.ndarray] = {}
-
-    def record(name: str, tensor: torch.Tensor) -> None:
-        x = tensor.numpy()
-        if name in WHOLE:
-            arrays[name] = x.copy()
-        elif name in SAMPLED:
-            index = np.random.default_rng(0).choice(x.size, 50, replace=False)
-            wide = x.astype(np.float64)
-            arrays[f"{name}.index"], arrays[f"{name}.value"] = index, x.ravel()[index]
-            arrays[f"{name}.shape"] = np.array(x.shape)
-            arrays[f"{name}.stats"] = np.array([wide.mean(), wide.std(), wide.min(), wide.max()])
-
-    verify.compute(verify.build(folder, case, golden.Comparer(case)), case, record)
-    np.savez_compressed(folder / "golden.npz", **arrays)
-    return folder
+    return golden_cases.small(tmp_path_factory.mktemp("golden") / "small")
 
 
 @pytest.fixture
@@ -81,7 +44,7 @@ def run(folder: Path) -> tuple[int, str]:
 def test_reduced_network_with_other_seeds_agrees(folder):
     code, text = run(folder)
     assert code == 0
-    assert f"agrees in all {len(WHOLE) + len(SAMPLED)} arrays" in text
+    assert f"agrees in all {len(golden_cases.WHOLE) + len(golden_cases.SAMPLED)} arrays" in text
 
 
 @pytest.mark.parametrize(
@@ -175,6 +138,8 @@ def test_motion_and_predictions_are_absolute_and_all_else_relative(name, absolut
         ({"config": {}}, "does not fit our fomm"),
         ({"model": ["fomm"]}, "unknown model"),
         ({"model": "foam"}, "unknown model 'foam'; known are dagan, fomm"),
+        ({"seed": None}, "seed is no whole number"),
+        ({"pair_seed": {}}, "pair_seed is no whole number"),
     ],
 )
 def test_malformed_spec_is_one_line(folder, change, said):
