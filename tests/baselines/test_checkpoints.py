@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from support.small_networks import ALL, CLASSES, OFFICIAL, official_content, place, small
+from support.small_networks import ALL, CLASSES, CONFIGS, OFFICIAL, official_content, place, small
 
 from baselines import checkpoints, registry
 from baselines.card import MODELS, card, find_weights
@@ -87,7 +87,8 @@ def test_beta_checkpoints_of_face_vid2vid(networks, tmp_path):
     assert read["beta_axes"] is True and read["kp_detector_params"]["scale_factor"] == 1
 
 
-def test_random_weights_are_always_the_same_and_said():
+def test_random_weights_are_always_the_same_and_said(monkeypatch):
+    monkeypatch.setitem(vars(card("fomm+scale")), "config", CONFIGS["fomm+scale"])  # small
     first, second = (registry.load("fomm+scale?weights=untrained", weights=None, device=CPU) for _ in range(2))
     assert equal(first, second.network)
     facts = first.describe()

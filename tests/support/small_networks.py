@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,17 @@ FIRST_ORDER_MODELS = tuple(name for name in ALL if "kp_detector_params" in CONFI
 
 
 def small(model: str) -> tuple[dict[str, Any], nn.Module]:
-    """Configuration and network; batch norm has seen images, so that the keypoints follow the image."""
+    """Configuration and network; batch norm has seen images, so that the keypoints follow the image.
+
+    Copies of what is made once a process. The generator of torch is left as making it leaves it.
+    """
+    config, network, state = _made(model)
+    torch.set_rng_state(state)
+    return copy.deepcopy(config), copy.deepcopy(network)
+
+
+@cache
+def _made(model: str) -> tuple[dict[str, Any], nn.Module, Tensor]:
     torch.manual_seed(3)
     config = copy.deepcopy(CONFIGS[model])
     network = CLASSES[model](config)
@@ -139,7 +150,7 @@ def small(model: str) -> tuple[dict[str, Any], nn.Module]:
     for module in network.modules():
         if isinstance(module, StyleConv):
             module.weight.data.fill_(0.8)  # noise has an effect
-    return config, network.eval()
+    return config, network.eval(), torch.get_rng_state()
 
 
 def _sharpen(model: str, network: nn.Module) -> None:

@@ -16,7 +16,9 @@ import pytest
 from PIL import Image
 from skimage.transform import resize as skimage_resize
 from support.command_line import call_unwrapped
+from support.small_networks import CONFIGS
 
+from baselines.card import card
 from bench.animate import crop as animate_crop
 from bench.animate import input as animate_input
 from bench.animate.anchor import nearest
@@ -200,7 +202,8 @@ def test_a_network_side_by_side(animate, folder):
         assert float(audio.duration * audio.time_base) == pytest.approx(0.12, abs=0.025)
 
 
-def test_untrained_weights_are_told(animate, folder):
+def test_untrained_weights_are_told(animate, folder, monkeypatch):
+    monkeypatch.setitem(vars(card("fomm")), "config", CONFIGS["fomm"])  # small
     asked = ["--source", "photo.png", "--driving", "photo.png", "--out", "out.mp4"]
     code, text = animate("--model", "fomm?weights=untrained", *asked)
     assert code == 0 and "absolute, UNTRAINED WEIGHTS;" in text and "SAMPLE" not in text, text

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from support.small_networks import CONFIGS
 
 from baselines.card import Card, card
 from bench.runtime.config import Config
@@ -182,7 +183,8 @@ def test_a_table_is_run_printed_and_not_run_twice(bench, sample_set, tmp_path):
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
-def test_untrained_models_are_marked_everywhere(bench, sample_set, tmp_path):
+def test_untrained_models_are_marked_everywhere(bench, sample_set, tmp_path, monkeypatch):
+    monkeypatch.setitem(vars(card("x2face")), "config", CONFIGS["x2face"])  # small
     spec = "x2face=x2face?weights=untrained"
     code, text = bench(
         *("run", "--table", "mcnet-1a", "--models", spec, "--limit", 1, "--metrics", "l1", "--name", "random"),
