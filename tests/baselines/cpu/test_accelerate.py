@@ -108,15 +108,14 @@ def test_exact_modules_keep_their_plain_form() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MODELS if not name.startswith(("mcnet-", "ostnet-"))])
 def test_as_the_plain_network(name: str) -> None:
-    """With full-size random networks: every system, its first and its last motion mode."""
+    """With full-size random networks: every system, in the motion mode that asks most of it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # two add up in another order, of which noise in random networks with SPADE makes 4e-4
     try:
         plain = registry.load(f"{name}?weights=untrained&plain=true", weights=None, device=CPU)
         fast = registry.load(f"{name}?weights=untrained", weights=None, device=CPU)
-        asked = batch(fast.frame_size, 1)
-        for mode in dict.fromkeys((fast.motion_modes[0], fast.motion_modes[-1])):
-            torch.testing.assert_close(fast.predict(asked, mode), plain.predict(asked, mode), atol=1e-4, rtol=0)
+        asked, mode = batch(fast.frame_size, 1), fast.motion_modes[-1]
+        torch.testing.assert_close(fast.predict(asked, mode), plain.predict(asked, mode), atol=1e-4, rtol=0)
     finally:
         torch.set_num_threads(threads)
     assert plain.describe()["conventions"]["plain"] and "plain" not in fast.describe()["conventions"]

@@ -30,7 +30,9 @@ def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(clips: Path, out: Path, model: str = "mraa", **changes) -> TrainSettings:
-    fields = dict(model=model, part="avd", data=clips, out=out, steps=2, seed=3, stages=((256, 1.0, 2),), log_every=1)
+    fields = dict(
+        model=model, part="avd", data=clips, out=out, steps=2, seed=3, stages=((256, 1.0, 2),), log_every=1, bf16=False
+    )
     return TrainSettings(**fields | {"init_from": card(model).sample} | changes)
 
 

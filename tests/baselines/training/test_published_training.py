@@ -30,7 +30,7 @@ IDENTITIES = 537_600  # whole steps for every batch
 
 
 def settings(clips: Path, out: Path, model: str, **changes: Any) -> TrainSettings:
-    fields = dict(model=model, data=clips, out=out, steps=2, seed=3, stages=((64, 1.0, 2),), log_every=1)
+    fields = dict(model=model, data=clips, out=out, steps=2, seed=3, stages=((64, 1.0, 2),), log_every=1, bf16=False)
     return TrainSettings(**fields | {"recipe": "published"} | changes)
 
 

@@ -32,7 +32,9 @@ def with_background(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(clips: Path, out: Path, **changes) -> TrainSettings:
-    fields = dict(model="mraa", data=clips, out=out, steps=2, seed=3, stages=((64, 1.0, 2),), recipe="published")
+    fields = dict(
+        model="mraa", data=clips, out=out, steps=2, seed=3, stages=((64, 1.0, 2),), recipe="published", bf16=False
+    )
     return TrainSettings(**fields | changes)
 
 

@@ -27,7 +27,7 @@ def fewer_norm_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(clips: Path, out: Path, **changes) -> TrainSettings:
-    fields = dict(model=MODEL, data=clips, out=out, steps=2, seed=3, stages=((64, 1.0, 2),), log_every=1)
+    fields = dict(model=MODEL, data=clips, out=out, steps=2, seed=3, stages=((64, 1.0, 2),), log_every=1, bf16=False)
     return TrainSettings(**fields | changes)
 
 

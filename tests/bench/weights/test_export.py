@@ -116,7 +116,13 @@ def test_a_trained_network_of_the_published_size_is_exported_in_the_official_lay
         pixels = np.random.default_rng(i).integers(0, 255, (256, 256, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{i}.png")
     settings = TrainSettings(
-        model="fomm", data=folder.parent, out=tmp_path / "out", size="published", steps=1, stages=((256, 1.0, 1),)
+        model="fomm",
+        data=folder.parent,
+        out=tmp_path / "out",
+        size="published",
+        steps=1,
+        stages=((256, 1.0, 1),),
+        bf16=False,
     )
     export(train(settings), tmp_path / "vox-cpk.pth.tar")
     content = torch.load(tmp_path / "vox-cpk.pth.tar", weights_only=True)
