@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support import golden_cases
+from support import golden_cases, small_networks
 
 from baselines.fomm.network import FOMM
 
@@ -52,3 +52,20 @@ def test_parameters_and_layout_are_the_official_ones():
     assert shapes["kp_detector.jacobian.weight"] == (40, 35, 7, 7)
     assert shapes["generator.dense_motion_network.hourglass.encoder.down_blocks.0.conv.weight"] == (128, 44, 3, 3)
     assert shapes["generator.bottleneck.r5.norm2.running_var"] == (256,)
+
+
+@slow
+def test_bfloat16_stays_near_float32():
+    _, net = small_networks.small("fomm")
+    pairs = small_networks.batch(2)
+    source, driving = pairs.source, pairs.driving
+
+    def generate():
+        return net.generate(source, net.detect(source), net.detect(driving))[0].float()
+
+    with torch.inference_mode():
+        exact = generate()
+        with torch.autocast("cpu", torch.bfloat16):
+            half = generate()
+    error = (half - exact).abs().mean()
+    assert 0 < error < 0.01

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from support import golden_cases
+from support import golden_cases, small_networks
 
 from baselines.mcnet.network import MCNet
 
@@ -63,3 +63,20 @@ def test_parameters_and_layout_are_the_official_ones():
     assert shapes["generator.mbUnit.conv_kv.weight"] == (4, 1024, 512, 3, 3)
     assert shapes["generator.mbUnit.style_route.0.weight"] == (128, 542)
     assert shapes["generator.mbUnit.feat_forward_proj_128.weight"] == (512, 64, 1, 1)
+
+
+@pytest.mark.slow
+def test_bfloat16_stays_near_float32():
+    _, net = small_networks.small("mcnet")
+    pairs = small_networks.batch(2)
+    source, driving = pairs.source, pairs.driving
+
+    def generate():
+        noise = net.noise([0, 1], source)
+        return net.generate(source, net.detect(source), net.detect(driving), noise).frame.float()
+
+    with torch.inference_mode():
+        exact = generate()
+        with torch.autocast("cpu", torch.bfloat16):
+            half = generate()
+    assert 0 < (half - exact).abs().mean() < 0.03

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support import golden_cases
+from support import golden_cases, small_networks
 
 from baselines.tpsm import network
 from baselines.tpsm.network import TPSM
@@ -44,3 +44,19 @@ def test_parameters_and_layout_are_the_official_ones():
     assert shapes["dense_motion_network.occlusion.3.weight"] == (1, 37, 7, 7)
     assert shapes["inpainting_network.up_blocks.2.norm.weight"] == (64,)
     assert "inpainting_network.up_blocks.2.norm.running_mean" not in shapes
+
+
+@pytest.mark.slow
+def test_bfloat16_stays_near_float32():
+    _, net = small_networks.small("tpsm")
+    pairs = small_networks.batch(2)
+
+    def generate():
+        source, driving = net.detect(pairs.source), net.detect(pairs.driving)
+        return net.generate(pairs.source, source, driving).frame.float()
+
+    with torch.inference_mode():
+        exact = generate()
+        with torch.autocast("cpu", torch.bfloat16):
+            half = generate()
+    assert 0 < (half - exact).abs().mean() < 0.02
