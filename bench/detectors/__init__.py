@@ -18,11 +18,16 @@ from bench.detectors import (
     registered,
 )
 from bench.detectors.base import Detection, Detector
+from bench.detectors.blazeface import BlazeFace
 from bench.detectors.cache import cached
 from bench.detectors.dlib68 import Dlib68
 from bench.detectors.dlib_identity import DlibIdentity
+from bench.detectors.eyes import Eyes, Gaze, Lids
 from bench.detectors.geometric_aus import GeometricActionUnits
 from bench.detectors.headpose import PnpHeadPose
+from bench.detectors.mesh import Mesh
+from bench.detectors.mesh68 import Mesh68
+from bench.detectors.mesh_headpose import MeshHeadPose
 from bench.runtime.errors import UserError
 from protocols.errors import PluginError
 
@@ -32,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Availability", "DetectorSet", "Detection", "Detector", "available", "choose"]
 
 Policy = Literal["paper", "embedded", "auto"]
-KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units", "body-landmarks", "body-identity")
+# What Google's face networks give, under kinds of their own: a run may need them beside dlib's or a paper's.
+MESH = ("face", "mesh", "landmarks-mesh", "headpose-mesh", "eyes", "lids", "iris")
+KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units", "body-landmarks", "body-identity", *MESH)
 UNREPLACED = ("arcface",)  # nothing that is embedded stands in for these, and nobody needs them but who asks for them
 EMPTY = ("body-landmarks", "body-identity")  # nor for these; a protocol asks for them, and their columns stay empty
 
@@ -110,7 +117,7 @@ def choose(
 
     policy: "paper" takes the papers' own and raises UserError, naming what is missing, where one cannot be used;
         "embedded" takes those whose weights come with registry packages; "auto" the paper's where present. Kinds that
-        packages register have one detector each, whatever the policy.
+        packages register, and those of `MESH`, have one detector each, whatever the policy.
     kinds: which kinds are needed ("perceptual" among them); by default all, those of bodies where they can be used.
     device: torch device of the detectors' networks; dlib's landmarks are found on the CPU.
     cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
@@ -146,6 +153,10 @@ def choose(
             continue
         choice[kind] = makers.paper(kind) if paper else makers.embedded(kind)
         choice.messages.append(_message(kind, choice[kind].name, None if paper else state, known))
+    for kind in MESH:
+        if kinds is None or kind in kinds:
+            choice[kind] = makers.mesh(kind)
+            choice.messages.append(f"{kind}: {choice[kind].name} (embedded, a proxy)")
     _choose_registered(choice, kinds, device)
     if workers and choice:
         from bench.detectors.workers import TIMEOUT, in_workers
@@ -222,6 +233,17 @@ class _Makers:
             return DlibIdentity(landmarks, device=self._device)
         derived = {"headpose": PnpHeadPose, "action_units": GeometricActionUnits}
         return landmarks if kind == "landmarks" else derived[kind](landmarks)
+
+    def mesh(self, kind: str) -> Detector:
+        if kind == "face":
+            return BlazeFace()
+        mesh = self._once("facemesh", Mesh)
+        if kind == "mesh":
+            return mesh
+        if kind in (derived := {"landmarks-mesh": Mesh68, "headpose-mesh": MeshHeadPose}):
+            return derived[kind](mesh)
+        eyes = self._once("iris-network", lambda: Eyes(mesh))
+        return eyes if kind == "eyes" else {"lids": Lids, "iris": Gaze}[kind](eyes)
 
     def _once(self, name: str, make: Callable[[], Detector]) -> Detector:
         if name not in self._made:

@@ -32,7 +32,9 @@ class Detector(ABC):
     kind: "landmarks" ``(68, 2)``: x and y in pixels of the frame brought to a width of 256;
         "identity" ``(128,)``; "arcface" ``(512,)``; "headpose" ``(3,)``: pitch, yaw, roll in degrees;
         "action_units" ``(K,)`` in [0, 1]; "body-landmarks" ``(18, 2)``: x and y in pixels of the frame, NaN for a joint
-        that is not found; "body-identity" ``(D,)``.
+        that is not found; "body-identity" ``(D,)``. By Google's face networks, embedded only: "face" ``(5,)``,
+        "mesh" ``(468, 3)``, "landmarks-mesh" ``(68, 2)``, "headpose-mesh" ``(3,)``, "eyes" ``(2, 76, 2)``, "lids"
+        ``(2,)``, "iris" ``(2,)``; each class says what its numbers are.
     name: short name, the same that `Definition.detector_name` asks for.
     proxy: True for an embedded detector that stands in for a paper's own.
     shape: shape of one frame's values.

@@ -60,6 +60,11 @@ def fit(landmarks: np.ndarray, middle: tuple[float, float]) -> np.ndarray | None
     rotation = cv2.Rodrigues(turn)[0]
     if rotation[2, 2] <= 0:  # the back of the head towards the camera
         return None
+    return angles(rotation)
+
+
+def angles(rotation: np.ndarray) -> np.ndarray:
+    """Pitch, yaw and roll in degrees of a rotation ``(3, 3)``, R = Rz(roll) Ry(yaw) Rx(pitch)."""
     pitch = np.arctan2(rotation[2, 1], rotation[2, 2])
     yaw = np.arcsin(np.clip(-rotation[2, 0], -1, 1))
     roll = np.arctan2(rotation[1, 0], rotation[0, 0])

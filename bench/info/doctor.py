@@ -14,7 +14,7 @@ from rich.console import Console
 from baselines.card import MODELS, Card, card, find_weights
 from baselines.predictor import ModelError
 from bench import detectors
-from bench.detectors import body_identity
+from bench.detectors import body_identity, litert
 from bench.detectors.weights import torch_folder
 from bench.metrics.families import FAMILIES
 from bench.weights.files import FOLDER, WeightFile, model_size, way_to
@@ -44,6 +44,13 @@ _PACKAGES = {
     "lpips": ("lpips", "pip install 'talking-head-bench[lpips]'"),
     "face-alignment": ("face_alignment", "pip install 'talking-head-bench[face-alignment]'"),
     "py-feat": ("feat", "pip install 'talking-head-bench[py-feat]'"),
+}
+_MESH = "akd-mesh, mkr-mesh, prmse-mesh"
+_SHIPPED = {
+    "face_detection_short_range.tflite": ("0.2 MB", _MESH),
+    "face_detection_full_range_sparse.tflite": ("0.7 MB", f"{_MESH}, small faces"),
+    "face_landmark.tflite": ("1.2 MB", _MESH),
+    "iris_landmark.tflite": ("2.6 MB", "lids and gaze"),
 }
 _GROUPS = {"file": "papers' weights", "hub": "papers' weights", "package": "embedded weights"}
 
@@ -110,6 +117,16 @@ def _detectors(weights: Path | None) -> list[Row]:
     return rows
 
 
+def _shipped(weights: Path | None) -> list[Row]:
+    """Google's face networks, which are part of this program."""
+    rows = []
+    for name, (size, used_for) in _SHIPPED.items():
+        file = litert.FOLDER / name
+        found, again = (str(file) if file.is_file() else None), "pip install --force-reinstall talking-head-bench"
+        rows.append(Row("embedded weights", name, used_for, found, size, "this program's package", again))
+    return rows
+
+
 def _way(file: WeightFile) -> str:
     return f"`python -m bench weights fetch {file.id}`" if file.address else file.way
 
@@ -140,4 +157,4 @@ def _checkpoint(about: Card, weights: Path | None) -> str | None:
 
 
 # One function a kind of file; the order is that of the report.
-_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (_packages, _detectors, _models)
+_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (_packages, _shipped, _detectors, _models)

@@ -8,6 +8,7 @@ from bench.metrics import l1, lpips, psnr, ssim, st_lpips
 from bench.metrics.base import Compute, Definition
 from bench.metrics.catalogue_detected import DETECTED
 from bench.metrics.families import FAMILIES
+from bench.metrics.prmse import ANGLES
 
 # Images reach the metrics as an 8-bit file holds them; what is said of frames holds for every image metric.
 _IMAGE = {"range": "0..1", "colour": "rgb", "rounding": "uint8-half-even", "resize": "none"}
@@ -105,9 +106,11 @@ ON_REQUEST = frozenset(
     {"ssim-skimage", "akd-norm", "akd-euclid-norm", "akd-euclid-dlib", "akd-norm-dlib", "akd-euclid-norm-dlib"}
     | {"aed-euclid-dlib", "aed-arcface", "aed-euclid-arcface", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
     | {"aed-euclid-body"}
+    | {f"{name}-mesh" for name in ("akd", "akd-euclid", "akd-norm", "akd-euclid-norm", "mkr", "prmse", "prmse-rad")}
+    | {f"prmse-{angle}-mesh" for angle in ANGLES}
 )
 # What the authors' scripts computed, as far as this project has their detectors, else its proxies.
 PUBLISHED = frozenset(
     {"ssim-published", "psnr-uint8", "l1", "lpips-alex-unscaled", "st-lpips", "akd", "akd-dlib", "aed", "aed-dlib"}
-    | {"aucon", "aucon-geom", "prmse", "prmse-pnp", "akd-body", "mkr-body", "aed-body"}
+    | {"aucon", "aucon-geom", "prmse", "prmse-pnp", "akd-body", "mkr-body", "aed-body", "akd-mesh", "prmse-mesh"}
 )

@@ -52,9 +52,8 @@ def _detected(
     )
 
 
-def _landmarks(detector: str, suffix: str) -> list[Definition]:
-    make = partial(_detected, kind="landmarks", detector=detector, proxy=bool(suffix))
-    of = "dlib's landmarks; a proxy" if suffix else "landmarks"
+def _landmarks(detector: str, suffix: str, of: str, kind: str = "landmarks") -> list[Definition]:
+    make = partial(_detected, kind=kind, detector=detector, proxy=bool(suffix))
     return [
         make(f"akd{suffix}", "akd", _PER_COORDINATE, akd.akd,
              f"difference per coordinate, as printed in papers, of {of}"),
@@ -99,9 +98,8 @@ def _units(detector: str, suffix: str, units: tuple[str, ...]) -> list[Definitio
     ]  # fmt: skip
 
 
-def _pose(detector: str, suffix: str) -> list[Definition]:
-    make = partial(_detected, kind="headpose", detector=detector, against="driving", proxy=bool(suffix))
-    of = "a pose fitted to dlib's landmarks; a proxy" if suffix else "py-feat's head pose"
+def _pose(detector: str, suffix: str, of: str, kind: str = "headpose") -> list[Definition]:
+    make = partial(_detected, kind=kind, detector=detector, against="driving", proxy=bool(suffix))
     return [
         make(f"prmse{suffix}", "prmse", _ANGLES, prmse.prmse, f"root mean square error of the angles of {of}"),
         make(f"prmse-rad{suffix}", "prmse", _ANGLES, prmse.prmse_rad, f"the same in radians, of {of}", unit="rad"),
@@ -131,14 +129,16 @@ def _body() -> list[Definition]:
 
 
 DETECTED = [
-    *_landmarks("face-alignment", ""),
-    *_landmarks("dlib68", "-dlib"),
+    *_landmarks("face-alignment", "", "landmarks"),
+    *_landmarks("dlib68", "-dlib", "dlib's landmarks; a proxy"),
+    *_landmarks("mesh68", "-mesh", "68 points of Google's face mesh; a proxy", kind="landmarks-mesh"),
     *_identity("openface", "", "OpenFace embeddings"),
     *_identity("dlib-identity", "-dlib", "dlib's embeddings of the aligned face; a proxy", proxy=True),
     *_identity("arcface", "-arcface", "ArcFace embeddings of the aligned face", kind="arcface"),
     *_units("py-feat", "", pyfeat.UNITS),
     *_units("geometric-aus", "-geom", tuple(geometric_aus.UNITS)),
-    *_pose("py-feat", ""),
-    *_pose("pnp14", "-pnp"),
+    *_pose("py-feat", "", "py-feat's head pose"),
+    *_pose("pnp14", "-pnp", "a pose fitted to dlib's landmarks; a proxy"),
+    *_pose("mesh-procrustes", "-mesh", "a pose fitted to Google's face mesh; a proxy", kind="headpose-mesh"),
     *_body(),
 ]

@@ -147,3 +147,15 @@ def test_threads_and_processes_share_one_file(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda level: levels(remembering.detect(frames(level))), range(1, 31)))
     assert found == [[level] for level in range(1, 31)] and detector.asked == 0
+
+
+def test_what_single_precision_can_say_takes_half_the_space(tmp_path: Path) -> None:
+    store = cache.Store(tmp_path)
+    kept = {b"network": np.array([0.5, 2.25, np.nan]), b"fit": np.array([0.1, 1 / 3, 7.0])}
+    store.put({key: Detection(values) for key, values in kept.items()})
+    for key, values in kept.items():
+        np.testing.assert_array_equal(store.get(key, (3,)).values, values)
+    with sqlite3.connect(store.file) as connection:
+        sizes = dict(connection.execute("SELECT key, length(vals) FROM detections"))
+    assert sizes == {b"network": 12, b"fit": 24}
+    assert store.get(b"network", (4,)) is None and store.get(b"fit", (4,)) is None

@@ -24,7 +24,9 @@ def chosen(policy: str, weights: Path | None = None) -> dict[str, str]:
 
 
 EMBEDDED = {
-    "landmarks": "dlib68", "identity": "dlib-identity", "headpose": "pnp14", "action_units": "geometric-aus"
+    "landmarks": "dlib68", "identity": "dlib-identity", "headpose": "pnp14", "action_units": "geometric-aus",
+    "face": "blazeface", "mesh": "facemesh", "landmarks-mesh": "mesh68", "headpose-mesh": "mesh-procrustes",
+    "eyes": "iris-network", "lids": "iris-lids", "iris": "iris-gaze",
 }  # fmt: skip
 
 
@@ -32,7 +34,7 @@ def test_without_the_papers_weights_auto_takes_the_embedded_and_says_why() -> No
     assert chosen("auto") == chosen("embedded") == EMBEDDED
     choice = detectors.choose("auto", None)
     assert choice.networks == {"perceptual": ("st-lpips",)}
-    assert len(choice.messages) == 5
+    assert len(choice.messages) == 12
     why = "openface: openface.pth is not on this machine"
     assert f"identity: dlib-identity (embedded, a proxy; {why})" in choice.messages
 
@@ -58,6 +60,16 @@ def test_only_what_is_needed_is_asked_for(tmp_path: Path) -> None:
     choice = detectors.choose("paper", tmp_path, kinds={"identity"})
     assert list(choice) == ["identity"] and choice.networks == {}
     assert dict(detectors.choose("auto", None, kinds=())) == {}
+
+
+@pytest.mark.parametrize("policy", ["paper", "auto", "embedded"])
+def test_the_face_mesh_is_taken_where_it_is_asked_for_whatever_the_policy(policy: str) -> None:
+    choice = detectors.choose(policy, None, kinds={"landmarks-mesh", "lids"})
+    assert {kind: detector.name for kind, detector in choice.items()} == {
+        "landmarks-mesh": "mesh68",
+        "lids": "iris-lids",
+    }
+    assert choice["lids"].base.base is choice["landmarks-mesh"].base
 
 
 def test_lpips_is_taken_backbone_by_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,9 +41,14 @@ def test_embedded_weights_are_there_and_what_auto_takes_is_said() -> None:
         "dlib_face_recognition_resnet_model_v1.dat",
         "alex_shift_tolerant.pth",
         "vgg_shift_tolerant.pth",
+        "face_detection_short_range.tflite",
+        "face_detection_full_range_sparse.tflite",
+        "face_landmark.tflite",
+        "iris_landmark.tflite",
     }
     text = said(None)
     assert "perceptual: st-lpips (embedded, a proxy)" in text and "weights folder: none" in text
+    assert "landmarks-mesh: mesh68 (embedded, a proxy)" in text
 
 
 def test_a_file_that_was_put_in_its_place_is_found_and_taken(tmp_path: Path) -> None:

@@ -144,6 +144,20 @@ def test_variants_are_computed_only_when_asked_for() -> None:
     assert names("aucon-units") == [f"aucon-{unit}-geom" for unit in units]
 
 
+def test_the_face_mesh_and_dlib_stand_beside_each_other() -> None:
+    """By name only; each brings its own detector, and no family or companion brings them unasked."""
+    asked = ("akd-mesh", "akd-euclid-mesh", "akd-norm-mesh", "akd-euclid-norm-mesh", "mkr-mesh", "prmse-mesh")
+    assert names(*asked) == list(asked)
+    assert metrics.kinds(["akd-mesh", "prmse-mesh"]) == {"landmarks-mesh", "headpose-mesh"}
+    choice = detectors.choose("auto", None, kinds=metrics.kinds(["akd-mesh", "akd-dlib"]))
+    assert names("akd-mesh", "akd-dlib", choice=choice) == ["akd-dlib", "akd-mesh"]
+    assert metrics.kinds(["akd", "prmse", "prmse-angles"]) == {"landmarks", "headpose"}
+    assert all(metrics.get(name).proxy for name in asked)
+    assert [d.name for d in metrics.published(["akd-mesh", "prmse-mesh"], detectors.choose("embedded", None))] == [
+        "akd-mesh", "prmse-mesh",
+    ]  # fmt: skip
+
+
 def test_the_papers_detectors_bring_the_same_variants(tmp_path: Path) -> None:
     choice = paper_choice(tmp_path)
     assert len(names("aucon-units", choice=choice)) == 20

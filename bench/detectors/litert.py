@@ -1,0 +1,59 @@
+"""Google's face networks (`bench/detectors/mediapipe`), TensorFlow Lite files, run by LiteRT in one thread."""
+
+from __future__ import annotations
+
+import threading
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.detectors.weights import short_hash
+from bench.runtime.errors import UserError
+
+FOLDER = Path(__file__).with_name("mediapipe")
+_loaded = threading.local()  # an interpreter serves one thread at a time, and cannot be pickled
+
+
+class Network:
+    """One network, loaded by each thread when it first asks; may be pickled at any time."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: of a file in `FOLDER`, without its ending."""
+        self.file = FOLDER / f"{name}.tflite"
+
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        """Its outputs, flat float64, in the file's order, for one image: float32 RGB ``(side, side, 3)``."""
+        interpreter, given, outputs = self._interpreter()
+        interpreter.set_tensor(given, np.ascontiguousarray(image[None], dtype=np.float32))
+        interpreter.invoke()
+        return [interpreter.get_tensor(output).ravel().astype(np.float64) for output in outputs]
+
+    @property
+    def signature(self) -> str:
+        return f"weights:{short_hash(self.file)}"
+
+    def _interpreter(self) -> tuple[Any, int, list[int]]:
+        kept = _loaded.__dict__.setdefault("networks", {})
+        if self.file not in kept:
+            from ai_edge_litert.interpreter import Interpreter
+
+            made = Interpreter(model_path=str(self.file), num_threads=1)
+            made.allocate_tensors()
+            outputs = [one["index"] for one in made.get_output_details()]
+            kept[self.file] = made, made.get_input_details()[0]["index"], outputs
+        return kept[self.file]
+
+
+def release() -> str:
+    """The release of LiteRT, for signatures: its kernels round in ways of their own. Raises UserError without it."""
+    try:
+        return f"litert:{metadata.version('ai-edge-litert')}"
+    except metadata.PackageNotFoundError:
+        raise UserError("LiteRT is missing: pip install ai-edge-litert", code="missing-package") from None
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), without overflow."""
+    return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))

@@ -1,0 +1,63 @@
+"""Head pose by laying Google's canonical face over the mesh (weighted Procrustes)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from bench.detectors.base import DerivedDetector, Detection
+from bench.detectors.headpose import FOCAL, angles
+from bench.detectors.litert import FOLDER
+from bench.detectors.mesh import WIDTH
+from bench.detectors.weights import short_hash
+
+FILE = FOLDER / "canonical_face.csv"  # x to the picture's right, y up, z towards the camera, in cm; weight
+
+
+class MeshHeadPose(DerivedDetector):
+    """Pitch, yaw and roll in degrees, in the order and with the signs of `headpose.PnpHeadPose`; base: `mesh.Mesh`.
+
+    The mesh is as seen along the line from the camera to the face; the angles are against the camera's axis, for the
+    same assumed focal length as `headpose`.
+    """
+
+    kind, name, proxy, shape = "headpose-mesh", "mesh-procrustes", True, (3,)
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name};v:1;head:{short_hash(FILE)};points:33-weighted;focal:{FOCAL}w;on:({self.base.signature})"
+
+    def derive(self, values: np.ndarray, frame: np.ndarray) -> Detection:
+        return Detection(fit(values, (WIDTH / 2, WIDTH / 2 * frame.shape[0] / frame.shape[1])))
+
+
+def fit(mesh: np.ndarray, middle: tuple[float, float]) -> np.ndarray:
+    """Pitch, yaw and roll in degrees of a mesh ``(468, 3)`` in a frame 256 wide.
+
+    The rotation of the similarity that brings the canonical face nearest, in weighted least squares (Umeyama, IEEE
+    TPAMI 13(4), 1991), turned by the angle between the camera's axis and the face. middle: the picture's center.
+    """
+    head, weights = canonical()
+    place = weights @ mesh
+    left, _, right = np.linalg.svd(((mesh - place) * weights[:, None]).T @ head)
+    proper = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+    return angles(towards((place[:2] - middle) / (FOCAL * WIDTH)) @ left @ proper @ right)
+
+
+def towards(place: np.ndarray) -> np.ndarray:
+    """The least rotation ``(3, 3)`` from the camera's axis to a point ``(2,)`` of the picture at a depth of 1."""
+    distance = float(np.linalg.norm(place))
+    if distance == 0:
+        return np.eye(3)
+    axis = np.array([-place[1], place[0], 0.0]) / distance
+    return cv2.Rodrigues(axis * np.arctan(distance))[0]
+
+
+@cache
+def canonical() -> tuple[np.ndarray, np.ndarray]:
+    """The face ``(468, 3)``, y down and z away from the camera as in a mesh, centered, and its weights ``(468,)``."""
+    numbers = np.loadtxt(FILE, delimiter=",", skiprows=1)
+    head, weights = numbers[:, :3] * (1, -1, -1), numbers[:, 3] / numbers[:, 3].sum()
+    return head - weights @ head, weights
