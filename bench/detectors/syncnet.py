@@ -100,12 +100,7 @@ def synchronise(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Sync:
 
     Beyond its ends the voice is zeros, and those take part, as in the published code.
     """
-    precise = torch.promote_types(lip.dtype, torch.float32)
-    lip, audio = lip.to(precise), audio.to(precise)
-    windows = lip.shape[-2]
-    padded = F.pad(audio, (0, 0, vshift, vshift))
-    shifted = (padded[..., k : k + windows, :] for k in range(2 * vshift + 1))
-    distances = torch.stack([(lip - late + EPS).square().sum(-1).sqrt() for late in shifted], -1)
+    distances = shifted_distances(lip, F.pad(audio, (0, 0, vshift, vshift)), vshift)
     mean = distances.mean(-2)
     minimum, best = mean.min(-1)
     median = mean.median(-1).values
@@ -113,6 +108,15 @@ def synchronise(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Sync:
     raw = median[..., None] - at_best
     smooth = F.pad(raw, (MEDIAN // 2, MEDIAN // 2)).unfold(-1, MEDIAN, 1).median(-1).values
     return Sync(distances, mean, minimum, vshift - best, median - minimum, raw, smooth)
+
+
+def shifted_distances(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Tensor:
+    """Distances ``(..., W, 2 vshift + 1)`` of ``(..., W, D)`` from audio with `vshift` more windows at both ends."""
+    precise = torch.promote_types(lip.dtype, torch.float32)
+    lip, audio = lip.to(precise), audio.to(precise)
+    windows = lip.shape[-2]
+    shifted = (audio[..., k : k + windows, :] for k in range(2 * vshift + 1))
+    return torch.stack([(lip - late + EPS).square().sum(-1).sqrt() for late in shifted], -1)
 
 
 def usable(frames: int, samples: int) -> int:

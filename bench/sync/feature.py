@@ -6,16 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from bench.detectors.syncnet import FILE, FPS, RATE, SPAN, VSHIFT, SyncNet, read, synchronise
+from bench.detectors.syncnet import FILE, FPS, RATE, VSHIFT, SyncNet, read
 from bench.detectors.weights import find_file, short_hash
 from bench.features.base import ClipFeature
 from bench.runtime.errors import UserError
-from bench.sync import crops, scores, tracks
+from bench.sync import crops, tracks
 from bench.sync.clock import EvenClock
 from bench.sync.finders import FaceFinder, HogFaces
-from bench.sync.streaming import Frames, Lips, Live
+from bench.sync.streaming import Distances, Frames, Lips, Live
 from protocols.sound import Sound
 
 FACES, DETECTED, BOX = 0, 1, slice(2, 6)
@@ -117,10 +116,9 @@ class _Recorder:
             numbers, boxes = track.filled()
             rows[numbers, DETECTED] = np.isin(numbers, track.frames)
             rows[numbers, BOX] = boxes
-        if self._best and self._sound:
+        if self._best:
             first = self._best[0].frames[0]
-            found = _distances(self._net, self._best[1], self._sound, first)
-            rows[first : first + len(found), DISTANCES] = found
+            rows[first : first + len(self._best[1]), DISTANCES] = self._best[1]
         return rows
 
     def _tick(self, number: int, frame: np.ndarray) -> None:
@@ -134,7 +132,8 @@ class _Recorder:
             self._end(track)
         for track, begins in grown:
             if begins:
-                self._live[id(track)] = Live(track, Lips(self._net) if self._sound else None)
+                lips = Lips(self._net, Distances(self._net, self._sound, at)) if self._sound else None
+                self._live[id(track)] = Live(track, lips)
             self._live[id(track)].grow(self.frames)
         self.frames.forget(min((live.cropped for live in self._live.values()), default=at))
 
@@ -152,8 +151,8 @@ class _FramesRecorder:
     """See `SyncNetFrames`."""
 
     def __init__(self, net: SyncNet, sound: Sound | None) -> None:
-        self._net, self._sound, self._clock, self._lips = net, _at_rate(sound), EvenClock(FPS), Lips(net)
-        self._ticks = 0
+        self._clock, self._ticks, known = EvenClock(FPS), 0, _at_rate(sound)
+        self._lips = Lips(net, Distances(net, known, 0)) if known else None
 
     def add(self, frames: np.ndarray, times: np.ndarray) -> None:
         self._take(self._clock.add(frames, times))
@@ -161,28 +160,16 @@ class _FramesRecorder:
     def finish(self) -> np.ndarray:
         self._take(self._clock.finish())
         rows = np.full((self._ticks, 2 * VSHIFT + 1), np.nan)
-        if self._sound:
-            found = _distances(self._net, self._lips.finish(), self._sound, 0)
+        if self._lips:
+            found = self._lips.finish()
             rows[: len(found)] = found
         return rows
 
     def _take(self, ticks: Iterable[tuple[int, np.ndarray]]) -> None:
         for _, frame in ticks:
             self._ticks += 1
-            if self._sound:
+            if self._lips:
                 self._lips.add(crops.resize(frame))
-
-
-def _distances(net: SyncNet, lip: np.ndarray, sound: Sound, first: int) -> np.ndarray:
-    """Distances ``(W, 31)`` of windows from frame `first` on from the sound that was cut out with them."""
-    begin = first / FPS
-    frames = len(lip) + SPAN - 1
-    samples = sound.cut(begin, min(sound.available(begin), frames * RATE // FPS))
-    count = scores.windows(len(lip), len(samples))
-    if not count:
-        return np.zeros((0, 2 * VSHIFT + 1))
-    voice = scores.voice(net, samples, count)
-    return synchronise(torch.from_numpy(lip[:count]), voice).distances.double().numpy()
 
 
 def _length(track: tracks.Track) -> int:

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from bench.detectors.mfcc import STEP, WINDOW
 from bench.detectors.syncnet import COLUMNS, FPS, RATE, SPAN, SyncNet, audio_windows, synchronise
+from protocols.sound import Sound
 
 BATCH = 20
-PART = 500  # windows whose MFCC are computed at a time
 HOP = RATE // FPS
 SPAN_SAMPLES = (COLUMNS - 1) * STEP + WINDOW  # of one window
 
@@ -51,18 +51,14 @@ def windows(embeddings: int, samples: int) -> int:
     return max(0, min(embeddings - 1, samples * FPS // RATE - SPAN))
 
 
-def voice(net: SyncNet, samples: np.ndarray, count: int) -> Tensor:
-    """Features ``(count, 1024)`` of the first windows of int16 sound ``(n,)`` at 16 kHz."""
-    device = next(net.parameters()).device
-    parts = []
+def voice(net: SyncNet, sound: Sound, first: int, last: int) -> Tensor:
+    """Features ``(last - first, 1024)`` of the windows of sound at 16 kHz that begin at 0.04 `first` s, and so on."""
+    before = min(first, 1)  # the first sample of a part has none before it; the window with it is dropped
+    begin, count = first - before, last - first + before
+    samples = sound.cut(begin / FPS, (count - 1) * HOP + SPAN_SAMPLES)
+    found = audio_windows(samples, count)[before:].to(next(net.parameters()).device)
     with torch.inference_mode():
-        for first in range(0, count, PART):
-            last = min(first + PART, count)
-            before = min(first, 1)  # a part's first sample has none before it; the window with it is dropped
-            cut = samples[(first - before) * HOP : (last - 1) * HOP + SPAN_SAMPLES]
-            found = audio_windows(cut, last - first + before)[before:].to(device)
-            parts += [net.audio(batch) for batch in found.split(BATCH)]
-    return torch.cat(parts).cpu()
+        return torch.cat([net.audio(part) for part in found.split(BATCH)]).cpu()
 
 
 def mean_of_clips(clips: Iterable[Score]) -> tuple[float, float]:

@@ -1,25 +1,73 @@
-"""Faces of a clip as they come: frames that are still needed, crops of tracks that go on, features of windows."""
+"""Faces of a clip as they come: frames that are still needed, crops of tracks that go on, distances of windows."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
-from bench.detectors.syncnet import SPAN, SyncNet, lip_features
+from bench.detectors.syncnet import FPS, RATE, SPAN, VSHIFT, SyncNet, lip_features, shifted_distances
 from bench.sync import crops, scores, tracks
+from protocols.sound import Sound
 
 HELD = 128  # crops that a track keeps before it is known to be long enough
+
+
+class Distances:
+    """Distances of the windows of a mouth from the sound at 31 shifts, as the windows come.
+
+    It keeps the distances, and the features of those windows only whose latest shift is yet to come.
+    """
+
+    def __init__(self, net: SyncNet, sound: Sound, first: int) -> None:
+        """`first`: frame on the even clock in which the first window begins."""
+        begin = first / FPS
+        self._net, self._limit = net, sound.available(begin) * FPS // RATE - SPAN
+        self._sound = replace(sound, start=-round((begin - sound.start) * RATE) / RATE)
+        self._done: list[np.ndarray] = []
+        self._lips: Tensor | None = None  # of windows that are not done
+        self._voice: Tensor | None = None  # of the windows from 15 before these on
+        self._next = self._seen = 0
+
+    def add(self, lips: Tensor) -> None:
+        """Take the features ``(n, 1024)`` of the next windows."""
+        self._lips = lips if self._lips is None else torch.cat([self._lips, lips])
+        self._seen += len(lips)
+        self._compute(min(self._seen - 1, self._limit) - VSHIFT, None)
+
+    def finish(self) -> np.ndarray:
+        """Distances ``(W, 31)`` float64 of the windows that count: all but the last that have sound."""
+        count = min(self._seen - 1, self._limit)
+        self._compute(count, count)
+        return np.concatenate(self._done) if self._done else np.zeros((0, 2 * VSHIFT + 1))
+
+    def _compute(self, until: int, count: int | None) -> None:
+        """Go on to window `until`. count: of all windows where it is known; beyond it the sound is zeros."""
+        if until <= self._next or self._lips is None:
+            return
+        now = until - self._next
+        if self._voice is None:
+            self._voice = self._lips.new_zeros(VSHIFT, self._lips.shape[1])
+        have = self._next - VSHIFT + len(self._voice)
+        wanted = until + VSHIFT
+        last = wanted if count is None else min(wanted, count)
+        if last > have:
+            self._voice = torch.cat([self._voice, scores.voice(self._net, self._sound, have, last)])
+        padded = F.pad(self._voice, (0, 0, 0, wanted - max(last, have)))
+        self._done.append(shifted_distances(self._lips[:now], padded).double().numpy())
+        self._lips, self._voice, self._next = self._lips[now:], self._voice[now:], until
 
 
 class Lips:
     """Crops, one after the other, to features of windows of five; always the same twenty windows at a time."""
 
-    def __init__(self, net: SyncNet) -> None:
-        self._net = net
+    def __init__(self, net: SyncNet, distances: Distances) -> None:
+        self._net, self._distances = net, distances
         self._crops: list[np.ndarray] = []
-        self._done: list[np.ndarray] = []
 
     def add(self, crop: np.ndarray, hold: int = 0) -> None:
         """Take the next crop. hold: crops that may wait before any are computed."""
@@ -28,16 +76,16 @@ class Lips:
             self._compute(final=False)
 
     def finish(self) -> np.ndarray:
-        """Features ``(crops - 4, 1024)`` float32; none of fewer than five."""
+        """See `Distances.finish`."""
         self._compute(final=True)
-        return np.concatenate(self._done) if self._done else np.zeros((0, 1), np.float32)
+        return self._distances.finish()
 
     def _compute(self, final: bool) -> None:
         while (windows := len(self._crops) - SPAN + 1) >= (1 if final else scores.BATCH):
             count = min(windows, scores.BATCH)
             faces = torch.from_numpy(np.stack(self._crops[: count + SPAN - 1]))
             with torch.inference_mode():
-                self._done.append(self._net.lip(lip_features(self._net, faces, count)).cpu().numpy())
+                self._distances.add(self._net.lip(lip_features(self._net, faces, count)).cpu())
             del self._crops[:count]
 
 
@@ -64,10 +112,10 @@ class Live:
             self._taken += 1
 
     def end(self, frames: Frames) -> np.ndarray:
-        """Crop what was waiting; features of all windows."""
+        """Crop what was waiting; the distances of all windows, none without sound."""
         count = self.track.frames[-1] - self.track.frames[0] + 1
         self._crop(self._smoothing.finish(count), frames)
-        return self.lips.finish() if self.lips else np.zeros((0, 1), np.float32)
+        return self.lips.finish() if self.lips else np.zeros((0, 2 * VSHIFT + 1))
 
     def _crop(self, places: list[np.ndarray], frames: Frames) -> None:
         for half, x, y in places:

@@ -13,7 +13,8 @@ from bench.sync import crops
 @pytest.mark.parametrize("positions", [1, 2, 6, 7, 12, 13, 40])
 def test_the_running_median_is_that_of_the_whole_track(positions: int) -> None:
     values = np.random.default_rng(positions).uniform(1, 200, (positions, 3))
-    expected = np.stack([medfilt(column, 13) for column in values.T], axis=1)
+    padded = np.pad(values, ((6, 6), (0, 0)))  # medfilt warns of fewer values than its window
+    expected = np.stack([medfilt(column, 13)[6:-6] for column in padded.T], axis=1)
     np.testing.assert_array_equal(crops.smooth(values), expected)
 
 

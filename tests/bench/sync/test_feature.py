@@ -230,10 +230,24 @@ def test_scores_count_windows_as_the_script_does() -> None:
     assert scores.windows(1, 10**6) == scores.windows(40, 3839) == scores.windows(0, 0) == 0
 
 
-def test_the_voice_of_a_long_clip_is_computed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = make_sound().samples
-    whole = scores.voice(TinyNet(), samples, 150)
-    monkeypatch.setattr(scores, "PART", 40)
-    torch.testing.assert_close(scores.voice(TinyNet(), samples, 150), whole)
-    expected = TinyNet().audio(syncnet.audio_windows(samples, 150))
-    torch.testing.assert_close(whole, expected)
+def test_the_voice_of_a_part_is_that_of_the_whole() -> None:
+    sound = make_sound()
+    whole = TinyNet().audio(syncnet.audio_windows(sound.samples, 150))
+    torch.testing.assert_close(scores.voice(TinyNet(), sound, 0, 150), whole)
+    torch.testing.assert_close(scores.voice(TinyNet(), sound, 47, 93), whole[47:93])
+
+
+def test_memory_does_not_grow_with_the_clip() -> None:
+    peaks = []
+    for frames in (250, 1000):
+        recorder = SyncNetTrack(TinyNet(), "none", lambda frame: [(20.0, 20.0, 140.0, 140.0)]).start(make_sound(40.0))
+        part, kept = make_clip(50), []
+        for at in range(0, frames, 50):
+            recorder.add(part, np.arange(at, at + 50) / 25)
+            (live,) = recorder._live.values()
+            lips, crop = live.lips._distances, len(live.lips._crops)
+            if at >= 150:  # the track is long enough
+                kept.append(len(lips._lips) + len(lips._voice) + crop + len(recorder.frames))
+        peaks.append(max(kept))
+        assert np.isfinite(recorder.finish()[:, DISTANCES]).all(1).sum() == frames - 5
+    assert peaks[0] == peaks[1] < 200
