@@ -13,7 +13,7 @@ from bench.features.base import ClipFeature
 from bench.runtime.errors import UserError
 from bench.sync import crops, tracks
 from bench.sync.clock import EvenClock
-from bench.sync.finders import FaceFinder, HogFaces
+from bench.sync.finders import BlazeFaces, FaceFinder
 from bench.sync.streaming import Distances, Frames, Lips, Live
 from protocols.sound import Sound
 
@@ -35,8 +35,8 @@ class SyncNetTrack(ClipFeature):
     name, shape = "syncnet", (DISTANCES.stop,)
 
     def __init__(self, net: SyncNet, weights: str, finder: FaceFinder | None = None) -> None:
-        """`weights`: first digits of the weight file's SHA-256. finder: of faces; by default `HogFaces`."""
-        self.net, self.weights, self.finder = net, weights, finder or HogFaces()
+        """`weights`: first digits of the weight file's SHA-256. finder: of faces; by default `BlazeFaces`."""
+        self.net, self.weights, self.finder = net, weights, finder or BlazeFaces()
 
     @property
     def signature(self) -> str:

@@ -47,7 +47,7 @@ def heard(tracks: Tracks, shortest: float, needed: int = 0) -> Heard | ClipValue
 
     shortest: seconds of a face with sound that are needed. needed: samples a second that the file's sound must have.
     """
-    opening, sound = speaking.lip_opening(tracks.generated["landmarks"]), tracks.sound
+    opening, sound = speaking.lip_opening(tracks.generated["landmarks-mesh"]), tracks.sound
     failed = int(np.isnan(opening).sum())
     if sound is None:
         return ClipValue.none("no sound", failed)
@@ -134,7 +134,7 @@ def _definition(
         {"speech": f"hama-{speech.HAMA}-by-20s" if hama else "log-mel-4-below-3.9kHz", **params},
         summary,
         compute,
-        kinds={"landmarks": ()},
+        kinds={"landmarks-mesh": ("mesh68",)},
         needs_sound=True,
         proxy=True,
     )

@@ -58,7 +58,7 @@ def make_lips(levels: np.ndarray, fps: float = 25.0, lead: float = 0.04) -> tupl
 
 
 def tracks_of(times: np.ndarray, points: np.ndarray, sound: Sound | None) -> Tracks:
-    return Tracks(times, 25.0, (256, 256), {"landmarks": points}, sound=sound)
+    return Tracks(times, 25.0, (256, 256), {"landmarks-mesh": points}, sound=sound)
 
 
 def values(tracks: Tracks) -> dict[str, ClipValue]:

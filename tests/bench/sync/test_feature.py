@@ -16,7 +16,7 @@ from bench.runtime.errors import UserError
 from bench.sync import crops, feature, scores, tracks
 from bench.sync.clock import EvenClock
 from bench.sync.feature import BOX, DETECTED, DISTANCES, FACES, SyncNetFrames, SyncNetTrack
-from bench.sync.finders import HogFaces
+from bench.sync.finders import BlazeFaces
 from protocols.sound import Sound
 
 SIZE = (150, 200)
@@ -215,7 +215,7 @@ def test_weights(tmp_path: Path) -> None:
     torch.save(SyncNet().state_dict(), tmp_path / syncnet.FILE)
     assert feature.missing(tmp_path) == []
     made = feature.make("syncnet", tmp_path)
-    assert made.name == "syncnet" and HogFaces().signature in made.signature
+    assert made.name == "syncnet" and BlazeFaces().signature in made.signature
     assert feature.make("syncnet-frames", tmp_path).name == "syncnet-frames"
 
 
