@@ -14,7 +14,7 @@ from protocols.video import Video, open_file
 
 RATE = 16000
 GAP = 0.1  # seconds between time stamps and sound from which on silence is put in; FFmpeg's own bound for that
-_ERRORS = (OSError, ValueError, IndexError, EOFError)  # PyAV's derive from these
+_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def read(file: Path, rate: int = RATE, first: float | None = None) -> Sound | No
         with open_file(file) as container:
             if not container.streams.audio:
                 return None
+            if container.streams.audio[0].codec_context is None:
+                raise ValueError("a sound stream of an unknown codec")
             cover = av.stream.Disposition.attached_pic
             pictures = any(not stream.disposition & cover for stream in container.streams.video)
             decoding = _Decoding(container, rate)
@@ -128,7 +130,7 @@ class _Decoding:
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
+            except (av.error.InvalidDataError, av.error.PatchWelcomeError):
                 self._damaged += 1
                 continue
             for frame in frames:

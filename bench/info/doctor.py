@@ -44,8 +44,9 @@ _PACKAGES = {
     "lpips": ("lpips", "pip install 'talking-head-bench[lpips]'"),
     "face-alignment": ("face_alignment", "pip install 'talking-head-bench[face-alignment]'"),
     "py-feat": ("feat", "pip install 'talking-head-bench[py-feat]'"),
+    "hama": ("hama", "pip install 'talking-head-bench[sound]'"),
 }
-_MESH = "akd-mesh, mkr-mesh, prmse-mesh"
+_MESH = "akd-mesh, mkr-mesh, prmse-mesh, lip-lag"
 _SHIPPED = {
     "face_detection_short_range.tflite": ("0.2 MB", _MESH),
     "face_detection_full_range_sparse.tflite": ("0.7 MB", f"{_MESH}, small faces"),

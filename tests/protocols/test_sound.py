@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import av
@@ -130,3 +131,22 @@ def test_cutting_by_the_clock():
         assert made.cut(begin, 20).tolist() == [0] * 20
     assert [made.available(begin) for begin in (0, 0.5, 1.25, 1.5, 9)] == [150, 100, 25, 0, 0]
     assert made.later(-0.5).cut(0, 2).tolist() == [1, 2] and made.start == 0.5
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.m4a", "aac"), ("a.mkv", "libopus")])
+def test_damaged_files_are_read_or_refused(name: str, codec: str, tmp_path: Path):
+    noise = np.random.default_rng(0).integers(-9000, 9000, (1, 48000), dtype=np.int16)
+    file = made_sounds.write(tmp_path / name, noise, 48000, codec)
+    whole, rng = file.read_bytes(), random.Random(name)
+    outcomes = set()
+    for trial in range(30):
+        damaged = bytearray(whole[: rng.randrange(len(whole))] if trial % 3 == 0 else whole)
+        for _ in range(rng.choice((1, 5, 60)) if trial % 3 else 0):
+            damaged[rng.randrange(len(damaged) if trial % 3 == 1 else 400)] = rng.randrange(256)
+        file.write_bytes(bytes(damaged))
+        try:
+            found = sound.read(file)
+            outcomes.add("none" if found is None else "read")
+        except DataError as error:
+            outcomes.add(error.code)
+    assert {"read", "unreadable-sound"} <= outcomes <= {"none", "read", "unreadable-sound", "unreadable-video"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import detectors, metrics
+from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 
 PINNED = Path(__file__).with_name("signatures.txt")
 
@@ -12,6 +13,8 @@ PINNED = Path(__file__).with_name("signatures.txt")
 def test_no_signature_moves_unless_this_list_does() -> None:
     """``DETECTOR`` stands for the detector's own signature."""
     found = [d.signature("DETECTOR" if d.detector else None) for d in metrics.definitions().values()]
+    for clip in CLIP_DEFINITIONS.values():
+        found.append(clip.signature(dict.fromkeys((*clip.kinds, *clip.features), "DETECTOR")))
     assert found == PINNED.read_text(encoding="utf-8").splitlines()
 
 
