@@ -11,7 +11,7 @@ from bench.detectors.syncnet import FILE, FPS, RATE, VSHIFT, SyncNet, read
 from bench.detectors.weights import find_file, short_hash
 from bench.features.base import ClipFeature
 from bench.runtime.errors import UserError
-from bench.sync import crops, tracks
+from bench.sync import crops, shots, tracks
 from bench.sync.clock import EvenClock
 from bench.sync.finders import BlazeFaces, FaceFinder
 from bench.sync.streaming import Distances, Frames, Lips, Live
@@ -28,8 +28,8 @@ class SyncNetTrack(ClipFeature):
     lies between two (0); its box x1, y1, x2, y2; and the distance of the window of five frames that begins there from
     the sound at the 31 shifts from 15 frames early to 15 late. NaN where there is no track or no window.
 
-    Tracks, crops and windows are those of syncnet_python (`bench.sync.tracks`, `bench.sync.crops`). It differs in
-    frames and sound that pass through no lossy codec, in the face finder, and in that shots are not told apart.
+    Shots, tracks, crops and windows are those of syncnet_python (`bench.sync.shots`, `bench.sync.tracks`,
+    `bench.sync.crops`). It differs in frames and sound that pass through no lossy codec, and in the face finder.
     """
 
     name, shape = "syncnet", (DISTANCES.stop,)
@@ -42,7 +42,7 @@ class SyncNetTrack(ClipFeature):
     def signature(self) -> str:
         track = f"iou:{tracks.IOU};gap:{tracks.GAP};detections:{tracks.DETECTIONS}+;size:{tracks.SIZE}+;track:longest"
         cut = f"median:{crops.MEDIAN};pad:{crops.GRAY};scale:{crops.SCALE}"
-        clock = f"frames:nearest-at-{FPS};shots:one"
+        clock = f"frames:nearest-at-{FPS};shots:hsv-{shots.THRESHOLD:.0f}"
         return f"{self.name};v:1;weights:{self.weights};{clock};finder:[{self.finder.signature}];{track};{cut}"
 
     def start(self, sound: Sound | None) -> _Recorder:
@@ -93,6 +93,7 @@ class _Recorder:
     def __init__(self, net: SyncNet, finder: FaceFinder, sound: Sound | None) -> None:
         self._net, self._finder, self._sound = net, finder, _at_rate(sound)
         self._clock, self._tracker, self.frames = EvenClock(FPS), tracks.Tracker(), Frames()
+        self._shots = shots.Shots()
         self._live: dict[int, Live] = {}
         self._faces: list[int] = []
         self._boxes: list[tracks.Box] = []
@@ -125,6 +126,9 @@ class _Recorder:
         at, same = len(self._faces), number == self._looked
         if not same:
             self._boxes, self._looked = self._finder(frame), number
+        if self._shots.cuts(frame):
+            for cut in self._tracker.finish():
+                self._end(cut)
         self._faces.append(len(self._boxes))
         self.frames.add(at, frame, same)
         grown, ended = self._tracker.add(at, self._boxes)

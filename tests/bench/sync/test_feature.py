@@ -57,7 +57,9 @@ class Faces:
 
 
 def make_clip(frames: int) -> np.ndarray:
-    clip = np.random.default_rng(0).integers(0, 256, (frames, *SIZE, 3), dtype=np.uint8)
+    """Noise that changes little from frame to frame, so that no shot ends."""
+    rng = np.random.default_rng(0)
+    clip = rng.integers(0, 240, (1, *SIZE, 3), dtype=np.uint8) + rng.integers(0, 16, (frames, *SIZE, 3), dtype=np.uint8)
     clip[:, 0, 0, 0] = np.arange(frames)
     return clip
 
@@ -131,6 +133,16 @@ def test_rows_do_not_depend_on_how_frames_come() -> None:
     whole = rows_of(Faces(boxes), clip, times, sound, [150])
     for sizes in ([1] * 150, [7] * 21 + [3], [149, 1]):
         np.testing.assert_array_equal(rows_of(Faces(boxes), clip, times, sound, sizes), whole)
+
+
+def test_a_track_ends_with_its_shot() -> None:
+    boxes = [[box] for box in walk(240)]
+    clip = make_clip(240)
+    clip[130:] = 255 - clip[130:]
+    clip[:, 0, 0, 0] = np.arange(240)
+    rows = rows_of(Faces(boxes), clip, np.arange(240) / 25, make_sound(10.0), [240])
+    np.testing.assert_array_equal(np.flatnonzero(np.isfinite(rows[:, DETECTED])), np.arange(130))
+    assert np.isfinite(rows[:, DISTANCES]).all(1).sum() == 125 and (rows[:, FACES] == 1).all()
 
 
 def test_the_longest_track_counts_and_others_are_counted() -> None:
