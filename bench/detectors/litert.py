@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ from bench.detectors.weights import short_hash
 from bench.runtime.errors import UserError
 
 FOLDER = Path(__file__).with_name("mediapipe")
+STDERR = 2
+_loading = threading.Lock()
 _loaded = threading.local()  # an interpreter serves one thread at a time, and cannot be pickled
 
 
@@ -39,11 +44,29 @@ class Network:
         if self.file not in kept:
             from ai_edge_litert.interpreter import Interpreter
 
-            made = Interpreter(model_path=str(self.file), num_threads=1)
-            made.allocate_tensors()
+            with _without_notice():
+                made = Interpreter(model_path=str(self.file), num_threads=1)
+                made.allocate_tensors()
             outputs = [one["index"] for one in made.get_output_details()]
             kept[self.file] = made, made.get_input_details()[0]["index"], outputs
         return kept[self.file]
+
+
+@contextmanager
+def _without_notice() -> Iterator[None]:
+    """Keep LiteRT from writing "INFO: Created ... delegate" to the console; it has no setting for that."""
+    with _loading, open(os.devnull, "w", encoding="utf-8") as nowhere:
+        try:
+            kept = os.dup(STDERR)
+        except OSError:  # closed: nobody reads it
+            yield
+            return
+        try:
+            os.dup2(nowhere.fileno(), STDERR)
+            yield
+        finally:
+            os.dup2(kept, STDERR)
+            os.close(kept)
 
 
 def release() -> str:

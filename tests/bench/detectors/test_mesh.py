@@ -273,6 +273,14 @@ def test_kept_pickled_and_asked_by_threads_it_says_the_same(
     assert all(np.array_equal(one, values(choice["mesh"], frames)) for one in found) and len(found) == 3
 
 
+def test_loading_writes_nothing_to_the_console() -> None:
+    code = (
+        "import sys; import numpy as np; from bench.detectors.blazeface import faces; "
+        "faces(np.zeros((1, 9, 9, 3), np.uint8)); print('kept', file=sys.stderr)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == "kept\n"
+
+
 def test_nothing_is_loaded_before_a_frame_is_looked_at() -> None:
     code = (
         "import sys; from bench import detectors; c = detectors.choose('embedded', None); c['lids'].signature; "
