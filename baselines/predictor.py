@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,6 +55,13 @@ class TimeLimit(Exception):
         self.frames = frames
 
 
+class ClipEnd(NamedTuple):
+    """From when on a model has no frames of a clip, in seconds from its first, and why, in words."""
+
+    seconds: float
+    why: str
+
+
 class Predictor(ABC):
     """One loaded model.
 
@@ -88,6 +96,25 @@ class Predictor(ABC):
 
     def expect(self, ids: Sequence[str]) -> None:  # noqa: B027 (most predictors answer any pair)
         """Told before the first batch which pairs a run has. Raises ModelError where it can answer none of them."""
+
+    def expect_clips(self, clips: Mapping[str, Sequence[str]]) -> list[str]:
+        """Receive which clips a run of whole clips has; return lines that the user must see.
+
+        clips: id to the names by which a finished clip may be found, the best first.
+        Raises ModelError where the model can answer none of them.
+        """
+        return []
+
+    def clip_end(self, clip: str) -> ClipEnd | None:
+        """Return where a clip of this model ends, where that is known before it is asked; None where it is not.
+
+        Later frames are left out, and counted, in place of failing.
+        """
+        return None
+
+    def sound_file(self, clip: str) -> Path | None:
+        """Return the file that holds the sound of this model's clip; None where it makes none."""
+        return None
 
     def why_missing(self, pair: str) -> str | None:
         """Return why the frame of a pair is NaN, right after `predict` gave it; None where there is no more to say."""

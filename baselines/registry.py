@@ -27,7 +27,7 @@ __all__ = ["ModelInfo", "code", "load", "names", "network_class", "official_file
 
 BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget)}
 Kind = Literal["network", "variant", "table", "bound", "outside", "plug-in"]
-OUTSIDE = ("frames:DIR", "cmd:COMMAND", "FILE.py:CLASS")
+OUTSIDE = ("frames:DIR", "videos:DIR", "cmd:COMMAND", "FILE.py:CLASS")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         from baselines.external.frames_folder import FramesFolder
 
         return FramesFolder(Path(spec.target))
+    if spec.kind == "videos":
+        from baselines.external.videos import VideosFolder
+
+        return VideosFolder(Path(spec.target))
     if spec.kind == "cmd":
         from baselines.external.command import CommandPredictor
 
@@ -119,6 +123,7 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     for name, bound in BOUNDS.items():
         infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "needs no weights"))
     infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", MODES, "needs no weights"))
+    infos.append(ModelInfo("videos:DIR", "Finished videos, a clip each", "outside", MODES, "needs no weights"))
     infos.append(
         ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", MODES, "weights of its own")
     )

@@ -12,12 +12,16 @@ from typing import Literal
 
 from baselines.errors import ModelError
 
-Kind = Literal["model", "frames", "cmd", "file"]
+Kind = Literal["model", "frames", "videos", "cmd", "file"]
 
-OUTSIDE: tuple[Kind, ...] = ("frames", "cmd")  # kinds that are written as a prefix; they take no options
+OUTSIDE: tuple[Kind, ...] = ("frames", "videos", "cmd")  # kinds that are written as a prefix; they take no options
 _LABEL = re.compile(r"[-_+]*[^\W_][\w+-]*")
 _LABELS = "one label, of letters, digits, -, _ and +"
-_NEEDS = {"frames": "folder, as in frames:DIR", "cmd": "command, as in 'cmd:python animate.py {pairs} {out}'"}
+_NEEDS = {
+    "frames": "folder, as in frames:DIR",
+    "videos": "folder, as in videos:DIR",
+    "cmd": "command, as in 'cmd:python animate.py {pairs} {out}'",
+}
 _FILE = re.compile(r".+\.py:[^\W\d]\w*", re.DOTALL)  # path/to/file.py:Class
 
 
@@ -25,8 +29,9 @@ _FILE = re.compile(r".+\.py:[^\W\d]\w*", re.DOTALL)  # path/to/file.py:Class
 class ModelSpec:
     """One model to load, and the label of its row.
 
-    kind: "model" for a name from `bench list models`, "frames" for a folder of frames, "cmd" for an outside program,
-    "file" for a class in a Python file. target: the name, folder, command, or ``path/to/file.py:Class``.
+    kind: "model" for a name from `bench list models`, "frames" for a folder of frames, "videos" for a folder of
+    finished videos, "cmd" for an outside program, "file" for a class in a Python file.
+    target: the name, folder, command, or ``path/to/file.py:Class``.
     options: of a model or a class in a file, in the order given. label: what the row is called; None for the spec's own
     text. Raises ModelError for parts that `parse` would not give back.
     """

@@ -31,7 +31,7 @@ def is_one(path: Path, names: Collection[str] = ()) -> bool:
     names: the data sets that the command line named. A header may be that of a published list, too: then the first path
     decides, unless it has the form of a data set that is not among them.
     """
-    rows = _rows(path)
+    rows = read_rows(path)
     if not rows:
         return False
     header = rows[0][1]
@@ -56,11 +56,11 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
     frame are of one clip; identities are the data set's. Raises DataError, naming file and lines.
     """
     content = files.content(path)
-    (_, header), *rows = _rows(path)
-    _check_header(path, header)
+    (_, header), *rows = read_rows(path)
+    check_header(path, header)
     if not names:
         raise DataError(f"{path}: a list written by hand needs its data: give --data NAME=PATH", code="missing-data")
-    find = _Finder(names, opened)
+    find = Finder(names, opened)
     pairs: list[Pair] = []
     wrong: list[str] = []
     kinds: set[str] = set()
@@ -84,7 +84,7 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
         raise DataError(f"{path}: {error}", code=error.code) from None
 
 
-class _Finder:
+class Finder:
     """Looks paths up in the data sets, each clip once."""
 
     def __init__(self, names: Sequence[str], opened: Callable[[str], Dataset]):
@@ -150,7 +150,7 @@ class _Finder:
         return f"no clip or frame of {name} in {dataset.root}" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _pair(cells: Mapping[str, str], identifier: str, find: _Finder) -> Pair:
+def _pair(cells: Mapping[str, str], identifier: str, find: Finder) -> Pair:
     frames = {name: find(name, cells[name]) for name in ("source", "driving", "target", "anchor") if cells.get(name)}
     for name in NEEDED:
         if name not in frames:
@@ -177,8 +177,9 @@ def _pair(cells: Mapping[str, str], identifier: str, find: _Finder) -> Pair:
     return Pair(cells.get("id") or identifier, source, driving, target, frames.get("anchor"), whose, by, alpha, beta)
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    known = ", ".join(COLUMNS)
+def check_header(path: Path, header: Sequence[str], columns: Sequence[str] = COLUMNS) -> None:
+    """Raise DataError for a header with columns twice, without a needed one, or with unknown ones."""
+    known = ", ".join(columns)
     if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
         raise DataError(f"{path}, line 1: the column {twice[0]} stands there twice", code="duplicate-column")
     if lacking := [name for name in NEEDED if name not in header]:
@@ -186,11 +187,11 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
             f"{path}, line 1: no column {lacking[0]}; needed are source and driving, known {known}",
             code="missing-column",
         )
-    if unknown := [name for name in header if name not in COLUMNS]:
+    if unknown := [name for name in header if name not in columns]:
         raise DataError(f"{path}, line 1: unknown column {unknown[0]!r}; known are {known}", code="unknown-column")
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """(line, cells) of a CSV file, cells without spaces around them, empty lines left out. Raises DataError."""
     try:
         text = files.content(path).decode("utf-8-sig")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,10 +46,11 @@ class Checked:
     notices: list[str]
 
 
-def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | None) -> Checked:
+def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | None, by_clip: bool = False) -> Checked:
     """Look for every frame and read the head of its file; `datasets` holds each data set of the list.
 
-    size: side that frames are brought to; None: they stay as stored, and must all have one size. Raises DataError
+    size: side that frames are brought to; None: they stay as stored, and must all have one size. by_clip: only the
+    driving frames and targets of one clip must; sources are not compared with them. Raises DataError
     naming (up to `NAMED`) all frames that are missing, or all whose files are no images or have another shape than the
     data set's, or the sizes where there are several.
     """
@@ -73,6 +75,10 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
             f"{len(bad)} of {len(refs)} frames cannot be used: {_first(reasons, '; ')}", code="unusable-frames"
         )
     common = sorted(sizes, key=lambda found: -len(sizes[found]))
+    if size is None and by_clip:
+        _check_clips(pairs, {ref: found for found, own in sizes.items() for ref in own})
+        driving = Counter(found for found, own in sizes.items() for ref in own)
+        return Checked(*driving.most_common(1)[0][0], [])
     if size is None:
         if len(sizes) > 1:
             found = "; ".join(f"{len(sizes[h, w])} of {w}x{h}, such as {sizes[h, w][0]}" for h, w in common[:NAMED])
@@ -87,6 +93,21 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
     found = ", ".join(f"{len(sizes[h, w])} of {w}x{h}" for h, w in others[:3])
     count = sum(len(sizes[other]) for other in others)
     return Checked(size, size, [f"{count} of {len(refs)} frames are not {size}x{size} ({found}); they are resized"])
+
+
+def _check_clips(pairs: PairList, sizes: Mapping[FrameRef, tuple[int, int]]) -> None:
+    """Raise DataError for a clip whose driving frames and targets have several sizes."""
+    found: dict[str, set[tuple[int, int]]] = {}
+    for pair in pairs.pairs:
+        found.setdefault(pair.clip, set()).update(sizes[ref] for ref in (pair.driving, pair.target) if ref)
+    several = [clip for clip, own in found.items() if len(own) > 1]
+    if several:
+        shown = ", ".join(f"{width}x{height}" for height, width in sorted(found[several[0]]))
+        raise DataError(
+            f"{len(several)} clips have frames of several sizes, and none is to be changed (--size native): "
+            f"{several[0]} of {shown}",
+            code="frame-sizes-differ",
+        )
 
 
 def _first(texts: Sequence[str], separator: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,9 +35,13 @@ class VideoFolder(Dataset):
     """
 
     crops = True
+    assumed_rate = False
     layout = "videos (.mp4, .mov, ...) or pictures (.png, .jpg, ...)"
 
     def __init__(self, name: str, root: Path, follow_links: bool = False):
+        """`root`: a folder, or one video, which is then the only clip."""
+        self._only = root.name if root.is_file() else None
+        root = root.parent if self._only else root
         super().__init__(name, root, follow_links)
         self._identities = _read_identities(root / IDENTITIES)
         self._is_video = cache(lambda clip: is_video(root / clip))
@@ -49,6 +54,8 @@ class VideoFolder(Dataset):
     @cached_property
     def found(self) -> Found:
         """The files below the root."""
+        if self._only:
+            return Found((self._only,), (), (), ())
         return find(self.root, self.follow_links)
 
     def clips(self, split: str | None = None) -> list[str]:
@@ -65,6 +72,31 @@ class VideoFolder(Dataset):
 
     def frames(self, clip: str) -> list[str]:
         return [f"{number:07d}" for number in range(self._length(clip))]
+
+    def times(self, clip: str) -> list[float]:
+        if not self._is_video(clip) or not self._length(clip):
+            return [0.0] * self._length(clip)
+        with self._lock:
+            video = self._video(clip)
+            first, *_ = times = video.times
+            return [float((time - first) * video.time_base) for time in times]
+
+    def end(self, clip: str) -> float:
+        """When the last frame of a clip ends, in seconds from the first; infinity for a picture."""
+        if not self._is_video(clip):
+            return math.inf
+        with self._lock:
+            video = self._video(clip)
+            return float((video.end - video.times[0]) * video.time_base)
+
+    def sound_file(self, clip: str) -> Path | None:
+        """A sound file called as the clip, beside it; else the video itself, where it has sound."""
+        if beside := super().sound_file(clip):
+            return beside
+        if not self._is_video(clip):
+            return None
+        with self._lock:
+            return self._file(clip) if self._video(clip).has_sound else None
 
     def path(self, ref: FrameRef) -> Path:
         """The video or picture that holds the frame."""
@@ -154,8 +186,8 @@ class FrameFolders(Dataset):
 def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     """The data set `name` in the folder `root`; a name that is no known layout means custom files.
 
-    A custom folder is read as videos and pictures (`VideoFolder`) if there is a video in it or a picture directly in
-    it, else as folders of frames (`FrameFolders`). follow_links: links in the root may lead out of it.
+    A file is one video. A custom folder is read as videos and pictures (`VideoFolder`) if there is a video in it or a
+    picture directly in it, else as folders of frames (`FrameFolders`). follow_links: links in the root may lead out.
     Raises DataError where the folder does not hold what it should.
     """
     if name in names():

@@ -18,6 +18,7 @@ from protocols.protocol import SAMPLE
 from protocols.reading import Reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+SOUNDS = (".wav", ".m4a", ".mp3", ".flac", ".ogg", ".aac")
 SPLITS = ("test", "train")
 
 
@@ -30,8 +31,12 @@ class Dataset:
     benchmark data sets.
     follow_links: whether links in the root may lead out of it.
     reading: how the files are read whose `size` was requested.
+    rate: frames a second of clips that are folders of frames: what the papers' preprocessing writes. assumed_rate:
+    whether it decides when frames are shown, since no file says it.
     """
 
+    rate = 25.0
+    assumed_rate = True
     crops = False
     stored = False
     suffixes: tuple[str, ...] = SUFFIXES
@@ -79,6 +84,22 @@ class Dataset:
         if not folder.is_dir():
             return []
         return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in self.suffixes}, key=natural)
+
+    def times(self, clip: str) -> list[float]:
+        """When each of `frames` is shown, in seconds from the first."""
+        return [number / self.rate for number in range(len(self.frames(clip)))]
+
+    def end(self, clip: str) -> float:
+        """When the last frame of a clip ends, in seconds from the first."""
+        return len(self.frames(clip)) / self.rate
+
+    def sound_file(self, clip: str) -> Path | None:
+        """The file that holds the sound of a clip: one called as the clip beside it, or ``audio`` among its frames."""
+        folder = self.folder(clip)
+        names = [folder.with_name(folder.name + suffix) for suffix in SOUNDS]
+        names += [folder.with_suffix(suffix) for suffix in SOUNDS] + [folder / f"audio{suffix}" for suffix in SOUNDS]
+        file = next((file for file in names if file.is_file()), None)
+        return self.within(file, f"{self.name}/{clip}") if file else None
 
     def path(self, ref: FrameRef) -> Path:
         """The file of a frame; it need not exist. Raises DataError if a link leads it out of the root (`within`)."""

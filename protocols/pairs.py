@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 import math
 import re
 import sys
@@ -15,8 +11,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from protocols import files
-from protocols.errors import DataError, unreadable
+from protocols import frozen_file
+from protocols.errors import DataError
+from protocols.frozen_file import Head
 
 FORMAT = "talking-head-bench pairs 1"
 COLUMNS = ("id", "source", "driving", "target", "anchor", "source_identity", "driving_identity", "alpha", "beta")
@@ -78,7 +75,8 @@ class Pair:
 
     id: unique in its list, safe as a file name. target: the true result, where it exists. anchor: initial driving frame
     of relative motion. alpha, beta: factors of the height and width of the driving frame in the expression-preserving
-    augmentation, 1 for none; kept to 6 decimals.
+    augmentation, 1 for none; kept to 6 decimals. clip, time: which clip of a `ClipList` it is a frame of, and when that
+    is shown, in seconds; no part of its row.
     """
 
     id: str
@@ -90,6 +88,8 @@ class Pair:
     driving_identity: str
     alpha: float = 1.0
     beta: float = 1.0
+    clip: str = ""
+    time: float = 0.0
 
     def __post_init__(self) -> None:
         if not safe_id(self.id):
@@ -159,10 +159,7 @@ class PairList:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 over the rows, each as a JSON array on a line of its own."""
-        digest = hashlib.sha256()
-        for pair in self.pairs:
-            digest.update(json.dumps(pair.row(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-        return digest.hexdigest()
+        return frozen_file.rows_sha256(pair.row() for pair in self.pairs)
 
     def head(self, n: int) -> PairList:
         """The first `n` pairs."""
@@ -203,79 +200,16 @@ class PairList:
 
         Raises DataError if it cannot be written, and OSError where the disk is full.
         """
-        meta = {"format": FORMAT, "name": self.name, "version": self.version, "n": len(self), "sha256": self.sha256}
-        text = io.StringIO()
-        text.write("# " + json.dumps(meta | {"provenance": self.provenance}, ensure_ascii=False) + "\n")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(pair.row() for pair in self.pairs)
-        try:
-            with files.replacing(path) as temporary:
-                temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-        except OSError as error:
-            if files.disk_full(error):
-                raise
-            raise DataError(f"{path}: cannot be written ({error.strerror or error})", code="unwritable-file") from None
+        head = Head(self.name, self.version, len(self), self.sha256, self.provenance)
+        frozen_file.write(path, FORMAT, COLUMNS, head, (pair.row() for pair in self.pairs))
 
     @classmethod
     def read(cls, path: Path) -> PairList:
         """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
-        try:
-            first, _, body = files.text(path).partition("\n")
-            meta = json.loads(first.removeprefix("#"))
-            name, version, sha256, provenance = (meta[key] for key in ("name", "version", "sha256", "provenance"))
-        except OSError as error:
-            raise unreadable(path, error) from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise DataError(
-                f"{path}: not a frozen pair list (no line of JSON over its columns)", code="not-a-pair-list"
-            ) from None
-        columns, _, body = body.partition("\n")
-        if meta.get("format") != FORMAT or columns.rstrip("\r") != ",".join(COLUMNS):
-            raise DataError(f"{path}: not a frozen pair list of the format {FORMAT!r}", code="not-a-pair-list")
-        if wrong := _wrong_head(name, version, provenance):
-            raise DataError(f"{path}: {wrong}", code="not-a-pair-list")
-        rows = _pairs(path, csv.reader(io.StringIO(body, newline=""), strict=True))
-        try:
-            pairs = cls(name, version, rows, provenance)
-        except DataError as error:
-            raise DataError(f"{path}: {error}", code=error.code) from None
-        if pairs.sha256 != sha256:
-            raise DataError(
-                f"{path}: changed since it was frozen (its hash is {pairs.sha256}, it says {sha256})",
-                code="changed-file",
-            )
-        return pairs
+        head, rows = frozen_file.read(path, FORMAT, COLUMNS, "pair list", code="not-a-pair-list")
+        return frozen_file.unchanged(path, head, lambda: cls(head.name, head.version, _pairs(rows), head.provenance))
 
 
-def _wrong_head(name: object, version: object, provenance: object) -> str | None:
-    """What keeps the facts over a frozen list from being used, if anything does: no hash covers them."""
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST:
-        return f"its name is not a text of up to {_LONGEST} characters"
-    if not isinstance(version, int):
-        return "its version is not a whole number"
-    if not isinstance(provenance, dict) or not _plain(provenance):
-        return "its provenance is not a JSON object of texts, finite numbers and no more than a few levels"
-    part = provenance.get("at_hand", {"n": 0, "of_n": 0})
-    if not isinstance(part, dict) or not {"n", "of_n"} <= part.keys():
-        return "its provenance says at_hand without n and of_n"
-    return None
-
-
-def _plain(value: object, levels: int = 20) -> bool:
-    if isinstance(value, (dict, list)):
-        inner = value.values() if isinstance(value, dict) else value
-        return levels > 0 and all(_plain(entry, levels - 1) for entry in inner)
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def _pairs(path: Path, rows: Iterable[Sequence[str]]) -> tuple[Pair, ...]:
+def _pairs(rows: Iterable[Sequence[str]]) -> tuple[Pair, ...]:
     """The pairs of a frozen list's rows, which are never all held at once."""
-    pairs: list[Pair] = []
-    try:
-        for row in rows:
-            pairs.append(Pair.from_row(row))
-    except (DataError, csv.Error) as error:
-        code = getattr(error, "code", "bad-row")  # an error of the csv module has none
-        raise DataError(f"{path}, line {len(pairs) + 3}: {error}", code=code) from None
-    return tuple(pairs)
+    return tuple(frozen_file.parsed(rows, Pair.from_row))

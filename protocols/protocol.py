@@ -18,6 +18,8 @@ CUSTOM = "custom data"  # in place of a data set's name, until a run says which
 # ratio of the two faces' sizes; with the shape that a network of its own draws from the source.
 MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
 MODES: tuple[MotionMode, ...] = get_args(MotionMode)
+EVERY = 1_000_000  # clips of a protocol that takes all there are
+CLIP_STRATEGIES = ("reconstruction", "cross-identity-video")  # how protocols of whole videos choose them
 TRANSFORMS = ("none", "expression-preserving")
 
 SIZES = {"256": 256, "512": 512, "native": None}  # of custom data's frames; native: as they are stored
@@ -36,6 +38,9 @@ class Protocol:
     data: a file, or a rule (see `protocols.rendezvous`). frame_size: side of the frames in pixels; None: as stored.
     readings: variants, the first is default. custom: for custom data, whatever they are; `of` says what they are.
     title: what a report is headed with, after the data's name; empty for the field's own protocols.
+    seconds: of each video, where a protocol of whole videos asks for its beginning only. roles: what there is to
+    compare with, for finished videos; metrics that need another do not apply. With ``source`` among them identity is
+    compared with the source; None where `reference` says all.
     """
 
     name: str
@@ -58,6 +63,13 @@ class Protocol:
     readings: tuple[str, ...] = ()
     custom: bool = False
     title: str = ""
+    seconds: float | None = None
+    roles: frozenset[str] | None = None
+
+    @property
+    def shape(self) -> Literal["pair", "clip"]:
+        """Whether it asks for single frames or for whole clips."""
+        return "clip" if self.strategy in CLIP_STRATEGIES else "pair"
 
     @property
     def heading(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 from protocols import files
 from protocols.augment import READINGS
 from protocols.errors import DataError
-from protocols.protocol import CROSS, CUSTOM, MODES, SAME, TRANSFORMS, Protocol
+from protocols.protocol import CLIP_STRATEGIES, CROSS, CUSTOM, EVERY, MODES, SAME, TRANSFORMS, Protocol
 
 SUFFIX = ".toml"
 BUILT_IN = Path(__file__).with_name("protocols.toml")
@@ -24,7 +25,7 @@ LARGEST_SIDE = 10_000  # pixels; larger pictures are not read either
 REQUIRED = ("name", "version", "summary", "strategy", "reference", "metrics")
 TEXTS = ("name", "summary", "title", "dataset", "strategy", "reference", "transform", "mode", "split")
 NUMBERS = ("version", "n", "videos")
-KEYS = (*TEXTS, *NUMBERS, "metrics", "frame_size")
+KEYS = (*TEXTS, *NUMBERS, "metrics", "frame_size", "seconds")
 OWN_LISTS = ("tables", "published")  # of this program's protocols only, as the next ones
 OWN_TEXTS = ("sample", "frozen")
 _NAME = re.compile(r"[\w+-][\w.+-]*")
@@ -52,7 +53,8 @@ def checked(protocol: Protocol) -> Protocol:
 
     if not isinstance(protocol.name, str) or not _NAME.fullmatch(protocol.name) or protocol.name.endswith(SUFFIX):
         raise DataError(f"name: {protocol.name!r}: letters, digits, -, _, + and . are allowed", code="bad-name")
-    choices = {"reference": (SAME, CROSS), "strategy": STRATEGIES, "transform": TRANSFORMS, "mode": MODES}
+    strategies = (*STRATEGIES, *CLIP_STRATEGIES)
+    choices = {"reference": (SAME, CROSS), "strategy": strategies, "transform": TRANSFORMS, "mode": MODES}
     for key, known in choices.items():
         if (value := getattr(protocol, key)) not in known:
             raise DataError(f"{key}: {value!r}: choose one of {', '.join(known)}", code="unknown-choice")
@@ -64,8 +66,16 @@ def checked(protocol: Protocol) -> Protocol:
         raise DataError(f"frame_size: {protocol.frame_size}: {LARGEST_SIDE} pixels at most", code="bad-value")
     if not protocol.metrics:
         raise DataError("metrics: none is named", code="missing-value")
+    if protocol.seconds is not None and not (protocol.shape == "clip" and 0 < protocol.seconds < math.inf):
+        raise DataError(
+            f"seconds: {protocol.seconds!r}: a number above 0, for a protocol of whole videos", code="bad-value"
+        )
     stretched = protocol.transform != TRANSFORMS[0]
+    if protocol.shape == "clip" and stretched:
+        raise DataError(f"transform: {protocol.transform!r}: whole videos are not stretched", code="unused-option")
     alike = "diffscale" if stretched else "sameid" if protocol.reference == SAME else "crossid"
+    if protocol.shape == "clip":
+        alike = "reconstruction" if protocol.reference == SAME else "crossid-video"
     return replace(protocol, sample=protocol.sample or alike, readings=READINGS if stretched else ())
 
 
@@ -89,6 +99,8 @@ def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
     if lacking := [key for key in REQUIRED if key not in entries]:
         raise DataError(f"{', '.join(lacking)}: missing", code="missing-value")
     fields = {key: _value(key, value) for key, value in entries.items()}
+    if fields["strategy"] in CLIP_STRATEGIES:
+        fields.setdefault("n", EVERY)
     if "dataset" not in fields:  # any folder that the user names
         fields |= {"dataset": CUSTOM, "custom": True, "split": fields.get("split")}
     return Protocol(**fields)
@@ -103,6 +115,10 @@ def _value(key: str, value: Any) -> Any:
     if key in (*NUMBERS, "frame_size") and (isinstance(value, bool) or not isinstance(value, int)):
         other = f", or {NATIVE!r}" if key == "frame_size" else ""
         raise DataError(f"{key}: {value!r}: a whole number is needed{other}", code="bad-value")
+    if key == "seconds":
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise DataError(f"{key}: {value!r}: a number is needed", code="bad-value")
+        return float(value)
     if key in ("metrics", *OWN_LISTS):
         if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
             raise DataError(f"{key}: {value!r}: a list of names is needed", code="bad-value")

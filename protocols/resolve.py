@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import cache as remember
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from protocols import by_hand, sample_lists, sample_set
 from protocols.augment import augment
 from protocols.catalogue import SAMPLE, Protocol
 from protocols.check import check_frames
+from protocols.clip_sampling import frames_of, make_clips
+from protocols.clips import ClipList
 from protocols.content import content_sha256
 from protocols.crop import FaceFinder, Mode
 from protocols.custom_dataset import IDENTITIES, open_dataset
@@ -27,6 +29,8 @@ from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, r
 from protocols.rendezvous import rendezvous_pairs
 from protocols.roots import data_used, how, refuse_unused
 from protocols.sampling import make_pairs
+
+List = TypeVar("List", PairList, ClipList)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Resolved:
     frame_size: side that frames are brought to; None: as they are stored. shape: their height and width.
     data_sha256, clips_sha256: of the files that hold them, all together and by clip (`content.content_sha256`).
     notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
-    crop: how the frames of custom data are cut, by data set; empty where none are.
+    crop: how the frames of custom data are cut, by data set; empty where none are. clips: what the pairs are the frames
+    of, in a protocol of whole clips, whose clips may have sizes of their own: `shape` is that of the most.
     """
 
     protocol: Protocol
@@ -59,6 +64,7 @@ class Resolved:
     frame_size: int | None
     shape: tuple[int, int]
     data_sha256: str
+    clips: ClipList | None = None
     clips_sha256: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -92,6 +98,7 @@ def resolve(
     sample: bool = False,
     require_data: bool = False,
     pair_file: Path | None = None,
+    clips: ClipList | None = None,
     limit: int | None = None,
     seed: int = 0,
     variant: str | None = None,
@@ -105,9 +112,10 @@ def resolve(
     reads. follow_links: links in them may lead out of them. crop: how custom data are cut
     (`find_crops.cut_custom`, with finder). cache: where the sample set is built. sample: take the
     sample set outright. require_data: never take it. pair_file: a frozen or published list in place of the protocol's
-    own; its data sets need roots. limit: the first so many pairs. seed: of the drawing of pairs where there is a root
-    and no list. variant: one of the protocol's readings. mode: motion mode, if another than the protocol's; relative
-    modes get the driving clip's first frame as anchor where the list names none.
+    own, of clips where the protocol is of whole clips; its data sets need roots. clips: such a list, not from a file.
+    limit: the first so many pairs, or clips. seed: of the drawing of pairs where there is a root and no list.
+    variant: one of the protocol's readings. mode: motion mode, if another than the protocol's; relative modes get the
+    driving clip's first frame as anchor where the list names none.
     allow_missing: leave out the pairs that lack a frame, and say so in notices and provenance.
     Raises DataError, naming all frames that are missing at once, for everything that would stop the run later.
     """
@@ -115,15 +123,25 @@ def resolve(
         known = ", ".join(protocol.readings) or "none"
         raise DataError(f"{protocol.name} has no reading {variant!r} (known: {known})", code="unknown-reading")
     opened = opener(roots, cache, progress, follow_links)
-    listed = None
-    if pair_file is not None:
+    listed: PairList | ClipList | None = clips
+    if pair_file is not None and protocol.shape == "clip":
+        listed = ClipList.read(pair_file)
+    elif pair_file is not None:
         listed = _of_file(protocol, pair_file, roots, asked or ([SAMPLE] if sample else ()), opened, allow_missing)
     names = listed.datasets() if listed else None
     used = data_used(protocol, roots, asked=asked, sample=sample, require_data=require_data, listed=names)
-    refuse_unused(asked, used, protocol.name if listed is None else f"the pair list {listed.name}")
-    pairs, provenance, notices = _chosen(protocol, listed, used, opened, seed, variant)
-    datasets = {name: opened(name) for name in pairs.datasets()}
+    refuse_unused(asked, used, protocol.name if listed is None else f"the list {listed.name}")
+    chosen, provenance, notices = _chosen(protocol, listed, used, opened, seed, variant)
+    datasets = {name: opened(name) for name in chosen.datasets()}
     notices += _about(datasets)
+    if isinstance(chosen, ClipList):
+        if allow_missing:
+            raise DataError("--allow-missing leaves out pairs; --limit shortens a list of clips", code="unused-option")
+        clips, limit = _first(chosen, limit, "clips", notices), None
+        pairs, lines = frames_of(clips, datasets, mode or protocol.mode)
+        notices += lines
+    else:
+        pairs = chosen
     if variant and listed is not None and stretched(pairs):
         raise DataError(
             f"the pair list {pairs.name} is stretched already: --reading {variant} has nothing to choose",
@@ -132,13 +150,10 @@ def resolve(
     pairs = prepare(pairs, protocol, datasets, variant, mode or protocol.mode, allow_missing)
     if part := pairs.provenance.get("at_hand"):
         notices.append(f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames here")
-    if limit is not None:
-        if limit > len(pairs):
-            notices.append(f"the list has {len(pairs)} pairs, fewer than the {limit} that were asked for")
-        pairs = pairs.head(limit)
+    pairs = _first(pairs, limit, "pairs", notices)
     is_sample = SAMPLE in datasets
     frame_size = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
-    checked = check_frames(pairs, datasets, frame_size)
+    checked = check_frames(pairs, datasets, frame_size, by_clip=clips is not None)
     notices += checked.notices
     crops = cut_custom(pairs, datasets, crop, finder, frame_size, progress)
     notices += [line for found in crops.values() for line in found.notices()]
@@ -160,6 +175,7 @@ def resolve(
         is_sample,
         frame_size,
         shape=(checked.height, checked.width),
+        clips=clips,
         data_sha256=data_sha256,
         clips_sha256=clips_sha256,
         notices=notices,
@@ -170,17 +186,23 @@ def resolve(
 
 def _chosen(
     protocol: Protocol,
-    listed: PairList | None,
+    listed: PairList | ClipList | None,
     used: Sequence[str],
     opened: Callable[[str], Dataset],
     seed: int,
     variant: str | None,
-) -> tuple[PairList, dict[str, Any], list[str]]:
-    """The pairs: those of the user's list, of the sample set, or drawn; where they come from; what must be said."""
+) -> tuple[PairList | ClipList, dict[str, Any], list[str]]:
+    """Pairs or clips: those of the user's list, of the sample set, or drawn; their origin; what must be said."""
     notices: list[str] = []
+    whole, of_sample = protocol.shape == "clip", tuple(used) == (SAMPLE,)
     if listed is not None:
-        pairs, origin = listed, "file"
-    elif tuple(used) == (SAMPLE,):
+        return _named(listed, "file", notices)
+    if whole:
+        clips = make_clips(opened(used[0]), protocol, 0 if of_sample else seed)
+        if not of_sample:
+            notices.append(f"no clip list given: {len(clips)} clips of {used[0]}, seed {seed}")
+        return _named(clips, "sample" if of_sample else "sampled", notices)
+    if of_sample:
         pairs, origin = sample_lists.load(protocol.sample, variant), "sample"
     else:
         pairs, origin = draw(opened(used[0]), protocol, seed), "sampled"
@@ -191,11 +213,27 @@ def _chosen(
         elif len(pairs) < protocol.n:
             drawn += f", all that the data give (fewer than {protocol.n})"
         notices.append(drawn)
+    return _named(pairs, origin, notices)
+
+
+def _named(
+    pairs: PairList | ClipList, origin: str, notices: list[str]
+) -> tuple[PairList | ClipList, dict[str, Any], list[str]]:
+    """A list with where it comes from, and its name where it is a published one."""
     provenance = {"pairs_from": origin}
     if published := recognize(pairs.sha256):
         provenance["published"] = published["name"]
         notices.append(f"this is the published list {published['name']} ({published['summary']})")
     return pairs, provenance, notices
+
+
+def _first(pairs: List, limit: int | None, what: str, notices: list[str]) -> List:
+    """The first so many of a list."""
+    if limit is None:
+        return pairs
+    if limit > len(pairs):
+        notices.append(f"the list has {len(pairs)} {what}, fewer than the {limit} that were asked for")
+    return pairs.head(limit)
 
 
 def _about(datasets: Mapping[str, Dataset]) -> list[str]:

@@ -50,9 +50,11 @@ def definitions(siblings: Sequence[Definition | ClipDefinition]) -> list[str]:
     return ["| definition | what it is | unit |", "| --- | --- | --- |", *rows]
 
 
-def pictures(measured: explain.Numbers, pairs: int) -> list[str]:
+def pictures(measured: explain.Numbers, pairs: int, of_clips: bool = False) -> list[str]:
     """The measured table; a definition whose detector or weights were not available has no row."""
     if not measured:
+        if of_clips:
+            return [HEADING, "", "Of whole clips: single pictures have no value."]
         return [HEADING, "", "None of these could be measured where this page was made."]
     changes = list(next(iter(measured.values())))
     lines = [

@@ -15,10 +15,13 @@ def list_(
     what: Annotated[
         str, typer.Argument(metavar="models|protocols|metrics|datasets", help="models, protocols, metrics or datasets")
     ],
+    pattern: Annotated[
+        str, typer.Argument(help="Only names like this one; * stands for anything ('lpips*').", show_default=False)
+    ] = "*",
     weights: Weights = None,
     data: Data = None,
 ) -> None:
     """List the names that other commands take, each with a description."""
     from bench.info.listing import table
 
-    terminal().print(table(what, config.load(data or (), weights), weights_given=weights is not None))
+    terminal().print(table(what, config.load(data or (), weights), pattern.lower(), weights_given=weights is not None))

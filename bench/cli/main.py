@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from bench.cli.animate import animate
 from bench.cli.check import check
+from bench.cli.clips import clips_app
 from bench.cli.compare import compare
 from bench.cli.doctor import doctor
 from bench.cli.explain import explain
@@ -24,6 +25,7 @@ from bench.cli.pairs import pairs_app
 from bench.cli.poses import poses
 from bench.cli.report import report
 from bench.cli.run import run
+from bench.cli.score import score
 from bench.cli.speed import speed
 from bench.cli.tables import tables
 from bench.cli.train import train
@@ -41,9 +43,14 @@ LONGEST = 5000  # characters of a message; what a file holds may be in it
 
 # The panels of `--help`, in the order in which a new user needs them.
 PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functions, or applications of their own
-    "Start here": {"run": run, "list": list_, "doctor": doctor, "explain": explain, "animate": animate},
+    "Start here": {"run": run, "score": score, "list": list_, "doctor": doctor, "explain": explain, "animate": animate},
     "Results": {"report": report, "compare": compare, "tables": tables, "check": check},
-    "Data and weights": {"export-weights": export_weights, "pairs": pairs_app, "weights": weights_app},
+    "Data and weights": {
+        "export-weights": export_weights,
+        "pairs": pairs_app,
+        "clips": clips_app,
+        "weights": weights_app,
+    },
     "Networks": {"try": try_, "train": train, "poses": poses, "inspect": inspect, "verify": verify, "speed": speed},
 }
 

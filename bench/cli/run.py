@@ -66,6 +66,20 @@ def run(
             rich_help_panel=DATA,
         ),
     ] = None,
+    sound: Annotated[
+        str,
+        typer.Option(
+            help="Of whole clips: sound that they are scored with: truth, generated, or a folder.", rich_help_panel=DATA
+        ),
+    ] = "truth",
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Of videos:DIR: stop where length, rate, size or sound differ from the reference.",
+            rich_help_panel=DATA,
+        ),
+    ] = False,
     reading: Annotated[
         str | None,
         typer.Option(help="Reading of the protocol's pair list, where it has two.", rich_help_panel=DATA),
@@ -222,6 +236,8 @@ def run(
         ray_workers=ray_workers,
         save_frames=save_frames,
         as_published=as_published,
+        sound=sound,
+        strict=strict,
         command=["python", "-m", "bench", *sys.argv[1:]],
     )
     if table:

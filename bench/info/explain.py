@@ -30,6 +30,7 @@ FOLDER = Path(__file__).parents[1] / "metrics" / "explain"
 PROTOCOL = "vox1-sameid"
 SEED = 0
 Numbers = dict[str, dict[str, float]]
+AnyDefinition = Definition | ClipDefinition
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,15 @@ class Explanation:
 
 
 def explain(name: str) -> Explanation:
-    """Explain a definition or a family. Raises UserError, with the nearest names, for an unknown name."""
-    metrics.check_name(name)
+    """Explain a definition, a family or a page. Raises UserError, with the nearest names, for an unknown name."""
+    if name not in {family.page for family in FAMILIES.values()}:
+        metrics.check_name(name)
     known: dict[str, Definition | ClipDefinition] = {**metrics.definitions(), **CLIP_DEFINITIONS}
     family = known[name].family if name in known else name
     if family in registered.names():
         metric = registered.load(family)
-        return Explanation(name, metrics.definitions().get(name), metric.page, tuple(metric.definitions))
-    page = FAMILIES[family].page
+        return Explanation(name, known.get(name), metric.page, tuple(metric.definitions))
+    page = FAMILIES[family].page if family in FAMILIES else name
     siblings = tuple(d for d in known.values() if d.family in FAMILIES and FAMILIES[d.family].page == page)
     return Explanation(name, known.get(name), _page(page), siblings)
 

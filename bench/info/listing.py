@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase as fnmatch
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,8 +18,11 @@ from protocols.roots import data_used
 BROKEN = "broken plug-in"
 
 
-def table(what: str, config: Config, weights_given: bool = False) -> Table:
-    """A table of models, protocols, metrics or data sets. Raises UserError for anything else."""
+def table(what: str, config: Config, pattern: str = "*", weights_given: bool = False) -> Table:
+    """A table of models, protocols, metrics or data sets whose names are like `pattern`.
+
+    Raises UserError for anything else, and where no name is.
+    """
     builders = {"models": _models, "protocols": _protocols, "metrics": _metrics, "datasets": _datasets}
     if what not in builders:
         raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}", code="unknown-choice")
@@ -24,21 +30,24 @@ def table(what: str, config: Config, weights_given: bool = False) -> Table:
         raise UserError(f"list {what}: --data belongs to `list protocols`", code="unused-option")
     if what != "models" and weights_given:
         raise UserError(f"list {what}: --weights belongs to `list models`", code="unused-option")
-    return builders[what](config)
+    rows = builders[what](config, pattern)
+    if not rows.row_count and pattern != "*":
+        raise UserError(f"list {what}: no name is like {pattern}", code="unknown-choice")
+    return rows
 
 
-def _models(config: Config) -> Table:
+def _models(config: Config, pattern: str) -> Table:
     from baselines import registry  # imports torch, which the other lists need not wait for
 
     rows = _table()
-    for model in registry.names(config.weights):
+    for model in (one for one in registry.names(config.weights) if fnmatch(one.name.lower(), pattern)):
         rows.add_row(model.name, model.summary, "; ".join(filter(None, (", ".join(model.motion_modes), model.weights))))
     return rows
 
 
-def _protocols(config: Config) -> Table:
+def _protocols(config: Config, pattern: str) -> Table:
     rows = _table()
-    for name in dict.fromkeys([*catalogue.names(), *plugins.registered("protocol")]):
+    for name in filter_like([*catalogue.names(), *plugins.registered("protocol")], pattern):
         try:
             protocol = catalogue.get(name)
         except PluginError as error:
@@ -46,15 +55,16 @@ def _protocols(config: Config) -> Table:
             continue
         tables = f"tables {', '.join(protocol.tables)}" if protocol.tables else "no published table"
         data = _data(protocol, config)
-        facts = f"version {protocol.version}; {data}; {protocol.reference}; {protocol.mode} motion; {tables}"
+        about = f"{protocol.reference}; {protocol.mode} motion; {tables}"
+        facts = f"{protocol.shape}s; version {protocol.version}; {data}; {about}"
         summary = f"custom data: {protocol.summary}" if protocol.custom else protocol.summary
         rows.add_row(name, escape(summary), facts)
     return rows
 
 
-def _datasets(config: Config) -> Table:
+def _datasets(config: Config, pattern: str) -> Table:
     rows = _table()
-    for name in datasets.names():
+    for name in filter_like(datasets.names(), pattern):
         try:
             opens = datasets.layout(name)
         except PluginError as error:
@@ -77,24 +87,32 @@ def _data(protocol: Protocol, config: Config) -> str:
     return f"{used[0]} in {config.data[used[0]]}"
 
 
-def _metrics(config: Config) -> Table:
+def _metrics(config: Config, pattern: str) -> Table:
     from bench import metrics
     from bench.metrics import registered
+    from bench.metrics.base import Definition
+    from bench.metrics.clips.base import ClipDefinition
     from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 
     rows = _table()
-    for definition in metrics.definitions().values():
+    everything: list[Definition | ClipDefinition] = [*metrics.definitions().values(), *CLIP_DEFINITIONS.values()]
+    for definition in (one for one in everything if fnmatch(one.name, pattern)):
         better = "higher" if definition.higher_is_better else "lower"
-        detector = f"; detector {definition.detector_name}" if definition.detector_name else ""
-        rows.add_row(definition.name, definition.summary, f"family {definition.family}; {better} is better{detector}")
-    for clip in CLIP_DEFINITIONS.values():
-        better = "higher" if clip.higher_is_better else "lower"
-        lacking = "".join(f"; {why}" for why in clip.missing(config.weights))
-        rows.add_row(clip.name, clip.summary, f"of clips; family {clip.family}; {better} is better{lacking}")
+        shape = metrics.family(definition.family).shape
+        needs = f"; detector {name}" if (name := getattr(definition, "detector_name", None)) else ""
+        if isinstance(definition, ClipDefinition):
+            needs = "".join(f"; {why}" for why in definition.missing(config.weights))
+        facts = f"of {shape}s; family {definition.family}; {better} is better{needs}"
+        rows.add_row(definition.name, definition.summary, facts)
     for name, broken in registered.everything().items():
-        if isinstance(broken, PluginError):
+        if isinstance(broken, PluginError) and fnmatch(name, pattern):
             rows.add_row(name, escape(str(broken)), BROKEN)
     return rows
+
+
+def filter_like(names: Iterable[str], pattern: str) -> list[str]:
+    """Those names that are like a pattern with ``*``, each once."""
+    return [name for name in dict.fromkeys(names) if fnmatch(name.lower(), pattern)]
 
 
 def _table() -> Table:

@@ -124,6 +124,17 @@ _FAMILIES = (
     Family("lip-labial-auc", "lip-lag", True, SHARE, {"share": Scale(3)}, package="hama", shape="clip"),
     Family("lip-lag-corr", "lip-lag", True, COSINE, {"": Scale(3)}, package="hama", shape="clip"),
     Family("lip-lag", "lip-lag", False, (0.0, 0.6), {"s": Scale(2)}, package="hama", shape="clip"),
+    Family("lmd", "landmark-distance", False, DISTANCE, {"px": Scale(3), "eyes": Scale(4)}, shape="clip"),
+    Family("id-source", "identity-over-time", True, COSINE, {"": Scale(3)}, shape="clip"),
+    Family("id-consecutive", "identity-over-time", True, COSINE, {"": Scale(4)}, shape="clip"),
+    Family("id-drift", "identity-over-time", True, ANY, {"a minute": Scale(3)}, shape="clip"),
+    Family("pose-distance", "motion", False, DISTANCE, {"deg": Scale(2)}, shape="clip"),
+    Family("landmark-velocity", "motion", False, DISTANCE, {"px/s": Scale(2)}, shape="clip"),
+    Family("jitter", "motion", False, DISTANCE, {"ratio": Scale(3)}, shape="clip"),
+    Family("dynamic-degree", "motion", True, DISTANCE, {"px": Scale(2)}, shape="clip"),
+    Family("sharpness", "stability", True, DISTANCE, {"ratio": Scale(3)}, shape="clip"),
+    Family("flicker", "stability", False, SHARE, {"": Scale(4)}, shape="clip"),
+    Family("warping-error", "stability", False, DISTANCE, {"": Scale(5)}, shape="clip"),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
 

@@ -10,11 +10,17 @@ from reports.run import caveats
 from reports.schema.manifest import Prepared
 
 
+def what(plan: Prepared) -> str:
+    """What a run's rows are of, in words."""
+    return "clips" if plan.clips else "pairs"
+
+
 def announce(plan: Prepared, detector_messages: Sequence[str], console: Console) -> None:
     """Say before the work what is measured with what, and what stands in for something else."""
     pairs = plan.pairs
     listed = f"list {pairs.name} {pairs.sha256[:12]}"
-    console.print(f"protocol {plan.protocol.name}: {pairs.n} pairs, {listed}", markup=False, soft_wrap=True)
+    n = f"{pairs.n} {what(plan)}" + (f" of {plan.clips.frames} frames" if plan.clips else "")
+    console.print(f"protocol {plan.protocol.name}: {n}, {listed}", markup=False, soft_wrap=True)
     for message in detector_messages:
         console.print(message, markup=False, soft_wrap=True)
     if untrained := caveats.untrained_models(plan):

@@ -19,7 +19,8 @@ import torch
 from baselines import arithmetic
 from baselines.predictor import ModelError, Predictor
 from bench.run.engine import Batch, Decoded, Model, Prediction, pair_info, predict
-from bench.run.measure import Measurer
+from bench.run.measure import GENERATED, Measurer
+from bench.run.tracks import TrackRecorder
 from bench.rundir.encoding import to_png
 from bench.runtime.device_errors import OomBackoff
 from bench.runtime.device_stream import OwnStream
@@ -33,7 +34,6 @@ LONGEST = 1000  # characters of what a model says of a pair that it cannot make
 AHEAD = 2  # batches that wait for metrics while the model continues
 DECODERS = ENCODERS = 8  # threads at most
 
-GENERATED = "generated"  # beside the roles of a pair's frames
 Result = TypeVar("Result")
 
 
@@ -67,6 +67,7 @@ class Evaluator:
         self._backoffs: dict[str, OomBackoff] = {}
         self._metrics_stream = OwnStream(device)
         self._asked: Predictor | None = None
+        self._recorder: tuple[TrackRecorder, Mapping[str, int]] | None = None
         self._said: set[str] = set()
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
@@ -101,6 +102,15 @@ class Evaluator:
             except Exception:
                 yield from _finished(waiting)
                 raise
+
+    @contextmanager
+    def recording(self, recorder: TrackRecorder, positions: Mapping[str, int]) -> Iterator[None]:
+        """Let `recorder` have the frames that are measured inside the block. positions: a pair's among its frames."""
+        self._recorder = recorder, positions
+        try:
+            yield
+        finally:
+            self._recorder = None
 
     def _asked_for(self, backoff: OomBackoff, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
         """The rows of a batch; the pairs that have a frame, with it; seconds."""
@@ -158,9 +168,18 @@ class Evaluator:
         if not framed:
             return self.measurer.columns().assign(pair=pd.Series(dtype="str"))
         images = {role: images.numpy() for role, images in framed.images.items()}
+        recorder, positions = self._recorder or (None, {})
         with self._metrics_stream():
-            columns = self.measurer.measure(images.pop(GENERATED), images)
+            columns, found = self.measurer.measure_and_detect(images, recorder.needs.detectors if recorder else {})
+        if recorder:  # last, since what fails before is measured again
+            recorder.add([positions[pair.id] for pair in framed.pairs], images, found)
         return columns.assign(pair=[pair.id for pair in framed.pairs])
+
+
+def failed_rows(model: Model, pairs: Sequence[Pair], why: str, measurer: Measurer) -> pd.DataFrame:
+    """The rows of pairs that a model was not asked for."""
+    rows = _typed(pd.DataFrame([_row(model, pair, Prediction(None, why, 0.0)) for pair in pairs]))
+    return rows.merge(measurer.columns().assign(pair=pd.Series(dtype="str")), "left", "pair")
 
 
 def _encoded(framed: Decoded, each: Callable[..., Iterable[bytes]] = map) -> dict[str, bytes]:

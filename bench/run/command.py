@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.run import earlier, executors, outside, pictures, seen_videos
 from bench.run import manifest as manifests
-from bench.run.announce import announce
+from bench.run.announce import announce, what
 from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir.directory import RunDirectory, readable, write_parquet
+from bench.rundir.directory import CLIP, SHOWN, UNIT, RunDirectory, readable, write_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import summary as statistics
@@ -81,7 +81,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 _report(directory, manifest, summary, console)
             for label, rows in failed.groupby("model", sort=False):
                 for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
-                    line = f"{label}: {len(pairs)} of {len(setup.resolved.pair_list)} pairs failed: {error}"
+                    line = f"{label}: {len(pairs)} of {manifest.pairs.n} {what(manifest)} failed: {error}"
                     console.print(one_line(line), style="red", markup=False, soft_wrap=True)
             console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
             return directory, len(failed)
@@ -135,7 +135,10 @@ def _work(
 ) -> tuple[Complete, pd.DataFrame]:
     """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
     resolved = setup.resolved
-    resolved.pair_list.write(directory.path / "pairs.csv")
+    if resolved.clips is None:
+        resolved.pair_list.write(directory.path / "pairs.csv")
+    else:
+        resolved.clips.write(directory.path / "clips.csv")
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     samples: list[pd.DataFrame] = []
     timings: dict[str, Timing] = {}
@@ -170,13 +173,17 @@ def _work(
                         progress=partial(progress.advance, task),
                     )
                 samples.append(rows)
-                timings[model.label] = _timing(rows, busy, time.perf_counter() - start)
+                made = rows if resolved.clips is None else rows[rows[UNIT] != CLIP]
+                timings[model.label] = _timing(made, busy, time.perf_counter() - start)
     except BaseException:
         with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told
             directory.write_manifest(begun.noticed(*said).then(Unfinished, state="interrupted", **known().content()))
         raise
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
+    if resolved.clips is not None:
+        table, frames = _units(table)
+        write_parquet(directory.path / "frames.parquet", frames)
     # Times differ from run to run; they lie in a file of their own, so that equal runs have equal samples.
     write_parquet(directory.path / "seconds.parquet", table[["pair", "model", "seconds"]])
     table = table.drop(columns="seconds")
@@ -185,6 +192,15 @@ def _work(
     complete = begun.noticed(*said).then(Complete, **done)
     pictures.keep(directory, complete, table, resolved, setup.settings.save_frames)
     return complete, table
+
+
+def _units(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of clips, and those of their frames, each with the columns that it has."""
+    of_clips = table[UNIT] == CLIP
+    of_frames = [name for name in table.columns if table.loc[~of_clips, name].notna().any()]
+    clips = table[of_clips].drop(columns=[UNIT, SHOWN, "clip", "time"]).reset_index(drop=True)
+    frames = table.loc[~of_clips, of_frames].drop(columns=[UNIT, "seconds"], errors="ignore").reset_index(drop=True)
+    return clips, frames
 
 
 def _timing(rows: pd.DataFrame, busy: Mapping[str, float], wall: float) -> Timing:

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from baselines.levels import from_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
 from baselines.spec import ModelSpec
 from bench.run.generated import generate
-from bench.rundir.directory import RunDirectory
+from bench.rundir.directory import FRAME, UNIT, RunDirectory
 from bench.rundir.encoding import to_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.device_errors import is_of_device
@@ -68,6 +69,7 @@ class Prediction:
 class Batch(NamedTuple):
     """Measured pairs, a row each, and the frames of those that have one, encoded by `rundir.to_png`.
 
+    In a run of whole clips one clip: its row, then those of its frames, told apart by the column `UNIT`.
     seconds: how long some of the `STAGES` were busy with it.
     """
 
@@ -141,9 +143,9 @@ def evaluate(
     for rows in run.shards(model.label):
         finished.add(rows)
         done.update(rows["pair"])
-    progress(len(done))
-    pending = [pair for pair in pairs if pair.id not in done]
-    batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
+    pending = [pair for pair in pairs if pair.id not in done and pair.clip not in done]
+    progress(len(pairs) - len(pending))
+    batches = _batches(pending, batch_size)
     seconds = Counter[str]()
 
     def write(batch: Batch) -> Batch:
@@ -161,11 +163,19 @@ def evaluate(
         for batch in _kept(work(model, batches), lambda batch: writer.submit(write, batch)):
             finished.add(batch.rows)
             give_back()
-            progress(len(batch.rows))
+            progress(len(batch.rows) if UNIT not in batch.rows else int((batch.rows[UNIT] == FRAME).sum()))
             interruption.check()
     order = {pair.id: position for position, pair in enumerate(pairs)}
+    order |= {pair.clip: position for position, pair in enumerate(pairs) if pair.clip}
     rows = finished.rows()
     return Evaluated(rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True), dict(seconds))
+
+
+def _batches(pairs: Sequence[Pair], size: int) -> list[Sequence[Pair]]:
+    """So many pairs at a time; of whole clips one clip at a time."""
+    if pairs and pairs[0].clip:
+        return [tuple(own) for _, own in groupby(pairs, key=lambda pair: pair.clip)]
+    return [pairs[start : start + size] for start in range(0, len(pairs), size)]
 
 
 def _kept(batches: Iterable[Batch], begin: Callable[[Batch], Future[Batch]]) -> Iterator[Batch]:
@@ -261,8 +271,9 @@ def pair_seed(seed: int, pair: str) -> int:
 
 
 def pair_info(pair: Pair) -> dict[str, str | float | None]:
-    """A pair's facts as columns of ``samples.parquet``."""
-    return {
+    """A pair's facts as columns of ``samples.parquet``, or of ``frames.parquet`` where it is of a clip."""
+    clip: dict[str, str | float | None] = {"clip": pair.clip, "time": pair.time} if pair.clip else {}
+    return clip | {
         "source_identity": pair.source_identity,
         "driving_identity": pair.driving_identity,
         "source": frame_name(pair.source),

@@ -30,7 +30,7 @@ def generate(
         output = predictor.predict(batch, mode)
     except TimeLimit as limit:
         output, late = limit.frames, str(limit)
-    frames = as_uint8(output, batch.source, label, truncate)
+    frames = as_uint8(output, batch.driving, label, truncate)
     made: list[np.ndarray | str] = []
     for i, (frame, lit) in enumerate(zip(frames, bright.tolist())):
         if frame is None:
@@ -45,24 +45,24 @@ def generate(
     return made
 
 
-def as_uint8(output: Tensor, source: Tensor, label: str, truncate: bool = False) -> list[np.ndarray | None]:
+def as_uint8(output: Tensor, driving: Tensor, label: str, truncate: bool = False) -> list[np.ndarray | None]:
     """Frames ``(N, 3, H, W)`` in [0, 1] as uint8 ``(H, W, 3)``, rounded half to even; None where one is not finite.
 
     truncate: cut ``255 x`` off instead, as the evaluation scripts of FOMM and its successors do; frames that were read
     from 8-bit files come out as they were either way.
-    Raises ModelError if the model gave another type or shape than the source frames have, or values that are not in
+    Raises ModelError if the model gave another type or shape than the driving frames have, or values that are not in
     [0, 1] but for `ROUNDING`: clamped, frames of another scale would be measured as very bad ones.
     """
     if not isinstance(output, Tensor):
         raise ModelError(
             f"{label} gave a {type(output).__name__}, expected a torch.Tensor of frames", code="bad-frames"
         )
-    if output.shape != source.shape:
-        n, channels, *size = source.shape
+    if output.shape != driving.shape:
+        n, channels, *size = driving.shape
         last = "; channels are the second dimension: .permute(0, 3, 1, 2)"
         hint = last if output.shape == (n, *size, channels) else ""
         raise ModelError(
-            f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(source.shape)}{hint}",
+            f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(driving.shape)}{hint}",
             code="bad-frames",
         )
     if not output.is_floating_point():

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from baselines import arithmetic
 from bench.metrics import registered
 from bench.run import outside, plugged
+from bench.run.clip_sound import Sounds
 from bench.run.engine import Model
 from bench.run.measure import Measurer
 from bench.runtime.errors import UserError
@@ -25,6 +26,7 @@ from protocols.resolve import Resolved
 from reports.schema.base import Damaged, checked
 from reports.schema.manifest import (
     SCHEMA,
+    ClipsEntry,
     Determinism,
     Executor,
     Machine,
@@ -44,10 +46,18 @@ PACKAGES = (
 DECIDING = ("name", "version", "reference", "transform", "frame_size")  # of a protocol's entries
 
 
-def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int) -> Prepared:
-    """Describe a run that has not begun. Raises UserError for a pair list whose provenance is none."""
+def build(
+    resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int, sounds: Sounds | None = None
+) -> Prepared:
+    """Describe a run that has not begun. sounds: of a run of whole clips.
+
+    Raises UserError for a pair list whose provenance is none.
+    """
     protocol, used = resolved.protocol, plugged.codes(resolved, measurer)
     some: dict[str, Any] = {"crop": resolved.crop} if resolved.crop else {}
+    if resolved.clips is not None and sounds is not None:
+        sha256 = sounds.sha256(models, resolved.clips)
+        some["clips"] = ClipsEntry(frames=len(resolved.pair_list), sound=sounds.mode, sound_sha256=sha256)
     some |= {"plugins": {name: code.sha256 for name, code in used.items()}} if used else {}
     return Prepared(
         schema_=SCHEMA,
@@ -80,7 +90,7 @@ def build(resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, se
 
 
 def _pair_list(resolved: Resolved) -> PairListEntry:
-    pairs = resolved.pair_list
+    pairs = resolved.clips or resolved.pair_list
     try:  # a list may say anything of itself
         provenance = checked(Provenance, {**pairs.provenance, **resolved.provenance})
     except Damaged as error:
@@ -137,6 +147,7 @@ def essence(manifest: Prepared) -> dict[str, JsonValue]:
     return {
         "protocol": {key: getattr(manifest.protocol, key) for key in DECIDING},
         "pairs": manifest.pairs.sha256,
+        **({"sound": [manifest.clips.sound, manifest.clips.sound_sha256]} if manifest.clips else {}),
         **({"crop": crop} if crop else {}),
         **({"plugins": plugins} if plugins else {}),
         "data": manifest.data_sha256,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,14 @@ from bench import metrics
 from bench.detectors import DetectorSet, guard
 from bench.detectors.base import Detection, as_array
 from bench.metrics import families
-from bench.metrics.base import Definition, as_images
+from bench.metrics.base import Definition, Role, as_images
+from bench.metrics.clips.base import ClipDefinition
+from bench.metrics.clips.chosen import feature, resolve_clips, split
 from bench.metrics.signature import short
 from bench.runtime.errors import UserError
 from reports.schema.manifest import DetectorEntry, MetricEntry
+
+GENERATED = "generated"  # beside the roles of a pair's frames
 
 
 class Measurer:
@@ -27,6 +31,8 @@ class Measurer:
     choice: the detectors that the run uses.
     reference: ``same-identity`` or ``cross-identity``, which decides the reference frame.
     as_published: take what the authors' scripts computed; frames are then to be truncated (`truncate`), not rounded.
+    clips: whether the run is of whole clips, so that metrics of clips apply (`clip_definitions`).
+    roles: what there is to compare with (`Protocol.roles`).
     """
 
     def __init__(
@@ -36,13 +42,23 @@ class Measurer:
         reference: str,
         device: torch.device,
         as_published: bool = False,
+        clips: bool = False,
+        roles: Collection[str] | None = None,
     ):
         self.choice = choice
-        self.reference = reference
+        self.reference, self.roles = reference, roles
         self.device = device
         self.truncate = as_published
+        names, of_clips = split(names)
+        if of_clips and not clips:
+            raise UserError(
+                f"{', '.join(of_clips)}: a metric of whole clips, and this protocol is of single frames "
+                "(`bench list protocols`)",
+                code="no-metric",
+            )
+        self.clip_definitions = resolve_clips(of_clips, choice, reference, roles)
         self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
-        self._roles = {one.name: role for one in self.asked if (role := one.role(reference))}
+        self._roles = {one.name: role for one in self.asked if (role := self._role(one))}
         self.definitions = [definition for definition in self.asked if definition.name in self._roles]
         self.empty = metrics.empty(names, choice)
         if not self.definitions and self.empty:
@@ -50,25 +66,40 @@ class Measurer:
                 "; ".join(f"{name} cannot be measured: {reason}" for name, reason in self.empty.items()),
                 code="no-metric",
             )
-        if not self.definitions:
+        if not self.definitions and not self.clip_definitions:
             raise UserError(f"none of {', '.join(names)} applies to {reference} pairs", code="no-metric")
 
     def measure(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
-        """Columns ``<metric>`` (float64, NaN where it failed) and ``<metric>.reason`` (text or None), a row a frame.
+        """The pair metrics of frames; `measure_and_detect` has the columns.
 
         frames: uint8 ``(N, H, W, 3)``. references: the same by role: ``source``, ``driving``, ``target``.
         """
-        values = self._images(frames, references)
+        return self.measure_and_detect({**references, GENERATED: frames}, {})[0]
+
+    def measure_and_detect(
+        self, images: Mapping[str, np.ndarray], also: Mapping[str, Sequence[str]]
+    ) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
+        """The pair metrics of frames, and what detectors found in them.
+
+        images: uint8 ``(N, H, W, 3)`` by role: ``generated``, ``source``, ``driving``, ``target``.
+        also: role to kinds of detectors that are wanted besides those of the metrics.
+        Columns ``<metric>`` (float64, NaN where it failed) and ``<metric>.reason`` (text or None), a row a frame;
+        and by kind and role float64 ``(N, *shape)``, NaN where nothing was found.
+        """
+        values = self._images(images)
         found: dict[tuple[str, str], list[Detection]] = {}
+
+        def detected(kind: str, role: str) -> list[Detection]:
+            if (kind, role) not in found:
+                found[kind, role] = guard.detect(self.choice[kind], images[role])
+            return found[kind, role]
+
         columns: dict[str, Any] = {}
         for definition in self.definitions:
             role = self._roles[definition.name]
-            reasons: list[str | None] = [None] * len(frames)
+            reasons: list[str | None] = [None] * len(images[GENERATED])
             if kind := definition.detector:
-                for name, images in (("generated", frames), (role, references[role])):
-                    if (kind, name) not in found:
-                        found[kind, name] = guard.detect(self.choice[kind], images)
-                pair = [found[kind, name] for name in ("generated", role)]
+                pair = [detected(kind, name) for name in (GENERATED, role)]
                 shape = self.choice[kind].shape
                 values[definition.name] = definition.compute(*(torch.from_numpy(as_array(d, shape)) for d in pair))
                 reasons = [_reason(role, *detections) for detections in zip(*pair)]
@@ -78,7 +109,9 @@ class Measurer:
             columns[f"{definition.name}.reason"] = pd.Series(
                 [(reason or "no value") if gone else None for reason, gone in zip(reasons, missing)], dtype="str"
             )
-        return pd.DataFrame(columns)
+        wanted = {(kind, role) for role, kinds in also.items() for kind in kinds}
+        arrays = {(kind, role): as_array(detected(kind, role), self.choice[kind].shape) for kind, role in wanted}
+        return pd.DataFrame(columns, index=range(len(images[GENERATED]))), arrays
 
     def columns(self) -> pd.DataFrame:
         """The columns of `measure`, without rows."""
@@ -93,18 +126,28 @@ class Measurer:
     def describe_metrics(self) -> list[MetricEntry]:
         """The manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
         empty = [self._describe(metrics.get(name)).but(empty=reason) for name, reason in self.empty.items()]
-        return [self._describe(definition) for definition in self.asked] + empty
+        of_clips = [self._describe_clip(definition) for definition in self.clip_definitions]
+        return [self._describe(definition) for definition in self.asked] + empty + of_clips
 
     def describe_detectors(self) -> list[DetectorEntry]:
         """The manifest's entries of the detectors that the metrics use."""
         kinds = dict.fromkeys(definition.detector for definition in self.definitions if definition.detector)
+        kinds |= dict.fromkeys(kind for definition in self.clip_definitions for kind in definition.kinds)
         used = [self.choice[kind] for kind in kinds]
         return [DetectorEntry(kind=d.kind, name=d.name, signature=d.signature, proxy=d.proxy) for d in used]
+
+    def _role(self, definition: Definition) -> Role | None:
+        """What a definition compares the generated frame with here; None where that is not there."""
+        role = definition.role(self.reference)
+        if self.roles is None or role is None:
+            return role
+        role = "source" if definition.against == "source" and "source" in self.roles else role
+        return role if role in self.roles else None
 
     def _describe(self, definition: Definition) -> MetricEntry:
         empty = definition.name in self.empty
         detector = self.choice[definition.detector].signature if definition.detector and not empty else None
-        role = None if empty else definition.role(self.reference)
+        role = None if empty else self._role(definition)
         signature = f"{definition.signature('none' if empty else detector)}|against:{role}"
         return MetricEntry(
             name=definition.name,
@@ -122,12 +165,32 @@ class Measurer:
             **families.facts(metrics.family(definition.family), definition.unit),
         )
 
-    def _images(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    def _describe_clip(self, definition: ClipDefinition) -> MetricEntry:
+        parts = {kind: self.choice[kind].signature for kind in definition.kinds}
+        parts |= {name: feature(name, self.choice.weights).signature for name in definition.features}
+        signature = f"{definition.signature(parts)}|against:{definition.against}"
+        return MetricEntry(
+            name=definition.name,
+            family=definition.family,
+            shape="clip",
+            version=definition.version,
+            higher_is_better=definition.higher_is_better,
+            unit=definition.unit,
+            against=None if definition.against == "none" else definition.against,
+            detector=next(iter(definition.kinds), None),
+            proxy=definition.proxy,
+            signature=signature,
+            short=short(signature),
+            summary=definition.summary,
+            **families.facts(metrics.family(definition.family), definition.unit),
+        )
+
+    def _images(self, images: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         chosen = [definition for definition in self.definitions if definition.detector is None]
         if not chosen:
             return {}
         return metrics.compute_images(
-            chosen, as_images(frames, self.device), as_images(references["target"], self.device)
+            chosen, as_images(images[GENERATED], self.device), as_images(images["target"], self.device)
         )
 
 

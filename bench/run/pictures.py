@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,16 @@ from bench.run.batches import decoded
 from bench.rundir.directory import RunDirectory, write_png
 from bench.rundir.encoding import to_png
 from protocols.names import safe_name
+from protocols.pairs import Pair
 from protocols.resolve import Resolved
 from reports.run import choose
 from reports.schema.manifest import Complete
+
+
+def shown_frames(pairs: Sequence[Pair]) -> dict[str, Pair]:
+    """The frame that stands for each clip, by the clip's id: the middle one of those that were asked for."""
+    by_clip = {name: tuple(own) for name, own in groupby(pairs, key=lambda pair: pair.clip) if name}
+    return {name: own[len(own) // 2] for name, own in by_clip.items()}
 
 
 def keep(
@@ -23,9 +32,10 @@ def keep(
 ) -> None:
     """Copy the frames that the report shows, and all of them where the user asked for frames."""
     pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
+    shown = pairs | shown_frames(resolved.pair_list.pairs)
     labels = manifest.labels
     for pair in choose.picture_pairs(samples, manifest):
-        frames = decoded(resolved.load, pairs[pair])
+        frames = decoded(resolved.load, shown[pair])
         for role in ("source", "driving", "target"):
             if (frame := getattr(frames, role)) is not None:
                 write_png(directory.path / "pictures" / f"_{role}" / f"{pair}.png", to_png(frame))

@@ -14,8 +14,7 @@ from pydantic import JsonValue
 
 from bench.detectors.worker import portable
 from bench.run import manifest
-from bench.run.batches import Evaluator
-from bench.run.engine import Batch, Model
+from bench.run.engine import Batch, Model, Work
 from bench.run.setup import RunSettings, prepare
 from bench.runtime.allocator import give_back, keep_freed
 from bench.runtime.config import CACHE_VARIABLE, cache_folder
@@ -53,7 +52,7 @@ class RayWorker:
         self._stack = ExitStack()
         self._said: list[str] = []
         self._models: dict[str, Model] = {}
-        self._begun: tuple[Facts, Evaluator] | None = None
+        self._begun: tuple[Facts, Work] | None = None
 
     def alive(self) -> None:
         """Answered once Ray has started this worker, wherever that may be."""
@@ -62,7 +61,7 @@ class RayWorker:
         """Load models and detectors, find the pairs. Raises what `bench.run.setup.prepare` raises."""
         return self._begin()[0]
 
-    def _begin(self) -> tuple[Facts, Evaluator]:
+    def _begin(self) -> tuple[Facts, Work]:
         if self._begun is None:
             torch.set_num_threads(self._threads)
             keep_freed()

@@ -16,8 +16,11 @@ from baselines.predictor import ModelError
 from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.detectors.face_box import FaceBox
-from bench.run import frames_list, manifest
+from bench.metrics.clips.chosen import feature, kinds_of_clips, left_out, split
+from bench.run import frames_list, manifest, video_facts
 from bench.run.batches import AHEAD, Evaluator
+from bench.run.clip_sound import TRUTH, Sounds, names_of
+from bench.run.clip_work import ClipEvaluator
 from bench.run.engine import Model
 from bench.run.measure import Measurer
 from bench.runtime.config import Config
@@ -26,22 +29,27 @@ from bench.runtime.device import pairs_at_a_time
 from bench.runtime.errors import UserError
 from protocols import catalogue, interruption
 from protocols import crop as crops
+from protocols.clips import ClipList
 from protocols.names import BOUNDS, safe_name
-from protocols.protocol import MODES, MotionMode
+from protocols.protocol import MODES, MotionMode, Protocol
 from protocols.resolve import Resolved, resolve
 from reports.schema.manifest import Prepared
 
 MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
+CLIP_FRAMES = 16  # of a clip at a time, where models take fewer pairs; no number depends on it
 EACH = 32  # generated frames for every process for detectors, where nobody says how many there are
 ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What was asked on the command line; the command's help has the meaning of each."""
+    """What was asked on the command line; the command's help has the meaning of each.
+
+    protocol: a name or a file, or a protocol that is in no list. clips: a list that is in no file, of whole clips.
+    """
 
     models: Sequence[str]
-    protocol: str
+    protocol: str | Protocol
     config: Config
     out: Path = Path("runs")
     name: str | None = None
@@ -67,6 +75,9 @@ class RunSettings:
     ray_workers: int | None = None
     save_frames: bool = False
     as_published: bool = False
+    clips: ClipList | None = None
+    sound: str = TRUTH
+    strict: bool = False
     command: Sequence[str] = field(default=())
 
 
@@ -79,21 +90,31 @@ class Setup:
     models: Sequence[Model]
     resolved: Resolved
     measurer: Measurer
+    sounds: Sounds | None = None
 
     def plan(self) -> Prepared:
         """The manifest of the run before it begins."""
-        return manifest.build(self.resolved, self.models, self.measurer, seed=self.settings.seed)
+        seed, sounds = self.settings.seed, self.sounds
+        return manifest.build(self.resolved, self.models, self.measurer, seed=seed, sounds=sounds)
 
     def batch_size(self, device: torch.device) -> int:
         """Pairs at a time on this device."""
         return self.settings.batch_size or pairs_at_a_time(device)
 
-    def evaluator(self, notify: Callable[[str], None]) -> Evaluator:
+    def evaluator(self, notify: Callable[[str], None]) -> Evaluator | ClipEvaluator:
         """What asks the models, in this process."""
         ahead = AHEAD if self.measurer.choice.pool or self.device.type != "cpu" else 0
         load, seed = self.resolved.load, self.settings.seed
         size = self.batch_size(self.device)
-        return Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, notify=notify, batch_size=size)
+        evaluator = Evaluator(load, self.measurer, self.device, seed=seed, ahead=ahead, notify=notify, batch_size=size)
+        if self.resolved.clips is None:
+            return evaluator
+        assert self.sounds is not None  # of every run of whole clips
+        chosen, weights = self.measurer.clip_definitions, self.measurer.choice.weights
+        features = {name: feature(name, weights) for one in chosen for name in one.features}
+        clips = {clip.id: clip for clip in self.resolved.clips.clips}
+        keep = self.settings.save_frames
+        return ClipEvaluator(evaluator, clips, chosen, features, self.sounds, max(size, CLIP_FRAMES), keep)
 
 
 @contextmanager
@@ -114,7 +135,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             code="unused-option",
         )
     device = choose_device(settings.device)
-    protocol = catalogue.get(settings.protocol).sized(settings.size)
+    protocol = settings.protocol
+    protocol = (catalogue.get(protocol) if isinstance(protocol, str) else protocol).sized(settings.size)
     names = settings.metrics or protocol.metrics
     with ExitStack() as stack:
         models = _load_models(settings, protocol.mode, device)
@@ -124,7 +146,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             detectors.choose,
             settings.detectors,
             settings.config.weights,
-            kinds=metrics.kinds(names),
+            kinds=_kinds(names),
             device=str(device),
         )
         looked_at = wanted()  # what is missing is reported before the data set is looked through
@@ -139,6 +161,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             sample=settings.config.sample,
             require_data=settings.require_data,
             pair_file=settings.pairs,
+            clips=settings.clips,
             limit=settings.limit,
             seed=settings.seed,
             variant=settings.reading,
@@ -158,8 +181,45 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         shown = frames_list.inputs(resolved)
         said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list, shown)]
         resolved = replace(resolved, notices=[*resolved.notices, *said])
-        measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published)
-        yield Setup(settings, device, models, resolved, measurer)
+        sounds = None
+        if resolved.clips is None:
+            _refuse_of_clips(settings)
+        else:
+            lines = left_out(split(names)[1], chosen, protocol.reference, protocol.roles)
+            resolved, sounds = _clips(settings, models, replace(resolved, notices=[*resolved.notices, *lines]))
+        of_clips = resolved.clips is not None
+        measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published, of_clips, protocol.roles)
+        yield Setup(settings, device, models, resolved, measurer, sounds)
+
+
+def _kinds(names: Sequence[str]) -> set[str]:
+    """The kinds of detectors and networks that metrics of both shapes need; UserError for unknown names."""
+    for name in names:
+        metrics.check_name(name)
+    of_pairs, of_clips = split(names)
+    return metrics.kinds(of_pairs) | kinds_of_clips(of_clips)
+
+
+def _refuse_of_clips(settings: RunSettings) -> None:
+    """Raise UserError for options of whole clips in a protocol of single frames."""
+    given = [("--sound", settings.sound != TRUTH), ("--strict", settings.strict)]
+    if wrong := [option for option, used in given if used]:
+        raise UserError(
+            f"{' and '.join(wrong)}: for protocols of whole clips; this one is of single frames",
+            code="unused-option",
+        )
+
+
+def _clips(settings: RunSettings, models: Sequence[Model], resolved: Resolved) -> tuple[Resolved, Sounds]:
+    """Tell every model its clips; what differs between finished videos and the reference is said, or refused."""
+    assert resolved.clips is not None
+    wanted = {clip.id: names_of(clip) for clip in resolved.clips.clips}
+    said = [line for model in models for line in model.predictor.expect_clips(wanted)]
+    said += [line for model in models for line in video_facts.differences(model, resolved)]
+    if said and settings.strict:
+        raise UserError(f"--strict: {'; '.join(said)}", code="clips-differ")
+    sounds = Sounds(resolved.clips, resolved.datasets, settings.sound)
+    return replace(resolved, notices=[*resolved.notices, *said]), sounds
 
 
 def tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:

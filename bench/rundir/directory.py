@@ -29,8 +29,11 @@ from reports.schema.summary import Summary, parse_summary
 LARGEST = 1 << 40  # bytes of a table
 CONTENT = (
     *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
+    *("frames.parquet", "clips.csv"),
     *("pairs.csv", "manifest.json"),
 )
+UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: rows of clips, and of their frames
+SHOWN = "shown"  # column of a clip's row: whether a frame of it stands for it in the report
 _HASH = 16  # hex digits of a shard's SHA-256 in its name
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -175,9 +178,7 @@ class RunDirectory:
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
             content = file.read_bytes()
             rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
-            if rows is not None and all(
-                is_whole(self.frame_file(model, pair)) for pair in rows["pair"][rows["status"] == "ok"]
-            ):
+            if rows is not None and all(is_whole(self.frame_file(model, name)) for name in _with_picture(rows)):
                 yield rows
             else:
                 file.unlink(missing_ok=True)
@@ -230,6 +231,12 @@ class RunDirectory:
     def clear_work(self) -> None:
         """Remove shards and frames; called once samples, summary and pictures are written."""
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def _with_picture(rows: pd.DataFrame) -> pd.Series:
+    """The pairs of a shard that have a frame beside it; of whole clips the clip, where it has one."""
+    made = rows["status"] == "ok"
+    return rows["pair"][rows[SHOWN].eq(True) if SHOWN in rows else made]
 
 
 def replace(file: Path, content: bytes) -> None:

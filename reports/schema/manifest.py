@@ -57,6 +57,18 @@ class PairListEntry(Facts):
     provenance: Provenance = Provenance()
 
 
+class ClipsEntry(Facts):
+    """What a run of whole clips asks: then `PairListEntry` is of the clip list.
+
+    frames: of all clips together. sound: ``truth``, ``generated`` or ``folder``: whose sound the generated clips are
+    scored with. sound_sha256: of the files that hold the sound, None where there is none.
+    """
+
+    frames: int
+    sound: str
+    sound_sha256: str | None = None
+
+
 class Crop(Facts):
     """How a data set's frames were cut. clips: by name, in words, which box of which frame size."""
 
@@ -108,6 +120,7 @@ class CodeEntry(Facts):
 class MetricEntry(Facts):
     """A definition of a metric.
 
+    shape: what one of its values is of: a pair of frames, or a whole clip.
     against: the frame that a generated one is compared with. detector: kind of the detector that it uses.
     signature: everything that moves its numbers. applies: False where the protocol has nothing to compare with.
     order, decimals: of its family in tables. bounds: of its values, None where there is none. tolerance: of
@@ -117,6 +130,7 @@ class MetricEntry(Facts):
 
     name: str
     family: str
+    shape: Literal["pair", "clip"] = "pair"
     version: int
     higher_is_better: bool
     unit: str
@@ -171,6 +185,7 @@ class Prepared(Facts):
     schema_: Literal[1] = Field(alias="schema")
     protocol: ProtocolEntry
     pairs: PairListEntry
+    clips: ClipsEntry | None = None
     crop: dict[str, Crop] = {}
     sample_data: bool
     data_sha256: str | None = None

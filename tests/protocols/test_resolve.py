@@ -250,12 +250,14 @@ def test_catalogue():
         "vox1-sameid", "vox1-crossid", "vox1-diffscale", "celebv-crossid", "vox2-sameid",
         "hdtf-sameid", "hdtf-crossid", "ted-sameid", "vox1-seenid",
         "own-sameid", "own-crossid", "own-diffscale",
+        "vox1-reconstruction", "ted-reconstruction", "vox1-crossid-video",
+        "hdtf-reconstruction", "hdtf-first15s", "hdtf-19x100", "own-reconstruction", "own-crossid-video",
     ]  # fmt: skip
     from protocols.published import known_lists
 
     known = {entry["name"]: entry for entry in known_lists()}
     for protocol in map(catalogue.get, catalogue.names()):
-        assert protocol.sample in sample_lists.NAMES
+        assert protocol.sample in sample_lists.NAMES or protocol.shape == "clip"
         for name in protocol.published:
             assert known[name]["dataset"] == protocol.dataset and known[name]["reference"] == protocol.reference
     with refused(DataError, "unknown-protocol", "vox1-diffscale"):

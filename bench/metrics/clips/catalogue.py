@@ -6,16 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.features.base import ClipFeature, FrameFeature
-from bench.metrics.clips import lip_proxies, lip_sync
+from bench.metrics.clips import identity, landmark_distance, lip_proxies, lip_sync, motion, stability
 from bench.metrics.clips.base import ClipDefinition
 from bench.sync import feature as syncnet
 
-CLIP_DEFINITIONS: dict[str, ClipDefinition] = {
-    one.name: one for one in (*lip_sync.DEFINITIONS, *lip_proxies.DEFINITIONS)
-}
+_FAMILIES = (lip_sync, lip_proxies, landmark_distance, identity, motion, stability)
+CLIP_DEFINITIONS: dict[str, ClipDefinition] = {one.name: one for family in _FAMILIES for one in family.DEFINITIONS}
+
+
+def _without_weights(made: Callable[[], FrameFeature]) -> Callable[[Path | None], FrameFeature]:
+    return lambda weights: made()
+
 
 # Name of a feature to what makes it of the weights folder, or of None.
 FEATURES: dict[str, Callable[[Path | None], FrameFeature | ClipFeature]] = {
     lip_sync.TRACK: lambda weights: syncnet.make(lip_sync.TRACK, weights),
     lip_sync.WHOLE: lambda weights: syncnet.make(lip_sync.WHOLE, weights),
+    **{name: _without_weights(made) for name, made in stability.FEATURES.items()},
 }

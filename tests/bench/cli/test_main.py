@@ -48,7 +48,7 @@ def test_a_shell_gets_the_commands():
         "COMP_CWORD": "1",
     }
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True)
-    assert done.stdout.split() == ["compare", "check"], done.stderr
+    assert done.stdout.split() == ["compare", "check", "clips"], done.stderr
 
 
 @pytest.mark.parametrize(

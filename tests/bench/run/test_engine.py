@@ -253,7 +253,9 @@ def test_all_stages_work_at_once_each_on_a_batch_of_its_own(measurer, tmp_path, 
     data = resolved(8)
     data.load = waits(data.load, met(4), lambda pair: pair.id)
     measured = iter(range(8))  # one batch after the other
-    monkeypatch.setattr(measurer, "measure", waits(measurer.measure, met(1), lambda *_: f"{next(measured):04d}"))
+    monkeypatch.setattr(
+        measurer, "measure_and_detect", waits(measurer.measure_and_detect, met(1), lambda *_: f"{next(measured):04d}")
+    )
     encoded = iter(range(8))
     monkeypatch.setattr(batches, "to_png", waits(batches.to_png, met(2), lambda _: f"{next(encoded):04d}"))
     folder = RunDirectory(tmp_path)

@@ -1,0 +1,124 @@
+"""Finished videos as a model: one file, or folder of frames, a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.levels import from_levels
+from baselines.predictor import ClipEnd, ModelError, MotionMode, PairBatch, Predictor
+from protocols.clips import EARLY, shown_at
+from protocols.content import content_sha256
+from protocols.custom_dataset import open_dataset
+from protocols.datasets import Dataset
+from protocols.errors import BenchError
+from protocols.folder import some
+from protocols.images import resize
+from protocols.matching import match
+from protocols.pairs import FrameRef
+from protocols.protocol import MODES
+
+NAME = "videos"  # of its data set
+
+
+class VideosFolder(Predictor):
+    """Reads a folder of videos, a folder of frame folders (25 frames a second), or one video.
+
+    Clips are matched by their names (`protocols.matching`). For each frame that a protocol asks for it gives the one
+    that is shown in the finished clip at that time, resized (Lanczos) to the protocol's size where it has another.
+    Every motion mode is accepted: the videos were made in one, and the user knows which.
+    """
+
+    name = "videos"
+    motion_modes = MODES
+
+    def __init__(self, place: Path):
+        self.place = place.expanduser()
+        if not self.place.exists():
+            raise ModelError(f"videos:{place}: no such folder or file", code="missing-folder")
+        try:
+            self.dataset: Dataset = open_dataset(NAME, self.place)
+            self.clips = self.dataset.clips()
+        except BenchError as error:
+            raise ModelError(f"videos:{place}: {error}", code=error.code) from None
+        self.found: Mapping[str, str] = {}
+        self._shown: dict[str, tuple[list[str], list[float]]] = {}
+
+    def expect_clips(self, clips: Mapping[str, Sequence[str]]) -> list[str]:
+        """Raises ModelError where no clip is there, and DataError where names match twice."""
+        if len(self.clips) == len(clips) == 1:  # two single videos go together, whatever they are called
+            self.found = dict(zip(clips, self.clips))
+            return []
+        matched = match(clips, self.clips)
+        if not matched.found:
+            looked = next(iter(clips.values()))[0]
+            raise ModelError(
+                f"videos:{self.place} has none of the {len(clips)} clips: {looked} is looked for, "
+                f"{self.clips[0]} is there",
+                code="missing-videos",
+            )
+        self.found = matched.found
+        lines = []
+        if matched.affix:
+            lines.append(f"videos:{self.place}: names are matched without their {matched.affix}")
+        lacking, n = matched.unanswered, len(clips)
+        if lacking:
+            lines.append(f"videos:{self.place}: no video for {len(lacking)} of {n} clips: {some(lacking)}")
+        if over := matched.left_over:
+            lines.append(f"videos:{self.place}: {len(over)} videos answer no clip: {some(over)}")
+        return lines
+
+    def clip_end(self, clip: str) -> ClipEnd | None:
+        name = self.found.get(clip)
+        if name is None:
+            return ClipEnd(0.0, f"no video of this name in {self.place}")
+        end = self.dataset.end(name)
+        return ClipEnd(end, f"{name} ends after {end:.3f} s")
+
+    def sound_file(self, clip: str) -> Path | None:
+        name = self.found.get(clip)
+        return None if name is None else self.dataset.sound_file(name)
+
+    def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        """Raises ModelError for pairs that are of no clip, DataError for a frame that cannot be read."""
+        frames = torch.full_like(batch.driving, torch.nan)
+        for i, info in enumerate(batch.info):
+            clip, time = info.get("clip"), info.get("time")
+            if not clip or time is None:
+                raise ModelError(
+                    f"videos:{self.place} answers whole clips; this protocol is of single pairs", code="wrong-protocol"
+                )
+            if (name := self.found.get(str(clip))) is not None and float(time) < self.dataset.end(name) - EARLY:
+                frames[i] = from_levels(torch.from_numpy(self._frame(name, float(time), batch.driving[i]))).permute(
+                    2, 0, 1
+                )
+        return frames
+
+    def why_missing(self, pair: str) -> str:
+        return f"videos:{self.place} has no frame for it"
+
+    def describe(self) -> dict[str, Any]:
+        refs = [self._ref(clip, frame) for clip in self.clips for frame in self.dataset.frames(clip)]
+        return {
+            "sample_weights": False,
+            "weights_file": None,
+            "weights_sha256": None,
+            "folder": str(self.place),
+            "frames": len(refs),
+            "frames_sha256": content_sha256(refs, {NAME: self.dataset})[0],
+        }
+
+    def _frame(self, name: str, time: float, like: Tensor) -> np.ndarray:
+        if name not in self._shown:
+            self._shown = {name: (self.dataset.frames(name), self.dataset.times(name))}  # clips come one by one
+        names, times = self._shown[name]
+        image = self.dataset.original(self._ref(name, names[shown_at(times, time)]))
+        return np.ascontiguousarray(resize(image, *like.shape[1:]))
+
+    def _ref(self, clip: str, frame: str) -> FrameRef:
+        return FrameRef(self.dataset.name, clip, frame)

@@ -1,0 +1,103 @@
+"""`python -m bench clips …`: lists of whole videos."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Links
+from bench.cli.output import terminal
+from bench.runtime import config
+from bench.runtime.errors import UserError, one_line
+from protocols import catalogue, clips_by_hand
+from protocols.catalogue import SAMPLE
+from protocols.clip_sampling import make_clips
+from protocols.clips import Clip, ClipList
+from protocols.custom_dataset import open_dataset
+from protocols.resolve import opener
+from protocols.roots import data_used
+
+clips_app = typer.Typer(help="Make, import and show lists of whole clips.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="A frozen clip list.")]
+Out = Annotated[Path, typer.Option(help="File to write.")]
+
+
+@clips_app.command()
+def make(
+    data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for custom videos.")],
+    protocol: Annotated[str, typer.Option(help="Choose clips as this protocol of whole clips does.")],
+    out: Out,
+    n: Annotated[int | None, typer.Option(min=1, help="Number of clips; default: the protocol's.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.001, help="Only the first so many seconds of each.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw, where there are more clips than wanted.")] = 0,
+    follow_links: Links = None,
+) -> None:
+    """Choose the clips of a protocol and freeze them."""
+    settings = config.load([data], follow_links=follow_links)
+    asked = catalogue.get(protocol)
+    if asked.shape != "clip":
+        raise UserError(f"--protocol {protocol}: of single frames; `bench pairs make` is for it", code="unknown-choice")
+    if settings.sample:
+        raise UserError("--data sample: the sample set's clips are built in; give NAME=PATH", code="unused-option")
+    name = settings.asked[0]
+    data_used(asked, {name: settings.data[name]}, asked=(name,))  # refuses the protocol of another data set
+    dataset = open_dataset(name, settings.data[name], settings.follow_links)
+    if seconds is not None:
+        asked = replace(asked, seconds=seconds)
+    made = make_clips(dataset, asked, seed, n)
+    _write(made, out)
+
+
+@clips_app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file with columns source, driving and as needed others.")],
+    out: Out,
+    data: Annotated[list[str], typer.Option(help="Data that the list is of, NAME=PATH (repeatable).")],
+    follow_links: Links = None,
+) -> None:
+    """Freeze a list written by hand: source, driving, target, sound, start, end, rate, identities."""
+    settings = config.load(data, follow_links=follow_links)
+    opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
+    names = [*settings.asked, *([SAMPLE] if settings.sample else [])]
+    _write(clips_by_hand.read(file, names, opened), out)
+
+
+@clips_app.command()
+def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of clips to show.")] = 10) -> None:
+    """Show name, hash and the first clips of a list."""
+    clips = ClipList.read(file)
+    lines = [f"{clips.name} version {clips.version}: {len(clips)} clips", f"sha256 {clips.sha256}"]
+    for clip in clips.clips[:limit]:
+        lines += ["", f"clip      {clip.id}", *_facts(clip)]
+    terminal().print("\n".join(map(one_line, lines)), markup=False, highlight=False, soft_wrap=True)
+
+
+@clips_app.command("hash")
+def hash_(file: File) -> None:
+    """Print the content hash of a list; equal hashes mean equal clips."""
+    terminal().print(ClipList.read(file).sha256, markup=False, soft_wrap=True)
+
+
+def _write(clips: ClipList, out: Path) -> None:
+    clips.write(out)
+    terminal().print(f"{len(clips)} clips written to {out}, sha256 {clips.sha256}", markup=False, soft_wrap=True)
+
+
+def _facts(clip: Clip) -> list[str]:
+    """What a clip is of, a line each."""
+    target = "the driving clip" if clip.target == clip.driving else clip.target or "none"
+    end = "its end" if clip.end is None else f"{clip.end:g} s"
+    rate = "every frame" if clip.rate is None else f"{clip.rate:g} frames a second"
+    facts = {
+        "source": clip.source,
+        "driving": clip.driving,
+        "target": target,
+        "sound": clip.sound or "the driving clip",
+    }
+    facts |= {"range": f"{clip.start:g} s to {end}, {rate}"}
+    facts["identity"] = " / ".join(dict.fromkeys((clip.source_identity, clip.driving_identity)))
+    return [f"{name:<9} {fact}" for name, fact in facts.items()]

@@ -1,0 +1,153 @@
+"""`python -m bench score`: finished videos against the true ones, in one command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from baselines.spec import split_names
+from bench.cli.options import Links, Weights, choice, metric_names
+from bench.cli.output import terminal
+from bench.cli.run import DATA, EXECUTION, MEASURES, OUTPUT
+from bench.runtime import config
+
+
+def score(
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The true videos, then those of each model: folders of videos or of frame folders, or single videos.",
+            show_default=False,
+        ),
+    ],
+    truth: Annotated[
+        bool, typer.Option("--truth/--no-truth", help="Whether the first place has the true videos.")
+    ] = True,
+    sources: Annotated[
+        Path | None,
+        typer.Option(help="Photographs that were animated; identity is then compared with them.", rich_help_panel=DATA),
+    ] = None,
+    driving: Annotated[
+        Path | None,
+        typer.Option(
+            help="Videos that gave the motion, of somebody else; with --no-truth. Pose and expression are compared "
+            "with them.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    sound: Annotated[
+        str,
+        typer.Option(
+            help="Sound that the videos are scored with: truth, generated (their own), or a folder.",
+            rich_help_panel=DATA,
+        ),
+    ] = "truth",
+    size: Annotated[
+        str,
+        typer.Option(
+            help="native: frames have the true videos' size. 256 or 512: cut to a square and resized.",
+            rich_help_panel=DATA,
+        ),
+    ] = "native",
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Stop where length, rate, size or sound differ, or a video is missing.",
+            rich_help_panel=DATA,
+        ),
+    ] = False,
+    crop: Annotated[
+        str | None, typer.Option(help="With --size 256 or 512: face, center or none.", rich_help_panel=DATA)
+    ] = None,
+    follow_links: Links = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Comma-separated names of the models; default: their folders'.")
+    ] = None,
+    bounds: Annotated[
+        bool, typer.Option(help="Add the rows copy-source and copy-target: a still picture, and the true videos.")
+    ] = True,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated, in any case; default: all that apply.", rich_help_panel=MEASURES),
+    ] = None,
+    detectors: Annotated[
+        str, typer.Option(help="paper, embedded, or auto: the papers' where installed.", rich_help_panel=MEASURES)
+    ] = "auto",
+    weights: Weights = None,
+    out: Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=OUTPUT)] = Path("runs"),
+    name: Annotated[
+        str | None, typer.Option(help="Folder of this run; default: score and fingerprint.", rich_help_panel=OUTPUT)
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start over: discard what is in the run's folder.", rich_help_panel=OUTPUT)
+    ] = False,
+    save_frames: Annotated[
+        bool, typer.Option(help="Keep every compared frame as PNG.", rich_help_panel=OUTPUT)
+    ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.", rich_help_panel=EXECUTION),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time.", rich_help_panel=EXECUTION)] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes for detectors; 0: none.", rich_help_panel=EXECUTION)
+    ] = None,
+    detector_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.", rich_help_panel=EXECUTION
+        ),
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="local, or ray: on all devices of a cluster.", rich_help_panel=EXECUTION)
+    ] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT.", rich_help_panel=EXECUTION)
+    ] = None,
+    ray_workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers in Ray; default: one per device.", rich_help_panel=EXECUTION)
+    ] = None,
+) -> None:
+    """Score finished videos: matched by name, compared at the true videos' times, with a report."""
+    from bench.run.command import RunSettings, run
+    from bench.run.score import Scored, settings_of
+    from protocols.protocol import SIZES
+
+    size = choice("--size", size, tuple(SIZES))
+    first, finished = (places[0], places[1:]) if truth else (None, places)
+    asked = Scored(first, finished, split_names(labels or ""), sources, driving)
+    settings = RunSettings(
+        models=(),
+        protocol="score",
+        config=config.load((), weights, follow_links=follow_links),
+        out=out,
+        name=name,
+        force=force,
+        size=size,
+        crop=crop,
+        limit=limit,
+        metrics=metric_names(metrics) if metrics else None,
+        detectors=detectors,
+        bounds=bounds,
+        device=device,
+        seed=seed,
+        batch_size=batch_size,
+        workers=workers,
+        detector_timeout=detector_timeout,
+        executor=executor,
+        ray_address=ray_address,
+        ray_workers=ray_workers,
+        save_frames=save_frames,
+        sound=sound,
+        strict=strict,
+        command=["python", "-m", "bench", *sys.argv[1:]],
+    )
+    _, failed = run(settings_of(asked, settings, size), terminal())
+    if failed:
+        raise typer.Exit(1)

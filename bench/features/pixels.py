@@ -1,0 +1,97 @@
+"""Features of pixels: sharpness of a frame, its difference from the one before, and how well motion explains it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bench.features.base import FrameFeature, Step
+
+# Occlusion test of Sundaram, Brox and Keutzer (ECCV 2010), as Lai et al. (ECCV 2018) use it for their warping error.
+_SHARE, _OFFSET = 0.01, 0.5
+
+
+class Sharpness(FrameFeature):
+    """Variance of the Laplacian of the gray frame in [0, 255] (Pech-Pacheco et al., ICPR 2000); larger is sharper."""
+
+    name, shape = "sharpness", (1,)
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name};v:1;gray:bt601;laplacian:3x3;opencv:{cv2.__version__}"
+
+    def start(self) -> Step:
+        return lambda frames, times: np.array([[cv2.Laplacian(_gray(one), cv2.CV_64F).var()] for one in frames])
+
+
+class FrameDifference(FrameFeature):
+    """Mean absolute difference from the frame before, in [0, 1]; NaN for a clip's first."""
+
+    name, shape = "frame-difference", (1,)
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name};v:1;range:0..1"
+
+    def start(self) -> Step:
+        before: list[np.ndarray] = []
+
+        def step(frames: np.ndarray, times: np.ndarray) -> np.ndarray:
+            values = np.full((len(frames), 1), np.nan)
+            for k, frame in enumerate(frames):
+                if before:
+                    values[k] = cv2.absdiff(frame, before[0]).mean() / 255
+                before[:] = [frame]
+            return values
+
+        return step
+
+
+class WarpingError(FrameFeature):
+    """Mean squared difference in [0, 1] from the frame before, moved along the optical flow, where nothing is hidden.
+
+    Lai et al., Learning Blind Video Temporal Consistency (ECCV 2018), Eq. 10, with OpenCV's DIS flow (Kroeger et al.,
+    ECCV 2016) in place of FlowNet2; NaN for a clip's first frame.
+    """
+
+    name, shape = "warping-error", (1,)
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name};v:1;flow:dis-medium;occlusion:{_SHARE},{_OFFSET};opencv:{cv2.__version__}"
+
+    def start(self) -> Step:
+        flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        before: list[np.ndarray] = []
+
+        def step(frames: np.ndarray, times: np.ndarray) -> np.ndarray:
+            values = np.full((len(frames), 1), np.nan)
+            for k, frame in enumerate(frames):
+                if before:
+                    values[k] = _warping_error(flow, before[0], frame)
+                before[:] = [frame]
+            return values
+
+        return step
+
+
+def _warping_error(flow: cv2.DISOpticalFlow, before: np.ndarray, frame: np.ndarray) -> float:
+    old, new = _gray(before), _gray(frame)
+    nothing: Any = None  # no flow to start from
+    back, forth = flow.calc(new, old, nothing), flow.calc(old, new, nothing)
+    rows, columns = np.indices(new.shape, dtype=np.float32)
+    x, y = columns + back[..., 0], rows + back[..., 1]
+    moved = cv2.remap(before, x, y, cv2.INTER_LINEAR)
+    returned = cv2.remap(forth, x, y, cv2.INTER_LINEAR)
+    apart = ((back + returned) ** 2).sum(2)
+    seen = apart <= _SHARE * ((back**2).sum(2) + (returned**2).sum(2)) + _OFFSET
+    seen &= (x >= 0) & (x <= new.shape[1] - 1) & (y >= 0) & (y <= new.shape[0] - 1)
+    if not seen.any():
+        return float("nan")
+    return float((((frame.astype(np.float64) - moved) / 255) ** 2).mean(2)[seen].mean())
+
+
+def _gray(frame: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)

@@ -1,0 +1,91 @@
+"""The metrics of clips: find those that a run computes, and the features that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from bench.detectors import DetectorSet
+from bench.features.base import ClipFeature, FrameFeature
+from bench.metrics.clips.base import ClipDefinition
+from bench.metrics.clips.catalogue import CLIP_DEFINITIONS, FEATURES
+from bench.metrics.families import FAMILIES
+from bench.runtime.errors import UserError
+
+__all__ = ["feature", "is_of_clips", "kinds_of_clips", "resolve_clips", "split"]
+
+
+def is_of_clips(name: str) -> bool:
+    """Whether a name is that of a family or a definition of clips."""
+    return name in CLIP_DEFINITIONS or (name in FAMILIES and FAMILIES[name].shape == "clip")
+
+
+def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of pair metrics, and those of metrics of clips."""
+    return [name for name in names if not is_of_clips(name)], [name for name in names if is_of_clips(name)]
+
+
+def kinds_of_clips(names: Sequence[str]) -> set[str]:
+    """The kinds of detectors that families or definitions of clips read."""
+    return {kind for one in _asked(names) for kind in one.kinds}
+
+
+def resolve_clips(
+    names: Sequence[str], choice: DetectorSet, reference: str, roles: Collection[str] | None = None
+) -> list[ClipDefinition]:
+    """The definitions that a run computes, in the order of tables.
+
+    names: families, which stand for all of their definitions that can be computed here, or single definitions.
+    reference: ``same-identity`` or ``cross-identity``: without a target, what compares with it does not apply.
+    roles: what there is to compare with, where `reference` does not say all (`Protocol.roles`).
+    Raises UserError for a single definition that cannot be computed here.
+    """
+    chosen = []
+    for definition in _asked(names):
+        why = _why_not(definition, choice, reference, roles)
+        if not why:
+            chosen.append(definition)
+        elif definition.name in names and definition.name not in FAMILIES:
+            raise UserError(f"{definition.name}: {why}", code="no-metric")
+    return chosen
+
+
+def left_out(
+    names: Sequence[str], choice: DetectorSet, reference: str, roles: Collection[str] | None = None
+) -> list[str]:
+    """A line for each reason for which definitions of the families of `names` are not computed."""
+    reasons: dict[str, list[str]] = {}
+    for definition in _asked(names):
+        if why := _why_not(definition, choice, reference, roles):
+            reasons.setdefault(why, []).append(definition.name)
+    return [f"not measured: {', '.join(found)} ({why})" for why, found in reasons.items()]
+
+
+def _why_not(definition: ClipDefinition, choice: DetectorSet, reference: str, roles: Collection[str] | None) -> str:
+    """What keeps a definition from being computed here, in words; empty where nothing does."""
+    has = roles if roles is not None else {"source", "driving", *(["target"] if reference == "same-identity" else [])}
+    if definition.against not in (*has, "none"):
+        return f"compares with the {definition.against} clip, which there is none of here"
+    return "; ".join([*definition.missing(choice.weights), *_detectors(definition, choice)])
+
+
+def feature(name: str, weights: Path | None) -> FrameFeature | ClipFeature:
+    """A feature by its name. weights: the weights folder, or None."""
+    return FEATURES[name](weights)
+
+
+def _asked(names: Sequence[str]) -> list[ClipDefinition]:
+    families = {other for name in names if name in FAMILIES for other in (name, *FAMILIES[name].companions)}
+    return [one for one in CLIP_DEFINITIONS.values() if one.name in names or one.family in families]
+
+
+def _detectors(definition: ClipDefinition, choice: DetectorSet) -> list[str]:
+    """What a definition lacks of detectors, in words."""
+    lacking = []
+    for kind, names in definition.kinds.items():
+        detector = choice.get(kind)
+        if detector is None:
+            lacking.append(choice.empty.get(kind) or f"no detector of {kind}")
+        elif names and detector.name not in names:
+            lacking.append(f"needs the detector {' or '.join(names)}, and this run uses {detector.name}")
+    return lacking

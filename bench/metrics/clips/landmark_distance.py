@@ -1,0 +1,87 @@
+"""Landmark distance (LMD): how far the mouth's, or the face's, landmarks are from the truth's, over a clip.
+
+Public scripts disagree about the sum or the mean over points; `bench.metrics.clips.landmark_scripts` has three of them
+as they run on whole sets. Here a clip is one value, in pixels of frames brought to a width of 256. Points are centered
+by their own mean in each frame, neither scaled nor turned (EAT's test_lmd.py, commit e39b004; Chen et al., ATVGnet,
+CVPR 2019), unless a definition says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.metrics.akd import interocular
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
+from bench.metrics.clips.frames import mean_of, valid
+from bench.metrics.clips.landmark_scripts import MOUTH, distances
+from bench.metrics.families import FAMILIES
+
+LANDMARKS = "landmarks"
+FACE = slice(0, 68)
+
+
+def lmd(
+    tracks: Tracks, points: slice = MOUTH, *, centered: bool = True, summed: bool = False, over_eyes: bool = False
+) -> ClipValue:
+    """Mean over frames of the mean distance of the points; frames without a face on either side count as failed.
+
+    centered: after each frame's mean over the points is taken off. summed: the sum over points in place of their mean
+    (ATVGnet). over_eyes: divided by the distance of the reference's eyes in each frame.
+    """
+    made, truth = tracks.generated[LANDMARKS], tracks.target[LANDMARKS]
+    good = valid(made, truth)
+    values = np.full(len(made), np.nan)
+    found = distances(made[good][:, points], truth[good][:, points], centered)
+    values[good] = found.sum(1) if summed else found.mean(1)
+    if over_eyes:
+        values[good] /= interocular(torch.from_numpy(truth[good])).numpy()
+    return mean_of(values, len(values))
+
+
+def _definition(name: str, params: Mapping[str, Any], summary: str, unit: str = "px", **how: Any) -> ClipDefinition:
+    known = FAMILIES["lmd"]
+    return ClipDefinition(
+        name,
+        known.name,
+        known.version,
+        known.higher_is_better,
+        unit,
+        "target",
+        {"scale": "width-256", "over": "frames", "failed": "left-out-and-counted", **params},
+        summary,
+        lambda tracks: lmd(tracks, **how),
+        kinds={LANDMARKS: ()},
+    )
+
+
+_MOUTH = {"points": "48..67", "align": "own-mean"}
+_FACE = {"points": "0..67", "align": "own-mean"}
+DEFINITIONS = [
+    _definition("lmd", _MOUTH | {"points-joined": "mean"}, "distance of the mouth's landmarks, each frame centered"),
+    _definition(
+        "lmd-face", _FACE | {"points-joined": "mean"}, "distance of all landmarks, each frame centered", points=FACE
+    ),
+    _definition(
+        "lmd-sum",
+        _MOUTH | {"points-joined": "sum"},
+        "`lmd` summed over the 20 points, as ATVGnet's script",
+        summed=True,
+    ),
+    _definition(
+        "lmd-unaligned",
+        {"points": "48..67", "align": "none", "points-joined": "mean"},
+        "distance of the mouth's landmarks where they are",
+        centered=False,
+    ),
+    _definition(
+        "lmd-norm",
+        _MOUTH | {"points-joined": "mean", "divided-by": "interocular-of-reference"},
+        "`lmd` over the distance of the reference's eyes",
+        unit="eyes",
+        over_eyes=True,
+    ),
+]

@@ -1,0 +1,77 @@
+"""Stability of the picture: sharpness over time, flicker, and what motion does not explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bench.features.base import FrameFeature
+from bench.features.pixels import FrameDifference, Sharpness, WarpingError
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Role, Tracks
+from bench.metrics.clips.frames import mean_of
+from bench.metrics.families import FAMILIES
+
+FEATURES: dict[str, type[FrameFeature]] = {one.name: one for one in (Sharpness, FrameDifference, WarpingError)}
+
+
+def sharpness_ratio(tracks: Tracks) -> ClipValue:
+    """Mean sharpness of the generated frames over that of the true ones: below 1 the video is blurred."""
+    made, truth = (side[Sharpness.name][:, 0] for side in (tracks.generated, tracks.target))
+    both = np.isfinite(made) & np.isfinite(truth)
+    if not both.any() or truth[both].mean() == 0:
+        return ClipValue.none("no frame with a structure in both clips", len(made))
+    return ClipValue(float(made[both].mean() / truth[both].mean()), None, int(both.sum()), int((~both).sum()))
+
+
+def flicker(tracks: Tracks) -> ClipValue:
+    """Mean absolute difference between how much neighboring frames differ here and in the true clip, in [0, 1]."""
+    made, truth = (side[FrameDifference.name][1:, 0] for side in (tracks.generated, tracks.target))
+    return mean_of(np.abs(made - truth), len(made), "no two neighboring frames in both clips")
+
+
+def warping_error(tracks: Tracks) -> ClipValue:
+    """Mean over frames of what is left when the frame before is moved along the flow (Lai et al., ECCV 2018)."""
+    return mean_of(tracks.generated[WarpingError.name][1:, 0], len(tracks.times) - 1, "no two neighboring frames")
+
+
+def _definition(
+    name: str,
+    against: Role,
+    feature: str,
+    params: Mapping[str, Any],
+    summary: str,
+    compute: Callable[[Tracks], ClipValue],
+) -> ClipDefinition:
+    known = FAMILIES[name]
+    return ClipDefinition(
+        name,
+        known.name,
+        known.version,
+        known.higher_is_better,
+        known.unit,
+        against,
+        params,
+        summary,
+        compute,
+        features=(feature,),
+    )
+
+
+DEFINITIONS = [
+    _definition(
+        "sharpness", "target", Sharpness.name, {"ratio": "means"}, "sharpness over the truth's", sharpness_ratio
+    ),
+    _definition(
+        "flicker", "target", FrameDifference.name, {"over": "frames"}, "frame differences against the truth's", flicker
+    ),
+    _definition(
+        "warping-error",
+        "none",
+        WarpingError.name,
+        {"over": "frames"},
+        "change that motion does not explain",
+        warping_error,
+    ),
+]

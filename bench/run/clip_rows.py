@@ -1,0 +1,112 @@
+"""From the rows of a clip's frames to the row of the clip: means, failures, the worst second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.metrics.base import Definition
+from bench.metrics.clips.base import ClipValue
+from protocols.clips import Clip
+
+SECOND = 1.0  # length of the stretch that is looked for
+
+
+def clip_row(
+    clip: Clip,
+    frames: pd.DataFrame,
+    definitions: Sequence[Definition],
+    values: Mapping[str, ClipValue],
+    cut: str | None,
+) -> dict[str, Any]:
+    """The row of one clip of one model.
+
+    frames: a row a frame that was asked for, in order: ``status``, ``error``, ``seconds``, ``time``, ``model``, and of
+    each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words why later frames were left
+    out; None where none were.
+
+    For each pair metric: the mean over the frames that have a finite value, ``.n`` of them, ``.failed`` that have none,
+    ``.infinite`` that are infinite (two frames of equal pixels have an infinite PSNR; where all are, so is the mean),
+    ``.worst`` and ``.worst_second``: mean over the worst second and when it begins. For each clip metric: its value,
+    ``.n`` and ``.failed``.
+    """
+    first = frames.iloc[0]
+    failed = frames[frames["status"] == "failed"]
+    made = len(frames) - len(failed)
+    error = cut if not made and cut else _failures(failed, len(frames))
+    row: dict[str, Any] = {
+        "pair": clip.id,
+        "model": first["model"],
+        "source_identity": clip.source_identity,
+        "driving_identity": clip.driving_identity,
+        "source": str(clip.source),
+        "driving": str(clip.driving),
+        "target": None if clip.target is None else str(clip.target),
+        "anchor": None,
+        "alpha": 1.0,
+        "beta": 1.0,
+        "status": "ok" if made else "failed",
+        "error": error,
+        "seconds": float(frames["seconds"].sum()),
+        "frames": len(frames),
+        "frames_failed": len(failed),
+        "length": float(frames["time"].iloc[-1]),
+        "cut": cut,
+    }
+    times = frames["time"].to_numpy(float)
+    for definition in definitions:
+        row |= _mean(definition, frames, times)
+    for name, value in values.items():
+        row |= {name: value.value, f"{name}.reason": value.reason, f"{name}.n": value.n, f"{name}.failed": value.failed}
+    return row
+
+
+def _failures(failed: pd.DataFrame, n: int) -> str | None:
+    if not len(failed):
+        return None
+    return f"{len(failed)} of {n} frames failed: {failed['error'].iloc[0]}"
+
+
+def _mean(definition: Definition, frames: pd.DataFrame, times: np.ndarray) -> dict[str, Any]:
+    name = definition.name
+    values = frames[name].to_numpy(float)
+    finite, infinite = np.isfinite(values), np.isinf(values)
+    found = {f"{name}.n": int(finite.sum()), f"{name}.failed": int(np.isnan(values).sum())}
+    found[f"{name}.infinite"] = int(infinite.sum())
+    if finite.any():
+        mean, reason = float(values[finite].mean()), None
+    elif infinite.any():
+        mean, reason = float(values[infinite].mean()), None
+    else:
+        reasons = frames[f"{name}.reason"].dropna()
+        mean, reason = float("nan"), str(reasons.iloc[0]) if len(reasons) else "no frame has a value"
+    begin, worst = worst_second(np.where(finite, values, np.nan), times, definition.higher_is_better)
+    return {name: mean, f"{name}.reason": reason, **found, f"{name}.worst": worst, f"{name}.worst_second": begin}
+
+
+def worst_second(values: np.ndarray, times: np.ndarray, higher_is_better: bool) -> tuple[float, float]:
+    """When the worst second of a curve begins, and the mean over it; NaN where the curve has no values.
+
+    values: ``(N,)``, NaN where a frame has none. times: ``(N,)`` seconds, ascending. A second begins at a frame and has
+    all frames before its end; those that would reach beyond the last frame are left out, save where the clip is
+    shorter. Of equal ones the first.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan"), float("nan")
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    stops = np.searchsorted(times, times + SECOND - 1e-9)
+    usual = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else SECOND
+    starts = np.flatnonzero(times + SECOND <= times[-1] + usual + 1e-9)
+    starts = starts if len(starts) else np.array([0])
+    n = counts[stops[starts]] - counts[starts]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (sums[stops[starts]] - sums[starts]) / n
+    if not np.isfinite(means).any():
+        return float("nan"), float("nan")
+    at = int(np.nanargmin(means) if higher_is_better else np.nanargmax(means))
+    return float(times[starts[at]]), float(means[at])

@@ -1,0 +1,104 @@
+"""Clips as units of work: the frames of one pass through an `Evaluator`, then the clip itself is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from bench.features.base import ClipFeature, FrameFeature
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
+from bench.run.batches import Evaluator, failed_rows
+from bench.run.clip_rows import clip_row
+from bench.run.clip_sound import Sounds
+from bench.run.engine import Batch, Model
+from bench.run.pictures import shown_frames
+from bench.run.tracks import Needs, TrackRecorder
+from bench.rundir.directory import CLIP, FRAME, SHOWN, UNIT
+from protocols.clips import EARLY, Clip
+from protocols.pairs import Pair
+
+
+class ClipEvaluator:
+    """Asks models for clips and measures what they give; as `Evaluator`, with one clip in place of each batch.
+
+    clips: by id. definitions: the clip metrics of the run; features: what they read besides detectors, by name.
+    size: frames at a time, which no number depends on. keep_frames: keep the pictures of all frames, not of one a clip.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        clips: Mapping[str, Clip],
+        definitions: Sequence[ClipDefinition],
+        features: Mapping[str, FrameFeature | ClipFeature],
+        sounds: Sounds,
+        size: int,
+        keep_frames: bool = False,
+    ) -> None:
+        self._evaluator, self._clips, self._definitions = evaluator, clips, definitions
+        self._features, self._sounds, self._size, self._keep = features, sounds, size, keep_frames
+        self._needs = Needs.of(definitions)
+
+    def __call__(self, model: Model, clips: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
+        """The clips, in order, each as its own row and one a frame. Raises as `Evaluator` does."""
+        for pairs in clips:
+            yield self._clip(model, self._clips[pairs[0].clip], pairs)
+
+    def _clip(self, model: Model, clip: Clip, pairs: Sequence[Pair]) -> Batch:
+        end = model.predictor.clip_end(clip.id)
+        asked = [pair for pair in pairs if end is None or pair.time < end.seconds - EARLY]
+        cut = None
+        if end is not None and len(asked) < len(pairs):
+            cut = f"{len(pairs) - len(asked)} of {len(pairs)} frames are not compared: {end.why}"
+        if not asked:
+            rows = failed_rows(model, pairs, cut or "no frame", self._evaluator.measurer)
+            return self._finished(model, clip, rows, {}, {}, self._no_values(cut or "no frame"), cut)
+        times = [pair.time for pair in asked]
+        sound, target_sound = self._sounds.generated(model, clip), self._sounds.target(clip)
+        known = self._needs, self._evaluator.measurer.choice, self._features
+        recorder = TrackRecorder(times, *known, sound, target_sound)
+        parts: list[pd.DataFrame] = []
+        frames: dict[str, bytes] = {}
+        seconds: dict[str, float] = {}
+        shown = shown_frames(pairs)[clip.id].id
+        batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
+        with self._evaluator.recording(recorder, {pair.id: position for position, pair in enumerate(asked)}):
+            for batch in self._evaluator(model, batches):
+                parts.append(batch.rows)
+                frames |= {name: png for name, png in batch.frames.items() if self._keep or name == shown}
+                seconds = {stage: seconds.get(stage, 0.0) + spent for stage, spent in batch.seconds.items()}
+        if shown in frames:
+            frames[clip.id] = frames[shown] if self._keep else frames.pop(shown)
+        tracks = recorder.finish(_rate(times))
+        values = {one.name: _value(one, tracks) for one in self._definitions}
+        return self._finished(model, clip, pd.concat(parts, ignore_index=True), frames, seconds, values, cut)
+
+    def _finished(
+        self,
+        model: Model,
+        clip: Clip,
+        rows: pd.DataFrame,
+        frames: Mapping[str, bytes],
+        seconds: Mapping[str, float],
+        values: Mapping[str, ClipValue],
+        cut: str | None,
+    ) -> Batch:
+        definitions = self._evaluator.measurer.definitions
+        whole = pd.DataFrame([{**clip_row(clip, rows, definitions, values, cut), SHOWN: clip.id in frames}])
+        table = pd.concat([whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME})], ignore_index=True)
+        return Batch(table, dict(frames), seconds)
+
+    def _no_values(self, why: str) -> dict[str, ClipValue]:
+        return {one.name: ClipValue.none(why) for one in self._definitions}
+
+
+def _value(definition: ClipDefinition, tracks: Tracks) -> ClipValue:
+    if definition.needs_sound and tracks.sound is None:
+        return ClipValue.none("no sound", len(tracks.times))
+    return definition.compute(tracks)
+
+
+def _rate(times: Sequence[float]) -> float:
+    """Frames a second on average; that of one frame is not known, and 25 stands for it."""
+    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 25.0

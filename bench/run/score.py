@@ -1,0 +1,144 @@
+"""`python -m bench score`: finished videos against the true ones, or alone; a run over clips that no list names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from baselines.spec import ModelSpec
+from bench.run.setup import RunSettings
+from bench.runtime.errors import UserError
+from protocols.clip_sampling import ids_of
+from protocols.clips import Clip, ClipList
+from protocols.custom_dataset import open_dataset
+from protocols.datasets import Dataset
+from protocols.folder import some
+from protocols.matching import match
+from protocols.pairs import WHOLE_CLIP, FrameRef
+from protocols.protocol import CROSS, CUSTOM, EVERY, SAME, SIZES, Protocol, Reference
+
+TRUTH, SOURCES, DRIVING = "truth", "sources", "driving"  # names of the data sets
+METRICS = (
+    *("ssim", "psnr", "lpips", "l1", "akd", "mkr", "aed", "csim", "aucon", "prmse"),
+    *("lip-sync", "sync-d", "av-offset", "lip-labial-auc", "lip-lag-corr", "lip-lag", "lmd"),
+    *("id-source", "id-consecutive", "id-drift", "pose-distance", "landmark-velocity", "jitter", "dynamic-degree"),
+    *("sharpness", "flicker", "warping-error"),
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is scored: folders of videos or of frame folders, or single videos.
+
+    truth: the true clips; None to score what needs none. finished: of each model. labels: of the models; empty for the
+    folders' names. sources: photographs. driving: the clips that gave the motion.
+    """
+
+    truth: Path | None
+    finished: Sequence[Path]
+    labels: Sequence[str] = ()
+    sources: Path | None = None
+    driving: Path | None = None
+
+
+def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
+    """The run that scores what was asked for.
+
+    settings: of everything else. size: one of `SIZES`. Raises UserError for what cannot be scored, DataError for names
+    that match twice.
+    """
+    if not asked.finished:
+        raise UserError("score: give the true videos, then at least one folder of finished ones", code="missing-option")
+    reference: Reference = SAME
+    name, roles = "score", {"target", "driving"}
+    if asked.truth is None and asked.driving is not None:
+        reference, name, roles = CROSS, "score-driven", {"driving"}
+    places = {TRUTH: asked.truth, SOURCES: asked.sources, DRIVING: asked.driving}
+    if asked.truth is None and asked.driving is None:
+        name, roles = "score-alone", set()
+        places[DRIVING] = asked.finished[0]  # whose times are those of all
+    if asked.truth is not None and asked.driving is not None:
+        raise UserError(
+            "--driving is for cross-identity videos, which have no true ones: --no-truth, without the first folder",
+            code="conflicting-options",
+        )
+    if asked.sources is not None:
+        roles |= {"source"}
+    roots = {data: place.expanduser() for data, place in places.items() if place is not None}
+    for place in [*roots.values(), *asked.finished]:
+        if not place.expanduser().exists():
+            raise UserError(f"{place}: no such folder or file", code="missing-folder")
+    datasets = {data: open_dataset(data, root, settings.config.follow_links) for data, root in roots.items()}
+    whole = datasets.get(TRUTH) or datasets[DRIVING]
+    clips = _clips(whole, datasets.get(SOURCES), asked.truth is not None)
+    protocol = Protocol(
+        name=name,
+        version=1,
+        summary="finished videos, matched by name; frames are compared at the reference's times.",
+        dataset=CUSTOM,
+        strategy="reconstruction",
+        reference=reference,
+        metrics=METRICS,
+        custom=True,
+        split=None,
+        n=EVERY,
+        frame_size=SIZES[size],
+        title="finished videos",
+        roles=frozenset(roles) if asked.truth is None or asked.sources is not None else None,
+    )
+    return replace(
+        settings,
+        models=[str(spec) for spec in _specs(asked)],
+        protocol=protocol,
+        config=replace(settings.config, data=roots, asked=tuple(roots), sample=False),
+        clips=clips,
+        bounds=settings.bounds and asked.truth is not None,
+    )
+
+
+def _specs(asked: Scored) -> list[ModelSpec]:
+    """The models, labeled by what tells their folders apart."""
+    labels = list(asked.labels) or _labels([place.expanduser().resolve() for place in asked.finished])
+    if len(labels) != len(asked.finished):
+        raise UserError(
+            f"--labels names {len(labels)}, and there are {len(asked.finished)} folders to score", code="bad-value"
+        )
+    return [ModelSpec("videos", str(place), label=label) for label, place in zip(labels, asked.finished)]
+
+
+def _labels(places: Sequence[Path]) -> list[str]:
+    """Names of folders or files, with as many folders above as tell them apart."""
+    for depth in range(1, 5):
+        names = ["-".join(place.parts[-depth:]) for place in places]
+        safe = [re.sub(r"[^\w+-]+", "_", Path(name).stem).strip("_") or "videos" for name in names]
+        if len(set(safe)) == len(safe):
+            return safe
+    return [f"{label}{number}" for number, label in enumerate(safe)]
+
+
+def _clips(whole: Dataset, sources: Dataset | None, truth: bool) -> ClipList:
+    """One clip for each video; its source is the photograph called as it, or its own first frame."""
+    names = [name for name in whole.clips() if len(whole.frames(name)) > 1 or sources is not whole]
+    ids = ids_of(names)
+    photos: dict[str, str] = {}
+    if sources is not None:
+        listed = sources.clips()
+        matched = match({one: [one, name] for one, name in zip(ids, names)}, listed)
+        photos = dict(matched.found)
+        if len(listed) == 1:  # one photograph for all
+            photos = dict.fromkeys(ids, listed[0])
+        lacking = [one for one in ids if one not in photos]
+        if lacking:
+            raise UserError(
+                f"--sources: no photograph for {len(lacking)} of {len(ids)} clips: {some(lacking)}", code="no-source"
+            )
+    clips = []
+    for identifier, name in zip(ids, names):
+        ref = FrameRef(whole.name, name, WHOLE_CLIP)
+        source = FrameRef(sources.name, photos[identifier], WHOLE_CLIP) if sources is not None else ref
+        identity = whole.identity(name)
+        whose = sources.identity(photos[identifier]) if sources is not None and not truth else identity
+        clips.append(Clip(identifier, source, ref, ref if truth else None, None, whose, identity))
+    return ClipList("score", 1, tuple(clips))

@@ -1,0 +1,144 @@
+"""Collects what is known of a clip, frame by frame, while its frames pass by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.detectors import DetectorSet
+from bench.features.base import ClipFeature, FrameFeature, Recorder
+from bench.metrics.clips.base import ClipDefinition, Tracks
+from bench.run.measure import GENERATED
+from protocols.sound import Sound
+
+Feature = FrameFeature | ClipFeature
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Which tracks a run's clip metrics read: kinds of detectors and names of features, by role.
+
+    detectors: role to kinds; the role ``source`` is one photograph a clip. features: role to names.
+    """
+
+    detectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, definitions: Sequence[ClipDefinition]) -> Needs:
+        """What these definitions read."""
+        kinds: dict[str, dict[str, None]] = {}
+        features: dict[str, dict[str, None]] = {}
+        for one in definitions:
+            roles = (GENERATED,) if one.against == "none" else (GENERATED, one.against)
+            for role in roles:
+                kinds.setdefault(role, {}).update(dict.fromkeys(one.kinds))
+                if role != "source":
+                    features.setdefault(role, {}).update(dict.fromkeys(one.features))
+        return cls({k: tuple(v) for k, v in kinds.items()}, {k: tuple(v) for k, v in features.items()})
+
+
+class TrackRecorder:
+    """One clip of one model.
+
+    times: when each frame that was asked for is shown. needs, choice, features: what is recorded, by what.
+    sound, target_sound: of the generated clip and of its reference, None where there is none.
+    """
+
+    def __init__(
+        self,
+        times: Sequence[float],
+        needs: Needs,
+        choice: DetectorSet,
+        features: Mapping[str, Feature],
+        sound: Sound | None = None,
+        target_sound: Sound | None = None,
+    ) -> None:
+        self.times, self.needs = np.asarray(times, float), needs
+        self._choice = choice
+        self._found: dict[str, dict[str, np.ndarray]] = {}
+        self._source: dict[str, np.ndarray] = {}
+        self._sound, self._target_sound = sound, target_sound
+        self._size = (0, 0)
+        self._streams: dict[tuple[str, str], _Stream] = {}
+        for role, names in needs.features.items():
+            for name in names:
+                heard = sound if role == GENERATED else target_sound
+                self._streams[role, name] = _Stream(features[name], len(self.times), heard)
+
+    def add(
+        self,
+        positions: Sequence[int],
+        images: Mapping[str, np.ndarray],
+        detections: Mapping[tuple[str, str], np.ndarray],
+    ) -> None:
+        """Take the clip's next frames that were made.
+
+        positions: their numbers among `times`, ascending. images: uint8 ``(n, H, W, 3)`` by role, ``generated`` among
+        them. detections: kind and role to ``(n, *shape)``.
+        """
+        at = np.asarray(positions, int)
+        if not len(at):
+            return
+        self._size = images[GENERATED].shape[1:3]
+        for role, kinds in self.needs.detectors.items():
+            for kind in kinds:
+                values = detections[kind, role]
+                if role == "source":
+                    self._source.setdefault(kind, values[0])
+                    continue
+                shape = (len(self.times), *values.shape[1:])
+                track = self._found.setdefault(role, {}).setdefault(kind, np.full(shape, np.nan))
+                track[at] = values
+        for (role, _), stream in self._streams.items():
+            stream.add(at, images[role], self.times[at])
+
+    def finish(self, rate: float) -> Tracks:
+        """The tracks of the clip; frames that were not made are NaN."""
+        found = {role: dict(tracks) for role, tracks in self._found.items()}
+        for role, kinds in self.needs.detectors.items():
+            for kind in kinds:  # of a clip without a single frame
+                if role != "source":
+                    shape = (len(self.times), *self._choice[kind].shape)
+                    found.setdefault(role, {}).setdefault(kind, np.full(shape, np.nan))
+        for (role, name), stream in self._streams.items():
+            found.setdefault(role, {})[name] = stream.finish()
+        return Tracks(
+            times=self.times,
+            rate=rate,
+            size=self._size,
+            generated=found.get(GENERATED, {}),
+            target=found.get("target", {}),
+            driving=found.get("driving", {}),
+            source=self._source,
+            sound=self._sound,
+            target_sound=self._target_sound,
+        )
+
+
+class _Stream:
+    """One feature of one side of a clip. After a frame that was not made it begins anew."""
+
+    def __init__(self, feature: Feature, n: int, sound: Sound | None) -> None:
+        self._feature, self._next = feature, 0
+        self._values = np.full((n, *feature.shape), np.nan)
+        self._step = feature.start() if isinstance(feature, FrameFeature) else None
+        self._recorder: Recorder | None = feature.start(sound) if isinstance(feature, ClipFeature) else None
+
+    def add(self, at: np.ndarray, frames: np.ndarray, times: np.ndarray) -> None:
+        if self._recorder is not None:  # it has a clock of its own
+            self._recorder.add(frames, times)
+            return
+        breaks = np.flatnonzero(np.diff(at) != 1) + 1
+        for part in np.split(np.arange(len(at)), breaks):
+            if at[part[0]] != self._next:
+                assert isinstance(self._feature, FrameFeature)
+                self._step = self._feature.start()
+            assert self._step is not None
+            self._values[at[part]] = self._step(frames[part], times[part])
+            self._next = int(at[part[-1]]) + 1
+
+    def finish(self) -> np.ndarray:
+        return self._values if self._recorder is None else self._recorder.finish()

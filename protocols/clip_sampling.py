@@ -1,0 +1,103 @@
+"""Which clips a protocol of whole videos asks for, on a local copy of the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+from protocols.clips import Clip, ClipList
+from protocols.datasets import Dataset
+from protocols.draw import Draws
+from protocols.errors import DataError
+from protocols.matching import stem
+from protocols.pairs import WHOLE_CLIP, FrameRef, PairList, safe_id
+from protocols.protocol import Protocol
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+_ID = 190  # characters of a clip's id; those of its frames have 7 more
+
+
+def make_clips(dataset: Dataset, protocol: Protocol, seed: int = 0, n: int | None = None) -> ClipList:
+    """The clips of a protocol on a data set; the same data and seed give the same list everywhere.
+
+    n: how many; by default the protocol's, or all there are. Raises DataError where there are none.
+    """
+    names = [name for name in dataset.clips(protocol.split) if len(dataset.frames(name)) > 1]
+    if not names:
+        raise DataError(
+            f"data set {dataset.name}: no clip of more than one frame in {dataset.root}", code="too-few-clips"
+        )
+    draws = Draws(seed, protocol.strategy)
+    drawn = STRATEGIES[protocol.strategy](dataset, names, draws)
+    limit = n or protocol.n
+    chosen = sorted(draws.some(drawn, limit)) if limit < len(drawn) else drawn
+    ids = ids_of([f"{source}--{driving}" if source != driving else driving for source, driving in chosen])
+    clips = tuple(_clip(dataset, protocol, *pair, identifier) for pair, identifier in zip(chosen, ids))
+    origin = {"strategy": protocol.strategy, "seed": seed, "split": protocol.split, "dataset": dataset.name}
+    return ClipList(protocol.name, protocol.version, clips, {"sampled": origin})
+
+
+def frames_of(clips: ClipList, datasets: Mapping[str, Dataset], mode: str) -> tuple[PairList, list[str]]:
+    """All frames of clips as pairs, and what is to be said of when they are shown. mode: motion mode."""
+    assumed = [name for name in clips.datasets() if datasets[name].assumed_rate]
+    lines = [f"{name}: frames have no clock; {datasets[name].rate:g} a second are assumed" for name in assumed]
+
+    @cache
+    def frames(ref: FrameRef) -> tuple[Sequence[str], Sequence[float]]:
+        return datasets[ref.dataset].frames(ref.clip), datasets[ref.dataset].times(ref.clip)
+
+    return clips.pairs(frames, mode.startswith("relative")), lines
+
+
+def _clip(dataset: Dataset, protocol: Protocol, source: str, driving: str, identifier: str) -> Clip:
+    whole, same = FrameRef(dataset.name, driving, WHOLE_CLIP), source == driving
+    return Clip(
+        identifier,
+        FrameRef(dataset.name, source, WHOLE_CLIP),
+        whole,
+        whole if same else None,
+        None,
+        dataset.identity(source),
+        dataset.identity(driving),
+        end=protocol.seconds,
+    )
+
+
+def _reconstruction(dataset: Dataset, names: list[str], draws: Draws) -> list[tuple[str, str]]:
+    """FOMM (NeurIPS 2019): every video is made again from its own first frame."""
+    return [(name, name) for name in names]
+
+
+def _cross_identity(dataset: Dataset, names: list[str], draws: Draws) -> list[tuple[str, str]]:
+    """Every video drives a picture, or the first frame of a video, of somebody else, drawn at random."""
+    sources: dict[str, list[str]] = {}
+    for clip in dataset.clips():
+        if dataset.frames(clip):
+            sources.setdefault(dataset.identity(clip), []).append(clip)
+    pairs = []
+    for name in names:
+        others = [identity for identity in sorted(sources) if identity != dataset.identity(name)]
+        if not others:
+            raise DataError(
+                f"data set {dataset.name}: nobody but {dataset.identity(name)}; two people are needed",
+                code="too-few-identities",
+            )
+        pairs.append((draws.one(sources[draws.one(others)]), name))
+    return pairs
+
+
+STRATEGIES: dict[str, Callable[[Dataset, list[str], Draws], list[tuple[str, str]]]] = {
+    "reconstruction": _reconstruction,
+    "cross-identity-video": _cross_identity,
+}
+
+
+def ids_of(names: Sequence[str]) -> list[str]:
+    """Ids for clips, from their names without folders where these are unique, and else with a number."""
+    short = ["--".join(stem(part) for part in name.split("--")) for name in names]
+    plain = [_UNSAFE.sub("_", one).lstrip(".")[:_ID] or "clip" for one in short]
+    counts = {one: plain.count(one) for one in set(plain)}
+    ids = [one if counts[one] == 1 else f"{position:04d}_{one}" for position, one in enumerate(plain)]
+    assert all(map(safe_id, ids))
+    return ids

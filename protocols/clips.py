@@ -1,0 +1,215 @@
+"""Clip lists: whole videos that a model is asked for, free of paths, with a hash of their content."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from protocols import frozen_file
+from protocols.errors import DataError
+from protocols.frozen_file import Head
+from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList, safe_id
+
+FORMAT = "talking-head-bench clips 1"
+COLUMNS = ("id", "source", "driving", "target", "sound", "start", "end", "rate", "source_identity", "driving_identity")
+EARLY = 1e-6  # seconds by which a frame may be shown late: times are rounded
+
+# The frame names of a clip in order of time, and when each is shown, in seconds from the first.
+Frames = Callable[[FrameRef], tuple[Sequence[str], Sequence[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One question: animate `source` with all of `driving`.
+
+    id: unique in its list, safe as a file name. source: a frame, or the first of a whole clip (``*``). driving: a whole
+    clip, whose frames give the motion and the times. target: the whole clip that is the true result, frame by frame
+    with `driving`, where it exists. sound: the clip whose sound goes with the result; None for that of `driving`.
+    start, end: seconds of `driving` that are asked for; None for its end. rate: frames a second that are asked for;
+    None for every frame.
+    """
+
+    id: str
+    source: FrameRef
+    driving: FrameRef
+    target: FrameRef | None
+    sound: FrameRef | None
+    source_identity: str
+    driving_identity: str
+    start: float = 0.0
+    end: float | None = None
+    rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if not safe_id(self.id):
+            raise DataError(
+                f"clip id {self.id[:40]!r}: up to 200 letters, digits and ._+- only, no leading dot", code="bad-name"
+            )
+        for name in ("driving", "target", "sound"):
+            ref = getattr(self, name)
+            if ref is not None and ref.frame != WHOLE_CLIP:
+                raise DataError(f"clip {self.id}: {name} {ref} is a frame, not a whole clip", code="bad-row")
+        if not (math.isfinite(self.start) and self.start >= 0):
+            raise DataError(f"clip {self.id}: start is {self.start}, must be 0 or more", code="bad-number")
+        if self.end is not None and not (math.isfinite(self.end) and self.end > self.start):
+            raise DataError(f"clip {self.id}: end is {self.end}, must be after its start", code="bad-number")
+        if self.rate is not None and not (math.isfinite(self.rate) and 0 < self.rate <= 1000):
+            raise DataError(f"clip {self.id}: rate is {self.rate}, must be above 0 and up to 1000", code="bad-number")
+
+    def row(self) -> list[str]:
+        """The clip as text in the order of `COLUMNS`."""
+        refs = ("" if ref is None else str(ref) for ref in (self.source, self.driving, self.target, self.sound))
+        numbers = ("" if value is None else f"{value:.6f}" for value in (self.start, self.end, self.rate))
+        return [self.id, *refs, *numbers, self.source_identity, self.driving_identity]
+
+    @classmethod
+    def from_row(cls, row: Sequence[str]) -> Clip:
+        """The inverse of `row`. Raises DataError."""
+        if len(row) != len(COLUMNS):
+            raise DataError(f"{len(row)} columns, expected {len(COLUMNS)}", code="bad-row")
+        identifier, *refs = row[:5]
+        source, driving, target, sound = (FrameRef.parse(text) if text else None for text in refs)
+        if source is None or driving is None:
+            raise DataError(f"clip {identifier} lacks its source or driving clip", code="bad-row")
+        try:
+            start, end, rate = (float(text) if text else None for text in row[5:8])
+        except ValueError:
+            raise DataError(f"clip {identifier}: start, end and rate must be numbers", code="bad-number") from None
+        return cls(identifier, source, driving, target, sound, row[8], row[9], start or 0.0, end, rate)
+
+
+@dataclass(frozen=True)
+class ClipList:
+    """Clips in order. `sha256` covers the clips alone: neither name, version nor provenance change it."""
+
+    name: str
+    version: int
+    clips: tuple[Clip, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            raise DataError(f"clip list {self.name} is empty", code="no-pairs")
+        seen: set[str] = set()
+        for clip in self.clips:
+            if clip.id in seen:
+                raise DataError(f"clip list {self.name}: id {clip.id} is in it twice", code="duplicate-pair")
+            seen.add(clip.id)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 over the rows, each as a JSON array on a line of its own."""
+        return frozen_file.rows_sha256(clip.row() for clip in self.clips)
+
+    def head(self, n: int) -> ClipList:
+        """The first `n` clips."""
+        if n < 1:
+            raise DataError(f"at least one clip is needed, not {n}", code="no-pairs")
+        if n >= len(self.clips):
+            return self
+        return replace(self, clips=self.clips[:n], provenance={**self.provenance, "first": n, "of": self.sha256})
+
+    def datasets(self) -> list[str]:
+        """The names of the data sets that its clips are of."""
+        refs = (ref for clip in self.clips for ref in (clip.source, clip.driving, clip.target, clip.sound))
+        return list(dict.fromkeys(ref.dataset for ref in refs if ref is not None))
+
+    def write(self, path: Path) -> None:
+        """Freeze the list: a CSV file under a comment line of JSON. Raises as `PairList.write`."""
+        head = Head(self.name, self.version, len(self), self.sha256, self.provenance)
+        frozen_file.write(path, FORMAT, COLUMNS, head, (clip.row() for clip in self.clips))
+
+    @classmethod
+    def read(cls, path: Path) -> ClipList:
+        """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
+        head, rows = frozen_file.read(path, FORMAT, COLUMNS, "clip list", code="not-a-clip-list")
+
+        def made() -> ClipList:
+            return cls(head.name, head.version, tuple(frozen_file.parsed(rows, Clip.from_row)), head.provenance)
+
+        return frozen_file.unchanged(path, head, made)
+
+    def pairs(self, frames: Frames, anchored: bool = False) -> PairList:
+        """One pair a frame that is asked for; it knows its clip and its time there.
+
+        anchored: whether the first of the clip's frames is the anchor of all.
+        Raises DataError where a clip has no frames in its range, or where driving clip and target have different
+        numbers of them.
+        """
+        made = tuple(pair for clip in self.clips for pair in _pairs(clip, frames, anchored))
+        return PairList(self.name, self.version, made, {**self.provenance, "clips": self.sha256})
+
+
+def _pairs(clip: Clip, frames: Frames, anchored: bool) -> list[Pair]:
+    names, times = _listed(clip.driving, frames)
+    source = clip.source
+    if source.frame == WHOLE_CLIP:
+        source = replace(source, frame=_listed(source, frames)[0][0])
+    targets: Sequence[FrameRef | None] = [None] * len(names)
+    if clip.target is not None:
+        other = names if clip.target == clip.driving else _listed(clip.target, frames)[0]
+        if len(other) != len(names):
+            raise DataError(
+                f"clip {clip.id}: {len(names)} driving frames, but {len(other)} in the target clip",
+                code="target-length",
+            )
+        targets = [replace(clip.target, frame=name) for name in other]
+    chosen = asked_for(times, clip.start, clip.end, clip.rate)
+    if not chosen:
+        raise DataError(
+            f"clip {clip.id}: {clip.driving.clip} has no frame from {clip.start} s on", code="unknown-frame"
+        )
+    first = chosen[0][0]
+    anchor = replace(clip.driving, frame=names[first]) if anchored else None
+    return [
+        Pair(
+            f"{clip.id}-{position:06d}",
+            source,
+            replace(clip.driving, frame=names[number]),
+            targets[number],
+            anchor,
+            clip.source_identity,
+            clip.driving_identity,
+            clip=clip.id,
+            time=time,
+        )
+        for position, (number, time) in enumerate(chosen)
+    ]
+
+
+def asked_for(times: Sequence[float], start: float, end: float | None, rate: float | None) -> list[tuple[int, float]]:
+    """Which frames a clip asks for, and when each is shown in it, in seconds from `start`.
+
+    times: when the frames of the video are shown, ascending. rate: None for every frame from `start` on and before
+    `end`; else for each point in time from `start` at this rate the frame that is shown then.
+    """
+    stop = math.inf if end is None else end
+    if rate is None:
+        inside = [k for k, time in enumerate(times) if start - EARLY <= time < stop - EARLY]
+        origin = start if start > 0 else (times[inside[0]] if inside else 0.0)
+        return [(k, max(0.0, times[k] - origin)) for k in inside]
+    usual = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1 / rate
+    stop = min(stop, times[-1] + usual)
+    count = max(0, math.ceil((stop - start) * rate - EARLY))
+    points = [k / rate for k in range(count)]
+    return [(shown_at(times, start + point), point) for point in points]
+
+
+def shown_at(times: Sequence[float], time: float) -> int:
+    """The number of the frame that is shown at a time: the last one that begins by then, the first one before all."""
+    return max(0, bisect_right(times, time + EARLY) - 1)
+
+
+def _listed(ref: FrameRef, frames: Frames) -> tuple[Sequence[str], Sequence[float]]:
+    names, times = frames(ref)
+    if not names:
+        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there", code="unknown-frame")
+    return names, times

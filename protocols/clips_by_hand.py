@@ -1,0 +1,87 @@
+"""Clip lists that a person writes: CSV with the columns of a frozen list, only ``source`` and ``driving`` needed.
+
+A cell names a clip, or for the source also a frame or a photograph, by its path below the data root, as in
+`protocols.by_hand`. start, end (seconds) and rate (frames a second) may be empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from protocols import files
+from protocols.by_hand import NAMED, NEEDED, Finder, check_header, read_rows
+from protocols.clip_sampling import ids_of
+from protocols.clips import COLUMNS, Clip, ClipList
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.pairs import WHOLE_CLIP, FrameRef
+
+
+def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> ClipList:
+    """The list in its frozen form, every clip found in the data.
+
+    names: the data sets that it may be of; with one, cells need not begin with its name. opened: gives one by its name.
+    An empty or absent cell: ids come from the clips' names; the target is the driving clip where the source is of it;
+    identities are the data set's. Raises DataError, naming file and lines.
+    """
+    content = files.content(path)
+    rows = read_rows(path)
+    if not rows:
+        raise DataError(f"{path}: empty", code="no-pairs")
+    (_, header), *rows = rows
+    check_header(path, header, COLUMNS)
+    if not names:
+        raise DataError(f"{path}: a list written by hand needs its data: give --data NAME=PATH", code="missing-data")
+    find = Finder(names, opened)
+    cells = [(line, dict(zip(header, row))) for line, row in rows]
+    ids = ids_of([f"{one.get('source', '')}--{one.get('driving', '')}" for _, one in cells])
+    clips: list[Clip] = []
+    wrong: list[str] = []
+    kinds: set[str] = set()
+    for (line, one), row, identifier in zip(cells, rows, ids):
+        try:
+            if len(row[1]) != len(header):
+                raise DataError(f"{len(row[1])} columns, expected {len(header)}", code="bad-row")
+            clips.append(_clip(one, identifier, find))
+        except DataError as error:
+            wrong.append(f"line {line}: {error}")
+            kinds.add(error.code)
+    if wrong:
+        more = f" ... and {len(wrong) - NAMED} more lines" if len(wrong) > NAMED else ""
+        raise DataError(f"{path}, {'; '.join(wrong[:NAMED])}{more}", code=kinds.pop() if len(kinds) == 1 else "bad-row")
+    provenance = {"file": path.name, "file_sha256": hashlib.sha256(content).hexdigest(), "written": "by hand"}
+    return ClipList(path.stem, 1, tuple(clips), provenance)
+
+
+def _clip(cells: Mapping[str, str], identifier: str, find: Finder) -> Clip:
+    for name in NEEDED:
+        if not cells.get(name):
+            raise DataError(f"no {name}", code="missing-value")
+    source = find("source", cells["source"])
+    driving, target, sound = (_whole(name, cells.get(name), find) for name in ("driving", "target", "sound"))
+    assert driving is not None  # needed
+    if target is None and (source.dataset, source.clip) == (driving.dataset, driving.clip):
+        target = driving
+    numbers: dict[str, float | None] = {}
+    for name in ("start", "end", "rate"):
+        try:
+            numbers[name] = float(cells[name]) if cells.get(name) else None
+        except ValueError:
+            raise DataError(f"{name} {cells[name]!r} is no number", code="bad-number") from None
+    whose, by = (
+        cells.get(f"{role}_identity") or find.dataset(ref.dataset).identity(ref.clip)
+        for role, ref in (("source", source), ("driving", driving))
+    )
+    start, end, rate = numbers["start"] or 0.0, numbers["end"], numbers["rate"]
+    return Clip(cells.get("id") or identifier, source, driving, target, sound, whose, by, start, end, rate)
+
+
+def _whole(what: str, path: str | None, find: Finder) -> FrameRef | None:
+    if not path:
+        return None
+    ref = find(what, path)
+    if ref.frame != WHOLE_CLIP:
+        raise DataError(f"{what} {path!r} is a single frame, not a clip", code="wrong-frames")
+    return ref

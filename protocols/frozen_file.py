@@ -1,0 +1,139 @@
+"""Frozen lists as files: a CSV file under a comment line of JSON with the list's name and the hash of its rows."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from protocols import files
+from protocols.errors import DataError, unreadable
+
+LONGEST = 250  # characters of a name; file systems have room for 255 bytes
+_HEAD = 2  # lines above the first row
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the first line says of a list. sha256: of its rows alone."""
+
+    name: str
+    version: int
+    n: int
+    sha256: str
+    provenance: dict[str, Any]
+
+
+class Hashed(Protocol):
+    """A list that knows the hash of its rows."""
+
+    @property
+    def sha256(self) -> str: ...
+
+
+List = TypeVar("List", bound=Hashed)
+Row = TypeVar("Row")
+
+
+def rows_sha256(rows: Iterable[Sequence[str]]) -> str:
+    """SHA-256 over the rows, each as a JSON array on a line of its own."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def write(path: Path, form: str, columns: Sequence[str], head: Head, rows: Iterable[Sequence[str]]) -> None:
+    """Write a list whole or not at all.
+
+    Raises DataError if it cannot be written, and OSError where the disk is full.
+    """
+    meta = {"format": form, "name": head.name, "version": head.version, "n": head.n, "sha256": head.sha256}
+    text = io.StringIO()
+    text.write("# " + json.dumps(meta | {"provenance": head.provenance}, ensure_ascii=False) + "\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    try:
+        with files.replacing(path) as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    except OSError as error:
+        if files.disk_full(error):
+            raise
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})", code="unwritable-file") from None
+
+
+def read(path: Path, form: str, columns: Sequence[str], what: str, *, code: str) -> tuple[Head, Iterator[list[str]]]:
+    """The head and the rows of a list; what: it is, in words ("pair list").
+
+    Raises DataError, with this code where it is not one.
+    """
+    try:
+        first, _, body = files.text(path).partition("\n")
+        meta = json.loads(first.removeprefix("#"))
+        name, version, sha256, provenance = (meta[key] for key in ("name", "version", "sha256", "provenance"))
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise DataError(f"{path}: not a frozen {what} (no line of JSON over its columns)", code=code) from None
+    found, _, body = body.partition("\n")
+    if meta.get("format") != form or found.rstrip("\r") != ",".join(columns):
+        raise DataError(f"{path}: not a frozen {what} of the format {form!r}", code=code)
+    if wrong := _wrong_head(name, version, provenance):
+        raise DataError(f"{path}: {wrong}", code=code)
+    rows = csv.reader(io.StringIO(body, newline=""), strict=True)
+    return Head(name, version, meta.get("n", 0), sha256, provenance), rows
+
+
+def parsed(rows: Iterable[Sequence[str]], parse: Callable[[Sequence[str]], Row]) -> Iterator[Row]:
+    """The rows through `parse`. Raises DataError that names the line."""
+    number = _HEAD
+    try:
+        for number, row in enumerate(rows, start=_HEAD + 1):  # noqa: B007 (an error names it)
+            yield parse(row)
+    except (DataError, csv.Error) as error:
+        line = number if isinstance(error, DataError) else number + 1  # an error of the csv module is of the next one
+        raise DataError(f"line {line}: {error}", code=getattr(error, "code", "bad-row")) from None
+
+
+def unchanged(path: Path, head: Head, make: Callable[[], List]) -> List:
+    """The list that `make` gives. Raises DataError where it cannot, or where its hash is not what its head says."""
+    try:
+        made = make()
+    except DataError as error:
+        raise DataError(
+            f"{path}, {error}" if str(error).startswith("line ") else f"{path}: {error}", code=error.code
+        ) from None
+    if made.sha256 != head.sha256:
+        raise DataError(
+            f"{path}: changed since it was frozen (its hash is {made.sha256}, it says {head.sha256})",
+            code="changed-file",
+        )
+    return made
+
+
+def _wrong_head(name: object, version: object, provenance: object) -> str | None:
+    """What keeps the facts over a frozen list from being used, if anything does: no hash covers them."""
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST:
+        return f"its name is not a text of up to {LONGEST} characters"
+    if not isinstance(version, int):
+        return "its version is not a whole number"
+    if not isinstance(provenance, dict) or not _plain(provenance):
+        return "its provenance is not a JSON object of texts, finite numbers and no more than a few levels"
+    part = provenance.get("at_hand", {"n": 0, "of_n": 0})
+    if not isinstance(part, dict) or not {"n", "of_n"} <= part.keys():
+        return "its provenance says at_hand without n and of_n"
+    return None
+
+
+def _plain(value: object, levels: int = 20) -> bool:
+    if isinstance(value, (dict, list)):
+        inner = value.values() if isinstance(value, dict) else value
+        return levels > 0 and all(_plain(entry, levels - 1) for entry in inner)
+    return not isinstance(value, float) or math.isfinite(value)
