@@ -14,7 +14,7 @@ from protocols.clip_sampling import ids_of
 from protocols.clips import Clip, ClipList
 from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset
-from protocols.folder import some
+from protocols.folder import is_picture, some
 from protocols.matching import match
 from protocols.pairs import WHOLE_CLIP, FrameRef
 from protocols.protocol import CROSS, CUSTOM, EVERY, SAME, SIZES, Protocol, Reference
@@ -120,7 +120,9 @@ def _labels(places: Sequence[Path]) -> list[str]:
 
 def _clips(whole: Dataset, sources: Dataset | None, truth: bool) -> ClipList:
     """One clip for each video; its source is the photograph called as it, or its own first frame."""
-    names = [name for name in whole.clips() if len(whole.frames(name)) > 1 or sources is not whole]
+    names = [name for name in whole.clips() if not is_picture(name)]
+    if not names:
+        raise UserError(f"{whole.root}: no videos in it", code="missing-videos")
     ids = ids_of(names)
     photos: dict[str, str] = {}
     if sources is not None:
