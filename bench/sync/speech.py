@@ -78,7 +78,7 @@ def _model() -> Any:
     return ASRModel()
 
 
-@lru_cache(2)  # several metrics of a clip ask for the same
+@lru_cache(1)  # several metrics of a clip ask for the same
 def _phones(data: bytes) -> np.ndarray:
     samples = np.frombuffer(data, np.int16).astype(np.float32)
     samples *= LEVEL / max(float(np.abs(samples).max(initial=0)), 1.0)

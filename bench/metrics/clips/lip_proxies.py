@@ -22,6 +22,7 @@ SHORTEST_AUC, SHORTEST_LAG = 3.0, 5.0  # seconds; of clips of 4 s the lags were 
 LEAD = 0.04  # seconds by which lips come before the token: mouths close early, and the network speaks up late
 FEWEST = 3  # labials, and open vowels
 RIDGE_PHONES, RIDGE_LOUDNESS = 0.3, 1.0
+LEAST = 0.45  # correlation from which on a lag says something; lips beside other speech had up to 0.4
 BEFORE, AFTER = 1.0, float(speaking.LAGS[-1]) + speaking.GRID  # seconds of sound around the clip that are listened to
 
 
@@ -96,7 +97,7 @@ def loudness_corr(tracks: Tracks) -> ClipValue:
         return found
     rows = speech.log_mel(found.samples)
     clock = np.arange(len(rows)) / speech.MEL_RATE + speech.MEL_START + found.first
-    return _best(found, found.opening, clock, rows - rows.mean(0), RIDGE_LOUDNESS, "height")
+    return _best(found, found.opening, clock, (rows - rows.mean(0)).astype(np.float32), RIDGE_LOUDNESS, "height")
 
 
 def phones_lag(tracks: Tracks, part: str) -> ClipValue:
@@ -115,9 +116,10 @@ def phones_lag(tracks: Tracks, part: str) -> ClipValue:
 def _best(found: Heard, opening: np.ndarray, clock: np.ndarray, rows: np.ndarray, ridge: float, part: str) -> ClipValue:
     curve = speaking.lag_curve(found.times[found.near], opening[found.near], clock, rows, ridge)
     best = int(np.nanargmax(curve))
-    lag = float(speaking.LAGS[best])
-    value = float(curve[best]) if part == "height" else abs(lag)
-    return ClipValue(value, None, found.n, found.failed, {"lag": lag})
+    height, lag = float(curve[best]), float(speaking.LAGS[best])
+    if part == "lag" and height < LEAST:
+        return ClipValue.none(f"lips and speech correlate by {height:.2f}, a lag needs {LEAST}", found.failed)
+    return ClipValue(height if part == "height" else abs(lag), None, found.n, found.failed, {"lag": lag})
 
 
 def _definition(
@@ -170,7 +172,7 @@ DEFINITIONS = [
     _definition(
         "lip-lag",
         "lip-lag",
-        {**_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off"},
+        {**_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off", "least": LEAST},
         "lag at which phones predict the lips best, either way",
         lambda tracks: phones_lag(tracks, "lag"),
         hama=True,

@@ -59,15 +59,15 @@ def lag_curve(times: np.ndarray, opening: np.ndarray, clock: np.ndarray, rows: n
 
 
 def _surroundings(at: np.ndarray, clock: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Features at times and around, linear between rows, ``(n, 3 F)``."""
+    """Features at times and around, linear between rows, ``(n, 3 F)``; float32, for of a long clip they are many."""
     step = clock[1] - clock[0]
     parts = []
     for shift in CONTEXT:
         place = ((at + shift - clock[0]) / step).clip(0, len(rows) - 1)
         low = np.floor(place).astype(int).clip(0, len(rows) - 2)
-        share = (place - low)[:, None]
+        share = (place - low)[:, None].astype(np.float32)
         parts.append(rows[low] * (1 - share) + rows[low + 1] * share)
-    return np.concatenate(parts, axis=1)
+    return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def _halves(x: np.ndarray, y: np.ndarray, ridge: float) -> float:
@@ -80,9 +80,10 @@ def _judged(x: np.ndarray, y: np.ndarray, other: np.ndarray, truth: np.ndarray, 
     mean, spread = x.mean(0), np.sqrt(x.var(0).mean()) + 1e-12  # one for all columns: small ones are not blown up
     scaled, wanted, penalty = (x - mean) / spread, y - y.mean(), ridge * len(x)
     if len(x) < x.shape[1]:
-        weights = scaled.T @ np.linalg.solve(scaled @ scaled.T + penalty * np.eye(len(x)), wanted)
+        weights = scaled.T @ np.linalg.solve((scaled @ scaled.T).astype(float) + penalty * np.eye(len(x)), wanted)
     else:
-        weights = np.linalg.solve(scaled.T @ scaled + penalty * np.eye(x.shape[1]), scaled.T @ wanted)
+        gram = (scaled.T @ scaled).astype(float)
+        weights = np.linalg.solve(gram + penalty * np.eye(x.shape[1]), scaled.T @ wanted)
     predicted = (other - mean) / spread @ weights
     if predicted.std() < 1e-12 or truth.std() < 1e-12:
         return 0.0

@@ -88,6 +88,13 @@ def test_lips_of_other_speech(hama: np.ndarray) -> None:
     assert other["lip-lag-corr"].value < own["lip-lag-corr"].value - 0.2
 
 
+def test_lips_that_speech_does_not_predict_have_no_lag(hama: np.ndarray) -> None:
+    times, points = make_lips(np.random.default_rng(5).permutation(hama))
+    found = values(tracks_of(times, points, make_sound(hama)))
+    assert found["lip-lag-corr"].value < 0.45
+    assert math.isnan(found["lip-lag"].value) and "0.45" in str(found["lip-lag"].reason)
+
+
 def test_loudness_needs_no_package_and_no_wide_band() -> None:
     levels = np.abs(make_levels())
     rng = np.random.default_rng(0)
