@@ -5,6 +5,7 @@ By default every tenth is tried; with ``-m slow`` all. ``-s`` prints the counts 
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections import Counter
@@ -86,6 +87,13 @@ def check(file: Path, plan: Plan) -> int:
         assert float(length) == pytest.approx(float((len(video) - 1) / plan.rate), rel=0.03, abs=0.02)
     video.close()
     return len(video)
+
+
+def test_an_encoder_leaves_the_priority_of_the_tests_as_it_is(tmp_path: Path):
+    """In real time, every other program on the machine would wait for the tests, and so would their own processes."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    made_videos.write(Plan("mp4", "libsvtav1", frames=12), tmp_path / "a.mp4")
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
 
 
 def test_seeks_in_program_streams_are_checked(tmp_path: Path):
