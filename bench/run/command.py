@@ -181,14 +181,15 @@ def _work(
         raise
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
+    hashes: dict[str, str] = {}
     if resolved.clips is not None:
         table, frames = _units(table)
-        write_parquet(directory.path / "frames.parquet", frames)
+        hashes["frames_sha256"] = directory.write_frame_values(frames)
     # Times differ from run to run; they lie in a file of their own, so that equal runs have equal samples.
     write_parquet(directory.path / "seconds.parquet", table[["pair", "model", "seconds"]])
     table = table.drop(columns="seconds")
     sha256 = directory.write_samples(table)
-    done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256}
+    done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256, **hashes}
     complete = begun.noticed(*said).then(Complete, **done)
     pictures.keep(directory, complete, table, resolved, setup.settings.save_frames)
     return complete, table

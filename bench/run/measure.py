@@ -46,7 +46,7 @@ class Measurer:
         roles: Collection[str] | None = None,
     ):
         self.choice = choice
-        self.reference, self.roles = reference, roles
+        self.reference, self.roles, self.of_clips = reference, roles, clips
         self.device = device
         self.truncate = as_published
         names, of_clips = split(names)
@@ -149,6 +149,7 @@ class Measurer:
         detector = self.choice[definition.detector].signature if definition.detector and not empty else None
         role = None if empty else self._role(definition)
         signature = f"{definition.signature('none' if empty else detector)}|against:{role}"
+        signature += "|per:clip-mean-of-finite" if self.of_clips else ""
         return MetricEntry(
             name=definition.name,
             family=definition.family,

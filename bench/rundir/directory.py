@@ -191,9 +191,16 @@ class RunDirectory:
 
     def write_samples(self, rows: pd.DataFrame) -> str:
         """Write ``samples.parquet`` and return its SHA-256."""
+        return self._write_table("samples.parquet", rows)
+
+    def write_frame_values(self, rows: pd.DataFrame) -> str:
+        """Write ``frames.parquet``, a row a frame of a run of whole clips, and return its SHA-256."""
+        return self._write_table("frames.parquet", rows)
+
+    def _write_table(self, name: str, rows: pd.DataFrame) -> str:
         self.check()
         content = to_parquet(rows)
-        replace(self.path / "samples.parquet", content)
+        replace(self.path / name, content)
         return hashlib.sha256(content).hexdigest()
 
     def samples(self, manifest: Complete) -> pd.DataFrame | None:

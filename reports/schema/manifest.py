@@ -285,11 +285,15 @@ class Timing(Facts):
 
 
 class Complete(Begun):
-    """A finished run. samples_sha256, summary_sha256: of the files beside it."""
+    """A finished run. samples_sha256, frames_sha256, summary_sha256: of the files beside it.
+
+    frames_sha256: of ``frames.parquet``, in runs of whole clips.
+    """
 
     state: Literal["complete"]
     timings: dict[str, Timing] = {}
     samples_sha256: str | None = None
+    frames_sha256: str | None = None
     summary_sha256: str | None = None
 
 
