@@ -93,7 +93,7 @@ MODEL = dict
         ("no_such_module_anywhere:Model", "ModuleNotFoundError"),
         ("MODEL", "gave a dict, not a Predictor"),
         ("baselines.bounds:CopySource", "TypeError"),  # takes no arguments
-        ("Modes", "motion_modes .'fast',.: "),
+        ("Modes", "motion_modes ('fast',)"),
     ],
 )
 def test_plugins_that_fail(monkeypatch, tmp_path, value, said):
