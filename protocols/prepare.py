@@ -42,7 +42,7 @@ def prepare(
             f"{protocol.name} does not stretch frames, but the pair list {pairs.name} does", code="wrong-pairs"
         )
     lacking = [pair.id for pair in pairs.pairs if pair.target is None]
-    if protocol.reference == SAME and lacking:
+    if protocol.reference == SAME and lacking and (protocol.roles is None or "target" in protocol.roles):
         raise DataError(
             f"{protocol.name} needs a true result for every pair (both frames of one clip), but "
             f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})",

@@ -25,7 +25,7 @@ from baselines.levels import from_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
 from baselines.spec import ModelSpec
 from bench.run.generated import generate
-from bench.rundir.directory import FRAME, UNIT, RunDirectory
+from bench.rundir.directory import UNIT, RunDirectory
 from bench.rundir.encoding import to_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.device_errors import is_of_device
@@ -147,6 +147,7 @@ def evaluate(
     progress(len(pairs) - len(pending))
     batches = _batches(pending, batch_size)
     seconds = Counter[str]()
+    asked = Counter(pair.clip for pair in pending)  # frames of each clip, those included that it has not
 
     def write(batch: Batch) -> Batch:
         start = time.perf_counter()
@@ -163,10 +164,10 @@ def evaluate(
         for batch in _kept(work(model, batches), lambda batch: writer.submit(write, batch)):
             finished.add(batch.rows)
             give_back()
-            progress(len(batch.rows) if UNIT not in batch.rows else int((batch.rows[UNIT] == FRAME).sum()))
+            progress(len(batch.rows) if UNIT not in batch.rows else asked[batch.rows["pair"][0]])
             interruption.check()
-    names = dict.fromkeys(name for pair in pairs for name in (pair.clip, pair.id) if name)  # a clip before its frames
-    order = {name: position for position, name in enumerate(names)}
+    order = {pair.id: position for position, pair in enumerate(pairs)}
+    order |= {pair.clip: position for position, pair in enumerate(pairs) if pair.clip}
     rows = finished.rows()
     return Evaluated(rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True), dict(seconds))
 

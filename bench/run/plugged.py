@@ -41,7 +41,7 @@ def _codes(resolved: Resolved, measurer: Measurer) -> Iterator[tuple[str, Code]]
 
 
 def _of_file(protocol: Protocol) -> Code:
-    """What a protocol's file says, as one file by the protocol's name; comments and wording are left out."""
+    """What a protocol's file says, as one file by the protocol's name; comments and wording left out, sets sorted."""
     facts = {key: value for key, value in asdict(protocol).items() if key not in WORDING}
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=sorted).encode()).hexdigest()
     return Code({f"{protocol.name}.toml": digest[:16]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from baselines.external.videos import VideosFolder
@@ -36,14 +37,12 @@ def differences(model: Model, resolved: Resolved) -> list[str]:
 def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: str) -> dict[str, str]:
     ref = clip.target or clip.driving
     truth = datasets[ref.dataset]
-    lines = {}
+    lines: dict[str, str] = {}
     seconds, other = truth.end(ref.clip), made.end(name)
-    wanted = min(clip.end or seconds, seconds) - clip.start
-    rate, other_rate = (len(data.frames(one)) / data.end(one) for data, one in ((truth, ref.clip), (made, name)))
-    if abs(other - wanted) > SHORT / rate and not (clip.end and other > wanted):
-        lines["length"] = f"{other:.3f} s, reference {wanted:.3f} s (compared over the common duration)"
-    if abs(other_rate - rate) > 0.01 * rate:
-        lines["rate"] = f"{other_rate:.4g} frames a second, reference {rate:.4g} (compared at the reference's times)"
+    if math.isinf(seconds) != math.isinf(other):
+        lines["length"] = "is a picture, the reference a video" if math.isinf(other) else "is a video of a picture"
+    elif not math.isinf(seconds):
+        lines |= _clocks(clip, (seconds, len(truth.frames(ref.clip))), (other, len(made.frames(name))))
     size, other_size = (_size(data, one) for data, one in ((truth, ref.clip), (made, name)))
     if size != other_size:
         lines["size"] = f"{other_size[1]}x{other_size[0]}, reference {size[1]}x{size[0]} (resized to it, Lanczos)"
@@ -52,6 +51,18 @@ def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: s
         lines["sound"] = (
             f"has {'sound' if other_heard else 'no sound'}, the reference {'has some' if heard else 'none'}"
         )
+    return lines
+
+
+def _clocks(clip: Clip, truth: tuple[float, int], made: tuple[float, int]) -> dict[str, str]:
+    """What differs between two videos, each by its seconds and its number of frames."""
+    lines = {}
+    (seconds, n), (other, other_n) = truth, made
+    wanted, rate, other_rate = min(clip.end or seconds, seconds) - clip.start, n / seconds, other_n / other
+    if abs(other - wanted) > SHORT / rate and not (clip.end and other > wanted):
+        lines["length"] = f"{other:.3f} s, reference {wanted:.3f} s (compared over the common duration)"
+    if abs(other_rate - rate) > 0.01 * rate:
+        lines["rate"] = f"{other_rate:.4g} frames a second, reference {rate:.4g} (compared at the reference's times)"
     return lines
 
 
