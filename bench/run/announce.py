@@ -12,7 +12,7 @@ from reports.schema.manifest import Prepared
 
 def what(plan: Prepared) -> str:
     """What a run's rows are of, in words."""
-    return "clips" if plan.clips else "pairs"
+    return f"{plan.unit}s"
 
 
 def announce(plan: Prepared, detector_messages: Sequence[str], console: Console) -> None:

@@ -13,6 +13,7 @@ from bench.metrics.clips.base import ClipValue
 from protocols.clips import Clip
 
 SECOND = 1.0  # length of the stretch that is looked for
+COUNTS = ("frames", "frames_failed", "n", "failed", "infinite")  # columns that count frames, or their endings
 
 
 def clip_row(
@@ -21,19 +22,20 @@ def clip_row(
     definitions: Sequence[Definition],
     values: Mapping[str, ClipValue],
     cut: str | None,
+    picture_time: float,
 ) -> dict[str, Any]:
     """The row of one clip of one model.
 
     frames: a row a frame that was asked for, in order: ``status``, ``error``, ``seconds``, ``time``, ``model``, and of
     each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words why later frames were left
-    out; None where none were.
+    out; None where none were. picture_time: when the frame is shown that stands for the clip in pictures, in seconds.
 
     For each pair metric: the mean over the frames that have a finite value, ``.n`` of them, ``.failed`` that have none,
     ``.infinite`` that are infinite (two frames of equal pixels have an infinite PSNR; where all are, so is the mean),
     ``.worst`` and ``.worst_second``: mean over the worst second and when it begins. For each clip metric: its value,
     ``.n`` and ``.failed``.
     """
-    first = frames.iloc[0]
+    first, times = frames.iloc[0], frames["time"].to_numpy(float)
     failed = frames[frames["status"] == "failed"]
     made = len(frames) - len(failed)
     error = cut if not made and cut else _failures(failed, len(frames))
@@ -48,23 +50,30 @@ def clip_row(
         "anchor": None,
         "alpha": 1.0,
         "beta": 1.0,
-        "start": clip.start,
-        "end": np.nan if clip.end is None else clip.end,
-        "rate": np.nan if clip.rate is None else clip.rate,
         "status": "ok" if made else "failed",
         "error": error,
         "seconds": float(frames["seconds"].sum()),
         "frames": len(frames),
         "frames_failed": len(failed),
-        "length": float(frames["time"].iloc[-1]),
+        "length": _length(times),
         "cut": cut,
+        "picture_time": picture_time,
     }
-    times = frames["time"].to_numpy(float)
     for definition in definitions:
         row |= _mean(definition, frames, times)
     for name, value in values.items():
         row |= {name: value.value, f"{name}.reason": value.reason, f"{name}.n": value.n, f"{name}.failed": value.failed}
     return row
+
+
+def _length(times: np.ndarray) -> float:
+    """Seconds from the first frame to the end of the last, which is taken to last as long as the others; 0 for one."""
+    return float(times[-1] - times[0] + _usual(times)) if len(times) > 1 else 0.0
+
+
+def _usual(times: np.ndarray) -> float:
+    """How long one of several frames is shown on average, in seconds."""
+    return float((times[-1] - times[0]) / (len(times) - 1))
 
 
 def _failures(failed: pd.DataFrame, n: int) -> str | None:
@@ -103,7 +112,7 @@ def worst_second(values: np.ndarray, times: np.ndarray, higher_is_better: bool) 
     sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
     counts = np.concatenate([[0], np.cumsum(known)])
     stops = np.searchsorted(times, times + SECOND - 1e-9)
-    usual = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else SECOND
+    usual = _usual(times) if len(times) > 1 else SECOND
     starts = np.flatnonzero(times + SECOND <= times[-1] + usual + 1e-9)
     starts = starts if len(starts) else np.array([0])
     n = counts[stops[starts]] - counts[starts]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.features.base import ClipFeature, FrameFeature
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
-from bench.run.batches import Evaluator, failed_rows, typed
+from bench.run.batches import Evaluator, failed_rows
 from bench.run.clip_rows import clip_row
 from bench.run.clip_sound import Sounds
 from bench.run.engine import Batch, Model
@@ -46,14 +46,14 @@ class ClipEvaluator:
             yield self._clip(model, self._clips[pairs[0].clip], pairs)
 
     def _clip(self, model: Model, clip: Clip, pairs: Sequence[Pair]) -> Batch:
-        end = model.predictor.clip_end(clip.id)
+        end, middle = model.predictor.clip_end(clip.id), shown_frames(pairs)[clip.id]
         asked = [pair for pair in pairs if end is None or pair.time < end.seconds - EARLY]
         cut = None
         if end is not None and len(asked) < len(pairs):
             cut = f"{len(pairs) - len(asked)} of {len(pairs)} frames are not compared: {end.why}"
         if not asked:
             rows = failed_rows(model, pairs, cut or "no frame", self._evaluator.measurer)
-            return self._finished(model, clip, rows, {}, {}, self._no_values(cut or "no frame"), cut)
+            return self._finished(clip, middle, rows, {}, {}, self._no_values(cut or "no frame"), cut)
         times = [pair.time for pair in asked]
         sound, target_sound = self._sounds.generated(model, clip), self._sounds.target(clip)
         known = self._needs, self._evaluator.measurer.choice, self._features
@@ -61,23 +61,26 @@ class ClipEvaluator:
         parts: list[pd.DataFrame] = []
         frames: dict[str, bytes] = {}
         seconds: dict[str, float] = {}
-        shown = shown_frames(pairs)[clip.id].id
         batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
         with self._evaluator.recording(recorder, {pair.id: position for position, pair in enumerate(asked)}):
             for batch in self._evaluator(model, batches):
                 parts.append(batch.rows)
-                frames |= {name: png for name, png in batch.frames.items() if self._keep or name == shown}
+                frames |= {name: png for name, png in batch.frames.items() if self._keep or name == middle.id}
                 seconds = {stage: seconds.get(stage, 0.0) + spent for stage, spent in batch.seconds.items()}
-        if shown in frames:
-            frames[clip.id] = frames[shown] if self._keep else frames.pop(shown)
-        tracks = recorder.finish(_rate(times))
-        values = {one.name: _value(one, tracks) for one in self._definitions}
-        return self._finished(model, clip, pd.concat(parts, ignore_index=True), frames, seconds, values, cut)
+        if middle.id in frames:
+            frames[clip.id] = frames[middle.id] if self._keep else frames.pop(middle.id)
+        rows = pd.concat(parts, ignore_index=True)
+        if (rows["status"] == "failed").all():
+            values = self._no_values(str(rows["error"].iloc[0]))
+        else:
+            tracks = recorder.finish(_rate(times))
+            values = {one.name: _value(one, tracks) for one in self._definitions}
+        return self._finished(clip, middle, rows, frames, seconds, values, cut)
 
     def _finished(
         self,
-        model: Model,
         clip: Clip,
+        middle: Pair,
         rows: pd.DataFrame,
         frames: Mapping[str, bytes],
         seconds: Mapping[str, float],
@@ -85,9 +88,10 @@ class ClipEvaluator:
         cut: str | None,
     ) -> Batch:
         definitions = self._evaluator.measurer.definitions
-        whole = pd.DataFrame([{**clip_row(clip, rows, definitions, values, cut), SHOWN: clip.id in frames}])
-        parts = [whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME}).assign(**{SHOWN: False})]
-        return Batch(typed(pd.concat(parts, ignore_index=True)), dict(frames), seconds)
+        row = clip_row(clip, rows, definitions, values, cut, middle.time)
+        whole = pd.DataFrame([row | {SHOWN: clip.id in frames}])
+        table = pd.concat([whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME})], ignore_index=True)
+        return Batch(table, dict(frames), seconds)
 
     def _no_values(self, why: str) -> dict[str, ClipValue]:
         return {one.name: ClipValue.none(why) for one in self._definitions}

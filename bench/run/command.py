@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench.run import earlier, executors, outside, pictures, seen_videos
 from bench.run import manifest as manifests
 from bench.run.announce import announce, what
+from bench.run.clip_rows import COUNTS
 from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
 from bench.run.failed import by_reason
@@ -200,6 +201,8 @@ def _units(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     of_clips = table[UNIT] == CLIP
     of_frames = [name for name in table.columns if table.loc[~of_clips, name].notna().any()]
     clips = table[of_clips].drop(columns=[UNIT, SHOWN, "clip", "time"]).reset_index(drop=True)
+    counts = [name for name in clips.columns if name.rpartition(".")[2] in COUNTS]
+    clips = clips.astype(dict.fromkeys(counts, "int64"))  # beside rows of frames, which have none, they were floats
     frames = table.loc[~of_clips, of_frames].drop(columns=[UNIT, "seconds"], errors="ignore").reset_index(drop=True)
     return clips, frames
 

@@ -33,7 +33,7 @@ def subset(manifest: Prepared) -> str | None:
     if not origin:
         return None
     missing = origin.of_n - origin.n
-    return f"{origin.n} of the {origin.of_n} pairs of {manifest.pairs.name}: frames of {missing} are missing"
+    return f"{origin.n} of the {origin.of_n} {manifest.unit}s of {manifest.pairs.name}: frames of {missing} are missing"
 
 
 def jpeg_frames(manifest: Prepared) -> str | None:
@@ -82,5 +82,5 @@ def lines(manifest: Prepared) -> list[str]:
         found.append(lossy)
     found += empty_columns(manifest)
     if part := subset(manifest):
-        found.append(f"SUBSET: {part}; to compare with a run on more pairs, use bench compare")
+        found.append(f"SUBSET: {part}; to compare with a run on more {manifest.unit}s, use bench compare")
     return found

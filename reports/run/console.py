@@ -37,8 +37,8 @@ def table(summary: Summary, manifest: Prepared) -> Group:
     view = summary_table(summary, manifest)
     wide = len(view.rows) <= ROOM
     what = "mean and 95 % interval" if wide else "mean"
-    pairs = manifest.pairs.n
-    title = escape(f"{heading(manifest)}: {what}, n {pairs} where nothing else is said")
+    n = f"{manifest.pairs.n} clips" if manifest.clips else manifest.pairs.n
+    title = escape(f"{heading(manifest)}: {what}, n {n} where nothing else is said")
     if len(view.rows) > MANY:
         starts = range(0, len(view.columns), ACROSS)
         drawn = [
@@ -102,4 +102,4 @@ def _cell(cell: Cell, with_interval: bool) -> Text:
 
 def _notes(summary: Summary, manifest: Prepared) -> list[str]:
     notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
-    return notes + caveats.lines(manifest) + list(summary.notices) + ranking_notes(summary)
+    return notes + caveats.lines(manifest) + list(summary.notices) + ranking_notes(summary, manifest.unit)

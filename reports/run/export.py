@@ -28,7 +28,7 @@ def markdown(summary: Summary, manifest: Prepared) -> str:
     rows = [[model(row), *map(cell, row.cells)] for row in view.rows]
     lines = table.markdown(["model", *map(head, view.columns)], rows)
     lines += ["", *(f"- `{column.metric.signature}`" for column in view.columns)]
-    return "\n".join([*lines, "", *caveats.lines(manifest), *ranking_notes(summary)]).rstrip() + "\n"
+    return "\n".join([*lines, "", *caveats.lines(manifest), *ranking_notes(summary, manifest.unit)]).rstrip() + "\n"
 
 
 def latex(summary: Summary, manifest: Prepared) -> str:
@@ -53,7 +53,7 @@ def latex(summary: Summary, manifest: Prepared) -> str:
                 drawn.append([below(marks.get(row.model)), *(below(cell.interval) for cell in row.cells)])
         return drawn
 
-    lines = [f"% {line}" for line in [*caveats.lines(manifest), *ranking_notes(summary)]]
+    lines = [f"% {line}" for line in [*caveats.lines(manifest), *ranking_notes(summary, manifest.unit)]]
     lines += [r"% needs \usepackage{booktabs}", f"% below each mean: its {100 * summary.confidence:g} % interval"]
     lines += [f"% {column.metric.signature}" for column in view.columns]
     lines += [

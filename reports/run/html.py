@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from protocols import files
 from protocols.names import PERFECT
-from reports.run import caveats, choose, failures, page, pictures, plots, view
+from reports.run import caveats, choose, clips, failures, page, pictures, plots, view
 from reports.schema.manifest import Complete, Manifest, parse_manifest
 from reports.schema.summary import Comparison, Summary, parse_summary
 
@@ -41,21 +41,23 @@ def write(run: Path) -> Path:
     summary = parse_summary((run / "summary.json").read_bytes())
     samples = pd.read_parquet(run / "samples.parquet")
     table = view.summary_table(summary, manifest)
-    models = [row.model for row in table.rows]
+    colors = plots.slots([row.model for row in table.rows], summary.bounds)
     roles = choose.picture_roles(samples, manifest)
     metric = choose.picture_metric(manifest)
     pairs = {pair for of_model in roles.values() for chosen in of_model.values() for pair in chosen}
     pictured = samples[samples["pair"].isin(pairs)]  # the whole table as dictionaries takes kilobytes a pair
     drawn = page.draw(
         "report.html.j2",
-        sections=SECTIONS,
+        sections=[*SECTIONS[:2], *(["Clips"] if manifest.clips else []), *SECTIONS[2:]],
         manifest=manifest,
+        unit=manifest.unit,
+        clips=clips.of_run(run, samples, table, pairs, _shown(table), colors) if manifest.clips else None,
         heading=view.heading(manifest),
         created=datetime.fromisoformat(manifest.created).strftime("%Y-%m-%d %H:%M %Z"),
         summary=summary,
-        ranking_notes=view.ranking_notes(summary),
+        ranking_notes=view.ranking_notes(summary, manifest.unit),
         table=table,
-        colors=plots.slots(models, summary.bounds),
+        colors=colors,
         palette=plots.palettes(),
         models={model.name: model for model in manifest.models},
         sample_models=[model.name for model in manifest.models if model.sample_weights],
@@ -147,12 +149,23 @@ def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tu
         "command": shlex.join(manifest.command),
         "device": manifest.device,
         "seeds": manifest.seeds.content(),
-        "intervals": f"{summary.n_resamples} resamples of people, videos and pairs, seed {summary.seed}; "
+        "intervals": f"{summary.n_resamples} resamples of people, videos and {manifest.unit}s, seed {summary.seed}; "
         "width set by the spread between people",
     }
-    pair_list = {"name": pairs.name, "pairs": pairs.n, "SHA-256": pairs.sha256, **pairs.provenance.content()}
-    groups: dict[str, Mapping[str, Any]] = {"Run": run, "Pair list": pair_list, "Protocol": manifest.protocol.content()}
+    pair_list = {
+        "name": pairs.name,
+        f"{manifest.unit}s": pairs.n,
+        "SHA-256": pairs.sha256,
+        **pairs.provenance.content(),
+    }
+    groups: dict[str, Mapping[str, Any]] = {
+        "Run": run,
+        f"{manifest.unit.capitalize()} list": pair_list,
+        "Protocol": manifest.protocol.content(),
+    }
     groups |= {f"Model {model.name}": model.content() for model in manifest.models}
+    if manifest.clips:
+        groups["Clips"] = manifest.clips.content()
     for label, code in manifest.code.items():
         groups[f"Code of {label}"] = {"files": list(code.files), "not covered": code.not_covered}
     timings = manifest.timings if isinstance(manifest, Complete) else {}

@@ -1,4 +1,4 @@
-"""Distributions of a metric over the pairs, as SVG that takes the page's fonts and colors."""
+"""Distributions of a metric, and its curves over a clip, as SVG that takes the page's fonts and colors."""
 
 from __future__ import annotations
 
@@ -76,8 +76,37 @@ def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], dec
         axes.set_axisbelow(True)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        return _svg(figure)
+
+
+def curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], colors: Mapping[str, str]) -> str | None:
+    """One line a model over seconds, as an ``<svg>`` element; gaps where there is no value.
+
+    lines: model to times and values, both ``(N,)``, NaN where a frame has none. None without any value.
+    """
+    lines = {model: line for model, line in lines.items() if np.isfinite(line[1]).any()}
+    if not lines:
+        return None
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(4.0, 1.35))
+        FigureCanvasSVG(figure)
+        axes = figure.add_axes((0.13, 0.25, 0.84, 0.69))
+        for model, (times, values) in reversed(lines.items()):  # the first model lies above the others
+            single = np.isfinite(values).sum() < 2
+            axes.plot(times, values, color=_color(colors[model]), linewidth=1.2, marker="o" if single else None)
+        axes.set_xlabel("seconds", color=INK, labelpad=1, fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.tick_params(length=0, colors=INK, labelcolor=INK, pad=4, labelsize=8)
+        axes.grid(color=INK, alpha=0.12, linewidth=0.7)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return themed(stream.getvalue())
 
 

@@ -9,7 +9,7 @@ from reports.schema.manifest import MetricEntry, Prepared
 from reports.schema.summary import Ranking, Row, Summary
 
 DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their own
-ORDERED_BY = {"mean": "by mean", "mean_common": "on common pairs", "mean_penalised": "with failures penalised"}
+ORDERED_BY = {"mean": "by mean", "mean_common": "on common {}s", "mean_penalised": "with failures penalised"}
 SPELLED_OUT = 4  # models whose orders a line has room for
 
 
@@ -103,18 +103,18 @@ def summary_table(summary: Summary, manifest: Prepared) -> SummaryTable:
     )
 
 
-def ranking_notes(summary: Summary) -> list[str]:
-    """A line a metric whose ranking depends on what a failed pair counts; summaries of earlier releases have none."""
-    lines = []
+def ranking_notes(summary: Summary, unit: str = "pair") -> list[str]:
+    """A line a metric whose ranking depends on how failures count; summaries of earlier releases have none."""
+    lines, said = [], {by: words.format(unit) for by, words in ORDERED_BY.items()}
     for metric, ranking in summary.ranking.items():
         others = ranking.otherwise
         if not others:
             continue
         if len(ranking.order) > SPELLED_OUT:
-            words = f"another order {' and '.join(ORDERED_BY[by] for by in others)}"
+            words = f"another order {' and '.join(said[by] for by in others)}"
         else:
             orders = {"mean": ranking.order} | others
-            words = "; ".join(f"{', '.join(order)} {ORDERED_BY[by]}" for by, order in orders.items())
+            words = "; ".join(f"{', '.join(order)} {said[by]}" for by, order in orders.items())
         lines.append(f"the ranking by {metric} depends on how failures count: {words}")
     return lines
 

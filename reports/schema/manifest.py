@@ -206,6 +206,11 @@ class Prepared(Facts):
         return [model.name for model in self.models]
 
     @property
+    def unit(self) -> Literal["pair", "clip"]:
+        """What a row of its numbers is of."""
+        return "clip" if self.clips else "pair"
+
+    @property
     def measured(self) -> tuple[MetricEntry, ...]:
         """The metrics that apply."""
         return tuple(metric for metric in self.metrics if metric.applies)

@@ -1,0 +1,149 @@
+"""What a report of whole clips shows beside what one of pairs does: each clip's frames, worst second and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from reports.run import plots
+from reports.run.view import Column, SummaryTable
+
+MAIN = 3  # metrics that have curves and a worst second
+FAMILIES = ("l1", "lpips", "akd", "ssim", "psnr", "csim", "prmse")  # which those are, the first that a run has
+MOST = 40  # clips in the table
+POINTS = 300  # of a curve; longer ones are means of so many stretches
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The worst second of a metric: the mean over it, and when it begins, in seconds."""
+
+    value: float | None
+    begin: float | None
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """One clip of one model. cut: why later frames were left out, error: why frames failed, or None."""
+
+    clip: str
+    model: str
+    frames: int
+    failed: int
+    length: float
+    cut: str | None
+    error: str | None
+    worst: tuple[Worst, ...]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clips of a run.
+
+    columns: the main metrics. rows: by clip, in the order of the list; of `total` clips `shown`, those first that have
+    failures or were cut. curves: clip to a drawing a main metric.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[ClipRow, ...]
+    total: int
+    shown: int
+    curves: Mapping[str, Sequence[tuple[Column, Markup]]]
+
+
+def of_run(
+    run: Path,
+    samples: pd.DataFrame,
+    table: SummaryTable,
+    pictured: Collection[str],
+    models: Sequence[str],
+    colors: Mapping[str, str],
+) -> Clips:
+    """What the report says of the clips.
+
+    samples: rows of ``samples.parquet``. pictured: clips that have curves. models: whose, and rows; colors: of each.
+    """
+    columns = _main(table, samples)
+    ours = samples[samples["model"].isin(models)]
+    telling = set(ours.loc[(ours["frames_failed"] > 0) | ours["cut"].notna(), "pair"])
+    clips = list(dict.fromkeys(samples["pair"]))
+    first = sorted(range(len(clips)), key=lambda k: (clips[k] not in telling, clips[k] not in pictured, k))[:MOST]
+    chosen = [clips[k] for k in sorted(first)]
+    by_clip = dict(tuple(ours[ours["pair"].isin(chosen)].groupby("pair", sort=False)))
+    rows = tuple(_row(row, columns) for clip in chosen for row in by_clip[clip].to_dict("records"))
+    return Clips(columns, rows, len(clips), len(chosen), _curves(run, columns, pictured, models, colors))
+
+
+def _main(table: SummaryTable, samples: pd.DataFrame) -> tuple[Column, ...]:
+    """One definition a family of those metrics that have a value a frame."""
+    found: dict[str, Column] = {}
+    for column in table.columns:
+        if f"{column.name}.worst" in samples:
+            found.setdefault(column.metric.family, column)
+    order = [family for family in FAMILIES if family in found]
+    order += [family for family in found if family not in FAMILIES]
+    return tuple(found[family] for family in order[:MAIN])
+
+
+def _row(row: Mapping[Hashable, Any], columns: Sequence[Column]) -> ClipRow:
+    def text(name: str) -> str | None:
+        return None if pd.isna(row[name]) else str(row[name])
+
+    def number(name: str) -> float | None:
+        return None if pd.isna(row[name]) else float(row[name])
+
+    return ClipRow(
+        clip=str(row["pair"]),
+        model=str(row["model"]),
+        frames=int(row["frames"]),
+        failed=int(row["frames_failed"]),
+        length=float(row["length"]),
+        cut=text("cut"),
+        error=text("error"),
+        worst=tuple(Worst(number(f"{column.name}.worst"), number(f"{column.name}.worst_second")) for column in columns),
+    )
+
+
+def _curves(
+    run: Path,
+    columns: Sequence[Column],
+    clips: Collection[str],
+    models: Sequence[str],
+    colors: Mapping[str, str],
+) -> dict[str, list[tuple[Column, Markup]]]:
+    """Clip to a drawing a metric that has values in it."""
+    file = run / "frames.parquet"
+    if not columns or not clips or not file.is_file():
+        return {}
+    wanted = ["clip", "model", "time", *(column.name for column in columns)]
+    frames = pd.read_parquet(file, columns=wanted, filters=[("clip", "in", list(clips))])
+    drawn: dict[str, list[tuple[Column, Markup]]] = {}
+    for clip, rows in frames.groupby("clip", sort=False):
+        by_model = dict(tuple(rows.groupby("model", sort=False)))
+        for column in columns:
+            lines = {
+                model: _shortened(by_model[model]["time"].to_numpy(float), by_model[model][column.name].to_numpy(float))
+                for model in models
+                if model in by_model
+            }
+            if svg := plots.curves(lines, colors):
+                drawn.setdefault(str(clip), []).append((column, Markup(svg)))
+    return drawn
+
+
+def _shortened(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same in at most `POINTS` points, each the mean of its stretch; what is not finite is NaN."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    if len(times) <= POINTS:
+        return times, values
+    bounds = np.linspace(0, len(times), POINTS + 1).round().astype(int)
+    known = np.add.reduceat(np.isfinite(values), bounds[:-1])
+    sums = np.add.reduceat(np.nan_to_num(values), bounds[:-1])
+    means = np.divide(sums, known, out=np.full(POINTS, np.nan), where=known > 0)
+    return np.add.reduceat(times, bounds[:-1]) / np.diff(bounds), means

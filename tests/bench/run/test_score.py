@@ -1,0 +1,229 @@
+"""`bench score` through the command line: which frames are compared, and what a user reads where videos differ."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from support import finished_videos as made
+from support.command_line import call
+from support.refused import Ended
+
+from reports.schema.manifest import Complete, parse_manifest
+
+CAP = 100.0  # dB: PSNR of equal frames
+CHEAP = "psnr,sharpness,flicker"
+NUMBERS = {"anna": range(8), "ben": range(8, 16)}
+
+
+@dataclass
+class Bench:
+    """The command line in a folder of its own, with true videos ``truth/anna.mkv`` and ``truth/ben.mkv``."""
+
+    root: Path
+    ask: object
+
+    def __call__(self, command: str, *arguments: object, name: str = "r") -> Ended:
+        extra = ("--out", self.root / "runs", "--name", name) if command in ("score", "run") else ()
+        return self.ask(command, *arguments, *extra)
+
+    def score(self, *arguments: object, metrics: str = CHEAP, name: str = "r") -> Ended:
+        return self("score", *arguments, "--metrics", metrics, "--no-bounds", "--workers", 0, name=name)
+
+    def rows(self, name: str = "r") -> pd.DataFrame:
+        return pd.read_parquet(self.root / "runs" / name / "samples.parquet").set_index(["model", "pair"])
+
+    def frames(self, name: str = "r") -> pd.DataFrame:
+        return pd.read_parquet(self.root / "runs" / name / "frames.parquet")
+
+    def manifest(self, name: str = "r") -> Complete:
+        return parse_manifest((self.root / "runs" / name / "manifest.json").read_bytes())
+
+    def folder(self, name: str, change=lambda pictures: pictures, ending: str = "", rate: int = made.RATE) -> Path:
+        for clip, numbers in NUMBERS.items():
+            made.write(self.root / name / f"{clip}{ending}.mkv", change(made.frames(numbers)), rate)
+        return self.root / name
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, capsys):
+    asked = Bench(tmp_path, lambda *arguments: call(monkeypatch, capsys, *arguments))
+    asked.folder("truth")
+    monkeypatch.chdir(tmp_path)
+    return asked
+
+
+def test_a_copy_is_perfect_and_a_blurred_one_is_not(bench):
+    bench.folder("copy")
+    bench.folder("soft", made.blurred)
+    assert bench.score("truth", "copy", "soft", metrics=f"ssim,{CHEAP}")[0] == 0
+    rows = bench.rows()
+    assert len(rows) == 4 and (rows["status"] == "ok").all() and rows["cut"].isna().all()
+    assert (rows.loc["copy", "psnr"] == CAP).all() and (rows.loc["soft", "psnr"] < 40).all()
+    assert (rows.loc["copy", "ssim"] == 1).all() and (rows.loc["soft", "ssim"] < 0.99).all()
+    assert rows.loc["copy", "sharpness"].to_list() == pytest.approx([1, 1])
+    assert (rows.loc["soft", "sharpness"] < 0.5).all()
+    assert rows.loc["copy", "flicker"].to_list() == pytest.approx([0, 0])
+    assert (rows["frames"] == 8).all() and (rows["frames_failed"] == 0).all()
+    assert rows["length"].to_list() == pytest.approx([8 / made.RATE] * 4)
+    frames = bench.frames()
+    assert len(frames) == 32 and set(frames["clip"]) == set(NUMBERS)
+    of_clip = frames[(frames["model"] == "soft") & (frames["clip"] == "anna")]
+    assert of_clip["time"].to_list() == pytest.approx(np.arange(8) / made.RATE)
+    assert rows.loc[("soft", "anna"), "psnr"] == pytest.approx(of_clip["psnr"].mean())
+
+
+def test_a_video_that_ends_early_is_compared_as_far_as_it_goes(bench):
+    bench.folder("short", lambda pictures: pictures[:5])
+    code, told = bench.score("truth", "short")
+    rows = bench.rows().loc["short"]
+    assert code == 0 and "another length in 2 of 2 videos" in told
+    assert (rows["psnr"] == CAP).all() and (rows["frames"] == 5).all()
+    assert all("3 of 8 frames" in cut for cut in rows["cut"])
+    assert any("another length" in notice for notice in bench.manifest().notices)
+
+
+def test_a_longer_video_is_compared_as_far_as_the_true_one_goes(bench):
+    bench.folder("long", lambda pictures: [*pictures, *pictures[:4]])
+    code, told = bench.score("truth", "long")
+    assert (code, "another length" in told) == (0, True)
+    assert (bench.rows()["frames"] == 8).all() and (bench.rows()["psnr"] == CAP).all()
+
+
+def test_another_size_is_resized_to_the_true_one(bench):
+    big = [np.asarray(Image.fromarray(one).resize((128, 96), 0)) for one in made.frames(NUMBERS["anna"])]
+    made.write(bench.root / "big" / "anna.mkv", big)
+    (bench.root / "truth" / "ben.mkv").unlink()
+    code, told = bench.score("truth", "big", "--save-frames")
+    assert (code, "128x96" in told, "64x48" in told) == (0, True, True)
+    with Image.open(bench.root / "runs" / "r" / "frames" / "big" / "anna-000003.png") as frame:
+        assert frame.size == (64, 48)
+        expected = Image.fromarray(big[3]).resize((64, 48), Image.Resampling.LANCZOS)
+        assert np.abs(np.asarray(frame.convert("RGB")).astype(int) - np.asarray(expected)).max() <= 2
+    assert 20 < bench.rows()["psnr"].iloc[0] < CAP
+
+
+def test_another_rate_is_compared_at_the_true_times(bench):
+    bench.folder("fast", lambda pictures: [one for one in pictures for _ in range(2)], rate=50)
+    bench.folder("slow", lambda pictures: pictures[::5], rate=5)
+    code, told = bench.score("truth", "fast", "slow")
+    rows = bench.rows()
+    assert code == 0 and "50 frames a second, reference 25" in told and "5 frames a second, reference 25" in told
+    assert (rows.loc["fast", "psnr"] == CAP).all() and (rows.loc["fast", "frames"] == 8).all()
+    frames = bench.frames()
+    slow = frames[(frames["model"] == "slow") & (frames["clip"] == "anna")]
+    assert (slow["psnr"] == CAP).to_list() == [number in (0, 5) for number in range(8)]
+
+
+@pytest.mark.parametrize("ending", ["_result", "--driver"])
+def test_names_with_an_ending_that_all_share(bench, ending):
+    bench.folder("mine", ending=ending)
+    code, told = bench.score("truth", "mine")
+    assert (code, ending in told) == (0, True)
+    assert (bench.rows()["psnr"] == CAP).all()
+
+
+def test_a_missing_video_is_a_failed_row_and_exit_1(bench):
+    (bench.folder("mine") / "ben.mkv").unlink()
+    code, told = bench.score("truth", "mine")
+    rows = bench.rows().loc["mine"]
+    assert code == 1 and "ben" in told
+    assert rows["status"].to_dict() == {"anna": "ok", "ben": "failed"}
+    assert np.isnan(rows.loc["ben", "psnr"]) and np.isnan(rows.loc["ben", "flicker"])
+    assert "no video of this name" in rows.loc["ben", "error"] and rows.loc["ben", "flicker.reason"]
+
+
+def test_names_that_match_twice_are_refused(bench):
+    mine = bench.folder("mine")
+    shutil.copy(mine / "anna.mkv", mine / "anna.mp4")
+    ended = bench.score("truth", "mine")
+    assert (ended[0], ended.error, len(ended[1].splitlines())) == (2, "ambiguous-name", 1)
+
+
+@pytest.mark.parametrize("change", [lambda p: p[:5], lambda p: [one[:, :60] for one in p]], ids=["length", "size"])
+def test_strict_refuses_what_differs(bench, change):
+    bench.folder("copy")
+    assert bench.score("truth", "copy", "--strict")[0] == 0
+    bench.folder("other", change)
+    ended = bench.score("truth", "other", "--strict", name="s")
+    assert (ended[0], ended.error) == (2, "clips-differ")
+
+
+def test_strict_refuses_a_missing_video(bench):
+    (bench.folder("mine") / "ben.mkv").unlink()
+    ended = bench.score("truth", "mine", "--strict")
+    assert (ended[0], ended.error) == (2, "clips-differ")
+
+
+def test_without_true_videos_only_what_needs_none_is_measured(bench):
+    bench.folder("soft", made.blurred)
+    bench.folder("still", lambda pictures: [pictures[0]] * len(pictures))
+    photo = made.frames([3])[0]
+    Image.fromarray(photo).save(bench.root / "photo.png")
+    code, told = bench.score("soft", "still", "--no-truth", "--sources", "photo.png", metrics="psnr,id-consecutive")
+    assert code == 0, told
+    rows = bench.rows()
+    assert {metric.name for metric in bench.manifest().measured} == {"id-consecutive"}
+    assert rows["id-consecutive"].isna().all() and rows["id-consecutive.reason"].notna().all()
+    assert all("photo.png" in source for source in rows["source"])
+    assert bench.score("soft", "--no-truth", metrics="id-consecutive", name="n")[0] == 0
+
+
+def test_labels_single_videos_and_folders_of_frame_folders(bench):
+    for clip, numbers in NUMBERS.items():
+        folder = bench.root / "pngs" / clip
+        folder.mkdir(parents=True)
+        for number, picture in enumerate(made.frames(numbers)):
+            Image.fromarray(picture).save(folder / f"{number:04d}.png")
+    code, told = bench.score("truth", "pngs", "--labels", "mine")
+    assert (code, (bench.rows().loc["mine", "psnr"] == CAP).all()) == (0, True), told
+    ended = bench.score("truth", "pngs", "--labels", "a,b", name="l")
+    assert (ended[0], ended.error) == (2, "bad-value")
+    made.write(bench.root / "result.mkv", made.blurred(made.frames(NUMBERS["anna"])))
+    assert bench.score("truth/anna.mkv", "result.mkv", name="one")[0] == 0
+    rows = bench.rows("one")
+    assert list(rows.index) == [("result", "anna")] and 10 < rows["psnr"].iloc[0] < 40
+
+
+def test_a_finished_run_is_not_measured_again(bench):
+    bench.folder("copy")
+    bench.score("truth", "copy")
+    before = (bench.root / "runs" / "r" / "samples.parquet").read_bytes()
+    code, told = bench.score("truth", "copy")
+    assert (code, "is complete already" in told) == (0, True)
+    assert (bench.root / "runs" / "r" / "samples.parquet").read_bytes() == before
+    bench.folder("copy", made.blurred)
+    ended = bench.score("truth", "copy")
+    assert (ended[0], ended.error) == (2, "other-run")
+
+
+def test_a_run_of_videos_is_the_same(bench):
+    bench.folder("soft", made.blurred)
+    bench.score("truth", "soft", "--size", 256, "--crop", "center", "--labels", "mine")
+    spec = ("--models", "mine=videos:soft", "--protocol", "own-reconstruction", "--data", "truth=truth")
+    code, told = bench("run", *spec, "--crop", "center", "--metrics", CHEAP, "--no-bounds", "--workers", 0, name="run")
+    assert code == 0, told
+    ours, theirs = (bench.rows(name).loc["mine"] for name in ("r", "run"))
+    for metric in ("psnr", "sharpness", "flicker"):
+        assert ours[metric].to_list() == theirs[metric].to_list()
+
+
+def test_compare_report_and_check_take_such_runs(bench):
+    bench.folder("copy")
+    bench.folder("soft", made.blurred)
+    bench.score("truth", "copy", "soft", name="a")
+    bench.score("truth", "soft", name="b")
+    runs = bench.root / "runs"
+    code, told = bench("compare", runs / "a", runs / "b", "--models", "copy,soft")
+    assert code == 0 and "psnr" in told, told
+    (runs / "a" / "report.html").unlink()
+    assert bench("report", runs / "a")[0] == 0
+    page = (runs / "a" / "report.html").read_text(encoding="utf-8")
+    assert "2 same-identity clips" in page and "<svg" in page
+    code, told = bench("report", runs / "a", "--format", "latex")
+    assert code == 0 and r"\begin{tabular}" in told
