@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,13 +17,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from baselines import registry
-from baselines.predictor import MotionMode
-from bench.animate.anchor import nearest
+from baselines.predictor import MotionMode, Predictor
+from baselines.spec import ModelSpec
 from bench.animate.crop import Crop, settle, told
-from bench.animate.frames import Batch, Scene, Tally, View, as_bytes, as_tensor, pair_name, predict
+from bench.animate.frames import Batch, Scene, View, as_bytes, as_tensor, batches, pair_name, predict
 from bench.animate.input import Driving, fit, open_driving, read_source
 from bench.animate.output import VideoWriter
+from bench.animate.sheet import FILTER, Sheet
 from bench.run import outside
+from bench.run.anchors import NoFace, nearest
 from bench.run.failed import by_reason
 from bench.runtime.device import pairs_at_a_time
 from bench.runtime.errors import UserError
@@ -31,16 +33,15 @@ from protocols import interruption
 from protocols.crop import Box
 from protocols.errors import DataError
 from reports.run import caveats
-from reports.schema.manifest import ModelEntry
 
 SIZE = 256  # of models that take any
 
 
 @dataclass(frozen=True)
 class AnimateSettings:
-    """What was asked on the command line; the command's help has the meaning of each."""
+    """What was asked on the command line; the command's help has the meaning of each. Several models make a grid."""
 
-    model: str
+    models: Sequence[str]
     source: Path
     driving: Path
     out: Path
@@ -58,11 +59,16 @@ class AnimateSettings:
 
 
 def animate(settings: AnimateSettings, console: Console) -> int:
-    """Write the video; returns the number of frames that could not be made.
+    """Write the video; returns the number of frames that could not be made, of all models together.
 
     Raises UserError, DataError or ModelError for what the user can mend. Whatever stops it in the middle, the frames
     that were finished are kept in a playable ``<name>.interrupted.<suffix>``. Raises OSError for a full disk.
     """
+    specs = [ModelSpec.parse(model) for model in settings.models]
+    if twice := [spec.name for k, spec in enumerate(specs) if spec.name in [other.name for other in specs[:k]]]:
+        raise UserError(
+            f"two models would be called {twice[0]}; name them apart with LABEL=SPEC", code="duplicate-name"
+        )
     photograph, notices = read_source(settings.source)
     driving = open_driving(settings.driving, settings.fps)
     for notice in [*notices, *driving.notices]:
@@ -74,32 +80,52 @@ def animate(settings: AnimateSettings, console: Console) -> int:
             f"--anchor-frame {settings.anchor_frame}: the driving video has {total} frames, the first is 0",
             code="unknown-frame",
         )
-    with closing(registry.load(settings.model, weights=settings.weights, device=settings.device)) as predictor:
-        mode = predictor.known_mode(settings.mode or predictor.motion_modes[0], settings.model)
-        if settings.anchor_frame is not None and not mode.startswith("relative"):
-            raise UserError(
-                f"--anchor-frame {settings.anchor_frame}: the motion mode {mode} starts from no frame",
-                code="unused-option",
-            )
-        predictor.expect([pair_name(number) for number in range(count)])
-        about = outside.entry({"name": settings.model, **outside.said(predictor, settings.model)})
-        weights = _weights_note(about)
-        if weights:
-            line = f"{weights} ({settings.model}): the video says nothing about the published model"
-            _notify(console, line, "bold yellow")
-        if said := caveats.size(about):
-            _notify(console, f"{settings.model}: {said}", "bold yellow")
-        size = predictor.frame_size or SIZE
+    with ExitStack() as stack:
+        models = []
+        for spec in specs:
+            predictor = registry.load(spec, weights=settings.weights, device=settings.device)
+            stack.callback(predictor.close)
+            models.append((spec.name, predictor, _mode(settings, spec.name, predictor)))
+        weights = [_weights(name, predictor, count, console) for name, predictor, _ in models]
         source_crop, crop = _crops(settings, photograph, driving, console)
-        view = View(driving, crop, size, settings.driving)
-        source = fit(photograph, source_crop, size, f"--source {settings.source}")
-        anchor = settings.anchor_frame or 0
-        if anchor == "best":
-            anchor = _best(source, view, count)
-            _notify(console, f"relative motion starts from driving frame {anchor}")
-        shown, start = (as_tensor([image], settings.device) for image in (source, view.frame(anchor)))
-        scene = Scene(predictor, mode, shown, view, start, settings.device, settings.seed)
-        return _film(settings, scene, count, weights, console)
+        seen: dict[int, tuple[View, torch.Tensor, torch.Tensor]] = {}  # by size: view, photograph, anchor
+        for _, predictor, _ in models:
+            size = predictor.frame_size or SIZE
+            if size not in seen:
+                view = View(driving, crop, size, settings.driving)
+                source = fit(photograph, source_crop, size, f"--source {settings.source}")
+                anchor = view.frame(_anchor(settings, source, view, count, console))
+                shown, start = (as_tensor([image], settings.device) for image in (source, anchor))
+                seen[size] = view, shown, start
+        scenes = []
+        for (name, predictor, mode), note in zip(models, weights):
+            view, shown, start = seen[predictor.frame_size or SIZE]
+            scenes.append(Scene(name, note, predictor, mode, shown, view, start, settings.device, settings.seed))
+        return _film(settings, scenes, count, console)
+
+
+def _mode(settings: AnimateSettings, name: str, predictor: Predictor) -> MotionMode:
+    """The motion mode of a model. Raises ModelError for one that it has not, UserError where it has no anchor."""
+    mode = predictor.known_mode(settings.mode or predictor.motion_modes[0], name)
+    if settings.anchor_frame is not None and not mode.startswith("relative"):
+        raise UserError(
+            f"--anchor-frame {settings.anchor_frame}: the motion mode {mode} of {name} starts from no frame",
+            code="unused-option",
+        )
+    return mode
+
+
+def _weights(name: str, predictor: Predictor, count: int, console: Console) -> str:
+    """Tell a model its frames, and the user what is to be known of it; returns what must be said of its weights."""
+    predictor.expect([pair_name(number) for number in range(count)])
+    about = outside.entry({"name": name, **outside.said(predictor, name)})
+    status = about.weights_status or "official"
+    note = "" if status == "official" else f"{status.upper()} WEIGHTS"
+    if note:
+        _notify(console, f"{note} ({name}): the video says nothing about the published model", "bold yellow")
+    if said := caveats.size(about):
+        _notify(console, f"{name}: {said}", "bold yellow")
+    return note
 
 
 def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, console: Console) -> tuple[Crop, Crop]:
@@ -116,75 +142,103 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
     return source, moving
 
 
-def _weights_note(about: ModelEntry) -> str:
-    """What must be said of a model's weights."""
-    status = about.weights_status or "official"
-    return "" if status == "official" else f"{status.upper()} WEIGHTS"
-
-
-def _best(source: np.ndarray, view: View, count: int) -> int:
+def _anchor(settings: AnimateSettings, source: np.ndarray, view: View, count: int, console: Console) -> int:
+    """Number of the driving frame that relative motion starts from. Raises UserError where there is no best one."""
+    if settings.anchor_frame != "best":
+        return settings.anchor_frame or 0
     from bench.detectors.dlib68 import Dlib68
 
     readable = ((number, frame) for number in range(count) if not isinstance(frame := view.load(number), DataError))
-    return nearest(as_bytes(source), ((number, as_bytes(frame)) for number, frame in readable), Dlib68())
+    frames = ((number, as_bytes(frame)) for number, frame in readable)
+    try:
+        best = nearest(as_bytes(source), frames, Dlib68())
+    except NoFace as error:
+        raise UserError(f"--anchor-frame best: {error}; give a number", code=error.code) from None
+    _notify(console, f"relative motion starts from driving frame {best}")
+    return best
 
 
-def _film(settings: AnimateSettings, scene: Scene, count: int, weights: str, console: Console) -> int:
+def _film(settings: AnimateSettings, scenes: Sequence[Scene], count: int, console: Console) -> int:
     """Decode, predict, encode, batch by batch; the next batch is decoded while this one is worked on."""
-    driving, size = scene.view.driving, scene.view.size
-    times, width = [*driving.times, driving.end], size * (3 if settings.side_by_side else 1)
-    batch_size = settings.batch_size or pairs_at_a_time(scene.device)
-    writer = VideoWriter(settings.out, (size, width), driving, times[count])
-    photograph = as_bytes(scene.source[0].permute(1, 2, 0).cpu().numpy())
-    tally, start = Tally(), time.perf_counter()
+    largest = max(scenes, key=lambda scene: scene.view.size)
+    driving, whole = largest.view.driving, settings.side_by_side or len(scenes) > 1
+    labels = ("source", "driving", *(scene.label for scene in scenes)) if len(scenes) > 1 else ()
+    sheet = Sheet(largest.view.size, len(scenes) + (2 if whole else 0), labels)
+    for scene in scenes:
+        if scene.view.size < sheet.side:
+            line = f"{scene.label}: its frames of {scene.view.size}x{scene.view.size} are resized to"
+            _notify(console, f"{line} {sheet.side}x{sheet.side} ({FILTER})")
+    times = [*driving.times, driving.end]
+    batch_size = settings.batch_size or pairs_at_a_time(settings.device)
+    writer = VideoWriter(settings.out, sheet.size, driving, times[count])
+    photograph = as_bytes(largest.source[0].permute(1, 2, 0).cpu().numpy())
+    views, start = {scene.view.size: scene.view for scene in scenes}, time.perf_counter()
     bars = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     progress = Progress(*bars, console=console, transient=True, disable=not console.is_terminal)
     try:
         with progress:
-            task = progress.add_task(settings.model, total=count)
-            for batch in _ahead(scene.view.batches(count, batch_size)):
-                interruption.check()
-                for number, shown, result in predict(scene, batch, tally):
-                    row = [photograph, shown, result] if settings.side_by_side else [result]
-                    writer.write(np.concatenate(row, axis=1), times[number], times[number + 1])
-                    tally.frames += 1
-                progress.advance(task, len(batch))
+            task = progress.add_task(", ".join(scene.label for scene in scenes), total=count)
+            for shown in _ahead(batches([*views.values()], count, batch_size)):
+                made = {}
+                for scene in scenes:
+                    interruption.check()
+                    made[scene.label] = predict(scene, shown[scene.view.size])
+                for number, seen, _ in made[largest.label]:
+                    position = number - made[largest.label][0][0]
+                    row = [photograph, seen] if whole else []
+                    row += [frames[position][2] for frames in made.values()]
+                    writer.write(sheet.frame(row), times[number], times[number + 1])
+                    for scene in scenes:
+                        scene.tally.frames += 1
+                progress.advance(task, len(made[largest.label]))
             file = writer.finish()
     except BaseException:
-        _keep(writer, tally, count, console)
+        _keep(writer, largest.tally.frames, count, console)
         raise
     seconds = time.perf_counter() - start
-    length = float((times[count] - times[0]) * driving.time_base)
-    _notify(
-        console,
-        f"{file}: {count} frames, {length:.2f} s, {width}x{size}, {writer.sound}, motion mode {scene.mode}"
-        f"{weights and f', {weights}'}; {count / seconds:.3g} frames a second, the model alone "
-        f"{count / tally.model_seconds:.3g}",
-    )
-    _tell_failures(tally, console)
-    return len(tally.failed)
+    length, (height, width) = float((times[count] - times[0]) * driving.time_base), sheet.size
+    line = f"{file}: {count} frames, {length:.2f} s, {width}x{height}, {writer.sound}"
+    _notify(console, f"{line}{_speeds(scenes, count, seconds)}")
+    for scene in scenes:
+        _tell_failures(scene, f"{scene.label}: " if labels else "", console)
+    return sum(len(scene.tally.failed) for scene in scenes)
 
 
-def _keep(writer: VideoWriter, tally: Tally, count: int, console: Console) -> None:
+def _speeds(scenes: Sequence[Scene], count: int, seconds: float) -> str:
+    """In words, how each model moved and how fast; seconds: of the whole."""
+    each = [
+        (scene, f"motion mode {scene.mode}{scene.weights and f', {scene.weights}'}", count / scene.tally.model_seconds)
+        for scene in scenes
+    ]
+    whole = f"{count / seconds:.3g} frames a second"
+    if len(each) == 1:
+        ((_, how, alone),) = each
+        return f", {how}; {whole}, the model alone {alone:.3g}"
+    return f"; {whole}" + "".join(f"; {scene.label}: {how}, alone {alone:.3g}" for scene, how, alone in each)
+
+
+def _keep(writer: VideoWriter, frames: int, count: int, console: Console) -> None:
     """Finish the file under a name that says that it is not whole, or leave none where there is nothing to keep."""
     name = writer.file.with_suffix(f".interrupted{writer.file.suffix}")
     try:
-        if not tally.frames:
+        if not frames:
             raise ValueError("no frame was finished")
         writer.finish(name)
-        _notify(console, f"stopped; the first {tally.frames} of {count} frames are kept in {name}")
+        _notify(console, f"stopped; the first {frames} of {count} frames are kept in {name}")
     except (OSError, ValueError):
         writer.discard()
 
 
-def _tell_failures(tally: Tally, console: Console) -> None:
-    for numbers, reason in by_reason(tally.failed.items()):
+def _tell_failures(scene: Scene, prefix: str, console: Console) -> None:
+    for numbers, reason in by_reason(scene.tally.failed.items()):
         some = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-        line = f"{len(numbers)} of {tally.frames} frames could not be made and are grey ({some}): {reason}"
+        line = (
+            f"{prefix}{len(numbers)} of {scene.tally.frames} frames could not be made and are grey ({some}): {reason}"
+        )
         _notify(console, line, "red")
 
 
-def _ahead(items: Iterator[Batch]) -> Iterator[Batch]:
+def _ahead(items: Iterator[dict[int, Batch]]) -> Iterator[dict[int, Batch]]:
     """The same batches, each made while the one before is worked on."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)

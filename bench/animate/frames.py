@@ -47,26 +47,49 @@ class View:
 
     def frame(self, number: int) -> np.ndarray:
         """Raises DataError where it cannot be read, UserError where the crop does not fit it."""
-        return fit(self.driving.frame(number), self.crop, self.size, f"--driving {self.path}, frame {number}")
+        return self.of(self.driving.frame(number), number)
+
+    def of(self, image: np.ndarray, number: int) -> np.ndarray:
+        """The same of a frame that is decoded already."""
+        return fit(image, self.crop, self.size, f"--driving {self.path}, frame {number}")
 
     def load(self, number: int) -> np.ndarray | DataError:
         """The same, with the error for an unreadable frame."""
-        try:
-            return self.frame(number)
-        except DataError as error:
-            return error
+        return _shown([self], number)[0]
 
-    def batches(self, count: int, size: int) -> Iterator[Batch]:
-        """The first `count` frames, `size` at a time."""
-        numbers = iter(range(count))
-        while chosen := list(islice(numbers, size)):
-            yield [(number, self.load(number)) for number in chosen]
+
+def batches(views: Sequence[View], count: int, size: int) -> Iterator[dict[int, Batch]]:
+    """The first `count` frames of one video, `size` at a time, by the size of each view; each is decoded once."""
+    numbers = iter(range(count))
+    while chosen := list(islice(numbers, size)):
+        shown = [_shown(views, number) for number in chosen]
+        yield {view.size: list(zip(chosen, frames)) for view, frames in zip(views, zip(*shown))}
+
+
+def _shown(views: Sequence[View], number: int) -> list[np.ndarray | DataError]:
+    """One driving frame as each view has it, or why it cannot be read."""
+    try:
+        image = views[0].driving.frame(number)
+    except DataError as error:
+        return [error] * len(views)
+    shown: list[np.ndarray | DataError] = []
+    for view in views:
+        try:
+            shown.append(view.of(image, number))
+        except DataError as error:
+            shown.append(error)
+    return shown
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One model, one photograph, one driving video: all that a batch of frames needs."""
+    """One model, one photograph, one driving video: all that a batch of frames needs, and what came of it so far.
 
+    label: of the model. weights: what must be said of its weights; empty for none.
+    """
+
+    label: str
+    weights: str
     predictor: Predictor
     mode: MotionMode
     source: Tensor
@@ -74,10 +97,12 @@ class Scene:
     anchor: Tensor
     device: torch.device
     seed: int
+    tally: Tally = field(default_factory=Tally)
 
 
-def predict(scene: Scene, batch: Batch, tally: Tally) -> list[tuple[int, np.ndarray, np.ndarray]]:
+def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Number, driving frame and result of each, uint8 ``(S, S, 3)``; failures are grey and go into the tally."""
+    tally = scene.tally
     readable = [(number, frame) for number, frame in batch if not isinstance(frame, DataError)]
     start = time.perf_counter()
     made = dict(zip((number for number, _ in readable), _ask(scene, readable)))

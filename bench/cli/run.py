@@ -29,6 +29,13 @@ def run(
         str | None, typer.Option(help="Evaluation protocol: a name from `list protocols`, or a TOML file.")
     ] = None,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
+    anchor: Annotated[
+        str,
+        typer.Option(
+            help="Of whole clips: driving frame that relative motion starts from: first, or best: whose landmarks are "
+            "nearest to the source's."
+        ),
+    ] = "first",
     bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
@@ -186,6 +193,7 @@ def run(
     ] = False,
 ) -> None:
     """Run models over a protocol, measure them, write a report."""
+    from bench.run.anchors import ANCHORS
     from bench.run.command import RunSettings, run
     from bench.runtime.errors import UserError
     from protocols.protocol import MODES
@@ -225,6 +233,7 @@ def run(
         metrics=metric_names(metrics) if metrics else None,
         detectors=detectors,
         mode=choice("--mode", mode, MODES) if mode else None,
+        anchor=choice("--anchor", anchor, ANCHORS),
         bounds=bounds,
         device=device,
         seed=seed,

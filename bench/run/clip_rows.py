@@ -26,9 +26,10 @@ def clip_row(
 ) -> dict[str, Any]:
     """The row of one clip of one model.
 
-    frames: a row a frame that was asked for, in order: ``status``, ``error``, ``seconds``, ``time``, ``model``, and of
-    each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words why later frames were left
-    out; None where none were. picture_time: when the frame is shown that stands for the clip in pictures, in seconds.
+    frames: a row a frame that was asked for, in order: ``status``, ``error``, ``seconds``, ``time``, ``model``,
+    ``anchor``, and of each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words why later
+    frames were left out; None where none were. picture_time: when the frame is shown that stands for the clip in
+    pictures, in seconds.
 
     For each pair metric: the mean over the frames that have a finite value, ``.n`` of them, ``.failed`` that have none,
     ``.infinite`` that are infinite (two frames of equal pixels have an infinite PSNR; where all are, so is the mean),
@@ -47,7 +48,7 @@ def clip_row(
         "source": str(clip.source),
         "driving": str(clip.driving),
         "target": None if clip.target is None else str(clip.target),
-        "anchor": None,
+        "anchor": _text(first["anchor"]),
         "alpha": 1.0,
         "beta": 1.0,
         "status": "ok" if made else "failed",
@@ -64,6 +65,11 @@ def clip_row(
     for name, value in values.items():
         row |= {name: value.value, f"{name}.reason": value.reason, f"{name}.n": value.n, f"{name}.failed": value.failed}
     return row
+
+
+def _text(value: object) -> str | None:
+    """A cell of a column of text; what is missing there may be NaN."""
+    return value if isinstance(value, str) else None
 
 
 def _length(times: np.ndarray) -> float:

@@ -17,6 +17,7 @@ _PARTS = {
     "metrics": "the metrics or their definitions",
     "seeds": "--seed",
     "crop": "the crop",
+    "anchors": "the frames that relative motion starts from (--anchor)",
 }
 
 

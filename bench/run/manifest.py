@@ -144,10 +144,12 @@ def essence(manifest: Prepared) -> dict[str, JsonValue]:
     """The entries that `fingerprint` is of."""
     crop: dict[str, JsonValue] = {dataset: cut.content() for dataset, cut in manifest.crop.items()}
     plugins: dict[str, JsonValue] = {**manifest.plugins}
+    anchors = manifest.pairs.provenance.best_anchors  # the hash of a clip list is of its clips alone
     return {
         "protocol": {key: getattr(manifest.protocol, key) for key in DECIDING},
         "pairs": manifest.pairs.sha256,
         **({"sound": [manifest.clips.sound, manifest.clips.sound_sha256]} if manifest.clips else {}),
+        **({"anchors": {**anchors.frames}} if anchors else {}),
         **({"crop": crop} if crop else {}),
         **({"plugins": plugins} if plugins else {}),
         "data": manifest.data_sha256,

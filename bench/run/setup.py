@@ -17,7 +17,7 @@ from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.detectors.face_box import FaceBox
 from bench.metrics.clips.chosen import feature, kinds_of_clips, left_out, split
-from bench.run import frames_list, manifest, video_facts
+from bench.run import anchors, frames_list, manifest, video_facts
 from bench.run.batches import AHEAD, Evaluator
 from bench.run.clip_sound import TRUTH, Sounds, names_of
 from bench.run.clip_work import ClipEvaluator
@@ -64,6 +64,7 @@ class RunSettings:
     metrics: Sequence[str] | None = None
     detectors: str = "auto"
     mode: MotionMode | None = None
+    anchor: anchors.Anchor = "first"
     bounds: bool = True
     device: str | None = None
     seed: int = 0
@@ -168,6 +169,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             mode=settings.mode,
             allow_missing=settings.allow_missing,
         )
+        resolved = anchors.settle(settings.anchor, resolved, settings.config.cache)
         tell_size(models, resolved.shape)
         workers = settings.workers
         if workers is None:

@@ -40,12 +40,27 @@ class Found(Facts):
     of_n: int
 
 
+class BestAnchors(Facts):
+    """Driving frames that relative motion starts from, where ``--anchor best`` chose them.
+
+    detector: signature of the landmark detector. frames: by clip.
+    """
+
+    detector: str
+    frames: dict[str, str]
+
+
 class Provenance(Facts):
-    """Where pairs and frames come from. at_hand: set where some were left out. published: name of a published list."""
+    """Where pairs and frames come from.
+
+    at_hand: set where some were left out. published: name of a published list. best_anchors: set where those of the
+    list were replaced.
+    """
 
     at_hand: Found | None = None
     published: str | None = None
     sample_set: str | None = None
+    best_anchors: BestAnchors | None = None
 
 
 class PairListEntry(Facts):

@@ -21,9 +21,6 @@ from support.small_networks import CONFIGS
 from baselines.card import card
 from bench.animate import crop as animate_crop
 from bench.animate import input as animate_input
-from bench.animate.anchor import nearest
-from bench.detectors.base import NO_FACE, Detection, Detector
-from bench.runtime.errors import UserError
 
 CLICK = 0.12  # second at which the test sound is loud
 UNEVEN = (0, 33, 50, 120, 121, 200)  # presentation times in ms
@@ -285,33 +282,6 @@ def test_crops_and_the_demos_resize(crop, region):
 def test_resize_is_skimages(height, width):
     image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
     assert np.abs(animate_input.resize(image, 64) - skimage_resize(image, (64, 64))).max() < 1e-6
-
-
-class CornerDetector(Detector):
-    """Landmarks at three places that the top left pixel tells; no face where it is black."""
-
-    kind, name, proxy, shape = "landmarks", "corner", True, (3, 2)
-    signature = "corner"
-
-    def detect(self, frames: np.ndarray) -> list[Detection]:
-        return [self._one(*frame[0, 0].astype(float)) for frame in frames]
-
-    def _one(self, place: float, size: float, slant: float) -> Detection:
-        if not size:
-            return Detection(None, NO_FACE)
-        return Detection(place + size * np.array([[0, 0], [1, 0], [slant, 1]]))
-
-
-def test_the_best_anchor_has_the_nearest_shape_whatever_its_place_and_size():
-    def frame(place: int, size: int, slant: int) -> np.ndarray:
-        return np.full((4, 4, 3), (place, size, slant), np.uint8)
-
-    frames = [(0, frame(10, 5, 9)), (1, frame(0, 0, 0)), (2, frame(90, 80, 3)), (3, frame(10, 5, 5))]
-    assert nearest(frame(10, 5, 2), frames, CornerDetector()) == 2
-    with pytest.raises(UserError, match="photograph"):
-        nearest(frame(0, 0, 0), frames, CornerDetector())
-    with pytest.raises(UserError, match="driving"):
-        nearest(frame(10, 5, 2), frames[1:2], CornerDetector())
 
 
 def test_ctrl_c_keeps_what_is_finished(folder, program):
