@@ -100,8 +100,8 @@ def test_the_additions_of_the_docs(bench, monkeypatch, sample_set, tmp_path):
     rows = rows[rows["model"] == "copy-source"]
     assert set(rows["driving_identity"]) == {"anna", "ben"}
     np.testing.assert_allclose(rows["brightness-gap"], rows["l1"], atol=1e-6)  # ramps of one sign
-    assert (rows["sharpness"] > 0).all()
-    assert bench("explain", "sharpness", "--limit", 1)[0] == 0
+    assert (rows["edges"] > 0).all()
+    assert bench("explain", "edges", "--limit", 1)[0] == 0
 
 
 def test_edited_code_is_another_run_and_another_detection(run, package):

@@ -227,3 +227,65 @@ def test_compare_report_and_check_take_such_runs(bench):
     assert "2 same-identity clips" in page and "<svg" in page
     code, told = bench("report", runs / "a", "--format", "latex")
     assert code == 0 and r"\begin{tabular}" in told
+
+
+def test_a_clip_of_one_frame_has_reasons_where_it_has_no_value(bench):
+    for folder in ("truth", "mine"):
+        made.write(bench.root / folder / "carl.mkv", made.frames([3]))
+    bench.folder("mine")
+    code, told = bench.score("truth", "mine", metrics="psnr,flicker,id-consecutive")
+    row = bench.rows().loc[("mine", "carl")]
+    assert code == 0, told
+    assert (row["psnr"], row["frames"], row["length"]) == (CAP, 1, 0)
+    assert np.isnan(row["flicker"]) and row["flicker.reason"] and row["id-consecutive.reason"]
+
+
+def test_other_files_and_empty_folders(bench):
+    (bench.folder("mine") / "notes.txt").write_text("made on Monday", encoding="utf-8")
+    (bench.root / "truth" / "notes.txt").write_text("recorded on Sunday", encoding="utf-8")
+    code, told = bench.score("truth", "mine")
+    assert (code, "notes.txt" in told, len(bench.rows())) == (0, True, 2)
+    (bench.root / "none").mkdir()
+    for places in (("truth", "none"), ("none", "mine"), ("truth", "nowhere")):
+        ended = bench.score(*places, name="e")
+        assert ended[0] == 2 and ended.error and "Traceback" not in ended[1]
+
+
+def test_a_video_that_is_damaged_inside_is_compared_as_far_as_it_can_be_read(bench):
+    file = bench.folder("mine") / "anna.mkv"
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = bytes(400)
+    file.write_bytes(content)
+    code, told = bench.score("truth", "mine")
+    rows = bench.rows().loc["mine"]
+    assert code == 0, told
+    assert rows.loc["ben", "psnr"] == CAP
+    broken = rows.loc["anna"]
+    assert "another length in 1 of 2 videos" in told
+    assert 0 < broken["frames"] < 8 and "frames are not compared" in broken["cut"] and broken["psnr"] < CAP
+
+
+def test_a_clip_without_sound_has_no_lip_sync_and_says_so(bench):
+    for clip, numbers in NUMBERS.items():
+        made.write(bench.root / "mine" / f"{clip}.mkv", made.frames(numbers), sound=np.zeros((1, 5120), np.int16))
+    code, told = bench.score("truth", "mine", metrics="psnr,lip-loudness-corr")
+    assert code == 0 and "has sound, the reference none" in told, told
+    assert set(bench.rows()["lip-loudness-corr.reason"]) == {"no sound"}
+    code, told = bench.score("truth", "mine", "--sound", "generated", metrics="psnr,lip-loudness-corr", name="g")
+    reasons = set(bench.rows("g")["lip-loudness-corr.reason"])
+    assert code == 0 and reasons and "no sound" not in reasons, told
+    assert bench.rows("g")["lip-loudness-corr"].isna().all()
+    ended = bench.score("truth", "mine", "--sound", "nowhere", name="w")
+    assert (ended[0], ended.error) == (2, "missing-folder")
+
+
+def test_driving_videos_take_the_place_of_true_ones(bench):
+    bench.folder("mine")
+    ended = bench.score("truth", "mine", "--driving", "truth")
+    assert (ended[0], ended.error) == (2, "conflicting-options")
+    code, told = bench.score("mine", "--no-truth", "--driving", "truth", metrics="pose-distance", name="d")
+    assert code == 0, told
+    assert bench.manifest("d").protocol.reference == "cross-identity"
+    assert [(one.name, one.against) for one in bench.manifest("d").measured] == [("pose-distance", "driving")]
+    assert bench.rows("d")["pose-distance.reason"].notna().all()
