@@ -141,10 +141,14 @@ class ClipList:
         """One pair a frame that is asked for; it knows its clip and its time there.
 
         anchored: whether the first of the clip's frames is the anchor of all.
-        Raises DataError where a clip has no frames in its range, or where driving clip and target have different
-        numbers of them.
+        Raises DataError where a clip has no frames in its range, where driving clip and target have different numbers
+        of them, or where a clip is called as a frame of another one.
         """
         made = tuple(pair for clip in self.clips for pair in _pairs(clip, frames, anchored))
+        if both := {clip.id for clip in self.clips}.intersection(pair.id for pair in made):
+            raise DataError(
+                f"clip list {self.name}: {min(both)} is a clip, and a frame of another one", code="duplicate-pair"
+            )
         return PairList(self.name, self.version, made, {**self.provenance, "clips": self.sha256})
 
 

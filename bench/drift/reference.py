@@ -16,6 +16,7 @@ from bench.drift.tolerances import default_tolerance
 from bench.run.manifest import DECIDING
 from bench.rundir.directory import RunDirectory, readable, replace
 from bench.runtime.errors import UserError
+from bench.stats.pair_keys import RANGE
 from protocols import files
 from reports.schema.manifest import Complete, MetricEntry
 
@@ -181,7 +182,9 @@ def _metric(entry: MetricEntry, values: np.ndarray) -> Metric:
 
 def _frames(row: pd.Series) -> str:
     stretched = (row["alpha"], row["beta"]) != (1.0, 1.0)
-    return f"{row['source']} > {row['driving']}" + (f" x {row['alpha']:.6f} {row['beta']:.6f}" if stretched else "")
+    text = f"{row['source']} > {row['driving']}" + (f" x {row['alpha']:.6f} {row['beta']:.6f}" if stretched else "")
+    cut = [f"{name} {row[name]:.6f}" for name in RANGE if name in row and row[name] > 0]  # of a part of a clip
+    return " ".join([text, *cut])
 
 
 def _values(rows: pd.DataFrame, metrics: list[str]) -> dict[str, list[float | None]]:

@@ -123,7 +123,7 @@ class Evaluator:
         self._check_arithmetic(model)
         seconds = time.perf_counter() - start
         predictions = batch.unreadable | dict(zip((pair.id for pair in batch.good.pairs), made))
-        rows = _typed(pd.DataFrame([_row(model, pair, predictions[pair.id]) for pair in batch.pairs]))
+        rows = typed(pd.DataFrame([_row(model, pair, predictions[pair.id]) for pair in batch.pairs]))
         kept = {k: answer.frame for k, answer in enumerate(made) if answer.frame is not None}
         images = {}
         if kept:
@@ -178,7 +178,7 @@ class Evaluator:
 
 def failed_rows(model: Model, pairs: Sequence[Pair], why: str, measurer: Measurer) -> pd.DataFrame:
     """The rows of pairs that a model was not asked for."""
-    rows = _typed(pd.DataFrame([_row(model, pair, Prediction(None, why, 0.0)) for pair in pairs]))
+    rows = typed(pd.DataFrame([_row(model, pair, Prediction(None, why, 0.0)) for pair in pairs]))
     return rows.merge(measurer.columns().assign(pair=pd.Series(dtype="str")), "left", "pair")
 
 
@@ -294,7 +294,7 @@ def _row(model: Model, pair: Pair, prediction: Prediction) -> dict[str, object]:
     return row | {"status": status, "error": error, "seconds": prediction.seconds}
 
 
-def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+def typed(rows: pd.DataFrame) -> pd.DataFrame:
     """Text columns are text even where a batch has only None: no table depends on how pairs fell into batches."""
     texts = rows.select_dtypes("object").columns
     return rows.assign(**{name: pd.Series(rows[name].tolist(), dtype="str") for name in texts})

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.features.base import ClipFeature, FrameFeature
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
-from bench.run.batches import Evaluator, failed_rows
+from bench.run.batches import Evaluator, failed_rows, typed
 from bench.run.clip_rows import clip_row
 from bench.run.clip_sound import Sounds
 from bench.run.engine import Batch, Model
@@ -90,8 +90,8 @@ class ClipEvaluator:
         definitions = self._evaluator.measurer.definitions
         row = clip_row(clip, rows, definitions, values, cut, middle.time)
         whole = pd.DataFrame([row | {SHOWN: clip.id in frames}])
-        table = pd.concat([whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME})], ignore_index=True)
-        return Batch(table, dict(frames), seconds)
+        parts = [whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME}).assign(**{SHOWN: False})]
+        return Batch(typed(pd.concat(parts, ignore_index=True)), dict(frames), seconds)
 
     def _no_values(self, why: str) -> dict[str, ClipValue]:
         return {one.name: ClipValue.none(why) for one in self._definitions}

@@ -166,8 +166,8 @@ def evaluate(
             give_back()
             progress(len(batch.rows) if UNIT not in batch.rows else asked[batch.rows["pair"][0]])
             interruption.check()
-    order = {pair.id: position for position, pair in enumerate(pairs)}
-    order |= {pair.clip: position for position, pair in enumerate(pairs) if pair.clip}
+    names = dict.fromkeys(name for pair in pairs for name in (pair.clip, pair.id) if name)  # a clip before its frames
+    order = {name: position for position, name in enumerate(names)}
     rows = finished.rows()
     return Evaluated(rows.sort_values("pair", key=lambda ids: ids.map(order), ignore_index=True), dict(seconds))
 

@@ -24,6 +24,7 @@ METRICS = (
     *("ssim", "psnr", "lpips", "l1", "akd", "mkr", "aed", "csim", "aucon", "prmse"),
     *("lip-sync", "sync-d", "av-offset", "lip-labial-auc", "lip-lag-corr", "lip-lag", "lmd"),
     *("id-source", "id-consecutive", "id-drift", "pose-distance", "landmark-velocity", "jitter", "dynamic-degree"),
+    *("blink-rate", "blink-duration", "blinks", "lid-error", "gaze-error"),
     *("sharpness", "flicker", "warping-error"),
 )
 

@@ -95,3 +95,10 @@ def test_a_rate_asks_for_frames_that_are_shown_then(gaps: list[float], rate: flo
         assert number == shown_at(times, start + time)
         assert times[number] <= start + time + 1e-5 or number == 0
         assert number + 1 == len(times) or times[number + 1] > start + time
+
+
+def test_a_clip_that_is_called_as_a_frame_of_another_one_is_refused() -> None:
+    clips = ClipList("mine", 1, (clip("a"), clip("a-000001")))
+    with pytest.raises(DataError) as caught:
+        clips.pairs(lambda ref: (["0", "1"], [0.0, 0.04]))
+    assert caught.value.code == "duplicate-pair"
