@@ -1,0 +1,11 @@
+"""Test files have names of their own: pytest imports them by name, and stops where two have one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    names = Counter(file.name for file in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
