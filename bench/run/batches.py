@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +68,7 @@ class Evaluator:
         self._metrics_stream = OwnStream(device)
         self._asked: Predictor | None = None
         self._recorder: tuple[TrackRecorder, Mapping[str, int]] | None = None
+        self._pictures: Collection[str] | None = None
         self._said: set[str] = set()
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
@@ -90,7 +91,7 @@ class Evaluator:
                 for batch in _prefetched(batches, self.load, self.device):
                     rows, framed, network = self._asked_for(asking, model, batch)
                     measured = begin_measuring(partial(_timed, self._measured, measuring, rows, framed))
-                    encoded = begin_encoding(partial(_timed, _encoded, framed, each))
+                    encoded = begin_encoding(partial(_timed, _encoded, framed, each, self._pictures))
                     seconds = {"decoding": batch.seconds, "network": network}
                     waiting.append(partial(_batch, measured, encoded, seconds))
                     while len(waiting) > self.ahead:
@@ -104,13 +105,18 @@ class Evaluator:
                 raise
 
     @contextmanager
-    def recording(self, recorder: TrackRecorder, positions: Mapping[str, int]) -> Iterator[None]:
-        """Let `recorder` have the frames that are measured inside the block. positions: a pair's among its frames."""
-        self._recorder = recorder, positions
+    def recording(
+        self, recorder: TrackRecorder, positions: Mapping[str, int], pictures: Collection[str] | None
+    ) -> Iterator[None]:
+        """Let `recorder` have the frames that are measured inside the block.
+
+        positions: a pair's among its frames. pictures: the pairs whose frames are encoded; None for all.
+        """
+        self._recorder, self._pictures = (recorder, positions), pictures
         try:
             yield
         finally:
-            self._recorder = None
+            self._recorder = self._pictures = None
 
     def _asked_for(self, backoff: OomBackoff, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
         """The rows of a batch; the pairs that have a frame, with it; seconds."""
@@ -182,10 +188,13 @@ def failed_rows(model: Model, pairs: Sequence[Pair], why: str, measurer: Measure
     return rows.merge(measurer.columns().assign(pair=pd.Series(dtype="str")), "left", "pair")
 
 
-def _encoded(framed: Decoded, each: Callable[..., Iterable[bytes]] = map) -> dict[str, bytes]:
-    """each: `map`, or that of a pool: one thread encodes some 200 frames a second."""
-    images = [image.numpy() for image in framed.images.get(GENERATED, ())]
-    return dict(zip((pair.id for pair in framed.pairs), each(to_png, images)))
+def _encoded(
+    framed: Decoded, each: Callable[..., Iterable[bytes]], pictures: Collection[str] | None
+) -> dict[str, bytes]:
+    """each: `map`, or that of a pool: one thread encodes some 200 frames a second. pictures: of these pairs, or all."""
+    made = zip(framed.pairs, framed.images.get(GENERATED, ()))
+    images = {pair.id: image.numpy() for pair, image in made if pictures is None or pair.id in pictures}
+    return dict(zip(images, each(to_png, images.values())))
 
 
 def _half_of_the_cores(most: int) -> int:

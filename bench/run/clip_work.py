@@ -15,6 +15,7 @@ from bench.run.engine import Batch, Model
 from bench.run.pictures import shown_frames
 from bench.run.tracks import Needs, TrackRecorder
 from bench.rundir.directory import CLIP, FRAME, SHOWN, UNIT
+from bench.runtime.allocator import give_back
 from protocols.clips import EARLY, Clip
 from protocols.pairs import Pair
 
@@ -62,11 +63,13 @@ class ClipEvaluator:
         frames: dict[str, bytes] = {}
         seconds: dict[str, float] = {}
         batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
-        with self._evaluator.recording(recorder, {pair.id: position for position, pair in enumerate(asked)}):
+        positions = {pair.id: position for position, pair in enumerate(asked)}
+        with self._evaluator.recording(recorder, positions, None if self._keep else {middle.id}):
             for batch in self._evaluator(model, batches):
                 parts.append(batch.rows)
-                frames |= {name: png for name, png in batch.frames.items() if self._keep or name == middle.id}
+                frames |= batch.frames
                 seconds = {stage: seconds.get(stage, 0.0) + spent for stage, spent in batch.seconds.items()}
+                give_back()  # a clip may be long
         if middle.id in frames:
             frames[clip.id] = frames[middle.id] if self._keep else frames.pop(middle.id)
         rows = pd.concat(parts, ignore_index=True)
