@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache as remember
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,11 +71,18 @@ class Resolved:
     provenance: dict[str, Any] = field(default_factory=dict)
     crop: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def _still(self) -> Callable[[FrameRef], np.ndarray]:
+        """Decodes photographs and anchors of whole clips, which come up in frame after frame; the last few are kept."""
+        return lru_cache(maxsize=8)(lambda ref: self.datasets[ref.dataset].frame(ref, self.frame_size))
+
     def load(self, pair: Pair) -> LoadedPair:
         """Decode the frames of a pair, each once. Raises DataError where one cannot be read."""
         stored: dict[FrameRef, np.ndarray] = {}
 
         def frame(ref: FrameRef, stretched: bool = False) -> np.ndarray:
+            if pair.clip and ref in (pair.source, pair.anchor):
+                return self._still(ref)
             if ref not in stored:  # a driving frame is often the target, too
                 stored[ref] = self.datasets[ref.dataset].frame(ref, self.frame_size)
             unchanged = not stretched or (pair.alpha, pair.beta) == (1.0, 1.0)

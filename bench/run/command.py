@@ -76,16 +76,25 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                     manifest, samples = _work(executor, setup, directory, begun, console)
             with _resumable(directory, console):
                 manifest, summary = _summarise(directory, manifest, samples)
-                failed = samples[samples["status"] == "failed"].copy()
+                failed = _failed(samples)
                 del samples  # the report reads what it needs
                 interruption.check()
                 _report(directory, manifest, summary, console)
             for label, rows in failed.groupby("model", sort=False):
                 for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
-                    line = f"{label}: {len(pairs)} of {manifest.pairs.n} {what(manifest)} failed: {error}"
+                    part = "failed, or some of their frames" if manifest.clips else "failed"
+                    line = f"{label}: {len(pairs)} of {manifest.pairs.n} {what(manifest)} {part}: {error}"
                     console.print(one_line(line), style="red", markup=False, soft_wrap=True)
             console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
             return directory, len(failed)
+
+
+def _failed(samples: pd.DataFrame) -> pd.DataFrame:
+    """The rows of pairs without a frame, or of clips with a frame that could not be made."""
+    failed = samples["status"] == "failed"
+    if "frames_failed" in samples:
+        failed |= samples["frames_failed"] > 0
+    return samples[failed].copy()
 
 
 def _earlier_run(directory: RunDirectory, plan: Prepared, fingerprint: str) -> Manifest | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.run import command
 from bench.run.clip_rows import worst_second
 
 TIMES = np.arange(100) / 25
@@ -42,3 +44,9 @@ def test_it_is_no_better_than_the_mean_of_any_second(values: list[float], higher
         mean = curve[start : start + 25].mean()
         assert worst <= mean + 1e-9 if higher else worst >= mean - 1e-9
     assert 0 <= begin <= times[-1]
+
+
+def test_a_clip_with_a_frame_that_failed_counts_as_failed() -> None:
+    clips = pd.DataFrame({"pair": ["a", "b", "c"], "status": ["ok", "ok", "failed"], "frames_failed": [0, 2, 5]})
+    assert command._failed(clips)["pair"].tolist() == ["b", "c"]
+    assert command._failed(clips.drop(columns="frames_failed"))["pair"].tolist() == ["c"]
