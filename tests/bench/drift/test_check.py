@@ -321,8 +321,8 @@ def test_a_file_that_is_no_reference(bench, reference, tmp_path, content, word):
 
 def test_neither_or_nothing(bench, tmp_path):
     assert bench(write(tmp_path / "run"))[0] == 2
-    code, text = bench(tmp_path / "none", "--update", tmp_path / "r.json")
-    assert code == 2 and "no finished run" in text
+    ended = bench(tmp_path / "none", "--update", tmp_path / "r.json")
+    assert (ended[0], ended.error) == (2, "no-finished-run")
 
 
 def test_junit_and_markdown_for_ci(bench, reference, tmp_path):
