@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from baselines.bounds import CopyTarget
 from bench.run.engine import Model
 from bench.runtime.errors import UserError
 from protocols import sound
@@ -62,9 +63,9 @@ class Sounds:
         return self._datasets[ref.dataset].sound_file(ref.clip)
 
     def _generated_file(self, model: Model, clip: Clip) -> Path | None:
-        if self.choice == GENERATED:
+        if self.choice == GENERATED and not isinstance(model.predictor, CopyTarget):  # the true videos have their own
             return model.predictor.sound_file(clip.id)
-        return self._target_file(clip) if self.choice == TRUTH else self.files.get(clip.id)
+        return self._target_file(clip) if self.choice in (TRUTH, GENERATED) else self.files.get(clip.id)
 
     def _read(self, file: Path | None, clip: Clip) -> Sound | None:
         if file is None:
