@@ -18,13 +18,12 @@ from bench.runtime.errors import UserError
 def animate(
     source: Annotated[Path, typer.Option(help="The photograph: an image, or a video for its first frame.")],
     driving: Annotated[Path, typer.Option(help="The driving video: a video file, a folder of frames, or one image.")],
-    model: Annotated[
-        str | None,
-        typer.Option(help="A name from `list models`, with options; path/to/file.py:Class, cmd:COMMAND or frames:DIR."),
-    ] = None,
     models: Annotated[
         str | None,
-        typer.Option(help="Several, comma-separated, in one video: source | driving | each of them."),
+        typer.Option(
+            help="A name from `list models`, with options; path/to/file.py:Class, cmd:COMMAND or frames:DIR. Several, "
+            "comma-separated, go into one video: source | driving | each of them."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,
     side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
@@ -69,7 +68,7 @@ def animate(
     driving_crop = parse_crop(crop, "--crop")
     if source_crop is None and isinstance(driving_crop, str):
         source_crop = driving_crop
-    chosen = _chosen(model, models)
+    chosen = _chosen(models)
     out = out or Path(f"{safe_name('+'.join(chosen))[:80]}.mp4")
     check_out(out, (source, driving))
     settings = AnimateSettings(
@@ -98,13 +97,11 @@ def animate(
         raise typer.Exit(1)
 
 
-def _chosen(model: str | None, models: str | None) -> list[str]:
-    """The models that were asked for. Raises UserError where none is, or both options are given."""
-    if model is not None and models is not None:
-        raise UserError("--model is for one model, --models for several; give one of them", code="conflicting-options")
-    chosen = [model] if model is not None else split_names(models or "")
+def _chosen(models: str | None) -> list[str]:
+    """The models that were asked for. Raises UserError where none is."""
+    chosen = split_names(models or "")
     if not chosen:
-        raise UserError("give --model, or --models", code="missing-option")
+        raise UserError("give --models", code="missing-option")
     return chosen
 
 

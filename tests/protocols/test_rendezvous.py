@@ -113,7 +113,7 @@ def test_a_rule_needs_the_data(name):
 def test_a_run_carries_the_rule_out(tmp_path, monkeypatch):
     folder = root(tmp_path / "vox2", "test")
     protocol = replace(catalogue.get("vox2-sameid"), n=20)
-    monkeypatch.setattr("protocols.resolve.check_frames", lambda *_: Checked(256, 256, []))  # the files are empty
+    monkeypatch.setattr("protocols.resolve.check_frames", lambda *_, **__: Checked(256, 256, []))  # the files are empty
     found = resolve(protocol, {"vox2": folder}, tmp_path, pair_file=Path("frozen:vox2-sameid"))
     assert found.pair_list.sha256 == rendezvous_pairs(open_dataset("vox2", folder), protocol).sha256
     assert found.pair_list.provenance["rule"] == "vox2-sameid-1"

@@ -140,7 +140,6 @@ def test_a_failure_is_grey_in_its_own_panel(animate):
         (["--models", "half=made.py:Blend,made.py:Blend?share=many"], None),
         (["--models", "made.py:Blend,made.py:Blend"], "duplicate-name"),
         (["--models", "copy-source,fomm?weights=nowhere.pth"], None),
-        (["--models", "copy-source", "--model", "copy-target"], "conflicting-options"),
         (["--models", ","], "missing-option"),
         ([], "missing-option"),
         (["--models", "half=made.py:Blend,copy-target", "--mode", "avd"], "unknown-mode"),

@@ -58,7 +58,7 @@ def test_a_shell_gets_the_commands():
         (["speed"], "--models", "--model"),
         (["inspect", "--out", "x"], "--models", "--model"),
         (["train", "--out", "x"], "--model", "--models"),
-        (["animate", "--source", "x.png", "--driving", "y.mp4"], "--model", "--models"),
+        (["animate", "--source", "x.png", "--driving", "y.mp4"], "--models", "--model"),
     ],
 )
 def test_either_spelling_of_models_is_read(bench, asked, own, other):

@@ -222,8 +222,9 @@ def test_models_that_are_not_there(run: Path, models: list[str], said: str) -> N
 
 
 def test_runs_that_cannot_be_compared(run: Path, other: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no finished run"):
+    with pytest.raises(UserError) as error:
         compare(run, tmp_path / "nowhere")
+    assert error.value.code == "no-finished-run"
     change(other, manifest=lambda manifest: manifest.but(protocol=manifest.protocol.but(transform="none")))
     with pytest.raises(UserError, match="transform expression-preserving and none"):
         compare(run, other)

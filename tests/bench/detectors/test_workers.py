@@ -226,13 +226,13 @@ def test_of_two_errors_the_first_is_told_and_what_can_be_measured_is_kept(tmp_pa
         if first == "model" and "0004" in batch.ids:
             raise ModelError("the first")
 
-    def measure(self, frames, references, measure=Measurer.measure):
-        number = int(frames[0].flat[0]) - fake.SOUND  # the mark of a batch's first frame
+    def measure(self, images, also, measure=Measurer.measure_and_detect):
+        number = int(images["generated"][0].flat[0]) - fake.SOUND  # the mark of a batch's first frame
         if number == 0:
             raise Stopped("measuring failed" if first == "model" else "the first")
-        return measure(self, frames, references)
+        return measure(self, images, also)
 
-    monkeypatch.setattr(Measurer, "measure", measure)
+    monkeypatch.setattr(Measurer, "measure_and_detect", measure)
     with pytest.raises((ModelError, Stopped), match="the first"):
         run(tmp_path, [fake.SOUND + k for k in range(8)], fake.Brightness(), 2, Copies(fail))
     kept = {pair for rows in RunDirectory(tmp_path).shards("copies") for pair in rows["pair"]}

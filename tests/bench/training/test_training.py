@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from baselines.predictor import ModelError
 from baselines.training import loop
+from baselines.training import run as run_module
 from baselines.training.evaluation import Evaluations
 from baselines.training.settings import TrainSettings
 from baselines.training.vgg import VGG19
@@ -156,7 +157,7 @@ def test_a_metric_that_is_not_measured_cannot_be_watched(clips: Path, tmp_path: 
 def test_the_harness_evaluates_and_may_end_the_training(
     clips: Path, tmp_path: Path, sample_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_NORM_BATCHES", 1)
+    monkeypatch.setattr(run_module, "_NORM_BATCHES", 1)
     chosen = TrainSettings(
         model="fomm", data=clips, out=tmp_path, steps=2, stages=((64, 1.0, 2),), evaluate_every=1, bf16=False
     )
