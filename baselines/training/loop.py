@@ -1,4 +1,4 @@
-"""The training loop: how long a training goes on, and when it is saved, evaluated and drawn."""
+"""The training loop: how long a training continues, and when it is saved, evaluated and drawn."""
 
 from __future__ import annotations
 

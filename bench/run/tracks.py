@@ -119,7 +119,7 @@ class TrackRecorder:
 
 
 class _Stream:
-    """One feature of one side of a clip. After a frame that was not made it begins anew."""
+    """One feature of one side of a clip. After a frame that was not made it starts again."""
 
     def __init__(self, feature: Feature, n: int, sound: Sound | None) -> None:
         self._feature, self._next = feature, 0
