@@ -106,8 +106,6 @@ def main() -> None:
             completion = any(argument in COMPLETION for argument in sys.argv[1:])
             # A shell completes the installed script; it cannot complete `python -m bench`.
             code = app(_arguments(), standalone_mode=False, prog_name=DISTRIBUTION if completion else None)
-        if code == 130:  # typer's own for KeyboardInterrupt
-            _stop(*signals.ending(request))
     except _UsageError as error:
         if message := error.format_message():  # none where the help was asked for, which is printed by then
             where = f" ({error.ctx.command_path} --help says more)" if error.ctx else ""
@@ -123,6 +121,8 @@ def main() -> None:
         if (ended := _ending(error)) is None:
             raise
         _stop(*ended, error)
+    if code == 130:  # typer's own for KeyboardInterrupt; out here, where what ends the process is caught by nobody
+        _stop(*signals.ending(request))
     sys.exit(code if isinstance(code, int) else 0)
 
 
