@@ -91,7 +91,10 @@ def test_with_them_they_are_measured(run, tmp_path, monkeypatch):
         found[5:8] = found[5:8] if maps == 60 else np.nan
         return found
 
-    monkeypatch.setattr(openpose.OpenPose, "maps", lambda self, frame: (None, int(frame[0, 0, 0])))
+    def levels(self: openpose.OpenPose, frames: np.ndarray) -> tuple[list[None], list[int]]:
+        return [None] * len(frames), [int(frame[0, 0, 0]) for frame in frames]
+
+    monkeypatch.setattr(openpose.OpenPose, "maps", levels)
     monkeypatch.setattr(openpose, "best_person", joints)
     install(monkeypatch, tmp_path / "installed", "thb_level", LEVEL, {"detector": {"body-identity": "Level"}})
     asked = ("--metrics", "akd-body,mkr-body,aed-body", "--weights", weights)
