@@ -14,11 +14,13 @@ from bench.runtime.errors import UserError
 
 Word = TypeVar("Word", bound=str)
 
+DATA, MEASURES, OUTPUT, EXECUTION = "Data", "Metrics and detectors", "Output", "Execution"  # panels of the help
+
 Data = Annotated[
     list[str] | None,
     typer.Option(
         help="Root of a data set, NAME=PATH (repeatable), or the word `sample` for the sample set.",
-        rich_help_panel="Data",
+        rich_help_panel=DATA,
     ),
 ]
 Links = Annotated[
@@ -26,10 +28,27 @@ Links = Annotated[
     typer.Option(
         "--follow-links/--no-follow-links",
         help="Links in the folders of --data may lead out of them; default: no, or follow_links of bench.toml.",
-        rich_help_panel="Data",
+        rich_help_panel=DATA,
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
+Detectors = Annotated[
+    str, typer.Option(help="paper, embedded, or auto: the papers' where installed.", rich_help_panel=MEASURES)
+]
+Runs = Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=OUTPUT)]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.", rich_help_panel=EXECUTION)
+]
+DetectorTimeout = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.", rich_help_panel=EXECUTION
+    ),
+]
+Executor = Annotated[str, typer.Option(help="local, or ray: on all devices of a cluster.", rich_help_panel=EXECUTION)]
+RayWorkers = Annotated[
+    int | None, typer.Option(min=1, help="Workers in Ray; default: one per device.", rich_help_panel=EXECUTION)
+]
 
 
 def choice(option: str, value: str, known: Sequence[Word]) -> Word:

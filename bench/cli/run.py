@@ -9,12 +9,27 @@ from typing import Annotated
 import typer
 
 from baselines.spec import split_names
-from bench.cli.options import Data, Links, Weights, choice, metric_names
+from bench.cli.options import (
+    DATA,
+    EXECUTION,
+    MEASURES,
+    OUTPUT,
+    Data,
+    Detectors,
+    DetectorTimeout,
+    Device,
+    Executor,
+    Links,
+    RayWorkers,
+    Runs,
+    Weights,
+    choice,
+    metric_names,
+)
 from bench.cli.output import terminal
 from bench.runtime import config
 
-DATA, MEASURES, TABLES = "Data", "Metrics and detectors", "Tables of papers"
-OUTPUT, EXECUTION = "Output", "Execution"
+TABLES = "Tables of papers"
 
 
 def run(
@@ -98,10 +113,7 @@ def run(
             rich_help_panel=MEASURES,
         ),
     ] = None,
-    detectors: Annotated[
-        str,
-        typer.Option(help="paper, embedded, or auto: the papers' where installed.", rich_help_panel=MEASURES),
-    ] = "auto",
+    detectors: Detectors = "auto",
     as_published: Annotated[
         bool,
         typer.Option(
@@ -110,7 +122,7 @@ def run(
             rich_help_panel=MEASURES,
         ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=OUTPUT)] = Path("runs"),
+    out: Runs = Path("runs"),
     name: Annotated[
         str | None,
         typer.Option(help="Folder of this run; default: protocol and fingerprint.", rich_help_panel=OUTPUT),
@@ -126,10 +138,7 @@ def run(
     save_frames: Annotated[
         bool, typer.Option(help="Keep every generated frame as PNG.", rich_help_panel=OUTPUT)
     ] = False,
-    device: Annotated[
-        str | None,
-        typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.", rich_help_panel=EXECUTION),
-    ] = None,
+    device: Device = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -146,17 +155,8 @@ def run(
             rich_help_panel=EXECUTION,
         ),
     ] = None,
-    detector_timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1,
-            help="Seconds for a batch of frames in one of --workers; default: 120.",
-            rich_help_panel=EXECUTION,
-        ),
-    ] = None,
-    executor: Annotated[
-        str, typer.Option(help="local, or ray: on all devices of a cluster.", rich_help_panel=EXECUTION)
-    ] = "local",
+    detector_timeout: DetectorTimeout = None,
+    executor: Executor = "local",
     ray_address: Annotated[
         str | None,
         typer.Option(
@@ -164,9 +164,7 @@ def run(
             rich_help_panel=EXECUTION,
         ),
     ] = None,
-    ray_workers: Annotated[
-        int | None, typer.Option(min=1, help="Workers in Ray; default: one per device.", rich_help_panel=EXECUTION)
-    ] = None,
+    ray_workers: RayWorkers = None,
     table: Annotated[
         list[str] | None,
         typer.Option(

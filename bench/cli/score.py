@@ -9,9 +9,23 @@ from typing import Annotated
 import typer
 
 from baselines.spec import split_names
-from bench.cli.options import Links, Weights, choice, metric_names
+from bench.cli.options import (
+    DATA,
+    EXECUTION,
+    MEASURES,
+    OUTPUT,
+    Detectors,
+    DetectorTimeout,
+    Device,
+    Executor,
+    Links,
+    RayWorkers,
+    Runs,
+    Weights,
+    choice,
+    metric_names,
+)
 from bench.cli.output import terminal
-from bench.cli.run import DATA, EXECUTION, MEASURES, OUTPUT
 from bench.runtime import config
 
 
@@ -76,11 +90,9 @@ def score(
         str | None,
         typer.Option(help="Comma-separated, in any case; default: all that apply.", rich_help_panel=MEASURES),
     ] = None,
-    detectors: Annotated[
-        str, typer.Option(help="paper, embedded, or auto: the papers' where installed.", rich_help_panel=MEASURES)
-    ] = "auto",
+    detectors: Detectors = "auto",
     weights: Weights = None,
-    out: Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=OUTPUT)] = Path("runs"),
+    out: Runs = Path("runs"),
     name: Annotated[
         str | None, typer.Option(help="Folder of this run; default: score and fingerprint.", rich_help_panel=OUTPUT)
     ] = None,
@@ -90,29 +102,17 @@ def score(
     save_frames: Annotated[
         bool, typer.Option(help="Keep every compared frame as PNG.", rich_help_panel=OUTPUT)
     ] = False,
-    device: Annotated[
-        str | None,
-        typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.", rich_help_panel=EXECUTION),
-    ] = None,
+    device: Device = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time.", rich_help_panel=EXECUTION)] = None,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes for detectors; 0: none.", rich_help_panel=EXECUTION)
     ] = None,
-    detector_timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.", rich_help_panel=EXECUTION
-        ),
-    ] = None,
-    executor: Annotated[
-        str, typer.Option(help="local, or ray: on all devices of a cluster.", rich_help_panel=EXECUTION)
-    ] = "local",
+    detector_timeout: DetectorTimeout = None,
+    executor: Executor = "local",
     ray_address: Annotated[
         str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT.", rich_help_panel=EXECUTION)
     ] = None,
-    ray_workers: Annotated[
-        int | None, typer.Option(min=1, help="Workers in Ray; default: one per device.", rich_help_panel=EXECUTION)
-    ] = None,
+    ray_workers: RayWorkers = None,
 ) -> None:
     """Score finished videos: matched by name, compared at the true videos' times, with a report."""
     from bench.run.command import RunSettings, run

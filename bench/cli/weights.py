@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import Weights
 from bench.cli.output import terminal
 from bench.runtime import config
 from bench.runtime.errors import UserError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 weights_app = typer.Typer(help="List, check and fetch weight files.", invoke_without_command=True)
 
-Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
 _NO_FOLDER = f"none (--weights, {config.WEIGHTS_VARIABLE} or bench.toml)"
 
 
