@@ -9,9 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from bench.metrics.families import FAMILIES
 from protocols.sound import Sound
 
 Role = Literal["target", "driving", "source", "none"]
+Params = Mapping[str, str | float | int]
 
 
 def _nothing(weights: Path | None) -> Sequence[str]:
@@ -63,12 +65,10 @@ class ClipValue:
 
 @dataclass(frozen=True)
 class ClipDefinition:
-    """One way to compute one number a clip.
+    """One way to compute one number a clip. Version, direction and unit are its family's.
 
     name: what the column is called. A proxy for a paper's metric has a name of its own.
     family: the metric of the papers that it belongs to (`bench.metrics.families`).
-    version: raised whenever a change of the code can change the number; by default its family's.
-    unit: "px", "deg", "s", "Hz", "share" or "" (no unit).
     against: the role that the generated clip is compared with; "none" where it is judged alone.
     kinds: detectors whose tracks `compute` reads, to the names of those that it is defined for (any where empty).
     features: frame features whose tracks it reads. Both are tracks of the generated clip and of `against`.
@@ -78,15 +78,13 @@ class ClipDefinition:
     compute: from `Tracks` to the number.
     missing: from the weights folder, or None, to what keeps it from being computed on this machine, in words (a weight
         file, a package); empty where nothing does.
+    own_unit: where it is not the family's first: another of the family's.
     """
 
     name: str
     family: str
-    version: int
-    higher_is_better: bool
-    unit: str
     against: Role
-    params: Mapping[str, str | float | int]
+    params: Params
     summary: str
     compute: Callable[[Tracks], ClipValue] = field(repr=False, compare=False)
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -94,6 +92,22 @@ class ClipDefinition:
     needs_sound: bool = False
     proxy: bool = False
     missing: Callable[[Path | None], Sequence[str]] = field(default=_nothing, repr=False, compare=False)
+    own_unit: str | None = None
+
+    @property
+    def version(self) -> int:
+        """What is raised whenever a change of the code can change the number."""
+        return FAMILIES[self.family].version
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which of two values is the better one."""
+        return FAMILIES[self.family].higher_is_better
+
+    @property
+    def unit(self) -> str:
+        """Return "px", "deg", "s", "Hz", "share" or "" (no unit)."""
+        return FAMILIES[self.family].unit if self.own_unit is None else self.own_unit
 
     def signature(self, parts: Mapping[str, str]) -> str:
         """One line that names everything that moves the number.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
-from bench.metrics.clips.base import ClipDefinition, ClipValue, Role, Tracks
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
 from bench.metrics.clips.blinking import BRIDGED, LONGEST, NARROW, OPENED, SHORTEST, SHUT, USUAL, Blinks, blinks
 from bench.metrics.clips.frames import mean_of, valid
-from bench.metrics.families import FAMILIES
 
 LIDS, IRIS = "lids", "iris"
 
@@ -76,22 +74,40 @@ def _failed(*lids: np.ndarray) -> int:
     return int((~valid(*lids)).sum())
 
 
-def _definition(
-    name: str, against: Role, params: Mapping[str, Any], summary: str, compute: Callable[[Tracks], ClipValue]
-) -> ClipDefinition:
-    known = FAMILIES[name]
-    kinds = {LIDS: ("iris-lids",), **({IRIS: ("iris-gaze",)} if compute is gaze_error else {})}
-    return ClipDefinition(
-        name, name, known.version, known.higher_is_better, known.unit, against, params, summary, compute, kinds=kinds
-    )
-
-
+_LIDS = {LIDS: ("iris-lids",)}
+_BOTH = {**_LIDS, IRIS: ("iris-gaze",)}
 _RULE = {"usual": f"{USUAL}%>={NARROW}", "shut": f"{SHUT}..{OPENED}", "bridged": f"{BRIDGED}s"}
 _BLINK = {**_RULE, "blink": f"<={LONGEST}s", "seen": f">={SHORTEST}s"}
 DEFINITIONS = [
-    _definition("blink-rate", "target", _BLINK, "difference of the blinks a minute", blink_rate),
-    _definition("blink-duration", "target", _BLINK, "difference of the mean length of a blink", blink_duration),
-    _definition("blinks", "none", _BLINK, "blinks a minute", own_rate),
-    _definition("lid-error", "target", {"eyes": "mean"}, "difference of how far the eyes are open", lid_error),
-    _definition("gaze-error", "target", _RULE, "angle between the directions of the irises", gaze_error),
+    ClipDefinition(
+        "blink-rate", "blink-rate", "target", _BLINK, "difference of the blinks a minute", blink_rate, kinds=_LIDS
+    ),
+    ClipDefinition(
+        "blink-duration",
+        "blink-duration",
+        "target",
+        _BLINK,
+        "difference of the mean length of a blink",
+        blink_duration,
+        kinds=_LIDS,
+    ),
+    ClipDefinition("blinks", "blinks", "none", _BLINK, "blinks a minute", own_rate, kinds=_LIDS),
+    ClipDefinition(
+        "lid-error",
+        "lid-error",
+        "target",
+        {"eyes": "mean"},
+        "difference of how far the eyes are open",
+        lid_error,
+        kinds=_LIDS,
+    ),
+    ClipDefinition(
+        "gaze-error",
+        "gaze-error",
+        "target",
+        _RULE,
+        "angle between the directions of the irises",
+        gaze_error,
+        kinds=_BOTH,
+    ),
 ]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 
-from bench.metrics.clips.base import ClipDefinition, ClipValue, Role, Tracks
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
 from bench.metrics.clips.frames import mean_of, valid
-from bench.metrics.families import FAMILIES
 
 IDENTITY = "identity"
 
@@ -58,34 +54,34 @@ def _cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return values
 
 
-def _definition(
-    name: str, against: Role, params: Mapping[str, Any], summary: str, compute: Callable[[Tracks], ClipValue]
-) -> ClipDefinition:
-    known = FAMILIES[name]
-    return ClipDefinition(
-        name,
-        known.name,
-        known.version,
-        known.higher_is_better,
-        known.unit,
-        against,
-        {"similarity": "cosine", "failed": "left-out-and-counted", **params},
-        summary,
-        compute,
-        kinds={IDENTITY: ()},
-    )
-
-
+_KINDS = {IDENTITY: ()}
+_HOW = {"similarity": "cosine", "failed": "left-out-and-counted"}
 DEFINITIONS = [
-    _definition(
-        "id-source", "source", {"over": "frames"}, "similarity with the source's identity", similarity_with_source
+    ClipDefinition(
+        "id-source",
+        "id-source",
+        "source",
+        {**_HOW, "over": "frames"},
+        "similarity with the source's identity",
+        similarity_with_source,
+        kinds=_KINDS,
     ),
-    _definition(
+    ClipDefinition(
+        "id-consecutive",
         "id-consecutive",
         "none",
-        {"over": "neighbors"},
+        {**_HOW, "over": "neighbors"},
         "similarity of neighboring frames (F-SIM)",
         consecutive_similarity,
+        kinds=_KINDS,
     ),
-    _definition("id-drift", "source", {"slope": "least-squares"}, "change of the similarity a minute", drift),
+    ClipDefinition(
+        "id-drift",
+        "id-drift",
+        "source",
+        {**_HOW, "slope": "least-squares"},
+        "change of the similarity a minute",
+        drift,
+        kinds=_KINDS,
+    ),
 ]

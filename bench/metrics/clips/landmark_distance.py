@@ -8,17 +8,16 @@ CVPR 2019), unless a definition says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from bench.metrics.akd import interocular
-from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Params, Tracks
 from bench.metrics.clips.frames import mean_of, valid
 from bench.metrics.clips.landmark_scripts import MOUTH, distances
-from bench.metrics.families import FAMILIES
 
 LANDMARKS = "landmarks"
 FACE = slice(0, 68)
@@ -42,46 +41,40 @@ def lmd(
     return mean_of(values, len(values))
 
 
-def _definition(name: str, params: Mapping[str, Any], summary: str, unit: str = "px", **how: Any) -> ClipDefinition:
-    known = FAMILIES["lmd"]
-    return ClipDefinition(
-        name,
-        known.name,
-        known.version,
-        known.higher_is_better,
-        unit,
-        "target",
-        {"scale": "width-256", "over": "frames", "failed": "left-out-and-counted", **params},
-        summary,
-        lambda tracks: lmd(tracks, **how),
-        kinds={LANDMARKS: ()},
-    )
+def _lmd(
+    name: str, params: Params, summary: str, compute: Callable[[Tracks], ClipValue], unit: str | None = None
+) -> ClipDefinition:
+    rules = {"scale": "width-256", "over": "frames", "failed": "left-out-and-counted", **params}
+    return ClipDefinition(name, "lmd", "target", rules, summary, compute, kinds={LANDMARKS: ()}, own_unit=unit)
 
 
 _MOUTH = {"points": "48..67", "align": "own-mean"}
 _FACE = {"points": "0..67", "align": "own-mean"}
 DEFINITIONS = [
-    _definition("lmd", _MOUTH | {"points-joined": "mean"}, "distance of the mouth's landmarks, each frame centered"),
-    _definition(
-        "lmd-face", _FACE | {"points-joined": "mean"}, "distance of all landmarks, each frame centered", points=FACE
+    _lmd("lmd", _MOUTH | {"points-joined": "mean"}, "distance of the mouth's landmarks, each frame centered", lmd),
+    _lmd(
+        "lmd-face",
+        _FACE | {"points-joined": "mean"},
+        "distance of all landmarks, each frame centered",
+        partial(lmd, points=FACE),
     ),
-    _definition(
+    _lmd(
         "lmd-sum",
         _MOUTH | {"points-joined": "sum"},
         "`lmd` summed over the 20 points, as ATVGnet's script",
-        summed=True,
+        partial(lmd, summed=True),
     ),
-    _definition(
+    _lmd(
         "lmd-unaligned",
         {"points": "48..67", "align": "none", "points-joined": "mean"},
         "distance of the mouth's landmarks where they are",
-        centered=False,
+        partial(lmd, centered=False),
     ),
-    _definition(
+    _lmd(
         "lmd-norm",
         _MOUTH | {"points-joined": "mean", "divided-by": "interocular-of-reference"},
         "`lmd` over the distance of the reference's eyes",
-        unit="eyes",
-        over_eyes=True,
+        partial(lmd, over_eyes=True),
+        "eyes",
     ),
 ]

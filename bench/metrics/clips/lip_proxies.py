@@ -5,17 +5,15 @@ Neither is Sync-C or Sync-D, and neither is comparable with a paper. Both are th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from bench.detectors.base import NO_FACE
 from bench.detectors.mfcc import RATE
 from bench.metrics.clips import speaking
-from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
-from bench.metrics.families import FAMILIES
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Params, Tracks
 from bench.sync import speech
 
 SHORTEST_AUC, SHORTEST_LAG = 3.0, 5.0  # seconds; of clips of 4 s the lags were wrong
@@ -122,59 +120,56 @@ def _best(found: Heard, opening: np.ndarray, clock: np.ndarray, rows: np.ndarray
     return ClipValue(height if part == "height" else abs(lag), None, found.n, found.failed, {"lag": lag})
 
 
-def _definition(
-    name: str, family: str, params: Mapping[str, Any], summary: str, compute: Callable[[Tracks], ClipValue], hama: bool
-) -> ClipDefinition:
-    known = FAMILIES[family]
-    made = ClipDefinition(
-        name,
-        family,
-        known.version,
-        known.higher_is_better,
-        known.unit,
-        "none",
-        {"speech": f"hama-{speech.HAMA}-by-20s" if hama else "log-mel-4-below-3.9kHz", **params},
-        summary,
-        compute,
-        kinds={"landmarks-mesh": ("mesh68",)},
-        needs_sound=True,
-        proxy=True,
-    )
-    return replace(made, missing=speech.missing) if hama else made
-
-
+_LIPS = {"landmarks-mesh": ("mesh68",)}
+_HAMA = {"speech": f"hama-{speech.HAMA}-by-20s"}
 _CURVE = {"lags": "-0.6..0.6s", "fit": "ridge-halves"}
+_PHONES: Params = {**_HAMA, **_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off"}
 DEFINITIONS = [
-    _definition(
+    ClipDefinition(
         "lip-labial-auc",
         "lip-labial-auc",
-        {"lead": f"{LEAD}s", "weighted": "by-probability"},
+        "none",
+        {**_HAMA, "lead": f"{LEAD}s", "weighted": "by-probability"},
         "how often the lips are wider on open vowels than on labials",
         labial_auc,
-        hama=True,
+        kinds=_LIPS,
+        needs_sound=True,
+        proxy=True,
+        missing=speech.missing,
     ),
-    _definition(
+    ClipDefinition(
         "lip-lag-corr",
         "lip-lag-corr",
-        {**_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off"},
+        "none",
+        _PHONES,
         "correlation of the lips with what phones predict, at the best lag",
-        lambda tracks: phones_lag(tracks, "height"),
-        hama=True,
+        partial(phones_lag, part="height"),
+        kinds=_LIPS,
+        needs_sound=True,
+        proxy=True,
+        missing=speech.missing,
     ),
-    _definition(
+    ClipDefinition(
         "lip-loudness-corr",
         "lip-lag-corr",
-        {**_CURVE, "ridge": RIDGE_LOUDNESS},
+        "none",
+        {"speech": "log-mel-4-below-3.9kHz", **_CURVE, "ridge": RIDGE_LOUDNESS},
         "correlation of the lips with what loudness predicts, at the best lag",
         loudness_corr,
-        hama=False,
+        kinds=_LIPS,
+        needs_sound=True,
+        proxy=True,
     ),
-    _definition(
+    ClipDefinition(
         "lip-lag",
         "lip-lag",
-        {**_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off", "least": LEAST},
+        "none",
+        {**_PHONES, "least": LEAST},
         "lag at which phones predict the lips best, either way",
-        lambda tracks: phones_lag(tracks, "lag"),
-        hama=True,
+        partial(phones_lag, part="lag"),
+        kinds=_LIPS,
+        needs_sound=True,
+        proxy=True,
+        missing=speech.missing,
     ),
 ]

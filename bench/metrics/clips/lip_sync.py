@@ -6,13 +6,14 @@ the sound at 31 shifts. The rest is syncnet_python's `calc_pdist` and `evaluate`
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from bench.detectors.base import NO_FACE
 from bench.detectors.syncnet import RATE, SPAN, VSHIFT
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
 from bench.metrics.clips.speaking import silent
-from bench.metrics.families import FAMILIES
 from bench.sync import tracks as face_tracks
 from bench.sync.feature import BOX, DETECTED, DISTANCES, FACES, missing
 
@@ -60,18 +61,15 @@ def _no_track(rows: np.ndarray) -> str | None:
     return f"a face of {size:.0f} pixels, more than {face_tracks.SIZE} are needed" if size <= face_tracks.SIZE else None
 
 
-def _definition(name: str, family: str, feature: str, part: str, summary: str) -> ClipDefinition:
-    known, sign = FAMILIES[family], {"sign": "none"} if part == "offset" else {}
+def _by_syncnet(name: str, family: str, feature: str, part: str, summary: str) -> ClipDefinition:
+    params = {"shifts": f"-{VSHIFT}..{VSHIFT}", "windows": "all-but-last"}
     return ClipDefinition(
         name,
         family,
-        known.version,
-        known.higher_is_better,
-        known.unit,
         "none",
-        {"shifts": f"-{VSHIFT}..{VSHIFT}", "windows": "all-but-last", **sign},
+        params | {"sign": "none"} if part == "offset" else params,
         summary,
-        lambda tracks: value(tracks, feature, part),
+        partial(value, feature=feature, part=part),
         features=(feature,),
         needs_sound=True,
         missing=missing,
@@ -79,9 +77,9 @@ def _definition(name: str, family: str, feature: str, part: str, summary: str) -
 
 
 DEFINITIONS = [
-    _definition("sync-c", "lip-sync", TRACK, "confidence", "SyncNet's confidence on the longest face track"),
-    _definition("sync-d", "sync-d", TRACK, "distance", "SyncNet's least distance on the longest face track"),
-    _definition("av-offset", "av-offset", TRACK, "offset", "frames by which sound and picture are off, either way"),
-    _definition("lse-c-lrs", "lse-c", WHOLE, "confidence", "LSE-C as for LRS: whole frames, no face is found"),
-    _definition("lse-d-lrs", "lse-d", WHOLE, "distance", "LSE-D as for LRS: whole frames, no face is found"),
+    _by_syncnet("sync-c", "lip-sync", TRACK, "confidence", "SyncNet's confidence on the longest face track"),
+    _by_syncnet("sync-d", "sync-d", TRACK, "distance", "SyncNet's least distance on the longest face track"),
+    _by_syncnet("av-offset", "av-offset", TRACK, "offset", "frames by which sound and picture are off, either way"),
+    _by_syncnet("lse-c-lrs", "lse-c", WHOLE, "confidence", "LSE-C as for LRS: whole frames, no face is found"),
+    _by_syncnet("lse-d-lrs", "lse-d", WHOLE, "distance", "LSE-D as for LRS: whole frames, no face is found"),
 ]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 
-from bench.metrics.clips.base import ClipDefinition, ClipValue, Role, Tracks
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Params, Tracks
 from bench.metrics.clips.frames import mean_of, steps
-from bench.metrics.families import FAMILIES
 
 LANDMARKS, POSE = "landmarks", "headpose"
 
@@ -61,51 +57,44 @@ def _lengths(track: np.ndarray, times: np.ndarray, order: int) -> np.ndarray:
     return np.linalg.norm(steps(track, times, order), axis=2).mean(1)
 
 
-def _definition(
-    name: str,
-    against: Role,
-    kind: str,
-    params: Mapping[str, Any],
-    summary: str,
-    compute: Callable[[Tracks], ClipValue],
-) -> ClipDefinition:
-    known = FAMILIES[name]
-    scale = {"scale": "width-256"} if kind == LANDMARKS else {}
-    return ClipDefinition(
-        name,
-        known.name,
-        known.version,
-        known.higher_is_better,
-        known.unit,
-        against,
-        {**scale, "failed": "left-out-and-counted", **params},
-        summary,
-        compute,
-        kinds={kind: ()},
-    )
-
-
+_FAILED = {"failed": "left-out-and-counted"}
+_POINTS: Params = {"scale": "width-256", **_FAILED, "points": 68}
+_LANDMARKS = {LANDMARKS: ()}
 DEFINITIONS = [
-    _definition(
-        "pose-distance", "driving", POSE, {"angles": "pitch-yaw-roll"}, "difference of the head's angles", pose_distance
+    ClipDefinition(
+        "pose-distance",
+        "pose-distance",
+        "driving",
+        {**_FAILED, "angles": "pitch-yaw-roll"},
+        "difference of the head's angles",
+        pose_distance,
+        kinds={POSE: ()},
     ),
-    _definition(
+    ClipDefinition(
+        "landmark-velocity",
         "landmark-velocity",
         "target",
-        LANDMARKS,
-        {"points": 68},
+        _POINTS,
         "distance of the landmarks' velocities",
         velocity_distance,
+        kinds=_LANDMARKS,
     ),
-    _definition(
-        "jitter", "target", LANDMARKS, {"points": 68}, "acceleration of the landmarks over the truth's", jitter
+    ClipDefinition(
+        "jitter",
+        "jitter",
+        "target",
+        _POINTS,
+        "acceleration of the landmarks over the truth's",
+        jitter,
+        kinds=_LANDMARKS,
     ),
-    _definition(
+    ClipDefinition(
+        "dynamic-degree",
         "dynamic-degree",
         "none",
-        LANDMARKS,
-        {"points": 68},
+        _POINTS,
         "how far the landmarks move about their means",
         dynamic_degree,
+        kinds=_LANDMARKS,
     ),
 ]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 
 from bench.features.base import FrameFeature
 from bench.features.pixels import FrameDifference, Sharpness, WarpingError
-from bench.metrics.clips.base import ClipDefinition, ClipValue, Role, Tracks
+from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
 from bench.metrics.clips.frames import mean_of
-from bench.metrics.families import FAMILIES
 
 FEATURES: dict[str, type[FrameFeature]] = {one.name: one for one in (Sharpness, FrameDifference, WarpingError)}
 
@@ -36,42 +32,33 @@ def warping_error(tracks: Tracks) -> ClipValue:
     return mean_of(tracks.generated[WarpingError.name][1:, 0], len(tracks.times) - 1, "no two neighboring frames")
 
 
-def _definition(
-    name: str,
-    against: Role,
-    feature: str,
-    params: Mapping[str, Any],
-    summary: str,
-    compute: Callable[[Tracks], ClipValue],
-) -> ClipDefinition:
-    known = FAMILIES[name]
-    return ClipDefinition(
-        name,
-        known.name,
-        known.version,
-        known.higher_is_better,
-        known.unit,
-        against,
-        params,
-        summary,
-        compute,
-        features=(feature,),
-    )
-
-
+_OVER = {"over": "frames"}
 DEFINITIONS = [
-    _definition(
-        "sharpness", "target", Sharpness.name, {"ratio": "means"}, "sharpness over the truth's", sharpness_ratio
+    ClipDefinition(
+        "sharpness",
+        "sharpness",
+        "target",
+        {"ratio": "means"},
+        "sharpness over the truth's",
+        sharpness_ratio,
+        features=(Sharpness.name,),
     ),
-    _definition(
-        "flicker", "target", FrameDifference.name, {"over": "frames"}, "frame differences against the truth's", flicker
+    ClipDefinition(
+        "flicker",
+        "flicker",
+        "target",
+        _OVER,
+        "frame differences against the truth's",
+        flicker,
+        features=(FrameDifference.name,),
     ),
-    _definition(
+    ClipDefinition(
+        "warping-error",
         "warping-error",
         "none",
-        WarpingError.name,
-        {"over": "frames"},
+        _OVER,
         "change that motion does not explain",
         warping_error,
+        features=(WarpingError.name,),
     ),
 ]
