@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 
-from bench.features.base import FrameFeature, Step
+from bench.features.base import Feature, Recorder
+from protocols.sound import Sound
 
 # Occlusion test of Sundaram, Brox and Keutzer (ECCV 2010), as Lai et al. (ECCV 2018) use it for their warping error.
 _SHARE, _OFFSET = 0.01, 0.5
 
 
-class Sharpness(FrameFeature):
+class Sharpness(Feature):
     """Variance of the Laplacian of the gray frame in [0, 255] (Pech-Pacheco et al., ICPR 2000); larger is sharper."""
 
     name, shape = "sharpness", (1,)
@@ -22,11 +25,11 @@ class Sharpness(FrameFeature):
     def signature(self) -> str:
         return f"{self.name};v:1;gray:bt601;laplacian:3x3;opencv:{cv2.__version__}"
 
-    def start(self) -> Step:
-        return lambda frames, times: np.array([[cv2.Laplacian(_gray(one), cv2.CV_64F).var()] for one in frames])
+    def start(self, sound: Sound | None) -> Recorder:
+        return _Rows(lambda before, frame: float(cv2.Laplacian(_gray(frame), cv2.CV_64F).var()))
 
 
-class FrameDifference(FrameFeature):
+class FrameDifference(Feature):
     """Mean absolute difference from the frame before, in [0, 1]; NaN for a clip's first."""
 
     name, shape = "frame-difference", (1,)
@@ -35,21 +38,11 @@ class FrameDifference(FrameFeature):
     def signature(self) -> str:
         return f"{self.name};v:1;range:0..1"
 
-    def start(self) -> Step:
-        before: list[np.ndarray] = []
-
-        def step(frames: np.ndarray, times: np.ndarray) -> np.ndarray:
-            values = np.full((len(frames), 1), np.nan)
-            for k, frame in enumerate(frames):
-                if before:
-                    values[k] = cv2.absdiff(frame, before[0]).mean() / 255
-                before[:] = [frame]
-            return values
-
-        return step
+    def start(self, sound: Sound | None) -> Recorder:
+        return _Rows(lambda before, frame: math.nan if before is None else cv2.absdiff(frame, before).mean() / 255)
 
 
-class WarpingError(FrameFeature):
+class WarpingError(Feature):
     """Mean squared difference in [0, 1] from the frame before, moved along the optical flow, where nothing is hidden.
 
     Lai et al., Learning Blind Video Temporal Consistency (ECCV 2018), Eq. 10, with OpenCV's DIS flow (Kroeger et al.,
@@ -62,19 +55,25 @@ class WarpingError(FrameFeature):
     def signature(self) -> str:
         return f"{self.name};v:1;flow:dis-medium;occlusion:{_SHARE},{_OFFSET};opencv:{cv2.__version__}"
 
-    def start(self) -> Step:
+    def start(self, sound: Sound | None) -> Recorder:
         flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        before: list[np.ndarray] = []
+        return _Rows(lambda before, frame: math.nan if before is None else _warping_error(flow, before, frame))
 
-        def step(frames: np.ndarray, times: np.ndarray) -> np.ndarray:
-            values = np.full((len(frames), 1), np.nan)
-            for k, frame in enumerate(frames):
-                if before:
-                    values[k] = _warping_error(flow, before[0], frame)
-                before[:] = [frame]
-            return values
 
-        return step
+class _Rows:
+    """A number a frame, of the frame and the one before it; a clip's first has none before it."""
+
+    def __init__(self, measure: Callable[[np.ndarray | None, np.ndarray], float]) -> None:
+        self._measure, self._rows = measure, list[float]()
+        self._before: np.ndarray | None = None
+
+    def add(self, frames: np.ndarray, times: np.ndarray) -> None:
+        for frame in frames:
+            self._rows.append(self._measure(self._before, frame))
+            self._before = frame
+
+    def finish(self) -> np.ndarray:
+        return np.array(self._rows).reshape(-1, 1)
 
 
 def _warping_error(flow: cv2.DISOpticalFlow, before: np.ndarray, frame: np.ndarray) -> float:

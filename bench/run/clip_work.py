@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from bench.features.base import ClipFeature, FrameFeature
+from bench.features.base import Feature
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
 from bench.run.batches import Evaluator, failed_rows, typed
 from bench.run.clip_rows import clip_row
@@ -32,7 +32,7 @@ class ClipEvaluator:
         evaluator: Evaluator,
         clips: Mapping[str, Clip],
         definitions: Sequence[ClipDefinition],
-        features: Mapping[str, FrameFeature | ClipFeature],
+        features: Mapping[str, Feature],
         sounds: Sounds,
         size: int,
         keep_frames: bool = False,

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.detectors import DetectorSet
-from bench.features.base import ClipFeature, FrameFeature, Recorder
+from bench.features.base import Feature
 from bench.metrics.clips.base import ClipDefinition, Tracks
 from bench.run.measure import GENERATED
 from protocols.sound import Sound
-
-Feature = FrameFeature | ClipFeature
 
 
 @dataclass(frozen=True)
@@ -119,26 +117,29 @@ class TrackRecorder:
 
 
 class _Stream:
-    """One feature of one side of a clip. After a frame that was not made it starts again."""
+    """One feature of one side of a clip. Where each frame has its row, it starts again after a frame not made."""
 
     def __init__(self, feature: Feature, n: int, sound: Sound | None) -> None:
-        self._feature, self._next = feature, 0
+        self._feature, self._sound, self._recorder = feature, sound, feature.start(sound)
+        self._first = self._next = 0
         self._values = np.full((n, *feature.shape), np.nan)
-        self._step = feature.start() if isinstance(feature, FrameFeature) else None
-        self._recorder: Recorder | None = feature.start(sound) if isinstance(feature, ClipFeature) else None
 
     def add(self, at: np.ndarray, frames: np.ndarray, times: np.ndarray) -> None:
-        if self._recorder is not None:  # it has a clock of its own
-            self._recorder.add(frames, times)
-            return
-        breaks = np.flatnonzero(np.diff(at) != 1) + 1
+        breaks = np.flatnonzero(np.diff(at) != 1) + 1 if not self._feature.own_clock else np.array([], int)
         for part in np.split(np.arange(len(at)), breaks):
-            if at[part[0]] != self._next:
-                assert isinstance(self._feature, FrameFeature)
-                self._step = self._feature.start()
-            assert self._step is not None
-            self._values[at[part]] = self._step(frames[part], times[part])
+            if at[part[0]] != self._next and not self._feature.own_clock:
+                self._keep()
+                self._recorder = self._feature.start(self._sound)
+                self._first = int(at[part[0]])
+            self._recorder.add(frames[part], times[part])
             self._next = int(at[part[-1]]) + 1
 
     def finish(self) -> np.ndarray:
-        return self._values if self._recorder is None else self._recorder.finish()
+        if self._feature.own_clock:
+            return self._recorder.finish()
+        self._keep()
+        return self._values
+
+    def _keep(self) -> None:
+        rows = self._recorder.finish()
+        self._values[self._first : self._first + len(rows)] = rows

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.detectors.syncnet import FILE, FPS, RATE, VSHIFT, SyncNet, read
 from bench.detectors.weights import find_file, short_hash
-from bench.features.base import ClipFeature
+from bench.features.base import Feature
 from bench.runtime.errors import UserError
 from bench.sync import crops, shots, tracks
 from bench.sync.clock import EvenClock
@@ -21,7 +21,7 @@ FACES, DETECTED, BOX = 0, 1, slice(2, 6)
 DISTANCES = slice(6, 6 + 2 * VSHIFT + 1)
 
 
-class SyncNetTrack(ClipFeature):
+class SyncNetTrack(Feature):
     """The longest face track of a clip, and SyncNet's distances between it and the sound.
 
     Rows are 25 a second, ``(M, 37)`` float64: the number of faces found; whether the track has a detection there (1) or
@@ -32,7 +32,7 @@ class SyncNetTrack(ClipFeature):
     `bench.sync.crops`). It differs in frames and sound that pass through no lossy codec, and in the face finder.
     """
 
-    name, shape = "syncnet", (DISTANCES.stop,)
+    name, shape, own_clock = "syncnet", (DISTANCES.stop,), True
 
     def __init__(self, net: SyncNet, weights: str, finder: FaceFinder | None = None) -> None:
         """`weights`: first digits of the weight file's SHA-256. finder: of faces; by default `BlazeFaces`."""
@@ -49,14 +49,14 @@ class SyncNetTrack(ClipFeature):
         return _Recorder(self.net, self.finder, sound)
 
 
-class SyncNetFrames(ClipFeature):
+class SyncNetFrames(Feature):
     """SyncNet's distances between whole frames and the sound, as Wav2Lip's script for LRS takes them.
 
     For clips that are face crops already: every frame is resized to 224 x 224, no face is looked for. Rows are 25 a
     second, ``(M, 31)`` float64, as `SyncNetTrack` has them.
     """
 
-    name, shape = "syncnet-frames", (2 * VSHIFT + 1,)
+    name, shape, own_clock = "syncnet-frames", (2 * VSHIFT + 1,), True
 
     def __init__(self, net: SyncNet, weights: str) -> None:
         """`weights`: first digits of the weight file's SHA-256."""
@@ -75,7 +75,7 @@ def missing(weights: Path | None) -> list[str]:
     return [] if find_file(FILE, weights) else [f"{FILE} is not in the weights folder"]
 
 
-def make(name: str, weights: Path | None, device: str = "cpu", finder: FaceFinder | None = None) -> ClipFeature:
+def make(name: str, weights: Path | None, device: str = "cpu", finder: FaceFinder | None = None) -> Feature:
     """The feature "syncnet" or "syncnet-frames" with the weights of the weights folder.
 
     Raises UserError where they are missing or of another network.

@@ -27,7 +27,8 @@ class Tracks:
     times: ``(N,)`` seconds, ascending, 0 for the clip's first frame. rate: frames a second. size: (height, width) of
         the frames in pixels.
     generated, target, driving: kind of a detector or name of a feature to float64 ``(N, *shape)``; a frame in which
-        nothing was found is NaN, so that time never shrinks. A `ClipFeature` gives ``(M, *shape)``, rows of its own.
+        nothing was found is NaN, so that time never shrinks. A feature on a clock
+        of its own gives ``(M, *shape)``.
     source: kind of a detector to the values ``(*shape,)`` of the photograph.
     sound, target_sound: of the generated clip and of its reference; None where there is none.
     """
@@ -71,7 +72,7 @@ class ClipDefinition:
     family: the metric of the papers that it belongs to (`bench.metrics.families`).
     against: the role that the generated clip is compared with; "none" where it is judged alone.
     kinds: detectors whose tracks `compute` reads, to the names of those that it is defined for (any where empty).
-    features: frame features whose tracks it reads. Both are tracks of the generated clip and of `against`.
+    features: features whose tracks it reads. Both are tracks of the generated clip and of `against`.
     needs_sound: whether there is no value without sound.
     proxy: True where it stands in for a paper's metric whose weights are not available.
     params: everything else that moves the number, for the signature.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.features.base import ClipFeature, FrameFeature
+from bench.features.base import Feature
 from bench.metrics.clips import eyes, identity, landmark_distance, lip_proxies, lip_sync, motion, stability
 from bench.metrics.clips.base import ClipDefinition
 from bench.sync import feature as syncnet
@@ -14,12 +14,12 @@ _FAMILIES = (lip_sync, lip_proxies, landmark_distance, identity, motion, eyes, s
 CLIP_DEFINITIONS: dict[str, ClipDefinition] = {one.name: one for family in _FAMILIES for one in family.DEFINITIONS}
 
 
-def _without_weights(made: Callable[[], FrameFeature]) -> Callable[[Path | None], FrameFeature]:
+def _without_weights(made: Callable[[], Feature]) -> Callable[[Path | None], Feature]:
     return lambda weights: made()
 
 
 # Name of a feature to what makes it of the weights folder, or of None.
-FEATURES: dict[str, Callable[[Path | None], FrameFeature | ClipFeature]] = {
+FEATURES: dict[str, Callable[[Path | None], Feature]] = {
     lip_sync.TRACK: lambda weights: syncnet.make(lip_sync.TRACK, weights),
     lip_sync.WHOLE: lambda weights: syncnet.make(lip_sync.WHOLE, weights),
     **{name: _without_weights(made) for name, made in stability.FEATURES.items()},

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.detectors import DetectorSet
-from bench.features.base import ClipFeature, FrameFeature
+from bench.features.base import Feature
 from bench.metrics.clips.base import ClipDefinition
 from bench.metrics.clips.catalogue import CLIP_DEFINITIONS, FEATURES
 from bench.metrics.families import FAMILIES
@@ -69,7 +69,7 @@ def _why_not(definition: ClipDefinition, choice: DetectorSet, reference: str, ro
     return "; ".join([*definition.missing(choice.weights), *_detectors(definition, choice)])
 
 
-def feature(name: str, weights: Path | None) -> FrameFeature | ClipFeature:
+def feature(name: str, weights: Path | None) -> Feature:
     """A feature by its name. weights: the weights folder, or None."""
     return FEATURES[name](weights)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.features.base import FrameFeature
+from bench.features.base import Feature
 from bench.features.pixels import FrameDifference, Sharpness, WarpingError
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
 from bench.metrics.clips.frames import mean_of
 
-FEATURES: dict[str, type[FrameFeature]] = {one.name: one for one in (Sharpness, FrameDifference, WarpingError)}
+FEATURES: dict[str, type[Feature]] = {one.name: one for one in (Sharpness, FrameDifference, WarpingError)}
 
 
 def sharpness_ratio(tracks: Tracks) -> ClipValue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.features.base import Feature
 from bench.features.pixels import FrameDifference, Sharpness, WarpingError
 from bench.metrics.clips.base import Tracks
 from bench.metrics.clips.catalogue import CLIP_DEFINITIONS, FEATURES
@@ -99,22 +100,30 @@ def test_identity_over_time() -> None:
 FRAMES = RNG.integers(0, 256, (6, 40, 50, 3)).astype(np.uint8)
 
 
+def rows(feature: Feature, frames: np.ndarray, times: np.ndarray) -> np.ndarray:
+    recorder = feature.start(None)
+    recorder.add(frames, times)
+    return recorder.finish()
+
+
 @pytest.mark.parametrize("feature", [Sharpness, FrameDifference, WarpingError])
 def test_features_do_not_depend_on_how_frames_fall_into_calls(feature: type) -> None:
     times = np.arange(6) / 25
-    at_once = feature().start()(FRAMES, times)
-    step = feature().start()
-    assert np.array_equal(at_once, np.concatenate([step(FRAMES[k : k + 1], times[k : k + 1]) for k in range(6)]), True)
+    at_once = rows(feature(), FRAMES, times)
+    one_by_one = feature().start(None)
+    for k in range(6):
+        one_by_one.add(FRAMES[k : k + 1], times[k : k + 1])
+    assert np.array_equal(at_once, one_by_one.finish(), True)
     assert at_once.shape == (6, 1)
 
 
 def test_features_of_known_frames() -> None:
     times = np.arange(2) / 25
     flat = np.stack([np.full((40, 50, 3), level, np.uint8) for level in (100, 151)])
-    assert Sharpness().start()(flat, times)[:, 0] == pytest.approx([0, 0])
-    assert FrameDifference().start()(flat, times)[1, 0] == pytest.approx(51 / 255)
+    assert rows(Sharpness(), flat, times)[:, 0] == pytest.approx([0, 0])
+    assert rows(FrameDifference(), flat, times)[1, 0] == pytest.approx(51 / 255)
     still = np.stack([FRAMES[0]] * 2)
-    assert WarpingError().start()(still, times)[1, 0] == pytest.approx(0, abs=1e-6)
+    assert rows(WarpingError(), still, times)[1, 0] == pytest.approx(0, abs=1e-6)
 
 
 def test_flow_explains_a_shift_and_not_a_change() -> None:
@@ -125,7 +134,7 @@ def test_flow_explains_a_shift_and_not_a_change() -> None:
     times = np.arange(2) / 25
     moved = np.stack([texture[:, 2:-2], texture[:, :-4]])
     other = np.stack([texture[:, 2:-2], texture[::-1, 2:-2]])
-    explained, not_explained = (WarpingError().start()(pair, times)[1, 0] for pair in (moved, other))
+    explained, not_explained = (rows(WarpingError(), pair, times)[1, 0] for pair in (moved, other))
     plain = float((((moved[0].astype(float) - moved[1]) / 255) ** 2).mean())
     assert explained < 0.2 * plain
     assert explained < not_explained
