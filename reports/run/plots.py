@@ -71,6 +71,7 @@ def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], dec
         axes.set_ylim(-0.12, len(data) - 0.05)
         axes.set_xlim(low, high)
         axes.xaxis.set_major_locator(MaxNLocator(2 if constant else 4))
+        axes.ticklabel_format(axis="x", style="plain", useOffset=False)  # a power of ten would stand outside
         axes.tick_params(length=0, colors=INK, labelcolor=INK, pad=5)
         axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)
         axes.set_axisbelow(True)
@@ -97,6 +98,7 @@ def curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], colors: Mapping[s
         axes.set_xlabel("seconds", color=INK, labelpad=1, fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
         axes.tick_params(length=0, colors=INK, labelcolor=INK, pad=4, labelsize=8)
         axes.grid(color=INK, alpha=0.12, linewidth=0.7)
         for spine in axes.spines.values():
