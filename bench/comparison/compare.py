@@ -75,6 +75,7 @@ def compare(
         b=second.name,
         protocol=first.manifest.protocol.name,
         title=heading(first.manifest),
+        unit=first.manifest.unit,
         pairs=Pairs(common=len(keys), a=ours, b=theirs, subset=not len(keys) == ours == theirs),
         metrics=tuple(metric.but(short=short(metric.signature)) for metric in metrics),
         refused=tuple(refused),

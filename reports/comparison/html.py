@@ -27,18 +27,20 @@ def page(comparison: RunComparison) -> str:
         clear=compare_view.clear,
         favors=compare_view.favors,
         palette=plots.palettes(),
-        figures=[_figures(duel, columns) for duel in comparison.duels],
+        figures=[_figures(duel, columns, comparison.unit) for duel in comparison.duels],
     )
 
 
-def _figures(duel: Duel, columns: Mapping[str, view.Column]) -> list[tuple[str, list[tuple[view.Column, Markup]]]]:
-    """Headed plots of a duel: the pairs' differences, then each grouping, metric by metric."""
+def _figures(
+    duel: Duel, columns: Mapping[str, view.Column], unit: str
+) -> list[tuple[str, list[tuple[view.Column, Markup]]]]:
+    """Headed plots of a duel: the differences of its pairs or clips, then each grouping, metric by metric."""
     spread = []
     for name, column in columns.items():
         series = pd.Series(duel.differences.get(name, ()), dtype=float)
         if (svg := plots.distribution({"A − B": series}, {"A − B": "c0"}, column.decimals)) is not None:
             spread.append((column, Markup(svg)))
-    headed = [("Differences of the pairs", spread)]
+    headed = [(f"Differences of the {unit}s", spread)]
     for grouping in compare_view.grouping_names(duel):
         drawn = []
         for name, column in columns.items():

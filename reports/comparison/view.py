@@ -31,12 +31,12 @@ def columns(comparison: RunComparison) -> dict[str, Column]:
 
 
 def head(comparison: RunComparison) -> list[str]:
-    """What is compared, and on how many pairs."""
+    """What is compared, and on how many pairs or clips."""
     pairs = comparison.pairs
     runs = comparison.a if comparison.a == comparison.b else f"{comparison.a} and {comparison.b}"
-    lines = [f"{comparison.title}: {runs}, A − B on {pairs.common} common pairs"]
+    lines = [f"{comparison.title}: {runs}, A − B on {pairs.common} common {comparison.unit}s"]
     if pairs.subset:
-        lines.append(f"SUBSET: A has {pairs.a} pairs, B has {pairs.b}; the others are in no number here")
+        lines.append(f"SUBSET: A has {pairs.a} {comparison.unit}s, B has {pairs.b}; the others are in no number here")
     return lines
 
 
@@ -51,9 +51,10 @@ def family(comparison: RunComparison) -> str:
 def notes(comparison: RunComparison) -> list[str]:
     """What a reader must know beside the numbers."""
     lines = [
-        f"intervals: 95 %, {comparison.n_resamples} resamples by identity, video and pair, "
+        f"intervals: 95 %, {comparison.n_resamples} resamples by identity, video and {comparison.unit}, "
         f"seed {comparison.seed}; p: randomization test over identities, after Holm over {family(comparison)}",
-        "effect: mean difference in standard deviations of the differences; wins: share of pairs, ties half",
+        "effect: mean difference in standard deviations of the differences; "
+        f"wins: share of {comparison.unit}s, ties half",
         *comparison.notices,
     ]
     lines += [f"also different: {change}" for change in comparison.changes]

@@ -73,13 +73,18 @@ class Pairs(Facts):
 
 
 class RunComparison(Facts):
-    """A comparison of run `a` and run `b`. family: over which comparisons Holm's p is adjusted."""
+    """A comparison of run `a` and run `b`.
+
+    unit: what is compared one by one; in runs of whole clips, what the fields here call pairs are clips.
+    family: over which comparisons Holm's p is adjusted.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     a: str
     b: str
     protocol: str
     title: str
+    unit: Literal["pair", "clip"] = "pair"
     pairs: Pairs
     metrics: tuple[MetricEntry, ...]
     refused: tuple[Refusal, ...]

@@ -21,8 +21,9 @@ from bench.comparison.difficulty import levels
 from bench.run import same_frames
 from bench.runtime.errors import UserError
 from bench.stats.summary import summarize
+from reports.comparison.view import head
 from reports.schema.comparison import Compared, RunComparison
-from reports.schema.manifest import Complete, Crop, Seeds
+from reports.schema.manifest import ClipsEntry, Complete, Crop, Seeds
 
 N = 500
 
@@ -103,6 +104,14 @@ def test_the_report_and_a_comparison_of_the_same_models_have_the_same_numbers(tm
             turned = [drawn.n, *(-getattr(drawn, key) for key in ("difference", "ci_high", "ci_low", "ci_pair_high"))]
             turned += [1 - drawn.win_rate, -drawn.effect_size]
             assert [getattr(found, key) for key in SAME] == pytest.approx(turned, rel=1e-9)
+
+
+def test_runs_of_whole_clips_are_compared_clip_by_clip(run: Path, other: Path) -> None:
+    change(other, manifest=lambda before: before.but(clips=ClipsEntry(frames=9, sound="truth")))
+    for folder, unit in ((run, "pair"), (other, "clip")):
+        result = compare(folder, None, ["mcnet", "tpsm"], n_resamples=N)
+        assert result.unit == unit
+        assert head(result)[0].endswith(f" {result.pairs.common} common {unit}s")
 
 
 def test_where_numbers_differ_from_the_report_it_is_said(run: Path, other: Path) -> None:
