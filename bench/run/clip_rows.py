@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench.metrics.base import Definition
-from bench.metrics.clips.base import ClipValue
+from bench.metrics.clips.base import ClipDefinition, ClipValue
+from bench.metrics.clips.frames import usual_gap, worst_second
 from protocols.clips import Clip
 
-SECOND = 1.0  # length of the stretch that is looked for
 COUNTS = ("frames", "frames_failed", "n", "failed", "infinite")  # columns that count frames, or their endings
 
 
@@ -20,7 +20,7 @@ def clip_row(
     clip: Clip,
     frames: pd.DataFrame,
     definitions: Sequence[Definition],
-    values: Mapping[str, ClipValue],
+    values: Sequence[tuple[ClipDefinition, ClipValue]],
     cut: str | None,
     picture_time: float,
 ) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def clip_row(
     For each pair metric: the mean over the frames that have a finite value, ``.n`` of them, ``.failed`` that have none,
     ``.infinite`` that are infinite (two frames of equal pixels have an infinite PSNR; where all are, so is the mean),
     ``.worst`` and ``.worst_second``: mean over the worst second and when it begins. For each clip metric: its value,
-    ``.n`` and ``.failed``.
+    ``.n``, ``.failed`` and what its definition has of `extra`, NaN where the clip has no value.
     """
     first, times = frames.iloc[0], frames["time"].to_numpy(float)
     failed = frames[frames["status"] == "failed"]
@@ -65,8 +65,10 @@ def clip_row(
     }
     for definition in definitions:
         row |= _mean(definition, frames, times)
-    for name, value in values.items():
+    for one, value in values:
+        name = one.name
         row |= {name: value.value, f"{name}.reason": value.reason, f"{name}.n": value.n, f"{name}.failed": value.failed}
+        row |= {f"{name}.{extra}": float(value.extra.get(extra, np.nan)) for extra in one.extra}
     return row
 
 
@@ -77,12 +79,7 @@ def _text(value: object) -> str | None:
 
 def _length(times: np.ndarray) -> float:
     """Seconds from the first frame to the end of the last, which is taken to last as long as the others; 0 for one."""
-    return float(times[-1] - times[0] + _usual(times)) if len(times) > 1 else 0.0
-
-
-def _usual(times: np.ndarray) -> float:
-    """How long one of several frames is shown on average, in seconds."""
-    return float((times[-1] - times[0]) / (len(times) - 1))
+    return float(times[-1] - times[0] + usual_gap(times)) if len(times) > 1 else 0.0
 
 
 def _failures(failed: pd.DataFrame, n: int) -> str | None:
@@ -106,28 +103,3 @@ def _mean(definition: Definition, frames: pd.DataFrame, times: np.ndarray) -> di
         mean, reason = float("nan"), str(reasons.iloc[0]) if len(reasons) else "no frame has a value"
     begin, worst = worst_second(np.where(finite, values, np.nan), times, definition.higher_is_better)
     return {name: mean, f"{name}.reason": reason, **found, f"{name}.worst": worst, f"{name}.worst_second": begin}
-
-
-def worst_second(values: np.ndarray, times: np.ndarray, higher_is_better: bool) -> tuple[float, float]:
-    """When the worst second of a curve begins, and the mean over it; NaN where the curve has no values.
-
-    values: ``(N,)``, NaN where a frame has none. times: ``(N,)`` seconds, ascending. A second begins at a frame and has
-    all frames before its end; those that would reach beyond the last frame are left out, save where the clip is
-    shorter. Of equal ones the first.
-    """
-    known = np.isfinite(values)
-    if not known.any():
-        return float("nan"), float("nan")
-    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
-    counts = np.concatenate([[0], np.cumsum(known)])
-    stops = np.searchsorted(times, times + SECOND - 1e-9)
-    usual = _usual(times) if len(times) > 1 else SECOND
-    starts = np.flatnonzero(times + SECOND <= times[-1] + usual + 1e-9)
-    starts = starts if len(starts) else np.array([0])
-    n = counts[stops[starts]] - counts[starts]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (sums[stops[starts]] - sums[starts]) / n
-    if not np.isfinite(means).any():
-        return float("nan"), float("nan")
-    at = int(np.nanargmin(means) if higher_is_better else np.nanargmax(means))
-    return float(times[starts[at]]), float(means[at])

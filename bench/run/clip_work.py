@@ -77,7 +77,7 @@ class ClipEvaluator:
             values = self._no_values(str(rows["error"].iloc[0]))
         else:
             tracks = recorder.finish(_rate(times))
-            values = {one.name: _value(one, tracks) for one in self._definitions}
+            values = [(one, _value(one, tracks)) for one in self._definitions]
         return self._finished(clip, middle, rows, frames, seconds, values, cut)
 
     def _finished(
@@ -87,7 +87,7 @@ class ClipEvaluator:
         rows: pd.DataFrame,
         frames: Mapping[str, bytes],
         seconds: Mapping[str, float],
-        values: Mapping[str, ClipValue],
+        values: Sequence[tuple[ClipDefinition, ClipValue]],
         cut: str | None,
     ) -> Batch:
         definitions = self._evaluator.measurer.definitions
@@ -96,8 +96,8 @@ class ClipEvaluator:
         parts = [whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME}).assign(**{SHOWN: False})]
         return Batch(typed(pd.concat(parts, ignore_index=True)), dict(frames), seconds)
 
-    def _no_values(self, why: str) -> dict[str, ClipValue]:
-        return {one.name: ClipValue.none(why) for one in self._definitions}
+    def _no_values(self, why: str) -> list[tuple[ClipDefinition, ClipValue]]:
+        return [(one, ClipValue.none(why)) for one in self._definitions]
 
 
 def _value(definition: ClipDefinition, tracks: Tracks) -> ClipValue:

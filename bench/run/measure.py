@@ -183,6 +183,7 @@ class Measurer:
             signature=signature,
             short=short(signature),
             summary=definition.summary,
+            extra=dict(definition.extra),
             **families.facts(metrics.family(definition.family), definition.unit),
         )
 

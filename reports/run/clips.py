@@ -30,7 +30,11 @@ class Worst:
 
 @dataclass(frozen=True)
 class ClipRow:
-    """One clip of one model. cut: why later frames were left out, error: why frames failed, or None."""
+    """One clip of one model.
+
+    cut: why later frames were left out, error: why frames failed, or None. worst, extra: of `Clips.columns` and
+    `Clips.extra`.
+    """
 
     clip: str
     model: str
@@ -40,17 +44,20 @@ class ClipRow:
     cut: str | None
     error: str | None
     worst: tuple[Worst, ...]
+    extra: tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True)
 class Clips:
     """The clips of a run.
 
-    columns: the main metrics. rows: by clip, in the order of the list; of `total` clips `shown`, those first that have
-    failures or were cut. curves: clip to a drawing a main metric.
+    columns: the main metrics. extra: metrics whose rows hold more than a value (`MetricEntry.extra`). rows: by clip, in
+    the order of the list; of `total` clips `shown`, those first that have failures or were cut. curves: clip to a
+    drawing a main metric.
     """
 
     columns: tuple[Column, ...]
+    extra: tuple[Column, ...]
     rows: tuple[ClipRow, ...]
     total: int
     shown: int
@@ -70,28 +77,35 @@ def of_run(
     samples: rows of ``samples.parquet``. pictured: clips that have curves. models: whose, and rows; colors: of each.
     """
     columns = _main(table, samples)
+    extra = tuple(column for column in table.columns if _known(column, samples))
     ours = samples[samples["model"].isin(models)]
     telling = set(ours.loc[(ours["frames_failed"] > 0) | ours["cut"].notna(), "pair"])
     clips = list(dict.fromkeys(samples["pair"]))
     first = sorted(range(len(clips)), key=lambda k: (clips[k] not in telling, clips[k] not in pictured, k))[:MOST]
     chosen = [clips[k] for k in sorted(first)]
     by_clip = dict(tuple(ours[ours["pair"].isin(chosen)].groupby("pair", sort=False)))
-    rows = tuple(_row(row, columns) for clip in chosen for row in by_clip[clip].to_dict("records"))
-    return Clips(columns, rows, len(clips), len(chosen), _curves(run, columns, pictured, models, colors))
+    rows = tuple(_row(row, columns, extra) for clip in chosen for row in by_clip[clip].to_dict("records"))
+    return Clips(columns, extra, rows, len(clips), len(chosen), _curves(run, columns, pictured, models, colors))
 
 
 def _main(table: SummaryTable, samples: pd.DataFrame) -> tuple[Column, ...]:
     """One definition a family of those metrics that have a value a frame."""
     found: dict[str, Column] = {}
     for column in table.columns:
-        if f"{column.name}.worst" in samples:
+        if column.metric.shape == "pair" and f"{column.name}.worst" in samples:
             found.setdefault(column.metric.family, column)
     order = [family for family in FAMILIES if family in found]
     order += [family for family in found if family not in FAMILIES]
     return tuple(found[family] for family in order[:MAIN])
 
 
-def _row(row: Mapping[Hashable, Any], columns: Sequence[Column]) -> ClipRow:
+def _known(column: Column, samples: pd.DataFrame) -> bool:
+    """Whether any clip has what a metric's rows hold besides its value."""
+    names = [f"{column.name}.{name}" for name in column.metric.extra]
+    return bool(names) and set(names) <= set(samples) and bool(samples[names].notna().any(axis=None))
+
+
+def _row(row: Mapping[Hashable, Any], columns: Sequence[Column], extra: Sequence[Column]) -> ClipRow:
     def text(name: str) -> str | None:
         return None if pd.isna(row[name]) else str(row[name])
 
@@ -107,6 +121,7 @@ def _row(row: Mapping[Hashable, Any], columns: Sequence[Column]) -> ClipRow:
         cut=text("cut"),
         error=text("error"),
         worst=tuple(Worst(number(f"{column.name}.worst"), number(f"{column.name}.worst_second")) for column in columns),
+        extra=tuple(tuple(number(f"{column.name}.{name}") for name in column.metric.extra) for column in extra),
     )
 
 

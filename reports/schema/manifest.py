@@ -140,7 +140,8 @@ class MetricEntry(Facts):
     signature: everything that moves its numbers. applies: False where the protocol has nothing to compare with.
     order, decimals: of its family in tables. bounds: of its values, None where there is none. tolerance: of
     a pair and of the mean before `bench check` calls a move drift, where known. library, page: what it
-    is checked with, where `bench explain` has it. empty: why nothing could measure it.
+    is checked with, where `bench explain` has it. empty: why nothing could measure it. extra: what a clip's row has of
+    it besides its value, in columns ``<name>.<extra>``, to what that is in words.
     """
 
     name: str
@@ -163,6 +164,7 @@ class MetricEntry(Facts):
     library: str = ""
     page: str = ""
     empty: str | None = None
+    extra: dict[str, str] = {}
 
 
 class DetectorEntry(Facts):

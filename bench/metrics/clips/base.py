@@ -49,7 +49,7 @@ class ClipValue:
     """The value of a clip, NaN where it has none, and then why.
 
     n: frames that counted. failed: frames that should have counted and had no value. extra: what else is known of it by
-    name, such as the sign of an offset.
+    name, such as an offset with its sign; a definition says in words what each name means.
     """
 
     value: float
@@ -77,6 +77,7 @@ class ClipDefinition:
     proxy: True where it stands in for a paper's metric whose weights are not available.
     params: everything else that moves the number, for the signature.
     compute: from `Tracks` to the number.
+    extra: what else its values know (`ClipValue.extra`), by name, in words: columns ``<name>.<extra>`` of a run's rows.
     missing: from the weights folder, or None, to what keeps it from being computed on this machine, in words (a weight
         file, a package); empty where nothing does.
     own_unit: where it is not the family's first: another of the family's.
@@ -92,6 +93,7 @@ class ClipDefinition:
     features: tuple[str, ...] = ()
     needs_sound: bool = False
     proxy: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict)
     missing: Callable[[Path | None], Sequence[str]] = field(default=_nothing, repr=False, compare=False)
     own_unit: str | None = None
 

@@ -78,9 +78,17 @@ _LIDS = {LIDS: ("iris-lids",)}
 _BOTH = {**_LIDS, IRIS: ("iris-gaze",)}
 _RULE = {"usual": f"{USUAL}%>={NARROW}", "shut": f"{SHUT}..{OPENED}", "bridged": f"{BRIDGED}s"}
 _BLINK = {**_RULE, "blink": f"<={LONGEST}s", "seen": f">={SHORTEST}s"}
+_SIDES = {"generated": "that of the generated clip", "true": "that of the true clip"}
 DEFINITIONS = [
     ClipDefinition(
-        "blink-rate", "blink-rate", "target", _BLINK, "difference of the blinks a minute", blink_rate, kinds=_LIDS
+        "blink-rate",
+        "blink-rate",
+        "target",
+        _BLINK,
+        "difference of the blinks a minute",
+        blink_rate,
+        kinds=_LIDS,
+        extra=_SIDES,
     ),
     ClipDefinition(
         "blink-duration",
@@ -90,6 +98,7 @@ DEFINITIONS = [
         "difference of the mean length of a blink",
         blink_duration,
         kinds=_LIDS,
+        extra=_SIDES,
     ),
     ClipDefinition("blinks", "blinks", "none", _BLINK, "blinks a minute", own_rate, kinds=_LIDS),
     ClipDefinition(

@@ -1,10 +1,12 @@
-"""What definitions of clips share: which frames have a value on both sides, and a value from their numbers."""
+"""What definitions of clips share: frames with a value on both sides, a value from their numbers, the worst second."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from bench.metrics.clips.base import ClipValue
+
+SECOND = 1.0  # length of the stretch that is looked for
 
 
 def valid(*tracks: np.ndarray) -> np.ndarray:
@@ -29,3 +31,33 @@ def steps(track: np.ndarray, times: np.ndarray, order: int = 1) -> np.ndarray:
         gaps = np.diff(times).reshape(-1, *[1] * (track.ndim - 1))
         track, times = np.diff(track, axis=0) / gaps, (times[1:] + times[:-1]) / 2
     return track
+
+
+def worst_second(values: np.ndarray, times: np.ndarray, higher_is_better: bool) -> tuple[float, float]:
+    """When the worst second of a curve begins, and the mean over it; NaN where the curve has no values.
+
+    values: ``(N,)``, NaN where a frame has none. times: ``(N,)`` seconds, ascending. A second begins at a frame and has
+    all frames before its end; those that would reach beyond the last frame are left out, save where the clip is
+    shorter. Of equal ones the first.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan"), float("nan")
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    stops = np.searchsorted(times, times + SECOND - 1e-9)
+    usual = usual_gap(times) if len(times) > 1 else SECOND
+    starts = np.flatnonzero(times + SECOND <= times[-1] + usual + 1e-9)
+    starts = starts if len(starts) else np.array([0])
+    n = counts[stops[starts]] - counts[starts]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (sums[stops[starts]] - sums[starts]) / n
+    if not np.isfinite(means).any():
+        return float("nan"), float("nan")
+    at = int(np.nanargmin(means) if higher_is_better else np.nanargmax(means))
+    return float(times[starts[at]]), float(means[at])
+
+
+def usual_gap(times: np.ndarray) -> float:
+    """How long one of several frames is shown on average, in seconds."""
+    return float((times[-1] - times[0]) / (len(times) - 1))

@@ -117,13 +117,17 @@ def _best(found: Heard, opening: np.ndarray, clock: np.ndarray, rows: np.ndarray
     height, lag = float(curve[best]), float(speaking.LAGS[best])
     if part == "lag" and height < LEAST:
         return ClipValue.none(f"lips and speech correlate by {height:.2f}, a lag needs {LEAST}", found.failed)
-    return ClipValue(height if part == "height" else abs(lag), None, found.n, found.failed, {"lag": lag})
+    if part == "lag":
+        return ClipValue(abs(lag), None, found.n, found.failed, {"signed": lag})
+    return ClipValue(height, None, found.n, found.failed, {"lag": lag})
 
 
 _LIPS = {"landmarks-mesh": ("mesh68",)}
 _HAMA = {"speech": f"hama-{speech.HAMA}-by-20s"}
 _CURVE = {"lags": "-0.6..0.6s", "fit": "ridge-halves"}
 _PHONES: Params = {**_HAMA, **_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off"}
+_LAG = {"lag": "the best lag, seconds; positive: the sound is late"}
+_SIGNED = {"signed": "the lag with its sign, seconds; positive: the sound is late"}
 DEFINITIONS = [
     ClipDefinition(
         "lip-labial-auc",
@@ -147,6 +151,7 @@ DEFINITIONS = [
         kinds=_LIPS,
         needs_sound=True,
         proxy=True,
+        extra=_LAG,
         missing=speech.missing,
     ),
     ClipDefinition(
@@ -159,6 +164,7 @@ DEFINITIONS = [
         kinds=_LIPS,
         needs_sound=True,
         proxy=True,
+        extra=_LAG,
     ),
     ClipDefinition(
         "lip-lag",
@@ -170,6 +176,7 @@ DEFINITIONS = [
         kinds=_LIPS,
         needs_sound=True,
         proxy=True,
+        extra=_SIGNED,
         missing=speech.missing,
     ),
 ]

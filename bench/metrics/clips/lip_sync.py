@@ -18,6 +18,7 @@ from bench.sync import tracks as face_tracks
 from bench.sync.feature import BOX, DETECTED, DISTANCES, FACES, missing
 
 TRACK, WHOLE = "syncnet", "syncnet-frames"
+SIGNED = "signed"
 
 
 def measured(tracks: Tracks, feature: str) -> np.ndarray | str:
@@ -48,7 +49,8 @@ def value(tracks: Tracks, feature: str, part: str) -> ClipValue:
     best = int(mean.argmin())
     values = {"confidence": np.median(mean) - mean[best], "distance": mean[best], "offset": abs(VSHIFT - best)}
     failed = max(0, len(tracks.generated[feature]) - SPAN - len(found))
-    return ClipValue(float(values[part]), None, len(found), failed, {"offset": float(VSHIFT - best)})
+    extra = {SIGNED: float(VSHIFT - best)} if part == "offset" else {}
+    return ClipValue(float(values[part]), None, len(found), failed, extra)
 
 
 def _no_track(rows: np.ndarray) -> str | None:
@@ -72,6 +74,7 @@ def _by_syncnet(name: str, family: str, feature: str, part: str, summary: str) -
         partial(value, feature=feature, part=part),
         features=(feature,),
         needs_sound=True,
+        extra={SIGNED: "the offset with its sign; negative: the sound is late"} if part == "offset" else {},
         missing=missing,
     )
 

@@ -44,7 +44,7 @@ def test_values_are_those_of_the_published_computation(late: int) -> None:
     mean = rows[:130, DISTANCES].mean(0)
     assert found["sync-d"].value == pytest.approx(mean.min())
     assert found["sync-c"].value == pytest.approx(np.median(mean) - mean.min())
-    assert found["av-offset"].value == abs(late) and found["av-offset"].extra == {"offset": -late}
+    assert found["av-offset"].value == abs(late) and found["av-offset"].extra == {"signed": -late}
     assert {(one.n, one.failed, one.reason) for one in found.values()} == {(130, 5, None)}
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.metrics.clips.frames import worst_second
 from bench.run import command
-from bench.run.clip_rows import worst_second
 
 TIMES = np.arange(100) / 25
 
