@@ -26,7 +26,7 @@ class Sharpness(Feature):
         return f"{self.name};v:1;gray:bt601;laplacian:3x3;opencv:{cv2.__version__}"
 
     def start(self, sound: Sound | None) -> Recorder:
-        return _Rows(lambda before, frame: float(cv2.Laplacian(_gray(frame), cv2.CV_64F).var()))
+        return Rows(lambda before, frame: float(cv2.Laplacian(gray_of(frame), cv2.CV_64F).var()))
 
 
 class FrameDifference(Feature):
@@ -39,7 +39,7 @@ class FrameDifference(Feature):
         return f"{self.name};v:1;range:0..1"
 
     def start(self, sound: Sound | None) -> Recorder:
-        return _Rows(lambda before, frame: math.nan if before is None else cv2.absdiff(frame, before).mean() / 255)
+        return Rows(lambda before, frame: math.nan if before is None else cv2.absdiff(frame, before).mean() / 255)
 
 
 class WarpingError(Feature):
@@ -57,10 +57,10 @@ class WarpingError(Feature):
 
     def start(self, sound: Sound | None) -> Recorder:
         flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        return _Rows(lambda before, frame: math.nan if before is None else _warping_error(flow, before, frame))
+        return Rows(lambda before, frame: math.nan if before is None else _warping_error(flow, before, frame))
 
 
-class _Rows:
+class Rows:
     """A number a frame, of the frame and the one before it; a clip's first has none before it."""
 
     def __init__(self, measure: Callable[[np.ndarray | None, np.ndarray], float]) -> None:
@@ -77,7 +77,7 @@ class _Rows:
 
 
 def _warping_error(flow: cv2.DISOpticalFlow, before: np.ndarray, frame: np.ndarray) -> float:
-    old, new = _gray(before), _gray(frame)
+    old, new = gray_of(before), gray_of(frame)
     nothing: Any = None  # no flow to start from
     back, forth = flow.calc(new, old, nothing), flow.calc(old, new, nothing)
     rows, columns = np.indices(new.shape, dtype=np.float32)
@@ -92,5 +92,6 @@ def _warping_error(flow: cv2.DISOpticalFlow, before: np.ndarray, frame: np.ndarr
     return float((((frame.astype(np.float64) - moved) / 255) ** 2).mean(2)[seen].mean())
 
 
-def _gray(frame: np.ndarray) -> np.ndarray:
+def gray_of(frame: np.ndarray) -> np.ndarray:
+    """Brightness ``(H, W)``, uint8, of an RGB frame ``(H, W, 3)``: 0.299 R + 0.587 G + 0.114 B (BT.601)."""
     return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)

@@ -140,6 +140,9 @@ _FAMILIES = (
     Family("sharpness", "stability", True, DISTANCE, {"ratio": Scale(3)}, shape="clip"),
     Family("flicker", "stability", False, SHARE, {"": Scale(4)}, shape="clip"),
     Family("warping-error", "stability", False, DISTANCE, {"": Scale(5)}, shape="clip"),
+    Family("brisque", "quality", False, ANY, {"": Scale(2)}, reference_library="pyiqa", shape="clip"),
+    Family("niqe", "quality", False, DISTANCE, {"": Scale(3)}, reference_library="basicsr", shape="clip"),
+    Family("cpbd", "quality", True, SHARE, {"share": Scale(3)}, reference_library="cpbd", shape="clip"),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
 

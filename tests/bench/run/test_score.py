@@ -95,6 +95,20 @@ def test_a_longer_video_is_compared_as_far_as_the_true_one_goes(bench):
     assert (bench.rows()["frames"] == 8).all() and (bench.rows()["psnr"] == CAP).all()
 
 
+def test_quality_needs_no_truth_and_has_its_worst_second(bench):
+    big = [np.asarray(Image.fromarray(one).resize((256, 192), 0)) for one in made.frames(NUMBERS["anna"])]
+    made.write(bench.root / "mine" / "big.mkv", big)
+    made.write(bench.root / "mine" / "small.mkv", made.frames(NUMBERS["ben"]))
+    code, told = bench.score("--no-truth", "mine", metrics="brisque,niqe,cpbd")
+    rows = bench.rows().loc["mine"]
+    assert code == 0 and np.isfinite(rows[["brisque", "brisque.worst"]].to_numpy(float)).all()
+    assert rows.loc["big", "niqe.n"] == 8 and rows.loc["big", "niqe.worst"] == pytest.approx(rows.loc["big", "niqe"])
+    assert np.isnan(rows.loc["small", ["niqe", "cpbd", "niqe.worst"]].to_numpy(float)).all()
+    assert (rows.loc["small", ["niqe.failed", "cpbd.failed"]] == 8).all() and rows.loc["small", "niqe.reason"]
+    assert {one.name: set(one.extra) for one in bench.manifest().metrics}["niqe"] == {"worst", "worst_second"}
+    assert "worst second" in (bench.root / "runs" / "r" / "report.html").read_text(encoding="utf-8")
+
+
 def test_another_size_is_resized_to_the_true_one(bench):
     big = [np.asarray(Image.fromarray(one).resize((128, 96), 0)) for one in made.frames(NUMBERS["anna"])]
     made.write(bench.root / "big" / "anna.mkv", big)
