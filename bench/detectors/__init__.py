@@ -11,6 +11,7 @@ from bench.detectors import (
     arcface,
     body_identity,
     face_alignment_2d,
+    feature_networks,
     openface,
     openpose,
     perceptual,
@@ -157,6 +158,7 @@ def choose(
         if kinds is None or kind in kinds:
             choice[kind] = makers.mesh(kind)
             choice.messages.append(f"{kind}: {choice[kind].name} (embedded, a proxy)")
+    _choose_feature_networks(choice, kinds or (), device)
     _choose_registered(choice, kinds, device)
     if workers and choice:
         from bench.detectors.workers import TIMEOUT, in_workers
@@ -168,6 +170,28 @@ def choose(
     for kind in dict.fromkeys(need.kind for need in perceptual.NETWORKS):
         _choose_networks(choice, kind, [state for state in wanted if state.kind == kind])
     return choice
+
+
+def _choose_feature_networks(choice: DetectorSet, kinds: Collection[str], device: str) -> None:
+    """Take the networks of metrics of sets that are needed and can be used; nobody needs them but who asks for them.
+
+    Raises UserError where the papers' own must be used and are not there.
+    """
+    for kind, entry in feature_networks.NETWORKS.items():
+        if kind not in kinds:
+            continue
+        missing = ", ".join(entry.missing(choice.weights))
+        if entry.proxy and choice.policy == "paper":
+            missing = "a proxy, and the papers' own were asked for"
+        elif not entry.proxy and choice.policy == "embedded":
+            missing = "the embedded networks were asked for"
+        elif missing and choice.policy == "paper":
+            raise UserError(f"--detectors paper cannot be done: {kind}: {missing}", code="missing-detector")
+        if missing:
+            choice.empty[kind] = missing
+            continue
+        choice[kind] = feature_networks.make(kind, choice.weights, device)
+        choice.messages.append(f"{kind}: {choice[kind].name} ({'embedded, a proxy' if entry.proxy else 'own'})")
 
 
 def _choose_registered(choice: DetectorSet, kinds: Collection[str] | None, device: str) -> None:

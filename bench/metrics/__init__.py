@@ -18,6 +18,8 @@ from bench.metrics.base import Definition
 from bench.metrics.catalogue import DEFINITIONS, ON_REQUEST, PUBLISHED
 from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 from bench.metrics.families import FAMILIES, Family
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
+from bench.metrics.shapes import shape
 from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,14 +52,15 @@ def get(name: str) -> Definition:
 
 def check_name(name: str) -> None:
     """Raise UserError, with the nearest names, unless `name` is a family or a definition."""
-    known = [*_known([name]), *CLIP_DEFINITIONS]
+    known = [*_known([name]), *CLIP_DEFINITIONS, *SET_DEFINITIONS]
     if name not in (*known, *FAMILIES, *registered.names()):
         raise _unknown(name, list(dict.fromkeys([*FAMILIES, *known, *registered.names()])))
 
 
 def is_like(name: str) -> bool:
     """Whether a name, in small letters, is a family's or a definition's, by the looks of it where a package's is."""
-    return name in FAMILIES or name in DEFINITIONS or name in CLIP_DEFINITIONS or bool(registered.belongs([name]))
+    known = (FAMILIES, DEFINITIONS, CLIP_DEFINITIONS, SET_DEFINITIONS)
+    return any(name in names for names in known) or bool(registered.belongs([name]))
 
 
 def kinds(names: Sequence[str]) -> set[str]:
@@ -159,10 +162,10 @@ def _pixels(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor)
 
 
 def _check_pairs(name: str) -> None:
-    """`check_name`; UserError for a name whose values are of clips, too."""
+    """`check_name`; UserError for a name whose values are of clips or sets, too."""
     check_name(name)
-    if name in CLIP_DEFINITIONS or (name in FAMILIES and FAMILIES[name].shape == "clip"):
-        raise UserError(f"{name} is measured on clips, and this measures pairs of frames", code="no-metric")
+    if (of := shape(name)) != "pair":
+        raise UserError(f"{name} is measured on {of}s, and this measures pairs of frames", code="no-metric")
 
 
 def _known(names: Sequence[str]) -> dict[str, Definition]:

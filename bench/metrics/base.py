@@ -18,6 +18,7 @@ from bench.detectors.requirement import Requirement
 BLOCK = 8  # pairs that a network gets at once on a GPU
 Compute = Callable[[Tensor, Tensor], Tensor]
 Role = Literal["target", "driving", "source"]
+GENERATED = "generated"  # beside the roles of a pair's frames
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Family:
     what is known of numbers in them. version: raised whenever a change of the code can change its numbers; it stands in
     every signature. reference_library: what the papers or this project's tests compute it by. package: optional one
     that the papers' own detector or network needs. companions: families that come along where it is asked for.
-    shape: what one of its values is of, a pair of frames or a whole clip.
+    shape: what one of its values is of: a pair of frames, a whole clip, or all that a model made.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Family:
     reference_library: str = ""
     package: str = ""
     companions: tuple[str, ...] = ()
-    shape: Literal["pair", "clip"] = "pair"
+    shape: Literal["pair", "clip", "set"] = "pair"
 
     @property
     def unit(self) -> str:
@@ -143,6 +143,11 @@ _FAMILIES = (
     Family("brisque", "quality", False, ANY, {"": Scale(2)}, reference_library="pyiqa", shape="clip"),
     Family("niqe", "quality", False, DISTANCE, {"": Scale(3)}, reference_library="basicsr", shape="clip"),
     Family("cpbd", "quality", True, SHARE, {"share": Scale(3)}, reference_library="cpbd", shape="clip"),
+    Family(
+        "fid", "sets", False, DISTANCE, {"": Scale(2)}, reference_library="scipy", companions=("kid",), shape="set"
+    ),
+    Family("kid", "sets", False, ANY, {"": Scale(5)}, reference_library="numpy", shape="set"),
+    Family("fvd", "sets", False, DISTANCE, {"": Scale(2)}, reference_library="scipy", shape="set"),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
 

@@ -18,8 +18,10 @@ import torch
 
 from baselines import arithmetic
 from baselines.predictor import ModelError, Predictor
+from bench.metrics.base import GENERATED
 from bench.run.engine import Batch, Decoded, Model, Prediction, pair_info, predict
-from bench.run.measure import GENERATED, Measurer
+from bench.run.measure import Measurer
+from bench.run.set_features import columns_in
 from bench.run.tracks import TrackRecorder
 from bench.rundir.encoding import to_png
 from bench.runtime.device_errors import OomBackoff
@@ -69,6 +71,7 @@ class Evaluator:
         self._asked: Predictor | None = None
         self._recorder: tuple[TrackRecorder, Mapping[str, int]] | None = None
         self._pictures: Collection[str] | None = None
+        self._featured: Collection[str] | None = None
         self._said: set[str] = set()
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
@@ -106,17 +109,22 @@ class Evaluator:
 
     @contextmanager
     def recording(
-        self, recorder: TrackRecorder, positions: Mapping[str, int], pictures: Collection[str] | None
+        self,
+        recorder: TrackRecorder,
+        positions: Mapping[str, int],
+        pictures: Collection[str] | None,
+        featured: Collection[str],
     ) -> Iterator[None]:
         """Let `recorder` have the frames that are measured inside the block.
 
-        positions: a pair's among its frames. pictures: the pairs whose frames are encoded; None for all.
+        positions: a pair's among its frames. pictures: the pairs whose frames are encoded; None for all. featured:
+        those whose frames count for metrics of sets.
         """
-        self._recorder, self._pictures = (recorder, positions), pictures
+        self._recorder, self._pictures, self._featured = (recorder, positions), pictures, featured
         try:
             yield
         finally:
-            self._recorder = self._pictures = None
+            self._recorder = self._pictures = self._featured = None
 
     def _asked_for(self, backoff: OomBackoff, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
         """The rows of a batch; the pairs that have a frame, with it; seconds."""
@@ -177,6 +185,10 @@ class Evaluator:
         recorder, positions = self._recorder or (None, {})
         with self._metrics_stream():
             columns, found = self.measurer.measure_and_detect(images, recorder.needs.detectors if recorder else {})
+            if self.measurer.frame_features:
+                counts = [self._featured is None or pair.id in self._featured for pair in framed.pairs]
+                features = self.measurer.frame_features(images, np.array(counts))
+                columns = pd.concat([columns, features], axis=1)
         if recorder:  # last, since what fails before is measured again
             recorder.add([positions[pair.id] for pair in framed.pairs], images, found)
         return columns.assign(pair=[pair.id for pair in framed.pairs])
@@ -305,5 +317,5 @@ def _row(model: Model, pair: Pair, prediction: Prediction) -> dict[str, object]:
 
 def typed(rows: pd.DataFrame) -> pd.DataFrame:
     """Text columns are text even where a batch has only None: no table depends on how pairs fell into batches."""
-    texts = rows.select_dtypes("object").columns
+    texts = rows.select_dtypes("object").columns.difference(columns_in(rows))
     return rows.assign(**{name: pd.Series(rows[name].tolist(), dtype="str") for name in texts})

@@ -8,11 +8,13 @@ import pandas as pd
 
 from bench.features.base import Feature
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
+from bench.metrics.sets.base import frame_positions
 from bench.run.batches import Evaluator, failed_rows, typed
 from bench.run.clip_rows import clip_row
 from bench.run.clip_sound import Sounds
 from bench.run.engine import Batch, Model
 from bench.run.pictures import shown_frames
+from bench.run.set_features import Windows
 from bench.run.tracks import Needs, TrackRecorder
 from bench.rundir.directory import CLIP, FRAME, SHOWN, UNIT
 from bench.runtime.allocator import give_back
@@ -57,14 +59,17 @@ class ClipEvaluator:
             return self._finished(clip, middle, rows, {}, {}, self._no_values(cut or "no frame"), cut)
         times = [pair.time for pair in asked]
         sound, target_sound = self._sounds.generated(model, clip), self._sounds.target(clip)
-        known = self._needs, self._evaluator.measurer.choice, self._features
-        recorder = TrackRecorder(times, *known, sound, target_sound)
+        measurer = self._evaluator.measurer
+        windows = Windows(measurer.choice, measurer.window_lengths, measurer.real, len(pairs))
+        known = self._needs, measurer.choice, self._features
+        recorder = TrackRecorder(times, *known, sound, target_sound, windows)
+        featured = {pairs[k].id for k in frame_positions(len(pairs))}
         parts: list[pd.DataFrame] = []
         frames: dict[str, bytes] = {}
         seconds: dict[str, float] = {}
         batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
         positions = {pair.id: position for position, pair in enumerate(asked)}
-        with self._evaluator.recording(recorder, positions, None if self._keep else {middle.id}):
+        with self._evaluator.recording(recorder, positions, None if self._keep else {middle.id}, featured):
             for batch in self._evaluator(model, batches):
                 parts.append(batch.rows)
                 frames |= batch.frames
@@ -78,7 +83,7 @@ class ClipEvaluator:
         else:
             tracks = recorder.finish(_rate(times))
             values = [(one, _value(one, tracks)) for one in self._definitions]
-        return self._finished(clip, middle, rows, frames, seconds, values, cut)
+        return self._finished(clip, middle, rows, frames, seconds, values, cut, windows.finish())
 
     def _finished(
         self,
@@ -89,10 +94,11 @@ class ClipEvaluator:
         seconds: Mapping[str, float],
         values: Sequence[tuple[ClipDefinition, ClipValue]],
         cut: str | None,
+        windows: Mapping[str, bytes | None] | None = None,
     ) -> Batch:
         definitions = self._evaluator.measurer.definitions
         row = clip_row(clip, rows, definitions, values, cut, middle.time)
-        whole = pd.DataFrame([row | {SHOWN: clip.id in frames}])
+        whole = pd.DataFrame([row | {SHOWN: clip.id in frames} | dict(windows or {})])
         parts = [whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME}).assign(**{SHOWN: False})]
         return Batch(typed(pd.concat(parts, ignore_index=True)), dict(frames), seconds)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -20,10 +21,12 @@ from bench.run.clip_rows import COUNTS
 from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
 from bench.run.failed import by_reason
+from bench.run.set_features import Kept
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir.directory import CLIP, SHOWN, UNIT, RunDirectory, readable, write_parquet
+from bench.rundir.directory import CLIP, REAL, SHOWN, UNIT, RunDirectory, readable, write_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
+from bench.stats import sets
 from bench.stats import summary as statistics
 from protocols import files, interruption
 from protocols.errors import BenchError, PluginError
@@ -154,6 +157,8 @@ def _work(
     timings: dict[str, Timing] = {}
     said: list[str] = []
     place: Place | None = None
+    features = Kept.of(setup.measurer)
+    features_sha256: dict[str, str] = {}
 
     def notify(line: str) -> None:
         said.append(line)
@@ -182,6 +187,9 @@ def _work(
                         batch_size=size,
                         progress=partial(progress.advance, task),
                     )
+                rows, found = features.split(rows)
+                for kind, own in found.items():
+                    features_sha256 |= directory.write_features(kind, model.label, own)
                 samples.append(rows)
                 made = rows if resolved.clips is None else rows[rows[UNIT] != CLIP]
                 timings[model.label] = _timing(made, busy, time.perf_counter() - start)
@@ -191,7 +199,9 @@ def _work(
         raise
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
-    hashes: dict[str, str] = {}
+    for kind, real in features.real.items():
+        features_sha256 |= directory.write_features(kind, REAL, real)
+    hashes: dict[str, Any] = {"features_sha256": features_sha256} if features_sha256 else {}
     if resolved.clips is not None:
         table, frames = _units(table)
         hashes["frames_sha256"] = directory.write_frame_values(frames)
@@ -261,6 +271,7 @@ def _summarise(directory: RunDirectory, manifest: Complete, samples: pd.DataFram
     """Write summary and manifest."""
     give_back()
     summary = statistics.summarize(samples, manifest.metrics, seed=manifest.seeds.run)
+    summary = sets.added(summary, manifest.metrics, lambda kind, name: directory.features(manifest, kind, name))
     manifest = manifest.but(summary_sha256=directory.write_json("summary.json", summary))
     directory.write_manifest(manifest)
     return manifest, summary

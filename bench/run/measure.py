@@ -14,14 +14,16 @@ from bench import metrics
 from bench.detectors import DetectorSet, guard
 from bench.detectors.base import Detection, as_array
 from bench.metrics import families
-from bench.metrics.base import Definition, Role, as_images
+from bench.metrics.base import GENERATED, Definition, Role, as_images
 from bench.metrics.clips.base import ClipDefinition
-from bench.metrics.clips.chosen import feature, resolve_clips, split
+from bench.metrics.clips.chosen import feature, resolve_clips
+from bench.metrics.sets.base import SetDefinition
+from bench.metrics.sets.chosen import resolve_sets
+from bench.metrics.shapes import split
 from bench.metrics.signature import short
+from bench.run.set_features import FrameFeatures
 from bench.runtime.errors import UserError
 from reports.schema.manifest import DetectorEntry, MetricEntry
-
-GENERATED = "generated"  # beside the roles of a pair's frames
 
 
 class Measurer:
@@ -49,7 +51,7 @@ class Measurer:
         self.reference, self.roles, self.of_clips = reference, roles, clips
         self.device = device
         self.truncate = as_published
-        names, of_clips = split(names)
+        names, of_clips, of_sets = split(names)
         if of_clips and not clips:
             raise UserError(
                 f"{', '.join(of_clips)}: a metric of whole clips, and this protocol is of single frames "
@@ -57,6 +59,10 @@ class Measurer:
                 code="no-metric",
             )
         self.clip_definitions = resolve_clips(of_clips, choice, reference, roles)
+        self.set_definitions = resolve_sets(of_sets, choice, clips)
+        self.real = self._real()
+        alone = {one.kind for one in self.set_definitions if one.window == 1}
+        self.frame_features = FrameFeatures(choice, sorted(alone), self.real) if alone else None
         self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
         self._roles = {one.name: role for one in self.asked if (role := self._role(one))}
         self.definitions = [definition for definition in self.asked if definition.name in self._roles]
@@ -66,7 +72,7 @@ class Measurer:
                 "; ".join(f"{name} cannot be measured: {reason}" for name, reason in self.empty.items()),
                 code="no-metric",
             )
-        if not self.definitions and not self.clip_definitions:
+        if not (self.definitions or self.clip_definitions or self.set_definitions):
             raise UserError(f"none of {', '.join(names)} applies to {reference} pairs", code="no-metric")
 
     def measure(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -117,6 +123,8 @@ class Measurer:
         """The columns of `measure`, without rows."""
         names = [definition.name for definition in self.definitions]
         kinds = {column: kind for name in names for column, kind in ((name, "float64"), (f"{name}.reason", "str"))}
+        if self.frame_features:
+            kinds |= dict.fromkeys(self.frame_features.columns, "object")
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
     def reason_columns(self) -> list[str]:
@@ -127,14 +135,28 @@ class Measurer:
         """The manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
         empty = [self._describe(metrics.get(name)).but(empty=reason) for name, reason in self.empty.items()]
         of_clips = [self._describe_clip(definition) for definition in self.clip_definitions]
-        return [self._describe(definition) for definition in self.asked] + empty + of_clips
+        of_sets = [self._describe_set(definition) for definition in self.set_definitions]
+        return [self._describe(definition) for definition in self.asked] + empty + of_clips + of_sets
 
     def describe_detectors(self) -> list[DetectorEntry]:
         """The manifest's entries of the detectors that the metrics use."""
         kinds = dict.fromkeys(definition.detector for definition in self.definitions if definition.detector)
         kinds |= dict.fromkeys(kind for definition in self.clip_definitions for kind in definition.kinds)
+        kinds |= dict.fromkeys(definition.kind for definition in self.set_definitions)
         used = [self.choice[kind] for kind in kinds]
         return [DetectorEntry(kind=d.kind, name=d.name, signature=d.signature, proxy=d.proxy) for d in used]
+
+    @property
+    def window_lengths(self) -> dict[str, int]:
+        """The kinds of detectors that metrics of sets have look at windows, and how many frames each has."""
+        return {one.kind: one.window for one in self.set_definitions if one.window > 1}
+
+    def _real(self) -> str:
+        """The side that metrics of sets take for real: the target, else the driving frames, else the sources."""
+        targets = self.reference == "same-identity" if self.roles is None else "target" in self.roles
+        if targets:
+            return "target"
+        return "driving" if self.roles is None or "driving" in self.roles else "source"
 
     def _role(self, definition: Definition) -> Role | None:
         """What a definition compares the generated frame with here; None where that is not there."""
@@ -184,6 +206,25 @@ class Measurer:
             short=short(signature),
             summary=definition.summary,
             extra=dict(definition.extra),
+            **families.facts(metrics.family(definition.family), definition.unit),
+        )
+
+    def _describe_set(self, definition: SetDefinition) -> MetricEntry:
+        signature = definition.signature(self.choice[definition.kind].signature, self.of_clips)
+        signature = f"{signature}|against:{self.real}"
+        return MetricEntry(
+            name=definition.name,
+            family=definition.family,
+            shape="set",
+            version=definition.version,
+            higher_is_better=definition.higher_is_better,
+            unit=definition.unit,
+            against=self.real,
+            detector=definition.kind,
+            proxy=definition.proxy,
+            signature=signature,
+            short=short(signature),
+            summary=definition.summary,
             **families.facts(metrics.family(definition.family), definition.unit),
         )
 

@@ -16,13 +16,16 @@ from baselines.predictor import ModelError
 from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.detectors.face_box import FaceBox
-from bench.metrics.clips.chosen import feature, kinds_of_clips, left_out, split
+from bench.metrics.clips.chosen import feature, kinds_of_clips, left_out
+from bench.metrics.sets.chosen import kinds_of_sets, sets_left_out
+from bench.metrics.shapes import split
 from bench.run import anchors, frames_list, manifest, video_facts
 from bench.run.batches import AHEAD, Evaluator
 from bench.run.clip_sound import TRUTH, Sounds, names_of
 from bench.run.clip_work import ClipEvaluator
 from bench.run.engine import Model
 from bench.run.measure import Measurer
+from bench.rundir.directory import REAL
 from bench.runtime.config import Config
 from bench.runtime.device import choose as choose_device
 from bench.runtime.device import pairs_at_a_time
@@ -38,7 +41,7 @@ from reports.schema.manifest import Prepared
 MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
 CLIP_FRAMES = 16  # of a clip at a time, where models take fewer pairs; no number depends on it
 EACH = 32  # generated frames for every process for detectors, where nobody says how many there are
-ROLES = ("_source", "_driving", "_target")  # folders of pictures beside those of models
+ROLES = ("_source", "_driving", "_target", REAL)  # folders of pictures, and of features, beside those of models
 
 
 @dataclass(frozen=True)
@@ -183,23 +186,26 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         shown = frames_list.inputs(resolved)
         said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list, shown)]
         resolved = replace(resolved, notices=[*resolved.notices, *said])
-        sounds = None
-        if resolved.clips is None:
-            _refuse_of_clips(settings)
+        sounds, of_clips = None, resolved.clips is not None
+        asked = split(names)
+        lines = sets_left_out(asked.sets, chosen, of_clips)
+        if of_clips:
+            lines += left_out(asked.clips, chosen, protocol.reference, protocol.roles)
+        resolved = replace(resolved, notices=[*resolved.notices, *lines])
+        if of_clips:
+            resolved, sounds = _clips(settings, models, resolved)
         else:
-            lines = left_out(split(names)[1], chosen, protocol.reference, protocol.roles)
-            resolved, sounds = _clips(settings, models, replace(resolved, notices=[*resolved.notices, *lines]))
-        of_clips = resolved.clips is not None
+            _refuse_of_clips(settings)
         measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published, of_clips, protocol.roles)
         yield Setup(settings, device, models, resolved, measurer, sounds)
 
 
 def _kinds(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors and networks that metrics of both shapes need; UserError for unknown names."""
+    """The kinds of detectors and networks that metrics of all shapes need; UserError for unknown names."""
     for name in names:
         metrics.check_name(name)
-    of_pairs, of_clips = split(names)
-    return metrics.kinds(of_pairs) | kinds_of_clips(of_clips)
+    asked = split(names)
+    return metrics.kinds(asked.pairs) | kinds_of_clips(asked.clips) | kinds_of_sets(asked.sets)
 
 
 def _refuse_of_clips(settings: RunSettings) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from bench.detectors import DetectorSet
 from bench.features.base import Feature
+from bench.metrics.base import GENERATED
 from bench.metrics.clips.base import ClipDefinition, Tracks
-from bench.run.measure import GENERATED
+from bench.run.set_features import Windows
 from protocols.sound import Sound
 
 
@@ -42,7 +43,8 @@ class TrackRecorder:
     """One clip of one model.
 
     times: when each frame that was asked for is shown. needs, choice, features: what is recorded, by what.
-    sound, target_sound: of the generated clip and of its reference, None where there is none.
+    sound, target_sound: of the generated clip and of its reference, None where there is none. windows: have the frames
+    too, for metrics of sets.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class TrackRecorder:
         features: Mapping[str, Feature],
         sound: Sound | None = None,
         target_sound: Sound | None = None,
+        windows: Windows | None = None,
     ) -> None:
+        self._windows = windows
         self.times, self.needs = np.asarray(times, float), needs
         self._choice = choice
         self._found: dict[str, dict[str, np.ndarray]] = {}
@@ -92,6 +96,8 @@ class TrackRecorder:
                 track[at] = values
         for (role, _), stream in self._streams.items():
             stream.add(at, images[role], self.times[at])
+        if self._windows is not None:
+            self._windows.add(positions, images)
 
     def finish(self, rate: float) -> Tracks:
         """The tracks of the clip; frames that were not made are NaN."""

@@ -29,10 +29,11 @@ from reports.schema.summary import Summary, parse_summary
 LARGEST = 1 << 40  # bytes of a table
 CONTENT = (
     *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
-    *("frames.parquet", "clips.csv"),
+    *("frames.parquet", "clips.csv", "features"),
     *("pairs.csv", "manifest.json"),
 )
 UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: rows of clips, and of their frames
+REAL = "_real"  # beside the models in a folder of features
 SHOWN = "shown"  # column of a clip's row: whether a frame of it stands for it in the report
 _HASH = 16  # hex digits of a shard's SHA-256 in its name
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -196,6 +197,27 @@ class RunDirectory:
     def write_frame_values(self, rows: pd.DataFrame) -> str:
         """Write ``frames.parquet``, a row a frame of a run of whole clips, and return its SHA-256."""
         return self._write_table("frames.parquet", rows)
+
+    def write_features(self, kind: str, name: str, rows: pd.DataFrame) -> dict[str, str]:
+        """Write features of one network, of a model or `REAL`; returns the file's name in ``features/`` to its SHA-256.
+
+        rows: columns ``pair``, ``person`` and ``features``, float32 ``(D,)`` each.
+        """
+        file = f"{kind}/{safe_name(name)}.parquet"
+        return {file: self._write_table(f"features/{file}", rows)}
+
+    def features(self, manifest: Complete, kind: str, name: str) -> pd.DataFrame:
+        """What `write_features` wrote. Raises UserError where it is missing or was changed."""
+        file = f"{kind}/{safe_name(name)}.parquet"
+        try:
+            content = files.content(self.path / "features" / file, LARGEST)
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: features/{file} cannot be read ({error.strerror or error})", code="unreadable-file"
+            ) from None
+        if hashlib.sha256(content).hexdigest() != manifest.features_sha256.get(file):
+            raise UserError(f"{self.path}: features/{file} is damaged or was changed after the run", code="changed-file")
+        return pd.read_parquet(io.BytesIO(content))
 
     def _write_table(self, name: str, rows: pd.DataFrame) -> str:
         self.check()

@@ -47,7 +47,7 @@ def summarize(
     bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
     ``copy-source``.
     """
-    metrics = [metric for metric in metrics if metric.applies]
+    metrics = [metric for metric in metrics if metric.applies and metric.shape != "set"]  # those: `bench.stats.sets`
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)
     duels = _duels(models, bounds)
@@ -81,7 +81,7 @@ def comparisons(
     samples: pd.DataFrame, metrics: Sequence[MetricEntry], seed: int, n_resamples: int = RESAMPLES
 ) -> list[Comparison]:
     """Return the comparisons of `summarize`, without intervals, which take longest."""
-    metrics = [metric for metric in metrics if metric.applies]
+    metrics = [metric for metric in metrics if metric.applies and metric.shape != "set"]
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)
     duels = _duels(models, BOUNDS)

@@ -135,7 +135,7 @@ class CodeEntry(Facts):
 class MetricEntry(Facts):
     """A definition of a metric.
 
-    shape: what one of its values is of: a pair of frames, or a whole clip.
+    shape: what one of its values is of: a pair of frames, a whole clip, or all that a model made.
     against: the frame that a generated one is compared with. detector: kind of the detector that it uses.
     signature: everything that moves its numbers. applies: False where the protocol has nothing to compare with.
     order, decimals: of its family in tables. bounds: of its values, None where there is none. tolerance: of
@@ -146,7 +146,7 @@ class MetricEntry(Facts):
 
     name: str
     family: str
-    shape: Literal["pair", "clip"] = "pair"
+    shape: Literal["pair", "clip", "set"] = "pair"
     version: int
     higher_is_better: bool
     unit: str
@@ -309,13 +309,15 @@ class Timing(Facts):
 class Complete(Begun):
     """A finished run. samples_sha256, frames_sha256, summary_sha256: of the files beside it.
 
-    frames_sha256: of ``frames.parquet``, in runs of whole clips.
+    frames_sha256: of ``frames.parquet``, in runs of whole clips. features_sha256: of the files in ``features/``, by
+    their name there, in runs with metrics of sets.
     """
 
     state: Literal["complete"]
     timings: dict[str, Timing] = {}
     samples_sha256: str | None = None
     frames_sha256: str | None = None
+    features_sha256: dict[str, str] = {}
     summary_sha256: str | None = None
 
 

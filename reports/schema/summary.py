@@ -94,8 +94,40 @@ class Comparison(Facts):
     family: int = 0
 
 
+class SetComparison(Facts):
+    """Two models on a metric of sets, a minus b; a person is drawn for both or for neither.
+
+    better: name of the better one. The interval is over people; there is no p-value.
+    """
+
+    metric: str
+    a: str
+    b: str
+    difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    better: str | None
+
+
+class Floor(Facts):
+    """A metric of sets between two halves of what is real, no person in both: what nobody can be expected to beat.
+
+    n: features of the smaller half. Both halves are smaller than the sets that models are measured on, and a Fréchet
+    distance of small sets is too large.
+    """
+
+    metric: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+
+
 class Summary(Facts):
-    """All numbers of a run's table. bounds: models that are not ranked. rows: one a model and metric."""
+    """All numbers of a run's table. bounds: models that are not ranked. rows: one a model and metric.
+
+    set_comparisons, floors: of metrics of sets.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     seed: int
@@ -108,6 +140,8 @@ class Summary(Facts):
     rows: tuple[Row, ...]
     ranking: dict[str, Ranking]
     comparisons: tuple[Comparison, ...]
+    set_comparisons: tuple[SetComparison, ...] = ()
+    floors: tuple[Floor, ...] = ()
 
     def by_model(self) -> dict[tuple[str, str], Row]:
         """Return the rows by model and metric."""

@@ -12,17 +12,7 @@ from bench.metrics.clips.catalogue import CLIP_DEFINITIONS, FEATURES
 from bench.metrics.families import FAMILIES
 from bench.runtime.errors import UserError
 
-__all__ = ["feature", "is_of_clips", "kinds_of_clips", "resolve_clips", "split"]
-
-
-def is_of_clips(name: str) -> bool:
-    """Whether a name is that of a family or a definition of clips."""
-    return name in CLIP_DEFINITIONS or (name in FAMILIES and FAMILIES[name].shape == "clip")
-
-
-def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of pair metrics, and those of metrics of clips."""
-    return [name for name in names if not is_of_clips(name)], [name for name in names if is_of_clips(name)]
+__all__ = ["feature", "kinds_of_clips", "left_out", "resolve_clips"]
 
 
 def kinds_of_clips(names: Sequence[str]) -> set[str]:

@@ -1,0 +1,64 @@
+"""The networks whose features metrics of sets compare, as detectors: which there are, and what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from bench.detectors.base import Detection, Detector
+
+
+class Network(Protocol):
+    """Makes one row of numbers of a frame, or of a window of frames."""
+
+    name: str
+    signature: str
+    width: int
+
+    def features(self, frames: np.ndarray) -> np.ndarray:
+        """Return float32 ``(N, width)`` of uint8 RGB ``(N, H, W, 3)``, or of windows ``(N, T, H, W, 3)``."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network.
+
+    make: from the weights folder, or None, and a torch device. missing: from the weights folder to what keeps it from
+    being used here, in words; empty where nothing does. proxy: True where it stands in for the papers' own.
+    """
+
+    make: Callable[[Path | None, str], Network]
+    missing: Callable[[Path | None], Sequence[str]]
+    proxy: bool
+
+
+class FeatureDetector(Detector):
+    """A network as a detector, so that its features are kept, and looked for in processes of their own."""
+
+    def __init__(self, kind: str, network: Network, proxy: bool) -> None:
+        self.kind, self.name, self.proxy = kind, network.name, proxy
+        self.shape = (network.width,)
+        self._network = network
+
+    @property
+    def signature(self) -> str:
+        return self._network.signature
+
+    def detect(self, frames: np.ndarray) -> list[Detection]:
+        if not len(frames):
+            return []
+        return [Detection(row.astype(np.float64)) for row in self._network.features(frames)]
+
+
+# By kind.
+NETWORKS: Mapping[str, Entry] = {}
+
+
+def make(kind: str, weights: Path | None, device: str) -> FeatureDetector:
+    """Make the detector of a kind."""
+    entry = NETWORKS[kind]
+    return FeatureDetector(kind, entry.make(weights, device), entry.proxy)

@@ -1,0 +1,56 @@
+"""The metrics of sets: find those that a run computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.detectors import DetectorSet
+from bench.metrics.families import FAMILIES
+from bench.metrics.sets.base import SetDefinition
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
+from bench.runtime.errors import UserError
+
+
+def kinds_of_sets(names: Sequence[str]) -> set[str]:
+    """The kinds of detectors that families or definitions of sets read."""
+    return {one.kind for one in _asked(names)}
+
+
+def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool) -> list[SetDefinition]:
+    """The definitions that a run computes, in the order of tables.
+
+    names: families, which stand for all of their definitions that can be computed here, proxies only where the papers'
+        own network is missing, or single definitions.
+    of_clips: whether the run is of whole clips; windows of frames are of clips only.
+    Raises UserError for a single definition that cannot be computed here.
+    """
+    asked = _asked(names)
+    reasons = {one.name: _why_not(one, choice, of_clips) for one in asked}
+    for one in asked:
+        if reasons[one.name] and one.name in names and one.name not in FAMILIES:
+            raise UserError(f"{one.name}: {reasons[one.name]}", code="no-metric")
+    own = {one.family for one in asked if not one.proxy and not reasons[one.name]}
+    usable = [one for one in asked if not reasons[one.name]]
+    return [one for one in usable if one.name in names or not (one.proxy and one.family in own)]
+
+
+def sets_left_out(names: Sequence[str], choice: DetectorSet, of_clips: bool) -> list[str]:
+    """A line for each reason for which definitions of the families of `names` are not computed."""
+    reasons: dict[str, list[str]] = {}
+    for definition in _asked(names):
+        if why := _why_not(definition, choice, of_clips):
+            reasons.setdefault(why, []).append(definition.name)
+    return [f"not measured: {', '.join(found)} ({why})" for why, found in reasons.items()]
+
+
+def _why_not(definition: SetDefinition, choice: DetectorSet, of_clips: bool) -> str:
+    if definition.window > 1 and not of_clips:
+        return "of whole clips, and this protocol is of single frames"
+    if definition.kind in choice:
+        return ""
+    return choice.empty.get(definition.kind) or f"no network for {definition.kind}"
+
+
+def _asked(names: Sequence[str]) -> list[SetDefinition]:
+    families = {other for name in names if name in FAMILIES for other in (name, *FAMILIES[name].companions)}
+    return [one for one in SET_DEFINITIONS.values() if one.name in names or one.family in families]

@@ -1,0 +1,138 @@
+"""Metrics of sets in a run's summary: a value a model, its interval over people, differences, and the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from bench.metrics.sets.base import Estimate, Features, SetDefinition
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
+from bench.rundir.directory import REAL
+from bench.stats.rows import CONFIDENCE, finite_or_none, ranking
+from reports.schema.manifest import MetricEntry
+from reports.schema.summary import Floor, Row, SetComparison, Summary
+
+RESAMPLES = 1000
+# From a kind of network and a model, or `REAL`, to columns ``person`` and ``features``, a row a feature.
+Read = Callable[[str, str], pd.DataFrame]
+
+
+def added(summary: Summary, metrics: Sequence[MetricEntry], read: Read) -> Summary:
+    """Return a run's summary with its metrics of sets; the same one where it has none."""
+    chosen = [metric for metric in metrics if metric.shape == "set" and metric.applies]
+    for kind in dict.fromkeys(metric.detector for metric in chosen):
+        assert kind is not None  # of every metric of sets
+        real = _features(read(kind, REAL))
+        made = [_features(read(kind, model)) for model in summary.models]
+        for metric in chosen:
+            if metric.detector == kind:
+                summary = _with(summary, metric, made, real)
+    return summary
+
+
+def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real: Features) -> Summary:
+    definition = SET_DEFINITIONS[metric.name]
+    found = definition.distance(made, real, RESAMPLES, summary.seed)
+    rows = [_row(*each, metric, len(real.values)) for each in zip(summary.models, made, found)]
+    ranked = [model for model in summary.models if model not in summary.bounds]
+    by_model = dict(zip(summary.models, found))
+    pairs = combinations(ranked, 2)
+    return summary.but(
+        rows=(*summary.rows, *rows),
+        ranking={**summary.ranking, metric.name: ranking(rows, metric, ranked)},
+        notices=(*summary.notices, *_notices(definition, made, real)),
+        set_comparisons=(
+            *summary.set_comparisons,
+            *(_comparison(metric, a, b, by_model[a], by_model[b]) for a, b in pairs),
+        ),
+        floors=(*summary.floors, floor(definition, real, summary.seed)),
+    )
+
+
+def floor(definition: SetDefinition, real: Features, seed: int) -> Floor:
+    """Return the distance between two halves of what is real, people by turns from the one with most features."""
+    names, counts = np.unique(real.people, return_counts=True)
+    by_size = names[np.lexsort((names, -counts))]
+    first = np.isin(real.people, by_size[::2])
+    halves = [Features(real.values[side], real.people[side]) for side in (first, ~first)]
+    n = min(len(half.values) for half in halves)
+    if n == 0:
+        return Floor(metric=definition.name, value=None, ci_low=None, ci_high=None, n=0)
+    (found,) = definition.distance(halves[:1], halves[1], RESAMPLES, seed)
+    low, high = interval(found.value, found.resampled)
+    return Floor(metric=definition.name, value=finite_or_none(found.value), ci_low=low, ci_high=high, n=n)
+
+
+def interval(value: float, resampled: np.ndarray) -> tuple[float | None, float | None]:
+    """Return the value's interval: quantiles of what resamples are off their own mean by.
+
+    A resample has people twice, and a Fréchet distance of fewer different rows is larger; without their mean the
+    resamples would lie above the value. None where fewer than half of the resamples have one.
+    """
+    finite = resampled[np.isfinite(resampled)]
+    if len(finite) < max(2, len(resampled) / 2) or not np.isfinite(value):
+        return None, None
+    tail = (1 - CONFIDENCE) / 2
+    low, high = value + np.quantile(finite - finite.mean(), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _features(rows: pd.DataFrame) -> Features:
+    values = np.stack(rows["features"].to_list()) if len(rows) else np.empty((0, 0), np.float32)
+    return Features(values, rows["person"].to_numpy(str))
+
+
+def _row(model: str, made: Features, found: Estimate, metric: MetricEntry, wanted: int) -> Row:
+    low, high = interval(found.value, found.resampled)
+    bottom, top = metric.bounds or (None, None)
+    n, value = len(made.values), finite_or_none(found.value)
+    total = max(n, wanted)
+    return Row(
+        model=model,
+        metric=metric.name,
+        n=n,
+        n_total=total,
+        failed=total - n,
+        failure_rate=(total - n) / total if total else 0.0,
+        n_infinite=0,
+        mean=value,
+        median=None,
+        std=None,
+        ci_low=_cut(low, bottom, top),
+        ci_high=_cut(high, bottom, top),
+        ci_pair_low=None,
+        ci_pair_high=None,
+        mean_penalised=None,
+        mean_common=None,
+        n_common=0,
+    )
+
+
+def _cut(bound: float | None, bottom: float | None, top: float | None) -> float | None:
+    if bound is None:
+        return None
+    return float(np.clip(bound, -np.inf if bottom is None else bottom, np.inf if top is None else top))
+
+
+def _comparison(metric: MetricEntry, a: str, b: str, ours: Estimate, theirs: Estimate) -> SetComparison:
+    difference = ours.value - theirs.value
+    low, high = interval(difference, ours.resampled - theirs.resampled)
+    value = finite_or_none(difference)
+    better = None
+    if value:
+        better = a if (value < 0) != metric.higher_is_better else b
+    return SetComparison(metric=metric.name, a=a, b=b, difference=value, ci_low=low, ci_high=high, better=better)
+
+
+def _notices(definition: SetDefinition, made: Sequence[Features], real: Features) -> list[str]:
+    least = min(len(one.values) for one in (*made, real))
+    if least >= definition.least:
+        return []
+    what = "windows" if definition.window > 1 else "frames"
+    return [
+        f"{definition.name} is of {least} {what}, fewer than {definition.least}: it is too large, and only to be "
+        "compared with numbers of as many"
+    ]
