@@ -110,27 +110,25 @@ class Kept:
     def split(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
         """Return one model's rows without features, and its features by kind.
 
-        Columns ``pair`` (of windows the clip), ``person``, ``features``; a row a feature.
+        Columns ``pair`` (of windows the clip), ``person``, ``video``, ``features``; a row a feature.
         """
         made = {}
-        person = "source_identity" if self._role == "source" else "driving_identity"
         for kind in self._widths:
-            made[kind] = self._rows(rows, column(kind, GENERATED), kind, "source_identity")
-            real = self._rows(rows, column(kind, self._role), kind, person)
+            made[kind] = self._rows(rows, kind, GENERATED)
+            real = self._rows(rows, kind, self._role)
             self.real[kind] = _united(self.real[kind], real) if kind in self.real else real
         return rows.drop(columns=columns_in(rows)), made
 
-    def _rows(self, rows: pd.DataFrame, name: str, kind: str, person: str) -> pd.DataFrame:
+    def _rows(self, rows: pd.DataFrame, kind: str, side: str) -> pd.DataFrame:
+        name = column(kind, side)
         rows = rows[rows[name].notna()] if name in rows else rows[:0].assign(**{name: None})
+        shown = "source" if side == GENERATED else side  # whose face it is
+        person = "source_identity" if shown == "source" else "driving_identity"
+        video = rows["clip"].fillna(rows["pair"]) if "clip" in rows else rows[shown].str.rpartition("/")[0]
         features = [np.frombuffer(packed, "<f4").reshape(-1, self._widths[kind]) for packed in rows[name]]
-        counts = [len(one) for one in features]
-        return pd.DataFrame(
-            {
-                "pair": np.repeat(rows["pair"].to_numpy(), counts),
-                "person": np.repeat(rows[person].to_numpy(), counts),
-                "features": [row for one in features for row in one],
-            }
-        )
+        told = pd.DataFrame({"pair": rows["pair"], "person": rows[person], "video": video}).reset_index(drop=True)
+        told = told.loc[np.repeat(told.index, [len(one) for one in features])].reset_index(drop=True)
+        return told.assign(features=[row for one in features for row in one])
 
 
 def _united(known: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:

@@ -201,7 +201,7 @@ class RunDirectory:
     def write_features(self, kind: str, name: str, rows: pd.DataFrame) -> dict[str, str]:
         """Write features of one network, of a model or `REAL`; returns the file's name in ``features/`` to its SHA-256.
 
-        rows: columns ``pair``, ``person`` and ``features``, float32 ``(D,)`` each.
+        rows: columns ``pair`` (of windows the clip), ``person``, ``video`` and ``features``, float32 ``(D,)`` each.
         """
         file = f"{kind}/{safe_name(name)}.parquet"
         return {file: self._write_table(f"features/{file}", rows)}

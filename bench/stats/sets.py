@@ -16,7 +16,7 @@ from reports.schema.manifest import MetricEntry
 from reports.schema.summary import Floor, Row, SetComparison, Summary
 
 RESAMPLES = 1000
-# From a kind of network and a model, or `REAL`, to columns ``person`` and ``features``, a row a feature.
+# From a kind of network and a model, or `REAL`, to what `RunDirectory.write_features` has.
 Read = Callable[[str, str], pd.DataFrame]
 
 
@@ -53,11 +53,9 @@ def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real:
 
 
 def floor(definition: SetDefinition, real: Features, seed: int) -> Floor:
-    """Return the distance between two halves of what is real, people by turns from the one with most features."""
-    names, counts = np.unique(real.people, return_counts=True)
-    by_size = names[np.lexsort((names, -counts))]
-    first = np.isin(real.people, by_size[::2])
-    halves = [Features(real.values[side], real.people[side]) for side in (first, ~first)]
+    """Return the distance between two halves of what is real: every other video, by name, against the others."""
+    first = np.isin(real.videos, np.unique(real.videos)[::2])
+    halves = [real[first], real[~first]]
     n = min(len(half.values) for half in halves)
     if n == 0:
         return Floor(metric=definition.name, value=None, ci_low=None, ci_high=None, n=0)
@@ -82,7 +80,7 @@ def interval(value: float, resampled: np.ndarray) -> tuple[float | None, float |
 
 def _features(rows: pd.DataFrame) -> Features:
     values = np.stack(rows["features"].to_list()) if len(rows) else np.empty((0, 0), np.float32)
-    return Features(values, rows["person"].to_numpy(str))
+    return Features(values, rows["person"].to_numpy(str), rows["video"].to_numpy(str))
 
 
 def _row(model: str, made: Features, found: Estimate, metric: MetricEntry, wanted: int) -> Row:

@@ -10,8 +10,11 @@ from rich.text import Text
 
 from reports.run import caveats
 from reports.run.view import (
+    FLOOR,
+    FLOOR_NOTE,
     Cell,
     Column,
+    FloorCell,
     ModelRow,
     SummaryTable,
     empty_columns,
@@ -49,8 +52,11 @@ def table(summary: Summary, manifest: Prepared) -> Group:
         drawn[0].add_column("metric", no_wrap=True)
         for row in view.rows:
             drawn[0].add_column(_model(row, manifest), justify="right", overflow="fold")
+        if view.floors:
+            drawn[0].add_column(Text(FLOOR.replace(" ", "\n"), style="dim"), justify="right", overflow="fold")
         for position, column in enumerate(view.columns):
-            drawn[0].add_row(_metric(column), *(_cell(row.cells[position], wide) for row in view.rows))
+            floor = [_floor(cell, wide) for cell in view.floors[position : position + 1]]
+            drawn[0].add_row(_metric(column), *(_cell(row.cells[position], wide) for row in view.rows), *floor)
         for column in empty_columns(manifest):
             drawn[0].add_row(Text(f"{column.name} {column.arrow}"), *("–" for _ in view.rows))
     return Group(*drawn, *(Text(note, style="dim") for note in _notes(summary, manifest)))
@@ -63,6 +69,8 @@ def _models_down(view: SummaryTable, manifest: Prepared, part: slice, title: str
         drawn.add_column(_metric(column), justify="right", max_width=16)
     for row in view.rows:
         drawn.add_row(_model(row, manifest), *(_cell(cell, False) for cell in row.cells[part]))
+    if any(view.floors[part]):
+        drawn.add_row(Text(FLOOR, style="dim"), *(_floor(cell, False) for cell in view.floors[part]))
     return drawn
 
 
@@ -89,9 +97,8 @@ def _cell(cell: Cell, with_interval: bool) -> Text:
     style = {"best": "bold green", "second": "underline"}.get(cell.rank, "")
     text = Text(cell.mean, style=style)
     plain = "not bold not underline dim"
-    low, _, high = cell.interval[1:-1].partition(", ")
-    if with_interval and low != high:
-        text.append(f"\n{low}–{high}", style=plain)  # narrow: four models in 80 columns
+    if with_interval:
+        text.append(_below(cell.interval), style=plain)
     if cell.row.failed:
         failed = f"\nn {cell.row.n}, {percent(cell.row.failure_rate)} failed"
         text.append(failed, style="not bold not underline yellow")
@@ -100,6 +107,19 @@ def _cell(cell: Cell, with_interval: bool) -> Text:
     return text
 
 
+def _floor(cell: FloorCell | None, with_interval: bool) -> Text:
+    if cell is None:
+        return Text("–", style="dim")
+    return Text(cell.mean + (_below(cell.interval) if with_interval else ""), style="dim")
+
+
+def _below(interval: str) -> str:
+    """An interval below its mean, narrow: four models in 80 columns. Nothing where it has no width."""
+    low, _, high = interval[1:-1].partition(", ")
+    return f"\n{low}–{high}" if low != high else ""
+
+
 def _notes(summary: Summary, manifest: Prepared) -> list[str]:
     notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
+    notes += [FLOOR_NOTE] if summary.floors else []
     return notes + caveats.lines(manifest) + list(summary.notices) + ranking_notes(summary, manifest.unit)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from reports import table
 from reports.run import caveats
-from reports.run.view import Cell, Column, ModelRow, ranking_notes, summary_table
+from reports.run.view import FLOOR, FLOOR_NOTE, Cell, Column, ModelRow, ranking_notes, summary_table
 from reports.schema.manifest import Prepared
-from reports.schema.summary import Row, Summary
+from reports.schema.summary import Floor, Row, Summary
 from reports.table import latex_text, markdown_text
 
 
@@ -26,9 +26,12 @@ def markdown(summary: Summary, manifest: Prepared) -> str:
         return f"*{name}*" if row.bound else name
 
     rows = [[model(row), *map(cell, row.cells)] for row in view.rows]
+    if view.floors:
+        rows.append([f"*{FLOOR}*", *(f"{one.mean} {one.interval} (n {one.n})" if one else "–" for one in view.floors)])
     lines = table.markdown(["model", *map(head, view.columns)], rows)
     lines += ["", *(f"- `{column.metric.signature}`" for column in view.columns)]
-    return "\n".join([*lines, "", *caveats.lines(manifest), *ranking_notes(summary, manifest.unit)]).rstrip() + "\n"
+    notes = [*caveats.lines(manifest), *ranking_notes(summary, manifest.unit), *([FLOOR_NOTE] if view.floors else [])]
+    return "\n".join([*lines, "", *notes]).rstrip() + "\n"
 
 
 def latex(summary: Summary, manifest: Prepared) -> str:
@@ -53,7 +56,12 @@ def latex(summary: Summary, manifest: Prepared) -> str:
                 drawn.append([below(marks.get(row.model)), *(below(cell.interval) for cell in row.cells)])
         return drawn
 
-    lines = [f"% {line}" for line in [*caveats.lines(manifest), *ranking_notes(summary, manifest.unit)]]
+    bounds = rows(True)
+    if view.floors:
+        bounds.append([FLOOR, *(latex_text(one.mean) if one else "--" for one in view.floors)])
+        bounds.append(["", *(below(one.interval) if one else "" for one in view.floors)])
+    notes = [*caveats.lines(manifest), *ranking_notes(summary, manifest.unit), *([FLOOR_NOTE] if view.floors else [])]
+    lines = [f"% {line}" for line in notes]
     lines += [r"% needs \usepackage{booktabs}", f"% below each mean: its {100 * summary.confidence:g} % interval"]
     lines += [f"% {column.metric.signature}" for column in view.columns]
     lines += [
@@ -64,20 +72,31 @@ def latex(summary: Summary, manifest: Prepared) -> str:
     ]
     heads = ["model", *(latex_text(f"{column.name} {column.arrow}") for column in view.columns)]
     shorts = ["", *(rf"{{\tiny\ttfamily {latex_text(column.short)}}}" for column in view.columns)]
-    return "\n".join([*lines, *table.latex([heads, shorts], rows(False), rows(True)), ""])
+    return "\n".join([*lines, *table.latex([heads, shorts], rows(False), bounds), ""])
 
 
 def csv_table(summary: Summary, manifest: Prepared) -> str:
-    """One line a model and metric with every number of the summary at full precision, and the signature."""
+    """One line a model and metric with every number of the summary at full precision, and the signature.
+
+    The floor of a metric of sets is a line of its own.
+    """
     signatures = {metric.name: metric.signature for metric in manifest.metrics}
     marks = _marks(manifest)
     return table.csv_text(
         [*Row.model_fields, "weights", "signature"],
         (
             {**row.content(), "weights": marks.get(row.model), "signature": signatures[row.metric]}
-            for row in summary.rows
+            for row in (*summary.rows, *map(_floor, summary.floors))
         ),
     )
+
+
+def _floor(floor: Floor) -> Row:
+    """A floor as a line of the table."""
+    nothing = dict.fromkeys(("median", "std", "ci_pair_low", "ci_pair_high", "mean_penalised", "mean_common"))
+    counts = {"n": floor.n, "n_total": floor.n, "failed": 0, "failure_rate": 0.0, "n_infinite": 0, "n_common": 0}
+    ends = {"ci_low": floor.ci_low, "ci_high": floor.ci_high}
+    return Row(model=FLOOR, metric=floor.metric, mean=floor.value, **ends, **counts, **nothing)
 
 
 def _marks(manifest: Prepared) -> dict[str, str | None]:

@@ -17,7 +17,7 @@ from protocols import files
 from protocols.names import PERFECT
 from reports.run import caveats, choose, clips, failures, page, pictures, plots, view
 from reports.schema.manifest import Complete, Manifest, parse_manifest
-from reports.schema.summary import Comparison, Summary, parse_summary
+from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
 
 SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
 
@@ -72,6 +72,9 @@ def write(run: Path) -> Path:
         firsts=_firsts(table),
         plots=_plots(samples, table, summary.bounds),
         duels=_duels(summary, table),
+        set_duels=_set_duels(summary, table),
+        floor_name=view.FLOOR,
+        floor_note=view.FLOOR_NOTE,
         family=max((entry.family for entry in summary.comparisons), default=0),
         pictures=pictures.picture_rows(run, roles, _shown(table)),
         picture_metric=view.Column(metric) if metric else None,
@@ -129,6 +132,12 @@ def _duels(summary: Summary, table: view.SummaryTable) -> list[Duel]:
         for (a, b), entries in found.items()
     ]
     return sorted(duels, key=lambda duel: duel.against_bound)
+
+
+def _set_duels(summary: Summary, table: view.SummaryTable) -> list[tuple[view.Column, SetComparison]]:
+    """Comparisons by metrics of sets, metric by metric."""
+    columns = {column.name: column for column in table.columns}
+    return [(columns[entry.metric], entry) for entry in summary.set_comparisons]
 
 
 def _values(samples: pd.DataFrame, metric: str) -> dict[str, dict[str, float | None]]:

@@ -10,6 +10,11 @@ from reports.schema.summary import Ranking, Row, Summary
 
 DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their own
 ORDERED_BY = {"mean": "by mean", "mean_common": "on common {}s", "mean_penalised": "with failures penalised"}
+FLOOR = "real halves"  # the row of floors
+FLOOR_NOTE = (
+    f"{FLOOR}: every other real video against the others, the floor of a metric of sets; models show the people of all "
+    "real videos, so where videos are few they may lie below it"
+)
 SPELLED_OUT = 4  # models whose orders a line has room for
 
 
@@ -68,11 +73,24 @@ class ModelRow:
 
 
 @dataclass(frozen=True)
+class FloorCell:
+    """What a metric of sets is between two halves of what is real. n: of the smaller half."""
+
+    mean: str
+    interval: str
+    n: int
+
+
+@dataclass(frozen=True)
 class SummaryTable:
-    """The main table: a column for each metric, a row for each model, bounds included."""
+    """The main table: a column for each metric, a row for each model, bounds included.
+
+    floors: a last row, with a cell in the columns of metrics of sets; empty where there are none.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[ModelRow, ...]
+    floors: tuple[FloorCell | None, ...] = ()
 
     @property
     def failures(self) -> bool:
@@ -100,7 +118,17 @@ def summary_table(summary: Summary, manifest: Prepared) -> SummaryTable:
             )
             for model in models
         ),
+        _floors(summary, columns),
     )
+
+
+def _floors(summary: Summary, columns: tuple[Column, ...]) -> tuple[FloorCell | None, ...]:
+    found = {}
+    for floor in summary.floors:
+        (column,) = (column for column in columns if column.name == floor.metric)
+        low_high = interval(floor.ci_low, floor.ci_high, column.decimals)
+        found[floor.metric] = FloorCell(number(floor.value, column.decimals), low_high, floor.n)
+    return tuple(found.get(column.name) for column in columns) if found else ()
 
 
 def ranking_notes(summary: Summary, unit: str = "pair") -> list[str]:

@@ -19,11 +19,16 @@ FRAMES_A_CLIP, WINDOWS_A_CLIP = 16, 4
 class Features:
     """One side of a set metric.
 
-    values: float32 ``(N, D)``. people: ``(N,)`` whose each row is, by name.
+    values: float32 ``(N, D)``. people, videos: ``(N,)`` whose, and of which video, each row is, by name.
     """
 
     values: np.ndarray
     people: np.ndarray
+    videos: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> Features:
+        """Take some rows, by a mask or by their numbers."""
+        return Features(self.values[rows], self.people[rows], self.videos[rows])
 
 
 @dataclass(frozen=True)
