@@ -13,8 +13,6 @@ import numpy as np
 from PIL import Image
 
 from bench.info import explain
-from bench.metrics.base import Definition
-from bench.metrics.clips.base import ClipDefinition
 from bench.runtime import config
 from protocols import catalogue
 from protocols.resolve import resolve
@@ -45,7 +43,7 @@ def written(page: explain.Explanation, measured: explain.Numbers, pairs: int) ->
     return "\n".join([page.page, "## Definitions", "", *definitions(page.siblings), *shown, ""])
 
 
-def definitions(siblings: Sequence[Definition | ClipDefinition]) -> list[str]:
+def definitions(siblings: Sequence[explain.AnyDefinition]) -> list[str]:
     rows = [f"| `{sibling.name}` | {sibling.summary} | {sibling.unit} |" for sibling in siblings]
     return ["| definition | what it is | unit |", "| --- | --- | --- |", *rows]
 

@@ -34,6 +34,8 @@ def check(
     from bench.drift.reference import Record, read_run
 
     measured = read_run(run)
+    if measured.of_sets:
+        typer.echo(f"not checked, since they have no number a pair: {', '.join(measured.of_sets)}")
     if update is not None:
         given = {"--models": models, "--tolerance": tolerance, "--junit": junit, "--markdown": markdown}
         if unused := [name for name, value in given.items() if value]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bench.comparison import sets
 from bench.comparison.difficulty import groupings, measures
 from bench.comparison.load import (
     Run,
@@ -117,6 +118,8 @@ def _duel(
     a: Run, b: Run, duel: tuple[str, str], keys: pd.Index, metrics: Sequence[MetricEntry], seed: int, n: int
 ) -> tuple[Duel, Sequence[str]]:
     """Two models, with Holm's p over this duel alone, and what a reader must know of the intervals."""
+    of_sets, said = sets.compared(a, b, duel, keys, [one for one in metrics if one.shape == "set"], seed)
+    metrics = [one for one in metrics if one.shape != "set"]
     sides = [run.samples[run.samples["model"] == model] for run, model in zip((a, b), duel)]
     sides = [rows.set_index("key").loc[keys] for rows in sides]
     both = pd.concat([rows.assign(model=side, pair=keys) for rows, side in zip(sides, "ab")], ignore_index=True)
@@ -141,8 +144,9 @@ def _duel(
         groups=tuple(_groups(sides[0], differences, groupings(sides[0], measured), metrics, seed, n)),
         trends=tuple(_trends(differences, measured)),
         differences={name: tuple(finite_or_none(v) for v in values) for name, values in differences.items()},
+        sets=tuple(of_sets),
     )
-    return found, summary.notices
+    return found, [*summary.notices, *said]
 
 
 def _label(a: Run, b: Run, duel: tuple[str, str], side: int) -> str:
@@ -262,6 +266,7 @@ def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[MetricEntry]) -> 
     found: list[str] = []
     if a is b:
         return found
+    metrics = [one for one in metrics if one.shape != "set"]
     for bound in BOUNDS:
         sides = [run.samples[run.samples["model"] == bound].set_index("key") for run in (a, b)]
         if any(rows.empty for rows in sides):

@@ -28,6 +28,7 @@ ROLES = ("source", "driving", "target", "anchor")  # columns of `samples.parquet
 class Run:
     """A finished run. samples: rows of ``samples.parquet`` with a column ``key``, what the pair asks."""
 
+    folder: Path
     name: str
     manifest: Complete
     samples: pd.DataFrame
@@ -41,7 +42,7 @@ def load(folder: Path) -> Run:
     """Raises UserError where the folder holds no finished run."""
     with readable(folder):
         manifest, samples = RunDirectory(folder).finished()
-        return Run(manifest.name, manifest, samples.assign(key=pair_keys(samples)))
+        return Run(folder, manifest.name, manifest, samples.assign(key=pair_keys(samples)))
 
 
 def anchored(a: Run, b: Run) -> tuple[Run, Run]:

@@ -137,22 +137,30 @@ class RunRecord:
     """A run as a `Record`, with what only a run knows.
 
     pairs: by pair id, ``source_identity``, ``driving_identity``, ``source`` and ``driving`` (frames by name).
-    reasons: rows by (model, pair), columns by metric: why there is no number.
+    reasons: rows by (model, pair), columns by metric: why there is no number. of_sets: metrics that have one number a
+    model, which the gate, pair by pair, does not look at.
     """
 
     record: Record
     pairs: pd.DataFrame
     reasons: pd.DataFrame
+    of_sets: tuple[str, ...] = ()
 
 
 def read_run(path: Path) -> RunRecord:
-    """A finished run. Raises UserError if the folder holds none."""
+    """A finished run. Raises UserError if the folder holds none, or none with a number a pair."""
     with readable(path):
-        return _record(*RunDirectory(path).finished())
+        found = _record(*RunDirectory(path).finished())
+    if not found.record.metrics:
+        raise UserError(
+            f"{path} has only metrics of sets ({', '.join(found.of_sets)}); the drift gate compares pairs",
+            code="no-metric",
+        )
+    return found
 
 
 def _record(manifest: Complete, samples: pd.DataFrame) -> RunRecord:
-    entries = {metric.name: metric for metric in manifest.measured}
+    entries = {metric.name: metric for metric in manifest.measured if metric.shape != "set"}
     names = sorted(entries)
     metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in names}
     pairs = samples.drop_duplicates("pair").set_index("pair").sort_index()
@@ -168,7 +176,8 @@ def _record(manifest: Complete, samples: pd.DataFrame) -> RunRecord:
         values={str(model): _values(rows, names) for model, rows in samples.groupby("model")},
     )
     reasons = samples.set_index(["model", "pair"])[[f"{name}.reason" for name in names]]
-    return RunRecord(record, pairs, reasons.set_axis(names, axis="columns"))
+    of_sets = tuple(metric.name for metric in manifest.measured if metric.shape == "set")
+    return RunRecord(record, pairs, reasons.set_axis(names, axis="columns"), of_sets)
 
 
 def _metric(entry: MetricEntry, values: np.ndarray) -> Metric:

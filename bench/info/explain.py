@@ -19,6 +19,8 @@ from bench.metrics.catalogue import DEFINITIONS
 from bench.metrics.clips.base import ClipDefinition
 from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 from bench.metrics.families import FAMILIES
+from bench.metrics.sets.base import SetDefinition
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.metrics.signature import parse
 from bench.run.measure import Measurer
 from bench.runtime.config import Config
@@ -30,7 +32,7 @@ FOLDER = Path(__file__).parents[1] / "metrics" / "explain"
 PROTOCOL = "vox1-sameid"
 SEED = 0
 Numbers = dict[str, dict[str, float]]
-AnyDefinition = Definition | ClipDefinition
+AnyDefinition = Definition | ClipDefinition | SetDefinition
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,16 @@ class Explanation:
     """
 
     name: str
-    definition: Definition | ClipDefinition | None
+    definition: AnyDefinition | None
     page: str
-    siblings: tuple[Definition | ClipDefinition, ...]
+    siblings: tuple[AnyDefinition, ...]
 
 
 def explain(name: str) -> Explanation:
     """Explain a definition, a family or a page. Raises UserError, with the nearest names, for an unknown name."""
     if name not in {family.page for family in FAMILIES.values()}:
         metrics.check_name(name)
-    known: dict[str, Definition | ClipDefinition] = {**metrics.definitions(), **CLIP_DEFINITIONS}
+    known: dict[str, AnyDefinition] = {**metrics.definitions(), **CLIP_DEFINITIONS, **SET_DEFINITIONS}
     family = known[name].family if name in known else name
     if family in registered.names():
         metric = registered.load(family)
@@ -63,7 +65,8 @@ def explain(name: str) -> Explanation:
 def pages() -> dict[str, tuple[str, list[str]]]:
     """Page → its title and the names of the definitions that it explains."""
     found: dict[str, tuple[str, list[str]]] = {}
-    everything: list[Definition | ClipDefinition] = [*DEFINITIONS.values(), *CLIP_DEFINITIONS.values()]
+    built_in = (DEFINITIONS, CLIP_DEFINITIONS, SET_DEFINITIONS)
+    everything: list[AnyDefinition] = [one for known in built_in for one in known.values()]
     for definition in everything:
         page = FAMILIES[definition.family].page
         found.setdefault(page, (_title(_page(page)), []))[1].append(definition.name)
@@ -85,22 +88,24 @@ def parts(signature: str) -> list[tuple[str, str, str]]:
     return [(name, value, _meaning(name)) for name, value in parse(signature).items()]
 
 
-def choose(definitions: Sequence[Definition | ClipDefinition], config: Config) -> detectors.DetectorSet:
+def choose(definitions: Sequence[AnyDefinition], config: Config) -> detectors.DetectorSet:
     """The detectors of this machine that definitions need, the papers' own where present."""
     kinds = metrics.kinds([definition.name for definition in of_pairs(definitions)])
     return detectors.choose("auto", config.weights, kinds=kinds, cache=config.cache)
 
 
-def of_pairs(definitions: Sequence[Definition | ClipDefinition]) -> list[Definition]:
+def of_pairs(definitions: Sequence[AnyDefinition]) -> list[Definition]:
     """Those whose values are of pairs of frames."""
     return [definition for definition in definitions if isinstance(definition, Definition)]
 
 
-def signature(definition: Definition | ClipDefinition, choice: detectors.DetectorSet) -> str:
+def signature(definition: AnyDefinition, choice: detectors.DetectorSet) -> str:
     """The signature with the detector of this machine, or with a plain name in its place where it is not available.
 
-    What a clip's definition reads is named, not signed.
+    What a clip's or a set's definition reads is named, not signed.
     """
+    if isinstance(definition, SetDefinition):
+        return definition.signature(definition.kind, of_clips=True)
     if isinstance(definition, ClipDefinition):
         return definition.signature({part: part for part in (*definition.kinds, *definition.features)})
     if definition.detector is None:
@@ -112,9 +117,7 @@ def signature(definition: Definition | ClipDefinition, choice: detectors.Detecto
     return definition.signature(detector.signature)
 
 
-def measure(
-    definitions: Sequence[Definition | ClipDefinition], choice: detectors.DetectorSet, config: Config, pairs: int
-) -> Numbers:
+def measure(definitions: Sequence[AnyDefinition], choice: detectors.DetectorSet, config: Config, pairs: int) -> Numbers:
     """``{short signature: {change: mean}}`` of changes to `pairs` frames of the sample set.
 
     Only of definitions of pairs that are available.

@@ -93,9 +93,12 @@ def _metrics(config: Config, pattern: str) -> Table:
     from bench.metrics.base import Definition
     from bench.metrics.clips.base import ClipDefinition
     from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
+    from bench.metrics.sets.base import SetDefinition
+    from bench.metrics.sets.catalogue import SET_DEFINITIONS
 
     rows = _table()
-    everything: list[Definition | ClipDefinition] = [*metrics.definitions().values(), *CLIP_DEFINITIONS.values()]
+    everything: list[Definition | ClipDefinition | SetDefinition] = [*metrics.definitions().values()]
+    everything += [*CLIP_DEFINITIONS.values(), *SET_DEFINITIONS.values()]
     for definition in (one for one in everything if fnmatch(one.name, pattern)):
         better = "higher" if definition.higher_is_better else "lower"
         shape = metrics.family(definition.family).shape

@@ -143,9 +143,7 @@ _FAMILIES = (
     Family("brisque", "quality", False, ANY, {"": Scale(2)}, reference_library="pyiqa", shape="clip"),
     Family("niqe", "quality", False, DISTANCE, {"": Scale(3)}, reference_library="basicsr", shape="clip"),
     Family("cpbd", "quality", True, SHARE, {"share": Scale(3)}, reference_library="cpbd", shape="clip"),
-    Family(
-        "fid", "sets", False, DISTANCE, {"": Scale(2)}, reference_library="scipy", companions=("kid",), shape="set"
-    ),
+    Family("fid", "sets", False, DISTANCE, {"": Scale(2)}, reference_library="scipy", companions=("kid",), shape="set"),
     Family("kid", "sets", False, ANY, {"": Scale(5)}, reference_library="numpy", shape="set"),
     Family("fvd", "sets", False, DISTANCE, {"": Scale(2)}, reference_library="scipy", shape="set"),
 )

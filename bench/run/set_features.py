@@ -128,11 +128,12 @@ class Kept:
         features = [np.frombuffer(packed, "<f4").reshape(-1, self._widths[kind]) for packed in rows[name]]
         told = pd.DataFrame({"pair": rows["pair"], "person": rows[person], "video": video}).reset_index(drop=True)
         told = told.loc[np.repeat(told.index, [len(one) for one in features])].reset_index(drop=True)
-        return told.assign(features=[row for one in features for row in one])
+        told["features"] = pd.Series([row for one in features for row in one], dtype="object")
+        return told
 
 
 def _united(known: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-    """What is real of two models: of each pair, or clip, the rows of that which has more of them, the first if equal."""
+    """What is real of two models: of each pair, or clip, the rows of the one that has more, of the first if equal."""
     ours, theirs = known["pair"].value_counts(), more["pair"].value_counts()
     better = theirs[theirs > ours.reindex(theirs.index, fill_value=0)].index
     return pd.concat([known[~known["pair"].isin(better)], more[more["pair"].isin(better)]], ignore_index=True)

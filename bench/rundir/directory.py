@@ -216,7 +216,9 @@ class RunDirectory:
                 f"{self.path}: features/{file} cannot be read ({error.strerror or error})", code="unreadable-file"
             ) from None
         if hashlib.sha256(content).hexdigest() != manifest.features_sha256.get(file):
-            raise UserError(f"{self.path}: features/{file} is damaged or was changed after the run", code="changed-file")
+            raise UserError(
+                f"{self.path}: features/{file} is damaged or was changed after the run", code="changed-file"
+            )
         return pd.read_parquet(io.BytesIO(content))
 
     def _write_table(self, name: str, rows: pd.DataFrame) -> str:

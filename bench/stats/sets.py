@@ -25,8 +25,8 @@ def added(summary: Summary, metrics: Sequence[MetricEntry], read: Read) -> Summa
     chosen = [metric for metric in metrics if metric.shape == "set" and metric.applies]
     for kind in dict.fromkeys(metric.detector for metric in chosen):
         assert kind is not None  # of every metric of sets
-        real = _features(read(kind, REAL))
-        made = [_features(read(kind, model)) for model in summary.models]
+        real = features(read(kind, REAL))
+        made = [features(read(kind, model)) for model in summary.models]
         for metric in chosen:
             if metric.detector == kind:
                 summary = _with(summary, metric, made, real)
@@ -46,7 +46,7 @@ def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real:
         notices=(*summary.notices, *_notices(definition, made, real)),
         set_comparisons=(
             *summary.set_comparisons,
-            *(_comparison(metric, a, b, by_model[a], by_model[b]) for a, b in pairs),
+            *(comparison(metric, a, b, by_model[a], by_model[b]) for a, b in pairs),
         ),
         floors=(*summary.floors, floor(definition, real, summary.seed)),
     )
@@ -78,7 +78,8 @@ def interval(value: float, resampled: np.ndarray) -> tuple[float | None, float |
     return float(low), float(high)
 
 
-def _features(rows: pd.DataFrame) -> Features:
+def features(rows: pd.DataFrame) -> Features:
+    """Bring rows of `RunDirectory.features` into the form that distances take."""
     values = np.stack(rows["features"].to_list()) if len(rows) else np.empty((0, 0), np.float32)
     return Features(values, rows["person"].to_numpy(str), rows["video"].to_numpy(str))
 
@@ -115,7 +116,8 @@ def _cut(bound: float | None, bottom: float | None, top: float | None) -> float 
     return float(np.clip(bound, -np.inf if bottom is None else bottom, np.inf if top is None else top))
 
 
-def _comparison(metric: MetricEntry, a: str, b: str, ours: Estimate, theirs: Estimate) -> SetComparison:
+def comparison(metric: MetricEntry, a: str, b: str, ours: Estimate, theirs: Estimate) -> SetComparison:
+    """Compare two models that were measured with the same resamples."""
     difference = ours.value - theirs.value
     low, high = interval(difference, ours.resampled - theirs.resampled)
     value = finite_or_none(difference)

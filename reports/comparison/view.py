@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.run.view import Column, interval, number, p_value
-from reports.schema.comparison import Compared, Duel, Group, RunComparison
+from reports.schema.comparison import Compared, Duel, Group, RunComparison, SetsCompared
 
 MANY = 6  # groups of a grouping that a terminal shows; a page shows all
 
@@ -57,6 +57,8 @@ def notes(comparison: RunComparison) -> list[str]:
         f"wins: share of {comparison.unit}s, ties half",
         *comparison.notices,
     ]
+    if any(duel.sets for duel in comparison.duels):
+        lines.append("metrics of sets: one number a model, its interval over people, no p-value; n counts features")
     lines += [f"also different: {change}" for change in comparison.changes]
     for duel in comparison.duels:
         lines += [f"{duel.label_a} and {duel.label_b}: {change}" for change in duel.changes]
@@ -73,7 +75,7 @@ def grouping_names(duel: Duel) -> list[str]:
     return list(dict.fromkeys(entry.grouping for entry in duel.groups))
 
 
-def clear(entry: Compared | Group) -> bool:
+def clear(entry: Compared | Group | SetsCompared) -> bool:
     """Whether the interval leaves out zero."""
     low, high = entry.ci_low, entry.ci_high
     return low is not None and high is not None and (low > 0 or high < 0)
@@ -99,22 +101,36 @@ def _duel(comparison: RunComparison, duel: Duel) -> Table:
         metric.append(f"\n{column.short}", style="dim")
         if entry.failed_a or entry.failed_b:
             metric.append(f"\nfailed: A {entry.failed_a}, B {entry.failed_b}", style="yellow")
-        better = favors(column, entry.difference)
-        difference = Text(f"{better.upper()} better " if better else "", style="dim")
-        difference.append(number(entry.difference, column.decimals, True), style="bold" if clear(entry) else "")
-        between = interval(entry.ci_low, entry.ci_high, column.decimals, True)
-        difference.append(f"\n{between}", style="dim")
         wins = "–" if entry.win_rate is None else f"{100 * entry.win_rate:.0f} %"
         table.add_row(
             metric,
             number(entry.mean_a, column.decimals),
             number(entry.mean_b, column.decimals),
-            difference,
+            _between(entry, column),
             f"{wins}\n{number(entry.effect_size, 2, True)}",
             p_value(entry.p_holm),
             str(entry.n),
         )
+    for of_sets in duel.sets:
+        column = shown[of_sets.metric]
+        table.add_row(
+            Text(f"{column.name} {column.arrow}").append(f"\n{column.short}", style="dim"),
+            number(of_sets.value_a, column.decimals),
+            number(of_sets.value_b, column.decimals),
+            _between(of_sets, column),
+            "–",
+            "–",
+            f"{of_sets.n_a}" if of_sets.n_a == of_sets.n_b else f"{of_sets.n_a}\n{of_sets.n_b}",
+        )
     return table
+
+
+def _between(entry: Compared | SetsCompared, column: Column) -> Text:
+    """A difference, whom it speaks for, and its interval below."""
+    better = favors(column, entry.difference)
+    text = Text(f"{better.upper()} better " if better else "", style="dim")
+    text.append(number(entry.difference, column.decimals, True), style="bold" if clear(entry) else "")
+    return text.append(f"\n{interval(entry.ci_low, entry.ci_high, column.decimals, True)}", style="dim")
 
 
 def _grouping(comparison: RunComparison, duel: Duel, name: str) -> Table:

@@ -6,7 +6,7 @@ from reports import table
 from reports.run import caveats
 from reports.run.view import FLOOR, FLOOR_NOTE, Cell, Column, ModelRow, ranking_notes, summary_table
 from reports.schema.manifest import Prepared
-from reports.schema.summary import Floor, Row, Summary
+from reports.schema.summary import Row, Summary
 from reports.table import latex_text, markdown_text
 
 
@@ -82,21 +82,14 @@ def csv_table(summary: Summary, manifest: Prepared) -> str:
     """
     signatures = {metric.name: metric.signature for metric in manifest.metrics}
     marks = _marks(manifest)
+    rows = [row.content() for row in summary.rows]
+    for floor in summary.floors:
+        ends = {"ci_low": floor.ci_low, "ci_high": floor.ci_high}
+        rows.append({"model": FLOOR, "metric": floor.metric, "n": floor.n, "mean": floor.value, **ends})
     return table.csv_text(
         [*Row.model_fields, "weights", "signature"],
-        (
-            {**row.content(), "weights": marks.get(row.model), "signature": signatures[row.metric]}
-            for row in (*summary.rows, *map(_floor, summary.floors))
-        ),
+        ({**row, "weights": marks.get(str(row["model"])), "signature": signatures[str(row["metric"])]} for row in rows),
     )
-
-
-def _floor(floor: Floor) -> Row:
-    """A floor as a line of the table."""
-    nothing = dict.fromkeys(("median", "std", "ci_pair_low", "ci_pair_high", "mean_penalised", "mean_common"))
-    counts = {"n": floor.n, "n_total": floor.n, "failed": 0, "failure_rate": 0.0, "n_infinite": 0, "n_common": 0}
-    ends = {"ci_low": floor.ci_low, "ci_high": floor.ci_high}
-    return Row(model=FLOOR, metric=floor.metric, mean=floor.value, **ends, **counts, **nothing)
 
 
 def _marks(manifest: Prepared) -> dict[str, str | None]:

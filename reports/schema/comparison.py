@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from reports.schema.base import Facts
 from reports.schema.manifest import MetricEntry
-from reports.schema.summary import Comparison
+from reports.schema.summary import Comparison, SetComparison
 
 
 class Compared(Comparison):
@@ -18,6 +18,15 @@ class Compared(Comparison):
     mean_b: float | None
     failed_a: int
     failed_b: int
+
+
+class SetsCompared(SetComparison):
+    """A comparison on a metric of sets with both values, and of how many features each is."""
+
+    value_a: float | None
+    value_b: float | None
+    n_a: int
+    n_b: int
 
 
 class Group(Facts):
@@ -43,7 +52,10 @@ class Trend(Facts):
 
 
 class Duel(Facts):
-    """A model of run A and one of run B. differences: by metric one a pair, None where there is none."""
+    """A model of run A and one of run B. differences: by metric one a pair, None where there is none.
+
+    sets: the comparisons on metrics of sets.
+    """
 
     a: str
     b: str
@@ -54,6 +66,7 @@ class Duel(Facts):
     groups: tuple[Group, ...]
     trends: tuple[Trend, ...]
     differences: dict[str, tuple[float | None, ...]]
+    sets: tuple[SetsCompared, ...] = ()
 
 
 class Refusal(Facts):

@@ -16,6 +16,7 @@ from bench import metrics
 from bench.cli.main import app
 from bench.info import explain
 from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.metrics.signature import parse
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
@@ -36,7 +37,7 @@ def measured(name: str, config: Config, pairs: int = 2) -> dict[str, dict[str, f
 
 def test_every_definition_stands_on_one_page_that_names_it_and_its_source() -> None:
     listed = explain.pages()
-    everything = [*metrics.definitions(), *CLIP_DEFINITIONS]
+    everything = [*metrics.definitions(), *CLIP_DEFINITIONS, *SET_DEFINITIONS]
     assert sorted(name for _, names in listed.values() for name in names) == sorted(everything)
     assert {f"{page}.md" for page in listed} == {file.name for file in explain.FOLDER.glob("*.md")}
     for page in listed:
@@ -53,7 +54,7 @@ def test_variants_are_named_on_their_page(name: str) -> None:
 
 
 def test_every_part_of_every_signature_has_a_meaning(config: Config) -> None:
-    everything = [*metrics.definitions().values(), *CLIP_DEFINITIONS.values()]
+    everything = [*metrics.definitions().values(), *CLIP_DEFINITIONS.values(), *SET_DEFINITIONS.values()]
     choice = explain.choose(everything, config)
     used = set()
     for definition in everything:

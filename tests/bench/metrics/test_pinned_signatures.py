@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench import detectors, metrics
 from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
 
 PINNED = Path(__file__).with_name("signatures.txt")
 
@@ -15,6 +16,7 @@ def test_no_signature_moves_unless_this_list_does() -> None:
     found = [d.signature("DETECTOR" if d.detector else None) for d in metrics.definitions().values()]
     for clip in CLIP_DEFINITIONS.values():
         found.append(clip.signature(dict.fromkeys((*clip.kinds, *clip.features), "DETECTOR")))
+    found += [one.signature("DETECTOR", of_clips=True) for one in SET_DEFINITIONS.values()]
     assert found == PINNED.read_text(encoding="utf-8").splitlines()
 
 

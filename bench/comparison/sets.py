@@ -1,0 +1,62 @@
+"""Metrics of sets between two runs, or two models of one, from the features that they kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.comparison.load import Run
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
+from bench.rundir.directory import REAL, RunDirectory
+from bench.stats import sets
+from reports.schema.comparison import SetsCompared
+from reports.schema.manifest import MetricEntry
+
+
+def compared(
+    a: Run, b: Run, duel: tuple[str, str], keys: pd.Index, metrics: Sequence[MetricEntry], seed: int
+) -> tuple[list[SetsCompared], list[str]]:
+    """Return the comparisons of two models, and what must be said of them.
+
+    keys: of the pairs, or clips, that both runs asked: only their features count, those of what is real as run `a` kept
+    them. Raises UserError where a run's features are gone or changed.
+    """
+    found, notices = [], []
+    for metric in metrics:
+        assert metric.detector is not None  # of every metric of sets
+        ours, theirs = (_own(run, metric.detector, model, keys) for run, model in zip((a, b), duel))
+        real, other = (_own(run, metric.detector, REAL, keys) for run in (a, b))
+        if a is not b and not _alike(real, other):
+            notices.append(f"{metric.name}: the features of what is real differ between the runs; {a.name}'s count")
+        definition = SET_DEFINITIONS[metric.name]
+        sides = [sets.features(rows) for rows in (ours, theirs)]
+        one, two = definition.distance(sides, sets.features(real), sets.RESAMPLES, seed)
+        base = sets.comparison(metric, "a", "b", one, two).but(a=duel[0], b=duel[1])
+        better = {"a": duel[0], "b": duel[1]}.get(base.better or "")
+        found.append(
+            base.but(better=better).then(
+                SetsCompared,
+                value_a=sets.finite_or_none(one.value),
+                value_b=sets.finite_or_none(two.value),
+                n_a=len(ours),
+                n_b=len(theirs),
+            )
+        )
+    return found, notices
+
+
+def _own(run: Run, kind: str, name: str, keys: pd.Index) -> pd.DataFrame:
+    """The features of some of a run's pairs, in their order. Of whole clips, a video is a clip."""
+    rows = RunDirectory(run.folder).features(run.manifest, kind, name)
+    asked = run.samples.drop_duplicates("pair").set_index("pair")["key"]
+    key = rows["video" if run.manifest.clips else "pair"].map(asked)
+    rows = rows.assign(key=key)
+    return rows[rows["key"].isin(keys)].sort_values("key", kind="stable", ignore_index=True)
+
+
+def _alike(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    return list(a["key"]) == list(b["key"]) and np.allclose(
+        np.stack(a["features"].to_list()), np.stack(b["features"].to_list()), atol=1e-5, rtol=1e-3
+    )

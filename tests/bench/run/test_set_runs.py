@@ -1,0 +1,207 @@
+"""Metrics of sets through the command line: which frames count, what is kept, and what the table then says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import finished_videos as made
+from support.command_line import call
+
+from bench.detectors import feature_networks
+from bench.metrics.sets import catalogue
+from bench.metrics.sets.base import Estimate, SetDefinition, frame_positions, window_starts
+from reports.schema.summary import parse_summary
+
+NUMBERS = {"anna": range(20), "ben": range(20, 40), "carl": range(40, 43)}
+LENGTH = 6  # of a window
+
+
+class Means:
+    """The mean color of a frame, or of a window."""
+
+    name, signature, width = "means", "means;v:1", 3
+
+    def features(self, frames: np.ndarray) -> np.ndarray:
+        return frames.reshape(len(frames), -1, 3).mean(1).astype(np.float32)
+
+
+def distance(sides, real, resamples, seed):
+    """The squared distance of the means."""
+    names = np.unique(np.concatenate([real.people, *(side.people for side in sides)]))
+    rng = np.random.default_rng(seed)
+    drawn = [rng.integers(0, len(names), len(names)) for _ in range(resamples)]
+
+    def of(side, people):
+        rows = [np.flatnonzero(one.people == name) for one in (side, real) for name in people]
+        rows = [np.concatenate(part) for part in (rows[: len(people)], rows[len(people) :])]
+        if not all(map(len, rows)):
+            return float("nan")
+        return float(np.square(side.values[rows[0]].mean(0) - real.values[rows[1]].mean(0)).sum())
+
+    return [Estimate(of(side, names), np.array([of(side, names[own]) for own in drawn])) for side in sides]
+
+
+@pytest.fixture(autouse=True)
+def networks(monkeypatch):
+    entry = feature_networks.Entry(lambda weights, device: Means(), lambda weights: [], True)
+    lacking = feature_networks.Entry(lambda weights, device: Means(), lambda weights: ["own.pth is not here"], False)
+    monkeypatch.setattr(
+        feature_networks, "NETWORKS", {"features-means": entry, "features-clip": entry, "features-own": lacking}
+    )
+    found = {}
+    for name, family, kind, window in (
+        ("own", "fid", "features-own", 1),
+        ("means", "fid", "features-means", 1),
+        ("clip-means", "fvd", "features-clip", LENGTH),
+    ):
+        found[name] = SetDefinition(
+            name, family, 1, kind, window, 30, {"of": "means"}, "of means", distance, proxy=name != "own"
+        )
+    monkeypatch.setattr(catalogue, "SET_DEFINITIONS", found)
+    for user in ("bench.metrics", "bench.metrics.shapes", "bench.metrics.sets.chosen", "bench.stats.sets"):
+        monkeypatch.setattr(f"{user}.SET_DEFINITIONS", found)
+    monkeypatch.setattr("bench.comparison.sets.SET_DEFINITIONS", found)
+
+
+@pytest.fixture
+def score(tmp_path, monkeypatch, capsys):
+    """Score two models against the true videos; ``short`` ends early in ben."""
+    monkeypatch.chdir(tmp_path)
+    for clip, numbers in NUMBERS.items():
+        pictures = made.frames(numbers)
+        made.write(tmp_path / "truth" / f"{clip}.mkv", pictures)
+        made.write(tmp_path / "copy" / f"{clip}.mkv", pictures)
+        made.write(tmp_path / "short" / f"{clip}.mkv", made.blurred(pictures[: 10 if clip == "ben" else 99], 3))
+
+    def asked(*more: object, metrics: str = "l1,fid,fvd", name: str = "r"):
+        extra = ("--metrics", metrics, "--no-bounds", "--workers", 0, "--out", tmp_path / "runs", "--name", name)
+        return call(monkeypatch, capsys, "score", "truth", *more, *extra)
+
+    return asked
+
+
+def kept(kind: str, model: str, name: str = "r") -> pd.DataFrame:
+    return pd.read_parquet(Path("runs") / name / "features" / kind / f"{model}.parquet")
+
+
+def summary(name: str = "r"):
+    return parse_summary(Path(f"runs/{name}/summary.json").read_bytes())
+
+
+def test_what_is_kept_and_what_the_table_says(score):
+    code, text = score("copy", "short")
+    assert code == 0, text
+    assert "not measured: own (own.pth is not here)" in text
+    frames, windows = kept("features-means", "copy"), kept("features-clip", "copy")
+    assert frames["video"].value_counts().to_dict() == {"anna": 16, "ben": 16, "carl": 3}
+    assert windows["video"].value_counts().to_dict() == {"anna": 3, "ben": 3}
+    assert set(frames["person"]) == set(NUMBERS)
+    expected = [made.frames(NUMBERS["ben"])[k].reshape(-1, 3).mean(0) for k in frame_positions(20)]
+    np.testing.assert_allclose(np.stack(frames["features"][frames["video"] == "ben"]), expected, rtol=1e-6)
+    start = window_starts(20, LENGTH)[1]
+    one = np.stack(made.frames(NUMBERS["ben"])[start : start + LENGTH]).reshape(-1, 3).mean(0)
+    np.testing.assert_allclose(windows["features"][windows["video"] == "ben"].iloc[1], one, rtol=1e-6)
+    pd.testing.assert_frame_equal(frames, kept("features-means", "_real"))
+    # Ten of ben's twenty frames are there: eight of the sixteen, and the first of the three windows.
+    assert kept("features-means", "short")["video"].value_counts()["ben"] == 8
+    assert kept("features-clip", "short")["video"].value_counts()["ben"] == 1
+    assert len(kept("features-clip", "_real")) == 6
+    found = summary().by_model()
+    assert found["copy", "means"].mean == 0 and found["copy", "clip-means"].n == 6
+    short = found["short", "means"]
+    assert (short.n, short.n_total, short.failed) == (27, 35, 8)
+    made_by, real = (np.stack(kept("features-means", one)["features"]) for one in ("short", "_real"))
+    assert short.mean == pytest.approx(np.square(made_by.mean(0) - real.mean(0)).sum())
+    assert short.ci_low <= short.mean <= short.ci_high
+    assert summary().ranking["means"].order == ("copy", "short")
+    (floor,) = [one for one in summary().floors if one.metric == "means"]
+    halves = kept("features-means", "_real")
+    halves = [np.stack(halves["features"][halves["video"].isin(part)]) for part in (["anna", "carl"], ["ben"])]
+    assert floor.value == pytest.approx(np.square(halves[0].mean(0) - halves[1].mean(0)).sum()) and floor.n == 16
+    (duel,) = [one for one in summary().set_comparisons if one.metric == "means"]
+    assert (duel.a, duel.b, duel.better) == ("copy", "short", "copy")
+    assert duel.difference == pytest.approx(-short.mean)
+    assert any("clip-means is of 4 windows, fewer than 30" in notice for notice in summary().notices)
+    page = Path("runs/r/report.html").read_text()
+    assert "real halves" in page and "Metrics of sets" in page
+
+
+def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(score, monkeypatch):
+    assert score("copy", "short", name="whole")[0] == 0
+    from bench.rundir.directory import RunDirectory
+
+    write, count = RunDirectory.write_shard, 0
+
+    def stopping(self, *arguments):
+        nonlocal count
+        count += 1
+        if count == 5:
+            raise OSError(28, "No space left on device")
+        write(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_shard", stopping)
+        assert score("copy", "short")[0] != 0
+    code, text = score("copy", "short")
+    assert code == 0, text
+    files = [file.relative_to("runs/whole") for file in Path("runs/whole/features").rglob("*.parquet")]
+    assert len(files) == 6
+    for file in (*files, Path("samples.parquet"), Path("summary.json")):
+        assert (Path("runs/r") / file).read_bytes() == (Path("runs/whole") / file).read_bytes(), file
+    manifest = json.loads(Path("runs/r/manifest.json").read_text())
+    assert set(manifest["features_sha256"]) == {str(file.relative_to("features")) for file in files}
+    changed = Path("runs/r/features/features-means/_real.parquet")
+    changed.write_bytes(Path("runs/r/features/features-means/short.parquet").read_bytes())
+    code, text = score("copy", "short")
+    assert code == 2 and "features/features-means/_real.parquet is damaged or was changed" in text
+
+
+def test_two_runs_are_compared_from_what_they_kept(score, tmp_path, monkeypatch, capsys):
+    assert score("copy", "short", name="a")[0] == 0
+    assert score("copy", "short", "--limit", 2, name="b")[0] == 0
+    of = tmp_path / "c.json"
+    code, text = call(monkeypatch, capsys, "compare", "runs/a", "runs/b", "--models", "copy,short", "--json", of)
+    assert code == 0, text
+    (duel,) = json.loads(of.read_text())["duels"]
+    found = {one["metric"]: one for one in duel["sets"]}
+    both = kept("features-means", "short", "b")
+    real = kept("features-means", "_real", "a")
+    real = real[real["video"].isin(both["video"])]
+    value = np.square(np.stack(both["features"]).mean(0) - np.stack(real["features"]).mean(0)).sum()
+    assert found["means"]["value_a"] == pytest.approx(0) and found["means"]["value_b"] == pytest.approx(value)
+    assert found["means"]["better"] == "copy" and found["means"]["n_a"] == len(real)
+    page = tmp_path / "c.html"
+    assert call(monkeypatch, capsys, "compare", "runs/a", "--html", page)[0] == 0
+    assert "clip-means" in page.read_text()
+
+
+def test_what_cannot_be_measured_is_refused(score, monkeypatch, capsys):
+    code, text = score("copy", metrics="own")
+    assert code == 2 and "own: own.pth is not here" in text
+    code, text = score("copy", metrics="fid", name="p")
+    assert code == 0 and "own" in text
+    code, text = score("copy", "--detectors", "paper", metrics="fid", name="q")
+    assert code == 2 and "own.pth" in text
+
+
+def test_the_drift_gate_says_that_it_does_not_look_at_sets(score, monkeypatch, capsys):
+    assert score("copy", metrics="l1,fid")[0] == 0
+    code, text = call(monkeypatch, capsys, "check", "runs/r", "--update", "ref.json")
+    assert code == 0 and "not checked, since they have no number a pair: means" in text
+    assert call(monkeypatch, capsys, "check", "runs/r", "--against", "ref.json")[0] == 0
+    assert score("copy", metrics="fid", name="s")[0] == 0
+    assert call(monkeypatch, capsys, "check", "runs/s", "--against", "ref.json")[0] == 2
+
+
+@pytest.mark.parametrize("n", [1, 5, 15, 16, 17, 40, 375])
+def test_positions(n):
+    positions = frame_positions(n)
+    assert positions == sorted(set(positions)) and len(positions) == min(n, 16) and 0 <= positions[0] <= positions[-1] < n
+    starts = window_starts(n, 16)
+    assert len(starts) == min(4, n // 16)
+    assert all(start >= 0 and start + 16 <= n for start in starts)
+    assert all(after - before >= 16 for before, after in zip(starts, starts[1:]))
