@@ -11,10 +11,10 @@ import numpy as np
 
 from protocols.errors import DataError, MissingFile, first_line
 from protocols.video import Video, open_file
+from protocols.video_index import DAMAGED, ERRORS
 
 RATE = 16000
 GAP = 0.1  # seconds between time stamps and sound from which on silence is put in; FFmpeg's own bound for that
-_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read(file: Path, rate: int = RATE, first: float | None = None) -> Sound | No
             pictures = any(not stream.disposition & cover for stream in container.streams.video)
             decoding = _Decoding(container, rate)
             samples = decoding.samples()
-    except _ERRORS as error:
+    except ERRORS as error:
         raise _failure(file, error) from None
     if not len(samples):
         raise DataError(f"{file}: its sound cannot be decoded", code="unreadable-sound")
@@ -130,7 +130,7 @@ class _Decoding:
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()
-            except (av.error.InvalidDataError, av.error.PatchWelcomeError):
+            except DAMAGED:
                 self._damaged += 1
                 continue
             for frame in frames:

@@ -27,7 +27,6 @@ FORMATS = (
 READING = 2  # raised when the same file gives other frames than before, for caches of frames
 _ALONE = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 _LONG = 600  # frames between key frames from which on seeking takes seconds
-_ERRORS = (OSError, ValueError, IndexError, EOFError)  # PyAV's derive from these
 
 
 class Video:
@@ -62,7 +61,7 @@ class Video:
                 self._reopen()
                 found = video_index.by_decoding(self._container, self._stream, rate)
             self.index: video_index.Index = found
-        except _ERRORS as error:
+        except video_index.ERRORS as error:
             raise self._failure(error) from None
         self._last = len(self)  # nothing follows
 
@@ -154,7 +153,7 @@ class Video:
                 self._seek(key)
                 if frame := self._forward(number):
                     return frame
-        except _ERRORS as error:
+        except video_index.ERRORS as error:
             self._last = len(self)
             raise self._failure(error) from None
         self._lost.add(number)
@@ -250,7 +249,7 @@ class Video:
         for packet in self._container.demux(self._stream):
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
+            except video_index.DAMAGED:
                 if not self.index.decoded:  # frames are named by their times: what refers to this packet is damaged
                     raise
                 continue

@@ -16,6 +16,10 @@ import numpy as np
 # packets, transport and program streams begin anywhere and restart their clocks, raw streams have none) the frames are
 # found by decoding once.
 _TIMED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
+# What PyAV raises for a file that it cannot read, and for a packet: one that is damaged may look as if it used what
+# FFmpeg does not know.
+ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, EOFError)
+DAMAGED = (av.error.InvalidDataError, av.error.PatchWelcomeError)
 _HIDING = {"vp8"}  # packets that are never shown have times, too
 _REORDERED = 16  # frames by which H.264, the most generous, may move one
 
@@ -102,7 +106,7 @@ def by_decoding(container: av.container.InputContainer, stream: av.VideoStream, 
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
-        except av.error.InvalidDataError:
+        except DAMAGED:
             damaged += 1
             continue
         for frame in frames:
