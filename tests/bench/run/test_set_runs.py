@@ -200,7 +200,9 @@ def test_the_drift_gate_says_that_it_does_not_look_at_sets(score, monkeypatch, c
 @pytest.mark.parametrize("n", [1, 5, 15, 16, 17, 40, 375])
 def test_positions(n):
     positions = frame_positions(n)
-    assert positions == sorted(set(positions)) and len(positions) == min(n, 16) and 0 <= positions[0] <= positions[-1] < n
+    assert (
+        positions == sorted(set(positions)) and len(positions) == min(n, 16) and 0 <= positions[0] <= positions[-1] < n
+    )
     starts = window_starts(n, 16)
     assert len(starts) == min(4, n // 16)
     assert all(start >= 0 and start + 16 <= n for start in starts)
