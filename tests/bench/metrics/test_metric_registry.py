@@ -78,7 +78,7 @@ def test_single_definitions_by_name_in_the_order_of_tables() -> None:
     [
         ("ssmi", "unknown metric ssmi: did you mean ssim"),
         ("SSIM-publish", "ssim-published"),
-        ("fid", "known are ssim, psnr, lpips, l1"),
+        ("vmaf", "known are ssim, psnr, lpips, l1"),
         ("akd-euclid", "akd-euclid needs the detector face-alignment"),
         ("lpips-vgg", "lpips-vgg: .*python -m bench doctor"),
     ],
