@@ -16,9 +16,9 @@ from bench.detectors.base import Detection, as_array
 from bench.metrics import families
 from bench.metrics.base import GENERATED, Definition, Role, as_images
 from bench.metrics.clips.base import ClipDefinition
-from bench.metrics.clips.chosen import feature, resolve_clips
+from bench.metrics.clips.chosen import feature, left_out, resolve_clips
+from bench.metrics.sets import chosen as sets_chosen
 from bench.metrics.sets.base import SetDefinition
-from bench.metrics.sets.chosen import resolve_sets
 from bench.metrics.shapes import split
 from bench.metrics.signature import short
 from bench.run.set_features import FrameFeatures
@@ -51,6 +51,7 @@ class Measurer:
         self.reference, self.roles, self.of_clips = reference, roles, clips
         self.device = device
         self.truncate = as_published
+        asked = names
         names, of_clips, of_sets = split(names)
         if of_clips and not clips:
             raise UserError(
@@ -59,8 +60,9 @@ class Measurer:
                 code="no-metric",
             )
         self.clip_definitions = resolve_clips(of_clips, choice, reference, roles)
-        self.set_definitions = resolve_sets(of_sets, choice, clips)
-        self.real = self._real()
+        real = sets_chosen.real_side(reference, roles)
+        self.set_definitions = sets_chosen.resolve_sets(of_sets, choice, clips, real)
+        self.real = real or "target"  # of nothing, where there are no definitions of sets
         alone = {one.kind for one in self.set_definitions if one.window == 1}
         self.frame_features = FrameFeatures(choice, sorted(alone), self.real) if alone else None
         self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
@@ -73,7 +75,9 @@ class Measurer:
                 code="no-metric",
             )
         if not (self.definitions or self.clip_definitions or self.set_definitions):
-            raise UserError(f"none of {', '.join(names)} applies to {reference} pairs", code="no-metric")
+            why = left_out(of_clips, choice, reference, roles) + sets_chosen.sets_left_out(of_sets, choice, clips, real)
+            line = f"none of {', '.join(asked)} applies to {reference} {'clips' if clips else 'pairs'}"
+            raise UserError("; ".join([line, *why]), code="no-metric")
 
     def measure(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """The pair metrics of frames; `measure_and_detect` has the columns.
@@ -150,13 +154,6 @@ class Measurer:
     def window_lengths(self) -> dict[str, int]:
         """The kinds of detectors that metrics of sets have look at windows, and how many frames each has."""
         return {one.kind: one.window for one in self.set_definitions if one.window > 1}
-
-    def _real(self) -> str:
-        """The side that metrics of sets take for real: the target, else the driving frames, else the sources."""
-        targets = self.reference == "same-identity" if self.roles is None else "target" in self.roles
-        if targets:
-            return "target"
-        return "driving" if self.roles is None or "driving" in self.roles else "source"
 
     def _role(self, definition: Definition) -> Role | None:
         """What a definition compares the generated frame with here; None where that is not there."""

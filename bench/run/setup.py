@@ -17,7 +17,7 @@ from baselines.spec import ModelSpec
 from bench import detectors, metrics
 from bench.detectors.face_box import FaceBox
 from bench.metrics.clips.chosen import feature, kinds_of_clips, left_out
-from bench.metrics.sets.chosen import kinds_of_sets, sets_left_out
+from bench.metrics.sets.chosen import kinds_of_sets, real_side, sets_left_out
 from bench.metrics.shapes import split
 from bench.run import anchors, frames_list, manifest, video_facts
 from bench.run.batches import AHEAD, Evaluator
@@ -188,7 +188,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         resolved = replace(resolved, notices=[*resolved.notices, *said])
         sounds, of_clips = None, resolved.clips is not None
         asked = split(names)
-        lines = sets_left_out(asked.sets, chosen, of_clips)
+        lines = sets_left_out(asked.sets, chosen, of_clips, real_side(protocol.reference, protocol.roles))
         if of_clips:
             lines += left_out(asked.clips, chosen, protocol.reference, protocol.roles)
         resolved = replace(resolved, notices=[*resolved.notices, *lines])

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import get_args
 
 from bench.detectors import DetectorSet
 from bench.metrics.families import FAMILIES
-from bench.metrics.sets.base import SetDefinition
+from bench.metrics.sets.base import Role, SetDefinition
 from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.runtime.errors import UserError
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+def real_side(reference: str, roles: Collection[str] | None = None) -> Role | None:
+    """Return what is real: the target frames, else the driving ones; None where there are neither.
+
+    Across identities all people drive and all are animated, so the driving frames have the faces that a model shows.
+    reference: ``same-identity`` or ``cross-identity``. roles: what there is, where `reference` does not say all.
+    """
+    if roles is None:
+        return "target" if reference == "same-identity" else "driving"
+    return next((role for role in ROLES if role in roles), None)
 
 
 def kinds_of_sets(names: Sequence[str]) -> set[str]:
@@ -16,16 +30,16 @@ def kinds_of_sets(names: Sequence[str]) -> set[str]:
     return {one.kind for one in _asked(names)}
 
 
-def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool) -> list[SetDefinition]:
+def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool, real: Role | None) -> list[SetDefinition]:
     """The definitions that a run computes, in the order of tables.
 
     names: families, which stand for all of their definitions that can be computed here, proxies only where the papers'
         own network is missing, or single definitions.
-    of_clips: whether the run is of whole clips; windows of frames are of clips only.
+    of_clips: whether the run is of whole clips; windows of frames are of clips only. real: from `real_side`.
     Raises UserError for a single definition that cannot be computed here.
     """
     asked = _asked(names)
-    reasons = {one.name: _why_not(one, choice, of_clips) for one in asked}
+    reasons = {one.name: _why_not(one, choice, of_clips, real) for one in asked}
     for one in asked:
         if reasons[one.name] and one.name in names and one.name not in FAMILIES:
             raise UserError(f"{one.name}: {reasons[one.name]}", code="no-metric")
@@ -34,16 +48,18 @@ def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool) -> l
     return [one for one in usable if one.name in names or not (one.proxy and one.family in own)]
 
 
-def sets_left_out(names: Sequence[str], choice: DetectorSet, of_clips: bool) -> list[str]:
+def sets_left_out(names: Sequence[str], choice: DetectorSet, of_clips: bool, real: Role | None) -> list[str]:
     """A line for each reason for which definitions of the families of `names` are not computed."""
     reasons: dict[str, list[str]] = {}
     for definition in _asked(names):
-        if why := _why_not(definition, choice, of_clips):
+        if why := _why_not(definition, choice, of_clips, real):
             reasons.setdefault(why, []).append(definition.name)
     return [f"not measured: {', '.join(found)} ({why})" for why, found in reasons.items()]
 
 
-def _why_not(definition: SetDefinition, choice: DetectorSet, of_clips: bool) -> str:
+def _why_not(definition: SetDefinition, choice: DetectorSet, of_clips: bool, real: Role | None) -> str:
+    if real is None:
+        return "there are no real videos to compare with"
     if definition.window > 1 and not of_clips:
         return "of whole clips, and this protocol is of single frames"
     if definition.kind in choice:

@@ -186,6 +186,11 @@ def test_what_cannot_be_measured_is_refused(score, monkeypatch, capsys):
     assert code == 0 and "own" in text
     code, text = score("copy", "--detectors", "paper", metrics="fid", name="q")
     assert code == 2 and "own.pth" in text
+    code, text = score("copy", "--no-truth", metrics="fid", name="nothing")
+    assert code == 2 and "none of fid applies" in text and "no real videos" in text
+    code, text = score("copy", "--no-truth", metrics="cpbd,fid", name="alone")
+    assert code == 0, text
+    assert "not measured: own, means (there are no real videos to compare with)" in text
 
 
 def test_the_drift_gate_says_that_it_does_not_look_at_sets(score, monkeypatch, capsys):
