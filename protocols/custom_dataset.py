@@ -8,13 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Lock
 
 import numpy as np
 
 from protocols import files, plugins
-from protocols.datasets import Dataset, layout, names
+from protocols.datasets import SOUNDS, Dataset, layout, names
 from protocols.errors import DataError, unreadable
 from protocols.folder import PICTURES, Found, find, is_video, some
 from protocols.moving import MovingPicture, open_video
@@ -63,7 +63,7 @@ class VideoFolder(Dataset):
         return sorted(self.found.videos + self.found.pictures)
 
     def left_out(self) -> list[str]:
-        others = [name for name in self.found.others if name != IDENTITIES]
+        others = _unused(self.found.others, self.clips())
         lines = _left_out(self, others, "neither pictures nor videos by their names", self.found)
         return _torn_apart(self, self.found) + lines + _nobody(self, self._identities)
 
@@ -166,7 +166,7 @@ class FrameFolders(Dataset):
         found = find(root, follow_links)
         frames = {name.rpartition(".")[0]: name for name in reversed(found.pictures) if "/" in name}
         self._clips = sorted({name.rpartition("/")[0] for name in frames})
-        others = [name for name in found.others if name != IDENTITIES]
+        others = _unused(found.others, self._clips)
         twice = sorted({*found.pictures} - {*frames.values()})
         self._left_out = [
             *_left_out(self, others, "no pictures by their names", found),
@@ -202,6 +202,15 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
             dataset = FrameFolders(name, root, follow_links)
     dataset.check()
     return dataset
+
+
+def _unused(others: Sequence[str], clips: Sequence[str]) -> list[str]:
+    """Names of files that are neither pictures nor videos, less those that are read: identities, sound of clips."""
+    beside = {*clips, *(str(PurePosixPath(clip).with_suffix("")) for clip in clips)}
+    within = {f"{clip}/audio" for clip in clips}
+    paths = {name: PurePosixPath(name) for name in others if name != IDENTITIES}
+    sounds = {name for name, path in paths.items() if path.suffix in SOUNDS}
+    return [name for name in paths if name not in sounds or str(paths[name].with_suffix("")) not in beside | within]
 
 
 def _left_out(dataset: Dataset, others: Sequence[str], why: str, found: Found | None = None) -> list[str]:

@@ -60,7 +60,7 @@ def stem(name: str) -> str:
     """A clip's file name without folders and the suffix of a video: ``anna/talk.mp4`` is ``talk``."""
     file = name.rpartition("/")[2]
     base, suffix = os.path.splitext(file)
-    return base if suffix.lower() in VIDEOS else file
+    return base if suffix.lower() in (*VIDEOS, ".webp") else file
 
 
 def _whole(name: str) -> str:

@@ -37,7 +37,8 @@ class Protocol:
     published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
     data: a file, or a rule (see `protocols.rendezvous`). frame_size: side of the frames in pixels; None: as stored.
     readings: variants, the first is default. custom: for custom data, whatever they are; `of` says what they are.
-    title: what a report is headed with, after the data's name; empty for the field's own protocols.
+    title: what a report is headed with, after the data's name; empty for the field's own protocols. headed: what it is
+    headed with where the data's name would say nothing.
     seconds: of each video, where a protocol of whole videos asks for its beginning only. roles: what there is to
     compare with, for finished videos; metrics that need another do not apply. With ``source`` among them identity is
     compared with the source; None where `reference` says all.
@@ -63,6 +64,7 @@ class Protocol:
     readings: tuple[str, ...] = ()
     custom: bool = False
     title: str = ""
+    headed: str = ""
     seconds: float | None = None
     roles: frozenset[str] | None = None
 
@@ -74,7 +76,7 @@ class Protocol:
     @property
     def heading(self) -> str:
         """What a report is headed with."""
-        return f"{self.dataset}: {self.title}" if self.title else self.name
+        return self.headed or (f"{self.dataset}: {self.title}" if self.title else self.name)
 
     def sized(self, size: str | None) -> Protocol:
         """This protocol on frames of one of `SIZES`. Raises DataError for a protocol whose frames have their size."""

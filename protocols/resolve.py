@@ -173,7 +173,8 @@ def resolve(
         notices = [*_of_sample(why, provenance["sample_set"], notices)]
     if follow_links:
         provenance["follow_links"] = True
-    counts = "{pairs} pairs of {clips} clips, {identities} identities".format(**pairs.counts())
+    what = "{pairs} pairs of {clips} clips" if clips is None else f"{{pairs}} frames of {len(clips)} clips"
+    counts = f"{what}, {{identities}} identities".format(**pairs.counts())
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     data_sha256, clips_sha256 = content_sha256(pairs.refs(), datasets)
     return Resolved(

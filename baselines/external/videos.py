@@ -73,6 +73,10 @@ class VideosFolder(Predictor):
             lines.append(f"videos:{self.place}: {len(over)} videos answer no clip: {some(over)}")
         return lines
 
+    def left_out(self) -> list[str]:
+        """A line on each kind of file in the folder that is not read."""
+        return self.dataset.left_out()
+
     def clip_end(self, clip: str) -> ClipEnd | None:
         name = self.found.get(clip)
         if name is None:

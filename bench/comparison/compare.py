@@ -24,6 +24,7 @@ from bench.comparison.load import (
     model_changes,
     weights_notes,
 )
+from bench.comparison.videos import other_videos
 from bench.metrics.signature import short
 from bench.rundir.directory import RunDirectory
 from bench.runtime.errors import UserError
@@ -67,6 +68,7 @@ def compare(
     found = [_duel(first, second, duel, keys, metrics, seed, n_resamples) for duel in duels]
     whole = _adjusted_in_run(first, [duel for duel, _ in found], metrics, seed, n_resamples) if b is None else None
     notices = [*_notices(first, second, keys, metrics), *found[0][1]]
+    notices += [line for duel in duels for line in _other_videos(first, second, duel, keys)]
     if b is None and (why := _unlike_report(a, seed, n_resamples)):
         notices.append(f"the report of this run {why}: its intervals and p-values differ from these by chance")
     ours, theirs = (int(run.samples["key"].nunique()) for run in (first, second))
@@ -120,8 +122,7 @@ def _duel(
     """Two models, with Holm's p over this duel alone, and what a reader must know of the intervals."""
     of_sets, said = sets.compared(a, b, duel, keys, [one for one in metrics if one.shape == "set"], seed)
     metrics = [one for one in metrics if one.shape != "set"]
-    sides = [run.samples[run.samples["model"] == model] for run, model in zip((a, b), duel)]
-    sides = [rows.set_index("key").loc[keys] for rows in sides]
+    sides = _sides(a, b, duel, keys)
     both = pd.concat([rows.assign(model=side, pair=keys) for rows, side in zip(sides, "ab")], ignore_index=True)
     summary = summarize(both, metrics, seed, n, bounds=())
     rows = summary.by_model()
@@ -147,6 +148,18 @@ def _duel(
         sets=tuple(of_sets),
     )
     return found, [*summary.notices, *said]
+
+
+def _sides(a: Run, b: Run, duel: tuple[str, str], keys: pd.Index) -> list[pd.DataFrame]:
+    """The rows of two models on the common pairs, in one order."""
+    rows = [run.samples[run.samples["model"] == model] for run, model in zip((a, b), duel)]
+    return [side.set_index("key").loc[keys] for side in rows]
+
+
+def _other_videos(a: Run, b: Run, duel: tuple[str, str], keys: pd.Index) -> list[str]:
+    """In what the clips of two models differ besides their pixels."""
+    words = " and ".join(_label(a, b, duel, side) for side in (0, 1))
+    return other_videos((a.manifest, b.manifest), duel, _sides(a, b, duel, keys), words)
 
 
 def _label(a: Run, b: Run, duel: tuple[str, str], side: int) -> str:

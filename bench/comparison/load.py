@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import JsonValue
 
+from bench.comparison.videos import other_sound
 from bench.metrics.signature import difference
 from bench.run.same_frames import clip_of, contents, cuts
 from bench.rundir.directory import RunDirectory, readable
@@ -105,6 +106,7 @@ def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:
     found += _changed("machine", ours.machine.content(), theirs.machine.content(), MACHINE)
     found += _changed("run", ours.content(), theirs.content(), ("device", "batch_size", "sample_data", "arithmetic"))
     found += _other_frames(a, b, keys)
+    found += other_sound(ours, theirs)
     found += _changed("seed", ours.seeds.content(), theirs.seeds.content(), ("run",))
     return found
 

@@ -19,7 +19,9 @@ from bench.run.tracks import Needs, TrackRecorder
 from bench.rundir.directory import CLIP, FRAME, SHOWN, UNIT
 from bench.runtime.allocator import give_back
 from protocols.clips import EARLY, Clip
+from protocols.errors import DataError
 from protocols.pairs import Pair
+from protocols.sound import Sound
 
 
 class ClipEvaluator:
@@ -58,7 +60,7 @@ class ClipEvaluator:
             rows = failed_rows(model, pairs, cut or "no frame", self._evaluator.measurer)
             return self._finished(clip, middle, rows, {}, {}, self._no_values(cut or "no frame"), cut)
         times = [pair.time for pair in asked]
-        sound, target_sound = self._sounds.generated(model, clip), self._sounds.target(clip)
+        sound, target_sound, silence = self._heard(model, clip)
         measurer = self._evaluator.measurer
         windows = Windows(measurer.choice, measurer.window_lengths, measurer.real, len(pairs))
         known = self._needs, measurer.choice, self._features
@@ -82,8 +84,20 @@ class ClipEvaluator:
             values = self._no_values(str(rows["error"].iloc[0]))
         else:
             tracks = recorder.finish(_rate(times))
-            values = [(one, _value(one, tracks)) for one in self._definitions]
+            values = [(one, _value(one, tracks, silence)) for one in self._definitions]
         return self._finished(clip, middle, rows, frames, seconds, values, cut, windows.finish())
+
+    def _heard(self, model: Model, clip: Clip) -> tuple[Sound | None, Sound | None, str]:
+        """The sound that the generated clip is scored with, the reference's, and why the former is not there.
+
+        Nothing is read where no metric needs it; a file that is damaged stops no run.
+        """
+        if not any(one.needs_sound for one in self._definitions):
+            return None, None, "no sound"
+        try:
+            return self._sounds.generated(model, clip), self._sounds.target(clip), "no sound"
+        except DataError as error:
+            return None, None, str(error)
 
     def _finished(
         self,
@@ -106,9 +120,10 @@ class ClipEvaluator:
         return [(one, ClipValue.none(why)) for one in self._definitions]
 
 
-def _value(definition: ClipDefinition, tracks: Tracks) -> ClipValue:
+def _value(definition: ClipDefinition, tracks: Tracks, silence: str) -> ClipValue:
+    """silence: why there is no sound, where there is none."""
     if definition.needs_sound and tracks.sound is None:
-        return ClipValue.none("no sound", len(tracks.times))
+        return ClipValue.none(silence, len(tracks.times))
     return definition.compute(tracks)
 
 

@@ -21,6 +21,7 @@ from bench.run import outside, plugged
 from bench.run.clip_sound import Sounds
 from bench.run.engine import Model
 from bench.run.measure import Measurer
+from bench.run.video_facts import Unlike
 from bench.runtime.errors import UserError
 from protocols.resolve import Resolved
 from reports.schema.base import Damaged, checked
@@ -47,9 +48,15 @@ DECIDING = ("name", "version", "reference", "transform", "frame_size")  # of a p
 
 
 def build(
-    resolved: Resolved, models: Sequence[Model], measurer: Measurer, *, seed: int, sounds: Sounds | None = None
+    resolved: Resolved,
+    models: Sequence[Model],
+    measurer: Measurer,
+    *,
+    seed: int,
+    sounds: Sounds | None = None,
+    unlike: Unlike | None = None,
 ) -> Prepared:
-    """Describe a run that has not begun. sounds: of a run of whole clips.
+    """Describe a run that has not begun. sounds, unlike: of a run of whole clips.
 
     Raises UserError for a pair list whose provenance is none.
     """
@@ -57,7 +64,8 @@ def build(
     some: dict[str, Any] = {"crop": resolved.crop} if resolved.crop else {}
     if resolved.clips is not None and sounds is not None:
         sha256 = sounds.sha256(models, resolved.clips)
-        some["clips"] = ClipsEntry(frames=len(resolved.pair_list), sound=sounds.mode, sound_sha256=sha256)
+        differ = {"unlike": unlike} if unlike else {}
+        some["clips"] = ClipsEntry(frames=len(resolved.pair_list), sound=sounds.mode, sound_sha256=sha256, **differ)
     some |= {"plugins": {name: code.sha256 for name, code in used.items()}} if used else {}
     return Prepared(
         schema_=SCHEMA,

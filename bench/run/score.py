@@ -14,7 +14,7 @@ from protocols.clip_sampling import ids_of
 from protocols.clips import Clip, ClipList
 from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset
-from protocols.folder import is_picture, some
+from protocols.folder import is_picture, is_video, some
 from protocols.matching import match
 from protocols.pairs import WHOLE_CLIP, FrameRef
 from protocols.protocol import CROSS, CUSTOM, EVERY, SAME, SIZES, Protocol, Reference
@@ -73,7 +73,8 @@ def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
             raise UserError(f"{place}: no such folder or file", code="missing-folder")
     datasets = {data: open_dataset(data, root, settings.config.follow_links) for data, root in roots.items()}
     whole = datasets.get(TRUTH) or datasets[DRIVING]
-    clips = _clips(whole, datasets.get(SOURCES), asked.truth is not None)
+    names, skipped = _videos(whole)
+    clips = _clips(whole, names, datasets.get(SOURCES), asked.truth is not None)
     protocol = Protocol(
         name=name,
         version=1,
@@ -86,7 +87,7 @@ def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
         split=None,
         n=EVERY,
         frame_size=SIZES[size],
-        title="finished videos",
+        headed=f"finished videos {_beside(asked)}",
         roles=frozenset(roles) if asked.truth is None or asked.sources is not None else None,
     )
     return replace(
@@ -95,8 +96,16 @@ def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
         protocol=protocol,
         config=replace(settings.config, data=roots, asked=tuple(roots), sample=False),
         clips=clips,
+        notices=skipped,
         bounds=settings.bounds and asked.truth is not None,
     )
+
+
+def _beside(asked: Scored) -> str:
+    """What finished videos are compared with, in words."""
+    if asked.truth is not None:
+        return "against the true ones"
+    return "on their own" if asked.driving is None else "against the driving ones"
 
 
 def _specs(asked: Scored) -> list[ModelSpec]:
@@ -119,11 +128,18 @@ def _labels(places: Sequence[Path]) -> list[str]:
     return [f"{label}{number}" for number, label in enumerate(safe)]
 
 
-def _clips(whole: Dataset, sources: Dataset | None, truth: bool) -> ClipList:
-    """One clip for each video; its source is the photograph called as it, or its own first frame."""
-    names = [name for name in whole.clips() if not is_picture(name)]
+def _videos(whole: Dataset) -> tuple[list[str], list[str]]:
+    """The names of the videos, and a line on what else would be a clip. Raises UserError where there is no video."""
+    names = [name for name in whole.clips() if not is_picture(name) or is_video(whole.root / name)]
     if not names:
         raise UserError(f"{whole.root}: no videos in it", code="missing-videos")
+    pictures = [name for name in whole.clips() if name not in set(names)]
+    skipped = f"{whole.name}: {len(pictures)} pictures in {whole.root} are not scored: {some(pictures)}"
+    return names, [skipped] if pictures else []
+
+
+def _clips(whole: Dataset, names: Sequence[str], sources: Dataset | None, truth: bool) -> ClipList:
+    """One clip for each video; its source is the photograph called as it, or its own first frame."""
     ids = ids_of(names)
     photos: dict[str, str] = {}
     if sources is not None:

@@ -49,6 +49,7 @@ class RunSettings:
     """What was asked on the command line; the command's help has the meaning of each.
 
     protocol: a name or a file, or a protocol that is in no list. clips: a list that is in no file, of whole clips.
+    notices: what the user must see of how these settings came about.
     """
 
     models: Sequence[str]
@@ -80,6 +81,7 @@ class RunSettings:
     save_frames: bool = False
     as_published: bool = False
     clips: ClipList | None = None
+    notices: Sequence[str] = ()
     sound: str = TRUTH
     strict: bool = False
     command: Sequence[str] = field(default=())
@@ -95,11 +97,12 @@ class Setup:
     resolved: Resolved
     measurer: Measurer
     sounds: Sounds | None = None
+    unlike: video_facts.Unlike = field(default_factory=dict)
 
     def plan(self) -> Prepared:
         """The manifest of the run before it begins."""
-        seed, sounds = self.settings.seed, self.sounds
-        return manifest.build(self.resolved, self.models, self.measurer, seed=seed, sounds=sounds)
+        seed, more = self.settings.seed, {"unlike": self.unlike}
+        return manifest.build(self.resolved, self.models, self.measurer, seed=seed, sounds=self.sounds, **more)
 
     def batch_size(self, device: torch.device) -> int:
         """Pairs at a time on this device."""
@@ -172,6 +175,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             mode=settings.mode,
             allow_missing=settings.allow_missing,
         )
+        resolved = replace(resolved, notices=[*settings.notices, *resolved.notices])
         resolved = anchors.settle(settings.anchor, resolved, settings.config.cache)
         tell_size(models, resolved.shape)
         workers = settings.workers
@@ -186,18 +190,20 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         shown = frames_list.inputs(resolved)
         said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list, shown)]
         resolved = replace(resolved, notices=[*resolved.notices, *said])
-        sounds, of_clips = None, resolved.clips is not None
+        sounds: Sounds | None = None
+        unlike: video_facts.Unlike = {}
+        of_clips = resolved.clips is not None
         asked = split(names)
         lines = sets_left_out(asked.sets, chosen, of_clips, real_side(protocol.reference, protocol.roles))
         if of_clips:
             lines += left_out(asked.clips, chosen, protocol.reference, protocol.roles)
         resolved = replace(resolved, notices=[*resolved.notices, *lines])
         if of_clips:
-            resolved, sounds = _clips(settings, models, resolved)
+            resolved, sounds, unlike = _clips(settings, models, resolved)
         else:
             _refuse_of_clips(settings)
         measurer = Measurer(names, chosen, protocol.reference, device, settings.as_published, of_clips, protocol.roles)
-        yield Setup(settings, device, models, resolved, measurer, sounds)
+        yield Setup(settings, device, models, resolved, measurer, sounds, unlike)
 
 
 def _kinds(names: Sequence[str]) -> set[str]:
@@ -218,16 +224,20 @@ def _refuse_of_clips(settings: RunSettings) -> None:
         )
 
 
-def _clips(settings: RunSettings, models: Sequence[Model], resolved: Resolved) -> tuple[Resolved, Sounds]:
+def _clips(
+    settings: RunSettings, models: Sequence[Model], resolved: Resolved
+) -> tuple[Resolved, Sounds, video_facts.Unlike]:
     """Tell every model its clips; what differs between finished videos and the reference is said, or refused."""
     assert resolved.clips is not None
     wanted = {clip.id: names_of(clip) for clip in resolved.clips.clips}
     said = [line for model in models for line in model.predictor.expect_clips(wanted)]
-    said += [line for model in models for line in video_facts.differences(model, resolved)]
+    unlike = {model.label: found for model in models if (found := video_facts.differences(model, resolved))}
+    said += [line for model in models for line in video_facts.lines(model, unlike.get(model.label, {}))]
     if said and settings.strict:
         raise UserError(f"--strict: {'; '.join(said)}", code="clips-differ")
     sounds = Sounds(resolved.clips, resolved.datasets, settings.sound)
-    return replace(resolved, notices=[*resolved.notices, *said]), sounds
+    skipped = [line for model in models for line in video_facts.left_out(model)]
+    return replace(resolved, notices=[*resolved.notices, *skipped, *said]), sounds, unlike
 
 
 def tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:

@@ -13,25 +13,50 @@ from protocols.folder import some
 from protocols.pairs import FrameRef
 from protocols.resolve import Resolved
 
+Unlike = dict[str, dict[str, dict[str, str]]]  # models to `differences`
+
+HOW = {  # what becomes of it
+    "length": " (compared over the common duration)",
+    "rate": " (compared at the reference's times)",
+    "size": " (resized to the reference's, Lanczos)",
+}
 SHORT = 0.5  # of a frame by which lengths may differ
 
 
-def differences(model: Model, resolved: Resolved) -> list[str]:
-    """A line for each way in which a model's videos differ from the reference clips, with the first of them.
-
-    Frames are compared at the reference's times; where a video ends before, the rest is left out, and counted.
-    """
+def differences(model: Model, resolved: Resolved) -> dict[str, dict[str, str]]:
+    """In what a model's videos differ from the reference clips (``length``, ``rate``, ...), to clips and words."""
     predictor = model.predictor
+    found: dict[str, dict[str, str]] = {}
     if not isinstance(predictor, VideosFolder) or resolved.clips is None:
-        return []
-    found: dict[str, list[str]] = {}
+        return found
     for clip in resolved.clips.clips:
         if name := predictor.found.get(clip.id):
             for what, line in _compare(clip, resolved.datasets, predictor.dataset, name).items():
-                found.setdefault(what, []).append(f"{clip.id} {line}")
-    n = len(predictor.found)
-    label = model.label
-    return [f"{label}: another {what} in {len(own)} of {n} videos: {some(own)}" for what, own in found.items()]
+                found.setdefault(what, {})[clip.id] = line
+    return found
+
+
+def lines(model: Model, found: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """A line for each way in which a model's videos differ (`differences`), with the first of them.
+
+    Frames are compared at the reference's times; where a video ends before, the rest is left out, and counted.
+    """
+    if not found:
+        return []
+    assert isinstance(model.predictor, VideosFolder)
+    n = len(model.predictor.found)
+    said = {what: [f"{clip} {line}" for clip, line in clips.items()] for what, clips in found.items()}
+    return [
+        f"{model.label}: another {what} in {len(own)} of {n} videos{HOW.get(what, '')}: {some(own)}"
+        for what, own in said.items()
+    ]
+
+
+def left_out(model: Model) -> list[str]:
+    """A line on what of a folder of finished videos is not read."""
+    if not isinstance(model.predictor, VideosFolder):
+        return []
+    return model.predictor.left_out()
 
 
 def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: str) -> dict[str, str]:
@@ -45,7 +70,7 @@ def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: s
         lines |= _clocks(clip, (seconds, len(truth.frames(ref.clip))), (other, len(made.frames(name))))
     size, other_size = (_size(data, one) for data, one in ((truth, ref.clip), (made, name)))
     if size != other_size:
-        lines["size"] = f"{other_size[1]}x{other_size[0]}, reference {size[1]}x{size[0]} (resized to it, Lanczos)"
+        lines["size"] = f"{other_size[1]}x{other_size[0]}, reference {size[1]}x{size[0]}"
     heard, other_heard = truth.sound_file(ref.clip) is not None, made.sound_file(name) is not None
     if heard != other_heard:
         lines["sound"] = (
@@ -60,9 +85,9 @@ def _clocks(clip: Clip, truth: tuple[float, int], made: tuple[float, int]) -> di
     (seconds, n), (other, other_n) = truth, made
     wanted, rate, other_rate = min(clip.end or seconds, seconds) - clip.start, n / seconds, other_n / other
     if abs(other - wanted) > SHORT / rate and not (clip.end and other > wanted):
-        lines["length"] = f"{other:.3f} s, reference {wanted:.3f} s (compared over the common duration)"
+        lines["length"] = f"{other:.3f} s, reference {wanted:.3f} s"
     if abs(other_rate - rate) > 0.01 * rate:
-        lines["rate"] = f"{other_rate:.4g} frames a second, reference {rate:.4g} (compared at the reference's times)"
+        lines["rate"] = f"{other_rate:.4g} frames a second, reference {rate:.4g}"
     return lines
 
 

@@ -76,12 +76,14 @@ class ClipsEntry(Facts):
     """What a run of whole clips asks: then `PairListEntry` is of the clip list.
 
     frames: of all clips together. sound: ``truth``, ``generated`` or ``folder``: whose sound the generated clips are
-    scored with. sound_sha256: of the files that hold the sound, None where there is none.
+    scored with. sound_sha256: of the files that hold the sound, None where there is none. unlike: of finished videos,
+    by model, in what they differ from the reference (``length``, ``rate``, ``size``, ``sound``), to clips and words.
     """
 
     frames: int
     sound: str
     sound_sha256: str | None = None
+    unlike: dict[str, dict[str, dict[str, str]]] = {}
 
 
 class Crop(Facts):

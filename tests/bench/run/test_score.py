@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 from support import finished_videos as made
-from support.command_line import call
-from support.refused import Ended
-
-from reports.schema.manifest import Complete, parse_manifest
+from support.score_bench import CHEAP, NUMBERS, make
 
 CAP = 100.0  # dB: PSNR of equal frames
-CHEAP = "psnr,sharpness,flicker"
-NUMBERS = {"anna": range(8), "ben": range(8, 16)}
-
-
-@dataclass
-class Bench:
-    """The command line in a folder of its own, with true videos ``truth/anna.mkv`` and ``truth/ben.mkv``."""
-
-    root: Path
-    ask: object
-
-    def __call__(self, command: str, *arguments: object, name: str = "r") -> Ended:
-        extra = ("--out", self.root / "runs", "--name", name) if command in ("score", "run") else ()
-        return self.ask(command, *arguments, *extra)
-
-    def score(self, *arguments: object, metrics: str = CHEAP, name: str = "r") -> Ended:
-        return self("score", *arguments, "--metrics", metrics, "--no-bounds", "--workers", 0, name=name)
-
-    def rows(self, name: str = "r") -> pd.DataFrame:
-        return pd.read_parquet(self.root / "runs" / name / "samples.parquet").set_index(["model", "pair"])
-
-    def frames(self, name: str = "r") -> pd.DataFrame:
-        return pd.read_parquet(self.root / "runs" / name / "frames.parquet")
-
-    def manifest(self, name: str = "r") -> Complete:
-        return parse_manifest((self.root / "runs" / name / "manifest.json").read_bytes())
-
-    def folder(self, name: str, change=lambda pictures: pictures, ending: str = "", rate: int = made.RATE) -> Path:
-        for clip, numbers in NUMBERS.items():
-            made.write(self.root / name / f"{clip}{ending}.mkv", change(made.frames(numbers)), rate)
-        return self.root / name
 
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch, capsys):
-    asked = Bench(tmp_path, lambda *arguments: call(monkeypatch, capsys, *arguments))
-    asked.folder("truth")
-    monkeypatch.chdir(tmp_path)
-    return asked
+    return make(tmp_path, monkeypatch, capsys)
 
 
 def test_a_copy_is_perfect_and_a_blurred_one_is_not(bench):
@@ -150,6 +110,28 @@ def test_a_missing_video_is_a_failed_row_and_exit_1(bench):
     assert rows["status"].to_dict() == {"anna": "ok", "ben": "failed"}
     assert np.isnan(rows.loc["ben", "psnr"]) and np.isnan(rows.loc["ben", "flicker"])
     assert "no video of this name" in rows.loc["ben", "error"] and rows.loc["ben", "flicker.reason"]
+
+
+def test_what_is_no_clip_is_named_and_a_webp_that_moves_is_one(bench):
+    bench.folder("mine")
+    moving = [Image.fromarray(one) for one in made.frames(range(16, 20))]
+    for place in ("truth", "mine"):
+        moving[0].save(
+            bench.root / place / "carl.webp", save_all=True, append_images=moving[1:], duration=40, lossless=True
+        )
+        moving[0].save(bench.root / place / "cover.png")
+        (bench.root / place / "anna.wav").write_bytes(b"read only where sound is")
+        (bench.root / place / f"notes of {place}.txt").write_text("no clip", encoding="utf-8")
+    code, told = bench.score("truth", "mine")
+    rows = bench.rows().loc["mine"]
+    assert code == 0 and rows.loc["carl", "frames"] == 4 and (rows["psnr"] == CAP).all()
+    notices = "; ".join(bench.manifest().notices)
+    for name in ("notes of truth.txt", "notes of mine.txt", "cover.png"):
+        assert name in told and name in notices, told
+    assert "anna.wav" not in notices
+    assert bench.score("truth", "mine", "--strict", name="s").error == "clips-differ"
+    (bench.root / "mine" / "cover.png").unlink()
+    assert bench.score("truth", "mine", "--strict", name="s")[0] == 0
 
 
 def test_names_that_match_twice_are_refused(bench):
