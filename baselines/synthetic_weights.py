@@ -24,7 +24,7 @@ def fill(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
     leaf = name.rsplit(".", 1)[-1]
     if leaf == "num_batches_tracked":
         return np.zeros(shape, dtype=np.int64)
-    u = _uniform(name, shape, seed)
+    u = uniform(name, shape, seed)
     if leaf == "running_mean":
         out = 0.1 * u
     elif leaf == "running_var":
@@ -63,7 +63,7 @@ def fill_spec(spec: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
 def image_pair(seed: int = 0, size: int = 256) -> tuple[Tensor, Tensor]:
     """A smooth source and driving image, ``(1, 3, size, size)`` float32 in [0, 1]: one scene of waves that moved."""
     yy, xx = np.meshgrid(np.linspace(0, 1, size), np.linspace(0, 1, size), indexing="ij")
-    u = (_uniform("image_pair", (3, 12, 4), seed) + 1.0) / 2.0
+    u = (uniform("image_pair", (3, 12, 4), seed) + 1.0) / 2.0
     pair = []
     for shift in (0.0, 0.35):
         channels = []
@@ -78,7 +78,7 @@ def image_pair(seed: int = 0, size: int = 256) -> tuple[Tensor, Tensor]:
     return pair[0], pair[1]
 
 
-def _uniform(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+def uniform(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Uniform float64 values in (-1, 1), decided by seed and name."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     rng = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "big")))

@@ -30,6 +30,7 @@ ABSOLUTE = re.compile(
     r"|\.(kp|kp_norm|region|bg_params)\.|\.prediction(\.value)?$|head_?pose"
 )
 TRAINING = re.compile(r"^loss\.")
+INFORMATION = re.compile(r"^scipy_\d")  # what other releases of SciPy make of the same input; no target
 # Kinds whose scale is known, whatever the array's own largest value: errors below this are equal, in the kind's unit. A
 # single angle near zero has no scale of its own. Degrees come from a sum over 66 bins that weighs them up to 99.
 FLOORS = (
@@ -38,6 +39,17 @@ FLOORS = (
     (re.compile(r"(\.(t|exp)|_delta)(\.value)?$"), 5e-5),
     # Cosines, in [-1, 1]: of sums of products of float32 values.
     (re.compile(r"(^|[._])cosine(_matrix)?(\.value)?$"), 5e-6),
+)
+# Computed in float64, or known to a sharper tolerance; relative to the array's largest value, with a floor. What
+# scripts make of singular products is rounded by their own way of taking roots, up to 1e-4 of some hundred.
+SHARP = (
+    (re.compile(r"^(fid|fvd)\..*\.(exact|exact_population|eps_branch)$"), 1e-10, 0.0),
+    (re.compile(r"^kid\..*\.(float64|per_subset|all_samples)$"), 1e-10, 0.0),
+    (re.compile(r"^kid\..*\.(torch_fidelity|clean_fid)$"), 0.0, 1e-6),  # float32, of kernels of about 1
+    (re.compile(r"^fid\.same\."), 0.0, 1e-6),
+    (re.compile(r"^fvd\..*\.videogpt$"), 3e-4, 0.0),  # float32 roots
+    (re.compile(r"^(fid|fvd)\."), 3e-7, 0.0),
+    (re.compile(r"\.resized$"), 2e-6, 0.0),
 )
 
 
@@ -108,7 +120,12 @@ class Comparer:
 
     def left(self) -> list[str]:
         """Arrays of inference that were not recomputed."""
-        return [name for name in self.golden if name not in self._done and not TRAINING.match(name)]
+        left = (name for name in self.golden if name not in self._done)
+        return [name for name in left if not TRAINING.match(name) and not INFORMATION.match(name)]
+
+    def information(self) -> int:
+        """Number of arrays that are no target."""
+        return sum(bool(INFORMATION.match(name)) for name in self.golden)
 
     def training(self) -> int:
         """Number of arrays of training losses, which are no part of inference."""
@@ -165,6 +182,9 @@ def _tolerance(name: str, largest: float) -> tuple[float, float]:
         return WEIGHTS * max(largest, 1e-3), WEIGHTS * max(largest, 1e-3)
     if ABSOLUTE.search(name):
         return WORST, AVERAGE
+    for kind, relative, floor in SHARP:
+        if kind.search(name):
+            return (max(relative * largest, floor),) * 2
     floor = next((floor for kind, floor in FLOORS if kind.search(name)), 0.0)
     return max(WORST * max(largest, 1e-6), floor), max(AVERAGE * max(largest, 1e-6), floor)
 

@@ -22,11 +22,12 @@ from bench.parity import compare as golden
 from bench.runtime.errors import UserError
 from protocols import interruption
 
-# Networks of detectors, as `spec.json` names them; those of the models stand in their cards.
+# Networks of detectors and of set metrics, as `spec.json` names them; those of the models stand in their cards.
 DETECTORS = {
     "openface": "bench.parity.openface",
     "syncnet": "bench.parity.syncnet",
     "lipsync_scores": "bench.parity.lipsync_scores",
+    "fid_fvd": "bench.parity.fid_fvd",
 }
 
 
@@ -136,4 +137,6 @@ def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:
             markup=False,
             soft_wrap=True,
         )
+    if count := comparer.information():
+        console.print(f"{folder}: {count} arrays for information, not compared", markup=False, soft_wrap=True)
     return not parted and not left

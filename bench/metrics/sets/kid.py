@@ -1,0 +1,122 @@
+"""Kernel distance of two sets of features (Bińkowski et al., Demystifying MMD GANs, ICLR 2018): unbiased, unlike FID.
+
+Squared maximum mean discrepancy of the kernel (x . y / d + 1)^3. Negative values are legitimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+DEGREE = 3
+ROWS = 512  # of a kernel matrix at a time; moves the memory needed, not the result
+WHOLE = 5000  # rows of sets whose kernel values are computed once for all subsets; of more they take too much memory
+# From the sizes of both sets and of a subset to the indices of one subset of each.
+Draw = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]
+
+
+def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``(n1, n2)`` of ``(n1, d)`` and ``(n2, d)``, in their type."""
+    values = x @ y.T
+    values /= x.shape[1]
+    values += 1
+    return values * values * values
+
+
+def kid(one: np.ndarray, other: np.ndarray) -> float:
+    """The unbiased estimate on all rows of ``(n1, d)`` and ``(n2, d)``, n >= 2, in float64; symmetric.
+
+    This is what subsets estimate with more noise.
+    """
+    groups = np.zeros(len(one), int), np.zeros(len(other), int)
+    within = (block_sums(side, group) / (len(side) * (len(side) - 1)) for side, group in zip((one, other), groups))
+    across = block_sums(one, groups[0], other, groups[1]) / (len(one) * len(other))
+    return float((sum(within) - 2 * across)[0, 0])
+
+
+def block_sums(
+    one: np.ndarray,
+    groups: np.ndarray,
+    other: np.ndarray | None = None,
+    others: np.ndarray | None = None,
+    count: int = 1,
+) -> np.ndarray:
+    """Sums ``(count, count)`` of the kernel over the pairs of each two groups, float64; memory flat.
+
+    groups, others: ``(n1,)`` and ``(n2,)`` group of each row, below `count`. Without `other`, of one set with itself,
+    where no row is paired with itself.
+    """
+    x = np.asarray(one, np.float64)
+    y, columns = (x, groups) if other is None or others is None else (np.asarray(other, np.float64), others)
+    sums = np.zeros((count, count))
+    for start in range(0, len(x), ROWS):
+        rows = slice(start, start + ROWS)
+        first = start if other is None else 0  # of one set only the pairs on one side of the diagonal
+        values = kernel(x[rows], y[first:])
+        if other is None:
+            values = np.triu(values, 1)
+        by_column = _sum_columns(values, columns[first:], count)
+        np.add.at(sums, groups[rows], by_column)
+    return sums if other is not None else sums + sums.T
+
+
+def _sum_columns(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """``(r, count)``: sums of the columns of each group."""
+    order = np.argsort(groups, kind="stable")
+    present, starts = np.unique(groups[order], return_index=True)
+    sums = np.zeros((len(values), count))
+    sums[:, present] = np.add.reduceat(values[:, order], starts, axis=1)
+    return sums
+
+
+def torch_fidelity_draw(seed: int = 2020) -> Draw:
+    """How torch-fidelity draws: the real ones first, by `RandomState`."""
+    random = np.random.RandomState(seed)
+
+    def draw(reals: int, generated: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        first = random.choice(reals, size, replace=False)
+        return first, random.choice(generated, size, replace=False)
+
+    return draw
+
+
+def clean_fid_draw(seed: int = 0) -> Draw:
+    """How clean-fid and StyleGAN draw, called with the real ones first: those of the second argument first."""
+    random = np.random.RandomState(seed)
+
+    def draw(reals: int, generated: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        second = random.choice(generated, size, replace=False)
+        return random.choice(reals, size, replace=False), second
+
+    return draw
+
+
+def subsets(
+    real: np.ndarray,
+    generated: np.ndarray,
+    draw: Draw,
+    count: int = 100,
+    size: int = 1000,
+    dtype: type[np.floating] = np.float32,
+) -> Sequence[float]:
+    """The unbiased estimate on each of `count` subsets of `size` rows (of as many as there are, where fewer).
+
+    dtype: of the arithmetic; the scripts' is that of the features, float32. They print the mean; torch-fidelity also
+    the standard deviation over the subsets, which is no interval: subsets overlap.
+    """
+    x, y = (np.asarray(side, dtype) for side in (real, generated))
+    size = min(size, len(x), len(y))
+    whole = [kernel(a, b) for a, b in ((x, x), (y, y), (x, y))] if max(len(x), len(y)) <= WHOLE else None
+    found = []
+    for _ in range(count):
+        first, second = draw(len(x), len(y), size)
+        chosen = ((first, first), (second, second), (first, second))
+        if whole:
+            reals, others, across = (table[np.ix_(*places)] for table, places in zip(whole, chosen))
+        else:
+            a, b = x[first], y[second]
+            reals, others, across = kernel(a, a), kernel(b, b), kernel(a, b)
+        off_diagonal = sum(table.sum() - np.trace(table) for table in (reals, others))
+        found.append(float(off_diagonal / (size * (size - 1)) - 2 * across.sum() / size**2))
+    return found
