@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase as fnmatch
 
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
@@ -16,6 +17,7 @@ from protocols.errors import DataError, PluginError
 from protocols.roots import data_used
 
 BROKEN = "broken plug-in"
+SHAPES = {"pair": "OF PAIRS OF FRAMES", "clip": "OF CLIPS", "set": "OF ALL CLIPS TOGETHER"}  # a metric's, as headings
 
 
 def table(what: str, config: Config, pattern: str = "*", weights_given: bool = False) -> Table:
@@ -88,24 +90,32 @@ def _data(protocol: Protocol, config: Config) -> str:
 
 
 def _metrics(config: Config, pattern: str) -> Table:
+    """By shape; in each what most papers print (`families.papers`) first, equal ones in the order of tables."""
     from bench import metrics
     from bench.metrics import registered
     from bench.metrics.base import Definition
     from bench.metrics.clips.base import ClipDefinition
     from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
+    from bench.metrics.families import papers
     from bench.metrics.sets.base import SetDefinition
     from bench.metrics.sets.catalogue import SET_DEFINITIONS
 
     rows = _table()
     everything: list[Definition | ClipDefinition | SetDefinition] = [*metrics.definitions().values()]
     everything += [*CLIP_DEFINITIONS.values(), *SET_DEFINITIONS.values()]
+    shapes = {name: metrics.family(name).shape for name in {one.family for one in everything}}
+    everything.sort(key=lambda one: (list(SHAPES).index(shapes[one.family]), -papers(metrics.family(one.family))))
+    before = ""
     for definition in (one for one in everything if fnmatch(one.name, pattern)):
         better = "higher" if definition.higher_is_better else "lower"
-        shape = metrics.family(definition.family).shape
+        shape = shapes[definition.family]
+        if shape != before:
+            rows.add_row(Text(SHAPES[shape], style="bold"), "", "")
+            before = shape
         needs = f"; detector {name}" if (name := getattr(definition, "detector_name", None)) else ""
         if isinstance(definition, ClipDefinition):
             needs = "".join(f"; {why}" for why in definition.missing(config.weights))
-        facts = f"of {shape}s; family {definition.family}; {better} is better{needs}"
+        facts = f"family {definition.family}; {better} is better{needs}"
         rows.add_row(definition.name, definition.summary, facts)
     for name, broken in registered.everything().items():
         if isinstance(broken, PluginError) and fnmatch(name, pattern):

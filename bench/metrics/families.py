@@ -149,6 +149,22 @@ _FAMILIES = (
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
 
+# How many of 28 papers on talking heads of 2023 to 2026 print a metric of the family, or of its page.
+PAPERS = {
+    "lip-sync": 23,
+    "fid": 22,
+    "fvd": 20,
+    "identity-over-time": 13,
+    "quality": 7,
+    "motion": 7,
+    "landmark-distance": 6,
+}
+
+
+def papers(family: Family) -> int:
+    """How many of the counted papers (`PAPERS`) print such a metric; 0 where nobody counted."""
+    return PAPERS.get(family.name, PAPERS.get(family.page, 0))
+
 
 def facts(family: Family, unit: str) -> dict[str, Any]:
     """What a manifest tells of a family, as JSON, for a definition in `unit`; an infinite bound is None.
