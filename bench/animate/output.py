@@ -16,6 +16,7 @@ import numpy as np
 from bench.animate.input import Driving
 from bench.runtime.errors import UserError
 from protocols.video import open_file
+from protocols.video_writing import add_video, even, to_yuv
 
 Kind = TypeVar("Kind", bound=av.stream.Stream)
 
@@ -40,7 +41,6 @@ FORMATS = {
     ".mkv": _Format("matroska", _H264, None, "aac"),
     ".webm": _Format("webm", _VP9, frozenset({"opus", "vorbis"}), "libopus"),
 }
-_BT601, _LIMITED = 6, 1
 _CUT = ", cut where the picture ends"
 
 
@@ -67,11 +67,7 @@ class VideoWriter:
             ) from None
         self._time_base, self._start = driving.time_base, round(driving.start / driving.time_base)
         codec, options = form.video
-        self._stream = _of(av.VideoStream, self._output.add_stream(codec, rate=driving.rate, options=options))
-        height, width = (side + side % 2 for side in size)  # colour has half the resolution: even sides
-        self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
-        self._stream.codec_context.time_base = driving.time_base
-        self._stream.codec_context.colorspace, self._stream.codec_context.color_range = _BT601, _LIMITED
+        self._stream = add_video(self._output, codec, options, even(size), driving.rate, driving.time_base)
         self._sound = _Sound(driving, self._output, form, end * driving.time_base)
         self._durations: dict[int, int] = {}
 
@@ -82,10 +78,7 @@ class VideoWriter:
 
     def write(self, image: np.ndarray, time: int, until: int) -> None:
         """One frame, RGB uint8 ``(H, W, 3)``, shown from `time` to `until` in the driving video's time base."""
-        height, width = self._stream.height - image.shape[0], self._stream.width - image.shape[1]
-        image = np.pad(image, ((0, height), (0, width), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
+        frame = to_yuv(image)
         frame.pts, frame.time_base = time - self._start, self._time_base
         self._durations[frame.pts] = until - time
         self._mux(self._stream.encode(frame))

@@ -138,6 +138,10 @@ def run(
     save_frames: Annotated[
         bool, typer.Option(help="Keep every generated frame as PNG.", rich_help_panel=OUTPUT)
     ] = False,
+    media: Annotated[
+        bool,
+        typer.Option(help="Of whole clips: keep videos of the clips that the report shows.", rich_help_panel=OUTPUT),
+    ] = True,
     device: Device = None,
     batch_size: Annotated[
         int | None,
@@ -242,6 +246,7 @@ def run(
         ray_address=ray_address,
         ray_workers=ray_workers,
         save_frames=save_frames,
+        media=media,
         as_published=as_published,
         sound=sound,
         strict=strict,

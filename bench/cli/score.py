@@ -102,6 +102,9 @@ def score(
     save_frames: Annotated[
         bool, typer.Option(help="Keep every compared frame as PNG.", rich_help_panel=OUTPUT)
     ] = False,
+    media: Annotated[
+        bool, typer.Option(help="Keep videos of the clips that the report shows.", rich_help_panel=OUTPUT)
+    ] = True,
     device: Device = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time.", rich_help_panel=EXECUTION)] = None,
     workers: Annotated[
@@ -144,6 +147,7 @@ def score(
         ray_address=ray_address,
         ray_workers=ray_workers,
         save_frames=save_frames,
+        media=media,
         sound=sound,
         strict=strict,
         command=["python", "-m", "bench", *sys.argv[1:]],

@@ -19,6 +19,7 @@ import torch
 from baselines import arithmetic
 from baselines.predictor import ModelError, Predictor
 from bench.metrics.base import GENERATED
+from bench.run.clip_video import ClipVideo
 from bench.run.engine import Batch, Decoded, Model, Prediction, pair_info, predict
 from bench.run.measure import Measurer
 from bench.run.set_features import columns_in
@@ -72,6 +73,7 @@ class Evaluator:
         self._recorder: tuple[TrackRecorder, Mapping[str, int]] | None = None
         self._pictures: Collection[str] | None = None
         self._featured: Collection[str] | None = None
+        self._video: ClipVideo | None = None
         self._said: set[str] = set()
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
@@ -94,7 +96,7 @@ class Evaluator:
                 for batch in _prefetched(batches, self.load, self.device):
                     rows, framed, network = self._asked_for(asking, model, batch)
                     measured = begin_measuring(partial(_timed, self._measured, measuring, rows, framed))
-                    encoded = begin_encoding(partial(_timed, _encoded, framed, each, self._pictures))
+                    encoded = begin_encoding(partial(_timed, _encoded, framed, each, self._pictures, self._video))
                     seconds = {"decoding": batch.seconds, "network": network}
                     waiting.append(partial(_batch, measured, encoded, seconds))
                     while len(waiting) > self.ahead:
@@ -114,17 +116,19 @@ class Evaluator:
         positions: Mapping[str, int],
         pictures: Collection[str] | None,
         featured: Collection[str],
+        video: ClipVideo | None = None,
     ) -> Iterator[None]:
         """Let `recorder` have the frames that are measured inside the block.
 
         positions: a pair's among its frames. pictures: the pairs whose frames are encoded; None for all. featured:
-        those whose frames count for metrics of sets.
+        those whose frames count for metrics of sets. video: takes all frames.
         """
         self._recorder, self._pictures, self._featured = (recorder, positions), pictures, featured
+        self._video = video
         try:
             yield
         finally:
-            self._recorder = self._pictures = self._featured = None
+            self._recorder = self._pictures = self._featured = self._video = None
 
     def _asked_for(self, backoff: OomBackoff, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
         """The rows of a batch; the pairs that have a frame, with it; seconds."""
@@ -201,9 +205,14 @@ def failed_rows(model: Model, pairs: Sequence[Pair], why: str, measurer: Measure
 
 
 def _encoded(
-    framed: Decoded, each: Callable[..., Iterable[bytes]], pictures: Collection[str] | None
+    framed: Decoded,
+    each: Callable[..., Iterable[bytes]],
+    pictures: Collection[str] | None,
+    video: ClipVideo | None,
 ) -> dict[str, bytes]:
     """each: `map`, or that of a pool: one thread encodes some 200 frames a second. pictures: of these pairs, or all."""
+    if video is not None and framed:
+        video.add(framed.pairs, framed.images[GENERATED].numpy())
     made = zip(framed.pairs, framed.images.get(GENERATED, ()))
     images = {pair.id: image.numpy() for pair, image in made if pictures is None or pair.id in pictures}
     return dict(zip(images, each(to_png, images.values())))

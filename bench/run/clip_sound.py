@@ -42,7 +42,7 @@ class Sounds:
         """Hash of the contents of all files that are read, in the order of the clips; None where there are none."""
         files: dict[Path | None, None] = {}
         for clip in clips.clips:
-            files |= dict.fromkeys([self._target_file(clip), *(self._generated_file(model, clip) for model in models)])
+            files |= dict.fromkeys([self.target_file(clip), *(self._generated_file(model, clip) for model in models)])
         digest = hashlib.sha256()
         found = [file for file in files if file is not None]
         for file in found:
@@ -52,20 +52,21 @@ class Sounds:
 
     def target(self, clip: Clip) -> Sound | None:
         """The sound of the reference; that of the clip that the list names, else of its target or driving clip."""
-        return self._read(self._target_file(clip), clip)
+        return self._read(self.target_file(clip), clip)
 
     def generated(self, model: Model, clip: Clip) -> Sound | None:
         """The sound that a generated clip is scored with."""
         return self._read(self._generated_file(model, clip), clip)
 
-    def _target_file(self, clip: Clip) -> Path | None:
+    def target_file(self, clip: Clip) -> Path | None:
+        """The file that has the sound of the reference; None where there is none."""
         ref = clip.sound or clip.target or clip.driving
         return self._datasets[ref.dataset].sound_file(ref.clip)
 
     def _generated_file(self, model: Model, clip: Clip) -> Path | None:
         if self.choice == GENERATED and not isinstance(model.predictor, CopyTarget):  # the true videos have their own
             return model.predictor.sound_file(clip.id)
-        return self._target_file(clip) if self.choice in (TRUTH, GENERATED) else self.files.get(clip.id)
+        return self.target_file(clip) if self.choice in (TRUTH, GENERATED) else self.files.get(clip.id)
 
     def _read(self, file: Path | None, clip: Clip) -> Sound | None:
         if file is None:

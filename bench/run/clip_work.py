@@ -12,14 +12,16 @@ from bench.metrics.sets.base import frame_positions
 from bench.run.batches import Evaluator, failed_rows, typed
 from bench.run.clip_rows import clip_row
 from bench.run.clip_sound import Sounds
+from bench.run.clip_video import ClipVideo
 from bench.run.engine import Batch, Model
 from bench.run.pictures import shown_frames
 from bench.run.set_features import Windows
 from bench.run.tracks import Needs, TrackRecorder
-from bench.rundir.directory import CLIP, FRAME, SHOWN, UNIT
+from bench.rundir.directory import CLIP, FRAME, SHOWN, UNIT, VIDEO, video_hash
 from bench.runtime.allocator import give_back
 from protocols.clips import EARLY, Clip
 from protocols.errors import DataError
+from protocols.names import PERFECT
 from protocols.pairs import Pair
 from protocols.sound import Sound
 
@@ -29,6 +31,7 @@ class ClipEvaluator:
 
     clips: by id. definitions: the clip metrics of the run; features: what they read besides detectors, by name.
     size: frames at a time, which no number depends on. keep_frames: keep the pictures of all frames, not of one a clip.
+    videos: keep each clip as a video.
     """
 
     def __init__(
@@ -40,9 +43,11 @@ class ClipEvaluator:
         sounds: Sounds,
         size: int,
         keep_frames: bool = False,
+        videos: bool = False,
     ) -> None:
         self._evaluator, self._clips, self._definitions = evaluator, clips, definitions
         self._features, self._sounds, self._size, self._keep = features, sounds, size, keep_frames
+        self._videos = videos
         self._needs = Needs.of(definitions)
 
     def __call__(self, model: Model, clips: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
@@ -71,7 +76,10 @@ class ClipEvaluator:
         seconds: dict[str, float] = {}
         batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
         positions = {pair.id: position for position, pair in enumerate(asked)}
-        with self._evaluator.recording(recorder, positions, None if self._keep else {middle.id}, featured):
+        wanted = self._videos and model.label != PERFECT  # which the report does not show beside the truth
+        video = ClipVideo(positions) if wanted else None
+        pictured = None if self._keep else {middle.id}
+        with self._evaluator.recording(recorder, positions, pictured, featured, video):
             for batch in self._evaluator(model, batches):
                 parts.append(batch.rows)
                 frames |= batch.frames
@@ -85,7 +93,7 @@ class ClipEvaluator:
         else:
             tracks = recorder.finish(_rate(times))
             values = [(one, _value(one, tracks, silence)) for one in self._definitions]
-        return self._finished(clip, middle, rows, frames, seconds, values, cut, windows.finish())
+        return self._finished(clip, middle, rows, frames, seconds, values, cut, windows.finish(), video)
 
     def _heard(self, model: Model, clip: Clip) -> tuple[Sound | None, Sound | None, str]:
         """The sound that the generated clip is scored with, the reference's, and why the former is not there.
@@ -109,12 +117,17 @@ class ClipEvaluator:
         values: Sequence[tuple[ClipDefinition, ClipValue]],
         cut: str | None,
         windows: Mapping[str, bytes | None] | None = None,
+        video: ClipVideo | None = None,
     ) -> Batch:
         definitions = self._evaluator.measurer.definitions
         row = clip_row(clip, rows, definitions, values, cut, middle.time)
-        whole = pd.DataFrame([row | {SHOWN: clip.id in frames} | dict(windows or {})])
+        filmed = None
+        if self._videos:
+            filmed = b"" if video is None else video.finish()
+        kept = {SHOWN: clip.id in frames, VIDEO: None if filmed is None else video_hash(filmed)}
+        whole = pd.DataFrame([row | kept | dict(windows or {})])
         parts = [whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME}).assign(**{SHOWN: False})]
-        return Batch(typed(pd.concat(parts, ignore_index=True)), dict(frames), seconds)
+        return Batch(typed(pd.concat(parts, ignore_index=True)), dict(frames), seconds, filmed)
 
     def _no_values(self, why: str) -> list[tuple[ClipDefinition, ClipValue]]:
         return [(one, ClipValue.none(why)) for one in self._definitions]

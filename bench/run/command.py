@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.run import earlier, executors, outside, pictures, seen_videos
+from bench.run import earlier, executors, media, outside, pictures, seen_videos
 from bench.run import manifest as manifests
 from bench.run.announce import announce, what
 from bench.run.clip_rows import COUNTS
@@ -23,7 +23,7 @@ from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.set_features import Kept
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir.directory import CLIP, REAL, SHOWN, UNIT, RunDirectory, readable, write_parquet
+from bench.rundir.directory import CLIP, REAL, SHOWN, UNIT, VIDEO, RunDirectory, readable, write_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import sets
@@ -121,13 +121,13 @@ def _say_complete(directory: RunDirectory, setup: Setup, console: Console) -> No
         console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
 
 
-def redraw(path: Path) -> Path:
-    """Draw the report of a finished run again. Raises UserError if the folder holds none."""
+def redraw(path: Path, single_file: bool = False) -> Path:
+    """Draw the report of a finished run again. single_file: with small versions of its videos inside. Raises UserError if the folder holds none."""
     directory = RunDirectory(path)
     with readable(path):
         manifest, _ = directory.finished()
         directory.summary(manifest)
-        return html.write(path)
+        return html.write(path, single_file)
 
 
 @contextmanager
@@ -186,6 +186,7 @@ def _work(
                         directory,
                         batch_size=size,
                         progress=partial(progress.advance, task),
+                        videos=setup.sounds is not None and setup.settings.media,
                     )
                 rows, found = features.split(rows)
                 for kind, own in found.items():
@@ -212,6 +213,8 @@ def _work(
     done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256, **hashes}
     complete = begun.noticed(*said).then(Complete, **done)
     pictures.keep(directory, complete, table, resolved, setup.settings.save_frames)
+    if setup.sounds is not None and setup.settings.media:
+        media.keep(directory, complete, table, resolved, setup.sounds)
     return complete, table
 
 
@@ -219,7 +222,7 @@ def _units(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of clips, and those of their frames, each with the columns that it has."""
     of_clips = table[UNIT] == CLIP
     of_frames = [name for name in table.columns if table.loc[~of_clips, name].notna().any()]
-    clips = table[of_clips].drop(columns=[UNIT, SHOWN, "clip", "time"]).reset_index(drop=True)
+    clips = table[of_clips].drop(columns=[UNIT, SHOWN, VIDEO, "clip", "time"]).reset_index(drop=True)
     counts = [name for name in clips.columns if name.rpartition(".")[2] in COUNTS]
     clips = clips.astype(dict.fromkeys(counts, "int64"))  # beside rows of frames, which have none, they were floats
     frames = table.loc[~of_clips, of_frames].drop(columns=[UNIT, "seconds"], errors="ignore").reset_index(drop=True)

@@ -70,12 +70,14 @@ class Batch(NamedTuple):
     """Measured pairs, a row each, and the frames of those that have one, encoded by `rundir.to_png`.
 
     In a run of whole clips one clip: its row, then those of its frames, told apart by the column `UNIT`.
-    seconds: how long some of the `STAGES` were busy with it.
+    seconds: how long some of the `STAGES` were busy with it. video: of the clip, where
+    videos are kept; empty where it has no frame.
     """
 
     rows: pd.DataFrame
     frames: dict[str, bytes]
     seconds: Mapping[str, float]
+    video: bytes | None = None
 
 
 class Evaluated(NamedTuple):
@@ -131,16 +133,17 @@ def evaluate(
     *,
     batch_size: int,
     progress: Callable[[int], None],
+    videos: bool = False,
 ) -> Evaluated:
     """Have `work` done for every pair of the list; batches finished earlier are not repeated.
 
     The batches may come in any order; a thread writes them while `work` continues. `progress` is called with the number
-    of pairs just kept.
+    of pairs just kept. videos: repeat clips whose video was not kept.
     Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
     device fails; what was finished before stays in the run directory.
     """
     finished, done = _Finished(), set[str]()
-    for rows in run.shards(model.label):
+    for rows in run.shards(model.label, videos):
         finished.add(rows)
         done.update(rows["pair"])
     pending = [pair for pair in pairs if pair.id not in done and pair.clip not in done]
@@ -153,6 +156,8 @@ def evaluate(
         start = time.perf_counter()
         for pair, png in batch.frames.items():
             run.write_frame(model.label, pair, png)
+        if batch.video is not None:
+            run.write_video(model.label, batch.rows["pair"][0], batch.video)
         name = hashlib.sha256(batch.rows["pair"][0].encode()).hexdigest()[:16]
         run.write_shard(model.label, name, batch.rows)
         seconds.update({**batch.seconds, "writing": time.perf_counter() - start})

@@ -79,6 +79,7 @@ class RunSettings:
     ray_address: str | None = None
     ray_workers: int | None = None
     save_frames: bool = False
+    media: bool = True
     as_published: bool = False
     clips: ClipList | None = None
     notices: Sequence[str] = ()
@@ -120,8 +121,8 @@ class Setup:
         chosen, weights = self.measurer.clip_definitions, self.measurer.choice.weights
         features = {name: feature(name, weights) for one in chosen for name in one.features}
         clips = {clip.id: clip for clip in self.resolved.clips.clips}
-        keep = self.settings.save_frames
-        return ClipEvaluator(evaluator, clips, chosen, features, self.sounds, max(size, CLIP_FRAMES), keep)
+        keep, videos = self.settings.save_frames, self.settings.media
+        return ClipEvaluator(evaluator, clips, chosen, features, self.sounds, max(size, CLIP_FRAMES), keep, videos)
 
 
 @contextmanager
@@ -216,7 +217,7 @@ def _kinds(names: Sequence[str]) -> set[str]:
 
 def _refuse_of_clips(settings: RunSettings) -> None:
     """Raise UserError for options of whole clips in a protocol of single frames."""
-    given = [("--sound", settings.sound != TRUTH), ("--strict", settings.strict)]
+    given = [("--sound", settings.sound != TRUTH), ("--strict", settings.strict), ("--no-media", not settings.media)]
     if wrong := [option for option, used in given if used]:
         raise UserError(
             f"{' and '.join(wrong)}: for protocols of whole clips; this one is of single frames",

@@ -29,12 +29,13 @@ from reports.schema.summary import Summary, parse_summary
 LARGEST = 1 << 40  # bytes of a table
 CONTENT = (
     *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
-    *("frames.parquet", "clips.csv", "features"),
+    *("frames.parquet", "clips.csv", "features", "media", "report-single-file.html"),
     *("pairs.csv", "manifest.json"),
 )
 UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: rows of clips, and of their frames
 REAL = "_real"  # beside the models in a folder of features
 SHOWN = "shown"  # column of a clip's row: whether a frame of it stands for it in the report
+VIDEO = "video"  # column of a clip's row: hash of its video, empty where it has none; missing where none was wanted
 _HASH = 16  # hex digits of a shard's SHA-256 in its name
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -174,12 +175,19 @@ class RunDirectory:
         replace(self.path / name, text)
         return hashlib.sha256(text).hexdigest()
 
-    def shards(self, model: str) -> Iterator[pd.DataFrame]:
-        """The finished batches of a model; torn ones, and those of which a frame is gone or torn, are removed."""
+    def shards(self, model: str, videos: bool = False) -> Iterator[pd.DataFrame]:
+        """The finished batches of a model; torn ones, and those of which a frame is gone or torn, are removed.
+
+        videos: so are clips whose video is gone, torn, or was not kept.
+        """
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
             content = file.read_bytes()
             rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
-            if rows is not None and all(is_whole(self.frame_file(model, name)) for name in _with_picture(rows)):
+            if (
+                rows is not None
+                and all(is_whole(self.frame_file(model, name)) for name in _with_picture(rows))
+                and (not videos or self._has_videos(model, rows))
+            ):
                 yield rows
             else:
                 file.unlink(missing_ok=True)
@@ -246,6 +254,30 @@ class RunDirectory:
         self.check()
         write_png(self.frame_file(model, pair), png)
 
+    def video_file(self, model: str, clip: str) -> Path:
+        """Where the video of a generated clip is kept while the run continues."""
+        return self.work / safe_name(model) / "videos" / f"{safe_name(clip)}.mp4"
+
+    def write_video(self, model: str, clip: str, content: bytes) -> None:
+        """Keep the video of a generated clip; without content there is none."""
+        self.check()
+        if not content:
+            self.video_file(model, clip).unlink(missing_ok=True)
+            return
+        with files.replacing(self.video_file(model, clip)) as temporary:  # its hash in the shard tells a torn one
+            temporary.write_bytes(content)
+
+    def _has_videos(self, model: str, rows: pd.DataFrame) -> bool:
+        """Whether the videos of a shard's clips are those that were kept with it."""
+        if VIDEO not in rows:  # of an earlier release
+            return False
+        clips = rows.loc[rows[UNIT] == CLIP, ["pair", VIDEO]].itertuples(index=False, name=None)
+        return all(pd.notna(kept) and kept == _file_digest(self.video_file(model, clip)) for clip, kept in clips)
+
+    def media_file(self, clip: str) -> Path:
+        """Where the video lies that the report plays for a clip."""
+        return self.path / "media" / f"{safe_name(clip)}.mp4"
+
     def discard_model(self, model: str) -> None:
         """Remove the finished batches of a model."""
         shutil.rmtree(self.work / safe_name(model), ignore_errors=True)
@@ -292,6 +324,16 @@ def write_png(file: Path, png: bytes) -> None:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:_HASH]
+
+
+def video_hash(content: bytes) -> str:
+    """What a clip's row says of its video; empty for none."""
+    return _digest(content) if content else ""
+
+
+def _file_digest(file: Path) -> str:
+    """The `video_hash` of what lies there."""
+    return video_hash(file.read_bytes()) if file.is_file() else ""
 
 
 def _owner(file: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from reports.run.view import columns_of
 from reports.schema.manifest import MetricEntry, Prepared
 
 ROLES = ("best", "median", "worst")
+PLAYED = 12  # clips that have a video
 # pixels where there is a target; else what can be compared with the driving frame or the source
 PREFERRED = {"same-identity": ("l1", "lpips", "ssim"), "cross-identity": ("prmse", "aed", "aucon")}
 
@@ -38,6 +39,21 @@ def picture_roles(samples: pd.DataFrame, manifest: Prepared, k: int = 2) -> dict
         values = values.sort_values(ascending=not metric.higher_is_better, kind="stable")
         roles[model] = _three(list(values.index), k)
     return roles
+
+
+def played(roles: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, str]:
+    """Which clips have a video in the report, at most `PLAYED`, each with the model that it is shown for.
+
+    roles: see `picture_roles`. First the best, the median and the worst of each model, then the second of these.
+    """
+    most = max((len(chosen) for of_model in roles.values() for chosen in of_model.values()), default=0)
+    found: dict[str, str] = {}
+    for k in range(most):
+        for model, of_model in roles.items():
+            for role in ROLES:
+                for clip in of_model[role][k : k + 1]:
+                    found.setdefault(clip, model)
+    return dict(list(found.items())[:PLAYED])
 
 
 def picture_metric(manifest: Prepared) -> MetricEntry | None:
