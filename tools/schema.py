@@ -15,6 +15,7 @@ from bench.drift.reference import Record
 from reports.schema.comparison import COMPARISON
 from reports.schema.frames import FRAMES
 from reports.schema.manifest import MANIFEST
+from reports.schema.players import PLAYERS
 from reports.schema.summary import SUMMARY
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schema"
@@ -23,6 +24,7 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "summary": SUMMARY,
     "comparison": COMPARISON,
     "frames": FRAMES,
+    "players": PLAYERS,
     "drift-reference": TypeAdapter(Record),
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from protocols.names import BOUNDS
 from reports.run import plots
 from reports.run.view import Column, SummaryTable
 
@@ -48,12 +49,22 @@ class ClipRow:
 
 
 @dataclass(frozen=True)
+class Curves:
+    """A main metric over a clip, drawn. begin, end: seconds at the ends of its axis."""
+
+    column: Column
+    svg: Markup
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
 class Clips:
     """The clips of a run.
 
     columns: the main metrics. extra: metrics whose rows hold more than a value (`MetricEntry.extra`). rows: by clip, in
-    the order of the list; of `total` clips `shown`, those first that have failures or were cut. curves: clip to a
-    drawing a main metric.
+    the order of the list; of `total` clips `shown`, those first that have failures or were cut. curves: clip to its
+    drawings.
     """
 
     columns: tuple[Column, ...]
@@ -61,7 +72,7 @@ class Clips:
     rows: tuple[ClipRow, ...]
     total: int
     shown: int
-    curves: Mapping[str, Sequence[tuple[Column, Markup]]]
+    curves: Mapping[str, Sequence[Curves]]
 
 
 def of_run(
@@ -85,7 +96,8 @@ def of_run(
     chosen = [clips[k] for k in sorted(first)]
     by_clip = dict(tuple(ours[ours["pair"].isin(chosen)].groupby("pair", sort=False)))
     rows = tuple(_row(row, columns, extra) for clip in chosen for row in by_clip[clip].to_dict("records"))
-    return Clips(columns, extra, rows, len(clips), len(chosen), _curves(run, columns, pictured, models, colors))
+    curves = _curves(run, columns, pictured, models, colors, _worst(ours, columns))
+    return Clips(columns, extra, rows, len(clips), len(chosen), curves)
 
 
 def _main(table: SummaryTable, samples: pd.DataFrame) -> tuple[Column, ...]:
@@ -125,30 +137,46 @@ def _row(row: Mapping[Hashable, Any], columns: Sequence[Column], extra: Sequence
     )
 
 
+def _worst(samples: pd.DataFrame, columns: Sequence[Column]) -> dict[tuple[str, str], dict[str, float]]:
+    """Clip and metric to when the worst second of each model begins; not of bounds."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for column in columns:
+        rows = samples[["pair", "model", f"{column.name}.worst_second"]].itertuples(index=False, name=None)
+        for clip, model, begin in rows:
+            if model not in BOUNDS and pd.notna(begin):
+                found.setdefault((clip, column.name), {})[model] = float(begin)
+    return found
+
+
 def _curves(
     run: Path,
     columns: Sequence[Column],
     clips: Collection[str],
     models: Sequence[str],
     colors: Mapping[str, str],
-) -> dict[str, list[tuple[Column, Markup]]]:
+    worst: Mapping[tuple[str, str], Mapping[str, float]],
+) -> dict[str, list[Curves]]:
     """Clip to a drawing a metric that has values in it."""
     file = run / "frames.parquet"
     if not columns or not clips or not file.is_file():
         return {}
     wanted = ["clip", "model", "time", *(column.name for column in columns)]
     frames = pd.read_parquet(file, columns=wanted, filters=[("clip", "in", list(clips))])
-    drawn: dict[str, list[tuple[Column, Markup]]] = {}
+    drawn: dict[str, list[Curves]] = {}
     for clip, rows in frames.groupby("clip", sort=False):
         by_model = dict(tuple(rows.groupby("model", sort=False)))
+        begin, end = float(rows["time"].min()), float(rows["time"].max())
+        end = end if end > begin else begin + 1
         for column in columns:
             lines = {
                 model: _shortened(by_model[model]["time"].to_numpy(float), by_model[model][column.name].to_numpy(float))
                 for model in models
                 if model in by_model
             }
-            if svg := plots.curves(lines, colors):
-                drawn.setdefault(str(clip), []).append((column, Markup(svg)))
+            of_clip = worst.get((str(clip), column.name), {})
+            marks = {model: of_clip[model] for model in lines if model in of_clip}
+            if svg := plots.curves(lines, colors, (begin, end), marks):
+                drawn.setdefault(str(clip), []).append(Curves(column, Markup(svg), begin, end))
     return drawn
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from protocols import files
 from protocols.names import PERFECT
-from reports.run import caveats, choose, clips, failures, page, pictures, plots, view
+from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, view
 from reports.schema.manifest import Complete, Manifest, parse_manifest
 from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
 
@@ -32,9 +32,10 @@ class Duel:
     rows: tuple[tuple[view.Column, Comparison], ...]
 
 
-def write(run: Path) -> Path:
+def write(run: Path, single_file: bool = False) -> Path:
     """Draw ``report.html`` of a run from its ``manifest.json``, ``summary.json``, ``samples.parquet``, ``pictures/``.
 
+    single_file: with small versions of its videos inside, as ``report-single-file.html``; else they stay in ``media/``.
     Returns the file's path. Raises Damaged. Names out of the run are escaped: they are text, whatever they look like.
     """
     manifest = parse_manifest((run / "manifest.json").read_bytes())
@@ -77,8 +78,10 @@ def write(run: Path) -> Path:
         floor_note=view.FLOOR_NOTE,
         family=max((entry.family for entry in summary.comparisons), default=0),
         pictures=pictures.picture_rows(run, roles, _shown(table)),
+        players=players.of_run(run, single_file) if manifest.clips else players.Players({}),
+        axis={"left": plots.LEFT, "wide": plots.WIDE},
         picture_metric=view.Column(metric) if metric else None,
-        inspected=(run / "inspect" / "inspect.html").is_file(),
+        inspected=not single_file and (run / "inspect" / "inspect.html").is_file(),
         values=_values(pictured, metric.name) if metric and metric.name in samples else {},
         facts=pictured.drop_duplicates("pair").set_index("pair").to_dict("index"),
         color_bar=pictures.color_bar(),
@@ -86,7 +89,7 @@ def write(run: Path) -> Path:
         failures=failures.grouped(samples, [column.name for column in table.columns]),
         provenance=_provenance(manifest, summary),
     )
-    report = run / "report.html"
+    report = run / ("report-single-file.html" if single_file else "report.html")
     with files.replacing(report) as temporary:
         temporary.write_text(drawn, encoding="utf-8")
     return report

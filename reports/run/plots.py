@@ -26,6 +26,7 @@ DARK = (
 )
 BOUND = {"light": "#8b8f98", "dark": "#80858f"}
 INK = "#010203"  # stands for the page's own text color, put in afterwards
+LEFT, WIDE = 0.13, 0.84  # where the axis of curves begins in their drawing, and how wide it is, as shares of its width
 BINS = (12, 40)  # fewest and most
 SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False, "font.size": 9}
 
@@ -80,10 +81,17 @@ def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], dec
         return _svg(figure)
 
 
-def curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], colors: Mapping[str, str]) -> str | None:
+def curves(
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    colors: Mapping[str, str],
+    span: tuple[float, float],
+    worst: Mapping[str, float],
+) -> str | None:
     """One line a model over seconds, as an ``<svg>`` element; gaps where there is no value.
 
-    lines: model to times and values, both ``(N,)``, NaN where a frame has none. None without any value.
+    lines: model to times and values, both ``(N,)``, NaN where a frame has none. None without any value. span: seconds
+    at the ends of the axis, which stand at `LEFT` and `LEFT` + `WIDE` of the drawing's width. worst: model to when its
+    worst second begins; bars above the curves mark these.
     """
     lines = {model: line for model, line in lines.items() if np.isfinite(line[1]).any()}
     if not lines:
@@ -91,10 +99,23 @@ def curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], colors: Mapping[s
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(4.0, 1.35))
         FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.13, 0.25, 0.84, 0.69))
+        axes = figure.add_axes((LEFT, 0.25, WIDE, 0.64))
         for model, (times, values) in reversed(lines.items()):  # the first model lies above the others
             single = np.isfinite(values).sum() < 2
             axes.plot(times, values, color=_color(colors[model]), linewidth=1.2, marker="o" if single else None)
+        axes.set_xlim(*span)
+        for row, (model, begin) in enumerate(worst.items()):
+            place = 1.16 - 0.13 * row / max(1, len(worst) - 1)  # above the axes
+            ends = [begin, min(begin + 1, span[1])]
+            axes.plot(
+                ends,
+                [place, place],
+                color=_color(colors[model]),
+                linewidth=_bar(len(worst)),
+                clip_on=False,
+                transform=axes.get_xaxis_transform(),
+                solid_capstyle="butt",
+            )
         axes.set_xlabel("seconds", color=INK, labelpad=1, fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(3))
@@ -104,6 +125,11 @@ def curves(lines: Mapping[str, tuple[np.ndarray, np.ndarray]], colors: Mapping[s
         for spine in axes.spines.values():
             spine.set_visible(False)
         return _svg(figure)
+
+
+def _bar(n: int) -> float:
+    """How thick each of several bars is that share the strip above the curves, in points."""
+    return max(0.8, min(3.0, 9 / n))
 
 
 def _svg(figure: Figure) -> str:
