@@ -52,7 +52,7 @@ def _shrink(file: Path, entry: PlayerEntry, quality: str) -> bytes:
     sink = io.BytesIO()
     rows = -(-len(entry.panels) // entry.columns)
     width, height = entry.columns * entry.tile[0], rows * entry.tile[1]
-    with av.open(str(file)) as source, av.open(sink, "w", format="mp4", options={"movflags": "+faststart"}) as output:
+    with av.open(str(file)) as source, av.open(sink, "w", format="mp4") as output:
         pictures, heard = source.streams.video[0], source.streams.best("audio")
         assert pictures.time_base is not None  # an mp4 file has one
         options = {"crf": quality, "preset": "veryfast", "bf": "0", "g": "12"}

@@ -18,7 +18,7 @@
     const speeds = [...root.querySelectorAll(".speed")];
     const curves = [...root.parentElement.querySelectorAll(".curve")];
     const left = Number(root.dataset.left), wide = Number(root.dataset.wide);
-    let at = 0, wanted = 0, live = false;
+    let at = 0, wanted = 0, aiming = false, live = false; // aiming: on the way to the wanted frame
 
     const shown = time => { // the frame that is shown at a time of the video
       let low = 0, high = stamps.length - 1;
@@ -33,6 +33,7 @@
     function draw(time) {
       if (!live || video.readyState < 2) return;
       at = shown(time);
+      if (at === wanted) aiming = false;
       whole.width = video.videoWidth;
       whole.height = video.videoHeight;
       sheet.drawImage(video, 0, 0);
@@ -58,7 +59,7 @@
 
     function tell() {
       root.dataset.frame = at;
-      if (!video.seeking) seek.value = at;
+      if (!aiming) seek.value = at;
       const text = `frame ${at + 1} of ${times.length}, ${times[at].toFixed(2)} s`;
       seek.setAttribute("aria-valuetext", text);
       find(".place").textContent = text;
@@ -72,25 +73,27 @@
 
     function go(k) { // to a frame; its middle, so that rounding of times never leads to a neighbor
       wanted = Math.max(0, Math.min(times.length - 1, k));
-      live = true;
-      if (video.readyState === 0) {
-        video.addEventListener("loadedmetadata", () => go(wanted), {once: true});
-        video.load();
-        return;
-      }
+      live = aiming = true;
       seek.value = wanted;
-      if (!video.seeking) video.currentTime = inside(wanted); // else once the last one has arrived
+      if (video.readyState === 0) {
+        if (video.networkState !== video.NETWORK_LOADING) video.load(); // it was told to load no more than it must
+      } else if (!video.seeking) {
+        video.currentTime = inside(wanted); // else once the last one has arrived
+      }
     }
+
+    const target = () => aiming ? wanted : at;
 
     function step(frames) {
       video.pause();
-      go((video.seeking ? wanted : at) + frames);
+      go(target() + frames);
     }
 
     function toggle() {
       if (!video.paused) return video.pause();
       for (const other of players) if (other !== video) other.pause();
       live = true;
+      aiming = false;
       if (video.ended || at === times.length - 1) video.currentTime = 0;
       video.play().catch(() => {}); // what cannot be played has raised an error already
     }
@@ -107,7 +110,7 @@
 
     function compare() {
       root.classList.toggle("differing", pressed(differ, differ.getAttribute("aria-pressed") !== "true"));
-      if (video.paused) root.classList.contains("live") ? draw(stamps[at]) : go(at);
+      if (video.paused) root.classList.contains("live") ? draw(stamps[at]) : go(target());
     }
 
     const keys = {
@@ -125,7 +128,7 @@
     };
 
     function second(sign) {
-      const from = stamps[video.seeking ? wanted : at];
+      const from = stamps[target()];
       video.pause();
       go(shown(from + sign));
     }
@@ -165,10 +168,11 @@
 
     const running = () => { play.textContent = video.paused ? "Play" : "Pause"; };
     for (const name of ["play", "pause", "ended"]) video.addEventListener(name, running);
+    video.addEventListener("loadedmetadata", () => { if (aiming) go(wanted); });
     video.addEventListener("volumechange", () => mute && pressed(mute, video.muted));
     video.addEventListener("seeked", () => {
       draw(video.currentTime);
-      if (video.paused && at !== wanted) video.currentTime = inside(wanted);
+      if (aiming && shown(video.currentTime) !== wanted) video.currentTime = inside(wanted); // of keys pressed meanwhile
     });
     if ("requestVideoFrameCallback" in video) {
       const each = (now, frame) => { draw(frame.mediaTime); video.requestVideoFrameCallback(each); };
