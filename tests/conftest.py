@@ -52,3 +52,13 @@ def cache() -> Path:
 def sample_set(cache: Path) -> Path:
     """The folder of the built sample set."""
     return samples.ensure(cache, progress=False)
+
+
+@pytest.fixture(scope="session")
+def gray_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of whole clips of ten frames (`support.gray_clips`), which tests read and leave as it is."""
+    from support import gray_clips
+
+    root = tmp_path_factory.mktemp("gray")
+    gray_clips.folders(root, 10)
+    return gray_clips.score(root)

@@ -122,7 +122,10 @@ def _say_complete(directory: RunDirectory, setup: Setup, console: Console) -> No
 
 
 def redraw(path: Path, single_file: bool = False) -> Path:
-    """Draw the report of a finished run again. single_file: with small versions of its videos inside. Raises UserError if the folder holds none."""
+    """Draw the report of a finished run again. Raises UserError if the folder holds none.
+
+    single_file: with small versions of its videos inside.
+    """
     directory = RunDirectory(path)
     with readable(path):
         manifest, _ = directory.finished()

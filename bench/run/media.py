@@ -48,6 +48,7 @@ def keep(
         pairs = [pair for pair in resolved.pair_list.pairs if pair.clip == name]
         row = samples[(samples["pair"] == name) & (samples["model"] == model)].iloc[0]
         maker = _Maker(directory, manifest.labels, resolved, by_id[name], pairs)
+        directory.check()
         with files.replacing(directory.media_file(name)) as temporary:
             entries.append(maker.write(temporary, part_of(pairs, row, manifest), sounds))
     if entries:

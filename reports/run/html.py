@@ -78,7 +78,7 @@ def write(run: Path, single_file: bool = False) -> Path:
         floor_note=view.FLOOR_NOTE,
         family=max((entry.family for entry in summary.comparisons), default=0),
         pictures=pictures.picture_rows(run, roles, _shown(table)),
-        players=players.of_run(run, single_file) if manifest.clips else players.Players({}),
+        players=players.of_run(run, colors, single_file) if manifest.clips else players.Players({}),
         axis={"left": plots.LEFT, "wide": plots.WIDE},
         picture_metric=view.Column(metric) if metric else None,
         inspected=not single_file and (run / "inspect" / "inspect.html").is_file(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ class Players:
     trouble: str | None = None
 
 
-def of_run(run: Path, inside: bool = False) -> Players:
-    """The players of a run. inside: small versions of the videos as data URIs, rather than addresses of files."""
+def of_run(run: Path, models: Collection[str], inside: bool = False) -> Players:
+    """The players of a run. models: that the page knows. inside: small versions of the videos as data URIs, rather than addresses of files."""
     file = run / FOLDER / "players.json"
     try:
         entries = parse_players(file.read_bytes()).clips
@@ -59,6 +60,9 @@ def of_run(run: Path, inside: bool = False) -> Players:
         return Players({}, f"No videos: there is no {FOLDER}/players.json in the folder of this run")
     except (OSError, Damaged) as error:
         return Players({}, f"No videos: {FOLDER}/players.json cannot be read ({error})")
+    unknown = {panel.name for one in entries for panel in one.panels if panel.role == "model"}.difference(models)
+    if unknown:
+        return Players({}, f"No videos: {FOLDER}/players.json is of another run (it has {', '.join(sorted(unknown))})")
     videos = {entry.clip: run / FOLDER / f"{safe_name(entry.clip)}.mp4" for entry in entries}
     found = {clip: video for clip, video in videos.items() if video.is_file()}
     if inside:

@@ -12,15 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import gray_clips
+from support.browsers import BROWSER, needed
 
 from reports.run import html, pictures
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSER = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
-]
+pytestmark = [pytest.mark.slow, needed]
 COUNT = 30
 TRUTH, SAME, BRIGHTER, STILL = 1, 2, 3, 4  # panels after the source
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import html as markup
 import json
 import re
-import shutil
 import subprocess
 
-import pytest
 from support import fake_run
+from support.browsers import BROWSER, needed
 
 from reports.run import html
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --disable-dev-shm-usage --virtual-time-budget=20000 --dump-dom"""
 # a headless window is never narrower than about 500 px, so each width is a frame inside one wide window
@@ -49,7 +46,7 @@ for (const width of widths) {
 </script>"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+@needed
 def test_nothing_overflows_at_any_width(tmp_path):
     models = ("mcnet", "a-third-party-model-with-a-very-long-name-indeed", "copy-source", "copy-target")
     run = fake_run.make(tmp_path / "run", models=models, clip="test/id10280#NXjT3732Ekg#001093#001192.mp4")

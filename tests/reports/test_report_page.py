@@ -176,11 +176,11 @@ def test_large_pictures_are_made_smaller_and_fewer(tmp_path, monkeypatch):
 
 
 def test_reports_need_neither_bench_nor_torch():
-    """Of the protocols they read names and how files are written, nothing of data."""
+    """Of the protocols they read names and how files and videos are written, nothing of data."""
     code = (
         "import sys; from reports.run import html, console, export; "
         "print(*sorted(name for name in sys.modules if name.split('.')[0] in "
         "('bench', 'torch', 'baselines', 'protocols')))"
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
-    assert found.stdout.split() == ["protocols", "protocols.files", "protocols.names"]
+    assert found.stdout.split() == ["protocols", "protocols.files", "protocols.names", "protocols.video_writing"]
