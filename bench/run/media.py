@@ -94,7 +94,7 @@ class _Maker:
         tile = self._tile(len(names))
         missing: dict[str, list[int]] = {name: [] for name in names}
         writer = GridWriter(file, len(names), tile, shown, end)
-        heard = self._sound(sounds)
+        heard, silence = self._sound(sounds)
         try:
             if heard is not None:
                 writer.add_sound(heard, shown[0], end - shown[0])
@@ -119,7 +119,8 @@ class _Maker:
             end=round(end, 6),
             length=round(length, 6),
             sound=heard is not None,
-            **({"around": part.around} if part.around else {}),
+            silence=silence,
+            around=part.around,
         )
 
     def _tile(self, panels: int) -> tuple[int, int]:
@@ -146,10 +147,16 @@ class _Maker:
         except DataError:  # the frame failed, and is counted
             return None
 
-    def _sound(self, sounds: Sounds) -> sound.Sound | None:
+    def _sound(self, sounds: Sounds) -> tuple[sound.Sound | None, str | None]:
+        """The reference's sound, if there is any, and why it cannot be read."""
         file = sounds.target_file(self._clip)
-        heard = None if file is None else sound.read(file, SOUND_RATE)
-        return heard.later(-self._clip.start) if heard is not None and self._clip.start else heard
+        if file is None:
+            return None, None
+        try:
+            heard = sound.read(file, SOUND_RATE)
+        except DataError as error:
+            return None, str(error)
+        return (None if heard is None else heard.later(-self._clip.start)), None
 
 
 class _Frames:

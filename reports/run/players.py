@@ -52,7 +52,10 @@ class Players:
 
 
 def of_run(run: Path, models: Collection[str], inside: bool = False) -> Players:
-    """The players of a run. models: that the page knows. inside: small versions of the videos as data URIs, rather than addresses of files."""
+    """The players of a run. models: that the page knows.
+
+    inside: small versions of the videos as data URIs, rather than addresses of files.
+    """
     file = run / FOLDER / "players.json"
     try:
         entries = parse_players(file.read_bytes()).clips

@@ -35,7 +35,8 @@ class PlayerEntry(Facts):
 
     columns: of the grid. tile: width and height of a panel, pixels. times: when each frame is shown, seconds from the
     clip's first frame; the video begins with the first of them. end: when the last one ends. length: of the whole clip,
-    seconds. sound: whether the video has the reference's. around: where the video is a part of the clip.
+    seconds. sound: whether the video has the reference's. silence: why it has not, where there is
+    some that cannot be read. around: where the video is a part of the clip.
     """
 
     clip: str
@@ -46,6 +47,7 @@ class PlayerEntry(Facts):
     end: float
     length: float
     sound: bool = False
+    silence: str | None = None
     around: Around | None = None
 
 
