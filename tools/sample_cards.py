@@ -2,7 +2,8 @@
 
     python tools/sample_cards.py RUN [RUN …]
 
-What a card says above its heading "Held-out frames" (file, command, data) stays as it is.
+What a card says above its heading "Held-out frames" (file, command, data) stays as it is. Where several runs of a
+protocol have a model, the first one counts.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ def main(runs: list[Path]) -> None:
     for name in names:
         file = card(name).sample.with_suffix(".md")
         head = file.read_text().partition(HEADING)[0]
-        parts = [section(name, manifest, summary) for manifest, summary in loaded if name in summary.models]
-        file.write_text(f"{head}{HEADING}\n\n{INTRODUCTION}\n" + "\n".join(parts))
+        parts: dict[str, str] = {}
+        for manifest, summary in loaded:
+            if name in summary.models and manifest.protocol.name not in parts:
+                parts[manifest.protocol.name] = section(name, manifest, summary)
+        file.write_text(f"{head}{HEADING}\n\n{INTRODUCTION}\n" + "\n".join(parts.values()))
         print(file)
 
 
