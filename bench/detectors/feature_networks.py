@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from bench.detectors.base import Detection, Detector
+from bench.features.networks import embedded, published
+from bench.features.networks.base import FeatureNetwork
 
 
 class Network(Protocol):
@@ -54,8 +56,19 @@ class FeatureDetector(Detector):
         return [Detection(row.astype(np.float64)) for row in self._network.features(frames)]
 
 
+_CLASSES: tuple[type[FeatureNetwork], ...] = (
+    published.InceptionTfLegacy,
+    published.InceptionClean,
+    published.InceptionTorch,
+    published.I3DFeatures,
+    embedded.EfficientNet,
+    embedded.EfficientNetMotion,
+    embedded.ShiftTolerantVgg,
+)
 # By kind.
-NETWORKS: Mapping[str, Entry] = {}
+NETWORKS: Mapping[str, Entry] = {
+    f"features-{network.name}": Entry(network, network.missing, network.proxy) for network in _CLASSES
+}
 
 
 def make(kind: str, weights: Path | None, device: str) -> FeatureDetector:

@@ -144,6 +144,8 @@ def distances(case: Case, record: Record) -> None:
         _kid(case, name, real, fake, record)
     real, fake = (side.copy() for side in _pair(DEAD, case.spec["seed"]))
     real[:, ::8] = fake[:, ::8] = 0
+    record("features.dead.real", torch.from_numpy(real))
+    record("features.dead.fake", torch.from_numpy(fake))
     _frechet(case, "dead", real, fake, record)
     single = [frechet.fit(side[:1]) for side in _pair(SINGLE, case.spec["seed"])]
     record("fvd.single", torch.tensor([frechet.distance(*single).value], dtype=torch.float64))

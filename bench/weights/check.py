@@ -65,6 +65,11 @@ def verify(file: WeightFile, path: Path) -> Verdict:
 
         syncnet.read(path)
         said = "holds the weights of SyncNet"
+    elif file.id == "i3d":
+        from bench.features.networks import published
+
+        published.read("i3d", path)
+        said = "holds I3D's 400 classes"
     else:
         said = _opens(path, file.name)
     return Verdict("unverified", f"{said}; {UNKNOWN}")

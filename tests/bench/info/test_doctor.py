@@ -41,6 +41,7 @@ def test_embedded_weights_are_there_and_what_auto_takes_is_said() -> None:
         "dlib_face_recognition_resnet_model_v1.dat",
         "alex_shift_tolerant.pth",
         "vgg_shift_tolerant.pth",
+        "efficientnet-lite0-57934424.pth",
         "face_detection_short_range.tflite",
         "face_detection_full_range_sparse.tflite",
         "face_landmark.tflite",
