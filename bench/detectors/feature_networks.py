@@ -18,8 +18,11 @@ class Network(Protocol):
     """Makes one row of numbers of a frame, or of a window of frames."""
 
     name: str
-    signature: str
     width: int
+
+    @property
+    def signature(self) -> str:
+        """One line that names everything that moves the numbers."""
 
     def features(self, frames: np.ndarray) -> np.ndarray:
         """Return float32 ``(N, width)`` of uint8 RGB ``(N, H, W, 3)``, or of windows ``(N, T, H, W, 3)``."""
