@@ -225,6 +225,19 @@ def test_compare_report_and_check_take_such_runs(bench):
     assert code == 0 and r"\begin{tabular}" in told
 
 
+def test_check_notices_a_video_that_ends_early_and_is_perfect_as_far_as_it_goes(bench):
+    bench.folder("copy")
+    bench.folder("short", lambda pictures: pictures[:5])
+    bench.score("truth", "copy", "--labels", "mine", name="a")
+    bench.score("truth", "short", "--labels", "mine", name="b")
+    assert bench("check", "runs/a", "--update", "ref.json")[0] == 0
+    assert bench("check", "runs/a", "--against", "ref.json", "--mode", "exact")[0] == 0
+    code, told = bench("check", "runs/b", "--against", "ref.json", "--mode", "exact")
+    assert code == 1 and "CHANGED mine frames: mean 8 → 5" in told and "CHANGED mine psnr" not in told, told
+    code, told = bench("check", "runs/b", "--against", "ref.json")
+    assert "mine frames: mean 8 → 5" in told, told
+
+
 def test_a_clip_of_one_frame_has_reasons_where_it_has_no_value(bench):
     for folder in ("truth", "mine"):
         made.write(bench.root / folder / "carl.mkv", made.frames([3]))
