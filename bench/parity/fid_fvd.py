@@ -171,6 +171,7 @@ def _frechet(case: Case, name: str, real: np.ndarray, fake: np.ndarray, record: 
 
 def _kid(case: Case, name: str, real: np.ndarray, fake: np.ndarray, record: Record) -> None:
     modes = {key.rsplit(".", 1)[0] for key in case.arrays if key.startswith(f"kid.{name}.")}
+    everything = kid.kid(real.astype(np.float64), fake.astype(np.float64)) if modes else 0.0
     for mode in sorted(modes):
         count, size = map(int, mode.rsplit("subsets", 1)[1].split("x"))
 
@@ -183,7 +184,7 @@ def _kid(case: Case, name: str, real: np.ndarray, fake: np.ndarray, record: Reco
         record(f"{mode}.first_indices", torch.from_numpy(first))
         clean = [_subsets(real, fake, kid.clean_fid_draw(), count, size, kind).mean() for kind in kinds]
         record(f"{mode}.clean_fid", torch.stack(clean))
-        record(f"{mode}.all_samples", torch.tensor([kid.kid(real, fake)], dtype=torch.float64))
+        record(f"{mode}.all_samples", torch.tensor([everything], dtype=torch.float64))
 
 
 def _subsets(

@@ -38,8 +38,9 @@ def test_values_are_the_distances_and_the_order_of_rows_does_not_matter(method):
     order = rng.permutation(30)
     (found,), (again,) = (method([one], real, 300, 1) for one in (made, made[order]))
     direct = kid(made.values, real.values), distance(fit(made.values), fit(real.values)).value
-    assert found.value == pytest.approx(direct[method is estimates.frechet])
-    assert again.value == pytest.approx(found.value) and again.resampled == pytest.approx(found.resampled)
+    assert found.value == pytest.approx(direct[method is estimates.frechet], rel=1e-5)  # float32 products
+    assert again.value == pytest.approx(found.value, rel=1e-5)
+    assert again.resampled == pytest.approx(found.resampled, rel=1e-4)
     low, high = interval(found.value, found.resampled)
     assert low < found.value < high
 
