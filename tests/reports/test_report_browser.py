@@ -32,6 +32,11 @@ for (const width of widths) {
       page: root.scrollWidth,
       outside: [...inside.body.querySelectorAll("*")]
         .filter(e => !scrolls(e) && e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 80)),
+      spilled: [...inside.querySelectorAll(".sticky tbody th")]
+        .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent),
+      bent: [...inside.querySelectorAll(".strip img")].map(e => [e.getBoundingClientRect(), e.closest("figure")])
+        .filter(([box, figure]) => Math.abs(box.width - box.height) > 1
+          || box.bottom > figure.getBoundingClientRect().bottom + 1).length,
       images: [...inside.images].filter(e => !(e.complete && e.naturalWidth)).length,
       shown: inside.images.length,
       scrolled: box.scrollLeft,
@@ -61,6 +66,8 @@ def test_nothing_overflows_at_any_width(tmp_path):
         assert seen["inner"] == int(width)
         assert seen["page"] <= seen["inner"], seen
         assert seen["outside"] == [], width
+        assert seen["spilled"] == [], width  # a name ends in its own column
+        assert seen["bent"] == 0, width  # pictures are square, and stand above one another
         assert seen["images"] == 0 and seen["shown"] > 20
     phone = found["390"]
     assert phone["scrolled"] > 0 and phone["moved"] < 1  # the table scrolls in itself, its first column stays
