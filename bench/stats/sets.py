@@ -53,15 +53,23 @@ def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real:
 
 
 def floor(definition: SetDefinition, real: Features, seed: int) -> Floor:
-    """Return the distance between two halves of what is real: every other video, by name, against the others."""
-    first = np.isin(real.videos, np.unique(real.videos)[::2])
-    halves = [real[first], real[~first]]
-    n = min(len(half.values) for half in halves)
-    if n == 0:
-        return Floor(metric=definition.name, value=None, ci_low=None, ci_high=None, n=0)
-    (found,) = definition.distance(halves[:1], halves[1], RESAMPLES, seed)
+    """Return the distance between two halves of what is real, no video in both."""
+    first = halves(real.videos, seed)
+    one, other = real[first], real[~first]
+    (found,) = definition.distance([one], other, RESAMPLES, seed)
     low, high = interval(found.value, found.resampled)
+    n = min(len(one.values), len(other.values))
     return Floor(metric=definition.name, value=finite_or_none(found.value), ci_low=low, ci_high=high, n=n)
+
+
+def halves(videos: np.ndarray, seed: int) -> np.ndarray:
+    """Return whether each row ``(n,)`` is in the first half: videos by chance, each to the half with fewer rows."""
+    names, places, rows = np.unique(videos, return_inverse=True, return_counts=True)
+    first, sizes = np.zeros(len(names), bool), [0, 0]
+    for video in np.random.default_rng(seed).permutation(len(names)):
+        first[video] = sizes[0] <= sizes[1]
+        sizes[1 - int(first[video])] += int(rows[video])
+    return first[places]
 
 
 def interval(value: float, resampled: np.ndarray) -> tuple[float | None, float | None]:
@@ -132,7 +140,9 @@ def _notices(definition: SetDefinition, made: Sequence[Features], real: Features
     if least >= definition.least:
         return []
     what = "windows" if definition.window > 1 else "frames"
-    return [
-        f"{definition.name} is of {least} {what}, fewer than {definition.least}: it is too large, and only to be "
-        "compared with numbers of as many"
-    ]
+    biased = (
+        "its interval is wide"
+        if definition.family == "kid"
+        else "it is too large, and only to be compared with as many"
+    )
+    return [f"{definition.name} is of {least} {what}, fewer than {definition.least}: {biased}"]

@@ -12,8 +12,8 @@ DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their 
 ORDERED_BY = {"mean": "by mean", "mean_common": "on common {}s", "mean_penalised": "with failures penalised"}
 FLOOR = "real halves"  # the row of floors
 FLOOR_NOTE = (
-    f"{FLOOR}: every other real video against the others, the floor of a metric of sets; models show the people of all "
-    "real videos, so where videos are few they may lie below it"
+    f"{FLOOR}: one half of the real videos against the other, the floor of a metric of sets; models show the people of "
+    "all real videos, so where videos are few they may lie below it"
 )
 SPELLED_OUT = 4  # models whose orders a line has room for
 

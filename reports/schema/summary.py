@@ -110,7 +110,7 @@ class SetComparison(Facts):
 
 
 class Floor(Facts):
-    """A metric of sets between two halves of what is real: every other video against the others.
+    """A metric of sets between two halves of what is real, no video in both.
 
     n: features of the smaller half. Both halves are smaller than the sets that models are measured on, and a Fréchet
     distance of small sets is too large.

@@ -57,7 +57,7 @@ class SetDefinition:
     family: ``fid``, ``kid`` or ``fvd`` (`bench.metrics.families`), which gives version and direction.
     kind: the kind of detector whose values are the features; window: frames that one feature is of, 1 for a frame.
     least: rows of either side below which the report warns.
-    params: everything else that moves the number, for the signature.
+    params: everything else that moves the number, for the signature. on_request: whether its family does not bring it.
     """
 
     name: str
@@ -70,6 +70,7 @@ class SetDefinition:
     summary: str
     distance: Distance = field(repr=False, compare=False)
     proxy: bool = False
+    on_request: bool = False
     higher_is_better: bool = False
     unit: str = ""
 

@@ -69,4 +69,5 @@ def _why_not(definition: SetDefinition, choice: DetectorSet, of_clips: bool, rea
 
 def _asked(names: Sequence[str]) -> list[SetDefinition]:
     families = {other for name in names if name in FAMILIES for other in (name, *FAMILIES[name].companions)}
-    return [one for one in SET_DEFINITIONS.values() if one.name in names or one.family in families]
+    everything = SET_DEFINITIONS.values()
+    return [one for one in everything if one.name in names or (one.family in families and not one.on_request)]
