@@ -12,8 +12,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.metrics.sets.base import Features
+from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.rundir.directory import REAL, RunDirectory
 from bench.stats import sets
 

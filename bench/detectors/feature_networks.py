@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from bench.detectors.base import Detection, Detector
-from bench.features.networks import embedded, published
-from bench.features.networks.base import FeatureNetwork
+from bench.detectors.networks import embedded, published
+from bench.detectors.networks.base import FeatureNetwork
 
 
 class Network(Protocol):

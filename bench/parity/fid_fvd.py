@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from baselines.parity import Case, Record, hooks
 from baselines.synthetic_weights import image_pair, uniform
-from bench.features.networks import i3d, inception
-from bench.features.networks.resize import FRONT_ENDS, centered, fvd_front_end
+from bench.detectors.networks import i3d, inception
+from bench.detectors.networks.resize import FRONT_ENDS, centered, fvd_front_end
 from bench.metrics.sets import frechet, frechet_scripts, kid
 
 CASE = re.compile(r"n(\d+)_(\d+)\.d(\d+)")

@@ -66,7 +66,7 @@ def verify(file: WeightFile, path: Path) -> Verdict:
         syncnet.read(path)
         said = "holds the weights of SyncNet"
     elif file.id == "i3d":
-        from bench.features.networks import published
+        from bench.detectors.networks import published
 
         published.read("i3d", path)
         said = "holds I3D's 400 classes"

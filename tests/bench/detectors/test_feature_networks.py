@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional as F
 
 from bench.detectors import feature_networks
+from bench.detectors.networks import efficientnet, embedded, i3d, inception, published
 from bench.detectors.weights import load
-from bench.features.networks import efficientnet, embedded, i3d, inception, published
 from bench.runtime.errors import UserError
 
 FRAMES = np.stack([skimage.data.astronaut()[:200, 100 + k : 340 + k] for k in range(0, 12, 4)])

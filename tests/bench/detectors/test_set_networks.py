@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.synthetic_weights import fill_spec, image_pair
-from bench.features.networks.i3d import I3D, SIDE
-from bench.features.networks.inception import Inception
-from bench.features.networks.resize import FRONT_ENDS, centered, fvd_front_end
+from bench.detectors.networks.i3d import I3D, SIDE
+from bench.detectors.networks.inception import Inception
+from bench.detectors.networks.resize import FRONT_ENDS, centered, fvd_front_end
 from bench.parity.fid_fvd import IMAGE_FRONT_ENDS
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "set_networks.npz")
