@@ -95,7 +95,7 @@ def features(rows: pd.DataFrame) -> Features:
 def _row(model: str, made: Features, found: Estimate, metric: MetricEntry, wanted: int) -> Row:
     low, high = interval(found.value, found.resampled)
     bottom, top = metric.bounds or (None, None)
-    n, value = len(made.values), finite_or_none(found.value)
+    n, value = len(made.values), _cut(finite_or_none(found.value), bottom, top)  # but for rounding
     total = max(n, wanted)
     return Row(
         model=model,
