@@ -92,6 +92,7 @@ def _data(protocol: Protocol, config: Config) -> str:
 def _metrics(config: Config, pattern: str) -> Table:
     """By shape; in each what most papers print (`families.papers`) first, equal ones in the order of tables."""
     from bench import metrics
+    from bench.detectors.feature_networks import NETWORKS
     from bench.metrics import registered
     from bench.metrics.base import Definition
     from bench.metrics.clips.base import ClipDefinition
@@ -115,6 +116,8 @@ def _metrics(config: Config, pattern: str) -> Table:
         needs = f"; detector {name}" if (name := getattr(definition, "detector_name", None)) else ""
         if isinstance(definition, ClipDefinition):
             needs = "".join(f"; {why}" for why in definition.missing(config.weights))
+        if isinstance(definition, SetDefinition):
+            needs = "".join(f"; {why}" for why in NETWORKS[definition.kind].missing(config.weights))
         facts = f"family {definition.family}; {better} is better{needs}"
         rows.add_row(definition.name, definition.summary, facts)
     for name, broken in registered.everything().items():

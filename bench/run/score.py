@@ -25,7 +25,7 @@ METRICS = (
     *("lip-sync", "sync-d", "av-offset", "lip-labial-auc", "lip-lag-corr", "lip-lag", "lmd"),
     *("id-source", "id-consecutive", "id-drift", "pose-distance", "landmark-velocity", "jitter", "dynamic-degree"),
     *("blink-rate", "blink-duration", "blinks", "lid-error", "gaze-error"),
-    *("sharpness", "flicker", "warping-error"),
+    *("sharpness", "flicker", "warping-error", "fid", "fvd"),
 )
 
 

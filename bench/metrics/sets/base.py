@@ -79,10 +79,11 @@ class SetDefinition:
 
         detector: the signature of the network. of_clips: whether the run is of whole clips, of which some frames count.
         """
-        taken = f"{FRAMES_A_CLIP}-a-clip" if of_clips else "all"
-        sampled = f"windows:{WINDOWS_A_CLIP}-a-clip-of-{self.window}" if self.window > 1 else f"frames:{taken}"
+        sampled = f"{FRAMES_A_CLIP}-frames-a-clip" if of_clips else "all-frames"
+        if self.window > 1:
+            sampled = f"{WINDOWS_A_CLIP}-windows-of-{self.window}-a-clip"
         named = [self.name, f"v:{self.version}", *(f"{key}:{value}" for key, value in self.params.items())]
-        return "|".join([*named, sampled, f"detector:[{detector}]"])
+        return "|".join([*named, f"sampled:{sampled}", f"detector:[{detector}]"])
 
 
 def frame_positions(n: int) -> list[int]:

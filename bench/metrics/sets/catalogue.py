@@ -13,7 +13,7 @@ def _definition(
     name: str, family: str, network: str, least: int, summary: str, proxy: bool = False, on_request: bool = False
 ) -> SetDefinition:
     known, kernel = FAMILIES[family], family == "kid"
-    params = {"distance": "mmd2-cubic-unbiased" if kernel else "frechet-exact", "of": "all-rows" if kernel else "n-1"}
+    params = {"between": "kernel-cubic-unbiased"} if kernel else {"between": "frechet", "covariance": "sample"}
     distance: Distance = kid if kernel else frechet
     return SetDefinition(
         name,
