@@ -17,11 +17,11 @@ from bench.rundir.directory import RunDirectory
 from protocols import files, interruption, sound
 from protocols.clips import Clip
 from protocols.errors import DataError
-from protocols.names import PERFECT
+from protocols.names import BOUNDS, PERFECT
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair, Resolved
 from reports.run import choose
-from reports.schema.manifest import Complete
+from reports.schema.manifest import Complete, MetricEntry
 from reports.schema.players import FORMAT, Around, Panel, PlayerEntry, Players, Role
 
 LONGEST = 30.0  # seconds of a clip that are shown
@@ -44,30 +44,42 @@ def keep(
     assert resolved.clips is not None
     by_id = {clip.id: clip for clip in resolved.clips.clips}
     entries = []
-    for name, model in choose.played(choose.picture_roles(samples, manifest)).items():
+    for name in choose.played(choose.picture_roles(samples, manifest)):
         pairs = [pair for pair in resolved.pair_list.pairs if pair.clip == name]
-        row = samples[(samples["pair"] == name) & (samples["model"] == model)].iloc[0]
+        rows = samples[samples["pair"] == name]
         maker = _Maker(directory, manifest.labels, resolved, by_id[name], pairs)
         directory.check()
         with files.replacing(directory.media_file(name)) as temporary:
-            entries.append(maker.write(temporary, part_of(pairs, row, manifest), sounds))
+            entries.append(maker.write(temporary, part_of(pairs, rows, manifest), sounds))
     if entries:
         directory.write_json("media/players.json", Players(format=FORMAT, clips=tuple(entries)))
 
 
-def part_of(pairs: Sequence[Pair], row: pd.Series, manifest: Complete) -> Part:
-    """Which frames of a clip are shown: all, or `LONGEST` seconds around the worst one of the model that it shows."""
+def part_of(pairs: Sequence[Pair], rows: pd.DataFrame, manifest: Complete) -> Part:
+    """Which frames of a clip are shown: all, or `LONGEST` seconds around the worst one of any model but the bounds.
+
+    rows: of ``samples.parquet``, a model each.
+    """
     times = np.array([pair.time for pair in pairs])
     length = times[-1] + _usual(times)
     if length <= LONGEST + USUAL:
         return Part(0, len(pairs), None)
-    metric = choose.picture_metric(manifest)
-    begin, around = 0.0, None
-    if metric is not None and pd.notna(second := row.get(f"{metric.name}.worst_second", np.nan)):
-        around = Around(model=str(row["model"]), metric=metric.name, second=float(second))
+    begin, around = 0.0, _worst(rows[~rows["model"].isin(BOUNDS)], choose.picture_metric(manifest))
+    if around is not None:
         begin = min(max(0.0, around.second + 0.5 - LONGEST / 2), length - LONGEST)
     inside = np.flatnonzero((times >= begin - 1e-6) & (times < begin + LONGEST - 1e-6))
     return Part(int(inside[0]), int(inside[-1]) + 1, around)
+
+
+def _worst(rows: pd.DataFrame, metric: MetricEntry | None) -> Around | None:
+    """The worst second of all models by a metric; None where nothing is known of it."""
+    if metric is None or f"{metric.name}.worst" not in rows:
+        return None
+    known = rows.dropna(subset=[f"{metric.name}.worst"])
+    if known.empty:
+        return None
+    row = known.sort_values(f"{metric.name}.worst", ascending=metric.higher_is_better, kind="stable").iloc[0]
+    return Around(model=row["model"], metric=metric.name, second=float(row[f"{metric.name}.worst_second"]))
 
 
 class _Maker:

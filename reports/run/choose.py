@@ -41,19 +41,16 @@ def picture_roles(samples: pd.DataFrame, manifest: Prepared, k: int = 2) -> dict
     return roles
 
 
-def played(roles: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, str]:
-    """Which clips have a video in the report, at most `PLAYED`, each with the model that it is shown for.
+def played(roles: Mapping[str, Mapping[str, Sequence[str]]]) -> list[str]:
+    """Which clips have a video in the report, at most `PLAYED`.
 
     roles: see `picture_roles`. First the best, the median and the worst of each model, then the second of these.
     """
     most = max((len(chosen) for of_model in roles.values() for chosen in of_model.values()), default=0)
-    found: dict[str, str] = {}
-    for k in range(most):
-        for model, of_model in roles.items():
-            for role in ROLES:
-                for clip in of_model[role][k : k + 1]:
-                    found.setdefault(clip, model)
-    return dict(list(found.items())[:PLAYED])
+    ranked = [
+        clip for k in range(most) for of_model in roles.values() for role in ROLES for clip in of_model[role][k : k + 1]
+    ]
+    return list(dict.fromkeys(ranked))[:PLAYED]
 
 
 def picture_metric(manifest: Prepared) -> MetricEntry | None:

@@ -174,7 +174,8 @@ def _curves(
                 if model in by_model
             }
             of_clip = worst.get((str(clip), column.name), {})
-            marks = {model: of_clip[model] for model in lines if model in of_clip}
+            long = end - begin > 1  # else the worst second is all of it
+            marks = {model: of_clip[model] for model in lines if model in of_clip} if long else {}
             if svg := plots.curves(lines, colors, (begin, end), marks):
                 drawn.setdefault(str(clip), []).append(Curves(column, Markup(svg), begin, end))
     return drawn

@@ -105,7 +105,7 @@ def curves(
             axes.plot(times, values, color=_color(colors[model]), linewidth=1.2, marker="o" if single else None)
         axes.set_xlim(*span)
         for row, (model, begin) in enumerate(worst.items()):
-            place = 1.16 - 0.13 * row / max(1, len(worst) - 1)  # above the axes
+            place = 1.16 - row * min(0.06, 0.13 / max(1, len(worst) - 1))  # above the axes
             ends = [begin, min(begin + 1, span[1])]
             axes.plot(
                 ends,

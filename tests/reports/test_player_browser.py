@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from playwright import sync_api
 from support import gray_clips
 from support.browsers import BROWSER, needed
 
 from reports.run import html, pictures
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [pytest.mark.slow, needed]
 COUNT = 30
 TRUTH, SAME, BRIGHTER, STILL = 1, 2, 3, 4  # panels after the source

@@ -149,7 +149,16 @@ def test_sound_begins_with_the_first_frame(tmp_path):
 def test_of_a_long_clip_the_part_around_its_worst_second_is_shown(second, first, seconds):
     asked = pairs(1000, rate=10)
     manifest = manifests.complete(["a"], [manifests.metric("l1")])
-    part = media.part_of(asked, pd.Series({"model": "a", "l1.worst_second": second}), manifest)
+    rows = pd.DataFrame(
+        {
+            "model": ["b", "a", "copy-source"],
+            "l1.worst": [0.1, np.nan if np.isnan(second) else 0.2, 0.3],
+            "l1.worst_second": [np.nan if np.isnan(second) else 7.0, second, 8.0],
+        }
+    )
+    if np.isnan(second):
+        rows["l1.worst"] = np.nan
+    part = media.part_of(asked, rows, manifest)
     assert (part.first, part.stop - part.first) == (round(10 * first), 10 * seconds)
     assert (part.around is None) == np.isnan(second)
     if part.around is not None:
@@ -158,9 +167,11 @@ def test_of_a_long_clip_the_part_around_its_worst_second_is_shown(second, first,
 
 def test_a_short_clip_is_shown_whole():
     manifest = manifests.complete(["a"], [manifests.metric("l1")])
-    part = media.part_of(pairs(750), pd.Series({"model": "a", "l1.worst_second": 4.0}), manifest)
+    part = media.part_of(
+        pairs(750), pd.DataFrame({"model": ["a"], "l1.worst": [0.1], "l1.worst_second": [4.0]}), manifest
+    )
     assert (part.first, part.stop, part.around) == (0, 750, None)
-    assert media.part_of(pairs(1), pd.Series({"model": "a"}), manifest).stop == 1
+    assert media.part_of(pairs(1), pd.DataFrame({"model": ["a"]}), manifest).stop == 1
 
 
 def test_the_clips_that_are_played():
@@ -170,9 +181,9 @@ def test_the_clips_that_are_played():
     }
     found = choose.played(roles)
     assert len(found) == choose.PLAYED
-    assert list(found)[:4] == ["best of a", "median of a", "worst of a", "best of b"] and found["worst of d"] == "d"
-    assert choose.played({"a": {"best": ["x", "z"], "median": [], "worst": ["y"]}}) == {"x": "a", "y": "a", "z": "a"}
-    assert choose.played({"a": {role: [] for role in choose.ROLES}}) == {}
+    assert found[:4] == ["best of a", "median of a", "worst of a", "best of b"] and found[-1] == "worst of d"
+    assert choose.played({"a": {"best": ["x", "z"], "median": [], "worst": ["y"]}}) == ["x", "y", "z"]
+    assert choose.played({"a": {role: [] for role in choose.ROLES}}) == []
 
 
 def shard(run: RunDirectory, video: object) -> None:
@@ -252,6 +263,24 @@ def test_a_run_leaves_the_videos_of_its_shown_clips(gray_run):
     assert not (gray_run / "work").exists()
     samples = pd.read_parquet(gray_run / "samples.parquet")
     assert VIDEO not in samples and VIDEO not in pd.read_parquet(gray_run / "frames.parquet")
+
+
+@pytest.mark.slow
+def test_of_a_long_clip_the_worst_half_minute_is_played(tmp_path):
+    dark = [np.full((32, 32, 3), 40 + number, np.uint8) for number in range(200)]
+    made.write(tmp_path / "truth" / "long.mkv", dark, rate=5)
+    made.write(tmp_path / "same" / "long.mkv", dark, rate=5)
+    worse = [one + np.uint8(15 if 150 <= number < 155 else 2) for number, one in enumerate(dark)]
+    made.write(tmp_path / "brighter" / "long.mkv", worse, rate=5)
+    run = gray_clips.score(tmp_path)
+    (entry,) = played(run).clips
+    assert (entry.times[0], entry.end, len(entry.times), entry.length) == pytest.approx((10.0, 40.0, 150, 40.0))
+    assert entry.around.content() == {"model": "brighter", "metric": "l1", "second": 30.0}
+    video = Video(run / "media" / "long.mp4")
+    assert video.frame(149)[8:24, 40:56].mean() == pytest.approx(239, abs=2)
+    video.close()
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "30.0 s of 40.0 s, around the worst second" in page
 
 
 @pytest.mark.slow
