@@ -1,9 +1,8 @@
 """How often intervals of set distances hold their mean over many draws of people: the table of docs/statistics.md.
 
-Synthetic features with a part of the person on both sides, one of what the model makes of the person, one of the frame.
-    python tools/set_coverage.py
+    python tools/set_coverage.py        (some minutes on one core)
 
-Ten minutes on one core, seeded.
+Synthetic features with a part of the person on both sides, one of what the model makes of the person, one of the frame.
 """
 
 from __future__ import annotations
