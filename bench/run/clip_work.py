@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import pandas as pd
 
@@ -13,11 +13,11 @@ from bench.run.batches import Evaluator, failed_rows, typed
 from bench.run.clip_rows import clip_row
 from bench.run.clip_sound import Sounds
 from bench.run.clip_video import ClipVideo
-from bench.run.engine import Batch, Model
+from bench.run.engine import Batch, Model, Part, Pictures
 from bench.run.pictures import shown_frames
 from bench.run.set_features import Windows
 from bench.run.tracks import Needs, TrackRecorder
-from bench.rundir.directory import CLIP, FRAME, SHOWN, UNIT, VIDEO, video_hash
+from bench.rundir.directory import CLIP, FRAME, KEPT, UNIT, VIDEO, video_hash
 from bench.runtime.allocator import give_back
 from protocols.clips import EARLY, Clip
 from protocols.errors import DataError
@@ -50,12 +50,12 @@ class ClipEvaluator:
         self._videos = videos
         self._needs = Needs.of(definitions)
 
-    def __call__(self, model: Model, clips: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
-        """The clips, in order, each as its own row and one a frame. Raises as `Evaluator` does."""
+    def __call__(self, model: Model, clips: Sequence[Sequence[Pair]]) -> Iterator[Part]:
+        """The clips, in order: first its pictures, then its row and one a frame. Raises as `Evaluator` does."""
         for pairs in clips:
-            yield self._clip(model, self._clips[pairs[0].clip], pairs)
+            yield from self._clip(model, self._clips[pairs[0].clip], pairs)
 
-    def _clip(self, model: Model, clip: Clip, pairs: Sequence[Pair]) -> Batch:
+    def _clip(self, model: Model, clip: Clip, pairs: Sequence[Pair]) -> Iterator[Part]:
         end, middle = model.predictor.clip_end(clip.id), shown_frames(pairs)[clip.id]
         asked = [pair for pair in pairs if end is None or pair.time < end.seconds - EARLY]
         cut = None
@@ -63,7 +63,8 @@ class ClipEvaluator:
             cut = f"{len(pairs) - len(asked)} of {len(pairs)} frames are not compared: {end.why}"
         if not asked:
             rows = failed_rows(model, pairs, cut or "no frame", self._evaluator.measurer)
-            return self._finished(clip, middle, rows, {}, {}, self._no_values(cut or "no frame"), cut)
+            yield self._finished(clip, middle, rows, set(), {}, self._no_values(cut or "no frame"), cut)
+            return
         times = [pair.time for pair in asked]
         sound, target_sound, silence = self._heard(model, clip)
         measurer = self._evaluator.measurer
@@ -72,7 +73,7 @@ class ClipEvaluator:
         recorder = TrackRecorder(times, *known, sound, target_sound, windows)
         featured = {pairs[k].id for k in frame_positions(len(pairs))}
         parts: list[pd.DataFrame] = []
-        frames: dict[str, bytes] = {}
+        kept: set[str] = set()
         seconds: dict[str, float] = {}
         batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
         positions = {pair.id: position for position, pair in enumerate(asked)}
@@ -82,18 +83,21 @@ class ClipEvaluator:
         with self._evaluator.recording(recorder, positions, pictured, featured, video):
             for batch in self._evaluator(model, batches):
                 parts.append(batch.rows)
-                frames |= batch.frames
                 seconds = {stage: seconds.get(stage, 0.0) + spent for stage, spent in batch.seconds.items()}
+                frames = batch.frames
+                if middle.id in frames:
+                    frames[clip.id] = frames[middle.id] if self._keep else frames.pop(middle.id)
+                if frames:
+                    kept.update(frames)
+                    yield Pictures(frames)
                 give_back()  # a clip may be long
-        if middle.id in frames:
-            frames[clip.id] = frames[middle.id] if self._keep else frames.pop(middle.id)
         rows = pd.concat(parts, ignore_index=True)
         if (rows["status"] == "failed").all():
             values = self._no_values(str(rows["error"].iloc[0]))
         else:
             tracks = recorder.finish(_rate(times))
             values = [(one, _value(one, tracks, silence)) for one in self._definitions]
-        return self._finished(clip, middle, rows, frames, seconds, values, cut, windows.finish(), video)
+        yield self._finished(clip, middle, rows, kept, seconds, values, cut, windows.finish(), video)
 
     def _heard(self, model: Model, clip: Clip) -> tuple[Sound | None, Sound | None, str]:
         """The sound that the generated clip is scored with, the reference's, and why the former is not there.
@@ -112,7 +116,7 @@ class ClipEvaluator:
         clip: Clip,
         middle: Pair,
         rows: pd.DataFrame,
-        frames: Mapping[str, bytes],
+        kept: Set[str],
         seconds: Mapping[str, float],
         values: Sequence[tuple[ClipDefinition, ClipValue]],
         cut: str | None,
@@ -124,10 +128,10 @@ class ClipEvaluator:
         filmed = None
         if self._videos:
             filmed = b"" if video is None else video.finish()
-        kept = {SHOWN: clip.id in frames, VIDEO: None if filmed is None else video_hash(filmed)}
-        whole = pd.DataFrame([row | kept | dict(windows or {})])
-        parts = [whole.assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME}).assign(**{SHOWN: False})]
-        return Batch(typed(pd.concat(parts, ignore_index=True)), dict(frames), seconds, filmed)
+        row |= {VIDEO: None if filmed is None else video_hash(filmed)} | dict(windows or {})
+        parts = [pd.DataFrame([row]).assign(**{UNIT: CLIP}), rows.assign(**{UNIT: FRAME})]
+        table = typed(pd.concat(parts, ignore_index=True))
+        return Batch(table.assign(**{KEPT: table["pair"].isin(kept)}), {}, seconds, filmed)
 
     def _no_values(self, why: str) -> list[tuple[ClipDefinition, ClipValue]]:
         return [(one, ClipValue.none(why)) for one in self._definitions]

@@ -23,7 +23,7 @@ from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.set_features import Kept
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir.directory import CLIP, REAL, SHOWN, UNIT, VIDEO, RunDirectory, readable, write_parquet
+from bench.rundir.directory import CLIP, KEPT, REAL, UNIT, VIDEO, RunDirectory, readable, write_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import sets
@@ -189,6 +189,7 @@ def _work(
                         directory,
                         batch_size=size,
                         progress=partial(progress.advance, task),
+                        keep_frames=setup.settings.save_frames,
                         videos=setup.sounds is not None and setup.settings.media,
                     )
                 rows, found = features.split(rows)
@@ -206,6 +207,8 @@ def _work(
     for kind, real in features.real.items():
         features_sha256 |= directory.write_features(kind, REAL, real)
     hashes: dict[str, Any] = {"features_sha256": features_sha256} if features_sha256 else {}
+    there = table.loc[table["status"] == "ok" if resolved.clips is None else table[KEPT], ["model", "pair"]]
+    kept = {str(label): set(rows["pair"]) for label, rows in there.groupby("model")}
     if resolved.clips is not None:
         table, frames = _units(table)
         hashes["frames_sha256"] = directory.write_frame_values(frames)
@@ -215,7 +218,7 @@ def _work(
     sha256 = directory.write_samples(table)
     done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256, **hashes}
     complete = begun.noticed(*said).then(Complete, **done)
-    pictures.keep(directory, complete, table, resolved, setup.settings.save_frames)
+    pictures.keep(directory, complete, table, resolved, kept, setup.settings.save_frames)
     if setup.sounds is not None and setup.settings.media:
         media.keep(directory, complete, table, resolved, setup.sounds)
     return complete, table
@@ -225,10 +228,12 @@ def _units(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of clips, and those of their frames, each with the columns that it has."""
     of_clips = table[UNIT] == CLIP
     of_frames = [name for name in table.columns if table.loc[~of_clips, name].notna().any()]
-    clips = table[of_clips].drop(columns=[UNIT, SHOWN, VIDEO, "clip", "time"]).reset_index(drop=True)
+    clips = table[of_clips].drop(columns=[UNIT, KEPT, VIDEO, "clip", "time"]).reset_index(drop=True)
     counts = [name for name in clips.columns if name.rpartition(".")[2] in COUNTS]
     clips = clips.astype(dict.fromkeys(counts, "int64"))  # beside rows of frames, which have none, they were floats
-    frames = table.loc[~of_clips, of_frames].drop(columns=[UNIT, "seconds"], errors="ignore").reset_index(drop=True)
+    frames = (
+        table.loc[~of_clips, of_frames].drop(columns=[UNIT, KEPT, "seconds"], errors="ignore").reset_index(drop=True)
+    )
     return clips, frames
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import time
 from collections import Counter, deque
@@ -15,18 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow
 import torch
-from pyarrow import parquet
 from torch import Tensor
 
 from baselines.code import Code
 from baselines.levels import from_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, filled
 from baselines.spec import ModelSpec
+from bench.run.finished_rows import FinishedRows
 from bench.run.generated import generate
 from bench.rundir.directory import UNIT, RunDirectory
-from bench.rundir.encoding import to_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.device_errors import is_of_device
 from protocols import interruption
@@ -38,7 +35,6 @@ from reports.schema.manifest import Placement
 
 log = logging.getLogger(__name__)
 
-TABLES = 32  # of batches that are kept as they are: many small tables take many times the memory of one
 UNWRITTEN = 1  # batches that may wait to be written
 STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
 
@@ -80,6 +76,12 @@ class Batch(NamedTuple):
     video: bytes | None = None
 
 
+class Pictures(NamedTuple):
+    """Frames of a clip that is still worked on, as in its `Batch`, which follows: nobody holds all of a long clip."""
+
+    frames: dict[str, bytes]
+
+
 class Evaluated(NamedTuple):
     """One row a pair in the order of the list; how long each of the `STAGES` was busy with those made now."""
 
@@ -114,8 +116,9 @@ class Decoded:
         return Decoded(self.pairs[rows], {role: images[rows] for role, images in self.images.items()})
 
 
+Part = Batch | Pictures
 # Asks a model for batches of pairs and measures what it gives.
-Work = Callable[[Model, Sequence[Sequence[Pair]]], Iterable[Batch]]
+Work = Callable[[Model, Sequence[Sequence[Pair]]], Iterable[Part]]
 
 
 class Place(NamedTuple):
@@ -133,17 +136,18 @@ def evaluate(
     *,
     batch_size: int,
     progress: Callable[[int], None],
+    keep_frames: bool = False,
     videos: bool = False,
 ) -> Evaluated:
     """Have `work` done for every pair of the list; batches finished earlier are not repeated.
 
     The batches may come in any order; a thread writes them while `work` continues. `progress` is called with the number
-    of pairs just kept. videos: repeat clips whose video was not kept.
+    of pairs just kept. keep_frames, videos: repeat clips of which not every frame, or no video, was kept.
     Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
     device fails; what was finished before stays in the run directory.
     """
-    finished, done = _Finished(), set[str]()
-    for rows in run.shards(model.label, videos):
+    finished, done = FinishedRows(), set[str]()
+    for rows in run.shards(model.label, keep_frames, videos):
         finished.add(rows)
         done.update(rows["pair"])
     pending = [pair for pair in pairs if pair.id not in done and pair.clip not in done]
@@ -152,21 +156,25 @@ def evaluate(
     seconds = Counter[str]()
     asked = Counter(pair.clip for pair in pending)  # frames of each clip, those included that it has not
 
-    def write(batch: Batch) -> Batch:
+    def write(part: Part) -> Part:
         start = time.perf_counter()
-        for pair, png in batch.frames.items():
+        for pair, png in part.frames.items():
             run.write_frame(model.label, pair, png)
-        if batch.video is not None:
-            run.write_video(model.label, batch.rows["pair"][0], batch.video)
-        name = hashlib.sha256(batch.rows["pair"][0].encode()).hexdigest()[:16]
-        run.write_shard(model.label, name, batch.rows)
-        seconds.update({**batch.seconds, "writing": time.perf_counter() - start})
-        return batch
+        if isinstance(part, Batch):  # last, since it says that all of its frames are there
+            if part.video is not None:
+                run.write_video(model.label, part.rows["pair"][0], part.video)
+            name = hashlib.sha256(part.rows["pair"][0].encode()).hexdigest()[:16]
+            run.write_shard(model.label, name, part.rows)
+            seconds.update(part.seconds)
+        seconds.update({"writing": time.perf_counter() - start})
+        return part
 
     # Leaving the block, by an error too, waits for what is being written.
     with ThreadPoolExecutor(1, "writing") as writer:
         interruption.check()
-        for batch in _kept(work(model, batches), lambda batch: writer.submit(write, batch)):
+        for batch in _kept(work(model, batches), lambda part: writer.submit(write, part)):
+            if isinstance(batch, Pictures):
+                continue
             finished.add(batch.rows)
             give_back()
             progress(len(batch.rows) if UNIT not in batch.rows else asked[batch.rows["pair"][0]])
@@ -184,37 +192,15 @@ def _batches(pairs: Sequence[Pair], size: int) -> list[Sequence[Pair]]:
     return [pairs[start : start + size] for start in range(0, len(pairs), size)]
 
 
-def _kept(batches: Iterable[Batch], begin: Callable[[Batch], Future[Batch]]) -> Iterator[Batch]:
-    """The batches once they are written, while the next ones are worked on."""
-    waiting: deque[Future[Batch]] = deque()
-    for batch in batches:
-        waiting.append(begin(batch))
+def _kept(parts: Iterable[Part], begin: Callable[[Part], Future[Part]]) -> Iterator[Part]:
+    """The parts once they are written, while the next ones are worked on."""
+    waiting: deque[Future[Part]] = deque()
+    for part in parts:
+        waiting.append(begin(part))
         if len(waiting) > UNWRITTEN:
             yield interruption.result(waiting.popleft())
     while waiting:
         yield interruption.result(waiting.popleft())
-
-
-class _Finished:
-    """The rows of finished batches in little memory: all but the latest as the bytes of parquet files."""
-
-    def __init__(self) -> None:
-        self._packed: list[bytes] = []
-        self._latest: list[pyarrow.Table] = []
-
-    def add(self, rows: pd.DataFrame) -> None:
-        self._latest.append(pyarrow.Table.from_pandas(rows, preserve_index=False))
-        if len(self._latest) == TABLES:
-            self._packed.append(to_parquet(_joined(self._latest)))
-            self._latest.clear()
-
-    def rows(self) -> pd.DataFrame:
-        return _joined([*(parquet.read_table(io.BytesIO(part)) for part in self._packed), *self._latest])
-
-
-def _joined(tables: Sequence[pyarrow.Table]) -> pd.DataFrame:
-    """One table of one piece: concatenated data frames keep each text column in as many pieces as there were."""
-    return pyarrow.concat_tables(tables, promote_options="default").combine_chunks().to_pandas()
 
 
 def predict(

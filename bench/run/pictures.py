@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,24 +28,38 @@ def shown_frames(pairs: Sequence[Pair]) -> dict[str, Pair]:
 
 
 def keep(
-    directory: RunDirectory, manifest: Complete, samples: pd.DataFrame, resolved: Resolved, save_frames: bool
+    directory: RunDirectory,
+    manifest: Complete,
+    samples: pd.DataFrame,
+    resolved: Resolved,
+    kept: Mapping[str, Collection[str]],
+    save_frames: bool,
 ) -> None:
-    """Copy the frames that the report shows, and all of them where the user asked for frames."""
+    """Copy the frames that the report shows, and all of them where the user asked for frames.
+
+    kept: by model the pairs and clips of which a frame was kept. Others may lie there, of a start that was killed.
+    """
     pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
     shown = pairs | shown_frames(resolved.pair_list.pairs)
     labels = manifest.labels
+
+    def copy(label: str, pair: str, folder: Path) -> None:
+        if pair in kept.get(label, ()):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(directory.frame_file(label, pair), folder / f"{pair}.png")
+
     for pair in choose.picture_pairs(samples, manifest):
         frames = decoded(resolved.load, shown[pair])
         for role in ("source", "driving", "target"):
             if (frame := getattr(frames, role)) is not None:
                 write_png(directory.path / "pictures" / f"_{role}" / f"{pair}.png", to_png(frame))
         for label in labels:
-            _copy(directory.frame_file(label, pair), directory.path / "pictures" / safe_name(label) / f"{pair}.png")
+            copy(label, pair, directory.path / "pictures" / safe_name(label))
     if save_frames:
         for label in labels:
             folder = directory.path / "frames" / safe_name(label)
             for pair in pairs:
-                _copy(directory.frame_file(label, pair), folder / f"{pair}.png")
+                copy(label, pair, folder)
             if folder.is_dir():
                 facts: dict[str, Any] = {
                     "protocol": manifest.protocol.name,
@@ -55,9 +69,3 @@ def keep(
                 facts |= {"mode": manifest.model(label).mode, **frames_list.inputs(resolved).content()}
                 about = frames_list.content(resolved.pair_list, **facts)
                 directory.write_json(f"frames/{folder.name}/{frames_list.NAME}", about)
-
-
-def _copy(source: Path, destination: Path) -> None:
-    if source.exists():  # a failed pair has no frame
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, destination)

@@ -18,7 +18,7 @@ import torch
 from ray.exceptions import RayError, RayTaskError
 
 from bench.run import manifest
-from bench.run.engine import Batch, Model, Place
+from bench.run.engine import Model, Part, Place
 from bench.run.ray_shards import DEPTH, cut
 from bench.run.ray_worker import Answer, Facts, RayWorker
 from bench.run.setup import RunSettings, Setup
@@ -129,7 +129,7 @@ class Crew:
         for worker in range(len(workers)):
             self._await(worker)
 
-    def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
+    def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Part]:
         """The batches in the order in which they are finished.
 
         Raises what the model raises of itself, UserError for a worker that would compute something else than this run,

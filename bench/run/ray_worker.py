@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from bench.detectors.worker import portable
 from bench.run import manifest
-from bench.run.engine import Batch, Model, Work
+from bench.run.engine import Model, Part, Work
 from bench.run.setup import RunSettings, prepare
 from bench.runtime.allocator import give_back, keep_freed
 from bench.runtime.config import CACHE_VARIABLE, cache_folder
@@ -35,7 +35,7 @@ class Facts:
 class Answer:
     """The batches that were finished, what is to be said of them, and what kept the worker from the rest."""
 
-    batches: list[Batch]
+    batches: list[Part]
     said: list[str]
     error: Exception | None
 
@@ -81,7 +81,7 @@ class RayWorker:
     def work(self, label: str, batches: Sequence[Sequence[Pair]]) -> Answer:
         """Ask a model, by its label, for batches of pairs, and measure what it gives."""
         _, work = self._begin()
-        done: list[Batch] = []
+        done: list[Part] = []
         error = None
         try:
             done.extend(work(self._models[label], batches))

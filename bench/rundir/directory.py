@@ -34,8 +34,8 @@ CONTENT = (
 )
 UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: rows of clips, and of their frames
 REAL = "_real"  # beside the models in a folder of features
-SHOWN = "shown"  # column of a clip's row: whether a frame of it stands for it in the report
 VIDEO = "video"  # column of a clip's row: hash of its video, empty where it has none; missing where none was wanted
+KEPT = "kept"  # column of such a run: whether a picture lies beside the shard, of the clip (one of its frames) or frame
 _HASH = 16  # hex digits of a shard's SHA-256 in its name
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -175,17 +175,18 @@ class RunDirectory:
         replace(self.path / name, text)
         return hashlib.sha256(text).hexdigest()
 
-    def shards(self, model: str, videos: bool = False) -> Iterator[pd.DataFrame]:
+    def shards(self, model: str, all_frames: bool = False, videos: bool = False) -> Iterator[pd.DataFrame]:
         """The finished batches of a model; torn ones, and those of which a frame is gone or torn, are removed.
 
-        videos: so are clips whose video is gone, torn, or was not kept.
+        all_frames: so are clips of which not every frame was kept. videos: so are clips whose video is gone, torn, or
+        was not kept.
         """
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
             content = file.read_bytes()
             rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
             if (
                 rows is not None
-                and all(is_whole(self.frame_file(model, name)) for name in _with_picture(rows))
+                and all(is_whole(self.frame_file(model, name)) for name in _with_picture(rows, all_frames))
                 and (not videos or self._has_videos(model, rows))
             ):
                 yield rows
@@ -296,10 +297,12 @@ class RunDirectory:
         shutil.rmtree(self.work, ignore_errors=True)
 
 
-def _with_picture(rows: pd.DataFrame) -> pd.Series:
-    """The pairs of a shard that have a frame beside it; of whole clips the clip, where it has one."""
+def _with_picture(rows: pd.DataFrame, all_frames: bool) -> pd.Series:
+    """The pairs of a shard that have a frame beside it, and where all are asked for, those that should have."""
     made = rows["status"] == "ok"
-    return rows["pair"][rows[SHOWN].eq(True) if SHOWN in rows else made]
+    if KEPT in rows:
+        made = rows[KEPT] | (made & (rows[UNIT] == FRAME)) if all_frames else rows[KEPT]
+    return rows["pair"][made]
 
 
 def replace(file: Path, content: bytes) -> None:

@@ -18,7 +18,7 @@ from bench.detectors import DetectorSet
 from bench.detectors.base import Detection
 from bench.detectors.cache import cached
 from bench.metrics.clips.chosen import feature
-from bench.run import engine
+from bench.run import engine, finished_rows
 from bench.run.batches import Evaluator
 from bench.run.clip_sound import Sounds
 from bench.run.clip_work import ClipEvaluator
@@ -128,7 +128,7 @@ def run(
 ) -> pd.DataFrame:
     work, _ = evaluator(data, **how)
     model = Model(label or predictor.name, predictor, "absolute")
-    options = {"batch_size": 1, "progress": progress}
+    options = {"batch_size": 1, "progress": progress, "keep_frames": how.get("keep", False)}
     rows = evaluate(model, data.pairs, work, RunDirectory(folder), **options).rows
     return rows.drop(columns="seconds")
 
@@ -199,7 +199,7 @@ class Ends(Holes):
 @pytest.mark.parametrize("stop", [1, 2, 3])
 def test_stopped_between_clips_it_goes_on_to_the_same_bytes(predictor, stop, tmp_path, monkeypatch) -> None:
     data = Data({"d": 3, "a": 12, "b": 4, "c": 2, "e": 2})
-    monkeypatch.setattr(engine, "TABLES", 2)  # some of what was finished is packed
+    monkeypatch.setattr(finished_rows, "TABLES", 2)  # some of what was finished is packed
     expected = run(predictor(), data, tmp_path / "whole")
     calls: list[int] = []
 
@@ -213,7 +213,7 @@ def test_stopped_between_clips_it_goes_on_to_the_same_bytes(predictor, stop, tmp
     told: list[int] = []
     same(run(predictor(), data, tmp_path / "run", progress=told.append), expected)
     assert sum(told) == len(data.pairs) and told[0] >= 3  # nothing that was kept is asked for again
-    assert engine.to_parquet(expected) == engine.to_parquet(run(predictor(), data, tmp_path / "run"))
+    assert finished_rows.to_parquet(expected) == finished_rows.to_parquet(run(predictor(), data, tmp_path / "run"))
 
 
 @pytest.mark.parametrize("harm", ["torn", "gone", "picture", "other-model"])
@@ -303,3 +303,36 @@ def test_another_range_of_the_same_video_is_another_question(tmp_path) -> None:
         clips = run(Dimmed(), data, tmp_path / str(number))
         asked.append(set(pair_keys(clips[clips["pair"] == "a"])))
     assert not asked[0] & asked[1]
+
+
+def test_the_pictures_of_a_long_clip_leave_part_by_part(tmp_path) -> None:
+    data = Data({"a": 40, "b": 3})
+    work, _ = evaluator(data, size=4, keep=True)
+    parts = list(work(Model("dimmed", Dimmed(), "absolute"), [data.pairs[:40], data.pairs[40:]]))
+    pictures = [len(part.frames) for part in parts if isinstance(part, engine.Pictures)]
+    assert pictures == [4, 4, 4, 4, 4, 5, 4, 4, 4, 4, 4]  # the middle one once more, under the clip's name
+    assert not any(part.frames for part in parts if isinstance(part, engine.Batch))
+
+
+@pytest.mark.parametrize("harm", ["torn", "gone"])
+def test_a_clip_that_lost_a_kept_frame_is_measured_again(harm, tmp_path) -> None:
+    data = Data({"a": 6, "b": 4})
+    expected = run(Holes(), data, tmp_path, keep=True)
+    frames = tmp_path / "work" / "holes" / "frames"
+    assert {file.stem for file in frames.iterdir()} == {"a", *(f"a-{k:06d}" for k in (0, 1, 3, 4))}
+    one = frames / "a-000001.png"
+    whole = one.read_bytes()
+    one.write_bytes(whole[:-20]) if harm == "torn" else one.unlink()
+    told: list[int] = []
+    same(run(Holes(), data, tmp_path, keep=True, progress=told.append), expected)
+    assert told[0] == 4 and one.read_bytes() == whole
+
+
+def test_a_clip_without_its_frames_is_measured_again_where_they_are_wanted(tmp_path) -> None:
+    data = Data({"a": 6, "b": 4})
+    expected = run(Holes(), data, tmp_path)
+    told: list[int] = []
+    found = run(Holes(), data, tmp_path, keep=True, progress=told.append)
+    same(found.drop(columns="kept"), expected.drop(columns="kept"))
+    assert told[0] == 4 and (tmp_path / "work" / "holes" / "frames" / "a-000004.png").exists()
+    assert run(Holes(), data, tmp_path, progress=told.append)["kept"].sum() == 5  # what was kept stays

@@ -13,7 +13,7 @@ from baselines import arithmetic
 from baselines.predictor import ModelError, Predictor, TimeLimit
 from bench import detectors
 from bench.metrics.signature import short
-from bench.run import batches, engine
+from bench.run import batches, finished_rows
 from bench.run.batches import Evaluator
 from bench.run.engine import STAGES, Decoded, Model, evaluate, pair_seed
 from bench.run.generated import as_uint8
@@ -125,7 +125,7 @@ def test_rows_that_were_packed_are_the_same(measurer, tmp_path, monkeypatch):
             return frame * 0.5
 
     whole = run(Crashes(), measurer, tmp_path / "whole", batch_size=1).drop(columns="seconds")
-    monkeypatch.setattr(engine, "TABLES", 2)
+    monkeypatch.setattr(finished_rows, "TABLES", 2)
     for folder in ("packed", "packed"):  # the second time all of them are read from the run's folder
         packed = run(Crashes(), measurer, tmp_path / folder, batch_size=1).drop(columns="seconds")
         pd.testing.assert_frame_equal(packed, whole, check_exact=True)

@@ -48,6 +48,16 @@ def test_a_video_that_ends_early_is_compared_as_far_as_it_goes(bench):
     assert any("another length" in notice for notice in bench.manifest().notices)
 
 
+def test_a_frame_that_lies_there_of_a_killed_start_is_not_kept(bench):
+    bench.folder("short", lambda pictures: pictures[:5])
+    left = bench.root / "runs" / "r" / "work" / "short" / "frames"
+    left.mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(left / "anna-000007.png")
+    bench.score("truth", "short", "--save-frames")
+    kept = bench.root / "runs" / "r" / "frames" / "short"
+    assert {file.stem for file in kept.glob("anna*.png")} == {f"anna-{number:06d}" for number in range(5)}
+
+
 def test_a_longer_video_is_compared_as_far_as_the_true_one_goes(bench):
     bench.folder("long", lambda pictures: [*pictures, *pictures[:4]])
     code, told = bench.score("truth", "long")
