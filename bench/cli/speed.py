@@ -15,13 +15,13 @@ from bench.runtime import config
 
 def speed(
     models: Annotated[str | None, typer.Option(help="Comma-separated names; default: the papers' models.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Pairs in each measurement.")] = 8,
+    limit: Annotated[int, typer.Option(min=1, help="Pairs in each measurement; of a clip four frames for each.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median is reported.")] = 5,
     parts: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: models, pixels, perceptual, detectors, and forms: bfloat16 and compiled code, with "
-            "what they do to the metrics (by default only with a GPU; exit code 1 if one leaves a metric's interval)."
+            help="Comma-separated: models, pixels, perceptual, detectors, clips, and forms: bfloat16 and compiled "
+            "code, with what they do to the metrics (by default with a GPU only; exit code 1 if one leaves it)."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("speed.md"),

@@ -33,12 +33,14 @@ from bench.runtime.device import pairs_at_a_time
 from bench.runtime.errors import UserError
 from bench.speed import forms as speed_forms
 from bench.speed import metrics
+from bench.speed.clips import ClipJobs
 from bench.speed.forms import Form
 from bench.speed.metrics import Work
 from protocols import catalogue, interruption
 from protocols.resolve import resolve
 
-PARTS = ("models", "pixels", "perceptual", "detectors", "forms")
+PARTS = ("models", "pixels", "perceptual", "detectors", "clips", "forms")
+FRAMES = 4  # of a clip, for each pair that is asked for
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,9 @@ def run(
         jobs = {job: ways for part in makers if part in parts for job, ways in makers[part]().items()}
         with torch.inference_mode():
             timings = measure(jobs, len(loaded), rounds)
+            if "clips" in parts:
+                clips = ClipJobs(config, FRAMES * pairs, Path(folder))
+                timings += measure(clips.jobs(), clips.frames, rounds)
     forms: list[Form] = []
     for name in models if "forms" in parts else ():
         found = speed_forms.forms(name, config, protocol, loaded, device)

@@ -24,54 +24,69 @@ CPU = torch.device("cpu")
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
 
+class Libraries:
+    """The metrics of pixels as the usual libraries compute them, one pair at a time.
+
+    one, other: uint8 ``(N, H, W, 3)``. ways: by definition the library and its work on floats in [0, 1] that were made
+    beforehand.
+    """
+
+    def __init__(self, one: np.ndarray, other: np.ndarray) -> None:
+        from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+        self._frames = one, other
+        self._floats = self._as_floats()
+
+        def ssim(**options: object) -> Work:
+            return lambda: [structural_similarity(a, b, channel_axis=2, **options) for a, b in self._floats]
+
+        def wrapped() -> object:
+            squares = (np.mean((x - y) ** 2, dtype=np.float64) for x, y in zip(one, other))
+            return [10 * np.log10(255**2 / max(square, 1e-9)) for square in squares]
+
+        self.ways: dict[str, tuple[str, Work]] = {
+            "ssim": (FAMILIES["ssim"].reference_library, ssim(data_range=1.0, **GAUSSIAN)),
+            "ssim-skimage": (FAMILIES["ssim"].reference_library, ssim(data_range=1.0)),
+            "ssim-published": (FAMILIES["ssim"].reference_library, ssim(data_range=2.0)),
+            "psnr": (
+                FAMILIES["psnr"].reference_library,
+                lambda: [peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in self._floats],
+            ),
+            "psnr-uint8": ("numpy", wrapped),
+            "l1": (
+                FAMILIES["l1"].reference_library,
+                lambda: [np.abs(a - b).mean(dtype=np.float64) for a, b in self._floats],
+            ),
+        }
+
+    def __call__(self) -> object:
+        """All of them, from 8-bit frames."""
+        self._floats[:] = self._as_floats()
+        return [work() for _, work in self.ways.values()]
+
+    def _as_floats(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(a.astype(np.float32) / 255, b.astype(np.float32) / 255) for a, b in zip(*self._frames)]
+
+
 def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
     """Every definition alone and all of them together, beside scikit-image called pair by pair.
 
     one, other: uint8 ``(N, H, W, 3)``. All of them together start from these on both sides; each alone gets floats that
     were made beforehand.
     """
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-    def as_floats() -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(a.astype(np.float32) / 255, b.astype(np.float32) / 255) for a, b in zip(one, other)]
-
-    floats = as_floats()
-
-    def ssim(**options: object) -> Work:
-        return lambda: [structural_similarity(a, b, channel_axis=2, **options) for a, b in floats]
-
-    def wrapped() -> object:
-        squares = (np.mean((x - y) ** 2, dtype=np.float64) for x, y in zip(one, other))
-        return [10 * np.log10(255**2 / max(square, 1e-9)) for square in squares]
-
-    others: dict[str, tuple[str, Work]] = {
-        "ssim": (FAMILIES["ssim"].reference_library, ssim(data_range=1.0, **GAUSSIAN)),
-        "ssim-skimage": (FAMILIES["ssim"].reference_library, ssim(data_range=1.0)),
-        "ssim-published": (FAMILIES["ssim"].reference_library, ssim(data_range=2.0)),
-        "psnr": (
-            FAMILIES["psnr"].reference_library,
-            lambda: [peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in floats],
-        ),
-        "psnr-uint8": ("numpy", wrapped),
-        "l1": (FAMILIES["l1"].reference_library, lambda: [np.abs(a - b).mean(dtype=np.float64) for a, b in floats]),
-    }
+    libraries = Libraries(one, other)
     chosen = [definition for definition in metrics.definitions().values() if definition.kind is None]
-
-    alike = [definition for definition in chosen if definition.name in others]
+    alike = [definition for definition in chosen if definition.name in libraries.ways]
 
     def ours() -> object:
         return metrics.compute_images(alike, as_images(one, CPU), as_images(other, CPU))
-
-    def libraries() -> object:
-        floats[:] = as_floats()
-        return [work() for _, work in others.values()]
 
     jobs: Jobs = {"all pixel metrics": {"bench": ours, "scikit-image and numpy, pair by pair": libraries}}
     source, target = as_images(one, CPU), as_images(other, CPU)
     for definition in chosen:
         ways: dict[str, Work] = {"bench": partial(definition.compute, source, target)}
         if definition in alike:  # not what a package brings
-            library, work = others[definition.name]
+            library, work = libraries.ways[definition.name]
             ways[f"{library}, pair by pair"] = work
         jobs[f"metric {definition.name}"] = ways
     return jobs
