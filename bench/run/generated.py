@@ -74,11 +74,15 @@ def as_uint8(output: Tensor, driving: Tensor, label: str, truncate: bool = False
     if output.layout != torch.strided or output.is_meta:
         raise ModelError(f"{label} gave frames without values of their own, {_kind(output)}", code="bad-frames")
     output = output.float()
-    known = output.isfinite()
-    finite = known.flatten(1).all(1)
+    low, high = output.amin((1, 2, 3)), output.amax((1, 2, 3))  # NaN where a frame has one
+    finite = low.isfinite() & high.isfinite()
+    if not finite.all():
+        known = output.isfinite()
+        low = high = torch.where(known, output, 0.5)
+        output = output.nan_to_num()
     if len(output):
-        _check_range(torch.where(known, output, 0.5), label)
-    images = to_levels(output.nan_to_num(), truncate).permute(0, 2, 3, 1).cpu().numpy()
+        _check_range(float(low.min()), float(high.max()), label)
+    images = to_levels(output, truncate).permute(0, 2, 3, 1).cpu().numpy()
     return [image if ok else None for image, ok in zip(images, finite.tolist())]
 
 
@@ -86,8 +90,7 @@ def _kind(output: Tensor) -> str:
     return "on the meta device" if output.is_meta else f"of the layout {output.layout}"
 
 
-def _check_range(values: Tensor, label: str) -> None:
-    low, high = (float(bound) for bound in torch.stack(values.aminmax()).tolist())
+def _check_range(low: float, high: float, label: str) -> None:
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise ModelError(
             f"{label} gave values from {low:.4g} to {high:.4g}, expected [0, 1]: {_cause(low, high)}", code="bad-frames"
@@ -115,4 +118,4 @@ def _not_finite(frame: Tensor) -> str:
 
 
 def _highest(frames: Tensor) -> Any:
-    return frames.flatten(1).amax(1)
+    return frames.amax((1, 2, 3))
