@@ -25,7 +25,8 @@ def test_times_are_of_one_pair():
 def test_the_page_names_models_metrics_and_detectors(sample_set, tmp_path):
     page = tmp_path / "speed.md"
     settings = config.load(["sample"])
-    speed.run(["copy-source"], settings, pairs=1, rounds=1, out=page, console=Console(quiet=True))
+    asked = {"pairs": 1, "rounds": 1, "parts": ["models", "pixels", "perceptual", "detectors"]}
+    speed.run(["copy-source"], settings, out=page, console=Console(quiet=True), **asked)
     text = page.read_text(encoding="utf-8")
     for job in (
         "model copy-source",
