@@ -10,11 +10,10 @@ import torch
 from bench import metrics
 from bench.detectors import Detector
 from bench.detectors.base import DerivedDetector, Detection, as_array
-from bench.features.base import FrameFeature
-from bench.metrics.base import as_images
+from bench.metrics.base import GENERATED, as_images
 from bench.metrics.clips.base import Tracks
 from bench.metrics.clips.chosen import feature
-from bench.run.measure import GENERATED, Measurer
+from bench.run.measure import Measurer
 from bench.run.setup import CLIP_FRAMES
 from bench.run.tracks import Needs
 
@@ -64,16 +63,16 @@ class ByHand:
             kinds |= {one.detector: None for one in self._measurer.definitions if one.detector}
         found: dict[str, list[np.ndarray]] = {}
         names = dict.fromkeys(name for role in roles for name in self._needs.features.get(role, ()))
-        features = [feature(name, None) for name in names]
-        steps = {one.name: one.start() for one in features if isinstance(one, FrameFeature)}
+        recorders = {name: feature(name, self._measurer.choice.weights).start(None) for name in names}
         for part in parts(len(frames)):
             once = Once(frames[part])
             for kind in kinds:
                 detector = self._measurer.choice[kind]
                 found.setdefault(kind, []).append(as_array(once(detector), detector.shape))
-            for name, step in steps.items():
-                found.setdefault(name, []).append(step(frames[part], self._times[part]))
-        return {name: np.concatenate(values) for name, values in found.items()}
+            for recorder in recorders.values():
+                recorder.add(frames[part], self._times[part])
+        tracks = {kind: np.concatenate(values) for kind, values in found.items()}
+        return tracks | {name: recorder.finish() for name, recorder in recorders.items()}
 
 
 class Once:

@@ -20,7 +20,8 @@ from baselines.predictor import MotionMode, PairBatch, Predictor
 from bench import detectors, metrics
 from bench.detectors import DetectorSet
 from bench.detectors.cache import FILE, cached
-from bench.metrics.clips.chosen import feature, kinds_of_clips, split
+from bench.metrics.clips.chosen import feature, kinds_of_clips
+from bench.metrics.shapes import split
 from bench.run.batches import Evaluator
 from bench.run.clip_sound import Sounds
 from bench.run.clip_work import ClipEvaluator
@@ -64,9 +65,9 @@ class ClipJobs:
         self._folder, self._model = folder, Dimmed()
         self._truth = self._decoded()
         self._made = np.stack([self._model.of(frame) for frame in self._truth])
-        self._names = protocol.metrics
-        of_pairs, of_clips = split(self._names)
-        kinds = metrics.kinds(of_pairs) | kinds_of_clips(of_clips)
+        asked = split(protocol.metrics)
+        self._names = [*asked.pairs, *asked.clips]
+        kinds = metrics.kinds(asked.pairs) | kinds_of_clips(asked.clips)
         self._choice = detectors.choose("auto", config.weights, kinds=kinds)
         self._store = folder / "known"  # with what detectors say of the true frames
 

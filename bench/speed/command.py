@@ -202,8 +202,8 @@ def _page(timings: Sequence[Timing], pairs: int, rounds: int, device: str) -> st
         f"Written by `python -m bench speed` on {manifest.now()[:10]}: {machine.cpu}, {machine.cores} cores, "
         f"{machine.threads} torch threads, device {device}, GPU {machine.gpu or 'none'}, "
         f"torch {versions['torch']}.",
-        f"{pairs} pairs of 256 x 256 from the sample set, and of a clip {FRAMES * pairs} frames at most, which count as "
-        f"pairs; each row is the median of {rounds} rounds, smallest and "
+        f"{pairs} pairs of 256 x 256 from the sample set, of a clip {FRAMES * pairs} frames at most, each of which is "
+        f"a pair here; each row is the median of {rounds} rounds, smallest and "
         "largest in brackets. The ways of one job ran in turn in one process; the last columns are the first way's "
         "advantage over the other, the median of the rounds' ratios, by the clock and by the processor's time of all "
         "threads, which other programs on the machine move less. "

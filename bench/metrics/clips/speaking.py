@@ -39,7 +39,8 @@ def on_grid(times: np.ndarray, opening: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def without_trend(rows: np.ndarray, rate: float) -> np.ndarray:
     """Rows less their moving average over a second, along the first axis."""
-    return rows - uniform_filter1d(rows, round(TREND * rate / 2) * 2 + 1, axis=0, mode="mirror")
+    trend = uniform_filter1d(rows, round(TREND * rate / 2) * 2 + 1, axis=0, mode="mirror")
+    return np.subtract(rows, trend, out=trend)
 
 
 def lag_curve(times: np.ndarray, opening: np.ndarray, clock: np.ndarray, rows: np.ndarray, ridge: float) -> np.ndarray:
