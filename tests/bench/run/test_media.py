@@ -188,7 +188,7 @@ def test_the_clips_that_are_played():
 
 def shard(run: RunDirectory, video: object) -> None:
     rows = pd.DataFrame(
-        {"pair": ["c", "c-0"], "status": ["ok", "ok"], UNIT: [CLIP, FRAME], "shown": False, VIDEO: [video, None]}
+        {"pair": ["c", "c-0"], "status": ["ok", "ok"], UNIT: [CLIP, FRAME], "kept": False, VIDEO: [video, None]}
     )
     run.write_shard("m", "a", rows)
 
@@ -217,7 +217,7 @@ def test_a_shard_without_its_video_is_made_again(tmp_path, said, there, whole):
 
 def test_a_shard_of_an_earlier_release_is_made_again_where_videos_are_wanted(tmp_path):
     run = RunDirectory(tmp_path)
-    run.write_shard("m", "a", pd.DataFrame({"pair": ["c"], "status": ["ok"], UNIT: [CLIP], "shown": False}))
+    run.write_shard("m", "a", pd.DataFrame({"pair": ["c"], "status": ["ok"], UNIT: [CLIP], "kept": False}))
     assert len(list(run.shards("m"))) == 1
     assert list(run.shards("m", videos=True)) == []
 
