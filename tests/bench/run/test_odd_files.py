@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import numbered  # noqa: E402
+from support.clicking_videos import frames_of, make_video
 from support.numbered import BLUE, GRAY, GREEN, ODD, RED, UPRIGHT  # noqa: E402
-from test_animate import frames_of, make_video
 
 
 @pytest.fixture(autouse=True)
