@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.drift.tolerances import default_tolerance
 from bench.run.manifest import DECIDING
-from bench.rundir.directory import RunDirectory, readable, replace
+from bench.rundir.directory import RunDirectory, readable
+from bench.rundir.whole import replace
 from bench.runtime.errors import UserError
 from bench.stats.pair_keys import RANGE
 from protocols import files

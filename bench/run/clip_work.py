@@ -17,7 +17,8 @@ from bench.run.engine import Batch, Model, Part, Pictures
 from bench.run.pictures import shown_frames
 from bench.run.set_features import Windows
 from bench.run.tracks import Needs, TrackRecorder
-from bench.rundir.directory import CLIP, FRAME, KEPT, UNIT, VIDEO, video_hash
+from bench.rundir.directory import CLIP, FRAME, KEPT, UNIT, VIDEO
+from bench.rundir.whole import video_hash
 from bench.runtime.allocator import give_back
 from protocols.clips import EARLY, Clip
 from protocols.errors import DataError

@@ -23,7 +23,8 @@ from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.set_features import Kept
 from bench.run.setup import RunSettings, Setup, prepare
-from bench.rundir.directory import CLIP, KEPT, REAL, UNIT, VIDEO, RunDirectory, readable, write_parquet
+from bench.rundir.directory import CLIP, KEPT, REAL, UNIT, VIDEO, RunDirectory, readable
+from bench.rundir.whole import write_parquet
 from bench.runtime.allocator import give_back
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import sets

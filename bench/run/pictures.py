@@ -12,8 +12,9 @@ import pandas as pd
 
 from bench.run import frames_list
 from bench.run.batches import decoded
-from bench.rundir.directory import RunDirectory, write_png
+from bench.rundir.directory import RunDirectory
 from bench.rundir.encoding import to_png
+from bench.rundir.whole import write_png
 from protocols.names import safe_name
 from protocols.pairs import Pair
 from protocols.resolve import Resolved

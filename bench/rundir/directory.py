@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from bench.rundir.encoding import is_whole, to_parquet
 from bench.rundir.seal import intact, sealed
+from bench.rundir.whole import digest, replace, video_hash_of, write_png
 from bench.runtime.errors import Stopped, UserError
 from protocols import files
 from protocols.errors import typed_line
@@ -36,7 +37,6 @@ UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: r
 REAL = "_real"  # beside the models in a folder of features
 VIDEO = "video"  # column of a clip's row: hash of its video, empty where it has none; missing where none was wanted
 KEPT = "kept"  # column of such a run: whether a picture lies beside the shard, of the clip (one of its frames) or frame
-_HASH = 16  # hex digits of a shard's SHA-256 in its name
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
@@ -183,7 +183,7 @@ class RunDirectory:
         """
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
             content = file.read_bytes()
-            rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == _digest(content) else None
+            rows = pd.read_parquet(io.BytesIO(content)) if file.name.split(".")[-2] == digest(content) else None
             if (
                 rows is not None
                 and all(is_whole(self.frame_file(model, name)) for name in _with_picture(rows, all_frames))
@@ -197,7 +197,7 @@ class RunDirectory:
         """Keep a finished batch."""
         self.check()
         content = to_parquet(rows)
-        replace(self.work / safe_name(model) / f"{name}.{_digest(content)}.parquet", content)
+        replace(self.work / safe_name(model) / f"{name}.{digest(content)}.parquet", content)
 
     def write_samples(self, rows: pd.DataFrame) -> str:
         """Write ``samples.parquet`` and return its SHA-256."""
@@ -273,7 +273,7 @@ class RunDirectory:
         if VIDEO not in rows:  # of an earlier release
             return False
         clips = rows.loc[rows[UNIT] == CLIP, ["pair", VIDEO]].itertuples(index=False, name=None)
-        return all(pd.notna(kept) and kept == _file_digest(self.video_file(model, clip)) for clip, kept in clips)
+        return all(pd.notna(kept) and kept == video_hash_of(self.video_file(model, clip)) for clip, kept in clips)
 
     def media_file(self, clip: str) -> Path:
         """Where the video lies that the report plays for a clip."""
@@ -303,40 +303,6 @@ def _with_picture(rows: pd.DataFrame, all_frames: bool) -> pd.Series:
     if KEPT in rows:
         made = rows[KEPT] | (made & (rows[UNIT] == FRAME)) if all_frames else rows[KEPT]
     return rows["pair"][made]
-
-
-def replace(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all, flushed to the disk."""
-    with files.replacing(file, flush=True) as temporary:
-        temporary.write_bytes(content)
-
-
-def write_parquet(file: Path, rows: pd.DataFrame) -> None:
-    """Write a table whole or not at all."""
-    replace(file, to_parquet(rows))
-
-
-def write_png(file: Path, png: bytes) -> None:
-    """Write a frame, encoded by `to_png`, whole or not at all.
-
-    Not flushed, which would take as long again: a power cut may tear it, and its checksums tell (see `RunDirectory`).
-    """
-    with files.replacing(file) as temporary:
-        temporary.write_bytes(png)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:_HASH]
-
-
-def video_hash(content: bytes) -> str:
-    """What a clip's row says of its video; empty for none."""
-    return _digest(content) if content else ""
-
-
-def _file_digest(file: Path) -> str:
-    """The `video_hash` of what lies there."""
-    return video_hash(file.read_bytes()) if file.is_file() else ""
 
 
 def _owner(file: Path) -> str:

@@ -25,8 +25,8 @@ from bench.run import outside
 from bench.run.engine import Decoded, Model, pair_batch
 from bench.run.generated import as_uint8, generate
 from bench.run.setup import tell_size
-from bench.rundir.directory import write_png
 from bench.rundir.encoding import to_png
+from bench.rundir.whole import write_png
 from bench.runtime.config import Config
 from bench.runtime.device_errors import is_of_device
 from protocols import catalogue

@@ -17,7 +17,8 @@ from support.refused import Ended
 from bench.run import media
 from bench.run.clip_video import ClipVideo, fitting, read
 from bench.run.grid import SOUND_RATE, GridWriter, columns_of, fitted, nothing, side_of
-from bench.rundir.directory import CLIP, FRAME, UNIT, VIDEO, RunDirectory, video_hash
+from bench.rundir.directory import CLIP, FRAME, UNIT, VIDEO, RunDirectory
+from bench.rundir.whole import video_hash
 from protocols import sound
 from protocols.pairs import FrameRef, Pair
 from protocols.sound import Sound

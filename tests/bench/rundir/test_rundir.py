@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from bench.rundir.directory import RunDirectory, write_parquet
+from bench.rundir.directory import RunDirectory
+from bench.rundir.whole import write_parquet
 from bench.runtime.errors import UserError
 from protocols.names import safe_name
 
