@@ -133,12 +133,12 @@ def test_playing_moves_on_and_ends_with_the_last_frame(player):
     player.press("Home")
     player.at(0)
     player.press("Space")
-    assert player.root.locator(".play").inner_text() == "Pause"
+    sync_api.expect(player.root.locator(".play")).to_have_text("Pause")
     player.page.wait_for_function("e => Number(e.dataset.frame) > 5", arg=player.root.element_handle())
     player.press("Space")
     stopped = player.frame()
     player.page.wait_for_timeout(300)
-    assert player.root.locator(".play").inner_text() == "Play"
+    sync_api.expect(player.root.locator(".play")).to_have_text("Play")
     assert player.numbers() == [player.frame()] * 3 and player.frame() - stopped <= 1
     player.root.locator(".play").click()
     player.at(COUNT - 1)
