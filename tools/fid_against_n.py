@@ -56,7 +56,7 @@ def features(run: Path, name: str, model: str) -> tuple[Features, Features]:
 def curve(name: str, made: Features, real: Features) -> list[tuple[int, float, float, float]]:
     """Numbers of frames, and mean, 2.5 % and 97.5 % of the distance of so many of either side, drawn without return."""
     rng = np.random.default_rng(SEED)
-    most = min(len(made.values), len(real.values)) // 2
+    most = min(len(made.values), len(real.values))
     found = []
     for n in np.unique(np.geomspace(8, most, 8).astype(int)):
         values = []
