@@ -9,6 +9,8 @@ import pandas as pd
 
 from bench.comparison.load import Run
 from bench.metrics.sets.catalogue import SET_DEFINITIONS
+from bench.metrics.sets.estimates import FEWEST
+from bench.run.set_features import united
 from bench.rundir.directory import REAL, RunDirectory
 from bench.stats import sets
 from reports.schema.comparison import SetsCompared
@@ -20,8 +22,8 @@ def compared(
 ) -> tuple[list[SetsCompared], list[str]]:
     """Return the comparisons of two models, and what must be said of them.
 
-    keys: of the pairs, or clips, that both runs asked: only their features count, those of what is real as run `a` kept
-    them. Raises UserError where a run's features are gone or changed.
+    keys: of the pairs, or clips, that both runs asked: only their features count. Raises UserError where a run's
+    features are gone or changed.
     """
     found, notices = [], []
     for metric in metrics:
@@ -29,8 +31,17 @@ def compared(
         ours, theirs = (_own(run, metric.detector, model, keys) for run, model in zip((a, b), duel))
         real, other = (_own(run, metric.detector, REAL, keys) for run in (a, b))
         if a is not b and not _alike(real, other):
-            notices.append(f"{metric.name}: the features of what is real differ between the runs; {a.name}'s count")
+            notices.append(
+                f"{metric.name}: the features of what is real differ between the runs; of each clip or pair those of "
+                f"the run that has more of them count, else {a.name}'s"
+            )
+            real = united(real, other, "key").sort_values("key", kind="stable", ignore_index=True)
         definition = SET_DEFINITIONS[metric.name]
+        if len(ours) != len(theirs) and min(len(ours), len(theirs)) >= FEWEST and definition.family != "kid":
+            notices.append(
+                f"{metric.name}: {duel[0]} has {len(ours)} features and {duel[1]} {len(theirs)}; of fewer it is "
+                "larger, and that is in the difference"
+            )
         sides = [sets.features(rows) for rows in (ours, theirs)]
         one, two = definition.distance(sides, sets.features(real), sets.RESAMPLES, seed)
         base = sets.comparison(metric, "a", "b", one, two).but(a=duel[0], b=duel[1])
@@ -57,6 +68,7 @@ def _own(run: Run, kind: str, name: str, keys: pd.Index) -> pd.DataFrame:
 
 
 def _alike(a: pd.DataFrame, b: pd.DataFrame) -> bool:
-    return list(a["key"]) == list(b["key"]) and np.allclose(
-        np.stack(a["features"].to_list()), np.stack(b["features"].to_list()), atol=1e-5, rtol=1e-3
-    )
+    if list(a["key"]) != list(b["key"]):
+        return False
+    ours, theirs = (sets.features(rows).values for rows in (a, b))
+    return np.allclose(ours, theirs, atol=1e-5, rtol=1e-3)

@@ -142,6 +142,9 @@ def _resumable(directory: RunDirectory, console: Console) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, BenchError) and error.code in ("bad-frames", PluginError.code):
             raise
+        if isinstance(error, UserError) and error.code in ("changed-file", "unreadable-file"):
+            console.print("what this run kept is not whole; --force measures again", markup=False, soft_wrap=True)
+            raise
         line = f"stopped; finished batches were saved in {directory.path}; re-run the same command to resume"
         console.print(line, markup=False, soft_wrap=True)
         raise
@@ -205,6 +208,8 @@ def _work(
         raise
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
+    for line in features.lacking(resolved.pair_list.pairs):
+        notify(line)
     for kind, real in features.real.items():
         features_sha256 |= directory.write_features(kind, REAL, real)
     hashes: dict[str, Any] = {"features_sha256": features_sha256} if features_sha256 else {}

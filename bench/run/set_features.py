@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import pandas as pd
 
 from bench.detectors import DetectorSet, guard
 from bench.metrics.base import GENERATED
-from bench.metrics.sets.base import window_starts
+from bench.metrics.sets.base import frame_positions, window_starts
+from protocols.pairs import Pair
 
 if TYPE_CHECKING:
     from bench.run.measure import Measurer
@@ -93,19 +95,20 @@ class Windows:
 class Kept:
     """The features of a run's models, one after the other, and those of what is real, which all have in common.
 
-    widths: kind of a detector to the length of one feature. role: the side that is real. real: its features by kind,
-    as `split` gives those of a model, of the models so far.
+    widths: kind of a detector to the length of one feature. role: the side that is real. windows: kind to the frames of
+    one window, of those that are of windows. real: its features by kind, as `split` gives those of a model, of the
+    models so far.
     """
 
-    def __init__(self, widths: Mapping[str, int], role: str) -> None:
-        self._widths, self._role = widths, role
+    def __init__(self, widths: Mapping[str, int], role: str, windows: Mapping[str, int]) -> None:
+        self._widths, self._role, self._windows = widths, role, windows
         self.real: dict[str, pd.DataFrame] = {}
 
     @classmethod
     def of(cls, measurer: Measurer) -> Kept:
         """Those of one run."""
         kinds = dict.fromkeys(one.kind for one in measurer.set_definitions)
-        return cls({kind: measurer.choice[kind].shape[0] for kind in kinds}, measurer.real)
+        return cls({kind: measurer.choice[kind].shape[0] for kind in kinds}, measurer.real, measurer.window_lengths)
 
     def split(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
         """Return one model's rows without features, and its features by kind.
@@ -116,8 +119,28 @@ class Kept:
         for kind in self._widths:
             made[kind] = self._rows(rows, kind, GENERATED)
             real = self._rows(rows, kind, self._role)
-            self.real[kind] = _united(self.real[kind], real) if kind in self.real else real
+            self.real[kind] = united(self.real[kind], real) if kind in self.real else real
         return rows.drop(columns=columns_in(rows)), made
+
+    def lacking(self, pairs: Sequence[Pair]) -> list[str]:
+        """A line for whatever is real in the pairs of a run and is in no metric of sets."""
+        frames = Counter(pair.clip for pair in pairs if pair.clip)
+        found = []
+        for kind, real in self.real.items():
+            length = self._windows.get(kind, 1)
+            if length > 1:
+                taken = [len(window_starts(n, length)) for n in frames.values()]
+            else:
+                taken = [len(frame_positions(n)) for n in frames.values()] or [len(pairs)]
+            if short := taken.count(0):
+                found.append(f"{kind}: {short} of {len(taken)} clips have fewer than {length} frames and no part in it")
+            if missing := sum(taken) - len(real):
+                what = "windows" if length > 1 else "frames"
+                found.append(
+                    f"{kind}: {missing} of {sum(taken)} real {what} do not count, since no model of this run made "
+                    f"{what} to compare with them; beside models that do (the bounds), the same model has other values"
+                )
+        return found
 
     def _rows(self, rows: pd.DataFrame, kind: str, side: str) -> pd.DataFrame:
         name = column(kind, side)
@@ -132,11 +155,11 @@ class Kept:
         return told
 
 
-def _united(known: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+def united(known: pd.DataFrame, more: pd.DataFrame, by: str = "pair") -> pd.DataFrame:
     """What is real of two models: of each pair, or clip, the rows of the one that has more, of the first if equal."""
-    ours, theirs = known["pair"].value_counts(), more["pair"].value_counts()
+    ours, theirs = known[by].value_counts(), more[by].value_counts()
     better = theirs[theirs > ours.reindex(theirs.index, fill_value=0)].index
-    return pd.concat([known[~known["pair"].isin(better)], more[more["pair"].isin(better)]], ignore_index=True)
+    return pd.concat([known[~known[by].isin(better)], more[more[by].isin(better)]], ignore_index=True)
 
 
 def _packed(values: np.ndarray | None) -> bytes | None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.metrics.sets.base import Estimate, Features, SetDefinition
 from bench.metrics.sets.catalogue import SET_DEFINITIONS
+from bench.metrics.sets.estimates import FEWEST
 from bench.rundir.directory import REAL
 from bench.stats.rows import CONFIDENCE, finite_or_none, ranking
 from reports.schema.manifest import MetricEntry
@@ -43,23 +44,26 @@ def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real:
     return summary.but(
         rows=(*summary.rows, *rows),
         ranking={**summary.ranking, metric.name: ranking(rows, metric, ranked)},
-        notices=(*summary.notices, *_notices(definition, made, real)),
+        notices=(*summary.notices, *_notices(definition, summary.models, made, real)),
         set_comparisons=(
             *summary.set_comparisons,
             *(comparison(metric, a, b, by_model[a], by_model[b]) for a, b in pairs),
         ),
-        floors=(*summary.floors, floor(definition, real, summary.seed)),
+        floors=(*summary.floors, floor(definition, metric, real, summary.seed)),
     )
 
 
-def floor(definition: SetDefinition, real: Features, seed: int) -> Floor:
+def floor(definition: SetDefinition, metric: MetricEntry, real: Features, seed: int) -> Floor:
     """Return the distance between two halves of what is real, no video in both."""
     first = halves(real.videos, seed)
     one, other = real[first], real[~first]
     (found,) = definition.distance([one], other, RESAMPLES, seed)
-    low, high = interval(found.value, found.resampled)
+    bounds = metric.bounds or (None, None)
+    value, low, high = (
+        _cut(one, *bounds) for one in (finite_or_none(found.value), *interval(found.value, found.resampled))
+    )
     n = min(len(one.values), len(other.values))
-    return Floor(metric=definition.name, value=finite_or_none(found.value), ci_low=low, ci_high=high, n=n)
+    return Floor(metric=definition.name, value=value, ci_low=low, ci_high=high, n=n)
 
 
 def halves(videos: np.ndarray, seed: int) -> np.ndarray:
@@ -135,14 +139,19 @@ def comparison(metric: MetricEntry, a: str, b: str, ours: Estimate, theirs: Esti
     return SetComparison(metric=metric.name, a=a, b=b, difference=value, ci_low=low, ci_high=high, better=better)
 
 
-def _notices(definition: SetDefinition, made: Sequence[Features], real: Features) -> list[str]:
-    least = min(len(one.values) for one in (*made, real))
-    if least >= definition.least:
-        return []
-    what = "windows" if definition.window > 1 else "frames"
-    biased = (
-        "its interval is wide"
-        if definition.family == "kid"
-        else "it is too large, and only to be compared with as many"
-    )
-    return [f"{definition.name} is of {least} {what}, fewer than {definition.least}: {biased}"]
+def _notices(definition: SetDefinition, models: Sequence[str], made: Sequence[Features], real: Features) -> list[str]:
+    what = f"windows of {definition.window} frames" if definition.window > 1 else "frames"
+    if len(real.values) < FEWEST:
+        return [f"{definition.name} has no value: fewer than {FEWEST} {what} are real"]
+    counts = {model: len(one.values) for model, one in zip(models, made)}
+    lacking = [model for model, n in counts.items() if n < FEWEST]
+    notices = [f"{definition.name} has no value of {', '.join(lacking)}: fewer than {FEWEST} {what}"] if lacking else []
+    least = min([len(real.values), *(n for n in counts.values() if n >= FEWEST)])
+    if least < definition.least and len(lacking) < len(counts):
+        biased = (
+            "its interval is wide"
+            if definition.family == "kid"
+            else "it is too large, and only to be compared with as many"
+        )
+        notices.append(f"{definition.name} is of {least} {what}, fewer than {definition.least}: {biased}")
+    return notices

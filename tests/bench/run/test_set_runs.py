@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,8 @@ from support.command_line import call
 
 from bench.detectors import feature_networks
 from bench.metrics.sets import catalogue
-from bench.metrics.sets.base import Estimate, SetDefinition, frame_positions, window_starts
-from bench.stats.sets import halves
+from bench.metrics.sets.base import Estimate, Features, SetDefinition, frame_positions, window_starts
+from bench.stats.sets import floor, halves
 from reports.schema.summary import parse_summary
 
 NUMBERS = {"anna": range(20), "ben": range(20, 40), "carl": range(40, 43)}
@@ -33,6 +34,8 @@ class Means:
 def distance(sides, real, resamples, seed):
     """The squared distance of the means."""
     names = np.unique(np.concatenate([real.people, *(side.people for side in sides)]))
+    if not len(names):
+        return [Estimate(float("nan"), np.full(resamples, np.nan)) for _ in sides]
     rng = np.random.default_rng(seed)
     drawn = [rng.integers(0, len(names), len(names)) for _ in range(resamples)]
 
@@ -129,7 +132,7 @@ def test_what_is_kept_and_what_the_table_says(score):
     (duel,) = [one for one in summary().set_comparisons if one.metric == "means"]
     assert (duel.a, duel.b, duel.better) == ("copy", "short", "copy")
     assert duel.difference == pytest.approx(-short.mean)
-    assert any("clip-means is of 3 windows, fewer than 30" in notice for notice in summary().notices)
+    assert any("clip-means is of 3 windows of 6 frames, fewer than 30" in notice for notice in summary().notices)
     page = Path("runs/r/report.html").read_text()
     assert "real halves" in page and "Metrics of sets" in page
 
@@ -162,6 +165,11 @@ def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(sc
     changed.write_bytes(Path("runs/r/features/features-means/short.parquet").read_bytes())
     code, text = score("copy", "short")
     assert code == 2 and "features/features-means/_real.parquet is damaged or was changed" in text
+    assert "--force measures again" in text and "re-run the same command to resume" not in text
+    changed.unlink()
+    code, text = score("copy", "short")
+    assert code == 2 and "--force measures again" in text and "re-run the same command to resume" not in text
+    assert score("copy", "short", "--force")[0] == 0
 
 
 def test_two_runs_are_compared_from_what_they_kept(score, tmp_path, monkeypatch, capsys):
@@ -178,9 +186,64 @@ def test_two_runs_are_compared_from_what_they_kept(score, tmp_path, monkeypatch,
     value = np.square(np.stack(both["features"]).mean(0) - np.stack(real["features"]).mean(0)).sum()
     assert found["means"]["value_a"] == pytest.approx(0) and found["means"]["value_b"] == pytest.approx(value)
     assert found["means"]["better"] == "copy" and found["means"]["n_a"] == len(real)
+    assert "means: copy has 27 features and short" not in text and "means: copy has 32 features and short 24;" in text
     page = tmp_path / "c.html"
     assert call(monkeypatch, capsys, "compare", "runs/a", "--html", page)[0] == 0
     assert "clip-means" in page.read_text()
+
+
+def test_what_is_real_without_anything_to_compare_with_is_named_and_comparisons_take_all_that_is_kept(
+    score, tmp_path, monkeypatch, capsys
+):
+    code, text = score("short", name="alone")
+    assert code == 0
+    # Eight frames and a window of ben are beyond the end of the video, carl is shorter than a window.
+    assert "features-means: 8 of 35 real frames do not count" in text
+    assert "features-clip: 1 of 4 real windows do not count" in text
+    assert "features-clip: 1 of 3 clips have fewer than 6 frames" in text
+    assert len(kept("features-means", "_real", "alone")) == 27
+    code, text = score("copy", "short", name="both")
+    assert code == 0 and "do not count" not in text and "1 of 3 clips have fewer" in text
+    values = []
+    for sides in (("alone", "both"), ("both", "alone")):
+        of = tmp_path / "order.json"
+        runs = [f"runs/{name}" for name in sides]
+        code, text = call(monkeypatch, capsys, "compare", *runs, "--json", of)
+        assert code == 0 and "the features of what is real differ" in text
+        found = {one["metric"]: one for one in json.loads(of.read_text())["duels"][0]["sets"]}["means"]
+        values += [found["value_a"], found["value_b"]]
+    assert values == pytest.approx([summary("both").by_model()["short", "means"].mean] * 4)
+
+
+def test_runs_without_windows_have_no_value_and_can_be_compared(score, tmp_path, monkeypatch, capsys):
+    for folder in ("truth", "copy"):
+        for clip in ("anna", "ben"):
+            (tmp_path / folder / f"{clip}.mkv").unlink()
+    for name in ("a", "b"):
+        code, text = score("copy", name=name)
+        assert code == 0 and "clip-means has no value: fewer than 2 windows of 6 frames are real" in text
+        assert "of 0 windows" not in text
+    code, text = call(monkeypatch, capsys, "compare", "runs/a", "runs/b")
+    assert code == 0 and "features of what is real differ" not in text
+
+
+def test_the_floor_ends_where_distances_end():
+    def wide(sides, real, resamples, seed):
+        return [Estimate(1.0, np.linspace(-9, 11, resamples)) for _ in sides]
+
+    definition = SetDefinition("wide", "fid", 1, "features-means", 1, 30, {}, "wide", wide)
+    real = Features(np.zeros((4, 3), np.float32), np.array(list("aabb")), np.array(list("aabb")))
+    low = {bounds: floor(definition, SimpleNamespace(bounds=bounds), real, 0).ci_low for bounds in ((0.0, None), None)}
+    assert low[0.0, None] == 0 and low[None] == pytest.approx(-8.5)
+
+
+def test_models_without_rows_are_named(score, tmp_path):
+    for clip in ("anna", "ben", "carl"):
+        (tmp_path / "short" / f"{clip}.mkv").unlink()
+    made.write(tmp_path / "short" / "anna.mkv", made.frames(range(3)))
+    code, text = score("copy", "short", metrics="fvd")
+    assert code == 1 and "clip-means has no value of short: fewer than 2 windows of 6 frames" in text
+    assert "clip-means is of 4 windows of 6 frames, fewer than 30" in text
 
 
 def test_what_cannot_be_measured_is_refused(score, monkeypatch, capsys):

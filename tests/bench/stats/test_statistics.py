@@ -203,7 +203,9 @@ def test_intervals_of_means_stay_where_values_can_be():
     assert row(free, "a").ci_low < 0 and row(cut, "a").ci_low == 0
     assert row(free, "a").ci_high > 1 and row(cut, "a").ci_high == 1
     assert free.comparisons == cut.comparisons
-    assert [family.name for family in FAMILIES.values() if family.bounds == ANY] == ["psnr", "id-drift"]
+    assert [family.name for family in FAMILIES.values() if family.bounds == ANY] == [
+        *("psnr", "id-drift", "brisque", "kid")
+    ]
     for family in ("own", "psnr"):  # as a manifest tells them
         told = summarize(samples_of(values, identities), [L1.but(family=family, bounds=(0.0, None))], 0, 500)
         assert row(told, "a").ci_low == 0 and row(told, "a").ci_high > 1
