@@ -39,11 +39,19 @@ def refuse_missing(pairs: PairList, datasets: Mapping[str, Dataset]) -> list[Fra
 
 @dataclass(frozen=True)
 class Checked:
-    """What the frames of a list are handed out as, in pixels, and what must be said of it."""
+    """What the frames of a list are handed out as, in pixels, and what must be said of it.
+
+    mixed: whole clips keep their own sizes, and not all have this one, which most frames have.
+    """
 
     height: int
     width: int
     notices: list[str]
+    mixed: bool = False
+
+    @property
+    def size(self) -> str:
+        return f"{self.width}x{self.height}" + (" and other sizes" if self.mixed else "")
 
 
 def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | None, by_clip: bool = False) -> Checked:
@@ -77,8 +85,13 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
     common = sorted(sizes, key=lambda found: -len(sizes[found]))
     if size is None and by_clip:
         _check_clips(pairs, {ref: found for found, own in sizes.items() for ref in own})
-        driving = Counter(found for found, own in sizes.items() for ref in own)
-        return Checked(*driving.most_common(1)[0][0], [])
+        compared = {ref for pair in pairs.pairs for ref in (pair.driving, pair.target) if ref}
+        counts = Counter(found for found, own in sizes.items() for ref in own if ref in compared).most_common()
+        if len(counts) == 1:
+            return Checked(*counts[0][0], [])
+        listed = ", ".join(f"{n} of {width}x{height}" for (height, width), n in counts[:NAMED])
+        notice = f"frames have {len(counts)} sizes, and each clip is compared in its own ({listed})"
+        return Checked(*counts[0][0], [notice], mixed=True)
     if size is None:
         if len(sizes) > 1:
             found = "; ".join(f"{len(sizes[h, w])} of {w}x{h}, such as {sizes[h, w][0]}" for h, w in common[:NAMED])

@@ -178,7 +178,7 @@ def resolve(
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     data_sha256, clips_sha256 = content_sha256(pairs.refs(), datasets)
     return Resolved(
-        protocol.of(datasets, counts, f"{checked.width}x{checked.height}"),
+        protocol.of(datasets, counts, checked.size),
         pairs,
         datasets,
         is_sample,

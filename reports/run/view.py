@@ -9,7 +9,7 @@ from reports.schema.manifest import MetricEntry, Prepared
 from reports.schema.summary import Ranking, Row, Summary
 
 DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their own
-ORDERED_BY = {"mean": "by mean", "mean_common": "on common {}s", "mean_penalised": "with failures penalised"}
+ORDERED_BY = {"mean": "by mean", "mean_common": "on common {}s", "mean_penalised": "with failures penalized"}
 FLOOR = "real halves"  # the row of floors
 FLOOR_NOTE = (
     f"{FLOOR}: one half of the real videos against the other, the floor of a metric of sets; models show the people of "

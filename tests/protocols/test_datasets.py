@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,24 @@ def test_frames_as_stored_have_one_size(tmp_path: Path):
     assert check_frames(_pairs(*refs[:3]), data, None) == Checked(20, 30, [])
     with refused(DataError, "frame-sizes-differ", "3 of 30", "mine/clip/0", "1 of 20", "mine/clip/3"):
         check_frames(_pairs(*refs), data, None)
+
+
+def test_clips_of_other_sizes_are_said(tmp_path: Path):
+    for number in range(3):
+        picture(tmp_path / "clip" / f"{number}.png", seed=number, size=(20, 30))
+    picture(tmp_path / "other" / "0.png", seed=3, size=(20, 20))
+    data = {"mine": Dataset("mine", tmp_path)}
+    refs = [FrameRef("mine", "clip", str(number)) for number in range(3)]
+    own = [Pair(str(i), ref, ref, ref, None, "a", "a", clip="clip") for i, ref in enumerate(refs)]
+    photo = replace(own[0], source=FrameRef("mine", "other", "0"))  # sources may have any size
+    assert check_frames(PairList("list", 1, (photo, *own[1:])), data, None, by_clip=True) == Checked(20, 30, [])
+    ref = FrameRef("mine", "other", "0")
+    found = check_frames(
+        PairList("list", 1, (*own, Pair("3", ref, ref, ref, None, "b", "b", clip="other"))), data, None, by_clip=True
+    )
+    (notice,) = found.notices
+    assert "3 of 30x20" in notice and "1 of 20x20" in notice
+    assert found.mixed and found.size.startswith("30x20 ")
 
 
 @pytest.mark.parametrize("kind", [Dataset, VideoFolder])
