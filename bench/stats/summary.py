@@ -111,7 +111,8 @@ def _comparisons(
 
 def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
     """The pairs in the order of what they ask, which no list's ids change, and their people, sources and driving."""
-    pairs = samples.assign(_key=pair_keys(samples)).drop_duplicates("pair").sort_values("_key").set_index("pair")
+    of_people = samples[["pair", "source", "driving", "source_identity", "driving_identity"]]
+    pairs = of_people.assign(_key=pair_keys(samples)).drop_duplicates("pair").sort_values("_key").set_index("pair")
     source, driving = (
         Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
     )
@@ -122,7 +123,7 @@ def _tables(
     samples: pd.DataFrame, metrics: Sequence[MetricEntry], pairs: pd.Index, models: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
     """For each metric a table of pairs × models, NaN where failed or absent."""
-    numbered = samples.assign(_row=np.arange(len(samples))).pivot(index="pair", columns="model", values="_row")
+    numbered = samples[["pair", "model"]].assign(_row=np.arange(len(samples))).pivot(index="pair", columns="model", values="_row")
     rows = numbered.reindex(index=pairs, columns=list(models), fill_value=np.nan).to_numpy(float)
     absent, places = np.isnan(rows), np.where(np.isnan(rows), 0, rows).astype(int)
 
