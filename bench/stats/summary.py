@@ -123,7 +123,8 @@ def _tables(
     samples: pd.DataFrame, metrics: Sequence[MetricEntry], pairs: pd.Index, models: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
     """For each metric a table of pairs × models, NaN where failed or absent."""
-    numbered = samples[["pair", "model"]].assign(_row=np.arange(len(samples))).pivot(index="pair", columns="model", values="_row")
+    numbered = samples[["pair", "model"]].assign(_row=np.arange(len(samples)))
+    numbered = numbered.pivot(index="pair", columns="model", values="_row")
     rows = numbered.reindex(index=pairs, columns=list(models), fill_value=np.nan).to_numpy(float)
     absent, places = np.isnan(rows), np.where(np.isnan(rows), 0, rows).astype(int)
 
