@@ -147,7 +147,7 @@ class Kept:
         rows = rows[rows[name].notna()] if name in rows else rows[:0].assign(**{name: None})
         shown = "source" if side == GENERATED else side  # whose face it is
         person = "source_identity" if shown == "source" else "driving_identity"
-        video = rows["clip"].fillna(rows["pair"]) if "clip" in rows else rows[shown].str.rpartition("/")[0]
+        video = rows["clip"].fillna(rows["pair"]) if "clip" in rows else rows[shown].str.rsplit("/", n=1).str[0]
         features = [np.frombuffer(packed, "<f4").reshape(-1, self._widths[kind]) for packed in rows[name]]
         told = pd.DataFrame({"pair": rows["pair"], "person": rows[person], "video": video}).reset_index(drop=True)
         told = told.loc[np.repeat(told.index, [len(one) for one in features])].reset_index(drop=True)

@@ -15,6 +15,8 @@ from support.command_line import call
 from bench.detectors import feature_networks
 from bench.metrics.sets import catalogue
 from bench.metrics.sets.base import Estimate, Features, SetDefinition, frame_positions, window_starts
+from bench.run.batches import typed
+from bench.run.set_features import Kept, column
 from bench.stats.sets import floor, halves
 from reports.schema.summary import parse_summary
 
@@ -225,6 +227,22 @@ def test_runs_without_windows_have_no_value_and_can_be_compared(score, tmp_path,
         assert "of 0 windows" not in text
     code, text = call(monkeypatch, capsys, "compare", "runs/a", "runs/b")
     assert code == 0 and "features of what is real differ" not in text
+
+
+@pytest.mark.parametrize("failing", [(), ("p1",), ("p1", "p2")])
+def test_pairs_of_which_a_model_fails_some_or_all(failing):
+    pairs = ["p1", "p2"]
+    packed = [None if pair in failing else np.float32([1, 2]).tobytes() for pair in pairs]
+    rows = pd.DataFrame({"pair": pairs, "source": ["own/a/1", "own/b/2"], "target": ["own/c/d/3", "own/e/4"]})
+    rows = typed(rows.assign(source_identity="x", driving_identity="y", error=None))
+    of = Kept({"means": 2}, "target", {})
+    rest, made_by = of.split(rows.assign(**{column("means", role): packed for role in ("generated", "target")}))
+    assert list(rest) == list(rows)
+    ok = [k for k, pair in enumerate(pairs) if pair not in failing]
+    assert list(made_by["means"]["video"]) == [["own/a", "own/b"][k] for k in ok]
+    assert list(of.real["means"]["video"]) == [["own/c/d", "own/e"][k] for k in ok]
+    said = of.lacking([SimpleNamespace(clip=None)] * 2)
+    assert [line.split(" real")[0] for line in said] == ([f"means: {len(failing)} of 2"] if failing else [])
 
 
 def test_the_floor_ends_where_distances_end():
