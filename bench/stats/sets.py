@@ -146,8 +146,12 @@ def _notices(definition: SetDefinition, models: Sequence[str], made: Sequence[Fe
     counts = {model: len(one.values) for model, one in zip(models, made)}
     lacking = [model for model, n in counts.items() if n < FEWEST]
     notices = [f"{definition.name} has no value of {', '.join(lacking)}: fewer than {FEWEST} {what}"] if lacking else []
-    least = min([len(real.values), *(n for n in counts.values() if n >= FEWEST)])
-    if least < definition.least and len(lacking) < len(counts):
+    known = {model: n for model, n in counts.items() if n >= FEWEST}
+    if len(set(known.values())) > 1 and definition.family != "kid":
+        told = ", ".join(f"{model} {n}" for model, n in known.items())
+        notices.append(f"{definition.name} is not of as many {what} for all, and larger for few of them: {told}")
+    least = min([len(real.values), *known.values()])
+    if least < definition.least and known:
         biased = (
             "its interval is wide"
             if definition.family == "kid"

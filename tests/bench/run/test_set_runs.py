@@ -135,6 +135,7 @@ def test_what_is_kept_and_what_the_table_says(score):
     assert (duel.a, duel.b, duel.better) == ("copy", "short", "copy")
     assert duel.difference == pytest.approx(-short.mean)
     assert any("clip-means is of 3 windows of 6 frames, fewer than 30" in notice for notice in summary().notices)
+    assert any(notice.endswith("for few of them: copy 35, short 27") for notice in summary().notices)
     page = Path("runs/r/report.html").read_text()
     assert "real halves" in page and "Metrics of sets" in page
 
