@@ -120,6 +120,9 @@ def _say_complete(directory: RunDirectory, setup: Setup, console: Console) -> No
         console.print(line, markup=False, soft_wrap=True)
     if setup.settings.save_frames and not (directory.path / "frames").is_dir():
         console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
+    shown = setup.measurer.definitions or setup.measurer.clip_definitions  # by which clips are chosen
+    if setup.sounds is not None and setup.settings.media and shown and not (directory.path / "media").is_dir():
+        console.print("no videos were kept then; --force measures again and keeps them", style="yellow")
 
 
 def redraw(path: Path, single_file: bool = False) -> Path:

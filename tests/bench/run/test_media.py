@@ -323,6 +323,15 @@ def test_no_media_is_for_whole_clips(bench, sample_set):
     assert (ended[0], ended.error) == (2, "unused-option")
 
 
+def test_a_finished_run_without_videos_says_how_to_have_them(bench, tmp_path):
+    made.write(tmp_path / "truth" / "a.mkv", gray_clips.frames(3))
+    same = ("score", "truth", "truth", "--labels", "same", "--metrics", "l1", "--workers", 0, "--name", "r")
+    line = "no videos were kept then"
+    assert line not in bench(*same, "--no-media")[1] and line not in bench(*same, "--no-media")[1]
+    assert line in bench(*same)[1]
+    assert line not in bench(*same, "--force")[1] and line not in bench(*same)[1]
+
+
 @pytest.mark.slow
 def test_force_discards_the_videos(tmp_path):
     gray_clips.folders(tmp_path, 3)
