@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from baselines.spec import split_names
 from bench.cli.output import give
 from bench.runtime.errors import UserError
 
@@ -24,6 +25,9 @@ def report(
             "--single-file", help="One page to send: report-single-file.html, with small versions of the videos inside."
         ),
     ] = False,
+    metrics: Annotated[
+        str | None, typer.Option(help="Comma-separated; the table's columns, by name or family. Default: all.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File for the table; default: standard output.")] = None,
 ) -> None:
     """Write the report of a finished run again, or its table for a paper."""
@@ -36,12 +40,14 @@ def report(
     if format == "html":
         if out:
             raise UserError("--out is for tables: the page lies in the run's folder, report.html", code="unused-option")
+        if metrics:
+            raise UserError("--metrics is for tables: the page has all of the run's", code="unused-option")
         typer.echo(f"report: {redraw(run, single_file)}")
         return
-    give(_table(run, format), out)
+    give(_table(run, format, split_names(metrics.lower()) if metrics else None), out)
 
 
-def _table(run: Path, format: str) -> str:
+def _table(run: Path, format: str, names: list[str] | None) -> str:
     from bench.rundir.directory import RunDirectory, readable
     from reports.run import export
 
@@ -49,4 +55,10 @@ def _table(run: Path, format: str) -> str:
     directory = RunDirectory(run)
     with readable(run):
         manifest, _ = directory.finished()
-        return write(directory.summary(manifest), manifest)
+        summary, known = directory.summary(manifest), manifest.measured
+        if unknown := [name for name in names or () if not any(name in (one.name, one.family) for one in known)]:
+            raise UserError(
+                f"--metrics {','.join(unknown)}: the run has {', '.join(one.name for one in known)}",
+                code="unknown-metric",
+            )
+        return write(*(export.only(summary, manifest, names) if names else (summary, manifest)))

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports import table
 from reports.run import caveats
 from reports.run.view import FLOOR, FLOOR_NOTE, Cell, Column, ModelRow, ranking_notes, summary_table
 from reports.schema.manifest import Prepared
 from reports.schema.summary import Row, Summary
 from reports.table import latex_text, markdown_text
+
+
+def only(summary: Summary, manifest: Prepared, names: Sequence[str]) -> tuple[Summary, Prepared]:
+    """Leave out all metrics but those of these names or families."""
+    chosen = {metric.name for metric in manifest.metrics if {metric.name, metric.family} & set(names)}
+    manifest = manifest.but(metrics=tuple(metric for metric in manifest.metrics if metric.name in chosen))
+    summary = summary.but(
+        rows=tuple(row for row in summary.rows if row.metric in chosen),
+        ranking={name: ranking for name, ranking in summary.ranking.items() if name in chosen},
+        floors=tuple(floor for floor in summary.floors if floor.metric in chosen),
+    )
+    return summary, manifest
 
 
 def markdown(summary: Summary, manifest: Prepared) -> str:

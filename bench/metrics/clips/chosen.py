@@ -36,7 +36,8 @@ def resolve_clips(
         if not why:
             chosen.append(definition)
         elif definition.name in names and definition.name not in FAMILIES:
-            raise UserError(f"{definition.name}: {why}", code="no-metric")
+            hint = "; `python -m bench doctor` says where it belongs" if definition.missing(choice.weights) else ""
+            raise UserError(f"{definition.name}: {why}{hint}", code="no-metric")
     return chosen
 
 

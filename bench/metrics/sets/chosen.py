@@ -42,7 +42,8 @@ def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool, real
     reasons = {one.name: _why_not(one, choice, of_clips, real) for one in asked}
     for one in asked:
         if reasons[one.name] and one.name in names and one.name not in FAMILIES:
-            raise UserError(f"{one.name}: {reasons[one.name]}", code="no-metric")
+            hint = "; `python -m bench doctor` says where it belongs" if one.kind in choice.empty else ""
+            raise UserError(f"{one.name}: {reasons[one.name]}{hint}", code="no-metric")
     own = {one.family for one in asked if not one.proxy and not reasons[one.name]}
     usable = [one for one in asked if not reasons[one.name]]
     return [one for one in usable if one.name in names or not (one.proxy and one.family in own)]

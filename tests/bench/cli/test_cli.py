@@ -100,6 +100,10 @@ def test_the_report_can_be_drawn_again(bench, sample_set, tmp_path):
     assert code == 0 and text.splitlines()[0].startswith("model,metric,n,") and text.count("copy-source,l1,2,") == 1
     assert bench("report", "runs/x", "--format", "latex", "--out", "table.tex")[0] == 0
     assert r"\begin{tabular}{lrrr}" in (tmp_path / "table.tex").read_text()
+    code, text = bench("report", "runs/x", "--format", "csv", "--metrics", "L1")
+    assert code == 0 and "copy-source,l1," in text and "psnr" not in text
+    one_line_error(bench("report", "runs/x", "--format", "csv", "--metrics", "l1,vmaf"), "unknown-metric", "vmaf")
+    one_line_error(bench("report", "runs/x", "--metrics", "l1"), "unused-option", "--metrics")
     one_line_error(bench("report", "runs/x", "--format", "pdf"), "unknown-choice", "html, md, latex, csv")
     one_line_error(bench("report", "runs/nothing", "--format", "md"), "no-finished-run")
 
