@@ -10,7 +10,6 @@ import pandas as pd
 from bench.comparison.load import Run
 from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.metrics.sets.estimates import FEWEST
-from bench.run.set_features import united
 from bench.rundir.directory import REAL, RunDirectory
 from bench.stats import sets
 from reports.schema.comparison import SetsCompared
@@ -31,11 +30,7 @@ def compared(
         ours, theirs = (_own(run, metric.detector, model, keys) for run, model in zip((a, b), duel))
         real, other = (_own(run, metric.detector, REAL, keys) for run in (a, b))
         if a is not b and not _alike(real, other):
-            notices.append(
-                f"{metric.name}: the features of what is real differ between the runs; of each clip or pair those of "
-                f"the run that has more of them count, else {a.name}'s"
-            )
-            real = united(real, other, "key").sort_values("key", kind="stable", ignore_index=True)
+            notices.append(f"{metric.name}: the features of what is real differ between the runs; {a.name}'s count")
         definition = SET_DEFINITIONS[metric.name]
         if len(ours) != len(theirs) and min(len(ours), len(theirs)) >= FEWEST and definition.family != "kid":
             notices.append(

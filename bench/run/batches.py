@@ -191,7 +191,7 @@ class Evaluator:
             columns, found = self.measurer.measure_and_detect(images, recorder.needs.detectors if recorder else {})
             if self.measurer.frame_features:
                 counts = [self._featured is None or pair.id in self._featured for pair in framed.pairs]
-                features = self.measurer.frame_features(images, np.array(counts))
+                features = self.measurer.frame_features(images[GENERATED], np.array(counts))
                 columns = pd.concat([columns, features], axis=1)
         if recorder:  # last, since what fails before is measured again
             recorder.add([positions[pair.id] for pair in framed.pairs], images, found)

@@ -69,7 +69,7 @@ class ClipEvaluator:
         times = [pair.time for pair in asked]
         sound, target_sound, silence = self._heard(model, clip)
         measurer = self._evaluator.measurer
-        windows = Windows(measurer.choice, measurer.window_lengths, measurer.real, len(pairs))
+        windows = Windows(measurer.choice, measurer.window_lengths, len(pairs))
         known = self._needs, measurer.choice, self._features
         recorder = TrackRecorder(times, *known, sound, target_sound, windows)
         featured = {pairs[k].id for k in frame_positions(len(pairs))}

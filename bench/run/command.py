@@ -14,14 +14,14 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.run import earlier, executors, media, outside, pictures, seen_videos
+from bench.run import earlier, executors, media, outside, pictures, real_features, seen_videos
 from bench.run import manifest as manifests
 from bench.run.announce import announce, what
 from bench.run.clip_rows import COUNTS
 from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
 from bench.run.failed import by_reason
-from bench.run.set_features import Kept
+from bench.run.set_features import split
 from bench.run.setup import RunSettings, Setup, prepare
 from bench.rundir.directory import CLIP, KEPT, REAL, UNIT, VIDEO, RunDirectory, readable
 from bench.rundir.whole import write_parquet
@@ -167,7 +167,8 @@ def _work(
     timings: dict[str, Timing] = {}
     said: list[str] = []
     place: Place | None = None
-    features = Kept.of(setup.measurer)
+    measurer = setup.measurer
+    lengths = {one.kind: one.window for one in measurer.set_definitions}
     features_sha256: dict[str, str] = {}
 
     def notify(line: str) -> None:
@@ -199,22 +200,24 @@ def _work(
                         keep_frames=setup.settings.save_frames,
                         videos=setup.sounds is not None and setup.settings.media,
                     )
-                rows, found = features.split(rows)
+                rows, found = split(rows, {kind: measurer.choice[kind].shape[0] for kind in lengths})
                 for kind, own in found.items():
                     features_sha256 |= directory.write_features(kind, model.label, own)
                 samples.append(rows)
                 made = rows if resolved.clips is None else rows[rows[UNIT] != CLIP]
                 timings[model.label] = _timing(made, busy, time.perf_counter() - start)
+            for kind, length in lengths.items():
+                asked = resolved.pair_list.pairs, measurer.real, resolved.load
+                real, notices = real_features.measured(kind, measurer.choice[kind], length, *asked)
+                features_sha256 |= directory.write_features(kind, REAL, real)
+                for line in notices:
+                    notify(line)
     except BaseException:
         with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told
             directory.write_manifest(begun.noticed(*said).then(Unfinished, state="interrupted", **known().content()))
         raise
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
-    for line in features.lacking(resolved.pair_list.pairs):
-        notify(line)
-    for kind, real in features.real.items():
-        features_sha256 |= directory.write_features(kind, REAL, real)
     hashes: dict[str, Any] = {"features_sha256": features_sha256} if features_sha256 else {}
     there = table.loc[table["status"] == "ok" if resolved.clips is None else table[KEPT], ["model", "pair"]]
     kept = {str(label): set(rows["pair"]) for label, rows in there.groupby("model")}

@@ -62,9 +62,9 @@ class Measurer:
         self.clip_definitions = resolve_clips(of_clips, choice, reference, roles)
         real = sets_chosen.real_side(reference, roles)
         self.set_definitions = sets_chosen.resolve_sets(of_sets, choice, clips, real)
-        self.real = real or "target"  # of nothing, where there are no definitions of sets
+        self.real: sets_chosen.Role = real or "target"  # of nothing, where there are no definitions of sets
         alone = {one.kind for one in self.set_definitions if one.window == 1}
-        self.frame_features = FrameFeatures(choice, sorted(alone), self.real) if alone else None
+        self.frame_features = FrameFeatures(choice, sorted(alone)) if alone else None
         self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
         self._roles = {one.name: role for one in self.asked if (role := self._role(one))}
         self.definitions = [definition for definition in self.asked if definition.name in self._roles]

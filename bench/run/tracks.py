@@ -97,7 +97,7 @@ class TrackRecorder:
         for (role, _), stream in self._streams.items():
             stream.add(at, images[role], self.times[at])
         if self._windows is not None:
-            self._windows.add(positions, images)
+            self._windows.add(positions, images[GENERATED])
 
     def finish(self, rate: float) -> Tracks:
         """The tracks of the clip; frames that were not made are NaN."""

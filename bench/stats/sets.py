@@ -26,18 +26,19 @@ def added(summary: Summary, metrics: Sequence[MetricEntry], read: Read) -> Summa
     chosen = [metric for metric in metrics if metric.shape == "set" and metric.applies]
     for kind in dict.fromkeys(metric.detector for metric in chosen):
         assert kind is not None  # of every metric of sets
-        real = features(read(kind, REAL))
+        rows = read(kind, REAL)
+        real = features(rows)
         made = [features(read(kind, model)) for model in summary.models]
         for metric in chosen:
             if metric.detector == kind:
-                summary = _with(summary, metric, made, real)
+                summary = _with(summary, metric, made, real, len(rows))
     return summary
 
 
-def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real: Features) -> Summary:
+def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real: Features, wanted: int) -> Summary:
     definition = SET_DEFINITIONS[metric.name]
     found = definition.distance(made, real, RESAMPLES, summary.seed)
-    rows = [_row(*each, metric, len(real.values)) for each in zip(summary.models, made, found)]
+    rows = [_row(*each, metric, wanted) for each in zip(summary.models, made, found)]
     ranked = [model for model in summary.models if model not in summary.bounds]
     by_model = dict(zip(summary.models, found))
     pairs = combinations(ranked, 2)
@@ -91,7 +92,11 @@ def interval(value: float, resampled: np.ndarray) -> tuple[float | None, float |
 
 
 def features(rows: pd.DataFrame) -> Features:
-    """Bring rows of `RunDirectory.features` into the form that distances take."""
+    """Bring rows of `RunDirectory.features` into the form that distances take.
+
+    A frame that several pairs ask for is real once: copies of it would count as likeness among what is real.
+    """
+    rows = rows.drop_duplicates("frame") if "frame" in rows else rows
     values = np.stack(rows["features"].to_list()) if len(rows) else np.empty((0, 0), np.float32)
     return Features(values, rows["person"].to_numpy(str), rows["video"].to_numpy(str))
 

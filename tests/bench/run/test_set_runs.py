@@ -15,9 +15,13 @@ from support.command_line import call
 from bench.detectors import feature_networks
 from bench.metrics.sets import catalogue
 from bench.metrics.sets.base import Estimate, Features, SetDefinition, frame_positions, window_starts
+from bench.run import real_features
 from bench.run.batches import typed
-from bench.run.set_features import Kept, column
-from bench.stats.sets import floor, halves
+from bench.run.set_features import column, split
+from bench.stats.sets import features, floor, halves
+from protocols.errors import DataError
+from protocols.pairs import FrameRef, Pair
+from protocols.resolve import LoadedPair
 from reports.schema.summary import parse_summary
 
 NUMBERS = {"anna": range(20), "ben": range(20, 40), "carl": range(40, 43)}
@@ -111,7 +115,7 @@ def test_what_is_kept_and_what_the_table_says(score):
     start = window_starts(20, LENGTH)[1]
     one = np.stack(made.frames(NUMBERS["ben"])[start : start + LENGTH]).reshape(-1, 3).mean(0)
     np.testing.assert_allclose(windows["features"][windows["video"] == "ben"].iloc[1], one, rtol=1e-6)
-    pd.testing.assert_frame_equal(frames, kept("features-means", "_real"))
+    pd.testing.assert_frame_equal(frames, kept("features-means", "_real").drop(columns="frame"))
     # Ten of ben's twenty frames are there: eight of the sixteen, and the first of the two windows.
     assert kept("features-means", "short")["video"].value_counts()["ben"] == 8
     assert kept("features-clip", "short")["video"].value_counts()["ben"] == 1
@@ -195,27 +199,37 @@ def test_two_runs_are_compared_from_what_they_kept(score, tmp_path, monkeypatch,
     assert "clip-means" in page.read_text()
 
 
-def test_what_is_real_without_anything_to_compare_with_is_named_and_comparisons_take_all_that_is_kept(
-    score, tmp_path, monkeypatch, capsys
-):
+def test_what_is_real_does_not_depend_on_what_models_made(score, tmp_path, monkeypatch, capsys):
     code, text = score("short", name="alone")
     assert code == 0
-    # Eight frames and a window of ben are beyond the end of the video, carl is shorter than a window.
-    assert "features-means: 8 of 35 real frames do not count" in text
-    assert "features-clip: 1 of 4 real windows do not count" in text
-    assert "features-clip: 1 of 3 clips have fewer than 6 frames" in text
-    assert len(kept("features-means", "_real", "alone")) == 27
-    code, text = score("copy", "short", name="both")
-    assert code == 0 and "do not count" not in text and "1 of 3 clips have fewer" in text
-    values = []
-    for sides in (("alone", "both"), ("both", "alone")):
-        of = tmp_path / "order.json"
-        runs = [f"runs/{name}" for name in sides]
-        code, text = call(monkeypatch, capsys, "compare", *runs, "--json", of)
-        assert code == 0 and "the features of what is real differ" in text
-        found = {one["metric"]: one for one in json.loads(of.read_text())["duels"][0]["sets"]}["means"]
-        values += [found["value_a"], found["value_b"]]
-    assert values == pytest.approx([summary("both").by_model()["short", "means"].mean] * 4)
+    assert "features-clip: 1 of 3 clips have fewer than 6 frames" in text, text
+    assert len(kept("features-means", "_real", "alone")) == 35
+    alone = summary("alone").by_model()["short", "means"]
+    assert (alone.n, alone.failed) == (27, 8)
+    assert score("copy", "short", name="both")[0] == 0
+    assert alone.mean == summary("both").by_model()["short", "means"].mean
+    for kind in ("features-means", "features-clip"):
+        pd.testing.assert_frame_equal(kept(kind, "_real", "alone"), kept(kind, "_real", "both"))
+    assert summary("alone").floors == summary("both").floors
+    code, text = call(monkeypatch, capsys, "compare", "runs/alone", "runs/both")
+    assert code == 0 and "features of what is real differ" not in text
+
+
+def test_a_real_frame_that_several_pairs_ask_for_is_real_once():
+    frames = [FrameRef("own", "a", f"{k}") for k in range(3)]
+    pairs = [Pair(f"p{k}", frames[k % 2], frames[k % 3], frames[k % 3], None, "x", "y") for k in range(6)]
+
+    def load(pair: Pair) -> LoadedPair:
+        if pair.id in ("p2", "p5"):
+            raise DataError("torn")
+        return LoadedPair(*[np.full((4, 4, 3), int(pair.target.frame), np.uint8)] * 3, None)
+
+    network = feature_networks.make("features-means", None, "cpu")
+    table, said = real_features.measured("features-means", network, 1, pairs, "target", load)
+    assert list(table["pair"]) == ["p0", "p1", "p3", "p4"] and list(table["frame"].unique()) == ["own/a/0", "own/a/1"]
+    assert said == ["features-means: 2 real frames cannot be read and do not count"]
+    once = features(table)
+    assert once.values.tolist() == [[0, 0, 0], [1, 1, 1]] and list(once.videos) == ["own/a"] * 2
 
 
 def test_runs_without_windows_have_no_value_and_can_be_compared(score, tmp_path, monkeypatch, capsys):
@@ -236,14 +250,10 @@ def test_pairs_of_which_a_model_fails_some_or_all(failing):
     packed = [None if pair in failing else np.float32([1, 2]).tobytes() for pair in pairs]
     rows = pd.DataFrame({"pair": pairs, "source": ["own/a/1", "own/b/2"], "target": ["own/c/d/3", "own/e/4"]})
     rows = typed(rows.assign(source_identity="x", driving_identity="y", error=None))
-    of = Kept({"means": 2}, "target", {})
-    rest, made_by = of.split(rows.assign(**{column("means", role): packed for role in ("generated", "target")}))
+    rest, made_by = split(rows.assign(**{column("means"): packed}), {"means": 2})
     assert list(rest) == list(rows)
     ok = [k for k, pair in enumerate(pairs) if pair not in failing]
     assert list(made_by["means"]["video"]) == [["own/a", "own/b"][k] for k in ok]
-    assert list(of.real["means"]["video"]) == [["own/c/d", "own/e"][k] for k in ok]
-    said = of.lacking([SimpleNamespace(clip=None)] * 2)
-    assert [line.split(" real")[0] for line in said] == ([f"means: {len(failing)} of 2"] if failing else [])
 
 
 def test_the_floor_ends_where_distances_end():
