@@ -144,7 +144,7 @@ _FAMILIES = (
     Family("niqe", "quality", False, DISTANCE, {"": Scale(3)}, reference_library="basicsr", shape="clip"),
     Family("cpbd", "quality", True, SHARE, {"share": Scale(3)}, reference_library="cpbd", shape="clip"),
     Family("fid", "sets", False, DISTANCE, {"": Scale(2)}, reference_library="scipy", companions=("kid",), shape="set"),
-    Family("kid", "sets", False, ANY, {"": Scale(5)}, reference_library="numpy", shape="set"),
+    Family("kid", "sets", False, ANY, {"": Scale(4)}, reference_library="numpy", shape="set"),
     Family("fvd", "sets", False, DISTANCE, {"": Scale(2)}, reference_library="scipy", shape="set"),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
