@@ -31,11 +31,12 @@ from bench.runtime.errors import UserError
 from bench.stats.intervals import intervals
 from bench.stats.resampling import Hierarchy, holm
 from bench.stats.rows import finite_or_none
-from bench.stats.summary import CONFIDENCE, RESAMPLES, comparisons, summarize
+from bench.stats.summary import RESAMPLES, comparisons, summarize
 from protocols.names import BOUNDS
 from reports.run.view import heading
 from reports.schema.comparison import Compared, Duel, Group, Pairs, RunComparison, Trend
 from reports.schema.manifest import SCHEMA, MetricEntry
+from reports.schema.summary import CONFIDENCE
 
 SAME = 1e-6  # bounds that differ by more than this between two runs mean other frames or detectors
 

@@ -10,9 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from reports.schema.manifest import MetricEntry
-from reports.schema.summary import Comparison, Ranking, Row
+from reports.schema.summary import CONFIDENCE, Comparison, Ranking, Row
 
-CONFIDENCE = 0.95
 Interval = tuple[float | None, float | None]
 
 

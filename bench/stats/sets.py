@@ -12,9 +12,9 @@ from bench.metrics.sets.base import Estimate, Features, SetDefinition
 from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.metrics.sets.estimates import FEWEST
 from bench.rundir.directory import REAL
-from bench.stats.rows import CONFIDENCE, finite_or_none, ranking
+from bench.stats.rows import finite_or_none, ranking
 from reports.schema.manifest import MetricEntry
-from reports.schema.summary import Floor, Row, SetComparison, Summary
+from reports.schema.summary import CONFIDENCE, Floor, Row, SetComparison, Summary
 
 RESAMPLES = 1000
 # From a kind of network and a model, or `REAL`, to what `RunDirectory.write_features` has.

@@ -25,10 +25,10 @@ from bench.stats.columns import Columns
 from bench.stats.intervals import ONE_PERSON, intervals
 from bench.stats.pair_keys import pair_keys
 from bench.stats.resampling import Hierarchy, holm, sign_flip_p, sums_by
-from bench.stats.rows import CONFIDENCE, Interval, PValues, comparison, finite_or_none, model_row, ranking
+from bench.stats.rows import Interval, PValues, comparison, finite_or_none, model_row, ranking
 from protocols.names import BOUNDS, STILL
 from reports.schema.manifest import SCHEMA, MetricEntry
-from reports.schema.summary import Clusters, Comparison, Side, Summary
+from reports.schema.summary import CONFIDENCE, Clusters, Comparison, Side, Summary
 
 RESAMPLES = 10_000
 FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on how people are distributed

@@ -8,6 +8,8 @@ from pydantic import Field, TypeAdapter
 
 from reports.schema.base import Facts, parse
 
+CONFIDENCE = 0.95  # of all intervals
+
 
 class Side(Facts):
     """The people of the source or of the driving frames. effective_identities: as many equally frequent ones."""

@@ -24,7 +24,7 @@ from scipy import stats
 from bench.metrics.sets.base import Estimate, Features
 from bench.metrics.sets.frechet import distance, fit
 from bench.metrics.sets.kid import block_sums
-from bench.stats.rows import CONFIDENCE
+from reports.schema.summary import CONFIDENCE
 
 FEWEST = 2  # rows of a side that has a value
 
