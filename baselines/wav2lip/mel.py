@@ -1,0 +1,93 @@
+"""Wav2Lip's log-mel spectrogram and its windows (Prajwal et al. 2020, Sec. 3; its front end is librosa 0.7's).
+
+Mono sound at 16 kHz in [-1, 1], taken as it is: no loudness is evened out.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from scipy.fft import rfft
+from scipy.signal import get_window
+
+RATE = 16000
+WINDOW, HOP = 800, 200  # samples: 50 ms, 12.5 ms
+PER_SECOND = RATE // HOP  # columns
+BANDS, LOWEST, HIGHEST = 80, 55.0, 7600.0  # hertz
+COLUMNS = 16  # of a window that the networks see
+PREEMPHASIS = 0.97
+FLOOR, REFERENCE, RANGE = 1e-5, 20.0, 100.0  # magnitude, decibels, decibels
+LARGEST = 4.0
+
+
+def log_mel(samples: np.ndarray, padding: Literal["reflect", "constant"] = "reflect") -> np.ndarray:
+    """Log-mel spectrogram ``(80, 1 + n // 200)`` float32 in [-4, 4] of samples ``(n,)``; digital silence is -4.
+
+    padding: what stands before the first sample and after the last; "constant", zeros, is what librosa does from 0.10
+    on, and changes the two outermost columns at either end.
+    Raises ValueError without samples, for more than one channel, and for whole numbers, whose scale is another.
+    """
+    if samples.ndim != 1 or not samples.size or samples.dtype.kind != "f":
+        raise ValueError(f"mono sound in [-1, 1] wanted, not {samples.dtype} of shape {samples.shape}")
+    x = samples.astype(np.float64)
+    x[1:] -= PREEMPHASIS * x[:-1]
+    padded = np.pad(x, WINDOW // 2, mode=padding)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    # The transform is kept in single precision, and so is all that follows.
+    spectrum = rfft(frames * get_window("hann", WINDOW), axis=1).astype(np.complex64)
+    decibels = 20 * np.log10(np.maximum(FLOOR, filter_bank() @ np.abs(spectrum).T)) - REFERENCE
+    return np.clip(2 * LARGEST * (decibels + RANGE) / RANGE - LARGEST, -LARGEST, LARGEST).astype(np.float32)
+
+
+@lru_cache(1)
+def filter_bank() -> np.ndarray:
+    """80 triangles ``(80, 401)`` float32 from 55 to 7600 Hz, even on Slaney's mel scale, each of area 2 (in hertz).
+
+    Source: Slaney, Auditory Toolbox, 1998.
+    """
+    edges = _hertz(np.linspace(_mel(LOWEST), _mel(HIGHEST), BANDS + 2))
+    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    bins = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
+    triangles = np.maximum(0, np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)))
+    bank = (triangles.astype(np.float32) * (2 / (high - low))).astype(np.float32)
+    bank.flags.writeable = False
+    return bank
+
+
+def window_starts(columns: int, fps: float) -> list[int]:
+    """First columns of the windows of the frames of a video, one window a frame, in a spectrogram of so many columns.
+
+    Where the next would reach beyond the end, the last 16 columns make the last one; at 25 frames a second the picture
+    thus ends about 0.1 s before the sound. Raises ValueError for sound shorter than a window, and for a rate that is
+    no positive number.
+    """
+    if columns < COLUMNS:
+        raise ValueError(f"sound of {columns} columns is shorter than a window of {COLUMNS}")
+    if not 0 < fps < math.inf:
+        raise ValueError(f"frames per second must be positive, not {fps}")
+    step = PER_SECOND / fps
+    starts: list[int] = []
+    while (start := int(len(starts) * step)) + COLUMNS <= columns:
+        starts.append(start)
+    return [*starts, columns - COLUMNS]
+
+
+def windows(mel: np.ndarray, starts: list[int]) -> np.ndarray:
+    """Windows ``(N, 1, 80, 16)`` of a spectrogram ``(80, columns)`` from the given columns on."""
+    return np.stack([mel[None, :, start : start + COLUMNS] for start in starts])
+
+
+# Slaney's scale: 15 mel a kilohertz up to 1 kHz, above it 27 mel each time that the frequency grows by 6.4.
+_LINEAR, _KNEE, _STEP = 200 / 3, 1000.0, np.log(6.4) / 27
+
+
+def _mel(hertz: float) -> float:
+    return hertz / _LINEAR if hertz < _KNEE else _KNEE / _LINEAR + np.log(hertz / _KNEE) / _STEP
+
+
+def _hertz(mel: np.ndarray) -> np.ndarray:
+    knee = _KNEE / _LINEAR
+    return np.where(mel < knee, mel * _LINEAR, _KNEE * np.exp(_STEP * (mel - knee)))
