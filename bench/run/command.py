@@ -25,7 +25,7 @@ from bench.run.set_features import split
 from bench.run.setup import RunSettings, Setup, prepare
 from bench.rundir.directory import CLIP, KEPT, REAL, UNIT, VIDEO, RunDirectory, readable
 from bench.rundir.whole import write_parquet
-from bench.runtime.allocator import give_back
+from bench.runtime.allocator import give_back, take_blas_buffer
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import sets
 from bench.stats import summary as statistics
@@ -45,6 +45,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
 
     Raises UserError, DataError or ModelError for what the user can mend; all checks come before the first prediction.
     """
+    take_blas_buffer()
     executor = executors.choose(settings)
     with prepare(executor.settings_here) as setup:
         for notice in setup.resolved.notices:

@@ -29,6 +29,18 @@ def keep_freed() -> None:
     mallopt(_ARENA_MAX, max(1, (os.cpu_count() or 1) // 2))
 
 
+def take_blas_buffer() -> None:
+    """Have NumPy's OpenBLAS take its working memory now, as long as there is some.
+
+    It takes it at the first larger product, and ends the process where it gets none: after all pairs, say, when the
+    summary is made.
+    """
+    import numpy as np
+
+    ones = np.ones((256, 256))
+    ones @ ones
+
+
 def give_back() -> None:
     """Return whole free pages to the system where the C library can do that (glibc); takes about a millisecond.
 
