@@ -25,7 +25,7 @@ class Feature(ABC):
 
     name: short name, unique among features and kinds of detectors. shape: shape of one row.
     own_clock: False where each frame has its row, so that a frame that was not made has NaN and the next one begins
-        anew; True where rows are on a clock of the feature's own, which sees to that itself.
+        again; True where rows are on a clock of the feature's own, which sees to that itself.
     """
 
     name: str

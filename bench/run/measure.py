@@ -169,61 +169,28 @@ class Measurer:
         role = None if empty else self._role(definition)
         signature = f"{definition.signature('none' if empty else detector)}|against:{role}"
         signature += "|per:clip-mean-of-finite" if self.of_clips else ""
-        return MetricEntry(
-            name=definition.name,
-            family=definition.family,
-            version=definition.version,
-            higher_is_better=definition.higher_is_better,
-            unit=definition.unit,
+        return _entry(
+            definition,
+            signature,
             against=role or definition.against,
             detector=definition.detector,
-            proxy=definition.proxy,
-            signature=signature,
-            short=short(signature),
-            summary=definition.summary,
             applies=role is not None,
-            **families.facts(metrics.family(definition.family), definition.unit),
         )
 
     def _describe_clip(self, definition: ClipDefinition) -> MetricEntry:
         parts = {kind: self.choice[kind].signature for kind in definition.kinds}
         parts |= {name: feature(name, self.choice.weights).signature for name in definition.features}
         signature = f"{definition.signature(parts)}|against:{definition.against}"
-        return MetricEntry(
-            name=definition.name,
-            family=definition.family,
-            shape="clip",
-            version=definition.version,
-            higher_is_better=definition.higher_is_better,
-            unit=definition.unit,
-            against=None if definition.against == "none" else definition.against,
-            detector=next(iter(definition.kinds), None),
-            proxy=definition.proxy,
-            signature=signature,
-            short=short(signature),
-            summary=definition.summary,
-            extra=dict(definition.extra),
-            **families.facts(metrics.family(definition.family), definition.unit),
+        against = None if definition.against == "none" else definition.against
+        detector = next(iter(definition.kinds), None)
+        return _entry(
+            definition, signature, shape="clip", against=against, detector=detector, extra=dict(definition.extra)
         )
 
     def _describe_set(self, definition: SetDefinition) -> MetricEntry:
         signature = definition.signature(self.choice[definition.kind].signature, self.of_clips)
         signature = f"{signature}|against:{self.real}"
-        return MetricEntry(
-            name=definition.name,
-            family=definition.family,
-            shape="set",
-            version=definition.version,
-            higher_is_better=definition.higher_is_better,
-            unit=definition.unit,
-            against=self.real,
-            detector=definition.kind,
-            proxy=definition.proxy,
-            signature=signature,
-            short=short(signature),
-            summary=definition.summary,
-            **families.facts(metrics.family(definition.family), definition.unit),
-        )
+        return _entry(definition, signature, shape="set", against=self.real, detector=definition.kind)
 
     def _images(self, images: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         chosen = [definition for definition in self.definitions if definition.detector is None]
@@ -232,6 +199,23 @@ class Measurer:
         return metrics.compute_images(
             chosen, as_images(images[GENERATED], self.device), as_images(images["target"], self.device)
         )
+
+
+def _entry(definition: Definition | ClipDefinition | SetDefinition, signature: str, **facts: Any) -> MetricEntry:
+    """The manifest's entry of a definition. facts: what depends on its shape."""
+    return MetricEntry(
+        name=definition.name,
+        family=definition.family,
+        version=definition.version,
+        higher_is_better=definition.higher_is_better,
+        unit=definition.unit,
+        proxy=definition.proxy,
+        signature=signature,
+        short=short(signature),
+        summary=definition.summary,
+        **facts,
+        **families.facts(metrics.family(definition.family), definition.unit),
+    )
 
 
 def _reason(role: str, generated: Detection, reference: Detection) -> str | None:

@@ -1,4 +1,4 @@
-"""Files of a run as they are written, whole or not at all, and how a torn one is told."""
+"""Files of a run as they are written, whole or not at all, and how to recognize a torn one."""
 
 from __future__ import annotations
 
