@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from protocols import frozen_file
 from protocols.errors import DataError
 from protocols.frozen_file import Head
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList, safe_id
+from protocols.template import back_and_forth
 
 FORMAT = "talking-head-bench clips 1"
 COLUMNS = ("id", "source", "driving", "target", "sound", "start", "end", "rate", "source_identity", "driving_identity")
+TEMPLATE_FORMAT = "talking-head-bench clips 2"  # of lists with a clip that sound drives
+TEMPLATE_COLUMNS = ("template", "template_end")
+_WITH_TEMPLATE = (TEMPLATE_FORMAT, (*COLUMNS, *TEMPLATE_COLUMNS))
 EARLY = 1e-6  # seconds by which a frame may be shown late: times are rounded
 
 # The frame names of a clip in order of time, and when each is shown, in seconds from the first.
@@ -25,13 +29,16 @@ Frames = Callable[[FrameRef], tuple[Sequence[str], Sequence[float]]]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One question: animate `source` with all of `driving`.
+    """One question: animate `source` with all of `driving`, or with its sound.
 
     id: unique in its list, safe as a file name. source: a frame, or the first of a whole clip (``*``). driving: a whole
     clip, whose frames give the motion and the times. target: the whole clip that is the true result, frame by frame
     with `driving`, where it exists. sound: the clip whose sound goes with the result; None for that of `driving`.
     start, end: seconds of `driving` that are asked for; None for its end. rate: frames a second that are asked for;
     None for every frame.
+    template, template_end: seconds of `source`, a whole clip then, whose frames are the template of a clip that sound
+    drives, played back and forth (`template.back_and_forth`), at `rate` where there is one; an end of None: of the
+    clip. A template of None: frames drive it.
     """
 
     id: str
@@ -44,6 +51,13 @@ class Clip:
     start: float = 0.0
     end: float | None = None
     rate: float | None = None
+    template: float | None = None
+    template_end: float | None = None
+
+    @property
+    def driven_by(self) -> Literal["frames", "sound"]:
+        """What gives the motion: the driving clip's frames, or its sound."""
+        return "frames" if self.template is None else "sound"
 
     def __post_init__(self) -> None:
         if not safe_id(self.id):
@@ -60,16 +74,34 @@ class Clip:
             raise DataError(f"clip {self.id}: end is {self.end}, must be after its start", code="bad-number")
         if self.rate is not None and not (math.isfinite(self.rate) and 0 < self.rate <= 1000):
             raise DataError(f"clip {self.id}: rate is {self.rate}, must be above 0 and up to 1000", code="bad-number")
+        self._check_template()
+
+    def _check_template(self) -> None:
+        begin, end = self.template, self.template_end
+        if begin is None:
+            if end is not None:
+                raise DataError(f"clip {self.id}: template_end without template", code="bad-row")
+            return
+        if self.source.frame != WHOLE_CLIP:
+            raise DataError(f"clip {self.id}: a template, but source {self.source} is a frame", code="bad-row")
+        if not (math.isfinite(begin) and begin >= 0):
+            raise DataError(f"clip {self.id}: template is {begin}, must be 0 or more", code="bad-number")
+        if end is not None and not (math.isfinite(end) and end > begin):
+            raise DataError(f"clip {self.id}: template_end is {end}, must be after template", code="bad-number")
 
     def row(self) -> list[str]:
-        """The clip as text in the order of `COLUMNS`."""
+        """The clip as text in the order of `COLUMNS`; and of `TEMPLATE_COLUMNS` where it has a template."""
         refs = ("" if ref is None else str(ref) for ref in (self.source, self.driving, self.target, self.sound))
-        numbers = ("" if value is None else f"{value:.6f}" for value in (self.start, self.end, self.rate))
-        return [self.id, *refs, *numbers, self.source_identity, self.driving_identity]
+        numbers = (_text(value) for value in (self.start, self.end, self.rate))
+        template = [] if self.template is None else [_text(self.template), _text(self.template_end)]
+        return [self.id, *refs, *numbers, self.source_identity, self.driving_identity, *template]
 
     @classmethod
     def from_row(cls, row: Sequence[str]) -> Clip:
-        """The inverse of `row`. Raises DataError."""
+        """The inverse of `row`; the last two cells may be empty. Raises DataError."""
+        template: Sequence[str] = ("", "")
+        if len(row) == len(COLUMNS) + len(TEMPLATE_COLUMNS):
+            row, template = row[: len(COLUMNS)], row[len(COLUMNS) :]
         if len(row) != len(COLUMNS):
             raise DataError(f"{len(row)} columns, expected {len(COLUMNS)}", code="bad-row")
         identifier, *refs = row[:5]
@@ -77,10 +109,14 @@ class Clip:
         if source is None or driving is None:
             raise DataError(f"clip {identifier} lacks its source or driving clip", code="bad-row")
         try:
-            start, end, rate = (float(text) if text else None for text in row[5:8])
+            start, end, rate, begin, stop = (float(text) if text else None for text in (*row[5:8], *template))
         except ValueError:
-            raise DataError(f"clip {identifier}: start, end and rate must be numbers", code="bad-number") from None
-        return cls(identifier, source, driving, target, sound, row[8], row[9], start or 0.0, end, rate)
+            raise DataError(f"clip {identifier}: its times and rate must be numbers", code="bad-number") from None
+        return cls(identifier, source, driving, target, sound, row[8], row[9], start or 0.0, end, rate, begin, stop)
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
 
 
 @dataclass(frozen=True)
@@ -125,12 +161,16 @@ class ClipList:
     def write(self, path: Path) -> None:
         """Freeze the list: a CSV file under a comment line of JSON. Raises as `PairList.write`."""
         head = Head(self.name, self.version, len(self), self.sha256, self.provenance)
-        frozen_file.write(path, FORMAT, COLUMNS, head, (clip.row() for clip in self.clips))
+        rows = [clip.row() for clip in self.clips]
+        width = max(map(len, rows))  # lists that need no templates stay what they were
+        form, columns = (FORMAT, COLUMNS) if width == len(COLUMNS) else _WITH_TEMPLATE
+        frozen_file.write(path, form, columns, head, (row + [""] * (width - len(row)) for row in rows))
 
     @classmethod
     def read(cls, path: Path) -> ClipList:
         """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
-        head, rows = frozen_file.read(path, FORMAT, COLUMNS, "clip list", code="not-a-clip-list")
+        forms = dict([(FORMAT, COLUMNS), _WITH_TEMPLATE])
+        head, rows = frozen_file.read(path, forms, "clip list", code="not-a-clip-list")
 
         def made() -> ClipList:
             return cls(head.name, head.version, tuple(frozen_file.parsed(rows, Clip.from_row)), head.provenance)
@@ -154,9 +194,6 @@ class ClipList:
 
 def _pairs(clip: Clip, frames: Frames, anchored: bool) -> list[Pair]:
     names, times = _listed(clip.driving, frames)
-    source = clip.source
-    if source.frame == WHOLE_CLIP:
-        source = replace(source, frame=_listed(source, frames)[0][0])
     targets: Sequence[FrameRef | None] = [None] * len(names)
     if clip.target is not None:
         other = names if clip.target == clip.driving else _listed(clip.target, frames)[0]
@@ -171,12 +208,13 @@ def _pairs(clip: Clip, frames: Frames, anchored: bool) -> list[Pair]:
         raise DataError(
             f"clip {clip.id}: {clip.driving.clip} has no frame from {clip.start} s on", code="unknown-frame"
         )
+    sources = _sources(clip, frames, len(chosen))
     first = chosen[0][0]
     anchor = replace(clip.driving, frame=names[first]) if anchored else None
     return [
         Pair(
             f"{clip.id}-{position:06d}",
-            source,
+            sources[position],
             replace(clip.driving, frame=names[number]),
             targets[number],
             anchor,
@@ -187,6 +225,23 @@ def _pairs(clip: Clip, frames: Frames, anchored: bool) -> list[Pair]:
         )
         for position, (number, time) in enumerate(chosen)
     ]
+
+
+def _sources(clip: Clip, frames: Frames, count: int) -> list[FrameRef]:
+    """The source of each frame that is asked for: one frame for all, or the template's, in order and back."""
+    source = clip.source
+    if source.frame != WHOLE_CLIP:
+        return [source] * count
+    names, times = _listed(source, frames)
+    if clip.template is None:
+        return [replace(source, frame=names[0])] * count
+    numbers = [number for number, _ in asked_for(times, clip.template, clip.template_end, clip.rate)]
+    if not numbers:
+        raise DataError(
+            f"clip {clip.id}: {source.clip} has no frame for a template from {clip.template} s on", code="unknown-frame"
+        )
+    template = [replace(source, frame=names[number]) for number in numbers]
+    return [template[number] for number in back_and_forth(len(template), count)]
 
 
 def asked_for(times: Sequence[float], start: float, end: float | None, rate: float | None) -> list[tuple[int, float]]:

@@ -1,19 +1,21 @@
 """Clip lists that a person writes: CSV with the columns of a frozen list, only ``source`` and ``driving`` needed.
 
 A cell names a clip, or for the source also a frame or a photograph, by its path below the data root, as in
-`protocols.by_hand`. start, end (seconds) and rate (frames a second) may be empty.
+`protocols.by_hand`. start, end, template, template_end (seconds) and rate (frames a second) may be empty; a line with a
+template is driven by sound (`Clip`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from protocols import files
 from protocols.by_hand import NAMED, NEEDED, Finder, check_header, read_rows
 from protocols.clip_sampling import ids_of
-from protocols.clips import COLUMNS, Clip, ClipList
+from protocols.clips import COLUMNS, TEMPLATE_COLUMNS, Clip, ClipList
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.pairs import WHOLE_CLIP, FrameRef
@@ -31,7 +33,7 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
     if not rows:
         raise DataError(f"{path}: empty", code="no-pairs")
     (_, header), *rows = rows
-    check_header(path, header, COLUMNS)
+    check_header(path, header, (*COLUMNS, *TEMPLATE_COLUMNS))
     if not names:
         raise DataError(f"{path}: a list written by hand needs its data: give --data NAME=PATH", code="missing-data")
     find = Finder(names, opened)
@@ -65,7 +67,7 @@ def _clip(cells: Mapping[str, str], identifier: str, find: Finder) -> Clip:
     if target is None and (source.dataset, source.clip) == (driving.dataset, driving.clip):
         target = driving
     numbers: dict[str, float | None] = {}
-    for name in ("start", "end", "rate"):
+    for name in ("start", "end", "rate", *TEMPLATE_COLUMNS):
         try:
             numbers[name] = float(cells[name]) if cells.get(name) else None
         except ValueError:
@@ -74,8 +76,10 @@ def _clip(cells: Mapping[str, str], identifier: str, find: Finder) -> Clip:
         cells.get(f"{role}_identity") or find.dataset(ref.dataset).identity(ref.clip)
         for role, ref in (("source", source), ("driving", driving))
     )
-    start, end, rate = numbers["start"] or 0.0, numbers["end"], numbers["rate"]
-    return Clip(cells.get("id") or identifier, source, driving, target, sound, whose, by, start, end, rate)
+    start = numbers.pop("start") or 0.0
+    if numbers["template"] is not None and len(find.frames_of(source)) == 1:
+        source = replace(source, frame=WHOLE_CLIP)  # of a photograph, which its path alone names
+    return Clip(cells.get("id") or identifier, source, driving, target, sound, whose, by, start, **numbers)
 
 
 def _whole(what: str, path: str | None, find: Finder) -> FrameRef | None:

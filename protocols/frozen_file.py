@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -69,8 +69,10 @@ def write(path: Path, form: str, columns: Sequence[str], head: Head, rows: Itera
         raise DataError(f"{path}: cannot be written ({error.strerror or error})", code="unwritable-file") from None
 
 
-def read(path: Path, form: str, columns: Sequence[str], what: str, *, code: str) -> tuple[Head, Iterator[list[str]]]:
-    """The head and the rows of a list; what: it is, in words ("pair list").
+def read(path: Path, forms: Mapping[str, Sequence[str]], what: str, *, code: str) -> tuple[Head, Iterator[list[str]]]:
+    """The head and the rows of a list.
+
+    forms: the formats that it may have, with the columns of each. what: it is, in words ("pair list").
 
     Raises DataError, with this code where it is not one.
     """
@@ -83,8 +85,10 @@ def read(path: Path, form: str, columns: Sequence[str], what: str, *, code: str)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError(f"{path}: not a frozen {what} (no line of JSON over its columns)", code=code) from None
     found, _, body = body.partition("\n")
-    if meta.get("format") != form or found.rstrip("\r") != ",".join(columns):
-        raise DataError(f"{path}: not a frozen {what} of the format {form!r}", code=code)
+    form = meta.get("format")
+    if form not in forms or found.rstrip("\r") != ",".join(forms[form]):
+        known = " or ".join(map(repr, forms))
+        raise DataError(f"{path}: not a frozen {what} of the format {known}", code=code)
     if wrong := _wrong_head(name, version, provenance):
         raise DataError(f"{path}: {wrong}", code=code)
     rows = csv.reader(io.StringIO(body, newline=""), strict=True)

@@ -206,7 +206,7 @@ class PairList:
     @classmethod
     def read(cls, path: Path) -> PairList:
         """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
-        head, rows = frozen_file.read(path, FORMAT, COLUMNS, "pair list", code="not-a-pair-list")
+        head, rows = frozen_file.read(path, {FORMAT: COLUMNS}, "pair list", code="not-a-pair-list")
         return frozen_file.unchanged(path, head, lambda: cls(head.name, head.version, _pairs(rows), head.provenance))
 
 

@@ -59,7 +59,7 @@ def import_(
     data: Annotated[list[str], typer.Option(help="Data that the list is of, NAME=PATH (repeatable).")],
     follow_links: Links = None,
 ) -> None:
-    """Freeze a list written by hand: source, driving, target, sound, start, end, rate, identities."""
+    """Freeze a list written by hand: source, driving, target, sound, start, end, rate, template, identities."""
     settings = config.load(data, follow_links=follow_links)
     opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
     names = [*settings.asked, *([SAMPLE] if settings.sample else [])]
@@ -99,5 +99,8 @@ def _facts(clip: Clip) -> list[str]:
         "sound": clip.sound or "the driving clip",
     }
     facts |= {"range": f"{clip.start:g} s to {end}, {rate}"}
+    if clip.template is not None:
+        until = "its end" if clip.template_end is None else f"{clip.template_end:g} s"
+        facts["template"] = f"the source from {clip.template:g} s to {until}, back and forth; the sound drives"
     facts["identity"] = " / ".join(dict.fromkeys((clip.source_identity, clip.driving_identity)))
     return [f"{name:<9} {fact}" for name, fact in facts.items()]
