@@ -1,0 +1,192 @@
+"""Models driven by sound: what they are asked for, and how a stream of frames answers batches of pairs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
+from protocols.errors import typed_line
+from protocols.plugins import FAILURES
+from protocols.sound import Sound
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One clip that a model driven by sound is asked for.
+
+    id: of the clip. sound: mono int16 at 16 kHz, on the clock of the answer, whose first frame is shown at 0.
+    times: when each frame that is asked for is shown, ascending, in seconds from the first. rate: frames a second on
+    average. template: gives, each time that it is called, the frames of the video to be redrawn in order, one for each
+    of `times`: RGB ``(3, H, W)`` float32 in [0, 1]. identity: of the person in the template. seed: non-negative, for
+    models that draw random numbers.
+    """
+
+    id: str
+    sound: Sound
+    times: tuple[float, ...]
+    rate: float
+    template: Callable[[], Iterator[Tensor]]
+    identity: str
+    seed: int
+
+
+class TalkingPredictor(Predictor):
+    """A model driven by sound: implement `talk`, the rest is done here.
+
+    at_once: how many frames `talk` is to work on at a time: as many as are asked for, fewer after memory was short.
+    No result may depend on it by more than rounding.
+    """
+
+    driven_by: Literal["frames", "sound"] = "sound"
+    at_once: int = 16
+    _answer: Answer | None = None
+
+    @abstractmethod
+    def talk(self, talk: Talk) -> Iterator[Tensor]:
+        """Yield one frame ``(3, H, W)`` float32 in [0, 1], of the template's size, for each of ``talk.times``.
+
+        A frame that cannot be made is NaN. Frames stream: the template is read and frames are given as they are needed,
+        so that nobody holds a whole video. The same `talk` gives the same frames again.
+        """
+
+    def begin(self, talk: Talk, pairs: Sequence[str]) -> None:
+        """Receive the clip whose frames the next calls of `predict` are about.
+
+        pairs: the ids under which they will be asked for, one for each of ``talk.times``, in order.
+        """
+        self.forget()
+        self._answer = Answer(self, talk, pairs)
+
+    def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
+        """Give the frames ``(N, 3, H, W)`` of `talk` that have the ids of the batch, NaN where there are none.
+
+        Frames of the batch that were made already are kept for the case that it is asked for again; what lies before
+        is made again. Reads neither driving nor target. Raises ModelError for pairs of which `begin` was not told, for
+        frames of another kind than asked for, and where `talk` gives too many.
+        """
+        self.known_mode(mode)
+        if self._answer is None:
+            raise ModelError(
+                f"{self.name} is driven by sound; this protocol asks with driving frames", code="wrong-protocol"
+            )
+        self.at_once = len(batch)
+        return self._answer.frames(batch)
+
+    def why_missing(self, pair: str) -> str | None:
+        return None if self._answer is None else self._answer.why_missing(pair)
+
+    def forget(self) -> None:
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+
+    def close(self) -> None:
+        self.forget()
+
+
+class Answer:
+    """The frames of one `Talk`, drawn when they are asked for; only those of the last batch are kept."""
+
+    def __init__(self, model: TalkingPredictor, talk: Talk, pairs: Sequence[str]) -> None:
+        if len(pairs) != len(talk.times):
+            raise ValueError(f"{len(pairs)} pairs for {len(talk.times)} points in time")
+        self._model, self._talk = model, talk
+        self._positions = {pair: position for position, pair in enumerate(pairs)}
+        self._stream: Iterator[Tensor] | None = None
+        self._drawn = 0  # frames that this stream has given
+        self._kept: dict[int, Tensor] = {}
+        self._failed_at: int | None = None
+        self._end: tuple[int, str] | None = None  # from which frame on there are none, and why
+
+    def frames(self, batch: PairBatch) -> Tensor:
+        """See `TalkingPredictor.predict`."""
+        unknown = next((pair for pair in batch.ids if pair not in self._positions), None)
+        if unknown is not None:
+            raise ModelError(f"{self._model.name}: {unknown} is no frame of clip {self._talk.id}", code="unknown-pair")
+        positions = [self._positions[pair] for pair in batch.ids]
+        self._kept = {at: frame for at, frame in self._kept.items() if at >= min(positions)}
+        return torch.stack([self._frame(at, batch.source[0], min(positions)) for at in positions])
+
+    def why_missing(self, pair: str) -> str | None:
+        """Return why there is no frame; None where the stream gave one."""
+        if self._end is None or self._positions[pair] < self._end[0]:
+            return None
+        return self._end[1]
+
+    def close(self) -> None:
+        """End the stream; a generator's own clean-up runs."""
+        end = getattr(self._stream, "close", None)
+        self._stream, self._drawn = None, 0
+        if end is not None:
+            end()
+
+    def _frame(self, position: int, like: Tensor, first: int) -> Tensor:
+        if position in self._kept:
+            return self._kept[position]
+        if self._stream is not None and position < self._drawn:  # not kept: from the beginning
+            self.close()
+        while self._end is None or position < self._end[0]:
+            drawn = self._drawn
+            frame = self._next(like)
+            if frame is None:
+                continue
+            if drawn >= first:
+                self._kept[drawn] = frame
+            if drawn == position:
+                return frame
+        return torch.full_like(like, torch.nan)
+
+    def _next(self, like: Tensor) -> Tensor | None:
+        """The next frame; None where there is none, which `_end` says from then on.
+
+        What fails is tried once more, since memory may have been short; from then on it counts as the clip's fault.
+        """
+        try:
+            if self._stream is None:
+                self._stream = iter(self._model.talk(self._talk))
+            frame = next(self._stream, None)
+        except ModelError:
+            raise
+        except FAILURES as error:
+            at, again = self._drawn, self._failed_at == self._drawn
+            self.close()
+            if not again or isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+                self._failed_at = at
+                raise
+            self._end = at, typed_line(error)
+            return None
+        asked = len(self._talk.times)
+        if frame is None:
+            self._end = self._drawn, f"talk() ended after {self._drawn} of {asked} frames"
+            return None
+        self._check(frame, like)
+        self._drawn += 1
+        if self._drawn == asked:
+            self._check_end()
+        return frame.to(like.device, torch.float32)
+
+    def _check(self, frame: object, like: Tensor) -> None:
+        name = f"{self._model.name}: talk()"
+        if not isinstance(frame, Tensor):
+            raise ModelError(f"{name} gave a {type(frame).__name__}, expected a torch.Tensor", code="bad-frames")
+        if frame.shape != like.shape:
+            raise ModelError(
+                f"{name} gave a frame of shape {tuple(frame.shape)}, expected {tuple(like.shape)}", code="bad-frames"
+            )
+        if not frame.is_floating_point():
+            raise ModelError(f"{name} gave a frame of {frame.dtype}, expected floats in [0, 1]", code="bad-frames")
+
+    def _check_end(self) -> None:
+        """Raises ModelError where there are more frames: which of them belongs to which time is not known then."""
+        assert self._stream is not None
+        if next(self._stream, None) is not None:
+            raise ModelError(
+                f"{self._model.name}: talk() gave more than the {len(self._talk.times)} frames that were asked for",
+                code="bad-frames",
+            )
