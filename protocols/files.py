@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 LARGEST = 256 << 20  # bytes of a list or of settings; a list of a million pairs has less
@@ -99,3 +101,16 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def short_hash(file: Path) -> str:
+    """The first 12 hex digits of a file's SHA-256."""
+    status = file.stat()
+    return _sha256(str(file), status.st_size, status.st_mtime_ns)[:12]
+
+
+@lru_cache(maxsize=64)
+def _sha256(file: str, size: int, changed: int) -> str:
+    """Size and time of change are part of the key, so that a replaced file is read again."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

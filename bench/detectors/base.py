@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 NO_FACE = "no face found"
-FACE_RULE = "largest,leftmost,topmost"  # in the signature of every detector that chooses with `largest_face`
 
 
 @dataclass(frozen=True)
@@ -81,15 +80,6 @@ class DerivedDetector(Detector):
             for k, one in zip(good, made, strict=True):
                 found[k] = one
         return found
-
-
-def largest_face(boxes: Sequence[Sequence[float]] | np.ndarray) -> int:
-    """Index of the face that a detector reports where a frame has several: the largest box.
-
-    Of boxes of equal area the leftmost, of these the topmost. boxes: N >= 1 rows that begin with x0, y0, x1, y1.
-    """
-    x0, y0, x1, y1 = np.asarray(boxes, dtype=np.float64)[:, :4].T
-    return int(np.lexsort((y0, x0, -(x1 - x0) * (y1 - y0)))[0])
 
 
 def as_array(detections: Sequence[Detection], shape: tuple[int, ...]) -> np.ndarray:

@@ -1,43 +1,13 @@
-"""Faces by BlazeFace (Bazarevsky et al., CVPR 2019 workshop on computer vision for AR/VR; arXiv:1907.05047).
-
-Two of Google's networks: the short-range one, and the full-range one where that finds nothing. Decoding, threshold and
-merging as the paper has them: of boxes that overlap the mean, weighted by their scores.
-"""
+"""The largest face of a frame by BlazeFace (`baselines.facemesh.blazeface`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-
-import cv2
 import numpy as np
 
-from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
-from bench.detectors.litert import Network, release, sigmoid
-
-OVERLAP = 0.3
-EYES = slice(4, 8)  # of a face's numbers: x and y of the eyes, the picture's left one first
-
-
-@dataclass(frozen=True)
-class _Finder:
-    """One network.
-
-    side: of its input in pixels. grids: (cells a side, anchors a cell), in the order of its outputs.
-    score: from which a box is a face, as MediaPipe has it.
-    """
-
-    network: Network
-    side: int
-    grids: tuple[tuple[int, int], ...]
-    score: float
-
-
-FINDERS = (
-    _Finder(Network("face_detection_short_range"), 128, ((16, 2), (8, 6)), 0.5),
-    _Finder(Network("face_detection_full_range_sparse"), 192, ((48, 1),), 0.6),
-)
+from baselines.facemesh.blazeface import faces, settings
+from baselines.facemesh.boxes import FACE_RULE
+from baselines.facemesh.litert import release
+from bench.detectors.base import NO_FACE, Detection, Detector
 
 
 class BlazeFace(Detector):
@@ -54,84 +24,3 @@ class BlazeFace(Detector):
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
         return [Detection(found[0]) if len(found) else Detection(None, NO_FACE) for found in faces(frames)]
-
-
-def faces(frames: np.ndarray) -> list[np.ndarray]:
-    """All faces of each frame of uint8 RGB ``(N, H, W, 3)``: ``(F, 5)`` x0, y0, x1, y1, score; F may be 0.
-
-    In pixels of the frame; the largest face first, of equal ones the leftmost, then the topmost.
-    """
-    nothing = np.zeros((0, 17))
-    found = [next((some for some in candidates(frame) if len(some)), nothing) for frame in frames]
-    return [rows[:, [0, 1, 2, 3, -1]] for rows in found]
-
-
-def candidates(frame: np.ndarray) -> Iterator[np.ndarray]:
-    """All faces of one frame by each network in turn, in the order of `faces`: ``(F, 17)``.
-
-    x0, y0, x1, y1, six points x and y (eyes, nose, mouth, ears), score.
-    """
-    for finder in FINDERS:
-        found = _find(finder, frame)
-        order, rest = [], list(range(len(found)))
-        while rest:
-            order.append(rest.pop(largest_face(found[rest])))
-        yield found[order]
-
-
-def settings() -> str:
-    """What moves its boxes, for signatures."""
-    weights = "+".join(finder.network.signature.removeprefix("weights:") for finder in FINDERS)
-    scores = ",".join(str(finder.score) for finder in FINDERS)
-    return f"finder:short,full;finder-weights:{weights};finder-score:{scores}"
-
-
-@cache
-def _anchors(finder: _Finder) -> np.ndarray:
-    """``(N, 2)``: centers of the anchors, in units of the input's side."""
-    found = []
-    for cells, count in finder.grids:
-        middle = (np.arange(cells) + 0.5) / cells
-        found.append(np.stack(np.meshgrid(middle, middle), -1).reshape(-1, 2).repeat(count, 0))
-    return np.concatenate(found)
-
-
-def _find(finder: _Finder, frame: np.ndarray) -> np.ndarray:
-    """``(F, 17)`` as `candidates`, in no particular order."""
-    side, (height, width) = finder.side, frame.shape[:2]
-    scale = side / max(height, width)
-    size = np.array([max(round(width * scale), 1), max(round(height * scale), 1)])
-    margin = (side - size) // 2
-    image = np.full((side, side, 3), -1, np.float32)
-    small = cv2.resize(frame, size.tolist(), interpolation=cv2.INTER_AREA)
-    image[margin[1] : margin[1] + size[1], margin[0] : margin[0] + size[0]] = small / np.float32(127.5) - 1
-    numbers, logits = finder.network(image)
-    scores = sigmoid(logits)
-    good = np.flatnonzero(scores >= finder.score)
-    # Eight points an anchor, relative to it: middle and size of the box, six points of the face.
-    points = numbers.reshape(-1, 8, 2)[good] / side
-    middle, extent = points[:, 0] + _anchors(finder)[good], points[:, 1] / 2
-    corners = np.stack([middle - extent, middle + extent], 1)
-    points = np.concatenate([corners, points[:, 2:] + _anchors(finder)[good][:, None]], 1)
-    points = (points * side - margin) * ((width, height) / size) - 0.5
-    return _merged(np.column_stack([points.reshape(-1, 16), scores[good]]))
-
-
-def _merged(found: np.ndarray) -> np.ndarray:
-    """The most certain box, and with it all that overlap it; then the same with what is left."""
-    rest, merged = found[np.argsort(-found[:, -1], kind="stable")], [np.zeros((0, 17))]
-    while len(rest):
-        together = _overlaps(rest) > OVERLAP
-        together[0] = True
-        mean = np.average(rest[together, :-1], axis=0, weights=rest[together, -1])
-        merged.append(np.append(mean, rest[0, -1])[None])
-        rest = rest[~together]
-    return np.concatenate(merged)
-
-
-def _overlaps(boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of each box with the first."""
-    low, high = np.maximum(boxes[:, :2], boxes[0, :2]), np.minimum(boxes[:, 2:4], boxes[0, 2:4])
-    shared = np.clip(high - low, 0, None).prod(1)
-    areas = np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(1)
-    return shared / np.maximum(areas + areas[0] - shared, 1e-12)

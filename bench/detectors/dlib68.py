@@ -11,9 +11,11 @@ from pathlib import Path
 import dlib
 import numpy as np
 
-from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
-from bench.detectors.weights import package_folder, short_hash
+from baselines.facemesh.boxes import FACE_RULE, largest_face
+from bench.detectors.base import NO_FACE, Detection, Detector
+from bench.detectors.weights import package_folder
 from bench.runtime.errors import UserError
+from protocols.files import short_hash
 
 FILE = "shape_predictor_68_face_landmarks.dat"
 WIDTH = 256

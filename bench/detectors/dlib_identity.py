@@ -16,7 +16,7 @@ from bench.detectors.base import DerivedDetector, Detection, Detector
 from bench.detectors.blocks import Blocks
 from bench.detectors.dlib68 import WIDTH, model_file
 from bench.detectors.dlib_resnet import SIDE, FaceNetwork
-from bench.detectors.weights import short_hash
+from protocols.files import short_hash
 
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
 

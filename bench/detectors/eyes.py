@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from baselines.facemesh.crop import Crop, slope
+from baselines.facemesh.litert import Network, release
+from baselines.facemesh.mesh import LEFT_EYE, RIGHT_EYE
 from bench.detectors.base import DerivedDetector, Detection
-from bench.detectors.face_crop import Crop, slope
-from bench.detectors.litert import Network, release
-from bench.detectors.mesh import LEFT_EYE, RIGHT_EYE, WIDTH
+from bench.detectors.mesh import WIDTH
 
 SIZE, MARGIN = 64, 2.3
 CONTOUR, IRIS = 71, 5

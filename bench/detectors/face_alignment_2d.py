@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 
 from baselines.arithmetic import exact
-from bench.detectors.base import FACE_RULE, NO_FACE, Detection, Detector, largest_face
+from baselines.facemesh.boxes import FACE_RULE, largest_face
+from bench.detectors.base import NO_FACE, Detection, Detector
 from bench.detectors.blocks import Blocks
 from bench.detectors.dlib68 import WIDTH
-from bench.detectors.weights import find_file, load, short_hash
+from bench.detectors.weights import find_file, load
 from bench.runtime.errors import UserError
 from protocols.errors import first_line
+from protocols.files import short_hash
 
 MEAN = (104.0, 117.0, 123.0)  # of blue, green and red, which the finder of faces (S3FD) wants taken away
 NETWORK, FINDER = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import cv2
 import numpy as np
 
+from baselines.facemesh.canonical import FILE, pose_of
 from bench.detectors.base import DerivedDetector, Detection
 from bench.detectors.headpose import FOCAL, angles
-from bench.detectors.litert import FOLDER
 from bench.detectors.mesh import WIDTH
-from bench.detectors.weights import short_hash
-
-FILE = FOLDER / "canonical_face.csv"  # x to the picture's right, y up, z towards the camera, in cm; weight
+from protocols.files import short_hash
 
 
 class MeshHeadPose(DerivedDetector):
@@ -36,14 +32,10 @@ class MeshHeadPose(DerivedDetector):
 def fit(mesh: np.ndarray, middle: tuple[float, float]) -> np.ndarray:
     """Pitch, yaw and roll in degrees of a mesh ``(468, 3)`` in a frame 256 wide.
 
-    The rotation of the similarity that brings the canonical face nearest, in weighted least squares (Umeyama, IEEE
-    TPAMI 13(4), 1991), turned by the angle between the camera's axis and the face. middle: the picture's center.
+    The rotation of `pose_of`, turned by the angle between the camera's axis and the face. middle: the picture's center.
     """
-    head, weights = canonical()
-    place = weights @ mesh
-    left, _, right = np.linalg.svd(((mesh - place) * weights[:, None]).T @ head)
-    proper = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    return angles(towards((place[:2] - middle) / (FOCAL * WIDTH)) @ left @ proper @ right)
+    pose = pose_of(mesh)
+    return angles(towards((pose.place[:2] - middle) / (FOCAL * WIDTH)) @ pose.rotation)
 
 
 def towards(place: np.ndarray) -> np.ndarray:
@@ -53,11 +45,3 @@ def towards(place: np.ndarray) -> np.ndarray:
         return np.eye(3)
     axis = np.array([-place[1], place[0], 0.0]) / distance
     return cv2.Rodrigues(axis * np.arctan(distance))[0]
-
-
-@cache
-def canonical() -> tuple[np.ndarray, np.ndarray]:
-    """The face ``(468, 3)``, y down and z away from the camera as in a mesh, centered, and its weights ``(468,)``."""
-    numbers = np.loadtxt(FILE, delimiter=",", skiprows=1)
-    head, weights = numbers[:, :3] * (1, -1, -1), numbers[:, 3] / numbers[:, 3].sum()
-    return head - weights @ head, weights

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 
 from bench.detectors.base import Detection, Detector
 from bench.detectors.blocks import Blocks
-from bench.detectors.weights import find_file, load, short_hash
+from bench.detectors.weights import find_file, load
 from bench.runtime.errors import UserError
+from protocols.files import short_hash
 
 FILE = "openface.pth"
 SIDE = 96

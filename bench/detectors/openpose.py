@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from bench.detectors.base import Detection, Detector
 from bench.detectors.blocks import Blocks
 from bench.detectors.body_parts import JOINTS, LINK, PEAK, SIGMA, best_person
-from bench.detectors.weights import find_file, load, short_hash
+from bench.detectors.weights import find_file, load
 from bench.runtime.errors import UserError
+from protocols.files import short_hash
 
 FILE = "pose_model.pth"
 HEIGHT, STRIDE = 368, 8  # of the image that the network sees; of its maps

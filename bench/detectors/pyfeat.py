@@ -23,13 +23,15 @@ import torch
 from torch import Tensor
 
 from baselines.arithmetic import exact
+from baselines.facemesh.boxes import FACE_RULE, largest_face
 from bench.detectors import compat
-from bench.detectors.base import FACE_RULE, NO_FACE, DerivedDetector, Detection, Detector, largest_face
+from bench.detectors.base import NO_FACE, DerivedDetector, Detection, Detector
 from bench.detectors.blocks import BLOCK
-from bench.detectors.weights import package_folder, short_hash
+from bench.detectors.weights import package_folder
 from bench.runtime.device_errors import OomBackoff, is_of_device
 from bench.runtime.errors import UserError
 from protocols.errors import first_line
+from protocols.files import short_hash
 
 # The files of the networks that are used: hub repository, file, and the file's older name where py-feat takes it too.
 FILES = (

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.detectors.mfcc import RATE, mfcc
+from baselines.speech.mfcc import RATE, mfcc
 from bench.detectors.weights import load
 from bench.runtime.errors import UserError
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from torch import Tensor
@@ -42,16 +40,3 @@ def load(file: Path, device: str = "cpu") -> dict[str, Tensor]:
         return load_flat(file, device)[0]
     except ModelError as error:
         raise UserError(str(error), code=error.code) from None
-
-
-def short_hash(file: Path) -> str:
-    """The first 12 hex digits of a file's SHA-256."""
-    status = file.stat()
-    return _sha256(str(file), status.st_size, status.st_mtime_ns)[:12]
-
-
-@lru_cache(maxsize=64)
-def _sha256(file: str, size: int, changed: int) -> str:
-    """Size and time of change are part of the key, so that a replaced file is read again."""
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

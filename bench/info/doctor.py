@@ -12,9 +12,10 @@ import torch
 from rich.console import Console
 
 from baselines.card import MODELS, Card, card, find_weights
+from baselines.facemesh import litert
 from baselines.predictor import ModelError
 from bench import detectors
-from bench.detectors import body_identity, litert
+from bench.detectors import body_identity
 from bench.detectors.weights import torch_folder
 from bench.metrics.families import FAMILIES
 from bench.weights.files import FOLDER, WeightFile, model_size, way_to

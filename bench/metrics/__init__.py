@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from bench.detectors.weights import short_hash
 from bench.metrics import registered, ssim
 from bench.metrics.base import Definition
 from bench.metrics.catalogue import DEFINITIONS, ON_REQUEST, PUBLISHED
@@ -21,6 +20,7 @@ from bench.metrics.families import FAMILIES, Family
 from bench.metrics.sets.catalogue import SET_DEFINITIONS
 from bench.metrics.shapes import shape
 from bench.runtime.errors import UserError
+from protocols.files import short_hash
 
 if TYPE_CHECKING:
     from bench.detectors import DetectorSet

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.parity import Case, Record
+from baselines.speech.mfcc import mfcc
 from baselines.synthetic_weights import fill, image_pair
-from bench.detectors.mfcc import mfcc
 from bench.detectors.syncnet import RATE, SIDE, SPAN, SyncNet, audio_windows, lip_features, synchronise, usable
 from bench.metrics.clips import landmark_scripts as scripts
 from bench.parity import syncnet

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.parity import Case, Record, hooks
+from baselines.speech.mfcc import RATE, filterbank, mfcc, power_spectrum
 from baselines.synthetic_weights import fill, image_pair
-from bench.detectors.mfcc import RATE, filterbank, mfcc, power_spectrum
 from bench.detectors.syncnet import SIDE, SPAN, VSHIFT, Sync, SyncNet, audio_windows, lip_features, synchronise, usable
 
 FRAMES, SAMPLES, SHORT = 40, 25600, 20000

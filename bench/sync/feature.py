@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.detectors.syncnet import FILE, FPS, RATE, VSHIFT, SyncNet, read
-from bench.detectors.weights import find_file, short_hash
+from bench.detectors.weights import find_file
 from bench.features.base import Feature
 from bench.runtime.errors import UserError
 from bench.sync import crops, shots, tracks
 from bench.sync.clock import EvenClock
 from bench.sync.finders import BlazeFaces, FaceFinder
 from bench.sync.streaming import Distances, Frames, Lips, Live
+from protocols.files import short_hash
 from protocols.sound import Sound
 
 FACES, DETECTED, BOX = 0, 1, slice(2, 6)

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from bench.detectors import blazeface
-from bench.detectors.litert import release
+from baselines.facemesh import blazeface
+from baselines.facemesh.litert import release
 from bench.sync.tracks import Box
 
 

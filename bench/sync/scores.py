@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.detectors.mfcc import STEP, WINDOW
+from baselines.speech.mfcc import STEP, WINDOW
 from bench.detectors.syncnet import COLUMNS, FPS, RATE, SPAN, SyncNet, audio_windows, synchronise
 from protocols.sound import Sound
 

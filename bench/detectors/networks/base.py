@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from bench.detectors.blocks import Blocks
-from bench.detectors.weights import short_hash
 from bench.runtime.errors import UserError
+from protocols.files import short_hash
 
 
 class FeatureNetwork(ABC):

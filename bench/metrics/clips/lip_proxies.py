@@ -10,8 +10,9 @@ from functools import partial
 
 import numpy as np
 
+from baselines.speech import hama
+from baselines.speech.mfcc import RATE
 from bench.detectors.base import NO_FACE
-from bench.detectors.mfcc import RATE
 from bench.metrics.clips import speaking
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Params, Tracks
 from bench.sync import speech
@@ -64,7 +65,7 @@ def heard(tracks: Tracks, shortest: float, needed: int = 0) -> Heard | ClipValue
     if even[both].std() < 1e-6:
         return ClipValue.none("the lips do not move", failed)
     # Cut at the network's own steps: the same sound, moved, has the same features.
-    begin = max(0, int((-BEFORE - sound.start) * sound.rate) // speech.PHONE_STEP * speech.PHONE_STEP)
+    begin = max(0, int((-BEFORE - sound.start) * sound.rate) // hama.PHONE_STEP * hama.PHONE_STEP)
     samples = sound.samples[begin : round((end + AFTER - sound.start) * sound.rate)]
     first = sound.start + begin / sound.rate
     return Heard(times, even, near, samples, first, len(opening) - failed, failed)
@@ -75,15 +76,15 @@ def labial_auc(tracks: Tracks) -> ClipValue:
     found = heard(tracks, SHORTEST_AUC, RATE)
     if isinstance(found, ClipValue):
         return found
-    rows = speech.phones(found.samples)
-    at = np.arange(len(rows)) / speech.PHONE_RATE + speech.PHONE_START + found.first - LEAD
+    rows = hama.phones(found.samples)
+    at = np.arange(len(rows)) / hama.PHONE_RATE + hama.PHONE_START + found.first - LEAD
     place = np.searchsorted(found.times, at).clip(0, len(found.times) - 1)
     use = (at >= found.times[0]) & (at <= found.times[-1]) & found.near[place]
     for what, names in (("labials", speech.LABIALS), ("open vowels", speech.OPEN)):
         if (count := speech.events(rows[use], names)) < FEWEST:
             return ClipValue.none(f"{count} {what} heard, {FEWEST} are needed", found.failed)
     chances = np.exp(rows[use])
-    wide, closed = (chances[:, speech.of_tokens(names)].sum(1) for names in (speech.OPEN, speech.LABIALS))
+    wide, closed = (chances[:, hama.of_tokens(names)].sum(1) for names in (speech.OPEN, speech.LABIALS))
     value = speaking.weighted_auc(np.interp(at[use], found.times, found.opening), wide, closed)
     return ClipValue(value, None, found.n, found.failed)
 
@@ -106,8 +107,8 @@ def phones_lag(tracks: Tracks, part: str) -> ClipValue:
     found = heard(tracks, SHORTEST_LAG, RATE)
     if isinstance(found, ClipValue):
         return found
-    rows = speaking.without_trend(speech.phones(found.samples), speech.PHONE_RATE)
-    clock = np.arange(len(rows)) / speech.PHONE_RATE + speech.PHONE_START + found.first
+    rows = speaking.without_trend(hama.phones(found.samples), hama.PHONE_RATE)
+    clock = np.arange(len(rows)) / hama.PHONE_RATE + hama.PHONE_START + found.first
     return _best(found, speaking.without_trend(found.opening, 1 / speaking.GRID), clock, rows, RIDGE_PHONES, part)
 
 
@@ -123,7 +124,7 @@ def _best(found: Heard, opening: np.ndarray, clock: np.ndarray, rows: np.ndarray
 
 
 _LIPS = {"landmarks-mesh": ("mesh68",)}
-_HAMA = {"speech": f"hama-{speech.HAMA}-by-20s"}
+_HAMA = {"speech": f"hama-{hama.HAMA}-by-20s"}
 _CURVE = {"lags": "-0.6..0.6s", "fit": "ridge-halves"}
 _PHONES: Params = {**_HAMA, **_CURVE, "ridge": RIDGE_PHONES, "trend": "1s-off"}
 _LAG = {"lag": "the best lag, seconds; positive: the sound is late"}
@@ -139,7 +140,7 @@ DEFINITIONS = [
         kinds=_LIPS,
         needs_sound=True,
         proxy=True,
-        missing=speech.missing,
+        missing=hama.missing,
     ),
     ClipDefinition(
         "lip-lag-corr",
@@ -152,7 +153,7 @@ DEFINITIONS = [
         needs_sound=True,
         proxy=True,
         extra=_LAG,
-        missing=speech.missing,
+        missing=hama.missing,
     ),
     ClipDefinition(
         "lip-loudness-corr",
@@ -177,6 +178,6 @@ DEFINITIONS = [
         needs_sound=True,
         proxy=True,
         extra=_SIGNED,
-        missing=speech.missing,
+        missing=hama.missing,
     ),
 ]

@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 from skimage import data, transform
 
+from baselines.facemesh import blazeface, canonical, mesh
+from baselines.facemesh.boxes import FACE_RULE
+from baselines.facemesh.crop import Crop, rotation
+from baselines.facemesh.mesh import around, look, start
 from bench import detectors
-from bench.detectors import blazeface, mesh, mesh_headpose
-from bench.detectors.base import FACE_RULE, NO_FACE, Detector
+from bench.detectors import mesh_headpose
+from bench.detectors.base import NO_FACE, Detector
 from bench.detectors.cache import cached
 from bench.detectors.dlib68 import Dlib68
-from bench.detectors.face_crop import Crop, rotation
 from bench.detectors.headpose import PnpHeadPose
-from bench.detectors.mesh import Mesh, around, start
+from bench.detectors.mesh import Mesh
 
 # Of three frames of scikit-image's astronaut: as she is, mirrored, turned by 12 degrees. The files were read and run
 # layer by layer in torch, crops sampled by SciPy from the fixed point of 25 rounds, in code that shares nothing with
@@ -107,7 +110,7 @@ def test_the_answer_barely_depends_on_where_the_crop_began(astronaut: np.ndarray
     for shift, scale, turn in (((6, 0), 1, 0), ((0, -6), 1, 0), ((0, 0), 1.12, 0), ((0, 0), 0.9, 0), ((0, 0), 1, 0.1)):
         crop = Crop(good.center + shift, good.side * scale, good.angle + turn)
         for _ in range(mesh.ROUNDS):
-            points, _ = detector.look(astronaut, crop)
+            points, _ = look(astronaut, crop)
             crop = around(points)
         assert flat(points, alone) < 1.0
 
@@ -122,7 +125,7 @@ def test_tracked_and_alone_agree_on_a_clip(step: int, sample_set: Path) -> None:
     for file in sorted((sample_set / "w_tilt").glob("*.png"))[:16][::step]:
         frame = np.ascontiguousarray(cv2.imread(str(file))[..., ::-1])
         alone = detector.detect(frame[None])[0].values
-        previous = alone if previous is None else detector.look(frame, around(previous))[0]
+        previous = alone if previous is None else look(frame, around(previous))[0]
         gaps.append(flat(previous, alone))
     assert 0 < np.mean(gaps) < 0.5 and max(gaps) < 1.5
 
@@ -162,7 +165,7 @@ def test_a_known_pose_is_found_again(degrees: tuple[float, ...]) -> None:
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     about_z = np.eye(3)
     about_z[:2, :2] = rotation(roll)
-    head, _ = mesh_headpose.canonical()
+    head, _ = canonical.canonical()
     points = head @ (about_z @ about_y @ about_x).T * 7 + [128, 128, 5]
     np.testing.assert_allclose(mesh_headpose.fit(points, (128, 128)), degrees, atol=1e-9)
     if not any(degrees):
@@ -275,7 +278,7 @@ def test_kept_pickled_and_asked_by_threads_it_says_the_same(
 
 def test_loading_writes_nothing_to_the_console() -> None:
     code = (
-        "import sys; import numpy as np; from bench.detectors.blazeface import faces; "
+        "import sys; import numpy as np; from baselines.facemesh.blazeface import faces; "
         "faces(np.zeros((1, 9, 9, 3), np.uint8)); print('kept', file=sys.stderr)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == "kept\n"

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from baselines.facemesh.boxes import FACE_RULE, largest_face
 from bench.detectors import face_alignment_2d, pyfeat
-from bench.detectors.base import FACE_RULE, NO_FACE, largest_face
+from bench.detectors.base import NO_FACE
 from bench.detectors.dlib68 import Dlib68
 
 # Largest: 1 and 2 and 3; leftmost of these: 1 and 3; topmost of these: 3. 0 is the most certain one.

@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.detectors.mfcc import mfcc, power_spectrum
+from baselines.speech import hama as phones_by_hama
+from baselines.speech.mfcc import mfcc, power_spectrum
 from bench.metrics.clips import lip_proxies, speaking
 from bench.metrics.clips.base import ClipValue, Tracks
 from bench.sync import speech
@@ -31,8 +32,8 @@ def hama(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
         chances[np.arange(len(steps)), np.where(steps > 3000, 3, np.where(steps < -3000, 2, 0))] = 0.95
         return np.log(chances)
 
-    monkeypatch.setattr(speech, "_model", Model)
-    monkeypatch.setattr(speech, "phones", phones)
+    monkeypatch.setattr(phones_by_hama, "_model", Model)
+    monkeypatch.setattr(phones_by_hama, "phones", phones)
     return make_levels()
 
 
@@ -171,13 +172,13 @@ def test_spectra_in_parts_are_those_of_the_whole() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("hama") is None, reason="hama is not installed")
 def test_phones_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech, "PART", 80 * speech.PHONE_STEP)
+    monkeypatch.setattr(phones_by_hama, "PART", 80 * phones_by_hama.PHONE_STEP)
     rng = np.random.default_rng(0)
     t = np.arange(16000 * 2) / 16000
     voice = 6000 * np.sin(2 * np.pi * 140 * t) * (1 + np.sin(2 * np.pi * 3 * t)) + rng.normal(0, 200, len(t))
     samples = voice.astype(np.int16)
-    rows = speech.phones(samples)
-    assert rows.shape == (100, len(speech._model().decoder_tokens)) and speech.missing() == []
+    rows = phones_by_hama.phones(samples)
+    assert rows.shape == (100, len(phones_by_hama._model().decoder_tokens)) and phones_by_hama.missing() == []
     np.testing.assert_allclose(np.exp(rows).sum(1), 1, atol=1e-4)
-    assert len(speech.of_tokens(speech.LABIALS)) == len(speech.LABIALS)
-    assert len(speech.of_tokens(speech.OPEN)) == len(speech.OPEN)
+    assert len(phones_by_hama.of_tokens(speech.LABIALS)) == len(speech.LABIALS)
+    assert len(phones_by_hama.of_tokens(speech.OPEN)) == len(speech.OPEN)

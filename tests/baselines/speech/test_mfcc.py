@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.detectors.mfcc import EPS, filterbank, mfcc, power_spectrum
+from baselines.speech.mfcc import EPS, filterbank, mfcc, power_spectrum
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Google's face networks (`bench/detectors/mediapipe`), TensorFlow Lite files, run by LiteRT in one thread."""
+"""Google's face networks (`baselines/facemesh/mediapipe`), TensorFlow Lite files, run by LiteRT in one thread."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.detectors.weights import short_hash
-from bench.runtime.errors import UserError
+from baselines.errors import ModelError
+from protocols.files import short_hash
 
 FOLDER = Path(__file__).with_name("mediapipe")
 STDERR = 2
@@ -70,11 +70,11 @@ def _without_notice() -> Iterator[None]:
 
 
 def release() -> str:
-    """The release of LiteRT, for signatures: its kernels round in ways of their own. Raises UserError without it."""
+    """The release of LiteRT, for signatures: its kernels round in ways of their own. Raises ModelError without it."""
     try:
         return f"litert:{metadata.version('ai-edge-litert')}"
     except metadata.PackageNotFoundError:
-        raise UserError("LiteRT is missing: pip install ai-edge-litert", code="missing-package") from None
+        raise ModelError("LiteRT is missing: pip install ai-edge-litert", code="missing-package") from None
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
