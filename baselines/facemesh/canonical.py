@@ -82,7 +82,7 @@ def mouth() -> np.ndarray:
     head, _ = canonical()
     front, edge = head[:, :2], head[list(OUTER_LIPS), :2].astype(np.float32)
     outside = [k for k in range(len(head)) if cv2.pointPolygonTest(edge, front[k], False) < 0]
-    outside = [k for k in outside if k not in OUTER_LIPS + INNER_LIPS and front[k, 1] >= front[NOSE_BASE, 1]]
+    outside = [k for k in outside if k not in OUTER_LIPS + INNER_LIPS and front[k, 1] > front[NOSE_BASE, 1]]
     distances = np.linalg.norm(front[outside] - edge.mean(0), axis=1).round(4)
     around = np.array(outside)[np.argsort(distances, kind="stable")[: MOUTH_POINTS - 40]]
     return np.sort(np.concatenate([OUTER_LIPS, INNER_LIPS, around]))
