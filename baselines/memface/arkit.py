@@ -1,0 +1,108 @@
+"""The 52 face shapes of ARKit as a basis: those of a head in the package openfacefx, laid over FaceMesh's points.
+
+The head (``facecap.glb``) says nothing of its licence, so it is fetched when asked for and passed on in no file: a
+checkpoint holds this basis' name only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+from scipy.spatial import cKDTree
+
+from baselines.facemesh.canonical import canonical, mouth, triangles
+from baselines.memface.basis import Basis
+from baselines.memface.basis_file import similarity
+from baselines.memface.glb import Morphs, morphs
+from protocols import files, wheels
+
+FILE = "openfacefx/studio_web/assets/facecap.glb"
+FILES = {FILE: {"package": "openfacefx", "sha256": "6bfce6d0fcbb5839f5102b79733007859fef7c5df6d9eb49e2264542810b5f64"}}
+PACKAGES = {
+    "openfacefx": {
+        "version": "0.24.0",
+        "wheel_sha256": "f13482510d389992c42ad83b8f33576ac1d8a37ab2bfebd8539e9ed658d50003",
+    }
+}
+LIPS = (13, 14)  # inner lips in the middle, upper and lower
+SHUT = 0.2  # share of a person's frames, those with the lips nearest, whose median is its neutral face
+MOUTH_WEIGHT = 3.0  # of a mouth vertex' squared error in the fit; of another 1
+ROUNDS, TRIMMED = 30, 0.8  # of laying the head over the mesh, and the share of points that count
+MIDDLE, DEPTH = (
+    0.6,
+    5.0,
+)  # in units of the head: half the width of its middle strip, and how far behind the nose it ends
+
+
+class ArkitShapes(Basis):
+    """52 shapes with names as ARKit's; coefficients are 0 or more, 1 being the shape as it was modeled.
+
+    Fitted by non-negative least squares to what moves against the person's neutral face.
+    """
+
+    name = "arkit-52"
+
+    def __init__(self, head: Morphs):
+        self.shapes = head.names
+        self.components = _on_mesh(head)
+        self.mouth, self.triangles = mouth(), triangles()
+        weights = np.ones(len(canonical()[0]))
+        weights[self.mouth] = MOUTH_WEIGHT
+        self._weights = np.sqrt(np.repeat(weights, 3))
+        # An equal problem of 52 rows in place of 1404.
+        self._turn, self._triangle = np.linalg.qr((self.components.reshape(self.width, -1) * self._weights).T)
+
+    def person(self, aligned: np.ndarray) -> np.ndarray:
+        """The neutral face: the median of the frames in which the lips are nearest."""
+        gap = np.linalg.norm(aligned[:, LIPS[0]] - aligned[:, LIPS[1]], axis=1)
+        return np.median(aligned[gap <= np.quantile(gap, SHUT)], axis=0)
+
+    def coefficients(self, aligned: np.ndarray, person: np.ndarray) -> np.ndarray:
+        moved = ((aligned - person).reshape(len(aligned), -1) * self._weights) @ self._turn
+        return np.array([nnls(self._triangle, one)[0] for one in moved]).reshape(-1, self.width)
+
+
+def arkit(cache: Path) -> ArkitShapes:
+    """Fetch the head into the cache folder, if it is not there, and make the basis.
+
+    Raises DataError where the package cannot be fetched.
+    """
+    place = cache / "openfacefx" / Path(FILE).name
+    if not place.is_file():
+        with tempfile.TemporaryDirectory() as work:
+            content = wheels.collect(FILES, PACKAGES, Path(work), "the basis arkit")[FILE]
+        with files.replacing(place) as temporary:
+            temporary.write_bytes(content)
+    return ArkitShapes(morphs(place.read_bytes()))
+
+
+def _on_mesh(head: Morphs) -> np.ndarray:
+    """The shapes ``(k, 468, 3)`` at FaceMesh's points: of the head's vertex that is nearest to each.
+
+    The mesh is laid over the head by eyes, nose and chin, then by its points themselves.
+    """
+    turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # the head lies on its back: y into it, z down the face
+    points, moved = head.vertices @ turn, head.targets @ turn
+    face = canonical()[0]
+    middle = points[np.abs(points[:, 0]) < MIDDLE]
+    nose = middle[middle[:, 2].argmin()]
+    front = middle[middle[:, 2] < nose[2] + DEPTH]
+    marks = np.stack([*(_place(points, moved[head.names.index(f"eyeBlink_{side}")]) for side in "RL"), nose])
+    marks = np.concatenate([marks, front[front[:, 1].argmax()][None]])
+    own = np.stack([face[[33, 133]].mean(0), face[[263, 362]].mean(0), face[4], face[152]])
+    tree = cKDTree(points)
+    scale, rotation, shift = similarity(own, marks)
+    for _ in range(ROUNDS):
+        distance, nearest = tree.query(scale * face @ rotation + shift)
+        near = distance < np.quantile(distance, TRIMMED)
+        scale, rotation, shift = similarity(face[near], points[nearest[near]])
+    _, nearest = tree.query(scale * face @ rotation + shift)
+    return moved[:, np.asarray(nearest)] @ rotation.T / scale
+
+
+def _place(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Where on the head a shape moves most."""
+    return np.average(points, axis=0, weights=np.linalg.norm(moved, axis=1))

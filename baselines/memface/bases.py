@@ -1,0 +1,53 @@
+"""Bases by name: as a user asks for one, and as a checkpoint keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from baselines.errors import ModelError
+from baselines.memface.basis import WIDTH, Basis, MeshComponents
+
+MESH, ARKIT = "facemesh", "arkit"
+
+
+def fitted(what: str, clips: Iterable[np.ndarray], cache: Path, width: int = WIDTH) -> Basis:
+    """The basis that a training asks for.
+
+    what: ``facemesh``, principal components of these clips (`MeshComponents.fit`); ``arkit``; or a file of one's own
+    (`baselines.memface.basis_file`). cache: a folder for what has to be fetched. width: of ``facemesh``.
+    Raises ModelError for others, and where a file does not fit.
+    """
+    if what == MESH:
+        return MeshComponents.fit(clips, width)
+    if what == ARKIT:
+        from baselines.memface.arkit import arkit
+
+        return arkit(cache)
+    if what.endswith(".npz"):
+        from baselines.memface.basis_file import BasisFile
+
+        return BasisFile(Path(what))
+    raise ModelError(f"basis {what}: not {MESH}, {ARKIT} or an .npz file", code="unknown-choice")
+
+
+def kept(name: str, tensors: Mapping[str, Tensor], cache: Path, file: Path | None = None) -> Basis:
+    """The basis of a checkpoint: its tensors, what is fetched, or the user's file again.
+
+    name: as `Basis.name`. Raises ModelError where the file is needed and not given, or is another one.
+    """
+    if "components" in tensors:
+        return MeshComponents(tensors["components"].double().numpy())
+    if file is None and name.startswith(f"{ARKIT}-"):
+        return fitted(ARKIT, (), cache)
+    if file is None:
+        raise ModelError(
+            f"the basis {name} is a file that no checkpoint holds: name it with basis=FILE", code="bad-basis"
+        )
+    basis = fitted(str(file), (), cache)
+    if basis.name != name:
+        raise ModelError(f"{file} is the basis {basis.name}; the checkpoint is for {name}", code="bad-basis")
+    return basis
