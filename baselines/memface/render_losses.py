@@ -1,0 +1,52 @@
+"""Losses of MemFace's renderer (Eq. 6), one pure function each; all return an unweighted scalar.
+
+Weights as printed: 20 for both parts of the reconstruction, 1 for the adversarial terms. Verdicts are logits of
+"natural", of any shape; d of the paper is their sigmoid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from baselines.training.losses import perceptual as perceptual  # VGG(., .) of Eq. 6 (Johnson et al., ECCV 2016)
+
+RECONSTRUCTION, ADVERSARIAL = 20.0, 1.0  # lambda_rec and lambda_adv
+
+
+def l2(rendered: Tensor, target: Tensor, where: Tensor | None = None) -> Tensor:
+    """The norm |I - I'|_2 of images ``(B, 3, H, W)``, over the root of the count of its numbers; mean over the batch.
+
+    So a root mean square, which knows no size of frames. where: ``(B, 1, H, W)`` weights in [0, 1] of the pixels.
+    """
+    squared = (rendered - target).square()
+    if where is None:
+        mean = squared.flatten(1).mean(1)
+    else:
+        count = where.flatten(1).sum(1).clamp_min(1e-6) * squared.shape[1]
+        mean = (squared * where).flatten(1).sum(1) / count
+    return (mean + 1e-12).sqrt().mean()
+
+
+def discriminator(real: Tensor, rendered: Tensor) -> Tensor:
+    """-E log d(I) - E log(1 - d(I')), of verdicts."""
+    return F.softplus(-real).mean() + F.softplus(rendered).mean()
+
+
+def generator(rendered: Tensor) -> Tensor:
+    """E log(1 - d(I')), of verdicts; as printed, so it has little slope where the discriminator is sure."""
+    return -F.softplus(rendered).mean()
+
+
+def total(rendered: Tensor, target: Tensor, features: Sequence[Sequence[Tensor]], verdict: Tensor | None) -> Tensor:
+    """The renderer's own terms of Eq. 6, weighted. features: of the rendered and of the true image, layer by layer."""
+    loss = RECONSTRUCTION * (l2(rendered, target) + perceptual(features[0], features[1]))
+    return loss if verdict is None else loss + ADVERSARIAL * generator(verdict)
+
+
+def sure(verdict: Tensor) -> Tensor:
+    """How often a discriminator's verdicts call images natural, in [0, 1]: to be watched, not minimized."""
+    return (verdict > 0).to(torch.float32).mean()

@@ -1,0 +1,194 @@
+"""The neural rendering of MemFace: a U-Net with a memory of mouths between encoder and decoder (Sec. 3.3, Eq. 5).
+
+Printed: an encoder and a decoder after U-Net (Ronneberger et al., MICCAI 2015), 256x256, keys and values of the memory,
+Eqs. 1, 2 and 5. Ours, since the text leaves it open:
+
+- Two 3x3 convolutions a level with group norm and ReLU; strided ones lead down, nearest neighbors up; widths by
+  `config`.
+- The input's channels: the drawn face, the template with its lower face black, and the mask.
+- A U-Net's feature is that of every level, so what was retrieved is added to each: W_V and W_O of Eq. 1 are
+  convolutions over the retrieved patch, laid into the frame where the mouth is (`baselines.memface.view`).
+- ``similarity: distance`` makes Eq. 2 do what the text says, "the closer ... the larger weight": the softmax of
+  -|q - k|^2 / (2 t^2), that is, the inner product of Eq. 2 with W_Q = W_K = 1/t and |k|^2 taken off. t begins as the
+  keys' own spacing and learns a factor. ``inner`` is Eq. 2 as printed, W_Q and W_K learned, h = 64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.memface.view import Framing
+
+HIDDEN = 64  # h of Eq. 2
+_IMPLICIT_PATCH = 24  # side of the learned patches of the implicit memory
+Kind = Literal["explicit", "implicit", "none"]
+
+
+class ExplicitMemory(nn.Module):
+    """Mouth shapes and patches of one person; no gradient reaches them, and they leave with `fill` for the next."""
+
+    keys: Tensor
+    patches: Tensor
+    spacing: Tensor
+
+    def __init__(self, slots: int, vertices: int, patch: int, similarity: str):
+        super().__init__()
+        self.register_buffer("keys", torch.zeros(slots, vertices, 3))
+        self.register_buffer("patches", torch.zeros(slots, 3, patch, patch, dtype=torch.uint8))
+        self.register_buffer("spacing", torch.ones(()))
+        self.similarity = similarity
+        if similarity == "distance":
+            self.factor = nn.Parameter(torch.zeros(()))  # logarithm
+        elif similarity == "inner":
+            self.query = nn.Linear(vertices * 3, HIDDEN, bias=False)
+            self.key = nn.Linear(vertices * 3, HIDDEN, bias=False)
+        else:
+            raise ValueError(f"similarity is distance or inner, not {similarity}")
+
+    def fill(self, keys: Tensor, patches: Tensor) -> None:
+        """Store keys ``(N, V, 3)`` in cm and their patches ``(N, 3, P, P)`` uint8, in place of what was stored."""
+        self.keys, self.patches = keys.float(), patches
+        if len(keys) > 1:
+            gaps = torch.cdist(self.keys.flatten(1), self.keys.flatten(1)).fill_diagonal_(torch.inf)
+            self.spacing = gaps.min(1).values.median().clamp_min(1e-3)
+
+    def attend(self, query: Tensor, left_out: Tensor | None = None) -> Tensor:
+        """Weights of the slots ``(B, N)`` for mouths ``(B, V, 3)`` (Eq. 2); left_out ``(B, N)``: slots not to read."""
+        wanted, stored = query.flatten(1), self.keys.flatten(1)
+        if self.similarity == "distance":
+            squared = (wanted[:, None] - stored[None]).square().sum(2)
+            scores = -squared / (2 * (self.spacing * self.factor.exp()).square())
+        else:
+            middle = stored.mean(0)
+            scores = self.query(wanted - middle) @ self.key(stored - middle).T / HIDDEN**0.5
+        if left_out is not None:
+            scores = scores.masked_fill(left_out, -torch.inf)
+        return scores.softmax(1)
+
+    def read(self, weights: Tensor) -> Tensor:
+        """The patches ``(B, 3, P, P)`` in [0, 1] under weights ``(B, N)``: the sum of Eq. 1 without its projections."""
+        mixed = weights @ (self.patches.flatten(1).float() / 255)
+        return mixed.view(-1, *self.patches.shape[1:])
+
+
+class ImplicitMemory(nn.Module):
+    """Keys and patches that are learned with the network (Table 4, "w/ impl. mem."); they start at random."""
+
+    def __init__(self, slots: int, vertices: int, patch: int):
+        super().__init__()
+        self.query = nn.Linear(vertices * 3, HIDDEN, bias=False)
+        self.keys = nn.Parameter(torch.randn(slots, HIDDEN))
+        self.patches = nn.Parameter(torch.randn(slots, 3, _IMPLICIT_PATCH, _IMPLICIT_PATCH) * 0.1)
+        self.patch = patch
+
+    def attend(self, query: Tensor, left_out: Tensor | None = None) -> Tensor:
+        """As `ExplicitMemory.attend`; nothing is left out, since no slot is a frame."""
+        wanted = query - query.mean(1, keepdim=True)
+        return (self.query(wanted.flatten(1)) @ self.keys.T / HIDDEN**0.5).softmax(1)
+
+    def read(self, weights: Tensor) -> Tensor:
+        """The mixed patches ``(B, 3, P, P)``."""
+        mixed = (weights @ self.patches.flatten(1)).view(-1, *self.patches.shape[1:])
+        return F.interpolate(mixed, size=self.patch, mode="bilinear", align_corners=False)
+
+
+class _Convolutions(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        groups = max(1, outputs // 8)
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.GroupNorm(groups, outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.GroupNorm(groups, outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Renderer(nn.Module):
+    """Draws a face with a given mouth into a template frame.
+
+    config: ``widths``, channels of the levels, fine to coarse; ``view``, a `Framing`; ``memory``, a `Kind`; ``slots``;
+    ``similarity`` of the explicit memory; ``vertices`` of a mouth; ``drawing`` channels.
+    """
+
+    def __init__(self, config: Mapping[str, Any]):
+        super().__init__()
+        self.config = dict(config)
+        self.framing = Framing(**config["view"])
+        widths, self.kind = tuple(config["widths"]), config["memory"]
+        if self.framing.side % (1 << (len(widths) - 1)):
+            raise ValueError(f"a side of {self.framing.side} cannot be halved {len(widths) - 1} times")
+        inputs = config.get("drawing", 3) + 4
+        self.encoder = _levels(inputs, widths)
+        coarse_to_fine = widths[::-1]
+        self.decoder = nn.ModuleList(
+            _Convolutions(below + own, own) for below, own in zip(coarse_to_fine, coarse_to_fine[1:])
+        )
+        self.head = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.memory: ExplicitMemory | ImplicitMemory | None = None
+        slots, vertices, patch = config["slots"], config.get("vertices", 69), self.framing.patch
+        if self.kind == "explicit":
+            self.memory = ExplicitMemory(slots, vertices, patch, config.get("similarity", "distance"))
+        elif self.kind == "implicit":
+            self.memory = ImplicitMemory(slots, vertices, patch)
+        elif self.kind != "none":
+            raise ValueError(f"memory is explicit, implicit or none, not {self.kind}")
+        if self.memory is not None:
+            self.values = _levels(4, widths)
+            self.output = nn.ModuleList(nn.Conv2d(width, width, 1, bias=False) for width in widths)
+
+    def forward(
+        self,
+        drawn: Tensor,
+        template: Tensor,
+        masked: Tensor,
+        mouth: Tensor,
+        placement: Tensor,
+        left_out: Tensor | None = None,
+    ) -> Tensor:
+        """Frames ``(B, 3, S, S)`` in [0, 1] of the window.
+
+        drawn: ``(B, C, S, S)`` in [0, 1]; template: ``(B, 3, S, S)`` in [0, 1]; masked: ``(B, 1, S, S)``, 1 where the
+        template must not be seen, which is blackened here; mouth: vertices ``(B, V, 3)`` in cm, the query; placement:
+        ``(B, 2, 3)`` of `Framing.placement`; left_out: ``(B, N)`` slots that must not be read.
+        """
+        hidden = template * (masked <= 0)
+        features = _run(self.encoder, torch.cat([drawn, hidden, masked], 1))
+        if self.memory is not None:
+            patch = self.memory.read(self.memory.attend(mouth, left_out))
+            retrieved = _run(self.values, laid(patch, placement, drawn.shape[-1]))
+            features = [own + merge(more) for own, merge, more in zip(features, self.output, retrieved)]
+        x = features[-1]
+        for level, skip in zip(self.decoder, features[-2::-1]):
+            x = level(torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], 1))
+        return torch.sigmoid(self.head(x))
+
+
+def laid(patch: Tensor, placement: Tensor, side: int) -> Tensor:
+    """Patches ``(B, 3, P, P)`` where they lie in the window, and a channel that is 1 there: ``(B, 4, side, side)``."""
+    with_place = torch.cat([patch, torch.ones_like(patch[:, :1])], 1)
+    grid = F.affine_grid(placement, [len(patch), 4, side, side], align_corners=False)
+    return F.grid_sample(with_place, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _levels(inputs: int, widths: tuple[int, ...]) -> nn.ModuleList:
+    before = (inputs, *widths)
+    return nn.ModuleList(
+        _Convolutions(first, second, 1 if number == 0 else 2)
+        for number, (first, second) in enumerate(zip(before, widths))
+    )
+
+
+def _run(levels: nn.ModuleList, x: Tensor) -> list[Tensor]:
+    """The outputs of all levels."""
+    outputs = []
+    for level in levels:
+        x = level(x)
+        outputs.append(x)
+    return outputs
