@@ -1,4 +1,4 @@
-"""The two bounds that every honest table needs: what doing nothing scores, and what a perfect model scores."""
+"""The bounds that every honest table needs: what doing nothing scores, and what a perfect model scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor
-from protocols.names import PERFECT, STILL
+from protocols.names import PERFECT, STILL, TEMPLATE
 from protocols.protocol import MODES
 
 
@@ -16,6 +16,7 @@ class CopySource(Predictor):
 
     name = STILL
     motion_modes = MODES
+    driven_by = None
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         return batch.source.clone()
@@ -38,3 +39,9 @@ class CopyTarget(CopySource):
                 code="frame-sizes-differ",
             )
         return frame.clone()
+
+
+class CopyTemplate(CopySource):
+    """Gives the template's own frames back, whatever is said: the lower bound of models driven by sound."""
+
+    name = TEMPLATE

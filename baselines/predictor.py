@@ -68,7 +68,7 @@ class Predictor(ABC):
     name: short id, as given on the command line.
     motion_modes: what it can do; the first is its default.
     frame_size: side of the square frames that it takes and gives, or None where any size will do.
-    driven_by: what it takes the motion from: the driving frames, or sound (`baselines.talking`).
+    driven_by: what it takes the motion from: driving frames, sound (`baselines.talking`); None: neither, or unknown.
     filled_batches: on an accelerator, whether a batch that has fewer pairs than the others is filled up with its last
         pair, whose further frames are dropped: kernels, and with them rounding, depend on the size of a batch.
     """
@@ -76,7 +76,7 @@ class Predictor(ABC):
     name: str
     motion_modes: tuple[MotionMode, ...] = ("absolute",)
     frame_size: int | None = None
-    driven_by: Literal["frames", "sound"] = "frames"
+    driven_by: Literal["frames", "sound"] | None = "frames"
     filled_batches: bool = False
 
     def known_mode(self, mode: str, label: str | None = None) -> MotionMode:

@@ -11,7 +11,7 @@ import torch
 
 from baselines import plugged
 from baselines.arithmetic import exact
-from baselines.bounds import CopySource, CopyTarget
+from baselines.bounds import CopySource, CopyTarget, CopyTemplate
 from baselines.card import MODELS, card, find_weights, named, official_files, unavailable
 from baselines.code import Code
 from baselines.predictor import ModelError, MotionMode, Predictor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInfo", "code", "load", "names", "network_class", "official_files"]
 
-BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget)}
+BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget, CopyTemplate)}
 Kind = Literal["network", "variant", "table", "bound", "outside", "plug-in"]
 OUTSIDE = ("frames:DIR", "videos:DIR", "cmd:COMMAND", "FILE.py:CLASS")
 

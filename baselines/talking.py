@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -43,7 +42,7 @@ class TalkingPredictor(Predictor):
     No result may depend on it by more than rounding.
     """
 
-    driven_by: Literal["frames", "sound"] = "sound"
+    driven_by = "sound"
     at_once: int = 16
     _answer: Answer | None = None
 

@@ -7,7 +7,10 @@ import re
 
 STILL = "copy-source"  # the lower bound does not move: what it gets wrong is how far the source is from the answer
 PERFECT = "copy-target"
-BOUNDS = (STILL, PERFECT)  # models that are no competitors
+TEMPLATE = "copy-template"  # `STILL` where sound drives: the person's own video, which says something else
+WRONG = "wrong-sound"  # the truth with the template's mouth: good in everything but what is said
+LOWER = (STILL, TEMPLATE, WRONG)
+BOUNDS = (*LOWER, PERFECT)  # models that are no competitors
 
 
 def safe_name(label: str) -> str:

@@ -76,6 +76,10 @@ class Resolved:
         """Decodes photographs and anchors of whole clips, which come up in frame after frame; the last few are kept."""
         return lru_cache(maxsize=8)(lambda ref: self.datasets[ref.dataset].frame(ref, self.frame_size))
 
+    def source(self, pair: Pair) -> np.ndarray:
+        """Decode the source of a pair alone, as `load` does. Raises DataError where it cannot be read."""
+        return self._still(pair.source)
+
     def load(self, pair: Pair) -> LoadedPair:
         """Decode the frames of a pair, each once. Raises DataError where one cannot be read."""
         stored: dict[FrameRef, np.ndarray] = {}

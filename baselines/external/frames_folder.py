@@ -30,6 +30,7 @@ class FramesFolder(Predictor):
 
     name = "frames"
     motion_modes = MODES
+    driven_by = None
 
     def __init__(self, folder: Path):
         self.folder = folder.expanduser()

@@ -36,6 +36,7 @@ class VideosFolder(Predictor):
 
     name = "videos"
     motion_modes = MODES
+    driven_by = None
 
     def __init__(self, place: Path):
         self.place = place.expanduser()

@@ -51,7 +51,7 @@ def run(
             "nearest to the source's."
         ),
     ] = "first",
-    bounds: Annotated[bool, typer.Option(help="Add the rows copy-source and copy-target.")] = True,
+    bounds: Annotated[bool, typer.Option(help="Add the rows of bounds: `list models` has them.")] = True,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
     weights: Weights = None,

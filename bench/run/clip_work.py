@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 import pandas as pd
 
+from baselines.talking import TalkingPredictor
 from bench.features.base import Feature
 from bench.metrics.clips.base import ClipDefinition, ClipValue, Tracks
 from bench.metrics.sets.base import frame_positions
@@ -16,6 +17,7 @@ from bench.run.clip_video import ClipVideo
 from bench.run.engine import Batch, Model, Part, Pictures
 from bench.run.pictures import shown_frames
 from bench.run.set_features import Windows
+from bench.run.talking import Source, begin
 from bench.run.tracks import Needs, TrackRecorder
 from bench.rundir.directory import CLIP, FRAME, KEPT, UNIT, VIDEO
 from bench.rundir.whole import video_hash
@@ -32,7 +34,7 @@ class ClipEvaluator:
 
     clips: by id. definitions: the clip metrics of the run; features: what they read besides detectors, by name.
     size: frames at a time, which no number depends on. keep_frames: keep the pictures of all frames, not of one a clip.
-    videos: keep each clip as a video.
+    videos: keep each clip as a video. source: decodes a pair's source alone, for models that are driven by sound.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class ClipEvaluator:
         size: int,
         keep_frames: bool = False,
         videos: bool = False,
+        source: Source | None = None,
     ) -> None:
         self._evaluator, self._clips, self._definitions = evaluator, clips, definitions
         self._features, self._sounds, self._size, self._keep = features, sounds, size, keep_frames
         self._videos = videos
+        self._source = source or (lambda pair: evaluator.load(pair).source)
         self._needs = Needs.of(definitions)
 
     def __call__(self, model: Model, clips: Sequence[Sequence[Pair]]) -> Iterator[Part]:
@@ -62,11 +66,15 @@ class ClipEvaluator:
         cut = None
         if end is not None and len(asked) < len(pairs):
             cut = f"{len(pairs) - len(asked)} of {len(pairs)} frames are not compared: {end.why}"
-        if not asked:
-            rows = failed_rows(model, pairs, cut or "no frame", self._evaluator.measurer)
-            yield self._finished(clip, middle, rows, set(), {}, self._no_values(cut or "no frame"), cut)
-            return
         times = [pair.time for pair in asked]
+        why = (cut or "no frame") if not asked else None
+        if asked and isinstance(model.predictor, TalkingPredictor):
+            more = self._sounds, self._source, self._evaluator.seed
+            why = begin(model.predictor, clip, asked, _rate(times), *more)
+        if why is not None:
+            rows = failed_rows(model, pairs, why, self._evaluator.measurer)
+            yield self._finished(clip, middle, rows, set(), {}, self._no_values(why), cut)
+            return
         sound, target_sound, silence = self._heard(model, clip)
         measurer = self._evaluator.measurer
         windows = Windows(measurer.choice, measurer.window_lengths, len(pairs))

@@ -18,9 +18,14 @@ from reports.schema.manifest import CodeEntry, ModelEntry
 CODE = "the code of "
 
 
-def describe(model: Model) -> ModelEntry:
-    """A model's entry in the manifest, its code's hash included. Raises ModelError as `entry` does."""
+def describe(model: Model, of_sound: bool = False) -> ModelEntry:
+    """A model's entry in the manifest, its code's hash included. Raises ModelError as `entry` does.
+
+    of_sound: whether sound drives the run's clips, so that what drives the model is to be told.
+    """
     own = {"name": model.label, "mode": model.mode}
+    if of_sound and model.predictor.driven_by:
+        own["driven_by"] = model.predictor.driven_by
     code = {"code_sha256": model.code.sha256} if model.code else {}
     return entry({**own, **said(model.predictor, model.label), **code} | own)
 

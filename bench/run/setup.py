@@ -19,7 +19,7 @@ from bench.detectors.face_box import FaceBox
 from bench.metrics.clips.chosen import feature, kinds_of_clips, left_out
 from bench.metrics.sets.chosen import kinds_of_sets, real_side, sets_left_out
 from bench.metrics.shapes import split
-from bench.run import anchors, frames_list, manifest, video_facts
+from bench.run import anchors, frames_list, manifest, talking, video_facts
 from bench.run.batches import AHEAD, Evaluator
 from bench.run.clip_sound import TRUTH, Sounds, names_of
 from bench.run.clip_work import ClipEvaluator
@@ -121,8 +121,8 @@ class Setup:
         chosen, weights = self.measurer.clip_definitions, self.measurer.choice.weights
         features = {name: feature(name, weights) for one in chosen for name in one.features}
         clips = {clip.id: clip for clip in self.resolved.clips.clips}
-        keep, videos = self.settings.save_frames, self.settings.media
-        return ClipEvaluator(evaluator, clips, chosen, features, self.sounds, max(size, CLIP_FRAMES), keep, videos)
+        asked = self.settings.save_frames, self.settings.media, self.resolved.source
+        return ClipEvaluator(evaluator, clips, chosen, features, self.sounds, max(size, CLIP_FRAMES), *asked)
 
 
 @contextmanager
@@ -147,7 +147,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
     protocol = (catalogue.get(protocol) if isinstance(protocol, str) else protocol).sized(settings.size)
     names = settings.metrics or protocol.metrics
     with ExitStack() as stack:
-        models = _load_models(settings, protocol.mode, device)
+        _check_names(settings)
+        models = _load_models(settings.models, settings, protocol.mode, device)
         for model in models:
             stack.callback(model.predictor.close)
         wanted = partial(
@@ -178,6 +179,12 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         )
         resolved = replace(resolved, notices=[*settings.notices, *resolved.notices])
         resolved = anchors.settle(settings.anchor, resolved, settings.config.cache)
+        said = talking.check(models, resolved)
+        resolved = replace(resolved, notices=[*resolved.notices, *said])
+        if settings.bounds:
+            asked_for = {model.spec.unlabeled for model in models if model.spec}
+            more = [bound for bound in talking.bounds(resolved) if bound not in asked_for]
+            models = [*models, *_load_models(more, settings, protocol.mode, device)]
         tell_size(models, resolved.shape)
         workers = settings.workers
         if workers is None:
@@ -268,12 +275,12 @@ def _workers(settings: RunSettings, device: torch.device, choice: detectors.Dete
     return min(cores, frames // EACH) if cores > 1 else 0
 
 
-def _load_models(settings: RunSettings, protocol_mode: str, device: torch.device) -> list[Model]:
-    """Load every model before any work, so that a wrong name or file is reported at once."""
+def _check_names(settings: RunSettings) -> None:
+    """Raise UserError for models that cannot stand in one run, and where there are none."""
     if not settings.models:
         raise UserError("--models names no model", code="missing-option")
     specs = [ModelSpec.parse(model) for model in settings.models]
-    if settings.bounds:
+    if settings.bounds:  # whichever they will be
         specs += [ModelSpec("model", bound) for bound in BOUNDS if bound not in {spec.unlabeled for spec in specs}]
     folders = [safe_name(spec.name) for spec in specs]
     for folder in folders:
@@ -285,8 +292,14 @@ def _load_models(settings: RunSettings, protocol_mode: str, device: torch.device
             raise UserError(
                 f"two models would be called {folder}; name them apart with LABEL=SPEC", code="duplicate-name"
             )
+
+
+def _load_models(
+    asked_for: Sequence[str], settings: RunSettings, protocol_mode: str, device: torch.device
+) -> list[Model]:
+    """Load models before any work, so that a wrong name or file is reported at once."""
     models = []
-    for spec in specs:
+    for spec in map(ModelSpec.parse, asked_for):
         interruption.check()
         predictor = registry.load(spec, weights=settings.config.weights, device=device)
         asked, known = settings.mode or protocol_mode, predictor.motion_modes

@@ -26,7 +26,7 @@ from bench.stats.intervals import ONE_PERSON, intervals
 from bench.stats.pair_keys import pair_keys
 from bench.stats.resampling import Hierarchy, holm, sign_flip_p, sums_by
 from bench.stats.rows import Interval, PValues, comparison, finite_or_none, model_row, ranking
-from protocols.names import BOUNDS, STILL
+from protocols.names import BOUNDS, LOWER
 from reports.schema.manifest import SCHEMA, MetricEntry
 from reports.schema.summary import CONFIDENCE, Clusters, Comparison, Side, Summary
 
@@ -45,7 +45,7 @@ def summarize(
 
     samples: rows of ``samples.parquet``. metrics: the manifest's entries; those that do not apply are left out.
     bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
-    ``copy-source``.
+    the lower ones.
     """
     metrics = [metric for metric in metrics if metric.applies and metric.shape != "set"]  # those: `bench.stats.sets`
     models = list(dict.fromkeys(samples["model"]))
@@ -136,8 +136,8 @@ def _tables(
 
 
 def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
-    """Every two models, and every model with ``copy-source``; to lose against ``copy-target`` says nothing."""
-    sides = [model for model in models if model not in bounds or model == STILL]
+    """Every two models, and every model with the lower bounds; to lose against ``copy-target`` says nothing."""
+    sides = [model for model in models if model not in bounds or model in LOWER]
     return [duel for duel in combinations(sides, 2) if not set(duel) <= set(bounds)]
 
 

@@ -15,7 +15,7 @@ from bench.run.setup import Setup, prepare
 from bench.tables.plan import Job
 from bench.weights import files as weights
 from bench.weights.files import WeightFile
-from protocols.names import BOUNDS, STILL
+from protocols.names import BOUNDS, PERFECT
 
 PAIRS = 4  # that are asked and measured for an estimate of time
 
@@ -28,7 +28,7 @@ def look(job: Job, settings: RunSettings, notify: Notify) -> None:
     Where the job has no model that can be run, data and metrics are looked at all the same, with a bound in its place.
     Raises DataError, ModelError or UserError as that run would.
     """
-    with prepare(replace(settings, models=settings.models or (STILL,), workers=0)) as setup:
+    with prepare(replace(settings, models=settings.models or (PERFECT,), workers=0)) as setup:
         pairs = setup.resolved.pair_list
         notify(f"list: {pairs.name}, {len(pairs)} pairs, sha256 {pairs.sha256[:12]}; all their frames are there", None)
         for notice in setup.resolved.notices:

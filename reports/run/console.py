@@ -120,6 +120,7 @@ def _below(interval: str) -> str:
 
 
 def _notes(summary: Summary, manifest: Prepared) -> list[str]:
-    notes = ["best in bold, second-best underlined; copy-source and copy-target are bounds and are not ranked"]
+    bounds = " and ".join(summary.bounds) or "bounds"
+    notes = [f"best in bold, second-best underlined; {bounds} are bounds and are not ranked"]
     notes += [FLOOR_NOTE] if summary.floors else []
     return notes + caveats.lines(manifest) + list(summary.notices) + ranking_notes(summary, manifest.unit)

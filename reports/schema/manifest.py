@@ -100,10 +100,12 @@ class ModelEntry(Facts):
     """A model of the run, with all that its predictor says of itself.
 
     weights_status: ``official``, ``sample``, ``unverified`` or ``untrained``. code_sha256: of a program or a plug-in.
+    driven_by: ``sound`` or ``frames``, in a run whose clips are driven by sound; absent where neither is known.
     """
 
     name: str
     mode: str | None = None
+    driven_by: str | None = None
     model: str | None = None
     variant_of: str | None = None
     weights_status: str | None = None

@@ -1,0 +1,116 @@
+"""What models driven by sound are told of a clip, and which protocols can ask them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.errors import ModelError
+from baselines.levels import array_from_levels
+from baselines.talking import Talk, TalkingPredictor
+from bench.run.clip_sound import Sounds
+from bench.run.engine import Model, pair_seed
+from protocols.clips import Clip, ClipList
+from protocols.errors import DataError
+from protocols.names import BOUNDS, PERFECT, STILL, TEMPLATE
+from protocols.pairs import Pair
+from protocols.resolve import Resolved
+from protocols.sound import Sound
+
+Source = Callable[[Pair], np.ndarray]  # decodes a pair's template frame, uint8 (H, W, 3)
+
+
+def of_sound(clips: ClipList | None) -> bool:
+    """Whether a run's clips are driven by sound, all of them."""
+    return clips is not None and all(clip.driven_by == "sound" for clip in clips.clips)
+
+
+def bounds(resolved: Resolved) -> tuple[str, ...]:
+    """The names of the bounds that a run has, unless it shall have none.
+
+    Where the template is the truth itself, a model that copies its frames is perfect, and no lower bound.
+    """
+    if not of_sound(resolved.clips):
+        return (STILL, PERFECT)
+    own = any(pair.source == pair.target for pair in resolved.pair_list.pairs)
+    return (PERFECT,) if own else (TEMPLATE, PERFECT)
+
+
+def check(models: Sequence[Model], resolved: Resolved) -> list[str]:
+    """Return what is to be said where sound drives some models and the true frames others.
+
+    Raises ModelError for a model driven by sound where not every clip is, and for a bound that is none there.
+    """
+    name, known = resolved.protocol.name, bounds(resolved)
+    for bound in (model.spec.unlabeled for model in models if model.spec):
+        if bound in BOUNDS and bound not in known:
+            raise ModelError(f"{bound} is no bound of {name}; it has: {', '.join(known)}", code="wrong-protocol")
+    if not of_sound(resolved.clips):
+        if wrong := next((model for model in models if model.predictor.driven_by == "sound"), None):
+            raise ModelError(
+                f"{wrong.label} is driven by sound; {name} asks with driving frames: choose a "
+                " protocol of talking faces",
+                code="wrong-protocol",
+            )
+        return []
+    if not (seeing := [model.label for model in models if model.predictor.driven_by == "frames"]):
+        return []
+    heard = [model.label for model in models if model.predictor.driven_by == "sound"]
+    instead = f", {', '.join(heard)} only the sound" if heard else ""
+    return [f"NOT ALIKE: {', '.join(seeing)} see the true frames as driving frames{instead}; their rows do not compare"]
+
+
+def begin(
+    predictor: TalkingPredictor,
+    clip: Clip,
+    pairs: Sequence[Pair],
+    rate: float,
+    sounds: Sounds,
+    source: Source,
+    seed: int,
+) -> str | None:
+    """Tell a model of a clip whose frames it will be asked for; return why that cannot be, None where it can.
+
+    pairs: those that will be asked for. rate: frames a second on average. seed: the run's.
+    The sound is that of the seconds asked for, as of a file that was cut there, with silence where there is none.
+    """
+    try:
+        sound = sounds.target(clip)
+    except DataError as error:
+        return str(error)
+    if sound is None:
+        return "the clip has no sound, which drives the model"
+    times = tuple(pair.time for pair in pairs)
+    count = round((times[-1] + 1 / rate) * sound.rate)
+    if not sound.available() or sound.start * sound.rate >= count:
+        return "the clip has no sound in the seconds that are asked for"
+    heard = Sound(sound.cut(0.0, count), sound.rate, 0.0, sound.source_rate, sound.facts)
+    template = partial(_frames, tuple(pairs), source)
+    talk = Talk(clip.id, heard, times, rate, template, clip.source_identity, pair_seed(seed, clip.id))
+    predictor.begin(talk, [pair.id for pair in pairs])
+    return None
+
+
+def _frames(pairs: Sequence[Pair], source: Source) -> Iterator[Tensor]:
+    """The template's frames in order, decoded one by one.
+
+    For one that cannot be read, whose pair fails, the one before it, else the next that can, takes its place.
+    """
+    last: Tensor | None = None
+    waiting = 0
+    for pair in pairs:
+        waiting += 1
+        try:
+            frame = source(pair)
+        except DataError:
+            if last is None:
+                continue
+        else:
+            last = torch.from_numpy(array_from_levels(frame)).permute(2, 0, 1).contiguous()
+        for _ in range(waiting):
+            yield last.clone()
+        waiting = 0
