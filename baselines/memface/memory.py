@@ -1,0 +1,94 @@
+"""Memories between encoder and decoder of MemFace's audio to expression (arXiv:2212.05005, Sec. 3.1 and 3.2)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Projections = Literal["reconstructed", "literal"]
+
+
+class Memory(nn.Module):
+    """Attention of a query over stored keys and values (Eqs. 1 and 2)."""
+
+    def kept(self) -> tuple[Tensor, Tensor]:
+        """Keys and values as they are compared and summed: ``(M, D)`` each."""
+        raise NotImplementedError
+
+    def __init__(self, width: int, dim: int, query: bool):
+        """width: of the query, h. dim: of keys and values, D. query: whether there is a W_Q."""
+        super().__init__()
+        self.width = width
+        self.query: nn.Module = nn.Linear(width, dim, bias=False) if query else nn.Identity()
+        self.out = nn.Linear(dim, width, bias=False)
+
+    def similarity(self, query: Tensor) -> Tensor:
+        """Sim of Eq. 2: share of every slot ``(..., T, M)`` for queries ``(..., T, h)``; sums to 1."""
+        keys, _ = self.kept()
+        return torch.softmax(self.query(query) @ keys.T / math.sqrt(self.width), dim=-1)
+
+    def forward(self, query: Tensor) -> Tensor:
+        """What is retrieved (Eq. 1): ``(..., T, h)`` for queries ``(..., T, h)``."""
+        _, values = self.kept()
+        return self.out(self.similarity(query) @ values)
+
+
+class ImplicitMemory(Memory):
+    """Keys and values that are learned, M of D numbers each, from small normal noise.
+
+    reconstructed: the form that has the paper's numbers of parameters. W_K and W_V are within K and V, which takes
+    nothing away: ``K W_K`` of free K is a free matrix. W_Q is there only where D is not h.
+    literal: all four matrices of Eqs. 1 and 2.
+    """
+
+    def __init__(self, slots: int = 1000, dim: int = 64, width: int = 64, projections: Projections = "reconstructed"):
+        literal = projections == "literal"
+        super().__init__(width, dim, query=literal or dim != width)
+        self.keys = nn.Parameter(torch.randn(slots, dim))
+        self.values = nn.Parameter(torch.randn(slots, dim))
+        self.key: nn.Module = nn.Linear(dim, dim, bias=False) if literal else nn.Identity()
+        self.value: nn.Module = nn.Linear(dim, dim, bias=False) if literal else nn.Identity()
+
+    def kept(self) -> tuple[Tensor, Tensor]:
+        return self.key(self.keys), self.value(self.values)
+
+    @torch.no_grad()
+    def forget(self, seed: int = 0) -> None:
+        """Set keys and values to standard normal noise: the toy experiment of the supplement's C.3."""
+        rng = torch.Generator().manual_seed(seed)
+        for stored in (self.keys, self.values):
+            stored.copy_(torch.randn(stored.shape, generator=rng))
+
+
+class PairMemory(Memory):
+    """The explicit memory in the implicit one's place (Table 3): pairs of audio features and coefficients, from data.
+
+    Keys ``(N, F)`` and values ``(N, h_c)`` are buffers; W_K and W_V bring them to D numbers. Which pairs the paper
+    takes is not printed; here `pairs` says.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def __init__(self, slots: int, features: int, coefficients: int, dim: int = 64, width: int = 64):
+        super().__init__(width, dim, query=dim != width)
+        self.register_buffer("keys", torch.zeros(slots, features))
+        self.register_buffer("values", torch.zeros(slots, coefficients))
+        self.key = nn.Linear(features, dim, bias=False)
+        self.value = nn.Linear(coefficients, dim, bias=False)
+
+    def kept(self) -> tuple[Tensor, Tensor]:
+        return self.key(self.keys), self.value(self.values)
+
+    def rebuild(self, features: Tensor, coefficients: Tensor) -> None:
+        """Store pairs of these frames, ``(n, F)`` and ``(n, h_c)``: see `pairs`."""
+        chosen = pairs(len(features), len(self.keys))
+        self.keys, self.values = features[chosen].clone(), coefficients[chosen].clone()
+
+
+def pairs(frames: int, slots: int) -> Tensor:
+    """Numbers of the frames that are stored: all, or so many that lie evenly among them."""
+    return torch.linspace(0, frames - 1, min(frames, slots)).round().long()

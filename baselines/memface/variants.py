@@ -1,0 +1,35 @@
+"""The variants of MemFace that its tables need, by name: what differs from `memface`, and where it is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What differs.
+
+    a2e: fields of `audio_to_expression.A2EConfig`. render: settings of the renderer. forget: the implicit memory is
+    set to noise after training. source: table of the paper.
+    """
+
+    source: str
+    a2e: Mapping[str, Any] = field(default_factory=dict)
+    render: Mapping[str, Any] = field(default_factory=dict)
+    forget: bool = False
+
+
+VARIANTS: dict[str, Variant] = {
+    "memface": Variant("Tables 1 to 7"),
+    "memface-no-implicit": Variant("Table 3, w/o mem.", {"memory": "none"}),
+    "memface-explicit-a2e": Variant("Table 3, w/ expl. mem.", {"memory": "explicit"}),
+    "memface-m500": Variant("Table 5a", {"slots": 500}),
+    "memface-m1500": Variant("Table 5a", {"slots": 1500}),
+    "memface-m2000": Variant("Table 5a", {"slots": 2000}),
+    "memface-d32": Variant("Table 7", {"dim": 32}),
+    "memface-d96": Variant("Table 7", {"dim": 96}),
+    "memface-d128": Variant("Table 7", {"dim": 128}),
+    "memface-noise-memory": Variant("Supplement C.3, Fig. 9", forget=True),
+}
