@@ -1,0 +1,36 @@
+"""Log-probabilities of phones by the package hama, as a feature of speech."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baselines.errors import ModelError
+from baselines.speech import hama
+from baselines.speech.feature import SpeechFeature, at, at_16_khz
+from protocols.sound import Sound
+
+FLOOR = -20.0  # log-probability below which differences say nothing
+
+
+class Phones(SpeechFeature):
+    """191 tokens of the IPA at 50 rows a second; at 25 frames a second each takes the mean of two rows.
+
+    Raises ModelError, when it is made, where hama is not installed.
+    """
+
+    name, width, rate = "hama", 191, float(hama.PHONE_RATE)
+
+    def __init__(self) -> None:
+        if lacking := hama.missing():
+            raise ModelError(f"speech feature hama: {lacking[0]}", code="missing-package")
+
+    @property
+    def signature(self) -> str:
+        return f"hama;version:{hama.HAMA};level:{hama.LEVEL};floor:{FLOOR:g};at:linear"
+
+    def rows(self, sound: Sound, times: np.ndarray) -> np.ndarray:
+        samples = at_16_khz(sound)
+        if not len(samples):
+            return np.zeros((len(times), self.width), np.float32)
+        found = np.maximum(hama.phones(samples), FLOOR)
+        return at(times, found, sound.start + hama.PHONE_START, self.rate)

@@ -1,0 +1,77 @@
+"""Features that somebody else computed: ``.npy`` files, one a clip."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from baselines.errors import ModelError
+from baselines.speech.feature import SpeechFeature, at
+from protocols.sound import Sound
+
+SHORT = 0.5  # seconds by which a file may end before the frames do; its last row stands in
+
+
+class Precomputed(SpeechFeature):
+    """Rows ``(T, F)``, or AD-NeRF's windows ``(T, 16, 29)``, which are taken as rows of 464.
+
+    The first row is of time 0 of the clip, as AD-NeRF's windows are of frames. The sound itself is not looked at.
+    """
+
+    name = "npy"
+
+    def __init__(self, place: Path, rate: float = 25.0):
+        """place: a file, or a folder with ``<clip>.npy``. rate: rows a second. Raises ModelError for misfits."""
+        if not rate > 0:
+            raise ModelError(f"{place}: {rate:g} rows a second", code="bad-value")
+        self.place, self.rate = place, rate
+        if place.is_dir():
+            first = next(iter(sorted(place.glob("*.npy"))), None)
+            if first is None:
+                raise ModelError(f"{place}: no .npy file in it", code="missing-file")
+            self.width = _read(first).shape[1]
+        else:
+            self.width = _read(place).shape[1]
+
+    @property
+    def signature(self) -> str:
+        files = sorted(self.place.glob("*.npy")) if self.place.is_dir() else [self.place]
+        digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
+        return f"npy;sha256:{digest.hexdigest()[:12]};rate:{self.rate:g};at:linear"
+
+    def of(self, clip: str) -> Precomputed:
+        if not self.place.is_dir():
+            return self
+        file = self.place / f"{clip}.npy"
+        if not file.is_file():
+            raise ModelError(f"{self.place}: no features of the clip {clip}", code="missing-file")
+        found = Precomputed(file, self.rate)
+        if found.width != self.width:
+            raise ModelError(f"{file}: {found.width} numbers a row, others have {self.width}", code="bad-value")
+        return found
+
+    def rows(self, sound: Sound, times: np.ndarray) -> np.ndarray:
+        if self.place.is_dir():
+            raise ModelError(f"{self.place}: features of several clips; name one of its files", code="missing-file")
+        found = _read(self.place)
+        if len(times) and times[-1] > (len(found) - 1) / self.rate + SHORT:
+            raise ModelError(
+                f"{self.place}: {len(found)} rows at {self.rate:g} a second end before the clip does", code="bad-value"
+            )
+        return at(times, found, 0.0, self.rate)
+
+
+def _read(file: Path) -> np.ndarray:
+    """Rows ``(T, F)``, float32."""
+    try:
+        found = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ModelError(f"{file}: no .npy file of features ({type(error).__name__})", code="unreadable-file") from None
+    if not isinstance(found, np.ndarray) or found.ndim not in (2, 3) or not found.size or found.dtype.kind not in "fiu":
+        raise ModelError(f"{file}: no features of the shape (T, F) or (T, 16, 29)", code="bad-value")
+    rows = np.asarray(found, np.float32).reshape(len(found), -1)
+    if not np.isfinite(rows).all():
+        raise ModelError(f"{file}: features that are not finite", code="bad-value")
+    return rows
