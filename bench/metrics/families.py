@@ -125,6 +125,8 @@ _FAMILIES = (
     Family("lip-lag-corr", "lip-lag", True, COSINE, {"": Scale(3)}, package="hama", shape="clip"),
     Family("lip-lag", "lip-lag", False, (0.0, 0.6), {"s": Scale(2)}, package="hama", shape="clip"),
     Family("lmd", "landmark-distance", False, DISTANCE, {"px": Scale(3), "eyes": Scale(4)}, shape="clip"),
+    Family("vertex-rmse", "mouth-motion", False, DISTANCE, {"cm": Scale(4)}, shape="clip"),
+    Family("lip-correlation", "mouth-motion", True, COSINE, {"": Scale(3)}, shape="clip"),
     Family("id-source", "identity-over-time", True, COSINE, {"": Scale(3)}, shape="clip"),
     Family("id-consecutive", "identity-over-time", True, COSINE, {"": Scale(4)}, shape="clip"),
     Family("id-drift", "identity-over-time", True, ANY, {"a minute": Scale(3)}, shape="clip"),

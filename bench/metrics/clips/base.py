@@ -109,7 +109,7 @@ class ClipDefinition:
 
     @property
     def unit(self) -> str:
-        """Return "px", "deg", "s", "Hz", "share" or "" (no unit)."""
+        """Return "px", "cm", "deg", "s", "Hz", "share" or "" (no unit)."""
         return FAMILIES[self.family].unit if self.own_unit is None else self.own_unit
 
     def signature(self, parts: Mapping[str, str]) -> str:

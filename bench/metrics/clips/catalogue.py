@@ -6,11 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.features.base import Feature
-from bench.metrics.clips import eyes, identity, landmark_distance, lip_proxies, lip_sync, motion, quality, stability
+from bench.metrics.clips import (
+    eyes,
+    identity,
+    landmark_distance,
+    lip_proxies,
+    lip_sync,
+    motion,
+    mouth,
+    quality,
+    stability,
+)
 from bench.metrics.clips.base import ClipDefinition
 from bench.sync import feature as syncnet
 
-_FAMILIES = (lip_sync, lip_proxies, landmark_distance, identity, motion, eyes, stability, quality)
+_FAMILIES = (lip_sync, lip_proxies, landmark_distance, mouth, identity, motion, eyes, stability, quality)
 CLIP_DEFINITIONS: dict[str, ClipDefinition] = {one.name: one for family in _FAMILIES for one in family.DEFINITIONS}
 
 
