@@ -16,6 +16,7 @@ from baselines.card import MODELS, card, find_weights, named, official_files, un
 from baselines.code import Code
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
+from baselines.wrong_sound import WrongSound
 from protocols import plugins
 from protocols.errors import PluginError
 from protocols.protocol import MODES
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInfo", "code", "load", "names", "network_class", "official_files"]
 
-BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget, CopyTemplate)}
+BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget, CopyTemplate, WrongSound)}
 Kind = Literal["network", "variant", "table", "bound", "outside", "plug-in"]
 OUTSIDE = ("frames:DIR", "videos:DIR", "cmd:COMMAND", "FILE.py:CLASS")
 

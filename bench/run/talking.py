@@ -16,7 +16,7 @@ from bench.run.clip_sound import Sounds
 from bench.run.engine import Model, pair_seed
 from protocols.clips import Clip, ClipList
 from protocols.errors import DataError
-from protocols.names import BOUNDS, PERFECT, STILL, TEMPLATE
+from protocols.names import BOUNDS, PERFECT, STILL, TEMPLATE, WRONG
 from protocols.pairs import Pair
 from protocols.resolve import Resolved
 from protocols.sound import Sound
@@ -37,7 +37,7 @@ def bounds(resolved: Resolved) -> tuple[str, ...]:
     if not of_sound(resolved.clips):
         return (STILL, PERFECT)
     own = any(pair.source == pair.target for pair in resolved.pair_list.pairs)
-    return (PERFECT,) if own else (TEMPLATE, PERFECT)
+    return (PERFECT,) if own else (TEMPLATE, PERFECT, WRONG)
 
 
 def check(models: Sequence[Model], resolved: Resolved) -> list[str]:
