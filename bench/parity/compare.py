@@ -51,6 +51,7 @@ SHARP = (
     (re.compile(r"^(fid|fvd)\."), 3e-7, 0.0),
     (re.compile(r"\.resized$"), 2e-6, 0.0),
     (re.compile(r"^mel\."), 3e-6, 0.0),  # logarithms of float32 sums
+    (re.compile(r"^(n\d+(_frames\d+)?|voca)\.(mfcc|input|logits|resampled|windows)(\.value)?$"), 5e-7, 0.0),
 )
 # Levels truncated from predictions: rounding moves few, by one; another rule of rounding moves half of them.
 TRUNCATED = re.compile(r"\.frames_bgr$")

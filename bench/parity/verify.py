@@ -30,6 +30,7 @@ DETECTORS = {
     "lipsync_scores": "bench.parity.lipsync_scores",
     "fid_fvd": "bench.parity.fid_fvd",
     "wav2lip": "bench.parity.wav2lip",
+    "audio_features": "bench.parity.audio_features",
 }
 
 
