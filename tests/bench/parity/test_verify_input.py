@@ -137,7 +137,7 @@ def test_motion_and_predictions_are_absolute_and_all_else_relative(name, absolut
         ({"overrides": [{"pattern": "(", "scale": 1, "offset": 0}]}, "does not fit our fomm"),
         ({"config": {}}, "does not fit our fomm"),
         ({"model": ["fomm"]}, "unknown model"),
-        ({"model": "foam"}, "unknown model 'foam'; known are dagan, fid_fvd"),
+        ({"model": "foam"}, "unknown model 'foam'; known are audio_features, dagan, fid_fvd"),
         ({"seed": None}, "seed is no whole number"),
         ({"pair_seed": {}}, "pair_seed is no whole number"),
     ],
