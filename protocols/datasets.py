@@ -14,7 +14,7 @@ from protocols.crops import Crops
 from protocols.errors import DataError
 from protocols.images import opened, read_rgb, resize
 from protocols.pairs import FrameRef
-from protocols.protocol import SAMPLE
+from protocols.protocol import SAMPLES
 from protocols.reading import Reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -249,7 +249,7 @@ def layout(name: str) -> type[Dataset]:
 
     Raises PluginError for a plug-in that cannot be used, or whose name is taken.
     """
-    if (plugin := plugins.find("data set", name, (*LAYOUTS, SAMPLE))) is None:
+    if (plugin := plugins.find("data set", name, (*LAYOUTS, *SAMPLES))) is None:
         return LAYOUTS[name]
     found = plugin.load()
     if not (isinstance(found, type) and issubclass(found, Dataset)):

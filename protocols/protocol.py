@@ -12,6 +12,8 @@ SAME: Final = "same-identity"
 CROSS: Final = "cross-identity"
 Reference = Literal["same-identity", "cross-identity"]
 SAMPLE = "sample"  # the sample set's name, in lists as in `--data sample`
+TALK = "talk"  # that of the sound set, its form for protocols that sound drives
+SAMPLES = (SAMPLE, TALK)
 CUSTOM = "custom data"  # in place of a data set's name, until a run says which
 
 # Driving keypoints as they are; moved from the source's as they moved since an anchor frame, and that scaled by the
@@ -19,7 +21,8 @@ CUSTOM = "custom data"  # in place of a data set's name, until a run says which
 MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
 MODES: tuple[MotionMode, ...] = get_args(MotionMode)
 EVERY = 1_000_000  # clips of a protocol that takes all there are
-CLIP_STRATEGIES = ("reconstruction", "cross-identity-video")  # how protocols of whole videos choose them
+SOUND_STRATEGIES: tuple[str, ...] = ()  # of those that sound drives
+CLIP_STRATEGIES = ("reconstruction", "cross-identity-video", *SOUND_STRATEGIES)  # how those of whole videos choose them
 TRANSFORMS = ("none", "expression-preserving")
 
 SIZES = {"256": 256, "512": 512, "native": None}  # of custom data's frames; native: as they are stored
@@ -74,6 +77,16 @@ class Protocol:
         return "clip" if self.strategy in CLIP_STRATEGIES else "pair"
 
     @property
+    def driven_by(self) -> Literal["frames", "sound"]:
+        """What gives the motion."""
+        return "sound" if self.strategy in SOUND_STRATEGIES else "frames"
+
+    @property
+    def sample_set(self) -> str:
+        """The name of the built-in data that stand for its own."""
+        return TALK if self.driven_by == "sound" else SAMPLE
+
+    @property
     def heading(self) -> str:
         """What a report is headed with."""
         return self.headed or (f"{self.dataset}: {self.title}" if self.title else self.name)
@@ -99,5 +112,6 @@ class Protocol:
         if not self.custom:
             return self
         names = ", ".join(datasets)
-        whose = "the sample set" if names == SAMPLE else f"{names}, custom data"
+        built_in = {SAMPLE: "the sample set", TALK: "the sound set"}
+        whose = built_in.get(names, f"{names}, custom data")
         return replace(self, dataset=names, summary=f"{whose} ({counts}, frames of {size}): {self.summary}")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from protocols import by_hand, sample_lists, sample_set
+from protocols import by_hand, sample_lists, sample_set, sound_set
 from protocols.augment import augment
 from protocols.catalogue import SAMPLE, Protocol
 from protocols.check import check_frames
@@ -26,6 +26,7 @@ from protocols.errors import DataError
 from protocols.find_crops import cut_custom
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.prepare import prepare, stretched
+from protocols.protocol import SAMPLES, TALK
 from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, recognize
 from protocols.rendezvous import rendezvous_pairs
 from protocols.roots import data_used, how, refuse_unused
@@ -163,7 +164,8 @@ def resolve(
     if part := pairs.provenance.get("at_hand"):
         notices.append(f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames here")
     pairs = _first(pairs, limit, "pairs", notices)
-    is_sample = SAMPLE in datasets
+    built_in = next((name for name in SAMPLES if name in datasets), None)
+    is_sample = built_in is not None
     frame_size = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
     checked = check_frames(pairs, datasets, frame_size, by_clip=clips is not None)
     notices += checked.notices
@@ -171,10 +173,10 @@ def resolve(
     notices += [line for found in crops.values() for line in found.notices()]
     provenance["reading"] = {name: dataset.reading.summary() for name, dataset in datasets.items()}
     notices += [f"{name}: {line}" for name, dataset in datasets.items() for line in dataset.reading.notices()]
-    if is_sample:
+    if built_in:
         why = "asked for" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
-        provenance["sample_set"] = sample_set.content_hash(datasets[SAMPLE].root)
-        notices = [*_of_sample(why, provenance["sample_set"], notices)]
+        provenance["sample_set"] = sample_set.content_hash(datasets[built_in].root)
+        notices = [*_of_sample(built_in, why, provenance["sample_set"], notices)]
     if follow_links:
         provenance["follow_links"] = True
     what = "{pairs} pairs of {clips} clips" if clips is None else f"{{pairs}} frames of {len(clips)} clips"
@@ -211,7 +213,7 @@ def _chosen(
     if listed is not None:
         return _named(listed, "file", notices)
     if whole:
-        clips = make_clips(opened(used[0]), protocol, 0 if of_sample else seed)
+        clips = make_clips(opened(protocol.sample_set if of_sample else used[0]), protocol, 0 if of_sample else seed)
         if not of_sample:
             notices.append(f"no clip list given: {len(clips)} clips of {used[0]}, seed {seed}")
         return _named(clips, "sample" if of_sample else "sampled", notices)
@@ -253,17 +255,18 @@ def _about(datasets: Mapping[str, Dataset]) -> list[str]:
     """Lines on what of the data is not read, and on how people are told apart."""
     lines = [line for dataset in datasets.values() for line in dataset.left_out()]
     for name, dataset in datasets.items():
-        if name not in (SAMPLE, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
+        if name not in (*SAMPLES, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
             lines.append(f"{name}: people are told apart by file or folder names; there is no {IDENTITIES}")
     return lines
 
 
-def _of_sample(why: str, sha256: str, notices: Iterable[str]) -> Iterator[str]:
-    """The lines of a run on the sample set, what it is before all others."""
-    yield f"SAMPLE SET ({why}): these numbers are not comparable with any paper's"
+def _of_sample(name: str, why: str, sha256: str, notices: Iterable[str]) -> Iterator[str]:
+    """The lines of a run on the sample set or the sound set, what it is before all others."""
+    what, recipe = ("sound", sound_set.recipe()) if name == TALK else ("sample", sample_set.recipe())
+    yield f"{what.upper()} SET ({why}): these numbers are not comparable with any paper's"
     yield from notices
-    if sha256 != sample_set.recipe()["content_sha256"]:
-        yield "the sample set's pixels differ from the reference build: numbers may differ slightly"
+    if sha256 != recipe["content_sha256"]:
+        yield f"the {what} set's content differs from the reference build: numbers may differ slightly"
 
 
 def draw(dataset: Dataset, protocol: Protocol, seed: int, **other: Any) -> PairList:
@@ -305,6 +308,8 @@ def opener(
     def opened(name: str) -> Dataset:
         if name == SAMPLE:
             return sample_set.open(cache, progress)
+        if name == TALK:
+            return sound_set.open(cache, progress)
         if name.lower() not in roots:
             raise DataError(f"the pair list is of the data set {name}: {how(name)}", code="missing-data")
         return open_dataset(name, roots[name.lower()], follow_links)

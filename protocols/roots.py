@@ -9,6 +9,7 @@ from pathlib import Path
 from protocols.catalogue import SAMPLE, Protocol, get, names
 from protocols.datasets import names as dataset_names
 from protocols.errors import DataError
+from protocols.protocol import SAMPLES
 
 
 def data_used(
@@ -20,7 +21,7 @@ def data_used(
     require_data: bool = False,
     listed: Iterable[str] | None = None,
 ) -> tuple[str, ...]:
-    """Names of the data sets that a run of `protocol` reads; `SAMPLE` is the sample set.
+    """Names of the data sets that a run of `protocol` reads; `SAMPLE` is its `Protocol.sample_set`.
 
     roots: configured data set folders, by name. asked: those that the command line named: a protocol for custom data is
     about the one that is named, else about the only one that is configured. sample: the sample set was asked for
@@ -48,10 +49,10 @@ def _of_list(
     protocol: Protocol, names: tuple[str, ...], roots: Mapping[str, Path], sample: bool, require_data: bool
 ) -> tuple[str, ...]:
     """The data sets of a pair list: the protocol's own, any for a protocol for custom data; the sample set always."""
-    if SAMPLE in names and require_data:
+    if not set(names).isdisjoint(SAMPLES) and require_data:
         raise DataError("the pair list is of the sample set, which --require-data forbids", code="conflicting-options")
     for name in names:
-        if name == SAMPLE:
+        if name in SAMPLES:
             continue
         if sample:
             raise DataError(
@@ -116,7 +117,7 @@ def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None
         raise DataError(
             f"--data {unused[0]}=...: nothing uses it, {who} reads the sample set alone", code="unused-option"
         )
-    taken = " and ".join(f"--data {name}=PATH" for name in dict.fromkeys(used) if name != SAMPLE)
+    taken = " and ".join(f"--data {name}=PATH" for name in dict.fromkeys(used) if name not in SAMPLES)
     near = difflib.get_close_matches(unused[0], used, n=1, cutoff=0.6)
     meant = f" (is it meant to be {near[0]}?)" if near else ""
     raise DataError(f"--data {unused[0]}=...: nothing uses it{meant}; {who} takes {taken}", code="unused-option")

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from bench.runtime.allocator import give_back
 from protocols import sample_set as samples
+from protocols import sound_set
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and what tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,6 +53,12 @@ def cache() -> Path:
 def sample_set(cache: Path) -> Path:
     """The folder of the built sample set."""
     return samples.ensure(cache, progress=False)
+
+
+@pytest.fixture(scope="session")
+def sound_set_folder(cache: Path) -> Path:
+    """The folder of the built sound set."""
+    return sound_set.ensure(cache, progress=False)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ from bench.cli.output import terminal
 from bench.runtime import config
 from bench.runtime.errors import UserError, one_line
 from protocols import catalogue, clips_by_hand
-from protocols.catalogue import SAMPLE
 from protocols.clip_sampling import make_clips
 from protocols.clips import Clip, ClipList
 from protocols.custom_dataset import open_dataset
+from protocols.protocol import SAMPLES
 from protocols.resolve import opener
 from protocols.roots import data_used
 
@@ -62,7 +62,7 @@ def import_(
     """Freeze a list written by hand: source, driving, target, sound, start, end, rate, template, identities."""
     settings = config.load(data, follow_links=follow_links)
     opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
-    names = [*settings.asked, *([SAMPLE] if settings.sample else [])]
+    names = [*settings.asked, *(SAMPLES if settings.sample else [])]
     _write(clips_by_hand.read(file, names, opened), out)
 
 

@@ -14,6 +14,7 @@ from bench.cli.animate import animate
 from bench.cli.check import check
 from bench.cli.clips import clips_app
 from bench.cli.compare import compare
+from bench.cli.data import data
 from bench.cli.doctor import doctor
 from bench.cli.explain import explain
 from bench.cli.export import export_weights
@@ -47,6 +48,7 @@ PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functi
     "Results": {"report": report, "compare": compare, "tables": tables, "check": check},
     "Data and weights": {
         "export-weights": export_weights,
+        "data": data,
         "pairs": pairs_app,
         "clips": clips_app,
         "weights": weights_app,

@@ -16,6 +16,7 @@ from bench.runtime import debug
 from bench.runtime.errors import UserError
 from protocols import files
 from protocols.catalogue import SAMPLE
+from protocols.protocol import SAMPLES
 
 PREFIX = "TALKING_HEAD_BENCH_"
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
@@ -115,10 +116,8 @@ def _roots(entries: Sequence[tuple[str, Path]], where: str) -> dict[str, Path]:
     roots: dict[str, Path] = {}
     for given, path in entries:
         name = given.lower()
-        if name == SAMPLE:
-            raise UserError(
-                f"{where}: sample is the built-in sample set; give the data set in {path} another name", code="bad-name"
-            )
+        if name in SAMPLES:
+            raise UserError(f"{where}: {name} is built in; give the data set in {path} another name", code="bad-name")
         if "/" in name or "\\" in name or not name.isprintable() or name in (".", ".."):
             raise UserError(f"{where}: {given!r} is not a data set's name", code="bad-name")
         if name in roots and roots[name] != path:

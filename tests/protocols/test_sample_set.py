@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from support.refused import refused
 
-from protocols import sample_lists, sample_set, wheels
+from protocols import built_set, sample_lists, sample_set, wheels
 from protocols.errors import DataError
 from protocols.images import read_rgb
 from protocols.pairs import PairList
@@ -42,7 +42,7 @@ def test_built_once_and_again_when_a_file_is_gone(sample_set: Path, tmp_path: Pa
     from protocols import sample_set as samples
 
     built: list[Path] = []
-    monkeypatch.setattr(samples, "_build", lambda folder, progress: built.append(folder))
+    monkeypatch.setattr(built_set, "_build", lambda folder, *_: built.append(folder))
     shutil.copytree(sample_set, tmp_path / sample_set.name)
     assert samples.ensure(tmp_path) == tmp_path / sample_set.name
     assert built == []

@@ -55,11 +55,11 @@ def lag_curve(times: np.ndarray, opening: np.ndarray, clock: np.ndarray, rows: n
         at = times + lag
         use = (at >= clock[0]) & (at <= clock[-1])
         enough = use.sum() * GRID >= 1
-        found.append(_halves(_surroundings(at[use], clock, rows), opening[use], ridge) if enough else np.nan)
+        found.append(halves(surroundings(at[use], clock, rows), opening[use], ridge) if enough else np.nan)
     return np.array(found)
 
 
-def _surroundings(at: np.ndarray, clock: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def surroundings(at: np.ndarray, clock: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Features at times and around, linear between rows, ``(n, 3 F)``; float32, for of a long clip they are many."""
     step = clock[1] - clock[0]
     parts = []
@@ -71,12 +71,13 @@ def _surroundings(at: np.ndarray, clock: np.ndarray, rows: np.ndarray) -> np.nda
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
-def _halves(x: np.ndarray, y: np.ndarray, ridge: float) -> float:
+def halves(x: np.ndarray, y: np.ndarray, ridge: float) -> float:
+    """`judged` on each half of a clip, fitted on the other one; the mean."""
     parts = slice(None, len(y) // 2), slice(len(y) // 2, None)
-    return float(np.mean([_judged(x[a], y[a], x[b], y[b], ridge) for a, b in (parts, parts[::-1])]))
+    return float(np.mean([judged(x[a], y[a], x[b], y[b], ridge) for a, b in (parts, parts[::-1])]))
 
 
-def _judged(x: np.ndarray, y: np.ndarray, other: np.ndarray, truth: np.ndarray, ridge: float) -> float:
+def judged(x: np.ndarray, y: np.ndarray, other: np.ndarray, truth: np.ndarray, ridge: float) -> float:
     """Fit on x and y; the correlation of what that predicts of `other` with the truth, 0 where either is constant."""
     mean, spread = x.mean(0), np.sqrt(x.var(0).mean()) + 1e-12  # one for all columns: small ones are not blown up
     scaled, wanted, penalty = (x - mean) / spread, y - y.mean(), ridge * len(x)

@@ -156,11 +156,11 @@ def test_the_area_is_a_share_of_pairs() -> None:
 def test_both_ways_to_solve_a_regression_agree() -> None:
     rng = np.random.default_rng(0)
     x, y, other, truth = rng.normal(size=(40, 60)), rng.normal(size=40), rng.normal(size=(30, 60)), rng.normal(size=30)
-    wide = speaking._judged(x, y, other, truth, 0.3)
+    wide = speaking.judged(x, y, other, truth, 0.3)
     scaled = (x - x.mean(0)) / np.sqrt(x.var(0).mean())
     weights = np.linalg.solve(scaled.T @ scaled + 0.3 * 40 * np.eye(60), scaled.T @ (y - y.mean()))
     assert wide == pytest.approx(np.corrcoef((other - x.mean(0)) @ weights, truth)[0, 1])
-    tall = speaking._judged(x[:, :9], y, other[:, :9], truth, 0.3)
+    tall = speaking.judged(x[:, :9], y, other[:, :9], truth, 0.3)
     assert -1 <= tall <= 1 and tall != wide
 
 

@@ -1,0 +1,42 @@
+"""`python -m bench data`: the built-in data, built before a run needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from bench.cli.output import terminal
+from bench.runtime.config import cache_folder
+from protocols import long_clips, sample_set, sound_set
+from protocols.datasets import Dataset
+
+
+def data(
+    long_clips_too: Annotated[
+        bool, typer.Option("--long-clips", help="Add 200 s of a silent face to the sound set; needs an npm client.")
+    ] = False,
+) -> None:
+    """Build the sample set and the sound set, and say where they lie."""
+    cache = cache_folder()
+    _say("sample set", sample_set.open(cache))
+    folder = sound_set.ensure(cache)
+    if long_clips_too:
+        long_clips.add(folder)
+    _say("sound set", sound_set.open(cache))
+
+
+def _say(what: str, dataset: Dataset) -> None:
+    clips = dataset.clips()
+    frames = sum(len(dataset.frames(clip)) for clip in clips)
+    _line(f"{what}: {len(clips)} clips, {frames} frames, in {dataset.root}")
+    for clip in clips:
+        if (file := dataset.sound_file(clip)) or not dataset.assumed_rate:
+            heard = f"sound in {Path(file).name}" if file else "no sound"
+            _line(f"  {clip}: {dataset.end(clip):.2f} s, {dataset.identity(clip)}, {heard}")
+
+
+def _line(text: str) -> None:
+    terminal().print(escape(text), highlight=False, soft_wrap=True)
