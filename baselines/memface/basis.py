@@ -122,7 +122,7 @@ class MeshComponents(Basis):
         return np.tensordot(moved.reshape(len(moved), -1), self.components.reshape(self.width, -1), (1, 1))
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"components": from_numpy(self.components.astype(np.float32))}
+        return {"components": from_numpy(np.ascontiguousarray(self.components, np.float32))}
 
 
 @cache
