@@ -1,0 +1,191 @@
+"""Training of MemFace's audio to expression: Eq. 4 on the meshes of people who speak.
+
+Printed: Adam, 1e-4; network and memory updated alternately in the first half; adaptation with 5e-6 for 200 epochs.
+Ours, as nothing is printed: windows, batches, epochs. The recipe ``short`` learns from seconds of speech: faster, with
+dropout, and with more faces and voices than there are (mirrored faces, other tempi, frames between frames, noise).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from baselines.errors import ModelError
+from baselines.memface import losses
+from baselines.memface.audio_to_expression import AudioToExpression
+from baselines.memface.basis import Basis
+from baselines.memface.expression_file import RATE, config, tensors
+from baselines.memface.memory import ImplicitMemory, PairMemory
+from baselines.memface.training.loop import Stage
+from baselines.memface.training.takes import Take
+from baselines.speech.feature import SpeechFeature
+
+FINE = 4  # places a frame at which speech is computed, for tempi and frames between frames
+DEVIATION = 0.5  # least scale of a number of the features, in mean ones: what hardly moved here may move elsewhere
+ALTERNATE = 0.5  # share of the steps in which network and memory are updated in turn
+
+
+@dataclass(frozen=True)
+class A2ERecipe:
+    """How a network learns.
+
+    rate: of Adam; falling: to 0, by a half cosine. batch: windows a step. mirror: faces mirrored, too. tempo: largest
+    share by which speech is faster or slower. between: windows begin between frames, too. noise: added to features, in
+    their standard deviations.
+    """
+
+    rate: float = 1e-4
+    falling: bool = False
+    batch: int = 16
+    mirror: bool = False
+    tempo: float = 0.0
+    between: bool = False
+    noise: float = 0.0
+
+
+PUBLISHED = A2ERecipe()
+PUBLISHED_ADAPTATION = A2ERecipe(rate=5e-6)
+SHORT = A2ERecipe(rate=1e-3, falling=True, mirror=True, tempo=0.1, between=True)
+SHORT_ADAPTATION = A2ERecipe(rate=3e-4, falling=True, mirror=True, tempo=0.1, between=True)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One face saying one thing: speech ``(FINE (n - 1) + 1, F)``; coefficients, mouth, whether seen of n frames."""
+
+    speech: Tensor
+    coefficients: Tensor
+    mouth: Tensor  # (n, h_v, 3) against that of the person at coefficients of zero
+    seen: Tensor
+
+
+class A2EStage(Stage):
+    """Audio to expression in training. Build it right after ``torch.manual_seed(seed)``."""
+
+    def __init__(
+        self,
+        name: str,
+        network: AudioToExpression,
+        basis: Basis,
+        feature: SpeechFeature,
+        takes: Sequence[Take],
+        recipe: A2ERecipe,
+        *,
+        started_from: str | None = None,
+    ):
+        """takes: each is about a person of its own. started_from: what the network was before; None: it is new.
+
+        A new network takes means and deviations of its features from these takes; an explicit memory is filled with
+        them in any case.
+        """
+        self.name, self.basis, self.feature, self.recipe = name, basis, feature, recipe
+        if basis.width != network.config.coefficients or feature.width != network.config.features:
+            raise ModelError(f"{name}: the network is for other features or another basis", code="other-network")
+        self.network = network
+        self.lines = [line for one in takes for line in self._lines(one)]
+        self.networks = nn.ModuleDict({"network": network})
+        if started_from is None:
+            heard = torch.cat([line.speech for line in self.lines])
+            network.mean.copy_(heard.mean(0))
+            network.scale.copy_(heard.std(0).clamp(min=DEVIATION * heard.std(0).mean().item() + 1e-6))
+        if isinstance(network.memory, PairMemory):
+            plain = self.lines[:: 2 if recipe.mirror else 1]
+            seen = [(line.speech[::FINE][line.seen], line.coefficients[line.seen]) for line in plain]
+            network.memory.rebuild(*(torch.cat(parts) for parts in zip(*seen)))
+        memory = network.memory
+        stored = {id(memory.keys), id(memory.values)} if isinstance(memory, ImplicitMemory) else set()
+        groups = {
+            "network": [value for value in network.parameters() if id(value) not in stored],
+            "memory": [value for value in network.parameters() if id(value) in stored],
+        }
+        self.optimizers = {key: torch.optim.Adam(values, recipe.rate) for key, values in groups.items() if values}
+        self.components = torch.from_numpy(basis.components[:, basis.mouth]).float()
+        self.identity = {
+            "config": config(network, basis, feature),
+            "recipe": asdict(recipe),
+            "feature": feature.signature,
+            "basis": basis.signature,
+            "takes": [{"clip": one.clip, "frames": len(one.times), "sha256": one.sha256} for one in takes],
+            "started_from": started_from,
+        }
+
+    def step(self, number: int, rng: torch.Generator, progress: float) -> dict[str, float]:
+        """One of network and memory: of one of them in turn in the first half, of both after that."""
+        self.network.train()
+        speech, coefficients, mouth, outside, seen = self._batch(rng)
+        if not seen.any():  # between frames, next to ones without a face
+            return {}
+        found = self.network(speech, outside)[seen]
+        parts = {
+            "coefficients": losses.COEFFICIENTS * losses.coefficient_loss(found, coefficients[seen]),
+            "vertices": losses.VERTICES * losses.vertex_loss(torch.tensordot(found, self.components, 1), mouth[seen]),
+        }
+        memory = self.network.memory
+        if isinstance(memory, ImplicitMemory):
+            parts["memory"] = losses.REGULARIZER * losses.memory_loss(memory.keys, memory.values)
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        rate = self.recipe.rate * (0.5 * (1 + math.cos(math.pi * progress)) if self.recipe.falling else 1.0)
+        for key in self._turn(number, progress):
+            for group in self.optimizers[key].param_groups:
+                group["lr"] = rate
+            self.optimizers[key].step()
+        return {name: value.item() for name, value in parts.items()}
+
+    def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        facts = {key: value for key, value in self.identity.items() if key != "config"}
+        return tensors(self.network, self.basis), facts | {"config": self.identity["config"]}
+
+    def _turn(self, number: int, progress: float) -> list[str]:
+        """The optimizers that take this step."""
+        names = list(self.optimizers)
+        return [names[number % len(names)]] if progress < ALTERNATE else names
+
+    def _lines(self, one: Take) -> Iterator[_Line]:
+        places = one.times[0] + np.arange(FINE * (len(one.times) - 1) + 1) / (RATE * FINE)
+        speech = torch.from_numpy(self.feature.of(one.clip).rows(one.sound, places))
+        for face in (one, one.mirrored())[: 2 if self.recipe.mirror else 1]:
+            person = self.basis.person(face.aligned[face.seen])
+            coefficients = self.basis.coefficients(face.aligned, person)
+            mouth = self.basis.truth(face.aligned, person) - self.basis.rest(person)[self.basis.mouth]
+            first, second = (torch.from_numpy(np.asarray(value)).float() for value in (coefficients, mouth))
+            yield _Line(speech, first, second, torch.from_numpy(one.seen))
+
+    def _batch(self, rng: torch.Generator) -> tuple[Tensor, ...]:
+        """Windows: speech ``(B, T, F)``, coefficients, mouth; outside, and seen: bool ``(B, T)``."""
+        recipe, span = self.recipe, self.network.config.window
+        frames = torch.tensor([len(line.seen) for line in self.lines], dtype=torch.float)
+        chosen = torch.multinomial(frames, recipe.batch, replacement=True, generator=rng)
+        rows = []
+        for number in chosen.tolist():
+            line = self.lines[number]
+            last = len(line.seen) - 1
+            tempo = 1 + recipe.tempo * (2 * torch.rand((), generator=rng).item() - 1)
+            middle = torch.multinomial(line.seen.float(), 1, generator=rng)
+            if recipe.between:
+                middle = middle + torch.rand(1, generator=rng) - 0.5
+            places = (torch.arange(span) - span // 2) * tempo + middle
+            outside = (places < 0) | (places > last)
+            places = places.clamp(0, last)
+            seen = line.seen[places.floor().long()] & line.seen[places.ceil().long()] & ~outside
+            speech = _between(line.speech, places * FINE)
+            if recipe.noise:
+                extra = torch.randn(speech.shape, generator=rng)
+                speech = speech + recipe.noise * self.network.scale * extra
+            faces = (_between(value, places) for value in (line.coefficients, line.mouth))
+            rows.append((speech, *faces, outside, seen))
+        return tuple(torch.stack(parts) for parts in zip(*rows))
+
+
+def _between(rows: Tensor, places: Tensor) -> Tensor:
+    """Rows at places between them, linear; ``(n, ...)`` at ``(T,)``."""
+    low = places.floor().long().clamp(max=max(len(rows) - 2, 0))
+    share = (places - low).view(-1, *[1] * (rows.ndim - 1))
+    return rows[low] * (1 - share) + rows[(low + 1).clamp(max=len(rows) - 1)] * share

@@ -1,0 +1,146 @@
+"""Clips of people who speak, as the first stage learns from them: meshes and sound on one clock, 25 frames a second."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache as once
+from pathlib import Path
+
+import numpy as np
+
+from baselines.errors import ModelError
+from baselines.facemesh import mesh
+from baselines.facemesh.canonical import align, canonical
+from baselines.memface.expression_file import RATE
+from protocols import files, folder, sound
+from protocols.errors import DataError
+from protocols.images import read_rgb
+from protocols.moving import open_video
+from protocols.sound import Sound
+
+NEAR = 0.75 / RATE  # seconds to the nearest frame with a face, else a place on the grid has none
+SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg")
+
+
+@dataclass(frozen=True)
+class Take:
+    """A stretch of one clip.
+
+    aligned: ``(n, 468, 3)`` in cm of the canonical face. seen: bool ``(n,)``, whether there is a face. times: ``(n,)``
+    seconds on the clip's clock, 1 / 25 apart. sound: of this stretch only, on the same clock. sha256: of all that.
+    """
+
+    clip: str
+    aligned: np.ndarray
+    seen: np.ndarray
+    times: np.ndarray
+    sound: Sound
+
+    @property
+    def sha256(self) -> str:
+        digest = hashlib.sha256(self.aligned.astype(np.float32).tobytes())
+        digest.update(self.seen.tobytes() + self.times.tobytes() + self.sound.samples.tobytes())
+        return digest.hexdigest()
+
+    def mirrored(self) -> Take:
+        """The same face in a mirror, saying the same."""
+        return replace(self, aligned=self.aligned[:, mirror()] * (-1, 1, 1))
+
+
+def take(place: Path, cache: Path, begin: float = 0.0, end: float | None = None) -> Take:
+    """Read a stretch of a clip: a video with sound, or a folder of frames (25 a second) with a sound file beside it.
+
+    cache: folder that keeps the meshes of frames. begin, end: seconds on the clip's clock; None: to its end.
+    Raises ModelError for what is no such clip, has no sound, or shows no face in at least two frames.
+    """
+    try:
+        heard = sound.read(_sound_file(place))
+    except DataError as error:
+        raise ModelError(str(error), code=error.code) from None
+    if heard is None:
+        raise ModelError(f"{place} has no sound", code="no-sound")
+    shown, meshes = _meshes(place, cache)
+    end = min(shown[-1] + 1 / RATE, np.inf if end is None else end)
+    faces = np.isfinite(meshes).all((1, 2))
+    times = begin + np.arange(max(0, int(np.floor((end - begin) * RATE + 1e-6)))) / RATE
+    if faces.sum() < 2 or len(times) < 2:
+        raise ModelError(f"{place} shows a face in fewer than two frames from {begin:g} s on", code="no-face")
+    aligned = np.stack([align(one)[0] for one in meshes[faces]])
+    known = shown[faces]
+    apart = np.abs(known[:, None] - times).min(0)
+    after = np.searchsorted(known, times).clip(1, len(known) - 1)
+    share = ((times - known[after - 1]) / (known[after] - known[after - 1])).clip(0, 1)[:, None, None]
+    even = aligned[after - 1] * (1 - share) + aligned[after] * share
+    part = heard.cut(begin, round(len(times) / RATE * heard.rate))
+    return Take(
+        place.stem if place.is_file() else place.name, even, apart <= NEAR, times, Sound(part, heard.rate, begin)
+    )
+
+
+@once
+def mirror() -> np.ndarray:
+    """For each of the 468 points that which is in its place in a mirror ``(468,)``."""
+    points = canonical()[0]
+    return np.array([np.linalg.norm(points * (-1, 1, 1) - point, axis=1).argmin() for point in points])
+
+
+def _sound_file(place: Path) -> Path:
+    if place.is_file():
+        return place
+    if not place.is_dir():
+        raise ModelError(f"{place}: no such clip", code="unknown-clip")
+    found = next((file for end in SOUNDS if (file := place.with_name(place.name + end)).is_file()), None)
+    if found is None:
+        raise ModelError(f"{place}: no sound file {place.name}.wav beside the folder", code="no-sound")
+    return found
+
+
+def _meshes(place: Path, cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Times ``(N,)`` and meshes ``(N, 468, 3)`` of all frames, NaN where there is no face; kept in the cache."""
+    kept = cache / "meshes" / f"{_digest(place)}.npz"
+    if kept.is_file():
+        with np.load(kept) as found:
+            return found["times"], found["meshes"].astype(float)
+    times, meshes = [], []
+    try:
+        for time, frame in _frames(place):
+            found = mesh.find(frame)
+            times.append(time)
+            meshes.append(np.full((mesh.POINTS, 3), np.nan) if found is None else found)
+    except DataError as error:
+        raise ModelError(str(error), code=error.code) from None
+    if not times:
+        raise ModelError(f"{place}: no frames", code="empty-dataset")
+    with files.replacing(kept) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, times=np.array(times), meshes=np.array(meshes, np.float32))
+    return np.array(times), np.array(meshes, np.float32).astype(float)
+
+
+def _frames(place: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Seconds from the first frame, and pixels ``(H, W, 3)`` uint8 RGB."""
+    if place.is_dir():
+        for number, file in enumerate(_pictures(place)):
+            yield number / RATE, read_rgb(file)
+        return
+    video = open_video(place)
+    try:
+        first = video.times[0]
+        for number, time in enumerate(video.times):
+            yield float((time - first) * video.time_base), video.frame(number)
+    finally:
+        video.close()
+
+
+def _pictures(place: Path) -> list[Path]:
+    return sorted(file for file in place.iterdir() if folder.is_picture(file))
+
+
+def _digest(place: Path) -> str:
+    """Of all frames, and of how their meshes are found."""
+    digest = hashlib.sha256(mesh.settings().encode())
+    for file in _pictures(place) if place.is_dir() else [place]:
+        with file.open("rb") as stream:
+            digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:24]
