@@ -1,4 +1,4 @@
-"""Write the JSON schemas of the files that runs, comparisons and drift checks leave.
+"""Write the JSON schemas of the files that runs, comparisons, studies and drift checks leave.
 
 python tools/schema.py    # docs/schema/*.json
 """
@@ -16,6 +16,7 @@ from reports.schema.comparison import COMPARISON
 from reports.schema.frames import FRAMES
 from reports.schema.manifest import MANIFEST
 from reports.schema.players import PLAYERS
+from reports.schema.study import STUDY
 from reports.schema.summary import SUMMARY
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schema"
@@ -25,6 +26,7 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "comparison": COMPARISON,
     "frames": FRAMES,
     "players": PLAYERS,
+    "study": STUDY,
     "drift-reference": TypeAdapter(Record),
 }
 

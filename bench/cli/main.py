@@ -28,6 +28,7 @@ from bench.cli.report import report
 from bench.cli.run import run
 from bench.cli.score import score
 from bench.cli.speed import speed
+from bench.cli.study import study_app
 from bench.cli.tables import tables
 from bench.cli.train import train
 from bench.cli.try_ import try_
@@ -45,7 +46,7 @@ LONGEST = 5000  # characters of a message; what a file holds may be in it
 # The panels of `--help`, in the order in which a new user needs them.
 PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functions, or applications of their own
     "Start here": {"run": run, "score": score, "list": list_, "doctor": doctor, "explain": explain, "animate": animate},
-    "Results": {"report": report, "compare": compare, "tables": tables, "check": check},
+    "Results": {"report": report, "compare": compare, "tables": tables, "check": check, "study": study_app},
     "Data and weights": {
         "export-weights": export_weights,
         "data": data,

@@ -1,0 +1,83 @@
+"""`python -m bench study …`: people as judges of the clips of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from bench.cli.options import choice
+from bench.cli.output import terminal
+
+study_app = typer.Typer(help="Make, serve and evaluate studies with people as judges.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="Folder of a study.", metavar="DIR")]
+Names = Annotated[str | None, typer.Option(help="Comma-separated; default: all.")]
+
+
+@study_app.command()
+def make(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs of whole clips.", metavar="RUN...")],
+    out: Annotated[Path, typer.Option(help="Folder of the study.")],
+    kind: Annotated[
+        str, typer.Option(help="acr: grades for one video; ccr: grades for a pair; preference: the better of a pair.")
+    ] = "acr",
+    questions: Annotated[
+        str, typer.Option(help="Comma-separated: lip-sync, rendering, overall, realism, identity.")
+    ] = "lip-sync,rendering,overall",
+    grades: Annotated[
+        str | None,
+        typer.Option(
+            help="acr: p910, memface; ccr: p800, memface, memface-0; preference: forced, ties; default: the first."
+        ),
+    ] = None,
+    raters: Annotated[int, typer.Option(min=1, max=2000, help="How many people are invited.")] = 20,
+    minutes: Annotated[float, typer.Option(min=1, help="How long one of them takes, about.")] = 20.0,
+    models: Names = None,
+    clips: Names = None,
+    against: Annotated[str | None, typer.Option(help="Compare all others with this model, or `truth`, only.")] = None,
+    attention: Annotated[int, typer.Option(min=0, max=20, help="Checks with an obviously bad video per rater.")] = 2,
+    repeats: Annotated[int, typer.Option(min=0, max=20, help="Ratings that are asked again, per rater.")] = 1,
+    ask: Annotated[
+        list[str] | None, typer.Option(help="NAME=TEXT: ask raters this once; free text, stored (repeatable).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What raters read at the top; default: Video study.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of who sees what in which order.")] = 0,
+) -> None:
+    """Plan a study: cut the videos out of runs, and say who is shown what in which order."""
+    from baselines.spec import split_names
+    from bench.study import make as making
+    from bench.study import questions as asking
+    from reports.schema.study import Kind
+
+    chosen: Kind = choice("--kind", kind, get_args(Kind))
+    wanted = making.Wanted(
+        kind=chosen,
+        questions=asking.questions(split_names(questions), chosen, grades),
+        name=name or "Video study",
+        raters=raters,
+        minutes=minutes,
+        seed=seed,
+        against=against,
+        models=tuple(split_names(models or "")),
+        clips=tuple(split_names(clips or "")),
+        attention=attention,
+        repeats=repeats,
+        asked=asking.asked(ask or ()),
+    )
+    study = making.make(runs, out, wanted)
+    console = terminal()
+    ratings = sum(trial.kind == "rating" for rater in study.raters for trial in rater.trials)
+    shown = {"model", "reference"}
+    for left in study.left_out:
+        console.print(f"left out: {left.model} on {left.clip}: {left.why}", style="yellow", markup=False)
+    if study.training_clip:
+        console.print(f"for training only: {study.training_clip}", markup=False)
+    console.print(
+        f"{len(study.raters)} raters, {ratings / len(study.raters):.0f} ratings each in about "
+        f"{making.minutes_of(study):.0f} minutes; {sum(one.role in shown for one in study.stimuli)} videos to rate",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(f"next: python -m bench study serve {out}", markup=False, soft_wrap=True)

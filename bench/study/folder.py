@@ -1,0 +1,55 @@
+"""A study's folder: where its files lie, and how its plan is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.runtime.errors import UserError
+from protocols import files
+from reports.schema.base import Damaged
+from reports.schema.study import Study, parse_study
+
+PLAN = "study.json"
+VOTES = "votes.csv"  # of a study that was exported
+DATABASE = "votes.sqlite"
+INVITATIONS = "invitations.json"  # secrets; never leaves the folder
+MEDIA = "media"
+
+
+def load(folder: Path) -> Study:
+    """Read the plan of a study. Raises UserError where there is none, or one that contradicts itself."""
+    file = folder / PLAN
+    try:
+        study = parse_study(files.content(file))
+    except OSError as error:
+        raise UserError(f"{folder} holds no study ({error.strerror or error})", code="no-study") from None
+    except Damaged as error:
+        raise UserError(f"{file} is no plan of a study ({error})", code="bad-study") from None
+    if wrong := _contradiction(study):
+        raise UserError(f"{file} contradicts itself: {wrong}", code="bad-study")
+    return study
+
+
+def _contradiction(study: Study) -> str | None:
+    """What does not fit together; None where all does."""
+    by_id = study.by_id()
+    clips = {clip.id for clip in study.clips}
+    trials = [trial for rater in study.raters for trial in rater.trials]
+    if len(by_id) < len(study.stimuli) or len({trial.id for trial in trials}) < len(trials):
+        return "an id twice"
+    if [rater.slot for rater in study.raters] != list(range(len(study.raters))):
+        return "raters' slots do not count from 0"
+    for stimulus in study.stimuli:
+        if stimulus.file != f"{MEDIA}/{stimulus.id}.mp4":
+            return f"the video of {stimulus.id} lies elsewhere"
+        if stimulus.clip not in clips:
+            return f"the video {stimulus.id} is of an unknown clip"
+    sides = 1 if study.kind == "acr" else 2
+    for rater in study.raters:
+        own = {trial.id for trial in rater.trials}
+        for trial in rater.trials:
+            if len(trial.stimuli) != sides or any(one not in by_id for one in trial.stimuli):
+                return f"the videos of trial {trial.id}"
+            if trial.repeats is not None and trial.repeats not in own:
+                return f"trial {trial.id} repeats another rater's"
+    return None

@@ -1,0 +1,146 @@
+"""``study.json``: what people are asked about the clips of runs, by which videos, and who is shown what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter
+
+from reports.schema.base import Facts, parse
+
+FORMAT: Final = "talking-head-bench study 1"
+TRUTH: Final = "truth"  # the model of the hidden reference
+
+Kind = Literal["acr", "ccr", "preference"]
+TrialKind = Literal["training", "rating", "attention", "repeat"]
+StimulusRole = Literal["model", "reference", "attention", "training"]
+Id = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+Word = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,40}$")]
+
+
+class Grade(Facts):
+    """One answer. value: in comparisons positive where the video that is shown first (left) is the better one."""
+
+    value: int
+    label: str
+
+
+class Question(Facts):
+    """What is asked of every trial. name: of columns and tables. grades: best first."""
+
+    name: Word
+    text: str
+    grades: tuple[Grade, ...]
+
+
+class Asked(Facts):
+    """What a rater is asked once, at the beginning; free text, at most 200 characters."""
+
+    name: Word
+    text: str
+
+
+class StudyRun(Facts):
+    """A run that the videos are of. sha256: the seal of its manifest."""
+
+    name: str
+    sha256: str | None = None
+    protocol: str
+
+
+class StudyClip(Facts):
+    """A clip. seconds: how long its videos are. identity: of the person in it; empty where nothing is known."""
+
+    id: str
+    seconds: float
+    identity: str = ""
+    sound: bool = False
+
+
+class Stimulus(Facts):
+    """One video. file: below the study's folder. degraded: in words, what was done to it; None for all but checks."""
+
+    id: Id
+    file: str
+    model: str
+    clip: str
+    role: StimulusRole
+    degraded: str | None = None
+
+
+class Expected(Facts):
+    """What somebody who looks answers to every question of a check; bounds belong to it."""
+
+    max: int | None = None
+    min: int | None = None
+    equals: int | None = None
+
+    def text(self) -> str:
+        """Return it as in ``votes.csv``: ``max=2``."""
+        return next((f"{name}={value}" for name, value in self.content().items() if value is not None), "")
+
+
+class Trial(Facts):
+    """What a rater sees at a time: one video, or two beside each other, the first one left.
+
+    expected: of an attention check. repeats: the id of the same rater's trial that this one shows again.
+    """
+
+    id: Id
+    kind: TrialKind
+    stimuli: tuple[Id, ...] = Field(min_length=1, max_length=2)
+    clip: str
+    expected: Expected | None = None
+    repeats: Id | None = None
+
+
+class Rater(Facts):
+    """What one rater is shown, in this order. slot: from 0, of the plan: whoever has its invitation fills it."""
+
+    slot: int
+    trials: tuple[Trial, ...]
+
+
+class LeftOut(Facts):
+    """A video that could not be shown, and why."""
+
+    model: str
+    clip: str
+    why: str
+
+
+class Study(Facts):
+    """A planned study. left_out: what is missing of the runs' clips. training_clip: a clip that is never rated.
+
+    consent, instructions: paragraphs that raters read.
+    """
+
+    format: Literal["talking-head-bench study 1"]
+    name: str
+    kind: Kind
+    seed: int
+    created: str
+    runs: tuple[StudyRun, ...]
+    questions: tuple[Question, ...] = Field(min_length=1)
+    models: tuple[str, ...]
+    clips: tuple[StudyClip, ...]
+    stimuli: tuple[Stimulus, ...]
+    raters: tuple[Rater, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    training_clip: str | None = None
+    consent: tuple[str, ...] = ()
+    instructions: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] = ()
+
+    def by_id(self) -> Mapping[str, Stimulus]:
+        """Return the videos by id."""
+        return {stimulus.id: stimulus for stimulus in self.stimuli}
+
+
+STUDY: TypeAdapter[Study] = TypeAdapter(Study)
+
+
+def parse_study(content: bytes) -> Study:
+    """Read the bytes of ``study.json``. Raises Damaged."""
+    return parse(STUDY, content)
