@@ -43,6 +43,16 @@ def train(
     init_from: Annotated[
         Path | None, typer.Option(help="Checkpoint to start from; networks that fit are taken.")
     ] = None,
+    adapt: Annotated[
+        str | None,
+        typer.Option(help="MemFace: clip of a new speaker that --init-from is adapted to, in place of --data."),
+    ] = None,
+    speech: Annotated[
+        str | None, typer.Option(help="MemFace: hama, log-mel, or .npy features; default: log-mel.")
+    ] = None,
+    basis: Annotated[
+        str | None, typer.Option(help="MemFace: facemesh, arkit, or an .npz file; default: facemesh.")
+    ] = None,
     part: Annotated[
         str | None, typer.Option(help="avd: MRAA's or TPSM's AVD network alone, on the networks of --init-from.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import os
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rich.console import Console
 from rich.logging import RichHandler
 
+from baselines.memface.variants import VARIANTS
 from baselines.predictor import default_device
 from baselines.spec import ModelSpec
 from baselines.training.clips import identities
@@ -27,11 +29,17 @@ from bench.runtime import config as locations
 from bench.runtime import settings_file
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
+from bench.training.settings_error import told
 from protocols import sample_set
 from protocols.catalogue import SAMPLE
 from reports.schema.summary import Row
 
 log = logging.getLogger(__name__)
+
+# Stages of models that are trained in parts of their own: name to the module whose `train` takes the settings.
+STAGES = {
+    name: "bench.training.memface_a2e" for name in ("memface-a2e", *(name for name, of in VARIANTS.items() if of.a2e))
+}
 
 
 class EvaluationSettings(BaseModel):
@@ -79,6 +87,9 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     leads = os.environ.get("LOCAL_RANK", "0") == "0"
     level = logging.INFO if leads else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
+    found = settings_file.read(file) if file else {}
+    if of_two := STAGES.get(str(given.get("model", found.get("model")))):
+        return importlib.import_module(of_two).train({**found, **given}, file)
     whole, chosen = read(file, given)
     if whole.threads:
         torch.set_num_threads(whole.threads)
@@ -123,11 +134,7 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
             steps = chosen.published_steps(identities(folder, chosen.clips, set(chosen.excluded)))
             chosen = TrainSettings(**chosen.model_dump() | {"steps": steps})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        where = f"{file}: " if file and first["loc"][0] in found else ""
-        reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise UserError(f"{where}{name}: {reason}", code="bad-settings-file") from None
+        raise told(error, file, found) from None
     if chosen.patience and not chosen.evaluate_every:
         raise UserError("patience: needs evaluate_every", code="missing-option")
     if "evaluate_every" not in values:  # 0 turns a file's evaluations off

@@ -1,0 +1,196 @@
+"""`python -m bench train --model memface-a2e`: MemFace's audio to expression, trained or adapted."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from baselines.errors import ModelError
+from baselines.memface import bases, expression_file
+from baselines.memface.audio_to_expression import A2EConfig, AudioToExpression
+from baselines.memface.basis import WIDTH
+from baselines.memface.training import a2e
+from baselines.memface.training.loop import train as train_loop
+from baselines.memface.training.takes import Take, take
+from baselines.memface.variants import VARIANTS
+from baselines.speech.feature import feature
+from baselines.training import clips
+from baselines.training.files import sha256
+from bench.runtime.config import cache_folder
+from bench.runtime.errors import UserError
+from bench.training.settings_error import told
+from protocols import sound_set
+from protocols.folder import is_video
+
+log = logging.getLogger(__name__)
+
+MODEL = "memface-a2e"
+MODELS = (MODEL, *(name for name, variant in VARIANTS.items() if variant.a2e))
+SAMPLE_CLIP, SAMPLE_END = "talk_b", 3.8  # the sound set's clip to adapt to, and how many seconds of it
+STEPS, ADAPTATION_STEPS = 500, 150  # of the recipe `short`
+EPOCHS, ADAPTATION_EPOCHS = 100, 200  # of `published`; the first is ours, as none is printed
+SHORT_NETWORK = {"window": 32, "dropout": 0.3}  # for seconds of speech
+
+
+class A2ESettings(BaseModel):
+    """Settings of a training of audio to expression.
+
+    model: ``memface-a2e``, or a variant whose first stage differs. data: folder of clips, ``<clip>.mp4`` with sound, or
+    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``; ``sample``: the sound set's training clip.
+    adapt: a clip to adapt `init_from` to, in place of `data`; begin, end: which seconds of it (of ``talk_b`` of the
+    sound set the first 3.8). speech, speech_rate: feature of speech, and rows a second of ``.npy`` files.
+    basis: ``facemesh``, ``arkit`` or an ``.npz`` file. components: of ``facemesh``.
+    recipe: ``short`` for seconds of speech, ``published`` as far as it is printed. steps: None: as the recipe has it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    out: Path
+    data: str | None = None
+    adapt: str | None = None
+    begin: float = Field(0.0, ge=0)
+    end: float | None = Field(None, gt=0)
+    init_from: Path | None = None
+    speech: str = "log-mel"
+    speech_rate: float = Field(25.0, gt=0)
+    basis: str = bases.MESH
+    components: int = Field(WIDTH, ge=1, le=512)
+    recipe: Literal["short", "published"] | None = None
+    steps: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0)
+    batch: int | None = Field(None, ge=1)
+    window: int | None = Field(None, ge=2, le=4096, multiple_of=2)
+    projections: Literal["reconstructed", "literal"] = "reconstructed"
+    save_every: int = Field(200, ge=1)
+    threads: int | None = Field(None, ge=1)
+    device: Literal["cpu"] = "cpu"
+
+    @field_validator("model")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in MODELS:
+            raise ValueError(f"not one of {', '.join(MODELS)}")
+        return name
+
+    @property
+    def short(self) -> bool:
+        """Whether the recipe is `short`: by default on the sound set, and in adapting to a clip of it."""
+        if self.recipe is not None:
+            return self.recipe == "short"
+        return self.adapt == SAMPLE_CLIP or (self.adapt is None and self.data in (None, "sample"))
+
+
+def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
+    """Train or adapt and return the checkpoint.
+
+    values: of `A2ESettings`. file: that some of them are from, for messages. Raises UserError or ModelError.
+    """
+    try:
+        settings = A2ESettings(**values)
+    except ValidationError as error:
+        raise told(error, file) from None
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
+    return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
+
+
+def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
+    if settings.end is not None or settings.begin:
+        raise UserError("begin, end: need --adapt", code="unused-option")
+    root, names = _data(settings.data)
+    cache = cache_folder()
+    takes = [take(_place(root, name), cache) for name in names]
+    _tell(takes)
+    recipe = _recipe(settings, a2e.SHORT if settings.short else a2e.PUBLISHED)
+    heard = feature(settings.speech, settings.speech_rate)
+    faces = [one for each in takes for one in ((each, each.mirrored()) if recipe.mirror else (each,))]
+    basis = bases.fitted(settings.basis, (one.aligned[one.seen] for one in faces), cache, settings.components)
+    variant = VARIANTS.get(settings.model)
+    config = A2EConfig(
+        **{
+            **(SHORT_NETWORK if settings.short else {}),
+            **({"window": settings.window} if settings.window else {}),
+            **(variant.a2e if variant else {}),
+            "features": heard.width,
+            "coefficients": basis.width,
+            "projections": settings.projections,
+        }
+    )
+    torch.manual_seed(settings.seed)
+    network, started = AudioToExpression(config), None
+    if settings.init_from is not None:
+        begun = expression_file.read(settings.init_from, cache, speech=settings.speech).network
+        if begun.config != config:
+            raise ModelError(f"{settings.init_from} is of another network than asked for", code="other-network")
+        network.load_state_dict(begun.state_dict())
+        started = sha256(settings.init_from)
+    stage = a2e.A2EStage(settings.model, network, basis, heard, takes, recipe, started_from=started)
+    return stage, settings.steps or (STEPS if settings.short else _steps(takes, network, recipe, EPOCHS))
+
+
+def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
+    assert settings.adapt is not None
+    if settings.data is not None:
+        raise UserError("--adapt and --data exclude each other", code="conflicting-options")
+    if settings.init_from is None:
+        raise UserError("--adapt needs --init-from, a checkpoint to begin with", code="missing-option")
+    own = not Path(settings.adapt).exists() and settings.adapt == SAMPLE_CLIP
+    place = sound_set.ensure(cache_folder()) / SAMPLE_CLIP if own else Path(settings.adapt)
+    end = SAMPLE_END if own and settings.end is None else settings.end
+    cache = cache_folder()
+    takes = [take(place, cache, settings.begin, end)]
+    _tell(takes)
+    file = Path(settings.basis) if settings.basis.endswith(".npz") else None
+    speech = settings.speech if settings.speech.endswith(".npy") or Path(settings.speech).is_dir() else None
+    begun = expression_file.read(settings.init_from, cache, speech=speech, basis=file)
+    network = begun.network.requires_grad_(True)
+    recipe = _recipe(settings, a2e.SHORT_ADAPTATION if settings.short else a2e.PUBLISHED_ADAPTATION)
+    stage = a2e.A2EStage(
+        settings.model, network, begun.basis, begun.feature, takes, recipe, started_from=sha256(settings.init_from)
+    )
+    steps = ADAPTATION_STEPS if settings.short else _steps(takes, network, recipe, ADAPTATION_EPOCHS)
+    return stage, settings.steps or steps
+
+
+def _recipe(settings: A2ESettings, recipe: a2e.A2ERecipe) -> a2e.A2ERecipe:
+    return recipe if settings.batch is None else replace(recipe, batch=settings.batch)
+
+
+def _steps(takes: list[Take], network: AudioToExpression, recipe: a2e.A2ERecipe, epochs: int) -> int:
+    """An epoch is as many windows as there are in the clips."""
+    frames = sum(len(one.times) for one in takes)
+    return epochs * math.ceil(frames / (network.config.window * recipe.batch))
+
+
+def _data(data: str | None) -> tuple[Path, list[str]]:
+    if data in (None, "sample"):
+        root = sound_set.ensure(cache_folder())
+        return root, sound_set.SoundSet(root).clips("train")
+    root = Path(data)
+    if not root.is_dir():
+        raise UserError(f"--data {data}: no such folder", code="missing-folder")
+    names = clips.names(root)
+    if not names:
+        raise UserError(f"--data {data}: no clips in it", code="empty-dataset")
+    return root, names
+
+
+def _place(root: Path, name: str) -> Path:
+    """A clip's folder, or its video."""
+    if (root / name).is_dir():
+        return root / name
+    return next(file for file in sorted(root.iterdir()) if file.stem == name and is_video(file))
+
+
+def _tell(takes: list[Take]) -> None:
+    frames, lost = sum(len(one.times) for one in takes), sum(int((~one.seen).sum()) for one in takes)
+    log.info("%d clips, %d frames, %d of them without a face", len(takes), frames, lost)

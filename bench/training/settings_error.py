@@ -1,0 +1,24 @@
+"""What pydantic says of settings, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.runtime.errors import UserError
+
+
+def told(error: ValidationError, file: Path | None = None, in_file: Collection[str] | None = None) -> UserError:
+    """The first wrong setting and where it stands.
+
+    file: that settings were read from; in_file: names of those that it has, all if None.
+    """
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    where = f"{file}: " if file and (in_file is None or first["loc"][0] in in_file) else ""
+    reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+    if first["type"] == "missing":
+        return UserError(f"--{name} is needed, on the command line or in --config", code="missing-option")
+    return UserError(f"{where}{name}: {reason}", code="bad-settings-file")
