@@ -42,9 +42,9 @@ class Spoken:
         return np.array([speaking.halves(x, y, RIDGES[kind]) for x, y in self.at[kind]])
 
     def carried(self, kind: str, other: Spoken) -> np.ndarray:
-        """Correlation ``(lags of this, lags of the other)`` where a fit on this clip is judged on the other."""
-        found = [[speaking.judged(*mine, *theirs, RIDGES[kind]) for theirs in other.at[kind]] for mine in self.at[kind]]
-        return np.array(found)
+        """Correlation at `NEAR` lags, ``(of this, of the other)``, where a fit on this clip is judged on the other."""
+        mine, theirs = ([clip.at[kind][k] for k in NEAR] for clip in (self, other))
+        return np.array([[speaking.judged(*fit, *held, RIDGES[kind]) for held in theirs] for fit in mine])
 
 
 def main() -> None:
