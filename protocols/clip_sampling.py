@@ -12,17 +12,23 @@ from protocols.draw import Draws
 from protocols.errors import DataError
 from protocols.matching import stem
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList, safe_id
-from protocols.protocol import Protocol
+from protocols.protocol import OWN_TEMPLATE, Protocol
+from protocols.stretches import stretches, template_of
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _ID = 190  # characters of a clip's id; those of its frames have 7 more
 
 
-def make_clips(dataset: Dataset, protocol: Protocol, seed: int = 0, n: int | None = None) -> ClipList:
+def make_clips(
+    dataset: Dataset, protocol: Protocol, seed: int = 0, n: int | None = None, reading: str | None = None
+) -> ClipList:
     """The clips of a protocol on a data set; the same data and seed give the same list everywhere.
 
-    n: how many; by default the protocol's, or all there are. Raises DataError where there are none.
+    n: how many; by default the protocol's, or all there are. reading: one of the protocol's. Raises DataError where
+    there are none.
     """
+    if protocol.driven_by == "sound":
+        return _talking(dataset, protocol, n, reading or protocol.readings[0])
     names = [name for name in dataset.clips(protocol.split) if len(dataset.frames(name)) > 1]
     if not names:
         raise DataError(
@@ -62,6 +68,33 @@ def _clip(dataset: Dataset, protocol: Protocol, source: str, driving: str, ident
         dataset.identity(driving),
         end=protocol.seconds,
     )
+
+
+def _talking(dataset: Dataset, protocol: Protocol, n: int | None, reading: str) -> ClipList:
+    """One clip a test stretch of `stretches`, which no seed moves; its template is as the reading says."""
+    listed = stretches(protocol, dataset, training=False)
+    tests = [one for one in listed if one.use == "test"][: n or protocol.n]
+    clips = []
+    for test, identifier in zip(tests, ids_of([test.clip for test in tests])):
+        template = test if reading == OWN_TEMPLATE else template_of(test, listed)
+        shown, truth = (FrameRef(dataset.name, one.clip, WHOLE_CLIP) for one in (template, test))
+        clips.append(
+            Clip(
+                identifier,
+                shown,
+                truth,
+                truth,
+                None,
+                test.identity,
+                test.identity,
+                start=test.start,
+                end=test.end,
+                template=template.start,
+                template_end=template.end,
+            )
+        )
+    origin = {"strategy": protocol.strategy, "reading": reading, "split": protocol.split, "dataset": dataset.name}
+    return ClipList(protocol.name, protocol.version, tuple(clips), {"sampled": origin})
 
 
 def _reconstruction(dataset: Dataset, names: list[str], draws: Draws) -> list[tuple[str, str]]:

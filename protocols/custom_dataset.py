@@ -14,7 +14,7 @@ from threading import Lock
 import numpy as np
 
 from protocols import files, plugins
-from protocols.datasets import SOUNDS, Dataset, layout, names
+from protocols.datasets import SOUNDS, Dataset, names
 from protocols.errors import DataError, unreadable
 from protocols.folder import PICTURES, Found, find, is_video, some
 from protocols.moving import MovingPicture, open_video
@@ -63,7 +63,7 @@ class VideoFolder(Dataset):
         return sorted(self.found.videos + self.found.pictures)
 
     def left_out(self) -> list[str]:
-        others = _unused(self.found.others, self.clips())
+        others = _unused(self, self.found.others, self.clips())
         lines = _left_out(self, others, "neither pictures nor videos by their names", self.found)
         return _torn_apart(self, self.found) + lines + _nobody(self, self._identities)
 
@@ -166,7 +166,7 @@ class FrameFolders(Dataset):
         found = find(root, follow_links)
         frames = {name.rpartition(".")[0]: name for name in reversed(found.pictures) if "/" in name}
         self._clips = sorted({name.rpartition("/")[0] for name in frames})
-        others = _unused(found.others, self._clips)
+        others = _unused(self, found.others, self._clips)
         twice = sorted({*found.pictures} - {*frames.values()})
         self._left_out = [
             *_left_out(self, others, "no pictures by their names", found),
@@ -191,7 +191,9 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     Raises DataError where the folder does not hold what it should.
     """
     if name in names():
-        opens = layout(name)
+        from protocols import talking_data  # late: its layouts are made of those here
+
+        opens = talking_data.layout(name, root)
         if plugin := plugins.registered("data set").get(name):
             opens = checked(opens, plugin[0])
         dataset = opens(name, root, follow_links)
@@ -204,13 +206,12 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
     return dataset
 
 
-def _unused(others: Sequence[str], clips: Sequence[str]) -> list[str]:
+def _unused(dataset: Dataset, others: Sequence[str], clips: Sequence[str]) -> list[str]:
     """Names of files that are neither pictures nor videos, less those that are read: identities, sound of clips."""
-    beside = {*clips, *(str(PurePosixPath(clip).with_suffix("")) for clip in clips)}
-    within = {f"{clip}/audio" for clip in clips}
+    read = {stem.relative_to(dataset.root).as_posix() for clip in clips for stem in dataset.sound_stems(clip)}
     paths = {name: PurePosixPath(name) for name in others if name != IDENTITIES}
     sounds = {name for name, path in paths.items() if path.suffix in SOUNDS}
-    return [name for name in paths if name not in sounds or str(paths[name].with_suffix("")) not in beside | within]
+    return [name for name in paths if name not in sounds or str(paths[name].with_suffix("")) not in read]
 
 
 def _left_out(dataset: Dataset, others: Sequence[str], why: str, found: Found | None = None) -> list[str]:

@@ -20,6 +20,8 @@ from protocols.reading import Reading
 SUFFIXES = (".png", ".jpg", ".jpeg")
 SOUNDS = (".wav", ".m4a", ".mp3", ".flac", ".ogg", ".aac")
 SPLITS = ("test", "train")
+GRID_SPEAKER = re.compile(r"s\d+")
+FRAMES_BELOW = ("frames", "images", "imgs", "ori_imgs", "full_body_img")  # names of folders that hold a clip's frames
 
 
 class Dataset:
@@ -94,12 +96,23 @@ class Dataset:
         return len(self.frames(clip)) / self.rate
 
     def sound_file(self, clip: str) -> Path | None:
-        """The file that holds the sound of a clip: one called as the clip beside it, or ``audio`` among its frames."""
-        folder = self.folder(clip)
-        names = [folder.with_name(folder.name + suffix) for suffix in SOUNDS]
-        names += [folder.with_suffix(suffix) for suffix in SOUNDS] + [folder / f"audio{suffix}" for suffix in SOUNDS]
+        """The file that holds the sound of a clip, in one of the places of `sound_stems`."""
+        names = (stem.with_name(stem.name + suffix) for stem in self.sound_stems(clip) for suffix in SOUNDS)
         file = next((file for file in names if file.is_file()), None)
         return self.within(file, f"{self.name}/{clip}") if file else None
+
+    def sound_stems(self, clip: str) -> list[Path]:
+        """Where the sound of a clip may lie, without suffix: called as it beside it, or ``audio`` among its frames.
+
+        Frames in a folder ``frames``, or one of that kind, have it beside or in the folder above, too.
+        """
+        folder = self.folder(clip)
+        stems = [folder, folder.with_suffix(""), folder / "audio"]
+        if folder.name in FRAMES_BELOW:
+            above = folder.parent
+            stems += [above] if above != self.root else []
+            stems += [above / name for name in ("audio", "aud", above.name)]
+        return stems
 
     def path(self, ref: FrameRef) -> Path:
         """The file of a frame; it need not exist. Raises DataError if a link leads it out of the root (`within`)."""
@@ -212,6 +225,11 @@ class Hdtf(Dataset):
 
         ``RD_Radio34_001.mp4`` names no speaker; each radio recording counts as an identity of its own.
         """
+        return self.speaker(clip)
+
+    @staticmethod
+    def speaker(clip: str) -> str:
+        """Who is seen in a clip, by its name alone."""
         match = re.fullmatch(r"[A-Z]+_(Radio\d+|.*?\D)\d*_\d+\.mp4", clip)
         return match[1] if match else clip.removesuffix(".mp4")
 
@@ -229,6 +247,50 @@ class CelebV(Dataset):
         return self.root / clip / "Image"
 
 
+class Obama(Dataset):
+    """Folders of frames of one person, ``<clip>/<frame>.jpg`` or ``<clip>/ori_imgs/<frame>.jpg``, with the sound."""
+
+    crops = True
+    layout = "videos of one person with their sound, or <clip>/ori_imgs/<frame>.jpg beside <clip>/aud.wav"
+    PERSON = "obama"
+
+    def clips(self, split: str | None = None) -> list[str]:
+        return [clip + _below(self.root / clip) for clip in _folders(self.root)]
+
+    def identity(self, clip: str) -> str:
+        return self.PERSON
+
+
+class Grid(Dataset):
+    """GRID as folders of frames, ``s1/<sentence>/<frame>.jpg``; its sound beside them or as `sounds` says."""
+
+    crops = True
+    layout = "s1/<sentence>.mpg or s1/video/<sentence>.mpg, or s1/<sentence>/<frame>.jpg beside s1/<sentence>.wav"
+
+    def clips(self, split: str | None = None) -> list[str]:
+        speakers = [name for name in _folders(self.root) if GRID_SPEAKER.fullmatch(name)]
+        found = [f"{name}/{clip}" for name in speakers for clip in _folders(self.root / name) if clip != "audio"]
+        return [clip + _below(self.root / clip) for clip in found]
+
+    def identity(self, clip: str) -> str:
+        return self.speaker(clip)
+
+    def sound_stems(self, clip: str) -> list[Path]:
+        return [*super().sound_stems(clip), *self.sounds(self.root, clip)]
+
+    @staticmethod
+    def speaker(clip: str) -> str:
+        """The folder ``s<number>`` that a clip is in; its own name where it is in none."""
+        return next((part for part in clip.split("/") if GRID_SPEAKER.fullmatch(part)), clip)
+
+    @classmethod
+    def sounds(cls, root: Path, clip: str) -> list[Path]:
+        """Where the sound that is distributed by itself may lie, without suffix."""
+        parts = [part for part in clip.split("/") if part not in FRAMES_BELOW]
+        speaker, sentence = cls.speaker(clip), parts[-1].partition(".")[0]
+        return [root / folder / sentence for folder in (f"{speaker}/audio", f"audio/{speaker}", f"audio_25k/{speaker}")]
+
+
 # the built-in ones; see `names` and `layout`
 LAYOUTS: dict[str, type[Dataset]] = {
     "vox1": VoxCeleb,
@@ -236,6 +298,8 @@ LAYOUTS: dict[str, type[Dataset]] = {
     "hdtf": Hdtf,
     "celebv": CelebV,
     "ted": TedTalks,
+    "obama": Obama,
+    "grid": Grid,
 }
 
 
@@ -265,6 +329,11 @@ def _folders(folder: Path) -> list[str]:
         return []
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _below(folder: Path) -> str:
+    """``/frames``, or another name of that kind, where a clip's frames are in a folder below its own; else nothing."""
+    return next((f"/{name}" for name in FRAMES_BELOW if (folder / name).is_dir()), "")
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -21,7 +21,9 @@ CUSTOM = "custom data"  # in place of a data set's name, until a run says which
 MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
 MODES: tuple[MotionMode, ...] = get_args(MotionMode)
 EVERY = 1_000_000  # clips of a protocol that takes all there are
-SOUND_STRATEGIES: tuple[str, ...] = ()  # of those that sound drives
+SOUND_STRATEGIES = ("long-video", "adaptation", "talking-corpus")  # of those that sound drives (`stretches`)
+OWN_TEMPLATE = "own-template"
+TEMPLATES = ("held-out-template", OWN_TEMPLATE)  # what a model sees of the person whom sound drives
 CLIP_STRATEGIES = ("reconstruction", "cross-identity-video", *SOUND_STRATEGIES)  # how those of whole videos choose them
 TRANSFORMS = ("none", "expression-preserving")
 
@@ -42,7 +44,8 @@ class Protocol:
     readings: variants, the first is default. custom: for custom data, whatever they are; `of` says what they are.
     title: what a report is headed with, after the data's name; empty for the field's own protocols. headed: what it is
     headed with where the data's name would say nothing.
-    seconds: of each video, where a protocol of whole videos asks for its beginning only. roles: what there is to
+    seconds: of each video, where a protocol of whole videos asks for its beginning only. people: how many, where sound
+    drives; None for all. adapt: seconds of each of them that a model adapts to. roles: what there is to
     compare with, for finished videos; metrics that need another do not apply. With ``source`` among them identity is
     compared with the source; None where `reference` says all.
     """
@@ -69,6 +72,8 @@ class Protocol:
     title: str = ""
     headed: str = ""
     seconds: float | None = None
+    people: int | None = None
+    adapt: float | None = None
     roles: frozenset[str] | None = None
 
     @property

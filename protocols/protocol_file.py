@@ -14,7 +14,7 @@ from typing import Any
 from protocols import files
 from protocols.augment import READINGS
 from protocols.errors import DataError
-from protocols.protocol import CLIP_STRATEGIES, CROSS, CUSTOM, EVERY, MODES, SAME, TRANSFORMS, Protocol
+from protocols.protocol import CLIP_STRATEGIES, CROSS, CUSTOM, EVERY, MODES, SAME, TEMPLATES, TRANSFORMS, Protocol
 
 SUFFIX = ".toml"
 BUILT_IN = Path(__file__).with_name("protocols.toml")
@@ -24,8 +24,9 @@ LARGEST_SIDE = 10_000  # pixels; larger pictures are not read either
 
 REQUIRED = ("name", "version", "summary", "strategy", "reference", "metrics")
 TEXTS = ("name", "summary", "title", "dataset", "strategy", "reference", "transform", "mode", "split")
-NUMBERS = ("version", "n", "videos")
-KEYS = (*TEXTS, *NUMBERS, "metrics", "frame_size", "seconds")
+NUMBERS = ("version", "n", "videos", "people")
+SECONDS = ("seconds", "adapt")
+KEYS = (*TEXTS, *NUMBERS, *SECONDS, "metrics", "frame_size")
 OWN_LISTS = ("tables", "published")  # of this program's protocols only, as the next ones
 OWN_TEXTS = ("sample", "frozen")
 _NAME = re.compile(r"[\w+-][\w.+-]*")
@@ -58,7 +59,7 @@ def checked(protocol: Protocol) -> Protocol:
     for key, known in choices.items():
         if (value := getattr(protocol, key)) not in known:
             raise DataError(f"{key}: {value!r}: choose one of {', '.join(known)}", code="unknown-choice")
-    for key in ("version", "n", "videos", "frame_size"):
+    for key in (*NUMBERS, "frame_size"):
         value = getattr(protocol, key)
         if value is not None and (not isinstance(value, int) or value < 1):
             raise DataError(f"{key}: {value!r}: a number from 1 is needed", code="bad-value")
@@ -70,13 +71,33 @@ def checked(protocol: Protocol) -> Protocol:
         raise DataError(
             f"seconds: {protocol.seconds!r}: a number above 0, for a protocol of whole videos", code="bad-value"
         )
+    _check_sound(protocol)
     stretched = protocol.transform != TRANSFORMS[0]
     if protocol.shape == "clip" and stretched:
         raise DataError(f"transform: {protocol.transform!r}: whole videos are not stretched", code="unused-option")
     alike = "diffscale" if stretched else "sameid" if protocol.reference == SAME else "crossid"
     if protocol.shape == "clip":
         alike = "reconstruction" if protocol.reference == SAME else "crossid-video"
-    return replace(protocol, sample=protocol.sample or alike, readings=READINGS if stretched else ())
+    readings = READINGS if stretched else TEMPLATES if protocol.driven_by == "sound" else ()
+    return replace(protocol, sample=protocol.sample or alike, readings=readings)
+
+
+def _check_sound(protocol: Protocol) -> None:
+    """Raise DataError, which names the field, for what protocols that sound drives have or must not have."""
+    of_sound = protocol.driven_by == "sound"
+    if protocol.people is not None and not of_sound:
+        raise DataError(f"people: {protocol.people}: for protocols that sound drives", code="unused-option")
+    if (protocol.adapt is not None) != (protocol.strategy == "adaptation"):
+        raise DataError(
+            f"adapt: {protocol.adapt!r}: a number for the strategy adaptation, and for no other", code="bad-value"
+        )
+    if protocol.adapt is not None and not 0 < protocol.adapt < math.inf:
+        raise DataError(f"adapt: {protocol.adapt!r}: a number above 0 is needed", code="bad-value")
+    if of_sound and (protocol.seconds is not None or protocol.mode != "absolute" or protocol.reference != SAME):
+        raise DataError(
+            f"strategy: {protocol.strategy!r}: sound drives it: no seconds, reference {SAME}, mode absolute",
+            code="unused-option",
+        )
 
 
 def _table(file: Path) -> dict[str, Any]:
@@ -115,7 +136,7 @@ def _value(key: str, value: Any) -> Any:
     if key in (*NUMBERS, "frame_size") and (isinstance(value, bool) or not isinstance(value, int)):
         other = f", or {NATIVE!r}" if key == "frame_size" else ""
         raise DataError(f"{key}: {value!r}: a whole number is needed{other}", code="bad-value")
-    if key == "seconds":
+    if key in SECONDS:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise DataError(f"{key}: {value!r}: a number is needed", code="bad-value")
         return float(value)

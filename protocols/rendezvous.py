@@ -30,7 +30,7 @@ def rendezvous_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
     wanted = protocol.videos
     if protocol.strategy == "seen-identity":
         clips, wanted = _with_another(rule, dataset, clips), SEEN_VIDEOS
-    frames = _frames_of_first(dataset, _ranked(rule, clips, "clip"), wanted)
+    frames = _frames_of_first(dataset, ranked(rule, clips, "clip"), wanted)
     if not frames:
         raise DataError(
             f"data set {dataset.name}: no clips for {protocol.name} in {dataset.root}", code="too-few-clips"
@@ -38,8 +38,8 @@ def rendezvous_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
     found: dict[tuple[FrameRef, FrameRef], None] = {}
     for number in range(protocol.n):
         for attempt in range(_ATTEMPTS):
-            clip = _ranked(rule, frames, "pair", number, attempt)[0]
-            source, driving = _ranked(rule, frames[clip], "frames", number, attempt, clip)[:2]
+            clip = ranked(rule, frames, "pair", number, attempt)[0]
+            source, driving = ranked(rule, frames[clip], "frames", number, attempt, clip)[:2]
             pair = FrameRef(dataset.name, clip, source), FrameRef(dataset.name, clip, driving)
             if pair not in found:
                 found[pair] = None
@@ -57,7 +57,7 @@ def rendezvous_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
     return PairList(f"frozen-{protocol.name}", 1, tuple(pairs), {"rule": rule, "clips": len(frames)})
 
 
-def _ranked(rule: str, names: Iterable[str], *purpose: object) -> list[str]:
+def ranked(rule: str, names: Iterable[str], *purpose: object) -> list[str]:
     """`names` by the hash of rule, purpose and name."""
     start = hashlib.sha256("\0".join(map(str, (rule, *purpose, ""))).encode(errors="surrogateescape"))
 
@@ -72,7 +72,7 @@ def _ranked(rule: str, names: Iterable[str], *purpose: object) -> list[str]:
 def _with_another(rule: str, dataset: Dataset, clips: Sequence[str]) -> list[str]:
     """The clips without one of each identity, so that every identity keeps one outside of what is left."""
     people: dict[str, list[str]] = {}
-    for clip in _ranked(rule, clips, "kept"):
+    for clip in ranked(rule, clips, "kept"):
         people.setdefault(dataset.identity(clip), []).append(clip)
     return [clip for of_one in people.values() for clip in of_one[1:]]
 

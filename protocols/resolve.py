@@ -155,10 +155,10 @@ def resolve(
         notices += lines
     else:
         pairs = chosen
-    if variant and listed is not None and stretched(pairs):
+    if variant and listed is not None and (clips is not None or stretched(pairs)):
+        says = "names its templates" if clips is not None else "is stretched already"
         raise DataError(
-            f"the pair list {pairs.name} is stretched already: --reading {variant} has nothing to choose",
-            code="unused-option",
+            f"the list {listed.name} {says}: --reading {variant} has nothing to choose", code="unused-option"
         )
     pairs = prepare(pairs, protocol, datasets, variant, mode or protocol.mode, allow_missing)
     if part := pairs.provenance.get("at_hand"):
@@ -213,9 +213,11 @@ def _chosen(
     if listed is not None:
         return _named(listed, "file", notices)
     if whole:
-        clips = make_clips(opened(protocol.sample_set if of_sample else used[0]), protocol, 0 if of_sample else seed)
+        dataset = opened(protocol.sample_set if of_sample else used[0])
+        clips = make_clips(dataset, protocol, 0 if of_sample else seed, reading=variant)
         if not of_sample:
-            notices.append(f"no clip list given: {len(clips)} clips of {used[0]}, seed {seed}")
+            drawn = f"seed {seed}" if protocol.driven_by == "frames" else "people and seconds by a fixed rule"
+            notices.append(f"no clip list given: {len(clips)} clips of {used[0]}, {drawn}")
         return _named(clips, "sample" if of_sample else "sampled", notices)
     if of_sample:
         pairs, origin = sample_lists.load(protocol.sample, variant), "sample"

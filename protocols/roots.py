@@ -99,10 +99,11 @@ def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collectio
 def _for_custom(protocol: Protocol) -> str:
     """The name of the protocol that asks of custom data what `protocol` asks of its own."""
     alike = (other for other in map(get, names()) if other.custom)
-    wanted = protocol.shape, protocol.reference, protocol.transform
-    return next(
-        (other.name for other in alike if (other.shape, other.reference, other.transform) == wanted), "own-crossid"
-    )
+
+    def asked(one: Protocol) -> tuple[str, ...]:
+        return one.shape, one.reference, one.transform, one.driven_by
+
+    return next((other.name for other in alike if asked(other) == asked(protocol)), "own-crossid")
 
 
 def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None:

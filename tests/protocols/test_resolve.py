@@ -27,12 +27,13 @@ def small(name: str, n: int = 40):
 
 
 @pytest.mark.parametrize("name", catalogue.names())
-def test_every_protocol_has_a_sample_form(name: str, sample_set: Path):
+def test_every_protocol_has_a_sample_form(name: str, sample_set: Path, sound_set_folder: Path):
     protocol = catalogue.get(name)
     found = resolve(protocol, {}, sample_set.parent, sample=protocol.custom)
     assert found.is_sample and found.frame_size == 256 and found.shape == (256, 256)
     why = "asked for" if protocol.custom else "no folder is configured for"
-    assert found.notices[0].startswith(f"SAMPLE SET ({why}")
+    what = "SOUND" if protocol.driven_by == "sound" else "SAMPLE"
+    assert found.notices[0].startswith(f"{what} SET ({why}")
     loaded = found.load(found.pair_list.pairs[0])
     assert loaded.source.shape == loaded.driving.shape == (256, 256, 3) and loaded.source.dtype == np.uint8
     assert (loaded.target is None) == (found.protocol.reference == "cross-identity")
@@ -252,6 +253,7 @@ def test_catalogue():
         "own-sameid", "own-crossid", "own-diffscale",
         "vox1-reconstruction", "ted-reconstruction", "vox1-crossid-video",
         "hdtf-reconstruction", "hdtf-first15s", "hdtf-19x100", "own-reconstruction", "own-crossid-video",
+        "obama-selfdriven", "grid", "hdtf-adapt15", "hdtf-adapt30", "hdtf-adapt60", "own-talking",
     ]  # fmt: skip
     from protocols.published import known_lists
 

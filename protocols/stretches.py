@@ -1,0 +1,150 @@
+"""Which seconds of which videos train, adapt and test a model that sound drives: a rule, so that all get the same.
+
+The papers name neither people nor seconds, so none of this is theirs. Where there is a choice, the candidate with the
+lowest hash takes it (`rendezvous.ranked`). On the sound set the seconds are those of its recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from protocols import built_set
+from protocols.datasets import Dataset
+from protocols.errors import DataError
+from protocols.protocol import TALK, Protocol
+from protocols.rendezvous import ranked
+
+Use = Literal["train", "adapt", "test"]
+
+SHARE, SHORTEST, LONGEST = 0.1, 1.0, 60.0  # of a long video: its last tenth is for testing, so many seconds of it
+GAP = 1.0  # seconds between what a model has seen and what it is asked for
+ADAPTED = 60.0  # seconds after which every test of the adaptation begins, however short its own part is
+TESTED = 15.0  # seconds of the test of an adaptation
+TRAINED_CLIPS, TESTED_CLIPS = 240, 5  # of each speaker of a corpus of sentences
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Seconds of a clip, from `start` up to `end`, on the clip's clock; who speaks; what they are for."""
+
+    clip: str
+    start: float
+    end: float
+    identity: str
+    use: Use
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.end - self.start
+
+
+def stretches(protocol: Protocol, dataset: Dataset, training: bool = True) -> list[Stretch]:
+    """The stretches of a protocol that sound drives, person by person; no two of different use overlap.
+
+    dataset: the opened data, or the sound set (`sound_set.open`). training: False where only tests and their templates
+    are wanted, for which few of a corpus' videos need to be opened. A person who is adapted to has ``adapt`` and
+    ``test``, others ``train`` and ``test``, or ``train`` alone.
+    Raises DataError for a protocol that sound does not drive, and where no video is long enough.
+    """
+    if protocol.driven_by != "sound":
+        raise DataError(f"{protocol.name} is not driven by sound: nothing is cut by time", code="wrong-protocol")
+    if dataset.name == TALK:
+        return _of_sound_set(protocol)
+    found = list(_RULES[protocol.strategy](protocol, dataset, training))
+    if not any(one.use == "test" for one in found):
+        raise DataError(
+            f"data set {dataset.name}: no video in {dataset.root} is long enough for {protocol.name}",
+            code="too-few-clips",
+        )
+    return found
+
+
+def template_of(test: Stretch, listed: Iterable[Stretch]) -> Stretch:
+    """The seconds of the same person that are a test's template: those to adapt to, else the first for training.
+
+    Raises DataError where there are none.
+    """
+    own = [one for one in listed if one.identity == test.identity and one.use != "test"]
+    for one in sorted(own, key=lambda one: one.use != "adapt"):
+        return one
+    raise DataError(f"{test.clip}: nothing else of {test.identity} to take as a template", code="too-few-clips")
+
+
+def _of_sound_set(protocol: Protocol) -> list[Stretch]:
+    recipe = built_set.recipe("sound_set")
+    identities = {clip["id"]: clip["identity"] for clip in recipe["clips"]}
+    return [Stretch(clip, start, end, identities[clip], use) for clip, start, end, use in recipe[protocol.strategy]]
+
+
+def _long_video(protocol: Protocol, dataset: Dataset, training: bool) -> Iterable[Stretch]:
+    """Of each person the longest video: its last tenth for testing, what is before it, less a second, for training."""
+    for identity, clips in _people(protocol, dataset):
+        ends = {clip: _end(dataset, clip) for clip in clips}
+        clip = max(clips, key=lambda one: ends[one])
+        end = ends[clip]
+        tested = min(SHARE * end, LONGEST)
+        if tested < SHORTEST:
+            continue
+        begin = _rounded(end - tested)
+        yield Stretch(clip, 0.0, _rounded(begin - GAP), identity, "train")
+        yield Stretch(clip, begin, end, identity, "test")
+
+
+def _adaptation(protocol: Protocol, dataset: Dataset, training: bool) -> Iterable[Stretch]:
+    """Of each person one video: the first seconds to adapt to, and 15 s for testing, which begin after 61 s in all."""
+    found = 0
+    adapt = protocol.adapt or ADAPTED
+    begin = max(adapt, ADAPTED) + GAP
+    for identity, clips in _people(protocol, dataset, every=True):
+        if found == protocol.people:
+            return
+        for clip in clips:
+            if _end(dataset, clip) >= begin + TESTED:
+                yield Stretch(clip, 0.0, adapt, identity, "adapt")
+                yield Stretch(clip, begin, begin + TESTED, identity, "test")
+                found += 1
+                break
+
+
+def _corpus(protocol: Protocol, dataset: Dataset, training: bool) -> Iterable[Stretch]:
+    """Of each speaker of many short clips: 5 whole clips for testing, the next 240 for training."""
+    for identity, clips in _people(protocol, dataset):
+        usable = (clip for clip in clips if _end(dataset, clip) > 0)
+        wanted = list(islice(usable, TESTED_CLIPS + (TRAINED_CLIPS if training else 1)))
+        if len(wanted) < 2:
+            continue
+        tested = min(TESTED_CLIPS, len(wanted) - 1)
+        for position, clip in enumerate(wanted):
+            use: Use = "test" if position < tested else "train"
+            yield Stretch(clip, 0.0, _end(dataset, clip), identity, use)
+
+
+_RULES: dict[str, Callable[[Protocol, Dataset, bool], Iterable[Stretch]]] = {
+    "long-video": _long_video,
+    "adaptation": _adaptation,
+    "talking-corpus": _corpus,
+}
+
+
+def _people(protocol: Protocol, dataset: Dataset, every: bool = False) -> list[tuple[str, list[str]]]:
+    """The protocol's people with their clips, both by their hash. every: all people, for who turns out too short."""
+    clips: dict[str, list[str]] = {}
+    for clip in dataset.clips(protocol.split):
+        clips.setdefault(dataset.identity(clip), []).append(clip)
+    rule = f"{protocol.strategy}-1"  # one for all lengths of adaptation, which have the same people
+    people = ranked(rule, clips, "person")
+    chosen = people if every or protocol.people is None else people[: protocol.people]
+    return [(identity, ranked(rule, clips[identity], "clip")) for identity in chosen]
+
+
+def _end(dataset: Dataset, clip: str) -> float:
+    """Seconds; 0 for a picture."""
+    return _rounded(dataset.end(clip)) if len(dataset.frames(clip)) > 1 else 0.0
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
