@@ -14,6 +14,7 @@ from baselines.arithmetic import exact
 from baselines.bounds import CopySource, CopyTarget, CopyTemplate
 from baselines.card import MODELS, card, find_weights, named, official_files, unavailable
 from baselines.code import Code
+from baselines.memface.variants import VARIANTS as MEMFACE
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
 from baselines.wrong_sound import WrongSound
@@ -84,6 +85,10 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         return BOUNDS[name]()
     if name in MODELS:
         return network_class(name).load(name, weights=weights, device=device, options=options)
+    if name in MEMFACE:
+        from baselines.memface.predictor import MemFacePredictor
+
+        return MemFacePredictor.load(name, weights=weights, device=device, options=options)
     if name in unavailable():
         about = unavailable()[name]
         raise ModelError(
@@ -93,7 +98,7 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         )
     if name.endswith(".py"):
         raise ModelError(f"{name}: name the class, too, as in {name}:MyModel", code="bad-model-spec")
-    known = list(dict.fromkeys([*MODELS, *BOUNDS, *plugins.registered("model"), *unavailable()]))
+    known = list(dict.fromkeys([*MODELS, *MEMFACE, *BOUNDS, *plugins.registered("model"), *unavailable()]))
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known, *OUTSIDE])}"
     raise ModelError(f"no model is called {name}; {hint}", code="unknown-model")
@@ -119,6 +124,7 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
         about = card(name)
         kind: Kind = "network" if about.of is None else "variant"
         infos.append(ModelInfo(name, about.summary, kind, about.motion_modes, _weights_in_words(name, weights)))
+    infos += _memface(weights)
     for name, facts in unavailable().items():
         infos.append(ModelInfo(name, facts["summary"], "table", (), f"published tables only: {facts['reason']}"))
     for name, bound in BOUNDS.items():
@@ -145,8 +151,20 @@ def network_class(name: str) -> type[NetworkPredictor]:
     return named(card(name).predictor)
 
 
+def _memface(weights: Path | None) -> list[ModelInfo]:
+    """MemFace, whose two stages have a checkpoint each, so that no card of one network fits, and its variants."""
+    from baselines.memface.loading import in_words
+    from baselines.memface.predictor import MemFacePredictor
+
+    modes = MemFacePredictor.motion_modes
+    return [
+        ModelInfo(name, about.summary, "network" if name == "memface" else "variant", modes, in_words(name, weights))
+        for name, about in MEMFACE.items()
+    ]
+
+
 def _built_in() -> tuple[str, ...]:
-    return (*MODELS, *BOUNDS, *unavailable())
+    return (*MODELS, *MEMFACE, *BOUNDS, *unavailable())
 
 
 def _weights_in_words(name: str, weights: Path | None) -> str:

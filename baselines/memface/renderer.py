@@ -7,7 +7,8 @@ Eqs. 1, 2 and 5. Ours, since the text leaves it open:
   `config`.
 - The input's channels: the drawn face, the template with its lower face black, and the mask.
 - A U-Net's feature is that of every level, so what was retrieved is added to each: W_V and W_O of Eq. 1 are
-  convolutions over the retrieved patch, laid into the frame where the mouth is (`baselines.memface.view`).
+  convolutions over the retrieved patch, laid into the frame where the mouth is (`baselines.memface.view`). The patch
+  itself is among the features of the finest level, so that details need not be learned by heart.
 - ``similarity: distance`` makes Eq. 2 do what the text says, "the closer ... the larger weight": the softmax of
   -|q - k|^2 / (2 t^2), that is, the inner product of Eq. 2 with W_Q = W_K = 1/t and |k|^2 taken off. t begins as the
   keys' own spacing and learns a factor. ``inner`` is Eq. 2 as printed, W_Q and W_K learned, h = 64.
@@ -25,7 +26,21 @@ from torch.nn import functional as F
 from baselines.memface.view import Framing
 
 HIDDEN = 64  # h of Eq. 2
+_LAID = 4  # channels of a patch in the window: colors, and where it lies
 _IMPLICIT_PATCH = 24  # side of the learned patches of the implicit memory
+# Ours: the paper prints 256x256 and N. The small one sees the lower half of the face, at about a frame's resolution.
+PUBLISHED: dict[str, Any] = {
+    "widths": [64, 128, 256, 512, 512],
+    "view": {"side": 256, "width": None, "patch": 96, "patch_width": 9.0},
+    "memory": "explicit",
+    "slots": 300,
+}
+REDUCED: dict[str, Any] = {
+    "widths": [8, 16, 32, 64, 64],
+    "view": {"side": 128, "width": 16.0, "patch": 72, "patch_width": 9.0},
+    "memory": "explicit",
+    "slots": 300,
+}
 Kind = Literal["explicit", "implicit", "none"]
 
 
@@ -130,7 +145,6 @@ class Renderer(nn.Module):
         self.decoder = nn.ModuleList(
             _Convolutions(below + own, own) for below, own in zip(coarse_to_fine, coarse_to_fine[1:])
         )
-        self.head = nn.Conv2d(widths[0], 3, 3, padding=1)
         self.memory: ExplicitMemory | ImplicitMemory | None = None
         slots, vertices, patch = config["slots"], config.get("vertices", 69), self.framing.patch
         if self.kind == "explicit":
@@ -140,8 +154,9 @@ class Renderer(nn.Module):
         elif self.kind != "none":
             raise ValueError(f"memory is explicit, implicit or none, not {self.kind}")
         if self.memory is not None:
-            self.values = _levels(4, widths)
+            self.values = _levels(_LAID, widths)
             self.output = nn.ModuleList(nn.Conv2d(width, width, 1, bias=False) for width in widths)
+        self.head = _head(widths[0], self.memory is not None)
 
     def forward(
         self,
@@ -152,7 +167,7 @@ class Renderer(nn.Module):
         placement: Tensor,
         left_out: Tensor | None = None,
     ) -> Tensor:
-        """Frames ``(B, 3, S, S)`` in [0, 1] of the window.
+        """Frames ``(B, 3, S, S)`` of the window, in [0, 1]; in training, colors beyond are not cut off.
 
         drawn: ``(B, C, S, S)`` in [0, 1]; template: ``(B, 3, S, S)`` in [0, 1]; masked: ``(B, 1, S, S)``, 1 where the
         template must not be seen, which is blackened here; mouth: vertices ``(B, V, 3)`` in cm, the query; placement:
@@ -160,14 +175,16 @@ class Renderer(nn.Module):
         """
         hidden = template * (masked <= 0)
         features = _run(self.encoder, torch.cat([drawn, hidden, masked], 1))
+        patch: tuple[Tensor, ...] = ()
         if self.memory is not None:
-            patch = self.memory.read(self.memory.attend(mouth, left_out))
-            retrieved = _run(self.values, laid(patch, placement, drawn.shape[-1]))
+            patch = (laid(self.memory.read(self.memory.attend(mouth, left_out)), placement, drawn.shape[-1]),)
+            retrieved = _run(self.values, patch[0])
             features = [own + merge(more) for own, merge, more in zip(features, self.output, retrieved)]
         x = features[-1]
         for level, skip in zip(self.decoder, features[-2::-1]):
             x = level(torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], 1))
-        return torch.sigmoid(self.head(x))
+        answer: Tensor = self.head(torch.cat([x, *patch], 1))
+        return answer if self.training else answer.clamp(0, 1)
 
 
 def laid(patch: Tensor, placement: Tensor, side: int) -> Tensor:
@@ -175,6 +192,20 @@ def laid(patch: Tensor, placement: Tensor, side: int) -> Tensor:
     with_place = torch.cat([patch, torch.ones_like(patch[:, :1])], 1)
     grid = F.affine_grid(placement, [len(patch), 4, side, side], align_corners=False)
     return F.grid_sample(with_place, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _head(width: int, memory: bool) -> nn.Conv2d:
+    """The convolution to colors; with a memory it begins as what was retrieved, and as gray elsewhere."""
+    head = nn.Conv2d(width + _LAID * memory, 3, 3, padding=1)
+    assert head.bias is not None
+    with torch.no_grad():
+        head.bias.fill_(0.5)
+        head.weight[:, :width] *= 0.1
+        if memory:
+            head.weight[:, width:] = 0
+            head.weight[range(3), range(width, width + 3), 1, 1] = 1
+            head.weight[:, width + 3, 1, 1] = -0.5
+    return head
 
 
 def _levels(inputs: int, widths: tuple[int, ...]) -> nn.ModuleList:

@@ -12,13 +12,20 @@ class Variant:
     """What differs.
 
     a2e: fields of `audio_to_expression.A2EConfig`. render: settings of the renderer. forget: the implicit memory is
-    set to noise after training. source: table of the paper.
+    set to noise after training. other_memory: the explicit memory is that of another person. source: table of the
+    paper.
     """
 
     source: str
     a2e: Mapping[str, Any] = field(default_factory=dict)
     render: Mapping[str, Any] = field(default_factory=dict)
     forget: bool = False
+    other_memory: bool = False
+
+    @property
+    def summary(self) -> str:
+        """One line for lists."""
+        return f"MemFace (Tang et al., arXiv:2212.05005, 2022), {self.source}"
 
 
 VARIANTS: dict[str, Variant] = {
@@ -31,5 +38,11 @@ VARIANTS: dict[str, Variant] = {
     "memface-d32": Variant("Table 7", {"dim": 32}),
     "memface-d96": Variant("Table 7", {"dim": 96}),
     "memface-d128": Variant("Table 7", {"dim": 128}),
+    "memface-no-explicit": Variant("Table 4, w/o mem.", render={"memory": "none"}),
+    "memface-implicit-render": Variant("Table 4, w/ impl. mem.", render={"memory": "implicit"}),
+    "memface-n100": Variant("Table 5b", render={"slots": 100}),
+    "memface-n200": Variant("Table 5b", render={"slots": 200}),
+    "memface-n500": Variant("Table 5b", render={"slots": 500}),
+    "memface-other-memory": Variant("Supplement C.3, Fig. 10", other_memory=True),
     "memface-noise-memory": Variant("Supplement C.3, Fig. 9", forget=True),
 }

@@ -107,19 +107,22 @@ def cut(image: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
     return cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT)
 
 
-def mask(pose: Pose, person: np.ndarray, mesh: np.ndarray, height: int, width: int) -> np.ndarray:
+def outer_lips(mesh: np.ndarray) -> np.ndarray:
+    """The outer edge of the lips ``(20, 2)`` of a mesh ``(468, 3)``."""
+    return mesh[list(OUTER_LIPS), :2]
+
+
+def mask(pose: Pose, person: np.ndarray, lips: np.ndarray, height: int, width: int) -> np.ndarray:
     """What the renderer must not see of a frame, ``(height, width)`` uint8: 255 there, 0 elsewhere.
 
     The hull of the lower half of the person's mean face ``(468, 3)`` in cm, made wider and with room for the jaw, in
-    the head's pose. mesh: the frame's own ``(468, 3)`` in pixels, whose lips are masked even where that is not enough.
+    the head's pose. lips: `outer_lips` of the frame, which are masked even where that is not enough.
     """
     around = person[list(OUTER_LIPS)].mean(0)
     lower = around + (person[_lower_face()] - around) * _WIDER
     points = pose.apply(np.concatenate([lower, lower + (0, _CHIN_DROP, 0)]))[:, :2]
     out = np.zeros((height, width), np.uint8)
-    lips = mesh[list(OUTER_LIPS), :2]
-    lips = lips.mean(0) + (lips - lips.mean(0)) * _LIPS_MARGIN
-    for one in (points, lips):
+    for one in (points, lips.mean(0) + (lips - lips.mean(0)) * _LIPS_MARGIN):
         hull = cv2.convexHull(np.round(np.clip(one, -1e4, 1e4)).astype(np.int32))
         cv2.fillConvexPoly(out, hull, 255)
     return out

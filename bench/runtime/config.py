@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from bench.runtime import debug
 from bench.runtime.errors import UserError
 from protocols import files
+from protocols.cache import CACHE_VARIABLE as CACHE_VARIABLE
+from protocols.cache import cache_folder as cache_folder
 from protocols.catalogue import SAMPLE
 from protocols.protocol import SAMPLES
 
@@ -22,7 +22,6 @@ PREFIX = "TALKING_HEAD_BENCH_"
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
 TIMEOUT_VARIABLE = "TALKING_HEAD_BENCH_CMD_TIMEOUT"  # read by baselines.external.command
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
-CACHE_VARIABLE = "TALKING_HEAD_BENCH_CACHE"
 LINKS = "follow_links"  # the one name in [data] of the file that is no data set's
 
 
@@ -44,13 +43,6 @@ class Config:
     cache: Path
     asked: tuple[str, ...] = ()
     follow_links: bool = False
-
-
-def cache_folder() -> Path:
-    """The cache folder: ``$TALKING_HEAD_BENCH_CACHE`` or the platform's own place for caches."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen).expanduser()
-    return Path(platformdirs.user_cache_dir("talking-head-bench"))
 
 
 def load(

@@ -37,6 +37,10 @@ def turned(degrees=12.0, place=(40.0, 44.0, 0.0)):
     return Pose(rotation, 3.0, np.array(place))
 
 
+def mask(pose, person, mesh):
+    return view.mask(pose, person, view.outer_lips(mesh), 96, 96)
+
+
 @pytest.mark.parametrize("memory", ["explicit", "implicit", "none"])
 @torch.inference_mode()
 def test_what_is_masked_in_the_template_changes_nothing(memory):
@@ -149,21 +153,21 @@ def test_maps_undo_one_another_and_points_follow_pixels():
 
 def test_the_mask_covers_the_mouth_however_it_opens_and_does_not_tell_how():
     head, pose = canonical()[0], turned(0)
-    shut = view.mask(pose, head, pose.apply(head), 96, 96)
+    shut = mask(pose, head, pose.apply(head))
     opened = head.copy()
     lower = mouth()[head[mouth(), 1] > head[mouth(), 1].mean()]
     opened[lower, 1] += 1.5
-    wide = view.mask(pose, head, pose.apply(opened), 96, 96)
+    wide = mask(pose, head, pose.apply(opened))
     assert np.array_equal(shut, wide)
     for x, y in pose.apply(opened)[lower, :2]:
         assert wide[round(y), round(x)] == 255
     huge = pose.apply(head + (0, 9, 0))
-    assert view.mask(pose, head, huge, 96, 96)[round(huge[17, 1]), round(huge[17, 0])] == 255
+    assert mask(pose, head, huge)[round(huge[17, 1]), round(huge[17, 0])] == 255
 
 
 def test_pasting_replaces_all_that_is_masked_and_nothing_far_away():
     head, pose = canonical()[0], turned()
-    masked = view.mask(pose, head, pose.apply(head), 96, 96)
+    masked = mask(pose, head, pose.apply(head))
     frame, rendered = np.zeros((96, 96, 3), np.float32), np.ones((64, 64, 3), np.float32)
     out = view.paste(frame, rendered, Framing(64, 16.0).window(pose, 96), masked)
     assert out[masked > 0].min() == 1

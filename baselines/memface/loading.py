@@ -1,0 +1,213 @@
+"""MemFace's two checkpoints: which files a name means, and what is built of them.
+
+The first stage's files are those of `expression_file`; the second's hold ``renderer.<key>``, the explicit memory among
+them, and are built by their configuration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from baselines.checkpoints import Checkpoint, load_sample
+from baselines.errors import ModelError
+from baselines.memface import expression_file
+from baselines.memface.audio_to_expression import A2EConfig, AudioToExpression, parameters
+from baselines.memface.basis import POINTS, MeshComponents
+from baselines.memface.renderer import PUBLISHED, ExplicitMemory, Renderer
+from baselines.memface.speaker import HeardSpeaker
+from baselines.memface.variants import VARIANTS, Variant
+from baselines.speech.feature import feature
+from protocols.cache import cache_folder
+
+HERE = Path(__file__).parent
+OPTIONS = ("a2e", "render", "weights", "speech", "basis", "memory")
+Stage = Literal["a2e", "render"]
+STAGES: tuple[Stage, ...] = ("a2e", "render")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Both stages, and what is said of them (`Predictor.describe`)."""
+
+    speaker: HeardSpeaker
+    renderer: Renderer
+    facts: dict[str, Any]
+
+
+def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
+    """Build a variant from its files.
+
+    Options: ``a2e=FILE`` and ``render=FILE`` in place of those in the weights folder or of the sample ones;
+    ``weights=untrained``: random ones of the published size; ``speech=``, as a training takes it, for features computed
+    elsewhere; ``basis=FILE``, of one's own; ``memory=FILE``: the explicit memory of another checkpoint (supplement
+    C.3). Raises ModelError.
+    """
+    variant = VARIANTS[name]
+    if unknown := sorted(options.keys() - set(OPTIONS)):
+        raise ModelError(
+            f"{name} has no option {', '.join(unknown)}; it has: {', '.join(OPTIONS)}", code="unknown-option"
+        )
+    if "weights" in options and options["weights"] != "untrained":
+        raise ModelError(
+            f"{name} has two files: a2e=FILE and render=FILE in place of weights=FILE", code="unknown-option"
+        )
+    if "weights" in options:
+        return _untrained(name, variant, options)
+    files = {stage: file_of(stage, name, weights, options.get(stage)) for stage in STAGES}
+    speaker, heard = _speaker(files["a2e"], variant, options)
+    drawn = load_sample(files["render"])
+    renderer = _renderer(drawn)
+    memory = dict(drawn.facts.get("memory", {}))
+    if "memory" in options:
+        memory = _swap(name, renderer, Path(options["memory"]))
+    elif variant.other_memory:
+        raise ModelError(
+            f"{name} needs memory=FILE, a renderer's checkpoint of another person, whose memory it takes",
+            code="missing-option",
+        )
+    facts = {
+        **_sizes(name, speaker, renderer, memory),
+        **_status(files, drawn.config != PUBLISHED),
+        "training": {"a2e": heard, "render": drawn.facts},
+    }
+    return Loaded(speaker, renderer, facts)
+
+
+def file_of(stage: Stage, name: str, weights: Path | None, chosen: str | None = None) -> Path:
+    """The checkpoint of one stage: as chosen, else in the weights folder, else the sample. Raises ModelError.
+
+    A variant that differs in the other stage only takes the file of `memface`.
+    """
+    if chosen is not None:
+        file = Path(chosen).expanduser()
+        if not file.is_file():
+            raise ModelError(f"{name}: {stage}={chosen}: no such file", code="missing-file")
+        return file
+    own = stem(stage, name)
+    trained = f"{own}.safetensors"
+    sample = f"{trained.removeprefix('memface-')}"
+    places = [] if weights is None else [weights / "memface" / trained, weights / trained]
+    for file in (*places, HERE / sample):
+        if file.is_file():
+            return file
+    raise ModelError(
+        f"{name} has no weights for {own}: train --model {own}, then {name}?{stage}=FILE; or random ones, "
+        f"{name}?weights=untrained",
+        code="missing-weights",
+    )
+
+
+def in_words(name: str, weights: Path | None) -> str:
+    """What would be loaded for a variant, for lists."""
+    try:
+        files = [file_of(stage, name, weights) for stage in STAGES]
+    except ModelError:
+        return "no weights; to be trained"
+    if VARIANTS[name].other_memory:
+        return "needs memory=FILE"
+    return "sample weights" if all(file.parent == HERE for file in files) else " + ".join(map(str, files))
+
+
+def stem(stage: Stage, name: str) -> str:
+    """What one stage of a variant is called in training: ``memface-a2e``, ``memface-render-no-explicit``."""
+    variant = VARIANTS[name]
+    differs = variant.a2e if stage == "a2e" else variant.render
+    return f"memface-{stage}" + (name.removeprefix("memface") if differs else "")
+
+
+def _speaker(file: Path, variant: Variant, options: Mapping[str, str]) -> tuple[HeardSpeaker, dict[str, Any]]:
+    """The first stage, and the facts of its training."""
+    basis = Path(options["basis"]) if "basis" in options else None
+    forget = 0 if variant.forget else None
+    found = expression_file.read(file, cache_folder(), speech=options.get("speech"), basis=basis, forget=forget)
+    if not found.basis.on_mesh:
+        raise ModelError(
+            f"the basis {found.basis.name} has a surface of its own; the renderer draws FaceMesh", code="bad-basis"
+        )
+    return HeardSpeaker(found.network, found.basis, found.feature), found.checkpoint.facts
+
+
+def _renderer(file: Checkpoint) -> Renderer:
+    try:
+        renderer = Renderer(file.config or {})
+        state = {key: _full(value) for key, value in file.states["renderer"].items()}
+        if isinstance(renderer.memory, ExplicitMemory):
+            renderer.memory.fill(state["memory.keys"], state["memory.patches"])
+        renderer.load_state_dict(state)
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{file.path} is no checkpoint of MemFace's renderer: {error}", code="other-network") from None
+    return renderer
+
+
+def _full(value: torch.Tensor) -> torch.Tensor:
+    """Float32 of what is stored in float16; whole numbers as they are."""
+    return value.float() if value.is_floating_point() else value
+
+
+def _swap(name: str, renderer: Renderer, file: Path) -> dict[str, Any]:
+    if not isinstance(renderer.memory, ExplicitMemory):
+        raise ModelError(f"{name} has no explicit memory to be swapped", code="unknown-option")
+    if not file.is_file():
+        raise ModelError(f"{name}: memory={file}: no such file", code="missing-file")
+    other = load_sample(file)
+    stored = other.states.get("renderer", {})
+    if not {"memory.keys", "memory.patches"} <= stored.keys():
+        raise ModelError(f"{name}: memory={file} holds no explicit memory", code="other-network")
+    if stored["memory.patches"].shape[1:] != renderer.memory.patches.shape[1:]:
+        raise ModelError(f"{name}: memory={file} has patches of another size", code="other-network")
+    renderer.memory.fill(stored["memory.keys"], stored["memory.patches"])
+    return {**other.facts.get("memory", {}), "swapped": True}
+
+
+def _untrained(name: str, variant: Variant, options: Mapping[str, str]) -> Loaded:
+    """Random networks of the published size, always the same ones; nothing in their memory is a face."""
+    heard = feature(options.get("speech", "hama"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = A2EConfig(**{"features": heard.width, **variant.a2e})
+        network = AudioToExpression(config)
+        renderer = Renderer({**PUBLISHED, **variant.render})
+        components = np.random.default_rng(0).normal(scale=0.02, size=(config.coefficients, POINTS, 3))
+    speaker = HeardSpeaker(network.eval().requires_grad_(False), MeshComponents(components), heard)
+    facts = {
+        **_sizes(name, speaker, renderer, {}),
+        "weights_status": "untrained",
+        "weights_note": "random weights",
+        "published_size": True,
+        "untrained": True,
+    }
+    return Loaded(speaker, renderer, facts)
+
+
+def _sizes(name: str, speaker: HeardSpeaker, renderer: Renderer, memory: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {"audio to expression": parameters(speaker.network), "renderer": parameters(renderer)}
+    conventions: dict[str, Any] = {"basis": speaker.basis.signature, "speech": speaker.feature.signature}
+    if isinstance(renderer.memory, ExplicitMemory):
+        conventions["memory"] = {"slots": len(renderer.memory.keys), **memory}
+    return {
+        "model": "MemFace",
+        "variant_of": None if name == "memface" else "memface",
+        "parameters": sum(parts.values()),
+        "parts": parts,
+        "conventions": conventions,
+    }
+
+
+def _status(files: Mapping[Stage, Path], reduced: bool) -> dict[str, Any]:
+    shipped = all(file.parent == HERE for file in files.values())
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files.values()]
+    return {
+        "weights_status": "sample" if shipped else "unverified",
+        "weights_note": "trained on the sound set" if shipped else "trained with this program",
+        "sample_weights": shipped,
+        "published_size": not reduced,
+        "weights_file": " + ".join(file.name for file in files.values()),
+        "weights_sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+    }
