@@ -17,6 +17,7 @@ from reports.schema.frames import FRAMES
 from reports.schema.manifest import MANIFEST
 from reports.schema.players import PLAYERS
 from reports.schema.study import STUDY
+from reports.schema.study_score import STUDY_SCORE
 from reports.schema.summary import SUMMARY
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schema"
@@ -27,6 +28,7 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "frames": FRAMES,
     "players": PLAYERS,
     "study": STUDY,
+    "study-score": STUDY_SCORE,
     "drift-reference": TypeAdapter(Record),
 }
 

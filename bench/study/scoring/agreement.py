@@ -1,0 +1,59 @@
+"""How far raters agree: Krippendorff's alpha by the package of that name, ICC out of a mixed model of statsmodels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.study.scoring import mixed
+
+LEAST_UNITS = 2
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of one question; nan where it is not defined. raters, units: videos (or pairs of them) with two votes or more.
+
+    alpha: ordinal; 1 for full agreement, 0 for what chance gives. icc: ICC(2,1) of Shrout and Fleiss, of one rater.
+    icc_mean: ICC(2,k), of the mean of as many raters as a unit has on average.
+    """
+
+    alpha: float
+    icc: float
+    icc_mean: float
+    raters: int
+    units: int
+
+
+def agreement(votes: pd.DataFrame) -> Agreement:
+    """Agreement of the raters. votes: columns `rater`, `unit`, `grade`; who graded a unit twice counts by the mean."""
+    one = votes.groupby(["rater", "unit"], sort=True)["grade"].mean().unstack()
+    shared = one.loc[:, one.notna().sum() > 1]
+    shared = shared.loc[shared.notna().any(axis=1)]
+    raters, units = shared.shape
+    if raters < 2 or units < LEAST_UNITS:
+        return Agreement(np.nan, np.nan, np.nan, raters, units)
+    long = shared.reset_index().melt("rater", value_name="grade").dropna()
+    return Agreement(_alpha(shared.to_numpy(float)), *_icc(long), raters, units)
+
+
+def _alpha(grades: np.ndarray) -> float:
+    """grades: ``(R, U)`` with NaN where a rater has not graded a unit."""
+    import krippendorff
+
+    present = grades[np.isfinite(grades)]
+    if len(np.unique(present)) < 2:
+        return float("nan")
+    return float(krippendorff.alpha(reliability_data=grades, level_of_measurement="ordinal"))
+
+
+def _icc(long: pd.DataFrame) -> tuple[float, float]:
+    """ICC(2,1) and ICC(2,k) from variances of units, of raters and of the rest, which need no complete table."""
+    found = mixed.fit(long.assign(group="all"), ("unit", "rater"), groups=False)
+    if found.why or "unit" not in found.variances:
+        return float("nan"), float("nan")
+    unit, error = found.variances["unit"], found.variances.get("rater", 0.0) + found.variances["rest"]
+    k = len(long) / long["unit"].nunique()
+    return unit / (unit + error), unit / (unit + error / k)

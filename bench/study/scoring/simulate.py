@@ -1,0 +1,165 @@
+"""Raters made up by rules that are known, to see whether the statistics find them again.
+
+A grade is a model's quality, plus what its clip, its rater, either of them with this model, and chance add; then it is
+rounded to the scale and cut to it, as people do. Votes have the columns of a study's ``votes.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+QUESTION = "overall"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations in grades: of raters, of clips, of both with the model, and of chance."""
+
+    rater: float = 0.5
+    clip: float = 0.4
+    rater_model: float = 0.25
+    clip_model: float = 0.25
+    noise: float = 0.7
+
+    @property
+    def total(self) -> float:
+        """Of one grade."""
+        parts = (self.rater, self.clip, self.rater_model, self.clip_model, self.noise)
+        return float(np.sqrt(np.square(parts).sum()))
+
+
+def expected_grade(quality: float, spread: Spread, grades: Sequence[int]) -> float:
+    """The mean grade of all raters and clips of a model whose quality is `quality`, after rounding to `grades`."""
+    levels = np.array(sorted(grades), float)
+    edges = (levels[1:] + levels[:-1]) / 2
+    below = stats.norm.cdf(edges, quality, spread.total)
+    return float(levels @ np.diff(np.concatenate(([0.0], below, [1.0]))))
+
+
+def grades(
+    quality: Mapping[str, float],
+    raters: int,
+    clips: int,
+    rng: np.random.Generator,
+    *,
+    spread: Spread = Spread(),  # noqa: B008 (frozen)
+    each: int | None = None,
+    scale: Sequence[int] | None = (1, 2, 3, 4, 5),
+    careless: int = 0,
+    checks: int = 0,
+    repeats: int = 0,
+    attentive: float = 0.97,
+) -> pd.DataFrame:
+    """Votes of an absolute rating.
+
+    each: stimuli a rater, default all; balanced, each rater begins elsewhere. scale: grades, None for grades that are
+    not rounded. careless: so many of the raters (the last) give any grade with the same chance. checks: attention
+    checks a rater, of which the attentive get the share `attentive` right. repeats: stimuli that a rater grades twice.
+    """
+    models = list(quality)
+    stimuli = [(m, c) for c in range(clips) for m in range(len(models))]
+    order = rng.permutation(len(stimuli))
+    each = len(stimuli) if each is None else min(each, len(stimuli))
+    picks = [[order[(r * each + i) % len(stimuli)] for i in range(each)] for r in range(raters)]
+    rater = np.repeat(np.arange(raters), each)
+    model, clip = np.array([stimuli[place] for pick in picks for place in pick]).T
+    level = np.array([quality[name] for name in models])[model]
+    level = level + rng.normal(0, spread.rater, raters)[rater] + rng.normal(0, spread.clip, clips)[clip]
+    level = level + rng.normal(0, spread.rater_model, (raters, len(models)))[rater, model]
+    level = level + rng.normal(0, spread.clip_model, (clips, len(models)))[clip, model]
+    honest = rater < raters - careless
+
+    def voted(level: np.ndarray, honest: np.ndarray) -> np.ndarray:
+        found = level + rng.normal(0, spread.noise, len(level))
+        if scale is None:
+            return found
+        return np.where(honest, np.clip(np.rint(found), min(scale), max(scale)), rng.choice(list(scale), len(level)))
+
+    votes = _table(rater, model, clip, voted(level, honest), models)
+    extra = []
+    if repeats:
+        again = np.concatenate([np.flatnonzero(rater == r)[:repeats] for r in range(raters)])
+        second = votes.iloc[again].assign(grade=voted(level[again], honest[again]), kind="repeat")
+        second["repeats"] = second["trial"]
+        second["trial"] = "again-" + second["trial"]
+        extra.append(second)
+    if checks and scale is not None:
+        who = np.repeat(np.arange(raters), checks)
+        right = np.where(rng.random(len(who)) < attentive, min(scale), max(scale))
+        given = np.where(who < raters - careless, right, rng.choice(list(scale), len(who)))
+        check = _table(who, np.zeros_like(who), np.arange(len(who)) % clips, given, models)
+        check = check.assign(kind="attention", expected=f"max={min(scale) + 1}")
+        extra.append(check.assign(trial="check-" + check["trial"]))
+    return pd.concat([votes, *extra], ignore_index=True)
+
+
+def comparisons(
+    strengths: Mapping[str, float],
+    raters: int,
+    clips: int,
+    rng: np.random.Generator,
+    *,
+    ties: float = 0.0,
+    first: float = 0.0,
+    rater_model: float = 0.0,
+    clip_model: float = 0.0,
+    each: int | None = None,
+) -> pd.DataFrame:
+    """Votes of a preference test: 1 the first shown is better, 0 a tie, -1 the second.
+
+    strengths: of Bradley and Terry, on the scale of logits. ties: Davidson's nu, 0 for none. first: logits that the
+    first shown gains. rater_model, clip_model: standard deviations of strengths between raters, between clips.
+    each: comparisons a rater, default every pair of models on every clip once. The order is balanced.
+    """
+    models = list(strengths)
+    pairs = [(a, b, c) for c in range(clips) for a in range(len(models)) for b in range(a + 1, len(models))]
+    order = rng.permutation(len(pairs))
+    each = len(pairs) if each is None else min(each, len(pairs))
+    chosen = np.array([pairs[order[(r * each + i) % len(pairs)]] for r in range(raters) for i in range(each)])
+    rater = np.repeat(np.arange(raters), each)
+    a, b, clip = chosen.T
+    turned = rng.permutation(np.arange(len(a)) % 2).astype(bool)
+    a, b = np.where(turned, b, a), np.where(turned, a, b)
+    own = np.array([strengths[name] for name in models])
+    of_rater = rng.normal(0, rater_model, (raters, len(models)))
+    of_clip = rng.normal(0, clip_model, (clips, len(models)))
+    gap = sum(part[..., a] - part[..., b] for part in (own,)) + of_rater[rater, a] - of_rater[rater, b]
+    gap = gap + of_clip[clip, a] - of_clip[clip, b] + first
+    weights = np.stack([np.exp(gap / 2), np.full_like(gap, ties), np.exp(-gap / 2)])
+    reach = np.cumsum(weights / weights.sum(0), 0)
+    grade = 1 - (rng.random(len(gap)) > reach[:2]).sum(0)
+    return _table(rater, a, clip, grade, models, b)
+
+
+def _table(
+    rater: np.ndarray,
+    model: np.ndarray,
+    clip: np.ndarray,
+    grade: np.ndarray,
+    models: list[str],
+    other: np.ndarray | None = None,
+) -> pd.DataFrame:
+    names = np.array(models)
+    return pd.DataFrame(
+        {
+            "rater": [f"r{one:04}" for one in rater],
+            "slot": rater,
+            "trial": [f"t{place:05}" for place in range(len(rater))],
+            "kind": "rating",
+            "stimulus": [f"{names[m]}/{c}" for m, c in zip(model, clip)],
+            "other": "" if other is None else [f"{names[m]}/{c}" for m, c in zip(other, clip)],
+            "model": names[model],
+            "other_model": "" if other is None else names[other],
+            "clip": [f"c{one:03}" for one in clip],
+            "identity": [f"c{one:03}" for one in clip],
+            "question": QUESTION,
+            "grade": grade.astype(float),
+            "expected": "",
+            "repeats": "",
+        }
+    )
