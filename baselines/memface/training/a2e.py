@@ -51,8 +51,8 @@ class A2ERecipe:
 
 PUBLISHED = A2ERecipe()
 PUBLISHED_ADAPTATION = A2ERecipe(rate=5e-6)
-SHORT = A2ERecipe(rate=1e-3, falling=True, mirror=True, tempo=0.1, between=True)
-SHORT_ADAPTATION = A2ERecipe(rate=3e-4, falling=True, mirror=True, tempo=0.1, between=True)
+SHORT = A2ERecipe(rate=1e-3, falling=True, mirror=True, tempo=0.1, between=True, noise=0.5)
+SHORT_ADAPTATION = A2ERecipe(rate=3e-4, falling=True, mirror=True, tempo=0.1, between=True, noise=0.5)
 
 
 @dataclass(frozen=True)
