@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 MODEL = "memface-a2e"
 MODELS = (MODEL, *(name for name, variant in VARIANTS.items() if variant.a2e))
-SAMPLE_CLIP, SAMPLE_END = "talk_b", 3.8  # the sound set's clip to adapt to, and how many seconds of it
+SAMPLE = "sample"
 STEPS, ADAPTATION_STEPS = 500, 150  # of the recipe `short`
 EPOCHS, ADAPTATION_EPOCHS = 100, 200  # of `published`; the first is ours, as none is printed
 SHORT_NETWORK = {"window": 32, "dropout": 0.3}  # for seconds of speech
@@ -43,9 +43,10 @@ class A2ESettings(BaseModel):
     """Settings of a training of audio to expression.
 
     model: ``memface-a2e``, or a variant whose first stage differs. data: folder of clips, ``<clip>.mp4`` with sound, or
-    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``; ``sample``: the sound set's training clip.
-    adapt: a clip to adapt `init_from` to, in place of `data`; begin, end: which seconds of it (of ``talk_b`` of the
-    sound set the first 3.8). speech, speech_rate: feature of speech, and rows a second of ``.npy`` files.
+    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``; ``sample``: seconds of the sound set that no
+    protocol on it tests.
+    adapt: a clip to adapt `init_from` to, in place of `data`; begin, end: which seconds of it (of ``talk_b``, the sound
+    set's, the first 3.8). speech, speech_rate: feature of speech, and rows a second of ``.npy`` files.
     basis: ``facemesh``, ``arkit`` or an ``.npz`` file. components: of ``facemesh``.
     recipe: ``short`` for seconds of speech, ``published`` as far as it is printed. steps: None: as the recipe has it.
     """
@@ -85,7 +86,7 @@ class A2ESettings(BaseModel):
         """Whether the recipe is `short`: by default on the sound set, and in adapting to a clip of it."""
         if self.recipe is not None:
             return self.recipe == "short"
-        return self.adapt == SAMPLE_CLIP or (self.adapt is None and self.data in (None, "sample"))
+        return self.adapt == _sample("adaptation", "adapt")[0] or (self.adapt is None and self.data in (None, SAMPLE))
 
 
 def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
@@ -106,9 +107,8 @@ def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
 def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
     if settings.end is not None or settings.begin:
         raise UserError("begin, end: need --adapt", code="unused-option")
-    root, names = _data(settings.data)
     cache = cache_folder()
-    takes = [take(_place(root, name), cache) for name in names]
+    takes = [take(*where) for where in _places(settings.data, cache)]
     _tell(takes)
     recipe = _recipe(settings, a2e.SHORT if settings.short else a2e.PUBLISHED)
     heard = feature(settings.speech, settings.speech_rate)
@@ -143,10 +143,10 @@ def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
         raise UserError("--adapt and --data exclude each other", code="conflicting-options")
     if settings.init_from is None:
         raise UserError("--adapt needs --init-from, a checkpoint to begin with", code="missing-option")
-    own = not Path(settings.adapt).exists() and settings.adapt == SAMPLE_CLIP
-    place = sound_set.ensure(cache_folder()) / SAMPLE_CLIP if own else Path(settings.adapt)
-    end = SAMPLE_END if own and settings.end is None else settings.end
     cache = cache_folder()
+    place, end = Path(settings.adapt), settings.end
+    if not place.exists() and settings.adapt == (own := _sample("adaptation", "adapt"))[0]:
+        place, end = sound_set.ensure(cache) / own[0], own[2] if end is None else end
     takes = [take(place, cache, settings.begin, end)]
     _tell(takes)
     file = Path(settings.basis) if settings.basis.endswith(".npz") else None
@@ -171,17 +171,27 @@ def _steps(takes: list[Take], network: AudioToExpression, recipe: a2e.A2ERecipe,
     return epochs * math.ceil(frames / (network.config.window * recipe.batch))
 
 
-def _data(data: str | None) -> tuple[Path, list[str]]:
-    if data in (None, "sample"):
-        root = sound_set.ensure(cache_folder())
-        return root, sound_set.SoundSet(root).clips("train")
+def _places(data: str | None, cache: Path) -> list[tuple[Path, Path, float, float | None]]:
+    """What `take` is given of each clip to train on.
+
+    Of the sound set the seconds that no protocol on it tests.
+    """
+    if data in (None, SAMPLE):
+        clip, start, end = _sample("long-video", "train")
+        return [(sound_set.ensure(cache) / clip, cache, start, end)]
     root = Path(data)
     if not root.is_dir():
         raise UserError(f"--data {data}: no such folder", code="missing-folder")
     names = clips.names(root)
     if not names:
         raise UserError(f"--data {data}: no clips in it", code="empty-dataset")
-    return root, names
+    return [(_place(root, name), cache, 0.0, None) for name in names]
+
+
+def _sample(strategy: str, use: str) -> tuple[str, float, float]:
+    """Clip, first and last second of the sound set that are for this use (`protocols.stretches`)."""
+    clip, start, end, _ = next(one for one in sound_set.recipe()[strategy] if one[3] == use)
+    return clip, start, end
 
 
 def _place(root: Path, name: str) -> Path:

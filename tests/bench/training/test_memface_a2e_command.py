@@ -14,6 +14,7 @@ from bench.training import memface_a2e
 from bench.training.command import STAGES
 from protocols.errors import BenchError
 from protocols.sound import Sound
+from protocols.sound_set import recipe
 
 
 def spoken(place: Path, cache: Path, begin: float = 0.0, end: float | None = None) -> Take:
@@ -92,12 +93,26 @@ def test_variants_are_trained_by_name(clips, tmp_path, name):
     ],
 )
 def test_wrong_options_are_one_line(clips, tmp_path, monkeypatch, arguments, word):
-    monkeypatch.setattr(memface_a2e, "_data", lambda data: (clips, ["a"]) if data is None else _refuse(data))
+    own = [(clips / "a", clips, 0.0, 2.0)]
+    monkeypatch.setattr(memface_a2e, "_places", lambda data, cache: own if data is None else real_places(data, cache))
     done = call("--model", "memface-a2e", "--out", tmp_path / "out", *arguments)
     refused(done, word)
 
 
-_refuse = memface_a2e._data
+real_places = memface_a2e._places
+
+
+def test_the_sound_set_is_learned_from_where_nothing_is_tested(tmp_path, monkeypatch):
+    monkeypatch.setattr(memface_a2e.sound_set, "ensure", lambda cache: cache / "talk")
+    [(place, _, start, end)] = memface_a2e._places("sample", tmp_path)
+    tested = [one for uses in ("adaptation", "long-video") for one in recipe()[uses] if one[3] == "test"]
+    assert place.name == "talk_a" and all(one[0] != "talk_a" or one[1] >= end for one in tested) and start == 0
+    seen = []
+    monkeypatch.setattr(memface_a2e, "take", lambda *where: seen.append(where) or 1 / 0)
+    settings = memface_a2e.A2ESettings(model="memface-a2e", out=tmp_path, adapt="talk_b", init_from=tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        memface_a2e._adaptation(settings)
+    assert settings.short and seen[0][0].name == "talk_b" and seen[0][2:] == (0.0, 3.8)
 
 
 def test_options_of_memface_mean_nothing_to_others(tmp_path):
