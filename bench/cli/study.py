@@ -81,3 +81,16 @@ def make(
         soft_wrap=True,
     )
     console.print(f"next: python -m bench study serve {out}", markup=False, soft_wrap=True)
+
+
+@study_app.command()
+def serve(
+    folder: Folder,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8017,
+    url: Annotated[str | None, typer.Option(help="What links begin with, where a proxy stands before it.")] = None,
+) -> None:
+    """Serve a study to its raters until it is stopped; whoever is invited goes on where they were."""
+    from bench.study.serving import serve as serving
+
+    serving(folder, host, port, url, terminal())

@@ -1,0 +1,221 @@
+"""`bench study serve`: the raters' pages, and the organizer's, by a web server of this machine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from jinja2 import Environment, PackageLoader
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bench.study import invitations, organizer, view
+from bench.study.folder import MEDIA, load
+from bench.study.headers import Headers
+from bench.study.invitations import Invitation, Invitations
+from bench.study.sitting import Refused, Rules
+from bench.study.store import Store, Vote
+from reports.schema.study import Study
+
+LARGEST = 16 << 10  # bytes of what a browser sends
+STATUS = {"closed": 403, "no-consent": 403, "unknown-trial": 404, "changed": 409, "not-yet": 409, "too-early": 425}
+WEB = Path(__file__).parent / "web"
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class VoteSent(_Sent):
+    """What a browser sends of a trial."""
+
+    trial: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    grades: dict[Annotated[str, Field(max_length=60)], StrictInt] = Field(max_length=50)
+    seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+
+
+class ConsentSent(_Sent):
+    """What a browser sends before the first trial."""
+
+    agreed: bool
+    facts: dict[Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=1000)]] = Field(max_length=50)
+
+
+@dataclass
+class Service:
+    """One study that is served. clock: seconds since 1970."""
+
+    folder: Path
+    study: Study
+    invited: Invitations
+    store: Store
+    clock: Callable[[], float] = time.time
+    rules: Rules = field(init=False)
+    pages: Environment = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rules = Rules(self.study)
+        self.pages = Environment(loader=PackageLoader("bench.study", "web"), autoescape=True)
+
+    def render(self, name: str, **facts: Any) -> HTMLResponse:
+        """Return a page, every name in it escaped."""
+        return HTMLResponse(self.pages.get_template(name).render(study=self.study, **facts))
+
+    def invitation(self, request: Request) -> Invitation:
+        """Return whose link it is. Raises 404 for nobody's."""
+        found = self.invited.find(request.path_params["token"])
+        if found is None:
+            raise HTTPException(404, "there is no such invitation")
+        return found
+
+    def state(self, slot: int) -> dict[str, Any]:
+        """Return where a rater is; what they have in front of them is noted as begun."""
+        trials, rules = self.rules.rater(slot).trials, self.rules
+        with self.store.reading() as reader:
+            number, sitting, closed = rules.current(reader, slot), reader.sitting(slot), reader.closed()
+            consented = sitting.consented is not None
+            open_ = consented and not closed and number < len(trials)
+            begun = open_ and reader.started(trials[number].id) is not None
+        if open_ and not begun:
+            with self.store.writing() as writer:
+                writer.start(slot, trials[number].id, self.clock())
+        ahead = [view.trial(rules, trials[at], at, len(trials)) for at in range(number, len(trials))[:2] if open_]
+        return {
+            "consented": consented,
+            "closed": closed is not None,
+            "done": number,
+            "total": len(trials),
+            "finished": number == len(trials),
+            "trial": ahead[0] if ahead else None,
+            "next": ahead[1] if len(ahead) > 1 else None,
+        }
+
+
+def app(folder: Path, clock: Callable[[], float] = time.time) -> Starlette:
+    """Return the application of a study's folder. Raises UserError."""
+    service = Service(folder, load(folder), invitations.read(folder), Store(folder), clock)
+    routes = [
+        Route("/", _front),
+        Route("/static/{name}", _static),
+        *(Route(f"/r/{{token}}/{name}", _bound(service, of)) for name, of in _RATER.items()),
+        *(Route(f"/r/{{token}}/{name}", _bound(service, of), methods=["POST"]) for name, of in _RATER_SENDS.items()),
+        *(Route(f"/o/{{token}}/{name}", _bound(service, of)) for name, of in organizer.PAGES.items()),
+    ]
+    made = Starlette(routes=routes, exception_handlers={HTTPException: _failed, Refused: _refused})
+    made.add_middleware(Headers)
+    made.state.service = service
+    return made
+
+
+def _bound(
+    service: Service, of: Callable[[Service, Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    async def handle(request: Request) -> Response:
+        return await of(service, request)
+
+    return handle
+
+
+async def _front(_: Request) -> Response:
+    return PlainTextResponse("A study with people as judges. Open the link of your invitation.\n")
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    kinds = {"study.js": "text/javascript", "organizer.js": "text/javascript", "study.css": "text/css"}
+    if name not in kinds:
+        raise HTTPException(404, "there is no such file")
+    return FileResponse(WEB / name, media_type=kinds[name])
+
+
+async def _page(service: Service, request: Request) -> Response:
+    service.invitation(request)
+    return service.render("study.html.j2", root="../../static/", static=False)
+
+
+async def _texts(service: Service, request: Request) -> Response:
+    service.invitation(request)
+    return JSONResponse(view.texts(service.study))
+
+
+async def _state(service: Service, request: Request) -> Response:
+    slot = service.invitation(request).slot
+    return JSONResponse(await run_in_threadpool(service.state, slot))
+
+
+async def _media(service: Service, request: Request) -> Response:
+    """A video of one of the rater's own trials; the name comes from the plan, never from the request."""
+    rater = service.rules.rater(service.invitation(request).slot)
+    asked = request.path_params["name"]
+    for trial in rater.trials:
+        for stimulus in trial.stimuli:
+            if asked == f"{stimulus}.mp4":
+                return FileResponse(service.folder / MEDIA / f"{stimulus}.mp4", media_type="video/mp4")
+    raise HTTPException(404, "this is no video of yours")
+
+
+async def _consent(service: Service, request: Request) -> Response:
+    slot = service.invitation(request).slot
+    sent = await _body(request, ConsentSent)
+    if not sent.agreed:
+        raise HTTPException(422, "nothing is stored before you agree")
+
+    def store() -> dict[str, Any]:
+        with service.store.writing() as writer:
+            service.rules.consent(writer, slot, sent.facts, service.clock())
+        return service.state(slot)
+
+    return JSONResponse(await run_in_threadpool(store))
+
+
+async def _vote(service: Service, request: Request) -> Response:
+    slot = service.invitation(request).slot
+    sent = await _body(request, VoteSent)
+
+    def store() -> dict[str, Any]:
+        vote = Vote(sent.trial, slot, sent.grades, sent.seconds, service.clock())
+        with service.store.writing() as writer:
+            service.rules.vote(writer, vote, writer.started(sent.trial))
+        return service.state(slot)
+
+    return JSONResponse(await run_in_threadpool(store))
+
+
+async def _body(request: Request, kind: type[Body]) -> Body:
+    """Read what a browser sends, no more than `LARGEST` of it."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send JSON")
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST:
+            raise HTTPException(413, "too much was sent")
+    try:
+        return kind.model_validate(json.loads(content))
+    except (ValidationError, ValueError, RecursionError):
+        raise HTTPException(422, "what was sent has not the form that is needed") from None
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return JSONResponse({"error": str(error), "reason": error.reason}, STATUS.get(error.reason, 422))
+
+
+_RATER = {"": _page, "texts": _texts, "state": _state, "media/{name}": _media}
+_RATER_SENDS = {"consent": _consent, "vote": _vote}

@@ -1,0 +1,195 @@
+"""The answers of a study: an SQLite database in its folder, whose answered votes survive whatever ends the program."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.runtime.errors import UserError
+from bench.study.folder import DATABASE
+from protocols.errors import first_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sqlalchemy import Connection
+
+WAIT = 20  # seconds for another process that writes
+
+
+@dataclass(frozen=True)
+class Vote:
+    """All answers to one trial. seconds: what the rater took. time: when it was stored, seconds since 1970, UTC."""
+
+    trial: str
+    slot: int
+    grades: Mapping[str, int]
+    seconds: float
+    time: float
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """How far a rater is. consented, finished: when. facts: answers to what the organizer asks. done: trials."""
+
+    slot: int
+    consented: float | None = None
+    finished: float | None = None
+    facts: Mapping[str, str] | None = None
+    done: int = 0
+
+
+class Store:
+    """The database of one study.
+
+    One process at a time writes; the lock of this object keeps threads from meeting in SQLite's slower one. A vote is
+    on the disk (WAL, ``synchronous=FULL``) before `Store.writing` ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the database, or make it. Raises UserError."""
+        try:
+            from sqlalchemy import exc
+        except ImportError:
+            raise UserError(
+                "a study's answers need packages: pip install 'talking-head-bench[study]'", code="missing-package"
+            ) from None
+        from bench.study import tables
+
+        self._file = folder / DATABASE
+        self._lock = threading.Lock()
+        try:
+            self._readers, self._writers = tables.engines(self._file, WAIT)
+        except exc.DBAPIError as error:
+            raise UserError(f"{self._file} cannot be used ({first_line(error)})", code="bad-study") from None
+
+    def close(self) -> None:
+        """Release the file."""
+        self._readers.dispose()
+        self._writers.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Do all that is done inside the block, or nothing."""
+        with self._lock, self._writers.begin() as connection:
+            yield Writer(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """See the answers as they are."""
+        with self._readers.connect() as connection:
+            yield Reader(connection)
+
+
+class Reader:
+    """Reads what is stored."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _rows(self, text: str, **values: object) -> list[Any]:
+        from sqlalchemy import text as statement
+
+        return list(self._connection.execute(statement(text), values))
+
+    def closed(self) -> str | None:
+        """When the study was closed, UTC; None where it is open."""
+        rows = self._rows("SELECT value FROM facts WHERE name = 'closed'")
+        return rows[0].value if rows else None
+
+    def sitting(self, slot: int) -> Sitting:
+        """How far a rater is."""
+        done = self._rows("SELECT count(DISTINCT trial) AS n FROM votes WHERE slot = :slot", slot=slot)[0].n
+        rows = self._rows("SELECT * FROM sittings WHERE slot = :slot", slot=slot)
+        if not rows:
+            return Sitting(slot, done=done)
+        return Sitting(slot, rows[0].consented, rows[0].finished, json.loads(rows[0].facts), done)
+
+    def answered(self, slot: int) -> dict[str, dict[str, int]]:
+        """Return what a rater has answered: trial to question to grade."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self._rows("SELECT trial, question, grade FROM votes WHERE slot = :slot", slot=slot):
+            found.setdefault(row.trial, {})[row.question] = row.grade
+        return found
+
+    def started(self, trial: str) -> float | None:
+        """When a rater first had a trial in front of them."""
+        rows = self._rows("SELECT time FROM starts WHERE trial = :trial", trial=trial)
+        return rows[0].time if rows else None
+
+    def votes(self) -> list[Any]:
+        """Return all rows: slot, trial, question, grade, seconds, time; in the order in which they came."""
+        return self._rows("SELECT slot, trial, question, grade, seconds, time FROM votes ORDER BY rowid")
+
+    def sittings(self) -> dict[int, Sitting]:
+        """Return how far everybody is, who has begun."""
+        done = {
+            row.slot: row.n for row in self._rows("SELECT slot, count(DISTINCT trial) AS n FROM votes GROUP BY slot")
+        }
+        rows = self._rows("SELECT * FROM sittings ORDER BY slot")
+        return {
+            row.slot: Sitting(row.slot, row.consented, row.finished, json.loads(row.facts), done.get(row.slot, 0))
+            for row in rows
+        }
+
+
+class Writer(Reader):
+    """Reads and writes, in one transaction."""
+
+    def consent(self, slot: int, facts: Mapping[str, str], time: float) -> None:
+        """Note that a rater agreed; the first time counts."""
+        self._rows_none(
+            "INSERT INTO sittings (slot, consented, facts) VALUES (:slot, :time, :facts) ON CONFLICT DO NOTHING",
+            slot=slot,
+            time=time,
+            facts=json.dumps(dict(facts)),
+        )
+
+    def start(self, slot: int, trial: str, time: float) -> None:
+        """Note that a rater has a trial in front of them; the first time counts."""
+        self._rows_none(
+            "INSERT INTO starts (trial, slot, time) VALUES (:trial, :slot, :time) ON CONFLICT DO NOTHING",
+            trial=trial,
+            slot=slot,
+            time=time,
+        )
+
+    def add(self, vote: Vote) -> None:
+        """Store a vote. There is none of its trial."""
+        for question, grade in vote.grades.items():
+            self._rows_none(
+                "INSERT INTO votes (trial, question, slot, grade, seconds, time) "
+                "VALUES (:trial, :question, :slot, :grade, :seconds, :time)",
+                trial=vote.trial,
+                question=question,
+                slot=vote.slot,
+                grade=grade,
+                seconds=vote.seconds,
+                time=vote.time,
+            )
+
+    def finish(self, slot: int, time: float) -> None:
+        """Note that a rater has answered everything."""
+        self._rows_none(
+            "UPDATE sittings SET finished = :time WHERE slot = :slot AND finished IS NULL", slot=slot, time=time
+        )
+
+    def close_study(self, when: str) -> None:
+        """Take no more votes; the first time counts."""
+        self._rows_none("INSERT INTO facts (name, value) VALUES ('closed', :when) ON CONFLICT DO NOTHING", when=when)
+
+    def _rows_none(self, text: str, **values: object) -> None:
+        from sqlalchemy import text as statement
+
+        self._connection.execute(statement(text), values)
+
+
+def read_votes(folder: Path) -> pd.DataFrame:
+    """Return all votes of a study: see `bench.study.votes.read_votes`."""
+    from bench.study import votes
+
+    return votes.read_votes(folder)

@@ -1,0 +1,39 @@
+"""What a rater's browser is told: the study's texts and questions, and trials without models, clips or checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.study.sitting import TEXT, Rules
+from reports.schema.study import Study, Trial
+
+
+def texts(study: Study) -> dict[str, Any]:
+    """Return what is the same for all raters, as JSON."""
+    return {
+        "name": study.name,
+        "pairs": study.kind != "acr",
+        "consent": list(study.consent),
+        "instructions": list(study.instructions),
+        "asked": [{"name": one.name, "text": one.text, "longest": TEXT} for one in study.asked],
+        "questions": [
+            {
+                "name": question.name,
+                "text": question.text,
+                "grades": [{"value": grade.value, "label": grade.label} for grade in question.grades],
+            }
+            for question in study.questions
+        ],
+    }
+
+
+def trial(rules: Rules, one: Trial, number: int, total: int) -> dict[str, Any]:
+    """Return a trial. A check or a repetition looks like any other."""
+    return {
+        "id": one.id,
+        "practice": one.kind == "training",
+        "videos": [f"media/{stimulus}.mp4" for stimulus in one.stimuli],
+        "seconds": rules.seconds(one),
+        "number": number + 1,
+        "total": total,
+    }
