@@ -2,9 +2,9 @@
 
     python tools/a2e_seeds.py OUT [--seeds 3] [--models memface-a2e,memface-no-implicit,memface-explicit-a2e]
 
-Each model is trained and adapted by `python -m bench train` as it stands, in a folder of its own below OUT, and says the
-test seconds; a finished training is not repeated. Compared are faces, not pictures: vertices of the test's meshes, with
-the formulas of `rmse-facemesh` and `lip-opening-corr`, and with the trained memory set to noise as well.
+Each model is trained and adapted by `python -m bench train` as it stands, in a folder of its own below OUT, and says
+the test seconds; a finished training is not repeated. Compared are faces, not pictures: vertices of the meshes of the
+test, with the formulas of `rmse-facemesh` and `lip-opening-corr`, and with the trained memory set to noise as well.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,11 @@ import torch
 
 from baselines.memface.audio_to_expression import AudioToExpression, stream
 from baselines.memface.basis import Basis
+from baselines.memface.expression_file import RATE
 from baselines.speech.feature import SpeechFeature
 from protocols.sound import Sound
+
+NEAR = 1e-6  # frames by which a time may miss one of the network's
 
 
 class Speaker(ABC):
@@ -37,7 +40,23 @@ class HeardSpeaker(Speaker):
 
     def faces(self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str) -> Iterator[np.ndarray]:
         person = self.basis.person(aligned)
+        # The network knows 25 frames a second; others are between them.
+        places = np.asarray(times, float) * RATE
+        grid = np.arange(int(np.ceil(places[-1] - NEAR)) + 1) / RATE
         # All rows in one call, since a feature may read the whole sound for each: under a kilobyte a frame.
-        heard = torch.from_numpy(self.feature.of(clip).rows(sound, times))
-        for coefficients in stream(self.network, [heard]):
-            yield from self.basis.vertices(coefficients.double().numpy(), person)
+        heard = torch.from_numpy(self.feature.of(clip).rows(sound, grid))
+        rows = (row for part in stream(self.network, [heard]) for row in part.double().numpy())
+        for coefficients in between(rows, places):
+            yield self.basis.vertices(coefficients[None], person)[0]
+
+
+def between(rows: Iterable[np.ndarray], places: np.ndarray) -> Iterator[np.ndarray]:
+    """What lies at rising places between rows, linear, one for each place; of the rows two are held."""
+    iterator = iter(rows)
+    low = next(iterator)
+    high, number = next(iterator, low), 0
+    for place in places:
+        while place > number + 1 - NEAR:
+            low, high, number = high, next(iterator, high), number + 1
+        share = place - number
+        yield low if share < NEAR else low + (high - low) * share
