@@ -54,7 +54,8 @@ class Card:
 
     Named there as ``module:attribute``: predictor; trainee, by which it is trained; discriminator, the form of its
     adversarial training, if any. parity: module that recomputes its golden arrays (see `baselines.parity`).
-    year: of the publication, by which models are listed. stages: of a short training, for frames of 256 pixels.
+    driven_by: what gives the motion. year: of the publication, by which models are listed. stages: of a short training,
+    for frames of 256 pixels.
     files: names under which the authors publish the checkpoint; empty where nobody does.
     networks: top-level keys that it must have; optional_networks: that it may have. companions: networks that lie in
     files of their own, beside the checkpoint. renamed: top-level keys of the checkpoint that are called otherwise here.
@@ -91,6 +92,7 @@ class Card:
     stages: Annotated[Stages, AfterValidator(_whole)] = ()
     discriminator: Reference | None = None
     parity: Module | None = None
+    driven_by: Literal["frames", "sound"] = "frames"
     probes: dict[Probe, Text] = field(default_factory=dict)
     of: str | None = None
     changes: dict[str, Any] = field(default_factory=dict)

@@ -1,32 +1,27 @@
-"""What the predictors of our own networks have in common: loading, checks of a batch, facts for the manifest."""
+"""What the networks that frames drive have in common: checks of a batch, sides, ways to compute."""
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines import checkpoints, frame_size
-from baselines.card import Card, card, find_weights
+from baselines import frame_size
 from baselines.checkpoints import Checkpoint, States
 from baselines.cpu import accelerate, forget
 from baselines.frame_size import SizedPredictor
-from baselines.origin import judge
+from baselines.loaded_network import LoadedNetwork
 from baselines.parallel_map import parallel_map
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch
 
-_UNTRAINED_SEED = 0
 WHOLE = ("",)  # all of a network is sensitive
-_COMMON_OPTIONS = (*frame_size.OPTIONS, "precision", "compile", "plain")
 
 
-class NetworkPredictor(SizedPredictor):
+class NetworkPredictor(LoadedNetwork, SizedPredictor):
     """A network of this package with a checkpoint, in evaluation mode.
 
     Options of every network: ``weights=FILE``; ``key=ema``, where a file holds the same networks more than once;
@@ -39,61 +34,21 @@ class NetworkPredictor(SizedPredictor):
     code has only the latter, and calls it "relative".
     """
 
-    options: ClassVar[tuple[str, ...]] = ()
+    common_options = (*frame_size.OPTIONS, "precision", "compile", "plain")
     filled_batches = True
     # Functions of the network that see one frame, or what depends on it only: `baselines.cpu.memoize`.
     memoized: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
     # Submodules whose rounding errors are amplified by what follows.
     sensitive: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        about: Card,
-        checkpoint: Checkpoint | None,
-        device: torch.device,
-        options: Mapping[str, str] | None = None,
-    ):
-        """checkpoint: None for random weights, always the same ones."""
-        self.card, self.name, self.motion_modes = about, about.name, about.motion_modes
-        self.checkpoint, self.device = checkpoint, device
-        if checkpoint is None:
-            config = copy.deepcopy(about.config)
-        elif checkpoint.config and checkpoints.saved_as(checkpoint) not in (None, about.title):
-            raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}", code="other-network")
-        else:
-            config = checkpoint.config or self.infer_config(about, checkpoint)
-        self.origin = judge(about, checkpoint, config)
-        try:
-            trained = self._trained_side(config, checkpoint) if checkpoint else None
-            self.size = frame_size.read(self.name, trained, options or {})
-            self.frame_size = self.size.trained or frame_size.USUAL
-            if checkpoint is None:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(_UNTRAINED_SEED)
-                    self.network = self.build(config, options or {})
-            else:
-                with torch.device("meta"):  # the checkpoint's tensors take the places: no time goes into random ones
-                    self.network = self.build(config, options or {})
-        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
-            if checkpoint is None:
-                raise
-            raise ModelError(
-                f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: its configuration does not "
-                f"fit: {error}",
-                code="other-network",
-            ) from None
-        if checkpoint is not None:
-            checkpoints.fill(self.network, checkpoint, about)
-        self.network.eval().requires_grad_(False).to(device)
-        self._read_options(options or {})
-        self.work_at(self.size.own)
+    def prepare(self, config: Mapping[str, Any], options: Mapping[str, str]) -> None:
+        trained = self._trained_side(config, self.checkpoint) if self.checkpoint else None
+        self.size = frame_size.read(self.name, trained, options)
+        self.frame_size = self.size.trained or frame_size.USUAL
 
-    def _read_options(self, options: Mapping[str, str]) -> None:
-        self.precision, self.compiled = options.get("precision", PRECISIONS[0]), options.get("compile")
-        if self.precision not in PRECISIONS:
-            raise ModelError(
-                f"{self.name}: precision is {' or '.join(PRECISIONS)}, not {self.precision}", code="bad-value"
-            )
+    def read_options(self, options: Mapping[str, str]) -> None:
+        super().read_options(options)
+        self.compiled = options.get("compile")
         if options.get("plain", "false") not in ("true", "false"):
             raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}", code="bad-value")
         self.plain = options.get("plain") == "true"
@@ -109,46 +64,10 @@ class NetworkPredictor(SizedPredictor):
                     code="bad-value",
                 )
             compile_network(self.network, self.compiled)
+        self.work_at(self.size.own)
 
     def forget(self) -> None:
         forget(self.network)
-
-    @classmethod
-    def load(
-        cls, name: str, *, weights: Path | None, device: torch.device, options: Mapping[str, str] | None = None
-    ) -> NetworkPredictor:
-        """With the checkpoint in the weights folder, else with the sample checkpoint. Raises ModelError."""
-        about, options = card(name), dict(options or {})
-        chosen, key = options.pop("weights", None), options.pop("key", None)
-        unknown = sorted(options.keys() - {*_COMMON_OPTIONS, *cls.options})
-        if unknown:
-            known = ", ".join(("weights", "key", *_COMMON_OPTIONS, *cls.options))
-            raise ModelError(f"{name} has no option {', '.join(unknown)}; it has: {known}", code="unknown-option")
-        if chosen == "untrained":
-            return cls(about, None, device, options=options)
-        file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
-        if chosen and file and not file.is_file():
-            raise ModelError(f"{name}: weights={chosen}: no such file", code="missing-file")
-        if file is None:
-            file = about.sample
-            if not file.is_file():
-                raise ModelError(f"{name} has no weights: {_advice(about, weights)}", code="missing-weights")
-        return cls(about, checkpoints.load(file, about, key), device, options)
-
-    @classmethod
-    def infer_config(cls, about: Card, checkpoint: Checkpoint) -> dict[str, Any]:
-        """The official configuration, with what the tensors say of it. Raises ModelError for another network's."""
-        config = copy.deepcopy(about.config)
-        try:
-            cls.read_shapes(config, checkpoint.states)
-        except KeyError as error:
-            networks = ", ".join(sorted(checkpoint.states)) or "none"
-            raise ModelError(
-                f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: it lacks {error.args[0]}; "
-                f"its networks: {networks}",
-                code="other-network",
-            ) from None
-        return config
 
     def _trained_side(self, config: Mapping[str, Any], checkpoint: Checkpoint) -> Any:
         """What the checkpoint says of the side of the frames that it was trained on; None if nothing."""
@@ -160,22 +79,9 @@ class NetworkPredictor(SizedPredictor):
         """The side of the frames that a checkpoint is for, where its tensors say it."""
         return None
 
-    @classmethod
-    @abstractmethod
-    def read_shapes(cls, config: dict[str, Any], states: States) -> None:
-        """Correct the official `config` by the checkpoint's shapes. Raises KeyError, naming what is not there."""
-
-    @abstractmethod
-    def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> nn.Module:
-        """The network without weights. Raises ModelError for a wrong value of an option."""
-
     @abstractmethod
     def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         """`predict`, with a checked batch on the right device."""
-
-    def conventions(self) -> dict[str, Any]:
-        """Choices that move the numbers, for the manifest."""
-        return {}
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         self.check(batch, mode)
@@ -223,29 +129,16 @@ class NetworkPredictor(SizedPredictor):
                 )
 
     def describe(self) -> dict[str, Any]:
-        return {
-            "model": self.card.title,
-            "variant_of": self.card.of,
-            "weights_status": self.origin.status,
-            "weights_note": self.origin.note,
-            "published_size": self.origin.published_size,
-            "sample_weights": self.origin.status == "sample",
-            "untrained": self.checkpoint is None,
-            "weights_file": self.checkpoint and self.checkpoint.path.name,
-            "weights_sha256": self.checkpoint and self.checkpoint.sha256,
-            "weights_read": list(self.checkpoint.read) if self.checkpoint else [],
-            "parameters": sum(p.numel() for p in self.network.parameters()),
-            "frame_size": self.frame_size,
-            "trained_frame_size": self.size.trained,
-            "training": self.checkpoint.facts if self.checkpoint else {},
-            "conventions": {
-                "precision": self.precision,
-                "compiled": self.compiled,
-                **({"plain": True} if self.plain else {}),
-                **({"resize": frame_size.FILTER} if self.resizes else {}),
-                **self.conventions(),
-            },
+        facts = super().describe()
+        conventions = {
+            "precision": self.precision,
+            "compiled": self.compiled,
+            **({"plain": True} if self.plain else {}),
+            **({"resize": frame_size.FILTER} if self.resizes else {}),
+            **self.conventions(),
         }
+        sides = {"frame_size": self.frame_size, "trained_frame_size": self.size.trained}
+        return {**facts, **sides, "conventions": conventions}
 
 
 def with_failures(frames: Tensor, *points: Tensor | None) -> Tensor:
@@ -258,19 +151,6 @@ def with_failures(frames: Tensor, *points: Tensor | None) -> Tensor:
         0
     )  # NaN and infinity times 0 are NaN
     return torch.where(bad[:, None, None, None], torch.nan, frames)
-
-
-def _advice(about: Card, weights: Path | None) -> str:
-    untrained = f"or take random ones, {about.name}?weights=untrained"
-    if not about.files:
-        return f"nobody publishes a checkpoint of it; give one that you trained, {about.name}?weights=FILE, {untrained}"
-    place = f"{weights / about.package}" if weights else "a weights folder (--weights)"
-    return f"put {' or '.join(about.files)} of github.com/{about.repository} into {place}, {untrained}"
-
-
-def _look(checkpoint: Checkpoint) -> str:
-    title = checkpoints.saved_as(checkpoint)
-    return f"looks like a {title} checkpoint" if title else "holds no network known here"
 
 
 def _each(batch: PairBatch, change: Callable[[Tensor], Tensor]) -> PairBatch:

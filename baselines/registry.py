@@ -23,7 +23,7 @@ from protocols.errors import PluginError
 from protocols.protocol import MODES
 
 if TYPE_CHECKING:
-    from baselines.network_predictor import NetworkPredictor
+    from baselines.loaded_network import LoadedNetwork
 
 __all__ = ["ModelInfo", "code", "load", "names", "network_class", "official_files"]
 
@@ -146,7 +146,7 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     return infos
 
 
-def network_class(name: str) -> type[NetworkPredictor]:
+def network_class(name: str) -> type[LoadedNetwork]:
     """The predictor of one of `MODELS`; imports only this one."""
     return named(card(name).predictor)
 

@@ -83,3 +83,13 @@ def uniform(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     rng = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "big")))
     return rng.random(shape) * 2.0 - 1.0
+
+
+def make_voice(seed: int) -> np.ndarray:
+    """Three modulated tones of 1.6 s, int16 at 16 kHz."""
+    t = np.arange(25600) / 16000
+    angle = 2 * np.pi * t
+    x = 0.35 * np.sin((220 + 10 * seed) * angle + 0.5 * np.sin(3 * angle))
+    x += 0.25 * np.sin((870 + 30 * seed) * angle) * (0.5 + 0.5 * np.sin(4 * angle))
+    x += 0.15 * np.sin((2600 + 50 * seed) * angle + 1) * (0.5 + 0.5 * np.cos(7 * angle))
+    return np.floor(12000 * x + 0.5).astype(np.int16)

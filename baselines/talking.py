@@ -47,11 +47,12 @@ class TalkingPredictor(Predictor):
     _answer: Answer | None = None
 
     @abstractmethod
-    def talk(self, talk: Talk) -> Iterator[Tensor]:
+    def talk(self, talk: Talk) -> Iterator[Tensor | str]:
         """Yield one frame ``(3, H, W)`` float32 in [0, 1], of the template's size, for each of ``talk.times``.
 
-        A frame that cannot be made is NaN. Frames stream: the template is read and frames are given as they are needed,
-        so that nobody holds a whole video. The same `talk` gives the same frames again.
+        In place of a frame that cannot be made the reason, in words, or a frame of NaN. Frames stream: the template is
+        read and frames are given as they are needed, so that nobody holds a whole video. The same `talk` gives the same
+        frames again.
         """
 
     def begin(self, talk: Talk, pairs: Sequence[str]) -> None:
@@ -97,9 +98,10 @@ class Answer:
             raise ValueError(f"{len(pairs)} pairs for {len(talk.times)} points in time")
         self._model, self._talk = model, talk
         self._positions = {pair: position for position, pair in enumerate(pairs)}
-        self._stream: Iterator[Tensor] | None = None
+        self._stream: Iterator[Tensor | str] | None = None
         self._drawn = 0  # frames that this stream has given
         self._kept: dict[int, Tensor] = {}
+        self._reasons: dict[int, str] = {}  # of frames that are kept
         self._failed_at: int | None = None
         self._end: tuple[int, str] | None = None  # from which frame on there are none, and why
 
@@ -110,12 +112,14 @@ class Answer:
             raise ModelError(f"{self._model.name}: {unknown} is no frame of clip {self._talk.id}", code="unknown-pair")
         positions = [self._positions[pair] for pair in batch.ids]
         self._kept = {at: frame for at, frame in self._kept.items() if at >= min(positions)}
+        self._reasons = {at: why for at, why in self._reasons.items() if at in self._kept}
         return torch.stack([self._frame(at, batch.source[0], min(positions)) for at in positions])
 
     def why_missing(self, pair: str) -> str | None:
         """Return why there is no frame; None where the stream gave one."""
-        if self._end is None or self._positions[pair] < self._end[0]:
-            return None
+        position = self._positions[pair]
+        if self._end is None or position < self._end[0]:
+            return self._reasons.get(position)
         return self._end[1]
 
     def close(self) -> None:
@@ -164,6 +168,9 @@ class Answer:
         if frame is None:
             self._end = self._drawn, f"talk() ended after {self._drawn} of {asked} frames"
             return None
+        if isinstance(frame, str):
+            self._reasons[self._drawn] = frame
+            frame = torch.full_like(like, torch.nan)
         self._check(frame, like)
         self._drawn += 1
         if self._drawn == asked:

@@ -114,7 +114,7 @@ def test_it_is_timed_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     asked: list[str] = []
     monkeypatch.setattr(speed, "run", lambda models, *_: asked.extend(models) or 0)
     invoke("speed", "--out", tmp_path / "page.md")
-    assert asked == systems() and "blend" in asked and "blend-wide" not in asked
+    assert asked == systems("frames") and "blend" in asked and "blend-wide" not in asked
 
 
 def test_it_is_looked_into() -> None:

@@ -54,7 +54,8 @@ class DisentanglingTrainee(Trainee):
             )
         if not settings.init_from.is_file():
             raise ModelError(f"init_from {settings.init_from}: no such file", code="missing-file")
-        about, kind = card(name), network_class(name)
+        about = card(name)
+        kind: Any = network_class(name)  # of a network that frames drive
         # Plain: what is remembered of a frame on a CPU would outlive the step that changes it.
         device, options = torch.device("cpu"), {"plain": "true"}
         found = checkpoints.load(settings.init_from, about)

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.fft import rfft
 from scipy.signal import get_window
 
+from protocols.clips import EARLY
+
 RATE = 16000
 WINDOW, HOP = 800, 200  # samples: 50 ms, 12.5 ms
 PER_SECOND = RATE // HOP  # columns
@@ -21,6 +23,8 @@ COLUMNS = 16  # of a window that the networks see
 PREEMPHASIS = 0.97
 FLOOR, REFERENCE, RANGE = 1e-5, 20.0, 100.0  # magnitude, decibels, decibels
 LARGEST = 4.0
+PIECE = 256  # columns that are made at a time
+LEAST = (COLUMNS - 1) * HOP  # samples of a window
 
 
 def log_mel(samples: np.ndarray, padding: Literal["reflect", "constant"] = "reflect") -> np.ndarray:
@@ -32,10 +36,47 @@ def log_mel(samples: np.ndarray, padding: Literal["reflect", "constant"] = "refl
     """
     if samples.ndim != 1 or not samples.size or samples.dtype.kind != "f":
         raise ValueError(f"mono sound in [-1, 1] wanted, not {samples.dtype} of shape {samples.shape}")
-    x = samples.astype(np.float64)
-    x[1:] -= PREEMPHASIS * x[:-1]
-    padded = np.pad(x, WINDOW // 2, mode=padding)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    return _columns(samples, 0, 1 + len(samples) // HOP, padding)
+
+
+class Spectrogram:
+    """`log_mel` of a long sound, made piece by piece when it is asked for, so that nobody holds all of it.
+
+    samples: int16 ``(n,)`` at 16 kHz, `LEAST` or more of them. Pieces begin at multiples of `PIECE`, so that no number
+    depends on what is asked for, or in which order.
+    """
+
+    def __init__(self, samples: np.ndarray) -> None:
+        if samples.ndim != 1 or samples.dtype != np.int16 or len(samples) < LEAST:
+            raise ValueError(f"{LEAST} samples of int16 or more wanted, not {samples.dtype} of shape {samples.shape}")
+        self._samples = samples
+        self.columns = 1 + len(samples) // HOP
+        self._piece = lru_cache(2)(self._made)
+
+    def window(self, start: int) -> np.ndarray:
+        """The window ``(1, 80, 16)`` from column `start` on; that of the last 16 columns where there are no more."""
+        start = min(start, self.columns - COLUMNS)
+        first, last = start // PIECE, (start + COLUMNS - 1) // PIECE
+        whole = np.concatenate([self._piece(piece) for piece in range(first, last + 1)], 1)
+        at = start - first * PIECE
+        return whole[None, :, at : at + COLUMNS]
+
+    def _made(self, piece: int) -> np.ndarray:
+        last = min((piece + 1) * PIECE, self.columns)
+        return _columns(self._samples, piece * PIECE, last, "reflect")
+
+
+def _columns(samples: np.ndarray, first: int, last: int, padding: Literal["reflect", "constant"]) -> np.ndarray:
+    """Columns `first` to `last` of `log_mel`, ``(80, last - first)``; int16 samples are put to scale."""
+    places, n = np.arange(first * HOP - WINDOW // 2, (last - 1) * HOP + WINDOW // 2), len(samples)
+    period = max(1, 2 * (n - 1))
+    turned = np.minimum(places % period, period - places % period) if n > 1 else np.zeros_like(places)
+    scale = 32768 if samples.dtype == np.int16 else 1
+    x, before = (samples[at].astype(np.float64) / scale for at in (turned, np.maximum(turned - 1, 0)))
+    x = np.where(turned > 0, x - PREEMPHASIS * before, x)
+    if padding == "constant":
+        x[(places < 0) | (places >= n)] = 0
+    frames = np.lib.stride_tricks.sliding_window_view(x, WINDOW)[::HOP]
     # The transform is kept in single precision, and so is all that follows.
     spectrum = rfft(frames * get_window("hann", WINDOW), axis=1).astype(np.complex64)
     decibels = 20 * np.log10(np.maximum(FLOOR, filter_bank() @ np.abs(spectrum).T)) - REFERENCE
@@ -73,6 +114,11 @@ def window_starts(columns: int, fps: float) -> list[int]:
     while (start := int(len(starts) * step)) + COLUMNS <= columns:
         starts.append(start)
     return [*starts, columns - COLUMNS]
+
+
+def first_column(time: float) -> int:
+    """First column of the window of a frame that is shown at a time in seconds, which may be rounded down by 1e-6."""
+    return int(PER_SECOND * (time + EARLY))
 
 
 def windows(mel: np.ndarray, starts: list[int]) -> np.ndarray:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines.parity import Case, Record, hooks
-from baselines.speech.mfcc import RATE, filterbank, mfcc, power_spectrum
-from baselines.synthetic_weights import fill, image_pair
+from baselines.speech.mfcc import filterbank, mfcc, power_spectrum
+from baselines.synthetic_weights import fill, image_pair, make_voice
 from bench.detectors.syncnet import SIDE, SPAN, VSHIFT, Sync, SyncNet, audio_windows, lip_features, synchronise, usable
 
-FRAMES, SAMPLES, SHORT = 40, 25600, 20000
+FRAMES, SHORT = 40, 20000
 PROBE, PROBE_SHIFT = 35, 4
 
 
@@ -62,16 +62,6 @@ def make_video(seed: int) -> Tensor:
     share = torch.tensor([abs((3 * t) % 16 - 8) / 8 for t in range(FRAMES)], dtype=torch.float64)[:, None, None, None]
     mixed = (1 - share) * source.double() + share * driving.double()
     return (255 * mixed + 0.5).floor().to(torch.uint8).permute(0, 2, 3, 1)
-
-
-def make_voice(seed: int) -> np.ndarray:
-    """Three modulated tones of 1.6 s, int16 at 16 kHz."""
-    t = np.arange(SAMPLES) / RATE
-    angle = 2 * np.pi * t
-    x = 0.35 * np.sin((220 + 10 * seed) * angle + 0.5 * np.sin(3 * angle))
-    x += 0.25 * np.sin((870 + 30 * seed) * angle) * (0.5 + 0.5 * np.sin(4 * angle))
-    x += 0.15 * np.sin((2600 + 50 * seed) * angle + 1) * (0.5 + 0.5 * np.cos(7 * angle))
-    return np.floor(12000 * x + 0.5).astype(np.int16)
 
 
 def _front_end(voice: np.ndarray, record: Record) -> None:

@@ -22,14 +22,12 @@ from bench.parity import compare as golden
 from bench.runtime.errors import UserError
 from protocols import interruption
 
-# Networks of detectors and of set metrics, and those that are no model yet, as `spec.json` names them; those of the
-# models stand in their cards.
+# Networks of detectors and of set metrics, as `spec.json` names them; those of the models stand in their cards.
 DETECTORS = {
     "openface": "bench.parity.openface",
     "syncnet": "bench.parity.syncnet",
     "lipsync_scores": "bench.parity.lipsync_scores",
     "fid_fvd": "bench.parity.fid_fvd",
-    "wav2lip": "bench.parity.wav2lip",
     "audio_features": "bench.parity.audio_features",
 }
 

@@ -16,9 +16,11 @@ import torch
 from baselines import card as cards
 from baselines.card import MODELS, card, named, systems
 from baselines.errors import ModelError
+from baselines.loaded_network import LoadedNetwork
 from baselines.network_predictor import NetworkPredictor
 from baselines.registry import network_class
 from baselines.spec import ModelSpec
+from baselines.talking import TalkingPredictor
 from baselines.training.adversarial import Form
 from baselines.training.trainee import Trainee
 
@@ -64,15 +66,24 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_everything_that_a_card_names_is_there(name: str) -> None:
     about = card(name)
     assert ModelSpec.parse(name) == ModelSpec("model", name)
-    assert issubclass(named(about.predictor), NetworkPredictor)
-    assert issubclass(named(about.trainee), Trainee) and about.stages
+    driven_by_frames = about.driven_by == "frames"
+    assert issubclass(named(about.predictor), NetworkPredictor if driven_by_frames else TalkingPredictor)
+    assert issubclass(named(about.predictor), LoadedNetwork) and named(about.predictor).driven_by == about.driven_by
+    assert (about.trainee is None) != driven_by_frames
+    assert about.trainee is None or (issubclass(named(about.trainee), Trainee) and about.stages)
     assert about.discriminator is None or isinstance(named(about.discriminator), Form)
     if about.parity:
         adapter = importlib.import_module(about.parity)
         assert callable(adapter.build) and callable(adapter.compute)
-    network = network_class(name)(about, None, torch.device("meta"), options={"plain": "true"}).network
-    assert about.probes and all(attrgetter(path)(network) is not None for path in about.probes.values()) == (
-        name != "mcnet-baseline"  # which has no memory
+    options = {"plain": "true"} if driven_by_frames else {}
+    network = network_class(name)(about, None, torch.device("meta"), options=options).network
+    assert (
+        not driven_by_frames
+        or about.probes
+        and all(attrgetter(path)(network) is not None for path in about.probes.values())
+        == (
+            name != "mcnet-baseline"  # which has no memory
+        )
     )
     assert set(about.networks) <= dict(network.named_children()).keys()
     assert all(network.get_submodule(path) is not None for path in about.exact)

@@ -85,6 +85,14 @@ def test_frames_that_are_nan_are_the_models_own_failures():
     assert model.why_missing("c-000002") is None
 
 
+def test_a_reason_in_place_of_a_frame_is_told():
+    model = _begun(Counting({2: "no face", 9: "no face there, either"}))
+    assert _levels(model, names(N)[:4]) == [0, 1, -1, 3]
+    assert [model.why_missing(pair) for pair in names(N)[1:4]] == [None, "no face", None]
+    assert _levels(model, names(N)[4:]) == [4, 5, 6, 7, 8, -1]
+    assert model.why_missing("c-000009") == "no face there, either"
+
+
 def test_too_few_frames_are_a_reason():
     model, ids = _begun(Counting(count=7)), names(N)
     assert _levels(model, ids[4:]) == [4, 5, 6, -1, -1, -1]

@@ -12,7 +12,7 @@ from torch import nn
 from baselines import registry
 from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock, instance_norm
 from baselines.blocks.resnet import ResNet18
-from baselines.card import MODELS
+from baselines.card import MODELS, card
 from baselines.cpu import accelerate, layers
 from baselines.fv2v.estimators import Bottleneck
 from baselines.fv2v.volume import Hourglass3d, ResBlock3d
@@ -105,8 +105,13 @@ def test_exact_modules_keep_their_plain_form() -> None:
     assert not any("forward" in vars(module) for module in whole.modules())
 
 
+FRAME_DRIVEN = [
+    name for name in MODELS if card(name).driven_by == "frames" and not name.startswith(("mcnet-", "ostnet-"))
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in MODELS if not name.startswith(("mcnet-", "ostnet-"))])
+@pytest.mark.parametrize("name", FRAME_DRIVEN)
 def test_as_the_plain_network(name: str) -> None:
     """With full-size random networks: every system, in the motion mode that asks most of it."""
     threads = torch.get_num_threads()

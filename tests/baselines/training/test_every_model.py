@@ -14,6 +14,8 @@ from baselines.training import trainee as base
 from baselines.training.settings import TrainSettings
 from baselines.training.trainees import trainee
 
+TRAINED = [name for name in MODELS if card(name).trainee]
+
 
 @pytest.fixture(autouse=True)
 def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +23,7 @@ def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "Reconstruction", lambda *_: torch.nn.Identity())
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_the_predictor_takes_what_is_exported(model: str, tmp_path: Path) -> None:
     new = trainee(TrainSettings(model=model, data=tmp_path, out=tmp_path))
     new.set_side(64)
@@ -35,7 +37,7 @@ def test_the_predictor_takes_what_is_exported(model: str, tmp_path: Path) -> Non
     assert all(torch.equal(exported[key], value) for key, value in taken.items())
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_of_the_published_size_too(model: str, tmp_path: Path) -> None:
     with torch.device("meta"):
         new = trainee(TrainSettings(model=model, data=tmp_path, out=tmp_path, size="published"))

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from baselines.parity import Case
+from baselines.synthetic_weights import make_voice
 from bench.detectors import syncnet
 from bench.parity import compare as golden
 from bench.parity import verify
-from bench.parity.syncnet import make_video, make_voice
+from bench.parity.syncnet import make_video
 from bench.runtime.errors import UserError
 
 FOLDER = Path(__file__).parent / "golden" / "syncnet"

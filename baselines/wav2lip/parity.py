@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.parity import Case, Record, hooks
-from baselines.synthetic_weights import image_pair
+from baselines.synthetic_weights import image_pair, make_voice
 from baselines.wav2lip import face, mel
 from baselines.wav2lip.network import SIDE, SPAN, Expert, Wav2Lip, mouths, sync_loss
-from bench.parity.syncnet import make_voice
 
 FPS, BATCH = 25, 8
 WINDOW = 40  # first column
