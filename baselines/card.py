@@ -171,9 +171,9 @@ def card(name: str) -> Card:
     return _checked(inherited | values | {"of": of, "config": config}, name, folder, changes)
 
 
-def systems() -> list[str]:
-    """The models of the papers themselves, without variants."""
-    return [name for name, package in MODELS.items() if name == package]
+def systems(driven_by: str | None = None) -> list[str]:
+    """The models of the papers themselves, without variants; of all, or those driven by "frames" or "sound"."""
+    return [name for name, package in MODELS.items() if name == package and driven_by in (None, card(name).driven_by)]
 
 
 def named(reference: str) -> Any:

@@ -42,7 +42,7 @@ from protocols.pairs import FrameRef, Pair
 PAGES = (Path("docs/speed.md"),)
 BATCH = 16  # pairs on a GPU
 HOUR = 3.6e6  # milliseconds
-MODELS = ",".join([*systems(), "dagan-spade"])
+MODELS = ",".join([*systems("frames"), "dagan-spade"])
 PIXELS = ("metric ssim", "metric psnr", "metric l1")
 ROW = re.compile(r"^\| (?P<job>(?:model|metric|detector) [^|]+|all pixel metrics) \| (?P<way>[^|]+) \| (?P<ms>[\d.]+)")
 NETWORK = re.compile(r"^\| (?P<name>[\w+-]+) \| (?P<ms>[\d.]+) \(")

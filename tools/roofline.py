@@ -53,7 +53,7 @@ ORDER = (*dict.fromkeys(KINDS.values()), OTHER)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", default=",".join(systems()))
+    parser.add_argument("--models", default=",".join(systems("frames")))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()

@@ -31,7 +31,7 @@ def speed(
     from baselines.card import systems
     from bench.speed.command import run
 
-    asked = systems() if models is None else split_names(models)
+    asked = systems("frames") if models is None else split_names(models)
     chosen = None if parts is None else split_names(parts)
     if run(asked, config.load((), weights), limit, rounds, out, terminal(), chosen):
         raise typer.Exit(1)
