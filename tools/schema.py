@@ -16,7 +16,7 @@ from reports.schema.comparison import COMPARISON
 from reports.schema.frames import FRAMES
 from reports.schema.manifest import MANIFEST
 from reports.schema.players import PLAYERS
-from reports.schema.study import STUDY
+from reports.schema.study import EXPORT, STUDY
 from reports.schema.study_score import STUDY_SCORE
 from reports.schema.summary import SUMMARY
 
@@ -28,6 +28,7 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "frames": FRAMES,
     "players": PLAYERS,
     "study": STUDY,
+    "study-export": EXPORT,
     "study-score": STUDY_SCORE,
     "drift-reference": TypeAdapter(Record),
 }

@@ -94,3 +94,53 @@ def serve(
     from bench.study.serving import serve as serving
 
     serving(folder, host, port, url, terminal())
+
+
+@study_app.command()
+def page(
+    folder: Folder,
+    url: Annotated[str, typer.Option(help="Address at which the folder will be found, https://...")],
+    out: Annotated[Path, typer.Option(help="Folder to write, for any web host.")],
+) -> None:
+    """Write the raters' pages as files for any web host; answers come back as files, for `study collect`."""
+    from bench.study import page as pages
+
+    count = pages.write(folder, out, url)
+    console = terminal()
+    console.print(f"put {out} at {url}; {count} links are in {folder / pages.LINKS}", markup=False, soft_wrap=True)
+
+
+@study_app.command()
+def collect(
+    folder: Folder,
+    files: Annotated[list[Path], typer.Argument(help="Files of answers that raters sent.", metavar="FILE...")],
+) -> None:
+    """Check files of answers and take them into the study; one that was read before changes nothing."""
+    from bench.study.collect import collect as collecting
+
+    console = terminal()
+    for file, (rater, new, count) in zip(files, collecting(folder, files)):
+        console.print(f"{file}: {rater}, {count} trials, {new} of them new", markup=False, soft_wrap=True)
+
+
+@study_app.command()
+def close(folder: Folder) -> None:
+    """Take no more votes, also of a study that is being served."""
+    from bench.study.export import close as closing
+
+    when, count = closing(folder)
+    terminal().print(f"closed at {when} with {count} votes", markup=False)
+
+
+@study_app.command()
+def export(
+    folder: Folder, out: Annotated[Path, typer.Option(help="Folder to write: plan, votes, raters, manifest.")]
+) -> None:
+    """Write plan and votes with their hashes, for others to score; without secrets and videos."""
+    from bench.study.export import export as exporting
+
+    facts = exporting(folder, out)
+    console = terminal()
+    if facts.closed is None:
+        console.print("the study is open: more votes may come (`study close` ends it)", style="yellow", markup=False)
+    console.print(f"{facts.votes} votes in {out}", markup=False, soft_wrap=True)

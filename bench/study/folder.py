@@ -11,6 +11,7 @@ from reports.schema.study import Study, parse_study
 
 PLAN = "study.json"
 VOTES = "votes.csv"  # of a study that was exported
+MANIFEST = "manifest.json"  # of a study that was exported: hashes of its files
 DATABASE = "votes.sqlite"
 INVITATIONS = "invitations.json"  # secrets; never leaves the folder
 MEDIA = "media"

@@ -6,7 +6,6 @@ import datetime
 import json
 import random
 import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from bench.runtime.errors import UserError
 from bench.study import cutting, design, invitations, material, plan, texts
 from bench.study.folder import MEDIA, PLAN
 from bench.study.material import Material
+from bench.study.whole import new_folder
 from protocols import files, interruption
 from reports.schema.study import FORMAT, TRUTH, Asked, Id, Kind, Question, Stimulus, StimulusRole, Study
 
@@ -46,28 +46,15 @@ class Wanted:
 
 def make(runs: Sequence[Path], out: Path, wanted: Wanted) -> Study:
     """Write the folder of a study, whole or not at all. Raises UserError."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out}: is there already, and a study is not overwritten", code="folder-in-use")
-    found = material.gather(runs, wanted.models, wanted.clips)
-    _check(found, wanted)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        (partial / MEDIA).mkdir(parents=True)
+    with new_folder(out) as partial:
+        found = material.gather(runs, wanted.models, wanted.clips)
+        _check(found, wanted)
+        (partial / MEDIA).mkdir()
         made = _Maker(found, wanted)
         study = made.study()
         made.write_videos(partial)
         _write(partial / PLAN, study)
         invitations.write(partial, invitations.make(len(study.raters)))
-        if out.is_dir():
-            out.rmdir()
-        partial.rename(out)
-    except OSError as error:
-        if files.disk_full(error):
-            raise
-        raise UserError(f"cannot write to {out}: {error.strerror or error}", code="unwritable-folder") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return study
 
 

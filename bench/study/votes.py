@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pandas as pd
 
 from bench.runtime.errors import UserError
 from bench.study import invitations
-from bench.study.folder import DATABASE, VOTES, load
+from bench.study.folder import DATABASE, MANIFEST, VOTES, load
 from bench.study.store import Store
 from protocols import files
 from protocols.errors import first_line
-from reports.schema.study import Study
+from reports.schema.base import Damaged
+from reports.schema.study import Study, parse_export
 
 COLUMNS = {
     **dict.fromkeys(("rater",), "str"),
@@ -41,11 +43,26 @@ def read_votes(folder: Path) -> pd.DataFrame:
         finally:
             store.close()
     file = folder / VOTES
+    _check(folder)
     try:
         content = files.content(file)
     except OSError as error:
         raise UserError(f"{folder} holds no votes yet ({error.strerror or error})", code="no-votes") from None
     return of_csv(content, file)
+
+
+def _check(folder: Path) -> None:
+    """Raise UserError where an exported study's files are not those of its manifest."""
+    if not (folder / MANIFEST).exists():
+        return
+    try:
+        manifest = parse_export(files.content(folder / MANIFEST))
+        hashes = {name: hashlib.sha256(files.content(folder / name)).hexdigest() for name in manifest.files}
+    except (OSError, Damaged) as error:
+        raise UserError(f"{folder}: no exported study ({error})", code="bad-study") from None
+    for name, expected in manifest.files.items():
+        if hashes[name] != expected:
+            raise UserError(f"{folder / name} is damaged or was changed after the export", code="changed-file")
 
 
 def of_csv(content: bytes, file: Path) -> pd.DataFrame:

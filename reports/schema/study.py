@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 from reports.schema.base import Facts, parse
 
 FORMAT: Final = "talking-head-bench study 1"
+EXPORT_FORMAT: Final = "talking-head-bench study export 1"
 TRUTH: Final = "truth"  # the model of the hidden reference
 
 Kind = Literal["acr", "ccr", "preference"]
@@ -138,9 +139,29 @@ class Study(Facts):
         return {stimulus.id: stimulus for stimulus in self.stimuli}
 
 
+class Export(Facts):
+    """``manifest.json`` of a study that was exported. closed: when it was; None where votes may have come since.
+
+    votes: rows of ``votes.csv``. files: SHA-256 of each file beside this one.
+    """
+
+    format: Literal["talking-head-bench study export 1"]
+    study: str
+    created: str
+    closed: str | None
+    votes: int
+    files: dict[str, str]
+
+
 STUDY: TypeAdapter[Study] = TypeAdapter(Study)
+EXPORT: TypeAdapter[Export] = TypeAdapter(Export)
 
 
 def parse_study(content: bytes) -> Study:
     """Read the bytes of ``study.json``. Raises Damaged."""
     return parse(STUDY, content)
+
+
+def parse_export(content: bytes) -> Export:
+    """Read the bytes of an exported study's ``manifest.json``. Raises Damaged."""
+    return parse(EXPORT, content)

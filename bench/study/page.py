@@ -1,0 +1,72 @@
+"""`bench study page`: the raters' pages as a folder of files for any web host; answers come back as signed files."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+
+from bench.runtime.errors import UserError
+from bench.study import invitations, view
+from bench.study.folder import MEDIA, PLAN, load
+from bench.study.headers import POLICY
+from bench.study.sitting import Rules
+from bench.study.whole import new_folder
+from protocols import files
+from reports.schema.study import Study
+
+ANSWERS = "talking-head-bench answers 1"  # format of a file of answers
+LINKS = "links.csv"  # beside the plan: who gets which link
+PARTS = ("study.js", "study.css")
+_WEB = Path(__file__).parent / "web"
+
+
+def write(folder: Path, out: Path, url: str) -> int:
+    """Write the page of a study to `out`, and the links to `LINKS` in the study's folder; returns how many there are.
+
+    url: where `out` will be found. Nothing in `out` names a model, a clip or a check. Raises UserError.
+    """
+    study, invited = load(folder), invitations.read(folder)
+    if not url.startswith(("http://", "https://")):
+        raise UserError(f"--url {url}: give the address of the folder, https://...", code="bad-value")
+    rules, pages = Rules(study), Environment(loader=PackageLoader("bench.study", "web"), autoescape=True)
+    with new_folder(out) as partial:
+        index = pages.get_template("study.html.j2").render(study=study, root="", static=True, policy=POLICY)
+        (partial / "index.html").write_text(index, encoding="utf-8")
+        for name in PARTS:
+            shutil.copyfile(_WEB / name, partial / name)
+        (partial / "raters").mkdir()
+        for one in invited.raters:
+            text = json.dumps(_plan(folder, study, rules, one.slot), ensure_ascii=False)
+            (partial / "raters" / f"{one.public}.json").write_text(text, encoding="utf-8")
+        (partial / MEDIA).mkdir()
+        for id_ in {id_ for rater in study.raters for trial in rater.trials for id_ in trial.stimuli}:
+            shutil.copyfile(folder / MEDIA / f"{id_}.mp4", partial / MEDIA / f"{id_}.mp4")
+    with files.replacing(folder / LINKS) as temporary:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            table = csv.writer(stream)
+            table.writerow(("rater", "link"))
+            table.writerows((one.rater, f"{url.rstrip('/')}/index.html#{one.token}") for one in invited.raters)
+    return len(invited.raters)
+
+
+def digest(folder: Path) -> str:
+    """Return what files of answers name a study by: the SHA-256 of its plan."""
+    return hashlib.sha256(files.content(folder / PLAN)).hexdigest()
+
+
+def _plan(folder: Path, study: Study, rules: Rules, slot: int) -> dict[str, object]:
+    trials = rules.rater(slot).trials
+    return {
+        "format": ANSWERS,
+        "study": digest(folder),
+        "slot": slot,
+        "texts": view.texts(study),
+        "trials": [view.trial(rules, one, number, len(trials)) for number, one in enumerate(trials)],
+    }
