@@ -42,7 +42,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     seen = {use: _stretch("adaptation", use) for use in ("adapt", "test")}
-    trained = _stretch("long-video", "train")
+    trained = _stretch("adaptation", "train")
     own = seen["adapt"].aligned
     other = own.mean(0) + trained.aligned - trained.aligned.mean(0)
     count = len(seen["test"].times)
@@ -64,7 +64,7 @@ def main() -> None:
                     rows.append(
                         {"model": f"{model}, noise", **facts, **scores(said(noise, seen["test"], own), seen["test"])}
                     )
-                print(rows[-1], flush=True)
+                print(model, stage, seed, own_scores, flush=True)
     table = pd.DataFrame(rows)
     table.to_csv(asked.out / "seeds.csv", index=False)
     numbers = table.drop(columns="seed").groupby(["model", "stage"], sort=False)

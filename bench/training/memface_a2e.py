@@ -43,10 +43,10 @@ class A2ESettings(BaseModel):
     """Settings of a training of audio to expression.
 
     model: ``memface-a2e``, or a variant whose first stage differs. data: folder of clips, ``<clip>.mp4`` with sound, or
-    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``; ``sample``: seconds of the sound set that no
-    protocol on it tests.
-    adapt: a clip to adapt `init_from` to, in place of `data`; begin, end: which seconds of it (of ``talk_b``, the sound
-    set's, the first 3.8). speech, speech_rate: feature of speech, and rows a second of ``.npy`` files.
+    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``; ``sample``: the sound set's training clip.
+    adapt: a clip to adapt `init_from` to, in place of `data`; begin, end: which seconds of it, or of the sound set's
+    training clip (of ``talk_b``, the sound set's, the first 3.8). speech, speech_rate: feature of
+    speech, and rows a second of ``.npy`` files.
     basis: ``facemesh``, ``arkit`` or an ``.npz`` file. components: of ``facemesh``.
     recipe: ``short`` for seconds of speech, ``published`` as far as it is printed. steps: None: as the recipe has it.
     """
@@ -105,10 +105,10 @@ def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
 
 
 def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
-    if settings.end is not None or settings.begin:
-        raise UserError("begin, end: need --adapt", code="unused-option")
     cache = cache_folder()
-    takes = [take(*where) for where in _places(settings.data, cache)]
+    if settings.data not in (None, SAMPLE) and (settings.end is not None or settings.begin):
+        raise UserError("begin, end: of one clip only: --adapt, or --data sample", code="unused-option")
+    takes = [take(*where) for where in _places(settings, cache)]
     _tell(takes)
     recipe = _recipe(settings, a2e.SHORT if settings.short else a2e.PUBLISHED)
     heard = feature(settings.speech, settings.speech_rate)
@@ -171,14 +171,12 @@ def _steps(takes: list[Take], network: AudioToExpression, recipe: a2e.A2ERecipe,
     return epochs * math.ceil(frames / (network.config.window * recipe.batch))
 
 
-def _places(data: str | None, cache: Path) -> list[tuple[Path, Path, float, float | None]]:
-    """What `take` is given of each clip to train on.
-
-    Of the sound set the seconds that no protocol on it tests.
-    """
+def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float, float | None]]:
+    """What `take` is given of each clip to train on."""
+    data = settings.data
     if data in (None, SAMPLE):
-        clip, start, end = _sample("long-video", "train")
-        return [(sound_set.ensure(cache) / clip, cache, start, end)]
+        clip, _, end = _sample("adaptation", "train")
+        return [(sound_set.ensure(cache) / clip, cache, settings.begin, settings.end or end)]
     root = Path(data)
     if not root.is_dir():
         raise UserError(f"--data {data}: no such folder", code="missing-folder")

@@ -65,6 +65,15 @@ class _Line:
     seen: Tensor
 
 
+def _facts(one: Take) -> dict[str, Any]:
+    seconds = [round(float(one.times[0]), 3), round(float(one.times[-1] + 1 / RATE), 3)]
+    return {"clip": one.clip, "seconds": seconds, "frames": len(one.times), "sha256": one.sha256}
+
+
+def _parts(line: _Line) -> tuple[Tensor, ...]:
+    return line.speech, line.coefficients, line.mouth, line.seen
+
+
 class A2EStage(Stage):
     """Audio to expression in training. Build it right after ``torch.manual_seed(seed)``."""
 
@@ -89,9 +98,13 @@ class A2EStage(Stage):
             raise ModelError(f"{name}: the network is for other features or another basis", code="other-network")
         self.network = network
         self.lines = [line for one in takes for line in self._lines(one)]
+        # Behind each other, so that a batch is gathered at once.
+        self.whole = _Line(*(torch.cat(parts) for parts in zip(*map(_parts, self.lines))))
+        self.frames = torch.tensor([len(line.seen) for line in self.lines])
+        self.ends = self.frames.cumsum(0)
         self.networks = nn.ModuleDict({"network": network})
         if started_from is None:
-            heard = torch.cat([line.speech for line in self.lines])
+            heard = self.whole.speech
             network.mean.copy_(heard.mean(0))
             network.scale.copy_(heard.std(0).clamp(min=DEVIATION * heard.std(0).mean().item() + 1e-6))
         if isinstance(network.memory, PairMemory):
@@ -111,7 +124,7 @@ class A2EStage(Stage):
             "recipe": asdict(recipe),
             "feature": feature.signature,
             "basis": basis.signature,
-            "takes": [{"clip": one.clip, "frames": len(one.times), "sha256": one.sha256} for one in takes],
+            "takes": [_facts(one) for one in takes],
             "started_from": started_from,
         }
 
@@ -159,33 +172,36 @@ class A2EStage(Stage):
             yield _Line(speech, first, second, torch.from_numpy(one.seen))
 
     def _batch(self, rng: torch.Generator) -> tuple[Tensor, ...]:
-        """Windows: speech ``(B, T, F)``, coefficients, mouth; outside, and seen: bool ``(B, T)``."""
-        recipe, span = self.recipe, self.network.config.window
-        frames = torch.tensor([len(line.seen) for line in self.lines], dtype=torch.float)
-        chosen = torch.multinomial(frames, recipe.batch, replacement=True, generator=rng)
-        rows = []
-        for number in chosen.tolist():
-            line = self.lines[number]
-            last = len(line.seen) - 1
-            tempo = 1 + recipe.tempo * (2 * torch.rand((), generator=rng).item() - 1)
-            middle = torch.multinomial(line.seen.float(), 1, generator=rng)
-            if recipe.between:
-                middle = middle + torch.rand(1, generator=rng) - 0.5
-            places = (torch.arange(span) - span // 2) * tempo + middle
-            outside = (places < 0) | (places > last)
-            places = places.clamp(0, last)
-            seen = line.seen[places.floor().long()] & line.seen[places.ceil().long()] & ~outside
-            speech = _between(line.speech, places * FINE)
-            if recipe.noise:
-                extra = torch.randn(speech.shape, generator=rng)
-                speech = speech + recipe.noise * self.network.scale * extra
-            faces = (_between(value, places) for value in (line.coefficients, line.mouth))
-            rows.append((speech, *faces, outside, seen))
-        return tuple(torch.stack(parts) for parts in zip(*rows))
+        """Windows: speech ``(B, T, F)``, coefficients, mouth; outside, and seen: bool ``(B, T)``.
+
+        Around frames with a face, all of them alike.
+        """
+        recipe, span, count = self.recipe, self.network.config.window, self.recipe.batch
+        frame = torch.multinomial(self.whole.seen.float(), count, replacement=True, generator=rng)
+        line = torch.searchsorted(self.ends, frame, right=True)
+        last = (self.frames[line] - 1)[:, None]
+        start = (self.ends - self.frames)[line][:, None]
+        middle = (frame[:, None] - start).float()
+        if recipe.between:
+            middle = middle + torch.rand(count, 1, generator=rng) - 0.5
+        tempo = 1 + recipe.tempo * (2 * torch.rand(count, 1, generator=rng) - 1)
+        places = (torch.arange(span) - span // 2) * tempo + middle
+        outside = (places < 0) | (places > last)
+        places = places.clamp(min=0).minimum(last)
+        seen = self.whole.seen[places.floor().long() + start] & self.whole.seen[places.ceil().long() + start] & ~outside
+        fine = FINE * start - (FINE - 1) * line[:, None]  # a line's first row of speech
+        speech = _between(self.whole.speech, places * FINE, fine, FINE * last)
+        if recipe.noise:
+            speech = speech + recipe.noise * self.network.scale * torch.randn(speech.shape, generator=rng)
+        faces = (_between(value, places, start, last) for value in (self.whole.coefficients, self.whole.mouth))
+        return speech, *faces, outside, seen
 
 
-def _between(rows: Tensor, places: Tensor) -> Tensor:
-    """Rows at places between them, linear; ``(n, ...)`` at ``(T,)``."""
-    low = places.floor().long().clamp(max=max(len(rows) - 2, 0))
-    share = (places - low).view(-1, *[1] * (rows.ndim - 1))
-    return rows[low] * (1 - share) + rows[(low + 1).clamp(max=len(rows) - 1)] * share
+def _between(rows: Tensor, places: Tensor, start: Tensor, last: Tensor) -> Tensor:
+    """Rows at places between them, linear: ``(B, T, ...)`` of ``(N, ...)``.
+
+    places: ``(B, T)``, counted from `start` ``(B, 1)``; last: ``(B, 1)``, the greatest place.
+    """
+    low = places.floor().long().minimum((last - 1).clamp(min=0))
+    share = (places - low).view(*low.shape, *[1] * (rows.ndim - 1))
+    return rows[low + start] * (1 - share) + rows[(low + 1).minimum(last) + start] * share

@@ -14,7 +14,6 @@ from bench.training import memface_a2e
 from bench.training.command import STAGES
 from protocols.errors import BenchError
 from protocols.sound import Sound
-from protocols.sound_set import recipe
 
 
 def spoken(place: Path, cache: Path, begin: float = 0.0, end: float | None = None) -> Take:
@@ -94,7 +93,7 @@ def test_variants_are_trained_by_name(clips, tmp_path, name):
 )
 def test_wrong_options_are_one_line(clips, tmp_path, monkeypatch, arguments, word):
     own = [(clips / "a", clips, 0.0, 2.0)]
-    monkeypatch.setattr(memface_a2e, "_places", lambda data, cache: own if data is None else real_places(data, cache))
+    monkeypatch.setattr(memface_a2e, "_places", lambda to, cache: own if to.data is None else real_places(to, cache))
     done = call("--model", "memface-a2e", "--out", tmp_path / "out", *arguments)
     refused(done, word)
 
@@ -102,11 +101,13 @@ def test_wrong_options_are_one_line(clips, tmp_path, monkeypatch, arguments, wor
 real_places = memface_a2e._places
 
 
-def test_the_sound_set_is_learned_from_where_nothing_is_tested(tmp_path, monkeypatch):
+def test_seconds_of_the_sound_set(tmp_path, monkeypatch):
     monkeypatch.setattr(memface_a2e.sound_set, "ensure", lambda cache: cache / "talk")
-    [(place, _, start, end)] = memface_a2e._places("sample", tmp_path)
-    tested = [one for uses in ("adaptation", "long-video") for one in recipe()[uses] if one[3] == "test"]
-    assert place.name == "talk_a" and all(one[0] != "talk_a" or one[1] >= end for one in tested) and start == 0
+    found = []
+    for more in ({}, {"end": 6.0}):
+        settings = memface_a2e.A2ESettings(model="memface-a2e", out=tmp_path, data="sample", **more)
+        found += memface_a2e._places(settings, tmp_path)
+    assert [(place.name, start, end) for place, _, start, end in found] == [("talk_a", 0, 7.88), ("talk_a", 0, 6.0)]
     seen = []
     monkeypatch.setattr(memface_a2e, "take", lambda *where: seen.append(where) or 1 / 0)
     settings = memface_a2e.A2ESettings(model="memface-a2e", out=tmp_path, adapt="talk_b", init_from=tmp_path)
