@@ -22,7 +22,6 @@ from baselines.memface.training.takes import Take, take
 from baselines.memface.variants import VARIANTS
 from baselines.speech.feature import feature
 from baselines.training import clips
-from baselines.training.files import sha256
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
 from bench.training.settings_error import told
@@ -128,11 +127,11 @@ def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
     torch.manual_seed(settings.seed)
     network, started = AudioToExpression(config), None
     if settings.init_from is not None:
-        begun = expression_file.read(settings.init_from, cache, speech=settings.speech).network
-        if begun.config != config:
-            raise ModelError(f"{settings.init_from} is of another network than asked for", code="other-network")
-        network.load_state_dict(begun.state_dict())
-        started = sha256(settings.init_from)
+        begun = expression_file.read(settings.init_from, cache, speech=settings.speech)
+        if begun.network.config != config or begun.basis.signature != basis.signature:
+            raise ModelError(f"{settings.init_from} is of another network or basis", code="other-network")
+        network.load_state_dict(begun.network.state_dict())
+        started = _started(begun)
     stage = a2e.A2EStage(settings.model, network, basis, heard, takes, recipe, started_from=started)
     return stage, settings.steps or (STEPS if settings.short else _steps(takes, network, recipe, EPOCHS))
 
@@ -155,10 +154,15 @@ def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
     network = begun.network.requires_grad_(True)
     recipe = _recipe(settings, a2e.SHORT_ADAPTATION if settings.short else a2e.PUBLISHED_ADAPTATION)
     stage = a2e.A2EStage(
-        settings.model, network, begun.basis, begun.feature, takes, recipe, started_from=sha256(settings.init_from)
+        settings.model, network, begun.basis, begun.feature, takes, recipe, started_from=_started(begun)
     )
     steps = ADAPTATION_STEPS if settings.short else _steps(takes, network, recipe, ADAPTATION_EPOCHS)
     return stage, settings.steps or steps
+
+
+def _started(begun: expression_file.Expression) -> dict[str, Any]:
+    """What a checkpoint tells of the one that it began with."""
+    return {"sha256": begun.checkpoint.sha256, "takes": begun.checkpoint.facts.get("takes")}
 
 
 def _recipe(settings: A2ESettings, recipe: a2e.A2ERecipe) -> a2e.A2ERecipe:

@@ -8,7 +8,7 @@ dropout, and with more faces and voices than there are (mirrored faces, other te
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,9 +86,9 @@ class A2EStage(Stage):
         takes: Sequence[Take],
         recipe: A2ERecipe,
         *,
-        started_from: str | None = None,
+        started_from: Mapping[str, Any] | None = None,
     ):
-        """takes: each is about a person of its own. started_from: what the network was before; None: it is new.
+        """takes: each is about a person of its own. started_from: facts of the file that it is from; None: new.
 
         A new network takes means and deviations of its features from these takes; an explicit memory is filled with
         them in any case.
@@ -125,7 +125,7 @@ class A2EStage(Stage):
             "feature": feature.signature,
             "basis": basis.signature,
             "takes": [_facts(one) for one in takes],
-            "started_from": started_from,
+            "started_from": None if started_from is None else dict(started_from),
         }
 
     def step(self, number: int, rng: torch.Generator, progress: float) -> dict[str, float]:

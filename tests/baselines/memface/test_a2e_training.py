@@ -88,7 +88,7 @@ def test_an_explicit_memory_holds_the_takes_and_is_rebuilt_for_others():
     made = stage(one, a2e.SHORT, config)
     assert made.network.memory.keys.shape == (20, 26)
     before = made.network.memory.keys.clone()
-    adapted = a2e.A2EStage("a", made.network, made.basis, LogMel(), [other], a2e.SHORT, started_from="x")
+    adapted = a2e.A2EStage("a", made.network, made.basis, LogMel(), [other], a2e.SHORT, started_from={})
     rows = torch.from_numpy(LogMel().rows(other.sound, other.times))
     assert not torch.equal(adapted.network.memory.keys, before)
     torch.testing.assert_close(adapted.network.memory.keys[0], rows[0])
@@ -98,7 +98,7 @@ def test_adaptation_keeps_what_features_are_measured_against():
     made = stage(spoken())
     mean = made.network.mean.clone()
     assert mean.abs().sum() > 0
-    a2e.A2EStage("a", made.network, made.basis, LogMel(), [spoken(seed=1)], a2e.SHORT_ADAPTATION, started_from="x")
+    a2e.A2EStage("a", made.network, made.basis, LogMel(), [spoken(seed=1)], a2e.SHORT_ADAPTATION, started_from={})
     assert torch.equal(made.network.mean, mean)
 
 
