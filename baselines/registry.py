@@ -93,7 +93,7 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         about = unavailable()[name]
         raise ModelError(
             f"{about['title']} cannot be run: {about['reason']}. Its rows are in the published tables (bench tables); "
-            "frames that you have of it are measured with frames:DIR",
+            "frames or videos that you have of it are measured with frames:DIR or videos:DIR",
             code="no-network",
         )
     if name.endswith(".py"):

@@ -140,6 +140,11 @@ def _notify(job: Job, settings: RunSettings, console: Console) -> None:
         )
     for model, reason in job.skipped.items():
         line(f"skip {model}: {reason}", loud)
+    reasons: dict[str, list[str]] = {}
+    for head, reason in job.unfilled.items():
+        reasons.setdefault(reason, []).append(head)
+    for reason, heads in reasons.items():
+        line(f"empty {', '.join(heads)}: {reason}", loud)
     if not job.models:
         line("nothing to run: no model has weights here (--weights DIR, or --untrained)", loud)
 
@@ -149,6 +154,8 @@ def _pairs(job: Job, settings: RunSettings) -> str:
         text = str(job.pairs)
     elif job.data and job.data.startswith("SAMPLE"):
         text = "the sample set's"
+    elif job.protocol.driven_by == "sound":
+        text = "people and seconds by a fixed rule; --pairs FILE takes a list"
     else:
         text = f"{job.protocol.n} drawn with seed {settings.seed}; --pairs FILE takes a published list"
     return f"{text}, the first {settings.limit}" if settings.limit else text

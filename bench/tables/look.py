@@ -9,6 +9,7 @@ from pathlib import Path
 
 from baselines.network_predictor import NetworkPredictor
 from bench.metrics.base import Definition
+from bench.metrics.clips.base import ClipDefinition
 from bench.run.command import RunSettings
 from bench.run.engine import Decoded, predict
 from bench.run.setup import Setup, prepare
@@ -33,7 +34,7 @@ def look(job: Job, settings: RunSettings, notify: Notify) -> None:
         notify(f"list: {pairs.name}, {len(pairs)} pairs, sha256 {pairs.sha256[:12]}; all their frames are there", None)
         for notice in setup.resolved.notices:
             notify(notice, "yellow")
-        for line in _columns(job, setup.measurer.definitions):
+        for line in _columns(job, [*setup.measurer.definitions, *setup.measurer.clip_definitions]):
             notify(line, None)
         for model in setup.models:
             if isinstance(model.predictor, NetworkPredictor):
@@ -71,7 +72,7 @@ def _way(file: WeightFile) -> str:
     return f"python -m bench weights fetch {file.id}" if file.address else f"{file.source}, {file.way}"
 
 
-def _columns(job: Job, definitions: Sequence[Definition]) -> list[str]:
+def _columns(job: Job, definitions: Sequence[Definition | ClipDefinition]) -> list[str]:
     """What each printed column is measured by: ``AKD -> akd-dlib (dlib68, embedded, proxy)``."""
     lines = []
     for column in job.columns:
@@ -82,11 +83,12 @@ def _columns(job: Job, definitions: Sequence[Definition]) -> list[str]:
     return lines
 
 
-def _detector(definition: Definition) -> str:
-    of = [definition.detector_name] if definition.detector_name else []
+def _detector(definition: Definition | ClipDefinition) -> str:
+    detector = definition.detector_name if isinstance(definition, Definition) else ""
+    of = [detector] if detector else []
     if definition.proxy:
         of += ["embedded", "proxy"]
-    elif definition.detector_name:
+    elif detector:
         of.append("the papers' own")
     return f" ({', '.join(of)})" if of else ""
 
@@ -99,7 +101,8 @@ def _time(setup: Setup) -> str:
     roles = {role: images.numpy() for role, images in decoded.images.items() if role != "anchor"}
     seconds, untimed = dict[str, float](), list[str]()
     for model in setup.models:
-        if type(model.predictor).__module__.partition(".")[0] != "baselines" or not hasattr(model.predictor, "network"):
+        own = type(model.predictor).__module__.partition(".")[0] == "baselines" and hasattr(model.predictor, "network")
+        if not own or model.predictor.driven_by == "sound":  # that answers whole clips
             untimed += [model.label] if model.predictor.name not in BOUNDS else []
             continue
         if setup.device.type != "cpu":  # the first call makes kernels

@@ -26,8 +26,8 @@ class Job:
     """One run: everything that the tables ask of a protocol.
 
     models: as ``--models`` takes them. weights: model to where its weights come from, in words. skipped: model to the
-    reason. metrics: families. columns: the printed ones that they are for. data: where the frames come from, in words;
-    None where they are missing. pairs: a list.
+    reason. metrics: families. columns: the printed ones that they are for. unfilled: printed ones that no run fills, to
+    the reason. data: where the frames come from, in words; None where they are missing. pairs: a list.
     """
 
     protocol: Protocol
@@ -37,6 +37,7 @@ class Job:
     skipped: Mapping[str, str]
     metrics: tuple[str, ...]
     columns: tuple[Column, ...]
+    unfilled: Mapping[str, str]
     data: str | None
     pairs: Path | None
 
@@ -89,8 +90,9 @@ def plan(
                 tuple(models or chosen),
                 {} if models else weights,
                 {} if models else skipped,
-                tuple(family for family in protocol.metrics if family in families),
+                tuple(family for family in protocol.metrics if family in (*families, *_stand_ins(protocol))),
                 tuple({column.head: column for _, _, column in cells}.values()),
+                _unfilled(tables, name),
                 data,
                 lists.get(name),
             )
@@ -99,15 +101,31 @@ def plan(
 
 
 def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]]:
-    """The printed cells of a protocol that some definition here computes."""
+    """The printed cells of a protocol whose metric it has, be it by another definition."""
     families = catalogue.get(name).metrics
     return [
         (table, row, column)
         for table in tables
         for row in table.rows
         for column, printed in zip(table.columns, row.printed)
-        if table.protocol_of(row, column) == name and printed and column.definitions and column.family in families
+        if table.protocol_of(row, column) == name and printed and column.family in families
     ]
+
+
+def _stand_ins(protocol: Protocol) -> tuple[str, ...]:
+    """Families that say how the mouth moves and need no file, beside the SyncNet that print has."""
+    return ("vertex-rmse", "lip-correlation") if protocol.driven_by == "sound" else ()
+
+
+def _unfilled(tables: Sequence[Table], name: str) -> dict[str, str]:
+    """The printed columns of a protocol that no run fills, to the reason."""
+    return {
+        column.head: column.unfilled
+        for table in tables
+        for row in table.rows
+        for column in table.columns
+        if table.protocol_of(row, column) == name and column.unfilled
+    }
 
 
 def _models(

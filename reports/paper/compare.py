@@ -184,7 +184,7 @@ def _measured(metric: MetricEntry, column: Column, row: SummaryRow) -> Measured 
 def _definition(column: Column, metric: MetricEntry | None) -> str | None:
     """Why the measured metric is not the printed one, if so."""
     if metric is None:
-        return "not measured"
+        return column.unfilled or "not measured"
     name = metric.name
     if not column.definitions:
         return "no definition here computes the printed column"
@@ -230,6 +230,8 @@ def _pairs(manifest: Manifest) -> str | None:
         or (stretched and entry["name"].startswith(tuple(f"{name}-diffscale" for name in protocol.published)))
     }
     known = pairs.provenance.published
+    if protocol.shape == "clip":
+        return f"another clip list: {pairs.name} (none is published)"
     whole = lists.get(known or "", protocol.n * (2 if stretched else 1))
     if pairs.n < whole:
         return f"fewer pairs: {pairs.n} of {whole}"

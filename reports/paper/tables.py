@@ -77,7 +77,7 @@ class Column(_Data):
 
     head: as printed. family: metric family. direction: of the printed arrow. definitions: names of this project's
     definitions that compute it; none where there is none, several where it is not known which one was used.
-    scale: printed number / measured number. protocol: where it is not the table's.
+    scale: printed number / measured number. protocol: where it is not the table's. unfilled: why no run fills it.
     """
 
     head: str
@@ -87,6 +87,7 @@ class Column(_Data):
     scale: float = 1
     definitions: tuple[str, ...]
     protocol: str | None = None
+    unfilled: str = ""
     notes: tuple[Note, ...]
 
     @property

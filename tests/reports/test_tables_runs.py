@@ -204,6 +204,20 @@ def test_rows_and_columns_of_another_protocol_stay_empty(tmp_path):
     assert beside("memface-1", faces).lines == ()
 
 
+def test_rows_of_talking_faces_are_filled_but_not_compared(tmp_path):
+    run = make(tmp_path / "talk", "hdtf-adapt30", models=("ad-nerf",), known=None, n=10)
+    (line,) = beside("memface-2", run).lines
+    assert line.row.key == "30s: AD-NeRF"
+    assert line.causes == ("another clip list: own (none is published)",)
+    assert "people judge it" in " ".join(line.cells[0].causes) and line.cells[0].measured is None
+    assert line.cells[3].causes[-1] == "not measured"
+    table = beside("memface-4", make(tmp_path / "other", "obama-selfdriven", models=("memface",), known=None, n=10))
+    (line,) = table.lines
+    assert line.cells[0].measured.metric == "lpips-vgg" and line.cells[0].difference is None
+    assert "no definition here computes the printed column" in line.cells[0].causes
+    assert line.cells[2] is line.cells[3] is None  # of HDTF
+
+
 def test_two_runs_stand_beside_one_row(tmp_path):
     runs = [make(tmp_path / name, models=("mcnet",)) for name in ("old", "new")]
     shown = beside("mcnet-1a", *runs)

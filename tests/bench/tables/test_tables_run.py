@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from support.refused import refused
 from support.small_networks import CONFIGS
 
 from baselines.card import Card, card
@@ -134,8 +135,40 @@ def test_rows_that_print_nothing_for_a_protocol_are_not_run_for_it(tmp_path):
 
 def test_columns_that_nothing_here_computes_are_not_asked_for(tmp_path):
     assert jobs(tmp_path, "mcnet-8")["ted-sameid"].metrics == ("l1", "akd-body", "mkr-body", "aed-body")
-    with pytest.raises(UserError, match="no protocol here asks what is printed"):
-        jobs(tmp_path, "memface")
+    (table,) = published(["memface-1"])
+    judged = table.model_copy(
+        update={
+            "columns": table.columns[:3],
+            "rows": tuple(row.model_copy(update={"values": row.values[:3]}) for row in table.rows),
+        }
+    )
+    with refused(UserError, "nothing-to-run", "memface-1"):
+        plan([judged], config(tmp_path))
+
+
+def test_the_tables_of_talking_faces_are_planned_with_what_stays_empty_and_why(tmp_path):
+    found = jobs(tmp_path, "memface")
+    assert list(found) == ["obama-selfdriven", "grid", "hdtf-adapt15", "hdtf-adapt30", "hdtf-adapt60"]
+    obama = found["obama-selfdriven"]
+    assert obama.tables == ("memface-1", "memface-4", "memface-5b")
+    assert obama.metrics == ("lip-sync", "sync-d", "vertex-rmse", "lip-correlation", "lpips")
+    assert set(obama.unfilled) == {"Lip-sync", "Render", "Overall", "Obama CMOS"}
+    assert all("people judge it" in reason for reason in obama.unfilled.values())
+    assert obama.data is not None and obama.data.startswith("SAMPLE SET in place of obama")
+    of_others = {"nvp", "lipsync3d", "memgan", "ad-nerf", "dfrf"}
+    assert of_others <= set(obama.skipped) and not of_others & set(obama.models)
+    assert found["grid"].metrics == ("vertex-rmse", "lip-correlation")
+    assert found["hdtf-adapt15"].metrics == ("lip-sync", "sync-d", "vertex-rmse", "lip-correlation", "lpips")
+    assert set(found["hdtf-adapt60"].models) | set(found["hdtf-adapt60"].skipped) == {
+        *("memface", "memgan", "ad-nerf", "dfrf")
+    }
+
+
+def test_every_model_of_talking_faces_is_a_row_of_its_own(tmp_path):
+    job = jobs(tmp_path, "memface-5a", "memface-7", untrained=True)["grid"]
+    names = {"memface", *(f"memface-m{n}" for n in (500, 1500, 2000)), *(f"memface-d{n}" for n in (32, 96, 128))}
+    specs = {spec.partition("=")[0] for spec in job.models}
+    assert specs | set(job.skipped) == names
 
 
 def test_every_row_of_the_seed_papers_has_a_model(tmp_path):
