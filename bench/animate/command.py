@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
     photograph, notices = read_source(settings.source)
     driving = open_driving(settings.driving, settings.fps)
     for notice in [*notices, *driving.notices]:
-        _notify(console, notice)
+        notify(console, notice)
     total = len(driving.times)
     count = min(settings.limit or total, total)
     if isinstance(settings.anchor_frame, int) and settings.anchor_frame >= total:
@@ -84,9 +84,14 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         models = []
         for spec in specs:
             predictor = registry.load(spec, weights=settings.weights, device=settings.device)
+            if predictor.driven_by == "sound":
+                raise UserError(
+                    f"{spec.name} is driven by sound: give --driving SOUND --template VIDEO in place of --source",
+                    code="unused-option",
+                )
             stack.callback(predictor.close)
             models.append((spec.name, predictor, _mode(settings, spec.name, predictor)))
-        weights = [_weights(name, predictor, count, console) for name, predictor, _ in models]
+        weights = [weights_note(name, predictor, count, console) for name, predictor, _ in models]
         source_crop, crop = _crops(settings, photograph, driving, console)
         seen: dict[int, tuple[View, torch.Tensor, torch.Tensor]] = {}  # by size: view, photograph, anchor
         for _, predictor, _ in models:
@@ -115,16 +120,16 @@ def _mode(settings: AnimateSettings, name: str, predictor: Predictor) -> MotionM
     return mode
 
 
-def _weights(name: str, predictor: Predictor, count: int, console: Console) -> str:
+def weights_note(name: str, predictor: Predictor, count: int, console: Console) -> str:
     """Tell a model its frames, and the user what is to be known of it; returns what must be said of its weights."""
     predictor.expect([pair_name(number) for number in range(count)])
     about = outside.entry({"name": name, **outside.said(predictor, name)})
     status = about.weights_status or "official"
     note = "" if status == "official" else f"{status.upper()} WEIGHTS"
     if note:
-        _notify(console, f"{note} ({name}): the video says nothing about the published model", "bold yellow")
+        notify(console, f"{note} ({name}): the video says nothing about the published model", "bold yellow")
     if said := caveats.size(about):
-        _notify(console, f"{name}: {said}", "bold yellow")
+        notify(console, f"{name}: {said}", "bold yellow")
     return note
 
 
@@ -138,7 +143,7 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
     for what, file, cut in (("source", settings.source, found), ("driving", settings.driving, seen)):
         line, warning = told(f"{what} {file}", cut, "--source-crop" if what == "source" else "--crop")
         if line:
-            _notify(console, line, "bold yellow" if warning else None)
+            notify(console, line, "bold yellow" if warning else None)
     return source, moving
 
 
@@ -154,7 +159,7 @@ def _anchor(settings: AnimateSettings, source: np.ndarray, view: View, count: in
         best = nearest(as_bytes(source), frames, Dlib68())
     except NoFace as error:
         raise UserError(f"--anchor-frame best: {error}; give a number", code=error.code) from None
-    _notify(console, f"relative motion starts from driving frame {best}")
+    notify(console, f"relative motion starts from driving frame {best}")
     return best
 
 
@@ -167,7 +172,7 @@ def _film(settings: AnimateSettings, scenes: Sequence[Scene], count: int, consol
     for scene in scenes:
         if scene.view.size < sheet.side:
             line = f"{scene.label}: its frames of {scene.view.size}x{scene.view.size} are resized to"
-            _notify(console, f"{line} {sheet.side}x{sheet.side} ({FILTER})")
+            notify(console, f"{line} {sheet.side}x{sheet.side} ({FILTER})")
     times = [*driving.times, driving.end]
     batch_size = settings.batch_size or pairs_at_a_time(settings.device)
     writer = VideoWriter(settings.out, sheet.size, driving, times[count])
@@ -193,14 +198,14 @@ def _film(settings: AnimateSettings, scenes: Sequence[Scene], count: int, consol
                 progress.advance(task, len(made[largest.label]))
             file = writer.finish()
     except BaseException:
-        _keep(writer, largest.tally.frames, count, console)
+        keep(writer, largest.tally.frames, count, console)
         raise
     seconds = time.perf_counter() - start
     length, (height, width) = float((times[count] - times[0]) * driving.time_base), sheet.size
     line = f"{file}: {count} frames, {length:.2f} s, {width}x{height}, {writer.sound}"
-    _notify(console, f"{line}{_speeds(scenes, count, seconds)}")
+    notify(console, f"{line}{_speeds(scenes, count, seconds)}")
     for scene in scenes:
-        _tell_failures(scene, f"{scene.label}: " if labels else "", console)
+        say_failed(scene.tally.failed, scene.tally.frames, f"{scene.label}: " if labels else "", console)
     return sum(len(scene.tally.failed) for scene in scenes)
 
 
@@ -217,25 +222,24 @@ def _speeds(scenes: Sequence[Scene], count: int, seconds: float) -> str:
     return f"; {whole}" + "".join(f"; {scene.label}: {how}, alone {alone:.3g}" for scene, how, alone in each)
 
 
-def _keep(writer: VideoWriter, frames: int, count: int, console: Console) -> None:
+def keep(writer: VideoWriter, frames: int, count: int, console: Console) -> None:
     """Finish the file under a name that says that it is not whole, or leave none where there is nothing to keep."""
     name = writer.file.with_suffix(f".interrupted{writer.file.suffix}")
     try:
         if not frames:
             raise ValueError("no frame was finished")
         writer.finish(name)
-        _notify(console, f"stopped; the first {frames} of {count} frames are kept in {name}")
+        notify(console, f"stopped; the first {frames} of {count} frames are kept in {name}")
     except (OSError, ValueError):
         writer.discard()
 
 
-def _tell_failures(scene: Scene, prefix: str, console: Console) -> None:
-    for numbers, reason in by_reason(scene.tally.failed.items()):
+def say_failed(failed: Mapping[int, str], frames: int, prefix: str, console: Console) -> None:
+    """Say which of so many frames could not be made, and why."""
+    for numbers, reason in by_reason(failed.items()):
         some = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-        line = (
-            f"{prefix}{len(numbers)} of {scene.tally.frames} frames could not be made and are grey ({some}): {reason}"
-        )
-        _notify(console, line, "red")
+        line = f"{prefix}{len(numbers)} of {frames} frames could not be made and are grey ({some}): {reason}"
+        notify(console, line, "red")
 
 
 def _ahead(items: Iterator[dict[int, Batch]]) -> Iterator[dict[int, Batch]]:
@@ -247,5 +251,6 @@ def _ahead(items: Iterator[dict[int, Batch]]) -> Iterator[dict[int, Batch]]:
             yield item
 
 
-def _notify(console: Console, line: str, style: str | None = None) -> None:
+def notify(console: Console, line: str, style: str | None = None) -> None:
+    """Say something to the user, in one line that is never broken."""
     console.print(line, style=style, markup=False, soft_wrap=True)

@@ -112,7 +112,7 @@ def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarra
         outcome = str(frame) if isinstance(frame, DataError) else made[number]
         if isinstance(outcome, str):
             tally.failed[number] = outcome
-        empty = _grey(scene.view.size, number)
+        empty = grey((scene.view.size, scene.view.size), number)
         shown = empty if isinstance(frame, DataError) else as_bytes(frame)
         rows.append((number, shown, empty if isinstance(outcome, str) else outcome))
     return rows
@@ -146,12 +146,13 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
         return [typed_line(error)]
 
 
-def _grey(size: int, number: int) -> np.ndarray:
-    """What stands for a frame that could not be made, uint8 ``(size, size, 3)``."""
-    image = Image.new("RGB", (size, size), (128, 128, 128))
-    font = ImageFont.load_default(size / 12)
+def grey(size: tuple[int, int], number: int) -> np.ndarray:
+    """What stands for a frame that could not be made, uint8 ``(height, width, 3)``. size: (height, width)."""
+    height, width = size
+    image = Image.new("RGB", (width, height), (128, 128, 128))
+    font = ImageFont.load_default(min(size) / 12)
     draw = ImageDraw.Draw(image)
-    draw.text((size / 2, size / 2), f"no frame\n{number}", (255, 255, 255), font, anchor="mm", align="center")
+    draw.text((width / 2, height / 2), f"no frame\n{number}", (255, 255, 255), font, anchor="mm", align="center")
     return np.asarray(image)
 
 

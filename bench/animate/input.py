@@ -58,9 +58,7 @@ class VideoDriving:
         timed = "clock" not in video.facts
         if fps and timed:
             video.close()
-            raise UserError(
-                f"--fps {float(fps):g}: the driving video {file} has a clock of its own", code="unused-option"
-            )
+            raise UserError(f"--fps {float(fps):g}: the video {file} has a clock of its own", code="unused-option")
         self.sound = file if video.has_sound and timed else None
         if video.has_sound and not timed:
             self.notices.append(f"{file}: its sound is left out, since its place in time is not known")
@@ -83,10 +81,11 @@ class FramesDriving:
         return read_rgb(self.files[number])
 
 
-def open_driving(path: Path, fps: Fraction | None) -> Driving:
+def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") -> Driving:
     """A video file, a folder of images, or one image, which is a video of one frame. Raises UserError, DataError.
 
-    fps: of images and of streams without a clock, for others refused; default: 25, or what the stream states.
+    option: under which it was given, for messages. fps: of images and of streams without a clock, for others refused;
+    default: 25, or what the stream states.
     """
     if path.is_dir():
         found = sorted(
@@ -95,7 +94,7 @@ def open_driving(path: Path, fps: Fraction | None) -> Driving:
         files = [file for file in found if is_picture(file)]
         if not files:
             raise UserError(
-                f"--driving {path}: no picture in this folder ({', '.join(PICTURES)})", code="missing-frames"
+                f"{option} {path}: no picture in this folder ({', '.join(PICTURES)})", code="missing-frames"
             )
         frames = FramesDriving(files, fps)
         if others := [file.name for file in found if not is_picture(file)]:
@@ -104,7 +103,7 @@ def open_driving(path: Path, fps: Fraction | None) -> Driving:
             )
         return frames
     if not path.is_file():
-        raise UserError(f"--driving {path}: no such file or folder", code="missing-file")
+        raise UserError(f"{option} {path}: no such file or folder", code="missing-file")
     return FramesDriving([path], fps) if _is_still(path) else VideoDriving(path, fps)
 
 

@@ -16,8 +16,20 @@ from bench.runtime.errors import UserError
 
 
 def animate(
-    source: Annotated[Path, typer.Option(help="The photograph: an image, or a video for its first frame.")],
-    driving: Annotated[Path, typer.Option(help="The driving video: a video file, a folder of frames, or one image.")],
+    driving: Annotated[
+        Path,
+        typer.Option(
+            help="The driving video: a video file, a folder of frames, or one image; of models driven by sound a "
+            "sound file, or a video with sound."
+        ),
+    ],
+    source: Annotated[
+        Path | None, typer.Option(help="The photograph: an image, or a video for its first frame.")
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(help="Of models driven by sound: the person's video, played back and forth; frames or an image."),
+    ] = None,
     models: Annotated[
         str | None,
         typer.Option(
@@ -55,25 +67,31 @@ def animate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
 ) -> None:
-    """Animate a photograph with a driving video, whose sound and frame times are kept."""
+    """Animate a photograph with a driving video, whose sound and frame times are kept, or a video with a sound."""
     from av.error import FFmpegError
 
+    from bench.animate import talk
     from bench.animate.command import AnimateSettings, animate
     from bench.animate.crop import parse_crop
     from bench.runtime.device import choose
     from protocols.names import safe_name
     from protocols.protocol import MODES
 
+    if (source is None) == (template is None):
+        raise UserError(
+            "give --source (a photograph), or for a model driven by sound --template (the person's video)",
+            code="missing-option" if source is None else "conflicting-options",
+        )
     motion = choice("--mode", mode, MODES) if mode else None
     driving_crop = parse_crop(crop, "--crop")
-    if source_crop is None and isinstance(driving_crop, str):
+    if source_crop is None and template is None and isinstance(driving_crop, str):
         source_crop = driving_crop
     chosen = _chosen(models)
     out = out or Path(f"{safe_name('+'.join(chosen))[:80]}.mp4")
-    check_out(out, (source, driving))
+    check_out(out, tuple(file for file in (source, template, driving) if file is not None))
     settings = AnimateSettings(
         models=chosen,
-        source=source,
+        source=source or Path(),
         driving=driving,
         out=out,
         device=choose(device),
@@ -89,7 +107,8 @@ def animate(
         limit=limit,
     )
     try:
-        failed = animate(settings, terminal())
+        shown = terminal()
+        failed = animate(settings, shown) if template is None else talk.animate(settings, template, shown)
     except (OSError, FFmpegError) as error:  # of the latter some are ValueErrors or EOFErrors
         terminal(stderr=True).print(f"stopped: {out}: {error}", style="bold red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
