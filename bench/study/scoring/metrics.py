@@ -1,0 +1,283 @@
+"""Which metric agrees with people: correlation of the metrics of runs with opinions, by clip and by model.
+
+Signs are turned so that 1 is full agreement. Intervals by clip: raters and clips are drawn together (the pigeonhole
+bootstrap of `bench.study.scoring.panel`); the standard deviation of the drawn Fisher's z about the z that was found.
+So the noise that drawing adds widens the interval and does not move it. By model: percentiles over the same draws,
+about other raters and clips; of other models they say nothing. Mapping before Pearson and RMSE: ITU-T P.1401.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bench.study.scoring.panel import CONFIDENCE, Panel
+from reports.schema.manifest import MetricEntry
+from reports.schema.study_score import Correlation, Interval
+
+DRAWS = 500
+KENDALL = 200  # draws of it, which cost the square of the points
+WIDE = 300  # points above which Kendall's has no interval
+CUBIC = 20  # points from which the mapping is of third order
+FEWEST = 3  # points that a correlation needs
+FULL = 0.9999  # of which Fisher's z is taken at most
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a run measured. values: ``(model, clip)`` down, metrics across, NaN where there is none.
+
+    of_models: model down, metrics of sets across.
+    """
+
+    run: str
+    metrics: Mapping[str, MetricEntry]
+    values: pd.DataFrame
+    of_models: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """Opinions on P points. drawn: ``(n, P)`` in each resample, NaN where it has none; times: how often it counts.
+
+    models, clips: of each point. by_model: opinion of each model, and drawn ``(n, M)``.
+    """
+
+    models: np.ndarray
+    clips: np.ndarray
+    values: np.ndarray
+    drawn: np.ndarray
+    times: np.ndarray
+    names: tuple[str, ...]
+    by_model: np.ndarray
+    by_model_drawn: np.ndarray
+
+
+def of_votes(votes: pd.DataFrame, models: Sequence[str], seed: int, n: int = DRAWS) -> Opinions:
+    """Opinions out of votes; comparisons count for the one model and against the other."""
+    if votes["other_model"].ne("").any():
+        turned = votes.assign(model=votes["other_model"], grade=-votes["grade"])
+        votes = pd.concat([votes, turned], ignore_index=True)
+    votes = votes.assign(group=votes["model"])
+    names = [model for model in models if (votes["group"] == model).any()]
+    panel = Panel(votes, names, n=n, seed=seed)
+    clip_names = np.array(sorted(votes["clip"].unique()))
+    raters, clips = panel.weights
+    here = panel.counts.sum(1) > 0
+    group, clip = np.nonzero(here)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = (panel.sums.sum(1) / panel.counts.sum(1))[here]
+        sums, counts = (np.einsum("nr,grc->ngc", raters, part) for part in (panel.sums, panel.counts))
+        drawn = (sums / counts)[:, here]
+    return Opinions(
+        np.array(names)[group], clip_names[clip], values, drawn, clips[:, clip], tuple(names), panel.means, panel.drawn
+    )
+
+
+def of_table(table: pd.DataFrame, seed: int, n: int = DRAWS) -> Opinions:
+    """Opinions out of a file: columns `clip`, `model`, `opinion`, and `interval`, the half width of 95 %, if known."""
+    rng = np.random.default_rng(seed)
+    names = tuple(dict.fromkeys(table["model"]))
+    clip_names, clip = np.unique(table["clip"].to_numpy(str), return_inverse=True)
+    values = table["opinion"].to_numpy(float)
+    spread = table["interval"].fillna(0).to_numpy(float) / 1.96 if "interval" in table else np.zeros(len(table))
+    drawn = values + rng.normal(size=(n, len(table))) * spread
+    times = rng.multinomial(len(clip_names), np.full(len(clip_names), 1 / len(clip_names)), n)[:, clip].astype(float)
+    group = np.array([names.index(model) for model in table["model"]])
+    member = np.eye(len(names))[group]
+    with np.errstate(invalid="ignore"):
+        by_model, by_drawn = values @ member / member.sum(0), (drawn * times) @ member / (times @ member)
+    return Opinions(
+        table["model"].to_numpy(str), table["clip"].to_numpy(str), values, drawn, times, names, by_model, by_drawn
+    )
+
+
+def correlations(opinions: Opinions, runs: Sequence[Measures], question: str) -> list[Correlation]:
+    """Every metric of every run, by clip and then by model, best first by Spearman."""
+    found: list[tuple[Correlation, np.ndarray | None]] = []
+    for run in runs:
+        keys = pd.MultiIndex.from_arrays([opinions.models, opinions.clips])
+        table = run.values.reindex(keys)
+        for name, metric in run.metrics.items():
+            facts = {"question": question, "run": run.run, "metric": name, "proxy": metric.proxy}
+            sign = 1.0 if metric.higher_is_better else -1.0
+            if metric.shape == "set":
+                of_model: np.ndarray = sign * run.of_models[name].reindex(list(opinions.names)).to_numpy(float)
+            else:
+                values = sign * table[name].to_numpy(float)
+                found.append(_by_clip(opinions, values, facts, sign))
+                means = pd.Series(values).groupby(opinions.models).mean()
+                of_model = means.reindex(list(opinions.names)).to_numpy(float)
+            found.append((_by_model(opinions, of_model, facts, sign), None))
+    return [*_ranked([one for one in found if one[0].level == "clip"]), *_of_models(found)]
+
+
+def _of_models(found: list[tuple[Correlation, np.ndarray | None]]) -> list[Correlation]:
+    own = [one for one, _ in found if one.level == "model"]
+    return sorted(own, key=lambda one: -(one.spearman.value if one.spearman else -2))
+
+
+def _ranked(found: list[tuple[Correlation, np.ndarray | None]]) -> list[Correlation]:
+    """Best first, each with how far it is behind the best, on the same draws."""
+    order = sorted(found, key=lambda one: -(one[0].spearman.value if one[0].spearman else -2))
+    if not order or order[0][0].spearman is None:
+        return [one for one, _ in order]
+    best, drawn_best = order[0]
+    ranked = [best]
+    for one, drawn in order[1:]:
+        if one.spearman is None or drawn is None or drawn_best is None or best.spearman is None:
+            ranked.append(one)
+            continue
+        lacks = best.spearman.value - one.spearman.value
+        half = _normal() * float(np.nanstd(drawn_best - drawn))
+        ranked.append(one.but(behind=Interval(value=lacks, low=lacks - half, high=lacks + half)))
+    return ranked
+
+
+def _by_clip(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) -> tuple[Correlation, np.ndarray | None]:
+    there = np.isfinite(values) & np.isfinite(opinions.values)
+    x, y = values[there], opinions.values[there]
+    base = {**facts, "level": "clip", "n": int(there.sum())}
+    if why := _undefined(x, y):
+        return _nothing(base, why), None
+    drawn, times = opinions.drawn[:, there], opinions.times[:, there]
+    rhos = _drawn_spearman(x, drawn, times)
+    mapping, pearson, rmse = mapped(x, y)
+    rho = _spearman(x, y)
+    return Correlation(
+        **base,
+        spearman=_fisher(rho, rhos),
+        kendall=_kendall(x, y, drawn, times),
+        pearson=pearson,
+        rmse=rmse,
+        mapping=mapping,
+        points=tuple((float(sign * a), float(b)) for a, b in zip(x, y)),
+    ), rhos
+
+
+def _by_model(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) -> Correlation:
+    there = np.isfinite(values) & np.isfinite(opinions.by_model)
+    x, y = values[there], opinions.by_model[there]
+    base = {**facts, "level": "model", "n": int(there.sum())}
+    if why := _undefined(x, y):
+        return _nothing(base, why)
+    drawn = opinions.by_model_drawn[:, there]
+    drawn = drawn[np.isfinite(drawn).all(1)]
+    mapping, pearson, rmse = mapped(x, y)
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    once = np.ones_like(drawn)
+    ends = [
+        np.nanquantile(measure(x, drawn, once), tails) if len(drawn) else np.full(2, np.nan)
+        for measure in (_drawn_spearman, _drawn_tau)
+    ]
+    return Correlation(
+        **base,
+        spearman=_interval(_spearman(x, y), *ends[0]),
+        kendall=_interval(_tau(x, y), *ends[1]),
+        pearson=pearson,
+        rmse=rmse,
+        mapping=mapping,
+        points=tuple((float(sign * a), float(b)) for a, b in zip(x, y)),
+    )
+
+
+def mapped(x: np.ndarray, y: np.ndarray) -> tuple[str, float | None, float | None]:
+    """The mapping of a metric to opinions, and Pearson's r and RMSE after it, as in ITU-T P.1401.
+
+    Of third order from `CUBIC` points where it does not turn within them, else linear. The RMSE divides by the points
+    less the parameters of the mapping; None where none are left.
+    """
+    z = (x - x.mean()) / (x.std() or 1.0)
+    name, fitted = "linear", np.polyfit(z, y, 1)
+    if len(z) >= CUBIC and len(np.unique(z)) > 4:
+        cubic = np.polyfit(z, y, 3)
+        slopes = np.polyval(np.polyder(cubic), np.linspace(z.min(), z.max(), 200))
+        if (slopes >= 0).all() or (slopes <= 0).all():
+            name, fitted = "cubic", cubic
+    to = np.polyval(fitted, z)
+    left = len(y) - len(fitted)
+    rmse = float((np.square(y - to).sum() / left) ** 0.5) if left > 0 else None
+    turned = 1.0 if fitted[0] >= 0 or name == "cubic" else -1.0
+    pearson = float(turned * np.corrcoef(to, y)[0, 1]) if to.std() > 1e-12 and y.std() > 0 else None
+    if name == "cubic" and pearson is not None and to[np.argmax(z)] < to[np.argmin(z)]:
+        pearson = -pearson
+    return name, pearson, rmse
+
+
+def _undefined(x: np.ndarray, y: np.ndarray) -> str | None:
+    if len(x) < FEWEST:
+        return f"{len(x)} with both a value and an opinion; {FEWEST} are needed"
+    return "all values are the same" if np.ptp(x) == 0 or np.ptp(y) == 0 else None
+
+
+def _nothing(base: dict, why: str) -> Correlation:
+    return Correlation(**base, spearman=None, kendall=None, pearson=None, rmse=None, mapping=None, why=why)
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+    x, y = stats.rankdata(x), stats.rankdata(y)
+    return float(np.corrcoef(x, y)[0, 1]) if x.std() > 0 and y.std() > 0 else float("nan")
+
+
+def _tau(x: np.ndarray, y: np.ndarray) -> float:
+    return float(stats.kendalltau(x, y).statistic)
+
+
+def _drawn_spearman(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Of each draw ``(n,)``: of the points as often as they were drawn, without those that have no opinion in it."""
+    weights = np.where(np.isfinite(drawn), times, 0.0)
+    weights[(weights > 0).sum(1) < FEWEST] = np.nan
+    of_x = weights @ ((x[:, None] < x) + 0.5 * (x[:, None] == x))
+    of_y = np.array([_midranks(row, weight) for row, weight in zip(np.nan_to_num(drawn), weights)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = weights / weights.sum(1, keepdims=True)
+        a, b = (ranks - (shares * ranks).sum(1, keepdims=True) for ranks in (of_x, of_y))
+        return (shares * a * b).sum(1) / ((shares * a**2).sum(1) * (shares * b**2).sum(1)) ** 0.5
+
+
+def _midranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weight below each value, and half of that of its equals."""
+    places = np.unique(values, return_inverse=True)[1]
+    together = np.bincount(places, weights)
+    return (np.cumsum(together) - together / 2)[places]
+
+
+def _kendall(x: np.ndarray, y: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> Interval:
+    """Tau-b with its interval, if there are not too many points."""
+    tau = _tau(x, y)
+    if len(x) > WIDE:
+        return Interval(value=tau, low=None, high=None)
+    return _fisher(tau, _drawn_tau(x, drawn[:KENDALL], times[:KENDALL]))
+
+
+def _drawn_tau(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Tau-b of each draw ``(n,)``, of the points as often as they were drawn."""
+    of_x = np.sign(x[:, None] - x)
+    taus = np.full(len(drawn), np.nan)
+    for place, (row, count) in enumerate(zip(drawn, times)):
+        weight = np.where(np.isfinite(row), count, 0.0)
+        row = np.nan_to_num(row)
+        of_y = np.sign(row[:, None] - row)
+        size = (weight @ of_x**2 @ weight) * (weight @ of_y**2 @ weight)
+        if size > 0:
+            taus[place] = weight @ (of_x * of_y) @ weight / size**0.5
+    return taus
+
+
+def _fisher(value: float, drawn: np.ndarray) -> Interval:
+    z, around = (np.arctanh(np.clip(one, -FULL, FULL)) for one in (value, drawn[np.isfinite(drawn)]))
+    half = _normal() * float(around.std()) if len(around) > 1 else np.nan
+    return _interval(value, np.tanh(z - half), np.tanh(z + half))
+
+
+def _interval(value: float, low: float, high: float) -> Interval:
+    ends = (float(end) if np.isfinite(end) else None for end in (low, high))
+    return Interval(value=value, low=next(ends), high=next(ends))
+
+
+def _normal() -> float:
+    return float(stats.norm.ppf((1 + CONFIDENCE) / 2))
