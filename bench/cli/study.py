@@ -9,8 +9,11 @@ import typer
 
 from bench.cli.options import choice
 from bench.cli.output import terminal
+from bench.cli.study_score import power, score
 
 study_app = typer.Typer(help="Make, serve and evaluate studies with people as judges.", no_args_is_help=True)
+study_app.command()(score)
+study_app.command()(power)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a study.", metavar="DIR")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated; default: all.")]

@@ -41,8 +41,7 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     )
     spread: dict[str, np.ndarray] = {}
     for effect in effects:
-        labels = votes[effect.split(":")].astype(str).agg("\x1f".join, axis=1)
-        codes = pd.factorize(labels)[0]
+        codes = pd.MultiIndex.from_frame(votes[effect.split(":")]).factorize()[0]
         if 1 < codes.max() + 1 < len(votes):
             spread[effect] = np.eye(codes.max() + 1)[codes]
     if not spread or len(votes) <= len(names) + 1 or np.ptp(y) == 0:

@@ -1,0 +1,154 @@
+"""What `bench study score` does: votes or opinions read, scored, held against runs, written down."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bench.rundir.whole import replace
+from bench.runtime.errors import UserError
+from bench.study.folder import load
+from bench.study.scoring import metrics, sources
+from bench.study.scoring.score import TRUTH, Plan, score
+from bench.study.scoring.votes import ratings
+from bench.study.votes import read_votes
+from reports.schema.study import Study
+from reports.schema.study_score import Correlation, QuestionAsked, StudyScore
+from reports.study import figure, html, latex
+
+FOLDER = "score"
+PACKAGES = ("statsmodels", "krippendorff")
+
+
+def of_study(
+    folder: Path,
+    runs: Sequence[Path],
+    *,
+    rule: str,
+    least_correlation: float,
+    checks: float,
+    against: str | None,
+    seed: int | None,
+    n: int,
+) -> StudyScore:
+    """Score a study and hold the metrics of `runs` against it. Raises UserError and DataError."""
+    need_packages()
+    study, votes = load(folder), read_votes(folder)
+    plan = plan_of(study, votes, against)
+    chosen = study.seed if seed is None else seed
+    found = score(votes, plan, rule=rule, least_correlation=least_correlation, checks=checks, seed=chosen, n=n)
+    left_out = {entry.rater for entry in found.screening.left_out} if found.screening else set()
+    kept = ratings(votes[~votes["rater"].astype(str).isin(left_out)])
+    held: list[Correlation] = []
+    notices = [*_of_other_runs(study, runs)]
+    measured = [sources.measures(run) for run in runs]
+    clips = sorted(kept["clip"].unique())
+    for one, run in zip(measured, runs):
+        notices += sources.check_shared(one, run, plan.models, clips)
+    for question in plan.questions if measured else ():
+        own = kept[kept["question"] == question.name]
+        if len(own):
+            held += metrics.correlations(metrics.of_votes(own, plan.models, chosen), measured, question.name)
+    return found.but(metrics=tuple(held), notices=(*found.notices, *notices))
+
+
+def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
+    """Hold the metrics of `runs` against opinions out of a CSV. Raises UserError and DataError."""
+    if not runs:
+        raise UserError("--opinions: name a run whose metrics are held against them, --run", code="missing-option")
+    table = sources.opinions(file)
+    measured = [sources.measures(run) for run in runs]
+    models, clips = (list(dict.fromkeys(table[name])) for name in ("model", "clip"))
+    notices = [note for one, run in zip(measured, runs) for note in sources.check_shared(one, run, models, clips)]
+    if "interval" not in table:
+        notices.append("opinions without `interval`: intervals are over clips alone, raters are taken as certain")
+    question = QuestionAsked(
+        name="opinion", text=file.name, low=float(table["opinion"].min()), high=float(table["opinion"].max())
+    )
+    lines = table[[*sources.NEEDED]].astype(str).agg(",".join, axis=1)
+    return StudyScore(
+        schema_=1,
+        name=file.stem,
+        kind="opinions",
+        votes_sha256=_hash(sorted(lines)),
+        seed=seed,
+        n_resamples=metrics.DRAWS,
+        questions=(question,),
+        models=tuple(models),
+        clips=len(clips),
+        raters=0,
+        votes=int(table["n"].sum()) if "n" in table else 0,
+        counted=int(table["n"].sum()) if "n" in table else 0,
+        metrics=tuple(metrics.correlations(metrics.of_table(table, seed), measured, question.name)),
+        notices=tuple(notices),
+    )
+
+
+def write(found: StudyScore, folder: Path) -> list[Path]:
+    """Write ``score.json``, the page, the LaTeX tables and, where metrics are held, their figure. Raises UserError."""
+    content = {
+        "score.json": json.dumps(found.content(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "score.html": html.page(found),
+        "score.tex": latex.tables(found),
+    }
+    if found.metrics:
+        content["metrics.svg"] = figure.file(found)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in content.items():
+            replace(folder / name, text.encode("utf-8"))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})", code="unwritable-folder") from None
+    return [folder / name for name in content]
+
+
+def plan_of(study: Study, votes: pd.DataFrame, against: str | None = None) -> Plan:
+    """What the statistics need of a study. against: in comparisons, default the one that all others are shown with."""
+    rated = votes[votes["kind"] == "rating"]
+    seen = set(rated["model"]) | set(rated["other_model"])
+    models = tuple(dict.fromkeys([*study.models, *([TRUTH] if TRUTH in seen else [])]))
+    if against is not None and (study.kind == "acr" or against not in models):
+        why = "a study of ratings compares nothing" if study.kind == "acr" else f"choose one of {', '.join(models)}"
+        raise UserError(f"--against {against}: {why}", code="unknown-choice")
+    if study.kind != "acr" and against is None:
+        pairs = {frozenset(pair) for pair in zip(rated["model"], rated["other_model"])}
+        common = [model for model in models if pairs and all(model in pair for pair in pairs)]
+        against = common[0] if common else None
+    questions = tuple(
+        QuestionAsked(
+            name=question.name,
+            text=question.text,
+            low=float(min(grade.value for grade in question.grades)),
+            high=float(max(grade.value for grade in question.grades)),
+        )
+        for question in study.questions
+    )
+    return Plan(study.name, study.kind, questions, models, against)
+
+
+def need_packages() -> None:
+    """Raise UserError where packages are missing that the statistics use."""
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        raise UserError(
+            f"statistics of studies need {' and '.join(missing)}: pip install 'talking-head-bench[study]'",
+            code="missing-package",
+        )
+
+
+def _of_other_runs(study: Study, runs: Sequence[Path]) -> list[str]:
+    """Runs that the study's videos are not of, as far as their seals tell."""
+    known = {run.sha256 for run in study.runs if run.sha256}
+    return [
+        f"{run.name}: not a run that the videos of the study are of; clips and models are matched by name alone"
+        for run in runs
+        if known and sources.seal(run) not in known
+    ]
+
+
+def _hash(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

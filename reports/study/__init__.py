@@ -1,0 +1,1 @@
+"""A study's score for readers: console, page, LaTeX, figure."""

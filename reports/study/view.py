@@ -1,0 +1,245 @@
+"""The tables of a study's score as text, once for every drawing of them (console, HTML, LaTeX)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reports.run.view import interval, number, p_value
+from reports.schema.study_score import Correlation, Interval, Opinion, StudyScore, Value
+
+DIGITS = 2
+MANY = 12  # metrics that a console shows
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table. name: of it in a file. rows: a name first, then values. strong: numbers of rows that stand out."""
+
+    name: str
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    strong: frozenset[int] = frozenset()
+
+
+def head(score: StudyScore) -> list[str]:
+    """What was scored, and of how many votes."""
+    if score.kind == "opinions":
+        return [f"{score.name}: opinions out of a file, {score.clips} clips, {len(score.models)} models"]
+    lines = [f"{score.name}: {score.raters} raters, {score.clips} clips, {score.votes} votes ({score.kind})"]
+    if score.screening:
+        left = len(score.screening.left_out)
+        lines.append(f"{left} raters left out, {score.counted} votes count; {score.screening.source}")
+    return lines
+
+
+def sections(score: StudyScore) -> list[Section]:
+    """All tables that have rows, in the order of reading."""
+    made = [*_opinions(score), *_differences(score), *_preferences(score), *_metrics(score)]
+    made += [*_agreement(score), *_variances(score), *_left_out(score)]
+    return [section for section in made if section.rows]
+
+
+def notes(score: StudyScore) -> list[str]:
+    """What a reader must know beside the numbers."""
+    lines = []
+    if score.opinions:
+        lines.append(
+            f"intervals: 95 %, over raters and clips ({score.n_resamples} resamples of both, seed {score.seed}, "
+            "width by two-way clusters); `votes alone` is Student's, as if votes were independent, and too narrow"
+        )
+    if score.differences or score.preferences or any(opinion.other for opinion in score.opinions):
+        lines.append("p: after Holm over the comparisons of a question")
+    if score.metrics:
+        lines.append(
+            "metrics: Spearman's rank correlation with opinions, turned so that 1 is full agreement; r and RMSE after "
+            "the mapping of ITU-T P.1401"
+        )
+    return [*lines, *score.notices]
+
+
+def trusted(score: StudyScore) -> list[str]:
+    """By question, the metrics that agree best with people on clips, and those not told apart from them."""
+    lines = []
+    for question in score.questions:
+        own = [one for one in score.metrics if one.question == question.name and one.level == "clip" and one.spearman]
+        if not own or own[0].spearman is None:
+            continue
+        best = own[0]
+        if best.spearman is None or best.spearman.low is None or best.spearman.low <= 0:
+            lines.append(f"{question.name}: no metric agrees with people beyond chance on these clips")
+            continue
+        alike = [one.metric for one in own[1:] if one.behind and one.behind.low is not None and one.behind.low <= 0]
+        rest = f"; not told apart from it: {', '.join(alike)}" if alike else "; all others agree less"
+        lines.append(f"{question.name}: {best.metric} agrees best with people ({_of(best.spearman)}){rest}")
+    return lines
+
+
+def _opinions(score: StudyScore) -> Iterator[Section]:
+    compared = score.kind != "acr"
+    for question in score.questions:
+        own = [opinion for opinion in score.opinions if opinion.question == question.name]
+        dmos = any(opinion.dmos for opinion in own)
+        heads = [
+            "model" if not compared else "models",
+            "CMOS" if compared else "MOS",
+            "95 %",
+            "votes alone",
+            "mixed model",
+        ]
+        heads += ["p (Holm)"] if compared else []
+        heads += [*(["DMOS"] if dmos else []), "nobody left out", "n"]
+        best = max((opinion.mean.value for opinion in own if opinion.model != "truth"), default=None)
+        strong = {place for place, opinion in enumerate(own) if not compared and opinion.mean.value == best}
+        rows = tuple(_opinion(opinion, compared, dmos) for opinion in own)
+        title = f"Opinions, {question.name}: {question.text} ({number(question.low, 0)} to {number(question.high, 0)})"
+        note = "positive: the first of the two is better" if compared else ""
+        yield Section(f"opinions-{question.name}", title, tuple(heads), rows, note, frozenset(strong))
+
+
+def _opinion(opinion: Opinion, compared: bool, dmos: bool) -> tuple[str, ...]:
+    name = f"{opinion.model} − {opinion.other}" if opinion.other else opinion.model
+    cells = [name, number(opinion.mean.value, DIGITS, compared), _ends(opinion.mean, compared)]
+    cells += [_ends(opinion.plain, compared), _of(opinion.mixed, compared)]
+    if compared:
+        cells.append(_p(opinion.mean))
+    if dmos:
+        cells.append(_of(opinion.dmos))
+    return (*cells, _of(opinion.everyone, compared), str(opinion.mean.n))
+
+
+def _differences(score: StudyScore) -> Iterator[Section]:
+    for question in score.questions:
+        own = [entry for entry in score.differences if entry.question == question.name]
+        yield Section(
+            f"differences-{question.name}",
+            f"Differences, {question.name}",
+            ("models", "difference", "95 %", "p (Holm)", "p"),
+            tuple(
+                (
+                    f"{entry.a} − {entry.b}",
+                    number(entry.difference.value, DIGITS, True),
+                    _ends(entry.difference, True),
+                    _p(entry.difference),
+                    "–" if entry.difference.p is None else p_value(entry.difference.p),
+                )
+                for entry in own
+            ),
+        )
+
+
+def _preferences(score: StudyScore) -> Iterator[Section]:
+    for found in score.preferences:
+        note = found.why or ""
+        if found.strengths:
+            note = (
+                f"logits with mean 0; ties: nu {number(found.ties, DIGITS)}; shown first gains {_of(found.first, True)}"
+            )
+        order = sorted(found.strengths, key=lambda entry: -entry.strength.value)
+        rows = [
+            (
+                entry.model,
+                number(entry.strength.value, DIGITS, True),
+                _ends(entry.strength, True),
+                f"{100 * entry.wins:.0f} %",
+                "",
+            )
+            for entry in order
+        ]
+        rows += [
+            (
+                f"{entry.a} − {entry.b}",
+                number(entry.difference.value, DIGITS, True),
+                _ends(entry.difference, True),
+                "",
+                _p(entry.difference),
+            )
+            for entry in found.pairs
+        ]
+        rows = rows or [("not defined", "–", "–", "–", "–")]
+        title = f"Preference, {found.question}: Bradley and Terry, ties after Davidson"
+        heads = ("model", "strength", "95 %", "wins", "p (Holm)")
+        yield Section(f"preference-{found.question}", title, heads, tuple(rows), note)
+
+
+def _metrics(score: StudyScore) -> Iterator[Section]:
+    for question in score.questions:
+        for level in ("clip", "model"):
+            own = [one for one in score.metrics if one.question == question.name and one.level == level]
+            yield Section(
+                f"metrics-{question.name}-{level}",
+                f"Which metric agrees with people, {question.name}, by {level}",
+                ("metric", "Spearman", "95 %", "Kendall", "r", "RMSE", "behind the best", "n"),
+                tuple(_metric(one) for one in own),
+                "by model: intervals are over raters and clips, not over other models" if level == "model" else "",
+                frozenset({0} if own and own[0].spearman and level == "clip" else ()),
+            )
+
+
+def _metric(one: Correlation) -> tuple[str, ...]:
+    name = f"{one.metric} (proxy)" if one.proxy else one.metric
+    name = f"{name}, {one.run}"
+    if one.spearman is None:
+        return (name, "–", one.why or "", "–", "–", "–", "–", str(one.n))
+    mapping = f" {one.mapping}" if one.mapping == "cubic" else ""
+    return (
+        name,
+        number(one.spearman.value, DIGITS),
+        _ends(one.spearman),
+        _of(one.kendall),
+        number(one.pearson, DIGITS) + mapping,
+        number(one.rmse, DIGITS),
+        "" if one.behind is None else _of(one.behind, True),
+        str(one.n),
+    )
+
+
+def _agreement(score: StudyScore) -> Iterator[Section]:
+    rows = tuple(
+        (
+            f"{entry.question}, {entry.model or 'all'}",
+            number(entry.alpha, DIGITS),
+            number(entry.icc, DIGITS),
+            number(entry.icc_mean, DIGITS),
+            str(entry.raters),
+            str(entry.units),
+        )
+        for entry in score.agreement
+    )
+    heads = ("question, model", "alpha", "ICC(2,1)", "ICC(2,k)", "raters", "videos")
+    note = "Krippendorff's alpha, ordinal; ICC of one rater, and of the mean of all votes on a video"
+    yield Section("agreement", "Agreement of raters", heads, rows, note)
+
+
+def _variances(score: StudyScore) -> Iterator[Section]:
+    names = list(dict.fromkeys(name for entry in score.components for name in entry.variances))
+    rows = tuple(
+        (entry.question, *(number(entry.variances.get(name), 3) for name in names), entry.why or "")
+        for entry in score.components
+    )
+    heads = ("question", *(name.replace("group", "model") for name in names), "")
+    yield Section("variances", "Variances of the mixed model", heads, rows)
+
+
+def _left_out(score: StudyScore) -> Iterator[Section]:
+    if score.screening:
+        rows = tuple((entry.rater, "; ".join(entry.reasons)) for entry in score.screening.left_out)
+        yield Section("left-out", "Raters left out", ("rater", "why"), rows)
+
+
+def _ends(of: Interval | Value, signed: bool = False) -> str:
+    return interval(of.low, of.high, DIGITS, signed) or "–"
+
+
+def _of(of: Interval | Value | None, signed: bool = False) -> str:
+    return (
+        "–"
+        if of is None
+        else f"{number(of.value, DIGITS, signed)} {interval(of.low, of.high, DIGITS, signed)}".rstrip()
+    )
+
+
+def _p(value: Value) -> str:
+    return "–" if value.p_holm is None else p_value(value.p_holm)

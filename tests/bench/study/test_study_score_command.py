@@ -1,0 +1,133 @@
+"""`bench study score` and `study power` through the command line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import scored_study
+from support.command_line import call_unwrapped
+
+from bench.study.scoring import sources
+from bench.study.scoring.simulate import comparisons, grades
+from reports.schema.study_score import parse_study_score
+
+QUALITY = {"a": 4.1, "b": 3.0, "c <i>": 2.0, "truth": 4.6}
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys):
+    return lambda *words: call_unwrapped(monkeypatch, capsys, "study", *words)
+
+
+@pytest.fixture(scope="module")
+def votes() -> pd.DataFrame:
+    made = grades(QUALITY, 10, 6, np.random.default_rng(0), careless=1, checks=3)
+    made.loc[(made["rater"] == "r0009") & (made["kind"] == "attention"), "grade"] = 5
+    return made
+
+
+def test_a_study_is_scored_with_page_latex_figure_and_the_metric_to_trust(ask, votes, tmp_path):
+    run = scored_study.run(tmp_path / "r", scored_study.agreeing(votes), {"good": True, "error": False, "noise": True})
+    folder = scored_study.study(tmp_path / "s", votes, run=sources.seal(run))
+    ended = ask("score", folder, "--run", run, "--resamples", 200)
+    assert ended[0] == 0, ended[1]
+    assert "agrees best with people" in ended[1] and "not a run" not in ended[1]
+    found = parse_study_score((folder / "score" / "score.json").read_bytes())
+    assert [opinion.model for opinion in found.opinions] == list(QUALITY)
+    assert found.screening.left_out[0].rater == "r0009" and found.seed == 3
+    assert {one.metric for one in found.metrics[:2]} == {"good", "error"} and found.metrics[2].metric == "noise"
+    page = (folder / "score" / "score.html").read_text("utf-8")
+    assert "c &lt;i&gt;" in page and "c <i>" not in page and "src=" not in page
+    latex = (folder / "score" / "score.tex").read_text("utf-8")
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") >= 5
+    assert (folder / "score" / "metrics.svg").read_text("utf-8").rstrip().endswith("</svg>")
+
+
+def test_the_same_votes_give_the_same_file_anywhere(ask, votes, tmp_path):
+    one = scored_study.study(tmp_path / "one", votes)
+    other = scored_study.study(tmp_path / "two", votes.sample(frac=1, random_state=1))
+    for folder in (one, other):
+        assert ask("score", folder, "--resamples", 200)[0] == 0
+    texts = [json.loads((folder / "score" / "score.json").read_bytes()) for folder in (one, other)]
+    assert texts[0]["votes_sha256"] == texts[1]["votes_sha256"]
+    means = [[opinion["mean"]["value"] for opinion in text["opinions"]] for text in texts]
+    assert means[0] == pytest.approx(means[1])
+
+
+def test_comparisons_and_an_unknown_run(ask, tmp_path):
+    made = comparisons({"ours": 1.0, "b": 0.0, "c": 0.2}, 10, 5, np.random.default_rng(1), ties=0.3)
+    run = scored_study.run(tmp_path / "r", scored_study.agreeing(made), {"good": True})
+    folder = scored_study.study(tmp_path / "s", made, "preference", run="0" * 64)
+    ended = ask("score", folder, "--against", "ours", "--run", run, "--resamples", 200, "--out", tmp_path / "o")
+    assert ended[0] == 0, ended[1]
+    found = parse_study_score((tmp_path / "o" / "score.json").read_bytes())
+    assert found.against == "ours" and [o.other for o in found.opinions] == ["c", "ours", "ours"]
+    assert len(found.preferences[0].strengths) == 3 and any("not a run" in note for note in found.notices)
+
+
+def test_opinions_out_of_a_file(ask, votes, tmp_path):
+    rated = votes[(votes["kind"] == "rating") & (votes["model"] != "truth")]
+    table = rated.groupby(["clip", "model"])["grade"].agg(["mean", "size"]).reset_index()
+    table.columns = ["clip", "model", "opinion", "n"]
+    table.assign(interval=0.3).to_csv(tmp_path / "mos.csv", index=False)
+    run = scored_study.run(tmp_path / "r", scored_study.agreeing(votes), {"good": True, "noise": True})
+    ended = ask("score", "--opinions", tmp_path / "mos.csv", "--run", run, "--out", tmp_path / "o")
+    assert ended[0] == 0, ended[1]
+    found = parse_study_score((tmp_path / "o" / "score.json").read_bytes())
+    assert found.kind == "opinions" and found.metrics[0].metric == "good" and found.votes == len(rated)
+    assert found.metrics[0].spearman.low > 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("clip,model\nc,a\n", "no column opinion"),
+        ("clip,model,opinion\nc,a,good\n", "line 2"),
+        ("clip,model,opinion\nc,a,1\nc,a,2\n", "twice"),
+        ("clip,model,opinion\n", "no opinions"),
+        ("clip,model,opinion,interval\nc,a,1,-1\n", "no interval"),
+    ],
+)
+def test_files_of_opinions_that_cannot_be_used(ask, tmp_path, votes, text, part):
+    (tmp_path / "o.csv").write_text(text, encoding="utf-8")
+    run = scored_study.run(tmp_path / "r", scored_study.agreeing(votes), {"good": True})
+    ended = ask("score", "--opinions", tmp_path / "o.csv", "--run", run, "--out", tmp_path / "o")
+    assert (ended[0], ended.error) == (2, "bad-votes") and part in ended[1]
+
+
+def test_what_is_refused(ask, votes, tmp_path):
+    folder = scored_study.study(tmp_path / "s", votes)
+    pairs = scored_study.run(tmp_path / "pairs", scored_study.agreeing(votes), {"good": True}, unit="pair")
+    others = scored_study.agreeing(votes).rename(index=lambda name: f"x{name}")
+    run = scored_study.run(tmp_path / "r", others, {"good": True})
+    for words, code in [
+        (("score",), "missing-option"),
+        (("score", folder, "--opinions", folder / "votes.csv"), "missing-option"),
+        (("score", folder, "--screening", "mine"), "unknown-choice"),
+        (("score", folder, "--against", "a"), "unknown-choice"),
+        (("score", folder, "--run", pairs), "wrong-protocol"),
+        (("score", folder, "--run", run), "wrong-protocol"),
+        (("score", tmp_path / "none"), "no-study"),
+        (("power", "--raters", "one"), "bad-value"),
+        (("power", "--kind", "preference", "--like", folder), "unused-option"),
+        (("power", "--like", tmp_path), "unreadable-file"),
+    ]:
+        ended = ask(*words)
+        assert (ended[0], ended.error) == (2, code), words
+
+
+def test_more_raters_give_narrower_intervals(ask, votes, tmp_path):
+    from bench.study.scoring import power
+
+    found = power.ratings([8, 32], clips=10, models=2, difference=0.4, studies=12)
+    assert found[0].half > found[1].half and found[0].half_difference > found[1].half_difference
+    assert found[0].votes == 160 and 0 <= found[0].found <= 1
+    compared = power.preferences([8, 32], clips=10, models=3, share=0.65, studies=12)
+    assert compared[0].half_difference > compared[1].half_difference
+    folder = scored_study.study(tmp_path / "s", votes)
+    assert ask("score", folder, "--resamples", 100)[0] == 0
+    ended = ask("power", "--raters", "6", "--clips", 4, "--like", folder)
+    assert ended[0] == 0 and "mean ±" in ended[1]
