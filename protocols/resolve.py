@@ -31,6 +31,7 @@ from protocols.published import FROZEN_PREFIX, RULES, frozen_name, read_pairs, r
 from protocols.rendezvous import rendezvous_pairs
 from protocols.roots import data_used, how, refuse_unused
 from protocols.sampling import make_pairs
+from protocols.stretches import stretches
 
 List = TypeVar("List", PairList, ClipList)
 
@@ -218,6 +219,9 @@ def _chosen(
         if not of_sample:
             drawn = f"seed {seed}" if protocol.driven_by == "frames" else "people and seconds by a fixed rule"
             notices.append(f"no clip list given: {len(clips)} clips of {used[0]}, {drawn}")
+        elif protocol.adapt is not None:
+            there = sum(one.seconds for one in stretches(protocol, dataset) if one.use == "adapt")
+            notices.append(f"the sound set has {there:g} s to adapt to, not {protocol.adapt:g}")
         return _named(clips, "sample" if of_sample else "sampled", notices)
     if of_sample:
         pairs, origin = sample_lists.load(protocol.sample, variant), "sample"

@@ -34,6 +34,7 @@ def make(
     n: Annotated[int | None, typer.Option(min=1, help="Number of clips; default: the protocol's.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Only the first so many seconds of each.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw, where there are more clips than wanted.")] = 0,
+    reading: Annotated[str | None, typer.Option(help="One of the protocol's readings; default: its first.")] = None,
     follow_links: Links = None,
 ) -> None:
     """Choose the clips of a protocol and freeze them."""
@@ -41,6 +42,11 @@ def make(
     asked = catalogue.get(protocol)
     if asked.shape != "clip":
         raise UserError(f"--protocol {protocol}: of single frames; `bench pairs make` is for it", code="unknown-choice")
+    if reading is not None and reading not in asked.readings:
+        known = ", ".join(asked.readings) or "none"
+        raise UserError(f"{protocol} has no reading {reading!r} (known: {known})", code="unknown-reading")
+    if seconds is not None and asked.driven_by == "sound":
+        raise UserError(f"--seconds {seconds:g}: {protocol} has seconds of its own", code="unused-option")
     if settings.sample:
         raise UserError("--data sample: the sample set's clips are built in; give NAME=PATH", code="unused-option")
     name = settings.asked[0]
@@ -48,7 +54,7 @@ def make(
     dataset = open_dataset(name, settings.data[name], settings.follow_links)
     if seconds is not None:
         asked = replace(asked, seconds=seconds)
-    made = make_clips(dataset, asked, seed, n)
+    made = make_clips(dataset, asked, seed, n, reading)
     _write(made, out)
 
 

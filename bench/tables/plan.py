@@ -15,7 +15,9 @@ from bench.runtime.config import Config
 from bench.runtime.errors import UserError
 from protocols import catalogue
 from protocols.catalogue import SAME, SAMPLE, Protocol
+from protocols.clips import ClipList
 from protocols.errors import DataError
+from protocols.pairs import PairList
 from protocols.published import RULES, frozen_name, read_pairs, recognize
 from protocols.roots import data_used, refuse_unused
 from reports.paper.tables import Column, Row, Table
@@ -206,7 +208,20 @@ def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Pa
 def _fitting(file: Path, protocols: Sequence[Protocol]) -> list[str]:
     if (rule := frozen_name(file)) in RULES:
         return [protocol.name for protocol in protocols if protocol.name == rule]
-    pairs = read_pairs(file)
+    try:
+        pairs: PairList | ClipList = read_pairs(file)
+    except DataError as error:
+        try:
+            pairs = ClipList.read(file)
+        except DataError:
+            raise error from None
+    if isinstance(pairs, ClipList):
+        of_sound = {clip.driven_by for clip in pairs.clips}
+        return [
+            protocol.name
+            for protocol in protocols
+            if protocol.shape == "clip" and of_sound == {protocol.driven_by} and pairs.datasets() == [protocol.dataset]
+        ]
     known = recognize(pairs.sha256)
     datasets = {ref.dataset for ref in pairs.refs()}
     reference = all(pair.target is not None for pair in pairs.pairs)
