@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from baselines.checkpoints import Checkpoint, load_sample
+from baselines.checkpoints import load_sample
 from baselines.errors import ModelError
 from baselines.memface import expression_file
 from baselines.memface.audio_to_expression import A2EConfig, AudioToExpression, parameters
@@ -24,6 +24,7 @@ from baselines.memface.renderer import PUBLISHED, ExplicitMemory, Renderer
 from baselines.memface.speaker import HeardSpeaker
 from baselines.memface.variants import VARIANTS, Variant
 from baselines.speech.feature import feature
+from baselines.unpickling import one_line
 from protocols.cache import cache_folder
 
 HERE = Path(__file__).parent
@@ -62,9 +63,8 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
         return _untrained(name, variant, options)
     files = {stage: file_of(stage, name, weights, options.get(stage)) for stage in STAGES}
     speaker, heard = _speaker(files["a2e"], variant, options)
-    drawn = load_sample(files["render"])
-    renderer = _renderer(drawn)
-    memory = dict(drawn.facts.get("memory", {}))
+    renderer, drawn = read_renderer(files["render"])
+    memory = dict(drawn.get("memory", {}))
     if "memory" in options:
         memory = _swap(name, renderer, Path(options["memory"]))
     elif variant.other_memory:
@@ -74,8 +74,12 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
         )
     facts = {
         **_sizes(name, speaker, renderer, memory),
-        **_status(files, drawn.config != PUBLISHED),
-        "training": {"a2e": heard, "render": drawn.facts},
+        **_status(
+            files,
+            renderer.framing.side != PUBLISHED["view"]["side"]
+            or tuple(renderer.config["widths"]) != tuple(PUBLISHED["widths"]),
+        ),
+        "training": {"a2e": heard, "render": drawn},
     }
     return Loaded(speaker, renderer, facts)
 
@@ -90,11 +94,11 @@ def file_of(stage: Stage, name: str, weights: Path | None, chosen: str | None = 
         if not file.is_file():
             raise ModelError(f"{name}: {stage}={chosen}: no such file", code="missing-file")
         return file
-    own = stem(stage, name)
+    own = trained_as(stage, name)
+    sample = stage + own.removeprefix("memface").removeprefix(f"-{stage}")
     trained = f"{own}.safetensors"
-    sample = f"{trained.removeprefix('memface-')}"
     places = [] if weights is None else [weights / "memface" / trained, weights / trained]
-    for file in (*places, HERE / sample):
+    for file in (*places, HERE / f"{sample}.safetensors"):
         if file.is_file():
             return file
     raise ModelError(
@@ -115,11 +119,10 @@ def in_words(name: str, weights: Path | None) -> str:
     return "sample weights" if all(file.parent == HERE for file in files) else " + ".join(map(str, files))
 
 
-def stem(stage: Stage, name: str) -> str:
-    """What one stage of a variant is called in training: ``memface-a2e``, ``memface-render-no-explicit``."""
+def trained_as(stage: Stage, name: str) -> str:
+    """What one stage of a variant is called in training: ``memface-a2e``; the variant's name where it differs."""
     variant = VARIANTS[name]
-    differs = variant.a2e if stage == "a2e" else variant.render
-    return f"memface-{stage}" + (name.removeprefix("memface") if differs else "")
+    return name if (variant.a2e if stage == "a2e" else variant.render) else f"memface-{stage}"
 
 
 def _speaker(file: Path, variant: Variant, options: Mapping[str, str]) -> tuple[HeardSpeaker, dict[str, Any]]:
@@ -134,16 +137,20 @@ def _speaker(file: Path, variant: Variant, options: Mapping[str, str]) -> tuple[
     return HeardSpeaker(found.network, found.basis, found.feature), found.checkpoint.facts
 
 
-def _renderer(file: Checkpoint) -> Renderer:
+def read_renderer(path: Path) -> tuple[Renderer, dict[str, Any]]:
+    """Build the second stage of a file, and return the facts of its training. Raises ModelError for another file."""
+    file = load_sample(path)
+    if "renderer" not in file.states or not file.config:
+        raise ModelError(f"{path} is no renderer of MemFace", code="other-network")
     try:
-        renderer = Renderer(file.config or {})
+        renderer = Renderer(file.config)
         state = {key: _full(value) for key, value in file.states["renderer"].items()}
         if isinstance(renderer.memory, ExplicitMemory):
             renderer.memory.fill(state["memory.keys"], state["memory.patches"])
         renderer.load_state_dict(state)
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{file.path} is no checkpoint of MemFace's renderer: {error}", code="other-network") from None
-    return renderer
+        raise ModelError(f"{path}: {one_line(error)}", code="other-network") from None
+    return renderer, file.facts
 
 
 def _full(value: torch.Tensor) -> torch.Tensor:

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 # Stages of models that are trained in parts of their own: name to the module whose `train` takes the settings.
 STAGES = {
     name: "bench.training.memface_a2e" for name in ("memface-a2e", *(name for name, of in VARIANTS.items() if of.a2e))
+} | {
+    name: "bench.training.memface_render"
+    for name in ("memface-render", *(name for name, of in VARIANTS.items() if of.render))
 }
 
 

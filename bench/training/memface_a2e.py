@@ -85,7 +85,9 @@ class A2ESettings(BaseModel):
         """Whether the recipe is `short`: by default on the sound set, and in adapting to a clip of it."""
         if self.recipe is not None:
             return self.recipe == "short"
-        return self.adapt == _sample("adaptation", "adapt")[0] or (self.adapt is None and self.data in (None, SAMPLE))
+        return self.adapt == sample_stretch("adaptation", "adapt")[0] or (
+            self.adapt is None and self.data in (None, SAMPLE)
+        )
 
 
 def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
@@ -144,7 +146,7 @@ def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
         raise UserError("--adapt needs --init-from, a checkpoint to begin with", code="missing-option")
     cache = cache_folder()
     place, end = Path(settings.adapt), settings.end
-    if not place.exists() and settings.adapt == (own := _sample("adaptation", "adapt"))[0]:
+    if not place.exists() and settings.adapt == (own := sample_stretch("adaptation", "adapt"))[0]:
         place, end = sound_set.ensure(cache) / own[0], own[2] if end is None else end
     takes = [take(place, cache, settings.begin, end)]
     _tell(takes)
@@ -179,7 +181,7 @@ def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float,
     """What `take` is given of each clip to train on."""
     data = settings.data
     if data in (None, SAMPLE):
-        clip, _, end = _sample("adaptation", "train")
+        clip, _, end = sample_stretch("adaptation", "train")
         return [(sound_set.ensure(cache) / clip, cache, settings.begin, settings.end or end)]
     root = Path(data)
     if not root.is_dir():
@@ -187,16 +189,16 @@ def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float,
     names = clips.names(root)
     if not names:
         raise UserError(f"--data {data}: no clips in it", code="empty-dataset")
-    return [(_place(root, name), cache, 0.0, None) for name in names]
+    return [(place_of(root, name), cache, 0.0, None) for name in names]
 
 
-def _sample(strategy: str, use: str) -> tuple[str, float, float]:
+def sample_stretch(strategy: str, use: str) -> tuple[str, float, float]:
     """Clip, first and last second of the sound set that are for this use (`protocols.stretches`)."""
     clip, start, end, _ = next(one for one in sound_set.recipe()[strategy] if one[3] == use)
     return clip, start, end
 
 
-def _place(root: Path, name: str) -> Path:
+def place_of(root: Path, name: str) -> Path:
     """A clip's folder, or its video."""
     if (root / name).is_dir():
         return root / name

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class RenderRecipe:
 
 
 SHORT = RenderRecipe(rate=1e-3, adversarial=False, vgg_side=40, vgg_layers=3)
+SHORT_ADAPTATION = replace(SHORT, rate=5e-4)
 
 
 class RenderStage(Stage):
@@ -68,7 +69,7 @@ class RenderStage(Stage):
     ):
         """people: one `Footage` each; the checkpoint keeps the memory of the first.
 
-        start: weights ``renderer.<key>`` to go on from; what was stored in their memory is left.
+        start: a renderer's weights to go on from; what was stored in their memory is left.
         vgg: torchvision's VGG-19; None: the VGG-16 of a package.
         """
         self.name, self.recipe, self.people, self.seed = name, recipe, tuple(people), seed
@@ -92,7 +93,6 @@ class RenderStage(Stage):
             "recipe": asdict(recipe),
             "people": [{"identity": one.identity, "frames": len(one.scenes), "sha256": one.sha256} for one in people],
             "vgg": self.vgg.name,
-            "started_from": start is not None,
         }
 
     def _remember(self, person: int) -> None:
@@ -184,11 +184,10 @@ def steps(people: Sequence[Footage], epochs: int, batch: int) -> int:
 def _begin(renderer: Renderer, start: Mapping[str, Tensor]) -> None:
     stored = {"memory.keys", "memory.patches", "memory.spacing"}
     state = renderer.state_dict()
-    given = {key.removeprefix("renderer."): value for key, value in start.items() if key.startswith("renderer.")}
     for key, value in state.items():
         if key in stored and isinstance(renderer.memory, ExplicitMemory):
             continue
-        value.copy_(given[key])
+        value.copy_(start[key])
 
 
 def _cropped(image: Tensor, square: tuple[int, int, int] | None) -> Tensor:

@@ -105,7 +105,7 @@ def _meshes(place: Path, cache: Path) -> tuple[np.ndarray, np.ndarray]:
             return found["times"], found["meshes"].astype(float)
     times, meshes = [], []
     try:
-        for time, frame in _frames(place):
+        for time, frame in frames_of(place):
             found = mesh.find(frame)
             times.append(time)
             meshes.append(np.full((mesh.POINTS, 3), np.nan) if found is None else found)
@@ -118,7 +118,7 @@ def _meshes(place: Path, cache: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.array(times), np.array(meshes, np.float32).astype(float)
 
 
-def _frames(place: Path) -> Iterator[tuple[float, np.ndarray]]:
+def frames_of(place: Path) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds from the first frame, and pixels ``(H, W, 3)`` uint8 RGB."""
     if place.is_dir():
         for number, file in enumerate(_pictures(place)):

@@ -135,7 +135,7 @@ def test_files_are_loaded_and_told(files):
 
 def test_a_weights_folder_has_both_files_under_their_own_names(tmp_path):
     made.save_a2e(tmp_path / "memface-a2e.safetensors")
-    made.save_render(tmp_path / "memface-render-no-explicit.safetensors", memory="none")
+    made.save_render(tmp_path / "memface-no-explicit.safetensors", memory="none")
     model = load("memface-no-explicit", tmp_path)
     assert model.renderer.memory is None and "memory" not in model.describe()["conventions"]
     assert model.describe()["variant_of"] == "memface"
@@ -177,7 +177,7 @@ def test_what_does_not_fit_is_one_line(files, options, code):
 
 def test_without_files_the_training_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    with refused(ModelError, "missing-weights", "memface-render-n500"):
+    with refused(ModelError, "missing-weights", "train --model memface-n500"):
         load("memface-n500?a2e=" + str(made.save_a2e(tmp_path / "a.safetensors")))
 
 

@@ -1,0 +1,228 @@
+"""`python -m bench train --model memface-render`: MemFace's renderer, trained, or adapted to a new speaker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from baselines.errors import ModelError
+from baselines.memface.drawing import of_face_mesh
+from baselines.memface.loading import read_renderer
+from baselines.memface.renderer import PUBLISHED, REDUCED
+from baselines.memface.training import render
+from baselines.memface.training.footage import Footage, footage
+from baselines.memface.training.loop import train as train_loop
+from baselines.memface.training.takes import frames_of
+from baselines.memface.variants import VARIANTS
+from baselines.memface.view import Framing
+from baselines.predictor import default_device
+from baselines.training import clips
+from baselines.training.files import sha256
+from bench.runtime.config import cache_folder
+from bench.runtime.errors import UserError
+from bench.training.memface_a2e import SAMPLE, place_of, sample_stretch
+from bench.training.settings_error import told
+from protocols import sound_set
+
+log = logging.getLogger(__name__)
+
+Stretch = tuple[Path, float, float | None]  # a clip, first and last second
+MODEL = "memface-render"
+MODELS = (MODEL, *(name for name, variant in VARIANTS.items() if variant.render))
+STEPS, SHORT_ADAPTATION_EPOCHS = 400, 30  # of the recipe `short`
+EPOCHS, ADAPTATION_EPOCHS = 200, 50  # of `published`; the first is ours, as none is printed
+
+
+class RenderSettings(BaseModel):
+    """Settings of a training of the renderer. Clips need no sound.
+
+    model: ``memface-render``, or a variant whose second stage differs. data: folder of clips, videos or folders of
+    frames, each identity by its clips' names (`baselines.training.clips.identity`); ``sample``: the sound set's
+    training clip. adapt: a clip to adapt `init_from` to, in place of `data`: its memory is rebuilt, then the network is
+    tuned; begin, end: which seconds of it (of ``talk_b`` of the sound set the first 3.8).
+    size: ``reduced``, as the sample checkpoints are, or ``published``. slots: N. similarity: of the explicit memory.
+    recipe: ``short`` for seconds of video, ``published`` as far as it is printed. vgg: torchvision's VGG-19, as a file;
+    None: the VGG-16 of a package. epochs or steps: None: as the recipe has it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    out: Path
+    data: str | None = None
+    adapt: str | None = None
+    begin: float = Field(0.0, ge=0)
+    end: float | None = Field(None, gt=0)
+    init_from: Path | None = None
+    size: Literal["reduced", "published"] | None = None
+    slots: int | None = Field(None, ge=1, le=65536)
+    similarity: Literal["distance", "inner"] = "distance"
+    recipe: Literal["short", "published"] | None = None
+    vgg: Path | None = None
+    learning_rate: float | None = Field(None, gt=0)
+    batch: int | None = Field(None, ge=1)
+    epochs: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0)
+    save_every: int = Field(100, ge=1)
+    threads: int | None = Field(None, ge=1)
+    device: str | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in MODELS:
+            raise ValueError(f"not one of {', '.join(MODELS)}")
+        return name
+
+    @property
+    def short(self) -> bool:
+        """Whether the recipe is `short`: by default on the sound set, and in adapting to a clip of it."""
+        if self.recipe is not None:
+            return self.recipe == "short"
+        return self.adapt == sample_stretch("adaptation", "adapt")[0] or (
+            self.adapt is None and self.data in (None, SAMPLE)
+        )
+
+    def recipe_of(self, short: render.RenderRecipe, published: render.RenderRecipe) -> render.RenderRecipe:
+        """The recipe with what was asked for otherwise."""
+        asked: dict[str, Any] = {"rate": self.learning_rate, "batch": self.batch}
+        asked = {name: value for name, value in asked.items() if value is not None}
+        return replace(short if self.short else published, **asked)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Of the network that is asked for."""
+        size = self.size or ("reduced" if self.short else "published")
+        own = VARIANTS[self.model].render if self.model in VARIANTS else {}
+        asked = {"similarity": self.similarity} | ({} if self.slots is None else {"slots": self.slots})
+        return {**(REDUCED if size == "reduced" else PUBLISHED), **own, **asked}
+
+
+def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
+    """Train or adapt and return the checkpoint.
+
+    values: of `RenderSettings`. file: that some of them are from, for messages. Raises UserError or ModelError.
+    """
+    try:
+        settings = RenderSettings(**values)
+    except ValidationError as error:
+        raise told(error, file) from None
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
+    return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
+
+
+def _training(settings: RenderSettings) -> tuple[render.RenderStage, int]:
+    people: dict[str, list[Stretch]] = {}
+    for person, stretch in _clips(settings):
+        people.setdefault(person, []).append(stretch)
+    framing = Framing(**settings.config["view"])
+    found = [
+        footage(person, (_frames(*each) for each in stretches), framing, of_face_mesh())
+        for person, stretches in people.items()
+    ]
+    recipe = settings.recipe_of(render.SHORT, render.RenderRecipe())
+    stage = _stage(settings, settings.config, found, recipe)
+    return stage, _steps(settings, found, recipe, STEPS if settings.short else None, EPOCHS)
+
+
+def _adaptation(settings: RenderSettings) -> tuple[render.RenderStage, int]:
+    assert settings.adapt is not None
+    if settings.data is not None:
+        raise UserError("--adapt and --data exclude each other", code="conflicting-options")
+    if settings.init_from is None:
+        raise UserError("--adapt needs --init-from, a checkpoint to begin with", code="missing-option")
+    person, (place, begin, end) = _clip(settings, settings.adapt)
+    config = dict(read_renderer(settings.init_from)[0].config)
+    wanted = VARIANTS[settings.model].render.get("memory", "explicit") if settings.model in VARIANTS else "explicit"
+    if config["memory"] != wanted:
+        raise ModelError(
+            f"{settings.init_from} has the memory {config['memory']}; {settings.model} has {wanted}",
+            code="other-network",
+        )
+    if settings.slots is not None:
+        config["slots"] = settings.slots
+    found = [footage(person, [_frames(place, begin, end)], Framing(**config["view"]), of_face_mesh())]
+    recipe = settings.recipe_of(render.SHORT_ADAPTATION, render.RenderRecipe())
+    epochs = SHORT_ADAPTATION_EPOCHS if settings.short else ADAPTATION_EPOCHS
+    return _stage(settings, config, found, recipe), _steps(settings, found, recipe, None, epochs)
+
+
+def _clips(settings: RenderSettings) -> Iterator[tuple[str, Stretch]]:
+    """Identity and stretch of each clip to train on."""
+    if settings.data in (None, SAMPLE):
+        clip, _, end = sample_stretch("adaptation", "train")
+        found = sound_set.SoundSet(sound_set.ensure(cache_folder()))
+        yield found.identity(clip), (found.folder(clip), settings.begin, settings.end or end)
+        return
+    if settings.end is not None or settings.begin:
+        raise UserError("begin, end: of one clip only: --adapt, or --data sample", code="unused-option")
+    root = Path(settings.data)
+    if not root.is_dir():
+        raise UserError(f"--data {root}: no such folder", code="missing-folder")
+    names = clips.names(root)
+    if not names:
+        raise UserError(f"--data {root}: no clips in it", code="empty-dataset")
+    for name in names:
+        yield clips.identity(name), (place_of(root, name), 0.0, None)
+
+
+def _clip(settings: RenderSettings, name: str) -> tuple[str, Stretch]:
+    """Identity and stretch of the clip to adapt to: a file or a folder, or the sound set's."""
+    place, (own, _, end) = Path(name), sample_stretch("adaptation", "adapt")
+    if place.exists():
+        return clips.identity(place.stem), (place, settings.begin, settings.end)
+    if name != own:
+        raise UserError(f"--adapt {name}: no such clip", code="unknown-clip")
+    found = sound_set.SoundSet(sound_set.ensure(cache_folder()))
+    return found.identity(own), (found.folder(own), settings.begin, settings.end or end)
+
+
+def _stage(
+    settings: RenderSettings, config: Mapping[str, Any], people: list[Footage], recipe: render.RenderRecipe
+) -> render.RenderStage:
+    for one in people:
+        log.info("%s: %d frames, %d more without a face", one.identity, len(one.scenes), one.lost)
+    device = torch.device(settings.device) if settings.device else default_device()
+    start = None if settings.init_from is None else read_renderer(settings.init_from)[0]
+    if start is not None and {**start.config, "slots": 0} != {**config, "slots": 0}:
+        raise ModelError(f"{settings.init_from} is of another network than asked for", code="other-network")
+    torch.manual_seed(settings.seed)
+    stage = render.RenderStage(
+        settings.model,
+        config,
+        people,
+        recipe,
+        seed=settings.seed,
+        start=None if start is None else start.state_dict(),
+        vgg=settings.vgg,
+        device=device,
+    )
+    stage.identity["started_from"] = settings.init_from and sha256(settings.init_from)
+    return stage
+
+
+def _steps(
+    settings: RenderSettings, people: list[Footage], recipe: render.RenderRecipe, steps: int | None, epochs: int
+) -> int:
+    if settings.steps is not None:
+        return settings.steps
+    if settings.epochs is None and steps is not None:
+        return steps
+    return render.steps(people, settings.epochs or epochs, recipe.batch)
+
+
+def _frames(place: Path, begin: float = 0.0, end: float | None = None) -> Iterator[np.ndarray]:
+    """The frames of a stretch of a clip."""
+    for time, frame in frames_of(place):
+        if begin <= time + 1e-6 and (end is None or time < end - 1e-6):
+            yield frame
