@@ -12,8 +12,6 @@ from bench.cli.output import terminal
 from bench.cli.study_score import power, score
 
 study_app = typer.Typer(help="Make, serve and evaluate studies with people as judges.", no_args_is_help=True)
-study_app.command()(score)
-study_app.command()(power)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a study.", metavar="DIR")]
 Names = Annotated[str | None, typer.Option(help="Comma-separated; default: all.")]
@@ -147,3 +145,7 @@ def export(
     if facts.closed is None:
         console.print("the study is open: more votes may come (`study close` ends it)", style="yellow", markup=False)
     console.print(f"{facts.votes} votes in {out}", markup=False, soft_wrap=True)
+
+
+study_app.command()(score)
+study_app.command()(power)

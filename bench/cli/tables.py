@@ -11,6 +11,7 @@ from bench.cli.output import give
 from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
+    from reports.paper.opinions import ScoredStudy
     from reports.paper.tables import Table
 
 
@@ -22,23 +23,27 @@ def tables(
         ),
     ] = None,
     run: Annotated[list[Path] | None, typer.Option(help="Folder of a finished run to set beside (repeatable).")] = None,
+    study: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a scored study that fills opinion scores (repeatable).")
+    ] = None,
     format: Annotated[str, typer.Option(help="md, html, latex, csv or json.")] = "md",
     out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
 ) -> None:
     """Print the papers' result tables with the source of every number; with runs, measured numbers and differences."""
     from reports.paper.compare import regenerate
     from reports.paper.export import FORMATS
+    from reports.paper.opinions import read_study
     from reports.paper.tables import published
 
     if format not in FORMATS:
         raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}", code="unknown-choice")
-    runs = run or []
+    runs, studies = run or [], [read_study(folder) for folder in study or ()]
     chosen = published(names or ())
-    if runs:
+    if runs or studies:
         for folder in runs:
             _check(folder)
-        chosen = _fed(chosen, runs, bool(names))
-    give(FORMATS[format]([regenerate(table, runs) for table in chosen]), out)
+        chosen = _fed(chosen, runs, studies, bool(names))
+    give(FORMATS[format]([regenerate(table, runs, studies) for table in chosen]), out)
 
 
 def _check(folder: Path) -> None:
@@ -49,16 +54,25 @@ def _check(folder: Path) -> None:
     run.summary(run.complete())
 
 
-def _fed(chosen: list[Table], runs: list[Path], named: bool) -> list[Table]:
-    """The tables that the runs' protocols feed; all that were asked for by name. A run that feeds none is an error."""
+def _fed(chosen: list[Table], runs: list[Path], studies: list[ScoredStudy], named: bool) -> list[Table]:
+    """The tables that runs and studies feed; all that were asked for by name. One that feeds none is an error."""
     from reports.paper.compare import read_run
 
     fed: set[str] = set()
+    which = "these tables" if named else "the papers' tables"
+    for one in studies:
+        own = {table.id for table in chosen if one.feeds(table)}
+        if not own:
+            protocols = ", ".join(one.score.protocols) or "none"
+            raise UserError(
+                f"{one.name}: its questions on its protocols ({protocols}) are not printed in any of {which}",
+                code="wrong-protocol",
+            )
+        fed |= own
     for folder in runs:
         protocol = read_run(folder).protocol
         own = {table.id for table in chosen if protocol in table.protocols}
         if not own:
-            which = "these tables" if named else "the papers' tables"
             raise UserError(
                 f"{folder}: its protocol {protocol} is not printed in any of {which}", code="wrong-protocol"
             )

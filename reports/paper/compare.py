@@ -8,7 +8,9 @@ from pathlib import Path
 
 from protocols import catalogue, files
 from protocols.published import known_lists
-from reports.paper.tables import BLOCKING, Column, Row, Table, TableError, number
+from reports.paper.measured import Cell, Line, Measured, Regenerated
+from reports.paper.opinions import ScoredStudy, study_lines
+from reports.paper.tables import BLOCKING, Column, Row, Table, TableError
 from reports.run.caveats import unverified, weights_mark
 from reports.schema.base import Damaged
 from reports.schema.manifest import Manifest, MetricEntry, ModelEntry, parse_manifest
@@ -16,65 +18,6 @@ from reports.schema.summary import Row as SummaryRow
 from reports.schema.summary import parse_summary
 
 ROUNDED = "frames rounded to 8 bits; the authors' scripts truncate, and so does `bench run --as-published`"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A mean on the printed scale. low, high: its interval, or None. n: pairs with a value, of n_total.
-
-    short: the signature's short form; runs of earlier releases have the metric's name alone.
-    """
-
-    metric: str
-    signature: str
-    short: str
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    n_total: int
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A printed and a measured number. causes: why they are not compared; empty exactly where `difference` is given."""
-
-    printed: str | None
-    measured: Measured | None
-    causes: tuple[str, ...]
-
-    @property
-    def difference(self) -> tuple[float, float | None, float | None] | None:
-        """Measured minus printed, with the interval of the measurement; a printed number has none that is known."""
-        if self.causes or self.measured is None or self.printed is None:
-            return None
-        printed = number(self.printed)
-        low, high = (None if end is None else end - printed for end in (self.measured.low, self.measured.high))
-        return self.measured.value - printed, low, high
-
-
-@dataclass(frozen=True)
-class Line:
-    """A model of a run, beside the row that it belongs to, if any.
-
-    causes: why nothing of it may be compared with print. cells: None where the run measures nothing for it.
-    """
-
-    row: Row | None
-    model: str
-    run: str
-    causes: tuple[str, ...]
-    cells: tuple[Cell | None, ...]
-    mark: str | None = None  # of its weights: `reports.run.caveats.weights_mark`
-
-
-@dataclass(frozen=True)
-class Regenerated:
-    """A table with what runs measured for it. notices: what holds for a whole run."""
-
-    table: Table
-    lines: tuple[Line, ...]
-    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -103,8 +46,8 @@ def read_run(folder: Path) -> Run:
     return Run(manifest.name, manifest, summary.by_model())
 
 
-def regenerate(table: Table, runs: Sequence[Path]) -> Regenerated:
-    """A table beside the runs whose protocol it prints; other runs are left out.
+def regenerate(table: Table, runs: Sequence[Path], studies: Sequence[ScoredStudy] = ()) -> Regenerated:
+    """A table beside the runs whose protocol it prints, and studies with its opinions; others are left out.
 
     A model of a run stands beside every row that has its name as `model`; models that no row has come last.
     """
@@ -126,6 +69,11 @@ def regenerate(table: Table, runs: Sequence[Path]) -> Regenerated:
     notices = [f"{run.name}: {notice}" for run in read for notice in run.manifest.notices]
     notices += [f"{run.name}: {ROUNDED}" for run in read if not _truncated(run)]
     notices += [f"{run.name}: UNVERIFIED WEIGHTS ({weights})" for run in read if (weights := unverified(run.manifest))]
+    for study in studies:
+        lines = study_lines(table, study)
+        beside += [line for line in lines if line.row]
+        others += [line for line in lines if not line.row]
+        notices += [f"{study.name}: {notice}" for notice in study.score.notices if lines]
     return Regenerated(table, tuple(beside + others), tuple(notices))
 
 

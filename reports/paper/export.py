@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from reports import table as writer
-from reports.paper.compare import Cell, Line, Regenerated
+from reports.paper.measured import Cell, Line, Regenerated
 from reports.paper.tables import Column, Row, Table
 from reports.paper.view import Text, ViewLine, table_view
 from reports.run import page

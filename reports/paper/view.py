@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reports.paper.compare import Cell, Line, Regenerated
+from reports.paper.measured import Cell, Line, Regenerated
 from reports.paper.tables import Column, Row, Table, decimals
 from reports.run.view import interval, number
 

@@ -163,12 +163,14 @@ class QuestionAsked(Facts):
 class StudyScore(Facts):
     """The score of a study, or of opinions out of a file (`kind` ``opinions``), against metrics.
 
-    votes: of ratings, all and those that count. against: in comparisons the model that CMOS is against.
+    votes: of ratings, all and those that count. against: in comparisons the model that CMOS is against. protocols: of
+    the runs that the videos are of.
     """
 
     schema_: Literal[1] = Field(alias="schema")
     name: str
     kind: Literal["acr", "ccr", "preference", "opinions"]
+    protocols: tuple[str, ...] = ()
     votes_sha256: str
     seed: int
     n_resamples: int

@@ -18,8 +18,9 @@ from bench.cli.main import app
 from bench.rundir.seal import sealed
 from protocols.errors import BenchError
 from protocols.published import known_lists
-from reports.paper.compare import Cell, Regenerated, regenerate
+from reports.paper.compare import regenerate
 from reports.paper.export import FORMATS, csv_table, html, json_tables, latex, markdown
+from reports.paper.measured import Cell, Regenerated
 from reports.paper.tables import TableError, published
 from reports.schema.manifest import Complete, ModelEntry, PairListEntry, Provenance, Unfinished
 from reports.schema.summary import Row

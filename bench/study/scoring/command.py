@@ -128,7 +128,8 @@ def plan_of(study: Study, votes: pd.DataFrame, against: str | None = None) -> Pl
         )
         for question in study.questions
     )
-    return Plan(study.name, study.kind, questions, models, against)
+    protocols = tuple(dict.fromkeys(run.protocol for run in study.runs))
+    return Plan(study.name, study.kind, questions, models, against, protocols)
 
 
 def need_packages() -> None:

@@ -55,11 +55,27 @@ class Panel:
         rater, raters = pd.factorize(votes["rater"], sort=True)
         clip, clips = pd.factorize(votes["clip"], sort=True)
         group = pd.Index(self.groups).get_indexer(pd.Index(votes["group"]))
-        shape = (len(self.groups), len(raters), len(clips))
-        self.sums, self.counts = np.zeros(shape), np.zeros(shape)
-        np.add.at(self.sums, (group, rater, clip), votes["grade"].to_numpy(float))
-        np.add.at(self.counts, (group, rater, clip), 1.0)
+        self._fill(group, rater, clip, votes["grade"].to_numpy(float), (len(self.groups), len(raters), len(clips)))
         self.n, self.seed = n, seed
+
+    @classmethod
+    def of_numbers(
+        cls, group: np.ndarray, rater: np.ndarray, clip: np.ndarray, grade: np.ndarray, *, n: int, seed: int
+    ) -> Panel:
+        """The same of numbers in place of names, all ``(N,)``; groups are called ``0``, ``1`` and so on."""
+        panel = cls.__new__(cls)
+        shape = (int(group.max()) + 1, int(rater.max()) + 1, int(clip.max()) + 1)
+        panel.groups = [str(place) for place in range(shape[0])]
+        panel._fill(group, rater, clip, grade, shape)
+        panel.n, panel.seed = n, seed
+        return panel
+
+    def _fill(
+        self, group: np.ndarray, rater: np.ndarray, clip: np.ndarray, grade: np.ndarray, shape: tuple[int, int, int]
+    ) -> None:
+        self.sums, self.counts = np.zeros(shape), np.zeros(shape)
+        np.add.at(self.sums, (group, rater, clip), grade)
+        np.add.at(self.counts, (group, rater, clip), 1.0)
 
     @cached_property
     def means(self) -> np.ndarray:

@@ -43,6 +43,7 @@ class Plan:
     questions: tuple[QuestionAsked, ...]
     models: tuple[str, ...]
     against: str | None = None
+    protocols: tuple[str, ...] = ()
 
 
 def score(
@@ -80,6 +81,7 @@ def score(
         schema_=1,
         name=plan.name,
         kind=plan.kind,  # type: ignore[arg-type]
+        protocols=plan.protocols,
         votes_sha256=votes_hash(votes),
         seed=seed,
         n_resamples=n,

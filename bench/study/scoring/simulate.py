@@ -62,23 +62,12 @@ def grades(
     checks a rater, of which the attentive get the share `attentive` right. repeats: stimuli that a rater grades twice.
     """
     models = list(quality)
-    stimuli = [(m, c) for c in range(clips) for m in range(len(models))]
-    order = rng.permutation(len(stimuli))
-    each = len(stimuli) if each is None else min(each, len(stimuli))
-    picks = [[order[(r * each + i) % len(stimuli)] for i in range(each)] for r in range(raters)]
-    rater = np.repeat(np.arange(raters), each)
-    model, clip = np.array([stimuli[place] for pick in picks for place in pick]).T
-    level = np.array([quality[name] for name in models])[model]
-    level = level + rng.normal(0, spread.rater, raters)[rater] + rng.normal(0, spread.clip, clips)[clip]
-    level = level + rng.normal(0, spread.rater_model, (raters, len(models)))[rater, model]
-    level = level + rng.normal(0, spread.clip_model, (clips, len(models)))[clip, model]
+    rater, model, clip, level = levels(list(quality.values()), raters, clips, rng, spread, each)
     honest = rater < raters - careless
 
     def voted(level: np.ndarray, honest: np.ndarray) -> np.ndarray:
-        found = level + rng.normal(0, spread.noise, len(level))
-        if scale is None:
-            return found
-        return np.where(honest, np.clip(np.rint(found), min(scale), max(scale)), rng.choice(list(scale), len(level)))
+        found = rounded(level + rng.normal(0, spread.noise, len(level)), scale)
+        return found if scale is None else np.where(honest, found, rng.choice(list(scale), len(level)))
 
     votes = _table(rater, model, clip, voted(level, honest), models)
     extra = []
@@ -96,6 +85,26 @@ def grades(
         check = check.assign(kind="attention", expected=f"max={min(scale) + 1}")
         extra.append(check.assign(trial="check-" + check["trial"]))
     return pd.concat([votes, *extra], ignore_index=True)
+
+
+def levels(
+    quality: Sequence[float], raters: int, clips: int, rng: np.random.Generator, spread: Spread, each: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of rater, model and clip of each vote and its grade before chance, all ``(N,)``, as in `grades`."""
+    models = len(quality)
+    order = rng.permutation(models * clips)
+    each = len(order) if each is None else min(each, len(order))
+    rater = np.repeat(np.arange(raters), each)
+    clip, model = np.divmod(order[np.arange(raters * each) % len(order)], models)
+    level = np.asarray(quality, float)[model]
+    level = level + rng.normal(0, spread.rater, raters)[rater] + rng.normal(0, spread.clip, clips)[clip]
+    level = level + rng.normal(0, spread.rater_model, (raters, models))[rater, model]
+    return rater, model, clip, level + rng.normal(0, spread.clip_model, (clips, models))[clip, model]
+
+
+def rounded(level: np.ndarray, scale: Sequence[int] | None) -> np.ndarray:
+    """Grades of a scale without gaps; None: as they are."""
+    return level if scale is None else np.clip(np.rint(level), min(scale), max(scale))
 
 
 def comparisons(
@@ -128,7 +137,7 @@ def comparisons(
     own = np.array([strengths[name] for name in models])
     of_rater = rng.normal(0, rater_model, (raters, len(models)))
     of_clip = rng.normal(0, clip_model, (clips, len(models)))
-    gap = sum(part[..., a] - part[..., b] for part in (own,)) + of_rater[rater, a] - of_rater[rater, b]
+    gap = own[a] - own[b] + of_rater[rater, a] - of_rater[rater, b]
     gap = gap + of_clip[clip, a] - of_clip[clip, b] + first
     weights = np.stack([np.exp(gap / 2), np.full_like(gap, ties), np.exp(-gap / 2)])
     reach = np.cumsum(weights / weights.sum(0), 0)

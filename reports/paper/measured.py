@@ -1,0 +1,66 @@
+"""Printed and measured numbers side by side: what a line of a table holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.paper.tables import Row, Table, number
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean on the printed scale. low, high: its interval, or None. n: pairs with a value, of n_total.
+
+    short: the signature's short form; runs of earlier releases have the metric's name alone.
+    """
+
+    metric: str
+    signature: str
+    short: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    n_total: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A printed and a measured number. causes: why they are not compared; empty exactly where `difference` is given."""
+
+    printed: str | None
+    measured: Measured | None
+    causes: tuple[str, ...]
+
+    @property
+    def difference(self) -> tuple[float, float | None, float | None] | None:
+        """Measured minus printed, with the interval of the measurement; a printed number has none that is known."""
+        if self.causes or self.measured is None or self.printed is None:
+            return None
+        printed = number(self.printed)
+        low, high = (None if end is None else end - printed for end in (self.measured.low, self.measured.high))
+        return self.measured.value - printed, low, high
+
+
+@dataclass(frozen=True)
+class Line:
+    """A model of a run, beside the row that it belongs to, if any.
+
+    causes: why nothing of it may be compared with print. cells: None where the run measures nothing for it.
+    """
+
+    row: Row | None
+    model: str
+    run: str
+    causes: tuple[str, ...]
+    cells: tuple[Cell | None, ...]
+    mark: str | None = None  # of its weights: `reports.run.caveats.weights_mark`
+
+
+@dataclass(frozen=True)
+class Regenerated:
+    """A table with what runs measured for it. notices: what holds for a whole run."""
+
+    table: Table
+    lines: tuple[Line, ...]
+    notices: tuple[str, ...]
