@@ -139,3 +139,14 @@ def test_rows_between_are_linear_and_hold_at_the_ends(count, one, other):
     rows = np.arange(count, dtype=np.float32)[:, None]
     found = at(np.array([one, other]), rows, 0.1, 10.0)[:, 0]
     np.testing.assert_allclose(found, np.clip((np.array([one, other]) - 0.1) * 10, 0, count - 1), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["log-mel", "hama"])
+@pytest.mark.parametrize(
+    "samples", [np.zeros(16000), np.full(16000, 32767), np.full(800, -32768), np.zeros(10), np.ones(1)]
+)
+def test_silence_clipped_and_very_short_sound_have_features(name, samples):
+    if name == "hama" and hama.missing():
+        pytest.skip("hama is not installed")
+    rows = feature(name).rows(Sound(samples.astype(np.int16), 16000), TIMES[:5])
+    assert rows.shape[0] == 5 and np.isfinite(rows).all()

@@ -11,6 +11,7 @@ from baselines.memface.arkit import _on_mesh
 from baselines.memface.basis import MeshComponents, moving
 from baselines.memface.basis_file import BasisFile, similarity
 from baselines.memface.glb import Morphs
+from bench.runtime.config import cache_folder
 
 
 def face() -> np.ndarray:
@@ -160,3 +161,20 @@ def test_shapes_of_a_head_lie_on_the_mesh_whatever_its_size_and_place():
     found = _on_mesh(head)
     np.testing.assert_allclose(found[2, 14], (0, 1, 0), atol=1e-6)  # down
     assert np.abs(np.delete(found[2], 14, 0)).max() == 0
+
+
+@pytest.mark.slow
+def test_the_real_head_opens_its_jaw_and_comes_back_from_its_cache():
+    cache = cache_folder()
+    basis = bases.fitted("arkit", (), cache)
+    assert basis.width == 52 and basis.name == "arkit-52" and basis.tensors() == {}
+    jaw = basis.components[basis.shapes.index("jawOpen")]
+    assert jaw[14, 1] > 2 and abs(jaw[13, 1]) < 0.3 and np.abs(jaw[10]).max() < 0.01  # lips apart, forehead still
+    smile = basis.components[basis.shapes.index("mouthSmile_L")]
+    assert np.linalg.norm(smile[291]) > 5 * np.linalg.norm(smile[61])  # the person's left is the picture's right
+    wanted = np.zeros((1, 52))
+    wanted[0, [basis.shapes.index("jawOpen"), basis.shapes.index("mouthPucker")]] = (0.5, 0.25)
+    np.testing.assert_allclose(basis.coefficients(basis.vertices(wanted, face()), face()), wanted, atol=1e-6)
+    shut = np.stack([face()] * 3 + list(basis.vertices(wanted, face())))
+    np.testing.assert_allclose(basis.person(shut), face(), atol=1e-9)
+    assert bases.kept("arkit-52", {}, cache).signature == basis.signature
