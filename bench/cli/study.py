@@ -134,6 +134,18 @@ def close(folder: Folder) -> None:
 
 
 @study_app.command()
+def withdraw(
+    folder: Folder,
+    rater: Annotated[str, typer.Argument(help="Name of the rater, or the invitation's link.", metavar="RATER")],
+) -> None:
+    """Remove all answers of a rater who wants that; the invitation can be used again while the study is open."""
+    from bench.study.export import withdraw as withdrawing
+
+    name, count = withdrawing(folder, rater)
+    terminal().print(f"{name}: {count} answers removed", markup=False)
+
+
+@study_app.command()
 def export(
     folder: Folder, out: Annotated[Path, typer.Option(help="Folder to write: plan, votes, raters, manifest.")]
 ) -> None:

@@ -1,4 +1,4 @@
-"""`bench study close` and `export`: the end of a study, and a folder that others get the same numbers from."""
+"""`bench study close`, `withdraw` and `export`: the end of a study, and a folder that gives others its numbers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import json
 import time
 from pathlib import Path
 
+from bench.runtime.errors import UserError
 from bench.study import invitations, votes
 from bench.study.folder import MANIFEST, PLAN, VOTES, load
 from bench.study.store import Store
@@ -30,6 +31,24 @@ def close(folder: Path) -> tuple[str, int]:
             when = writer.closed()
             assert when is not None  # it was stored a line above
             return when, len(writer.votes())
+    finally:
+        store.close()
+
+
+def withdraw(folder: Path, who: str) -> tuple[str, int]:
+    """Remove all answers of a rater, also from a study that is closed; returns the rater, and how many there were.
+
+    who: the rater's name, or the link or token of the invitation. Raises UserError.
+    """
+    load(folder)
+    token = who.rstrip("/").rpartition("#")[2].rpartition("/")[2]
+    found = next((one for one in invitations.read(folder).raters if who == one.rater or token == one.token), None)
+    if found is None:
+        raise UserError(f"{who}: no rater of this study, and no invitation", code="unknown-choice")
+    store = Store(folder)
+    try:
+        with store.writing() as writer:
+            return found.rater, writer.forget(found.slot)
     finally:
         store.close()
 

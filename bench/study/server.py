@@ -23,7 +23,7 @@ from bench.study.folder import MEDIA, load
 from bench.study.headers import Headers
 from bench.study.invitations import Invitation, Invitations
 from bench.study.sitting import Refused, Rules
-from bench.study.store import Store, Vote
+from bench.study.store import Store, Vote, Writer
 from reports.schema.study import Study
 
 LARGEST = 16 << 10  # bytes of what a browser sends
@@ -79,6 +79,12 @@ class Service:
             raise HTTPException(404, "there is no such invitation")
         return found
 
+    def begin(self, writer: Writer, slot: int) -> None:
+        """Note that a rater has the next trial in front of them."""
+        trials, number = self.rules.rater(slot).trials, self.rules.current(writer, slot)
+        if number < len(trials):
+            writer.start(slot, trials[number].id, self.clock())
+
     def state(self, slot: int) -> dict[str, Any]:
         """Return where a rater is; what they have in front of them is noted as begun."""
         trials, rules = self.rules.rater(slot).trials, self.rules
@@ -89,7 +95,7 @@ class Service:
             begun = open_ and reader.started(trials[number].id) is not None
         if open_ and not begun:
             with self.store.writing() as writer:
-                writer.start(slot, trials[number].id, self.clock())
+                self.begin(writer, slot)
         ahead = [view.trial(rules, trials[at], at, len(trials)) for at in range(number, len(trials))[:2] if open_]
         return {
             "consented": consented,
@@ -174,6 +180,7 @@ async def _consent(service: Service, request: Request) -> Response:
     def store() -> dict[str, Any]:
         with service.store.writing() as writer:
             service.rules.consent(writer, slot, sent.facts, service.clock())
+            service.begin(writer, slot)
         return service.state(slot)
 
     return JSONResponse(await run_in_threadpool(store))
@@ -186,7 +193,8 @@ async def _vote(service: Service, request: Request) -> Response:
     def store() -> dict[str, Any]:
         vote = Vote(sent.trial, slot, sent.grades, sent.seconds, service.clock())
         with service.store.writing() as writer:
-            service.rules.vote(writer, vote, writer.started(sent.trial))
+            if service.rules.vote(writer, vote, writer.started(sent.trial)):
+                service.begin(writer, slot)  # in the same transaction: one wait for the disk
         return service.state(slot)
 
     return JSONResponse(await run_in_threadpool(store))

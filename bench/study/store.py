@@ -178,6 +178,13 @@ class Writer(Reader):
             "UPDATE sittings SET finished = :time WHERE slot = :slot AND finished IS NULL", slot=slot, time=time
         )
 
+    def forget(self, slot: int) -> int:
+        """Remove all that is known of a rater; returns how many answers that was."""
+        count = sum(len(grades) for grades in self.answered(slot).values())
+        for table in ("votes", "starts", "sittings"):
+            self._rows_none(f"DELETE FROM {table} WHERE slot = :slot", slot=slot)
+        return count
+
     def close_study(self, when: str) -> None:
         """Take no more votes; the first time counts."""
         self._rows_none("INSERT INTO facts (name, value) VALUES ('closed', :when) ON CONFLICT DO NOTHING", when=when)

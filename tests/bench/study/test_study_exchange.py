@@ -195,3 +195,26 @@ def test_without_votes_there_is_nothing_to_read(planned, tmp_path):
         with pytest.raises(UserError) as refused:
             work()
         assert refused.value.code == "no-votes"
+
+
+@pytest.mark.parametrize(
+    "named", [lambda one: one.rater, lambda one: f"https://x.org/r/{one.token}/", lambda one: f"y/#{one.token}"]
+)
+def test_a_rater_can_withdraw_all_answers(planned, named):
+    folder, study = planned
+    one = served(folder, study)
+    one.rater(0).all(2)
+    count = len(read_votes(folder))
+    one.rater(1).all(2)
+    invitation = invitations.read(folder).raters[0]
+    assert export.withdraw(folder, named(invitation)) == (invitation.rater, count)
+    assert set(read_votes(folder)["slot"]) == {1}
+    state = one.rater(0).state()
+    assert not state["consented"] and state["done"] == 0
+
+
+def test_nobody_else_is_withdrawn(planned):
+    for who in ("", "r", "/", "x#"):
+        with pytest.raises(UserError) as refused:
+            export.withdraw(planned[0], who)
+        assert refused.value.code == "unknown-choice"
