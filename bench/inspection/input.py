@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from baselines import registry
+from baselines.memface.predictor import MemFacePredictor
+from baselines.memface.variants import VARIANTS as MEMFACE
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import PairBatch
+from baselines.spec import ModelSpec
 from bench.animate.crop import cropped, settle
 from bench.animate.frames import as_tensor
 from bench.animate.input import fit, open_driving, read_source
 from bench.detectors.face_box import FaceBox
+from bench.inspection import memories
 from bench.inspection.inspect import inspect
 from bench.rundir.directory import RunDirectory
 from bench.runtime.config import cache_folder
@@ -29,6 +34,7 @@ from protocols.pairs import FrameRef
 from protocols.sample_set import NAME
 from reports.inspection import page as page
 from reports.inspection.figures import Inspection
+from reports.inspection.memories import MemoriesSeen
 from reports.schema.manifest import ModelEntry
 
 
@@ -67,14 +73,31 @@ def inspect_models(
     """Look into each model and write the page; returns its path. Raises UserError, DataError or ModelError."""
     if not models:
         raise UserError("--model: give at least one name", code="missing-option")
-    (source, target, anchor), notes = _frames(chosen)
-    driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
-    shown = Shown("", source, driving, target, anchor)
-    seen: list[Inspection] = []
-    for name in models:
-        found, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
-        seen, notes = seen + found, notes + told
+    heard = [name for name in models if ModelSpec.parse(name).target in MEMFACE]
+    seen: list[Inspection | MemoriesSeen] = []
+    notes: list[str] = []
+    for name in heard:
+        found, told = _listen(name, chosen, weights, device)
+        seen, notes = [*seen, found], notes + told
+    if len(heard) < len(models):
+        (source, target, anchor), said = _frames(chosen)
+        driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
+        shown, notes = Shown("", source, driving, target, anchor), notes + said
+        for name in (name for name in models if name not in heard):
+            looked, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
+            seen, notes = [*seen, *looked], notes + told
     return page.write(seen, out, notes)
+
+
+def _listen(name: str, chosen: Chosen, weights: Path | None, device: torch.device) -> tuple[MemoriesSeen, list[str]]:
+    """What MemFace read of its memories for the sound set's test seconds, and what must be said of its weights."""
+    if chosen.source or chosen.driving or chosen.clip or chosen.squeeze:
+        raise UserError(f"{name} is driven by sound: only --frame says what is shown of it", code="unused-option")
+    with closing(registry.load(name, weights=weights, device=device)) as predictor:
+        assert isinstance(predictor, MemFacePredictor)
+        predictor.known_mode(chosen.mode or "absolute", name)
+        seen = memories.look(predictor, memories.of_sound_set(cache_folder()), chosen.frame)
+        return replace(seen, model=name), _said(name, predictor.describe())
 
 
 def inspect_run(
@@ -86,7 +109,7 @@ def inspect_run(
     """
     if (manifest := RunDirectory(run).manifest()) is None:
         raise UserError(f"--run {run}: no folder of a run", code="no-finished-run")
-    known = {model.name: model for model in manifest.models if model.parameters}
+    known = {model.name: model for model in manifest.models if model.parameters and model.driven_by != "sound"}
     for name in models or known:
         if name not in known:
             raise UserError(
@@ -143,10 +166,15 @@ def _look(
             source, driving, target = (images[what] for what in ("--source", "--driving", "target"))
             batch = PairBatch(("pair",), source, driving, target, images.get("anchor"), (seed,))
             seen.append(replace(inspect(predictor, batch, mode), pair=pair.name))
+    return seen, _said(name, facts)
+
+
+def _said(name: str, facts: Mapping[str, Any]) -> list[str]:
+    """What must be said of a model's weights."""
     status = facts.get("weights_status", "official")
     nothing = "the pictures say nothing about the published model"
     ends = {"sample": nothing, "untrained": nothing, "unverified": facts.get("weights_note")}
-    return seen, [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
+    return [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
 
 
 def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[str]]:

@@ -8,9 +8,12 @@ from html import escape
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from protocols.names import safe_name
+from reports.inspection import memories
 from reports.inspection.figures import Inspection, figures
+from reports.inspection.memories import MemoriesSeen
 
 CAPTIONS = {
     "motion": "Keypoints in both frames; the flow, where color is the direction that a pixel's content moves in and "
@@ -25,7 +28,7 @@ CAPTIONS = {
 }
 
 
-def write(inspections: Sequence[Inspection], out: Path, notes: Sequence[str] = ()) -> Path:
+def write(inspections: Sequence[Inspection | MemoriesSeen], out: Path, notes: Sequence[str] = ()) -> Path:
     """PNG pictures ``<model>[_<pair>]_<what>.png`` and ``inspect.html`` with all of them; returns the page's path.
 
     notes: lines to be said above the pictures.
@@ -36,12 +39,12 @@ def write(inspections: Sequence[Inspection], out: Path, notes: Sequence[str] = (
         title = escape(f"{inspection.model}, pair {inspection.pair}" if inspection.pair else inspection.model)
         parts.append(f"<h2>{title}</h2><p>motion mode {escape(inspection.mode)}</p>")
         stem = safe_name("_".join(filter(None, (inspection.model, inspection.pair))))
-        for name, figure in figures(inspection).items():
+        for name, figure in _figures(inspection).items():
             file = out / f"{stem}_{name}.png"
             FigureCanvasAgg(figure)
             figure.savefig(file, dpi=100, metadata={"Software": None})
             content = base64.b64encode(file.read_bytes()).decode("ascii")
-            caption = escape(CAPTIONS[name])
+            caption = escape((CAPTIONS | memories.CAPTIONS)[name])
             parts.append(
                 f'<figure><img src="data:image/png;base64,{content}" alt="{name}">'
                 f"<figcaption>{caption}</figcaption></figure>"
@@ -49,6 +52,10 @@ def write(inspections: Sequence[Inspection], out: Path, notes: Sequence[str] = (
     page = out / "inspect.html"
     page.write_text(_PAGE.replace("BODY", "\n".join(parts)), encoding="utf-8")
     return page
+
+
+def _figures(inspection: Inspection | MemoriesSeen) -> dict[str, Figure]:
+    return memories.figures(inspection) if isinstance(inspection, MemoriesSeen) else figures(inspection)
 
 
 _PAGE = """<!doctype html>
