@@ -9,6 +9,7 @@ from pathlib import Path
 from baselines import checkpoints
 from baselines.card import MODELS, card, find_weights, unavailable
 from baselines.errors import ModelError
+from baselines.memface.variants import VARIANTS as MEMFACE
 from baselines.origin import judge
 from baselines.spec import ModelSpec
 from bench.runtime.config import Config
@@ -21,6 +22,9 @@ from protocols.pairs import PairList
 from protocols.published import RULES, frozen_name, read_pairs, recognize
 from protocols.roots import data_used, refuse_unused
 from reports.paper.tables import Column, Row, Table
+
+NOBODY = "no weights: nobody publishes any"
+HINT = "--sample-weights takes the sample checkpoint"
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,13 @@ def _models(
             skipped[row.key] = "no model here computes this row"
         elif model in unavailable():
             skipped[model] = unavailable()[model]["reason"]
+        elif model in MEMFACE:
+            spec, source = _memface(model, weights, untrained, small)
+            if spec:
+                specs.append(spec)
+                sources[model] = source
+            else:
+                skipped[model] = source
         elif model not in MODELS:
             skipped[model] = "this version has no such model"
         elif (file := find_weights(card(model), weights)) and (small or not _is_sample(model, file)):
@@ -159,6 +170,20 @@ def _models(
     return list(dict.fromkeys(specs)), sources, skipped
 
 
+def _memface(model: str, weights: Path | None, untrained: bool, small: bool) -> tuple[str | None, str]:
+    """Its spec and where the weights of its two stages come from; or None and why it cannot be run."""
+    from baselines.memface.loading import in_words  # late: it reads networks
+
+    said = in_words(model, weights)
+    if said.startswith("sample"):
+        return (model, "SAMPLE WEIGHTS") if small else (None, f"{NOBODY} ({HINT})")
+    if not said.startswith(("no ", "needs ")):
+        return model, said
+    if untrained:
+        return str(ModelSpec("model", model, {"weights": "untrained"}, label=model)), "UNTRAINED"
+    return None, f"{NOBODY}; train them (docs/sound.md)" if said.startswith("no ") else said
+
+
 def _is_sample(model: str, file: Path) -> bool:
     """Whether a file under a published name is a sample checkpoint; one that cannot be read is the run's to refuse."""
     about = card(model)
@@ -171,10 +196,10 @@ def _is_sample(model: str, file: Path) -> bool:
 
 def _why_skipped(model: str, file: Path | None) -> str:
     about = card(model)
-    reason = f"no weights: needs {' or '.join(about.files)}" if about.files else "no weights: nobody publishes any"
+    reason = f"no weights: needs {' or '.join(about.files)}" if about.files else NOBODY
     if file:
         return f"{file} is a sample checkpoint (--sample-weights takes it)"
-    return f"{reason} (--sample-weights takes the sample checkpoint)" if about.sample.is_file() else reason
+    return f"{reason} ({HINT})" if about.sample.is_file() else reason
 
 
 def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool) -> tuple[str | None, bool]:

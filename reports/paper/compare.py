@@ -89,6 +89,9 @@ def _line(table: Table, row: Row | None, model: ModelEntry, run: Run) -> Line:
             cells.append(None)
             continue
         printed = row.printed[position] if row else None
+        if column.counts:
+            cells.append(_counted(column, printed, model, of_run))
+            continue
         metric = _metric(column, model.name, run)
         measured = _measured(metric, column, run.rows[model.name, metric.name]) if metric else None
         causes = list(of_run) + (["not printed"] if printed is None else [])
@@ -98,6 +101,15 @@ def _line(table: Table, row: Row | None, model: ModelEntry, run: Run) -> Line:
             causes.append(cause)
         cells.append(Cell(printed, measured, tuple(dict.fromkeys(causes))))
     return Line(row, model.name, run.name, tuple(of_run), tuple(cells), weights_mark(model))
+
+
+def _counted(column: Column, printed: str | None, model: ModelEntry, of_run: Sequence[str]) -> Cell:
+    """The parameters of a part of a model, which no data move; those of another feature or basis have other widths."""
+    count = model.parts.get(column.counts)
+    causes = [*(["not printed"] if printed is None else []), *(["not counted"] if count is None else of_run)]
+    if count is None:
+        return Cell(printed, None, tuple(causes))
+    return Cell(printed, Measured("parameters", "", "a count", count, None, None, 1, 1), tuple(causes))
 
 
 def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:

@@ -78,6 +78,7 @@ class Column(_Data):
     head: as printed. family: metric family. direction: of the printed arrow. definitions: names of this project's
     definitions that compute it; none where there is none, several where it is not known which one was used.
     scale: printed number / measured number. protocol: where it is not the table's. unfilled: why no run fills it.
+    counts: the part of a model whose parameters it prints.
     question: of a study (`bench study`) that fills it.
     """
 
@@ -89,6 +90,7 @@ class Column(_Data):
     definitions: tuple[str, ...]
     protocol: str | None = None
     unfilled: str = ""
+    counts: str = ""
     question: str = ""
     notes: tuple[Note, ...]
 

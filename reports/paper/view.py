@@ -149,4 +149,4 @@ def _remarks(regenerated: Regenerated) -> Iterable[str]:
         yield "Measured: mean with its 95 % interval; a printed number's own error is not known."
         yield from dict.fromkeys(regenerated.notices)
         measured = (cell.measured for line in regenerated.lines for cell in line.cells if cell)
-        yield from dict.fromkeys(f"Signature: {one.signature}" for one in measured if one)
+        yield from dict.fromkeys(f"Signature: {one.signature}" for one in measured if one and one.signature)

@@ -100,6 +100,7 @@ class ModelEntry(Facts):
     """A model of the run, with all that its predictor says of itself.
 
     weights_status: ``official``, ``sample``, ``unverified`` or ``untrained``. code_sha256: of a program or a plug-in.
+    parts: parameters of each, of a model of several networks.
     driven_by: ``sound`` or ``frames``, in a run whose clips are driven by sound; absent where neither is known.
     """
 
@@ -117,6 +118,7 @@ class ModelEntry(Facts):
     weights_sha256: str | None = None
     weights_read: tuple[str, ...] = ()
     parameters: int | None = None
+    parts: dict[str, int] = {}
     frame_size: int | None = None
     trained_frame_size: int | None = None
     training: JsonValue = None

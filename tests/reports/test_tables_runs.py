@@ -53,11 +53,12 @@ def make(
     mode: str = "absolute",
     version: int = 1,
     failed: int = 0,
+    parts: dict[str, int] | None = None,
 ) -> Path:
     """A run's manifest and summary as an evaluation on real data and weights would leave them."""
     chosen = [metric for metric in METRICS + BODY if metric[0] in metrics]
     manifest = manifests.complete(
-        [ModelEntry(name=model, mode=mode, sample_weights=sample_weights) for model in models],
+        [ModelEntry(name=model, mode=mode, sample_weights=sample_weights, parts=parts or {}) for model in models],
         [
             manifests.metric(
                 name,
@@ -217,6 +218,17 @@ def test_rows_of_talking_faces_are_filled_but_not_compared(tmp_path):
     assert line.cells[0].measured.metric == "lpips-vgg" and line.cells[0].difference is None
     assert "no definition here computes the printed column" in line.cells[0].causes
     assert line.cells[2] is line.cells[3] is None  # of HDTF
+
+
+def test_parameters_are_counted(tmp_path):
+    parts = {"audio to expression": 241749, "renderer": 5_000_000}
+    run = make(tmp_path / "run", "grid", models=("memface",), known=None, parts=parts)
+    (line,) = beside("memface-5a", run).lines
+    assert (line.row.key, line.cells[0].printed, line.cells[0].measured.value) == ("1000", "240k", 241749)
+    assert line.cells[0].causes == line.causes != ()
+    assert "241749" in markdown([beside("memface-7", run)])
+    (line,) = beside("memface-5a", make(tmp_path / "other", "grid", models=("memface",), known=None)).lines
+    assert line.cells[0].measured is None and line.cells[0].causes == ("not counted",)
 
 
 def test_two_runs_stand_beside_one_row(tmp_path):
