@@ -16,7 +16,7 @@ from markupsafe import Markup
 from protocols import files
 from protocols.names import PERFECT
 from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, view
-from reports.schema.manifest import Complete, Manifest, parse_manifest
+from reports.schema.manifest import Complete, Manifest, ModelEntry, parse_manifest
 from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
 
 SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
@@ -61,6 +61,8 @@ def write(run: Path, single_file: bool = False) -> Path:
         colors=colors,
         palette=plots.palettes(),
         models={model.name: model for model in manifest.models},
+        staged=any(model.parts for model in manifest.models),
+        parameters=_parameters,
         sample_models=[model.name for model in manifest.models if model.sample_weights],
         untrained=caveats.untrained_models(manifest),
         unverified=caveats.unverified(manifest),
@@ -93,6 +95,11 @@ def write(run: Path, single_file: bool = False) -> Path:
     with files.replacing(report) as temporary:
         temporary.write_text(drawn, encoding="utf-8")
     return report
+
+
+def _parameters(model: ModelEntry) -> list[tuple[str, int]]:
+    """Learned numbers of a model's stages, or of all of it; nothing where it says none."""
+    return list(model.parts.items()) or ([("all of it", model.parameters)] if model.parameters else [])
 
 
 def _shown(table: view.SummaryTable) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 
 import pytest
@@ -169,3 +170,18 @@ def test_jpeg_frames_are_told(tmp_path):
     manifests.write(folder, manifest)
     told = "JPEG (mcnet: 7): frames were compressed with loss before they were measured"
     assert told in export.markdown(summary, manifest) and told in html.write(folder).read_text(encoding="utf-8")
+
+
+def test_parameters_are_a_column_where_a_model_has_stages(tmp_path):
+    run = fake_run.make(tmp_path / "run", models=("copy-source", "mcnet", "memface"))
+    before = html.write(run).read_text()
+    assert "Param." not in before
+    file = run / "manifest.json"
+    content = json.loads(file.read_text())
+    models = {model["name"]: model for model in content["models"]}
+    models["memface"]["parts"] = {"audio to expression": 241749, "renderer": 310000}
+    models["mcnet"]["parameters"] = 1234
+    file.write_text(json.dumps(content))
+    after = html.write(run).read_text()
+    assert "Param.</th>" in after and "1,234" in after
+    assert '<small title="audio to expression">241,749</small><small title="renderer">310,000</small>' in after
