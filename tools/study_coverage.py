@@ -1,14 +1,20 @@
 """How often intervals of opinions hold the truth: writes docs/study_coverage.png and a table of docs/user-study.md.
 
-    python tools/study_coverage.py [STUDIES]        (1000 a design; some three minutes on one core)
+    python tools/study_coverage.py [STUDIES [KEPT.json]]        (800 a design; some four minutes on one core)
+
+KEPT.json holds what is measured, design by design, and is gone on from.
 
 Made-up raters whose truth is known: grades from 1 to 5 out of a quality, what clips, raters and both with a model add,
-and chance (`bench.study.scoring.simulate`). The truth of a mean is that of all raters and all clips.
+and chance (`bench.study.scoring.simulate`). The truth of a mean is that of all raters and all clips. Of preferences it
+is the logit of the share of all raters on all clips, which Bradley and Terry's strengths of two models are. Careless
+raters give any grade; how many of them each rule finds, and how many honest ones it keeps, is counted.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +23,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy import stats
 
+from bench.study.scoring import preference
 from bench.study.scoring.panel import Panel
-from bench.study.scoring.simulate import Spread, expected_grade, levels, rounded
+from bench.study.scoring.screening import screen
+from bench.study.scoring.simulate import Spread, comparisons, expected_grade, grades, levels, rounded
+from bench.study.scoring.votes import checked
 
 DOCS = Path(__file__).parents[1] / "docs"
 QUALITY = (3.4, 2.8, 4.0)
@@ -38,7 +47,9 @@ class Design(NamedTuple):
     spread: Spread = Spread()
 
 
-COMMON = Spread()
+TIES = 0.5  # Davidson's nu
+FOUR = {"a": 4.2, "b": 3.2, "c": 2.0, "truth": 4.6}
+CARELESS = 4  # of 20
 DESIGNS = (
     Design("10 raters, 6 clips, all seen", 10, 6),
     Design("20 raters, 10 clips, all seen", 20, 10),
@@ -51,6 +62,19 @@ DESIGNS = (
     Design("20 raters, 10 clips that differ much", 20, 10, None, Spread(0.2, 0.8, 0.1, 0.5, 0.5)),
     Design("20 raters, 10 clips, chance alone", 20, 10, None, Spread(0.0, 0.0, 0.0, 0.0, 1.0)),
 )
+
+PREFERENCES = {  # raters, clips, comparisons a rater, spread
+    "preference: 20 raters, 10 clips, all seen": (20, 10, None, 0.4),
+    "preference: 40 raters, 20 clips, half seen": (40, 20, 10, 0.4),
+}
+RULES = {  # rule, least correlation, with checks and repeats
+    "2 checks and 1 repeat alone": ("none", 0.0, True),
+    "bt500 alone": ("bt500", 0.0, False),
+    "bt500, 2 checks, 1 repeat": ("bt500", 0.0, True),
+    "p913 at 0.75 alone": ("p913", 0.75, False),
+    "p913 at 0.5 alone": ("p913", 0.5, False),
+    "p913 at 0.5, 2 checks, 1 repeat": ("p913", 0.5, True),
+}
 
 
 def coverage(design: Design, n: int, seed: int = 0) -> dict[str, float]:
@@ -78,44 +102,100 @@ def coverage(design: Design, n: int, seed: int = 0) -> dict[str, float]:
     return {method: float(np.mean(hits)) for method, hits in held.items()}
 
 
+def preferred(raters: int, clips: int, each: int | None, spread: float, n: int) -> dict[str, float]:
+    """Coverage of the difference of two strengths, ties and all. spread: of strengths between raters, between clips."""
+    rng = np.random.default_rng([1, raters, clips])
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    gaps = 0.8 + 2 * spread * nodes  # two models, raters and clips: four normal parts
+    shares = np.stack([np.exp(gaps / 2), np.full_like(gaps, TIES), np.exp(-gaps / 2)])
+    won, _, lost = (shares / shares.sum(0)) @ weights
+    held: dict[str, list[bool]] = {"votes alone": [], "mean": []}
+    for _ in range(n):
+        votes = comparisons(
+            {"a": 0.8, "b": 0.0}, raters, clips, rng, ties=TIES, rater_model=spread, clip_model=spread, each=each
+        )
+        found = preference.fit(votes, ["a", "b"])
+        value, low, high, _, _ = found.contrast(np.array([1.0, -1.0]))
+        half = 1.96 * found.covariance[0, 0] ** 0.5
+        held["votes alone"].append(abs(value - np.log(won / lost)) <= half)
+        held["mean"].append(low <= np.log(won / lost) <= high)
+    return {method: float(np.mean(hits)) for method, hits in held.items()}
+
+
+def found_rates(rule: str, least: float, helped: bool, n: int) -> dict[str, float]:
+    """Share of careless raters that are found, and of honest ones that are kept. helped: by checks and repeats."""
+    found, kept = [], []
+    for seed in range(n):
+        extra = {"checks": 2, "repeats": 1} if helped else {}
+        votes = grades(FOUR, 20, 8, np.random.default_rng([2, seed]), careless=CARELESS, **extra)
+        out = set(screen(checked(votes), "acr", (1, 5), rule, least_correlation=least).reasons)
+        names = [f"r{rater:04}" for rater in range(20)]
+        found.append(np.mean([name in out for name in names[-CARELESS:]]))
+        kept.append(np.mean([name not in out for name in names[:-CARELESS]]))
+    return {"found": float(np.mean(found)), "kept": float(np.mean(kept))}
+
+
 def student(values: np.ndarray) -> float:
     """Half of Student's interval."""
     return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
 
 
-def table(measured: dict[str, dict[str, float]]) -> str:
-    """Markdown: a row a design, a column a method, in percent."""
+def cases(n: int) -> dict[str, Callable[[], dict[str, float]]]:
+    """Everything that is measured, by name."""
+    made: dict[str, Callable[[], dict[str, float]]] = {}
+    for design in DESIGNS:
+        made[design.name] = lambda design=design: coverage(design, n)
+    for name, facts in PREFERENCES.items():
+        made[name] = lambda facts=facts: preferred(*facts, n)
+    for name, rule in RULES.items():
+        made[name] = lambda rule=rule: found_rates(*rule, n // 8)
+    return made
+
+
+def tables(measured: dict[str, dict[str, float]]) -> str:
+    """Markdown: coverage of each design, then what rules find, in percent."""
     lines = ["| study | " + " | ".join(METHODS) + " |", "| --- |" + " ---: |" * len(METHODS)]
-    for name, shares in measured.items():
-        lines.append(f"| {name} | " + " | ".join(f"{100 * shares[method]:.1f}" for method in METHODS) + " |")
+    for name in (*(design.name for design in DESIGNS), *PREFERENCES):
+        shares = measured[name]
+        cells = [f"{100 * shares[method]:.1f}" if method in shares else "" for method in METHODS]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += ["", "| rule | careless raters found | honest raters kept |", "| --- | ---: | ---: |"]
+    for name in RULES:
+        lines.append(f"| {name} | {100 * measured[name]['found']:.0f} | {100 * measured[name]['kept']:.1f} |")
     return "\n".join(lines)
 
 
 def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
     """A line a design, a mark a method."""
-    figure = Figure(figsize=(8.6, 4.4), layout="constrained")
+    names = [*(design.name for design in DESIGNS), *PREFERENCES]
+    figure = Figure(figsize=(8.6, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.axvspan(93, 97, color="0.88", lw=0)
     colors = ("tab:red", "tab:orange", "tab:gray", "tab:blue", "tab:green")
-    for method, color, mark in zip(METHODS, colors, "xsv oD".replace(" ", "")):
-        shares = [100 * found[method] for found in measured.values()]
-        axes.plot(shares, -np.arange(len(shares)), mark, color=color, label=method, linestyle="none")
-    axes.set_yticks(-np.arange(len(measured)), list(measured))
+    for method, color, mark in zip(METHODS, colors, "xsvoD"):
+        shares = [100 * measured[name].get(method, np.nan) for name in names]
+        axes.plot(shares, -np.arange(len(names)), mark, color=color, label=method, linestyle="none")
+    axes.set_yticks(-np.arange(len(names)), names)
     axes.set(xlabel="95 % intervals that hold the truth, %", xlim=(20, 101))
     axes.legend(loc="lower left", frameon=False)
     figure.savefig(path, dpi=110)
 
 
-def main(n: int) -> None:
-    """Measure every design, and write figure and table."""
-    measured = {design.name: coverage(design, n) for design in DESIGNS}
+def main(n: int, kept: Path | None) -> None:
+    """Measure what is not kept yet; once all is there, write figure and tables."""
+    measured = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.exists() else {}
+    for name, measure in cases(n).items():
+        if name not in measured:
+            measured[name] = measure()
+            print(name, measured[name], flush=True)
+            if kept:
+                kept.write_text(json.dumps(measured, indent=1), encoding="utf-8")
     draw(measured, DOCS / "study_coverage.png")
-    print(table(measured))
     page = DOCS / "user-study.md"
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n{table(measured)}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{tables(measured)}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 800, Path(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -31,7 +31,9 @@ def head(score: StudyScore) -> list[str]:
     lines = [f"{score.name}: {score.raters} raters, {score.clips} clips, {score.votes} votes ({score.kind})"]
     if score.screening:
         left = len(score.screening.left_out)
-        lines.append(f"{left} raters left out, {score.counted} votes count; {score.screening.source}")
+        lines.append(
+            f"{left} raters left out by checks, repeats and rule, {score.counted} votes count; {score.screening.source}"
+        )
     return lines
 
 
@@ -165,6 +167,7 @@ def _preferences(score: StudyScore) -> Iterator[Section]:
 
 
 def _metrics(score: StudyScore) -> Iterator[Section]:
+    several = len({one.run for one in score.metrics}) > 1
     for question in score.questions:
         for level in ("clip", "model"):
             own = [one for one in score.metrics if one.question == question.name and one.level == level]
@@ -172,15 +175,16 @@ def _metrics(score: StudyScore) -> Iterator[Section]:
                 f"metrics-{question.name}-{level}",
                 f"Which metric agrees with people, {question.name}, by {level}",
                 ("metric", "Spearman", "95 %", "Kendall", "r", "RMSE", "behind the best", "n"),
-                tuple(_metric(one) for one in own),
+                tuple(_metric(one, several) for one in own),
                 "by model: intervals are over raters and clips, not over other models" if level == "model" else "",
                 frozenset({0} if own and own[0].spearman and level == "clip" else ()),
             )
 
 
-def _metric(one: Correlation) -> tuple[str, ...]:
+def _metric(one: Correlation, several: bool) -> tuple[str, ...]:
+    """several: runs."""
     name = f"{one.metric} (proxy)" if one.proxy else one.metric
-    name = f"{name}, {one.run}"
+    name = f"{name}, {one.run}" if several else name
     if one.spearman is None:
         return (name, "–", one.why or "", "–", "–", "–", "–", str(one.n))
     mapping = f" {one.mapping}" if one.mapping == "cubic" else ""

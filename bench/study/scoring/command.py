@@ -48,6 +48,7 @@ def of_study(
     notices = [*_of_other_runs(study, runs)]
     measured = [sources.measures(run) for run in runs]
     clips = sorted(kept["clip"].unique())
+    measured = measured if len(clips) else []  # nobody is left
     for one, run in zip(measured, runs):
         notices += sources.check_shared(one, run, plan.models, clips)
     for question in plan.questions if measured else ():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-MOST = 6000  # votes; of more the fit takes minutes
+MOST = 4_000_000  # votes times effects; of more the fit takes minutes
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,6 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     """
     from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
-    if len(votes) > MOST:
-        return Mixed({}, {}, f"more than {MOST} votes")
     y = votes["grade"].to_numpy(float)
     names = list(dict.fromkeys(votes["group"])) if groups else ["all"]
     x = (
@@ -39,11 +37,14 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
         if groups
         else np.ones((len(votes), 1))
     )
-    spread: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     for effect in effects:
         codes = pd.MultiIndex.from_frame(votes[effect.split(":")]).factorize()[0]
         if 1 < codes.max() + 1 < len(votes):
-            spread[effect] = np.eye(codes.max() + 1)[codes]
+            columns[effect] = codes
+    if len(votes) * sum(codes.max() + 1 for codes in columns.values()) > MOST:
+        return Mixed({}, {}, "too many votes, raters and clips for it to be fitted in a minute")
+    spread = {effect: np.eye(codes.max() + 1)[codes] for effect, codes in columns.items()}
     if not spread or len(votes) <= len(names) + 1 or np.ptp(y) == 0:
         return Mixed({}, {}, "too few votes, raters or clips")
     parts = VCSpec(

@@ -77,6 +77,7 @@ def score(
         found = found or _comparisons(own, all_own, question, plan, seed, n)
         for name, entries in found.items():
             parts[name] += entries
+    notices += [f"{one.question}, mixed model: {one.why}" for one in parts["components"] if one.why]
     return StudyScore(
         schema_=1,
         name=plan.name,

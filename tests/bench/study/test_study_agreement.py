@@ -63,3 +63,5 @@ def test_a_balanced_mixed_model_has_the_variances_and_the_error_of_the_analysis_
 def test_what_cannot_be_fitted_has_a_reason():
     votes = long(np.full((3, 3), 2.0)).rename(columns={"unit": "clip"}).assign(group="a")
     assert mixed.fit(votes, ("rater", "clip")).why
+    many = pd.DataFrame({"rater": np.arange(6000) % 900, "clip": np.arange(6000) % 7, "group": "a", "grade": 1.0})
+    assert "too many" in mixed.fit(many, ("rater", "clip")).why

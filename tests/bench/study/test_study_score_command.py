@@ -68,6 +68,16 @@ def test_comparisons_and_an_unknown_run(ask, tmp_path):
     assert len(found.preferences[0].strengths) == 3 and any("not a run" in note for note in found.notices)
 
 
+def test_where_nobody_is_left_it_says_so(ask, votes, tmp_path):
+    bad = votes.copy()
+    bad.loc[bad["kind"] == "attention", "grade"] = 5
+    run = scored_study.run(tmp_path / "r", scored_study.agreeing(votes), {"good": True})
+    ended = ask("score", scored_study.study(tmp_path / "s", bad), "--run", run)
+    assert ended[0] == 0 and "every rater was left out" in ended[1]
+    found = parse_study_score((tmp_path / "s" / "score" / "score.json").read_bytes())
+    assert found.counted == 0 and not found.opinions and not found.metrics and len(found.screening.left_out) == 10
+
+
 def test_opinions_out_of_a_file(ask, votes, tmp_path):
     rated = votes[(votes["kind"] == "rating") & (votes["model"] != "truth")]
     table = rated.groupby(["clip", "model"])["grade"].agg(["mean", "size"]).reset_index()
