@@ -185,6 +185,12 @@ def _by_model(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) 
     )
 
 
+def interval_by_clip(values: np.ndarray, opinions: Opinions) -> Interval:
+    """Spearman's correlation of values, one a point of `opinions` and all finite, with its interval."""
+    rhos = _drawn_spearman(values, opinions.drawn, opinions.times)
+    return _fisher(_spearman(values, opinions.values), rhos)
+
+
 def mapped(x: np.ndarray, y: np.ndarray) -> tuple[str, float | None, float | None]:
     """The mapping of a metric to opinions, and Pearson's r and RMSE after it, as in ITU-T P.1401.
 

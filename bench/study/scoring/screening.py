@@ -23,6 +23,7 @@ FEWEST = 6  # votes on a presentation: of fewer none can lie two standard deviat
 LEAST_CORRELATION = 0.75  # P.913's threshold of correlation by clip
 CHECKS = 1 / 3  # share of failed checks above which a rater is left out
 REPEATS = 0.375  # mean distance of repeated grades, in the scale's range, above which a rater is left out
+FEWEST_REPEATS = 3  # below, one honest change of mind would leave a rater out
 SAME = 8  # votes on a question from which one and the same grade for everything is no rating
 
 
@@ -61,7 +62,7 @@ def screen(
         if failed > checks * of:
             reasons.setdefault(rater, []).append(f"failed {failed} of {of} attention checks")
     for rater, (distance, of) in again.items():
-        if distance > REPEATS:
+        if distance > REPEATS and of >= FEWEST_REPEATS:
             reasons.setdefault(rater, []).append(
                 f"repeated grades differ by {100 * distance:.0f} % of the scale on average ({of} repeats)"
             )

@@ -53,7 +53,7 @@ def grades(
     careless: int = 0,
     checks: int = 0,
     repeats: int = 0,
-    attentive: float = 0.97,
+    attentive: float = 0.98,
 ) -> pd.DataFrame:
     """Votes of an absolute rating.
 

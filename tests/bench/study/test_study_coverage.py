@@ -37,7 +37,7 @@ def test_strengths_cover_too(simulation):
 
 @pytest.mark.slow
 def test_careless_raters_are_found(simulation):
-    found = simulation.found_rates("p913", 0.5, True, 40)
+    found = simulation.found_rates("p913", 0.5, 2, 1, 40)
     assert found["found"] > 0.95 and found["kept"] > 0.93
 
 
