@@ -29,6 +29,7 @@ if "locust" in sys.modules:  # this file is the raters' script, too
     import itertools
 
     from locust import FastHttpUser, constant, task
+    from locust.exception import StopUser
 
     TOKENS = itertools.cycle(json.loads(os.environ["STUDY_TOKENS"]))
 
@@ -52,9 +53,7 @@ if "locust" in sys.modules:  # this file is the raters' script, too
         def rate(self) -> None:
             now = self.state["trial"]
             if now is None:  # all answered
-                self.environment.runner.quit() if self.state["finished"] else None
-                time.sleep(1)
-                return
+                raise StopUser
             began = time.monotonic()
             for one in (now, self.state["next"] or now):
                 for video in set(one["videos"]) - self.videos:

@@ -49,6 +49,7 @@ def make(runs: Sequence[Path], out: Path, wanted: Wanted) -> Study:
     with new_folder(out) as partial:
         found = material.gather(runs, wanted.models, wanted.clips)
         _check(found, wanted)
+        partial.chmod(0o700)  # the plan says what raters must not know, and the invitations are secrets
         (partial / MEDIA).mkdir()
         made = _Maker(found, wanted)
         study = made.study()

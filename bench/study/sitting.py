@@ -57,8 +57,9 @@ class Rules:
 
     def check_facts(self, facts: Mapping[str, str]) -> None:
         """Raise Refused where something else is answered than what the organizer asks."""
-        if not facts.keys() <= {asked.name for asked in self.study.asked} or any(len(v) > TEXT for v in facts.values()):
-            raise Refused("bad-answer", f"answer what is asked, in at most {TEXT} characters")
+        known = {asked.name for asked in self.study.asked}
+        if not facts.keys() <= known or any(len(text) > TEXT or not text.isprintable() for text in facts.values()):
+            raise Refused("bad-answer", f"answer what is asked, in one line of at most {TEXT} characters")
 
     def consent(self, writer: Writer, slot: int, facts: Mapping[str, str], now: float) -> None:
         """Note a rater's consent. Raises Refused."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import stat
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from rich.console import Console
 from support import gray_clips, studies
 
+from bench.run.command import RunSettings, run
+from bench.run.score import Scored, settings_of
+from bench.runtime import config
 from bench.runtime.errors import UserError
 from bench.study import cutting, load, make, questions
 from bench.study.folder import INVITATIONS, PLAN
@@ -96,6 +101,7 @@ def test_names_say_nothing_and_secrets_are_kept(acr):
     assert all(stimulus.file == f"media/{stimulus.id}.mp4" for stimulus in study.stimuli)
     assert sorted(file.name for file in folder.iterdir()) == [INVITATIONS, "media", PLAN]
     assert stat.S_IMODE((folder / INVITATIONS).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert not any(
         word in file.read_bytes() for file in (folder / "media").iterdir() for word in (b"brighter", b"truth")
     )
@@ -200,6 +206,39 @@ def test_two_runs_with_one_label_are_refused(root, tmp_path):
     with pytest.raises(UserError) as refused:
         make.make([root / "runs" / "r"] * 2, tmp_path / "s", wanted)
     assert refused.value.code == "bad-name"
+
+
+@pytest.mark.slow
+def test_models_of_several_runs_are_shown_together(root, tmp_path):
+    for name in ("same", "brighter"):
+        score(root, name)
+    wanted = make.Wanted("ccr", questions.questions(["overall"], "ccr", None), raters=3, minutes=5)
+    study = make.make([root / "runs" / "same", root / "runs" / "brighter"], tmp_path / "s", wanted)
+    assert [run.name for run in study.runs] == ["same", "brighter"] and study.models == ("same", "brighter", TRUTH)
+    by_id = study.by_id()
+    for stimulus in by_id.values():
+        if stimulus.degraded is None:
+            expected = np.mean(gray_clips.frames(FRAMES)[4]) + 40 * (stimulus.model == "brighter")
+            assert abs(levels(tmp_path / "s" / stimulus.file)[4] - expected) < 3
+
+
+def test_runs_of_other_clips_are_refused(root, tmp_path):
+    gray_clips.folders(tmp_path, 12)
+    other = score(tmp_path, "brighter")
+    wanted = make.Wanted("acr", questions.questions(["overall"], "acr", None))
+    with pytest.raises(UserError) as refused:
+        make.make([score(root, "same"), other], tmp_path / "s", wanted)
+    assert refused.value.code == "runs-differ"
+
+
+def score(root: Path, model: str) -> Path:
+    """Score the videos of one model."""
+    plain = RunSettings(
+        models=(), protocol="score", config=config.load((), None), out=root / "runs", name=model, workers=0
+    )
+    asked = Scored(root / "truth", [root / model])
+    directory, _ = run(settings_of(asked, replace(plain, metrics=("l1",)), "native"), Console(quiet=True))
+    return directory.path
 
 
 @pytest.mark.parametrize(

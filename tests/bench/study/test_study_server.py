@@ -239,6 +239,7 @@ def test_what_the_organizer_asks_is_stored_and_nothing_else(study):
     refused = study.rater(0).consent(email="x@y")
     assert (refused.status_code, refused.json()["reason"]) == (422, "bad-answer")
     assert study.rater(0).consent(age="a" * 201).status_code == 422
+    assert study.rater(0).consent(age="30\n31").status_code == 422
     assert study.rater(0).consent(age="30").status_code == 200
     study.rater(0).consent(age="31")
     store = Store(study.folder)
