@@ -146,6 +146,8 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
     singles = [_as_by_default(pair_batch(Decoded.of([pair], device), device, 0)) for pair in loaded]
     for name in models:
         model = registry.load(name, weights=config.weights, device=device)
+        if model.driven_by == "sound":
+            raise UserError(f"{name} is driven by sound; speed is measured on pairs of frames", code="unused-option")
         plain = model
         spec = ModelSpec.parse(name)
         if spec.target in MODELS:
