@@ -10,6 +10,7 @@ import pandas as pd
 from bench.study.scoring import mixed
 
 LEAST_UNITS = 2
+PACKAGE = "krippendorff"
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ def agreement(votes: pd.DataFrame) -> Agreement:
 
 def _alpha(grades: np.ndarray) -> float:
     """grades: ``(R, U)`` with NaN where a rater has not graded a unit."""
-    import krippendorff
-
+    try:
+        import krippendorff  # under the GPL, so nobody has to have it
+    except ImportError:
+        return float("nan")
     present = grades[np.isfinite(grades)]
     if len(np.unique(present)) < 2:
         return float("nan")

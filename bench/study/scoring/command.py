@@ -14,6 +14,7 @@ from bench.rundir.whole import replace
 from bench.runtime.errors import UserError
 from bench.study.folder import load
 from bench.study.scoring import metrics, sources
+from bench.study.scoring.agreement import PACKAGE
 from bench.study.scoring.score import TRUTH, Plan, score
 from bench.study.scoring.votes import ratings
 from bench.study.votes import read_votes
@@ -22,7 +23,6 @@ from reports.schema.study_score import Correlation, QuestionAsked, StudyScore
 from reports.study import figure, html, latex
 
 FOLDER = "score"
-PACKAGES = ("statsmodels", "krippendorff")
 
 
 def of_study(
@@ -46,6 +46,8 @@ def of_study(
     kept = ratings(votes[~votes["rater"].astype(str).isin(left_out)])
     held: list[Correlation] = []
     notices = [*_of_other_runs(study, runs)]
+    if importlib.util.find_spec(PACKAGE) is None:
+        notices.append(f"Krippendorff's alpha is left out: {PACKAGE} is not installed")
     measured = [sources.measures(run) for run in runs]
     clips = sorted(kept["clip"].unique())
     measured = measured if len(clips) else []  # nobody is left
@@ -134,11 +136,10 @@ def plan_of(study: Study, votes: pd.DataFrame, against: str | None = None) -> Pl
 
 
 def need_packages() -> None:
-    """Raise UserError where packages are missing that the statistics use."""
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+    """Raise UserError where a package is missing that the statistics use."""
+    if importlib.util.find_spec("statsmodels") is None:
         raise UserError(
-            f"statistics of studies need {' and '.join(missing)}: pip install 'talking-head-bench[study]'",
-            code="missing-package",
+            "statistics of studies need statsmodels: pip install 'talking-head-bench[study]'", code="missing-package"
         )
 
 

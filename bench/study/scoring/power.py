@@ -98,7 +98,7 @@ def preferences(
             )
             votes = len(table)
             if preference.undefined(table, list(strengths)):
-                hits.append(True)  # never the other way round
+                hits.append(False)  # no strengths, no test
                 continue
             fitted = preference.fit(table, list(strengths))
             one, other = (fitted.contrast(weight) for weight in weights)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,6 +37,12 @@ def test_alpha_of_krippendorff():
         [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, n],
     ]
     assert agreement(long(np.array(observers).T)).alpha == pytest.approx(0.815, abs=0.001)
+
+
+def test_without_the_package_there_is_no_alpha_and_all_else(monkeypatch):
+    monkeypatch.setitem(sys.modules, "krippendorff", None)
+    found = agreement(long(np.array([[1.0, 2, 1], [4, 5, 4], [3, 3, 2]])))
+    assert np.isnan(found.alpha) and 0 < found.icc < 1
 
 
 def test_without_two_votes_on_anything_nothing_can_be_said():
