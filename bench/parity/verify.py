@@ -29,6 +29,7 @@ DETECTORS = {
     "lipsync_scores": "bench.parity.lipsync_scores",
     "fid_fvd": "bench.parity.fid_fvd",
     "audio_features": "bench.parity.audio_features",
+    "lia": "baselines.lia.parity",
 }
 
 

@@ -225,7 +225,7 @@ def spec_of(folder: Path, **changes) -> None:
         (lambda f: (f / "spec.json").write_text("{"), "spec.json"),
         (lambda f: (f / "spec.json").write_text("{}"), "lacks model, seed, networks, config"),
         (lambda f: (f / "golden.npz").write_bytes(b"no archive"), "golden.npz"),
-        (lambda f: spec_of(f, model="nobody"), "unknown model 'nobody'; known are dagan, fid_fvd"),
+        (lambda f: spec_of(f, model="nobody"), "unknown model 'nobody'; known are audio_features, dagan"),
         (lambda f: spec_of(f, networks={"net": {"0.weight": [2, 3, 5, 5]}}), "does not fit our tiny"),
         (lambda f: np.savez(f / "golden.npz", **{"loss.total": np.float32(1)}), "holds none of the arrays of tiny"),
         (lambda f: change(f, "absolute.prediction.value", np.zeros(2)), "do not fit each other"),
