@@ -5,7 +5,8 @@
 A face made of ARKit's shapes (fetched; see baselines/memface/arkit.py) says made-up sentences in two manners: with wide
 lips and an open jaw, or mumbling and smiling. In ``nothing tells`` the features of speech are the same in both; in
 ``context tells`` a quarter of a second before the sentence sounds different. Everything else is as in training:
-networks with and without the memory (and one without it that is as large), Eq. 4, alternate updates in the first half.
+networks with and without the memory (and one without it that is as large), Eq. 4, alternate updates in the first half
+(and without them).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ KINDS = {
     "without memory": {"memory": "none"},
     "without memory, as large": {"memory": "none", "feedforward": WIDE_LAYERS},
     "with memory": {"memory": "implicit", "slots": SLOTS},
+    "with memory, not in turn": {"memory": "implicit", "slots": SLOTS},
 }
 
 
@@ -56,7 +58,8 @@ def main() -> None:
         for kind, settings in KINDS.items():
             for seed in range(asked.seeds):
                 config = A2EConfig(features=FEATURES, coefficients=basis.width, window=FRAMES, dropout=0.0, **settings)
-                curve, count = trained(config, speech, coefficients, mouth, asked.steps, seed)
+                turns = 0.0 if "not in turn" in kind else 0.5
+                curve, count = trained(config, speech, coefficients, mouth, asked.steps, seed, turns)
                 facts = {"condition": condition, "kind": kind, "seed": seed, "parameters": count, "floor": floor}
                 rows += [{**facts, "step": step, "error": error} for step, error in curve]
                 print(f"{condition}, {kind}, seed {seed}: {count} parameters, {curve[-1][1]:.3f} mm", flush=True)
@@ -90,9 +93,12 @@ def sentences(basis: ArkitShapes, tells: bool) -> tuple[Tensor, Tensor]:
 
 
 def trained(
-    config: A2EConfig, speech: Tensor, coefficients: Tensor, mouth: Tensor, steps: int, seed: int
+    config: A2EConfig, speech: Tensor, coefficients: Tensor, mouth: Tensor, steps: int, seed: int, turns: float
 ) -> tuple[list[tuple[int, float]], int]:
-    """Training error over the steps, RMSE of mouth vertices in mm, and the number of parameters."""
+    """Training error over the steps, RMSE of mouth vertices in mm, and the number of parameters.
+
+    turns: share of the steps in which network and memory are updated in turn.
+    """
     torch.manual_seed(seed)
     network = AudioToExpression(config)
     memory = network.memory
@@ -110,7 +116,7 @@ def trained(
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss.backward()
-        for optimizer in optimizers if step >= steps / 2 else [optimizers[step % len(optimizers)]]:
+        for optimizer in optimizers if step >= steps * turns else [optimizers[step % len(optimizers)]]:
             optimizer.step()
         if (step + 1) % EVERY == 0:
             with torch.no_grad():
@@ -128,7 +134,7 @@ def draw(table: pd.DataFrame, picture: Path) -> None:
 
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
     for axis, (condition, part) in zip(axes, table.groupby("condition", sort=False)):
-        for color, (kind, of) in zip(("#4477aa", "#ccbb44", "#ee6677"), part.groupby("kind", sort=False)):
+        for color, (kind, of) in zip(("#4477aa", "#ccbb44", "#ee6677", "#aa3377"), part.groupby("kind", sort=False)):
             for number, (_, one) in enumerate(of.groupby("seed")):
                 axis.plot(one.step, one.error, color=color, lw=1.2, label=None if number else kind)
         axis.axhline(part.floor.iloc[0], color="black", ls=":", lw=1, label="half the difference of both manners")
