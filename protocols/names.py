@@ -11,6 +11,12 @@ TEMPLATE = "copy-template"  # `STILL` where sound drives: the person's own video
 WRONG = "wrong-sound"  # the truth with the template's mouth: good in everything but what is said
 LOWER = (STILL, TEMPLATE, WRONG)
 BOUNDS = (*LOWER, PERFECT)  # models that are no competitors
+SHOWS = {
+    STILL: "what doing nothing measures",
+    TEMPLATE: "what the template's own video measures, which says something else",
+    WRONG: "what the truth measures with the mouth of other words",
+    PERFECT: "what being perfect measures",
+}
 
 
 def safe_name(label: str) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from protocols import files
-from protocols.names import PERFECT
+from protocols.names import PERFECT, SHOWS
 from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, view
 from reports.schema.manifest import Complete, Manifest, ModelEntry, parse_manifest
 from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
@@ -76,6 +76,7 @@ def write(run: Path, single_file: bool = False) -> Path:
         plots=_plots(samples, table, summary.bounds),
         duels=_duels(summary, table),
         set_duels=_set_duels(summary, table),
+        bounds_show=SHOWS,
         floor_name=view.FLOOR,
         floor_note=view.FLOOR_NOTE,
         family=max((entry.family for entry in summary.comparisons), default=0),
