@@ -21,7 +21,8 @@ class Talk:
 
     id: of the clip. sound: mono int16 at 16 kHz, on the clock of the answer, whose first frame is shown at 0.
     times: when each frame that is asked for is shown, ascending, in seconds from the first. rate: frames a second on
-    average. template: gives, each time that it is called, the frames of the video to be redrawn in order, one for each
+    average. begins: the second of the driving video that is 0 here, for what was computed of all of it before.
+    template: gives, each time that it is called, the frames of the video to be redrawn in order, one for each
     of `times`: RGB ``(3, H, W)`` float32 in [0, 1]. identity: of the person in the template. seed: non-negative, for
     models that draw random numbers.
     """
@@ -33,6 +34,7 @@ class Talk:
     template: Callable[[], Iterator[Tensor]]
     identity: str
     seed: int
+    begins: float = 0.0
 
 
 class TalkingPredictor(Predictor):

@@ -73,7 +73,7 @@ class MemFacePredictor(TalkingPredictor):
             yield from (torch.full_like(frame, torch.nan) for frame in talk.template())
             return
         self._check_person(talk)
-        faces = self.speaker.faces(talk.sound, np.array(talk.times), template.aligned, talk.id)
+        faces = self.speaker.faces(talk.sound, np.array(talk.times), template.aligned, talk.id, talk.begins)
         jobs = self._jobs(talk.template(), template, faces)
         while batch := list(islice(jobs, max(1, self.at_once))):
             yield from self._answers(batch)

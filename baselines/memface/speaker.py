@@ -22,11 +22,13 @@ class Speaker(ABC):
     """Says what a face does while something is said."""
 
     @abstractmethod
-    def faces(self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str) -> Iterator[np.ndarray]:
+    def faces(
+        self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str, begins: float = 0.0
+    ) -> Iterator[np.ndarray]:
         """Yield faces ``(V, 3)`` in cm of the canonical face, one for each of `times`, as they are needed.
 
-        times: seconds on the clip's clock. aligned: meshes ``(n, 468, 3)`` of the person, by which its shape is known.
-        clip: id, for features that were computed before.
+        times: seconds on the clock of the sound. aligned: meshes ``(n, 468, 3)`` of the person, by which its shape is
+        known. clip, begins: id, and the second of its video that is time 0, for features that were computed before.
         """
 
 
@@ -38,13 +40,15 @@ class HeardSpeaker(Speaker):
     basis: Basis
     feature: SpeechFeature
 
-    def faces(self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str) -> Iterator[np.ndarray]:
+    def faces(
+        self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str, begins: float = 0.0
+    ) -> Iterator[np.ndarray]:
         person = self.basis.person(aligned)
         # The network knows 25 frames a second; others are between them.
         places = np.asarray(times, float) * RATE
         grid = np.arange(int(np.ceil(places[-1] - NEAR)) + 1) / RATE
         # All rows in one call, since a feature may read the whole sound for each: under a kilobyte a frame.
-        heard = torch.from_numpy(self.feature.of(clip).rows(sound, grid))
+        heard = torch.from_numpy(self.feature.of(clip, begins).rows(sound, grid))
         rows = (row for part in stream(self.network, [heard]) for row in part.double().numpy())
         for coefficients in between(rows, places):
             yield self.basis.vertices(coefficients[None], person)[0]

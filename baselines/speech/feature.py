@@ -36,8 +36,11 @@ class SpeechFeature(ABC):
         times: seconds on the clip's clock. The rows of some times are those that all times together have.
         """
 
-    def of(self, clip: str) -> SpeechFeature:
-        """The feature for one clip: itself, but where features were computed before, clip by clip."""
+    def of(self, clip: str, begins: float = 0.0) -> SpeechFeature:
+        """The feature for one clip: itself, but where features were computed before, clip by clip.
+
+        begins: the second of the clip that is time 0 from now on.
+        """
         return self
 
 

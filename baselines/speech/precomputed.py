@@ -22,11 +22,14 @@ class Precomputed(SpeechFeature):
 
     name = "npy"
 
-    def __init__(self, place: Path, rate: float = 25.0):
-        """place: a file, or a folder with ``<clip>.npy``. rate: rows a second. Raises ModelError for misfits."""
+    def __init__(self, place: Path, rate: float = 25.0, begins: float = 0.0):
+        """place: a file, or a folder with ``<clip>.npy``. rate: rows a second. begins: see `of`.
+
+        Raises ModelError for misfits.
+        """
         if not rate > 0:
             raise ModelError(f"{place}: {rate:g} rows a second", code="bad-value")
-        self.place, self.rate = place, rate
+        self.place, self.rate, self._begins = place, rate, begins
         if place.is_dir():
             first = next(iter(sorted(place.glob("*.npy"))), None)
             if first is None:
@@ -41,13 +44,13 @@ class Precomputed(SpeechFeature):
         digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
         return f"npy;sha256:{digest.hexdigest()[:12]};rate:{self.rate:g};at:linear"
 
-    def of(self, clip: str) -> Precomputed:
+    def of(self, clip: str, begins: float = 0.0) -> Precomputed:
         if not self.place.is_dir():
-            return self
+            return Precomputed(self.place, self.rate, begins) if begins else self
         file = self.place / f"{clip}.npy"
         if not file.is_file():
             raise ModelError(f"{self.place}: no features of the clip {clip}", code="missing-file")
-        found = Precomputed(file, self.rate)
+        found = Precomputed(file, self.rate, begins)
         if found.width != self.width:
             raise ModelError(f"{file}: {found.width} numbers a row, others have {self.width}", code="bad-value")
         return found
@@ -55,7 +58,7 @@ class Precomputed(SpeechFeature):
     def rows(self, sound: Sound, times: np.ndarray) -> np.ndarray:
         if self.place.is_dir():
             raise ModelError(f"{self.place}: features of several clips; name one of its files", code="missing-file")
-        found = _read(self.place)
+        found, times = _read(self.place), np.asarray(times, float) + self._begins
         if len(times) and times[-1] > (len(found) - 1) / self.rate + SHORT:
             raise ModelError(
                 f"{self.place}: {len(found)} rows at {self.rate:g} a second end before the clip does", code="bad-value"

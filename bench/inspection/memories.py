@@ -39,7 +39,7 @@ def of_sound_set(cache: Path) -> Talk:
     files = [folder / f"{names[number]}.png" for number in back_and_forth(round(start * RATE), count)]
     asked = Sound(heard.cut(start, round(count / RATE * heard.rate)), heard.rate)
     times = tuple(number / RATE for number in range(count))
-    return Talk(clip, asked, times, RATE, lambda: map(_frame, files), built.identity(clip), 0)
+    return Talk(clip, asked, times, RATE, lambda: map(_frame, files), built.identity(clip), 0, start)
 
 
 def _frame(file: Path) -> Tensor:

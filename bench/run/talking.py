@@ -90,7 +90,7 @@ def begin(
         return "the clip has no sound in the seconds that are asked for"
     heard = Sound(sound.cut(0.0, count), sound.rate, 0.0, sound.source_rate, sound.facts)
     template = partial(_frames, tuple(pairs), source)
-    talk = Talk(clip.id, heard, times, rate, template, clip.source_identity, pair_seed(seed, clip.id))
+    talk = Talk(clip.id, heard, times, rate, template, clip.source_identity, pair_seed(seed, clip.id), clip.start)
     predictor.begin(talk, [pair.id for pair in pairs])
     return None
 

@@ -110,6 +110,18 @@ def test_a_folder_has_features_clip_by_clip(tmp_path):
         folder.rows(noise(), TIMES)
 
 
+def test_of_a_part_of_a_clip_rows_are_those_of_its_seconds(tmp_path):
+    rows = np.arange(50, dtype=np.float32).reshape(50, 1)
+    np.save(tmp_path / "a.npy", rows)
+    for one in (feature(str(tmp_path)), feature(str(tmp_path / "a.npy"))):
+        part = one.of("a", 0.8)
+        assert part.signature == feature(str(part.place)).signature
+        np.testing.assert_allclose(part.rows(noise(), TIMES), rows[20:45])
+        with pytest.raises(ModelError) as error:
+            one.of("a", 2.0).rows(noise(), TIMES)
+        assert error.value.code == "bad-value"
+
+
 @pytest.mark.parametrize(
     "content", [np.zeros((0, 3)), np.zeros(5), np.full((9, 2), np.nan), np.array([["a"]]), np.zeros((2, 3, 4, 5))]
 )

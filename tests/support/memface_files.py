@@ -51,7 +51,9 @@ def find(picture: np.ndarray) -> np.ndarray | None:
 class Yawning(Speaker):
     """Opens the mouth with the loudness of the sound at each time."""
 
-    def faces(self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str) -> Iterator[np.ndarray]:
+    def faces(
+        self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str, begins: float = 0.0
+    ) -> Iterator[np.ndarray]:
         lower = list(INNER_LIPS[:11])
         for time in times:
             heard = np.abs(sound.cut(time, sound.rate // 25)).mean() / 4000

@@ -8,6 +8,7 @@ from baselines.facemesh.canonical import canonical
 from baselines.memface.audio_to_expression import A2EConfig, AudioToExpression, stream
 from baselines.memface.basis import MeshComponents
 from baselines.memface.speaker import HeardSpeaker, between
+from baselines.speech.feature import feature
 from baselines.speech.log_mel import LogMel
 from protocols.sound import Sound
 
@@ -41,6 +42,17 @@ def test_other_rates_show_the_same_face_at_the_same_time(rate):
     assert len(found) == len(times)
     at = np.array([np.interp(times * 25, np.arange(26), known[:, 14, k]) for k in range(3)]).T
     np.testing.assert_allclose(found[:-8, 14], at[:-8], atol=0.2)  # windows end elsewhere near the end
+
+
+def test_features_of_the_whole_clip_give_its_later_seconds_the_faces_of_their_own_rows(tmp_path):
+    rows, one = LogMel().rows(noise(), np.arange(50) / 25), speaker()
+    np.save(tmp_path / "clip.npy", rows)
+    np.save(tmp_path / "later.npy", rows[25:])
+    found = []
+    for clip, begins in (("clip", 1.0), ("later", 0.0)):
+        heard = HeardSpeaker(one.network, one.basis, feature(str(tmp_path)))
+        found.append(np.stack(list(heard.faces(noise(), np.arange(20) / 25, canonical()[0][None], clip, begins))))
+    np.testing.assert_allclose(*found, atol=1e-4)
 
 
 def test_between_rows():

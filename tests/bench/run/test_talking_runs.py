@@ -54,6 +54,17 @@ def test_a_model_hears_the_sound_of_the_asked_seconds_and_sees_the_template(root
     assert not [notice for notice in manifest.notices if "NOT ALIKE" in notice]
 
 
+def test_a_model_is_told_which_seconds_of_the_video_are_asked_for(root):
+    (root / "told.py").write_text(
+        "import torch\nfrom baselines.talking import TalkingPredictor\n"
+        "class Told(TalkingPredictor):\n    name = 'told'\n    def __init__(self, **options): pass\n"
+        "    def talk(self, talk):\n"
+        "        for frame in talk.template():\n            yield torch.full_like(frame, talk.begins * 25 / 255)\n"
+    )
+    run, _ = talking_clips.start(root, [f"told={root}/told.py:Told"], talking_clips.clips())
+    assert _levels(run, "told", "anna") == [FIRST] * ASKED
+
+
 def test_rows_depend_on_neither_batches_nor_an_interruption(root):
     tables = []
     for name, size in (("a", 1), ("b", 5), ("c", 64)):
