@@ -78,10 +78,19 @@ class SpadeDecoder(nn.Module):
     """Feature ``(N, in, h, w)`` to frame ``(N, 3, 4h, 4w)`` in (0, 1), modulated by `label` throughout.
 
     middle: number of residual blocks at the feature's own size. width: their channels, 512 as published; the layers
-    that read the label have a quarter of it.
+    that read the label have a quarter of it. upscale: the last convolution makes so many pixels of one, each way
+    (LivePortrait); None: it is followed by nothing.
     """
 
-    def __init__(self, in_features: int, label_features: int, middle: int, out_features: int = 64, width: int = 512):
+    def __init__(
+        self,
+        in_features: int,
+        label_features: int,
+        middle: int,
+        out_features: int = 64,
+        width: int = 512,
+        upscale: int | None = None,
+    ):
         super().__init__()
         self.fc = nn.Conv2d(in_features, width, 3, padding=1)
         self.middle = middle
@@ -89,7 +98,8 @@ class SpadeDecoder(nn.Module):
             self.add_module(f"G_middle_{i}", SpadeBlock(width, width, label_features, width // 4))
         self.up_0 = SpadeBlock(width, width // 2, label_features, width // 4)
         self.up_1 = SpadeBlock(width // 2, out_features, label_features, width // 4)
-        self.conv_img = nn.Conv2d(out_features, 3, 3, padding=1)
+        last = nn.Conv2d(out_features, 3 * (upscale or 1) ** 2, 3, padding=1)
+        self.conv_img = last if upscale is None else nn.Sequential(last, nn.PixelShuffle(upscale))
 
     def forward(self, feature: Tensor, label: Tensor) -> Tensor:
         x = self.fc(feature)

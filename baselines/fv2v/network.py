@@ -97,6 +97,14 @@ class LeakyBlock(SameBlock):
         return F.leaky_relu(self.norm(self.conv(x)), 0.01)
 
 
+def visible(volume: Tensor, motion: Motion, third: nn.Module, fourth: nn.Module) -> Tensor:
+    """The volume ``(N, C, D, h, w)`` warped, its depth flattened by two layers, what the source lacks darkened."""
+    moved = warp_volume(volume, motion.flow.to(volume.dtype))
+    feature = fourth(third(moved.flatten(1, 2)))
+    occlusion = resize(motion.occlusion, feature.shape[2], feature.shape[3], align_corners=False)
+    return feature * occlusion.to(feature.dtype)
+
+
 class VolumeGenerator(nn.Module):
     """Source image to a feature volume, warped in 3D, flattened, decoded in 2D (Sec. 3.2).
 
@@ -148,12 +156,7 @@ class VolumeGenerator(nn.Module):
         """The frame ``(N, 3, H, W)`` in (0, 1), and the motion that made it."""
         volume = self.encode(source_image)
         motion = self.dense_motion_network(volume, source, driving)
-        moved = warp_volume(volume, motion.flow.to(volume.dtype))
-        feature = self.fourth(self.third(moved.flatten(1, 2)))
-        feature = feature * resize(motion.occlusion, feature.shape[2], feature.shape[3], align_corners=False).to(
-            feature.dtype
-        )
-        return self.decode(feature), motion
+        return self.decode(visible(volume, motion, self.third, self.fourth)), motion
 
     def decode(self, feature: Tensor) -> Tensor:
         """The visible feature to the frame."""

@@ -22,7 +22,8 @@ from bench.parity import compare as golden
 from bench.runtime.errors import UserError
 from protocols import interruption
 
-# Networks of detectors and of set metrics, as `spec.json` names them; those of the models stand in their cards.
+# Networks of detectors and of set metrics, and those that are no model yet, as `spec.json` names them; those of the
+# models stand in their cards.
 DETECTORS = {
     "openface": "bench.parity.openface",
     "syncnet": "bench.parity.syncnet",
@@ -30,6 +31,7 @@ DETECTORS = {
     "fid_fvd": "bench.parity.fid_fvd",
     "audio_features": "bench.parity.audio_features",
     "lia": "baselines.lia.parity",
+    "liveportrait": "baselines.liveportrait.parity",
 }
 
 

@@ -1,0 +1,144 @@
+"""Where LivePortrait cuts a face out of a picture, and how it pastes the result back.
+
+Images are RGB ``(H, W, 3)`` uint8. By landmarks in pixels, ``(106, 2)`` of InsightFace's layout or ``(203, 2)`` of
+LivePortrait's own. The numbers are those of the released program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from baselines.liveportrait.animation import Ratios
+
+CROP, INPUT = 512, 256  # sides in pixels: of the crop and of the output; of what the networks see
+SHORTEST = 1e-3  # between eyes and lips; below, a face is taken as upright
+EDGE, FADE = 16, 16  # of the mask, in pixels: from the crop's border to full weight, and how far outside it fades
+# Landmarks: left eye, right eye, corners of the mouth.
+POINTS = {
+    106: ((33, 35, 40, 39), (87, 89, 94, 93), (52, 61)),
+    203: ((0, 6, 12, 18), (24, 30, 36, 42), (48, 66)),
+}
+# Of the 203: two points across and two along.
+LEFT_EYE, RIGHT_EYE, LIP = (6, 18, 0, 12), (30, 42, 24, 36), (90, 102, 48, 66)
+
+
+@dataclass(frozen=True)
+class Square:
+    """center: ``(2,)`` x, y and side in pixels; angle: radians that the face is turned by."""
+
+    center: np.ndarray
+    side: float
+    angle: float
+
+    def box(self) -> np.ndarray:
+        """``(4,)`` left, top, right, bottom of the upright square of the same center and side."""
+        return np.concatenate([self.center - self.side / 2, self.center + self.side / 2])
+
+
+def square(landmarks: np.ndarray, scale: float, shift: float) -> Square:
+    """Around a face. scale: side over the landmarks' larger extent; shift: of the center, in sides, towards the chin.
+
+    The program has 2.3 and -0.125 for sources, 2.2 and -0.1 for driving frames. ValueError for other landmarks.
+    """
+    if len(landmarks) not in POINTS:
+        raise ValueError(f"{len(landmarks)} landmarks; known layouts have {', '.join(map(str, POINTS))}")
+    points = landmarks.astype(np.float64)
+    left, right, corners = (points[list(chosen)].mean(0) for chosen in POINTS[len(landmarks)])
+    down = corners - (left + right) / 2
+    length = float(np.linalg.norm(down))
+    down = down / length if length >= SHORTEST else np.array([0.0, 1.0])
+    across = np.array([down[1], -down[0]])
+    axes = np.stack([across, down])
+    middle = points.mean(0)
+    own = (points - middle) @ axes.T
+    low, high = own.min(0), own.max(0)
+    side = float((high - low).max()) * scale
+    center = middle + (low + high) / 2 @ axes + down * shift * side
+    angle = float(np.arccos(np.clip(across[0], -1, 1)))
+    return Square(center, side, angle if across[1] >= 0 else -angle)
+
+
+def to_crop(where: Square, turned: bool = True) -> np.ndarray:
+    """``(3, 3)`` float32, from pixels of the picture to those of the crop; turned: the face is set upright."""
+    factor = CROP / where.side
+    angle = where.angle if turned else 0.0
+    c, s = factor * np.cos(angle), factor * np.sin(angle)
+    turn = np.array([[c, s], [-s, c]])
+    return _affine(turn, CROP / 2 - turn @ where.center)
+
+
+def box_to_crop(box: np.ndarray) -> np.ndarray:
+    """As `to_crop`, of an upright box ``(4,)``: driving frames, all with the mean of their boxes (`Square.box`)."""
+    factor = CROP / float(box[2] - box[0])
+    center = (box[:2] + box[2:]) / 2
+    return _affine(factor * np.eye(2), CROP / 2 - factor * center)
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """``(3, 3)`` float32, from pixels of the crop to those of the picture."""
+    return np.linalg.inv(matrix).astype(np.float32)
+
+
+def moved(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points ``(N, 2)`` under an affine ``(3, 3)``."""
+    return points @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def cut(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The crop ``(512, 512, 3)``, black where the picture has nothing."""
+    return _warp(image, matrix, CROP, CROP)
+
+
+def source_input(crop: np.ndarray) -> np.ndarray:
+    """A source's crop as the networks see it, ``(256, 256, 3)``, by areas."""
+    return cv2.resize(crop, (INPUT, INPUT), interpolation=cv2.INTER_AREA)
+
+
+def driving_input(image: np.ndarray) -> np.ndarray:
+    """A driving frame's crop, and any picture that is not cropped, as the networks see it; without anti-aliasing."""
+    return cv2.resize(image, (INPUT, INPUT), interpolation=cv2.INTER_LINEAR)
+
+
+def mask() -> np.ndarray:
+    """Weight of the output, ``(512, 512, 3)`` uint8: full inside, fading within `FADE` pixels of its border."""
+    position = np.arange(CROP)
+    outside = np.maximum(np.maximum(EDGE - position, position - (CROP - EDGE)), 0)
+    distance = np.hypot(outside[:, None], outside[None])
+    weight = np.floor(255 * np.clip(1 - distance / FADE, 0, 1)).astype(np.uint8)
+    return np.repeat(weight[..., None], 3, axis=2)
+
+
+def placed_mask(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    """`mask` in the picture, ``(height, width, 3)`` float32 in [0, 1]; matrix: of the crop, see `inverse`."""
+    return _warp(mask(), matrix, height, width).astype(np.float32) / 255
+
+
+def paste(output: np.ndarray, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The picture with the network's output ``(512, 512, 3)`` in its place; matrix: of the crop, see `inverse`."""
+    height, width = image.shape[:2]
+    weight = placed_mask(matrix, height, width)
+    mixed = weight * _warp(output, matrix, height, width) + (1 - weight) * image
+    return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def ratios(landmarks: np.ndarray) -> Ratios:
+    """How far eyes and lips are open, of ``(203, 2)`` landmarks: distance across over distance along."""
+    return Ratios((_ratio(landmarks, LEFT_EYE), _ratio(landmarks, RIGHT_EYE)), _ratio(landmarks, LIP))
+
+
+def _ratio(landmarks: np.ndarray, chosen: tuple[int, int, int, int]) -> float:
+    a, b, c, d = landmarks[list(chosen)]
+    return float(np.linalg.norm(a - b) / (np.linalg.norm(c - d) + 1e-6))
+
+
+def _affine(linear: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    matrix = np.eye(3, dtype=np.float32)
+    matrix[:2, :2], matrix[:2, 2] = linear, shift
+    return matrix
+
+
+def _warp(image: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    return cv2.warpAffine(image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

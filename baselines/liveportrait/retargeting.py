@@ -1,0 +1,42 @@
+"""The three small networks that correct keypoints: stitching, eyes, lips (LivePortrait Sec. 3.3, Eqs. 5 to 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class PointNet(nn.Module):
+    """Source keypoints ``(N, K, 3)`` and numbers ``(N, M)`` to corrections ``(N, out)``; ReLU between layers."""
+
+    def __init__(self, in_features: int, hidden: Sequence[int], out_features: int):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for a, b in pairwise((in_features, *hidden)):
+            layers += [nn.Linear(a, b), nn.ReLU()]
+        self.mlp = nn.Sequential(*layers, nn.Linear(hidden[-1], out_features))
+
+    def forward(self, source: Tensor, given: Tensor) -> Tensor:
+        return self.mlp(torch.cat([source.flatten(1), given.flatten(1)], dim=1))
+
+
+def stitched(network: PointNet, source: Tensor, driving: Tensor) -> Tensor:
+    """Driving keypoints ``(N, K, 3)``, corrected so that the shoulders stay where the source has them.
+
+    The last two numbers move all points in x and y.
+    """
+    correction = network(source, driving)
+    count = driving.shape[1] * 3
+    each = driving + correction[:, :count].unflatten(1, (-1, 3))
+    return each + nn.functional.pad(correction[:, count:], (0, 1))[:, None]
+
+
+def retargeted(network: PointNet, source: Tensor, ratios: Tensor) -> Tensor:
+    """Change ``(N, K, 3)`` of the source's keypoints that gives it the wanted opening of eyes or lips.
+
+    ratios: of the source, then the wanted one: ``(N, 3)`` left and right eye and the left eye wanted, ``(N, 2)`` lips.
+    """
+    return network(source, ratios).unflatten(1, (-1, 3))
