@@ -24,7 +24,7 @@ from protocols.protocol import MotionMode
 
 HERE = Path(__file__).parent
 FILE = "model.json"
-SUFFIXES = (".pth.tar", ".pth", ".safetensors")
+SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors")
 
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[\w+.-]+$")]  # that `baselines.spec` reads as a name
@@ -45,7 +45,7 @@ def _whole(stages: Stages) -> Stages:
     return stages
 
 
-Probe = Literal["motion", "memory", "depth", "rectify", "mosaic"]
+Probe = Literal["motion", "memory", "depth", "rectify", "mosaic", "levels", "directions"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

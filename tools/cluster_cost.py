@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from baselines.card import systems
+from baselines.card import card, systems
 from bench.run.engine import Batch, Model, evaluate
 from bench.run.ray_shards import cut
 from bench.rundir.directory import RunDirectory
@@ -42,7 +42,7 @@ from protocols.pairs import FrameRef, Pair
 PAGES = (Path("docs/speed.md"),)
 BATCH = 16  # pairs on a GPU
 HOUR = 3.6e6  # milliseconds
-MODELS = ",".join([*systems("frames"), "dagan-spade"])
+MODELS = ",".join([*(name for name in systems("frames") if card(name).sample.is_file()), "dagan-spade"])
 PIXELS = ("metric ssim", "metric psnr", "metric l1")
 ROW = re.compile(r"^\| (?P<job>(?:model|metric|detector) [^|]+|all pixel metrics) \| (?P<way>[^|]+) \| (?P<ms>[\d.]+)")
 NETWORK = re.compile(r"^\| (?P<name>[\w+-]+) \| (?P<ms>[\d.]+) \(")

@@ -19,6 +19,7 @@ from baselines.lia.layers import FLOOR, Activation, Doubling, Fir, ModulatedConv
 
 SMALLEST = 4  # side of the decoder's constant, and of the last features of the encoder
 MAGNITUDE_LAYERS = 5
+CHANNELS = 16384  # times the side of a feature, up to a limit
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,15 @@ class FlowHead(nn.Module):
         return Moved(warped, warped + x * (1 - mask), logits)
 
 
+class FlowHeads(nn.ModuleList):
+    """The heads of all levels, behind one call: of what makes coordinates."""
+
+    def forward(self, level: int, x: Tensor, code: Tensor, feature: Tensor, coarser: Tensor | None) -> Moved:
+        """level: from 0, the coarsest; the rest goes to its head."""
+        moved: Moved = self[level](x, code, feature, coarser)
+        return moved
+
+
 class ColorHead(nn.Module):
     """Adds a feature's colors to the coarser frame ``(N, 3, s/2, s/2)``. double: there is one."""
 
@@ -179,14 +189,14 @@ class Decoder(nn.Module):
             convs += [StyledConv(given, made, code, double=True), StyledConv(made, made, code)]
         self.convs = nn.ModuleList(convs)
         self.to_rgbs = nn.ModuleList(ColorHead(made) for made in widths[1:])
-        self.to_flows = nn.ModuleList(FlowHead(made, code) for made in widths[1:])
+        self.to_flows = FlowHeads(FlowHead(made, code) for made in widths[1:])
 
     def forward(self, code: Tensor, features: tuple[Tensor, ...]) -> Generated:
         x = self.conv1(self.input.input.expand(len(code), -1, -1, -1), code)
         frame = logits = None
         for level, feature in enumerate(features):
             x = self.convs[2 * level + 1](self.convs[2 * level](x, code), code)
-            warped, x, logits = self.to_flows[level](x, code, feature, logits)
+            warped, x, logits = self.to_flows(level, x, code, feature, logits)
             frame = self.to_rgbs[level](warped, frame)
         assert frame is not None and logits is not None  # there is a feature of 8 x 8 at least
         return Generated(frame, logits)
@@ -215,7 +225,7 @@ class LIA(nn.Module):
         sides = [SMALLEST * 2**level for level in range(levels + 1)]
         if sides[-1] != size or not levels:
             raise ValueError(f"the size is {size}, not 8, 16, 32 and so on")
-        channels = {side: min(most, int(16384 * config["channel_multiplier"]) // side) for side in sides}
+        channels = {side: min(most, int(CHANNELS * config["channel_multiplier"]) // side) for side in sides}
         self.gen = Generator(channels, config["style_dim"], config["motion_dim"])
 
     def encode(self, image: Tensor) -> Encoded:

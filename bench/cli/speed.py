@@ -28,10 +28,10 @@ def speed(
     weights: Weights = None,
 ) -> None:
     """Measure models, metrics and detectors on this machine, beside the usual libraries."""
-    from baselines.card import systems
-    from bench.speed.command import run
+    from bench.speed.command import default_models, run
 
-    asked = systems("frames") if models is None else split_names(models)
+    settings = config.load((), weights)
+    asked = default_models(settings.weights) if models is None else split_names(models)
     chosen = None if parts is None else split_names(parts)
-    if run(asked, config.load((), weights), limit, rounds, out, terminal(), chosen):
+    if run(asked, settings, limit, rounds, out, terminal(), chosen):
         raise typer.Exit(1)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from baselines.blocks.grid import coordinate_grid, resize_flow, warp
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, PairBatch
+from bench.inspection import latent
 from reports.inspection.figures import Inspection, MemoryLevel
 
 Call = tuple[tuple[Any, ...], Any]  # arguments and result of a module's forward
@@ -30,12 +31,13 @@ def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> 
 
     The probes: ``motion``, the part that is called with an image and two sets of keypoints, and gives a flow;
     ``memory``, one with the parts of `MEMORY_PARTS` and its `score_scale`; ``depth``, a function of an image;
-    ``rectify``, one of the source's keypoints and the driving image; ``mosaic``, the part that embeds and drives.
+    ``rectify``, one of the source's keypoints and the driving image; ``mosaic``, the part that embeds and drives;
+    ``levels`` and ``directions``: see `bench.inspection.latent`.
     """
     network: Any = predictor.network  # the card says which parts it has
     probes = {what: attrgetter(path)(network) for what, path in predictor.card.probes.items()}
     memory = probes.get("memory")  # None in a variant without
-    watched = {"motion": probes.get("motion"), "memory": memory}
+    watched = {"motion": probes.get("motion"), "memory": memory, "levels": probes.get("levels")}
     watched |= {part: getattr(memory, part, None) for part in MEMORY_PARTS}
     with _calls({name: part for name, part in watched.items() if part is not None}) as calls:
         frame = predictor.predict(batch, mode)
@@ -47,6 +49,10 @@ def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> 
             facts["depth"] = _array(probes["depth"](batch.source)[0, 0])
         if "mosaic" in probes:
             facts |= _mosaic(probes["mosaic"], batch)
+        if "levels" in calls:
+            facts |= latent.levels(batch.source, [moved.logits for _, moved in calls["levels"]])
+        if "directions" in probes:
+            facts["directions"] = latent.directions(network, batch.source)
         spots = spread(facts["driving_points"].clip(-1, 1)) if memory is not None else np.empty((0, 2))
         levels = _levels(memory, calls, spots) if memory is not None else ()
     return Inspection(

@@ -20,7 +20,8 @@ from rich.console import Console
 
 from baselines import registry
 from baselines.arithmetic import exact
-from baselines.card import MODELS
+from baselines.card import MODELS, card, find_weights, systems
+from baselines.errors import ModelError
 from baselines.network_predictor import NetworkPredictor
 from baselines.predictor import MotionMode, PairBatch, Predictor, default_device
 from baselines.spec import ModelSpec
@@ -82,6 +83,19 @@ def measure(jobs: dict[str, dict[str, Work]], pairs: int, rounds: int) -> list[T
             worked = statistics.median(cpu / own if own else 1.0 for (_, cpu), (_, own) in zip(values, first))
             timings.append(Timing(job, way, *spreads[0], spreads[1], worked))
     return timings
+
+
+def default_models(weights: Path | None) -> list[str]:
+    """The papers' models that frames drive; random weights, which cost the same, where there are no others."""
+    return [name if _has_weights(name, weights) else f"{name}?weights=untrained" for name in systems("frames")]
+
+
+def _has_weights(name: str, weights: Path | None) -> bool:
+    about = card(name)
+    try:
+        return about.sample.is_file() or find_weights(about, weights) is not None
+    except ModelError:  # several could be meant: loading it says so
+        return True
 
 
 def run(

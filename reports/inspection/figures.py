@@ -43,6 +43,7 @@ class Inspection:
     the flow alone. occlusions: ``(s, s)`` each, coarse to fine; 0 where the source shows nothing of use. shares:
     ``(K+1, h, w)`` of the motions, background first. rectified: OSTNet's driving image in the source's scale.
     target: the driving frame before it was squeezed.
+    directions: ``(M, 2, H, W, 3)``, the source moved back and forth along each of LIA's directions alone.
     embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` that ask it.
     pair: its name, empty where there is only one.
     """
@@ -62,6 +63,7 @@ class Inspection:
     rectified: np.ndarray | None = None
     embedded: np.ndarray | None = None
     depth: np.ndarray | None = None
+    directions: np.ndarray | None = None
     meta_memory: np.ndarray | None = None
     memory_levels: tuple[MemoryLevel, ...] = ()
     pair: str = ""
@@ -74,6 +76,8 @@ def figures(inspection: Inspection) -> dict[str, Figure]:
         made = {"motion": _motion(inspection)}
         if inspection.rectified is not None:
             made["scale"] = _scale(inspection)
+        if inspection.directions is not None:
+            made["directions"] = _directions(inspection.directions)
         if inspection.meta_memory is not None:
             order = np.argsort(-inspection.meta_memory.std((1, 2)), kind="stable")[:CHANNELS]
             made["memory"] = _bank({"": inspection.meta_memory}, order)
@@ -90,6 +94,8 @@ def _motion(seen: Inspection) -> Figure:
         ("driving", seen.driving, None),
         ("result, keypoints asked for", seen.frame, seen.driving_points),
     ]
+    if seen.driving_points is None:
+        tiles[2] = ("result", seen.frame, None)
     if seen.embedded is not None:
         tiles[2:3] = [("embedded face", seen.embedded, None), ("result", seen.frame, None)]
     if seen.depth is not None:
@@ -107,6 +113,14 @@ def _motion(seen: Inspection) -> Figure:
         _show(ax, title, image, points)
         if title == "flow" and seen.flow is not None:
             _arrows(ax, seen.flow)
+    return figure
+
+
+def _directions(frames: np.ndarray) -> Figure:
+    figure, axes = _grid(2 * len(frames), min(2 * len(frames), 8))
+    for number, (back, forth) in enumerate(frames):
+        _show(axes[2 * number], f"direction {number}, back", back)
+        _show(axes[2 * number + 1], f"direction {number}, forth", forth)
     return figure
 
 

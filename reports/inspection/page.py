@@ -21,6 +21,8 @@ CAPTIONS = {
     "share where (black: the background's); the occlusion maps, black where the network does not trust the source.",
     "scale": "The driving frame, the same rectified to the source's scale, what it was before it was squeezed (where "
     "it was), the source, and the result.",
+    "directions": "The source moved along one direction of the dictionary at a time, by 3 back and forth from its own "
+    "pose, as the released manipulation script does.",
     "memory": "Channels of the meta memory, those that vary most first, each stretched to its own range.",
     "conditioned": "The same channels of the memory after it was conditioned on this source, level by level.",
     "read": "Who asks and what is read: the spots in the result; for each level and spot how much it reads of each "

@@ -130,7 +130,10 @@ def test_sample_round_trip(model, networks, tmp_path):
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-@pytest.mark.parametrize(("model", "parameters"), [("fomm", 59790759), ("tpsm", 87679142), ("mcnet", 101841273)])
+SIZES = {"fomm": 59790759, "tpsm": 87679142, "mcnet": 101841273, "lia": 45116317}
+
+
+@pytest.mark.parametrize(("model", "parameters"), SIZES.items())
 def test_official_configuration_has_the_official_size(model, parameters):
     """Parameters of all networks in the official files, discriminators left out."""
     with torch.device("meta"):
@@ -148,6 +151,7 @@ COUNTS = {
     "tpsm": "common_params.num_tps",
     "mraa": "num_regions",
     "x2face": "inner_nc",
+    "lia": "motion_dim",
 }
 
 

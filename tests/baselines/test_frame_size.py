@@ -59,11 +59,11 @@ def test_fast_forms_are_the_plain_ones_at_384(name: str, one_thread: None) -> No
 
 @pytest.mark.parametrize("model", ALL)
 def test_which_sides_a_network_takes(model: str, tmp_path) -> None:
-    """Small networks halve three times at a quarter of the frame: a multiple of 32. X2Face ends in one pixel."""
+    """Small networks halve three times at a quarter of the frame: a multiple of 32. Two end in one pixel."""
     file = saved(tmp_path, model)
     predictor = load(f"{model}?weights={file}")
-    if model == "x2face":
-        with pytest.raises(ModelError, match=r"256x256 alone, .* not on 96x96.*x2face\?resize=true"):
+    if model in ("x2face", "lia"):
+        with pytest.raises(ModelError, match=rf"256x256 alone, .* not on 96x96.*{model}\?resize=true"):
             predictor.set_frame_size(96)
         predictor.set_frame_size(256)
         return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import golden_cases
+from support.small_networks import batch, official_content, small
 from torch.nn import functional as F
 
+from baselines import registry
 from baselines.lia import network
 from baselines.lia.layers import FLOOR, Doubling, Fir, ModulatedConv
 from baselines.lia.network import LIA, Directions
@@ -109,3 +113,29 @@ def test_pairs_do_not_depend_on_each_other():
 def test_a_size_that_does_not_halve_down_is_refused(size):
     with pytest.raises(ValueError, match=str(size)):
         LIA({**SMALL, "size": size})
+
+
+def test_the_authors_file_is_read_by_its_shapes_alone(tmp_path):
+    config, net = small("lia")
+    (tmp_path / "lia").mkdir()
+    torch.save(official_content(net, prefix=""), tmp_path / "lia" / "vox.pt")
+    predictor = registry.load("lia", weights=tmp_path, device=torch.device("cpu"))
+    assert predictor.infer_config(predictor.card, predictor.checkpoint) == config
+    facts = predictor.describe()
+    assert (facts["weights_file"], facts["weights_status"]) == ("vox.pt", "unverified")
+    assert facts["frame_size"] == facts["trained_frame_size"] == 256 and not facts["published_size"]
+
+
+def test_modes_by_hand():
+    predictor = registry.load("lia?weights=untrained", weights=None, device=torch.device("cpu"))
+    _, predictor.network = small("lia")
+    pair, gen = batch(1), predictor.network.gen
+    with torch.inference_mode():
+        (code, features), *others = (gen.enc.net_app(2 * x - 1) for x in (pair.source, pair.driving, pair.anchor))
+        own, driving, anchor = (gen.enc.fc(x) @ gen.dec.direction.basis().T for x in (code, others[0][0], others[1][0]))
+        for mode, moved in (("absolute", code + driving), ("relative", code + own + driving - anchor)):
+            expected = ((gen.dec(moved, features).frame + 1) / 2).clamp(0, 1)
+            made = predictor.predict(pair, mode)
+            assert (made - expected).abs().mean() < 1e-5 and made.std() > 0.01
+        still = predictor.predict(replace(pair, driving=pair.anchor), "relative")
+        assert (still - predictor.predict(replace(pair, driving=pair.source), "absolute")).abs().mean() < 1e-5

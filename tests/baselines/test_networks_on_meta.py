@@ -16,7 +16,7 @@ from baselines.network_predictor import with_failures
 from baselines.predictor import PairBatch
 
 SAMPLES = [model for model in MODELS if card(model).sample.is_file()]
-UNTRAINED = [f"{model}?weights=untrained" for model in ("dagan-spade", "fv2v-spade", "mcnet-paper")]
+UNTRAINED = [f"{model}?weights=untrained" for model in ("dagan-spade", "fv2v-spade", "mcnet-paper", "lia")]
 
 
 @pytest.mark.parametrize("model", SAMPLES + UNTRAINED)

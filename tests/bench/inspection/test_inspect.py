@@ -43,10 +43,25 @@ def test_what_is_seen_belongs_to_the_frame_that_the_predictor_gives(model: str, 
     names = set(figures(seen))
     assert ("memory" in names) == ("read" in names) == (model in MEMORIES)
     assert ("scale" in names) == (model in ("ostnet", "fomm+scale", "dagan+scale"))
-    if model != "x2face":
+    assert ("directions" in names) == (model == "lia")
+    assert all(0 <= occlusion.min() <= occlusion.max() <= 1 for occlusion in seen.occlusions)
+    if model not in ("x2face", "lia"):
         assert seen.source_points.shape == seen.driving_points.shape
         assert np.allclose(seen.shares.sum(0), 1, atol=1e-4)
-        assert all(0 <= occlusion.min() <= occlusion.max() <= 1 for occlusion in seen.occlusions)
+
+
+def test_directions_are_moved_along_one_by_one(predictors) -> None:
+    predictor, pair = predictors["lia"], batch(1)
+    seen = inspect(predictor, pair, "absolute")
+    assert seen.directions.shape == (4, 2, 256, 256, 3) and len(seen.occlusions) == 6
+    network = predictor.network
+    with torch.inference_mode():
+        source = network.encode(2 * pair.source - 1)
+        code = source.code + network.gen.dec.direction(source.magnitudes) + 3 * network.gen.dec.direction.basis()[:, 2]
+        frame = ((network.generate(source, code).frame + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+        logits = network.generate(source, network.moved(source, network.motion(2 * pair.driving - 1))).logits
+    assert np.abs(seen.directions[2, 1] - frame).mean() < 1e-5 < 1e-2 < np.abs(seen.directions[2, 0] - frame).mean()
+    assert np.allclose(seen.flow, torch.tanh(logits[0, :2]).permute(1, 2, 0).numpy() / 2, atol=1e-4)
 
 
 def test_the_points_are_those_that_the_mode_asks_for(predictors) -> None:
