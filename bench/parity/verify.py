@@ -30,7 +30,6 @@ DETECTORS = {
     "lipsync_scores": "bench.parity.lipsync_scores",
     "fid_fvd": "bench.parity.fid_fvd",
     "audio_features": "bench.parity.audio_features",
-    "lia": "baselines.lia.parity",
     "liveportrait": "baselines.liveportrait.parity",
 }
 
