@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.runtime.errors import UserError
 from protocols import files
 from reports.schema.base import Damaged
-from reports.schema.study import Study, parse_study
+from reports.schema.study import TRUTH, Study, parse_study
 
 PLAN = "study.json"
 VOTES = "votes.csv"  # of a study that was exported
@@ -45,12 +45,34 @@ def _contradiction(study: Study) -> str | None:
             return f"the video of {stimulus.id} lies elsewhere"
         if stimulus.clip not in clips:
             return f"the video {stimulus.id} is of an unknown clip"
+        if stimulus.model not in (*study.models, TRUTH):
+            return f"the video {stimulus.id} is of an unknown model"
+    if wrong := _ambiguous(study):
+        return wrong
     sides = 1 if study.kind == "acr" else 2
     for rater in study.raters:
         own = {trial.id for trial in rater.trials}
         for trial in rater.trials:
             if len(trial.stimuli) != sides or any(one not in by_id for one in trial.stimuli):
                 return f"the videos of trial {trial.id}"
+            if any(by_id[one].clip != trial.clip for one in trial.stimuli):
+                return f"trial {trial.id} shows another clip than it says"
             if trial.repeats is not None and trial.repeats not in own:
                 return f"trial {trial.id} repeats another rater's"
+    return None
+
+
+def _ambiguous(study: Study) -> str | None:
+    """What is named twice, or cannot be answered; None where all is told apart."""
+    named = {
+        "question": [question.name for question in study.questions],
+        "model": list(study.models),
+        "clip": [clip.id for clip in study.clips],
+    }
+    for what, names in named.items():
+        if len(set(names)) < len(names):
+            return f"a {what} twice"
+    for question in study.questions:
+        if len({grade.value for grade in question.grades}) < max(2, len(question.grades)):
+            return f"the question {question.name} needs two grades or more, of different values"
     return None

@@ -62,10 +62,9 @@ class Store:
 
         self._file = folder / DATABASE
         self._lock = threading.Lock()
-        try:
+        self._failures = exc.DBAPIError
+        with self._usable():
             self._readers, self._writers = tables.engines(self._file, WAIT)
-        except exc.DBAPIError as error:
-            raise UserError(f"{self._file} cannot be used ({first_line(error)})", code="bad-study") from None
 
     def close(self) -> None:
         """Release the file."""
@@ -73,15 +72,22 @@ class Store:
         self._writers.dispose()
 
     @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failures as error:
+            raise UserError(f"{self._file} cannot be used ({first_line(error)})", code="bad-study") from None
+
+    @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Do all that is done inside the block, or nothing."""
-        with self._lock, self._writers.begin() as connection:
+        """Do all that is done inside the block, or nothing. Raises UserError where the file is damaged or locked."""
+        with self._usable(), self._lock, self._writers.begin() as connection:
             yield Writer(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        """See the answers as they are."""
-        with self._readers.connect() as connection:
+        """See the answers as they are. Raises UserError where the file is damaged."""
+        with self._usable(), self._readers.connect() as connection:
             yield Reader(connection)
 
 

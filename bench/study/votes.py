@@ -6,17 +6,18 @@ import datetime
 import hashlib
 import io
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
 from bench.runtime.errors import UserError
 from bench.study import invitations
-from bench.study.folder import DATABASE, MANIFEST, VOTES, load
+from bench.study.folder import DATABASE, INVITATIONS, MANIFEST, PLAN, VOTES, load
 from bench.study.store import Store
 from protocols import files
 from protocols.errors import first_line
 from reports.schema.base import Damaged
-from reports.schema.study import Study, parse_export
+from reports.schema.study import TRUTH, Study, Trial, TrialKind, parse_export
 
 COLUMNS = {
     **dict.fromkeys(("rater",), "str"),
@@ -33,13 +34,15 @@ COLUMNS = {
 def read_votes(folder: Path) -> pd.DataFrame:
     """Return all votes, a row a trial and question, with the columns of ``votes.csv`` (docs/user-study.md).
 
-    From the database of a study that is served or collected, else from ``votes.csv``. Raises UserError.
+    From the database of a study that is served or collected, else from ``votes.csv``. Raises UserError, also where they
+    are not votes of this plan.
     """
     study = load(folder)
     if (folder / DATABASE).exists():
         store = Store(folder)
         try:
-            return of_store(store, study, {one.slot: one.rater for one in invitations.read(folder).raters})
+            table = of_store(store, study, {one.slot: one.rater for one in invitations.read(folder).raters})
+            return planned(table, study, folder / DATABASE)
         finally:
             store.close()
     file = folder / VOTES
@@ -48,7 +51,7 @@ def read_votes(folder: Path) -> pd.DataFrame:
         content = files.content(file)
     except OSError as error:
         raise UserError(f"{folder} holds no votes yet ({error.strerror or error})", code="no-votes") from None
-    return of_csv(content, file)
+    return planned(of_csv(content, file), study, file)
 
 
 def _check(folder: Path) -> None:
@@ -75,37 +78,82 @@ def of_csv(content: bytes, file: Path) -> pd.DataFrame:
 
 
 def of_store(store: Store, study: Study, names: dict[int, str]) -> pd.DataFrame:
-    """Return the table of a database. names: of raters, by slot."""
+    """Return the table of a database. names: of raters, by slot. Raises UserError for votes that the plan has not."""
     with store.reading() as reader:
         rows = reader.votes()
-    trials = {trial.id: trial for rater in study.raters for trial in rater.trials}
-    videos, people = study.by_id(), {clip.id: clip.identity for clip in study.clips}
+    facts = _facts(study)
     table = []
     for row in rows:
-        trial = trials[row.trial]
-        shown = [*trial.stimuli, ""][:2]
-        models = [videos[one].model if one else "" for one in shown]
+        if row.trial not in facts or row.slot not in names:
+            raise UserError(
+                f"{DATABASE}: an answer of a trial or rater that {PLAN} or {INVITATIONS} has not", code="bad-study"
+            )
         table.append(
             {
                 "rater": names[row.slot],
-                "slot": row.slot,
-                "trial": trial.id,
-                "kind": trial.kind,
-                "stimulus": shown[0],
-                "other": shown[1],
-                "model": models[0],
-                "other_model": models[1],
-                "clip": trial.clip,
-                "identity": people[trial.clip],
+                "trial": row.trial,
+                **facts[row.trial],
                 "question": row.question,
                 "grade": row.grade,
-                "expected": trial.expected.text() if trial.expected else "",
-                "repeats": trial.repeats or "",
                 "seconds": row.seconds,
                 "time": iso(row.time),
             }
         )
     return pd.DataFrame(table, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def planned(table: pd.DataFrame, study: Study, file: Path) -> pd.DataFrame:
+    """Return the table, whose votes are all of the study's plan. Raises UserError for the first that is not."""
+    facts, kinds = _facts(study), get_args(TrialKind)
+    grades = {question.name: {grade.value for grade in question.grades} for question in study.questions}
+    models, clips = {*study.models, TRUTH}, {clip.id for clip in study.clips}
+    names: dict[int, str] = {}
+    slots: dict[str, int] = {}
+    seen: set[tuple[str, str, str]] = set()
+    for number, row in enumerate(table.to_dict("records"), 1):
+        trial, question, rater, slot = row["trial"], row["question"], row["rater"], row["slot"]
+        wrong = None
+        if facts and trial not in facts:
+            wrong = f"trial {trial} is not in the plan"
+        elif differs := [name for name, value in facts.get(trial, {}).items() if row[name] != value]:
+            wrong = f"the plan has another {differs[0]} for trial {trial}"
+        elif row["kind"] not in kinds:
+            wrong = f"there is no kind {row['kind']!r}"
+        elif row["model"] not in models or row["other_model"] not in {*models, ""} or row["clip"] not in clips:
+            wrong = "model or clip is not in the plan"
+        elif row["grade"] not in grades.get(question, ()):
+            wrong = f"{row['grade']} is no grade of the question {question!r}"
+        elif names.setdefault(slot, rater) != rater or slots.setdefault(rater, slot) != slot:
+            wrong = f"rater {rater} and slot {slot} belong to others, too"
+        elif (rater, trial, question) in seen:
+            wrong = f"trial {trial} is answered twice"
+        if wrong:
+            raise UserError(f"{file}, vote {number}: {wrong}", code="bad-votes")
+        seen.add((rater, trial, question))
+    return table
+
+
+def _facts(study: Study) -> dict[str, dict[str, str | int]]:
+    """What the table says of each trial, by its id."""
+    videos, people = study.by_id(), {clip.id: clip.identity for clip in study.clips}
+
+    def facts(trial: Trial, slot: int) -> dict[str, str | int]:
+        first, second = (videos[one] for one in (trial.stimuli * 2)[:2])
+        other = second if len(trial.stimuli) > 1 else None
+        return {
+            "slot": slot,
+            "kind": trial.kind,
+            "stimulus": first.id,
+            "other": other.id if other else "",
+            "model": first.model,
+            "other_model": other.model if other else "",
+            "clip": trial.clip,
+            "identity": people[trial.clip],
+            "expected": trial.expected.text() if trial.expected else "",
+            "repeats": trial.repeats or "",
+        }
+
+    return {trial.id: facts(trial, rater.slot) for rater in study.raters for trial in rater.trials}
 
 
 def to_csv(table: pd.DataFrame) -> bytes:

@@ -14,6 +14,7 @@ from scipy import stats
 from bench.study.scoring import agreement, mixed, preference, screening
 from bench.study.scoring.panel import CONFIDENCE, RESAMPLES, Estimate, Panel
 from bench.study.scoring.votes import COLUMNS, checked, oriented, ratings
+from protocols.errors import DataError
 from reports.schema.study_score import (
     Agreed,
     Components,
@@ -61,6 +62,8 @@ def score(
     Raises DataError where votes cannot be read, or none count.
     """
     votes = checked(votes)
+    if strange := {*votes["model"], *votes["other_model"]} - {*plan.models, TRUTH, ""}:
+        raise DataError(f"votes on {min(strange)!r}, which is no model of the study", code="bad-votes")
     low, high = min(q.low for q in plan.questions), max(q.high for q in plan.questions)
     screened = screening.screen(votes, plan.kind, (low, high), rule, least_correlation=least_correlation, checks=checks)
     everyone, kept = ratings(votes), ratings(screened.kept(votes))
