@@ -39,7 +39,8 @@ def tensors(network: AudioToExpression, basis: Basis, half: bool = False) -> dic
 
 def config(network: AudioToExpression, basis: Basis, heard: SpeechFeature) -> dict[str, Any]:
     """What the file is built from again."""
-    return {"network": network.config.as_json(), "basis": basis.name, "speech": heard.name, "rate": RATE}
+    found = {"network": network.config.as_json(), "basis": basis.name, "speech": heard.name, "rate": RATE}
+    return found if heard.name in NAMES else found | {"speech_rate": heard.rate}  # which a file of rows does not tell
 
 
 def read(
@@ -67,7 +68,7 @@ def read(
         if not isinstance(network.memory, ImplicitMemory):
             raise ModelError(f"{file} has no implicit memory to set to noise", code="other-network")
         network.memory.forget(forget)
-    heard = _feature(file, about["speech"], speech)
+    heard = _feature(file, about["speech"], speech, about.get("speech_rate", RATE))
     if heard.width != network.config.features:
         raise ModelError(
             f"{file} hears {network.config.features} numbers a frame, {heard.name} has {heard.width}", code="bad-value"
@@ -76,12 +77,12 @@ def read(
     return Expression(network.eval().requires_grad_(False), kept, heard, found)
 
 
-def _feature(file: Path, trained: str, given: str | None) -> SpeechFeature:
+def _feature(file: Path, trained: str, given: str | None, rate: float) -> SpeechFeature:
     if given is None and trained not in NAMES:
         raise ModelError(f"{file} hears features of .npy files: name them with speech=FILE", code="missing-option")
     if given is not None and (given in NAMES or trained in NAMES) and given != trained:
         raise ModelError(f"{file} hears {trained}, not {given}", code="other-network")
-    return feature(given or trained)
+    return feature(given or trained, rate)
 
 
 def _shape_pairs(network: AudioToExpression, state: dict[str, Tensor]) -> None:

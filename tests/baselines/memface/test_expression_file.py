@@ -14,6 +14,7 @@ from baselines.memface.audio_to_expression import A2EConfig, AudioToExpression
 from baselines.memface.basis import MeshComponents
 from baselines.speech.feature import feature
 from baselines.speech.log_mel import LogMel
+from protocols.sound import Sound
 
 SMALL = A2EConfig(features=26, coefficients=3, slots=9, window=8, width=16, dim=16, heads=2)
 
@@ -82,6 +83,15 @@ def test_features_of_files_are_asked_for_again(tmp_path):
         with pytest.raises(ModelError) as error:
             expression_file.read(tmp_path / "a.safetensors", tmp_path, speech=given)
         assert error.value.code == code
+
+
+def test_features_of_files_have_the_rate_that_the_network_was_trained_with(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(100, 26)).astype(np.float32)
+    np.save(tmp_path / "f.npy", rows)
+    written(tmp_path / "a.safetensors", heard=feature(str(tmp_path / "f.npy"), 50.0))
+    found = expression_file.read(tmp_path / "a.safetensors", tmp_path, speech=str(tmp_path / "f.npy")).feature
+    heard = found.rows(Sound(np.zeros(32000, np.int16), 16000), np.arange(50) / 25)
+    np.testing.assert_allclose(heard, rows[::2], atol=1e-6)
 
 
 @pytest.mark.parametrize("changes", [{"network": {"heads": 3}}, {"network": {"layers": 2}}, {"network": {"window": 8}}])
