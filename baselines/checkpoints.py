@@ -154,6 +154,14 @@ def load_flat(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], list[
         raise ModelError(f"{path} {error}", code=error.code) from None
 
 
+def check_finite(path: Path, states: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Raise ModelError where a number of a checkpoint is not finite, of which no frame can be right."""
+    for part, state in states.items():
+        for key, value in state.items():
+            if value.is_floating_point() and not value.isfinite().all():
+                raise ModelError(f"{path}: {part}.{key} holds numbers that are not finite", code="bad-value")
+
+
 def load(path: Path, about: Card | None = None, key: str | None = None) -> Checkpoint:
     """Read a checkpoint of either kind; with a card, also the networks that lie in files of their own beside it.
 

@@ -39,7 +39,10 @@ def kept(name: str, tensors: Mapping[str, Tensor], cache: Path, file: Path | Non
 
     name: as `Basis.name`. Raises ModelError where the file is needed and not given, or is another one.
     """
-    if "components" in tensors:
+    own = "components" in tensors
+    if file is not None and (own or name.startswith(f"{ARKIT}-")):
+        raise ModelError(f"the checkpoint has the basis {name}: {file} has no effect", code="unused-option")
+    if own:
         return MeshComponents(tensors["components"].double().numpy())
     if file is None and name.startswith(f"{ARKIT}-"):
         return fitted(ARKIT, (), cache)

@@ -57,6 +57,7 @@ def read(
     about = found.config or {}
     if not {"network", "basis", "speech"} <= about.keys() or "network" not in found.states:
         raise ModelError(f"{file} is no audio to expression of MemFace", code="other-network")
+    checkpoints.check_finite(file, found.states)
     try:
         network = AudioToExpression(A2EConfig(**about["network"]))
         if "memory.keys" in found.states["network"] and about["network"].get("memory") == "explicit":

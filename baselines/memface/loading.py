@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from baselines.checkpoints import load_sample
+from baselines.checkpoints import check_finite, load_sample
 from baselines.errors import ModelError
 from baselines.memface import expression_file
 from baselines.memface.audio_to_expression import A2EConfig, AudioToExpression, parameters
@@ -59,6 +59,8 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
         raise ModelError(
             f"{name} has two files: a2e=FILE and render=FILE in place of weights=FILE", code="unknown-option"
         )
+    if idle := sorted(options.keys() - {"weights", "speech"}) if "weights" in options else None:
+        raise ModelError(f"{name}: with weights=untrained {idle[0]}= has no effect", code="unused-option")
     if "weights" in options:
         return _untrained(name, variant, options)
     files = {stage: file_of(stage, name, weights, options.get(stage)) for stage in STAGES}
@@ -142,6 +144,7 @@ def read_renderer(path: Path) -> tuple[Renderer, dict[str, Any]]:
     file = load_sample(path)
     if "renderer" not in file.states or not file.config:
         raise ModelError(f"{path} is no renderer of MemFace", code="other-network")
+    check_finite(path, file.states)
     try:
         renderer = Renderer(file.config)
         state = {key: _full(value) for key, value in file.states["renderer"].items()}
@@ -167,8 +170,12 @@ def _swap(name: str, renderer: Renderer, file: Path) -> dict[str, Any]:
     stored = other.states.get("renderer", {})
     if not {"memory.keys", "memory.patches"} <= stored.keys():
         raise ModelError(f"{name}: memory={file} holds no explicit memory", code="other-network")
-    if stored["memory.patches"].shape[1:] != renderer.memory.patches.shape[1:]:
-        raise ModelError(f"{name}: memory={file} has patches of another size", code="other-network")
+    check_finite(file, {"renderer": stored})
+    if len(stored["memory.keys"]) != len(stored["memory.patches"]):
+        raise ModelError(f"{name}: memory={file} has not one key a patch", code="other-network")
+    own = {"memory.keys": renderer.memory.keys, "memory.patches": renderer.memory.patches}
+    if any(stored[part].shape[1:] != value.shape[1:] for part, value in own.items()):
+        raise ModelError(f"{name}: memory={file} has keys or patches of another size", code="other-network")
     renderer.memory.fill(stored["memory.keys"], stored["memory.patches"])
     return {**other.facts.get("memory", {}), "swapped": True}
 

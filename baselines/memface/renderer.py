@@ -67,6 +67,8 @@ class ExplicitMemory(nn.Module):
 
     def fill(self, keys: Tensor, patches: Tensor) -> None:
         """Store keys ``(N, V, 3)`` in cm and their patches ``(N, 3, P, P)`` uint8, in place of what was stored."""
+        if len(keys) != len(patches):
+            raise ValueError(f"an explicit memory of {len(keys)} keys and {len(patches)} patches")
         self.keys, self.patches = keys.float(), patches
         if len(keys) > 1:
             gaps = torch.cdist(self.keys.flatten(1), self.keys.flatten(1)).fill_diagonal_(torch.inf)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from support import memface_files as made
 from support.refused import refused
+from torch import Tensor
 
 from baselines import registry
 from baselines.errors import ModelError
@@ -167,12 +173,43 @@ def test_noise_takes_the_place_of_the_implicit_memory(files):
         ("a2e={a2e}&render={a2e}", "other-network"),
         ("a2e={a2e}&render={render}&memory={a2e}", "other-network"),
         ("a2e={a2e}&render={render}&speech=hama", "other-network"),
+        ("a2e={a2e}&render={render}&basis=mine.npz", "unused-option"),
+        ("weights=untrained&speech=log-mel&a2e={a2e}", "unused-option"),
+        ("weights=untrained&speech=log-mel&memory={render}", "unused-option"),
     ],
 )
 def test_what_does_not_fit_is_one_line(files, options, code):
     a2e, render = files
     with refused(ModelError, code):
         load("memface?" + options.format(a2e=a2e, render=render))
+
+
+def _changed(file: Path, key: str, change: Callable[[Tensor], Tensor]) -> Path:
+    with safe_open(file, "pt") as opened:
+        facts = opened.metadata()
+    tensors = load_file(file)
+    out = file.with_name("changed.safetensors")
+    save_file(tensors | {key: change(tensors[key])}, out, facts)
+    return out
+
+
+@pytest.mark.parametrize("option", ["render", "memory"])
+def test_an_explicit_memory_has_a_key_a_patch_and_finite_ones(files, option):
+    a2e, render = files
+    whole = "" if option == "render" else f"&render={render}"
+    for change, code in ((lambda keys: keys[:2].clone(), "other-network"), (lambda keys: keys / 0, "bad-value")):
+        wrong = _changed(render, "renderer.memory.keys", change)
+        with refused(ModelError, code):
+            load(f"memface?a2e={a2e}{whole}&{option}={wrong}")
+
+
+def test_networks_with_numbers_that_are_not_finite_are_refused(files):
+    a2e, render = files
+    keys = [key for key, value in load_file(a2e).items() if value.is_floating_point()]
+    for key in (keys[0], keys[-1]):
+        wrong = _changed(a2e, key, lambda value: torch.full_like(value, torch.nan))
+        with refused(ModelError, "bad-value", key):
+            load(f"memface?a2e={wrong}&render={render}")
 
 
 def test_without_files_the_training_is_named(monkeypatch, tmp_path):
