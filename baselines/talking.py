@@ -75,7 +75,7 @@ class TalkingPredictor(Predictor):
         self.known_mode(mode)
         if self._answer is None:
             raise ModelError(
-                f"{self.name} is driven by sound; this protocol asks with driving frames", code="wrong-protocol"
+                f"{self.name} is driven by sound, and received no clip before its frames", code="wrong-protocol"
             )
         self.at_once = len(batch)
         return self._answer.frames(batch)

@@ -102,7 +102,13 @@ class MemFacePredictor(TalkingPredictor):
     def _check_person(self, talk: Talk) -> None:
         held = self._facts.get("conventions", {}).get("memory", {}).get("identity")
         if held and isinstance(self.renderer.memory, ExplicitMemory) and held != talk.identity:
-            log.warning("%s: the memory holds mouths of %s, clip %s shows %s", self.name, held, talk.id, talk.identity)
+            log.warning(
+                "%s: draws mouths of %s, whose video it was trained on, into the frames of %s; "
+                "train --model memface-render --adapt fits it to another person",
+                self.name,
+                held,
+                talk.identity,
+            )
 
     def describe(self) -> dict[str, Any]:
         facts = {**self._facts}

@@ -90,7 +90,7 @@ def animate(settings: AnimateSettings, template: Path, console: Console) -> int:
 def _refuse(settings: AnimateSettings) -> None:
     """Raise UserError for what has no meaning where sound drives."""
     if len(settings.models) > 1:
-        raise UserError("--template: one model at a time is driven by sound", code="conflicting-options")
+        raise UserError("--template takes one model at a time", code="conflicting-options")
     given = {"--anchor-frame": settings.anchor_frame is not None, "--source-crop": settings.source_crop is not None}
     given["--mode"] = settings.mode not in (None, "absolute")
     if wrong := [option for option, used in given.items() if used]:

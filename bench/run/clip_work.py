@@ -70,7 +70,7 @@ class ClipEvaluator:
         why = (cut or "no frame") if not asked else None
         if asked and isinstance(model.predictor, TalkingPredictor):
             more = self._sounds, self._source, self._evaluator.seed
-            why = begin(model.predictor, clip, asked, _rate(times), *more)
+            why = begin(model.predictor, clip, asked, mean_rate(times), *more)
         if why is not None:
             rows = failed_rows(model, pairs, why, self._evaluator.measurer)
             yield self._finished(clip, middle, rows, set(), {}, self._no_values(why), cut)
@@ -104,7 +104,7 @@ class ClipEvaluator:
         if (rows["status"] == "failed").all():
             values = self._no_values(str(rows["error"].iloc[0]))
         else:
-            tracks = recorder.finish(_rate(times))
+            tracks = recorder.finish(mean_rate(times))
             values = [(one, _value(one, tracks, silence)) for one in self._definitions]
         yield self._finished(clip, middle, rows, kept, seconds, values, cut, windows.finish(), video)
 
@@ -153,6 +153,6 @@ def _value(definition: ClipDefinition, tracks: Tracks, silence: str) -> ClipValu
     return definition.compute(tracks)
 
 
-def _rate(times: Sequence[float]) -> float:
+def mean_rate(times: Sequence[float]) -> float:
     """Frames a second on average; that of one frame is not known, and 25 stands for it."""
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 25.0

@@ -52,8 +52,8 @@ def check(models: Sequence[Model], resolved: Resolved) -> list[str]:
     if not of_sound(resolved.clips):
         if wrong := next((model for model in models if model.predictor.driven_by == "sound"), None):
             raise ModelError(
-                f"{wrong.label} is driven by sound; {name} asks with driving frames: choose a "
-                " protocol of talking faces",
+                f"{wrong.label} is driven by sound; {name} gives driving frames: choose a protocol driven by "
+                "sound, such as hdtf-adapt15",
                 code="wrong-protocol",
             )
         return []
@@ -61,7 +61,11 @@ def check(models: Sequence[Model], resolved: Resolved) -> list[str]:
         return []
     heard = [model.label for model in models if model.predictor.driven_by == "sound"]
     instead = f", {', '.join(heard)} only the sound" if heard else ""
-    return [f"NOT ALIKE: {', '.join(seeing)} see the true frames as driving frames{instead}; their rows do not compare"]
+    receives = "receives" if len(seeing) == 1 else "receive"
+    return [
+        f"NOT ALIKE: {', '.join(seeing)} {receives} the true frames as driving frames{instead}; "
+        "do not compare their rows"
+    ]
 
 
 def begin(

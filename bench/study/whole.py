@@ -15,7 +15,7 @@ from protocols import files
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield a folder that is called `out` when the block ends. Raises UserError where one is there, not empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is there already, and is not overwritten", code="folder-in-use")
+        raise UserError(f"{out} already exists, and is not overwritten: choose another folder", code="folder-in-use")
     partial = out.with_name(f".{out.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)

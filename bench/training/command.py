@@ -91,8 +91,13 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     level = logging.INFO if leads else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
     found = settings_file.read(file) if file else {}
-    if of_two := STAGES.get(str(given.get("model", found.get("model")))):
+    model = str(given.get("model", found.get("model")))
+    if of_two := STAGES.get(model):
         return importlib.import_module(of_two).train({**found, **given}, file)
+    if model in VARIANTS:
+        raise UserError(
+            f"--model {model}: MemFace's stages are trained one at a time: {', '.join(STAGES)}", code="no-training"
+        )
     whole, chosen = read(file, given)
     if whole.threads:
         torch.set_num_threads(whole.threads)

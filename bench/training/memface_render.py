@@ -182,7 +182,7 @@ def _clip(settings: RenderSettings, name: str) -> tuple[str, Stretch]:
     if place.exists():
         return clips.identity(place.stem), (place, settings.begin, settings.end)
     if name != own:
-        raise UserError(f"--adapt {name}: no such clip", code="unknown-clip")
+        raise UserError(f"--adapt {name}: no such folder or video; of the sound set: {own}", code="unknown-clip")
     found = sound_set.SoundSet(sound_set.ensure(cache_folder()))
     return found.identity(own), (found.folder(own), settings.begin, settings.end or end)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from baselines import registry
 from baselines.levels import to_levels
-from baselines.predictor import ModelError, MotionMode, PairBatch, TimeLimit
+from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 from baselines.spec import ModelSpec
 from bench.run import outside
 from bench.run.engine import Decoded, Model, pair_batch
@@ -29,6 +29,7 @@ from bench.rundir.encoding import to_png
 from bench.rundir.whole import write_png
 from bench.runtime.config import Config
 from bench.runtime.device_errors import is_of_device
+from bench.trial.talking import beginning
 from protocols import catalogue
 from protocols.errors import BenchError, PluginError, typed_line
 from protocols.names import safe_name
@@ -40,7 +41,7 @@ ROUNDS = 3
 GRAY = 128  # in place of a frame that was not made
 DEPENDS = 2 / 255  # more than rounding of kernels for other sizes of a batch moves a value
 Answer = TypeVar("Answer")
-SAMPLE_PROTOCOL, CUSTOM_PROTOCOL = "vox1-sameid", "own-sameid"
+PROTOCOLS = {"frames": ("vox1-sameid", "own-sameid"), "sound": ("hdtf-adapt15", "own-talking")}  # sample, custom data
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,15 @@ def attempt(trial: Trial, console: Console) -> int:
 
     spec = ModelSpec.parse(trial.model)
     with closing(registry.load(spec, weights=trial.config.weights, device=trial.device)) as predictor:
-        resolved = _resolved(trial, predictor.motion_modes)
+        resolved = _resolved(trial, predictor)
         if trial.mode:
             predictor.known_mode(trial.mode, spec.name)
         asked = trial.mode or resolved.protocol.mode
         mode = asked if asked in predictor.motion_modes else predictor.motion_modes[0]
         model = Model(spec.name, predictor, mode, spec)
         tell_size([model], resolved.shape)
-        pairs = resolved.pair_list.pairs
+        pairs = resolved.pair_list.pairs[:PAIRS]  # a clip has more of them
+        start = beginning(model, resolved, pairs)
         predictor.expect([pair.id for pair in pairs])
         outside.describe(model)
         batch = pair_batch(Decoded.of([(pair, resolved.load(pair)) for pair in pairs], trial.device), trial.device, 0)
@@ -83,25 +85,28 @@ def attempt(trial: Trial, console: Console) -> int:
         notify(f"given: {_described(batch.source)}")
         if trial.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(trial.device)
-        output = _asked(model, _copy(batch))
+        output = _asked(model, _copy(batch), start)
         notify(f"made: {_described(output)}")
+        start()
         made = _guarded(model, lambda: generate(predictor, _copy(batch), model.mode, model.label))
-        _check_alone(model, batch, output)
-        seconds = [_seconds(model, batch) for _ in range(ROUNDS)]
+        _check_alone(model, batch, output, start)
+        seconds = [_seconds(model, batch, start) for _ in range(ROUNDS)]
         notify(f"speed: {1000 * statistics.median(seconds) / len(batch):.1f} ms a frame, {len(batch)} at a time")
         notify(f"peak memory: {_peak(trial.device)}")
         out = trial.out or Path(f"try-{safe_name(model.label)[:80]}.png")
         write_png(out, to_png(_picture(batch, made)))
-        notify(f"picture (source, driving frame, generated): {out}")
+        shown = "template, true frame" if predictor.driven_by == "sound" else "source, driving frame"
+        notify(f"picture ({shown}, generated): {out}")
     failed = {pair.id: one for pair, one in zip(pairs, made) if isinstance(one, str)}
     for pair, reason in failed.items():
         console.print(f"pair {pair} has no frame: {reason}", style="red", markup=False, soft_wrap=True)
     return len(failed)
 
 
-def _resolved(trial: Trial, modes: Sequence[MotionMode]) -> Resolved:
-    config = trial.config
-    name = trial.protocol or (CUSTOM_PROTOCOL if config.asked else SAMPLE_PROTOCOL)
+def _resolved(trial: Trial, predictor: Predictor) -> Resolved:
+    config, modes = trial.config, predictor.motion_modes
+    of_sample, custom = PROTOCOLS[predictor.driven_by or "frames"]
+    name = trial.protocol or (custom if config.asked else of_sample)
     protocol = catalogue.get(name)
     mode = trial.mode or (protocol.mode if protocol.mode in modes else modes[0])
     return resolve(
@@ -111,7 +116,7 @@ def _resolved(trial: Trial, modes: Sequence[MotionMode]) -> Resolved:
         asked=config.asked,
         follow_links=config.follow_links,
         sample=config.sample or not (trial.protocol or config.asked),
-        limit=PAIRS,
+        limit=1 if protocol.shape == "clip" else PAIRS,
         mode=mode,
     )
 
@@ -131,7 +136,8 @@ def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
         raise ModelError(f"{model.label}: predict failed: {typed_line(error)}", code=PluginError.code) from error
 
 
-def _asked(model: Model, batch: PairBatch) -> Tensor:
+def _asked(model: Model, batch: PairBatch, start: Callable[[], None]) -> Tensor:
+    start()
     return _guarded(model, lambda: model.predictor.predict(batch, model.mode))
 
 
@@ -168,10 +174,10 @@ def _copy(batch: PairBatch, count: int | None = None) -> PairBatch:
     )
 
 
-def _check_alone(model: Model, batch: PairBatch, together: Tensor) -> None:
+def _check_alone(model: Model, batch: PairBatch, together: Tensor, start: Callable[[], None]) -> None:
     """Raise ModelError where a pair's frame depends on the rest of its batch, or on chance."""
     first = batch.source[:1]
-    alone = _asked(model, _copy(batch, 1))
+    alone = _asked(model, _copy(batch, 1), start)
     as_uint8(alone, first, f"{model.label}, asked for one pair,")
     difference = (alone[0].detach().double() - together[0].detach().double()).abs()
     largest = float(difference.nan_to_num().max())
@@ -183,12 +189,12 @@ def _check_alone(model: Model, batch: PairBatch, together: Tensor) -> None:
         )
 
 
-def _seconds(model: Model, batch: PairBatch) -> float:
+def _seconds(model: Model, batch: PairBatch, start: Callable[[], None]) -> float:
     model.predictor.forget()
     fresh = _copy(batch)
-    start = time.perf_counter()
-    _asked(model, fresh).cpu()  # waits for an accelerator
-    return time.perf_counter() - start
+    began = time.perf_counter()
+    _asked(model, fresh, start).cpu()  # waits for an accelerator
+    return time.perf_counter() - began
 
 
 def _peak(device: torch.device) -> str:

@@ -14,22 +14,33 @@ import pandas as pd
 from markupsafe import Markup
 
 from protocols import files
-from protocols.names import PERFECT, SHOWS
+from protocols.names import PERFECT, SHOWS, STILL, TEMPLATE, WRONG
 from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, view
 from reports.schema.manifest import Complete, Manifest, ModelEntry, parse_manifest
 from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
 
 SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
+BEATS = {
+    STILL: "does it beat doing nothing?",
+    TEMPLATE: "does it beat the unchanged template?",
+    WRONG: "does it beat the truth with a mouth that says something else?",
+    PERFECT: "how far is it from the truth?",
+}
 
 
 @dataclass(frozen=True)
 class Duel:
-    """Two models compared metric by metric. against_bound: one of them is a bound."""
+    """Two models compared metric by metric. question: what the comparison answers where one of them is a bound."""
 
     a: str
     b: str
-    against_bound: bool
+    question: str
     rows: tuple[tuple[view.Column, Comparison], ...]
+
+    @property
+    def against_bound(self) -> bool:
+        """Whether one of them is a bound."""
+        return bool(self.question)
 
 
 def write(run: Path, single_file: bool = False) -> Path:
@@ -77,6 +88,8 @@ def write(run: Path, single_file: bool = False) -> Path:
         duels=_duels(summary, table),
         set_duels=_set_duels(summary, table),
         bounds_show=SHOWS,
+        compared_bounds=[one for one in summary.bounds if any(one in (duel.a, duel.b) for duel in summary.comparisons)],
+        source_name="template" if _by_sound(manifest, summary) else "source",
         floor_name=view.FLOOR,
         floor_note=view.FLOOR_NOTE,
         family=max((entry.family for entry in summary.comparisons), default=0),
@@ -137,12 +150,17 @@ def _duels(summary: Summary, table: view.SummaryTable) -> list[Duel]:
         Duel(
             a,
             b,
-            bool({a, b} & set(summary.bounds)),
+            next((BEATS.get(bound, "one is a bound") for bound in (a, b) if bound in summary.bounds), ""),
             tuple((column, entries[column.name]) for column in table.columns if column.name in entries),
         )
         for (a, b), entries in found.items()
     ]
     return sorted(duels, key=lambda duel: duel.against_bound)
+
+
+def _by_sound(manifest: Manifest, summary: Summary) -> bool:
+    """Whether sound drives the clips, and the source is a template: some model says so, or a bound has it."""
+    return any(model.driven_by for model in manifest.models) or bool({TEMPLATE, WRONG} & set(summary.bounds))
 
 
 def _set_duels(summary: Summary, table: view.SummaryTable) -> list[tuple[view.Column, SetComparison]]:

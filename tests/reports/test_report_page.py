@@ -112,6 +112,16 @@ def test_best_second_and_bounds_are_marked(run):
     assert "∞" in rows["copy-target"] and "NaN" not in text
 
 
+def test_bounds_of_sound_are_named_where_models_are_compared_with_them(tmp_path):
+    page = draw(
+        fake_run.make(tmp_path / "run", models=("mcnet", "copy-template", "wrong-sound"), pairs=12, metrics=FEW)
+    )
+    assert "and each with copy-template and wrong-sound." in page.text
+    assert "copy-source" not in page.text and "doing nothing" not in page.text
+    assert "does it beat the unchanged template?" in page.text
+    assert "template frame" in [a.get("alt") for tag, a in page.tags if tag == "img"]
+
+
 def test_one_file_that_needs_nothing_else(page, run):
     assert page.count("script") == page.count("link") == 0
     sources = [a["src"] for tag, a in page.tags if tag in ("img", "iframe", "source")]

@@ -103,3 +103,38 @@ def test_a_file_goes_wherever_a_model_goes(bench, tmp_path):
     assert code == 0 and (tmp_path / "x.mp4").is_file(), text
     code, text = bench("inspect", "--model", spec, "--out", "seen")
     assert code == 2 and "no network to look into" in text
+
+
+TALKING = """
+import torch
+from baselines.talking import TalkingPredictor
+
+class Louder(TalkingPredictor):
+    name = "louder"
+
+    def __init__(self, *, device, weights=None, how="good"):
+        self.how = how
+
+    def talk(self, talk):
+        for number, frame in enumerate(talk.template()):
+            assert talk.sound.available() and round(talk.rate, 3) == 25
+            if self.how == "raises" and number:
+                raise ValueError("deaf")
+            yield frame / 2 if self.how != "chance" else frame * torch.rand(())
+"""
+
+
+@pytest.mark.slow
+def test_a_model_driven_by_sound_is_given_a_clip(bench, tmp_path):
+    (tmp_path / "louder.py").write_text(TALKING)
+    code, text = bench("try", "louder.py:Louder", "--out", "seen.png")
+    assert code == 0, text
+    assert all(word in text for word in ("hdtf-adapt15, 2 pairs", "template, true frame, generated", "ms a frame"))
+    template, truth, made = np.split(np.asarray(Image.open("seen.png")).astype(float), 3, axis=1)
+    assert np.abs(template / 2 - made).max() <= 1 and np.abs(template - truth).max() > 10
+    ended = bench("try", "louder.py:Louder?how=raises")
+    assert ended[0] == 2 and ended.error == "broken-plugin" and "ValueError: deaf" in ended[1]
+    ended = bench("try", "louder.py:Louder?how=chance")
+    assert ended[0] == 2 and ended.error == "bad-frames"
+    ended = bench("try", "louder.py:Louder", "--protocol", "vox1-sameid")
+    assert ended[0] == 2 and ended.error == "wrong-protocol" and "such as hdtf-adapt15" in ended[1]

@@ -90,7 +90,7 @@ def test_models_that_see_the_true_frames_are_told_apart(root):
         "hearer": "sound",
         "seer": "frames",
     }
-    assert [notice for notice in manifest.notices if notice.startswith("NOT ALIKE: seer see")]
+    assert [notice for notice in manifest.notices if notice.startswith("NOT ALIKE: seer receives")]
 
 
 def test_where_no_sound_drives_the_clips_the_model_is_refused(root):
