@@ -25,11 +25,14 @@ def of_section(score: StudyScore, name: str) -> str | None:
     return themed(_svg(_draw([(name, lines)], zero, titled=False))) if lines else None
 
 
-def file(score: StudyScore) -> str:
-    """An SVG file: by question, each metric's rank correlation with opinions on clips; circles: by model."""
+def file(score: StudyScore) -> str | None:
+    """An SVG file: by question, each metric's rank correlation with opinions on clips; circles: by model.
+
+    None where no metric has one: too few clips have both.
+    """
     panels = [(question.name, _lines(score, f"metrics-{question.name}-clip")[0]) for question in score.questions]
-    figure = _draw([(name, lines) for name, lines in panels if lines], True, titled=True)
-    return _svg(figure).replace(INK, "#1b1d22")
+    drawn = [(name, lines) for name, lines in panels if lines]
+    return _svg(_draw(drawn, True, titled=True)).replace(INK, "#1b1d22") if drawn else None
 
 
 def _lines(score: StudyScore, name: str) -> tuple[list[Line], bool]:

@@ -23,6 +23,7 @@ from reports.schema.study_score import Correlation, QuestionAsked, StudyScore
 from reports.study import figure, html, latex
 
 FOLDER = "score"
+FIGURE = "metrics.svg"
 
 
 def of_study(
@@ -99,12 +100,14 @@ def write(found: StudyScore, folder: Path) -> list[Path]:
         "score.html": html.page(found),
         "score.tex": latex.tables(found),
     }
-    if found.metrics:
-        content["metrics.svg"] = figure.file(found)
+    if drawn := figure.file(found):
+        content[FIGURE] = drawn
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in content.items():
             replace(folder / name, text.encode("utf-8"))
+        if drawn is None:
+            (folder / FIGURE).unlink(missing_ok=True)  # of an earlier score
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror or error})", code="unwritable-folder") from None
     return [folder / name for name in content]

@@ -62,13 +62,19 @@ def opinions(file: Path) -> pd.DataFrame:
         raise DataError(f"--opinions {file}: cannot be read ({error.strerror or error})", code="bad-votes") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise DataError(f"--opinions {file}: no table ({first_line(error)})", code="bad-votes") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first cells for names of lines then
+        raise DataError(f"--opinions {file}: lines have more cells than there are columns", code="bad-votes")
     if missing := [name for name in NEEDED if name not in table]:
         raise DataError(f"--opinions {file}: no column {missing[0]}", code="bad-votes")
     for name in ("opinion", *(name for name in ("n", "interval") if name in table)):
         numbers = pd.to_numeric(table[name], errors="coerce")
         bad = ~np.isfinite(numbers) & (table[name].notna() | (name == "opinion"))
-        if bad.any() or (name == "interval" and (numbers < 0).any()):
-            place = int(np.flatnonzero(bad | (numbers < 0))[0])
+        if name != "opinion":
+            bad |= numbers < 0
+        if name == "n":
+            bad |= numbers.notna() & (numbers % 1 != 0)
+        if bad.any():
+            place = int(np.flatnonzero(bad)[0])
             raise DataError(
                 f"--opinions {file}, line {place + 2}: {table[name].iloc[place]!r} is no {name}", code="bad-votes"
             )

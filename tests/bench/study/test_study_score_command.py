@@ -99,6 +99,9 @@ def test_opinions_out_of_a_file(ask, votes, tmp_path):
         ("clip,model,opinion\nc,a,1\nc,a,2\n", "twice"),
         ("clip,model,opinion\n", "no opinions"),
         ("clip,model,opinion,interval\nc,a,1,-1\n", "no interval"),
+        ("clip,model,opinion,n\nc,a,1,-5\n", "no n"),
+        ("clip,model,opinion,n\nc,a,1,2.5\n", "no n"),
+        ("clip,model,opinion\nc,a,1,7\n", "more cells"),
     ],
 )
 def test_files_of_opinions_that_cannot_be_used(ask, tmp_path, votes, text, part):
@@ -106,6 +109,19 @@ def test_files_of_opinions_that_cannot_be_used(ask, tmp_path, votes, text, part)
     run = scored_study.run(tmp_path / "r", scored_study.agreeing(votes), {"good": True})
     ended = ask("score", "--opinions", tmp_path / "o.csv", "--run", run, "--out", tmp_path / "o")
     assert (ended[0], ended.error) == (2, "bad-votes") and part in ended[1]
+
+
+def test_of_one_opinion_there_is_a_page_and_no_figure_of_earlier_ones(ask, tmp_path, votes):
+    values = scored_study.agreeing(votes)
+    run, (model, clip) = scored_study.run(tmp_path / "r", values, {"good": True}), values.index[0]
+    (tmp_path / "o.csv").write_text(f"clip,model,opinion\n{clip},{model},3\n", encoding="utf-8")
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "metrics.svg").write_text("old")
+    ended = ask("score", "--opinions", tmp_path / "o.csv", "--run", run, "--out", tmp_path / "o")
+    assert ended[0] == 0, ended[1]
+    found = parse_study_score((tmp_path / "o" / "score.json").read_bytes())
+    assert found.metrics and all(one.spearman is None and one.why for one in found.metrics)
+    assert not (tmp_path / "o" / "metrics.svg").exists() and (tmp_path / "o" / "score.html").exists()
 
 
 def test_what_is_refused(ask, votes, tmp_path):
