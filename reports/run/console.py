@@ -41,7 +41,7 @@ def table(summary: Summary, manifest: Prepared) -> Group:
     wide = len(view.rows) <= ROOM
     what = "mean and 95 % interval" if wide else "mean"
     n = f"{manifest.pairs.n} clips" if manifest.clips else manifest.pairs.n
-    title = escape(f"{heading(manifest)}: {what}, n {n} where nothing else is said")
+    title = escape(f"{heading(manifest)}: {what}, n {n} unless a cell says otherwise")
     if len(view.rows) > MANY:
         starts = range(0, len(view.columns), ACROSS)
         drawn = [
@@ -120,7 +120,7 @@ def _below(interval: str) -> str:
 
 
 def _notes(summary: Summary, manifest: Prepared) -> list[str]:
-    bounds = " and ".join(summary.bounds) or "bounds"
+    bounds = ", ".join(summary.bounds) or "bounds"
     notes = [f"best in bold, second-best underlined; {bounds} are bounds and are not ranked"]
     notes += [FLOOR_NOTE] if summary.floors else []
     return notes + caveats.lines(manifest) + list(summary.notices) + ranking_notes(summary, manifest.unit)
