@@ -22,6 +22,7 @@ from baselines.wav2lip.mel import LEAST, RATE, Spectrogram, first_column
 from baselines.wav2lip.network import Wav2Lip
 
 NO_FACE = "no face in the template's frame"
+NOT_FINITE = "the network gave numbers that are not finite"
 
 
 class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
@@ -127,7 +128,9 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
             sounds, faces = torch.from_numpy(windows[list(good)]), torch.from_numpy(face.network_input(crops))
             made = dict(zip(good, self._asked(sounds, faces)))
         for k, box in enumerate(boxes):
-            if k in good:
+            if k in made and not np.isfinite(made[k]).all():  # as levels they would be black
+                yield NOT_FINITE
+            elif k in made:
                 pasted = face.paste(images[k], made[k], good[k])
                 yield torch.from_numpy(array_from_levels(pasted[..., ::-1])).permute(2, 0, 1)
             else:

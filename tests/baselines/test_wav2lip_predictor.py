@@ -19,7 +19,7 @@ from baselines.synthetic_weights import make_voice
 from baselines.talking import Talk
 from baselines.wav2lip import finders, mel, parity
 from baselines.wav2lip.finders import Finder, Remembered
-from baselines.wav2lip.predictor import NO_FACE, Wav2LipPredictor
+from baselines.wav2lip.predictor import NO_FACE, NOT_FINITE, Wav2LipPredictor
 from protocols.sound import Sound
 
 CPU = torch.device("cpu")
@@ -108,6 +108,14 @@ def test_a_frame_without_a_face_fails_alone(untrained: Wav2LipPredictor):
 def test_sound_that_ends_early_and_silence_have_a_frame_each(untrained: Wav2LipPredictor):
     for samples in (np.zeros(0, np.int16), np.zeros(500, np.int16), make_voice(0)[:4000]):
         assert levels(made(untrained, talk(faces(8), samples=samples))).shape[0] == 8
+
+
+def test_numbers_that_are_not_finite_are_no_black_faces():
+    broken = load("weights=untrained&box=60:180:40:160")
+    with torch.no_grad():
+        for parameter in broken.network.parameters():
+            parameter.fill_(torch.nan)
+    assert made(broken, talk(faces(2))) == [NOT_FINITE, NOT_FINITE]
 
 
 def test_options_are_the_published_programs():
