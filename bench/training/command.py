@@ -91,7 +91,8 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     level = logging.INFO if leads else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
     found = settings_file.read(file) if file else {}
-    model = str(given.get("model", found.get("model")))
+    model = given.get("model", found.get("model"))
+    model = model if isinstance(model, str) else ""  # a file may hold anything, too large to be made a text of
     if of_two := STAGES.get(model):
         return importlib.import_module(of_two).train({**found, **given}, file)
     if model in VARIANTS:

@@ -16,6 +16,7 @@ from bench.detectors.perceptual import BACKBONES
 from bench.metrics import lpips, st_lpips
 from bench.runtime.errors import UserError
 from bench.speed import metrics
+from protocols.files import short_hash
 
 needs_lpips = pytest.mark.skipif(importlib.util.find_spec("lpips") is None, reason="lpips is not installed")
 
@@ -163,9 +164,9 @@ def test_weight_files_are_found_by_name_and_hashed_by_content(tmp_path: Path, mo
         file.write_bytes(content)
     assert weights.find_file("a.pth", None) == theirs
     assert weights.find_file("a.pth", tmp_path) == ours
-    before = weights.short_hash(ours)
+    before = short_hash(ours)
     ours.write_bytes(b"other")
-    assert before == "ae0bec9e9d33" != weights.short_hash(ours)
+    assert before == "ae0bec9e9d33" != short_hash(ours)
 
 
 def test_the_frames_of_a_pair_must_have_one_shape() -> None:
