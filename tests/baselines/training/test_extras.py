@@ -35,6 +35,7 @@ def same(a: Path, b: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
+@pytest.mark.slow
 def test_resuming_is_exact_with_everything_on(clips: Path, tmp_path: Path, monkeypatch) -> None:
     extras = {"ema": 0.9, "accumulate": 2, "schedule": "step", "milestones": (0.5, 0.75), "cache": tmp_path / "cache"}
     whole = train(settings(clips, tmp_path / "whole", **extras))
@@ -104,6 +105,7 @@ def test_rates_of_the_schedules(clips: Path, tmp_path: Path) -> None:
         settings(clips, tmp_path, milestones=(0.9, 0.6))
 
 
+@pytest.mark.slow
 def test_evaluations_change_nothing_and_keep_the_best(clips: Path, tmp_path: Path) -> None:
     seen: list[dict[str, torch.Tensor]] = []
 
@@ -121,6 +123,7 @@ def test_evaluations_change_nothing_and_keep_the_best(clips: Path, tmp_path: Pat
     assert table["step"].tolist() == [1, 2, 3, 4] and table["score"].tolist() == [3, 1, 2, 5]
 
 
+@pytest.mark.slow
 def test_training_ends_early_on_request(clips: Path, tmp_path: Path) -> None:
     scores = iter([3.0, 1.0, 1.0, 2.0, 0.0])
     chosen = settings(clips, tmp_path, steps=6, evaluate_every=1, patience=2)
@@ -173,6 +176,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(clips: Path, tmp_path: 
         run.advance()
 
 
+@pytest.mark.slow
 def test_tensorboard_has_the_log_and_pictures(clips: Path, tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     plain = train(settings(clips, tmp_path / "plain", steps=2))
