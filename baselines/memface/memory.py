@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -11,12 +12,12 @@ from torch import Tensor, nn
 Projections = Literal["reconstructed", "literal"]
 
 
-class Memory(nn.Module):
+class Memory(nn.Module, ABC):
     """Attention of a query over stored keys and values (Eqs. 1 and 2)."""
 
+    @abstractmethod
     def kept(self) -> tuple[Tensor, Tensor]:
         """Keys and values as they are compared and summed: ``(M, D)`` each."""
-        raise NotImplementedError
 
     def __init__(self, width: int, dim: int, query: bool):
         """width: of the query, h. dim: of keys and values, D. query: whether there is a W_Q."""
