@@ -17,7 +17,7 @@ MESH, ARKIT = "facemesh", "arkit"
 def fitted(what: str, clips: Iterable[np.ndarray], cache: Path, width: int = WIDTH) -> Basis:
     """The basis that a training asks for.
 
-    what: ``facemesh``, principal components of these clips (`MeshComponents.fit`); ``arkit``; or a file of one's own
+    what: ``facemesh``, principal components of these clips (`MeshComponents.fit`); ``arkit``; or a custom file
     (`baselines.memface.basis_file`). cache: a folder for what has to be fetched. width: of ``facemesh``.
     Raises ModelError for others, and where a file does not fit.
     """

@@ -3,7 +3,7 @@
 MemFace's own basis (Wood et al., ICCV 2021: 85 coefficients, 69 mouth vertices) is not public. Here the faces are the
 468 points of FaceMesh, aligned to Google's canonical face (`baselines.facemesh.canonical`), and a basis is one of:
 `MeshComponents`, fitted to training clips; `baselines.memface.arkit`, 52 named shapes; `baselines.memface.basis_file`,
-a linear model of one's own. All are linear: vertices = rest + coefficients @ components.
+a custom linear model. All are linear: vertices = rest + coefficients @ components.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A linear face model of one's own, such as one made from BFM or FLAME: an ``.npz`` file."""
+"""A custom linear face model, such as one made from BFM or FLAME: an ``.npz`` file."""
 
 from __future__ import annotations
 

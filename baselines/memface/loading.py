@@ -47,7 +47,7 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
 
     Options: ``a2e=FILE`` and ``render=FILE`` in place of those in the weights folder or of the sample ones;
     ``weights=untrained``: random ones of the published size; ``speech=``, as a training takes it, for features computed
-    elsewhere; ``basis=FILE``, of one's own; ``memory=FILE``: the explicit memory of another checkpoint (supplement
+    elsewhere; ``basis=FILE``, a custom one; ``memory=FILE``: the explicit memory of another checkpoint (supplement
     C.3). Raises ModelError.
     """
     variant = VARIANTS[name]

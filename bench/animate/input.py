@@ -26,8 +26,8 @@ from protocols.reading import Reading, remarks
 SMALLEST = 32
 
 
-class Driving(Protocol):
-    """Driving frames with their clock.
+class Clock(Protocol):
+    """When the frames of a video are shown, and the sound beside them.
 
     times: when each frame is shown, in units of `time_base` seconds; end: when the last one ends.
     start: where the clock begins, in seconds. rate: frames a second on average.
@@ -41,6 +41,10 @@ class Driving(Protocol):
     rate: Fraction
     sound: Path | None
     notices: list[str]
+
+
+class Driving(Clock, Protocol):
+    """Driving frames with their clock."""
 
     def frame(self, number: int) -> np.ndarray:
         """RGB uint8 ``(H, W, 3)``. Raises DataError where it cannot be read."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 import av
 import numpy as np
 
-from bench.animate.input import Driving
+from bench.animate.input import Clock
 from bench.runtime.errors import UserError
 from protocols.video import open_file
 from protocols.video_writing import add_video, even, to_yuv
@@ -50,7 +50,7 @@ class VideoWriter:
     Frames keep the driving video's presentation times. Its sound ends where the last frame does.
     """
 
-    def __init__(self, file: Path, size: tuple[int, int], driving: Driving, end: int):
+    def __init__(self, file: Path, size: tuple[int, int], driving: Clock, end: int):
         """`size`: (height, width) of the frames. `end`: when the last one ends, in the driving video's time base.
 
         Raises UserError where the file cannot be written.
@@ -112,7 +112,7 @@ class VideoWriter:
 class _Sound:
     """The driving video's sound on its way into the output, in step with the frames, so that nothing piles up."""
 
-    def __init__(self, driving: Driving, output: av.container.OutputContainer, form: _Format, end: Fraction):
+    def __init__(self, driving: Clock, output: av.container.OutputContainer, form: _Format, end: Fraction):
         """`end`: where the sound is cut, in seconds."""
         self._output, self._start, self._end = output, driving.start, end
         self._input = open_file(driving.sound) if driving.sound else None

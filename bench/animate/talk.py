@@ -41,7 +41,7 @@ CLOCK = 90000  # units a second of the answer's times
 
 @dataclass
 class Answered:
-    """The clock of the answer, which begins with the sound; see `Driving`."""
+    """The clock of the answer, which begins with the sound."""
 
     times: Sequence[int]
     end: int
@@ -50,10 +50,6 @@ class Answered:
     rate: Fraction
     sound: Path | None
     notices: list[str]
-
-    def frame(self, number: int) -> np.ndarray:
-        """There are no driving frames."""
-        raise NotImplementedError
 
 
 def animate(settings: AnimateSettings, template: Path, console: Console) -> int:

@@ -91,7 +91,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8017,
     url: Annotated[str | None, typer.Option(help="What links begin with, where a proxy stands before it.")] = None,
 ) -> None:
-    """Serve a study to its raters until it is stopped; whoever is invited goes on where they were."""
+    """Serve a study to its raters until it is stopped; raters resume where they were."""
     from bench.study.serving import serve as serving
 
     serving(folder, host, port, url, terminal())

@@ -17,7 +17,7 @@ def score(
         Path | None, typer.Argument(help="Folder of a study, or of one that was exported.", metavar="DIR")
     ] = None,
     run: Annotated[
-        list[Path] | None, typer.Option(help="Finished run whose metrics are held against people (repeatable).")
+        list[Path] | None, typer.Option(help="Finished run whose metrics are compared with people (repeatable).")
     ] = None,
     opinions: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""What a rater's browser is told: the study's texts and questions, and trials without models, clips or checks."""
+"""What a rater's browser receives: the study's texts and questions, and trials without models, clips or checks."""
 
 from __future__ import annotations
 

@@ -22,8 +22,6 @@ def noise(seconds: float = 1.0, start: float = 0.0, seed: int = 0) -> Sound:
 
 @pytest.mark.parametrize("name", ["log-mel", "hama"])
 def test_a_feature_has_its_shape_and_says_what_it_is(name):
-    if name == "hama" and hama.missing():
-        pytest.skip("hama is not installed")
     one = feature(name)
     rows = one.rows(noise(), TIMES)
     assert rows.shape == (25, one.width) and rows.dtype == np.float32 and np.isfinite(rows).all()
@@ -34,8 +32,6 @@ def test_a_feature_has_its_shape_and_says_what_it_is(name):
 
 @pytest.mark.parametrize("name", ["log-mel", "hama"])
 def test_sound_that_begins_later_is_heard_later(name):
-    if name == "hama" and hama.missing():
-        pytest.skip("hama is not installed")
     rows = feature(name).rows(noise(), TIMES)
     later = feature(name).rows(noise(start=0.2), TIMES)
     np.testing.assert_allclose(later[6:], rows[1:-5], atol=1e-4)
@@ -158,7 +154,5 @@ def test_rows_between_are_linear_and_hold_at_the_ends(count, one, other):
     "samples", [np.zeros(16000), np.full(16000, 32767), np.full(800, -32768), np.zeros(10), np.ones(1)]
 )
 def test_silence_clipped_and_very_short_sound_have_features(name, samples):
-    if name == "hama" and hama.missing():
-        pytest.skip("hama is not installed")
     rows = feature(name).rows(Sound(samples.astype(np.int16), 16000), TIMES[:5])
     assert rows.shape[0] == 5 and np.isfinite(rows).all()

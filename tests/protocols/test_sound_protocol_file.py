@@ -1,4 +1,4 @@
-"""Protocols of one's own that sound drives: people and seconds to adapt to in a TOML file."""
+"""Custom protocols that sound drives: people and seconds to adapt to in a TOML file."""
 
 from __future__ import annotations
 

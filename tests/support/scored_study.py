@@ -1,4 +1,4 @@
-"""Folders of a study with made-up votes, and of a run whose metrics can be held against them."""
+"""Folders of a study with made-up votes, and of a run whose metrics can be compared with them."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class _Run:
 def train(stage: Stage, *, out: Path, steps: int, seed: int, save_every: int, log_every: int = 50) -> Path:
     """Train to the end and return the checkpoint ``<out>/<name>.safetensors``.
 
-    Where ``<out>/state.pt`` exists, goes on from there; the result is that of an unbroken run with as many threads.
+    Where ``<out>/state.pt`` exists, resumes from there; the result is that of an unbroken run with as many threads.
     Means of the losses over every `log_every` steps are in ``<out>/log.csv``.
     Raises ModelError where a loss is not finite, and for a folder that holds another training; KeyboardInterrupt on
     Ctrl-C in a command, once the step under way is saved.

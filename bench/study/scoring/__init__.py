@@ -1,1 +1,1 @@
-"""What votes of a study say: who is screened out, means, preference, agreement, and metrics held against them."""
+"""What votes of a study say: who is screened out, means, preference, agreement, and metrics compared with them."""

@@ -1,4 +1,4 @@
-"""What `bench study score` does: votes or opinions read, scored, held against runs, written down."""
+"""What `bench study score` does: votes or opinions read, scored, compared with runs, written down."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def of_study(
 def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
     """Hold the metrics of `runs` against opinions out of a CSV. Raises UserError and DataError."""
     if not runs:
-        raise UserError("--opinions: name a run whose metrics are held against them, --run", code="missing-option")
+        raise UserError("--opinions: name a run whose metrics are compared with them, --run", code="missing-option")
     table = sources.opinions(file)
     measured = [sources.measures(run) for run in runs]
     models, clips = (list(dict.fromkeys(table[name])) for name in ("model", "clip"))

@@ -193,7 +193,7 @@ def _pair(a: str, b: str) -> str:
 
 
 def _preference(votes: pd.DataFrame, question: str, order: list[str]) -> Preference:
-    """votes: oriented, so who was shown first is told by `first`."""
+    """votes: oriented, so `first` says who was shown first."""
     shown = votes.assign(
         model=np.where(votes["first"] > 0, votes["a"], votes["b"]),
         other_model=np.where(votes["first"] > 0, votes["b"], votes["a"]),

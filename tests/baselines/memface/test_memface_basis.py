@@ -68,7 +68,7 @@ def test_speech_moves_the_chin_and_not_the_eyes():
 
 
 def own_file(path, **changes):
-    """The canonical face in other units, turned, with two shapes, as a file of one's own."""
+    """The canonical face in other units, turned, with two shapes, as a custom file."""
     rng = np.random.default_rng(0)
     rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     rotation *= np.sign(np.linalg.det(rotation))

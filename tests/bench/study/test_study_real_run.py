@@ -1,4 +1,4 @@
-"""Opinions held against a run that `bench score` made."""
+"""Opinions compared with a run that `bench score` made."""
 
 from __future__ import annotations
 
