@@ -17,7 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from protocols.names import PERFECT
-from reports.paper.tables import number, published
+from reports.paper.printed import number
+from reports.paper.tables import published
 
 OUT = Path(__file__).parents[1] / "docs" / "published_numbers.png"
 INK, RIGHT, PRINTED, TABLE = "#444444", "#0072b2", "#d55e00", "#000000"

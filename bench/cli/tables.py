@@ -12,7 +12,7 @@ from bench.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from reports.paper.opinions import ScoredStudy
-    from reports.paper.tables import Table
+    from reports.paper.printed import Table
 
 
 def tables(

@@ -21,7 +21,7 @@ from protocols.errors import DataError
 from protocols.pairs import PairList
 from protocols.published import RULES, frozen_name, read_pairs, recognize
 from protocols.roots import data_used, refuse_unused
-from reports.paper.tables import Column, Row, Table
+from reports.paper.printed import Column, Row, Table
 
 NOBODY = "no weights: nobody publishes any"
 HINT = "--sample-weights takes the sample checkpoint"

@@ -10,7 +10,7 @@ from protocols import catalogue, files
 from protocols.published import known_lists
 from reports.paper.measured import Cell, Line, Measured, Regenerated
 from reports.paper.opinions import ScoredStudy, study_lines
-from reports.paper.tables import BLOCKING, Column, Row, Table, TableError
+from reports.paper.printed import BLOCKING, Column, Row, Table, TableError
 from reports.run.caveats import unverified, weights_mark
 from reports.schema.base import Damaged
 from reports.schema.manifest import Manifest, MetricEntry, ModelEntry, parse_manifest

@@ -8,7 +8,7 @@ from typing import Any
 
 from reports import table as writer
 from reports.paper.measured import Cell, Line, Regenerated
-from reports.paper.tables import Column, Row, Table
+from reports.paper.printed import Column, Row, Table
 from reports.paper.view import Text, ViewLine, table_view
 from reports.run import page
 from reports.table import latex_text, markdown_text
@@ -42,8 +42,9 @@ def csv_table(tables: Sequence[Regenerated]) -> str:
 
 
 def json_tables(tables: Sequence[Regenerated]) -> str:
-    """``{table: {columns: [...], rows: {name: [values]}}}``; numbers as numbers, null where none is given.
+    """``{table: {columns: [...], rows: {name: [values]}, notes: [...]}}``; numbers as numbers, null for none.
 
+    A note has kind, text, source, and the rows and columns that it holds for.
     Where runs stand beside a table each column is followed by five more, named after it: `PARTS`.
     """
     return json.dumps({table.table.id: _json(table) for table in tables}, ensure_ascii=False, indent=1) + "\n"
@@ -122,6 +123,7 @@ def _json(regenerated: Regenerated) -> dict[str, Any]:
         return {
             "columns": [column.head for column in table.columns],
             "rows": {row.key: list(row.numbers) for row in table.rows},
+            "notes": _notes_as_data(table),
         }
     columns = [name for column in table.columns for name in (column.head, *(f"{column.head} {p}" for p in PARTS))]
     rows: dict[str, list[Any]] = {}
@@ -132,7 +134,7 @@ def _json(regenerated: Regenerated) -> dict[str, Any]:
         if line and (not row or name in rows):  # a second model or run beside one row
             name = f"{name} ({line.run})"
         rows[name] = [value for number, cell in zip(printed, cells) for value in (number, *_parts(cell))]
-    return {"columns": columns, "rows": rows}
+    return {"columns": columns, "rows": rows, "notes": _notes_as_data(table)}
 
 
 def _lines(regenerated: Regenerated) -> list[tuple[Row | None, Line | None]]:
@@ -154,4 +156,10 @@ def _parts(cell: Cell | None) -> tuple[Any, ...]:
 
 def _notes(table: Table, row: Row | None, column: Column) -> list[str]:
     own = [note for note in table.notes if row and note.holds(row.key, column.head)]
-    return [f"[{note.kind}] {note.text}" for note in (*own, *column.notes, *table.paper.notes)]
+    return [f"[{note.kind}] {note.said}" for note in (*own, *column.notes, *table.paper.notes)]
+
+
+def _notes_as_data(table: Table) -> list[dict[str, Any]]:
+    """Every note of a table with the rows and columns that it holds for; without both, the table or the paper."""
+    of_columns = [note.model_copy(update={"columns": (one.head,)}) for one in table.columns for note in one.notes]
+    return [note.model_dump(mode="json") for note in (*table.notes, *of_columns, *table.paper.notes)]

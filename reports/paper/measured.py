@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.paper.tables import Row, Table, number
+from reports.paper.printed import Note, Row, Table, number
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,17 @@ class Line:
     causes: tuple[str, ...]
     cells: tuple[Cell | None, ...]
     mark: str | None = None  # of its weights: `reports.run.caveats.weights_mark`
+
+    def notes_of(self, table: Table) -> list[Note]:
+        """The table's notes that explain what was measured: a better checkpoint than print's, videos that are gone."""
+        own_weights = not any("weights" in cause for cause in self.causes)
+        fewer = any(cause.startswith("fewer pairs") for cause in self.causes)
+        return [
+            note
+            for note in table.notes
+            if (note.kind == "released" and self.row and self.row.key in note.rows and own_weights)
+            or (note.kind == "vanished" and fewer)
+        ]
 
 
 @dataclass(frozen=True)

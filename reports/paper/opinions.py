@@ -8,7 +8,7 @@ from pathlib import Path
 
 from protocols import files
 from reports.paper.measured import Cell, Line, Measured
-from reports.paper.tables import Column, Row, Table, TableError
+from reports.paper.printed import Column, Row, Table, TableError
 from reports.schema.base import Damaged
 from reports.schema.study_score import Opinion, StudyScore, parse_study_score
 

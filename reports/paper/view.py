@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reports.paper.measured import Cell, Line, Regenerated
-from reports.paper.tables import Column, Row, Table, decimals
+from reports.paper.printed import Column, Row, Table, decimals
 from reports.run.view import interval, number
 
 
@@ -83,17 +83,17 @@ def _protocols(table: Table) -> str:
 
 
 def _head(table: Table, column: Column, notes: _Notes) -> Text:
-    texts = [note.text for note in column.notes]
-    texts += [note.text for note in table.notes if column.head in note.columns and not note.rows]
+    texts = [note.said for note in column.notes]
+    texts += [note.said for note in table.notes if column.head in note.columns and not note.rows]
     return Text(column.head + column.arrow, notes.marks(texts))
 
 
 def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
     """A printed row; a note on all of a row stands beside its name, a note on some cells beside these."""
-    head = Text(row.key, notes.marks(note.text for note in table.notes if row.key in note.rows and not note.columns))
+    head = Text(row.key, notes.marks(note.said for note in table.notes if row.key in note.rows and not note.columns))
     cells = []
     for column, printed in zip(table.columns, row.printed):
-        own = [note.text for note in table.notes_of(row, column) if note.rows and note.columns]
+        own = [note.said for note in table.notes_of(row, column) if note.rows and note.columns]
         cells.append(Text(printed or "–", notes.marks(own)))
     return ViewLine("printed", head, tuple(cells))
 
@@ -101,8 +101,8 @@ def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
 def _measured(table: Table, line: Line, notes: _Notes) -> ViewLine:
     cells = tuple(_mean(table, place, cell, notes) for place, cell in enumerate(line.cells))
     mark = f" ({line.mark})" if line.mark else ""
-    head = Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(map(_refusal, line.causes)))
-    return ViewLine("measured", head, cells)
+    texts = [*map(_refusal, line.causes), *(note.said for note in line.notes_of(table))]
+    return ViewLine("measured", Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(texts)), cells)
 
 
 def _mean(table: Table, place: int, cell: Cell | None, notes: _Notes) -> Text:
@@ -143,8 +143,8 @@ def _digits(table: Table, place: int) -> int:
 
 def _remarks(regenerated: Regenerated) -> Iterable[str]:
     table = regenerated.table
-    yield from (note.text for note in table.notes if not note.rows and not note.columns)
-    yield from (note.text for note in table.paper.notes)
+    yield from (note.said for note in table.notes if not note.rows and not note.columns)
+    yield from (note.said for note in table.paper.notes)
     if regenerated.lines:
         yield "Measured: mean with its 95 % interval; a printed number's own error is not known."
         yield from dict.fromkeys(regenerated.notices)

@@ -13,7 +13,7 @@ import pytest
 from baselines.errors import ModelError
 from bench.runtime.errors import Stopped, UserError
 from protocols.errors import BenchError, DataError, MissingFile, PluginError
-from reports.paper.tables import TableError
+from reports.paper.printed import TableError
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("protocols", "baselines", "bench", "reports")

@@ -14,7 +14,8 @@ from bench.metrics.clips.catalogue import CLIP_DEFINITIONS
 from protocols import catalogue
 from reports.paper.compare import regenerate
 from reports.paper.export import json_tables
-from reports.paper.tables import BLOCKING, Table, TableError, decimals, names, number, published
+from reports.paper.printed import BLOCKING, Table, TableError, decimals, number
+from reports.paper.tables import names, published
 
 COUNTS = {"mcnet": 9, "mcnet-s": 7, "ostnet": 6, "memface": 8}
 # rows × columns
@@ -184,7 +185,10 @@ def test_json_has_the_shape_of_print():
     shown = json.loads(json_tables([regenerate(table, []) for table in published()]))
     assert list(shown) == names()
     for table in published():
-        assert set(shown[table.id]) == {"columns", "rows"}
+        assert set(shown[table.id]) == {"columns", "rows", "notes"}
+        assert len(shown[table.id]["notes"]) == len([*table.notes, *table.paper.notes]) + sum(
+            len(column.notes) for column in table.columns
+        )
         assert shown[table.id]["columns"] == [column.head for column in table.columns]
         assert list(shown[table.id]["rows"]) == [row.key for row in table.rows]
         for row in table.rows:
@@ -216,6 +220,7 @@ def test_a_table_that_contradicts_itself_is_refused():
         ({"rows": [{**good["rows"][0], "values": ("about 3", "1", "1", "1", "1", "1")}]}, "no printed number"),
         ({"notes": [{"kind": "oddity", "text": "x", "columns": ("MKR",)}]}, "speaks of 'MKR'"),
         ({"notes": [{"kind": "guess", "text": "x"}]}, "kind"),
+        ({"notes": [{"kind": "copied", "text": "x"}]}, "needs a source"),
     ):
         with pytest.raises(ValidationError, match=message):
             Table(**good | change)

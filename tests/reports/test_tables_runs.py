@@ -21,7 +21,8 @@ from protocols.published import known_lists
 from reports.paper.compare import regenerate
 from reports.paper.export import FORMATS, csv_table, html, json_tables, latex, markdown
 from reports.paper.measured import Cell, Regenerated
-from reports.paper.tables import TableError, published
+from reports.paper.printed import TableError
+from reports.paper.tables import published
 from reports.schema.manifest import Complete, ModelEntry, PairListEntry, Provenance, Unfinished
 from reports.schema.summary import Row
 
@@ -267,7 +268,7 @@ def test_drawings_hold_values_notes_and_signatures(tmp_path):
 
 def test_markdown_numbers_its_notes():
     text = markdown([beside("mcnet-1a")])
-    row = next(line for line in text.splitlines() if line.startswith("| X2face |"))
+    row = next(line for line in text.splitlines() if line.startswith("| X2face "))
     mark = row.split("|")[3].split()[1]
     note = next(line for line in text.splitlines() if line.startswith(f"{int(unicodedata.normalize('NFKC', mark))}. "))
     assert "real PSNR" in note

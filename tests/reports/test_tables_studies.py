@@ -19,7 +19,8 @@ from protocols.errors import BenchError
 from reports.paper.compare import regenerate
 from reports.paper.export import FORMATS, csv_table
 from reports.paper.opinions import OTHERS, read_study
-from reports.paper.tables import TableError, published
+from reports.paper.printed import TableError
+from reports.paper.tables import published
 from reports.schema.study_score import QuestionAsked, StudyScore
 
 
