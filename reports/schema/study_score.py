@@ -71,9 +71,10 @@ class Strength(Facts):
 
 
 class Preference(Facts):
-    """Bradley and Terry's model of one question. ties: Davidson's nu. first: logits that the first shown gains.
+    """Bradley and Terry's model of one question. ties: Davidson's nu.
 
-    why: where strengths are not defined, the reason, and then there are none.
+    first: logits that the first shown gains, None where the votes do not tell. why: where strengths are not defined,
+    the reason, and then there are none.
     """
 
     question: str
@@ -105,6 +106,14 @@ class Components(Facts):
     question: str
     variances: dict[str, float]
     why: str | None = None
+
+
+class Undefined(Facts):
+    """What cannot be computed of a question, and why."""
+
+    question: str
+    what: str
+    why: str
 
 
 class LeftOutRater(Facts):
@@ -188,6 +197,7 @@ class StudyScore(Facts):
     agreement: tuple[Agreed, ...] = ()
     components: tuple[Components, ...] = ()
     metrics: tuple[Correlation, ...] = ()
+    undefined: tuple[Undefined, ...] = ()
     notices: tuple[str, ...] = ()
 
 

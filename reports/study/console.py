@@ -26,7 +26,7 @@ def _table(section: view.Section) -> Table:
     table = Table(title=escape(section.title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=escape(section.note))
     shown = [place for place, name in enumerate(section.heads) if name not in WIDE]
     for place in shown:
-        words = place == 0 or section.name == "left-out"
+        words = place == 0 or section.words
         table.add_column(section.heads[place], justify="left" if words else "right", no_wrap=not words)
     rows = section.rows[: view.MANY] if section.name.startswith("metrics") else section.rows
     for number, row in enumerate(rows):

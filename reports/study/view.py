@@ -14,7 +14,10 @@ MANY = 12  # metrics that a console shows
 
 @dataclass(frozen=True)
 class Section:
-    """A table. name: of it in a file. rows: a name first, then values. strong: numbers of rows that stand out."""
+    """A table. name: of it in a file. rows: a name first, then values. strong: numbers of rows that stand out.
+
+    words: whether the last columns are sentences, which may be broken into lines.
+    """
 
     name: str
     title: str
@@ -22,6 +25,7 @@ class Section:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     strong: frozenset[int] = frozenset()
+    words: bool = False
 
 
 def head(score: StudyScore) -> list[str]:
@@ -40,7 +44,7 @@ def head(score: StudyScore) -> list[str]:
 def sections(score: StudyScore) -> list[Section]:
     """All tables that have rows, in the order of reading."""
     made = [*_opinions(score), *_differences(score), *_preferences(score), *_metrics(score)]
-    made += [*_agreement(score), *_variances(score), *_left_out(score)]
+    made += [*_agreement(score), *_variances(score), *_left_out(score), *_undefined(score)]
     return [section for section in made if section.rows]
 
 
@@ -134,11 +138,8 @@ def _differences(score: StudyScore) -> Iterator[Section]:
 
 def _preferences(score: StudyScore) -> Iterator[Section]:
     for found in score.preferences:
-        note = found.why or ""
-        if found.strengths:
-            note = (
-                f"logits with mean 0; ties: nu {number(found.ties, DIGITS)}; shown first gains {_of(found.first, True)}"
-            )
+        first = f"; shown first gains {_of(found.first, True)}" if found.first else ""
+        note = f"logits with mean 0; ties: nu {number(found.ties, DIGITS)}{first}" if found.strengths else ""
         order = sorted(found.strengths, key=lambda entry: -entry.strength.value)
         rows = [
             (
@@ -160,7 +161,6 @@ def _preferences(score: StudyScore) -> Iterator[Section]:
             )
             for entry in found.pairs
         ]
-        rows = rows or [("not defined", "–", "–", "–", "–")]
         title = f"Preference, {found.question}: Bradley and Terry, ties after Davidson"
         heads = ("model", "strength", "95 %", "wins", "p (Holm)")
         yield Section(f"preference-{found.question}", title, heads, tuple(rows), note)
@@ -211,6 +211,7 @@ def _agreement(score: StudyScore) -> Iterator[Section]:
             str(entry.units),
         )
         for entry in score.agreement
+        if entry.alpha is not None or entry.icc is not None
     )
     heads = ("question, model", "alpha", "ICC(2,1)", "ICC(2,k)", "raters", "videos")
     note = "Krippendorff's alpha, ordinal; ICC of one rater, and of the mean of all votes on a video"
@@ -220,17 +221,24 @@ def _agreement(score: StudyScore) -> Iterator[Section]:
 def _variances(score: StudyScore) -> Iterator[Section]:
     names = list(dict.fromkeys(name for entry in score.components for name in entry.variances))
     rows = tuple(
-        (entry.question, *(number(entry.variances.get(name), 3) for name in names), entry.why or "")
+        (entry.question, *(number(entry.variances.get(name), 3) for name in names))
         for entry in score.components
+        if entry.variances
     )
-    heads = ("question", *(name.replace("group", "model") for name in names), "")
+    group = "models" if score.kind != "acr" else "model"
+    heads = ("question", *(name.replace("group", group) for name in names))
     yield Section("variances", "Variances of the mixed model", heads, rows)
 
 
 def _left_out(score: StudyScore) -> Iterator[Section]:
     if score.screening:
         rows = tuple((entry.rater, "; ".join(entry.reasons)) for entry in score.screening.left_out)
-        yield Section("left-out", "Raters left out", ("rater", "why"), rows)
+        yield Section("left-out", "Raters left out", ("rater", "why"), rows, words=True)
+
+
+def _undefined(score: StudyScore) -> Iterator[Section]:
+    rows = tuple((entry.question, entry.what, entry.why) for entry in score.undefined)
+    yield Section("undefined", "What cannot be computed, and why", ("question", "what", "why"), rows, words=True)
 
 
 def _ends(of: Interval | Value, signed: bool = False) -> str:

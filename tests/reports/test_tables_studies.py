@@ -13,8 +13,9 @@ from support.refused import refused
 from typer.testing import CliRunner
 
 from bench.cli.main import app
-from bench.study.scoring.score import Plan, score
+from bench.study.scoring.score import score
 from bench.study.scoring.simulate import comparisons, grades
+from bench.study.scoring.values import Plan
 from protocols.errors import BenchError
 from reports.paper.compare import regenerate
 from reports.paper.export import FORMATS, csv_table

@@ -18,7 +18,8 @@ class Agreement:
     """Of one question; nan where it is not defined. raters, units: videos (or pairs of them) with two votes or more.
 
     alpha: ordinal; 1 for full agreement, 0 for what chance gives. icc: ICC(2,1) of Shrout and Fleiss, of one rater.
-    icc_mean: ICC(2,k), of the mean of as many raters as a unit has on average.
+    icc_mean: ICC(2,k), of the mean of as many raters as a unit has on average. why_alpha, why_icc: where one is not
+    defined, the reason.
     """
 
     alpha: float
@@ -26,6 +27,8 @@ class Agreement:
     icc_mean: float
     raters: int
     units: int
+    why_alpha: str | None = None
+    why_icc: str | None = None
 
 
 def agreement(votes: pd.DataFrame) -> Agreement:
@@ -35,28 +38,34 @@ def agreement(votes: pd.DataFrame) -> Agreement:
     shared = shared.loc[shared.notna().any(axis=1)]
     raters, units = shared.shape
     if raters < 2 or units < LEAST_UNITS:
-        return Agreement(np.nan, np.nan, np.nan, raters, units)
+        why = f"{units} with votes of two raters or more; {LEAST_UNITS} are needed"
+        return Agreement(np.nan, np.nan, np.nan, raters, units, why, why)
     long = shared.reset_index().melt("rater", value_name="grade").dropna()
-    return Agreement(_alpha(shared.to_numpy(float)), *_icc(long), raters, units)
+    if np.ptp(long["grade"]) == 0:
+        why = f"all grades are {long['grade'].iloc[0]:g}; without any spread agreement is not defined"
+        return Agreement(np.nan, np.nan, np.nan, raters, units, why, why)
+    alpha = _alpha(shared.to_numpy(float))
+    why_alpha = f"the package {PACKAGE} is not installed" if np.isnan(alpha) else None
+    icc, icc_mean, why_icc = _icc(long)
+    return Agreement(alpha, icc, icc_mean, raters, units, why_alpha, why_icc)
 
 
 def _alpha(grades: np.ndarray) -> float:
-    """grades: ``(R, U)`` with NaN where a rater has not graded a unit."""
+    """grades: ``(R, U)`` with NaN where a rater has not graded a unit. NaN without the package."""
     try:
         import krippendorff  # under the GPL, so nobody has to have it
     except ImportError:
         return float("nan")
-    present = grades[np.isfinite(grades)]
-    if len(np.unique(present)) < 2:
-        return float("nan")
     return float(krippendorff.alpha(reliability_data=grades, level_of_measurement="ordinal"))
 
 
-def _icc(long: pd.DataFrame) -> tuple[float, float]:
+def _icc(long: pd.DataFrame) -> tuple[float, float, str | None]:
     """ICC(2,1) and ICC(2,k) from variances of units, of raters and of the rest, which need no complete table."""
     found = mixed.fit(long.assign(group="all"), ("unit", "rater"), groups=False)
     if found.why or "unit" not in found.variances:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), found.why or "no video has two votes"
     unit, error = found.variances["unit"], found.variances.get("rater", 0.0) + found.variances["rest"]
     k = len(long) / long["unit"].nunique()
-    return unit / (unit + error), unit / (unit + error / k)
+    if unit + error <= 0:
+        return float("nan"), float("nan"), "the mixed model finds no spread"
+    return unit / (unit + error), unit / (unit + error / k), None

@@ -14,11 +14,11 @@ from bench.rundir.whole import replace
 from bench.runtime.errors import UserError
 from bench.study.folder import load
 from bench.study.scoring import metrics, sources
-from bench.study.scoring.agreement import PACKAGE
-from bench.study.scoring.score import TRUTH, Plan, score
+from bench.study.scoring.score import score
+from bench.study.scoring.values import Plan
 from bench.study.scoring.votes import ratings
 from bench.study.votes import read_votes
-from reports.schema.study import Study
+from reports.schema.study import TRUTH, Study
 from reports.schema.study_score import Correlation, QuestionAsked, StudyScore
 from reports.study import figure, html, latex
 
@@ -47,8 +47,6 @@ def of_study(
     kept = ratings(votes[~votes["rater"].astype(str).isin(left_out)])
     held: list[Correlation] = []
     notices = [*_of_other_runs(study, runs)]
-    if importlib.util.find_spec(PACKAGE) is None:
-        notices.append(f"Krippendorff's alpha is left out: {PACKAGE} is not installed")
     measured = [sources.measures(run) for run in runs]
     clips = sorted(kept["clip"].unique())
     measured = measured if len(clips) else []  # nobody is left

@@ -45,7 +45,9 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     if len(votes) * sum(codes.max() + 1 for codes in columns.values()) > MOST:
         return Mixed({}, {}, "too many votes, raters and clips for it to be fitted in a minute")
     spread = {effect: np.eye(codes.max() + 1)[codes] for effect, codes in columns.items()}
-    if not spread or len(votes) <= len(names) + 1 or np.ptp(y) == 0:
+    if np.ptp(y) == 0:
+        return Mixed({}, {}, f"all {len(y)} votes are {y[0]:g}")
+    if not spread or len(votes) <= len(names) + 1:
         return Mixed({}, {}, "too few votes, raters or clips")
     parts = VCSpec(
         list(spread),
@@ -54,9 +56,7 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # on variances at zero, which stand in the result; convergence is asked below
+            warnings.simplefilter("ignore")  # variances at zero stand in the result; convergence is asked below
             result = MixedLM(y, x, groups=np.zeros(len(y)), exog_vc=parts).fit(reml=True, method=["bfgs", "powell"])
     except (np.linalg.LinAlgError, ValueError) as error:
         return Mixed({}, {}, f"no fit ({' '.join(str(error).split())[:100]})")

@@ -23,13 +23,15 @@ CONFIDENCE = 0.95
 ALONE = 1.5  # effective raters or clips; below, no spread between them can be told
 SWEEPS = 100  # of the fit of raters and clips to what votes add to an error
 RESAMPLES = 2000
+TINY = 1e-20  # variance that is rounding: grades without any spread
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A value with its 95 % interval, standard error and degrees of freedom; `p` of the hypothesis that it is zero.
 
-    low, high, se, p: NaN where neither two raters nor two clips are there. n: votes. raters, clips: how many gave them.
+    low, high, p: NaN where neither two raters nor two clips are there, or votes have no spread. n: votes. raters,
+    clips: how many gave them.
     """
 
     value: float
@@ -121,10 +123,12 @@ class Panel:
         if not np.isfinite(value):
             return Estimate(value, np.nan, np.nan, np.nan, np.nan, np.nan, n, raters, clips)
         variance, df = two_way(errors, shares, here)
-        se = variance**0.5 if np.isfinite(variance) else np.nan
+        if not variance > TINY:
+            return Estimate(value, np.nan, np.nan, float(variance**0.5), df, np.nan, n, raters, clips)
+        se = variance**0.5
         half = stats.t.ppf(0.5 + CONFIDENCE / 2, df) * se
         low, high = self._shaped(value, half, self.drawn[:, used] @ c)
-        p = float(2 * stats.t.sf(abs(value) / se, df)) if se > 0 else (np.nan if np.isnan(se) else float(value == 0))
+        p = float(2 * stats.t.sf(abs(value) / se, df))
         if bounds is not None:
             low, high = (float(np.clip(end, *bounds)) for end in (low, high))
         return Estimate(value, low, high, float(se), df, p, n, raters, clips)
@@ -176,8 +180,9 @@ def two_way(errors: np.ndarray, shares: np.ndarray, here: np.ndarray) -> tuple[f
         if together > total:
             total, parts = together, [*parts, (rest, df)]
         else:
-            parts = [max(sides)]
-    if total <= 0:
+            parts = [max(sides)] if total > TINY else [(rest, df)]  # chance alone, where raters and clips add nothing
+            total = parts[0][0]
+    if total <= TINY:
         return 0.0, max(1.0, min(df for _, df in parts))
     df = total**2 / sum(variance**2 / df for variance, df in parts if df > 0)
     return float(total), float(max(1.0, df))

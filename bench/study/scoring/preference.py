@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 from scipy.sparse import csgraph
 
 from bench.study.scoring.panel import CONFIDENCE, two_way
@@ -27,15 +27,15 @@ TOLERANCE = 1e-10
 class Strengths:
     """strengths: ``(M,)`` logits with mean 0, in the order of `models`. nu: of ties, 0 where there are none.
 
-    first: logits that the first shown gains, 0 where only one order was seen. covariance: ``(K, K)`` of the parameters
-    s_2 - s_1, ..., s_M - s_1, then ln nu and first where they are estimated. df: degrees of freedom, ``(K,)``.
+    first: logits that the first shown gains with low and high, None where the votes do not tell it from strengths.
+    covariance: ``(K, K)``, as if votes were independent, of the parameters s_2 - s_1, ..., s_M - s_1, then first and
+    ln nu where they are estimated. influence: ``(N, K)`` of each vote on them; rater, clip: ``(N,)`` its numbers.
     """
 
     models: tuple[str, ...]
     strengths: np.ndarray
     nu: float
-    first: float
-    first_se: float
+    first: tuple[float, float, float] | None
     covariance: np.ndarray
     influence: np.ndarray
     rater: np.ndarray
@@ -64,61 +64,97 @@ def wins(votes: pd.DataFrame, models: list[str]) -> np.ndarray:
 
 
 def undefined(votes: pd.DataFrame, models: list[str]) -> str | None:
-    """Why no finite strengths exist, if so: some models never lost to the others, or were never compared with them."""
+    """Why no finite strengths fit best, in words; None where some do."""
     table = wins(votes, models)
     parts, labels = csgraph.connected_components(table > 0, directed=True, connection="strong")
-    if parts == 1:
-        return None
-    groups = [[model for model, label in zip(models, labels) if label == part] for part in range(parts)]
-    apart = csgraph.connected_components(table > 0, directed=False)[0] > 1
-    names = "; ".join(", ".join(group) for group in groups)
-    if apart:
-        return f"these were never compared with each other: {names}"
-    return f"one of these groups was never preferred to another, so their distance has no limit: {names}"
+    if parts > 1:
+        groups = [[model for model, label in zip(models, labels) if label == part] for part in range(parts)]
+        apart = csgraph.connected_components(table > 0, directed=False)[0] > 1
+        names = "; ".join(", ".join(group) for group in groups)
+        if apart:
+            return f"these were never compared with each other: {names}"
+        return f"one of these groups was never preferred to another, so their distance has no limit: {names}"
+    outcome = np.sign(votes["grade"].to_numpy())
+    if (outcome == 0).all():
+        return "every comparison is a tie"
+    if not _has_maximum(_gaps(votes, models), outcome):
+        return (
+            "some model never lost but for ties, and what a tie says depends on it alone: their distance has no limit"
+        )
+    return None
 
 
 def fit(votes: pd.DataFrame, models: list[str], *, order: bool = True) -> Strengths:
     """Estimate strengths. votes: one question's, `model` shown first, `grade` > 0 where it is better, 0 for a tie.
 
-    order: estimate who is shown first, where both orders were seen. Raises ValueError where `undefined` gives a reason.
+    order: estimate what the first shown gains, where the votes tell it. Raises ValueError where `undefined` gives a
+    reason.
     """
     if why := undefined(votes, models):
         raise ValueError(why)
-    index = pd.Index(models)
-    i, j = (index.get_indexer(pd.Index(votes[side])) for side in ("model", "other_model"))
-    outcome = np.sign(votes["grade"].to_numpy())
-    design = np.zeros((len(votes), len(models)))
-    design[np.arange(len(votes)), i] += 1
-    design[np.arange(len(votes)), j] -= 1
-    gaps = design[:, 1:]
+    gaps, outcome = _gaps(votes, models), np.sign(votes["grade"].to_numpy())
     ties = bool((outcome == 0).any())
-    order = order and bool((i < j).any() and (i > j).any()) and bool((outcome > 0).any() and (outcome < 0).any())
-    columns = np.hstack([gaps, np.ones((len(votes), 1))]) if order else gaps
+    with_order = np.hstack([gaps, np.ones((len(votes), 1))])
+    order = order and _has_maximum(with_order, outcome)
+    theta, influence, covariance = _maximum(with_order if order else gaps, outcome, ties)
+    rater, clip = (pd.factorize(votes[name])[0] for name in ("rater", "clip"))
+    own = np.concatenate([[0.0], theta[: len(models) - 1]])
+    first = None
+    if order:
+        place = len(models) - 1
+        low, high, _, _ = _interval(float(theta[place]), *_variance(influence[:, place], rater, clip))
+        first = float(theta[place]), low, high
+    nu = float(np.exp(theta[-1])) if ties else 0.0
+    return Strengths(tuple(models), own - own.mean(), nu, first, covariance, influence, rater, clip)
+
+
+def _gaps(votes: pd.DataFrame, models: list[str]) -> np.ndarray:
+    """``(N, M - 1)``, of all models but the first: 1 where it is shown first, -1 where second."""
+    index = pd.Index(models)
+    design = np.zeros((len(votes), len(models)))
+    for side, sign in (("model", 1), ("other_model", -1)):
+        design[np.arange(len(votes)), index.get_indexer(pd.Index(votes[side]))] += sign
+    return design[:, 1:]
+
+
+def _has_maximum(columns: np.ndarray, outcome: np.ndarray) -> bool:
+    """Whether the likelihood is largest at one finite place (Albert and Anderson, Biometrika 71, 1984).
+
+    That is so unless the parameters can be moved so that no vote becomes less likely, however far they go.
+    columns: ``(N, K)`` of the parameters but ties. outcome: ``(N,)`` 1, 0 or -1.
+    """
+    ties = (outcome == 0).any()
+    votes = np.unique(np.column_stack([columns, outcome]), axis=0)
+    given, said = votes[:, :-1], votes[:, -1]
+
+    def features(result: np.ndarray) -> np.ndarray:
+        """Each vote's, had it ended so; times the parameters it is the logarithm of the weight."""
+        return np.column_stack([given * result[:, None] / 2, result == 0])
+
+    others = [features(np.full(len(said), one)) for one in ((1, 0, -1) if ties else (1, -1))]
+    steps = np.vstack([features(said) - other for other in others])
+    steps = steps if ties else steps[:, :-1]
+    if np.linalg.matrix_rank(steps) < steps.shape[1]:
+        return False
+    found = optimize.linprog(-steps.sum(0), A_ub=-steps, b_ub=np.zeros(len(steps)), bounds=(-1, 1))
+    return found.fun is not None and found.fun > -1e-9
+
+
+def _maximum(columns: np.ndarray, outcome: np.ndarray, ties: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parameters of the largest likelihood ``(K,)``, the votes' influence ``(N, K)`` and the inverse information."""
     theta = np.zeros(columns.shape[1] + ties)
     for _ in range(STEPS):
         scores, information = _scores(theta, columns, outcome, ties)
-        step = np.linalg.solve(information + 1e-12 * np.eye(len(theta)), scores.sum(0))
+        step = np.linalg.solve(information, scores.sum(0))
         step *= min(1.0, 2.0 / np.abs(step).max(initial=1e-300))
         theta = theta + step
         if np.abs(step).max() < TOLERANCE:
             break
+    else:
+        raise ArithmeticError("Bradley and Terry's likelihood has no maximum after all")
     scores, information = _scores(theta, columns, outcome, ties)
-    influence = scores @ np.linalg.inv(information)
-    rater, clip = (pd.factorize(votes[name])[0] for name in ("rater", "clip"))
-    own = np.concatenate([[0.0], theta[: len(models) - 1]])
-    first = float(theta[len(models) - 1]) if order else 0.0
-    first_se = _variance(influence[:, len(models) - 1], rater, clip)[0] ** 0.5 if order else float("nan")
-    return Strengths(
-        tuple(models),
-        own - own.mean(),
-        float(np.exp(theta[-1])) if ties else 0.0,
-        first,
-        first_se,
-        np.linalg.inv(information),
-        influence,
-        rater,
-        clip,
-    )
+    inverse = np.linalg.inv(information)
+    return theta, scores @ inverse, inverse
 
 
 def _scores(theta: np.ndarray, columns: np.ndarray, outcome: np.ndarray, ties: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -143,14 +179,14 @@ def _variance(errors: np.ndarray, rater: np.ndarray, clip: np.ndarray) -> tuple[
     table, counts = np.zeros(shape), np.zeros(shape)
     np.add.at(table, (rater, clip), errors)
     np.add.at(counts, (rater, clip), 1.0)
-    variance, df = two_way(table, counts / counts.sum(), counts > 0)
-    return variance, df
+    return two_way(table, counts / counts.sum(), counts > 0)
 
 
 def _interval(value: float, variance: float, df: float) -> tuple[float, float, float, float]:
-    if not np.isfinite(variance):
+    """Low, high, standard error and p; NaN where votes have no spread."""
+    if not variance > 0:
         return np.nan, np.nan, np.nan, np.nan
     se = variance**0.5
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, df)) * se
-    p = float(2 * stats.t.sf(abs(value) / se, df)) if se > 0 else float(value == 0)
+    p = float(2 * stats.t.sf(abs(value) / se, df))
     return value - half, value + half, se, p

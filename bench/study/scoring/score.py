@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from bench.study.scoring import agreement, mixed, preference, screening
-from bench.study.scoring.panel import CONFIDENCE, RESAMPLES, Estimate, Panel
-from bench.study.scoring.votes import COLUMNS, checked, oriented, ratings
+from bench.study.scoring import screening
+from bench.study.scoring.compared import of_comparisons
+from bench.study.scoring.panel import RESAMPLES
+from bench.study.scoring.rated import of_ratings
+from bench.study.scoring.values import Found, Plan
+from bench.study.scoring.votes import COLUMNS, checked, ratings
 from protocols.errors import DataError
-from reports.schema.study_score import (
-    Agreed,
-    Components,
-    Difference,
-    Interval,
-    LeftOutRater,
-    Opinion,
-    Preference,
-    QuestionAsked,
-    Screened,
-    Strength,
-    StudyScore,
-    Value,
-)
+from reports.schema.study import TRUTH
+from reports.schema.study_score import LeftOutRater, Screened, StudyScore
 
-TRUTH = "truth"  # the hidden reference
-EFFECTS = ("rater", "clip", "rater:group", "clip:group")  # of the mixed model
 FEW = 5  # raters or clips below which intervals are said to be wide for a reason
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is known of a study besides its votes. kind: as in ``study.json``. models: in the order of tables."""
-
-    name: str
-    kind: str
-    questions: tuple[QuestionAsked, ...]
-    models: tuple[str, ...]
-    against: str | None = None
-    protocols: tuple[str, ...] = ()
 
 
 def score(
@@ -68,19 +40,15 @@ def score(
     screened = screening.screen(votes, plan.kind, (low, high), rule, least_correlation=least_correlation, checks=checks)
     everyone, kept = ratings(votes), ratings(screened.kept(votes))
     notices = [*screened.notices, *_notices(kept, everyone)]
-    parts: dict[str, list] = {
-        name: [] for name in ("opinions", "differences", "preferences", "agreement", "components")
-    }
+    parts: list[Found] = []
     for question in plan.questions:
         own, all_own = (part[part["question"] == question.name] for part in (kept, everyone))
         if own.empty:
-            notices.append(f"{question.name}: no votes")
+            parts.append(Found(question.name))
+            parts[-1].cannot("everything", "no vote that counts")
             continue
-        found = _ratings(own, all_own, question, plan, seed, n) if plan.kind == "acr" else None
-        found = found or _comparisons(own, all_own, question, plan, seed, n)
-        for name, entries in found.items():
-            parts[name] += entries
-    notices += [f"{one.question}, mixed model: {one.why}" for one in parts["components"] if one.why]
+        of_question = of_ratings if plan.kind == "acr" else of_comparisons
+        parts.append(of_question(own, all_own, question, plan, seed, n))
     return StudyScore(
         schema_=1,
         name=plan.name,
@@ -97,8 +65,13 @@ def score(
         counted=len(kept),
         against=plan.against,
         screening=_screened(screened, votes),
+        opinions=tuple(entry for part in parts for entry in part.opinions),
+        differences=tuple(entry for part in parts for entry in part.differences),
+        preferences=tuple(entry for part in parts for entry in part.preferences),
+        agreement=tuple(entry for part in parts for entry in part.agreement),
+        components=tuple(entry for part in parts for entry in part.components),
+        undefined=tuple(entry for part in parts for entry in part.undefined),
         notices=tuple(notices),
-        **{name: tuple(entries) for name, entries in parts.items()},
     )
 
 
@@ -106,198 +79,6 @@ def votes_hash(votes: pd.DataFrame) -> str:
     """SHA-256 of what votes say, whatever their order."""
     lines = votes[list(COLUMNS)].astype(str).agg(",".join, axis=1)
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
-
-
-def _ratings(
-    own: pd.DataFrame, everyone: pd.DataFrame, question: QuestionAsked, plan: Plan, seed: int, n: int
-) -> dict[str, list]:
-    own, everyone = (part.assign(group=part["model"]) for part in (own, everyone))
-    models = [model for model in plan.models if (own["group"] == model).any()]
-    panel, whole = Panel(own, models, n=n, seed=seed), Panel(everyone, models, n=n, seed=seed)
-    fitted = mixed.fit(own, EFFECTS)
-    bounds = question.low, question.high
-    dmos = _dmos(own, question, n, seed)
-    opinions = [
-        Opinion(
-            question=question.name,
-            model=model,
-            mean=_value(panel.of(model, bounds)),
-            plain=_plain(own.loc[own["group"] == model, "grade"]),
-            mixed=_mixed(fitted, model),
-            everyone=_interval(whole.of(model, bounds)),
-            dmos=dmos.get(model),
-        )
-        for model in models
-    ]
-    pairs = list(combinations(models, 2))
-    differences = _family([panel.difference(a, b) for a, b in pairs])
-    return {
-        "opinions": opinions,
-        "differences": [
-            Difference(question=question.name, a=a, b=b, difference=value) for (a, b), value in zip(pairs, differences)
-        ],
-        "agreement": _agreement(own.assign(unit=own["model"] + "\x1f" + own["clip"]), question.name, models),
-        "components": [Components(question=question.name, variances=fitted.variances, why=fitted.why)],
-    }
-
-
-def _dmos(own: pd.DataFrame, question: QuestionAsked, n: int, seed: int) -> dict[str, Value]:
-    """ITU-T P.910, ACR-HR: each vote minus the same rater's on the true clip, plus the best grade."""
-    true = own[own["model"] == TRUTH].groupby(["rater", "clip", "question"])["grade"].mean().rename("true")
-    rated = own[own["model"] != TRUTH].join(true, on=["rater", "clip", "question"], how="inner")
-    if rated.empty:
-        return {}
-    rated = rated.assign(grade=rated["grade"] - rated["true"] + question.high)
-    panel = Panel(rated, n=n, seed=seed)
-    return {model: _value(panel.of(model)) for model in panel.groups}
-
-
-def _comparisons(
-    own: pd.DataFrame, everyone: pd.DataFrame, question: QuestionAsked, plan: Plan, seed: int, n: int
-) -> dict[str, list]:
-    order = [*(model for model in plan.models if model != plan.against), *([plan.against] if plan.against else [])]
-    own, everyone = (_paired(part, order) for part in (own, everyone))
-    pairs = [(a, b) for a, b in combinations(order, 2) if (own["group"] == _pair(a, b)).any()]
-    names = [_pair(a, b) for a, b in pairs]
-    panel, whole = Panel(own, names, n=n, seed=seed), Panel(everyone, names, n=n, seed=seed)
-    fitted = mixed.fit(own, EFFECTS)
-    bounds = question.low, question.high
-    means = _family([panel.of(name, bounds) for name in names])
-    opinions = [
-        Opinion(
-            question=question.name,
-            model=a,
-            other=b,
-            mean=mean,
-            plain=_plain(own.loc[own["group"] == name, "grade"]),
-            mixed=_mixed(fitted, name),
-            everyone=_interval(whole.of(name, bounds)),
-        )
-        for (a, b), name, mean in zip(pairs, names, means)
-    ]
-    return {
-        "opinions": opinions,
-        "preferences": [_preference(own, question.name, order)],
-        "agreement": _agreement(own.assign(unit=own["group"] + "\x1f" + own["clip"]), question.name, []),
-        "components": [Components(question=question.name, variances=fitted.variances, why=fitted.why)],
-    }
-
-
-def _paired(votes: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    facing = oriented(votes, order)
-    return facing.assign(group=[_pair(a, b) for a, b in zip(facing["a"], facing["b"])])
-
-
-def _pair(a: str, b: str) -> str:
-    return f"{a}\x1f{b}"
-
-
-def _preference(votes: pd.DataFrame, question: str, order: list[str]) -> Preference:
-    """votes: oriented, so `first` says who was shown first."""
-    shown = votes.assign(
-        model=np.where(votes["first"] > 0, votes["a"], votes["b"]),
-        other_model=np.where(votes["first"] > 0, votes["b"], votes["a"]),
-        grade=votes["grade"] * votes["first"],
-    )
-    models = [model for model in order if model in set(shown["model"]) | set(shown["other_model"])]
-    if why := preference.undefined(shown, models):
-        return Preference(question=question, strengths=(), pairs=(), why=why)
-    found = preference.fit(shown, models)
-    won = preference.wins(shown, models)
-    facts = len(shown), int(shown["rater"].nunique()), int(shown["clip"].nunique())
-    size = len(models)
-    single = [_contrast(found, np.eye(size)[k] - 1 / size, facts) for k in range(size)]
-    pairs = list(combinations(range(size), 2))
-    tested = _family([_contrast(found, np.eye(size)[i] - np.eye(size)[j], facts) for i, j in pairs])
-    half = stats.norm.ppf(0.5 + CONFIDENCE / 2) * found.first_se
-    return Preference(
-        question=question,
-        strengths=tuple(
-            Strength(
-                model=model,
-                strength=_value(single[k]).but(p=None),
-                wins=float(won[k].sum() / (won[k].sum() + won[:, k].sum())),
-            )
-            for k, model in enumerate(models)
-        ),
-        pairs=tuple(
-            Difference(question=question, a=models[i], b=models[j], difference=value)
-            for (i, j), value in zip(pairs, tested)
-        ),
-        ties=found.nu,
-        first=Interval(value=found.first, low=_number(found.first - half), high=_number(found.first + half)),
-    )
-
-
-def _contrast(found: preference.Strengths, weights: np.ndarray, facts: tuple[int, int, int]) -> Estimate:
-    value, low, high, se, p = found.contrast(weights)
-    return Estimate(value, low, high, se, np.nan, p, *facts)
-
-
-def _agreement(votes: pd.DataFrame, question: str, models: Sequence[str]) -> list[Agreed]:
-    found = []
-    for model in (None, *models):
-        own = agreement.agreement(votes if model is None else votes[votes["model"] == model])
-        found.append(
-            Agreed(
-                question=question,
-                model=model,
-                alpha=_number(own.alpha),
-                icc=_number(own.icc),
-                icc_mean=_number(own.icc_mean),
-                raters=own.raters,
-                units=own.units,
-            )
-        )
-    return found
-
-
-def _family(estimates: Sequence[Estimate]) -> list[Value]:
-    """Values with p after Holm over all of them that have one."""
-    from statsmodels.stats.multitest import multipletests
-
-    tested = [place for place, one in enumerate(estimates) if np.isfinite(one.p)]
-    adjusted = multipletests([estimates[place].p for place in tested], method="holm")[1] if tested else []
-    holm = dict(zip(tested, map(float, adjusted)))
-    return [
-        _value(one).but(p_holm=holm.get(place), family=len(tested) if place in holm else None)
-        for place, one in enumerate(estimates)
-    ]
-
-
-def _value(found: Estimate) -> Value:
-    return Value(
-        value=found.value,
-        low=_number(found.low),
-        high=_number(found.high),
-        se=_number(found.se),
-        n=found.n,
-        raters=found.raters,
-        clips=found.clips,
-        p=_number(found.p),
-    )
-
-
-def _interval(found: Estimate) -> Interval:
-    return Interval(value=found.value, low=_number(found.low), high=_number(found.high))
-
-
-def _plain(grades: pd.Series) -> Interval:
-    """Student's interval as if votes were independent."""
-    mean, n = float(grades.mean()), len(grades)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * grades.std() / n**0.5) if n > 1 else np.nan
-    return Interval(value=mean, low=_number(mean - half), high=_number(mean + half))
-
-
-def _mixed(fitted: mixed.Mixed, group: str) -> Interval | None:
-    if group not in fitted.means:
-        return None
-    value, low, high = fitted.means[group]
-    return Interval(value=value, low=low, high=high)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _screened(found: screening.Screening, votes: pd.DataFrame) -> Screened:

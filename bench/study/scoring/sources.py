@@ -16,6 +16,7 @@ from protocols import files
 from protocols.errors import DataError, first_line
 
 NEEDED = ("clip", "model", "opinion")
+NUMBERS = ("n", "interval")  # columns of opinions that may lack
 
 
 def measures(folder: Path) -> Measures:
@@ -55,37 +56,53 @@ def seal(folder: Path) -> str | None:
 
 
 def opinions(file: Path) -> pd.DataFrame:
-    """Read a CSV of opinions: columns clip, model, opinion, and if known n and interval. Raises DataError."""
+    """Read a CSV of opinions: columns clip, model, opinion, and if known n and interval.
+
+    Taken as well: a byte order mark, column names in capitals, spaces about names and numbers. Raises DataError.
+    """
+
+    def bad(what: str) -> DataError:
+        return DataError(f"--opinions {file}{what}", code="bad-votes")
+
     try:
-        table = pd.read_csv(io.BytesIO(files.content(file)), dtype={"clip": str, "model": str}, skipinitialspace=True)
+        text = files.content(file).decode("utf-8-sig")
+        head = text.partition("\n")[0]
+        if "," not in head and (";" in head or "\t" in head):
+            raise bad(": separate columns with commas")
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except OSError as error:
-        raise DataError(f"--opinions {file}: cannot be read ({error.strerror or error})", code="bad-votes") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"--opinions {file}: no table ({first_line(error)})", code="bad-votes") from None
+        raise bad(f": cannot be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise bad(": is not in UTF-8") from None
+    except ValueError as error:
+        raise bad(f": no table ({first_line(error)})") from None
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first cells for names of lines then
-        raise DataError(f"--opinions {file}: lines have more cells than there are columns", code="bad-votes")
+        raise bad(": lines have more cells than there are columns")
+    table.columns = [name.strip().lower() for name in table.columns]
+    table = table.apply(lambda column: column.str.strip())
     if missing := [name for name in NEEDED if name not in table]:
-        raise DataError(f"--opinions {file}: no column {missing[0]}", code="bad-votes")
-    for name in ("opinion", *(name for name in ("n", "interval") if name in table)):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        bad = ~np.isfinite(numbers) & (table[name].notna() | (name == "opinion"))
-        if name != "opinion":
-            bad |= numbers < 0
-        if name == "n":
-            bad |= numbers.notna() & (numbers % 1 != 0)
-        if bad.any():
-            place = int(np.flatnonzero(bad)[0])
-            raise DataError(
-                f"--opinions {file}, line {place + 2}: {table[name].iloc[place]!r} is no {name}", code="bad-votes"
-            )
-        table[name] = numbers
-    if table[["clip", "model"]].isna().any(axis=None):
-        raise DataError(f"--opinions {file}: a line without clip or model", code="bad-votes")
-    if table.duplicated(["clip", "model"]).any():
-        twice = table[table.duplicated(["clip", "model"])].iloc[0]
-        raise DataError(f"--opinions {file}: {twice['model']} on {twice['clip']} stands twice", code="bad-votes")
+        raise bad(f": no column {missing[0]}")
+    if twice := [name for name in (*NEEDED, *NUMBERS) if (table.columns == name).sum() > 1]:
+        raise bad(f": two columns {twice[0]}")
     if table.empty:
-        raise DataError(f"--opinions {file}: no opinions", code="bad-votes")
+        raise bad(": no opinions")
+    for name in ("opinion", *(name for name in NUMBERS if name in table)):
+        given, numbers = table[name], pd.to_numeric(table[name], errors="coerce")
+        wrong = ~np.isfinite(numbers) & ((given != "") | (name == "opinion"))
+        if name != "opinion":
+            wrong |= numbers < 0
+        if name == "n":
+            wrong |= numbers.notna() & (numbers % 1 != 0)
+        if wrong.any():
+            place = int(np.flatnonzero(wrong)[0])
+            raise bad(f", line {place + 2}: {given.iloc[place]!r} is no {name}")
+        table[name] = numbers
+    for name in ("clip", "model"):
+        if (empty := np.flatnonzero(table[name] == "")).size:
+            raise bad(f", line {empty[0] + 2}: no {name}")
+    if len(again := np.flatnonzero(table.duplicated(["clip", "model"]))):
+        row = table.iloc[again[0]]
+        raise bad(f", line {again[0] + 2}: {row['model']} on {row['clip']} stands twice")
     return table
 
 

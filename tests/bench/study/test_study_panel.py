@@ -57,9 +57,17 @@ def test_one_rater_on_one_clip_has_no_interval():
     assert found.value == 3 and np.isnan([found.low, found.high, found.se, found.p]).all()
 
 
-def test_without_any_spread_the_interval_has_no_width():
-    found = Panel(table(np.full((4, 3), 2.0))).of("a")
-    assert (found.value, found.low, found.high, found.se) == (2, 2, 2, 0)
+def test_without_any_spread_there_is_neither_interval_nor_test():
+    panel = Panel(pd.concat([table(np.full((4, 3), 2.1), "a"), table(np.full((4, 3), 3.3), "b")]))
+    for found, value in ((panel.of("a"), 2.1), (panel.difference("a", "b"), -1.2)):
+        assert found.value == pytest.approx(value) and found.se == pytest.approx(0, abs=1e-9)
+        assert np.isnan([found.low, found.high, found.p]).all()
+
+
+def test_where_raters_and_clips_add_nothing_the_error_is_that_of_chance():
+    """A checkerboard: MS_raters = MS_clips = 0, and MS_rest = 1 with one degree of freedom, so se = (1 / 4)^0.5."""
+    found = Panel(table(np.array([[4.0, 3.0], [3.0, 4.0]]))).of("a")
+    assert (found.value, found.se, found.df) == pytest.approx((3.5, 0.5, 1))
 
 
 def test_with_one_clip_the_interval_is_students_over_raters():

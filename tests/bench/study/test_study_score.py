@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.study.scoring.score import Plan, score, votes_hash
+from bench.study.scoring.score import score, votes_hash
 from bench.study.scoring.simulate import comparisons, grades
+from bench.study.scoring.values import Plan
 from reports.schema.study_score import QuestionAsked, parse_study_score
 
 QUALITY = {"a": 3.9, "b": 2.9, "truth": 4.6}
@@ -98,3 +99,35 @@ def test_a_model_that_never_loses_has_no_strength_and_the_reason():
     found = score(made, Plan("s", "preference", asked(-1, 1), ("a", "b")), rule="none", n=100)
     assert found.preferences[0].strengths == () and "no limit" in found.preferences[0].why
     assert found.opinions[0].mean.value == 1
+
+
+def reasons(found) -> dict[str, str]:
+    return {entry.what: entry.why for entry in found.undefined}
+
+
+def test_of_constant_votes_nothing_but_the_mean_is_given_with_reasons():
+    same = grades(QUALITY, 6, 2, np.random.default_rng(1)).assign(grade=4.0)
+    found = score(same, Plan("s", "acr", asked(1, 5), MODELS), rule="none", n=100)
+    assert found.counted == 36  # six votes a rater: too few to leave somebody out for one grade
+    for opinion in found.opinions:
+        assert opinion.mean.value == 4 and opinion.mean.p is None and opinion.mixed is None
+        assert (opinion.mean.low, opinion.plain.low, opinion.everyone.low) == (None, None, None)
+    assert all(entry.difference.value == 0 and entry.difference.p is None for entry in found.differences)
+    assert all(entry.alpha is None and entry.icc is None for entry in found.agreement)
+    missing = {"mixed model", "interval of a", "interval and test of a − b", "ICC, all videos"}
+    assert missing <= reasons(found).keys() and "are 4" in reasons(found)["interval of a"]
+
+
+def test_of_one_model_there_are_no_differences_and_the_reason():
+    alone = grades({"a": 3.0}, 12, 6, np.random.default_rng(2))
+    found = score(alone, Plan("s", "acr", asked(1, 5), ("a",)), rule="none", n=100)
+    assert found.opinions[0].mean.low < found.opinions[0].mean.high and not found.differences
+    assert reasons(found) == {"differences of models": "only a has votes"}
+    assert found.components[0].variances.keys() <= {"rater", "clip", "rest"}  # with the model is the same as alone
+
+
+def test_ties_alone_give_no_strengths():
+    tied = comparisons({"a": 0.0, "b": 0.0}, 6, 3, np.random.default_rng(4)).assign(grade=0.0)
+    found = score(tied, Plan("s", "preference", asked(-1, 1), ("a", "b")), rule="none", n=100)
+    assert found.preferences[0].strengths == () and "tie" in reasons(found)["strengths (Bradley and Terry)"]
+    assert found.opinions[0].mean.low is None
