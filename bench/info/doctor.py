@@ -47,6 +47,14 @@ _PACKAGES = {
     "py-feat": ("feat", "pip install 'talking-head-bench[py-feat]'"),
     "hama": ("hama", "pip install 'talking-head-bench[sound]'"),
 }
+# Of the extra `study`: package, which is imported under the same name, to the commands that need it.
+_STUDY = {
+    "starlette": "study serve",
+    "uvicorn": "study serve",
+    "sqlalchemy": "study serve, collect, close, withdraw, export",
+    "statsmodels": "study score",
+    "krippendorff": "study score (Krippendorff's alpha)",
+}
 _MESH = "akd-mesh, mkr-mesh, prmse-mesh, lip-lag"
 _SHIPPED = {
     "face_detection_short_range.tflite": ("0.2 MB", _MESH),
@@ -102,7 +110,19 @@ def _packages(weights: Path | None) -> list[Row]:
     registered = None if body_identity.missing() else "registered by an installed package"
     source = "a package around a person re-identification network, the authors' or yours (docs/metrics.md)"
     place = f"the entry points {body_identity.GROUP}"
+    rows += _of_studies()
     rows.append(Row("packages", body_identity.KIND, "aed-body (TED-talks)", registered, "package", source, place))
+    return rows
+
+
+def _of_studies() -> list[Row]:
+    """Packages of the extra `study`."""
+    rows = []
+    for package, used_for in _STUDY.items():
+        version = metadata.version(package) if importlib.util.find_spec(package) else None
+        install = "pip install 'talking-head-bench[study]'"
+        what = f"{used_for} (extra study)"
+        rows.append(Row("packages", package, what, version, "package", "the Python package index", install))
     return rows
 
 

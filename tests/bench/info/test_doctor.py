@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,14 @@ def test_several_checkpoints_that_could_be_meant_are_told(tmp_path: Path) -> Non
     for name in ("vox-cpk.pth.tar", "vox-adv-cpk.pth.tar"):
         (tmp_path / "fomm" / name).write_bytes(b"")
     assert "several checkpoints could be meant" in said(tmp_path)
+
+
+def test_the_packages_of_studies_are_those_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra in pyproject.toml and what `doctor` looks for are the same list."""
+    extra = tomllib.loads((Path(doctor.__file__).parents[2] / "pyproject.toml").read_text())
+    wanted = {name.split(">")[0] for name in extra["project"]["optional-dependencies"]["study"]}
+    find = importlib.util.find_spec
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name in wanted else find(name))
+    rows = [row for row in doctor.report(None) if "extra study" in row.used_for]
+    assert {row.item for row in rows} == wanted and not any(row.found for row in rows)
+    assert all("[study]" in row.place for row in rows)

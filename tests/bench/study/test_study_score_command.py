@@ -92,8 +92,28 @@ def test_opinions_out_of_a_file(ask, votes, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfclip,model,opinion,n\nNA,a,3.5,4\nc 2,a,2,\n",
+        b"Clip , MODEL, Opinion ,N\r\n NA, a ,3.5 , 4\r\nc 2 ,a, 2,  \r\n",
+        b'clip,model,opinion,n,note\n"NA","a","3.5",4,x\nc 2,a,2,,"y, z"\n',
+    ],
+)
+def test_files_of_opinions_as_spreadsheets_write_them(tmp_path, content):
+    (tmp_path / "o.csv").write_bytes(content)
+    table = sources.opinions(tmp_path / "o.csv")
+    assert list(table["clip"]) == ["NA", "c 2"] and list(table["model"]) == ["a", "a"]
+    assert list(table["opinion"]) == [3.5, 2.0] and list(table["n"].fillna(-1)) == [4.0, -1.0]
+
+
+@pytest.mark.parametrize(
     ("text", "part"),
     [
+        ("clip;model;opinion\nc;a;3,5\n", "separate columns with commas"),
+        ("clip,Clip,model,opinion\nc,d,a,3\n", "two columns clip"),
+        ("clip,model,opinion\nc,a,3\n ,a,3\n", "line 3: no clip"),
+        ("clip,model,opinion,n\nc,a,nan,1\n", "no opinion"),
+        ("", "no table"),
         ("clip,model\nc,a\n", "no column opinion"),
         ("clip,model,opinion\nc,a,good\n", "line 2"),
         ("clip,model,opinion\nc,a,1\nc,a,2\n", "twice"),
