@@ -217,7 +217,7 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
     """Put the checkpoint's tensors, as float32, into the parts of `network`, which may be on the device "meta".
 
     Parts of the checkpoint that are not parts of the network (a discriminator) are left. Raises ModelError, saying
-    which keys differ and what the file looks like, unless all keys and shapes agree.
+    which keys differ and what the file looks like, unless all keys and shapes agree and all numbers are finite.
     """
     parts = {name: part for name, part in network.named_children() if name in card.parts}
     own = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
@@ -254,6 +254,7 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
             + "; ".join(f"it {difference}" for difference in differences if difference),
             code="other-network",
         )
+    check_finite(checkpoint.path, {name: checkpoint.states[name] for name in parts})
     for name, part in parts.items():
         part.load_state_dict(checkpoint.states[name], assign=True)
     network.float()

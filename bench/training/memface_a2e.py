@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, model_validator
 
 from baselines.errors import ModelError
 from baselines.memface import bases, expression_file
@@ -20,74 +20,49 @@ from baselines.memface.training import a2e
 from baselines.memface.training.loop import train as train_loop
 from baselines.memface.training.takes import Take, take
 from baselines.memface.variants import VARIANTS
-from baselines.speech.feature import feature
+from baselines.speech.feature import NAMES, feature
 from baselines.training import clips
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
-from bench.training.settings_error import told
+from bench.training.memface_settings import StageSettings, sample_stretch
 from protocols import sound_set
+from protocols.catalogue import SAMPLE
 from protocols.folder import is_video
 
 log = logging.getLogger(__name__)
 
 MODEL = "memface-a2e"
 MODELS = (MODEL, *(name for name, variant in VARIANTS.items() if variant.a2e))
-SAMPLE = "sample"
 STEPS, ADAPTATION_STEPS = 500, 150  # of the recipe `short`
 EPOCHS, ADAPTATION_EPOCHS = 100, 200  # of `published`; the first is ours, as none is printed
 SHORT_NETWORK = {"window": 32, "dropout": 0.3}  # for seconds of speech
 
 
-class A2ESettings(BaseModel):
+class A2ESettings(StageSettings):
     """Settings of a training of audio to expression.
 
-    model: ``memface-a2e``, or a variant whose first stage differs. data: folder of clips, ``<clip>.mp4`` with sound, or
-    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``; ``sample``: the sound set's training clip.
-    adapt: a clip to adapt `init_from` to, in place of `data`; begin, end: which seconds of it, or of the sound set's
-    training clip (of ``talk_b``, the sound set's, the first 3.8). speech, speech_rate: feature of
-    speech, and rows a second of ``.npy`` files.
-    basis: ``facemesh``, ``arkit`` or an ``.npz`` file. components: of ``facemesh``.
-    recipe: ``short`` for seconds of speech, ``published`` as far as it is printed. steps: None: as the recipe has it.
+    model: ``memface-a2e``, or a variant whose first stage differs. data: its clips are ``<clip>.mp4`` with sound, or
+    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``. speech, speech_rate: feature of speech, and rows
+    a second of ``.npy`` files. basis: ``facemesh``, ``arkit`` or an ``.npz`` file. components: of ``facemesh``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    models: ClassVar[tuple[str, ...]] = MODELS
+    of_checkpoint: ClassVar[tuple[str, ...]] = ("components", "window", "projections")
 
-    model: str
-    out: Path
-    data: str | None = None
-    adapt: str | None = None
-    begin: float = Field(0.0, ge=0)
-    end: float | None = Field(None, gt=0)
-    init_from: Path | None = None
     speech: str = "log-mel"
     speech_rate: float = Field(25.0, gt=0)
     basis: str = bases.MESH
     components: int = Field(WIDTH, ge=1, le=512)
-    recipe: Literal["short", "published"] | None = None
-    steps: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0)
-    batch: int | None = Field(None, ge=1)
     window: int | None = Field(None, ge=2, le=4096, multiple_of=2)
     projections: Literal["reconstructed", "literal"] = "reconstructed"
     save_every: int = Field(200, ge=1)
-    threads: int | None = Field(None, ge=1)
     device: Literal["cpu"] = "cpu"
 
-    @field_validator("model")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in MODELS:
-            raise ValueError(f"not one of {', '.join(MODELS)}")
-        return name
-
-    @property
-    def short(self) -> bool:
-        """Whether the recipe is `short`: by default on the sound set, and in adapting to a clip of it."""
-        if self.recipe is not None:
-            return self.recipe == "short"
-        return self.adapt == sample_stretch("adaptation", "adapt")[0] or (
-            self.adapt is None and self.data in (None, SAMPLE)
-        )
+    @model_validator(mode="after")
+    def _rate_of_files(self) -> Self:
+        if "speech_rate" in self.model_fields_set and self.speech in NAMES:
+            raise ValueError(f"speech_rate is of .npy files; {self.speech} has its own")
+        return self
 
 
 def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
@@ -95,12 +70,7 @@ def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
 
     values: of `A2ESettings`. file: that some of them are from, for messages. Raises UserError or ModelError.
     """
-    try:
-        settings = A2ESettings(**values)
-    except ValidationError as error:
-        raise told(error, file) from None
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    settings = A2ESettings.read(dict(values), file)
     stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
     return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
 
@@ -109,10 +79,10 @@ def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
     cache = cache_folder()
     if settings.data not in (None, SAMPLE) and (settings.end is not None or settings.begin):
         raise UserError("begin, end: of one clip only: --adapt, or --data sample", code="unused-option")
+    heard = feature(settings.speech, settings.speech_rate)  # first: the meshes of many videos take their time
     takes = [take(*where) for where in _places(settings, cache)]
     _tell(takes)
     recipe = _recipe(settings, a2e.SHORT if settings.short else a2e.PUBLISHED)
-    heard = feature(settings.speech, settings.speech_rate)
     faces = [one for each in takes for one in ((each, each.mirrored()) if recipe.mirror else (each,))]
     basis = bases.fitted(settings.basis, (one.aligned[one.seen] for one in faces), cache, settings.components)
     variant = VARIANTS.get(settings.model)
@@ -140,19 +110,26 @@ def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
 
 def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
     assert settings.adapt is not None
-    if settings.data is not None:
-        raise UserError("--adapt and --data exclude each other", code="conflicting-options")
-    if settings.init_from is None:
-        raise UserError("--adapt needs --init-from, a checkpoint to begin with", code="missing-option")
-    cache = cache_folder()
+    checkpoint, cache, given = settings.begun(), cache_folder(), settings.model_fields_set
+    begun = expression_file.read(
+        checkpoint,
+        cache,
+        speech=settings.speech if "speech" in given else None,
+        basis=Path(settings.basis) if settings.basis.endswith(".npz") else None,
+    )
+    if "basis" in given and not settings.basis.endswith(".npz") and not begun.basis.name.startswith(settings.basis):
+        raise ModelError(f"{checkpoint} has the basis {begun.basis.name}, not {settings.basis}", code="other-network")
+    if "speech_rate" in given and begun.feature.rate != settings.speech_rate:
+        raise ModelError(
+            f"{checkpoint} hears {begun.feature.name} with {begun.feature.rate:g} rows a second, "
+            f"not {settings.speech_rate:g}",
+            code="other-network",
+        )
     place, end = Path(settings.adapt), settings.end
     if not place.exists() and settings.adapt == (own := sample_stretch("adaptation", "adapt"))[0]:
         place, end = sound_set.ensure(cache) / own[0], own[2] if end is None else end
     takes = [take(place, cache, settings.begin, end)]
     _tell(takes)
-    file = Path(settings.basis) if settings.basis.endswith(".npz") else None
-    speech = settings.speech if settings.speech.endswith(".npy") or Path(settings.speech).is_dir() else None
-    begun = expression_file.read(settings.init_from, cache, speech=speech, basis=file)
     network = begun.network.requires_grad_(True)
     recipe = _recipe(settings, a2e.SHORT_ADAPTATION if settings.short else a2e.PUBLISHED_ADAPTATION)
     stage = a2e.A2EStage(
@@ -190,12 +167,6 @@ def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float,
     if not names:
         raise UserError(f"--data {data}: no clips in it", code="empty-dataset")
     return [(place_of(root, name), cache, 0.0, None) for name in names]
-
-
-def sample_stretch(strategy: str, use: str) -> tuple[str, float, float]:
-    """Clip, first and last second of the sound set that are for this use (`protocols.stretches`)."""
-    clip, start, end, _ = next(one for one in sound_set.recipe()[strategy] if one[3] == use)
-    return clip, start, end
 
 
 def place_of(root: Path, name: str) -> Path:

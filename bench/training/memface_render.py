@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field
 
 from baselines.errors import ModelError
 from baselines.memface.drawing import of_face_mesh
@@ -27,9 +27,10 @@ from baselines.training import clips
 from baselines.training.files import sha256
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
-from bench.training.memface_a2e import SAMPLE, place_of, sample_stretch
-from bench.training.settings_error import told
+from bench.training.memface_a2e import place_of
+from bench.training.memface_settings import StageSettings, sample_stretch
 from protocols import sound_set
+from protocols.catalogue import SAMPLE
 
 log = logging.getLogger(__name__)
 
@@ -40,56 +41,27 @@ STEPS, SHORT_ADAPTATION_EPOCHS = 400, 30  # of the recipe `short`
 EPOCHS, ADAPTATION_EPOCHS = 200, 50  # of `published`; the first is ours, as none is printed
 
 
-class RenderSettings(BaseModel):
+class RenderSettings(StageSettings):
     """Settings of a training of the renderer. Clips need no sound.
 
-    model: ``memface-render``, or a variant whose second stage differs. data: folder of clips, videos or folders of
-    frames, each identity by its clips' names (`baselines.training.clips.identity`); ``sample``: the sound set's
-    training clip. adapt: a clip to adapt `init_from` to, in place of `data`: its memory is rebuilt, then the network is
-    tuned; begin, end: which seconds of it (of ``talk_b`` of the sound set the first 3.8).
-    size: ``reduced``, as the sample checkpoints are, or ``published``. slots: N. similarity: of the explicit memory.
-    recipe: ``short`` for seconds of video, ``published`` as far as it is printed. vgg: torchvision's VGG-19, as a file;
-    None: the VGG-16 of a package. epochs or steps: None: as the recipe has it.
+    model: ``memface-render``, or a variant whose second stage differs. data: its clips are videos or folders of frames,
+    each identity by its clips' names (`baselines.training.clips.identity`). In adapting, the memory is rebuilt, then
+    the network is tuned. size: ``reduced``, as the sample checkpoints are, or ``published``. slots: N. similarity: of
+    the explicit memory. vgg: torchvision's VGG-19, as a file; None: the VGG-16 of a package. epochs or steps: None: as
+    the recipe has it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    models: ClassVar[tuple[str, ...]] = MODELS
+    of_checkpoint: ClassVar[tuple[str, ...]] = ("size", "similarity")
 
-    model: str
-    out: Path
-    data: str | None = None
-    adapt: str | None = None
-    begin: float = Field(0.0, ge=0)
-    end: float | None = Field(None, gt=0)
-    init_from: Path | None = None
     size: Literal["reduced", "published"] | None = None
     slots: int | None = Field(None, ge=1, le=65536)
     similarity: Literal["distance", "inner"] = "distance"
-    recipe: Literal["short", "published"] | None = None
     vgg: Path | None = None
     learning_rate: float | None = Field(None, gt=0)
-    batch: int | None = Field(None, ge=1)
     epochs: int | None = Field(None, ge=1)
-    steps: int | None = Field(None, ge=1)
-    seed: int = Field(0, ge=0)
     save_every: int = Field(100, ge=1)
-    threads: int | None = Field(None, ge=1)
     device: str | None = None
-
-    @field_validator("model")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in MODELS:
-            raise ValueError(f"not one of {', '.join(MODELS)}")
-        return name
-
-    @property
-    def short(self) -> bool:
-        """Whether the recipe is `short`: by default on the sound set, and in adapting to a clip of it."""
-        if self.recipe is not None:
-            return self.recipe == "short"
-        return self.adapt == sample_stretch("adaptation", "adapt")[0] or (
-            self.adapt is None and self.data in (None, SAMPLE)
-        )
 
     def recipe_of(self, short: render.RenderRecipe, published: render.RenderRecipe) -> render.RenderRecipe:
         """The recipe with what was asked for otherwise."""
@@ -111,12 +83,7 @@ def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
 
     values: of `RenderSettings`. file: that some of them are from, for messages. Raises UserError or ModelError.
     """
-    try:
-        settings = RenderSettings(**values)
-    except ValidationError as error:
-        raise told(error, file) from None
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    settings = RenderSettings.read(dict(values), file)
     stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
     return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
 
@@ -137,16 +104,13 @@ def _training(settings: RenderSettings) -> tuple[render.RenderStage, int]:
 
 def _adaptation(settings: RenderSettings) -> tuple[render.RenderStage, int]:
     assert settings.adapt is not None
-    if settings.data is not None:
-        raise UserError("--adapt and --data exclude each other", code="conflicting-options")
-    if settings.init_from is None:
-        raise UserError("--adapt needs --init-from, a checkpoint to begin with", code="missing-option")
+    checkpoint = settings.begun()
     person, (place, begin, end) = _clip(settings, settings.adapt)
-    config = dict(read_renderer(settings.init_from)[0].config)
+    config = dict(read_renderer(checkpoint)[0].config)
     wanted = VARIANTS[settings.model].render.get("memory", "explicit") if settings.model in VARIANTS else "explicit"
     if config["memory"] != wanted:
         raise ModelError(
-            f"{settings.init_from} has the memory {config['memory']}; {settings.model} has {wanted}",
+            f"{checkpoint} has the memory {config['memory']}; {settings.model} has {wanted}",
             code="other-network",
         )
     if settings.slots is not None:

@@ -17,8 +17,8 @@ def told(error: ValidationError, file: Path | None = None, in_file: Collection[s
     """
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    where = f"{file}: " if file and (in_file is None or first["loc"][0] in in_file) else ""
-    reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+    where = f"{file}: " if file and (in_file is None or set(first["loc"][:1]) <= set(in_file)) else ""
+    reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return UserError(f"--{name} is needed, on the command line or in --config", code="missing-option")
-    return UserError(f"{where}{name}: {reason}", code="bad-settings-file")
+    return UserError(f"{where}{name}: {reason}" if name else f"{where}{reason}", code="bad-settings-file")

@@ -304,6 +304,17 @@ def test_official_files_are_listed():
     assert all(entry[key] for entry in files for key in ("repository", "license", "folder"))
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(number, networks, tmp_path):
+    config, network = networks["fomm"]
+    spoilt = copy.deepcopy(network)
+    next(spoilt.generator.parameters()).data.view(-1)[3] = number
+    place(tmp_path, "fomm", official_content(spoilt, ""), config)
+    with pytest.raises(ModelError) as error:
+        load("fomm", tmp_path)
+    assert error.value.code == "bad-value"
+
+
 def test_whole_numbers_in_place_of_weights_are_refused(networks, tmp_path):
     config, network = networks["fomm"]
     file = tmp_path / "x.safetensors"

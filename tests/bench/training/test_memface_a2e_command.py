@@ -60,6 +60,26 @@ def test_train_and_adapt(clips, tmp_path):
     assert adapted.config == first.config
 
 
+def test_an_adaptation_refuses_what_its_checkpoint_has_decided(clips, tmp_path):
+    assert call("--model", "memface-a2e", "--data", clips, "--out", tmp_path / "out", *SMALL).exit_code == 0
+    begun = ("--init-from", tmp_path / "out" / "memface-a2e.safetensors")
+    for line, code in [
+        ("speech = 'hama'", "other-network"),
+        ("speech_rate = 50.0", "bad-settings-file"),
+        ("basis = 'arkit'", "other-network"),
+        ("window = 8", "unused-option"),
+        ("components = 16", "unused-option"),
+    ]:
+        (tmp_path / "a.toml").write_text(line)
+        done = call("--model", "memface-a2e", "--adapt", clips / "a", *begun, "--out", tmp_path / "new", *SMALL,
+                    "--config", tmp_path / "a.toml")  # fmt: skip
+        assert isinstance(done.exception, BenchError) and done.exception.code == code, line
+    (tmp_path / "a.toml").write_text("speech = 'log-mel'\nbasis = 'facemesh'")
+    done = call("--model", "memface-a2e", "--adapt", clips / "a", *begun, "--out", tmp_path / "new", *SMALL,
+                "--config", tmp_path / "a.toml")  # fmt: skip
+    assert done.exit_code == 0, done.output
+
+
 def test_published_recipe_is_what_is_printed(clips, tmp_path):
     found = memface_a2e.A2ESettings(model="memface-a2e", out=tmp_path, data=str(clips))
     assert not found.short and memface_a2e.A2ESettings(model="memface-a2e", out=tmp_path).short
@@ -111,6 +131,7 @@ def test_seconds_of_the_sound_set(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(memface_a2e, "take", lambda *where: seen.append(where) or 1 / 0)
     settings = memface_a2e.A2ESettings(model="memface-a2e", out=tmp_path, adapt="talk_b", init_from=tmp_path)
+    monkeypatch.setattr(memface_a2e.expression_file, "read", lambda *_, **__: None)
     with pytest.raises(ZeroDivisionError):
         memface_a2e._adaptation(settings)
     assert settings.short and seen[0][0].name == "talk_b" and seen[0][2:] == (0.0, 3.8)
