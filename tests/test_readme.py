@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from bench.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *DOCS)
+CARDS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "baselines").rglob("*.md"))
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *DOCS, *CARDS)
 
 
 def read(name: str) -> str:
@@ -45,6 +48,42 @@ def test_readme_is_short():
 def test_links_lead_somewhere(page):
     links = [link for link in re.findall(r"\]\(([^)#]+)", read(page)) if "://" not in link]
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_headings_lead_to_one(page):
+    """Of this page or another, by the anchors that code hosts and the site give to headings."""
+    links = re.findall(r"\]\(([^)#]*)#([^)\s]+)\)", read(page))
+    inside = [(link, anchor) for link, anchor in links if "://" not in link]
+    files = [(ROOT / page).parent / link if link else ROOT / page for link, _ in inside]
+    assert [link for link, file in zip(inside, files, strict=True) if link[1] not in anchors(file)] == []
+
+
+def test_the_site_has_every_page_in_its_navigation():
+    """Or a pattern that it fits: mkdocs.yml."""
+    listed: list[str] = []
+
+    def walk(item: object) -> None:
+        for inner in item if isinstance(item, list) else item.values() if isinstance(item, dict) else ():
+            walk(inner)
+        if isinstance(item, str):
+            listed.append(item)
+
+    walk(yaml.safe_load(read("mkdocs.yml"))["nav"])
+    pages = [page.removeprefix("docs/") for page in DOCS]
+    assert len(listed) > 30 and [page for page in pages if not any(fnmatch(page, one) for one in listed)] == []
+
+
+@cache
+def anchors(file: Path) -> set[str]:
+    """What a link to a page may name behind its ``#``."""
+    text = file.read_text(encoding="utf-8")
+    found = re.findall(r"^#+ (.+)", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {slug(heading) for heading in found} | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 def commands(page: str) -> list[list[str]]:
