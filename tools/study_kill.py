@@ -26,7 +26,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from bench.study.store import read_votes
+from bench.study.votes import read_votes
 
 EARLIEST, LATEST = 0.05, 2.0  # seconds between the server's first answer and its end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bench.runtime.errors import UserError
 from bench.study import invitations, organizer, view
 from bench.study.folder import MEDIA, load
 from bench.study.headers import Headers
@@ -29,6 +31,7 @@ from reports.schema.study import Study
 LARGEST = 16 << 10  # bytes of what a browser sends
 STATUS = {"closed": 403, "no-consent": 403, "unknown-trial": 404, "changed": 409, "not-yet": 409, "too-early": 425}
 WEB = Path(__file__).parent / "web"
+_LOG = logging.getLogger(__name__)
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -118,7 +121,8 @@ def app(folder: Path, clock: Callable[[], float] = time.time) -> Starlette:
         *(Route(f"/r/{{token}}/{name}", _bound(service, of), methods=["POST"]) for name, of in _RATER_SENDS.items()),
         *(Route(f"/o/{{token}}/{name}", _bound(service, of)) for name, of in organizer.PAGES.items()),
     ]
-    made = Starlette(routes=routes, exception_handlers={HTTPException: _failed, Refused: _refused})
+    failures = {HTTPException: _failed, Refused: _refused, UserError: _unusable, ClientDisconnect: _gone}
+    made = Starlette(routes=routes, exception_handlers=failures)
     made.add_middleware(Headers)
     made.state.service = service
     return made
@@ -167,7 +171,10 @@ async def _media(service: Service, request: Request) -> Response:
     for trial in rater.trials:
         for stimulus in trial.stimuli:
             if asked == f"{stimulus}.mp4":
-                return FileResponse(service.folder / MEDIA / f"{stimulus}.mp4", media_type="video/mp4")
+                file = service.folder / MEDIA / asked
+                if not file.is_file():
+                    raise UserError(f"{file} is gone", code="missing-file")
+                return FileResponse(file, media_type="video/mp4")
     raise HTTPException(404, "this is no video of yours")
 
 
@@ -223,6 +230,16 @@ async def _failed(_: Request, error: Exception) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return JSONResponse({"error": str(error), "reason": error.reason}, STATUS.get(error.reason, 422))
+
+
+async def _unusable(_: Request, error: Exception) -> Response:
+    """The database or a video is gone or damaged: the rater is told in general, who serves the study in particular."""
+    _LOG.error("%s", error)
+    return JSONResponse({"error": "The study has a fault and stores nothing now. Tell who invited you."}, 503)
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    return PlainTextResponse("", 400)  # nobody reads it: the browser is away
 
 
 _RATER = {"": _page, "texts": _texts, "state": _state, "media/{name}": _media}

@@ -15,7 +15,6 @@ from bench.study.folder import DATABASE
 from protocols.errors import first_line
 
 if TYPE_CHECKING:
-    import pandas as pd
     from sqlalchemy import Connection
 
 WAIT = 20  # seconds for another process that writes
@@ -63,16 +62,33 @@ class Store:
         self._file = folder / DATABASE
         self._lock = threading.Lock()
         self._failures = exc.DBAPIError
+        self._opened: tuple[int, int] | None = None
         with self._usable():
             self._readers, self._writers = tables.engines(self._file, WAIT)
+            self._opened = self._identity()
 
     def close(self) -> None:
         """Release the file."""
         self._readers.dispose()
         self._writers.dispose()
 
+    def _identity(self) -> tuple[int, int]:
+        """Which file it is. Raises UserError where there is none."""
+        try:
+            found = self._file.stat()
+        except OSError as error:
+            raise UserError(f"{self._file} is gone ({error.strerror or error})", code="bad-study") from None
+        return found.st_dev, found.st_ino
+
+    def _check_file(self) -> None:
+        """Raise UserError where the file was deleted or exchanged: SQLite would go on writing where nobody reads."""
+        if self._identity() != self._opened:
+            raise UserError(f"{self._file} was exchanged for another file; start again", code="bad-study")
+
     @contextmanager
     def _usable(self) -> Iterator[None]:
+        if self._opened is not None:
+            self._check_file()
         try:
             yield
         except self._failures as error:
@@ -80,9 +96,10 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Do all that is done inside the block, or nothing. Raises UserError where the file is damaged or locked."""
+        """Do all that is done inside the block, or nothing. Raises UserError where the file is damaged or gone."""
         with self._usable(), self._lock, self._writers.begin() as connection:
             yield Writer(connection)
+        self._check_file()  # it may have gone meanwhile, and what was written with it
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -148,7 +165,7 @@ class Writer(Reader):
 
     def consent(self, slot: int, facts: Mapping[str, str], time: float) -> None:
         """Note that a rater agreed; the first time counts."""
-        self._rows_none(
+        self._run(
             "INSERT INTO sittings (slot, consented, facts) VALUES (:slot, :time, :facts) ON CONFLICT DO NOTHING",
             slot=slot,
             time=time,
@@ -157,7 +174,7 @@ class Writer(Reader):
 
     def start(self, slot: int, trial: str, time: float) -> None:
         """Note that a rater has a trial in front of them; the first time counts."""
-        self._rows_none(
+        self._run(
             "INSERT INTO starts (trial, slot, time) VALUES (:trial, :slot, :time) ON CONFLICT DO NOTHING",
             trial=trial,
             slot=slot,
@@ -167,7 +184,7 @@ class Writer(Reader):
     def add(self, vote: Vote) -> None:
         """Store a vote. There is none of its trial."""
         for question, grade in vote.grades.items():
-            self._rows_none(
+            self._run(
                 "INSERT INTO votes (trial, question, slot, grade, seconds, time) "
                 "VALUES (:trial, :question, :slot, :grade, :seconds, :time)",
                 trial=vote.trial,
@@ -180,29 +197,20 @@ class Writer(Reader):
 
     def finish(self, slot: int, time: float) -> None:
         """Note that a rater has answered everything."""
-        self._rows_none(
-            "UPDATE sittings SET finished = :time WHERE slot = :slot AND finished IS NULL", slot=slot, time=time
-        )
+        self._run("UPDATE sittings SET finished = :time WHERE slot = :slot AND finished IS NULL", slot=slot, time=time)
 
     def forget(self, slot: int) -> int:
         """Remove all that is known of a rater; returns how many answers that was."""
         count = sum(len(grades) for grades in self.answered(slot).values())
         for table in ("votes", "starts", "sittings"):
-            self._rows_none(f"DELETE FROM {table} WHERE slot = :slot", slot=slot)
+            self._run(f"DELETE FROM {table} WHERE slot = :slot", slot=slot)
         return count
 
     def close_study(self, when: str) -> None:
         """Take no more votes; the first time counts."""
-        self._rows_none("INSERT INTO facts (name, value) VALUES ('closed', :when) ON CONFLICT DO NOTHING", when=when)
+        self._run("INSERT INTO facts (name, value) VALUES ('closed', :when) ON CONFLICT DO NOTHING", when=when)
 
-    def _rows_none(self, text: str, **values: object) -> None:
+    def _run(self, text: str, **values: object) -> None:
         from sqlalchemy import text as statement
 
         self._connection.execute(statement(text), values)
-
-
-def read_votes(folder: Path) -> pd.DataFrame:
-    """Return all votes of a study: see `bench.study.votes.read_votes`."""
-    from bench.study import votes
-
-    return votes.read_votes(folder)

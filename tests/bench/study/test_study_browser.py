@@ -5,21 +5,21 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright import sync_api
 from support import gray_clips
 from support.browsers import BROWSER, needed
+from support.live_study import live
 
-from bench.study import invitations, load, make, page, questions, server
+from bench.study import invitations, load, make, page, questions
 from bench.study.collect import collect
-from bench.study.store import read_votes
+from bench.study.votes import read_votes
 
 pytestmark = [pytest.mark.slow, needed]
 PLAYED = 30_000  # milliseconds until a video of 1.2 seconds has been played, at most
@@ -48,26 +48,8 @@ def folder(run, tmp_path) -> Callable[..., Path]:
 @pytest.fixture
 def serve() -> Iterator[Callable[[Path], str]]:
     """Serve a study by uvicorn in a thread; returns its address."""
-    ends = []
-
-    def start(folder: Path) -> str:
-        listening = socket.create_server(("127.0.0.1", 0))
-        made = server.app(folder)
-        running = uvicorn.Server(uvicorn.Config(made, log_level="error", lifespan="off"))
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-
-        def end() -> None:
-            running.should_exit = True
-            thread.join(10)
-            made.state.service.store.close()
-
-        ends.append(end)
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-    yield start
-    for end in ends:
-        end()
+    with ExitStack() as served:
+        yield lambda folder: served.enter_context(live(folder))
 
 
 @pytest.fixture(scope="module")

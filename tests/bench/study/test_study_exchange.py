@@ -17,7 +17,7 @@ from support.raters import served
 from bench.runtime.errors import UserError
 from bench.study import export, invitations, load, page
 from bench.study.collect import collect
-from bench.study.store import read_votes
+from bench.study.votes import read_votes
 from reports.schema.study import Study
 
 ORIGIN = "https://example.org/study"

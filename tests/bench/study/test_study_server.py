@@ -13,7 +13,8 @@ from support import studies
 from support.raters import Served, served
 
 from bench.study import votes
-from bench.study.store import Store, read_votes
+from bench.study.store import Store
+from bench.study.votes import read_votes
 
 VIDEO = bytes(range(256)) * 8
 
