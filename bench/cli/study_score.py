@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -77,35 +77,45 @@ def power(
     each: Annotated[
         int | None, typer.Option(min=1, help="Videos (or pairs of them) that a rater sees; default: all.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="acr: grades from 1 to 5; preference: the better of two.")] = "acr",
+    kind: Annotated[
+        str, typer.Option(help="acr: grades from 1 to 5; ccr: grades for a pair; preference: the better of two.")
+    ] = "acr",
+    grades: Annotated[str | None, typer.Option(help="ccr: p800 (default), memface or memface-0.")] = None,
     difference: Annotated[
-        float, typer.Option(min=0, max=4, help="acr: grades between two models that should be told apart.")
+        float, typer.Option(min=0, max=4, help="acr, ccr: grades between two models that should be told apart.")
     ] = 0.3,
     share: Annotated[
         float, typer.Option(min=0.5, max=0.99, help="preference: share of votes that the better of two gets.")
     ] = 0.6,
     like: Annotated[
-        Path | None, typer.Option(help="acr: a scored study (DIR or score.json) whose variances are planted.")
+        Path | None, typer.Option(help="acr, ccr: a scored study (DIR or score.json) whose variances are planted.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the made-up studies.")] = 0,
 ) -> None:
     """Say how many raters give which interval, by made-up studies whose variances are known."""
+    from bench.study.questions import SCALES
     from bench.study.scoring import power as planned
+    from reports.schema.study import Kind
     from reports.study.power import table
 
-    numbers = _numbers(raters)
-    if choice("--kind", kind, ("acr", "preference")) == "acr":
-        spread = planned.spread_of(like)
-        expected = planned.ratings(
-            numbers, clips=clips, models=models, difference=difference, each=each, spread=spread, seed=seed
-        )
-        asked = f"{difference:g} grades"
-    else:
-        if like is not None:
-            raise UserError("--like: of acr only", code="unused-option")
-        expected = planned.preferences(numbers, clips=clips, models=models, share=share, each=each, seed=seed)
+    numbers, chosen = _numbers(raters), choice("--kind", kind, get_args(Kind))
+    if like is not None and chosen == "preference":
+        raise UserError("--like: of acr and ccr only", code="unused-option")
+    if grades is not None and chosen != "ccr":
+        raise UserError("--grades: of ccr only", code="unused-option")
+    same: dict[str, Any] = {"clips": clips, "models": models, "each": each, "seed": seed}
+    asked = f"{difference:g} grades"
+    if chosen == "preference":
+        expected = planned.preferences(numbers, **same, share=share)
         asked = f"{100 * share:g} % of the votes"
-    terminal().print(table([vars(one) for one in expected], kind, asked))
+    elif chosen == "ccr":
+        scale = SCALES["ccr"][choice("--grades", grades or "p800", tuple(SCALES["ccr"]))]
+        values, spread = [value for value, _ in scale], planned.spread_of(like, chosen)
+        expected = planned.comparisons(numbers, **same, difference=difference, scale=values, spread=spread)
+    else:
+        spread = planned.spread_of(like, chosen)
+        expected = planned.ratings(numbers, **same, difference=difference, spread=spread)
+    terminal().print(table([vars(one) for one in expected], chosen, asked))
 
 
 def _numbers(text: str) -> list[int]:

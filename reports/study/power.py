@@ -9,19 +9,21 @@ from rich.table import Table
 
 from reports.run.view import number
 
+# By kind of study: the unit of intervals, and what has one: fields of `bench.study.scoring.power.Expected` to heads.
+COLUMNS = {
+    "acr": ("grades", {"half": "mean ±", "half_difference": "difference ±"}),
+    "ccr": ("grades", {"half": "CMOS ±"}),
+    "preference": ("logits", {"half": "strength ±", "half_difference": "difference ±"}),
+}
+
 
 def table(expected: Sequence[Mapping[str, float]], kind: str, asked: str) -> Table:
     """A row a number of raters. expected: fields of `bench.study.scoring.power.Expected`. asked: what is found."""
-    unit = "grades" if kind == "acr" else "logits"
+    unit, intervals = COLUMNS[kind]
     made = Table(title=f"Expected 95 % intervals, in {unit}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("raters", "votes", "mean ±", "difference ±", f"{asked} found"):
+    for name in ("raters", "votes", *intervals.values(), f"{asked} found"):
         made.add_column(name, justify="right")
     for row in expected:
-        made.add_row(
-            f"{row['raters']:.0f}",
-            f"{row['votes']:.0f}",
-            number(row["half"], 2),
-            number(row["half_difference"], 2),
-            f"{100 * row['found']:.0f} %",
-        )
+        halves = [number(row[name], 2) for name in intervals]
+        made.add_row(f"{row['raters']:.0f}", f"{row['votes']:.0f}", *halves, f"{100 * row['found']:.0f} %")
     return made

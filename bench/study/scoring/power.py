@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.runtime.errors import UserError
-from bench.study.scoring import preference
+from bench.study.scoring import preference, simulate
 from bench.study.scoring.panel import Panel
-from bench.study.scoring.simulate import Spread, comparisons, grades
+from bench.study.scoring.simulate import Spread
+from bench.study.scoring.votes import oriented
 from protocols import files
 from reports.schema.base import Damaged
 from reports.schema.study_score import parse_study_score
@@ -56,7 +57,7 @@ def ratings(
         rng = np.random.default_rng([seed, number])
         halves, gaps, hits, votes = [], [], [], 0
         for study in range(studies):
-            table = grades(quality, number, clips, rng, spread=spread, each=each)
+            table = simulate.grades(quality, number, clips, rng, spread=spread, each=each)
             votes = len(table)
             panel = Panel(table.assign(group=table["model"]), list(quality), n=RESAMPLES, seed=study)
             one = panel.of("m0")
@@ -66,6 +67,40 @@ def ratings(
                 gaps.append((gap.high - gap.low) / 2)
                 hits.append(gap.p < PRESENT)
         found.append(Expected(number, votes, _mean(halves), _mean(gaps), _mean(hits)))
+    return found
+
+
+def comparisons(
+    raters: Sequence[int],
+    *,
+    clips: int,
+    models: int,
+    difference: float,
+    scale: Sequence[int],
+    each: int | None = None,
+    spread: Spread = Spread(),  # noqa: B008 (frozen)
+    studies: int = 40,
+    seed: int = 0,
+) -> list[Expected]:
+    """Expect intervals of the mean grade of a pair of models (CMOS). each: pairs of videos a rater, default all.
+
+    difference: mean grade between the two models before rounding to `scale`. In a comparison `half_difference` is
+    `half`: the mean of a pair is the difference.
+    """
+    quality = {f"m{k}": (difference / 2, -difference / 2)[k % 2] for k in range(models)}
+    found = []
+    for number in raters:
+        rng = np.random.default_rng([seed, number])
+        halves, hits, votes = [], [], 0
+        for study in range(studies):
+            table = simulate.compared_grades(quality, number, clips, rng, scale=scale, spread=spread, each=each)
+            votes = len(table)
+            facing = oriented(table, list(quality))
+            of_pair = facing[(facing["a"] == "m0") & (facing["b"] == "m1")]
+            mean = Panel(of_pair.assign(group="pair"), ["pair"], n=RESAMPLES, seed=study).of("pair")
+            halves.append((mean.high - mean.low) / 2)
+            hits.append(mean.p < PRESENT)
+        found.append(Expected(number, votes, _mean(halves), _mean(halves), _mean(hits)))
     return found
 
 
@@ -93,7 +128,7 @@ def preferences(
         rng = np.random.default_rng([seed, number])
         halves, gaps, hits, votes = [], [], [], 0
         for _ in range(studies):
-            table = comparisons(
+            table = simulate.comparisons(
                 strengths, number, clips, rng, ties=ties, rater_model=spread, clip_model=spread, each=each
             )
             votes = len(table)
@@ -114,8 +149,12 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(finite)) if finite else float("nan")
 
 
-def spread_of(like: Path | None) -> Spread:
-    """The variances of a scored study, means over its questions; without one those of `Spread`. Raises UserError."""
+def spread_of(like: Path | None, kind: str) -> Spread:
+    """The variances of a scored study of the same kind, means over its questions. Raises UserError.
+
+    like: a folder or a ``score.json``; None: those of `Spread`. kind: ``acr`` or ``ccr``. In a comparison what raters
+    and clips add is that of two models, so each has half the variance.
+    """
     if like is None:
         return Spread()
     places = (like, like / "score.json", like / "score" / "score.json")
@@ -127,10 +166,14 @@ def spread_of(like: Path | None) -> Spread:
     except (OSError, Damaged) as error:
         raise UserError(f"--like {file}: {error}", code="unreadable-file") from None
     found = [entry.variances for entry in score.components if entry.variances]
-    if score.kind != "acr" or not found:
-        raise UserError(f"--like {file}: no variances of ratings", code="unreadable-file")
+    if score.kind != kind or not found:
+        raise UserError(f"--like {file}: no variances of a study of --kind {kind}", code="unreadable-file")
 
-    def of(name: str) -> float:
-        return float(np.mean([variances.get(name, 0.0) for variances in found])) ** 0.5
+    def of(*names: str) -> float:
+        return float(np.mean([sum(variances.get(name, 0.0) for name in names) for variances in found]))
 
-    return Spread(of("rater"), of("clip"), of("rater:group"), of("clip:group"), of("rest"))
+    if kind == "ccr":
+        of_rater, of_clip = of("rater", "rater:group") / 2, of("clip", "clip:group") / 2
+        return Spread(0.0, 0.0, of_rater**0.5, of_clip**0.5, of("rest") ** 0.5)
+    names = ("rater", "clip", "rater:group", "clip:group", "rest")
+    return Spread(*(of(name) ** 0.5 for name in names))

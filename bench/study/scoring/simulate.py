@@ -103,8 +103,11 @@ def levels(
 
 
 def rounded(level: np.ndarray, scale: Sequence[int] | None) -> np.ndarray:
-    """Grades of a scale without gaps; None: as they are."""
-    return level if scale is None else np.clip(np.rint(level), min(scale), max(scale))
+    """The nearest grade of a scale, which may have gaps; None: as they are."""
+    if scale is None:
+        return level
+    values = np.array(sorted(scale), float)
+    return values[np.searchsorted((values[1:] + values[:-1]) / 2, level)]
 
 
 def comparisons(
@@ -126,14 +129,7 @@ def comparisons(
     each: comparisons a rater, default every pair of models on every clip once. The order is balanced.
     """
     models = list(strengths)
-    pairs = [(a, b, c) for c in range(clips) for a in range(len(models)) for b in range(a + 1, len(models))]
-    order = rng.permutation(len(pairs))
-    each = len(pairs) if each is None else min(each, len(pairs))
-    chosen = np.array([pairs[order[(r * each + i) % len(pairs)]] for r in range(raters) for i in range(each)])
-    rater = np.repeat(np.arange(raters), each)
-    a, b, clip = chosen.T
-    turned = rng.permutation(np.arange(len(a)) % 2).astype(bool)
-    a, b = np.where(turned, b, a), np.where(turned, a, b)
+    rater, a, b, clip = _shown(len(models), raters, clips, rng, each)
     own = np.array([strengths[name] for name in models])
     of_rater = rng.normal(0, rater_model, (raters, len(models)))
     of_clip = rng.normal(0, clip_model, (clips, len(models)))
@@ -143,6 +139,43 @@ def comparisons(
     reach = np.cumsum(weights / weights.sum(0), 0)
     grade = 1 - (rng.random(len(gap)) > reach[:2]).sum(0)
     return _table(rater, a, clip, grade, models, b)
+
+
+def compared_grades(
+    quality: Mapping[str, float],
+    raters: int,
+    clips: int,
+    rng: np.random.Generator,
+    *,
+    scale: Sequence[int],
+    spread: Spread = Spread(),  # noqa: B008 (frozen)
+    each: int | None = None,
+) -> pd.DataFrame:
+    """Votes of a comparison with grades (CCR): positive where the first shown is better.
+
+    quality: of each model; a grade is the difference of two, plus what raters and clips add to either model
+    (`rater_model` and `clip_model` of `spread`) and chance, as the nearest grade of `scale`. each: as in `comparisons`.
+    """
+    models = list(quality)
+    rater, a, b, clip = _shown(len(models), raters, clips, rng, each)
+    own = np.array([quality[name] for name in models])
+    of_rater = rng.normal(0, spread.rater_model, (raters, len(models)))
+    of_clip = rng.normal(0, spread.clip_model, (clips, len(models)))
+    gap = own[a] - own[b] + of_rater[rater, a] - of_rater[rater, b] + of_clip[clip, a] - of_clip[clip, b]
+    return _table(rater, a, clip, rounded(gap + rng.normal(0, spread.noise, len(gap)), scale), models, b)
+
+
+def _shown(
+    models: int, raters: int, clips: int, rng: np.random.Generator, each: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of rater, model shown first, model shown second and clip of each comparison, all ``(N,)``."""
+    pairs = [(a, b, c) for c in range(clips) for a in range(models) for b in range(a + 1, models)]
+    order = rng.permutation(len(pairs))
+    each = len(pairs) if each is None else min(each, len(pairs))
+    chosen = np.array([pairs[order[(r * each + i) % len(pairs)]] for r in range(raters) for i in range(each)])
+    a, b, clip = chosen.T
+    turned = rng.permutation(np.arange(len(a)) % 2).astype(bool)
+    return np.repeat(np.arange(raters), each), np.where(turned, b, a), np.where(turned, a, b), clip
 
 
 def _table(

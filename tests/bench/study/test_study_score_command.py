@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from support import scored_study
 from support.command_line import call_unwrapped
 
-from bench.study.scoring import sources
-from bench.study.scoring.simulate import comparisons, grades
+from bench.study.scoring import power, sources
+from bench.study.scoring.simulate import Spread, compared_grades, comparisons, grades
 from reports.schema.study_score import parse_study_score
 
 QUALITY = {"a": 4.1, "b": 3.0, "c <i>": 2.0, "truth": 4.6}
@@ -159,15 +160,45 @@ def test_what_is_refused(ask, votes, tmp_path):
         (("score", tmp_path / "none"), "no-study"),
         (("power", "--raters", "one"), "bad-value"),
         (("power", "--kind", "preference", "--like", folder), "unused-option"),
+        (("power", "--kind", "acr", "--grades", "p800"), "unused-option"),
+        (("power", "--kind", "ccr", "--grades", "p910"), "unknown-choice"),
+        (("power", "--kind", "ccr", "--like", folder), "unreadable-file"),
         (("power", "--like", tmp_path), "unreadable-file"),
     ]:
         ended = ask(*words)
         assert (ended[0], ended.error) == (2, code), words
 
 
-def test_more_raters_give_narrower_intervals(ask, votes, tmp_path):
-    from bench.study.scoring import power
+@pytest.mark.parametrize("scale", [(3, 2, 1, 0, -1, -2, -3), (2, 1, -1, -2)])
+def test_made_up_comparisons_have_the_mean_grade_of_the_normal_distribution(scale):
+    spread = Spread(rater_model=0.3, clip_model=0.2, noise=0.8)
+    votes = compared_grades(
+        {"a": 0.9, "b": 0.0}, 300, 200, np.random.default_rng(0), scale=scale, spread=spread, each=60
+    )
+    values = np.array(sorted(scale), float)
+    total = (2 * 0.3**2 + 2 * 0.2**2 + 0.8**2) ** 0.5
+    below = stats.norm.cdf((values[1:] + values[:-1]) / 2, 0.9, total)
+    expected = values @ np.diff([0, *below, 1])
+    turned = np.where(votes["model"] == "a", votes["grade"], -votes["grade"])
+    assert turned.mean() == pytest.approx(expected, abs=0.06) and set(votes["grade"]) == set(values)
 
+
+def test_power_of_graded_comparisons_plants_what_a_scored_study_found(ask, tmp_path):
+    made = compared_grades({"a": 0.5, "b": 0.0, "c": -0.5}, 12, 6, np.random.default_rng(2), scale=range(-3, 4))
+    folder = scored_study.study(tmp_path / "s", made, "ccr")
+    assert ask("score", folder, "--resamples", 100)[0] == 0
+    variances = parse_study_score((folder / "score" / "score.json").read_bytes()).components[0].variances
+    planted = power.spread_of(folder, "ccr")
+    assert planted.noise**2 == pytest.approx(variances["rest"])
+    of_clip = variances.get("clip", 0) + variances.get("clip:group", 0)
+    assert 2 * planted.clip_model**2 == pytest.approx(of_clip)
+    found = power.comparisons([8, 32], clips=10, models=2, difference=0.4, scale=(2, 1, -1, -2), studies=12)
+    assert found[0].half > found[1].half and found[0].votes == 80
+    ended = ask("power", "--kind", "ccr", "--grades", "memface", "--raters", "6", "--clips", 4, "--like", folder)
+    assert ended[0] == 0 and "CMOS ±" in ended[1] and "difference ±" not in ended[1]
+
+
+def test_more_raters_give_narrower_intervals(ask, votes, tmp_path):
     found = power.ratings([8, 32], clips=10, models=2, difference=0.4, studies=12)
     assert found[0].half > found[1].half and found[0].half_difference > found[1].half_difference
     assert found[0].votes == 160 and 0 <= found[0].found <= 1
