@@ -27,7 +27,7 @@ def _table(section: view.Section) -> Table:
     shown = [place for place, name in enumerate(section.heads) if name not in WIDE]
     for place in shown:
         words = place == 0 or section.words
-        table.add_column(section.heads[place], justify="left" if words else "right", no_wrap=not words)
+        table.add_column(section.heads[place], justify="left" if words else "right", no_wrap=not words, overflow="fold")
     rows = section.rows[: view.MANY] if section.name.startswith("metrics") else section.rows
     for number, row in enumerate(rows):
         table.add_row(*(Text(row[place]) for place in shown), style="bold" if number in section.strong else "")

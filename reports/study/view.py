@@ -32,12 +32,11 @@ def head(score: StudyScore) -> list[str]:
     """What was scored, and of how many votes."""
     if score.kind == "opinions":
         return [f"{score.name}: opinions out of a file, {score.clips} clips, {len(score.models)} models"]
-    lines = [f"{score.name}: {score.raters} raters, {score.clips} clips, {score.votes} votes ({score.kind})"]
+    counts = (_count(score.raters, "rater"), _count(score.clips, "clip"), _count(score.votes, "vote"))
+    lines = [f"{score.name}: {', '.join(counts)} ({score.kind})"]
     if score.screening:
-        left = len(score.screening.left_out)
-        lines.append(
-            f"{left} raters left out by checks, repeats and rule, {score.counted} votes count; {score.screening.source}"
-        )
+        left, by = _count(len(score.screening.left_out), "rater"), score.screening.source
+        lines.append(f"{left} left out, {score.counted} votes count. By checks, repeats, and: {by}")
     return lines
 
 
@@ -51,12 +50,13 @@ def sections(score: StudyScore) -> list[Section]:
 def notes(score: StudyScore) -> list[str]:
     """What a reader must know beside the numbers."""
     lines = []
-    if score.opinions:
+    values = [opinion.mean for opinion in score.opinions] + [entry.difference for entry in score.differences]
+    if any(value.low is not None for value in values):
         lines.append(
             f"intervals: 95 %, over raters and clips ({score.n_resamples} resamples of both, seed {score.seed}, "
             "width by two-way clusters); `votes alone` is Student's, as if votes were independent, and too narrow"
         )
-    if score.differences or score.preferences or any(opinion.other for opinion in score.opinions):
+    if any(value.p_holm is not None for value in values):
         lines.append("p: after Holm over the comparisons of a question")
     if score.metrics:
         lines.append(
@@ -239,6 +239,10 @@ def _left_out(score: StudyScore) -> Iterator[Section]:
 def _undefined(score: StudyScore) -> Iterator[Section]:
     rows = tuple((entry.question, entry.what, entry.why) for entry in score.undefined)
     yield Section("undefined", "What cannot be computed, and why", ("question", "what", "why"), rows, words=True)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _ends(of: Interval | Value, signed: bool = False) -> str:

@@ -64,7 +64,7 @@ def score(
         votes=len(everyone),
         counted=len(kept),
         against=plan.against,
-        screening=_screened(screened, votes),
+        screening=_screened(screened, votes, plan.kind),
         opinions=tuple(entry for part in parts for entry in part.opinions),
         differences=tuple(entry for part in parts for entry in part.differences),
         preferences=tuple(entry for part in parts for entry in part.preferences),
@@ -81,12 +81,12 @@ def votes_hash(votes: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def _screened(found: screening.Screening, votes: pd.DataFrame) -> Screened:
+def _screened(found: screening.Screening, votes: pd.DataFrame, kind: str) -> Screened:
     distances = [distance * of for distance, of in found.repeats.values()]
     repeats = sum(of for _, of in found.repeats.values())
     return Screened(
         rule=found.rule,
-        source=screening.RULES[found.rule],
+        source=screening.RULES[found.rule if kind == "acr" else "none"],
         raters=int(votes["rater"].nunique()),
         left_out=tuple(LeftOutRater(rater=rater, reasons=found.reasons[rater]) for rater in sorted(found.reasons)),
         checks=sum(of for _, of in found.checks.values()),
@@ -101,13 +101,16 @@ def _notices(kept: pd.DataFrame, everyone: pd.DataFrame) -> list[str]:
     if kept.empty:
         notices.append("every rater was left out; nothing can be said")
     raters, clips = kept["rater"].nunique(), kept["clip"].nunique()
-    for number, what in ((raters, "raters"), (clips, "clips")):
-        if 0 < number < FEW:
-            notices.append(f"{number} {what}: what others would be like can hardly be told, so intervals are wide")
+    for number, what in ((raters, "rater"), (clips, "clip")):
+        if number == 1:
+            notices.append(f"one {what}: nothing is said about others, and intervals do not hold what they would add")
+        elif 0 < number < FEW:
+            notices.append(f"{number} {what}s: what others would be like can hardly be told, so intervals are wide")
     people = kept.loc[kept["identity"] != "", "identity"].nunique()
     if 0 < people < clips:
+        who = "one person" if people == 1 else f"{people} people"
         notices.append(
-            f"{clips} clips of {people} people: intervals are over raters and clips, and say nothing about other people"
+            f"{clips} clips of {who}: intervals are over raters and clips, and say nothing about other people"
         )
     left = everyone["rater"].nunique() - raters
     if left > everyone["rater"].nunique() / 4:

@@ -80,8 +80,11 @@ class Found:
                 )
             )
             whose = "all videos" if model is None else f"the videos of {model}"
-            self.cannot(f"Krippendorff's alpha, {whose}", own.why_alpha)
-            self.cannot(f"ICC, {whose}", own.why_icc)
+            if own.why_alpha == own.why_icc:
+                self.cannot(f"agreement on {whose}", own.why_alpha)
+            else:
+                self.cannot(f"Krippendorff's alpha on {whose}", own.why_alpha)
+                self.cannot(f"ICC on {whose}", own.why_icc)
 
 
 def no_interval(mean: Value, votes: pd.DataFrame) -> str | None:
