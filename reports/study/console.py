@@ -16,7 +16,7 @@ WIDE = ("votes alone", "nobody left out", "p", "Kendall", "behind the best")  # 
 
 def console(score: StudyScore) -> Group:
     """Tables, the metrics to trust, and what a reader must know."""
-    parts: list[RenderableType] = [Text(line) for line in view.head(score)]
+    parts: list[RenderableType] = [Text(score.name, style="bold"), *map(Text, view.head(score))]
     parts += [_table(section) for section in view.sections(score)]
     parts += [Text(line, style="bold") for line in view.trusted(score)]
     return Group(*parts, *(Text(line, style="dim") for line in view.notes(score)))

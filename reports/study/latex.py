@@ -20,5 +20,5 @@ def tables(score: StudyScore) -> str:
         if section.note:
             lines.append(rf"{{\footnotesize {latex_text(section.note)}\par}}")
         lines.append("")
-    notes = [*view.head(score), *view.trusted(score), *view.notes(score)]
+    notes = [score.name, *view.head(score), *view.trusted(score), *view.notes(score)]
     return "\n".join([*lines, *(f"% {line}" for line in notes), ""])

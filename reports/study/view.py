@@ -10,6 +10,7 @@ from reports.schema.study_score import Correlation, Interval, Opinion, StudyScor
 
 DIGITS = 2
 MANY = 12  # metrics that a console shows
+KINDS = {"acr": "absolute ratings (ACR)", "ccr": "comparisons (CCR)", "preference": "preferences"}
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Section:
 def head(score: StudyScore) -> list[str]:
     """What was scored, and of how many votes."""
     if score.kind == "opinions":
-        return [f"{score.name}: opinions out of a file, {score.clips} clips, {len(score.models)} models"]
+        return [f"opinions out of a file, {_count(score.clips, 'clip')}, {_count(len(score.models), 'model')}"]
     counts = (_count(score.raters, "rater"), _count(score.clips, "clip"), _count(score.votes, "vote"))
-    lines = [f"{score.name}: {', '.join(counts)} ({score.kind})"]
+    lines = [f"{KINDS[score.kind]}: {', '.join(counts)}"]
     if score.screening:
         left, by = _count(len(score.screening.left_out), "rater"), score.screening.source
         lines.append(f"{left} left out, {score.counted} votes count. By checks, repeats, and: {by}")
@@ -54,7 +55,7 @@ def notes(score: StudyScore) -> list[str]:
     if any(value.low is not None for value in values):
         lines.append(
             f"intervals: 95 %, over raters and clips ({score.n_resamples} resamples of both, seed {score.seed}, "
-            "width by two-way clusters); `votes alone` is Student's, as if votes were independent, and too narrow"
+            "width by two-way clusters); “votes alone” is Student's, as if votes were independent, and too narrow"
         )
     if any(value.p_holm is not None for value in values):
         lines.append("p: after Holm over the comparisons of a question")
@@ -171,22 +172,23 @@ def _metrics(score: StudyScore) -> Iterator[Section]:
     for question in score.questions:
         for level in ("clip", "model"):
             own = [one for one in score.metrics if one.question == question.name and one.level == level]
+            behind = any(one.behind for one in own)
             yield Section(
                 f"metrics-{question.name}-{level}",
                 f"Which metric agrees with people, {question.name}, by {level}",
-                ("metric", "Spearman", "95 %", "Kendall", "r", "RMSE", "behind the best", "n"),
-                tuple(_metric(one, several) for one in own),
+                ("metric", "Spearman", "95 %", "Kendall", "r", "RMSE", *(["behind the best"] if behind else []), "n"),
+                tuple(_metric(one, several, behind) for one in own),
                 "by model: intervals are over raters and clips, not over other models" if level == "model" else "",
                 frozenset({0} if own and own[0].spearman and level == "clip" else ()),
             )
 
 
-def _metric(one: Correlation, several: bool) -> tuple[str, ...]:
-    """several: runs."""
+def _metric(one: Correlation, several: bool, behind: bool) -> tuple[str, ...]:
+    """several: runs. behind: whether the table has this column."""
     name = f"{one.metric} (proxy)" if one.proxy else one.metric
     name = f"{name}, {one.run}" if several else name
     if one.spearman is None:
-        return (name, "–", one.why or "", "–", "–", "–", "–", str(one.n))
+        return (name, "–", one.why or "", "–", "–", "–", *(["–"] if behind else []), str(one.n))
     mapping = f" {one.mapping}" if one.mapping == "cubic" else ""
     return (
         name,
@@ -195,7 +197,7 @@ def _metric(one: Correlation, several: bool) -> tuple[str, ...]:
         _of(one.kendall),
         number(one.pearson, DIGITS) + mapping,
         number(one.rmse, DIGITS),
-        "" if one.behind is None else _of(one.behind, True),
+        *(["" if one.behind is None else _of(one.behind, True)] if behind else []),
         str(one.n),
     )
 
