@@ -41,7 +41,7 @@ if "locust" in sys.modules:  # this file is the raters' script, too
         def on_start(self) -> None:
             self.link = f"/r/{next(TOKENS)}/"
             self.client.get(self.link, name="page")
-            for part in ("study.js", "study.css"):
+            for part in ("sources.js", "player.js", "study.js", "study.css"):
                 self.client.get(f"/static/{part}", name="page")
             self.texts = self.client.get(f"{self.link}texts", name="texts").json()
             sent = {"agreed": True, "facts": {}}

@@ -22,8 +22,6 @@ from reports.schema.study import Study
 
 ANSWERS = "talking-head-bench answers 1"  # format of a file of answers
 LINKS = "links.csv"  # beside the plan: who gets which link
-PARTS = ("study.js", "study.css")
-_WEB = Path(__file__).parent / "web"
 
 
 def write(folder: Path, out: Path, url: str) -> int:
@@ -36,10 +34,11 @@ def write(folder: Path, out: Path, url: str) -> int:
         raise UserError(f"--url {url}: give the address of the folder, https://...", code="bad-value")
     rules, pages = Rules(study), Environment(loader=PackageLoader("bench.study", "web"), autoescape=True)
     with new_folder(out) as partial:
-        index = pages.get_template("study.html.j2").render(study=study, root="", static=True, policy=POLICY)
+        page = pages.get_template("study.html.j2")
+        index = page.render(study=study, root="", static=True, policy=POLICY, scripts=view.SCRIPTS)
         (partial / "index.html").write_text(index, encoding="utf-8")
-        for name in PARTS:
-            shutil.copyfile(_WEB / name, partial / name)
+        for name in (*view.SCRIPTS, view.STYLE):
+            shutil.copyfile(view.WEB / name, partial / name)
         (partial / "raters").mkdir()
         for one in invited.raters:
             text = json.dumps(_plan(folder, study, rules, one.slot), ensure_ascii=False)

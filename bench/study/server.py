@@ -30,7 +30,7 @@ from reports.schema.study import Study
 
 LARGEST = 16 << 10  # bytes of what a browser sends
 STATUS = {"closed": 403, "no-consent": 403, "unknown-trial": 404, "changed": 409, "not-yet": 409, "too-early": 425}
-WEB = Path(__file__).parent / "web"
+_STATIC = {name: "text/javascript" for name in (*view.SCRIPTS, "organizer.js")} | {view.STYLE: "text/css"}
 _LOG = logging.getLogger(__name__)
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -143,15 +143,14 @@ async def _front(_: Request) -> Response:
 
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    kinds = {"study.js": "text/javascript", "organizer.js": "text/javascript", "study.css": "text/css"}
-    if name not in kinds:
+    if name not in _STATIC:
         raise HTTPException(404, "there is no such file")
-    return FileResponse(WEB / name, media_type=kinds[name])
+    return FileResponse(view.WEB / name, media_type=_STATIC[name])
 
 
 async def _page(service: Service, request: Request) -> Response:
     service.invitation(request)
-    return service.render("study.html.j2", root="../../static/", static=False)
+    return service.render("study.html.j2", root="../../static/", static=False, scripts=view.SCRIPTS)
 
 
 async def _texts(service: Service, request: Request) -> Response:

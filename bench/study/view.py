@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from bench.study.sitting import TEXT, Rules
 from reports.schema.study import Study, Trial
+
+WEB = Path(__file__).parent / "web"
+SCRIPTS = ("sources.js", "player.js", "study.js")  # of a rater's page, in the order in which they need each other
+STYLE = "study.css"
 
 
 def texts(study: Study) -> dict[str, Any]:
