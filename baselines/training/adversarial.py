@@ -28,6 +28,7 @@ from baselines.training.discriminators import (
     PatchDiscriminator,
     family_discriminator,
     pix2pix_discriminator,
+    residual_discriminator,
 )
 from baselines.training.losses import mean_absolute
 from baselines.training.settings import BETAS, TrainSettings
@@ -53,6 +54,16 @@ def hinge_discriminator(real: Tensor, generated: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + generated).mean()
 
 
+def non_saturating_generator(generated: Tensor) -> Tensor:
+    """Mean log(1 + exp(-D(generated))) (Goodfellow et al., NeurIPS 2014, Sec. 3, with D before its sigmoid)."""
+    return F.softplus(-generated).mean()
+
+
+def non_saturating_discriminator(real: Tensor, generated: Tensor) -> Tensor:
+    """Mean log(1 + exp(-D(real))) plus mean log(1 + exp(D(generated)))."""
+    return F.softplus(-real).mean() + F.softplus(generated).mean()
+
+
 def feature_matching(real: Sequence[Judgment], generated: Sequence[Judgment]) -> Tensor:
     """Sum over layers of the mean |D_i(real) - D_i(generated)| (pix2pixHD Eq. 4); nothing flows into the real side."""
     scales = [
@@ -75,6 +86,9 @@ class Form:
 HINGE = Form(lambda: [pix2pix_discriminator()], hinge_generator, hinge_discriminator)
 # DaGAN's, and that of FOMM's `vox-adv`: a finetuning beyond the paper.
 LEAST_SQUARES = Form(lambda: [family_discriminator()], least_squares_generator, least_squares_discriminator)
+
+# LIA's: StyleGAN2's losses and its network.
+NON_SATURATING = Form(lambda: [residual_discriminator()], non_saturating_generator, non_saturating_discriminator)
 
 
 class Discriminator(nn.Module):

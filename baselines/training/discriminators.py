@@ -1,4 +1,4 @@
-"""Patch discriminators: the one of FOMM's family, which DaGAN takes, and pix2pixHD's, which face-vid2vid takes."""
+"""Discriminators: of FOMM's family, which DaGAN takes; pix2pixHD's, of face-vid2vid; StyleGAN2's, of LIA."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
+
+from baselines.lia.layers import Activation, ScaledConv
+from baselines.lia.network import ResBlock
 
 SLOPE = 0.2
 
@@ -67,6 +70,33 @@ def pix2pix_discriminator() -> PatchDiscriminator:
         layers = [spectral_norm(conv), nn.InstanceNorm2d(after)] if number else [conv]
         blocks.append(nn.Sequential(*layers, nn.LeakyReLU(SLOPE)))
     return PatchDiscriminator(blocks, nn.Conv2d(widths[-1], 1, 4, padding=2))
+
+
+class Enlarging(nn.Module):
+    """Frames in [0, 1] to [-1, 1], those of a smaller side enlarged to `side`, bilinearly."""
+
+    def __init__(self, side: int):
+        super().__init__()
+        self.side = side
+
+    def forward(self, frames: Tensor) -> Tensor:
+        if frames.shape[2] < self.side:
+            frames = F.interpolate(frames, size=(self.side, self.side), mode="bilinear")
+        return 2 * frames - 1
+
+
+def residual_discriminator() -> PatchDiscriminator:
+    """The discriminator of StyleGAN2 for frames of 256 pixels (Karras et al., CVPR 2020), one number a frame.
+
+    Residual blocks from 64 to 512 channels, down to 4x4. Without the standard deviation over a batch before its last
+    layers: a frame's verdict is its own. Smaller frames are enlarged first.
+    """
+    widths = (64, 128, 256, 512, 512, 512, 512)
+    first = nn.Sequential(Enlarging(256), ScaledConv(3, widths[0], 1), Activation(widths[0]))
+    blocks = [ResBlock(before, after) for before, after in zip(widths, widths[1:])]
+    last = widths[-1]
+    head = [ScaledConv(last, last, 3, padding=1), Activation(last), ScaledConv(last, last, 4), Activation(last)]
+    return PatchDiscriminator([first, *blocks], nn.Sequential(*head, ScaledConv(last, 1, 1)))
 
 
 class MultiScale(nn.Module):

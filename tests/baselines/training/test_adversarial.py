@@ -15,9 +15,15 @@ from torch import Tensor, nn
 from baselines.predictor import ModelError
 from baselines.training import adversarial
 from baselines.training import run as run_module
-from baselines.training.adversarial import HINGE, LEAST_SQUARES, Discriminator, Form, form
+from baselines.training.adversarial import HINGE, LEAST_SQUARES, NON_SATURATING, Discriminator, Form, form
 from baselines.training.data import TrainingFrames
-from baselines.training.discriminators import Judgment, MultiScale, family_discriminator, pix2pix_discriminator
+from baselines.training.discriminators import (
+    Judgment,
+    MultiScale,
+    family_discriminator,
+    pix2pix_discriminator,
+    residual_discriminator,
+)
 from baselines.training.loop import train
 from baselines.training.run import Run
 from baselines.training.settings import TrainSettings
@@ -56,6 +62,10 @@ def test_losses_of_both_forms_by_hand() -> None:
     assert adversarial.least_squares_discriminator(real, generated).item() == pytest.approx(
         (1 + 0.25 + 4 + 0) / 4 + (1 + 9 + 0 + 0.25) / 4
     )
+    soft = torch.tensor([1.0, -3.0, 0.0, -0.5]).neg().exp().log1p().mean()
+    torch.testing.assert_close(adversarial.non_saturating_generator(generated), soft)
+    both = real.neg().exp().log1p().mean() + generated.exp().log1p().mean()
+    torch.testing.assert_close(adversarial.non_saturating_discriminator(real, generated), both)
     assert adversarial.hinge_generator(generated).item() == pytest.approx(2.5 / 4)
     assert adversarial.hinge_discriminator(real, generated).item() == pytest.approx(
         (0 + 0.5 + 2 + 0) / 4 + (2 + 0 + 1 + 0.5) / 4
@@ -86,6 +96,15 @@ def test_every_frame_is_judged_by_itself(make: Callable[[], nn.Module], widths: 
     assert both.verdict.shape[2] == (2 if widths else 11)
 
 
+def test_the_residual_discriminator_gives_one_number_a_frame_which_is_its_own() -> None:
+    torch.manual_seed(0)
+    network, images = residual_discriminator().eval(), torch.cat([frames(1, 1), 5 * frames(1, 2)])
+    both, alone = network(images), network(images[1:])
+    torch.testing.assert_close(both.verdict[1:], alone.verdict, rtol=1e-4, atol=1e-5)
+    assert both.verdict.shape == (2, 1, 1, 1) and (both.verdict[0] - both.verdict[1]).abs() > 1e-3
+    assert [tuple(x.shape[1:3]) for x in both.features][-2:] == [(512, 8), (512, 4)]
+
+
 def test_the_second_scale_sees_half_the_side() -> None:
     torch.manual_seed(0)
     network = MultiScale([pix2pix_discriminator(), pix2pix_discriminator()]).eval()
@@ -95,7 +114,7 @@ def test_the_second_scale_sees_half_the_side() -> None:
     torch.testing.assert_close(second.verdict, network.discriminators[1](flat[:, :, :32, :32]).verdict)
 
 
-@pytest.mark.parametrize("chosen", [HINGE, LEAST_SQUARES])
+@pytest.mark.parametrize("chosen", [HINGE, LEAST_SQUARES, pytest.param(NON_SATURATING, marks=pytest.mark.slow)])
 def test_each_side_learns_from_its_own_loss_alone(chosen: Form) -> None:
     torch.manual_seed(1)
     module, generated = Discriminator(chosen), frames(2, 1).requires_grad_()
