@@ -71,9 +71,10 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
 
         return VideosFolder(Path(spec.target))
     if spec.kind == "cmd":
+        from baselines.external.clip_command import CLIP, ClipCommand
         from baselines.external.command import CommandPredictor
 
-        return CommandPredictor(spec.target)
+        return ClipCommand(spec.target) if CLIP in spec.target else CommandPredictor(spec.target)
     if spec.kind == "file":
         return plugged.from_file(spec, weights, device)
     name, options = spec.target, spec.options
@@ -108,11 +109,12 @@ def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
     """The code behind a loaded predictor from outside, a program or a plug-in; None for this project's own models."""
     spec = spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec)
     if spec.kind == "cmd":
+        from baselines.external.clip_command import ClipCommand
         from baselines.external.command import CommandPredictor
         from baselines.external.program import of_program
 
-        assert isinstance(predictor, CommandPredictor)
-        return of_program(predictor.arguments)
+        assert isinstance(predictor, (ClipCommand, CommandPredictor))
+        return of_program(predictor.program.arguments)
     plugin = plugins.find("model", spec.target, _built_in()) if spec.kind == "model" else None
     return plugged.code(spec, plugin, predictor) if plugin or spec.kind == "file" else None
 
@@ -131,9 +133,8 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
         infos.append(ModelInfo(name, _first_line(bound), "bound", bound.motion_modes, "needs no weights"))
     infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", MODES, "needs no weights"))
     infos.append(ModelInfo("videos:DIR", "Finished videos, a clip each", "outside", MODES, "needs no weights"))
-    infos.append(
-        ModelInfo("cmd:COMMAND", "An outside program, called once a batch", "outside", MODES, "weights of its own")
-    )
+    called = "An outside program, called once a batch; driven by sound, with {clip} in it, once a clip"
+    infos.append(ModelInfo("cmd:COMMAND", called, "outside", MODES, "weights of its own"))
     infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a Python file", "outside", (), "weights of its own"))
     for name in plugins.registered("model"):
         try:

@@ -24,6 +24,7 @@ from protocols.video import Video
 from protocols.video_index import Index
 
 IDENTITIES = "identities.csv"
+FAILED = "failed.csv"  # beside finished videos: why there is none of a clip
 
 
 class VideoFolder(Dataset):
@@ -209,7 +210,7 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
 def _unused(dataset: Dataset, others: Sequence[str], clips: Sequence[str]) -> list[str]:
     """Names of files that are neither pictures nor videos, less those that are read: identities, sound of clips."""
     read = {stem.relative_to(dataset.root).as_posix() for clip in clips for stem in dataset.sound_stems(clip)}
-    paths = {name: PurePosixPath(name) for name in others if name != IDENTITIES}
+    paths = {name: PurePosixPath(name) for name in others if name not in (IDENTITIES, FAILED)}
     sounds = {name for name, path in paths.items() if path.suffix in SOUNDS}
     return [name for name in paths if name not in sounds or str(paths[name].with_suffix("")) not in read]
 

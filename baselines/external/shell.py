@@ -12,7 +12,7 @@ _UP_TO_VARIABLE = re.compile(r".*\$(\{[^}]*\}|\w+|.)/?")
 _MODULE = re.compile(r"(?<!\S)-m\s+([A-Za-z_][\w.]*)")
 _SOURCED = re.compile(r"(?:^|[\n;&|{(])\s*(?:\.|source)\s+([^\s;&|)]+)")
 _INLINE = re.compile(r"python[\d.]*\s+-c\s")
-_PLACEHOLDERS = ("{pairs}", "{out}")
+_PLACEHOLDERS = ("{pairs}", "{out}", "{clip}")
 
 
 class Commands:

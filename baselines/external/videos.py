@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from baselines.levels import from_levels
 from baselines.predictor import ClipEnd, ModelError, MotionMode, PairBatch, Predictor
 from protocols.clips import EARLY, shown_at
 from protocols.content import content_sha256
-from protocols.custom_dataset import open_dataset
+from protocols.custom_dataset import FAILED, open_dataset
 from protocols.datasets import Dataset
 from protocols.errors import BenchError
 from protocols.folder import some
 from protocols.images import resize
-from protocols.matching import match
+from protocols.matching import match, stem
 from protocols.pairs import FrameRef
 from protocols.protocol import MODES
 
@@ -31,6 +32,7 @@ class VideosFolder(Predictor):
 
     Clips are matched by their names (`protocols.matching`). For each frame that a protocol asks for it gives the one
     that is shown in the finished clip at that time, resized (Lanczos) to the protocol's size where it has another.
+    ``failed.csv`` in the folder, with the columns clip and reason, says why there is no video of a clip.
     Every motion mode is accepted: the videos were made in one, and the user knows which.
     """
 
@@ -48,6 +50,8 @@ class VideosFolder(Predictor):
         except BenchError as error:
             raise ModelError(f"videos:{place}: {error}", code=error.code) from None
         self.found: Mapping[str, str] = {}
+        self._failed = _read_failed(self.place / FAILED)
+        self._reasons: dict[str, str] = {}
         self._shown: dict[str, tuple[list[str], list[float]]] = {}
 
     def expect_clips(self, clips: Mapping[str, Sequence[str]]) -> list[str]:
@@ -64,6 +68,10 @@ class VideosFolder(Predictor):
                 code="missing-videos",
             )
         self.found = matched.found
+        for clip in matched.unanswered:
+            told = (self._failed[stem(name)] for name in clips[clip] if stem(name) in self._failed)
+            if reason := next(told, None):
+                self._reasons[clip] = reason
         lines = []
         if matched.affix:
             lines.append(f"videos:{self.place}: names are matched without their {matched.affix}")
@@ -81,7 +89,7 @@ class VideosFolder(Predictor):
     def clip_end(self, clip: str) -> ClipEnd | None:
         name = self.found.get(clip)
         if name is None:
-            return ClipEnd(0.0, f"no video of this name in {self.place}")
+            return ClipEnd(0.0, self._reasons.get(clip, f"no video of this name in {self.place}"))
         end = self.dataset.end(name)
         return ClipEnd(end, f"{name} ends after {end:.3f} s")
 
@@ -127,3 +135,17 @@ class VideosFolder(Predictor):
 
     def _ref(self, clip: str, frame: str) -> FrameRef:
         return FrameRef(self.dataset.name, clip, frame)
+
+
+def _read_failed(file: Path) -> dict[str, str]:
+    """Reasons by the name of the video that is not there, without suffix. Raises ModelError."""
+    if not file.is_file():
+        return {}
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            rows = csv.DictReader(stream, restval="")
+            if not {"clip", "reason"} <= set(rows.fieldnames or ()):
+                raise ModelError(f"{file} needs the columns clip and reason", code="missing-column")
+            return {stem(row["clip"]): row["reason"] for row in rows if row["reason"]}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ModelError(f"{file} cannot be read: {error}", code="unreadable-file") from None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.lia.network import LIA, SMALLEST
+from baselines.lia.network import LIA, SMALLEST, FlowHead
 from baselines.predictor import ModelError
 from baselines.training.losses import mean_absolute
 from baselines.training.precision import in_float32
@@ -52,6 +52,7 @@ class LatentTrainee(Trainee):
         if not self.published:
             with torch.no_grad():
                 for head in decoder.to_flows:
+                    assert isinstance(head, FlowHead)
                     head.conv.weight.mul_(INITIAL_FLOW)
         if self.bf16:
             for module in (decoder.to_flows, *decoder.to_rgbs):  # coordinates, and what the frame is summed up from

@@ -21,7 +21,7 @@ from protocols.protocol import SAMPLES
 
 PREFIX = "TALKING_HEAD_BENCH_"
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
-TIMEOUT_VARIABLE = "TALKING_HEAD_BENCH_CMD_TIMEOUT"  # read by baselines.external.command
+TIMEOUT_VARIABLE = "TALKING_HEAD_BENCH_CMD_TIMEOUT"  # read by baselines.external.process
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
 LINKS = "follow_links"  # the one name in [data] of the file that is no data set's
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from baselines.external.command import ProgramError
+from baselines.external.process import ProgramError
 from baselines.predictor import Predictor
 from bench import detectors
 from bench.detectors import guard

@@ -15,7 +15,7 @@ from support.refused import refused
 from support.small_networks import batch, part
 
 from baselines import registry
-from baselines.external.command import TIMEOUT, ProgramError
+from baselines.external.process import TIMEOUT, ProgramError
 from baselines.predictor import ModelError, TimeLimit
 
 CPU = torch.device("cpu")

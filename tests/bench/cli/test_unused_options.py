@@ -105,7 +105,7 @@ def test_misspelled_entries_of_the_settings(tmp_path, monkeypatch):
 
 
 def test_the_timeout_of_commands_is_the_one_that_is_read():
-    from baselines.external.command import TIMEOUT
+    from baselines.external.process import TIMEOUT
 
     assert TIMEOUT == config.TIMEOUT_VARIABLE
 
