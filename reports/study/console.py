@@ -11,7 +11,14 @@ from rich.text import Text
 from reports.schema.study_score import StudyScore
 from reports.study import view
 
-WIDE = ("votes alone", "nobody left out", "p", "Kendall", "behind the best")  # columns that the page alone has
+WIDE = (
+    "votes alone",
+    "mixed model",
+    "nobody left out",
+    "p",
+    "Kendall",
+    "behind the best",
+)  # columns that the page alone has
 
 
 def console(score: StudyScore) -> Group:

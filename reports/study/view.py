@@ -75,7 +75,10 @@ def trusted(score: StudyScore) -> list[str]:
         if not own or own[0].spearman is None:
             continue
         best = own[0]
-        if best.spearman is None or best.spearman.low is None or best.spearman.low <= 0:
+        if best.spearman is None or best.spearman.low is None:
+            lines.append(f"{question.name}: too little to say which metric agrees with people")
+            continue
+        if best.spearman.low <= 0:
             lines.append(f"{question.name}: no metric agrees with people beyond chance on these clips")
             continue
         alike = [one.metric for one in own[1:] if one.behind and one.behind.low is not None and one.behind.low <= 0]

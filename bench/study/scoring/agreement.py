@@ -38,7 +38,7 @@ def agreement(votes: pd.DataFrame) -> Agreement:
     shared = shared.loc[shared.notna().any(axis=1)]
     raters, units = shared.shape
     if raters < 2 or units < LEAST_UNITS:
-        why = f"{LEAST_UNITS} videos or more are needed that two raters or more have graded; there are {units}"
+        why = f"two raters or more must have graded {LEAST_UNITS} videos or more; they have graded {units}"
         return Agreement(np.nan, np.nan, np.nan, raters, units, why, why)
     long = shared.reset_index().melt("rater", value_name="grade").dropna()
     if np.ptp(long["grade"]) == 0:

@@ -19,7 +19,7 @@ from bench.study.scoring.values import Plan
 from bench.study.scoring.votes import ratings
 from bench.study.votes import read_votes
 from reports.schema.study import TRUTH, Study
-from reports.schema.study_score import Correlation, QuestionAsked, StudyScore
+from reports.schema.study_score import Correlation, QuestionAsked, StudyScore, Undefined
 from reports.study import figure, html, latex
 
 FOLDER = "score"
@@ -46,6 +46,7 @@ def of_study(
     left_out = {entry.rater for entry in found.screening.left_out} if found.screening else set()
     kept = ratings(votes[~votes["rater"].astype(str).isin(left_out)])
     held: list[Correlation] = []
+    undefined = list(found.undefined)
     notices = [*_of_other_runs(study, runs)]
     measured = [sources.measures(run) for run in runs]
     clips = sorted(kept["clip"].unique())
@@ -55,8 +56,10 @@ def of_study(
     for question in plan.questions if measured else ():
         own = kept[kept["question"] == question.name]
         if len(own):
-            held += metrics.correlations(metrics.of_votes(own, plan.models, chosen), measured, question.name)
-    return found.but(metrics=tuple(held), notices=(*found.notices, *notices))
+            opinions = metrics.of_votes(own, plan.models, chosen)
+            held += metrics.correlations(opinions, measured, question.name)
+            undefined += _unranked(opinions, question.name)
+    return found.but(metrics=tuple(held), undefined=tuple(undefined), notices=(*found.notices, *notices))
 
 
 def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
@@ -72,6 +75,7 @@ def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
     question = QuestionAsked(
         name="opinion", text=file.name, low=float(table["opinion"].min()), high=float(table["opinion"].max())
     )
+    opinions = metrics.of_table(table, seed)
     lines = table[[*sources.NEEDED]].astype(str).agg(",".join, axis=1)
     return StudyScore(
         schema_=1,
@@ -86,9 +90,15 @@ def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
         raters=0,
         votes=int(table["n"].sum()) if "n" in table else 0,
         counted=int(table["n"].sum()) if "n" in table else 0,
-        metrics=tuple(metrics.correlations(metrics.of_table(table, seed), measured, question.name)),
+        metrics=tuple(metrics.correlations(opinions, measured, question.name)),
+        undefined=tuple(_unranked(opinions, question.name)),
         notices=tuple(notices),
     )
+
+
+def _unranked(opinions: metrics.Opinions, question: str) -> list[Undefined]:
+    why = metrics.too_few(opinions)
+    return [Undefined(question=question, what="which metric agrees best, and intervals of it", why=why)] if why else []
 
 
 def write(found: StudyScore, folder: Path) -> list[Path]:

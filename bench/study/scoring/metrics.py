@@ -24,6 +24,7 @@ KENDALL = 200  # draws of it, which cost the square of the points
 WIDE = 300  # points above which Kendall's has no interval
 CUBIC = 20  # points from which the mapping is of third order
 FEWEST = 3  # points that a correlation needs
+CLIPS = 5  # clips of which draws tell what other clips would change; of fewer there is no interval
 FULL = 0.9999  # of which Fisher's z is taken at most
 
 
@@ -145,13 +146,16 @@ def _by_clip(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) -
     if why := _undefined(x, y):
         return _nothing(base, why), None
     drawn, times = opinions.drawn[:, there], opinions.times[:, there]
-    rhos = _drawn_spearman(x, drawn, times)
     mapping, pearson, rmse = mapped(x, y)
-    rho = _spearman(x, y)
+    rho, rhos = Interval(value=_spearman(x, y), low=None, high=None), None
+    tau = Interval(value=_tau(x, y), low=None, high=None)
+    if len(np.unique(opinions.clips[there])) >= CLIPS:
+        rhos = _drawn_spearman(x, drawn, times)
+        rho, tau = _fisher(rho.value, rhos), _kendall(x, y, drawn, times)
     return Correlation(
         **base,
-        spearman=_fisher(rho, rhos),
-        kendall=_kendall(x, y, drawn, times),
+        spearman=rho,
+        kendall=tau,
         pearson=pearson,
         rmse=rmse,
         mapping=mapping,
@@ -166,7 +170,7 @@ def _by_model(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) 
     if why := _undefined(x, y):
         return _nothing(base, why)
     drawn = opinions.by_model_drawn[:, there]
-    drawn = drawn[np.isfinite(drawn).all(1)]
+    drawn = drawn[np.isfinite(drawn).all(1)] if too_few(opinions) is None else drawn[:0]
     mapping, pearson, rmse = mapped(x, y)
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     once = np.ones_like(drawn)
@@ -183,6 +187,12 @@ def _by_model(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) 
         mapping=mapping,
         points=tuple((float(sign * a), float(b)) for a, b in zip(x, y)),
     )
+
+
+def too_few(opinions: Opinions) -> str | None:
+    """Why agreement with these opinions has no interval, if it has none."""
+    clips = len(np.unique(opinions.clips))
+    return f"{CLIPS} clips or more are needed; there {'is' if clips == 1 else 'are'} {clips}" if clips < CLIPS else None
 
 
 def interval_by_clip(values: np.ndarray, opinions: Opinions) -> Interval:

@@ -39,6 +39,8 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     )
     columns: dict[str, np.ndarray] = {}
     for effect in effects:
+        if votes[effect.split(":")[0]].nunique() < 2:
+            continue  # of one rater or clip, what it adds to a group cannot be told from the group
         codes = pd.MultiIndex.from_frame(votes[effect.split(":")]).factorize()[0]
         if 1 < codes.max() + 1 < len(votes):
             columns[effect] = codes

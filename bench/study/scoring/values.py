@@ -66,6 +66,7 @@ class Found:
 
     def add_agreement(self, votes: pd.DataFrame, models: Sequence[str]) -> None:
         """Agreement on all videos, and on those of each of `models`. votes: with `unit`, what was graded."""
+        lacking: dict[tuple[str, str], list[str]] = {}  # what and why, to the models of which it cannot be computed
         for model in (None, *models):
             own = agreement(votes if model is None else votes[votes["model"] == model])
             self.agreement.append(
@@ -79,12 +80,15 @@ class Found:
                     units=own.units,
                 )
             )
-            whose = "all videos" if model is None else f"the videos of {model}"
-            if own.why_alpha == own.why_icc:
-                self.cannot(f"agreement on {whose}", own.why_alpha)
-            else:
-                self.cannot(f"Krippendorff's alpha on {whose}", own.why_alpha)
-                self.cannot(f"ICC on {whose}", own.why_icc)
+            both = own.why_alpha == own.why_icc
+            for what, why in (
+                ("agreement" if both else "alpha", own.why_alpha),
+                ("ICC", None if both else own.why_icc),
+            ):
+                if why is not None:
+                    lacking.setdefault((what, why), []).append("all models" if model is None else model)
+        for (what, why), whose in lacking.items():
+            self.cannot(f"{what} on the videos of {', '.join(whose)}", why)
 
 
 def no_interval(mean: Value, votes: pd.DataFrame) -> str | None:

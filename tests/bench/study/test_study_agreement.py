@@ -73,3 +73,17 @@ def test_what_cannot_be_fitted_has_a_reason():
     assert mixed.fit(votes, ("rater", "clip")).why
     many = pd.DataFrame({"rater": np.arange(6000) % 900, "clip": np.arange(6000) % 7, "group": "a", "grade": 1.0})
     assert "too many" in mixed.fit(many, ("rater", "clip")).why
+
+
+@pytest.mark.parametrize("lacking", ["clip", "rater"])
+def test_of_one_clip_what_it_adds_to_a_model_is_no_variance(lacking):
+    """Model and clip with the model are one thing then; the fit made intervals of it that left the scale."""
+    rng = np.random.default_rng(4)
+    votes = pd.concat([long(level + rng.normal(0, 0.5, (1, 8))).assign(group=f"m{level}") for level in (2, 4)])
+    votes = votes.rename(columns={"unit": "clip"})
+    if lacking == "rater":
+        votes = votes.rename(columns={"clip": "rater", "rater": "clip"})
+    found = mixed.fit(votes, ("rater", "clip", "rater:group", "clip:group"))
+    assert not [name for name in found.variances if name.startswith(lacking)]
+    value, low, high = found.means["m2"]
+    assert high - low < 1.5 and value == pytest.approx(votes.loc[votes["group"] == "m2", "grade"].mean(), abs=1e-6)

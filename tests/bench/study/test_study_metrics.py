@@ -112,6 +112,31 @@ def test_too_little_and_constant_values_have_a_reason():
     assert one(entries, "same").spearman is None
 
 
+def test_of_few_clips_there_is_no_interval_and_no_order():
+    rng = np.random.default_rng(6)
+    opinions = table(rng.normal(size=16), 4)
+    given = of_table(opinions, 0)
+    entries = correlations(
+        given, [measured(opinions, good=opinions["opinion"].to_numpy(), noise=rng.normal(size=16))], "q"
+    )
+    assert held.too_few(given) and not held.too_few(of_table(table(rng.normal(size=20), 5), 0))
+    assert entries[0].spearman.value == 1 and entries[1].behind is None
+    assert all((one.spearman.low, one.kendall.low) == (None, None) for one in entries)
+
+
+def test_the_error_after_mapping_divides_by_points_less_parameters():
+    """ITU-T P.1401: rmse = (sum of squares / (N - d))^0.5, d parameters of the mapping, 4 of a third order.
+
+    At each of seven levels four opinions lie 0.3 above and below the cubic, so the fit is the cubic itself.
+    """
+    x = np.repeat(np.linspace(-1, 1, 7), 4)
+    off = np.tile([0.3, -0.3, 0.3, -0.3], 7)
+    name, r, rmse = mapped(x, 3 + x + 0.5 * x**3 + off)
+    assert name == "cubic" and rmse == pytest.approx((28 * 0.09 / (28 - 4)) ** 0.5)
+    fitted = 3 + x + 0.5 * x**3
+    assert r == pytest.approx((fitted.var() / (fitted.var() + 0.09)) ** 0.5)
+
+
 def test_opinions_of_votes_are_means_and_comparisons_count_for_one_and_against_the_other():
     votes = grades(QUALITY, 8, 5, np.random.default_rng(1))
     found = of_votes(votes, MODELS, 0, 50)

@@ -114,7 +114,12 @@ def test_of_constant_votes_nothing_but_the_mean_is_given_with_reasons():
         assert (opinion.mean.low, opinion.plain.low, opinion.everyone.low) == (None, None, None)
     assert all(entry.difference.value == 0 and entry.difference.p is None for entry in found.differences)
     assert all(entry.alpha is None and entry.icc is None for entry in found.agreement)
-    missing = {"mixed model", "interval of a", "interval and test of a − b", "agreement on all videos"}
+    missing = {
+        "mixed model",
+        "interval of a",
+        "interval and test of a − b",
+        "agreement on the videos of all models, a, b, truth",
+    }
     assert missing <= reasons(found).keys() and "are 4" in reasons(found)["interval of a"]
 
 
