@@ -19,13 +19,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from baselines import samples
 from baselines.errors import ModelError
 from protocols.protocol import MotionMode
 
 HERE = Path(__file__).parent
 FILE = "model.json"
 SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors")
+STATE_FILE = "state.pt"  # of a training in its folder, beside the checkpoint that it makes
 
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[\w+.-]+$")]  # that `baselines.spec` reads as a name
@@ -105,9 +105,8 @@ class Card:
 
     @property
     def sample(self) -> Path:
-        """The sample checkpoint, wherever it lies (`baselines.samples`); where none is, its place in the package."""
-        own = "sample.safetensors" if self.of is None else f"{self.name}.safetensors"
-        return samples.locate(self.folder / own, self.name)
+        """The sample checkpoint that comes with this package; it need not exist."""
+        return self.folder / ("sample.safetensors" if self.of is None else f"{self.name}.safetensors")
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -248,8 +247,9 @@ def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 def find_weights(card: Card, weights: Path | None) -> Path | None:
     """The model's checkpoint in the weights folder, or None.
 
-    In ``<weights>/<model>/`` any checkpoint file will do that is not known to be another model's; in the folder of the
-    model that a variant varies, and in ``<weights>/`` itself, only the published names.
+    In ``<weights>/<model>/`` any checkpoint file will do that is not known to be another model's, so that it may be the
+    folder of a training; in the folder of the model that a variant varies, and in ``<weights>/`` itself, only the
+    published names.
     Raises ModelError where the folder is missing or several files could be meant.
     """
     if weights is None:
@@ -273,7 +273,7 @@ def _in_folder(about: Card, folder: Path) -> list[Path]:
         return []
     others = {file for name in MODELS if name != about.name for file in card(name).files}
     others |= {file for name in MODELS for file in card(name).companions.values()}
-    found = sorted(file for file in folder.glob("*") if file.name.endswith(SUFFIXES))
+    found = sorted(file for file in folder.glob("*") if file.name.endswith(SUFFIXES) and file.name != STATE_FILE)
     return [file for file in found if file.name in about.files or file.name not in others]
 
 

@@ -99,7 +99,7 @@ def file_of(stage: Stage, name: str, weights: Path | None, chosen: str | None = 
     own = trained_as(stage, name)
     sample = stage + own.removeprefix("memface").removeprefix(f"-{stage}")
     trained = f"{own}.safetensors"
-    places = [] if weights is None else [weights / "memface" / trained, weights / trained]
+    places = [] if weights is None else [weights / "memface" / trained, weights / own / trained, weights / trained]
     for file in (*places, HERE / f"{sample}.safetensors"):
         if file.is_file():
             return file

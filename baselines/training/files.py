@@ -8,10 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from baselines import checkpoints
+from baselines.card import STATE_FILE
 from baselines.predictor import ModelError
 from baselines.unpickling import read_safely
-
-STATE_FILE = "state.pt"
 
 
 def networks_of(path: Path) -> dict[str, Tensor]:

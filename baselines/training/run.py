@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from baselines.card import STATE_FILE
 from baselines.checkpoints import save_sample
 from baselines.predictor import ModelError
 from baselines.training import norms, storage
@@ -21,7 +22,7 @@ from baselines.training.average import Average
 from baselines.training.boards import Board
 from baselines.training.data import Augmentation, TrainingFrames
 from baselines.training.evaluation import Evaluate, Evaluations
-from baselines.training.files import STATE_FILE, networks_of
+from baselines.training.files import networks_of
 from baselines.training.processes import Losses, processes
 from baselines.training.settings import BETAS, TrainSettings
 from baselines.training.trainee import Trainee

@@ -176,20 +176,33 @@ def run(
             rich_help_panel=TABLES,
         ),
     ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(
+            help="All tables of a paper, mcnet, ostnet or memface, with what to get first (docs/reproduce).",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --table: only print what would run.", rich_help_panel=TABLES)
+        bool,
+        typer.Option("--dry-run", help="With --table or --paper: only print what would run.", rich_help_panel=TABLES),
     ] = False,
+    format: Annotated[
+        str, typer.Option(help="With --paper and --dry-run: text or json.", rich_help_panel=TABLES)
+    ] = "text",
     untrained: Annotated[
         bool,
         typer.Option(
-            "--untrained", help="With --table: random weights where a model has none; marked.", rich_help_panel=TABLES
+            "--untrained",
+            help="With --table or --paper: random weights where a model has none; marked.",
+            rich_help_panel=TABLES,
         ),
     ] = False,
     sample_weights: Annotated[
         bool,
         typer.Option(
             "--sample-weights",
-            help="With --table: sample checkpoints on real data, too; marked.",
+            help="With --table or --paper: sample checkpoints on real data, too; marked.",
             rich_help_panel=TABLES,
         ),
     ] = False,
@@ -200,17 +213,24 @@ def run(
     from bench.runtime.errors import UserError
     from protocols.protocol import MODES
 
-    if table and protocol:
-        raise UserError("--table says which protocols are run; leave --protocol out", code="conflicting-options")
-    if table and size:
+    planned = "--table" if table else "--paper"
+    if table and paper:
+        raise UserError("--paper stands for all tables of a paper; leave --table out", code="conflicting-options")
+    if (table or paper) and protocol:
+        raise UserError(f"{planned} says which protocols are run; leave --protocol out", code="conflicting-options")
+    if (table or paper) and size:
         raise UserError(
             "--size is for custom data; the tables' protocols have sizes of their own", code="conflicting-options"
         )
-    if not table:
+    if choice("--format", format, ("text", "json")) == "json" and not (paper and dry_run):
+        raise UserError("--format json belongs to --paper with --dry-run", code="conflicting-options")
+    if not (table or paper):
         if not (protocol and models):
-            raise UserError("give --protocol and --models, or --table", code="missing-option")
+            raise UserError("give --protocol and --models, or --table, or --paper", code="missing-option")
         if dry_run or untrained or sample_weights:
-            raise UserError("--dry-run, --untrained and --sample-weights belong to --table", code="conflicting-options")
+            raise UserError(
+                "--dry-run, --untrained and --sample-weights belong to --table and --paper", code="conflicting-options"
+            )
         if pairs and len(pairs) > 1:
             raise UserError("--pairs: a protocol takes one list", code="conflicting-options")
     elif untrained and models:
@@ -226,7 +246,7 @@ def run(
         name=name,
         force=force,
         require_data=require_data,
-        pairs=pairs[0] if pairs and not table else None,
+        pairs=pairs[0] if pairs and not (table or paper) else None,
         allow_missing=allow_missing,
         reading=reading,
         size=size,
@@ -252,16 +272,16 @@ def run(
         strict=strict,
         command=["python", "-m", "bench", *sys.argv[1:]],
     )
-    if table:
+    plan = {"dry_run": dry_run, "untrained": untrained, "sample_weights": sample_weights}
+    if paper:
+        from bench.tables.paper import run_paper
+
+        failed = run_paper(paper, settings, pairs or (), terminal(), **plan, format=format)
+    elif table:
         from bench.tables.command import run_tables
 
         names = [name for entry in table for name in split_names(entry)]
-        failed = run_tables(
-            *(names, settings, pairs or (), terminal()),
-            dry_run=dry_run,
-            untrained=untrained,
-            sample_weights=sample_weights,
-        )
+        failed = run_tables(names, settings, pairs or (), terminal(), **plan)
     else:
         _, failed = run(settings, terminal())
     if failed:

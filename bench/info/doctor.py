@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from baselines import samples
 from baselines.card import MODELS, Card, card, find_weights
 from baselines.facemesh import litert
 from baselines.predictor import ModelError
@@ -102,7 +101,8 @@ def _device() -> str:
     return f"GPU: {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "no GPU that torch can use"
 
 
-def _packages(weights: Path | None) -> list[Row]:
+def packages(weights: Path | None) -> list[Row]:
+    """The packages beside the program that its metrics can use, and what registers a detector of bodies."""
     rows = []
     for package, (module, install) in _PACKAGES.items():
         used_for = ", ".join(family.name for family in FAMILIES.values() if family.package == package)
@@ -164,14 +164,8 @@ def _models(weights: Path | None) -> list[Row]:
             place = f"{weights or FOLDER}/{about.package}"
             names = " or ".join(about.files)
             rows.append(Row("models", names, about.title, found, model_size(about), source, place))
-        file, used_for = about.sample, f"{about.title}, reduced width"
-        if file.is_file():
-            how = " (built here)" if samples.built(file, name) else ""
-            rows.append(Row("models", file.name, used_for, f"{file}{how}"))
-        elif name in samples.recipes():
-            source = "a clone of this program's repository, or a training of minutes"
-            place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"
-            rows.append(Row("models", samples.file_name(name), used_for, None, "3 to 6 MB", source, place))
+        if about.sample.is_file():
+            rows.append(Row("models", about.sample.name, f"{about.title}, reduced width", str(about.sample)))
     return rows
 
 
@@ -186,4 +180,4 @@ def _checkpoint(about: Card, weights: Path | None) -> str | None:
 
 
 # One function a kind of file; the order is that of the report.
-_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (_packages, _shipped, _detectors, _models)
+_SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (packages, _shipped, _detectors, _models)

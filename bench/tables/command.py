@@ -19,6 +19,7 @@ from bench.tables.plan import Job
 from protocols.errors import DataError
 from reports.paper.compare import regenerate
 from reports.paper.export import markdown
+from reports.paper.printed import Table
 from reports.paper.tables import published
 
 
@@ -41,6 +42,46 @@ def run_tables(
     and as `run` does.
     """
     tables = published(names)
+    jobs = planned(tables, settings, pairs, untrained=untrained, sample_weights=sample_weights)
+    ready = [job for job in jobs if job.ready]
+    stopped = 0
+    for job in jobs:
+        _notify(job, settings, console)
+        if dry_run:
+            stopped += not _look(job, settings_of(job, settings, len(ready) > 1), console)
+    if stopped:
+        raise UserError(f"the run of {', '.join(names)} would stop: the plan above says why", code="nothing-to-run")
+    if dry_run and ready:
+        return 0
+    if not ready:
+        raise UserError(
+            f"nothing can be run of {', '.join(names)}; the plan above says what is missing", code="nothing-to-run"
+        )
+    failed, folders = 0, []
+    for job in ready:
+        directory, lost = run(settings_of(job, settings, len(ready) > 1), console)
+        failed += lost
+        folders.append(directory.path)
+    fed = {table for job in ready for table in job.tables}
+    for table in tables:
+        if table.id in fed:
+            typer.echo("\n" + markdown([regenerate(table, folders)]), nl=False)
+    again = " ".join([*(table.id for table in tables if table.id in fed), *(f"--run {folder}" for folder in folders)])
+    console.print(
+        f"\nagain, or as html, latex, csv, json: python -m bench tables {again}", markup=False, soft_wrap=True
+    )
+    return failed
+
+
+def planned(
+    tables: Sequence[Table],
+    settings: RunSettings,
+    pairs: Sequence[Path],
+    *,
+    untrained: bool = False,
+    sample_weights: bool = False,
+) -> list[Job]:
+    """The runs that tables need, with these settings. Raises as `plan` does, and UserError for a reading of none."""
     jobs = table_plan.plan(
         tables,
         settings.config,
@@ -56,37 +97,11 @@ def run_tables(
             f"--reading {settings.reading}: no protocol here has it (known: {', '.join(known) or 'none'})",
             code="unknown-reading",
         )
-    ready = [job for job in jobs if job.ready]
-    stopped = 0
-    for job in jobs:
-        _notify(job, settings, console)
-        if dry_run:
-            stopped += not _look(job, _settings(job, settings, len(ready) > 1), console)
-    if stopped:
-        raise UserError(f"the run of {', '.join(names)} would stop: the plan above says why", code="nothing-to-run")
-    if dry_run and ready:
-        return 0
-    if not ready:
-        raise UserError(
-            f"nothing can be run of {', '.join(names)}; the plan above says what is missing", code="nothing-to-run"
-        )
-    failed, folders = 0, []
-    for job in ready:
-        directory, lost = run(_settings(job, settings, len(ready) > 1), console)
-        failed += lost
-        folders.append(directory.path)
-    fed = {table for job in ready for table in job.tables}
-    for table in tables:
-        if table.id in fed:
-            typer.echo("\n" + markdown([regenerate(table, folders)]), nl=False)
-    again = " ".join([*(table.id for table in tables if table.id in fed), *(f"--run {folder}" for folder in folders)])
-    console.print(
-        f"\nagain, or as html, latex, csv, json: python -m bench tables {again}", markup=False, soft_wrap=True
-    )
-    return failed
+    return jobs
 
 
-def _settings(job: Job, settings: RunSettings, several: bool) -> RunSettings:
+def settings_of(job: Job, settings: RunSettings, several: bool) -> RunSettings:
+    """The settings of one run of a plan. several: whether the plan has more of them."""
     name = settings.name
     return replace(
         settings,
@@ -109,7 +124,9 @@ def _look(job: Job, settings: RunSettings, console: Console) -> bool:
     passed = True
     try:
         if job.data is not None:
-            look(job, settings, lambda text, style: _line(console, text, style))
+            estimate = look(job, settings, lambda text, style: _line(console, text, style))
+            if estimate:
+                _line(console, estimate.said)
     except (DataError, ModelError, UserError) as error:
         _line(console, f"STOPS: {error}", "bold red")
         passed = False

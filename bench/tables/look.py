@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from baselines.network_predictor import NetworkPredictor
@@ -23,10 +23,40 @@ PAIRS = 4  # that are asked and measured for an estimate of time
 Notify = Callable[[str, str | None], None]
 
 
-def look(job: Job, settings: RunSettings, notify: Notify) -> None:
-    """Prepare the run of a job, as `bench.run.command.run` would, and say what it works with and how long it takes.
+@dataclass(frozen=True)
+class Estimate:
+    """How long a run takes, from `asked` of its pairs, asked and measured now.
 
-    Where the job has no model that can be run, data and metrics are looked at all the same, with a bound in its place.
+    seconds: of the whole run, its models one after another. device: that they ran on. pairs: of the list. models:
+    seconds that each takes for a pair. metrics: seconds for a frame. untimed: models that were not asked.
+    """
+
+    seconds: float
+    device: str
+    asked: int
+    pairs: int
+    models: Mapping[str, float]
+    metrics: float
+    untimed: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        each = ", ".join(
+            [*(f"{name} {value:.2f} s" for name, value in self.models.items()), f"metrics {self.metrics:.2f} s a frame"]
+        )
+        left = f"; not counted: {', '.join(self.untimed)}" if self.untimed else ""
+        return (
+            f"time: about {_duration(self.seconds)}, one after another on {self.device}: measured now on {self.asked} "
+            f"of its pairs ({each}), times {self.pairs} pairs{left}"
+        )
+
+
+def look(job: Job, settings: RunSettings, notify: Notify) -> Estimate | None:
+    """Prepare the run of a job, as `bench.run.command.run` would, and say what it works with; return how long it takes.
+
+    Where the job has no model that can be run, data and metrics are looked at all the same, with a bound in its place,
+    and there is no estimate.
     Raises DataError, ModelError or UserError as that run would.
     """
     with prepare(replace(settings, models=settings.models or (PERFECT,), workers=0)) as setup:
@@ -42,8 +72,7 @@ def look(job: Job, settings: RunSettings, notify: Notify) -> None:
                 file = f"; {checkpoint.path}" if checkpoint else ""
                 style = None if origin.status == "official" else "yellow"
                 notify(f"weights of {model.label}: {origin.status.upper()}, {origin.note}{file}", style)
-        if job.models:
-            notify(_time(setup), None)
+        return _estimate(setup) if job.models else None
 
 
 def to_fetch(job: Job, folder: Path | None) -> list[str]:
@@ -93,8 +122,7 @@ def _detector(definition: Definition | ClipDefinition) -> str:
     return f" ({', '.join(of)})" if of else ""
 
 
-def _time(setup: Setup) -> str:
-    """How long the run takes, from some of its pairs, asked and measured now."""
+def _estimate(setup: Setup) -> Estimate:
     listed = setup.resolved.pair_list.pairs
     some = [(pair, setup.resolved.load(pair)) for pair in listed[:PAIRS]]
     decoded = Decoded.of(some, setup.device)
@@ -115,14 +143,7 @@ def _time(setup: Setup) -> str:
     setup.measurer.measure(frames, roles)
     measured = (time.perf_counter() - start) / len(frames)
     whole = len(listed) * (sum(seconds.values()) + measured * len(setup.models))
-    each = ", ".join(
-        [*(f"{name} {value:.2f} s" for name, value in seconds.items()), f"metrics {measured:.2f} s a frame"]
-    )
-    left = f"; not counted: {', '.join(untimed)}" if untimed else ""
-    return (
-        f"time: about {_duration(whole)}, one after another on {setup.device}: measured now on {len(some)} of its "
-        f"pairs ({each}), times {len(listed)} pairs{left}"
-    )
+    return Estimate(whole, str(setup.device), len(some), len(listed), seconds, measured, tuple(untimed))
 
 
 def _duration(seconds: float) -> str:

@@ -41,6 +41,14 @@ def published(wanted: Sequence[str] = ()) -> list[Table]:
     return list(chosen.values())
 
 
+def works() -> dict[str, list[str]]:
+    """Every paper, to the ids of its versions: the ICLR submission and the ICCV supplement are one paper."""
+    found: dict[str, list[str]] = {}
+    for paper in _papers().values():
+        found.setdefault(paper.work, []).append(paper.id)
+    return found
+
+
 @cache
 def _papers() -> dict[str, Paper]:
     return {name: Paper(id=name, **fields) for name, fields in _read(FOLDER / "_papers.toml").items()}

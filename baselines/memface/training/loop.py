@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from baselines.card import STATE_FILE
 from baselines.checkpoints import save_states
 from baselines.errors import ModelError
-from baselines.training.files import STATE_FILE
 from baselines.unpickling import read_safely
 from protocols import files, interruption
 
