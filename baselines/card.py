@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from baselines import samples
 from baselines.errors import ModelError
 from protocols.protocol import MotionMode
 
@@ -105,8 +106,9 @@ class Card:
 
     @property
     def sample(self) -> Path:
-        """The sample checkpoint that comes with this package; it need not exist."""
-        return self.folder / ("sample.safetensors" if self.of is None else f"{self.name}.safetensors")
+        """The sample checkpoint, wherever it lies (`baselines.samples`); where none is, its place in the package."""
+        own = "sample.safetensors" if self.of is None else f"{self.name}.safetensors"
+        return samples.locate(self.folder / own, self.name)
 
     @property
     def parts(self) -> tuple[str, ...]:

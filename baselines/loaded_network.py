@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from baselines import checkpoints
+from baselines import checkpoints, samples
 from baselines.card import Card, card, find_weights
 from baselines.checkpoints import Checkpoint, States
-from baselines.origin import judge
+from baselines.origin import judge, started_from
 from baselines.precision import PRECISIONS
 from baselines.predictor import ModelError, Predictor
 
@@ -132,6 +132,7 @@ class LoadedNetwork(Predictor):
         return {}
 
     def describe(self) -> dict[str, Any]:
+        start = started_from(self.checkpoint.facts) if self.checkpoint else None
         return {
             "model": self.card.title,
             "variant_of": self.card.of,
@@ -145,12 +146,15 @@ class LoadedNetwork(Predictor):
             "weights_read": list(self.checkpoint.read) if self.checkpoint else [],
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "training": self.checkpoint.facts if self.checkpoint else {},
+            **({"started_from": start} if start else {}),
             "conventions": {"precision": self.precision, **self.conventions()},
         }
 
 
 def _advice(about: Card, weights: Path | None) -> str:
     untrained = f"or take random ones, {about.name}?weights=untrained"
+    if about.name in samples.recipes():
+        untrained = f"or train its sample checkpoint, `python -m bench samples build {about.name}`, {untrained}"
     if not about.files:
         return f"nobody publishes a checkpoint of it; give one that you trained, {about.name}?weights=FILE, {untrained}"
     place = f"{weights / about.package}" if weights else "a weights folder (--weights)"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from baselines import checkpoints
+from baselines import checkpoints, samples
 from baselines.card import Card, card
 from baselines.checkpoints import Checkpoint
 
@@ -45,7 +45,7 @@ def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any])
     facts, shipped = checkpoint.facts, _header(about.sample)
     sample_facts = known.facts if (known := _header(card("fomm").sample)) else {}
     if any(facts.get(key) and facts[key] == sample_facts.get(key) for key in _SAMPLE_DATA):
-        return Origin("sample", "trained on the sample set", published)
+        return Origin("sample", f"trained on the sample set{_unlike_record(about, checkpoint)}", published)
     if shipped and not published and _sizes(config) == _sizes(shipped.config or {}):
         return Origin("sample", "of the size of this program's sample checkpoint", published)
     if facts.get("steps"):
@@ -55,6 +55,24 @@ def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any])
     else:
         note = "of another size than the published network" if about.files else "nobody publishes weights of it"
     return Origin("unverified", note, published)
+
+
+def started_from(facts: Mapping[str, Any]) -> str | None:
+    """Which sample checkpoint a training started from, in words; None where it started from none that is known."""
+    given = facts.get("init_from")
+    for name in dict.fromkeys(recipe.start for recipe in samples.recipes().values() if recipe.start):
+        if given and given == samples.recipe(name).sha256:
+            return f"sample checkpoint of {name}"
+        shipped = _header(card(name).sample)
+        if given and shipped and given == shipped.facts.get("converted_from_sha256"):
+            return f"sample checkpoint of {name} before it was rounded to float16"
+    return None
+
+
+def _unlike_record(about: Card, checkpoint: Checkpoint) -> str:
+    """What to add where the file is not the one on record: it was built elsewhere, or written again."""
+    known = samples.recipes().get(about.name)
+    return "" if known and checkpoint.sha256 == known.sha256 else "; not the file on record (`bench samples list`)"
 
 
 def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from baselines import plugged
+from baselines import plugged, samples
 from baselines.arithmetic import exact
 from baselines.bounds import CopySource, CopyTarget, CopyTemplate
 from baselines.card import MODELS, card, find_weights, named, official_files, unavailable
@@ -175,9 +175,10 @@ def _weights_in_words(name: str, weights: Path | None) -> str:
         return str(error)
     if found:
         return f"{found}" if card(name).checksums else f"{found} (unverified: no checksum is known)"
-    if card(name).sample.is_file():
-        return "sample weights"
-    return f"no weights; needs {' or '.join(card(name).files)}" if card(name).files else "no weights; to be trained"
+    if (file := card(name).sample).is_file():
+        return "sample weights, built here" if samples.built(file, name) else "sample weights"
+    needs = f"no weights; needs {' or '.join(card(name).files)}" if card(name).files else "no weights; to be trained"
+    return f"{needs} (python -m bench samples build {name})" if name in samples.recipes() else needs
 
 
 def _first_line(target: object) -> str:

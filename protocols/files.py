@@ -103,10 +103,15 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
+def sha256(file: Path) -> str:
+    """A file's SHA-256 in hex digits; one that did not change since is not read again."""
+    status = file.stat()
+    return _sha256(str(file), status.st_size, status.st_mtime_ns)
+
+
 def short_hash(file: Path) -> str:
     """The first 12 hex digits of a file's SHA-256."""
-    status = file.stat()
-    return _sha256(str(file), status.st_size, status.st_mtime_ns)[:12]
+    return sha256(file)[:12]
 
 
 @lru_cache(maxsize=64)

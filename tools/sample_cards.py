@@ -1,22 +1,132 @@
-"""Write the measured part of the sample checkpoints' cards from runs over the sample set.
+"""Cards of the sample checkpoints: of finished trainings, and what runs measured of them. From the repository's root.
 
+    python tools/sample_cards.py add FOLDER [FOLDER …]
     python tools/sample_cards.py RUN [RUN …]
 
-What a card says above its heading "Held-out frames" (file, command, data) stays as it is. Where several runs of a
-protocol have a model, the first one counts.
+`add` takes folders of `bench train` whose command is a recipe on record (``baselines/samples.toml``). With the seed of
+the files on record: the checkpoint, its kernels as float16, and its log go into ``baselines/<network>/extra``, its card
+is written, its SHA-256 recorded. Of another seed, for the spread over seeds: into the samples folder. Folders of
+trainings that are not finished are passed over, and so is what is there already.
+
+Runs over the sample set fill the measured part of the cards. What a card says above its heading "Held-out frames"
+(file, command, data) stays as it is. Where several runs of a protocol have a model, the first one counts.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
-from baselines.card import card
+from safetensors import safe_open
+
+from baselines import checkpoints, samples
+from baselines.card import MODELS, Card, card
+from baselines.training.files import networks_of
+from baselines.training.settings import TrainSettings
+from baselines.training.trainees import trainee
+from bench.weights.export import export
+from protocols import files
 from protocols.names import STILL
 from reports.schema.manifest import Manifest, parse_manifest
 from reports.schema.summary import Row, Summary, parse_summary
 
 HEADING = "## Held-out frames"
+HEAD = """# {title}: sample checkpoint
+
+A reduced-width {title}, for the rows of the papers' ablations on the sample set.
+It was trained on three people: its numbers say nothing about {title}.
+
+- File: `{file}`, {megabytes:.1f} MB, {millions:.2f} million numbers; the network's configuration is in its metadata.
+  It is in the repository and not in the wheel (`python -m bench samples list`).
+- Stored: kernels rounded to float16 after training (`python -m bench export-weights --half`), the rest in float32;
+  it is used in float32. The SHA-256 of the file before rounding is in its metadata (`converted_from_sha256`);
+  docs/results.md has what rounding moves.
+- Made by: `{command}`
+{started}- Data: the {data_frames} training frames of the sample set, SHA-256 of names and pixels
+  `{data_sha256}`.
+- Seed {seed}, {steps} steps (set before the run, the last state is taken), learning rate {learning_rate:g};
+  stages (side, share of the steps, pairs in a step: {shares}).
+- Batch norm (where the network has it) keeps its statistics, re-measured, after {freeze:g} % of the steps.
+- Wall time {minutes:.0f} min on one thread of a 2-core CPU machine on which other programs computed; torch {torch}.
+- Held-out frames were never trained on, and chose no step.
+- Loss by loss: `{log}` (means over 20 steps; weights included).
+
+"""
+STARTED = """- Starts from the sample checkpoint of {start}, as it is stored, where keys and shapes agree
+  ({taken}; the rest starts from random numbers): no independent training.
+"""
+
+
+def add(folder: Path) -> None:
+    """Take in a finished training, or say why it is passed over. Raises SystemExit for one that is no recipe's."""
+    found = [file for file in folder.glob("*.safetensors") if ".best." not in file.name]
+    if not found:
+        print(f"passed over {folder}: not finished")
+        return
+    (file,) = found
+    checkpoint = checkpoints.header(file)
+    name, facts = checkpoint.model or "", checkpoint.facts
+    recipe = samples.recipe(name)
+    start = samples.recipe(recipe.start).sha256 if recipe.start else None
+    wanted = {"steps": recipe.steps, "step": recipe.steps, "init_from": start, "threads": samples.THREADS}
+    wanted |= {"learning_rate": recipe.learning_rate or samples.RATE}
+    if wrong := {key: facts.get(key) for key, value in wanted.items() if facts.get(key) != value}:
+        raise SystemExit(f"{folder}: not the recipe of {name} on record: {wrong}")
+    about, seed = card(name), facts["seed"]
+    kept = seed == samples.SEED
+    target = (about.folder / samples.EXTRA if kept else samples.folder()) / samples.file_name(name, seed)
+    if target.is_file():
+        print(f"passed over {folder}: {target} is there")
+        return
+    export(file, target, name, half=True)
+    shutil.copyfile(folder / "log.csv", target.with_name(f"{target.stem}_log.csv"))
+    if kept:
+        target.with_suffix(".md").write_text(head(about, target, facts))
+        record(name, files.sha256(target))
+    print(target)
+
+
+def head(about: Card, file: Path, facts: dict[str, Any]) -> str:
+    """What a card says of file, command and data."""
+    recipe = samples.recipe(about.name)
+    with safe_open(file, framework="pt") as stream:
+        numbers = sum(stream.get_tensor(key).numel() for key in stream.keys())  # noqa: SIM118 (no mapping)
+    return HEAD.format(
+        title=about.title,
+        file=file.name,
+        megabytes=file.stat().st_size / 1e6,
+        millions=numbers / 1e6,
+        command=recipe.command(card(recipe.start).sample.relative_to(Path.cwd()) if recipe.start else None),
+        started=_started(about, recipe),
+        shares=", ".join(f"{side} px {100 * share:g} % {pairs}" for side, share, pairs in facts["stages"]),
+        freeze=100 * facts["norm_freeze"],
+        minutes=facts["seconds"] / 60,
+        log=f"{file.stem}_log.csv",
+        **{name: facts[name] for name in ("data_frames", "data_sha256", "seed", "steps", "learning_rate", "torch")},
+    )
+
+
+def _started(about: Card, recipe: samples.Recipe) -> str:
+    """From which checkpoint, and which of the networks are filled with it."""
+    if not recipe.start:
+        return ""
+    new = trainee(TrainSettings(model=about.name, data=Path(), out=Path(), steps=recipe.steps))
+    taken = ", ".join(new.start_from(networks_of(card(recipe.start).sample)))
+    return STARTED.format(start=card(recipe.start).title, taken=taken)
+
+
+def record(name: str, sha256: str) -> None:
+    """Write a file's SHA-256 into the record of recipes."""
+    text, key = samples.RECORD.read_text("utf-8"), re.escape(name)
+    block = re.search(rf'^\["?{key}"?\]\n(?:[^\[\n].*\n?)*', text, re.MULTILINE)
+    assert block
+    lines = [line for line in block[0].rstrip().splitlines() if not line.startswith("sha256")]
+    new = "\n".join([*lines, f'sha256 = "{sha256}"']) + "\n"
+    samples.RECORD.write_text(text.replace(block[0], new), "utf-8")
+    samples.recipes.cache_clear()
 
 
 def main(runs: list[Path]) -> None:
@@ -25,7 +135,7 @@ def main(runs: list[Path]) -> None:
         for run in runs
     ]
     names = dict.fromkeys(m.name for manifest, _ in loaded for m in manifest.models if m.sample_weights)
-    for name in names:
+    for name in (name for name in names if name in MODELS and card(name).sample.is_relative_to(Path.cwd())):
         file = card(name).sample.with_suffix(".md")
         head = file.read_text().partition(HEADING)[0]
         parts: dict[str, str] = {}
@@ -78,4 +188,9 @@ def shown(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    main([Path(run) for run in sys.argv[1:]])
+    match sys.argv[1:]:
+        case ["add", *folders]:
+            for folder in folders:
+                add(Path(folder))
+        case runs:
+            main([Path(run) for run in runs])

@@ -26,6 +26,7 @@ from bench.cli.pairs import pairs_app
 from bench.cli.poses import poses
 from bench.cli.report import report
 from bench.cli.run import run
+from bench.cli.samples import samples_app
 from bench.cli.score import score
 from bench.cli.speed import speed
 from bench.cli.study import study_app
@@ -53,6 +54,7 @@ PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functi
         "pairs": pairs_app,
         "clips": clips_app,
         "weights": weights_app,
+        "samples": samples_app,
     },
     "Networks": {"try": try_, "train": train, "poses": poses, "inspect": inspect, "verify": verify, "speed": speed},
 }

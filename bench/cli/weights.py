@@ -129,8 +129,8 @@ def _fetch(file: WeightFile) -> bool:
 def _download(file: WeightFile) -> str:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from bench.weights.check import sha256
     from bench.weights.fetch import download
+    from protocols.files import sha256
 
     target = Path(file.place)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())

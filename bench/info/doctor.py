@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from baselines import samples
 from baselines.card import MODELS, Card, card, find_weights
 from baselines.facemesh import litert
 from baselines.predictor import ModelError
@@ -164,8 +165,14 @@ def _models(weights: Path | None) -> list[Row]:
             place = f"{weights or FOLDER}/{about.package}"
             names = " or ".join(about.files)
             rows.append(Row("models", names, about.title, found, model_size(about), source, place))
-        if about.sample.is_file():
-            rows.append(Row("models", about.sample.name, f"{about.title}, reduced width", str(about.sample)))
+        file, used_for = about.sample, f"{about.title}, reduced width"
+        if file.is_file():
+            how = " (built here)" if samples.built(file, name) else ""
+            rows.append(Row("models", file.name, used_for, f"{file}{how}"))
+        elif name in samples.recipes():
+            source = "a clone of this program's repository, or a training of minutes"
+            place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"
+            rows.append(Row("models", samples.file_name(name), used_for, None, "3 to 6 MB", source, place))
     return rows
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from baselines.samples import VARIABLE as SAMPLES_VARIABLE
 from bench.runtime import debug
 from bench.runtime.errors import UserError
 from protocols import files
@@ -85,7 +86,7 @@ def load(
 
 def _refuse_unknown_variables() -> None:
     """Raise UserError for a variable in the environment that nothing reads: a misspelled one must not be ignored."""
-    known = (DATA_VARIABLE, WEIGHTS_VARIABLE, CACHE_VARIABLE, TIMEOUT_VARIABLE, debug.VARIABLE)
+    known = (DATA_VARIABLE, WEIGHTS_VARIABLE, CACHE_VARIABLE, SAMPLES_VARIABLE, TIMEOUT_VARIABLE, debug.VARIABLE)
     for variable in sorted(os.environ):
         of_data = variable.startswith(DATA_VARIABLE) and variable != DATA_VARIABLE
         if variable.startswith(PREFIX) and not of_data and variable not in known[1:]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselines import checkpoints
+from baselines import checkpoints, samples
 from baselines.card import MODELS, card, find_weights, unavailable
 from baselines.errors import ModelError
 from baselines.memface.variants import VARIANTS as MEMFACE
@@ -162,11 +162,15 @@ def _models(
         elif small and card(model).sample.is_file():
             specs.append(model)
             sources[model] = "SAMPLE WEIGHTS"
+            for seed, other in samples.other_seeds(model).items():
+                label = f"{model}-seed{seed}"
+                specs.append(str(ModelSpec("model", model, {"weights": str(other)}, label=label)))
+                sources[label] = "SAMPLE WEIGHTS"
         elif untrained:
             specs.append(str(ModelSpec("model", model, {"weights": "untrained"}, label=model)))
             sources[model] = "UNTRAINED"
         else:
-            skipped[model] = _why_skipped(model, file)
+            skipped[model] = _why_skipped(model, file, small)
     return list(dict.fromkeys(specs)), sources, skipped
 
 
@@ -194,11 +198,13 @@ def is_sample(model: str, file: Path) -> bool:
     return judge(about, checkpoint, checkpoint.config or about.config).status == "sample"
 
 
-def _why_skipped(model: str, file: Path | None) -> str:
+def _why_skipped(model: str, file: Path | None, small: bool) -> str:
     about = card(model)
     reason = f"no weights: needs {' or '.join(about.files)}" if about.files else NOBODY
     if file:
         return f"{file} is a sample checkpoint (--sample-weights takes it)"
+    if small and model in samples.recipes():
+        return f"{reason}; no sample checkpoint is here: python -m bench samples build {model}"
     return f"{reason} ({HINT})" if about.sample.is_file() else reason
 
 

@@ -6,7 +6,6 @@ Nothing in a file is ever executed.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from baselines.registry import network_class
 from bench.detectors import arcface, openface
 from bench.runtime.errors import UserError
 from bench.weights.files import WeightFile
+from protocols import files
 from protocols.errors import first_line
 
 UNKNOWN = "no checksum is known to compare with"
@@ -44,7 +44,7 @@ class Verdict:
 def verify(file: WeightFile, path: Path) -> Verdict:
     """Is the file at `path` the published one, or may it be? Raises UserError, or ModelError, for a wrong one."""
     if file.sha256:
-        found = sha256(path)
+        found = files.sha256(path)
         if not found.startswith(file.sha256):
             raise UserError(
                 f"{path} is not the published file: its sha256 is {found}, not {_begins(file.sha256)}",
@@ -73,12 +73,6 @@ def verify(file: WeightFile, path: Path) -> Verdict:
     else:
         said = _opens(path, file.name)
     return Verdict("unverified", f"{said}; {UNKNOWN}")
-
-
-def sha256(path: Path) -> str:
-    """64 hex digits."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _begins(digits: str) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from protocols import catalogue, files
 from protocols.published import known_lists
+from reports.paper import seeds
 from reports.paper.measured import Cell, Line, Measured, Regenerated
 from reports.paper.opinions import ScoredStudy, study_lines
 from reports.paper.printed import BLOCKING, Column, Row, Table, TableError
+from reports.paper.seeds import Spread
 from reports.run.caveats import unverified, weights_mark
 from reports.schema.base import Damaged
 from reports.schema.manifest import Manifest, MetricEntry, ModelEntry, parse_manifest
@@ -53,18 +55,19 @@ def regenerate(table: Table, runs: Sequence[Path], studies: Sequence[ScoredStudy
     """
     read = [run for run in map(read_run, runs) if run.protocol in table.protocols]
     beside = [
-        _line(table, row, model, run)
+        _line(table, row, model, run, read)
         for row in table.rows
         for run in read
         for model in run.manifest.models
         if row.model == model.name and any(table.protocol_of(row, column) == run.protocol for column in table.columns)
     ]
     taken = {(line.model, line.run) for line in beside}
+    stands = [(run, model) for run in read for model in run.manifest.models if (model.name, run.name) in taken]
     others = [
-        _line(table, None, model, run)
+        _line(table, None, model, run, read)
         for run in read
         for model in run.manifest.models
-        if (model.name, run.name) not in taken
+        if (model.name, run.name) not in taken and not _in_spread(model, run, stands)
     ]
     notices = [f"{run.name}: {notice}" for run in read for notice in run.manifest.notices]
     notices += [f"{run.name}: {ROUNDED}" for run in read if not _truncated(run)]
@@ -81,9 +84,10 @@ def _truncated(run: Run) -> bool:
     return any("rounding:uint8-truncated" in metric.signature for metric in run.manifest.metrics)
 
 
-def _line(table: Table, row: Row | None, model: ModelEntry, run: Run) -> Line:
+def _line(table: Table, row: Row | None, model: ModelEntry, run: Run, runs: Sequence[Run]) -> Line:
     cells: list[Cell | None] = []
     of_run = _causes_of_run(run, model)
+    base = _base(table, row, run, runs)
     for position, column in enumerate(table.columns):
         if not _fed(table, row, column, run):
             cells.append(None)
@@ -99,8 +103,43 @@ def _line(table: Table, row: Row | None, model: ModelEntry, run: Run) -> Line:
             causes += [BLOCKING[note.kind] for note in table.notes_of(row, column) if note.kind in BLOCKING]
         if printed is not None and (cause := _definition(column, metric)):
             causes.append(cause)
-        cells.append(Cell(printed, measured, tuple(dict.fromkeys(causes))))
-    return Line(row, model.name, run.name, tuple(of_run), tuple(cells), weights_mark(model))
+        spreads = _spreads(metric, column, model, base, run, runs) if row and metric else (None, None)
+        cells.append(Cell(printed, measured, tuple(dict.fromkeys(causes)), *spreads))
+    trained = seeds.unlike(model, base[1]) if base else None
+    return Line(row, model.name, run.name, tuple(of_run), tuple(cells), trained, weights_mark(model))
+
+
+def _base(table: Table, row: Row | None, run: Run, runs: Sequence[Run]) -> tuple[Run, ModelEntry] | None:
+    """The model of the row that a row is set against, in the same run or else in another one of the same pairs."""
+    name = next((other.model for other in table.rows if row and other.key == row.against), None)
+    alike = [other for other in runs if seeds.same_pairs(other.manifest, run.manifest)]
+    found = ((one, model) for one in (run, *alike) for model in one.manifest.models if model.name == name)
+    return next(found, None)
+
+
+def _in_spread(model: ModelEntry, run: Run, stands: Sequence[tuple[Run, ModelEntry]]) -> bool:
+    """Whether a model is another training of one that stands beside a row, and so in its spread over seeds."""
+    alike = [other for one, other in stands if seeds.same_pairs(one.manifest, run.manifest)]
+    return seeds.is_other_seed(model, alike)
+
+
+def _spreads(
+    metric: MetricEntry,
+    column: Column,
+    model: ModelEntry,
+    base: tuple[Run, ModelEntry] | None,
+    run: Run,
+    runs: Sequence[Run],
+) -> tuple[Spread | None, Spread | None]:
+    """Over trainings with several seeds: of the mean, and of its difference to the row that it is set against."""
+    others = [(other.manifest, other.rows) for other in runs]
+    values = seeds.values(model, (run.manifest, run.rows), metric, run.manifest, others)
+    less = None
+    if base:
+        other = (base[0].manifest, base[0].rows)
+        less = seeds.spread_less(values, seeds.values(base[1], other, metric, run.manifest, others))
+    found = (seeds.spread(values), less)
+    return found[0] and found[0].scaled(column.scale), found[1] and found[1].scaled(column.scale)
 
 
 def _counted(column: Column, printed: str | None, model: ModelEntry, of_run: Sequence[str]) -> Cell:

@@ -9,12 +9,16 @@ from typing import Any
 from reports import table as writer
 from reports.paper.measured import Cell, Line, Regenerated
 from reports.paper.printed import Column, Row, Table
+from reports.paper.seeds import Spread
 from reports.paper.view import Text, ViewLine, table_view
 from reports.run import page
 from reports.table import latex_text, markdown_text
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-PARTS = ("measured", "low", "high", "difference", "cause")
+PARTS = (
+    *("measured", "low", "high", "difference", "cause"),
+    *("seeds_mean", "seeds_sd", "seeds", "less_baseline", "less_baseline_sd", "less_baseline_seeds"),
+)
 FIELDS = (
     *("table", "paper", "protocol", "row", "model", "column", "printed", "run", "weights", "metric"),
     *(*PARTS, "notes", "signature"),
@@ -45,7 +49,7 @@ def json_tables(tables: Sequence[Regenerated]) -> str:
     """``{table: {columns: [...], rows: {name: [values]}, notes: [...]}}``; numbers as numbers, null for none.
 
     A note has kind, text, source, and the rows and columns that it holds for.
-    Where runs stand beside a table each column is followed by five more, named after it: `PARTS`.
+    Where runs stand beside a table each column is followed by more, named after it: `PARTS`.
     """
     return json.dumps({table.table.id: _json(table) for table in tables}, ensure_ascii=False, indent=1) + "\n"
 
@@ -151,7 +155,15 @@ def _parts(cell: Cell | None) -> tuple[Any, ...]:
         return (None,) * len(PARTS)
     measured, difference = cell.measured, cell.difference
     numbers = (measured.value, measured.low, measured.high) if measured else (None, None, None)
-    return (*numbers, difference[0] if difference else None, "; ".join(cell.causes) or None)
+    spreads = (*_spread(cell.spread), *_spread(cell.spread_less))
+    return (*numbers, difference[0] if difference else None, "; ".join(cell.causes) or None, *spreads)
+
+
+def _spread(spread: Spread | None) -> tuple[Any, ...]:
+    """Mean, standard deviation, and the seeds in words: ``1 2r 3r``, r where a number is recorded."""
+    if spread is None:
+        return None, None, None
+    return spread.mean, spread.sd, " ".join(f"{s}r" if s in spread.recorded else str(s) for s in spread.seeds)
 
 
 def _notes(table: Table, row: Row | None, column: Column) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.paper.printed import Note, Row, Table, number
+from reports.paper.seeds import Spread
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Cell:
     printed: str | None
     measured: Measured | None
     causes: tuple[str, ...]
+    spread: Spread | None = None  # over trainings with several seeds, on the printed scale
+    spread_less: Spread | None = None  # the same of the difference to the row that its row is set against
 
     @property
     def difference(self) -> tuple[float, float | None, float | None] | None:
@@ -47,6 +50,7 @@ class Line:
     """A model of a run, beside the row that it belongs to, if any.
 
     causes: why nothing of it may be compared with print. cells: None where the run measures nothing for it.
+    trained: in what its training differs from that of the row it is set against, in words.
     """
 
     row: Row | None
@@ -54,6 +58,7 @@ class Line:
     run: str
     causes: tuple[str, ...]
     cells: tuple[Cell | None, ...]
+    trained: str | None = None
     mark: str | None = None  # of its weights: `reports.run.caveats.weights_mark`
 
     def notes_of(self, table: Table) -> list[Note]:

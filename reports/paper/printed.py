@@ -122,9 +122,11 @@ class Row(Data):
     """A printed row. cite: how the paper cites it. model: its name in this project. group: printed part it stands in.
 
     values: as printed, `NOT_GIVEN` where the paper has a dash. protocol: where it is not the table's.
+    against: the key of the row that an ablation's is set against.
     """
 
     name: str
+    against: str | None = None
     cite: str | None = None
     model: str | None = None
     group: str | None = None
@@ -183,6 +185,9 @@ class Table(Data):
             for value in row.values:
                 if value != NOT_GIVEN and not PRINTED.fullmatch(value):
                     raise ValueError(f"{row.key}: {value!r} is no printed number")
+        for row in self.rows:
+            if row.against is not None and row.against not in (key for key in keys if key != row.key):
+                raise ValueError(f"{row.key} is set against {row.against!r}, the table has {keys}")
         for note in self.notes:
             for name, known in [*((row, keys) for row in note.rows), *((column, heads) for column in note.columns)]:
                 if name not in known:

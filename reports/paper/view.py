@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from reports.paper.measured import Cell, Line, Regenerated
 from reports.paper.printed import Column, Row, Table, decimals
+from reports.paper.seeds import Spread
 from reports.run.view import interval, number
+
+SEVERAL = (
+    "Over seeds: mean ± standard deviation (n - 1) over trainings with these seeds; of a difference, seed by seed. "
+    "Recorded numbers are of earlier runs; their weights are not kept."
+)
+ONE = (
+    "Rows of sample weights without a line over seeds are of one training each: a difference between two of them may "
+    "be no more than that between two trainings of one network."
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,7 @@ class Text:
 class ViewLine:
     """A line of the drawn table. kind: what its numbers are."""
 
-    kind: Literal["printed", "measured", "difference"]
+    kind: Literal["printed", "measured", "difference", "seeds"]
     head: Text
     cells: tuple[Text, ...]
 
@@ -66,6 +76,7 @@ def table_view(regenerated: Regenerated) -> TableView:
         for line in regenerated.lines:
             if line.row is row:
                 lines += [_measured(table, line, notes), _difference(table, line, notes)]
+                lines += _over_seeds(table, line, notes)
     lines += [_measured(table, line, notes) for line in regenerated.lines if line.row is None]
     return TableView(
         table.id,
@@ -101,8 +112,9 @@ def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
 def _measured(table: Table, line: Line, notes: _Notes) -> ViewLine:
     cells = tuple(_mean(table, place, cell, notes) for place, cell in enumerate(line.cells))
     mark = f" ({line.mark})" if line.mark else ""
-    texts = [*map(_refusal, line.causes), *(note.said for note in line.notes_of(table))]
-    return ViewLine("measured", Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(texts)), cells)
+    said = [*map(_refusal, line.causes), *([f"{line.trained[:1].upper()}{line.trained[1:]}."] if line.trained else [])]
+    said += [note.said for note in line.notes_of(table)]
+    return ViewLine("measured", Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(said)), cells)
 
 
 def _mean(table: Table, place: int, cell: Cell | None, notes: _Notes) -> Text:
@@ -133,6 +145,35 @@ def _difference(table: Table, line: Line, notes: _Notes) -> ViewLine:
     return ViewLine("difference", Text("difference to print"), tuple(cells))
 
 
+def _over_seeds(table: Table, line: Line, notes: _Notes) -> list[ViewLine]:
+    """What several trainings of the row's network give, and how far they are from the row it is set against."""
+    lines = []
+    against = line.row.against if line.row else None
+    for head, spreads, signed in (
+        ("over seeds", [cell and cell.spread for cell in line.cells], False),
+        (f"less {against}, over seeds", [cell and cell.spread_less for cell in line.cells], True),
+    ):
+        if found := [one for one in spreads if one]:
+            cells = tuple(Text(_spread(table, place, one, signed) if one else "") for place, one in enumerate(spreads))
+            starts = dict.fromkeys(f"Started: {'; '.join(one.starts)}." for one in found if one.starts)
+            lines.append(ViewLine("seeds", Text(f"{head} {_seeds(found)}", notes.marks(starts)), cells))
+    return lines
+
+
+def _spread(table: Table, place: int, spread: Spread, signed: bool) -> str:
+    digits = _digits(table, place)
+    return f"{number(spread.mean, digits, signed)} ± {number(spread.sd, digits)} (n = {len(spread.seeds)})"
+
+
+def _seeds(spreads: Sequence[Spread]) -> str:
+    """Which seeds, and which of them are recorded: ``1, 2, 3 (recorded: 2, 3)``."""
+    seeds, recorded = (
+        ", ".join(map(str, sorted({seed for spread in spreads for seed in of(spread)})))
+        for of in (lambda one: one.seeds, lambda one: one.recorded)
+    )
+    return f"{seeds} (recorded: {recorded})" if recorded else seeds
+
+
 def _refusal(cause: str) -> str:
     return f"Not compared: {cause}."
 
@@ -147,6 +188,11 @@ def _remarks(regenerated: Regenerated) -> Iterable[str]:
     yield from (note.said for note in table.paper.notes)
     if regenerated.lines:
         yield "Measured: mean with its 95 % interval; a printed number's own error is not known."
+        spread = {line: any(cell and cell.spread for cell in line.cells) for line in regenerated.lines}
+        if any(spread.values()):
+            yield SEVERAL
+        if any(line.row and line.mark == "sample weights" and not several for line, several in spread.items()):
+            yield ONE
         yield from dict.fromkeys(regenerated.notices)
         measured = (cell.measured for line in regenerated.lines for cell in line.cells if cell)
         yield from dict.fromkeys(f"Signature: {one.signature}" for one in measured if one and one.signature)

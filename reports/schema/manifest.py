@@ -100,7 +100,8 @@ class ModelEntry(Facts):
     """A model of the run, with all that its predictor says of itself.
 
     weights_status: ``official``, ``sample``, ``unverified`` or ``untrained``. code_sha256: of a program or a plug-in.
-    parts: parameters of each, of a model of several networks.
+    parts: parameters of each, of a model of several networks. started_from: the sample checkpoint that the training
+    started from, in words, where it is known.
     driven_by: ``sound`` or ``frames``, in a run whose clips are driven by sound; absent where neither is known.
     """
 
@@ -122,6 +123,7 @@ class ModelEntry(Facts):
     frame_size: int | None = None
     trained_frame_size: int | None = None
     training: JsonValue = None
+    started_from: str | None = None
     conventions: dict[str, JsonValue] = {}
     command: JsonValue = None
     folder: str | None = None

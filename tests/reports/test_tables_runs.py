@@ -238,7 +238,7 @@ def test_two_runs_stand_beside_one_row(tmp_path):
     assert [(line.row.key, line.run) for line in shown.lines] == [("MCNet (Ours)", "old"), ("MCNet (Ours)", "new")]
     rows = json.loads(json_tables([shown]))["mcnet-1a"]["rows"]
     assert len(rows) == 10
-    assert {len(values) for values in rows.values()} == {36}
+    assert {len(values) for values in rows.values()} == {72}
 
 
 def test_json_beside_a_run(tmp_path):

@@ -1,0 +1,107 @@
+"""Sample checkpoints: by which recipe each was trained, and where its file lies. Imports no torch.
+
+A sample checkpoint lies in the package itself (those of the wheel), in ``baselines/<package>/extra/`` (in a clone of
+the repository only) or in the samples folder, which `bench samples` fills; the first of these that has it counts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from baselines.errors import ModelError
+from protocols import files
+from protocols.cache import cache_folder
+
+VARIABLE = "TALKING_HEAD_BENCH_SAMPLES"
+RECORD = Path(__file__).with_name("samples.toml")
+EXTRA = "extra"
+SUFFIX = ".safetensors"
+SEED = 1  # of the files on record
+THREADS = 1
+RATE = 1e-3  # of `bench train`, where the command does not say it
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the sample checkpoint of a model is trained: `bench train` on the sample set, on one thread of a CPU.
+
+    start: the model whose sample checkpoint the training starts from. learning_rate: None is the training's default.
+    sha256: of the file on record; empty where none is, and a file can only be built.
+    """
+
+    model: str
+    steps: int
+    start: str | None = None
+    learning_rate: float | None = None
+    sha256: str = ""
+
+    def command(self, start: Path | str | None, seed: int = SEED, out: Path | str | None = None) -> str:
+        """The command line of this training. start: file of the sample checkpoint that it starts from."""
+        words = ["python -m bench train --model", self.model, "--data sample --steps", str(self.steps)]
+        words += ["--seed", str(seed), "--threads", str(THREADS), "--device cpu"]
+        if self.learning_rate is not None:
+            words += ["--learning-rate", f"{self.learning_rate:g}"]
+        if self.start:
+            words += ["--init-from", shlex.quote(str(start))]
+        return " ".join([*words, "--out", shlex.quote(str(out or f"runs/train-{self.model}"))])
+
+
+@lru_cache
+def recipes() -> dict[str, Recipe]:
+    """Every recipe on record, by model; the start of a training before what starts from it."""
+    return {name: Recipe(name, **fields) for name, fields in tomllib.loads(RECORD.read_text("utf-8")).items()}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of a model. Raises ModelError, with the nearest names, where none is on record."""
+    known = recipes()
+    if name not in known:
+        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise ModelError(f"no recipe of a sample checkpoint of {name} is on record; {hint}", code="unknown-sample")
+    return known[name]
+
+
+def folder() -> Path:
+    """The samples folder: ``$TALKING_HEAD_BENCH_SAMPLES``, or ``samples`` in the cache folder."""
+    return Path(chosen).expanduser() if (chosen := os.environ.get(VARIABLE)) else cache_folder() / "samples"
+
+
+def file_name(name: str, seed: int = SEED) -> str:
+    """Name of a model's file in the samples folder; the seed is in it where it is not that of the files on record."""
+    return f"{name}{SUFFIX}" if seed == SEED else f"{name}.seed{seed}{SUFFIX}"
+
+
+def locate(shipped: Path, name: str) -> Path:
+    """The model's sample checkpoint; `shipped`, its place in the wheel, where there is none."""
+    places = (shipped, shipped.parent / EXTRA / file_name(name), folder() / file_name(name))
+    return next((place for place in places if place.is_file()), shipped)
+
+
+def other_seeds(name: str, seeds: Iterable[int] | None = None) -> dict[int, Path]:
+    """Files of trainings of the same recipe with other seeds, by seed; they lie in the samples folder only."""
+    pattern = re.compile(re.escape(name) + r"\.seed(\d+)" + re.escape(SUFFIX))
+    found = {
+        int(match[1]): file
+        for file in (folder().glob(f"*{SUFFIX}") if folder().is_dir() else ())
+        if (match := pattern.fullmatch(file.name))
+    }
+    return {seed: found[seed] for seed in sorted(found) if seeds is None or seed in seeds}
+
+
+def built(file: Path, name: str) -> bool:
+    """Whether a model's sample checkpoint is one that was trained here, and not the file on record."""
+    return file.parent == folder() and not recorded(file, name)
+
+
+def recorded(file: Path, name: str) -> bool:
+    """Whether a file is the one on record, by its SHA-256."""
+    return bool(recipe(name).sha256) and files.sha256(file) == recipe(name).sha256

@@ -1,0 +1,84 @@
+"""`python -m bench samples build`: train sample checkpoints by their recipes on record."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines import samples
+from baselines.card import card
+from bench.runtime.errors import UserError
+from bench.samples.survey import Sample, command, sample
+from bench.training.command import train
+from bench.weights.export import export
+
+Tell = Callable[[str], None]
+
+
+def build(names: Sequence[str], seeds: int, tell: Tell) -> list[Sample]:
+    """Train what is not there yet, one after another, in the samples folder; return what is there in the end.
+
+    A training begins from the sample checkpoint of its start, which is trained before where it is missing. It goes on
+    where it was stopped, to the bit. seeds: trainings of each, with seeds from 1 on. Raises as `train` does.
+    """
+    done = []
+    for name in _in_order(names):
+        for seed in range(samples.SEED, samples.SEED + (seeds if name in names else 1)):
+            found = sample(name, seed)
+            if found.there:
+                tell(f"there {found.file}: {found.said}")
+            else:
+                tell(f"training {name}, seed {seed}: {command(name, seed, _training(name, seed))}")
+                found = _train(name, seed)
+                tell(f"built {found.file}: {found.said}")
+            done.append(found)
+    return done
+
+
+def writable() -> Path:
+    """Make the samples folder and return it. Raises UserError where that cannot be."""
+    folder = samples.folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"samples folder {folder}: {error.strerror}", code="unwritable-file") from None
+    return folder
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """The names, with the missing starts of their trainings before them."""
+    ordered: dict[str, None] = {}
+    for name in names:
+        line = [name]
+        while (start := samples.recipe(line[-1]).start) and not sample(start).there:
+            line.append(start)
+        ordered |= dict.fromkeys(reversed(line))
+    return list(ordered)
+
+
+def _training(name: str, seed: int) -> Path:
+    return samples.folder() / "trainings" / f"{name}.seed{seed}"
+
+
+def _train(name: str, seed: int) -> Sample:
+    recipe, out = samples.recipe(name), _training(name, seed)
+    given: dict[str, Any] = {"model": name, "data": "sample", "steps": recipe.steps, "seed": seed, "device": "cpu"}
+    given |= {"threads": samples.THREADS, "out": out}
+    if recipe.learning_rate is not None:
+        given["learning_rate"] = recipe.learning_rate
+    if recipe.start:
+        given["init_from"] = card(recipe.start).sample
+    threads = torch.get_num_threads()
+    try:
+        trained = train(None, given)
+    finally:
+        torch.set_num_threads(threads)
+    target = samples.folder() / samples.file_name(name, seed)
+    export(trained, target, name, half=True)
+    shutil.copyfile(out / "log.csv", target.with_name(f"{target.stem}_log.csv"))
+    shutil.rmtree(out)  # ten times the size of what is kept
+    return sample(name, seed)

@@ -1,0 +1,93 @@
+"""The sample checkpoints: which there are, where each file lies, and whether it is the one on record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from baselines import samples
+from baselines.card import card
+from bench.runtime.errors import UserError
+from protocols import files
+from reports.paper.tables import published
+
+Place = Literal["package", "clone", "samples folder", "nowhere"]
+BUILD = "python -m bench samples build"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training of a model's recipe.
+
+    file: where it lies, or would be built. on_record: whether it is the file on record; None where there is no file.
+    """
+
+    name: str
+    seed: int
+    place: Place
+    file: Path
+    on_record: bool | None
+
+    @property
+    def there(self) -> bool:
+        return self.on_record is not None
+
+    @property
+    def said(self) -> str:
+        """What the file is, in words."""
+        if not self.there:
+            return "no file"
+        if self.on_record:
+            return "the file on record"
+        mine = f"built here, sha256 {files.short_hash(self.file)}…"
+        known = samples.recipe(self.name).sha256 if self.seed == samples.SEED else ""
+        return f"{mine}: not the file on record, {known[:12]}…" if known else f"{mine}: no file of it is on record"
+
+
+def survey(names: Sequence[str] = ()) -> list[Sample]:
+    """Every sample checkpoint on record, and the other seeds that were built. Raises ModelError for another name."""
+    found = []
+    for name in names or samples.recipes():
+        found.append(sample(name))
+        found += [Sample(name, seed, "samples folder", file, False) for seed, file in samples.other_seeds(name).items()]
+    return found
+
+
+def sample(name: str, seed: int = samples.SEED) -> Sample:
+    """The sample checkpoint of a model; of another seed than that of the files on record, in the samples folder."""
+    samples.recipe(name)
+    about, built = card(name), samples.folder() / samples.file_name(name, seed)
+    file = about.sample if seed == samples.SEED else built
+    if not file.is_file():
+        return Sample(name, seed, "nowhere", built, None)
+    places: dict[Path, Place] = {about.folder: "package", about.folder / samples.EXTRA: "clone"}
+    on_record = seed == samples.SEED and samples.recorded(file, name)
+    return Sample(name, seed, places.get(file.parent, "samples folder"), file, on_record)
+
+
+def command(name: str, seed: int = samples.SEED, out: Path | None = None) -> str:
+    """The command that trains it on this machine, from the sample checkpoint that lies here."""
+    recipe = samples.recipe(name)
+    return recipe.command(_shown(card(recipe.start).sample) if recipe.start else None, seed, out)
+
+
+def _shown(file: Path) -> str:
+    """A path below the working directory without it, as commands are written in a clone."""
+    return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)
+
+
+def chosen(names: Sequence[str], every: bool, tables: Sequence[str]) -> list[str]:
+    """The names of the command line: as given, all, or those of the rows of tables. Raises UserError, ModelError."""
+    if bool(names) + every + bool(tables) != 1:
+        raise UserError("name sample checkpoints, or give --all or --table NAME", code="missing-option")
+    if names:
+        return [samples.recipe(name).model for name in dict.fromkeys(names)]
+    known = samples.recipes()
+    if every:
+        return list(known)
+    rows = {row.model for table in published(tables) for row in table.rows if row.model}
+    if not (found := [name for name in known if name in rows]):
+        raise UserError(f"--table {', '.join(tables)}: no row of it has a sample checkpoint", code="unknown-sample")
+    return found
