@@ -182,7 +182,9 @@ def _metrics(score: StudyScore) -> Iterator[Section]:
                 ("metric", "Spearman", "95 %", "Kendall", "r", "RMSE", *(["behind the best"] if behind else []), "n"),
                 tuple(_metric(one, several, behind) for one in own),
                 "by model: intervals are over raters and clips, not over other models" if level == "model" else "",
-                frozenset({0} if own and own[0].spearman and level == "clip" else ()),
+                frozenset(
+                    {0} if level == "clip" and own and own[0].spearman and own[0].spearman.low is not None else ()
+                ),
             )
 
 

@@ -60,6 +60,43 @@ def test_bt500_uses_the_wider_limit_where_grades_are_not_normal():
     assert list(screen(rated(one), "acr", SCALE, "bt500").reasons) == ["r40"]
 
 
+def by_hand(values: np.ndarray) -> set[int]:
+    """The steps of BT.500 one by one, for a table ``(raters, videos)`` with NaN where there is no vote."""
+    out = set()
+    p, q, votes = (np.zeros(len(values)) for _ in range(3))
+    for column in values.T:
+        given = np.flatnonzero(np.isfinite(column))
+        scores = column[given]
+        off = scores - scores.sum() / len(scores)
+        moments = [np.power(off, power).sum() / len(scores) for power in (2, 4)]
+        s = (np.square(off).sum() / (len(scores) - 1)) ** 0.5
+        votes[given] += 1
+        if s == 0:
+            continue
+        times = 2 if 2 <= moments[1] / moments[0] ** 2 <= 4 else 20**0.5
+        p[given] += off >= times * s
+        q[given] += off <= -times * s
+    for rater, (above, below, of) in enumerate(zip(p, q, votes)):
+        if (above + below) / of > 0.05 and abs((above - below) / (above + below)) < 0.3:
+            out.add(rater)
+    return out
+
+
+def test_bt500_is_its_steps_one_by_one():
+    rng, seen = np.random.default_rng(7), 0
+    for _ in range(15):
+        level = rng.uniform(1.5, 4.5, 30)
+        values = np.clip(np.rint(level + rng.normal(0, 0.6, (20, 30))), 1, 5)
+        values[:3] = np.clip(np.rint(level + rng.normal(0, 2.2, (3, 30))), 1, 5)
+        values[rng.random(values.shape) < 0.15] = np.nan
+        votes = rated(np.nan_to_num(values, nan=1.0))
+        votes = votes[np.isfinite(values).ravel()]
+        expected = by_hand(values)
+        assert set(screen(votes, "acr", SCALE, "bt500").reasons) == {f"r{rater:02}" for rater in expected}
+        seen += len(expected)
+    assert seen > 10
+
+
 def test_bt500_says_where_it_cannot_judge():
     found = screen(rated(np.random.default_rng(0).integers(1, 6, (5, 12)).astype(float)), "acr", SCALE, "bt500")
     assert found.reasons == {} and "100 %" in found.notices[0]
