@@ -50,7 +50,7 @@ class Line:
     """A model of a run, beside the row that it belongs to, if any.
 
     causes: why nothing of it may be compared with print. cells: None where the run measures nothing for it.
-    trained: in what its training differs from that of the row it is set against, in words.
+    trained: what its training is beside that of the row it is set against, where they differ, in words.
     """
 
     row: Row | None

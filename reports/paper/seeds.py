@@ -134,7 +134,7 @@ def recipe_of(model: ModelEntry) -> str:
 
 
 def unlike(model: ModelEntry, base: ModelEntry) -> str | None:
-    """In what the training of a row's model differs from that of the row it is set against; None where in nothing."""
+    """What a row's model is beside that of the row it is set against, by training; None where they are alike."""
     own, other = _facts(model), _facts(base)
     if not own or not other:
         return None
@@ -145,7 +145,7 @@ def unlike(model: ModelEntry, base: ModelEntry) -> str | None:
             for key in (*_RECIPE, "seed") if own.get(key) != other.get(key)]  # fmt: skip
     if start != other.get("init_from"):
         said.append(f"start {_start(model)}, not {_start(base)}")
-    return f"trained otherwise than {base.name}: {'; '.join(said)}" if said else None
+    return f"not trained as {base.name}: {'; '.join(said)}" if said else None
 
 
 def _start(model: ModelEntry) -> str:

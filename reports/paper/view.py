@@ -112,7 +112,7 @@ def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
 def _measured(table: Table, line: Line, notes: _Notes) -> ViewLine:
     cells = tuple(_mean(table, place, cell, notes) for place, cell in enumerate(line.cells))
     mark = f" ({line.mark})" if line.mark else ""
-    said = [*map(_refusal, line.causes), *([f"{line.trained[:1].upper()}{line.trained[1:]}."] if line.trained else [])]
+    said = [*map(_refusal, line.causes), *([f"It is {line.trained}."] if line.trained else [])]
     said += [note.said for note in line.notes_of(table)]
     return ViewLine("measured", Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(said)), cells)
 
@@ -162,7 +162,7 @@ def _over_seeds(table: Table, line: Line, notes: _Notes) -> list[ViewLine]:
 
 def _spread(table: Table, place: int, spread: Spread, signed: bool) -> str:
     digits = _digits(table, place)
-    return f"{number(spread.mean, digits, signed)} ± {number(spread.sd, digits)} (n = {len(spread.seeds)})"
+    return f"{number(spread.mean, digits, signed)} ± {number(spread.sd, digits + 1)} (n = {len(spread.seeds)})"
 
 
 def _seeds(spreads: Sequence[Spread]) -> str:

@@ -189,9 +189,9 @@ def test_drawings_have_the_spread_and_what_differs_in_training(tmp_path):
     (other,) = [line.trained for line in shown.lines if line.model == "tpsm+memory"]
     assert "steps 450, not 700" in other and "aaaaaaaa" in other
     for drawn in (markdown([shown]), html([shown]), latex([shown])):
-        assert "0.0633 ± 0.0252 (n = 3)" in drawn.replace(
+        assert "0.0633 ± 0.02517 (n = 3)" in drawn.replace(
             "$\\pm$", "±"
-        ) and "−0.0050 ± 0.0071 (n = 2)" in drawn.replace("$-$", "−")
+        ) and "−0.0050 ± 0.00707 (n = 2)" in drawn.replace("$-$", "−")
         assert "trained for 700 steps more" in drawn and "one training each" in drawn
     lines = [line for line in csv.DictReader(io.StringIO(csv_table([shown]))) if line["column"] == "L1"]
     (mine,) = [line for line in lines if line["model"] == "mcnet"]
