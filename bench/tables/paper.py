@@ -22,7 +22,7 @@ from bench.tables.command import planned, run_tables, settings_of
 from bench.tables.differences import Difference, differences
 from bench.tables.look import look
 from bench.tables.plan import Job
-from bench.tables.steps import Step, is_rule, pair_list, root, steps, weights_folder
+from bench.tables.steps import LISTS, Step, is_rule, pair_list, root, steps, weights_folder
 from protocols.errors import DataError
 from reports.paper.printed import Table, TableError
 from reports.paper.tables import published, works
@@ -100,17 +100,17 @@ def _commands(paper: str, jobs: Sequence[Job], needed: Sequence[Step], config: C
     extras = sorted({found[1] for step in needed if (found := re.search(r"\[([\w-]+)\]", step.place))})
     if extras:
         yield f'pip install -c constraints.txt -e ".[{",".join(extras)}]"'
+    lists = {file: job.protocol.dataset for job in jobs if (file := pair_list(job)) is not None}
+    made = [*({str(LISTS)} if any(LISTS in file.parents for file in lists) else ()), quote(str(weights_folder(config)))]
+    yield f"mkdir -p {' '.join(made)}"
     fetched = dict.fromkeys(step.way.rsplit(" ", 1)[1] for step in needed if " weights fetch " in step.way)
     if fetched:
         yield f"python -m bench weights fetch {' '.join(fetched)} {folder}"
     yield f"python -m bench weights check {folder}"
     data = {name: f"--data {name}={quote(str(root(name, config)))}" for name in _datasets(jobs)}
-    lists: dict[Path, str] = {}
-    for job in jobs:
-        if (file := pair_list(job)) is not None:
-            lists.setdefault(file, job.protocol.dataset)
-        else:
-            yield next(step.way for step in needed if step.wanted_for == job.protocol.name and step.kind == "pair list")
+    for step in needed:
+        if step.kind == "pair list" and " clips make " in step.way:
+            yield step.way
     for file, name in lists.items():
         if not is_rule(file):
             yield f"python -m bench pairs survey {quote(str(file))} {data[name]}"
