@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import lru_cache
 from inspect import signature
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, TypeAdapter, ValidationError
@@ -47,7 +47,7 @@ def _whole(stages: Stages) -> Stages:
     return stages
 
 
-Probe = Literal["motion", "memory", "depth", "rectify", "mosaic", "levels", "directions"]
+Probe = Literal["motion", "memory", "depth", "rectify", "mosaic", "levels", "directions", "stitching"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -60,7 +60,9 @@ class Card:
     for frames of 256 pixels.
     files: names under which the authors publish the checkpoint; empty where nobody does.
     networks: top-level keys that it must have; optional_networks: that it may have. companions: networks that lie in
-    files of their own, beside the checkpoint. renamed: top-level keys of the checkpoint that are called otherwise here.
+    files of their own, named from the folder that `files` start in; several may share one, which then holds them by
+    name. bare: the network that is all of the checkpoint, with nothing around it. renamed: top-level keys of the
+    checkpoint that are called otherwise here.
     exact: submodules that stay in float32 where the rest is in bfloat16, since they make coordinates.
     probes: what `bench inspect` looks into, by what it is, as a path from the network (see `bench.inspection`).
     marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognize a file by.
@@ -86,6 +88,7 @@ class Card:
     config: dict[str, Any]
     exact: tuple[Text, ...] = ()
     companions: dict[str, Text] = field(default_factory=dict)
+    bare: Text | None = None
     renamed: dict[str, Text] = field(default_factory=dict)
     checksums: dict[str, Text] = field(default_factory=dict)
     at_least_mb: dict[str, Annotated[int | float, Field(gt=0)]] = field(default_factory=dict)
@@ -109,6 +112,24 @@ class Card:
         """The sample checkpoint, wherever it lies (`baselines.samples`); where none is, its place in the package."""
         own = "sample.safetensors" if self.of is None else f"{self.name}.safetensors"
         return samples.locate(self.folder / own, self.name)
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """Every file that the authors publish, each once: checkpoints, then what lies beside them."""
+        return tuple(dict.fromkeys((*self.files, *self.companions.values()))) if self.files else ()
+
+    @property
+    def beside(self) -> dict[str, tuple[str, ...]]:
+        """File of `companions` to the networks in it."""
+        return {
+            file: tuple(n for n, own in self.companions.items() if own == file) for file in self.companions.values()
+        }
+
+    def root(self, checkpoint: Path) -> Path:
+        """The folder that `companions` are named from, of a checkpoint at a place."""
+        depth = len(PurePosixPath(self.files[0]).parts) if self.files else 1
+        above = checkpoint.absolute().parents
+        return above[min(depth, len(above)) - 1]
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -274,7 +295,7 @@ def _in_folder(about: Card, folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     others = {file for name in MODELS if name != about.name for file in card(name).files}
-    others |= {file for name in MODELS for file in card(name).companions.values()}
+    others |= {PurePosixPath(file).name for name in MODELS for file in card(name).companions.values()}
     found = sorted(file for file in folder.glob("*") if file.name.endswith(SUFFIXES) and file.name != STATE_FILE)
     return [file for file in found if file.name in about.files or file.name not in others]
 
@@ -290,7 +311,7 @@ def official_files() -> list[dict[str, str]]:
             "folder": card(name).package,
         }
         for name in MODELS
-        for file in (*card(name).files, *(card(name).companions.values() if card(name).files else ()))
+        for file in card(name).published
     ]
 
 

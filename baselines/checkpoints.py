@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -35,7 +35,7 @@ class Checkpoint:
     """states: network to its state dict. config: None where the file does not say. facts: how it was trained.
 
     model: name of the model that the file was saved as, None where it does not say. read: what was taken off or left
-    to read it, in words, for the manifest.
+    to read it, in words, for the manifest. beside: network to the file of its own that it lies in.
     """
 
     path: Path
@@ -44,11 +44,15 @@ class Checkpoint:
     facts: dict[str, Any]
     model: str | None = None
     read: tuple[str, ...] = ()
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
-        with open(self.path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return _sha256(self.path)
+
+    def beside_sha256(self) -> dict[str, str]:
+        """Name to SHA-256 of each file beside the checkpoint that was read."""
+        return {file.name: _sha256(file) for file in dict.fromkeys(self.beside.values())}
 
 
 def save_sample(
@@ -185,14 +189,39 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
             raise ModelError(f"{beside} is no JSON object", code="not-json")
         _check_size(config, beside)
         checkpoint = replace(checkpoint, config=config)
-    states, read = checkpoint.states, checkpoint.read
+    states, read, lying = checkpoint.states, checkpoint.read, dict[str, Path]()
     if about is not None:
         states = {about.renamed.get(name, name): state for name, state in states.items()}
-        for network, file in about.companions.items():
-            if network not in states and (path.parent / file).is_file():
-                states[network], said = load_flat(path.parent / file)
+        if about.bare and states.keys().isdisjoint(about.parts):  # whatever it is, it is taken for that network
+            state, said = load_flat(path)
+            states, read = {about.bare: state}, tuple(said)
+        for file, networks in about.beside.items():
+            place = about.root(path) / file
+            if not states.keys() >= {*networks} and place.is_file():
+                found, said = load_beside(place, networks)
+                states |= {network: state for network, state in found.items() if network not in states}
+                lying |= dict.fromkeys(found, place)
                 read += tuple(f"{file}: {line}" for line in said)
-    return replace(checkpoint, states=states, read=(*read, *half_precision.note(states)))
+    return replace(checkpoint, states=states, read=(*read, *half_precision.note(states)), beside=lying)
+
+
+def load_beside(path: Path, networks: Sequence[str], device: str = "cpu") -> tuple[States, list[str]]:
+    """The networks of a file beside a checkpoint: one, with nothing around it, or several by name; see `load_flat`.
+
+    Raises ModelError where it cannot be read or lacks one of several.
+    """
+    if len(networks) == 1:
+        state, said = load_flat(path, device)
+        return {networks[0]: state}, said
+    states, said = layouts.by_name(read_safely(path, device), networks)
+    if absent := [name for name in networks if name not in states]:
+        raise ModelError(f"{path} lacks {', '.join(absent)}", code="other-network")
+    return states, said
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -220,6 +249,7 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
     which keys differ and what the file looks like, unless all keys and shapes agree and all numbers are finite.
     """
     parts = {name: part for name, part in network.named_children() if name in card.parts}
+    check_beside(checkpoint, card)
     own = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
     given = {
         f"{name}.{key}": value
@@ -248,6 +278,7 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
             code="not-a-checkpoint",
         )
     if missing or unknown or shapes:
+        _check_each(checkpoint, parts, [*missing, *unknown, *(text.partition(" ")[0] for text in shapes)])
         differences = [_some("lacks", missing), _some("has unknown", unknown), _some("has in another shape", shapes)]
         raise ModelError(
             f"{checkpoint.path} is not a {card.title} checkpoint of this configuration{_look(checkpoint, card)}: "
@@ -258,6 +289,35 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
     for name, part in parts.items():
         part.load_state_dict(checkpoint.states[name], assign=True)
     network.float()
+
+
+def check_beside(checkpoint: Checkpoint, card: Card) -> None:
+    """Raise ModelError where a file is missing that belongs beside the checkpoint: some programs go on without it."""
+    absent = [name for name in card.networks if name in card.companions and name not in checkpoint.states]
+    if card.bare in checkpoint.states and absent:
+        files = ", ".join(dict.fromkeys(card.companions[name] for name in absent))
+        raise ModelError(
+            f"{checkpoint.path}: {card.title} needs {files} as well, in {card.root(checkpoint.path)}",
+            code="missing-file",
+        )
+
+
+def _check_each(checkpoint: Checkpoint, parts: Mapping[str, nn.Module], wrong: Sequence[str]) -> None:
+    """Raise ModelError where a file holds another network of the model than its name says.
+
+    wrong: keys that differ, ``<network>.<key>``.
+    """
+    if not checkpoint.beside:
+        return
+    name = wrong[0].partition(".")[0]
+    keys, file = {*checkpoint.states[name]}, checkpoint.beside.get(name, checkpoint.path)
+    held = next((other for other, part in parts.items() if other != name and keys == {*part.state_dict()}), None)
+    if held is not None:
+        raise ModelError(f"{file} holds {held}, not {name}: are two files swapped?", code="other-network")
+    same = [key.partition(".")[2] for key in wrong if key.startswith(f"{name}.")]
+    raise ModelError(
+        f"{file} is not the {name} of this configuration: it {_some('differs in', same)}", code="other-network"
+    )
 
 
 def looks_like(states: States) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -48,6 +48,14 @@ def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States
     said = [f"took {way} of {' and '.join(twice)}"] if len(twice) > 1 else [f"unwrapped {way}"] if path else []
     used = {path[0]} if path else set(states)
     return states, [*dict.fromkeys([*said, *done]), *_skipped(content, used)]
+
+
+def by_name(content: Mapping[Any, Any], names: Iterable[str]) -> tuple[States, list[str]]:
+    """The state dicts that a file holds under `names`, those that it has, and in words what was done and left."""
+    said: list[str] = []
+    held = [name for name in names if _holds_tensors(content.get(name))]
+    states = {name: _plain(_one_state(name, content[name], said), said) for name in held}
+    return states, [*dict.fromkeys(said), *_skipped(content, {*held})]
 
 
 def flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
@@ -176,9 +184,19 @@ def _sole() -> dict[str, tuple[str, ...]]:
     return {about.networks[0]: tuple(m.removeprefix(f"{about.networks[0]}.") for m in about.marks) for about in abouts}
 
 
+@lru_cache
+def _bare_networks() -> dict[str, tuple[str, ...]]:
+    """A network that is all of its file, by what all of its keys begin with."""
+    bare = [(card(name).bare, card(name).marks) for name in MODELS]
+    return {name: tuple(mark.removeprefix(f"{name}.") for mark in marks) for name, marks in bare if name}
+
+
 def _sole_network(content: Mapping[Any, Any]) -> str | None:
     keys = _plain(_flat(content), [])
     for network, marks in _sole().items():
         if all(any(key.startswith(mark) for key in keys) for mark in marks):
+            return network
+    for network, marks in _bare_networks().items():
+        if {next((mark for mark in marks if key.startswith(mark)), None) for key in keys} == {*marks}:
             return network
     return None

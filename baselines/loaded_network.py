@@ -84,8 +84,10 @@ class LoadedNetwork(Predictor):
         if chosen == "untrained":
             return cls(about, None, device, options=options)
         file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
+        if file and file.is_dir() and about.bare:  # the folder that all of the files are in
+            file = next((file / name for name in about.files if (file / name).is_file()), file / about.files[0])
         if chosen and file and not file.is_file():
-            raise ModelError(f"{name}: weights={chosen}: no such file", code="missing-file")
+            raise ModelError(f"{name}: weights={chosen}: no such file{_within(file, chosen)}", code="missing-file")
         if file is None:
             file = about.sample
             if not file.is_file():
@@ -143,6 +145,11 @@ class LoadedNetwork(Predictor):
             "untrained": self.checkpoint is None,
             "weights_file": self.checkpoint and self.checkpoint.path.name,
             "weights_sha256": self.checkpoint and self.checkpoint.sha256,
+            **(
+                {"weights_beside": self.checkpoint.beside_sha256()}
+                if self.checkpoint and self.checkpoint.beside
+                else {}
+            ),
             "weights_read": list(self.checkpoint.read) if self.checkpoint else [],
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "training": self.checkpoint.facts if self.checkpoint else {},
@@ -158,7 +165,12 @@ def _advice(about: Card, weights: Path | None) -> str:
     if not about.files:
         return f"nobody publishes a checkpoint of it; give one that you trained, {about.name}?weights=FILE, {untrained}"
     place = f"{weights / about.package}" if weights else "a weights folder (--weights)"
-    return f"put {' or '.join(about.files)} of github.com/{about.repository} into {place}, {untrained}"
+    beside = f" with {', '.join(about.beside)}" if about.beside else ""
+    return f"put {' or '.join(about.files)}{beside} of github.com/{about.repository} into {place}, {untrained}"
+
+
+def _within(file: Path, chosen: str) -> str:
+    return "" if file == Path(chosen).expanduser() else f" as {file.relative_to(Path(chosen).expanduser())} in it"
 
 
 def _look(checkpoint: Checkpoint) -> str:

@@ -34,7 +34,7 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
     code has only the latter, and calls it "relative".
     """
 
-    common_options = (*frame_size.OPTIONS, "precision", "compile", "plain")
+    common_options: ClassVar[tuple[str, ...]] = (*frame_size.OPTIONS, "precision", "compile", "plain")
     filled_batches = True
     # Functions of the network that see one frame, or what depends on it only: `baselines.cpu.memoize`.
     memoized: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
@@ -99,12 +99,14 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
         side = batch.source.shape[-1]
         if side != self.frame_size:  # and they are to be resized, or `check` would have refused them
             batch = _each(batch, lambda images: frame_size.resized(images, self.frame_size))
-            return frame_size.resized(self._frames(batch, mode), side)
+            made = self._frames(batch, mode)
+            return made if self.output_size else frame_size.resized(made, side)
         try:
             return self.animate(batch, mode).float()
         except torch.linalg.LinAlgError:  # a singular matrix of one pair fails its whole batch
             if len(batch) == 1:
-                return torch.full_like(batch.source, torch.nan)
+                own = self.output_size or side
+                return batch.source.new_full((1, 3, own, own), torch.nan)
             return torch.cat([self._frames(_one(batch, i), mode) for i in range(len(batch))])
 
     def check(self, batch: PairBatch, mode: MotionMode) -> None:

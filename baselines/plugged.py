@@ -87,9 +87,10 @@ def _made(
     modes = predictor.motion_modes
     if not isinstance(modes, (tuple, list)) or not modes or not all(mode in MODES for mode in modes):
         raise refused(f"motion_modes {modes!r}: some of {', '.join(MODES)} are needed")
-    side = predictor.frame_size
-    if side is not None and (type(side) is not int or side < 1):
-        raise refused(f"frame_size {side!r}: a number of pixels is needed, or None")
+    for name in ("frame_size", "output_size"):
+        side = getattr(predictor, name)
+        if side is not None and (type(side) is not int or side < 1):
+            raise refused(f"{name} {side!r}: a number of pixels is needed, or None")
     if not isinstance(getattr(predictor, "name", None), str):
         predictor.name = spec.target
     return predictor

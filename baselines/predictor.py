@@ -67,7 +67,8 @@ class Predictor(ABC):
 
     name: short id, as given on the command line.
     motion_modes: what it can do; the first is its default.
-    frame_size: side of the square frames that it takes and gives, or None where any size will do.
+    frame_size: side of the square frames that it takes, or None where any size will do.
+    output_size: side of the square frames that it gives; None where they are of the size of those that it is given.
     driven_by: what it takes the motion from: driving frames, sound (`baselines.talking`); None: neither, or unknown.
     filled_batches: on an accelerator, whether a batch that has fewer pairs than the others is filled up with its last
         pair, whose further frames are dropped: kernels, and with them rounding, depend on the size of a batch.
@@ -76,6 +77,7 @@ class Predictor(ABC):
     name: str
     motion_modes: tuple[MotionMode, ...] = ("absolute",)
     frame_size: int | None = None
+    output_size: int | None = None
     driven_by: Literal["frames", "sound"] | None = "frames"
     filled_batches: bool = False
 
@@ -87,9 +89,14 @@ class Predictor(ABC):
         known = ", ".join(self.motion_modes)
         raise ModelError(f"{label or self.name} has no motion mode {mode}; it has: {known}", code="unknown-mode")
 
+    def nearest_mode(self, asked: str) -> MotionMode:
+        """The mode that a protocol asks for; where the model lacks it, its first of the same kind, else its first."""
+        same = [one for one in self.motion_modes if one.startswith("relative") == asked.startswith("relative")]
+        return next((one for one in self.motion_modes if one == asked), (*same, self.motion_modes[0])[0])
+
     @abstractmethod
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Generated frames ``(N, 3, H, W)`` float32 in ``[0, 1]``, in the order of the batch.
+        """Generated frames ``(N, 3, H, W)`` float32 in ``[0, 1]``, in the order of the batch; H, W: see `output_size`.
 
         The result for a pair may not depend on the rest of its batch. NaN marks a pair that could not be made.
         Raises ModelError where `mode` is not one of `motion_modes` or the batch lacks what the mode needs; TimeLimit.

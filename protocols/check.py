@@ -105,7 +105,10 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
         return Checked(size, size, [])
     found = ", ".join(f"{len(sizes[h, w])} of {w}x{h}" for h, w in others[:3])
     count = sum(len(sizes[other]) for other in others)
-    return Checked(size, size, [f"{count} of {len(refs)} frames are not {size}x{size} ({found}); they are resized"])
+    small = sum(len(sizes[other]) for other in others if min(other) < size)
+    enlarged = f", {small} of them enlarged: there is no more detail in them" if small else ""
+    line = f"{count} of {len(refs)} frames are not {size}x{size} ({found}); they are resized{enlarged}"
+    return Checked(size, size, [line])
 
 
 def _check_clips(pairs: PairList, sizes: Mapping[FrameRef, tuple[int, int]]) -> None:

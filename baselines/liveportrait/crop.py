@@ -126,10 +126,11 @@ def paste(output: np.ndarray, image: np.ndarray, matrix: np.ndarray) -> np.ndarr
 
 def ratios(landmarks: np.ndarray) -> Ratios:
     """How far eyes and lips are open, of ``(203, 2)`` landmarks: distance across over distance along."""
-    return Ratios((_ratio(landmarks, LEFT_EYE), _ratio(landmarks, RIGHT_EYE)), _ratio(landmarks, LIP))
+    return Ratios((opened(landmarks, LEFT_EYE), opened(landmarks, RIGHT_EYE)), opened(landmarks, LIP))
 
 
-def _ratio(landmarks: np.ndarray, chosen: tuple[int, int, int, int]) -> float:
+def opened(landmarks: np.ndarray, chosen: tuple[int, int, int, int]) -> float:
+    """Distance of the first two of the chosen landmarks over that of the other two."""
     a, b, c, d = landmarks[list(chosen)]
     return float(np.linalg.norm(a - b) / (np.linalg.norm(c - d) + 1e-6))
 

@@ -36,6 +36,11 @@ class FaceMotion:
     translation: Tensor
     scale: Tensor
 
+    def item(self, i: int) -> FaceMotion:
+        """One of a batch."""
+        parts = (self.keypoints, self.rotation, self.expression, self.translation, self.scale)
+        return FaceMotion(*(part[i : i + 1] for part in parts))
+
     def points(self) -> Tensor:
         """``scale * (keypoints rotation + expression) + translation``, ``(N, K, 3)`` (Eq. 2); no translation in z."""
         moved = self.scale[..., None] * (self.keypoints @ self.rotation + self.expression)

@@ -16,7 +16,7 @@ from baselines.blocks.spade import SpadeDecoder
 from baselines.fv2v.network import DenseMotionNetwork, LeakyBlock, Motion, visible
 from baselines.fv2v.volume import ResBlock3d
 from baselines.liveportrait.convnext import DEPTHS, WIDTHS, ConvNextV2
-from baselines.liveportrait.motion import FaceMotion, expected_angle, rotation_matrix
+from baselines.liveportrait.motion import KEYPOINTS, FaceMotion, expected_angle, rotation_matrix
 from baselines.liveportrait.retargeting import PointNet
 
 BINS = 66  # of an angle
@@ -68,9 +68,20 @@ class MotionDetector(ConvNextV2):
 class MotionExtractor(nn.Module):
     """Image ``(N, 3, H, W)`` in [0, 1] to `FaceMotion`."""
 
-    def __init__(self, num_kp: int):
+    def __init__(
+        self,
+        num_kp: int,
+        backbone: str = "convnextv2_tiny",
+        depths: tuple[int, ...] = DEPTHS,
+        widths: tuple[int, ...] = WIDTHS,
+    ):
+        """depths, widths: of a reduced network. Raises ValueError for another backbone, or number of keypoints."""
         super().__init__()
-        self.detector = MotionDetector(num_kp)
+        if backbone != "convnextv2_tiny" or num_kp != KEYPOINTS:
+            raise ValueError(
+                f"motion extractor {backbone} with {num_kp} keypoints: none is known but convnextv2_tiny with 21"
+            )
+        self.detector = MotionDetector(num_kp, depths, widths)
 
     def forward(self, image: Tensor) -> FaceMotion:
         heads = self.detector
@@ -114,20 +125,25 @@ class WarpingModule(nn.Module):
 class LivePortrait(nn.Module):
     """All networks, under the names of their files and, for the last file, of its entries.
 
-    config: ``appearance_feature_extractor_params``, ..., as in the published YAML file.
+    config: ``appearance_feature_extractor_params``, ..., as in the published YAML file; of a reduced network also
+    ``depths`` and ``widths`` of the motion extractor, ``width`` and ``middle`` of the generator (`SpadeDecoder`).
     """
 
     def __init__(self, config: Mapping[str, Any]):
         super().__init__()
         appearance, warping = config["appearance_feature_extractor_params"], config["warping_module_params"]
         generator = config["spade_generator_params"]
-        count = config["motion_extractor_params"]["num_kp"]
         self.appearance_feature_extractor = AppearanceExtractor(**appearance)
-        self.motion_extractor = MotionExtractor(count)
+        self.motion_extractor = MotionExtractor(**config["motion_extractor_params"])
         self.warping_module = WarpingModule(**warping)
         width = self.warping_module.fourth.out_channels
         self.spade_generator = SpadeDecoder(
-            width, width, middle=6, out_features=generator["block_expansion"], upscale=generator["upscale"]
+            width,
+            width,
+            middle=generator.get("middle", 6),
+            out_features=generator["block_expansion"],
+            width=generator.get("width", 512),
+            upscale=generator["upscale"],
         )
         mlps = config["stitching_retargeting_module_params"]
         self.retarget_shoulder, self.retarget_mouth, self.retarget_eye = (

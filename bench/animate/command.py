@@ -165,14 +165,16 @@ def _anchor(settings: AnimateSettings, source: np.ndarray, view: View, count: in
 
 def _film(settings: AnimateSettings, scenes: Sequence[Scene], count: int, console: Console) -> int:
     """Decode, predict, encode, batch by batch; the next batch is decoded while this one is worked on."""
-    largest = max(scenes, key=lambda scene: scene.view.size)
+    largest = max(scenes, key=lambda scene: scene.side)
     driving, whole = largest.view.driving, settings.side_by_side or len(scenes) > 1
     labels = ("source", "driving", *(scene.label for scene in scenes)) if len(scenes) > 1 else ()
-    sheet = Sheet(largest.view.size, len(scenes) + (2 if whole else 0), labels)
-    for scene in scenes:
-        if scene.view.size < sheet.side:
-            line = f"{scene.label}: its frames of {scene.view.size}x{scene.view.size} are resized to"
-            notify(console, f"{line} {sheet.side}x{sheet.side} ({FILTER})")
+    sheet = Sheet(largest.side, len(scenes) + (2 if whole else 0), labels)
+    shown_at = {scene.label: scene.side for scene in scenes}
+    shown_at |= {"source and driving frames": largest.view.size} if whole else {}
+    for what, side in shown_at.items():
+        if side < sheet.side:
+            line = f"{what}: frames of {side}x{side} are resized to {sheet.side}x{sheet.side} ({FILTER})"
+            notify(console, line)
     times = [*driving.times, driving.end]
     batch_size = settings.batch_size or pairs_at_a_time(settings.device)
     writer = VideoWriter(settings.out, sheet.size, driving, times[count])

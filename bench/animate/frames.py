@@ -99,9 +99,17 @@ class Scene:
     seed: int
     tally: Tally = field(default_factory=Tally)
 
+    @property
+    def side(self) -> int:
+        """Of the frames that it makes."""
+        return self.predictor.output_size or self.view.size
+
 
 def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """Number, driving frame and result of each, uint8 ``(S, S, 3)``; failures are grey and go into the tally."""
+    """Number, driving frame and result of each, uint8 ``(S, S, 3)``; failures are grey and go into the tally.
+
+    S: `View.size` of the driving frame, `Scene.side` of the result.
+    """
     tally = scene.tally
     readable = [(number, frame) for number, frame in batch if not isinstance(frame, DataError)]
     start = time.perf_counter()
@@ -112,9 +120,9 @@ def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarra
         outcome = str(frame) if isinstance(frame, DataError) else made[number]
         if isinstance(outcome, str):
             tally.failed[number] = outcome
-        empty = grey((scene.view.size, scene.view.size), number)
-        shown = empty if isinstance(frame, DataError) else as_bytes(frame)
-        rows.append((number, shown, empty if isinstance(outcome, str) else outcome))
+        unread = grey((scene.view.size, scene.view.size), number)
+        shown = unread if isinstance(frame, DataError) else as_bytes(frame)
+        rows.append((number, shown, grey((scene.side, scene.side), number) if isinstance(outcome, str) else outcome))
     return rows
 
 
@@ -133,7 +141,7 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
     )
     try:
         with torch.inference_mode():
-            return generate(scene.predictor, batch, scene.mode, scene.predictor.name)
+            return generate(scene.predictor, batch, scene.mode, scene.predictor.name, as_made=True)
     except ModelError:
         raise
     except FAILURES as error:  # a model may fail in any way; the video continues without this frame

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from baselines.frame_size import resized
 from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 
@@ -18,9 +20,17 @@ BRIGHT = 32 / 255  # a frame with no value above is dark
 
 
 def generate(
-    predictor: Predictor, batch: PairBatch, mode: MotionMode, label: str, truncate: bool = False
+    predictor: Predictor,
+    batch: PairBatch,
+    mode: MotionMode,
+    label: str,
+    truncate: bool = False,
+    as_made: bool = False,
 ) -> list[np.ndarray | str]:
     """One uint8 frame ``(H, W, 3)`` a pair, in order, or the reason why there is none.
+
+    Frames of a model that makes such of another size (`Predictor.output_size`) are brought to the size of the driving
+    frames by `frame_size.FILTER`. as_made: they keep their own.
 
     Raises ModelError for what is wrong with the model and not with a pair (`as_uint8`), and what the model raises.
     """
@@ -30,7 +40,11 @@ def generate(
         output = predictor.predict(batch, mode)
     except TimeLimit as limit:
         output, late = limit.frames, str(limit)
-    frames = as_uint8(output, batch.driving, label, truncate)
+    made_at = made_shape(predictor, batch.driving)
+    if made_at != batch.driving.shape and batch.driving.shape[-2] != batch.driving.shape[-1]:
+        raise ModelError(f"{label} makes square frames, and those here are not square", code="frame-size")
+    wanted = made_at if as_made else batch.driving.shape
+    frames = as_uint8(output, made_at, label, truncate, None if wanted == made_at else wanted[-1])
     made: list[np.ndarray | str] = []
     for i, (frame, lit) in enumerate(zip(frames, bright.tolist())):
         if frame is None:
@@ -45,24 +59,32 @@ def generate(
     return made
 
 
-def as_uint8(output: Tensor, driving: Tensor, label: str, truncate: bool = False) -> list[np.ndarray | None]:
+def made_shape(predictor: Predictor, driving: Tensor) -> torch.Size:
+    """The shape of the frames that a model makes of driving frames ``(N, 3, H, W)``."""
+    side = predictor.output_size
+    return driving.shape if side is None else torch.Size((*driving.shape[:2], side, side))
+
+
+def as_uint8(
+    output: Tensor, shape: Sequence[int], label: str, truncate: bool = False, side: int | None = None
+) -> list[np.ndarray | None]:
     """Frames ``(N, 3, H, W)`` in [0, 1] as uint8 ``(H, W, 3)``, rounded half to even; None where one is not finite.
 
     truncate: cut ``255 x`` off instead, as the evaluation scripts of FOMM and its successors do; frames that were read
-    from 8-bit files come out as they were either way.
-    Raises ModelError if the model gave another type or shape than the driving frames have, or values that are not in
+    from 8-bit files come out as they were either way. side: to which they are brought, by `frame_size.FILTER`.
+    Raises ModelError if the model gave another type or another shape than `shape`, or values that are not in
     [0, 1] but for `ROUNDING`: clamped, frames of another scale would be measured as very bad ones.
     """
     if not isinstance(output, Tensor):
         raise ModelError(
             f"{label} gave a {type(output).__name__}, expected a torch.Tensor of frames", code="bad-frames"
         )
-    if output.shape != driving.shape:
-        n, channels, *size = driving.shape
+    if output.shape != tuple(shape):
+        n, channels, *size = shape
         last = "; channels are the second dimension: .permute(0, 3, 1, 2)"
         hint = last if output.shape == (n, *size, channels) else ""
         raise ModelError(
-            f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(driving.shape)}{hint}",
+            f"{label} gave frames of shape {tuple(output.shape)}, expected {tuple(shape)}{hint}",
             code="bad-frames",
         )
     if not output.is_floating_point():
@@ -82,6 +104,8 @@ def as_uint8(output: Tensor, driving: Tensor, label: str, truncate: bool = False
         output = output.nan_to_num()
     if len(output):
         _check_range(float(low.min()), float(high.max()), label)
+    if side is not None:
+        output = resized(output, side).clamp(0, 1)  # float32 rounds
     images = to_levels(output, truncate).permute(0, 2, 3, 1).cpu().numpy()
     return [image if ok else None for image, ok in zip(images, finite.tolist())]
 

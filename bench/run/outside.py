@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from baselines import registry
 from baselines.code import Code
 from baselines.errors import ModelError
+from baselines.frame_size import FILTER
 from baselines.predictor import Predictor
 from bench.run.engine import Model
 from protocols import folder
@@ -18,16 +19,27 @@ from reports.schema.manifest import CodeEntry, ModelEntry
 CODE = "the code of "
 
 
-def describe(model: Model, of_sound: bool = False) -> ModelEntry:
+def describe(model: Model, of_sound: bool = False, shape: tuple[int, int] | None = None) -> ModelEntry:
     """A model's entry in the manifest, its code's hash included. Raises ModelError as `entry` does.
 
-    of_sound: whether sound drives the run's clips, so that what drives the model is to be told.
+    of_sound: whether sound drives the run's clips, so that what drives the model is to be told. shape: (height, width)
+    of the run's frames.
     """
-    own = {"name": model.label, "mode": model.mode}
+    own: dict[str, object] = {"name": model.label, "mode": model.mode}
+    if model.predictor.output_size is not None:
+        own["output_frame_size"] = model.predictor.output_size
+    if shape and (filtered := output_filter(model.predictor, shape)):
+        own["output_filter"] = filtered
     if of_sound and model.predictor.driven_by:
         own["driven_by"] = model.predictor.driven_by
     code = {"code_sha256": model.code.sha256} if model.code else {}
     return entry({**own, **said(model.predictor, model.label), **code} | own)
+
+
+def output_filter(predictor: Predictor, shape: tuple[int, int]) -> str | None:
+    """By what a model's frames are brought to a run's size, (height, width); None where they are of that size."""
+    side = predictor.output_size
+    return None if side is None or (side, side) == shape else FILTER
 
 
 def said(predictor: Predictor, label: str) -> Mapping[str, object]:

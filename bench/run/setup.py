@@ -254,7 +254,7 @@ def tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
     for model in models:
         if height == width:
             model.predictor.set_frame_size(height)
-        elif model.predictor.frame_size is not None:
+        elif model.predictor.frame_size is not None or model.predictor.output_size is not None:
             raise ModelError(
                 f"{model.label} works on square frames, those here are {width}x{height}: --size 256 or 512 cuts and "
                 "resizes them",
@@ -302,9 +302,8 @@ def _load_models(
     for spec in map(ModelSpec.parse, asked_for):
         interruption.check()
         predictor = registry.load(spec, weights=settings.config.weights, device=device)
-        asked, known = settings.mode or protocol_mode, predictor.motion_modes
         if settings.mode and spec.unlabeled not in BOUNDS:
             predictor.known_mode(settings.mode, spec.name)
-        mode = next((one for one in known if one == asked), known[0])
+        mode = predictor.nearest_mode(settings.mode or protocol_mode)
         models.append(Model(spec.name, predictor, mode, spec, registry.code(spec, predictor)))
     return models

@@ -23,7 +23,7 @@ from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, Ti
 from baselines.spec import ModelSpec
 from bench.run import outside
 from bench.run.engine import Decoded, Model, pair_batch
-from bench.run.generated import as_uint8, generate
+from bench.run.generated import as_uint8, generate, made_shape
 from bench.run.setup import tell_size
 from bench.rundir.encoding import to_png
 from bench.rundir.whole import write_png
@@ -71,7 +71,7 @@ def attempt(trial: Trial, console: Console) -> int:
         if trial.mode:
             predictor.known_mode(trial.mode, spec.name)
         asked = trial.mode or resolved.protocol.mode
-        mode = asked if asked in predictor.motion_modes else predictor.motion_modes[0]
+        mode = predictor.nearest_mode(asked)
         model = Model(spec.name, predictor, mode, spec)
         tell_size([model], resolved.shape)
         pairs = resolved.pair_list.pairs[:PAIRS]  # a clip has more of them
@@ -87,6 +87,8 @@ def attempt(trial: Trial, console: Console) -> int:
             torch.cuda.reset_peak_memory_stats(trial.device)
         output = _asked(model, _copy(batch), start)
         notify(f"made: {_described(output)}")
+        if filtered := outside.output_filter(predictor, resolved.shape):
+            notify(f"a run brings them to the size of the given ones: {filtered}")
         start()
         made = _guarded(model, lambda: generate(predictor, _copy(batch), model.mode, model.label))
         _check_alone(model, batch, output, start)
@@ -178,7 +180,7 @@ def _check_alone(model: Model, batch: PairBatch, together: Tensor, start: Callab
     """Raise ModelError where a pair's frame depends on the rest of its batch, or on chance."""
     first = batch.source[:1]
     alone = _asked(model, _copy(batch, 1), start)
-    as_uint8(alone, first, f"{model.label}, asked for one pair,")
+    as_uint8(alone, made_shape(model.predictor, first), f"{model.label}, asked for one pair,")
     difference = (alone[0].detach().double() - together[0].detach().double()).abs()
     largest = float(difference.nan_to_num().max())
     if largest > DEPENDS:

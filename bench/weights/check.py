@@ -81,9 +81,8 @@ def _begins(digits: str) -> str:
 
 def _model(file: WeightFile, path: Path) -> Verdict:
     abouts = [card(name) for name in file.models]
-    companions = {name: network for network, name in abouts[0].companions.items()}
-    if file.name in companions:
-        return _companion(abouts[0], companions[file.name], path)
+    if networks := abouts[0].beside.get(file.name):
+        return _companion(abouts[0], networks, path)
     errors = []
     for about in abouts:
         try:
@@ -96,11 +95,11 @@ def _model(file: WeightFile, path: Path) -> Verdict:
 def _networks(file: WeightFile, about: Card, path: Path) -> Verdict:
     """Fill the model's network with the file, as a run would."""
     checkpoint = checkpoints.load(path, about)
-    absent = [
+    absent = dict.fromkeys(
         name
         for network, name in about.companions.items()
         if network in about.networks and network not in checkpoint.states
-    ]
+    )
     if absent and looks_like(checkpoint.states) == about.title:
         return Verdict(
             "unverified", f"looks like {about.title}; not usable before {', '.join(absent)} lies beside it; {UNKNOWN}"
@@ -116,13 +115,13 @@ def _networks(file: WeightFile, about: Card, path: Path) -> Verdict:
     return Verdict("unverified", f"{held}; {UNKNOWN if origin.published_size else origin.note}")
 
 
-def _companion(about: Card, network: str, path: Path) -> Verdict:
-    """Fill the one network that lies in a file of its own."""
-    state, _ = load_flat(path)
-    alone = dataclasses.replace(about, networks=(network,), optional_networks=())
+def _companion(about: Card, networks: tuple[str, ...], path: Path) -> Verdict:
+    """Fill the networks that lie in a file of their own."""
+    states, _ = checkpoints.load_beside(path, networks)
+    alone = dataclasses.replace(about, networks=networks, optional_networks=())
     whole = network_class(about.name)(about, None, torch.device("cpu")).network
-    checkpoints.fill(whole, Checkpoint(path, {network: state}, None, {}), alone)
-    return Verdict("unverified", f"holds {network} of {about.title}; {UNKNOWN}")
+    checkpoints.fill(whole, Checkpoint(path, states, None, {}), alone)
+    return Verdict("unverified", f"holds {', '.join(networks)} of {about.title}; {UNKNOWN}")
 
 
 def _identity(which: str, path: Path) -> str:

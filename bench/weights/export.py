@@ -39,6 +39,12 @@ def export(source: Path, target: Path, model: str | None = None, half: bool = Fa
     about = _model(source, model)
     if not (about.files or target.name.endswith(SAFE)):
         raise UserError(f"nobody publishes a checkpoint of {about.name}: it has no official layout", code="no-network")
+    if about.bare and not target.name.endswith(SAFE):
+        raise UserError(
+            f"{target}: the official layout of {about.name} is {len(about.published)} files, which are not written "
+            f"here; choose a name that ends in {SAFE}",
+            code="bad-value",
+        )
     # Loading is the check: every key and every shape is the model's.
     spec = ModelSpec("model", about.name, {"weights": str(source)})
     loaded = registry.load(spec, weights=None, device=torch.device("cpu"))

@@ -140,7 +140,7 @@ def _model_files(weights: Path | None) -> list[WeightFile]:
     entries: dict[tuple[str, str], WeightFile] = {}
     for name, package in MODELS.items():
         about = card(name)
-        for file in (*about.files, *(about.companions.values() if about.files else ())):
+        for file in about.published:
             if (package, file) in entries:
                 entry = entries[package, file]
                 entries[package, file] = replace(

@@ -45,6 +45,10 @@ def jpeg_frames(manifest: Prepared) -> str | None:
 def size(model: ModelEntry) -> str | None:
     """In words which frames a network worked on, where it was trained on others or they were resized; else None."""
     used, trained = model.frame_size, model.trained_frame_size
+    if made := model.output_frame_size:
+        sees = f"sees frames of {used} pixels, resized from the given ones; " if model.conventions.get("resize") else ""
+        measured = f", brought to the given size to be measured ({model.output_filter})" if model.output_filter else ""
+        return f"{sees}makes frames of {made} pixels{measured}"
     if model.conventions.get("resize"):
         return f"sees and makes frames of {used} pixels, resized from and to the given ones"
     if "trained_frame_size" not in model.model_fields_set or model.untrained or used == (trained or USUAL_SIZE):

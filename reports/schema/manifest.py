@@ -101,7 +101,9 @@ class ModelEntry(Facts):
 
     weights_status: ``official``, ``sample``, ``unverified`` or ``untrained``. code_sha256: of a program or a plug-in.
     parts: parameters of each, of a model of several networks. started_from: the sample checkpoint that the training
-    started from, in words, where it is known.
+    started from, in words, where it is known. weights_beside: name to SHA-256 of the other files that the checkpoint
+    is made of. output_frame_size: side of the frames that it makes, where that is another than of those it is given;
+    output_filter: by which these are brought to the run's size, absent where they are of that size.
     driven_by: ``sound`` or ``frames``, in a run whose clips are driven by sound; absent where neither is known.
     """
 
@@ -117,11 +119,14 @@ class ModelEntry(Facts):
     untrained: bool = False
     weights_file: str | None = None
     weights_sha256: str | None = None
+    weights_beside: dict[str, str] = {}
     weights_read: tuple[str, ...] = ()
     parameters: int | None = None
     parts: dict[str, int] = {}
     frame_size: int | None = None
     trained_frame_size: int | None = None
+    output_frame_size: int | None = None
+    output_filter: str | None = None
     training: JsonValue = None
     started_from: str | None = None
     conventions: dict[str, JsonValue] = {}

@@ -130,7 +130,7 @@ def test_sample_round_trip(model, networks, tmp_path):
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-SIZES = {"fomm": 59790759, "tpsm": 87679142, "mcnet": 101841273, "lia": 45116317}
+SIZES = {"fomm": 59790759, "tpsm": 87679142, "mcnet": 101841273, "lia": 45116317, "liveportrait": 130077432}
 
 
 @pytest.mark.parametrize(("model", "parameters"), SIZES.items())

@@ -67,6 +67,12 @@ def test_which_sides_a_network_takes(model: str, tmp_path) -> None:
             predictor.set_frame_size(96)
         predictor.set_frame_size(256)
         return
+    if model == "liveportrait":  # which resizes every frame to 256, as published
+        for side in (96, 512):
+            predictor.set_frame_size(side)
+            made = predictor.predict(batch(1, side), predictor.motion_modes[0])
+            assert made.shape == (1, 3, 512, 512) and predictor.frame_size == 256
+        return
     predictor.set_frame_size(96)
     made = predictor.predict(batch(1, 96), predictor.motion_modes[0])
     assert made.shape == (1, 3, 96, 96) and made.isfinite().all()

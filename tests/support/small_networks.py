@@ -16,6 +16,7 @@ from baselines.dagan.network import DaGAN
 from baselines.fomm.network import FOMM
 from baselines.fv2v.network import FaceVid2Vid
 from baselines.lia.network import LIA
+from baselines.liveportrait.network import LivePortrait
 from baselines.mcnet.attached import MemoryFOMM, MemoryTPSM
 from baselines.mcnet.memory import StyleConv
 from baselines.mcnet.network import MCNet
@@ -93,14 +94,68 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "beta_axes": False,
     },
     "x2face": {"inner_nc": 16, "embedding_nc": 16, "levels": 8, "ngf": 4, "pose": True},
+    "liveportrait": {
+        "appearance_feature_extractor_params": {
+            "image_channel": 3,
+            "block_expansion": 4,
+            "num_down_blocks": 2,
+            "max_features": 16,
+            "reshape_channel": 4,
+            "reshape_depth": 4,
+            "num_resblocks": 1,
+        },
+        "motion_extractor_params": {
+            "num_kp": 21,
+            "backbone": "convnextv2_tiny",
+            "depths": [1, 1, 1, 1],
+            "widths": [4, 8, 8, 16],
+        },
+        "warping_module_params": {
+            "num_kp": 21,
+            "block_expansion": 4,
+            "max_features": 16,
+            "num_down_blocks": 2,
+            "reshape_channel": 4,
+            "reshape_depth": 4,
+            "dense_motion_params": {
+                "block_expansion": 4,
+                "max_features": 8,
+                "num_blocks": 3,
+                "reshape_depth": 4,
+                "compress": 2,
+            },
+        },
+        "spade_generator_params": {
+            "upscale": 2,
+            "block_expansion": 4,
+            "max_features": 16,
+            "num_down_blocks": 2,
+            "width": 16,
+            "middle": 1,
+        },
+        "stitching_retargeting_module_params": {
+            "stitching": {"input_size": 126, "hidden_sizes": [8], "output_size": 65},
+            "lip": {"input_size": 65, "hidden_sizes": [8], "output_size": 63},
+            "eye": {"input_size": 66, "hidden_sizes": [8], "output_size": 63},
+        },
+    },
     "lia": {"size": 256, "style_dim": 16, "motion_dim": 4, "channel_multiplier": 0.0625, "max_channels": 16},
 }
 SPADE = {"generator_params": {"spade_width": 16}}
 CONFIGS["dagan-spade"] = merged(CONFIGS["dagan"], SPADE | {"command_line": {"generator": "SPADEDepthAwareGenerator"}})
 CONFIGS["fv2v-spade"] = merged(CONFIGS["fv2v"], {"generator_params": {"spade_width": 16, "spade": True}})
-CLASSES = {"fomm": FOMM, "mcnet": MCNet, "tpsm": TPSM, "mraa": MRAA, "x2face": X2Face, "lia": LIA}
+CLASSES = {
+    "fomm": FOMM,
+    "mcnet": MCNet,
+    "tpsm": TPSM,
+    "mraa": MRAA,
+    "x2face": X2Face,
+    "lia": LIA,
+    "liveportrait": LivePortrait,
+}
 CLASSES |= {"dagan": DaGAN, "dagan-spade": DaGAN, "fv2v": FaceVid2Vid, "fv2v-spade": FaceVid2Vid}
-OFFICIAL = tuple(CONFIGS)  # those that somebody publishes a checkpoint of
+# Those that somebody publishes a checkpoint of, in one file but for what lies beside it.
+OFFICIAL = tuple(name for name in CONFIGS if name != "liveportrait")
 SCALE = {"scale_params": {"code": 8, "hidden": 8}}
 MEMORY = {"memory_params": {"mb_channel": 8, "mb_spatial": 8}}
 CONFIGS["ostnet"] = {
@@ -168,8 +223,26 @@ def _sharpen(model: str, network: nn.Module) -> None:
             getattr(network.he_estimator, head).weight.mul_(2)
         for head in ("fc_t", "fc_exp"):
             getattr(network.he_estimator, head).weight.mul_(0.3)
+    elif model == "liveportrait":
+        _spread_faces(network)
     elif model == "x2face":
         network.model.pix2pixUnwrapped.netG.model.up[2].weight.mul_(0.2)
+
+
+def _spread_faces(network: nn.Module) -> None:
+    """Keypoints within the frame, motion that follows the image; stored u and v that make a sigma near 1."""
+    heads = network.motion_extractor.detector
+    heads.fc_kp.bias.uniform_(-0.6, 0.6)
+    heads.fc_scale.weight.mul_(0.1)
+    heads.fc_scale.bias.fill_(1.0)
+    for head, factor in ((heads.fc_t, 0.2), (heads.fc_exp, 0.5), (heads.fc_yaw, 8.0), (heads.fc_pitch, 8.0)):
+        head.weight.mul_(factor)
+    network.warping_module.dense_motion_network.mask.weight.mul_(4)
+    for module in network.modules():
+        if hasattr(module, "weight_u"):
+            u, s, v = torch.linalg.svd(module.weight_orig.flatten(1), full_matrices=False)
+            module.weight_u.copy_(u[:, 0])
+            module.weight_v.copy_(v[0])
 
 
 def _see(model: str, network: nn.Module) -> None:
@@ -178,6 +251,9 @@ def _see(model: str, network: nn.Module) -> None:
         return  # no norm
     if model == "x2face":
         network.generate(pairs.source, pairs.driving)
+    elif model == "liveportrait":
+        points = [network.motion(x).points() for x in (pairs.source, pairs.driving)]
+        network.generate(network.encode(pairs.source), *points)
     elif model.startswith("fv2v"):
         points = [
             network.place(network.canonical(pairs.source), network.pose(x)) for x in (pairs.source, pairs.driving)

@@ -114,7 +114,7 @@ def test_sizes_that_differ_become_the_largest_and_are_told(animate):
     (_, _), small = animate("--model", "small=made.py:Blend", "--out", "out.mp4")
     (_, _), large = animate("--model", "made.py:Large", "--out", "out.mp4", "--side-by-side")
     (code, text), grid = animate("--models", "small=made.py:Blend,large=made.py:Large", "--out", "out.mp4")
-    assert code == 0 and "small: its frames of 256x256 are resized to 512x512" in text and "large: its" not in text
+    assert code == 0 and "small: frames of 256x256 are resized to 512x512" in text and "large: frames" not in text
     for number, frame in enumerate(grid):
         source, driving, first, second = columns(frame, 512)
         assert [*map(np.ndarray.tobytes, (source, driving, second))] == [

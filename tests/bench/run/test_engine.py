@@ -94,7 +94,7 @@ def test_as_published_truncates_frames_and_says_so(tmp_path):
 def test_frames_of_8_bits_come_out_as_they_were(truncate):
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(1, 3, 16, 16)
     frame = levels.float().div(255)
-    found = as_uint8(frame, frame, "any", truncate)[0]
+    found = as_uint8(frame, frame.shape, "any", truncate)[0]
     assert (found == levels[0].permute(1, 2, 0).numpy()).all()
     assert torch.equal(frame, levels.float().div(255))  # a model may give frames that it was given, or continues with
 

@@ -93,7 +93,7 @@ def test_the_list_has_every_file_that_anything_reads(folder):
     for name in MODELS:
         about = card(name)
         own = {file.name for file in listed if name in file.models}
-        assert own == ({*about.files, *about.companions.values()} if about.files else set())
+        assert own == {*about.published}
         assert bool(own) or about.of or name in weights.unpublished()
     assert cards.unavailable().keys() <= weights.unpublished().keys()
 
@@ -135,8 +135,7 @@ def test_sizes_are_those_of_the_networks(name, folder):
     for file in weights.files(folder):
         if file.at_least_mb is None or file.models[:1] != (name,):
             continue
-        alone = {file: part for part, file in about.companions.items()}
-        parts = [alone[file.name]] if file.name in alone else set(about.networks) - set(about.companions)
+        parts = about.beside.get(file.name, set(about.networks) - set(about.companions))
         tensors = [value for part in parts for value in getattr(network, part).state_dict().values()]
         assert int(sum(value.numel() * value.element_size() for value in tensors) / 1e6) == file.at_least_mb
 
