@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from support.refused import refused
 from support.small_networks import ALL, CLASSES, CONFIGS, OFFICIAL, official_content, place, small
 
 from baselines import checkpoints, registry
@@ -20,6 +21,12 @@ from baselines.checkpoints import Checkpoint
 from baselines.predictor import ModelError
 
 CPU = torch.device("cpu")
+
+
+# Each network for its neighbors, and for those four away: with and without SPADE.
+MISTAKEN = [
+    (model, OFFICIAL[(at + away) % len(OFFICIAL)]) for at, model in enumerate(OFFICIAL) for away in (-4, -1, 1, 4)
+]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +100,7 @@ def test_random_weights_are_always_the_same_and_said(monkeypatch):
     assert equal(first, second.network)
     facts = first.describe()
     assert facts["untrained"] is True and facts["weights_file"] is None and facts["variant_of"] == "fomm"
-    with pytest.raises(ModelError, match="ostnet-st has no weights: nobody publishes a checkpoint of it.*untrained"):
+    with refused(ModelError, "missing-weights"):
         registry.load("ostnet-st", weights=None, device=CPU)
 
 
@@ -194,7 +201,7 @@ def test_code_in_a_checkpoint_does_not_run(zipped, networks, tmp_path):
     mark = tmp_path / "executed"
     content = official_content(networks["fomm"][1]) | {"extra": Payload(mark)}
     file = place(tmp_path, "fomm", content, None, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ModelError, match="refused.*run code.*mkdir") as error:
+    with refused(ModelError, "unsafe-file") as error:
         load("fomm", tmp_path)
     assert "\n" not in str(error.value) and str(file) in str(error.value)
     assert not mark.exists()
@@ -212,12 +219,12 @@ def test_refusals_do_not_advise_to_run_the_code(function, name, tmp_path):
 
     file = tmp_path / "x.pth.tar"
     torch.save({"generator": Call()}, file)
-    with pytest.raises(ModelError, match=rf"refused: .*\((builtins\.)?{name}\)") as refused:
+    with pytest.raises(ModelError, match=rf"refused: .*\((builtins\.)?{name}\)") as unsafe:
         checkpoints.load_official(file)
     file.write_bytes(pickle.dumps(Call(), protocol=4))
-    with pytest.raises(ModelError, match="not in the format of torch.save") as damaged:
+    with refused(ModelError, "unreadable-checkpoint", "torch.save") as damaged:
         checkpoints.load_official(file)
-    for error in (refused, damaged):
+    for error in (unsafe, damaged):
         assert "weights_only" not in str(error.value) and "\x1b" not in str(error.value)
 
 
@@ -228,28 +235,25 @@ def test_damaged_files(networks, tmp_path):
         whole = file.read_bytes()
         for size in (0, 100, len(whole) // 2, len(whole) - 1000):
             file.write_bytes(whole[:size])
-            with pytest.raises(ModelError, match="truncated, damaged or no checkpoint") as error:
+            with refused(ModelError, "unreadable-checkpoint") as error:
                 load("fomm", tmp_path)
             assert "\n" not in str(error.value)
     file.write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(ModelError):
         load("fomm", tmp_path)
     torch.save(torch.zeros(3), file)
-    with pytest.raises(ModelError, match="holds a Tensor"):
+    with refused(ModelError, "not-a-checkpoint"):
         load("fomm", tmp_path)
     sample = tmp_path / "x.safetensors"
     checkpoints.save_sample(sample, "fomm", network, config, {})
     sample.write_bytes(sample.read_bytes()[:-50])
-    with pytest.raises(ModelError, match="x.safetensors cannot be read"):
+    with refused(ModelError, "unreadable-checkpoint", "x.safetensors"):
         load(f"fomm?weights={sample}", None)
 
 
-@pytest.mark.parametrize("model", OFFICIAL)
-@pytest.mark.parametrize("asked", OFFICIAL)
+@pytest.mark.parametrize(("model", "asked"), MISTAKEN)
 @pytest.mark.parametrize("form", ["official", "sample"])
 def test_a_checkpoint_of_another_network_is_named(model, asked, form, networks, tmp_path):
-    if model == asked:
-        return
     config, network = networks[model]
     file = tmp_path / "x.safetensors"
     checkpoints.save_sample(file, model, network, config, {})
@@ -274,14 +278,14 @@ def test_differing_keys_are_named(networks, tmp_path):
     assert "kp_detector.kp.bias (7,) instead of (5,)" in text
     place(tmp_path, "fomm", official_content(network), None)
     (tmp_path / "fomm" / "some.pth.tar.json").unlink()
-    with pytest.raises(ModelError, match="FOMM network of another size.*more"):
+    with refused(ModelError, "other-network"):
         load("fomm", tmp_path)
 
 
 def test_where_files_are_looked_for(tmp_path):
     fomm = card("fomm")
     assert find_weights(fomm, None) is None and find_weights(fomm, tmp_path) is None
-    with pytest.raises(ModelError, match="does not exist"):
+    with refused(ModelError, "missing-folder"):
         find_weights(fomm, tmp_path / "nowhere")
     (tmp_path / "other.pth.tar").touch()
     (tmp_path / "vox.pth.tar").touch()
@@ -290,7 +294,7 @@ def test_where_files_are_looked_for(tmp_path):
     (tmp_path / "vox-cpk.pth.tar").touch()
     assert find_weights(fomm, tmp_path).name == "vox-cpk.pth.tar"
     (tmp_path / "vox-adv-cpk.pth.tar").touch()
-    with pytest.raises(ModelError, match="vox-cpk.pth.tar.*vox-adv-cpk.pth.tar.*weights=FILE"):
+    with refused(ModelError, "ambiguous-weights", "vox-cpk.pth.tar", "vox-adv-cpk.pth.tar", "weights=FILE"):
         find_weights(fomm, tmp_path)
     (tmp_path / "fomm").mkdir()
     (tmp_path / "fomm" / "mine.safetensors").touch()
@@ -325,7 +329,7 @@ def test_whole_numbers_in_place_of_weights_are_refused(networks, tmp_path):
     delattr(module, attribute)
     module.register_buffer(attribute, weight.detach().int())
     checkpoints.save_sample(file, "fomm", parts, config, {})
-    with pytest.raises(ModelError, match=f"x.safetensors is no checkpoint of real, dense tensors: see generator.{key}"):
+    with refused(ModelError, "not-a-checkpoint", "x.safetensors", key):
         registry.load(f"fomm?weights={file}", weights=None, device=CPU)
 
 
@@ -333,5 +337,5 @@ def test_whole_numbers_in_place_of_weights_are_refused(networks, tmp_path):
 def test_facts_that_no_manifest_can_hold_are_refused(number, tmp_path):
     metadata = {"format": "pt", "model": "fomm", "config": "{}", "training": f'{{"steps": {number}}}'}
     save_file({"a.b": torch.zeros(1)}, tmp_path / "x.safetensors", metadata)
-    with pytest.raises(ModelError, match="x.safetensors cannot be read: .* is no number of JSON"):
+    with refused(ModelError, "unreadable-checkpoint", "x.safetensors"):
         checkpoints.load(tmp_path / "x.safetensors")

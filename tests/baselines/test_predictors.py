@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import torch
+from support.refused import refused
 from support.small_networks import ALL, batch, part, small
 
 from baselines import checkpoints, registry
@@ -16,7 +17,8 @@ from baselines.predictor import ModelError
 from bench.run.generated import made_shape
 
 CPU = torch.device("cpu")
-CASES = [(model, mode) for model in ALL for mode in card(model).motion_modes]
+# The mode of each network that asks most of a batch, and every mode of one that has all.
+CASES = [(model, mode) for model in ALL for mode in card(model).motion_modes[0 if model == "tpsm" else -1 :]]
 RELATIVE = [model for model in ALL if "relative" in card(model).motion_modes]
 
 
@@ -102,7 +104,7 @@ def test_noise_comes_from_the_seeds(predictors):
     assert torch.equal(predictor.predict(pairs, "absolute"), first)
     other = predictor.predict(replace(pairs, seeds=(100, 7)), "absolute")
     assert torch.equal(other[0], first[0]) and (other[1] - first[1]).abs().max() > 1e-5
-    with pytest.raises(ModelError, match="one seed a pair"):
+    with refused(ModelError, "missing-seeds"):
         predictor.predict(replace(pairs, seeds=()), "absolute")
     assert "seed" in predictor.describe()["conventions"]["noise"]
 
@@ -113,21 +115,21 @@ def test_both_sampling_conventions_of_fomm(files, predictors):
     assert aligned.describe()["conventions"]["align_corners"] is True
     assert usual.describe()["conventions"]["align_corners"] is False
     assert (aligned.predict(pairs, "absolute") - usual.predict(pairs, "absolute")).abs().max() > 1e-3
-    with pytest.raises(ModelError, match="true or false, not maybe"):
+    with refused(ModelError, "bad-value"):
         registry.load(spec.replace("true", "maybe"), weights=None, device=CPU)
 
 
 @pytest.mark.parametrize("model", RELATIVE)
 def test_unanswerable_batches(model, predictors):
     predictor, pairs = predictors[model], batch(1)
-    with pytest.raises(ModelError, match="relative needs an anchor"):
+    with refused(ModelError, "missing-anchor"):
         predictor.predict(replace(pairs, anchor=None), "relative")
-    with pytest.raises(ModelError, match="no motion mode sideways; it has: absolute"):
+    with refused(ModelError, "unknown-mode"):
         predictor.predict(pairs, "sideways")
     if model != "liveportrait":  # which resizes every frame, as published
-        with pytest.raises(ModelError, match="256x256.*source frames are 128x128"):
+        with refused(ModelError, "frame-size", "256x256", "128x128"):
             predictor.predict(batch(1, 128), "absolute")
-    with pytest.raises(ModelError, match="driving frames are 200x256"):
+    with refused(ModelError, "frame-size", "200x256"):
         predictor.predict(replace(pairs, driving=pairs.driving[..., :200]), "absolute")
 
 
@@ -171,7 +173,7 @@ def test_without_official_weights_the_sample_checkpoint_is_taken(files, monkeypa
     monkeypatch.setattr(Card, "sample", property(lambda card: tmp_path / "absent"))
     with pytest.raises(ModelError, match="put vox.pth.tar of github.com/yoyo-nb/.* into .*tpsm"):
         registry.load("tpsm", weights=tmp_path, device=CPU)
-    with pytest.raises(ModelError, match="no such file"):
+    with refused(ModelError, "missing-file"):
         registry.load(f"tpsm?weights={tmp_path / 'x.pth'}", weights=None, device=CPU)
-    with pytest.raises(ModelError, match="has no option color; it has: weights"):
+    with refused(ModelError, "unknown-option"):
         registry.load("tpsm?color=red", weights=None, device=CPU)

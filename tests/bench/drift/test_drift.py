@@ -13,6 +13,15 @@ from support.drift_faults import FAULTS, caught, line
 
 from bench.drift import output as check_output
 
+# Those that move the metrics least, and one of every network: what catches them catches the others of docs/drift.md.
+NEAREST = {
+    "weights rounded to bfloat16",
+    "heatmap variance 0.012, not 0.01",
+    "frames through JPEG, quality 95",
+    "uint8 by truncation",
+    "downsampling without antialias",
+    "occlusion map ignored",
+}
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.slow
 
@@ -36,7 +45,7 @@ def test_the_sample_protocol_has_not_drifted(monkeypatch, tmp_path):
     assert "passed" in (tmp_path / "summary.md").read_text() and "<testcase" in (tmp_path / "drift.xml").read_text()
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in NEAREST], ids=lambda fault: fault.name)
 def test_a_planted_fault_is_caught(fault, tmp_path):
     exact, statistical = caught(fault, tmp_path)
     print(line(fault, (exact, statistical)))
