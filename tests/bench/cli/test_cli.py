@@ -46,7 +46,7 @@ def test_names_are_printed_as_they_are(bench, sample_set, tmp_path):
         *("--models", f"frames:{folder.name}", "--no-bounds"),
     )
     assert code == 1, text
-    assert f"{folder.name}/0001.png is missing" in text and "report: o:A:[b]/" in text
+    assert f"{folder.name}/0001.png" in text and "report: o:A:[b]/" in text
 
 
 def test_a_run_leaves_everything(bench, sample_set, tmp_path):
@@ -316,15 +316,20 @@ def test_a_wrong_option_is_one_line(bench, asked):
     assert code == 2 and len(text.splitlines()) == 1 and text.startswith("error: "), text
 
 
-def test_help_comes_without_torch():
-    """Who only asks for help, or mistypes an option, does not wait for it."""
+def test_help_and_names_come_without_torch():
+    """Who only asks for help or for names, or mistypes an option, does not wait for it."""
+    asked = {"--help": 0, "": 2, "run --help": 0, "run --bogus": 2, "list protocols": 0, "list datasets": 0}
     code = (
-        "import sys; sys.argv = ['bench', *sys.argv[1:]]\n"
+        "import json, sys\n"
         "from bench.cli import main as cli\n"
-        "try: cli.main()\n"
-        "except SystemExit as ended: sys.exit(f'{ended.code}, torch {\"torch\" in sys.modules}')"
+        "for asked in json.loads(sys.argv[1]):\n"
+        "    sys.argv = ['bench', *asked.split()]\n"
+        "    try: cli.main()\n"
+        "    except SystemExit as ended:\n"
+        "        print(f'{asked}: {ended.code}, torch {\"torch\" in sys.modules}', file=sys.stderr)"
     )
-    for asked, expected in ((["--help"], 0), ([], 2), (["run", "--help"], 0), (["run", "--bogus"], 2)):
-        done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=False)
-        assert done.stderr.splitlines()[-1] == f"{expected}, torch False", done.stderr
-        assert ("Usage" in done.stdout) == ("--bogus" not in asked)
+    command = [sys.executable, "-c", code, json.dumps(list(asked))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = [line for line in done.stderr.splitlines() if ", torch " in line]
+    assert told == [f"{one}: {ended}, torch False" for one, ended in asked.items()], done.stderr
+    assert done.stdout.count("Usage") == 3
