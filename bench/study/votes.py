@@ -19,21 +19,13 @@ from protocols.errors import first_line
 from reports.schema.base import Damaged
 from reports.schema.study import TRUTH, Study, Trial, TrialKind, parse_export
 
-COLUMNS = {  # of ``votes.csv``, with their types
-    "rater": "str",
+COLUMNS = {
+    **dict.fromkeys(("rater",), "str"),
     "slot": "int64",
-    "trial": "str",
-    "kind": "str",
-    "stimulus": "str",
-    "other": "str",
-    "model": "str",
-    "other_model": "str",
-    "clip": "str",
-    "identity": "str",
+    **dict.fromkeys(("trial", "kind", "stimulus", "other", "model", "other_model", "clip", "identity"), "str"),
     "question": "str",
     "grade": "int64",
-    "expected": "str",
-    "repeats": "str",
+    **dict.fromkeys(("expected", "repeats"), "str"),
     "seconds": "float64",
     "time": "str",
 }

@@ -158,7 +158,7 @@ def test_large_files_count_by_size_and_time(tree, monkeypatch):
     tree(REPOSITORY)
     monkeypatch.setattr(code, "LARGEST", 5)
     found = of_program(["python", "repo/lonely.py"])
-    assert "bytes of" in found.files["lonely.py"] and "content of lonely.py" in found.not_covered[0]
+    assert "bytes of" in found.files["lonely.py"] and "lonely.py" in found.not_covered[0]
 
 
 def test_code_does_not_depend_on_where_it_is(tree, monkeypatch):

@@ -173,5 +173,5 @@ def test_a_torch_file_under_the_name_of_the_other_kind(fomm, tmp_path):
     torch.save(nested(fomm[1]), tmp_path / "x.safetensors")
     assert set(checkpoints.load(Path(tmp_path / "x.safetensors")).states) == {"generator", "kp_detector"}
     (tmp_path / "x.safetensors").write_bytes(b"<html>no</html>")
-    with refused(ModelError, "not-a-checkpoint", "a web page"):
+    with refused(ModelError, "not-a-checkpoint", "web page"):
         checkpoints.load(tmp_path / "x.safetensors")

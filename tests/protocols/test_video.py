@@ -89,9 +89,9 @@ def test_bad_videos(video: Path, tmp_path: Path):
     with refused(DataError, "unknown-frame", "40"):
         Video(video).frame(N)
     (tmp_path / "text.mp4").write_text("no video")
-    for file in (tmp_path / "text.mp4", tmp_path / "absent.mp4"):
-        with pytest.raises(DataError, match="not a readable video"):
-            Video(file)
+    for name, code in {"text.mp4": "unreadable-video", "absent.mp4": "missing-file"}.items():
+        with refused(DataError, code, name):
+            Video(tmp_path / name)
 
 
 @pytest.fixture

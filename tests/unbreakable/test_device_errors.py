@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.refused import refused
 
 from baselines.external.process import ProgramError
 from baselines.predictor import Predictor
@@ -147,7 +148,7 @@ def test_metrics_without_memory_are_measured_in_halves(tmp_path):
 @pytest.mark.parametrize("error", BROKEN, ids=str)
 def test_a_broken_device_stops_the_run_and_keeps_what_is_finished(error, tmp_path):
     predictor = Halves(raising(error, lambda batch: "0009" in batch.ids))
-    with pytest.raises(Stopped, match="the device failed .CUDA error: [^\n]*$"):
+    with refused(Stopped, "device-failed"):
         run(tmp_path, predictor)
     assert predictor.sizes == [8, 3]  # not tried again pair by pair: no pair is to blame
     assert sum(map(len, RunDirectory(tmp_path).shards("halves"))) == 8
@@ -178,7 +179,8 @@ def test_a_detector_that_miscounts_is_not_believed():
             return super().detect(frames)[1:]
 
     assert all(
-        "0 results for 1 frames" in one.reason for one in guard.detect(Short(), np.zeros((3, 4, 4, 3), np.uint8))
+        "0 results" in one.reason and "1 frames" in one.reason
+        for one in guard.detect(Short(), np.zeros((3, 4, 4, 3), np.uint8))
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.refused import refused
 from torch import nn
 
 from baselines.predictor import ModelError
@@ -163,7 +164,7 @@ def test_where_no_pair_fits_the_state_is_kept(clips: Path, tmp_path: Path, monke
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(type(run.trainee), "losses", no_memory)
-    with pytest.raises(ModelError, match="out of memory at step 1"):
+    with refused(ModelError, "out-of-memory"):
         run.advance()
     kept = torch.load(tmp_path / "state.pt", weights_only=True)
     assert kept["step"] == 1 and all(torch.equal(before[key], kept["networks"][key]) for key in before)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from support.refused import refused
 
 from baselines.predictor import ModelError
 from baselines.training import run as run_module
@@ -134,7 +135,7 @@ def test_mcnet_starts_from_fomm_where_shapes_agree(clips: Path, tmp_path: Path) 
 
 def test_a_checkpoint_that_fits_nowhere_is_refused(clips: Path, tmp_path: Path) -> None:
     run = Run(settings(clips, tmp_path), run_module.TrainingFrames(clips))
-    with pytest.raises(ModelError, match="shares no network"):
+    with refused(ModelError, "other-network"):
         run.trainee.start_from({"kp_detector.kp.weight": torch.zeros(1)})
 
 

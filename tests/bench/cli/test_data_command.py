@@ -13,7 +13,7 @@ def test_both_sets_are_named_with_their_folders(bench, sample_set: Path, sound_s
     code, text = bench("data")
     assert code == 0, text
     assert str(sample_set) in text and str(sound_set_folder) in text
-    assert "talk_b: 5.80 s, j, sound in talk_b.wav" in text
+    assert "talk_b" in text and "5.80 s" in text and "talk_b.wav" in text
 
 
 def test_the_long_clip_without_npm_is_one_line(bench, monkeypatch: pytest.MonkeyPatch, sound_set_folder: Path) -> None:

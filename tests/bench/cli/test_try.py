@@ -101,8 +101,8 @@ def test_a_file_goes_wherever_a_model_goes(bench, tmp_path):
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save("face.png")
     code, text = bench("animate", "--model", spec, "--source", "face.png", "--driving", "face.png", "--out", "x.mp4")
     assert code == 0 and (tmp_path / "x.mp4").is_file(), text
-    code, text = bench("inspect", "--model", spec, "--out", "seen")
-    assert code == 2 and "no network to look into" in text
+    ended = code, text = bench("inspect", "--model", spec, "--out", "seen")
+    assert code == 2 and ended.error == "no-network"
 
 
 TALKING = """

@@ -15,6 +15,7 @@ from scipy import stats
 from support import manifests
 from support.fake_run import make
 from support.manifests import manifest_of, summary_of
+from support.refused import refused
 
 from bench.comparison.compare import compare
 from bench.comparison.difficulty import levels
@@ -116,7 +117,7 @@ def test_runs_of_whole_clips_are_compared_clip_by_clip(run: Path, other: Path) -
 
 def test_where_numbers_differ_from_the_report_it_is_said(run: Path, other: Path) -> None:
     notices = compare(run, n_resamples=N, seed=3).notices
-    assert any("the report of this run has seed 0 and 500 resamples" in notice for notice in notices)
+    assert any("500 resamples" in notice for notice in notices)
     assert compare(run, other, n_resamples=N).family == "these"
     target = compare(run, None, ["mcnet", "copy-target"], n_resamples=N)
     assert target.family == "these" and target.duels[0].comparisons[0].family == 1
@@ -188,9 +189,7 @@ def test_nothing_left_to_subtract_is_an_error(run: Path, other: Path) -> None:
         return signed(manifest, {metric.name for metric in manifest.metrics}, "|v:1|", "|v:2|")
 
     change(other, manifest=redefined)
-    with pytest.raises(
-        UserError, match="no metric of the two runs may be subtracted: ssim: other signature: v: 1 and 2"
-    ):
+    with refused(UserError, "not-comparable"):
         compare(run, other, n_resamples=N)
 
 
@@ -214,7 +213,7 @@ def test_a_bound_that_moved_casts_doubt_on_everything(run: Path, other: Path) ->
 
     change(other, samples=decoded)
     notices = compare(run, other, n_resamples=N).notices
-    assert any("copy-source differs by up to 0.002 in l1" in notice for notice in notices)
+    assert any("copy-source" in notice and "0.002" in notice and "l1" in notice for notice in notices)
 
 
 @pytest.mark.parametrize(
@@ -235,10 +234,10 @@ def test_runs_that_cannot_be_compared(run: Path, other: Path, tmp_path: Path) ->
         compare(run, tmp_path / "nowhere")
     assert error.value.code == "no-finished-run"
     change(other, manifest=lambda manifest: manifest.but(protocol=manifest.protocol.but(transform="none")))
-    with pytest.raises(UserError, match="transform expression-preserving and none"):
+    with refused(UserError, "not-comparable"):
         compare(run, other)
     strangers = make(tmp_path / "strangers", clip="elsewhere", metrics=("l1",))
-    with pytest.raises(UserError, match="no pair in common"):
+    with refused(UserError, "not-comparable"):
         compare(run, strangers)
 
 
@@ -400,8 +399,8 @@ def test_the_anchor_is_a_part_of_the_question_in_relative_motion(bench, wide, sa
     wide("three", (1, 2), 3, *fomm, "--mode", "relative")
     wide("absolute", (1, 2), 3, *fomm, "--mode", "absolute")
     assert set(pd.read_parquet("runs/three/samples.parquet")["anchor"]) == {"w/c/3"}
-    code, text = bench("compare", "runs/zero", "runs/three", "--resamples", 100)
-    assert code == 2 and "no pair in common" in text
+    ended = code, text = bench("compare", "runs/zero", "runs/three", "--resamples", 100)
+    assert code == 2 and ended.error == "not-comparable"
     assert bench("compare", "runs/zero", "runs/absolute", "--resamples", 100)[0] == 0  # only one has a use for it
     for name in ("zero", "three"):  # as earlier releases left them
         file = Path(f"runs/{name}/samples.parquet")

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from support.refused import refused
 from torch import Tensor, nn
 
 from bench import detectors, metrics
@@ -144,7 +145,7 @@ def test_csim_brings_it_where_its_weights_are_and_aed_only_by_name(weights: Path
     assert names("aed-arcface", "aed-euclid-arcface") == ["aed-arcface", "aed-euclid-arcface"]
     assert "arcface" not in detectors.choose("auto", weights, kinds=metrics.kinds(["aed"]))
     assert "arcface" not in detectors.choose("embedded", weights)
-    with pytest.raises(UserError, match="csim-arcface needs the detector arcface"):
+    with refused(UserError, "missing-detector"):
         names("csim-arcface", folder=None)
 
 
@@ -162,5 +163,5 @@ def test_wrong_files_are_told(tmp_path: Path) -> None:
         arcface.ArcFace(Dlib68(), tmp_path)
     for content in ({"a": torch.zeros(1)}, {"features.running_mean": torch.zeros(512)}):
         torch.save(content, tmp_path / arcface.FILE)
-        with pytest.raises(UserError, match="does not hold the weights of an ArcFace network"):
+        with refused(UserError, "other-network"):
             arcface.read(tmp_path / arcface.FILE)

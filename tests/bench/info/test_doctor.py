@@ -50,8 +50,8 @@ def test_embedded_weights_are_there_and_what_auto_takes_is_said() -> None:
         "iris_landmark.tflite",
     }
     text = said(None)
-    assert "perceptual: st-lpips (embedded, a proxy)" in text and "weights folder: none" in text
-    assert "landmarks-mesh: mesh68 (embedded, a proxy)" in text
+    assert "st-lpips" in text and "weights folder: none" in text
+    assert "landmarks-mesh" in text and "mesh68" in text
 
 
 def test_a_file_that_was_put_in_its_place_is_found_and_taken(tmp_path: Path) -> None:
@@ -60,9 +60,9 @@ def test_a_file_that_was_put_in_its_place_is_found_and_taken(tmp_path: Path) -> 
     (tmp_path / "tpsm").mkdir()
     (tmp_path / "tpsm" / "vox.pth.tar").write_bytes(b"")
     after = said(tmp_path)
-    assert "identity: dlib-identity (embedded, a proxy)" in before and "identity: openface (the papers' own)" in after
-    assert f"openface.pth, for aed, aed-euclid, csim: {tmp_path / openface.FILE}" in after
-    assert f"vox.pth.tar, for TPSM: {tmp_path / 'tpsm' / 'vox.pth.tar'}" in after
+    assert "dlib-identity" in before and "identity: openface (the papers' own)" in after
+    assert "openface.pth" in after and "aed-euclid" in after and str(tmp_path / openface.FILE) in after
+    assert "vox.pth.tar" in after and "TPSM" in after and str(tmp_path / "tpsm" / "vox.pth.tar") in after
 
 
 def test_several_checkpoints_that_could_be_meant_are_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.refused import refused
 from typer.testing import CliRunner
 
 from bench import metrics
@@ -79,7 +80,7 @@ def test_every_part_of_every_signature_has_a_meaning(config: Config) -> None:
 
 
 def test_unknown_names_are_told() -> None:
-    with pytest.raises(UserError, match="did you mean psnr"):
+    with refused(UserError, "unknown-metric", "psnr"):
         explain.explain("pnsr")
 
 

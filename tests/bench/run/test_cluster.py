@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support import manifests
+from support.refused import refused
 
 from bench.run.engine import Batch, Model
 from bench.run.executors import choose
@@ -185,24 +186,24 @@ def test_settings_that_do_not_go_together_are_refused(tmp_path):
     def settings(**more: object) -> RunSettings:
         return RunSettings(models=["copy-source"], protocol="vox1-sameid", config=None, **more)
 
-    with pytest.raises(UserError, match="belong to --executor ray"):
+    with refused(UserError, "unused-option", "--executor"):
         choose(settings(ray_workers=2))
-    with pytest.raises(UserError, match="choose one of local, ray"):
+    with refused(UserError, "unknown-choice"):
         choose(settings(executor="slurm"))
 
 
 @needs_ray
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("asked", "code"),
     [
-        ({"ray_address": "ray://127.0.0.1:10001"}, "give auto or HOST:PORT"),
-        ({"ray_address": "127.0.0.1:1"}, "^--ray-address 127.0.0.1:1: no cluster there .Connection refused.$"),
-        ({"ray_address": "ray://somewhere"}, "give auto or HOST:PORT"),
-        ({"device": "cuda:1"}, "--device cuda:1: with --executor ray say cpu or cuda"),
+        ({"ray_address": "ray://127.0.0.1:10001"}, "bad-value"),
+        ({"ray_address": "127.0.0.1:1"}, "no-cluster"),
+        ({"ray_address": "ray://somewhere"}, "bad-value"),
+        ({"device": "cuda:1"}, "bad-value"),
     ],
 )
-def test_what_ray_cannot_do_is_said_before_anything_is_loaded(asked, message):
-    with pytest.raises(UserError, match=message):
+def test_what_ray_cannot_do_is_said_before_anything_is_loaded(asked, code):
+    with refused(UserError, code, *asked.values()):
         choose(RunSettings(models=["x"], protocol="vox1-sameid", config=None, executor="ray", **asked))
 
 
@@ -319,7 +320,7 @@ def test_what_a_model_finished_before_it_failed_is_kept(crew):
 
 @pytest.mark.slow
 def test_a_worker_that_would_compute_something_else_is_refused(crew):
-    with pytest.raises(UserError, match="the Ray worker on here would compute something else: its models are not"):
+    with refused(UserError, "other-worker"):
         crew("other")
 
 
@@ -333,5 +334,5 @@ def test_what_a_worker_cannot_find_is_said_as_it_is(crew):
 def test_workers_that_cannot_be_started_are_left_out_while_there_are_others(crew):
     found, _ = crew("", "start")
     assert sorted(found) == ALL
-    with pytest.raises(Stopped, match="no Ray worker can be started"):
+    with refused(Stopped, "worker-failed"):
         crew("start", "start")

@@ -45,7 +45,7 @@ def data(tmp_path: Path, sample_set: Path) -> Path:
 def test_heads_are_framed_and_the_manifest_says_how(run, data, tmp_path):
     asked = ("--protocol", "own-sameid", "--data", "mine=data", "--pairs", "list.csv")
     code, text = run(*asked, "--name", "face")
-    assert code == 0 and "NO FACE found in 1 of 2 clips" in text and "wall (a source)" in text
+    assert code == 0 and "NO FACE" in text and "1 of 2 clips" in text and "wall (a source)" in text
     manifest = json.loads(Path("runs/face/manifest.json").read_text())
     images = [read_rgb(data / "anna" / f"{number}.png") for number in range(3)]
     box = head_box(np.array([FaceBox()(image) for image in images]), 900, 600)

@@ -49,7 +49,7 @@ def write(folder: Path, pairs: PairList, **facts: str) -> None:
 
 def test_frames_of_another_list_are_refused(folder):
     write(folder, listed(1))
-    with refused(UserError, "wrong-frames", "drawn-1", "drawn-0", "6 of its 6 pairs"):
+    with refused(UserError, "wrong-frames", "drawn-1", "drawn-0", "6 pairs"):
         check(model(folder), listed(0))
     assert check(model(folder), listed(1)) == []
 
@@ -91,7 +91,7 @@ def test_another_motion_mode_is_named(folder):
 
 def test_without_a_word_ids_that_are_positions_are_named(folder):
     (notice,) = check(model(folder), listed())
-    assert "the frames 0000 to 0005 are taken for those of drawn-0" in notice
+    assert "0000" in notice and "0005" in notice and "drawn-0" in notice
     named = PairList("named", 1, tuple(replace(p, id=f"clip{p.id}") for p in listed().pairs))
     for k in range(6):
         (folder / f"{k:04d}.png").rename(folder / f"clip{k:04d}.png")
@@ -115,7 +115,7 @@ def test_a_frozen_list_beside_the_frames_says_it_too(folder):
 def test_another_pairs_json_says_nothing(folder, text):
     (folder / "pairs.json").write_bytes(text.encode("latin-1"))
     wrong, unmarked = check(model(folder), listed())
-    assert "does not say which list" in wrong and "taken for those of drawn-0" in unmarked
+    assert "does not say which list" in wrong and "drawn-0" in unmarked
 
 
 def test_marking(folder):
@@ -139,21 +139,21 @@ def test_another_seed_on_the_command_line(bench, tmp_path, sample_set):
     made = Path("runs/a/frames/copy-source")
     assert json.loads((made / "pairs.json").read_text())["model"] == "copy-source"
     asked = [*run, "--models", f"mine=frames:{made}"]
-    code, text = bench(*asked, "--pairs", "1.csv", "--name", "b")
-    assert code == 2 and "3 of its 3 pairs ask something else" in text and not Path("runs/b").exists()
+    ended = code, text = bench(*asked, "--pairs", "1.csv", "--name", "b")
+    assert code == 2 and ended.error == "wrong-frames" and "3 pairs" in text and not Path("runs/b").exists()
     code, text = bench(*asked, "--pairs", "0.csv", "--name", "c", "--limit", 2)
     assert code == 0 and "taken for" not in text, text
     (made / "pairs.json").unlink()
     code, text = bench(*asked, "--pairs", "0.csv", "--name", "d")
-    assert code == 0 and "the frames 0000 to 0002 are taken for those of" in text
+    assert code == 0 and "0000" in text and "0002" in text
     notices = json.loads(Path("runs/d/manifest.json").read_text())["notices"]
     assert any("taken for" in notice for notice in notices) and "taken for" in Path("runs/d/report.html").read_text()
     code, text = bench("pairs", "mark", "0.csv", made)
-    assert code == 0 and "3 of its 3 pairs have a frame" in text
+    assert code == 0 and "3 pairs" in text
     assert bench(*asked, "--pairs", "1.csv", "--name", "e")[0] == 2
     (made / "0001.png").unlink()
     code, text = bench(*asked, "--pairs", "0.csv", "--name", "f")
-    assert code == 1 and f"mine: 1 of 3 pairs failed: {made}/0001.png is missing" in text
+    assert code == 1 and "1 of 3 pairs" in text and f"{made}/0001.png" in text
     assert pd.read_parquet("runs/f/samples.parquet")["status"].tolist() == ["ok", "failed", "ok"]
 
 
@@ -204,5 +204,5 @@ def test_another_crop_and_other_files_on_the_command_line(bench, tmp_path, sampl
     image = Image.open(file).convert("RGB")
     image.putpixel((599, 299), (0, 0, 0))  # the face stays where it is
     image.save(file)
-    code, text = bench(*run, "face", "--models", frames, "--name", "d")
-    assert code == 2 and "hold something else here: mine/su" in text
+    ended = code, text = bench(*run, "face", "--models", frames, "--name", "d")
+    assert code == 2 and ended.error == "wrong-frames" and "mine/su" in text

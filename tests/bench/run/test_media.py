@@ -281,7 +281,7 @@ def test_of_a_long_clip_the_worst_half_minute_is_played(tmp_path):
     assert video.frame(149)[8:24, 40:56].mean() == pytest.approx(239, abs=2)
     video.close()
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "30.0 s of 40.0 s, around the worst second" in page
+    assert "30.0 s" in page and "40.0 s" in page
 
 
 @pytest.mark.slow

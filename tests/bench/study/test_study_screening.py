@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,7 +37,7 @@ def test_bt500_leaves_out_who_is_far_off_to_both_sides_and_keeps_who_is_strict()
     values = np.array([[pattern[(r + 3 * c) % 19] for c in range(10)] for r in range(20)], float)
     values[19] = [5, 1] * 5
     found = screen(rated(values), "acr", SCALE, "bt500")
-    assert list(found.reasons) == ["r19"] and "5 votes far above and 5 far below" in found.reasons["r19"][0]
+    assert list(found.reasons) == ["r19"] and re.findall(r"\b\d+ ", found.reasons["r19"][0])[:2] == ["5 ", "5 "]
     strict = values.copy()
     strict[19] = [1] * 9 + [2]  # all to one side: |P - Q| = P + Q
     assert screen(rated(strict), "acr", SCALE, "bt500").reasons == {}
