@@ -53,6 +53,7 @@ def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> 
             facts |= latent.levels(batch.source, [moved.logits for _, moved in calls["levels"]])
         if "directions" in probes:
             facts["directions"] = latent.directions(network, batch.source)
+            facts["references"] = latent.references(network, batch.source, batch.driving)
         spots = spread(facts["driving_points"].clip(-1, 1)) if memory is not None else np.empty((0, 2))
         levels = _levels(memory, calls, spots) if memory is not None else ()
     return Inspection(

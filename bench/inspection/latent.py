@@ -43,5 +43,15 @@ def directions(network: Any, source: Tensor) -> np.ndarray:
     return np.stack(rows)
 
 
+def references(network: Any, *images: Tensor) -> np.ndarray:
+    """Each of the images ``(1, 3, S, S)`` in the pose of the reference: without any motion.
+
+    Returns ``(N, S, S, 3)`` in [0, 1], N of the images.
+    """
+    found = [network.encode(2 * image - 1) for image in images]
+    frames = [network.generate(encoded, encoded.code).frame for encoded in found]
+    return _array(((torch.cat(frames) + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1))
+
+
 def _array(x: Tensor) -> np.ndarray:
     return x.detach().float().cpu().numpy()

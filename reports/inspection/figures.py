@@ -43,7 +43,8 @@ class Inspection:
     the flow alone. occlusions: ``(s, s)`` each, coarse to fine; 0 where the source shows nothing of use. shares:
     ``(K+1, h, w)`` of the motions, background first. rectified: OSTNet's driving image in the source's scale.
     target: the driving frame before it was squeezed.
-    directions: ``(M, 2, H, W, 3)``, the source moved back and forth along each of LIA's directions alone.
+    directions: ``(M, 2, H, W, 3)``, the source moved back and forth along each of LIA's directions alone. references:
+    ``(2, H, W, 3)``, source and driving frame in the pose that the magnitudes count from.
     embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` that ask it.
     pair: its name, empty where there is only one.
     """
@@ -64,6 +65,7 @@ class Inspection:
     embedded: np.ndarray | None = None
     depth: np.ndarray | None = None
     directions: np.ndarray | None = None
+    references: np.ndarray | None = None
     meta_memory: np.ndarray | None = None
     memory_levels: tuple[MemoryLevel, ...] = ()
     pair: str = ""
@@ -78,6 +80,8 @@ def figures(inspection: Inspection) -> dict[str, Figure]:
             made["scale"] = _scale(inspection)
         if inspection.directions is not None:
             made["directions"] = _directions(inspection.directions)
+        if inspection.references is not None:
+            made["references"] = _references(inspection)
         if inspection.meta_memory is not None:
             order = np.argsort(-inspection.meta_memory.std((1, 2)), kind="stable")[:CHANNELS]
             made["memory"] = _bank({"": inspection.meta_memory}, order)
@@ -121,6 +125,15 @@ def _directions(frames: np.ndarray) -> Figure:
     for number, (back, forth) in enumerate(frames):
         _show(axes[2 * number], f"direction {number}, back", back)
         _show(axes[2 * number + 1], f"direction {number}, forth", forth)
+    return figure
+
+
+def _references(seen: Inspection) -> Figure:
+    assert seen.references is not None
+    figure, axes = _grid(4, 4)
+    images = seen.source, seen.references[0], seen.driving, seen.references[1]
+    for ax, title, image in zip(axes, ("source", "its reference", "driving", "its reference"), images):
+        _show(ax, title, image)
     return figure
 
 

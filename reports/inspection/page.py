@@ -23,6 +23,8 @@ CAPTIONS = {
     "it was), the source, and the result.",
     "directions": "The source moved along one direction of the dictionary at a time, by 3 back and forth from its own "
     "pose, as the released manipulation script does.",
+    "references": "Source and driving frame without any motion: the pose that magnitudes count from. The paper finds "
+    "it to be one pose for all, which a trained network shows.",
     "memory": "Channels of the meta memory, those that vary most first, each stretched to its own range.",
     "conditioned": "The same channels of the memory after it was conditioned on this source, level by level.",
     "read": "Who asks and what is read: the spots in the result; for each level and spot how much it reads of each "

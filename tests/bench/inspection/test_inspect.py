@@ -43,7 +43,7 @@ def test_what_is_seen_belongs_to_the_frame_that_the_predictor_gives(model: str, 
     names = set(figures(seen))
     assert ("memory" in names) == ("read" in names) == (model in MEMORIES)
     assert ("scale" in names) == (model in ("ostnet", "fomm+scale", "dagan+scale"))
-    assert ("directions" in names) == (model == "lia")
+    assert ("directions" in names) == ("references" in names) == (model == "lia")
     assert all(0 <= occlusion.min() <= occlusion.max() <= 1 for occlusion in seen.occlusions)
     if model not in ("x2face", "lia"):
         assert seen.source_points.shape == seen.driving_points.shape
@@ -60,7 +60,11 @@ def test_directions_are_moved_along_one_by_one(predictors) -> None:
         code = source.code + network.gen.dec.direction(source.magnitudes) + 3 * network.gen.dec.direction.basis()[:, 2]
         frame = ((network.generate(source, code).frame + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).numpy()
         logits = network.generate(source, network.moved(source, network.motion(2 * pair.driving - 1))).logits
+        still = ((network.generate(source, source.code).frame + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+        other = network.encode(2 * pair.driving - 1)
+        other_still = ((network.generate(other, other.code).frame + 1) / 2).clamp(0, 1)[0].permute(1, 2, 0).numpy()
     assert np.abs(seen.directions[2, 1] - frame).mean() < 1e-5 < 1e-2 < np.abs(seen.directions[2, 0] - frame).mean()
+    assert np.allclose(seen.references, [still, other_still], atol=1e-4) and np.abs(still - other_still).mean() > 1e-3
     assert np.allclose(seen.flow, torch.tanh(logits[0, :2]).permute(1, 2, 0).numpy() / 2, atol=1e-4)
 
 
