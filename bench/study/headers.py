@@ -6,16 +6,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
-    (
-        *(
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "media-src 'self' blob:",
-            "connect-src 'self'",
-        ),
-        *("img-src data:", "base-uri 'none'", "form-action 'none'"),
-    )
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
 )
 FRAMES = "; frame-ancestors 'none'"  # means nothing in a page's own text
 _FIXED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from bench.study.design import Turn
 from reports.schema.study import Expected, Id, Question, Rater, Trial
@@ -11,18 +12,16 @@ from reports.schema.study import Expected, Id, Question, Rater, Trial
 APART = 5  # ratings between a trial and its repetition, at least, where there are as many
 
 
+@dataclass(frozen=True)
 class Checks:
     """The videos of training and checks.
 
-    training: videos of each training trial. attention: (clip, videos, which of them is degraded) of each check.
+    training: clip and videos of each training trial. attention: clip, videos and which of them is degraded, of each
+    check.
     """
 
-    def __init__(
-        self,
-        training: Sequence[tuple[str, tuple[Id, ...]]],
-        attention: Sequence[tuple[str, tuple[Id, ...], int]],
-    ) -> None:
-        self.training, self.attention = training, attention
+    training: Sequence[tuple[str, tuple[Id, ...]]]
+    attention: Sequence[tuple[str, tuple[Id, ...], int]]
 
 
 def raters(
@@ -73,7 +72,7 @@ def _attention(check: tuple[str, tuple[Id, ...], int], number: int, questions: S
     """A check whose answer is plain. Of two videos the degraded one is left or right by turns."""
     clip, ids, degraded = check
     values = sorted(grade.value for grade in questions[0].grades)
-    if len(ids) == 1:
+    if len(ids) == 1:  # below the middle grade: 2 of 5 and less
         expected = Expected(max=values[(len(values) - 1) // 2 - 1] if len(values) > 2 else values[0])
     else:
         if number % 2:

@@ -19,13 +19,21 @@ from protocols.errors import first_line
 from reports.schema.base import Damaged
 from reports.schema.study import TRUTH, Study, Trial, TrialKind, parse_export
 
-COLUMNS = {
-    **dict.fromkeys(("rater",), "str"),
+COLUMNS = {  # of ``votes.csv``, with their types
+    "rater": "str",
     "slot": "int64",
-    **dict.fromkeys(("trial", "kind", "stimulus", "other", "model", "other_model", "clip", "identity"), "str"),
+    "trial": "str",
+    "kind": "str",
+    "stimulus": "str",
+    "other": "str",
+    "model": "str",
+    "other_model": "str",
+    "clip": "str",
+    "identity": "str",
     "question": "str",
     "grade": "int64",
-    **dict.fromkeys(("expected", "repeats"), "str"),
+    "expected": "str",
+    "repeats": "str",
     "seconds": "float64",
     "time": "str",
 }

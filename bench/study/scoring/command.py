@@ -76,7 +76,9 @@ def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
         name="opinion", text=file.name, low=float(table["opinion"].min()), high=float(table["opinion"].max())
     )
     opinions = metrics.of_table(table, seed)
-    lines = table[[*sources.NEEDED]].astype(str).agg(",".join, axis=1)
+    lines = (
+        table[[name for name in (*sources.NEEDED, *sources.NUMBERS) if name in table]].astype(str).agg(",".join, axis=1)
+    )
     return StudyScore(
         schema_=1,
         name=file.stem,

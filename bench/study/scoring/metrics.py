@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from bench.study.scoring import ranks
 from bench.study.scoring.panel import CONFIDENCE, Panel
 from reports.schema.manifest import MetricEntry
 from reports.schema.study_score import Correlation, Interval
@@ -22,10 +22,7 @@ from reports.schema.study_score import Correlation, Interval
 DRAWS = 500
 KENDALL = 200  # draws of it, which cost the square of the points
 WIDE = 300  # points above which Kendall's has no interval
-CUBIC = 20  # points from which the mapping is of third order
-FEWEST = 3  # points that a correlation needs
 CLIPS = 5  # clips of which draws tell what other clips would change; of fewer there is no interval
-FULL = 0.9999  # of which Fisher's z is taken at most
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def _ranked(found: list[tuple[Correlation, np.ndarray | None]]) -> list[Correlat
             ranked.append(one)
             continue
         lacks = best.spearman.value - one.spearman.value
-        half = _normal() * float(np.nanstd(drawn_best - drawn))
+        half = ranks.normal() * float(np.nanstd(drawn_best - drawn))
         ranked.append(one.but(behind=Interval(value=lacks, low=lacks - half, high=lacks + half)))
     return ranked
 
@@ -146,12 +143,12 @@ def _by_clip(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) -
     if why := _undefined(x, y):
         return _nothing(base, why), None
     drawn, times = opinions.drawn[:, there], opinions.times[:, there]
-    mapping, pearson, rmse = mapped(x, y)
-    rho, rhos = Interval(value=_spearman(x, y), low=None, high=None), None
-    tau = Interval(value=_tau(x, y), low=None, high=None)
+    mapping, pearson, rmse = ranks.mapped(x, y)
+    rho, rhos = Interval(value=ranks.spearman(x, y), low=None, high=None), None
+    tau = Interval(value=ranks.tau(x, y), low=None, high=None)
     if len(np.unique(opinions.clips[there])) >= CLIPS:
-        rhos = _drawn_spearman(x, drawn, times)
-        rho, tau = _fisher(rho.value, rhos), _kendall(x, y, drawn, times)
+        rhos = ranks.drawn_spearman(x, drawn, times)
+        rho, tau = ranks.fisher(rho.value, rhos), _kendall(x, y, drawn, times)
     return Correlation(
         **base,
         spearman=rho,
@@ -171,17 +168,17 @@ def _by_model(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) 
         return _nothing(base, why)
     drawn = opinions.by_model_drawn[:, there]
     drawn = drawn[np.isfinite(drawn).all(1)] if too_few(opinions) is None else drawn[:0]
-    mapping, pearson, rmse = mapped(x, y)
+    mapping, pearson, rmse = ranks.mapped(x, y)
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     once = np.ones_like(drawn)
     ends = [
         np.nanquantile(measure(x, drawn, once), tails) if len(drawn) else np.full(2, np.nan)
-        for measure in (_drawn_spearman, _drawn_tau)
+        for measure in (ranks.drawn_spearman, ranks.drawn_tau)
     ]
     return Correlation(
         **base,
-        spearman=_interval(_spearman(x, y), *ends[0]),
-        kendall=_interval(_tau(x, y), *ends[1]),
+        spearman=ranks.interval(ranks.spearman(x, y), *ends[0]),
+        kendall=ranks.interval(ranks.tau(x, y), *ends[1]),
         pearson=pearson,
         rmse=rmse,
         mapping=mapping,
@@ -197,36 +194,13 @@ def too_few(opinions: Opinions) -> str | None:
 
 def interval_by_clip(values: np.ndarray, opinions: Opinions) -> Interval:
     """Spearman's correlation of values, one a point of `opinions` and all finite, with its interval."""
-    rhos = _drawn_spearman(values, opinions.drawn, opinions.times)
-    return _fisher(_spearman(values, opinions.values), rhos)
-
-
-def mapped(x: np.ndarray, y: np.ndarray) -> tuple[str, float | None, float | None]:
-    """The mapping of a metric to opinions, and Pearson's r and RMSE after it, as in ITU-T P.1401.
-
-    Of third order from `CUBIC` points where it does not turn within them, else linear. The RMSE divides by the points
-    less the parameters of the mapping; None where none are left.
-    """
-    z = (x - x.mean()) / (x.std() or 1.0)
-    name, fitted = "linear", np.polyfit(z, y, 1)
-    if len(z) >= CUBIC and len(np.unique(z)) > 4:
-        cubic = np.polyfit(z, y, 3)
-        slopes = np.polyval(np.polyder(cubic), np.linspace(z.min(), z.max(), 200))
-        if (slopes >= 0).all() or (slopes <= 0).all():
-            name, fitted = "cubic", cubic
-    to = np.polyval(fitted, z)
-    left = len(y) - len(fitted)
-    rmse = float((np.square(y - to).sum() / left) ** 0.5) if left > 0 else None
-    turned = 1.0 if fitted[0] >= 0 or name == "cubic" else -1.0
-    pearson = float(turned * np.corrcoef(to, y)[0, 1]) if to.std() > 1e-12 and y.std() > 0 else None
-    if name == "cubic" and pearson is not None and to[np.argmax(z)] < to[np.argmin(z)]:
-        pearson = -pearson
-    return name, pearson, rmse
+    rhos = ranks.drawn_spearman(values, opinions.drawn, opinions.times)
+    return ranks.fisher(ranks.spearman(values, opinions.values), rhos)
 
 
 def _undefined(x: np.ndarray, y: np.ndarray) -> str | None:
-    if len(x) < FEWEST:
-        return f"{len(x)} with both a value and an opinion; {FEWEST} are needed"
+    if len(x) < ranks.FEWEST:
+        return f"{len(x)} with both a value and an opinion; {ranks.FEWEST} are needed"
     return "all values are the same" if np.ptp(x) == 0 or np.ptp(y) == 0 else None
 
 
@@ -234,66 +208,9 @@ def _nothing(base: dict, why: str) -> Correlation:
     return Correlation(**base, spearman=None, kendall=None, pearson=None, rmse=None, mapping=None, why=why)
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
-    x, y = stats.rankdata(x), stats.rankdata(y)
-    return float(np.corrcoef(x, y)[0, 1]) if x.std() > 0 and y.std() > 0 else float("nan")
-
-
-def _tau(x: np.ndarray, y: np.ndarray) -> float:
-    return float(stats.kendalltau(x, y).statistic)
-
-
-def _drawn_spearman(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Of each draw ``(n,)``: of the points as often as they were drawn, without those that have no opinion in it."""
-    weights = np.where(np.isfinite(drawn), times, 0.0)
-    weights[(weights > 0).sum(1) < FEWEST] = np.nan
-    of_x = weights @ ((x[:, None] < x) + 0.5 * (x[:, None] == x))
-    of_y = np.array([_midranks(row, weight) for row, weight in zip(np.nan_to_num(drawn), weights)])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares = weights / weights.sum(1, keepdims=True)
-        a, b = (ranks - (shares * ranks).sum(1, keepdims=True) for ranks in (of_x, of_y))
-        return (shares * a * b).sum(1) / ((shares * a**2).sum(1) * (shares * b**2).sum(1)) ** 0.5
-
-
-def _midranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The weight below each value, and half of that of its equals."""
-    places = np.unique(values, return_inverse=True)[1]
-    together = np.bincount(places, weights)
-    return (np.cumsum(together) - together / 2)[places]
-
-
 def _kendall(x: np.ndarray, y: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> Interval:
     """Tau-b with its interval, if there are not too many points."""
-    tau = _tau(x, y)
+    tau = ranks.tau(x, y)
     if len(x) > WIDE:
         return Interval(value=tau, low=None, high=None)
-    return _fisher(tau, _drawn_tau(x, drawn[:KENDALL], times[:KENDALL]))
-
-
-def _drawn_tau(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Tau-b of each draw ``(n,)``, of the points as often as they were drawn."""
-    of_x = np.sign(x[:, None] - x)
-    taus = np.full(len(drawn), np.nan)
-    for place, (row, count) in enumerate(zip(drawn, times)):
-        weight = np.where(np.isfinite(row), count, 0.0)
-        row = np.nan_to_num(row)
-        of_y = np.sign(row[:, None] - row)
-        size = (weight @ of_x**2 @ weight) * (weight @ of_y**2 @ weight)
-        if size > 0:
-            taus[place] = weight @ (of_x * of_y) @ weight / size**0.5
-    return taus
-
-
-def _fisher(value: float, drawn: np.ndarray) -> Interval:
-    z, around = (np.arctanh(np.clip(one, -FULL, FULL)) for one in (value, drawn[np.isfinite(drawn)]))
-    half = _normal() * float(around.std()) if len(around) > 1 else np.nan
-    return _interval(value, np.tanh(z - half), np.tanh(z + half))
-
-
-def _interval(value: float, low: float, high: float) -> Interval:
-    ends = (float(end) if np.isfinite(end) else None for end in (low, high))
-    return Interval(value=value, low=next(ends), high=next(ends))
-
-
-def _normal() -> float:
-    return float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    return ranks.fisher(tau, ranks.drawn_tau(x, drawn[:KENDALL], times[:KENDALL]))

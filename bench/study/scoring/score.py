@@ -76,8 +76,8 @@ def score(
 
 
 def votes_hash(votes: pd.DataFrame) -> str:
-    """SHA-256 of what votes say, whatever their order."""
-    lines = votes[list(COLUMNS)].astype(str).agg(",".join, axis=1)
+    """SHA-256 of what votes say and of what checks expect, whatever their order."""
+    lines = votes[[*COLUMNS, "expected", "repeats"]].astype(str).agg(",".join, axis=1)
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 

@@ -8,7 +8,9 @@ import pytest
 from scipy import stats
 
 from bench.study.scoring import metrics as held
-from bench.study.scoring.metrics import Measures, correlations, mapped, of_table, of_votes
+from bench.study.scoring import ranks
+from bench.study.scoring.metrics import Measures, correlations, of_table, of_votes
+from bench.study.scoring.ranks import mapped
 from bench.study.scoring.simulate import comparisons, grades
 from reports.schema.manifest import MetricEntry
 
@@ -181,7 +183,7 @@ def test_spearman_of_draws_is_that_of_points_repeated():
     x, y = rng.integers(0, 6, 30).astype(float), rng.integers(1, 6, (4, 30)).astype(float)
     times = rng.integers(0, 4, (4, 30)).astype(float)
     y[1, 3] = np.nan
-    for row, count, rho in zip(y, times, held._drawn_spearman(x, y, times)):
+    for row, count, rho in zip(y, times, ranks.drawn_spearman(x, y, times)):
         places = np.repeat(np.arange(30), np.where(np.isfinite(row), count, 0).astype(int))
         assert rho == pytest.approx(stats.spearmanr(x[places], row[places]).statistic)
 

@@ -82,6 +82,6 @@ def test_a_study_of_models_driven_by_sound_from_run_to_score(bench, served, tmp_
     assert found.screening.checks == 2 * RATERS == 2 * found.raters
     for question in ("lip-sync", "overall"):
         means = {one.model: one.mean.value for one in found.opinions if one.question == question}
-        assert sorted(means, key=lambda model: -means[model]) == list(LEVELS)
+        assert means["truth"] > means["memface"] > means["copy-template"] and set(means) == set(LEVELS)
     assert found.clips == 1 and any("one clip" in note for note in found.notices)
     assert Path(tmp_path / "published" / "score" / "score.html").stat().st_size > 10_000
