@@ -27,7 +27,9 @@ def serve(folder: Path, host: str, port: int, url: str | None, console: Console)
     listening = _listen(host, port)
     try:
         base = (url or _address(host, listening.getsockname()[1])).rstrip("/")
-        _tell(folder, base, console)
+        with made.state.service.store.reading() as reader:
+            count = len(reader.votes())
+        _tell(folder, base, count, console)
         # No access log: the addresses in it are the raters' secrets, and where they come from is nobody's business.
         settings = uvicorn.Config(made, log_level="warning", access_log=False, server_header=False, lifespan="off")
         uvicorn.Server(settings).run(sockets=[listening])
@@ -53,7 +55,8 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _tell(folder: Path, base: str, console: Console) -> None:
+def _tell(folder: Path, base: str, answers: int, console: Console) -> None:
+    """answers: how many are stored; who finds none where there were some has lost the database."""
     found = invitations.read(folder)
 
     def line(text: str) -> None:
@@ -61,4 +64,4 @@ def _tell(folder: Path, base: str, console: Console) -> None:
 
     line(f"organizer, with all {len(found.raters)} invitations: {base}/o/{found.organizer}/")
     line(f"first rater: {base}/r/{found.raters[0].token}/")
-    line("stop with Ctrl-C; answers are kept, and raters go on where they were")
+    line(f"answers so far: {answers}; stop with Ctrl-C, they are kept, and raters go on where they were")
