@@ -37,7 +37,7 @@ def head(score: StudyScore) -> list[str]:
     lines = [f"{KINDS[score.kind]}: {', '.join(counts)}"]
     if score.screening:
         left, by = _count(len(score.screening.left_out), "rater"), score.screening.source
-        lines.append(f"{left} left out, {score.counted} votes count. By checks, repeats, and: {by}")
+        lines.append(f"{left} left out, {score.counted} votes count. By checks and repeats; {by}")
     return lines
 
 

@@ -17,7 +17,7 @@ from bench.study.scoring.votes import oriented, passed, ratings
 RULES = {
     "bt500": "ITU-R BT.500-14, Part 1, Annex 1: votes far from the mean of their presentation, by its kurtosis",
     "p913": "ITU-T P.913, Annex A: correlation with the means of all raters, the worst left out one at a time",
-    "none": "no published rule, checks and repeats alone",
+    "none": "no published rule",
 }
 FEWEST = 6  # votes on a presentation: of fewer none can lie two standard deviations from their mean
 LEAST_CORRELATION = 0.75  # P.913's threshold of correlation by clip
