@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from baselines.card import card
 from reports.paper.compare import regenerate
 from reports.paper.measured import Cell, Line, Regenerated
 from reports.paper.tables import published
@@ -40,7 +41,9 @@ def _drawn(shown: Regenerated) -> str:
             rows.append([f"{row.key}, `{row.model}`{mark}", *(_mean(cell) for cell in line.cells)])
             rows += _seeds(line)
         if not lines:
-            rows.append([f"{row.key}, `{row.model}`: no sample checkpoint yet", *("" for _ in table.columns)])
+            there = card(row.model or "").sample.is_file()
+            why = "not in these runs" if there else "no sample checkpoint on record"
+            rows.append([f"{row.key}, `{row.model}`: {why}", *("" for _ in table.columns)])
     title = f"`{table.id}`, protocol {', '.join(table.protocols)}. {table.caption}"
     return "\n".join([title, "", *markdown([table.row_head, *heads], rows)]) + "\n"
 

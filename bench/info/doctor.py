@@ -170,7 +170,7 @@ def _models(weights: Path | None) -> list[Row]:
             how = " (built here)" if samples.built(file, name) else ""
             rows.append(Row("models", file.name, used_for, f"{file}{how}"))
         elif name in samples.recipes():
-            source = "a clone of this program's repository, or a training of minutes"
+            source = "a clone of this program's repository, or its recorded training"
             place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"
             rows.append(Row("models", samples.file_name(name), used_for, None, "3 to 6 MB", source, place))
     return rows

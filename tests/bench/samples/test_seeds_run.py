@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pytest
+from support.tools import tool
 
 from baselines import checkpoints, samples
-from baselines.card import HERE, card
+from baselines.card import card
 from bench.runtime.config import Config
 from bench.tables.plan import plan
 from reports.paper import seeds
 from reports.paper.tables import published
-
-
-def tool(name: str) -> ModuleType:
-    """A script of ``tools/``, which is in no package."""
-    spec = importlib.util.spec_from_file_location(f"{name}_tool", HERE.parent / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
