@@ -68,7 +68,7 @@ class ClipCommand(TalkingPredictor):
             self._temporary = None
 
     def describe(self) -> dict[str, Any]:
-        rule = {"frames": "shown at the time", "resize": "Lanczos", "too_long": TOO_LONG}
+        rule = {"frames": "shown at the time", "other_sizes": "Lanczos", "too_long": TOO_LONG}
         facts = {"sample_weights": False, "weights_file": None, "weights_sha256": None}
         return facts | {"command": self.program.command, "conventions": rule}
 
