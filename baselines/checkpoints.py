@@ -162,7 +162,7 @@ def check_finite(path: Path, states: Mapping[str, Mapping[str, Tensor]]) -> None
     """Raise ModelError where a number of a checkpoint is not finite, of which no frame can be right."""
     for part, state in states.items():
         for key, value in state.items():
-            if value.is_floating_point() and not value.isfinite().all():
+            if value.is_floating_point() and not value.is_meta and not value.isfinite().all():
                 raise ModelError(f"{path}: {part}.{key} holds numbers that are not finite", code="bad-value")
 
 
