@@ -18,6 +18,7 @@ from bench.cli.data import data
 from bench.cli.doctor import doctor
 from bench.cli.explain import explain
 from bench.cli.export import export_weights
+from bench.cli.figure import figure
 from bench.cli.inspect import inspect
 from bench.cli.list import list_
 from bench.cli.options import one_spelling
@@ -47,7 +48,14 @@ LONGEST = 5000  # characters of a message; what a file holds may be in it
 # The panels of `--help`, in the order in which a new user needs them.
 PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functions, or applications of their own
     "Start here": {"run": run, "score": score, "list": list_, "doctor": doctor, "explain": explain, "animate": animate},
-    "Results": {"report": report, "compare": compare, "tables": tables, "check": check, "study": study_app},
+    "Results": {
+        "report": report,
+        "figure": figure,
+        "compare": compare,
+        "tables": tables,
+        "check": check,
+        "study": study_app,
+    },
     "Data and weights": {
         "export-weights": export_weights,
         "data": data,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.comparison.load import Run
 from protocols.names import STILL
+from reports.schema.manifest import MetricEntry
 
 LEVELS = ("low", "middle", "high")
 
@@ -24,13 +25,21 @@ def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:
         "change of aspect |log2 α/β|": (alpha - beta).abs().round(9),
         "change of size |log2 αβ| / 2": ((alpha + beta) / 2).abs().round(9),
     }
-    still = run.samples[run.samples["model"] == STILL].set_index("key").reindex(keys)
     for family, what in (("prmse", "head turn"), ("akd", "motion of landmarks"), ("l1", "change of pixels")):
-        metric = next((m for m in run.metrics.values() if m.family == family and still[m.name].notna().any()), None)
-        if metric:
+        if still := of_still(run, keys, family):
+            metric, values = still
             unit = f", {metric.unit}" if metric.unit else ""
-            found[f"{what} ({STILL}: {metric.name}{unit})"] = still[metric.name]
+            found[f"{what} ({STILL}: {metric.name}{unit})"] = values
     return {name: series for name, series in found.items() if series.dropna().nunique() >= len(LEVELS)}
+
+
+def of_still(run: Run, keys: pd.Index, family: str) -> tuple[MetricEntry, pd.Series] | None:
+    """What the bound ``copy-source`` gets wrong, by a metric of this family; None where the run has no value of it."""
+    rows = run.samples[run.samples["model"] == STILL].set_index("key").reindex(keys)
+    for metric in run.metrics.values():
+        if metric.family == family and metric.name in rows and rows[metric.name].notna().any():
+            return metric, rows[metric.name]
+    return None
 
 
 def levels(measure: pd.Series) -> pd.Series:

@@ -30,7 +30,7 @@ from reports.schema.summary import Summary, parse_summary
 LARGEST = 1 << 40  # bytes of a table
 CONTENT = (
     *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
-    *("frames.parquet", "clips.csv", "features", "media", "report-single-file.html"),
+    *("frames.parquet", "clips.csv", "features", "media", "report-single-file.html", "gallery", "gallery.html"),
     *("pairs.csv", "manifest.json"),
 )
 UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: rows of clips, and of their frames

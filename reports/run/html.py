@@ -98,6 +98,7 @@ def write(run: Path, single_file: bool = False) -> Path:
         axis={"left": plots.LEFT, "wide": plots.WIDE},
         picture_metric=view.Column(metric) if metric else None,
         inspected=not single_file and (run / "inspect" / "inspect.html").is_file(),
+        gallery=not single_file and (run / "gallery.html").is_file(),
         values=_values(pictured, metric.name) if metric and metric.name in samples else {},
         facts=pictured.drop_duplicates("pair").set_index("pair").to_dict("index"),
         color_bar=pictures.color_bar(),

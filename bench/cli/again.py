@@ -1,0 +1,86 @@
+"""What a run was asked, read from the command that its manifest has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from baselines.spec import ModelSpec, split_names
+from bench.cli.options import one_spelling
+from bench.cli.run import run
+from bench.figure import again
+from bench.figure.again import Again
+from bench.figure.command import Begin
+from bench.run.command import RunSettings
+from bench.runtime import config
+from bench.runtime.errors import UserError
+from protocols.protocol import MODES
+from reports.schema.manifest import Complete
+
+KEPT_ONLY = "only frames that it kept can be shown"
+
+
+def beginner(data: Sequence[str], weights: Path | None, device: str | None) -> Begin:
+    """Return what makes a run's models again when they are needed; see `settings_of`."""
+
+    def begin(manifest: Complete, labels: Sequence[str]) -> AbstractContextManager[Again]:
+        return again.begin(manifest, settings_of(manifest, labels, data, weights, device), labels)
+
+    return begin
+
+
+def can_compute(manifest: Complete) -> bool:
+    """Return whether frames of a run can be made again one by one: of `bench run`, with no model driven by sound."""
+    return "run" in manifest.command[:4] and not any(model.driven_by == "sound" for model in manifest.models)
+
+
+def settings_of(
+    manifest: Complete, labels: Sequence[str], data: Sequence[str], weights: Path | None, device: str | None
+) -> RunSettings:
+    """Return the settings of a run again, with some of its models, for what decides their frames.
+
+    data, weights: in place of those of the command, where given. Relative paths are read from here.
+    Raises UserError for a run that another command made.
+    """
+    words = list(manifest.command)
+    if "run" not in words[:4]:
+        raise UserError(f"{manifest.name} was not made by `bench run`: {KEPT_ONLY}", code="missing-frames")
+    asked = _parameters(words[words.index("run") + 1 :])
+    specs = {ModelSpec.parse(spec).name: spec for spec in split_names(asked["models"] or "")}
+    mode = asked["mode"]
+    return RunSettings(
+        models=[specs.get(label, label) for label in labels],  # bounds, and models of --table, are called by name
+        protocol=asked["protocol"] or manifest.protocol.name,
+        config=config.load(
+            list(data) or asked["data"] or (["sample"] if manifest.sample_data else ()),
+            weights or asked["weights"],
+            follow_links=asked["follow_links"],
+        ),
+        pairs=asked["pairs"][0] if asked["pairs"] and len(asked["pairs"]) == 1 else None,
+        require_data=asked["require_data"],
+        allow_missing=asked["allow_missing"],
+        reading=asked["reading"],
+        size=asked["size"],
+        crop=asked["crop"],
+        limit=asked["limit"],
+        mode=next((one for one in MODES if one == mode), None),
+        anchor=asked["anchor"],
+        seed=asked["seed"],
+        as_published=asked["as_published"],
+        device=device,
+    )
+
+
+def _parameters(words: list[str]) -> dict[str, Any]:
+    """The options of a `bench run`, as typer reads them. Raises UserError where they cannot be read any more."""
+    app = typer.Typer(add_completion=False)
+    app.command(context_settings=one_spelling(run))(run)
+    command = typer.main.get_command(app)
+    try:
+        return dict(command.make_context("run", words).params)
+    except typer.BadParameter.__bases__[0] as error:  # type: ignore[misc]  # of usage; typer does not export it
+        raise UserError(f"the run's command cannot be read any more ({error}): {KEPT_ONLY}", code="other-run") from None

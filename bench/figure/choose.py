@@ -1,0 +1,110 @@
+"""Which models and pairs of a run a figure shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.runtime.errors import UserError
+from protocols.names import BOUNDS
+from reports.run import choose
+from reports.schema.manifest import Complete, MetricEntry
+
+PICKS = ("best", "median", "worst", "spread")
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Ids of pairs (of clips, in a run of whole clips), and in words how they came to be chosen."""
+
+    pairs: tuple[str, ...]
+    how: str
+
+
+def models(manifest: Complete, asked: Sequence[str]) -> list[str]:
+    """The labels that were asked for, by default of all models that are no bounds.
+
+    Raises UserError for another name, and where there is none.
+    """
+    known = manifest.labels
+    if unknown := [name for name in asked if name not in known]:
+        raise UserError(f"--models {unknown[0]}: not in this run; it has {', '.join(known)}", code="unknown-model")
+    found = list(dict.fromkeys(asked)) or [label for label in known if label not in BOUNDS]
+    if not found:
+        raise UserError(f"only bounds in this run; name them with --models ({', '.join(known)})", code="missing-option")
+    return found
+
+
+def named(samples: pd.DataFrame, labels: Sequence[str], asked: Sequence[str], unit: str) -> Picked:
+    """The pairs that were asked for by id. Raises UserError for one that is not there, or that a model failed."""
+    known = set(samples["pair"])
+    for pair in asked:
+        if pair not in known:
+            ids = ", ".join(sorted(known)[:3])
+            raise UserError(f"no {unit} {pair} in this run (its {unit}s: {ids}, ...)", code="unknown-pair")
+    rows = samples[samples["pair"].isin(asked) & samples["model"].isin(labels) & (samples["status"] == "failed")]
+    if len(rows):
+        row = rows.iloc[0]
+        raise UserError(
+            f"{unit} {row['pair']}: {row['model']} failed ({row['error']}), so there is no frame to show",
+            code="failed-pair",
+        )
+    return Picked(tuple(dict.fromkeys(asked)), f"{unit}s by name")
+
+
+def metric(manifest: Complete, samples: pd.DataFrame, name: str | None) -> MetricEntry:
+    """The metric that pairs are ranked by, by default the report's for pictures. Raises UserError without one."""
+    usable = [one for one in manifest.measured if one.shape != "set" and one.name in samples]
+    if name is None:
+        found = choose.picture_metric(manifest)
+        if found is None or found not in usable:
+            raise UserError("the run has no metric to choose by; name pairs with --pairs", code="no-metric")
+        return found
+    for one in usable:
+        if name in (one.name, one.family):
+            return one
+    raise UserError(f"--metric {name}: the run has {', '.join(one.name for one in usable)}", code="unknown-metric")
+
+
+def picked(
+    samples: pd.DataFrame, labels: Sequence[str], by: MetricEntry, pick: str, count: int, seed: int, unit: str
+) -> Picked:
+    """`count` pairs by the mean of a metric over the models: the best, those around the median, the worst, or a spread.
+
+    spread: the pairs in order of the metric are cut into `count` equal parts, and each gives one, drawn with `seed`.
+    Pairs that a model failed, or where the metric has no finite value, are left out, and the words say how many.
+    """
+    rows = samples[samples["model"].isin(labels)]
+    table = rows.pivot(index="pair", columns="model", values=by.name).astype(float)
+    failed = set(rows.loc[rows["status"] == "failed", "pair"])
+    whole = np.isfinite(table.to_numpy()).all(1) & ~table.index.isin(failed)
+    means = table[whole].mean(axis=1).sort_index()
+    means = means.sort_values(ascending=not by.higher_is_better, kind="stable")
+    if len(means) < count:
+        raise UserError(
+            f"--limit {count}: only {len(means)} {unit}s have a frame and a finite {by.name} of every model",
+            code="too-few-pairs",
+        )
+    ids = list(means.index)
+    if pick == "spread":
+        parts = np.array_split(np.arange(len(ids)), count)
+        rng = np.random.default_rng(seed)
+        places = [int(rng.choice(part)) for part in parts]
+    else:
+        start = {"best": 0, "worst": len(ids) - count, "median": (len(ids) - count) // 2}[pick]
+        places = list(range(start, start + count))
+        if pick == "worst":
+            places.reverse()
+    words = {
+        "best": f"the {count} best",
+        "worst": f"the {count} worst, worst first,",
+        "median": f"the {count} around the median",
+        "spread": f"{count} spread from best to worst, one drawn from each of {count} equal parts (seed {seed}),",
+    }
+    how = f"{words[pick]} of {len(ids)} {unit}s by {by.name}, mean of {', '.join(labels)}"
+    if left := len(table) - len(ids):
+        how += f"; {left} {unit}s that a model failed or that have no finite {by.name} are left out"
+    return Picked(tuple(ids[place] for place in places), how)

@@ -1,0 +1,192 @@
+"""`python -m bench figure`: what a paper shows of a run, as a file that says where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.comparison.load import load
+from bench.figure import choose, compare, curve, pictures
+from bench.figure.again import Again
+from bench.figure.choose import Picked
+from bench.figure.pictures import Pictures
+from bench.rundir.directory import RunDirectory, readable
+from bench.runtime.errors import UserError
+from protocols.names import BOUNDS, PERFECT
+from reports.figure import curves, grid, memory, published, style
+from reports.figure.grid import Box
+from reports.figure.style import Origin
+from reports.run import caveats
+from reports.schema.manifest import Complete
+
+Begin = Callable[[Complete, Sequence[str]], AbstractContextManager[Again]]
+MEMORIES = ("meta", "conditioned")
+BINS = 6
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked on the command line; the command's help has the meaning of each.
+
+    begin: makes the run's models again, where something is to be computed.
+    """
+
+    out: Path
+    format: style.Format
+    command: str
+    begin: Begin
+    inches: float = style.WIDTHS["text"]
+    points: float = 8.0
+    models: Sequence[str] = ()
+    pairs: Sequence[str] = ()
+    pick: str | None = None
+    count: int = 4
+    metrics: Sequence[str] = ()
+    seed: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zooms: Sequence[Box], full: float) -> Path:
+    """Write a comparison grid; returns its caption's file. Raises UserError, DataError, ModelError or OSError."""
+    with readable(run):
+        manifest, samples = RunDirectory(run).finished()
+        labels = choose.models(manifest, asked.models)
+        asked_for = pictures.parse(columns or compare.COLUMNS[layout].split(","), labels)
+        titles = _titles(manifest, asked)
+        picked = _picked(manifest, samples, labels, asked)
+        metric = (
+            choose.metric(manifest, samples, asked.metrics[0] if asked.metrics else None) if _ranked(manifest) else None
+        )
+        with (
+            Pictures(RunDirectory(run), manifest, samples, lambda: asked.begin(manifest, labels), full) as source,
+            matplotlib.rc_context(style.settings(asked.points)),
+        ):
+            made = compare.assemble(source, picked, labels, asked_for, layout, zooms, titles)
+            lines = compare.caption(source, picked, labels, asked_for, samples, metric.name if metric else None, titles)
+            figure = grid.draw(made, asked.inches, asked.points)
+            heads = ", ".join(" ".join(head.split()) for head in made.columns)
+            lines = [f"Columns: {heads}. A row is a {layout.removesuffix('s')}.", *lines]
+            return _save(figure, asked, [manifest], "Comparison", lines)
+
+
+def draw_memory(run: Path, asked: Asked, kind: str, channels: int | None) -> Path:
+    """Write the channels of the memories of a run's models; returns the caption's file. Raises as `draw_grid` does.
+
+    kind: ``meta``, the memory that training left, or ``conditioned``, what each level makes of it for one source.
+    channels: how many, those that vary most; None: all, in their own order.
+    """
+    with readable(run):
+        manifest, samples = RunDirectory(run).finished()
+        labels = choose.models(manifest, asked.models)
+        titles = _titles(manifest, asked)
+        pair = _picked(manifest, samples, labels, replace(asked, count=1)).pairs[0]
+        with Pictures(RunDirectory(run), manifest, samples, lambda: asked.begin(manifest, labels), 1.0) as source:
+            memories = {label: found for label in labels if (found := source.memory(label, pair))}
+        lacking = [label for label in labels if label not in memories]
+        if lacking and (asked.models or not memories):
+            raise UserError(f"no memory in {', '.join(lacking)}", code="no-picture")
+        banks: dict[str, np.ndarray] = {}
+        for label, (meta, levels) in memories.items():
+            name = titles[label] if len(memories) > 1 else ""
+            if kind == "meta":
+                banks[name] = meta
+            for bank, side in levels if kind == "conditioned" else ():
+                banks[f"{name} level {side}×{side}".strip()] = bank
+        sizes = [
+            f"{titles[label]}: {'x'.join(map(str, m[0].shape))} channels and cells." for label, m in memories.items()
+        ]
+        if len({len(bank) for bank in banks.values()}) > 1:
+            raise UserError(
+                "memories of other numbers of channels; name one model with --models", code="not-comparable"
+            )
+        first = next(iter(banks.values()))
+        order = np.arange(len(first))
+        if channels is not None:
+            if channels > len(first):
+                raise UserError(f"--channels {channels}: the memory has {len(first)}", code="bad-value")
+            order = np.argsort(-first.std((1, 2)), kind="stable")[:channels]
+        which = (
+            f"all {len(first)} channels, in their order"
+            if channels is None
+            else (f"the {channels} of {len(first)} channels that vary most")
+        )
+        lines = [f"{kind.capitalize()} memory: {which}, each stretched to its own range.", *sizes]
+        if kind == "conditioned":
+            lines.append(f"Conditioned on the source of {manifest.unit} {pair}.")
+        with matplotlib.rc_context(style.settings(asked.points)):
+            figure = memory.draw(banks, list(order), memory.columns_for(len(order)), asked.inches, asked.points)
+            return _save(figure, asked, [manifest], "Memory", lines)
+
+
+def draw_curve(run: Path, asked: Asked, kind: str, bins: int) -> Path:
+    """Write curves of metrics over how hard pairs are; returns the caption's file. Raises UserError or OSError."""
+    found = load(run)
+    manifest, samples = found.manifest, found.samples
+    labels = choose.models(manifest, asked.models)
+    metrics = [choose.metric(manifest, samples, name) for name in asked.metrics or (None,)]
+    titles = _titles(manifest, asked)
+    axis, hard = curve.difficulty(found, kind)
+    panels, lines = curve.panels(found, hard, labels, metrics, bins, titles)
+    lines = [f"Means of {', '.join(metric.name for metric in metrics)} over {axis}, 95 % intervals.", *lines]
+    with matplotlib.rc_context(style.settings(asked.points)):
+        bounds = [titles[label] for label in labels if label in BOUNDS]
+        figure = curves.draw(panels, axis, bounds, asked.inches, asked.points)
+        return _save(figure, asked, [manifest], "Curve", lines)
+
+
+def draw_published(runs: Sequence[Path], asked: Asked, families: Sequence[str]) -> Path:
+    """Write printed PSNR or SSIM against printed L1, beside the pairs of runs; returns the caption's file."""
+    manifests, tables = [], []
+    for run in runs:
+        with readable(run):
+            manifest, samples = RunDirectory(run).finished()
+        needed = ["l1", *(name for family in families for name in published.NAMES[family])]
+        if missing := [name for name in needed if name not in samples]:
+            raise UserError(f"{run}: it did not measure {', '.join(missing)}", code="unknown-metric")
+        manifests.append(manifest)
+        tables.append(samples.loc[(samples["model"] != PERFECT) & samples["l1"].notna(), needed])
+    pairs = pd.concat(tables, ignore_index=True) if tables else None
+    with matplotlib.rc_context(style.settings(asked.points)):
+        figure = published.draw(pairs, families, asked.inches, asked.points)
+        lines = published.caption(pairs, families)
+        return _save(figure, asked, manifests, "Printed numbers", lines)
+
+
+def _titles(manifest: Complete, asked: Asked) -> dict[str, str]:
+    if unknown := [name for name in asked.names if name not in manifest.labels]:
+        raise UserError(
+            f"--label {unknown[0]}: not in this run; it has {', '.join(manifest.labels)}", code="unknown-model"
+        )
+    return {label: asked.names.get(label, compare.title(manifest, label)) for label in manifest.labels}
+
+
+def _ranked(manifest: Complete) -> bool:
+    return any(metric.shape != "set" for metric in manifest.measured)
+
+
+def _picked(manifest: Complete, samples: pd.DataFrame, labels: Sequence[str], asked: Asked) -> Picked:
+    if asked.pairs:
+        return choose.named(samples, labels, asked.pairs, manifest.unit)
+    by = choose.metric(manifest, samples, asked.metrics[0] if asked.metrics else None)
+    return choose.picked(samples, labels, by, asked.pick or "spread", asked.count, asked.seed, manifest.unit)
+
+
+def _save(figure: Figure, asked: Asked, manifests: Sequence[Complete], title: str, lines: Sequence[str]) -> Path:
+    about = []
+    for manifest in manifests:
+        about.append(f"Run {manifest.name}, fingerprint {manifest.fingerprint}: {manifest.protocol.summary}")
+        if manifest.sample_data:
+            about.append("SAMPLE DATA: not comparable with a paper.")
+        if subset := caveats.subset(manifest):
+            about.append(f"SUBSET: {subset}.")
+    heading = f"{title}: {', '.join(manifest.name for manifest in manifests)}" if manifests else title
+    runs = {manifest.name: manifest.fingerprint for manifest in manifests}
+    origin = Origin(heading, runs, asked.command, "\n".join([heading, *about, *lines]))
+    return style.save(figure, asked.out, asked.format, origin)

@@ -1,0 +1,93 @@
+"""Means of a metric by how hard the pairs are, with the intervals that the report has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.comparison.difficulty import of_still
+from bench.comparison.load import Run
+from bench.runtime.errors import UserError
+from bench.stats.intervals import ONE_PERSON
+from bench.stats.summary import RESAMPLES, summarize
+from protocols.names import STILL
+from reports.figure.curves import Panel, Point
+from reports.run.view import Column
+from reports.schema.manifest import MetricEntry
+
+CURVES = ("scale", "pose")
+LEAST = 8  # pairs in a bin
+
+
+def difficulty(run: Run, kind: str) -> tuple[str, pd.Series]:
+    """The axis's label, and how hard each pair is (index: key). Raises UserError where the run cannot tell.
+
+    scale: by what factor the driving face's sides are stretched, the geometric mean of height and width. pose: how far
+    the head turns from source to driving frame, which is the head-pose error of the bound ``copy-source``.
+    """
+    rows = run.samples.drop_duplicates("key").set_index("key")
+    if kind == "pose":
+        if (found := of_still(run, rows.index, "prmse")) is None:
+            raise UserError(
+                f"--curve pose: the run has no head pose of {STILL}; it needs --bounds and the metric prmse",
+                code="no-metric",
+            )
+        metric, turn = found
+        return f"head turn, {metric.unit} ({metric.name} of {STILL})", turn
+    factors = (rows["alpha"].astype(float) * rows["beta"].astype(float)) ** 0.5
+    if factors.nunique() < 2:
+        raise UserError("--curve scale: no driving frame of this run is stretched", code="wrong-protocol")
+    return "scale factor of the driving face", factors
+
+
+def panels(
+    run: Run,
+    hard: pd.Series,
+    labels: Sequence[str],
+    metrics: Sequence[MetricEntry],
+    bins: int,
+    titles: Mapping[str, str],
+) -> tuple[list[Panel], list[str]]:
+    """A panel a metric, and what must be said of the bins, a line each.
+
+    hard: by key. The bins hold equally many pairs; a pair's place is the same for every model. Intervals are those of
+    `bench.stats.summary` over the pairs of a bin: whole people are drawn.
+    """
+    known = hard.dropna().sort_values(kind="stable")
+    if len(known) < bins * LEAST:
+        raise UserError(
+            f"--bins {bins}: {len(known)} pairs have a place on the axis, and a bin needs {LEAST}", code="too-few-pairs"
+        )
+    lines = [f"{len(known)} of {len(hard)} pairs in {bins} bins of equally many; a mark stands at the mean of its bin."]
+    points: dict[str, dict[str, list[Point]]] = {metric.name: {label: [] for label in labels} for metric in metrics}
+    notices: dict[str, None] = {}
+    for part in np.array_split(np.arange(len(known)), bins):
+        keys = known.index[part]
+        rows = run.samples[run.samples["key"].isin(keys) & run.samples["model"].isin(labels)]
+        summary = summarize(rows.drop(columns="key"), metrics, run.manifest.seeds.run, RESAMPLES)
+        notices |= dict.fromkeys(summary.notices)
+        x = float(known.iloc[part].mean())
+        people = min(side.effective_identities for side in (summary.clusters.source, summary.clusters.driving))
+        for (label, name), row in summary.by_model().items():
+            bounds = (None, None) if people < ONE_PERSON else (row.ci_low, row.ci_high)
+            points[name][label].append(Point(x, row.mean, *bounds, row.n, row.n_total))
+        line = f"Bin {known.iloc[part[0]]:.4g} to {known.iloc[part[-1]]:.4g}: {len(part)} pairs"
+        line += f" of {rows['driving_identity'].nunique()} driving people"
+        lines.append(line + (": too few for an interval, hollow marks." if people < ONE_PERSON else "."))
+    made = [
+        Panel(Column(metric), {titles[label]: tuple(line) for label, line in points[metric.name].items()})
+        for metric in metrics
+    ]
+    for panel in made:
+        for title, own in panel.lines.items():
+            lines.append(f"{panel.column.name}, {title}: " + "; ".join(map(_words, own)))
+    return made, lines + [f"In some bins: {notice}." for notice in notices]
+
+
+def _words(point: Point) -> str:
+    if point.mean is None:
+        return f"at {point.x:.4g} none (n 0 of {point.total})"
+    interval = "" if point.low is None else f" [{point.low:.4g}, {point.high:.4g}]"
+    return f"at {point.x:.4g} {point.mean:.4g}{interval} (n {point.n} of {point.total})"

@@ -1,0 +1,197 @@
+"""What the columns of a comparison grid show, and where its pictures come from: the run's folder, or computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from baselines.network_predictor import NetworkPredictor
+from bench.figure.again import Again, kept
+from bench.rundir.directory import RunDirectory
+from bench.runtime.errors import UserError
+from protocols.images import read_rgb
+from protocols.names import safe_name
+from reports.figure.grid import Tile, error_map
+from reports.inspection.figures import Inspection, color_wheel
+from reports.schema.manifest import Complete
+
+SHARED = {"source": "Source", "driving": "Driving", "anchor": "Anchor", "truth": "Ground truth"}
+ROLES = {"source": "_source", "driving": "_driving", "truth": "_target"}  # folders of a run's pictures
+OF_MODELS = {
+    "prediction": "{}",
+    "error": "{}, error",
+    "rectified": "Rectified",
+    "keypoints": "{}, keypoints",
+    "source-keypoints": "Source keypoints",
+    "flow": "{}, flow",
+    "warped": "{}, warped",
+    "occlusion": "{}, occlusion",
+    "depth": "Disparity",
+    "memory": "Memory",
+}
+ALIASES = {"models": "prediction", "target": "truth"}
+COLUMNS = (*SHARED, *OF_MODELS)
+PROBES = {"rectified": "rectify", "depth": "depth", "memory": "memory"}  # what a card must name for a column
+TILED = 4  # channels of a memory in a row of its tile
+
+
+class Column(NamedTuple):
+    """A column as it was asked for. label: of the model that it is of; None: of every model."""
+
+    kind: str
+    label: str | None
+
+
+def parse(words: Sequence[str], labels: Sequence[str]) -> list[Column]:
+    """Read ``source,rectified:ostnet,models``. Raises UserError for what is no column, or names no model."""
+    found = []
+    for word in words:
+        kind, _, label = word.partition(":")
+        kind = ALIASES.get(kind, kind)
+        if kind not in COLUMNS:
+            raise UserError(f"--columns {word}: choose of {', '.join((*COLUMNS, 'models'))}", code="unknown-column")
+        if label and (kind in SHARED or label not in labels):
+            raise UserError(
+                f"--columns {word}: "
+                + (f"{kind} is of no model" if kind in SHARED else f"the figure's models are {', '.join(labels)}"),
+                code="unknown-model",
+            )
+        found.append(Column(kind, label or None))
+    return found
+
+
+class Pictures:
+    """The pictures of a run's pairs. What it did not keep is computed again; `begin` starts that, where it is needed.
+
+    full: difference (of 1) at the end of the error maps' range.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        manifest: Complete,
+        samples: pd.DataFrame,
+        begin: Callable[[], AbstractContextManager[Again]],
+        full: float,
+    ) -> None:
+        self.path, self.manifest, self.full = directory.path, manifest, full
+        self.computed: dict[str, None] = {}  # what was computed again, in words, each once
+        self._measured: dict[tuple[str, str], float] = {}
+        if "l1" in samples and manifest.unit == "pair":
+            rows = samples.dropna(subset="l1")
+            self._measured = dict(zip(zip(rows["model"], rows["pair"]), rows["l1"].astype(float)))
+        self._begin, self._stack = begin, ExitStack()
+        self._again: Again | None = None
+        self._seen: dict[tuple[str, str], Inspection] = {}
+
+    def __enter__(self) -> Pictures:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def again(self) -> Again:
+        """The run's models and frames, loaded when they are first needed."""
+        if self._again is None:
+            self._again = self._stack.enter_context(self._begin())
+        return self._again
+
+    def frame(self, kind: str, pair: str) -> np.ndarray:
+        """Source, driving frame, anchor or truth. Raises UserError where the pair has none."""
+        if kind in ROLES and (file := kept(self.path, ROLES[kind], pair)):
+            return read_rgb(file)
+        loaded = self.again.load(pair)
+        frame = loaded.target if kind == "truth" else getattr(loaded, kind)
+        if frame is None:
+            raise UserError(f"{pair} has no {kind} frame", code="no-picture")
+        return frame
+
+    def prediction(self, label: str, pair: str) -> np.ndarray:
+        """A model's frame."""
+        if file := kept(self.path, safe_name(label), pair):
+            return read_rgb(file)
+        self.computed[f"frames of {label}"] = None
+        return self.again.frame(label, pair, self._measured.get((label, pair)))
+
+    def tile(self, kind: str, label: str | None, pair: str) -> Tile | None:
+        """One picture; None where this model computes nothing of the kind."""
+        if label is None:
+            return Tile(self.frame(kind, pair), zoomed=kind == "truth")
+        if kind == "prediction":
+            return Tile(self.prediction(label, pair), zoomed=True)
+        if kind == "error":
+            output, target = self.prediction(label, pair), self.frame("truth", pair)
+            return Tile(error_map(output, target, self.full), zoomed=True)
+        if not self._computes(kind, label):
+            return None
+        return _of_network(kind, self.inspection(label, pair))
+
+    def _computes(self, kind: str, label: str) -> bool:
+        """Whether a network may have this; asking its card spares computing the rest."""
+        predictor = self.again.models[label].predictor
+        return not isinstance(predictor, NetworkPredictor) or PROBES.get(kind, "motion") in (
+            *predictor.card.probes,
+            "motion",
+        )
+
+    def inspection(self, label: str, pair: str) -> Inspection:
+        """What a network computed for a pair, computed once."""
+        if (label, pair) not in self._seen:
+            self._seen[label, pair] = self.again.inspection(label, pair)
+            self.computed[f"what {label} computes on the way"] = None
+        return self._seen[label, pair]
+
+    def memory(self, label: str, pair: str) -> tuple[np.ndarray, list[tuple[np.ndarray, int]]] | None:
+        """A network's memory ``(M, S, S)``, and the same conditioned on a pair's source for the features' sides.
+
+        None where it has no memory, or is no network.
+        """
+        predictor = self.again.models[label].predictor
+        if not isinstance(predictor, NetworkPredictor) or "memory" not in predictor.card.probes:
+            return None
+        seen = self.inspection(label, pair)
+        if seen.meta_memory is None:
+            return None
+        return seen.meta_memory, [(level.conditioned, level.side) for level in seen.memory_levels]
+
+
+def _of_network(kind: str, seen: Inspection) -> Tile | None:
+    if kind == "keypoints":
+        return None if seen.driving_points is None else Tile(_levels(seen.frame), points=seen.driving_points)
+    if kind == "source-keypoints":
+        return None if seen.source_points is None else Tile(_levels(seen.source), points=seen.source_points)
+    if kind == "flow":
+        return None if seen.flow is None else Tile(_levels(color_wheel(seen.flow)), flow=seen.flow)
+    if kind == "occlusion":
+        return Tile(_levels(_gray(seen.occlusions[-1]))) if seen.occlusions else None
+    if kind == "depth":
+        return None if seen.depth is None else Tile(_levels(_gray(_stretched(seen.depth))))
+    if kind == "memory":
+        return Tile(_levels(_gray(_mosaic(seen.memory_levels[-1].conditioned)))) if seen.memory_levels else None
+    image = {"rectified": seen.rectified, "warped": seen.warped}[kind]
+    return None if image is None else Tile(_levels(image))
+
+
+def _mosaic(memory: np.ndarray) -> np.ndarray:
+    """The channels of a memory ``(M, S, S)`` that vary most, as one square, each stretched to its own range."""
+    order = np.argsort(-memory.std((1, 2)), kind="stable")[: TILED**2]
+    shown = [_stretched(memory[k]) for k in order] + [np.zeros_like(memory[0])] * (TILED**2 - len(order))
+    return np.concatenate([np.concatenate(shown[k : k + TILED], axis=1) for k in range(0, TILED**2, TILED)])
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+
+def _gray(values: np.ndarray) -> np.ndarray:
+    return np.repeat(np.clip(values, 0, 1)[..., None], 3, axis=2)
+
+
+def _levels(image: np.ndarray) -> np.ndarray:
+    return (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
