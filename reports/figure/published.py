@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reports.paper.tables import number, published
+from reports.paper.printed import number
+from reports.paper.tables import published
 
 NAMES = {"psnr": ("psnr", "psnr-uint8"), "ssim": ("ssim", "ssim-published")}  # right and published definition
 LIMITS = {"psnr": (12, 42), "ssim": (0.3, 1.0)}
