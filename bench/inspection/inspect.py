@@ -32,17 +32,21 @@ def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> 
     The probes: ``motion``, the part that is called with an image and two sets of keypoints, and gives a flow;
     ``memory``, one with the parts of `MEMORY_PARTS` and its `score_scale`; ``depth``, a function of an image;
     ``rectify``, one of the source's keypoints and the driving image; ``mosaic``, the part that embeds and drives;
-    ``levels`` and ``directions``: see `bench.inspection.latent`.
+    ``levels`` and ``directions``: see `bench.inspection.latent`; ``stitching``, called with the source's keypoints and
+    the driving ones that it corrects.
     """
     network: Any = predictor.network  # the card says which parts it has
     probes = {what: attrgetter(path)(network) for what, path in predictor.card.probes.items()}
     memory = probes.get("memory")  # None in a variant without
-    watched = {"motion": probes.get("motion"), "memory": memory, "levels": probes.get("levels")}
+    watched = {"motion": probes.get("motion"), "memory": memory}
+    watched |= {what: probes.get(what) for what in ("levels", "stitching")}
     watched |= {part: getattr(memory, part, None) for part in MEMORY_PARTS}
     with _calls({name: part for name, part in watched.items() if part is not None}) as calls:
         frame = predictor.predict(batch, mode)
     with torch.inference_mode():
         facts = _motion(batch.source, *calls["motion"][-1]) if "motion" in calls else {}
+        if "stitching" in calls:
+            facts["unstitched_points"] = _points(calls["stitching"][-1][0][1])
         if "rectify" in probes:
             facts["rectified"] = _image(probes["rectify"](network.detect(batch.source), batch.driving).image)
         if "depth" in probes:

@@ -43,6 +43,7 @@ class Inspection:
     the flow alone. occlusions: ``(s, s)`` each, coarse to fine; 0 where the source shows nothing of use. shares:
     ``(K+1, h, w)`` of the motions, background first. rectified: OSTNet's driving image in the source's scale.
     target: the driving frame before it was squeezed.
+    unstitched_points: LivePortrait's driving points before stitching moved them.
     directions: ``(M, 2, H, W, 3)``, the source moved back and forth along each of LIA's directions alone. references:
     ``(2, H, W, 3)``, source and driving frame in the pose that the magnitudes count from.
     embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` that ask it.
@@ -57,6 +58,7 @@ class Inspection:
     target: np.ndarray
     source_points: np.ndarray | None = None
     driving_points: np.ndarray | None = None
+    unstitched_points: np.ndarray | None = None
     flow: np.ndarray | None = None
     warped: np.ndarray | None = None
     shares: np.ndarray | None = None
@@ -78,6 +80,8 @@ def figures(inspection: Inspection) -> dict[str, Figure]:
         made = {"motion": _motion(inspection)}
         if inspection.rectified is not None:
             made["scale"] = _scale(inspection)
+        if inspection.unstitched_points is not None:
+            made["stitching"] = _stitching(inspection)
         if inspection.directions is not None:
             made["directions"] = _directions(inspection.directions)
         if inspection.references is not None:
@@ -117,6 +121,14 @@ def _motion(seen: Inspection) -> Figure:
         _show(ax, title, image, points)
         if title == "flow" and seen.flow is not None:
             _arrows(ax, seen.flow)
+    return figure
+
+
+def _stitching(seen: Inspection) -> Figure:
+    figure, axes = _grid(3, 3)
+    _show(axes[0], "source", seen.source, seen.source_points)
+    _show(axes[1], "result, keypoints before stitching", seen.frame, seen.unstitched_points)
+    _show(axes[2], "result, keypoints after stitching", seen.frame, seen.driving_points)
     return figure
 
 

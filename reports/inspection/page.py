@@ -21,6 +21,8 @@ CAPTIONS = {
     "share where (black: the background's); the occlusion maps, black where the network does not trust the source.",
     "scale": "The driving frame, the same rectified to the source's scale, what it was before it was squeezed (where "
     "it was), the source, and the result.",
+    "stitching": "The keypoints that the driving face asks for, and those that the network got after stitching moved "
+    "them so that the shoulders stay in place; the source's own beside them.",
     "directions": "The source moved along one direction of the dictionary at a time, by 3 back and forth from its own "
     "pose, as the released manipulation script does.",
     "references": "Source and driving frame without any motion: the pose that magnitudes count from. The paper finds "

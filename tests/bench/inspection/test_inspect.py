@@ -11,6 +11,8 @@ from support.small_networks import ALL, batch, small  # noqa: E402
 from typer.testing import CliRunner
 
 from baselines import checkpoints, registry
+from baselines.liveportrait.motion import absolute as absolute_motion
+from baselines.liveportrait.retargeting import stitched
 from bench.cli.inspect import parse_squeeze
 from bench.cli.main import app
 from bench.inspection.inspect import attention, inspect, spread
@@ -44,10 +46,24 @@ def test_what_is_seen_belongs_to_the_frame_that_the_predictor_gives(model: str, 
     assert ("memory" in names) == ("read" in names) == (model in MEMORIES)
     assert ("scale" in names) == (model in ("ostnet", "fomm+scale", "dagan+scale"))
     assert ("directions" in names) == ("references" in names) == (model == "lia")
+    assert ("stitching" in names) == (model == "liveportrait")
     assert all(0 <= occlusion.min() <= occlusion.max() <= 1 for occlusion in seen.occlusions)
     if model not in ("x2face", "lia"):
         assert seen.source_points.shape == seen.driving_points.shape
         assert np.allclose(seen.shares.sum(0), 1, atol=1e-4)
+
+
+def test_keypoints_before_and_after_stitching(predictors) -> None:
+    predictor, pair = predictors["liveportrait"], batch(1)
+    net, seen = predictor.network, inspect(predictor, pair, "absolute")
+    with torch.inference_mode():
+        source, driving = net.motion(pair.source), net.motion(pair.driving)
+        wanted = absolute_motion(source, driving).points()
+        after = stitched(net.retarget_shoulder, source.points(), wanted)
+    assert seen.frame.shape == (512, 512, 3) and seen.source.shape == (256, 256, 3)
+    for points, expected in ((seen.unstitched_points, wanted), (seen.driving_points, after)):
+        assert np.allclose(points, expected[0, :, :2].numpy(), atol=1e-4)
+    assert np.abs(seen.unstitched_points - seen.driving_points).max() > 1e-3
 
 
 def test_directions_are_moved_along_one_by_one(predictors) -> None:
