@@ -1,7 +1,7 @@
 """Where LivePortrait cuts a face out of a picture, and how it pastes the result back.
 
-Images are RGB ``(H, W, 3)`` uint8. By landmarks in pixels, ``(106, 2)`` of InsightFace's layout or ``(203, 2)`` of
-LivePortrait's own. The numbers are those of the released program.
+Images are RGB ``(H, W, 3)`` uint8. By landmarks in pixels, ``(106, 2)`` of InsightFace's layout, ``(203, 2)`` of
+LivePortrait's own, or ``(68, 2)`` of dlib's. The numbers are those of the released program.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ SHORTEST = 1e-3  # between eyes and lips; below, a face is taken as upright
 EDGE, FADE = 16, 16  # of the mask, in pixels: from the crop's border to full weight, and how far outside it fades
 # Landmarks: left eye, right eye, corners of the mouth.
 POINTS = {
+    68: (tuple(range(36, 42)), tuple(range(42, 48)), (48, 54)),
     106: ((33, 35, 40, 39), (87, 89, 94, 93), (52, 61)),
     203: ((0, 6, 12, 18), (24, 30, 36, 42), (48, 66)),
 }

@@ -17,12 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from baselines import registry
+from baselines.liveportrait.predictor import LivePortraitPredictor
 from baselines.predictor import MotionMode, Predictor
 from baselines.spec import ModelSpec
 from bench.animate.crop import Crop, settle, told
 from bench.animate.frames import Batch, Scene, View, as_bytes, as_tensor, batches, pair_name, predict
 from bench.animate.input import Driving, fit, open_driving, read_source
 from bench.animate.output import VideoWriter
+from bench.animate.paste_back import PasteBack
 from bench.animate.sheet import FILTER, Sheet
 from bench.run import outside
 from bench.run.anchors import NoFace, nearest
@@ -47,6 +49,7 @@ class AnimateSettings:
     out: Path
     device: torch.device
     side_by_side: bool = False
+    paste_back: bool = False
     mode: MotionMode | None = None
     anchor_frame: int | Literal["best"] | None = None  # None: 0
     crop: str | Box | None = None  # None: around a face unless the frames are framed like that already
@@ -92,13 +95,15 @@ def animate(settings: AnimateSettings, console: Console) -> int:
             stack.callback(predictor.close)
             models.append((spec.name, predictor, _mode(settings, spec.name, predictor)))
         weights = [weights_note(name, predictor, count, console) for name, predictor, _ in models]
+        pasted = _paste_back(settings, photograph, models[0][1], console) if settings.paste_back else None
         source_crop, crop = _crops(settings, photograph, driving, console)
         seen: dict[int, tuple[View, torch.Tensor, torch.Tensor]] = {}  # by size: view, photograph, anchor
         for _, predictor, _ in models:
             size = predictor.frame_size or SIZE
             if size not in seen:
                 view = View(driving, crop, size, settings.driving)
-                source = fit(photograph, source_crop, size, f"--source {settings.source}")
+                what = f"--source {settings.source}"
+                source = pasted.source if pasted else fit(photograph, source_crop, size, what)
                 anchor = view.frame(_anchor(settings, source, view, count, console))
                 shown, start = (as_tensor([image], settings.device) for image in (source, anchor))
                 seen[size] = view, shown, start
@@ -106,7 +111,27 @@ def animate(settings: AnimateSettings, console: Console) -> int:
         for (name, predictor, mode), note in zip(models, weights):
             view, shown, start = seen[predictor.frame_size or SIZE]
             scenes.append(Scene(name, note, predictor, mode, shown, view, start, settings.device, settings.seed))
-        return _film(settings, scenes, count, console)
+        return _film(settings, scenes, count, console, pasted)
+
+
+def _paste_back(settings: AnimateSettings, photograph: np.ndarray, predictor: Predictor, console: Console) -> PasteBack:
+    """The published crop of the photograph. Raises UserError where the model or another option does not go with it."""
+    given = {"several models": len(settings.models) > 1, "--side-by-side": settings.side_by_side}
+    given["--source-crop"] = settings.source_crop is not None
+    if wrong := [option for option, used in given.items() if used]:
+        raise UserError(f"--paste-back: not with {' and '.join(wrong)}", code="conflicting-options")
+    if not isinstance(predictor, LivePortraitPredictor) or predictor.output_size != PasteBack.side:
+        raise UserError("--paste-back: the crop is LivePortrait's, for models liveportrait alone", code="unused-option")
+    if not predictor.asked.stitching:
+        raise UserError(
+            "--paste-back needs stitching, which keeps the border of the crop in place", code="conflicting-options"
+        )
+    made = PasteBack(photograph, f"--source {settings.source}")
+    (height, width), (old, across) = made.size, photograph.shape[:2]
+    changed = "" if (old, across) == made.size else f", taken as {width}x{height} of {across}x{old}"
+    line = f"source {settings.source}{changed}: cut by dlib's 68 landmarks, not by InsightFace's 106 as published"
+    notify(console, line)
+    return made
 
 
 def _mode(settings: AnimateSettings, name: str, predictor: Predictor) -> MotionMode:
@@ -138,7 +163,8 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
     from bench.detectors.face_box import FaceBox  # loads dlib
 
     finder = FaceBox()
-    source, found = settle(settings.source_crop, lambda _: photograph, 1, finder)
+    wanted = "none" if settings.paste_back else settings.source_crop
+    source, found = settle(wanted, lambda _: photograph, 1, finder)
     moving, seen = settle(settings.crop, driving.frame, len(driving.times), finder)
     for what, file, cut in (("source", settings.source, found), ("driving", settings.driving, seen)):
         line, warning = told(f"{what} {file}", cut, "--source-crop" if what == "source" else "--crop")
@@ -163,12 +189,14 @@ def _anchor(settings: AnimateSettings, source: np.ndarray, view: View, count: in
     return best
 
 
-def _film(settings: AnimateSettings, scenes: Sequence[Scene], count: int, console: Console) -> int:
+def _film(
+    settings: AnimateSettings, scenes: Sequence[Scene], count: int, console: Console, pasted: PasteBack | None = None
+) -> int:
     """Decode, predict, encode, batch by batch; the next batch is decoded while this one is worked on."""
     largest = max(scenes, key=lambda scene: scene.side)
     driving, whole = largest.view.driving, settings.side_by_side or len(scenes) > 1
     labels = ("source", "driving", *(scene.label for scene in scenes)) if len(scenes) > 1 else ()
-    sheet = Sheet(largest.side, len(scenes) + (2 if whole else 0), labels)
+    sheet = pasted or Sheet(largest.side, len(scenes) + (2 if whole else 0), labels)
     shown_at = {scene.label: scene.side for scene in scenes}
     shown_at |= {"source and driving frames": largest.view.size} if whole else {}
     for what, side in shown_at.items():

@@ -88,6 +88,7 @@ def _refuse(settings: AnimateSettings) -> None:
     if len(settings.models) > 1:
         raise UserError("--template takes one model at a time", code="conflicting-options")
     given = {"--anchor-frame": settings.anchor_frame is not None, "--source-crop": settings.source_crop is not None}
+    given["--paste-back"] = settings.paste_back
     given["--mode"] = settings.mode not in (None, "absolute")
     if wrong := [option for option, used in given.items() if used]:
         raise UserError(f"{' and '.join(wrong)}: not with --template, whose frames are redrawn", code="unused-option")

@@ -39,6 +39,12 @@ def animate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,
     side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
+    paste_back: Annotated[
+        bool,
+        typer.Option(
+            "--paste-back", help="Of liveportrait: its own crop of the photograph, and the result pasted back."
+        ),
+    ] = False,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
     anchor_frame: Annotated[
         str | None,
@@ -84,7 +90,7 @@ def animate(
         )
     motion = choice("--mode", mode, MODES) if mode else None
     driving_crop = parse_crop(crop, "--crop")
-    if source_crop is None and template is None and isinstance(driving_crop, str):
+    if source_crop is None and template is None and not paste_back and isinstance(driving_crop, str):
         source_crop = driving_crop
     chosen = _chosen(models)
     out = out or Path(f"{safe_name('+'.join(chosen))[:80]}.mp4")
@@ -96,6 +102,7 @@ def animate(
         out=out,
         device=choose(device),
         side_by_side=side_by_side,
+        paste_back=paste_back,
         mode=motion,
         anchor_frame=_anchor(anchor_frame) if anchor_frame is not None else None,
         crop=driving_crop,
