@@ -119,6 +119,11 @@ class Card:
         return tuple(dict.fromkeys((*self.files, *self.companions.values()))) if self.files else ()
 
     @property
+    def needed(self) -> str:
+        """In words, which of these it takes: any of several checkpoints, or all files of one."""
+        return ", ".join(self.published) if self.bare else " or ".join(self.files)
+
+    @property
     def beside(self) -> dict[str, tuple[str, ...]]:
         """File of `companions` to the networks in it."""
         return {

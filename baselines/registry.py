@@ -177,7 +177,7 @@ def _weights_in_words(name: str, weights: Path | None) -> str:
         return f"{found}" if card(name).checksums else f"{found} (unverified: no checksum is known)"
     if (file := card(name).sample).is_file():
         return "sample weights, built here" if samples.built(file, name) else "sample weights"
-    needs = f"no weights; needs {' or '.join(card(name).files)}" if card(name).files else "no weights; to be trained"
+    needs = f"no weights; needs {card(name).needed}" if card(name).files else "no weights; to be trained"
     return f"{needs} (python -m bench samples build {name})" if name in samples.recipes() else needs
 
 

@@ -28,11 +28,15 @@ def trainee(settings: TrainSettings) -> Trainee:
 def _made(settings: TrainSettings) -> Trainee:
     if settings.part == "avd":
         return DisentanglingTrainee(settings)
-    name = settings.model
-    reference = card(name).trainee if name in MODELS else None
-    if reference is None:
+    return named(reference(settings.model))(settings)
+
+
+def reference(name: str) -> str:
+    """The trainee of a model, as its card has it. Raises ModelError where there is none."""
+    found = card(name).trainee if name in MODELS else None
+    if found is None:
         raise ModelError(
             f"no training for model '{name}': choose one of {', '.join(trained())}, or a variant of these",
             code="no-training",
         )
-    return named(reference)(settings)
+    return found

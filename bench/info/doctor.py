@@ -163,8 +163,7 @@ def _models(weights: Path | None) -> list[Row]:
             found = _checkpoint(about, weights)
             source = f"github.com/{about.repository} (license: {about.license}); {way_to(about)}"
             place = f"{weights or FOLDER}/{about.package}"
-            names = " or ".join(about.files)
-            rows.append(Row("models", names, about.title, found, model_size(about), source, place))
+            rows.append(Row("models", about.needed, about.title, found, model_size(about), source, place))
         file, used_for = about.sample, f"{about.title}, reduced width"
         if file.is_file():
             how = " (built here)" if samples.built(file, name) else ""
@@ -183,7 +182,8 @@ def _checkpoint(about: Card, weights: Path | None) -> str | None:
         if weights is None or not weights.is_dir():
             raise
         return str(error).partition(": ")[2]
-    return str(file) if file else None
+    absent = [name for name in about.beside if about.bare and file and not (about.root(file) / name).is_file()]
+    return f"{file}, without {', '.join(absent)}" if absent else str(file) if file else None
 
 
 # One function a kind of file; the order is that of the report.

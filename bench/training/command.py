@@ -23,6 +23,7 @@ from baselines.training.evaluation import Evaluate, Evaluation
 from baselines.training.exclude import excluded
 from baselines.training.loop import train as train_loop
 from baselines.training.settings import TrainSettings
+from baselines.training.trainees import reference
 from baselines.training.vgg import VGG19, VggFeatures
 from bench.detectors.weights import find_file
 from bench.runtime import config as locations
@@ -103,6 +104,7 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     if whole.threads:
         torch.set_num_threads(whole.threads)
     if chosen.part == "networks":
+        reference(chosen.model)
         _tell_network(chosen)
     if chosen.recipe == "published" and (pairs := chosen.pairs_of_a_step()) != chosen.published_pairs():
         log.warning("%g pairs in a step; published are %d", pairs, chosen.published_pairs())

@@ -121,8 +121,9 @@ def select(listed: Sequence[WeightFile], ids: Sequence[str]) -> list[WeightFile]
 
 def model_size(about: Card) -> str:
     """Size of a model's checkpoint, in words."""
-    known = [about.at_least_mb[name] for name in about.files if name in about.at_least_mb]
-    return f"at least {min(known):g} MB" if known else "size not known"
+    names = about.published if about.bare else about.files
+    known = [about.at_least_mb[name] for name in names if name in about.at_least_mb]
+    return f"at least {sum(known) if about.bare else min(known):g} MB" if known else "size not known"
 
 
 def way_to(about: Card) -> str:
