@@ -72,7 +72,7 @@ def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zoom
             lines = compare.caption(source, picked, labels, asked_for, samples, metric.name if metric else None, titles)
             figure = grid.draw(made, asked.inches, asked.points)
             heads = ", ".join(" ".join(head.split()) for head in made.columns)
-            lines = [f"Columns: {heads}. A row is a {layout.removesuffix('s')}.", *lines]
+            lines = [f"Columns: {heads}. A row is a {manifest.unit if layout == 'pairs' else 'model'}.", *lines]
             return _save(figure, asked, [manifest], "Comparison", lines)
 
 

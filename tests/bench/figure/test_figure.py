@@ -20,7 +20,7 @@ from support.small_run import PAIRS
 
 from baselines import checkpoints
 from reports.figure.grid import Box, error_map, place_insets
-from reports.figure.memory import mosaic
+from reports.figure.memory import columns_for, mosaic
 from reports.schema.manifest import Complete, parse_manifest
 
 
@@ -82,6 +82,7 @@ def test_pictures_stand_in_a_grid_pixel_for_pixel(run: Path, bench, tmp_path: Pa
     assert not holds(figure, picture(run, "mcnet", pair))
     caption = (tmp_path / "g.png.txt").read_text("utf-8")
     values = samples(run)["l1"]
+    assert "A row is a pair." in caption
     assert f"FOMM {values['fomm', pair]:.4g}, OSTNet {values['ostnet', pair]:.4g}" in caption
     assert "SAMPLE DATA" in caption and "WEIGHTS" in caption and "again" not in caption
     assert abs(figure.shape[1] / Image.open(out).info["dpi"][0] - 3.25) < 0.01
@@ -213,6 +214,15 @@ def test_pairs_that_a_model_failed_are_not_picked(run: Path, bench, tmp_path: Pa
     assert "0001-a" not in caption and "1 pairs that a model failed" in caption
     refused = bench("figure", run, "--models", "broken", "--pairs", "0001-a", "--out", tmp_path / "h.png")
     assert (refused[0], refused.error) == (2, "failed-pair")
+
+
+def test_a_bank_of_512_channels_has_a_place_for_each() -> None:
+    bank = np.arange(512)[:, None, None] + np.eye(32)
+    columns = columns_for(len(bank))
+    made = mosaic(bank, range(512), columns)[..., 0]
+    assert columns == 32 and made.shape == (16 * 33 - 1, 32 * 33 - 1)
+    tiles = [made[y : y + 32, x : x + 32] for y in range(0, 16 * 33, 33) for x in range(0, 32 * 33, 33)]
+    assert len(tiles) == 512 and all(np.array_equal(tile, 255 * np.eye(32)) for tile in tiles)
 
 
 def test_all_channels_of_a_memory_are_drawn(run: Path, bench, tmp_path: Path) -> None:
