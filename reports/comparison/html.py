@@ -19,6 +19,8 @@ def page(comparison: RunComparison) -> str:
     columns = compare_view.columns(comparison)
     return pages.draw(
         "compare.html.j2",
+        sections=sections(comparison),
+        digest=pages.digest_of(comparison.content()),
         comparison=comparison,
         columns=columns,
         head=compare_view.head(comparison),
@@ -26,9 +28,14 @@ def page(comparison: RunComparison) -> str:
         refusals=compare_view.refusals(comparison),
         clear=compare_view.clear,
         favors=compare_view.favors,
-        palette=plots.palettes(),
         figures=[_figures(duel, columns, comparison.unit) for duel in comparison.duels],
     )
+
+
+def sections(comparison: RunComparison) -> list[tuple[str, str]]:
+    """Anchors and titles: each pair of models, then what holds for all."""
+    duels = [(f"duel-{number}", f"{duel.label_a} − {duel.label_b}") for number, duel in enumerate(comparison.duels, 1)]
+    return [*duels, ("notes", "What to know"), ("signatures", "Signatures")]
 
 
 def _figures(

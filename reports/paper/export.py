@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from reports import table as writer
@@ -37,7 +38,10 @@ def latex(tables: Sequence[Regenerated]) -> str:
 
 def html(tables: Sequence[Regenerated]) -> str:
     """One self-contained page."""
-    return page.draw("tables.html.j2", tables=[table_view(table) for table in tables]) + "\n"
+    views = [table_view(table) for table in tables]
+    sections = [(view.id, view.id) for view in views]
+    digest = page.digest_of([asdict(view) for view in views])
+    return page.draw("tables.html.j2", sections=sections, digest=digest, tables=views) + "\n"
 
 
 def csv_table(tables: Sequence[Regenerated]) -> str:

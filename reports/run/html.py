@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from protocols import files
 from protocols.names import PERFECT, SHOWS, STILL, TEMPLATE, WRONG
-from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, view
+from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, verdict, view
 from reports.schema.manifest import Complete, Manifest, ModelEntry, parse_manifest
 from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
 
@@ -58,9 +58,12 @@ def write(run: Path, single_file: bool = False) -> Path:
     metric = choose.picture_metric(manifest)
     pairs = {pair for of_model in roles.values() for chosen in of_model.values() for pair in chosen}
     pictured = samples[samples["pair"].isin(pairs)]  # the whole table as dictionaries takes kilobytes a pair
+    names = [*SECTIONS[:2], *(["Clips"] if manifest.clips else []), *SECTIONS[2:]]
+    drawings = _plots(samples, table, summary.bounds)
     drawn = page.draw(
         "report.html.j2",
-        sections=[*SECTIONS[:2], *(["Clips"] if manifest.clips else []), *SECTIONS[2:]],
+        sections=[(name.lower(), name) for name in names],
+        digest=manifest.sha256 or page.digest_of([manifest.content(), summary.content()]),
         manifest=manifest,
         unit=manifest.unit,
         clips=clips.of_run(run, samples, table, pairs, _shown(table), colors) if manifest.clips else None,
@@ -70,7 +73,6 @@ def write(run: Path, single_file: bool = False) -> Path:
         ranking_notes=view.ranking_notes(summary, manifest.unit),
         table=table,
         colors=colors,
-        palette=plots.palettes(),
         models={model.name: model for model in manifest.models},
         staged=any(model.parts for model in manifest.models),
         parameters=_parameters,
@@ -84,7 +86,9 @@ def write(run: Path, single_file: bool = False) -> Path:
         empty=view.empty_columns(manifest),
         empty_notes=caveats.empty_columns(manifest),
         firsts=_firsts(table),
-        plots=_plots(samples, table, summary.bounds),
+        standings=verdict.standings(summary, table),
+        plots=[(column, drawn) for column, drawn in drawings if isinstance(drawn, str)],
+        constants=[(column, value) for column, value in drawings if isinstance(value, float)],
         duels=_duels(summary, table),
         set_duels=_set_duels(summary, table),
         bounds_show=SHOWS,
@@ -129,15 +133,19 @@ def _firsts(table: view.SummaryTable) -> list[tuple[str, int]]:
     return Counter(models[0] for models in best if len(models) == 1).most_common()
 
 
-def _plots(samples: pd.DataFrame, table: view.SummaryTable, bounds: Sequence[str]) -> list[tuple[view.Column, Markup]]:
+def _plots(
+    samples: pd.DataFrame, table: view.SummaryTable, bounds: Sequence[str]
+) -> list[tuple[view.Column, Markup | float]]:
+    """How the values of each metric spread; a number where they are all that."""
     by_model = {model: samples[samples["model"] == model] for model in _shown(table)}
     colors = plots.slots([row.model for row in table.rows], bounds)
-    drawn = []
+    drawn: list[tuple[view.Column, Markup | float]] = []
     for column in table.columns:
         if column.name in samples:
             values = {model: rows[column.name] for model, rows in by_model.items()}
-            svg = plots.distribution(values, colors, column.decimals)
-            if svg:
+            if (value := plots.constant(values, column.decimals)) is not None:
+                drawn.append((column, value))
+            elif svg := plots.distribution(values, colors, column.decimals):
                 drawn.append((column, Markup(svg)))
     return drawn
 

@@ -42,6 +42,19 @@ class PictureRow:
     inputs: Mapping[str, str]
     outputs: tuple[Output, ...]
 
+    def stacks(self, source: str = "source") -> list[list[tuple[tuple[str, ...], str]]]:
+        """The inputs for a strip: columns of (names, image), two images high where outputs stand over differences.
+
+        One picture that has two roles (the driving frame that is the target) stands once, under both names.
+        source: what the source is called.
+        """
+        names: dict[str, list[str]] = {}
+        for role, image in self.inputs.items():
+            names.setdefault(image, []).append(source if role == "source" else role)
+        shown = [(tuple(roles), image) for image, roles in names.items()]
+        high = 2 if any(output.difference for output in self.outputs) else 1
+        return [shown[k : k + high] for k in range(0, len(shown), high)]
+
 
 def picture_rows(
     run: Path, roles: Mapping[str, Mapping[str, Sequence[str]]], models: Sequence[str]

@@ -45,21 +45,36 @@ def palettes() -> dict[str, str]:
     }
 
 
+def constant(values: Mapping[str, pd.Series], decimals: int) -> float | None:
+    """The value that all finite values are, to within a tenth of the last decimal that is shown; else None."""
+    if not (data := list(_finite(values).values())):
+        return None
+    every = np.concatenate(data)
+    return float(every[0]) if np.ptp(every) < 10.0 ** -(decimals + 1) else None
+
+
+def _finite(values: Mapping[str, pd.Series]) -> dict[str, np.ndarray]:
+    """Model to those of its numbers that are finite; models without any are left out."""
+    data = {model: series.to_numpy(float) for model, series in values.items()}
+    data = {model: column[np.isfinite(column)] for model, column in data.items()}
+    return {model: column for model, column in data.items() if len(column)}
+
+
 def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], decimals: int) -> str | None:
     """One histogram a model over a common axis with its median (line) and quartiles (bar), as an ``<svg>`` element.
 
-    values: model → numbers; those that are not finite are left out. colors: model → slot. None without any value.
-    The axis ends at the 0.5 % and 99.5 % quantiles; what lies beyond is counted in the outermost bins.
+    values: model → numbers; those that are not finite are left out. colors: model → slot. None without any value,
+    and where all are one (see `constant`), which has no axis.
+    The axis ends at the 0.5 % and 99.5 % quantiles; what lies beyond is counted in the outermost bins. Where these two
+    are one value, the axis ends at the extremes.
     """
-    data = {model: series.to_numpy(float) for model, series in values.items()}
-    data = {model: column[np.isfinite(column)] for model, column in data.items()}
-    data = {model: column for model, column in data.items() if len(column)}
-    if not data:
+    data = _finite(values)
+    if not data or constant(values, decimals) is not None:
         return None
-    low, high = np.quantile(np.concatenate(list(data.values())), [0.005, 0.995])
-    constant = high - low < 10.0 ** -(decimals + 1)
-    if constant:
-        low, high = low - 10.0**-decimals, high + 10.0**-decimals
+    every = np.concatenate(list(data.values()))
+    low, high = np.quantile(every, [0.005, 0.995])
+    if high - low < 10.0 ** -(decimals + 1):
+        low, high = every.min(), every.max()
     bins = np.clip(round(1.6 * max(map(len, data.values())) ** 0.5), *BINS)
     edges = np.linspace(low, high, bins + 1)
     with matplotlib.rc_context(SETTINGS):
@@ -71,7 +86,7 @@ def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], dec
         axes.set_yticks(range(len(data)), [_short(model) for model in reversed(data)])
         axes.set_ylim(-0.12, len(data) - 0.05)
         axes.set_xlim(low, high)
-        axes.xaxis.set_major_locator(MaxNLocator(2 if constant else 4))
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.ticklabel_format(axis="x", style="plain", useOffset=False)  # a power of ten would stand outside
         axes.tick_params(length=0, colors=INK, labelcolor=INK, pad=5)
         axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)

@@ -44,7 +44,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean with what must stand beside it. rank: ``best``, ``second`` or empty. row: its entry in the summary."""
+    """A mean with what must stand beside it. row: its entry in the summary.
+
+    rank: ``best``, ``second`` or empty; empty, too, where all models have one mean.
+    """
 
     mean: str
     interval: str
@@ -187,7 +190,8 @@ def p_value(p: float) -> str:
 
 
 def _cell(row: Row, column: Column, ranking: Ranking) -> Cell:
-    rank = next((rank for rank in ("best", "second") if row.model in getattr(ranking, rank)), "")
+    tied = len(ranking.order) > 1 and set(ranking.best) == set(ranking.order)  # none is better than another
+    rank = "" if tied else next((rank for rank in ("best", "second") if row.model in getattr(ranking, rank)), "")
     infinite = row.mean is None and row.n_infinite > 0
     return Cell(
         "∞" if infinite else number(row.mean, column.decimals),

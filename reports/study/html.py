@@ -5,26 +5,25 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from reports.run import page as pages
-from reports.run import plots
 from reports.schema.study_score import StudyScore
 from reports.study import figure, view
 
 
 def page(score: StudyScore) -> str:
     """The page; names of models, clips and raters are text, whatever they look like."""
-    sections = view.sections(score)
+    tables = view.sections(score)
     return (
         pages.draw(
             "study_score.html.j2",
+            sections=[*((table.name, table.title.split(":")[0]) for table in tables), ("notes", "What to know")],
+            digest=pages.digest_of(score.content()),
             score=score,
             head=view.head(score),
-            sections=sections,
+            tables=tables,
             trusted=view.trusted(score),
             notes=view.notes(score),
-            palette=plots.palettes(),
             figures={
-                section.name: [Markup(svg) for svg in [figure.of_section(score, section.name)] if svg]
-                for section in sections
+                table.name: [Markup(svg) for svg in [figure.of_section(score, table.name)] if svg] for table in tables
             },
         )
         + "\n"

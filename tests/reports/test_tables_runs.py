@@ -259,7 +259,7 @@ def test_json_beside_a_run(tmp_path):
 def test_drawings_hold_values_notes_and_signatures(tmp_path):
     shown = beside("mcnet-1a", make(tmp_path / "run", failed=3))
     for drawn in (markdown([shown]), latex([shown]), html([shown])):
-        for piece in ("82.5", "0.0430", "81.5 [73.3, 89.6]", "+1.11", "mean absolute difference per coordinate"):
+        for piece in ("82.5", "0.0430", "81.5", "[73.3, 89.6]", "+1.11", "mean absolute difference per coordinate"):
             assert piece in drawn.replace("\\[", "[").replace("\\]", "]")
         assert "3 of 2083 pairs" in drawn
         assert "0f" * 32 in drawn and "Measured as l1" in drawn and "c0ffee01" in drawn

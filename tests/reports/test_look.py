@@ -1,0 +1,175 @@
+"""What all pages share: one base, boxes for tables, and what a report says first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright import sync_api
+from support import fake_run
+from support.browsers import BROWSER, needed
+from support.manifests import manifest_of, summary_of
+
+from bench.comparison.compare import compare
+from reports.comparison import html as compare_html
+from reports.paper import export
+from reports.paper.compare import regenerate
+from reports.paper.tables import published
+from reports.run import html, plots, verdict, view
+from reports.run.page import digest_of
+from reports.run.pictures import Output, PictureRow
+
+FEW = ("ssim", "l1", "aed-dlib", "prmse-pnp")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    return fake_run.make(tmp_path_factory.mktemp("runs") / "plain", pairs=24, metrics=FEW)
+
+
+@pytest.fixture(scope="module")
+def pages(run, tmp_path_factory) -> dict[str, Path]:
+    """A file a kind of page."""
+    folder = tmp_path_factory.mktemp("pages")
+    texts = {
+        "run": html.write(run).read_text("utf-8"),
+        "compare": compare_html.page(compare(run, n_resamples=100)),
+        "tables": export.html([regenerate(next(one for one in published() if one.id == "mcnet-1a"), [])]),
+    }
+    files = {name: folder / f"{name}.html" for name in texts}
+    for name, file in files.items():
+        file.write_text(texts[name], encoding="utf-8")
+    return files
+
+
+def test_pages_share_navigation_table_boxes_and_a_footer_with_version_and_hash(pages):
+    for file in pages.values():
+        text = file.read_text("utf-8")
+        anchors = re.findall(r'<a href="#([\w-]+)">', text[text.index("<nav") : text.index("</nav>")])
+        assert anchors and all(f'<section id="{anchor}"' in text for anchor in anchors)
+        boxes = re.findall(r'<div class="card scroll\s*" tabindex="0" role="region" aria-label="[^"]+">\s*<table', text)
+        assert len(boxes) == text.count("<table") > 0
+        footer = text[text.index("<footer") :]
+        assert re.search(r'<code title="[0-9a-f]{64}">[0-9a-f]{12}</code>', footer)
+        assert re.search(r"talking-head-bench \d+\.\d+", footer)
+        assert text.count("<style>") == 1 and "<script" not in text and "<link" not in text
+        assert all(source.startswith("data:") for source in re.findall(r'<img[^>]* src="([^"]*)"', text))
+
+
+def test_digest_follows_the_content():
+    assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1}) != digest_of({"a": 1, "b": 3})
+
+
+def test_losing_to_a_copy_of_the_source_is_the_first_thing_said(tmp_path):
+    run = fake_run.make(tmp_path / "r", models=("mcnet", "copy-source"), pairs=24, metrics=FEW, failures=False)
+    table = view.summary_table(summary_of(run), manifest_of(run))
+    good = verdict.standings(summary_of(run), table)
+    assert [(one.model, one.bound, one.worse, one.of) for one in good] == [("mcnet", "copy-source", (), 4)]
+    turned = [
+        entry.but(better="copy-source", p_holm=0.01 if entry.metric == "l1" else 0.4)
+        if entry.metric in ("l1", "ssim")
+        else entry
+        for entry in summary_of(run).comparisons
+    ]
+    (bad,) = verdict.standings(summary_of(run).but(comparisons=tuple(turned)), table)
+    assert {column.name for column in bad.worse} == {"l1", "ssim"}
+    assert [column.name for column in bad.clear] == ["l1"]
+    text = html.write(run).read_text("utf-8")
+    assert text.index('class="lead verdict"') < text.index("<p", text.index('class="lead verdict"'))
+    assert text.index("<h1") < text.index('class="lead verdict"') < text.index("<nav")
+
+
+def test_a_copy_of_the_source_is_no_judge_of_metrics_against_the_source(tmp_path):
+    run = fake_run.make(tmp_path / "r", reference="cross-identity", pairs=24, metrics=FEW, failures=False)
+    table = view.summary_table(summary_of(run), manifest_of(run))
+    assert {one.of for one in verdict.standings(summary_of(run), table)} == {1}
+
+
+def test_a_constant_has_no_axis_and_no_best():
+    same = {"a": pd.Series([0.0] * 5), "b": pd.Series([0.0, 0.0, np.nan])}
+    colors = {"a": "c0", "b": "c1"}
+    assert plots.constant(same, 3) == 0.0 and plots.distribution(same, colors, 3) is None
+    rare = {"a": pd.Series([0.0] * 999 + [1.0])}
+    assert plots.constant(rare, 3) is None and plots.distribution(rare, colors, 3) is not None
+
+
+def test_where_all_models_have_one_mean_none_is_best(run):
+    summary, manifest = summary_of(run), manifest_of(run)
+    order = summary.ranking["l1"].order
+    tied = {**summary.ranking, "l1": summary.ranking["l1"].but(best=order, second=())}
+    table = view.summary_table(summary.but(ranking=tied), manifest)
+    place = [column.name for column in table.columns].index("l1")
+    assert {row.cells[place].rank for row in table.rows} == {""}
+    assert any(cell.rank == "best" for row in table.rows for cell in row.cells)
+
+
+def test_a_picture_with_two_roles_stands_once():
+    with_difference = (Output("m", "out", "apart"),)
+    row = PictureRow("p", "best", (), {"source": "s", "driving": "d", "target": "d"}, with_difference)
+    assert row.stacks() == [[(("source",), "s"), (("driving", "target"), "d")]]
+    row = PictureRow("p", "best", (), {"source": "s", "driving": "d", "target": "t"}, with_difference)
+    assert [len(stack) for stack in row.stacks()] == [2, 1]
+    row = PictureRow("p", "best", (), {"source": "s", "driving": "d"}, (Output("m", "out", None),))
+    assert row.stacks("template") == [[(("template",), "s")], [(("driving",), "d")]]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@needed
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_scrolls_sideways_but_boxes(pages, browser, width):
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    for name, file in pages.items():
+        page.goto(file.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        cut = """[...document.querySelectorAll('td, thead th, tbody th')].filter(e => !e.closest('.scroll')).length"""
+        assert page.evaluate(cut) == 0, name
+        lefts = page.evaluate("""[...document.querySelectorAll('table')].map(t =>
+            new Set([...t.querySelectorAll('.bar')].map(e => Math.round(e.getBoundingClientRect().left))).size)""")
+        assert max(lefts) <= 1, name  # bars of one table are level
+    page.close()
+
+
+@needed
+def test_paper_is_white_and_has_what_folds_hide(pages, browser):
+    page = browser.new_page(color_scheme="dark")
+    page.goto(pages["run"].as_uri())
+    assert page.evaluate("document.querySelectorAll('details:not([open])').length") > 0
+    hidden = """[...document.querySelectorAll('details:not([open]) table')]
+        .filter(e => !e.checkVisibility()).length"""
+    assert page.evaluate(hidden) > 0
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(hidden) == 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)" != dark
+    page.close()
+
+
+@needed
+def test_boxes_and_folds_are_reached_by_keyboard_and_focus_is_seen(pages, browser):
+    page = browser.new_page()
+    page.goto(pages["run"].as_uri())
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        tag, outline = page.evaluate(
+            "[document.activeElement.className || document.activeElement.tagName, "
+            "getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        if tag == "BODY":
+            break
+        assert outline == "solid", tag
+        reached.add(tag.strip())
+    assert {"skip", "A", "card scroll", "SUMMARY"} <= reached
+    page.close()
