@@ -35,7 +35,7 @@ from protocols.sample_set import NAME
 from reports.inspection import page as page
 from reports.inspection.figures import Inspection
 from reports.inspection.memories import MemoriesSeen
-from reports.schema.manifest import ModelEntry
+from reports.schema.manifest import Complete, Manifest, ModelEntry
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,18 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Shown:
-    """One pair to look at, RGB uint8. name: empty for the only one. anchor: None where nothing can be relative."""
+    """One pair to look at, RGB uint8. name: empty for the only one. anchor: None where nothing can be relative.
+
+    source_from, driving_from: which frames these are, in words.
+    """
 
     name: str
     source: np.ndarray
     driving: np.ndarray
     target: np.ndarray
     anchor: np.ndarray | None
+    source_from: str
+    driving_from: str
 
 
 def inspect_models(
@@ -80,9 +85,10 @@ def inspect_models(
         found, told = _listen(name, chosen, weights, device)
         seen, notes = [*seen, found], notes + told
     if len(heard) < len(models):
-        (source, target, anchor), said = _frames(chosen)
+        (source, target, anchor), names, said = _frames(chosen)
         driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
-        shown, notes = Shown("", source, driving, target, anchor), notes + said
+        squeezed = ", squeezed by {} and {}".format(*chosen.squeeze) if chosen.squeeze else ""
+        shown, notes = Shown("", source, driving, target, anchor, names[0], names[1] + squeezed), notes + said
         for name in (name for name in models if name not in heard):
             looked, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
             seen, notes = [*seen, *looked], notes + told
@@ -93,11 +99,13 @@ def _listen(name: str, chosen: Chosen, weights: Path | None, device: torch.devic
     """What MemFace read of its memories for the sound set's test seconds, and what must be said of its weights."""
     if chosen.source or chosen.driving or chosen.clip or chosen.squeeze:
         raise UserError(f"{name} is driven by sound: only --frame says what is shown of it", code="unused-option")
+    heard = "the sound set's test seconds"
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         assert isinstance(predictor, MemFacePredictor)
         predictor.known_mode(chosen.mode or "absolute", name)
         seen = memories.look(predictor, memories.of_sound_set(cache_folder()), chosen.frame)
-        return replace(seen, model=name), _said(name, predictor.describe())
+        seen = replace(seen, model=name, source_from=f"frame {seen.frame} of {heard}", driving_from=f"sound of {heard}")
+        return seen, _said(name, predictor.describe())
 
 
 def inspect_run(
@@ -116,11 +124,13 @@ def inspect_run(
                 f"{name}: no network of this run; it has: {', '.join(known) or 'none'}", code="unknown-model"
             )
     pictures = run / "pictures"
+    asked = _asked(run, manifest)
     shown = []
     for file in sorted((pictures / "_source").glob("*.png"))[:count]:
         source, driving = read_rgb(file), read_rgb(pictures / "_driving" / file.name)
         target = pictures / "_target" / file.name
-        shown.append(Shown(file.stem, source, driving, read_rgb(target) if target.is_file() else driving, None))
+        truth = read_rgb(target) if target.is_file() else driving
+        shown.append(Shown(file.stem, source, driving, truth, None, *asked.get(file.stem, ("", ""))))
     if not shown:
         raise UserError(f"--run {run}: it kept no pictures", code="missing-frames")
     seen: list[Inspection] = []
@@ -128,7 +138,16 @@ def inspect_run(
     for name in models or known:
         found, told = _look(name, shown, known[name].mode, 0, weights, device, known[name])
         seen, notes = seen + found, notes + told
-    return page.write(seen, out or run / "inspect", notes)
+    return page.write(seen, out or run / "inspect", notes, None if out else "../report.html")
+
+
+def _asked(run: Path, manifest: Manifest) -> dict[str, tuple[str, str]]:
+    """Which source and driving frame each pair has, as the run names them; nothing of a run that is not finished."""
+    samples = RunDirectory(run).samples(manifest) if isinstance(manifest, Complete) else None
+    if samples is None:
+        return {}
+    rows = samples.drop_duplicates("pair")[["pair", "source", "driving"]].itertuples(index=False, name=None)
+    return {pair: (source, driving) for pair, source, driving in rows}
 
 
 def _look(
@@ -165,7 +184,8 @@ def _look(
             }
             source, driving, target = (images[what] for what in ("--source", "--driving", "target"))
             batch = PairBatch(("pair",), source, driving, target, images.get("anchor"), (seed,))
-            seen.append(replace(inspect(predictor, batch, mode), pair=pair.name))
+            looked = inspect(predictor, batch, mode)
+            seen.append(replace(looked, pair=pair.name, source_from=pair.source_from, driving_from=pair.driving_from))
     return seen, _said(name, facts)
 
 
@@ -177,8 +197,11 @@ def _said(name: str, facts: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
 
 
-def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[str]]:
-    """Source, driving frame (not squeezed yet) and first driving frame, RGB uint8; what must be said of their files."""
+def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, str], list[str]]:
+    """Source, driving frame (not squeezed yet) and first driving frame, RGB uint8.
+
+    Then which source and driving frame these are, in words, and what must be said of their files.
+    """
     if chosen.source is not None and chosen.driving is not None:
         photograph, notes = read_source(chosen.source)
         driving = open_driving(chosen.driving, None)
@@ -186,16 +209,18 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
         source, _ = settle(None, lambda _: photograph, 1, finder := FaceBox())
         moving, _ = settle(None, driving.frame, count, finder)
         shown, first = (cropped(driving.frame(number), moving, "--driving") for number in (_number(chosen, count), 0))
-        return (cropped(photograph, source, "--source"), shown, first), [*notes, *driving.notices]
+        names = chosen.source.name, f"{chosen.driving.name}, frame {_number(chosen, count)} of {count}"
+        return (cropped(photograph, source, "--source"), shown, first), names, [*notes, *driving.notices]
     samples = sample_set.open(cache_folder())
     clip = chosen.clip or samples.clips("test")[0]
-    names = samples.frames(clip)
-    if not names:
+    frames = samples.frames(clip)
+    if not frames:
         raise UserError(
             f"--clip {clip}: no clip of the sample set; it has: {', '.join(samples.clips())}", code="unknown-clip"
         )
-    first, shown = (samples.frame(FrameRef(NAME, clip, names[i])) for i in (0, _number(chosen, len(names))))
-    return (first, shown, first), []
+    first_ref, ref = (FrameRef(NAME, clip, frames[k]) for k in (0, _number(chosen, len(frames))))
+    first, shown = samples.frame(first_ref), samples.frame(ref)
+    return (first, shown, first), (str(first_ref), str(ref)), []
 
 
 def _number(chosen: Chosen, count: int) -> int:

@@ -12,10 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 
+from reports.run.plots import INK
+
 CHANNELS = 64  # of a memory in one picture
 FULL_FLOW = 0.15  # movement, of the frame's side, that is drawn in full color
 INCHES = 2.1
-SETTINGS: dict[Any, Any] = {"font.size": 9, "text.parse_math": False, "axes.titlesize": 9}
+SETTINGS: dict[Any, Any] = {
+    **{
+        "font.size": 9,
+        "text.parse_math": False,
+        "axes.titlesize": 9,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "inspect",
+    },
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), INK),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Inspection:
     directions: ``(M, 2, H, W, 3)``, the source moved back and forth along each of LIA's directions alone. references:
     ``(2, H, W, 3)``, source and driving frame in the pose that the magnitudes count from.
     embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` that ask it.
-    pair: its name, empty where there is only one.
+    pair: its name, empty where there is only one. source_from, driving_from: which frames these are, in words.
     """
 
     model: str
@@ -71,6 +82,8 @@ class Inspection:
     meta_memory: np.ndarray | None = None
     memory_levels: tuple[MemoryLevel, ...] = ()
     pair: str = ""
+    source_from: str = ""
+    driving_from: str = ""
     spots: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 
@@ -168,7 +181,7 @@ def _bank(memories: Mapping[str, np.ndarray], order: np.ndarray) -> Figure:
         height = 1 / len(memories)
         ax = figure.add_axes((0.005, 1 - (i + 1) * height, 0.99, height * 0.9))
         side = memory.shape[1]
-        canvas = np.ones((rows * (side + 1), columns * (side + 1)))
+        canvas = np.full((rows * (side + 1), columns * (side + 1)), np.nan)  # which is not drawn
         for place, channel in enumerate(order):
             top, left = place // columns * (side + 1), place % columns * (side + 1)
             canvas[top : top + side, left : left + side] = _stretch(memory[channel])
@@ -233,7 +246,8 @@ def _arrows(ax: Axes, flow: np.ndarray, count: int = 9) -> None:
     ax.set_ylim(1, -1)
     key = ax.inset_axes((0.8, 0.0, 0.2, 0.2))
     grid = np.stack(np.meshgrid(np.linspace(-1, 1, 64), np.linspace(-1, 1, 64)), axis=-1)
-    disc = np.where((np.hypot(*grid.transpose(2, 0, 1)) <= 1)[..., None], color_wheel(-FULL_FLOW * grid), 1)
+    inside = np.hypot(*grid.transpose(2, 0, 1)) <= 1
+    disc = np.concatenate([color_wheel(-FULL_FLOW * grid), inside[..., None]], axis=-1)
     key.imshow(disc)
     key.set_axis_off()
 

@@ -31,6 +31,7 @@ class MemoriesSeen:
     implicit: ``(T, M)`` shares of the slots at each frame; None without that memory. explicit: ``(T', N)``, of the
     frames that have a face; stored: ``(N, P, P, 3)``; opening: ``(N,)`` of their lips, cm; None without.
     template, drawn, retrieved, result: of frame `frame`; weights: ``(N,)`` of it. pair: empty.
+    source_from, driving_from: which frames and which sound, in words.
     """
 
     model: str
@@ -46,6 +47,8 @@ class MemoriesSeen:
     weights: np.ndarray | None
     result: np.ndarray
     pair: str = ""
+    source_from: str = ""
+    driving_from: str = ""
 
 
 def figures(seen: MemoriesSeen) -> dict[str, Figure]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import base64
+import io
 from collections.abc import Sequence
-from html import escape
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import matplotlib
+from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from protocols.names import safe_name
 from reports.inspection import memories
-from reports.inspection.figures import Inspection, figures
+from reports.inspection.figures import SETTINGS, Inspection, figures
+from reports.inspection.keys import Key, keys
 from reports.inspection.memories import MemoriesSeen
+from reports.run import page as pages
+from reports.run.plots import themed
+
+DPI = 100
+READABLE = 66  # pixels an inch at which a figure's words can be read
 
 CAPTIONS = {
     "motion": "Keypoints in both frames; the flow, where color is the direction that a pixel's content moves in and "
@@ -34,53 +42,71 @@ CAPTIONS = {
 }
 
 
-def write(inspections: Sequence[Inspection | MemoriesSeen], out: Path, notes: Sequence[str] = ()) -> Path:
+@dataclass(frozen=True)
+class Picture:
+    """A figure for the page. width: in pixels at which its words can be read."""
+
+    name: str
+    svg: Markup
+    width: int
+    caption: str
+    keys: list[Key]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was seen of one network for one pair. source, driving: which frames, empty where unknown."""
+
+    title: str
+    mode: str
+    source: str
+    driving: str
+    pictures: list[Picture]
+
+
+def write(
+    inspections: Sequence[Inspection | MemoriesSeen], out: Path, notes: Sequence[str] = (), report: str | None = None
+) -> Path:
     """PNG pictures ``<model>[_<pair>]_<what>.png`` and ``inspect.html`` with all of them; returns the page's path.
 
-    notes: lines to be said above the pictures.
+    On the page they take its colors, so they are no white slabs in dark mode. notes: lines to be said above the
+    pictures. report: address of the run's report, from the page.
     """
     out.mkdir(parents=True, exist_ok=True)
-    parts = [f"<p><strong>{escape(note)}</strong></p>" for note in notes]
-    for inspection in inspections:
-        title = escape(f"{inspection.model}, pair {inspection.pair}" if inspection.pair else inspection.model)
-        parts.append(f"<h2>{title}</h2><p>motion mode {escape(inspection.mode)}</p>")
-        stem = safe_name("_".join(filter(None, (inspection.model, inspection.pair))))
-        for name, figure in _figures(inspection).items():
-            file = out / f"{stem}_{name}.png"
-            FigureCanvasAgg(figure)
-            figure.savefig(file, dpi=100, metadata={"Software": None})
-            content = base64.b64encode(file.read_bytes()).decode("ascii")
-            caption = escape((CAPTIONS | memories.CAPTIONS)[name])
-            parts.append(
-                f'<figure><img src="data:image/png;base64,{content}" alt="{name}">'
-                f"<figcaption>{caption}</figcaption></figure>"
-            )
+    shown = [_section(inspection, out) for inspection in inspections]
+    drawn = pages.draw(
+        "inspect.html.j2",
+        sections=[(f"network-{number}", one.title) for number, one in enumerate(shown, 1)],
+        digest=pages.digest_of([asdict(one) for one in shown]),
+        up=(report, "Report") if report else None,
+        shown=shown,
+        notes=notes,
+    )
     page = out / "inspect.html"
-    page.write_text(_PAGE.replace("BODY", "\n".join(parts)), encoding="utf-8")
+    page.write_text(drawn, encoding="utf-8")
     return page
+
+
+def _section(inspection: Inspection | MemoriesSeen, out: Path) -> Section:
+    title = f"{inspection.model}, pair {inspection.pair}" if inspection.pair else inspection.model
+    stem = safe_name("_".join(filter(None, (inspection.model, inspection.pair))))
+    explained, pictures = keys(inspection), []
+    for name, figure in _figures(inspection).items():
+        FigureCanvasAgg(figure)
+        figure.savefig(out / f"{stem}_{name}.png", dpi=DPI, metadata={"Software": None})
+        caption = (CAPTIONS | memories.CAPTIONS)[name]
+        width = round(figure.get_figwidth() * READABLE)
+        pictures.append(Picture(name, Markup(svg(figure)), width, caption, explained.get(name, [])))
+    return Section(title, inspection.mode, inspection.source_from, inspection.driving_from, pictures)
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an ``<svg>`` element in the page's colors, on no ground of its own."""
+    stream = io.StringIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(stream, format="svg", dpi=DPI, transparent=True, metadata={"Date": None, "Creator": None})
+    return themed(stream.getvalue())
 
 
 def _figures(inspection: Inspection | MemoriesSeen) -> dict[str, Figure]:
     return memories.figures(inspection) if isinstance(inspection, MemoriesSeen) else figures(inspection)
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What the networks see</title>
-<style>
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
-figure { margin: 1rem 0 2rem; }
-img { max-width: 100%; background: #fff; }
-figcaption { font-size: .87rem; max-width: 60rem; }
-</style>
-</head>
-<body>
-<h1>What the networks see</h1>
-BODY
-</body>
-</html>
-"""

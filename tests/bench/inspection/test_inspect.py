@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,13 @@ def test_the_command_writes_a_page_and_pictures(sample_set: Path, tmp_path: Path
     assert done.exit_code == 0, done.output
     assert {file.name for file in tmp_path.iterdir()} == {"inspect.html", "ostnet_motion.png", "ostnet_scale.png"}
     page = (tmp_path / "inspect.html").read_text("utf-8")
-    assert page.count("<img") == 2 and "sample weights" in page
+    assert page.count("<svg") == 2 and "sample weights" in page
+    source, driving = re.findall(r"<code>(sample/[^<]+)</code>", page)
+    assert source != driving and source.rpartition("/")[0] == driving.rpartition("/")[0]
+    assert "squeezed by 0.7 and 1.2" in page
+    assert "conic-gradient" in page and page.count('class="patch"') >= 3  # a key to the colors
+    grounds = re.findall(r'id="patch_1">\s*<path[^>]*style="([^"]*)"', page)
+    assert "currentColor" in page and all("none" in ground or "opacity: 0" in ground for ground in grounds)  # no slabs
 
 
 def test_a_run_is_looked_into_and_its_report_links_the_page(sample_set: Path, tmp_path: Path) -> None:

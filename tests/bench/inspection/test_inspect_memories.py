@@ -66,7 +66,7 @@ def test_the_page_has_every_picture(spec, tmp_path, monkeypatch):
     monkeypatch.setattr(memories, "of_sound_set", lambda cache: made.talk(made.frames(6)))
     written = inspection.inspect_models([spec], inspection.Chosen(frame=1), None, CPU, tmp_path / "out")
     text = written.read_text()
-    assert text.count("<img") == 4 and "unverified weights" in text
+    assert text.count("<svg") == 4 and "unverified weights" in text
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
     assert page.CAPTIONS.keys().isdisjoint({"implicit", "stored", "explicit", "retrieved"})
 
