@@ -35,6 +35,7 @@ from bench.cli.tables import tables
 from bench.cli.train import train
 from bench.cli.try_ import try_
 from bench.cli.verify import verify
+from bench.cli.view import view
 from bench.cli.weights import weights_app
 from bench.runtime import allocator, debug, signals
 from protocols import interruption
@@ -52,6 +53,7 @@ PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functi
         "report": report,
         "figure": figure,
         "compare": compare,
+        "view": view,
         "tables": tables,
         "check": check,
         "study": study_app,

@@ -14,7 +14,6 @@ from jinja2 import Environment, PackageLoader
 from bench.runtime.errors import UserError
 from bench.study import invitations, view
 from bench.study.folder import MEDIA, PLAN, load
-from bench.study.headers import POLICY
 from bench.study.sitting import Rules
 from bench.study.whole import new_folder
 from protocols import files
@@ -35,7 +34,7 @@ def write(folder: Path, out: Path, url: str) -> int:
     rules, pages = Rules(study), Environment(loader=PackageLoader("bench.study", "web"), autoescape=True)
     with new_folder(out) as partial:
         page = pages.get_template("study.html.j2")
-        index = page.render(study=study, root="", static=True, policy=POLICY, scripts=view.SCRIPTS)
+        index = page.render(study=study, root="", static=True, policy=view.POLICY, scripts=view.SCRIPTS)
         (partial / "index.html").write_text(index, encoding="utf-8")
         for name in (*view.SCRIPTS, view.STYLE):
             shutil.copyfile(view.WEB / name, partial / name)

@@ -22,10 +22,10 @@ from starlette.routing import Route
 from bench.runtime.errors import UserError
 from bench.study import invitations, organizer, view
 from bench.study.folder import MEDIA, load
-from bench.study.headers import Headers
 from bench.study.invitations import Invitation, Invitations
 from bench.study.sitting import Refused, Rules
 from bench.study.store import Store, Vote, Writer
+from bench.web.headers import Headers
 from reports.schema.study import Study
 
 LARGEST = 16 << 10  # bytes of what a browser sends
@@ -123,7 +123,7 @@ def app(folder: Path, clock: Callable[[], float] = time.time) -> Starlette:
     ]
     failures = {HTTPException: _failed, Refused: _refused, UserError: _unusable, ClientDisconnect: _gone}
     made = Starlette(routes=routes, exception_handlers=failures)
-    made.add_middleware(Headers)
+    made.add_middleware(Headers, policy=view.POLICY)
     made.state.service = service
     return made
 

@@ -6,11 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.study.sitting import TEXT, Rules
+from bench.web.headers import policy
 from reports.schema.study import Study, Trial
 
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("sources.js", "player.js", "study.js")  # of a rater's page, in the order in which they need each other
 STYLE = "study.css"
+POLICY = policy(
+    script_src="'self'",
+    style_src="'self'",
+    media_src="'self' blob:",
+    connect_src="'self'",
+    img_src="data:",
+    form_action="'none'",
+)
 
 
 def texts(study: Study) -> dict[str, Any]:

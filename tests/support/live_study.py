@@ -1,4 +1,4 @@
-"""A study that uvicorn serves over HTTP, in a thread of this process."""
+"""Pages that uvicorn serves over HTTP, in a thread of this process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -16,8 +17,18 @@ from bench.study import server
 @contextmanager
 def live(folder: Path) -> Iterator[str]:
     """Serve the folder of a study; yields the address."""
-    listening = socket.create_server(("127.0.0.1", 0))
     made = server.app(folder)
+    try:
+        with serving(made) as address:
+            yield address
+    finally:
+        made.state.service.store.close()
+
+
+@contextmanager
+def serving(made: Any) -> Iterator[str]:
+    """Serve an application; yields the address."""
+    listening = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(uvicorn.Config(made, log_level="warning", access_log=False, lifespan="off"))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
@@ -26,4 +37,3 @@ def live(folder: Path) -> Iterator[str]:
     finally:
         running.should_exit = True
         thread.join(10)
-        made.state.service.store.close()

@@ -1,38 +1,35 @@
-"""What every answer of the server tells the browser: take nothing from elsewhere, tell nobody, keep nothing secret."""
+"""What every answer of a server tells the browser: take nothing from elsewhere, tell nobody, keep little."""
 
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "media-src 'self' blob:",
-        "connect-src 'self'",
-        "img-src data:",
-        "base-uri 'none'",
-        "form-action 'none'",
-    ]
-)
 FRAMES = "; frame-ancestors 'none'"  # means nothing in a page's own text
 _FIXED = {
-    "content-security-policy": POLICY + FRAMES,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",  # the address is the secret
+    "referrer-policy": "no-referrer",  # the address may be a secret
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 
 
-class Headers:
-    """Adds them. Videos may be kept by the rater's own browser, all else by nobody."""
+def policy(**sources: str) -> str:
+    """Return a content security policy: nothing but these sources, ``script_src="'self'"``."""
+    allowed = {"default_src": "'none'", **sources, "base_uri": "'none'"}
+    return "; ".join(f"{name.replace('_', '-')} {source}" for name, source in allowed.items())
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class Headers:
+    """Adds them. Videos may be kept by the reader's own browser, all else by nobody.
+
+    policy: the content security policy of answers that do not bring one of their own.
+    """
+
+    def __init__(self, app: ASGIApp, policy: str) -> None:
         self._app = app
+        self._policy = policy + FRAMES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,6 +42,7 @@ class Headers:
                 headers = MutableHeaders(scope=message)
                 for name, value in _FIXED.items():
                     headers[name] = value
+                headers.setdefault("content-security-policy", self._policy)
                 headers["cache-control"] = "private, max-age=3600" if kept else "no-store"
             await send(message)
 

@@ -1,0 +1,47 @@
+"""A web server of this machine: its socket, its address, and how it runs until it is stopped."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+from bench.runtime.errors import UserError
+
+
+def missing(error: ImportError, what: str, extra: str) -> UserError:
+    """Return the error of a package that is not installed. what: that needs it; extra: that has it."""
+    return UserError(f"{what} needs {error.name}: pip install 'talking-head-bench[{extra}]'", code="missing-package")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there. Raises UserError, where a port is in use, too."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(256)
+    except OSError as error:
+        made.close()
+        raise UserError(f"--host {host} --port {port}: {error.strerror or error}", code="bad-value") from None
+    return made
+
+
+def address(host: str, port: int) -> str:
+    """Return what a browser on this machine is told."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Whether only this machine reaches it."""
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+
+
+def run(app: Any, listening: socket.socket) -> None:
+    """Serve an application until the process is stopped."""
+    import uvicorn
+
+    # No access log: addresses may be secrets, and where readers come from is nobody's business.
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+    uvicorn.Server(settings).run(sockets=[listening])
