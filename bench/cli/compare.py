@@ -35,7 +35,7 @@ def compare(
     result = compared(run_a, run_b, names, seed, resamples)
     terminal().print(compare_view.view(result))
     if html:
-        _write(html, "--html", compare_html.page(result))
+        _write(html, "--html", compare_html.page(result, run_a, run_b or run_a))
     if json:
         _write(json, "--json", dumps(result.content(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 

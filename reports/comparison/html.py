@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup
 
+from reports.comparison import pictures
 from reports.comparison import view as compare_view
 from reports.comparison.forest import forest
 from reports.run import page as pages
 from reports.run import plots, view
+from reports.run.choose import PREFERRED
+from reports.run.pictures import FULL_SCALE, color_bar
 from reports.schema.comparison import Duel, RunComparison
 
+SEEN_BY = tuple(family for families in PREFERRED.values() for family in families)  # that chooses pictures, in order
 
-def page(comparison: RunComparison) -> str:
-    """The page. comparison: what ``bench compare`` found; its names are text, whatever they look like."""
+
+def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None) -> str:
+    """The page. comparison: what ``bench compare`` found; its names are text, whatever they look like.
+
+    a, b: folders of the runs, of one twice; without them the page has no pictures.
+    """
     columns = compare_view.columns(comparison)
+    seen_by = next(
+        (column for family in SEEN_BY for column in columns.values() if column.metric.family == family), None
+    )
     return pages.draw(
         "compare.html.j2",
         sections=sections(comparison),
@@ -24,6 +36,11 @@ def page(comparison: RunComparison) -> str:
         comparison=comparison,
         columns=columns,
         head=compare_view.head(comparison),
+        tallies=[compare_view.tally(duel, columns) for duel in comparison.duels],
+        seen_by=seen_by,
+        seen=[pictures.shown(a, b, duel, seen_by) if a and b and seen_by else [] for duel in comparison.duels],
+        color_bar=color_bar(),
+        full_scale=FULL_SCALE,
         notes=compare_view.notes(comparison),
         refusals=compare_view.refusals(comparison),
         clear=compare_view.clear,
@@ -45,7 +62,10 @@ def _figures(
     spread = []
     for name, column in columns.items():
         series = pd.Series(duel.differences.get(name, ()), dtype=float)
-        if (svg := plots.distribution({"A − B": series}, {"A − B": "c0"}, column.decimals)) is not None:
+        if (value := plots.constant({"A − B": series}, column.decimals)) is not None:
+            one = Markup('<p class="constant small">{} in every {}: nothing to draw.</p>')
+            spread.append((column, one.format(view.number(value, column.decimals), unit)))
+        elif (svg := plots.distribution({"A − B": series}, {"A − B": "c0"}, column.decimals)) is not None:
             spread.append((column, Markup(svg)))
     headed = [(f"Differences of the {unit}s", spread)]
     for grouping in compare_view.grouping_names(duel):

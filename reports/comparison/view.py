@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from rich import box
 from rich.console import Group as Parts
 from rich.console import RenderableType
@@ -86,6 +89,26 @@ def favors(column: Column, difference: float | None) -> str:
     if not difference:
         return ""
     return "a" if (difference > 0) == column.metric.higher_is_better else "b"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """On how many of `of` metrics each side is better, and on how many of those the interval leaves out zero."""
+
+    a: int
+    b: int
+    clear_a: int
+    clear_b: int
+    of: int
+
+
+def tally(duel: Duel, known: Mapping[str, Column]) -> Tally:
+    """Count who is better on how many metrics, those of sets included."""
+    entries: list[Compared | SetsCompared] = [*duel.comparisons, *duel.sets]
+    sides = [(favors(known[entry.metric], entry.difference), clear(entry)) for entry in entries]
+    a, b = (sum(found == side for found, _ in sides) for side in "ab")
+    clear_a, clear_b = (sum(found == side and sure for found, sure in sides) for side in "ab")
+    return Tally(a, b, clear_a, clear_b, len(entries))
 
 
 def _duel(comparison: RunComparison, duel: Duel) -> Table:

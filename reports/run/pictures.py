@@ -60,7 +60,7 @@ def picture_rows(
     run: Path, roles: Mapping[str, Mapping[str, Sequence[str]]], models: Sequence[str]
 ) -> list[PictureRow]:
     """Rows for the pairs in `roles` (see `reports.run.choose.picture_roles`), best ones first, within the budget."""
-    read = cache(_read)  # every step of the ladder takes the same frames
+    read = cache(read_picture)  # every step of the ladder takes the same frames
     for k, side, quality in LADDER:
         labels: dict[str, list[tuple[str, str]]] = {}
         for role in ROLES:
@@ -83,7 +83,7 @@ def difference(output: np.ndarray, target: np.ndarray) -> np.ndarray:
 def color_bar(width: int = 160, height: int = 8) -> str:
     """The colors of `difference`, from none to `FULL_SCALE`, as a data URI."""
     colors = matplotlib.colormaps[DIFFERENCE_MAP](np.linspace(0, 1, width))[:, :3]
-    return _data_uri(np.tile((colors * 255).round().astype(np.uint8), (height, 1, 1)), width, 90)
+    return data_uri(np.tile((colors * 255).round().astype(np.uint8), (height, 1, 1)), width, 90)
 
 
 def _row(
@@ -100,16 +100,16 @@ def _row(
     outputs = []
     for model in models:
         frame = read(pictures / safe_name(model) / f"{pair}.png")
-        shown = None if frame is None else _data_uri(frame, side, quality)
+        shown = None if frame is None else data_uri(frame, side, quality)
         apart = None
         if frame is not None and target is not None and frame.shape == target.shape:
-            apart = _data_uri(difference(frame, target), side, quality)
+            apart = data_uri(difference(frame, target), side, quality)
         outputs.append(Output(model, shown, apart))
-    inputs = {role: _data_uri(frame, side, quality) for role, frame in frames.items() if frame is not None}
+    inputs = {role: data_uri(frame, side, quality) for role, frame in frames.items() if frame is not None}
     return PictureRow(pair, labels[0][0], tuple(labels), inputs, tuple(outputs))
 
 
-def _read(file: Path) -> np.ndarray | None:
+def read_picture(file: Path) -> np.ndarray | None:
     """A picture of the run; a torn one is as good as none."""
     if not file.is_file():
         return None
@@ -120,7 +120,7 @@ def _read(file: Path) -> np.ndarray | None:
         return None
 
 
-def _data_uri(pixels: np.ndarray, side: int, quality: int) -> str:
+def data_uri(pixels: np.ndarray, side: int, quality: int) -> str:
     """A frame as WebP, no wider or higher than `side`."""
     image = Image.fromarray(pixels)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)

@@ -16,6 +16,8 @@ from support.manifests import manifest_of, summary_of
 
 from bench.comparison.compare import compare
 from reports.comparison import html as compare_html
+from reports.comparison import pictures as compare_pictures
+from reports.comparison import view as compare_view
 from reports.paper import export
 from reports.paper.compare import regenerate
 from reports.paper.tables import published
@@ -37,7 +39,7 @@ def pages(run, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     texts = {
         "run": html.write(run).read_text("utf-8"),
-        "compare": compare_html.page(compare(run, n_resamples=100)),
+        "compare": compare_html.page(compare(run, n_resamples=100), run, run),
         "tables": export.html([regenerate(next(one for one in published() if one.id == "mcnet-1a"), [])]),
     }
     files = {name: folder / f"{name}.html" for name in texts}
@@ -115,6 +117,33 @@ def test_a_picture_with_two_roles_stands_once():
     assert [len(stack) for stack in row.stacks()] == [2, 1]
     row = PictureRow("p", "best", (), {"source": "s", "driving": "d"}, (Output("m", "out", None),))
     assert row.stacks("template") == [[(("template",), "s")], [(("driving",), "d")]]
+
+
+def test_a_comparison_counts_who_is_better_and_shows_pairs_of_both_sides(run):
+    found = compare(run, models=["mcnet", "tpsm"], n_resamples=100)
+    (duel,) = found.duels
+    columns = compare_view.columns(found)
+    counted = compare_view.tally(duel, columns)
+    assert counted.of == len(FEW) and counted.a == sum(
+        entry.mean_a > entry.mean_b if columns[entry.metric].metric.higher_is_better else entry.mean_a < entry.mean_b
+        for entry in duel.comparisons
+    )
+    assert counted.clear_a <= counted.a and counted.a + counted.b <= counted.of
+    shown = compare_pictures.shown(run, run, duel, columns["l1"])
+    gains = [one.values[1] - one.values[0] for one in shown]  # less is better
+    assert len(shown) >= 3 and gains == sorted(gains, reverse=True)
+    assert [one.better for one in shown] == ["a" if gain > 0 else "b" for gain in gains]
+    assert all(output.image and output.difference for one in shown for output in one.row.outputs)
+    text = compare_html.page(found, run, run)
+    assert text.count('alt="output of') == 2 * len(shown) and text.index("lead verdict") < text.index("<nav")
+    assert 'alt="output of' not in compare_html.page(found)
+
+
+def test_pairs_of_two_runs_meet_by_what_they_ask(run, tmp_path):
+    other = fake_run.make(tmp_path / "other", pairs=24, metrics=FEW)
+    (duel,) = compare(run, other, models=["mcnet", "mcnet"], n_resamples=100).duels
+    shown = compare_pictures.shown(run, other, duel, compare_view.columns(compare(run, n_resamples=100))["l1"])
+    assert shown and {one.better for one in shown} == {""}
 
 
 @pytest.fixture(scope="module")
