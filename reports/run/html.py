@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from protocols import files
 from protocols.names import PERFECT, SHOWS, STILL, TEMPLATE, WRONG
-from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, verdict, view
+from reports.run import caveats, choose, clips, failures, page, pictures, players, plots, trainings, verdict, view
 from reports.schema.manifest import Complete, Manifest, ModelEntry, parse_manifest
 from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
 
@@ -109,6 +109,8 @@ def write(run: Path, single_file: bool = False) -> Path:
         full_scale=pictures.FULL_SCALE,
         failures=failures.grouped(samples, [column.name for column in table.columns]),
         provenance=_provenance(manifest, summary),
+        trainings=trainings.of_run(manifest),
+        readable=_text,
     )
     report = run / ("report-single-file.html" if single_file else "report.html")
     with files.replacing(report) as temporary:
@@ -210,7 +212,12 @@ def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tu
         f"{manifest.unit.capitalize()} list": pair_list,
         "Protocol": manifest.protocol.content(),
     }
-    groups |= {f"Model {model.name}": model.content() for model in manifest.models}
+    groups |= {
+        f"Model {model.name}": {
+            key: value for key, value in model.content().items() if key != "training" or not trainings.of_model(model)
+        }
+        for model in manifest.models
+    }
     if manifest.clips:
         groups["Clips"] = manifest.clips.content()
     for label, code in manifest.code.items():
@@ -228,5 +235,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_text, value))
+        inner = (f"({_text(one)})" if isinstance(one, (list, tuple)) and one else _text(one) for one in value)
+        return ", ".join(inner)
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -21,9 +21,10 @@ from reports.comparison import view as compare_view
 from reports.paper import export
 from reports.paper.compare import regenerate
 from reports.paper.tables import published
-from reports.run import html, plots, verdict, view
+from reports.run import html, plots, trainings, verdict, view
 from reports.run.page import digest_of
 from reports.run.pictures import Output, PictureRow
+from reports.schema.manifest import ModelEntry
 
 FEW = ("ssim", "l1", "aed-dlib", "prmse-pnp")
 
@@ -144,6 +145,17 @@ def test_pairs_of_two_runs_meet_by_what_they_ask(run, tmp_path):
     (duel,) = compare(run, other, models=["mcnet", "mcnet"], n_resamples=100).duels
     shown = compare_pictures.shown(run, other, duel, compare_view.columns(compare(run, n_resamples=100))["l1"])
     assert shown and {one.better for one in shown} == {""}
+
+
+def test_trainings_of_two_stages_are_columns_of_a_table():
+    entry = ModelEntry(name="m", training={"a2e": {"steps": 5, "seed": 1}, "render": {"steps": 7, "size": "x"}})
+    two = trainings.of_model(entry)
+    assert two.stages == ("a2e", "render")
+    assert dict(two.rows) == {"steps": (5, 7), "seed": (1, None), "size": (None, "x")}
+    one = trainings.of_model(ModelEntry(name="m", training={"steps": 5, "stages": [[64, 0.5, 8]]}))
+    assert one.stages == () and dict(one.rows)["steps"] == (5,)
+    assert trainings.of_model(ModelEntry(name="m")) is None
+    assert html._text([[64, 0.5, 8], [128, 0.5, 4]]) == "(64, 0.5, 8), (128, 0.5, 4)"
 
 
 @pytest.fixture(scope="module")
