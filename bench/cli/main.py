@@ -21,6 +21,7 @@ from bench.cli.export import export_weights
 from bench.cli.figure import figure
 from bench.cli.inspect import inspect
 from bench.cli.list import list_
+from bench.cli.log import log
 from bench.cli.options import one_spelling
 from bench.cli.output import terminal
 from bench.cli.pairs import pairs_app
@@ -54,6 +55,7 @@ PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functi
         "figure": figure,
         "compare": compare,
         "view": view,
+        "log": log,
         "tables": tables,
         "check": check,
         "study": study_app,

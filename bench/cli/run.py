@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from baselines.spec import split_names
+from bench.cli.log import Log, asked, tell
 from bench.cli.options import (
     DATA,
     EXECUTION,
@@ -142,6 +143,7 @@ def run(
         bool,
         typer.Option(help="Of whole clips: keep videos of the clips that the report shows.", rich_help_panel=OUTPUT),
     ] = True,
+    log: Log = None,
     device: Device = None,
     batch_size: Annotated[
         int | None,
@@ -238,6 +240,9 @@ def run(
             "--untrained is for the tables' own models; with --models say NAME?weights=untrained",
             code="conflicting-options",
         )
+    if log and (table or paper):
+        raise UserError(f"--log: {planned} has several runs; tell each by bench log", code="conflicting-options")
+    trackers = asked("--log", log)
     settings = RunSettings(
         models=split_names(models or ""),
         protocol=protocol or "",
@@ -283,6 +288,7 @@ def run(
         names = [name for entry in table for name in split_names(entry)]
         failed = run_tables(names, settings, pairs or (), terminal(), **plan)
     else:
-        _, failed = run(settings, terminal())
+        directory, failed = run(settings, terminal())
+        tell(directory.path, trackers)
     if failed:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from baselines.spec import split_names
+from bench.cli.log import Log, asked, tell
 from bench.cli.options import (
     DATA,
     EXECUTION,
@@ -105,6 +106,7 @@ def score(
     media: Annotated[
         bool, typer.Option(help="Keep videos of the clips that the report shows.", rich_help_panel=OUTPUT)
     ] = True,
+    log: Log = None,
     device: Device = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time.", rich_help_panel=EXECUTION)] = None,
     workers: Annotated[
@@ -124,7 +126,8 @@ def score(
 
     size = choice("--size", size, tuple(SIZES))
     first, finished = (places[0], places[1:]) if truth else (None, places)
-    asked = Scored(first, finished, split_names(labels or ""), sources, driving)
+    trackers = asked("--log", log)
+    scored = Scored(first, finished, split_names(labels or ""), sources, driving)
     settings = RunSettings(
         models=(),
         protocol="score",
@@ -152,6 +155,7 @@ def score(
         strict=strict,
         command=["python", "-m", "bench", *sys.argv[1:]],
     )
-    _, failed = run(settings_of(asked, settings, size), terminal())
+    directory, failed = run(settings_of(scored, settings, size), terminal())
+    tell(directory.path, trackers)
     if failed:
         raise typer.Exit(1)

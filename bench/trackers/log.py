@@ -1,0 +1,52 @@
+"""`--log` and `bench log`: a finished run told to the trackers that people use, by their own libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.runtime.errors import Stopped, UserError
+from bench.trackers import mlflow, tensorboard, wandb
+from bench.trackers.record import Record, of_run
+from protocols.errors import typed_line
+
+TRACKERS: dict[str, Callable[[Record], str]] = {
+    "wandb": wandb.write,
+    "mlflow": mlflow.write,
+    "tensorboard": tensorboard.write,
+}
+
+
+def check(option: str, names: Sequence[str]) -> None:
+    """Raise UserError for a tracker that is not known, or whose package is not installed."""
+    for name in names:
+        if name not in TRACKERS:
+            raise UserError(f"{option} {name}: choose one of {', '.join(TRACKERS)}", code="unknown-choice")
+        try:
+            found = find_spec(name)
+        except ValueError:  # a module that says nothing of itself
+            found = None
+        if found is None or found.origin is None:  # without a file it is some folder of that name
+            raise UserError(
+                f"{option} {name} needs {name}: pip install 'talking-head-bench[{name}]'", code="missing-package"
+            )
+
+
+def log(folder: Path, names: Sequence[str]) -> list[str]:
+    """Tell trackers of a finished run; returns a line each, where it went.
+
+    Raises UserError where there is no such run, and Stopped where a tracker fails.
+    """
+    record = of_run(folder)
+    lines = []
+    for name in names:
+        try:
+            lines.append(f"{name}: {TRACKERS[name](record)}")
+        except Exception as error:  # of a library that has many of its own
+            raise Stopped(
+                f"{name} took nothing ({typed_line(error)}); the run is finished: "
+                f"python -m bench log {folder} --to {name} tells it again",
+                code="tracker-failed",
+            ) from error
+    return lines
