@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
 from bench.trackers.record import NUMBERS, Record
 
@@ -24,8 +26,8 @@ def write(record: Record) -> str:
     )
     try:
         run.summary.update(record.scalars())
-        columns = ["model", "metric", *NUMBERS, "signature"]
-        rows = [
+        columns: list[str | int] = ["model", "metric", *NUMBERS, "signature"]
+        rows: list[Iterable[Any]] = [
             [row.model, row.metric, *(getattr(row, name) for name in NUMBERS), record.signatures.get(row.metric)]
             for row in record.rows
         ]
