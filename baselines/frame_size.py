@@ -85,12 +85,12 @@ class SizedPredictor(Predictor):
     size: FrameSize
     network: nn.Module
     frame_size: int
-    given: int | None = None  # side of the frames that it was told to expect
+    given: frozenset[int] = frozenset()  # sides of the frames that it was told to expect
 
     @property
     def resizes(self) -> bool:
         """Whether frames are resized to the network's side, and its results back."""
-        return self.size.resize and self.given != self.frame_size
+        return self.size.resize and any(side != self.frame_size for side in self.given)
 
     def set_frame_size(self, side: int) -> None:
         wanted = self.size.for_frames(side)
@@ -103,7 +103,7 @@ class SizedPredictor(Predictor):
                 code="frame-size",
             )
         self.work_at(wanted)
-        self.given = side
+        self.given |= {side}
 
     def work_at(self, side: int) -> None:
         """Let the network work on frames of this side. Raises ModelError where it cannot."""

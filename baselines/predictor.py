@@ -130,7 +130,7 @@ class Predictor(ABC):
         return None
 
     def set_frame_size(self, side: int) -> None:
-        """Told before the first batch, where a run's frames are square and of one size, their side in pixels.
+        """Told before the first batch of a run's square frames, their side in pixels; of several sizes, each.
 
         Raises ModelError where they cannot be answered.
         """

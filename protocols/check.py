@@ -41,17 +41,17 @@ def refuse_missing(pairs: PairList, datasets: Mapping[str, Dataset]) -> list[Fra
 class Checked:
     """What the frames of a list are handed out as, in pixels, and what must be said of it.
 
-    mixed: whole clips keep their own sizes, and not all have this one, which most frames have.
+    others: (height, width) of the other clips, where whole clips keep their own sizes; this one is that of most frames.
     """
 
     height: int
     width: int
     notices: list[str]
-    mixed: bool = False
+    others: tuple[tuple[int, int], ...] = ()
 
     @property
     def size(self) -> str:
-        return f"{self.width}x{self.height}" + (" and other sizes" if self.mixed else "")
+        return f"{self.width}x{self.height}" + (" and other sizes" if self.others else "")
 
 
 def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | None, by_clip: bool = False) -> Checked:
@@ -91,7 +91,7 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
             return Checked(*counts[0][0], [])
         listed = ", ".join(f"{n} of {width}x{height}" for (height, width), n in counts[:NAMED])
         notice = f"frames have {len(counts)} sizes, and each clip is compared in its own ({listed})"
-        return Checked(*counts[0][0], [notice], mixed=True)
+        return Checked(*counts[0][0], [notice], tuple(found for found, _ in counts[1:]))
     if size is None:
         if len(sizes) > 1:
             found = "; ".join(f"{len(sizes[h, w])} of {w}x{h}, such as {sizes[h, w][0]}" for h, w in common[:NAMED])

@@ -57,7 +57,8 @@ class Resolved:
     data_sha256, clips_sha256: of the files that hold them, all together and by clip (`content.content_sha256`).
     notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
     crop: how the frames of custom data are cut, by data set; empty where none are. clips: what the pairs are the frames
-    of, in a protocol of whole clips, whose clips may have sizes of their own: `shape` is that of the most.
+    of, in a protocol of whole clips, whose clips may have sizes of their own: `shape` is that of the most,
+    `other_shapes` are the others.
     """
 
     protocol: Protocol
@@ -72,6 +73,12 @@ class Resolved:
     notices: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     crop: dict[str, Any] = field(default_factory=dict)
+    other_shapes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Every (height, width) that driving frames and targets have, that of the most first."""
+        return self.shape, *self.other_shapes
 
     @cached_property
     def _still(self) -> Callable[[FrameRef], np.ndarray]:
@@ -191,6 +198,7 @@ def resolve(
         is_sample,
         frame_size,
         shape=(checked.height, checked.width),
+        other_shapes=checked.others,
         clips=clips,
         data_sha256=data_sha256,
         clips_sha256=clips_sha256,

@@ -64,10 +64,6 @@ class LivePortraitPredictor(NetworkPredictor):
     def side_step(self) -> int | None:
         return None  # always resized
 
-    @property
-    def resizes(self) -> bool:
-        return self.given not in (None, self.frame_size)
-
     def read_options(self, options: Mapping[str, str]) -> None:
         self.asked = Options(
             stitching=self._flag(options, "stitching", True),

@@ -85,7 +85,7 @@ def build(
         sample_data=resolved.is_sample,
         data_sha256=resolved.data_sha256,
         clips_sha256=resolved.clips_sha256,
-        models=tuple(outside.describe(model, talking.of_sound(resolved.clips), resolved.shape) for model in models),
+        models=tuple(outside.describe(model, talking.of_sound(resolved.clips), resolved.shapes) for model in models),
         code=outside.code({model.label: model.code for model in models if model.code} | used),
         metrics=tuple(measurer.describe_metrics()),
         detectors=tuple(measurer.describe_detectors()),

@@ -19,16 +19,16 @@ from reports.schema.manifest import CodeEntry, ModelEntry
 CODE = "the code of "
 
 
-def describe(model: Model, of_sound: bool = False, shape: tuple[int, int] | None = None) -> ModelEntry:
+def describe(model: Model, of_sound: bool = False, shapes: Sequence[tuple[int, int]] = ()) -> ModelEntry:
     """A model's entry in the manifest, its code's hash included. Raises ModelError as `entry` does.
 
-    of_sound: whether sound drives the run's clips, so that what drives the model is to be told. shape: (height, width)
-    of the run's frames.
+    of_sound: whether sound drives the run's clips, so that what drives the model is to be told. shapes: every
+    (height, width) of the run's frames.
     """
     own: dict[str, object] = {"name": model.label, "mode": model.mode}
     if model.predictor.output_size is not None:
         own["output_frame_size"] = model.predictor.output_size
-    if shape and (filtered := output_filter(model.predictor, shape)):
+    if filtered := output_filter(model.predictor, shapes):
         own["output_filter"] = filtered
     if of_sound and model.predictor.driven_by:
         own["driven_by"] = model.predictor.driven_by
@@ -36,10 +36,10 @@ def describe(model: Model, of_sound: bool = False, shape: tuple[int, int] | None
     return entry({**own, **said(model.predictor, model.label), **code} | own)
 
 
-def output_filter(predictor: Predictor, shape: tuple[int, int]) -> str | None:
-    """By what a model's frames are brought to a run's size, (height, width); None where they are of that size."""
+def output_filter(predictor: Predictor, shapes: Sequence[tuple[int, int]]) -> str | None:
+    """By what a model's frames are brought to a run's sizes, (height, width); None where all are of these."""
     side = predictor.output_size
-    return None if side is None or (side, side) == shape else FILTER
+    return None if side is None or all(shape == (side, side) for shape in shapes) else FILTER
 
 
 def said(predictor: Predictor, label: str) -> Mapping[str, object]:

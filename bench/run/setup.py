@@ -185,7 +185,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             asked_for = {model.spec.unlabeled for model in models if model.spec}
             more = [bound for bound in talking.bounds(resolved) if bound not in asked_for]
             models = [*models, *_load_models(more, settings, protocol.mode, device)]
-        tell_size(models, resolved.shape)
+        tell_size(models, resolved.shapes)
         workers = settings.workers
         if workers is None:
             workers = _workers(settings, device, looked_at, len(models) * len(resolved.pair_list.pairs))
@@ -248,16 +248,25 @@ def _clips(
     return replace(resolved, notices=[*resolved.notices, *skipped, *said]), sounds, unlike
 
 
-def tell_size(models: Sequence[Model], shape: tuple[int, int]) -> None:
-    """Tell every model the size of the run's frames. Raises ModelError where it cannot work on them."""
-    height, width = shape
+def tell_size(models: Sequence[Model], shapes: Sequence[tuple[int, int]]) -> None:
+    """Tell every model the sizes of the run's frames, (height, width). Raises ModelError where it cannot."""
     for model in models:
-        if height == width:
-            model.predictor.set_frame_size(height)
-        elif model.predictor.frame_size is not None or model.predictor.output_size is not None:
+        predictor, worked_on = model.predictor, set[int | None]()
+        for height, width in shapes:
+            if height == width:
+                predictor.set_frame_size(height)
+                worked_on.add(predictor.frame_size)
+            elif predictor.frame_size is not None or predictor.output_size is not None:
+                raise ModelError(
+                    f"{model.label} works on square frames, those here are {width}x{height}: --size 256 or 512 cuts "
+                    "and resizes them",
+                    code="frame-size",
+                )
+        if len(worked_on) > 1:
+            said = ", ".join(f"{width}x{height}" for height, width in shapes)
             raise ModelError(
-                f"{model.label} works on square frames, those here are {width}x{height}: --size 256 or 512 cuts and "
-                "resizes them",
+                f"{model.label} works on frames of one size, those here have several ({said}): --size 256 or 512 "
+                f"brings all to one, {model.label}?resize=true resizes them for this model",
                 code="frame-size",
             )
 

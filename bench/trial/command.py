@@ -73,7 +73,7 @@ def attempt(trial: Trial, console: Console) -> int:
         asked = trial.mode or resolved.protocol.mode
         mode = predictor.nearest_mode(asked)
         model = Model(spec.name, predictor, mode, spec)
-        tell_size([model], resolved.shape)
+        tell_size([model], resolved.shapes)
         pairs = resolved.pair_list.pairs[:PAIRS]  # a clip has more of them
         start = beginning(model, resolved, pairs)
         predictor.expect([pair.id for pair in pairs])
@@ -87,7 +87,7 @@ def attempt(trial: Trial, console: Console) -> int:
             torch.cuda.reset_peak_memory_stats(trial.device)
         output = _asked(model, _copy(batch), start)
         notify(f"made: {_described(output)}")
-        if filtered := outside.output_filter(predictor, resolved.shape):
+        if filtered := outside.output_filter(predictor, resolved.shapes):
             notify(f"a run brings them to the size of the given ones: {filtered}")
         start()
         made = _guarded(model, lambda: generate(predictor, _copy(batch), model.mode, model.label))

@@ -126,3 +126,30 @@ def test_liveportrait_is_run(run, sample_set: Path, tmp_path: Path) -> None:
     about = entry(folder)
     assert (about["output_frame_size"], about["output_filter"], about["frame_size"]) == (512, FILTER, 256)
     assert len(about["weights_beside"]) == 4 and about["weights_status"] == "unverified"
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> tuple[object, ...]:
+    """Options for clips in their own sizes: most frames have 512 pixels a side, the others 256."""
+    for name, count, side in (("anna", 6, 512), ("ben", 4, 256)):
+        frames(tmp_path / "data" / name, count, size=side)
+    return ("--protocol", "own-reconstruction", "--data", f"mine={tmp_path / 'data'}", "--size", "native", "--limit", 9)
+
+
+def test_of_clips_of_several_sizes_every_filtering_is_said(run, clips, tmp_path: Path) -> None:
+    code, text, folder = run(f"ours={tmp_path / 'doubled.py'}:Doubled", *clips)
+    assert code == 0 and FILTER in text.replace("\n", " "), text
+    assert entry(folder)["output_filter"] == FILTER and FILTER in (folder / "report.html").read_text("utf-8")
+
+
+def test_a_network_that_works_on_one_size_is_refused_several_before_it_runs(run, clips) -> None:
+    code, text, folder = run("fomm", *clips)
+    assert code == 2 and "fomm?resize=true" in text and "512x512, 256x256" in text
+    assert not (folder / "manifest.json").exists()
+
+
+def test_a_network_that_resizes_says_so_where_most_frames_have_its_side(run, clips, tmp_path: Path) -> None:
+    code, text, folder = run("fomm?frame_size=512&resize=true", *clips)
+    assert code == 0, text
+    assert entry(folder)["conventions"]["resize"] == FILTER and entry(folder)["frame_size"] == 512
+    assert "resized" in text
