@@ -14,7 +14,12 @@ from bench.runtime import config
 
 
 def speed(
-    models: Annotated[str | None, typer.Option(help="Comma-separated names; default: the papers' models.")] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated names; default: the papers' models that are trained here, or have weights here."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Pairs in each measurement; of a clip four frames for each.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median is reported.")] = 5,
     parts: Annotated[

@@ -4,7 +4,9 @@ import time
 
 import pytest
 from rich.console import Console
+from support.liveportrait_files import official_folder
 
+from baselines import samples
 from bench.runtime import config
 from bench.speed import command as speed
 from bench.speed import forms as speed_forms
@@ -37,6 +39,13 @@ def test_the_page_names_models_metrics_and_detectors(sample_set, tmp_path):
         "found before",
     ):
         assert job in text
+
+
+def test_by_default_only_models_with_a_recipe_or_weights_are_timed(tmp_path):
+    asked = [name.partition("?")[0] for name in speed.default_models(None)]
+    assert {"fomm", "mcnet", "ostnet", "lia"} <= set(asked) <= set(samples.recipes())
+    official_folder(tmp_path / "liveportrait")
+    assert "liveportrait" in speed.default_models(tmp_path)
 
 
 def forms_page(monkeypatch, tmp_path, forms):
