@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from baselines import samples
 from baselines.card import card
@@ -32,9 +34,10 @@ def build(names: Sequence[str], seeds: int, tell: Tell) -> list[Sample]:
             if found.there:
                 tell(f"there {found.file}: {found.said}")
             else:
-                tell(f"training {name}, seed {seed}: {command(name, seed, _training(name, seed))}")
-                found = _train(name, seed)
-                tell(f"built {found.file}: {found.said}")
+                with _alone(name, seed):
+                    tell(f"training {name}, seed {seed}: {command(name, seed, _training(name, seed))}")
+                    found = _train(name, seed)
+                    tell(f"built {found.file}: {found.said}")
             done.append(found)
     return done
 
@@ -64,6 +67,26 @@ def _training(name: str, seed: int) -> Path:
     return samples.folder() / "trainings" / f"{name}.seed{seed}"
 
 
+@contextmanager
+def _alone(name: str, seed: int) -> Iterator[None]:
+    """Hold a training's folder for this process. Raises UserError where another one trains in it."""
+    folder = _training(name, seed)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{folder}.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"another process trains {name}, seed {seed}, in {folder}; wait for it", code="locked"
+        ) from None
+    except OSError as error:
+        raise UserError(f"{folder.parent}: {error.strerror}", code="unwritable-folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _train(name: str, seed: int) -> Sample:
     recipe, out = samples.recipe(name), _training(name, seed)
     given: dict[str, Any] = {"model": name, "data": "sample", "steps": recipe.steps, "seed": seed, "device": "cpu"}
@@ -78,7 +101,7 @@ def _train(name: str, seed: int) -> Sample:
     finally:
         torch.set_num_threads(threads)
     target = samples.folder() / samples.file_name(name, seed)
-    export(trained, target, name, half=True)
     shutil.copyfile(out / "log.csv", target.with_name(f"{target.stem}_log.csv"))
+    export(trained, target, name, half=True)  # last: with this file the sample counts as built
     shutil.rmtree(out)  # ten times the size of what is kept
     return sample(name, seed)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from baselines import samples
-from baselines.card import card
+from baselines.card import MODELS, card
 from bench.runtime.errors import UserError
 from protocols import files
 from reports.paper.tables import published
@@ -41,13 +41,14 @@ class Sample:
             return "no file"
         if self.on_record:
             return "the file on record"
-        mine = f"built here, sha256 {files.short_hash(self.file)}…"
+        which = "built here" if self.place == "samples folder" else "changed"
+        mine = f"{which}, sha256 {files.short_hash(self.file)}…"
         known = samples.recipe(self.name).sha256 if self.seed == samples.SEED else ""
         return f"{mine}: not the file on record, {known[:12]}…" if known else f"{mine}: no file of it is on record"
 
 
 def survey(names: Sequence[str] = ()) -> list[Sample]:
-    """Every sample checkpoint on record, and the other seeds that were built. Raises ModelError for another name."""
+    """Every sample checkpoint on record, and the other seeds that were built. Raises as `recipe` for another name."""
     found = []
     for name in names or samples.recipes():
         found.append(sample(name))
@@ -57,7 +58,7 @@ def survey(names: Sequence[str] = ()) -> list[Sample]:
 
 def sample(name: str, seed: int = samples.SEED) -> Sample:
     """The sample checkpoint of a model; of another seed than that of the files on record, in the samples folder."""
-    samples.recipe(name)
+    recipe(name)
     about, built = card(name), samples.folder() / samples.file_name(name, seed)
     file = about.sample if seed == samples.SEED else built
     if not file.is_file():
@@ -65,6 +66,19 @@ def sample(name: str, seed: int = samples.SEED) -> Sample:
     places: dict[Path, Place] = {about.folder: "package", about.folder / samples.EXTRA: "clone"}
     on_record = seed == samples.SEED and samples.recorded(file, name)
     return Sample(name, seed, places.get(file.parent, "samples folder"), file, on_record)
+
+
+def recipe(name: str) -> samples.Recipe:
+    """The recipe of a model. Raises UserError for a network without one, saying why; ModelError for another name."""
+    if name in MODELS and name not in samples.recipes():
+        why = f"it has a training, `train --model {name}`, but no recipe of one"
+        if card(name).trainee is None:
+            why = "it is not trained here"
+        raise UserError(
+            f"{name} has no sample checkpoint on record: {why}; {name}?weights=untrained takes random weights",
+            code="unknown-sample",
+        )
+    return samples.recipe(name)
 
 
 def command(name: str, seed: int = samples.SEED, out: Path | None = None) -> str:
@@ -83,7 +97,7 @@ def chosen(names: Sequence[str], every: bool, tables: Sequence[str]) -> list[str
     if bool(names) + every + bool(tables) != 1:
         raise UserError("name sample checkpoints, or give --all or --table NAME", code="missing-option")
     if names:
-        return [samples.recipe(name).model for name in dict.fromkeys(names)]
+        return [recipe(name).model for name in dict.fromkeys(names)]
     known = samples.recipes()
     if every:
         return list(known)

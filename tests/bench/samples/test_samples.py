@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 from support.refused import refused
@@ -102,6 +103,12 @@ def test_list_says_where_each_is_and_how_it_is_trained(bench, recipes, folder):
     assert bench("samples", "list", "mcnett").error == "unknown-sample"
 
 
+def test_a_network_without_a_recipe_is_refused_with_its_reason(bench):
+    for name, why in (("liveportrait", "not trained here"), (BUILT, f"train --model {BUILT}")):
+        found = bench("samples", "build", name)
+        assert (found[0], found.error) == (2, "unknown-sample") and why in found[1]
+
+
 def test_names_are_chosen_in_one_way():
     assert chosen(["mcnet", "fomm", "mcnet"], False, []) == ["mcnet", "fomm"]
     assert chosen([], False, ["ostnet-4"]) == ["ostnet", "ostnet-no-distance"]
@@ -192,6 +199,16 @@ def test_build_trains_by_the_record_and_says_what_the_file_is(bench, monkeypatch
     assert "built here" in listed.weights
     code, text = bench("samples", "build", BUILT, "--seeds", 2)
     assert code == 0 and len(given) == 2 and text.count("there ") == 2  # not trained again
+
+
+def test_two_processes_do_not_train_the_same(bench, monkeypatch, recipes, folder):
+    train, given = trained_as("mcnet")
+    monkeypatch.setattr(building, "train", train)
+    (folder / "trainings").mkdir(parents=True)
+    with FileLock(folder / "trainings" / f"{BUILT}.seed1.lock"):  # as another process holds it
+        found = bench("samples", "build", BUILT)
+    assert (found[0], found.error) == (2, "locked") and not given
+    assert bench("samples", "build", BUILT)[0] == 0 and len(given) == 1
 
 
 def test_what_is_built_is_not_taken_for_the_file_on_record(bench, monkeypatch, recipes):
