@@ -22,8 +22,12 @@ from protocols.resolve import LoadedPair
 from reports.inspection.figures import Inspection
 from reports.schema.manifest import Complete, Prepared
 
-SAME = ("model", "mode", "weights_sha256", "code_sha256", "frames_sha256", "command", "frame_size", "conventions")
+SAME = (
+    *("model", "mode", "weights_sha256", "weights_beside", "code_sha256", "frames_sha256", "command"),
+    *("frame_size", "output_frame_size", "output_filter", "conventions"),
+)
 CLOSE = 2e-3  # mean absolute difference to the target, as measured and again: rounding of another device stays below
+EXACT = 1e-5  # of frames that the run kept, which are those that it measured: rounding of float32
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,7 @@ class Again:
             raise UserError(f"{pair}: {label} failed ({made.error}), though not in the run", code="failed-pair")
         target = self.load(pair).target
         if l1 is not None and target is not None:
-            now = np.abs(made.frame.astype(float) - target).mean() / 255
-            if abs(now - l1) > CLOSE:
-                raise UserError(
-                    f"{pair}: the frame of {label} made again is not the one that was measured (L1 {now:.4f}, in the "
-                    f"run {l1:.4f})",
-                    code="other-run",
-                )
+            check_measured(made.frame, target, l1, CLOSE, f"{pair}: the frame of {label} made again")
         return made.frame
 
     def inspection(self, label: str, pair: str) -> Inspection:
@@ -65,7 +63,7 @@ class Again:
         predictor = model.predictor
         if not isinstance(predictor, NetworkPredictor):
             raise UserError(f"{label} has no network to look into", code="no-network")
-        side = self.setup.resolved.shape[0]
+        side = self.load(pair).driving.shape[0]
         if predictor.frame_size != side:
             raise UserError(
                 f"{label} resizes frames of {side} pixels: what it computes is not shown in them", code="frame-size"
@@ -107,7 +105,7 @@ def _check(manifest: Complete, plan: Prepared, labels: Sequence[str]) -> None:
     """Raise UserError where anything that decides a frame is another than in the run."""
     for label in labels:
         ours, ran = plan.model(label).content(), manifest.model(label).content()
-        if ours.get("weights_sha256") != ran.get("weights_sha256"):
+        if any(ours.get(key) != ran.get(key) for key in ("weights_sha256", "weights_beside")):
             raise UserError(f"{label}: the run had other weights; give --weights as in the run", code="wrong-weights")
         if other := [key for key in SAME if ours.get(key) != ran.get(key)]:
             raise UserError(f"{label} is not as in the run: its {', '.join(other)} differ", code="other-run")
@@ -123,6 +121,16 @@ def _check(manifest: Complete, plan: Prepared, labels: Sequence[str]) -> None:
             f"frames cannot be made again: the run's {', '.join(differs)} differ from those here; give --data as in "
             "the run",
             code="other-run",
+        )
+
+
+def check_measured(frame: np.ndarray, target: np.ndarray, l1: float, tolerance: float, what: str) -> None:
+    """Raise UserError for a frame that is not the one that was measured, by its L1 to the target."""
+    alike = frame.shape == target.shape
+    now = np.abs(frame.astype(float) - target).mean() / 255 if alike else np.nan
+    if not abs(now - l1) <= tolerance:
+        raise UserError(
+            f"{what} is not the one that was measured (L1 {now:.5g}, in the run {l1:.5g})", code="other-run"
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,7 +51,7 @@ class Asked:
     count: int = 4
     metrics: Sequence[str] = ()
     seed: int = 0
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zooms: Sequence[Box], full: float) -> Path:
@@ -59,7 +60,7 @@ def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zoom
         manifest, samples = RunDirectory(run).finished()
         labels = choose.models(manifest, asked.models)
         asked_for = pictures.parse(columns or compare.COLUMNS[layout].split(","), labels)
-        titles = _titles(manifest, asked)
+        titles = _titles(manifest, labels, asked)
         picked = _picked(manifest, samples, labels, asked)
         metric = (
             choose.metric(manifest, samples, asked.metrics[0] if asked.metrics else None) if _ranked(manifest) else None
@@ -85,7 +86,7 @@ def draw_memory(run: Path, asked: Asked, kind: str, channels: int | None) -> Pat
     with readable(run):
         manifest, samples = RunDirectory(run).finished()
         labels = choose.models(manifest, asked.models)
-        titles = _titles(manifest, asked)
+        titles = _titles(manifest, labels, asked)
         pair = _picked(manifest, samples, labels, replace(asked, count=1)).pairs[0]
         with Pictures(RunDirectory(run), manifest, samples, lambda: asked.begin(manifest, labels), 1.0) as source:
             memories = {label: found for label in labels if (found := source.memory(label, pair))}
@@ -131,7 +132,7 @@ def draw_curve(run: Path, asked: Asked, kind: str, bins: int) -> Path:
     manifest, samples = found.manifest, found.samples
     labels = choose.models(manifest, asked.models)
     metrics = [choose.metric(manifest, samples, name) for name in asked.metrics or (None,)]
-    titles = _titles(manifest, asked)
+    titles = _titles(manifest, labels, asked)
     axis, hard = curve.difficulty(found, kind)
     panels, lines = curve.panels(found, hard, labels, metrics, bins, titles)
     lines = [f"Means of {', '.join(metric.name for metric in metrics)} over {axis}, 95 % intervals.", *lines]
@@ -159,12 +160,22 @@ def draw_published(runs: Sequence[Path], asked: Asked, families: Sequence[str]) 
         return _save(figure, asked, manifests, "Printed numbers", lines)
 
 
-def _titles(manifest: Complete, asked: Asked) -> dict[str, str]:
+def _titles(manifest: Complete, labels: Sequence[str], asked: Asked) -> dict[str, str]:
+    """What every model is called, no two of `labels` alike. Raises UserError where two would be."""
     if unknown := [name for name in asked.names if name not in manifest.labels]:
         raise UserError(
             f"--label {unknown[0]}: not in this run; it has {', '.join(manifest.labels)}", code="unknown-model"
         )
-    return {label: asked.names.get(label, compare.title(manifest, label)) for label in manifest.labels}
+    titles = {label: compare.title(manifest, label) for label in manifest.labels}
+    usual = Counter(titles[label] for label in labels)
+    titles = {label: title if usual[title] == 1 else label for label, title in titles.items()} | asked.names
+    shown = Counter(titles[label] for label in labels)
+    if twins := [label for label in labels if shown[titles[label]] > 1]:
+        raise UserError(
+            f"{' and '.join(twins)} would be called alike ({titles[twins[0]]}); name them apart with --label",
+            code="duplicate-name",
+        )
+    return titles
 
 
 def _ranked(manifest: Complete) -> bool:

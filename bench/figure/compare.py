@@ -13,7 +13,7 @@ from bench.figure.choose import Picked
 from bench.figure.pictures import OF_MODELS, SHARED, Column, Pictures
 from bench.runtime.errors import UserError
 from reports.figure.grid import Box, Grid, Tile, magnification
-from reports.run.caveats import weights_mark
+from reports.run.caveats import size, weights_mark
 from reports.schema.manifest import Complete
 
 LAYOUTS = ("pairs", "models")
@@ -123,7 +123,8 @@ def caption(
     for label in labels:
         entry = manifest.model(label)
         mark = weights_mark(entry)
-        lines.append(f"{titles[label]} is {label}, motion {entry.mode}" + (f", {mark.upper()}" if mark else "") + ".")
+        said = [f"{titles[label]} is {label}, motion {entry.mode}", *([mark.upper()] if mark else [])]
+        lines.append(", ".join([*said, *([sizes] if (sizes := size(entry)) else [])]) + ".")
     kinds = dict.fromkeys(column.kind for column in columns)
     lines += [f"{EXPLAINED[kind].capitalize()}." for kind in kinds if kind in EXPLAINED]
     if "error" in kinds:

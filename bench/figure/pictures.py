@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from baselines.network_predictor import NetworkPredictor
-from bench.figure.again import Again, kept
+from bench.figure.again import EXACT, Again, check_measured, kept
 from bench.rundir.directory import RunDirectory
 from bench.runtime.errors import UserError
 from protocols.images import read_rgb
@@ -113,10 +113,14 @@ class Pictures:
 
     def prediction(self, label: str, pair: str) -> np.ndarray:
         """A model's frame."""
+        l1 = self._measured.get((label, pair))
         if file := kept(self.path, safe_name(label), pair):
-            return read_rgb(file)
+            frame = read_rgb(file)
+            if l1 is not None and (target := kept(self.path, ROLES["truth"], pair)):
+                check_measured(frame, read_rgb(target), l1, EXACT, f"{file}: the frame, or the target beside it,")
+            return frame
         self.computed[f"frames of {label}"] = None
-        return self.again.frame(label, pair, self._measured.get((label, pair)))
+        return self.again.frame(label, pair, l1)
 
     def tile(self, kind: str, label: str | None, pair: str) -> Tile | None:
         """One picture; None where this model computes nothing of the kind."""

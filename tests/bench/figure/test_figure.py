@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 import zlib
 from pathlib import Path
 
@@ -309,6 +310,28 @@ def test_other_endings_and_missing_runs_are_refused(run: Path, bench, tmp_path: 
     ):
         refused = bench("figure", *arguments)
         assert (refused[0], refused.error) == (2, code), arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--label", "fomm=X", "--label", "ostnet=X"], "duplicate-name"),
+        (["--label", "fomm=OSTNet"], "duplicate-name"),
+        (["--label", "fomm=X", "--label", "mcnet=X"], None),  # which is not shown
+    ],
+)
+def test_no_two_models_of_a_figure_are_called_alike(run: Path, bench, tmp_path: Path, arguments, code) -> None:
+    found = bench("figure", run, "--models", "fomm,ostnet", "--limit", "1", *arguments, "--out", tmp_path / "g.png")
+    assert (found[0], found.error) == ((2, code) if code else (0, None)), found
+
+
+def test_a_kept_frame_that_is_not_the_one_that_was_measured_is_refused(run: Path, bench, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "r")
+    pair = kept(run)[0]
+    shutil.copyfile(run / "pictures" / "ostnet" / f"{pair}.png", tmp_path / "r" / "pictures" / "fomm" / f"{pair}.png")
+    for models, code in (("fomm", 2), ("ostnet", 0)):
+        asked = ["figure", tmp_path / "r", "--models", models, "--pairs", pair, "--out", tmp_path / f"{models}.png"]
+        assert bench(*asked)[0] == code
 
 
 def test_other_weights_are_refused(run: Path, bench, tmp_path: Path) -> None:
