@@ -10,6 +10,7 @@ from protocols import interruption
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
+from protocols.words import counted
 
 NAMED = 20
 
@@ -120,7 +121,7 @@ def _check_clips(pairs: PairList, sizes: Mapping[FrameRef, tuple[int, int]]) -> 
     if several:
         shown = ", ".join(f"{width}x{height}" for height, width in sorted(found[several[0]]))
         raise DataError(
-            f"{len(several)} clips have frames of several sizes, and none is to be changed (--size native): "
+            f"frames of several sizes in {counted(len(several), 'clip')}, and none is to be changed (--size native): "
             f"{several[0]} of {shown}",
             code="frame-sizes-differ",
         )

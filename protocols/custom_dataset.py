@@ -22,6 +22,7 @@ from protocols.pairs import FrameRef
 from protocols.registered_dataset import checked
 from protocols.video import Video
 from protocols.video_index import Index
+from protocols.words import counted
 
 IDENTITIES = "identities.csv"
 FAILED = "failed.csv"  # beside finished videos: why there is none of a clip
@@ -218,7 +219,9 @@ def _unused(dataset: Dataset, others: Sequence[str], clips: Sequence[str]) -> li
 def _left_out(dataset: Dataset, others: Sequence[str], why: str, found: Found | None = None) -> list[str]:
     lines = []
     if others:
-        lines.append(f"{dataset.name}: {len(others)} files in {dataset.root} are not read ({why}): {some(others)}")
+        lines.append(
+            f"{dataset.name}: not read ({why}) are {counted(len(others), 'file')} in {dataset.root}: {some(others)}"
+        )
     if found and (links := found.links):
         why = "they lead nowhere" if dataset.follow_links else "--follow-links follows them"
         lines.append(f"{dataset.name}: {len(links)} links in {dataset.root} are not followed ({why}): {some(links)}")

@@ -14,6 +14,7 @@ from typing import Any
 from protocols import frozen_file
 from protocols.errors import DataError
 from protocols.frozen_file import Head
+from protocols.words import counted
 
 FORMAT = "talking-head-bench pairs 1"
 COLUMNS = ("id", "source", "driving", "target", "anchor", "source_identity", "driving_identity", "alpha", "beta")
@@ -174,7 +175,8 @@ class PairList:
         kept = tuple(pair for pair in self.pairs if not any(ref in missing for ref in pair.refs()))
         if not kept:
             raise DataError(
-                f"no pair of {self.name} has all its frames: {len(missing)} frames are not there", code="no-pairs"
+                f"no pair of {self.name} has all its frames; not there: {counted(len(missing), 'frame')}",
+                code="no-pairs",
             )
         if len(kept) == len(self.pairs):
             return self

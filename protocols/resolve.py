@@ -32,6 +32,7 @@ from protocols.rendezvous import rendezvous_pairs
 from protocols.roots import data_used, how, refuse_unused
 from protocols.sampling import make_pairs
 from protocols.stretches import stretches
+from protocols.words import counted
 
 List = TypeVar("List", PairList, ClipList)
 
@@ -226,7 +227,7 @@ def _chosen(
         clips = make_clips(dataset, protocol, 0 if of_sample else seed, reading=variant)
         if not of_sample:
             drawn = f"seed {seed}" if protocol.driven_by == "frames" else "people and seconds by a fixed rule"
-            notices.append(f"no clip list given: {len(clips)} clips of {used[0]}, {drawn}")
+            notices.append(f"no clip list given: {counted(len(clips), 'clip')} of {used[0]}, {drawn}")
         elif protocol.adapt is not None:
             there = sum(one.seconds for one in stretches(protocol, dataset) if one.use == "adapt")
             notices.append(f"the sound set has {there:g} s to adapt to, not {protocol.adapt:g}")
@@ -235,8 +236,8 @@ def _chosen(
         pairs, origin = sample_lists.load(protocol.sample, variant), "sample"
     else:
         pairs, origin = draw(opened(used[0]), protocol, seed), "sampled"
-        drawn = f"no pair list given: {len(pairs)} pairs drawn by the authors' strategy with seed {seed}"
-        drawn += f" from {pairs.counts()['clips']} clips"
+        drawn = f"no pair list given: {counted(len(pairs), 'pair')} drawn by the authors' strategy with seed {seed}"
+        drawn += f" from {counted(pairs.counts()['clips'], 'clip')}"
         if protocol.frozen:
             drawn += f", no published list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
         elif len(pairs) < protocol.n:

@@ -8,6 +8,7 @@ from protocols.datasets import Dataset
 from protocols.draw import Draws
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair, PairList
+from protocols.words import counted
 
 SEEN_VIDEOS = 500  # MCNet, identity preservation
 
@@ -110,7 +111,8 @@ class _Clips:
             people.setdefault(self.dataset.identity(clip), []).append(clip)
         if len(people) < least:
             raise DataError(
-                f"data set {self.dataset.name}: {len(people)} identities, at least {least} are needed",
+                f"data set {self.dataset.name}: {counted(len(people), 'identity', 'identities')}, "
+                f"at least {least} are needed",
                 code="too-few-identities",
             )
         return people

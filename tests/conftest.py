@@ -45,7 +45,7 @@ def memory_given_back() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache() -> Path:
-    """The cache folder that the tool itself would use, so that the sample set is built once a machine."""
+    """The cache folder that the program itself would use, so that the sample set is built once a machine."""
     return Path(os.environ.get("TALKING_HEAD_BENCH_CACHE") or platformdirs.user_cache_dir("talking-head-bench"))
 
 

@@ -23,6 +23,7 @@ from protocols.images import resize
 from protocols.matching import match, stem
 from protocols.pairs import FrameRef
 from protocols.protocol import MODES
+from protocols.words import counted
 
 NAME = "videos"  # of its data set
 
@@ -79,7 +80,7 @@ class VideosFolder(Predictor):
         if lacking:
             lines.append(f"videos:{self.place}: no video for {len(lacking)} of {n} clips: {some(lacking)}")
         if over := matched.left_over:
-            lines.append(f"videos:{self.place}: {len(over)} videos answer no clip: {some(over)}")
+            lines.append(f"videos:{self.place}: {counted(len(over), 'video')} without a clip: {some(over)}")
         return lines
 
     def left_out(self) -> list[str]:

@@ -20,7 +20,7 @@ class Board:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ModelError(
-                "TensorBoard logs need tensorboard: pip install talking-head-bench[train]", code="missing-package"
+                "TensorBoard logs need tensorboard: pip install 'talking-head-bench[train]'", code="missing-package"
             ) from None
         self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=step)
 

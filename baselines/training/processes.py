@@ -56,7 +56,8 @@ class SeveralProcesses(OneProcess):
             from lightning_fabric.strategies import DDPStrategy
         except ImportError:
             raise ModelError(
-                "several processes need lightning-fabric: pip install talking-head-bench[train]", code="missing-package"
+                "several processes need lightning-fabric: pip install 'talking-head-bench[train]'",
+                code="missing-package",
             ) from None
         # Not every loss of every model reaches every parameter in every step.
         strategy = DDPStrategy(find_unused_parameters=True, timeout=_PATIENCE)

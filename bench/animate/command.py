@@ -34,6 +34,7 @@ from bench.runtime.errors import UserError
 from protocols import interruption
 from protocols.crop import Box
 from protocols.errors import DataError
+from protocols.words import counted
 from reports.run import caveats
 
 SIZE = 256  # of models that take any
@@ -232,7 +233,7 @@ def _film(
         raise
     seconds = time.perf_counter() - start
     length, (height, width) = float((times[count] - times[0]) * driving.time_base), sheet.size
-    line = f"{file}: {count} frames, {length:.2f} s, {width}x{height}, {writer.sound}"
+    line = f"{file}: {counted(count, 'frame')}, {length:.2f} s, {width}x{height}, {writer.sound}"
     notify(console, f"{line}{_speeds(scenes, count, seconds)}")
     for scene in scenes:
         say_failed(scene.tally.failed, scene.tally.frames, f"{scene.label}: " if labels else "", console)

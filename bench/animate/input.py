@@ -22,6 +22,7 @@ from protocols.folder import PICTURES, is_picture, some
 from protocols.images import facts, opened, read_rgb
 from protocols.moving import open_video
 from protocols.reading import Reading, remarks
+from protocols.words import counted
 
 SMALLEST = 32
 
@@ -103,7 +104,7 @@ def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") ->
         frames = FramesDriving(files, fps)
         if others := [file.name for file in found if not is_picture(file)]:
             frames.notices.append(
-                f"{len(others)} files in {path} are not read, no pictures by their names: {some(others)}"
+                f"not read are {counted(len(others), 'file')} in {path}, no pictures by their names: {some(others)}"
             )
         return frames
     if not path.is_file():

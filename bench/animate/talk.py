@@ -35,6 +35,7 @@ from protocols.clips import EARLY
 from protocols.errors import DataError, first_line, typed_line
 from protocols.plugins import FAILURES
 from protocols.sound import Sound
+from protocols.words import counted
 
 CLOCK = 90000  # units a second of the answer's times
 
@@ -163,7 +164,7 @@ def _film(
         keep(writer, finished, count, console)
         raise
     seconds = time.perf_counter() - begun
-    length = f"{count} frames, {float((clock.end - clock.times[0]) * clock.time_base):.2f} s"
+    length = f"{counted(count, 'frame')}, {float((clock.end - clock.times[0]) * clock.time_base):.2f} s"
     line = f"{file}: {length}, {whole[1]}x{whole[0]}, {writer.sound}, driven by sound{note and f', {note}'}"
     notify(console, f"{line}; {count / seconds:.3g} frames a second")
     say_failed(failed, count, "", console)

@@ -10,6 +10,7 @@ import typer
 from baselines.spec import split_names
 from bench.cli.options import choice
 from bench.runtime.errors import UserError
+from protocols.words import counted
 
 Mode = Literal["exact", "statistical"]
 MODES: tuple[Mode, ...] = ("statistical", "exact")
@@ -44,7 +45,8 @@ def check(
         if update.exists():
             record = record.with_tolerances_of(Record.read(update))
         record.write(update)
-        typer.echo(f"{update}: {len(record.models)} models, {len(record.metrics)} metrics, {len(record.pairs)} pairs")
+        counts = {"model": len(record.models), "metric": len(record.metrics), "pair": len(record.pairs)}
+        typer.echo(f"{update}: {', '.join(counted(n, what) for what, n in counts.items())}")
         return
     from bench.drift import output as output
     from bench.drift.check import check

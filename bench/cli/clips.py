@@ -19,6 +19,7 @@ from protocols.custom_dataset import open_dataset
 from protocols.protocol import SAMPLES
 from protocols.resolve import opener
 from protocols.roots import data_used
+from protocols.words import counted
 
 clips_app = typer.Typer(help="Make, import and show lists of whole clips.", no_args_is_help=True)
 
@@ -76,7 +77,7 @@ def import_(
 def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of clips to show.")] = 10) -> None:
     """Show name, hash and the first clips of a list."""
     clips = ClipList.read(file)
-    lines = [f"{clips.name} version {clips.version}: {len(clips)} clips", f"sha256 {clips.sha256}"]
+    lines = [f"{clips.name} version {clips.version}: {counted(len(clips), 'clip')}", f"sha256 {clips.sha256}"]
     for clip in clips.clips[:limit]:
         lines += ["", f"clip      {clip.id}", *_facts(clip)]
     terminal().print("\n".join(map(one_line, lines)), markup=False, highlight=False, soft_wrap=True)
@@ -90,7 +91,9 @@ def hash_(file: File) -> None:
 
 def _write(clips: ClipList, out: Path) -> None:
     clips.write(out)
-    terminal().print(f"{len(clips)} clips written to {out}, sha256 {clips.sha256}", markup=False, soft_wrap=True)
+    terminal().print(
+        f"{counted(len(clips), 'clip')} written to {out}, sha256 {clips.sha256}", markup=False, soft_wrap=True
+    )
 
 
 def _facts(clip: Clip) -> list[str]:

@@ -12,6 +12,7 @@ from bench.cli.output import terminal
 from bench.runtime.config import cache_folder
 from protocols import long_clips, sample_set, sound_set
 from protocols.datasets import Dataset
+from protocols.words import counted
 
 
 def data(
@@ -31,7 +32,7 @@ def data(
 def _say(what: str, dataset: Dataset) -> None:
     clips = dataset.clips()
     frames = sum(len(dataset.frames(clip)) for clip in clips)
-    _line(f"{what}: {len(clips)} clips, {frames} frames, in {dataset.root}")
+    _line(f"{what}: {counted(len(clips), 'clip')}, {counted(frames, 'frame')}, in {dataset.root}")
     for clip in clips:
         if (file := dataset.sound_file(clip)) or not dataset.assumed_rate:
             heard = f"sound in {Path(file).name}" if file else "no sound"

@@ -22,6 +22,7 @@ from protocols.rendezvous import rendezvous_pairs
 from protocols.resolve import draw, opener
 from protocols.roots import data_used, refuse_unused
 from protocols.sampling import STRATEGIES, make_pairs
+from protocols.words import counted
 
 pairs_app = typer.Typer(help="Make, import and show pair lists.", no_args_is_help=True)
 
@@ -91,7 +92,9 @@ def make(
         if "n" not in given and len(pairs) < asked.n:
             terminal().print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)
     if videos is not None and pairs.counts()["clips"] < videos:
-        terminal().print(f"from {pairs.counts()['clips']} clips, fewer than --videos {videos}", soft_wrap=True)
+        terminal().print(
+            f"from {counted(pairs.counts()['clips'], 'clip')}, fewer than --videos {videos}", soft_wrap=True
+        )
     _write(pairs, out)
 
 
@@ -212,7 +215,9 @@ def _tell(*datasets: Dataset) -> None:
 
 def _write(pairs: PairList, out: Path) -> None:
     pairs.write(out)
-    terminal().print(f"{len(pairs)} pairs written to {out}, sha256 {pairs.sha256}", markup=False, soft_wrap=True)
+    terminal().print(
+        f"{counted(len(pairs), 'pair')} written to {out}, sha256 {pairs.sha256}", markup=False, soft_wrap=True
+    )
 
 
 def _facts(pair: Pair) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from bench.cli.options import choice
 from bench.cli.output import terminal
 from bench.cli.study_score import power, score
+from protocols.words import counted
 
 study_app = typer.Typer(help="Make, serve and evaluate studies with people as judges.", no_args_is_help=True)
 
@@ -70,14 +71,14 @@ def make(
     study = making.make(runs, out, wanted)
     console = terminal()
     ratings = sum(trial.kind == "rating" for rater in study.raters for trial in rater.trials)
-    shown = {"model", "reference"}
+    videos = sum(one.role in {"model", "reference"} for one in study.stimuli)
     for left in study.left_out:
         console.print(f"left out: {left.model} on {left.clip}: {left.why}", style="yellow", markup=False)
     if study.training_clip:
         console.print(f"for training only: {study.training_clip}", markup=False)
     console.print(
-        f"{len(study.raters)} raters, {ratings / len(study.raters):.0f} ratings each in about "
-        f"{making.minutes_of(study):.0f} minutes; {sum(one.role in shown for one in study.stimuli)} videos to rate",
+        f"{counted(len(study.raters), 'rater')}, {ratings / len(study.raters):.0f} ratings each in about "
+        f"{making.minutes_of(study):.0f} minutes; {counted(videos, 'video')} to rate",
         markup=False,
         soft_wrap=True,
     )
@@ -108,7 +109,9 @@ def page(
 
     count = pages.write(folder, out, url)
     console = terminal()
-    console.print(f"put {out} at {url}; {count} links are in {folder / pages.LINKS}", markup=False, soft_wrap=True)
+    console.print(
+        f"put {out} at {url}; {counted(count, 'link')} in {folder / pages.LINKS}", markup=False, soft_wrap=True
+    )
 
 
 @study_app.command()
@@ -121,7 +124,7 @@ def collect(
 
     console = terminal()
     for file, (rater, new, count) in zip(files, collecting(folder, files)):
-        console.print(f"{file}: {rater}, {count} trials, {new} of them new", markup=False, soft_wrap=True)
+        console.print(f"{file}: {rater}, {counted(count, 'trial')}, {new} of them new", markup=False, soft_wrap=True)
 
 
 @study_app.command()
@@ -130,7 +133,7 @@ def close(folder: Folder) -> None:
     from bench.study.export import close as closing
 
     when, count = closing(folder)
-    terminal().print(f"closed at {when} with {count} votes", markup=False)
+    terminal().print(f"closed at {when} with {counted(count, 'vote')}", markup=False)
 
 
 @study_app.command()
@@ -142,7 +145,7 @@ def withdraw(
     from bench.study.export import withdraw as withdrawing
 
     name, count = withdrawing(folder, rater)
-    terminal().print(f"{name}: {count} answers removed", markup=False)
+    terminal().print(f"{name}: {counted(count, 'answer')} removed", markup=False)
 
 
 @study_app.command()
@@ -156,7 +159,7 @@ def export(
     console = terminal()
     if facts.closed is None:
         console.print("the study is open: more votes may come (`study close` ends it)", style="yellow", markup=False)
-    console.print(f"{facts.votes} votes in {out}", markup=False, soft_wrap=True)
+    console.print(f"{counted(facts.votes, 'vote')} in {out}", markup=False, soft_wrap=True)
 
 
 study_app.command()(score)

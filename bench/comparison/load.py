@@ -16,6 +16,7 @@ from bench.rundir.directory import RunDirectory, readable
 from bench.runtime.errors import UserError
 from bench.stats.pair_keys import pair_keys
 from protocols.folder import some
+from protocols.words import counted
 from reports.run.caveats import weights_mark
 from reports.schema.comparison import Refusal
 from reports.schema.manifest import Complete, MetricEntry, ModelEntry
@@ -118,7 +119,9 @@ def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
     found = []
     _, unknown = cuts(ours.crop, theirs.crop, asked)
     if unknown:
-        found.append(f"crop: whether {len(unknown)} clips were cut alike CANNOT BE TOLD: {some(unknown)}")
+        found.append(
+            f"crop: whether {counted(len(unknown), 'clip was', 'clips were')} cut alike CANNOT BE TOLD: {some(unknown)}"
+        )
     same_list = ours.pairs.sha256 == theirs.pairs.sha256
     if not same_list and _relative(a) and _relative(b) and not all("anchor" in run.samples for run in (a, b)):
         found.append("anchor: whether relative motion starts from the same frames CANNOT BE TOLD, the lists differ")

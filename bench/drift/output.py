@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from bench.drift.check import Result
 from bench.drift.modes import ALPHA
 from bench.drift.row import FAILING, Moved, Row
+from protocols.words import counted
 
 ORDER = ("missing", "worse", "changed", "noise", "better", "new", "same")
 MEANING = {
@@ -100,7 +101,8 @@ def junit(result: Result) -> bytes:
 
 def _headline(result: Result) -> str:
     test = "every pair within its tolerance" if result.mode == "exact" else f"means, paired, Holm-corrected {ALPHA:g}"
-    return f"{result.protocol}, {result.mode} mode ({test}): {len(result.rows)} rows on {result.n} pairs"
+    counts = f"{counted(len(result.rows), 'row')} on {counted(result.n, 'pair')}"
+    return f"{result.protocol}, {result.mode} mode ({test}): {counts}"
 
 
 def _remarkable(result: Result) -> list[Row]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench.drift.reference import Record
 from bench.metrics.signature import difference
 from bench.runtime.errors import UserError
+from protocols.words import counted
 
 
 def refuse_incomparable(
@@ -42,7 +43,9 @@ def refuse_incomparable(
 
 def _refuse_other_inputs(reference: Record, run: Record) -> None:
     if reference.pair_list.sha256 != run.pair_list.sha256:
-        was, now = (f"{r.pair_list.name} {r.pair_list.sha256[:12]} ({r.pair_list.n} pairs)" for r in (reference, run))
+        was, now = (
+            f"{r.pair_list.name} {r.pair_list.sha256[:12]} ({counted(r.pair_list.n, 'pair')})" for r in (reference, run)
+        )
         raise UserError(f"exact mode needs the same pairs: reference {was}, run {now}", code="not-comparable")
     if reference.sample_set != run.sample_set:
         was, now = ((r.sample_set or "none")[:12] for r in (reference, run))

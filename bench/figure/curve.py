@@ -13,6 +13,7 @@ from bench.runtime.errors import UserError
 from bench.stats.intervals import ONE_PERSON
 from bench.stats.summary import RESAMPLES, summarize
 from protocols.names import STILL
+from protocols.words import counted
 from reports.figure.curves import Panel, Point
 from reports.run.view import Column
 from reports.schema.manifest import MetricEntry
@@ -73,7 +74,7 @@ def panels(
         for (label, name), row in summary.by_model().items():
             bounds = (None, None) if people < ONE_PERSON else (row.ci_low, row.ci_high)
             points[name][label].append(Point(x, row.mean, *bounds, row.n, row.n_total))
-        line = f"Bin {known.iloc[part[0]]:.4g} to {known.iloc[part[-1]]:.4g}: {len(part)} pairs"
+        line = f"Bin {known.iloc[part[0]]:.4g} to {known.iloc[part[-1]]:.4g}: {counted(len(part), 'pair')}"
         line += f" of {rows['driving_identity'].nunique()} driving people"
         lines.append(line + (": too few for an interval, hollow marks." if people < ONE_PERSON else "."))
     made = [

@@ -146,7 +146,7 @@ def _shipped(weights: Path | None) -> list[Row]:
     rows = []
     for name, (size, used_for) in _SHIPPED.items():
         file = litert.FOLDER / name
-        found, again = (str(file) if file.is_file() else None), "pip install --force-reinstall talking-head-bench"
+        found, again = (str(file) if file.is_file() else None), "its folder, by installing the program again"
         rows.append(Row("embedded weights", name, used_for, found, size, "this program's package", again))
     return rows
 

@@ -21,6 +21,7 @@ from protocols.errors import DataError
 from protocols.folder import some
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import Resolved
+from protocols.words import counted
 from reports.schema.manifest import BestAnchors
 
 Anchor = Literal["first", "best"]
@@ -137,4 +138,5 @@ def _told(
         f"in {moved} of {len(clips)} clips it is another than the first"
     )
     for why, names in kept.items():
-        yield f"anchors: relative motion starts from the first frame in {len(names)} clips ({some(names)}): {why}"
+        where = f"{counted(len(names), 'clip')} ({some(names)})"
+        yield f"anchors: relative motion starts from the first frame in {where}: {why}"

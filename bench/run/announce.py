@@ -6,20 +6,16 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from protocols.words import counted
 from reports.run import caveats
 from reports.schema.manifest import Prepared
-
-
-def what(plan: Prepared) -> str:
-    """What a run's rows are of, in words."""
-    return f"{plan.unit}s"
 
 
 def announce(plan: Prepared, detector_messages: Sequence[str], console: Console) -> None:
     """Say before the work what is measured with what, and what stands in for something else."""
     pairs = plan.pairs
     listed = f"list {pairs.name} {pairs.sha256[:12]}"
-    n = f"{pairs.n} {what(plan)}" + (f" of {plan.clips.frames} frames" if plan.clips else "")
+    n = counted(pairs.n, plan.unit) + (f" of {counted(plan.clips.frames, 'frame')}" if plan.clips else "")
     console.print(f"protocol {plan.protocol.name}: {n}, {listed}", markup=False, soft_wrap=True)
     for message in detector_messages:
         console.print(message, markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.run import earlier, executors, media, outside, pictures, real_features, seen_videos
 from bench.run import manifest as manifests
-from bench.run.announce import announce, what
+from bench.run.announce import announce
 from bench.run.clip_rows import COUNTS
 from bench.run.engine import STAGES, Model, Place, evaluate
 from bench.run.executors import Executor
@@ -88,7 +88,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             for label, rows in failed.groupby("model", sort=False):
                 for pairs, error in by_reason(zip(rows["pair"], rows["error"])):
                     part = "failed, or some of their frames" if manifest.clips else "failed"
-                    line = f"{label}: {len(pairs)} of {manifest.pairs.n} {what(manifest)} {part}: {error}"
+                    line = f"{label}: {len(pairs)} of {manifest.pairs.n} {manifest.unit}s {part}: {error}"
                     console.print(one_line(line), style="red", markup=False, soft_wrap=True)
             console.print(f"report: {directory.path / 'report.html'}", markup=False, soft_wrap=True)
             return directory, len(failed)

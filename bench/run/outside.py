@@ -13,6 +13,7 @@ from baselines.predictor import Predictor
 from bench.run.engine import Model
 from protocols import folder
 from protocols.errors import first_line
+from protocols.words import counted
 from reports.schema.base import checked
 from reports.schema.manifest import CodeEntry, ModelEntry
 
@@ -70,7 +71,7 @@ def looked_at(models: Sequence[Model]) -> list[str]:
     lines = []
     for model in models:
         if model.code:
-            files = f"{len(model.code.files)} files as measured ({folder.some(list(model.code.files))})"
+            files = f"{counted(len(model.code.files), 'file')} as measured ({folder.some(list(model.code.files))})"
             rest = not_covered(model) or "what it opens by itself is not looked at"
             lines.append(f"{CODE}{model.label}: {files}; {rest}; --force measures again")
     return lines

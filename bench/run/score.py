@@ -18,6 +18,7 @@ from protocols.folder import is_picture, is_video, some
 from protocols.matching import match
 from protocols.pairs import WHOLE_CLIP, FrameRef
 from protocols.protocol import CROSS, CUSTOM, EVERY, SAME, SIZES, Protocol, Reference
+from protocols.words import counted
 
 TRUTH, SOURCES, DRIVING = "truth", "sources", "driving"  # names of the data sets
 METRICS = (
@@ -134,7 +135,7 @@ def _videos(whole: Dataset) -> tuple[list[str], list[str]]:
     if not names:
         raise UserError(f"{whole.root}: no videos in it", code="missing-videos")
     pictures = [name for name in whole.clips() if name not in set(names)]
-    skipped = f"{whole.name}: {len(pictures)} pictures in {whole.root} are not scored: {some(pictures)}"
+    skipped = f"{whole.name}: not scored are {counted(len(pictures), 'picture')} in {whole.root}: {some(pictures)}"
     return names, [skipped] if pictures else []
 
 

@@ -34,7 +34,7 @@ class Config:
     sample: the sample set was asked for outright (``--data sample``).
     asked: the names in `data` that the command line gave; a command that does not use one refuses it.
     weights: folder with official checkpoints and detector weights, or None.
-    cache: folder that this tool may fill.
+    cache: folder that the program may fill.
     follow_links: whether links in data roots may lead out of them.
     """
 

@@ -27,6 +27,7 @@ from bench.stats.pair_keys import pair_keys
 from bench.stats.resampling import Hierarchy, holm, sign_flip_p, sums_by
 from bench.stats.rows import Interval, PValues, comparison, finite_or_none, model_row, ranking
 from protocols.names import BOUNDS, LOWER
+from protocols.words import counted
 from reports.schema.manifest import SCHEMA, MetricEntry
 from reports.schema.summary import CONFIDENCE, Clusters, Comparison, Side, Summary
 
@@ -213,7 +214,7 @@ def _notices(clusters: Clusters) -> list[str]:
     identities, effective = side.identities, side.effective_identities
     if effective >= FEW_IDENTITIES:
         return []
-    who = "1 identity" if identities == 1 else f"{identities} identities"
+    who = counted(identities, "identity", "identities")
     uneven = f" with unequal numbers of pairs, worth {effective:.1f} equal ones" if effective < 0.8 * identities else ""
     if effective < ONE_PERSON:
         notices = [f"only {who}{uneven}: intervals say nothing about other people"]

@@ -17,6 +17,7 @@ from bench.tables.plan import Job
 from bench.weights import files as weights
 from bench.weights.files import WeightFile
 from protocols.names import BOUNDS, PERFECT
+from protocols.words import counted
 
 PAIRS = 4  # that are asked and measured for an estimate of time
 
@@ -61,7 +62,11 @@ def look(job: Job, settings: RunSettings, notify: Notify) -> Estimate | None:
     """
     with prepare(replace(settings, models=settings.models or (PERFECT,), workers=0)) as setup:
         pairs = setup.resolved.pair_list
-        notify(f"list: {pairs.name}, {len(pairs)} pairs, sha256 {pairs.sha256[:12]}; all their frames are there", None)
+        notify(
+            f"list: {pairs.name}, {counted(len(pairs), 'pair')}, sha256 {pairs.sha256[:12]}; "
+            "all their frames are there",
+            None,
+        )
         for notice in setup.resolved.notices:
             notify(notice, "yellow")
         for line in _columns(job, [*setup.measurer.definitions, *setup.measurer.clip_definitions]):

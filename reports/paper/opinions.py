@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protocols import files
+from protocols.words import counted
 from reports.paper.measured import Cell, Line, Measured
 from reports.paper.printed import Column, Row, Table, TableError
 from reports.schema.base import Damaged
@@ -95,16 +96,17 @@ def _of(
 ) -> Measured:
     rule = score.screening.rule if score.screening else "none"
     low_grade, high_grade = next((q.low, q.high) for q in score.questions if q.name == column.question)
+    raters, clips = (one.mean.raters, one.mean.clips) if one else (score.raters, score.clips)
     facts = {
         "question": column.question,
         "grades": f"{low_grade:g}..{high_grade:g}",
-        "raters": one.mean.raters if one else score.raters,
-        "clips": one.mean.clips if one else score.clips,
+        "raters": raters,
+        "clips": clips,
         "screening": rule,
         "votes": score.votes_sha256[:8],
     }
     if score.against:
         facts["against"] = score.against
     signature = "|".join([column.family, *(f"{name}:{fact}" for name, fact in facts.items())])
-    short = f"{column.family.upper()} of {column.question}, {facts['raters']} raters, {facts['clips']} clips"
+    short = f"{column.family.upper()} of {column.question}, {counted(raters, 'rater')}, {counted(clips, 'clip')}"
     return Measured(f"{column.family}-{column.question}", signature, short, value, low, high, n, n)

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from protocols.words import counted
 from reports.run import caveats
 from reports.run.view import (
     FLOOR,
@@ -40,7 +41,7 @@ def table(summary: Summary, manifest: Prepared) -> Group:
     view = summary_table(summary, manifest)
     wide = len(view.rows) <= ROOM
     what = "mean and 95 % interval" if wide else "mean"
-    n = f"{manifest.pairs.n} clips" if manifest.clips else manifest.pairs.n
+    n = counted(manifest.pairs.n, "clip") if manifest.clips else manifest.pairs.n
     title = escape(f"{heading(manifest)}: {what}, n {n} unless a cell says otherwise")
     if len(view.rows) > MANY:
         starts = range(0, len(view.columns), ACROSS)

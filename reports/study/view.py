@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from protocols.words import counted
 from reports.run.view import interval, number, p_value
 from reports.schema.study_score import Correlation, Interval, Opinion, StudyScore, Value
 
@@ -32,11 +33,11 @@ class Section:
 def head(score: StudyScore) -> list[str]:
     """What was scored, and of how many votes."""
     if score.kind == "opinions":
-        return [f"opinions out of a file, {_count(score.clips, 'clip')}, {_count(len(score.models), 'model')}"]
-    counts = (_count(score.raters, "rater"), _count(score.clips, "clip"), _count(score.votes, "vote"))
+        return [f"opinions out of a file, {counted(score.clips, 'clip')}, {counted(len(score.models), 'model')}"]
+    counts = (counted(score.raters, "rater"), counted(score.clips, "clip"), counted(score.votes, "vote"))
     lines = [f"{KINDS[score.kind]}: {', '.join(counts)}"]
     if score.screening:
-        left, by = _count(len(score.screening.left_out), "rater"), score.screening.source
+        left, by = counted(len(score.screening.left_out), "rater"), score.screening.source
         lines.append(f"{left} left out, {score.counted} votes count. By checks and repeats; {by}")
     return lines
 
@@ -246,10 +247,6 @@ def _left_out(score: StudyScore) -> Iterator[Section]:
 def _undefined(score: StudyScore) -> Iterator[Section]:
     rows = tuple((entry.question, entry.what, entry.why) for entry in score.undefined)
     yield Section("undefined", "What cannot be computed, and why", ("question", "what", "why"), rows, words=True)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _ends(of: Interval | Value, signed: bool = False) -> str:

@@ -83,7 +83,7 @@ def test_too_little_data(tmp_path: Path, data: Dataset):
     lonely = open_dataset("mine", tmp_path)
     with refused(DataError, "too-few-clips", "at least 2"):
         make_pairs(lonely, "same-identity", 1, 0)
-    with refused(DataError, "too-few-identities", "1 identities"):
+    with refused(DataError, "too-few-identities", "1 identity"):
         make_pairs(lonely, "cross-identity", 1, 0)
     with refused(DataError, "too-few-identities"):
         make_pairs(lonely, "seen-identity", 1, 0)

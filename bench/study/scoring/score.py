@@ -13,6 +13,7 @@ from bench.study.scoring.rated import of_ratings
 from bench.study.scoring.values import Found, Plan
 from bench.study.scoring.votes import COLUMNS, checked, ratings
 from protocols.errors import DataError
+from protocols.words import counted
 from reports.schema.study import TRUTH
 from reports.schema.study_score import LeftOutRater, Screened, StudyScore
 
@@ -110,7 +111,8 @@ def _notices(kept: pd.DataFrame, everyone: pd.DataFrame) -> list[str]:
     if 0 < people < clips:
         who = "one person" if people == 1 else f"{people} people"
         notices.append(
-            f"{clips} clips of {who}: intervals are over raters and clips, and say nothing about other people"
+            f"{counted(clips, 'clip')} of {who}: "
+            "intervals are over raters and clips, and say nothing about other people"
         )
     left = everyone["rater"].nunique() - raters
     if left > everyone["rater"].nunique() / 4:

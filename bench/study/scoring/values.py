@@ -12,6 +12,7 @@ from scipy import stats
 from bench.study.scoring import mixed
 from bench.study.scoring.agreement import agreement
 from bench.study.scoring.panel import CONFIDENCE, Estimate
+from protocols.words import counted
 from reports.schema.study_score import (
     Agreed,
     Components,
@@ -98,7 +99,9 @@ def no_interval(mean: Value, votes: pd.DataFrame) -> str | None:
     grades = votes["grade"]
     if np.ptp(grades) == 0 and len(grades) > 1:
         return f"all {len(grades)} votes are {grades.iloc[0]:g}, so how far others would be from it cannot be told"
-    return f"too few for it: {mean.n} votes of {mean.raters} raters on {mean.clips} clips"
+    return (
+        f"too few for it: {counted(mean.n, 'vote')} of {counted(mean.raters, 'rater')} on {counted(mean.clips, 'clip')}"
+    )
 
 
 def family(estimates: Sequence[Estimate]) -> list[Value]:

@@ -203,7 +203,7 @@ def test_a_folder_of_frames_and_a_broken_one_in_it(animate, folder):
 def test_an_image_drives_one_frame_and_a_video_may_be_the_photograph(animate, folder):
     make_video(folder / "driving.mp4", "mp4")
     code, text = animate("--model", "copy-source", "--source", "driving.mp4", "--driving", "photo.png", "--fps", 5)
-    assert code == 0 and "its first frame is the photograph" in text and "1 frames, 0.20 s" in text
+    assert code == 0 and "its first frame is the photograph" in text and "1 frame, 0.20 s" in text
     _, frames = frames_of(folder / "copy-source.mp4")
     assert len(frames) == 1 and close(frames[0], as_shown(picture(0)))
 

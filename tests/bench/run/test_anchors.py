@@ -103,8 +103,8 @@ def run(monkeypatch, capsys, tmp_path):
 def test_each_clip_starts_from_the_frame_nearest_to_its_source(run, tmp_path):
     code, text = run("--mode", "relative", "--anchor", "best")
     assert code == 0 and "1 of 4 clips" in text
-    assert "the first frame in 1 clips (cleo)" not in text  # its first frame has a face
-    assert "the first frame in 1 clips (dora): no face is found in the photograph" in text
+    assert "the first frame in 1 clip (cleo)" not in text  # its first frame has a face
+    assert "the first frame in 1 clip (dora): no face is found in the photograph" in text
     made = tmp_path / "runs" / "made"
     frames = pd.read_parquet(made / "frames.parquet").set_index("clip")["anchor"]
     assert {clip: set(frames[clip]) for clip in SOURCES} == {

@@ -1,4 +1,4 @@
-"""Other seeds from the samples folder to the table: planned, run, drawn; recorded by the tool, and drawn again."""
+"""Other seeds from the samples folder to the table: planned, run, drawn; recorded by the program, and drawn again."""
 
 from __future__ import annotations
 
