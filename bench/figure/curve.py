@@ -59,7 +59,9 @@ def panels(
     known = hard.dropna().sort_values(kind="stable")
     if len(known) < bins * LEAST:
         raise UserError(
-            f"--bins {bins}: {len(known)} pairs have a place on the axis, and a bin needs {LEAST}", code="too-few-pairs"
+            f"--bins {bins} needs {bins * LEAST} pairs with a place on the axis, {LEAST} in each bin; "
+            f"this run has {len(known)}",
+            code="too-few-pairs",
         )
     lines = [f"{len(known)} of {len(hard)} pairs in {bins} bins of equally many; a mark stands at the mean of its bin."]
     points: dict[str, dict[str, list[Point]]] = {metric.name: {label: [] for label in labels} for metric in metrics}
