@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Literal
 
 MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*_`<>[]#"})
 LATEX = str.maketrans(
@@ -20,7 +20,8 @@ LATEX = str.maketrans(
         **{character: f"\\{character}" for character in "&%$#_{}"},
         "–": "--",
         **{"−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"},
-        **{"≈": r"$\approx$", "∞": r"$\infty$"},
+        **{"≈": r"$\approx$", "∞": r"$\infty$", "†": r"$\dagger$", "≤": r"$\leq$", "≥": r"$\geq$"},
+        **{"<": r"$<$", ">": r"$>$", "…": r"\dots{}", "→": r"$\to$"},
     }
 )
 
@@ -47,6 +48,22 @@ def latex(*blocks: Sequence[Sequence[str]]) -> list[str]:
     for rule, block in zip(chain([r"\toprule"], repeat(r"\midrule")), filter(None, blocks)):
         lines += [rule, *(" & ".join(row) + r" \\" for row in block)]
     return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def latex_float(tabular: Sequence[str], caption: str | None, width: Literal["column", "text"]) -> list[str]:
+    """A ``table``, or over two columns a ``table*``, of a tabular; it is shrunk where it is wider than its place."""
+    name, room = {"column": ("table", r"\columnwidth"), "text": ("table*", r"\textwidth")}[width]
+    return [
+        r"% needs \usepackage{graphicx}",
+        rf"\begin{{{name}}}[t]",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}\setlength{\belowcaptionskip}{4pt}",
+        *([rf"\caption{{{latex_text(caption)}}}"] if caption else []),
+        r"\sbox0{%",
+        *tabular,
+        "}%",
+        rf"\ifdim\wd0>{room}\resizebox{{{room}}}{{!}}{{\usebox0}}\else\usebox0\fi",
+        rf"\end{{{name}}}",
+    ]
 
 
 def csv_text(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

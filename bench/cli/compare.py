@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.output import terminal
+from bench.cli import paper
+from bench.cli.output import give, terminal
 from bench.runtime.errors import UserError
 
 
@@ -23,6 +24,15 @@ def compare(
     json: Annotated[Path | None, typer.Option(help="File for all numbers.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the resamples; default: that of RUN_A.")] = None,
     resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Resamples of the intervals.")] = 10_000,
+    format: Annotated[
+        str | None, typer.Option(help="A table for a paper in place of the console's: md, latex or csv.")
+    ] = None,
+    metrics: paper.Metrics = None,
+    names: paper.Names = "labels",
+    no_signatures: paper.NoSignatures = False,
+    caption: paper.Caption = None,
+    width: paper.Width = None,
+    out: paper.Out = None,
 ) -> None:
     """Compare runs, models or machines on the pairs that both measured, with intervals and p-values."""
     from json import dumps
@@ -31,9 +41,20 @@ def compare(
     from reports.comparison import html as compare_html
     from reports.comparison import view as compare_view
 
-    names = [name.strip() for name in models.split(",")] if models else None
-    result = compared(run_a, run_b, names, seed, resamples)
-    terminal().print(compare_view.view(result))
+    pair = [name.strip() for name in models.split(",")] if models else None
+    look = paper.Asked(names, no_signatures, caption, width)
+    if format:
+        paper.check(format, look)
+    elif metrics or out or look.any:
+        raise UserError(
+            "--metrics, --names, --no-signatures, --caption, --width and --out are for tables: give --format",
+            code="unused-option",
+        )
+    result = compared(run_a, run_b, pair, seed, resamples)
+    if format:
+        give(paper.comparison(result, [run_a, run_b or run_a], format, look, metrics), out)
+    else:
+        terminal().print(compare_view.view(result))
     if html:
         _write(html, "--html", compare_html.page(result, run_a, run_b or run_a))
     if json:

@@ -2,62 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from reports import table
 from reports.run import caveats
-from reports.run.view import FLOOR, FLOOR_NOTE, Cell, Column, ModelRow, ranking_notes, summary_table
+from reports.run.look import MARK, Look, caption, marks_note, undecided
+from reports.run.view import FLOOR, FLOOR_NOTE, Cell, Column, ModelRow, SummaryTable, ranking_notes, summary_table
 from reports.schema.manifest import Prepared
 from reports.schema.summary import Row, Summary
 from reports.table import latex_text, markdown_text
 
-
-def only(summary: Summary, manifest: Prepared, names: Sequence[str]) -> tuple[Summary, Prepared]:
-    """Leave out all metrics but those of these names or families."""
-    chosen = {metric.name for metric in manifest.metrics if {metric.name, metric.family} & set(names)}
-    manifest = manifest.but(metrics=tuple(metric for metric in manifest.metrics if metric.name in chosen))
-    summary = summary.but(
-        rows=tuple(row for row in summary.rows if row.metric in chosen),
-        ranking={name: ranking for name, ranking in summary.ranking.items() if name in chosen},
-        floors=tuple(floor for floor in summary.floors if floor.metric in chosen),
-    )
-    return summary, manifest
+PLAIN = Look()
 
 
-def markdown(summary: Summary, manifest: Prepared) -> str:
+def markdown(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
     """A pipe table: best bold, second-best underlined, n and failures in each cell, signatures in head and below."""
     view, marks = summary_table(summary, manifest), _marks(manifest)
+    unsure = _unsure(summary, view, look)
 
     def cell(cell: Cell) -> str:
         mark = {"best": "**{}**", "second": "<u>{}</u>"}.get(cell.rank, "{}")
-        return f"{mark.format(cell.mean)} {cell.interval} ({cell.note})"
+        dagger = MARK if (cell.row.model, cell.row.metric) in unsure else ""
+        return f"{mark.format(cell.mean)}{dagger} {cell.interval} ({cell.note})"
 
     def head(column: Column) -> str:
-        return f"{markdown_text(column.name)} {column.arrow} {markdown_text(column.short)}".rstrip()
+        short = column.short if look.signatures else ""
+        return f"{markdown_text(look.metric(column.metric))} {column.arrow} {markdown_text(short)}".rstrip()
 
     def model(row: ModelRow) -> str:
-        name = markdown_text(row.model) + (f" ({mark})" if (mark := marks.get(row.model)) else "")
+        name = markdown_text(look.model(row.model)) + (f" ({mark})" if (mark := marks.get(row.model)) else "")
         return f"*{name}*" if row.bound else name
 
     rows = [[model(row), *map(cell, row.cells)] for row in view.rows]
     if view.floors:
         rows.append([f"*{FLOOR}*", *(f"{one.mean} {one.interval} (n {one.n})" if one else "–" for one in view.floors)])
-    lines = table.markdown(["model", *map(head, view.columns)], rows)
-    lines += ["", *(f"- `{column.metric.signature}`" for column in view.columns)]
-    notes = [*caveats.lines(manifest), *ranking_notes(summary, manifest.unit), *([FLOOR_NOTE] if view.floors else [])]
-    return "\n".join([*lines, "", *notes]).rstrip() + "\n"
+    above = caption(summary, manifest, look)
+    lines = [*([f"*{markdown_text(above)}*", ""] if above else [])]
+    lines += table.markdown(["model", *map(head, view.columns)], rows)
+    if look.signatures:
+        lines += ["", *(f"- `{column.metric.signature}`" for column in view.columns)]
+    return "\n".join([*lines, "", *_notes(summary, manifest, view, look)]).rstrip() + "\n"
 
 
-def latex(summary: Summary, manifest: Prepared) -> str:
+def latex(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
     """A ``tabular`` for the booktabs package: intervals below the means, short signatures in the head.
 
-    Signatures, n and failures in full are comments above it.
+    Signatures, n and failures in full are comments above it, whatever `look` leaves out of the table.
     """
     view, marks = summary_table(summary, manifest), _marks(manifest)
+    unsure = _unsure(summary, view, look)
 
     def cell(cell: Cell) -> str:
         mark = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}.get(cell.rank, "%s")
-        return mark % latex_text(cell.mean) + (r"\textsuperscript{*}" if cell.row.failed else "")
+        above = r"\dagger" if (cell.row.model, cell.row.metric) in unsure else ""
+        above += "*" if cell.row.failed else ""
+        return mark % latex_text(cell.mean) + (f"$^{{{above}}}$" if above else "")
 
     def below(text: str | None) -> str:
         return rf"{{\tiny {latex_text(text)}}}" if text else ""
@@ -66,17 +63,21 @@ def latex(summary: Summary, manifest: Prepared) -> str:
         drawn = []
         for row in view.rows:
             if row.bound == bound:
-                drawn.append([latex_text(row.model), *map(cell, row.cells)])
-                drawn.append([below(marks.get(row.model)), *(below(cell.interval) for cell in row.cells)])
+                drawn.append([latex_text(look.model(row.model)), *map(cell, row.cells)])
+                intervals = [below(cell.interval) if look.intervals else "" for cell in row.cells]
+                second = [below(marks.get(row.model)), *intervals]
+                drawn += [second] if any(second) else []
         return drawn
 
     bounds = rows(True)
     if view.floors:
         bounds.append([FLOOR, *(latex_text(one.mean) if one else "--" for one in view.floors)])
-        bounds.append(["", *(below(one.interval) if one else "" for one in view.floors)])
-    notes = [*caveats.lines(manifest), *ranking_notes(summary, manifest.unit), *([FLOOR_NOTE] if view.floors else [])]
-    lines = [f"% {line}" for line in notes]
-    lines += [r"% needs \usepackage{booktabs}", f"% below each mean: its {100 * summary.confidence:g} % interval"]
+        if look.intervals:
+            bounds.append(["", *(below(one.interval) if one else "" for one in view.floors)])
+    lines = [f"% {line}" for line in _notes(summary, manifest, view, look)]
+    lines.append(r"% needs \usepackage{booktabs}")
+    if look.intervals:
+        lines.append(f"% below each mean: its {100 * summary.confidence:g} % interval")
     lines += [f"% {column.metric.signature}" for column in view.columns]
     lines += [
         f"% failed: {row.model}, {column.name}: {cell.note}".replace("\n", " ")
@@ -84,9 +85,15 @@ def latex(summary: Summary, manifest: Prepared) -> str:
         for column, cell in zip(view.columns, row.cells)
         if cell.row.failed
     ]
-    heads = ["model", *(latex_text(f"{column.name} {column.arrow}") for column in view.columns)]
-    shorts = ["", *(rf"{{\tiny\ttfamily {latex_text(column.short)}}}" for column in view.columns)]
-    return "\n".join([*lines, *table.latex([heads, shorts], rows(False), bounds), ""])
+    heads = [["model", *(latex_text(f"{look.parts(column.metric)[0]} {column.arrow}") for column in view.columns)]]
+    if any(which := [look.parts(column.metric)[1] for column in view.columns]):
+        heads.append(["", *(rf"{{\tiny {latex_text(text)}}}" if text else "" for text in which)])
+    if look.signatures:
+        heads.append(["", *(rf"{{\tiny\ttfamily {latex_text(column.short)}}}" for column in view.columns)])
+    drawn = table.latex(heads, rows(False), bounds)
+    if look.width:
+        drawn = table.latex_float(drawn, caption(summary, manifest, look), look.width)
+    return "\n".join([*lines, *drawn, ""])
 
 
 def csv_table(summary: Summary, manifest: Prepared) -> str:
@@ -108,3 +115,19 @@ def csv_table(summary: Summary, manifest: Prepared) -> str:
 
 def _marks(manifest: Prepared) -> dict[str, str | None]:
     return {model.name: caveats.weights_mark(model) for model in manifest.models}
+
+
+def _unsure(summary: Summary, view: SummaryTable, look: Look) -> set[tuple[str, str]]:
+    """Model and metric of the cells with a dagger."""
+    if not look.marks:
+        return set()
+    return {(model, column.name) for column in view.columns for model in undecided(summary, column.name)}
+
+
+def _notes(summary: Summary, manifest: Prepared, view: SummaryTable, look: Look) -> list[str]:
+    return [
+        *caveats.lines(manifest),
+        *ranking_notes(summary, manifest.unit),
+        *([FLOOR_NOTE] if view.floors else []),
+        *([marks_note(summary)] if look.marks else []),
+    ]
