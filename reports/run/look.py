@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reports.run import caveats
+from reports.run.verdict import CLEAR
 from reports.run.view import heading
 from reports.schema.manifest import MetricEntry, Prepared
 from reports.schema.summary import Comparison, SetComparison, Summary
 
 AUTO = "auto"
-LEVEL = 0.05  # of significance
 MARK = "†"
 ACRONYMS = frozenset(
     [
@@ -100,16 +100,16 @@ def undecided(summary: Summary, metric: str) -> set[str]:
 
 def _told(entry: Comparison | SetComparison) -> bool:
     if isinstance(entry, Comparison):
-        return entry.p_holm < LEVEL
+        return entry.p_holm < CLEAR
     low, high = entry.ci_low, entry.ci_high
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def marks_note(summary: Summary) -> str:
     """What the dagger means, and where the test of the run could not have told anything apart."""
-    note = f"{MARK}: not told apart from the best (p at least {LEVEL:g} after Holm, flipping whole identities)"
+    note = f"{MARK}: not told apart from the best (p at least {CLEAR:g} after Holm, flipping whole identities)"
     least = min((entry.p_smallest for entry in summary.comparisons), default=0.0)
-    if least >= LEVEL:
+    if least >= CLEAR:
         note += f"; with {summary.clusters.driving.identities} people no p below {least:.2g} is possible"
     return note
 

@@ -19,6 +19,7 @@ from bench.run import paper_table
 from protocols.errors import BenchError
 from reports.run import look
 from reports.run.look import Look
+from reports.run.verdict import CLEAR
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_daggers_stand_where_a_test_cannot_tell(run):
     summary = manifests.summary_of(run)
     best = summary.ranking["l1"].best[0]
     p = {(one.a, one.b): one.p_holm for one in summary.comparisons if one.metric == "l1" and best in (one.a, one.b)}
-    others = {name for pair, value in p.items() if value >= look.LEVEL for name in pair} - {best, *summary.bounds}
+    others = {name for pair, value in p.items() if value >= CLEAR for name in pair} - {best, *summary.bounds}
     assert look.undecided(summary, "l1") == others and others  # three people: no p is below 0.25
     sure = summary.but(comparisons=tuple(one.but(p_holm=0.01) for one in summary.comparisons))
     assert look.undecided(sure, "l1") == set()
