@@ -17,7 +17,7 @@ def speed(
     models: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated names; default: the papers' models that are trained here, or have weights here."
+            help="Comma-separated names; default: the papers' models that can be trained here, or have weights here."
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Pairs in each measurement; of a clip four frames for each.")] = 8,

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from baselines import registry, samples
+from baselines import registry
 from baselines.arithmetic import exact
 from baselines.card import MODELS, card, find_weights, systems
 from baselines.errors import ModelError
@@ -86,12 +86,12 @@ def measure(jobs: dict[str, dict[str, Work]], pairs: int, rounds: int) -> list[T
 
 
 def default_models(weights: Path | None) -> list[str]:
-    """The papers' models that frames drive, if they have a recipe of a sample checkpoint or weights here.
+    """The papers' models that frames drive, if they can be trained here or have weights here.
 
-    Random weights, which cost the same, where a recipe's file is not there.
+    Random weights, which cost the same, where there are none.
     """
     there = {name: _has_weights(name, weights) for name in systems("frames")}
-    known = {name: has for name, has in there.items() if has or name in samples.recipes()}
+    known = {name: has for name, has in there.items() if has or card(name).trainee}
     return [name if has else f"{name}?weights=untrained" for name, has in known.items()]
 
 

@@ -101,7 +101,7 @@ def test_random_weights_are_always_the_same_and_said(monkeypatch):
     facts = first.describe()
     assert facts["untrained"] is True and facts["weights_file"] is None and facts["variant_of"] == "fomm"
     with refused(ModelError, "missing-weights"):
-        registry.load("ostnet-st", weights=None, device=CPU)
+        registry.load("liveportrait", weights=None, device=CPU)
 
 
 def test_files_of_old_torch_are_read(networks, tmp_path):

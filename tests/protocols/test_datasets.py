@@ -190,7 +190,7 @@ def test_clips_of_other_sizes_are_said(tmp_path: Path):
     )
     (notice,) = found.notices
     assert "3 of 30x20" in notice and "1 of 20x20" in notice
-    assert found.mixed and found.size.startswith("30x20 ")
+    assert found.others == ((20, 20),) and found.size.startswith("30x20 ")
 
 
 @pytest.mark.parametrize("kind", [Dataset, VideoFolder])

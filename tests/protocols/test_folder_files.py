@@ -96,7 +96,7 @@ def test_folders_of_frames_at_any_depth(tmp_path: Path):
     assert [len(data.frames(clip)) for clip in data.clips()] == [2, 3, 1]
     assert not data.missing([FrameRef("mine", "anna/tuesday", "0000002")])
     others, twice = data.left_out()
-    assert others.endswith("ben/landmarks.npy") and "1 files" in twice and twice.endswith(".png")
+    assert others.endswith("ben/landmarks.npy") and "1 file " in twice and twice.endswith(".png")
 
 
 @pytest.mark.parametrize("stray", ["anna/preview.gif", "photo.png"])

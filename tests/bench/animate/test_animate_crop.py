@@ -87,7 +87,7 @@ def test_one_box_for_a_whole_clip(animate, portrait, tmp_path):
     Image.fromarray(np.zeros((80, 120, 3), np.uint8)).save(tmp_path / "black.png")
     code, text, panels = animate("--source", "black.png", "--driving", "clip")
     assert code == 0 and "black.png" in text
-    assert "1 files" in text and text.count("sound.wav") == 1
+    assert "1 file " in text and text.count("sound.wav") == 1
     box = head_box(np.array([FaceBox()(image) for image in images]), HEIGHT, WIDTH)
     assert str(",".join(map(str, box))) in text and "600x900" in text and "4 of 4 frames" in text
     assert all(near(panel[:, 256:512], image, box) for panel, image in zip(panels, images, strict=True))

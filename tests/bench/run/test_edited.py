@@ -41,7 +41,7 @@ def test_an_edited_program_is_measured_again_and_that_is_said(bench):
     (first,) = Path("runs").iterdir()
     assert l1(first) == 0
     text = bench(*asked())[1]
-    assert "complete already" in text and "1 files" in text and "copy_it.py" in text
+    assert "complete already" in text and "1 file " in text and "copy_it.py" in text
     write("source")
     code, text = bench(*asked("--save-frames"))
     assert code == 0 and "copy_it.py" in text and str(first) in text

@@ -346,4 +346,4 @@ def test_a_page_to_send(bench, gray_run):
     assert code == 0 and "report-single-file.html" in told
     page = (gray_run / "report-single-file.html").read_text(encoding="utf-8")
     assert page.count('src="data:video/mp4;base64,') == 3 and 'src="media/' not in page
-    assert bench("report", gray_run, "--single-file", "--format", "md").error == "unused-option"
+    assert bench("report", gray_run, "--single-file", "--format", "md").error == "conflicting-options"
