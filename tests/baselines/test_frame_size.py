@@ -18,8 +18,8 @@ from baselines.predictor import ModelError, Predictor
 
 CPU = torch.device("cpu")
 SAMPLES = [name for name in MODELS if card(name).sample.is_file()]
-# Variants of these are made of the same parts.
-OTHER_SAMPLES = [n for n in SAMPLES if "+" not in n and not n.startswith(("mcnet", "ostnet-"))]
+# Variants of these are made of the same parts; LIA works on one side alone.
+OTHER_SAMPLES = [n for n in SAMPLES if "+" not in n and n != "lia" and not n.startswith(("mcnet", "ostnet-"))]
 MEMORY = ("mcnet", "mcnet-paper", "fomm+memory", "tpsm+memory")
 LEVELS = re.compile(r"_(\d+)\.")
 
