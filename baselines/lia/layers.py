@@ -27,9 +27,10 @@ class Fir(nn.Module):
 
     def __init__(self, pad: tuple[int, int], gain: float = 1.0):
         super().__init__()
-        taps = torch.tensor(TAPS)
         self.pad = (*pad, *pad)
-        self.register_buffer("kernel", gain * torch.outer(taps, taps) / taps.sum() ** 2)
+        # In Python: arithmetic of tensors on "meta" loads torch's compiler.
+        outer = [[gain * a * b / sum(TAPS) ** 2 for b in TAPS] for a in TAPS]
+        self.register_buffer("kernel", torch.tensor(outer))
 
     def forward(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
