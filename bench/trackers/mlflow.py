@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 from bench.trackers.record import Record
 
@@ -25,7 +26,7 @@ def write(record: Record) -> str:
     run = client.create_run(experiment, run_name=record.name, tags=tags).info.run_id
     try:
         now = int(1000 * time.time())
-        metrics = [Metric(key, value, now, 0) for key, value in record.scalars().items()]
+        metrics = [Metric(key, value, now, 0) for key, value in _metrics(record.scalars()).items()]
         params = [Param(_key(key), _cut(value)) for key, value in record.flat().items()]
         for k in range(0, len(metrics), METRICS):
             client.log_batch(run, metrics=metrics[k : k + METRICS])
@@ -40,8 +41,19 @@ def write(record: Record) -> str:
     return f"run {run} of the experiment {name}"
 
 
+def _metrics(scalars: Mapping[str, float]) -> dict[str, float]:
+    """Return the numbers by names that MLflow accepts. Raises ValueError where two models would share one."""
+    found: dict[str, float] = {}
+    for name, value in scalars.items():
+        key = "/".join(_key(part) for part in name.split("/"))
+        if key in found:
+            raise ValueError(f"MLflow has no + in names, and {key} is there already: run one model under another label")
+        found[key] = value
+    return found
+
+
 def _key(name: str) -> str:
-    """A parameter's name in the letters that MLflow takes; models may have any name."""
+    """A name in the letters that MLflow accepts: ``fomm+memory`` is ``fomm_memory``."""
     return "".join(letter if letter.isascii() and letter.isalnum() or letter in "_-. " else "_" for letter in name)[
         :250
     ]

@@ -12,17 +12,18 @@ from support import gray_clips, manifests, shelved_runs
 from support.wandb_files import records
 
 from bench.trackers import log as trackers
+from bench.trackers import mlflow
 from bench.trackers.record import NUMBERS, of_run
 from protocols.names import safe_name
 from reports.run import html
 
-ODD = shelved_runs.ODD
+ODD, PLUS = shelved_runs.ODD, "fomm+memory"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """A finished run with a model of an odd name."""
-    run = shelved_runs.add(tmp_path_factory.mktemp("tracked") / "runs" / "r", "mcnet", ODD, name="r")
+    """A finished run with models of odd names."""
+    run = shelved_runs.add(tmp_path_factory.mktemp("tracked") / "runs" / "r", "mcnet", ODD, PLUS, name="r")
     html.write(run)
     return run
 
@@ -51,7 +52,7 @@ def test_tensorboard(bench, run):
     assert ended[0] == 0, ended
     out = run.parent / "tensorboard" / "r"
     found = {}
-    for model in ("mcnet", safe_name(ODD), "copy-source"):
+    for model in ("mcnet", safe_name(ODD), PLUS, "copy-source"):
         events = EventAccumulator(str(out / model)).Reload()
         found |= {f"{model}/{tag}": events.Scalars(tag)[0].value for tag in events.Tags()["scalars"]}
     assert found == pytest.approx(expected(run), rel=1e-6)
@@ -61,18 +62,28 @@ def test_tensorboard(bench, run):
     assert all(metric.signature in told.decode() for metric in manifests.manifest_of(run).metrics)
 
 
+def test_names_that_mlflow_would_mix_up_are_refused():
+    assert mlflow._metrics({"fomm+memory/l1/mean": 1.0, "fomm/l1/mean": 2.0}).keys() == {
+        "fomm_memory/l1/mean",
+        "fomm/l1/mean",
+    }
+    with pytest.raises(ValueError, match="fomm_memory/l1/mean"):
+        mlflow._metrics({"fomm+memory/l1/mean": 1.0, "fomm_memory/l1/mean": 2.0})
+
+
 @pytest.mark.slow
 def test_mlflow(bench, run, monkeypatch, tmp_path):
-    mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    package = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "store").as_uri())
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "an experiment")
     ended = bench("log", run, "--to", "mlflow")
     assert ended[0] == 0, ended
-    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "store").as_uri())
+    client = package.MlflowClient(tracking_uri=(tmp_path / "store").as_uri())
     experiment = client.get_experiment_by_name("an experiment")
     (logged,) = client.search_runs([experiment.experiment_id])
-    assert logged.data.metrics == expected(run) and logged.info.status == "FINISHED"
+    assert logged.data.metrics == {name.replace("+", "_"): value for name, value in expected(run).items()}
+    assert logged.info.status == "FINISHED"
     manifest = manifests.manifest_of(run)
     params = logged.data.params
     assert params["pairs.sha256"] == manifest.pairs.sha256 and params["fingerprint"] == manifest.fingerprint
