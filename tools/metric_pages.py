@@ -1,4 +1,4 @@
-"""Write a page a metric: what `bench explain` says, its definitions, and what these make of the same pictures.
+"""Write a page per metric: the text of `bench explain`, the definitions, and their values on changed pictures.
 
 python tools/metric_pages.py [--pairs 12]    # docs/metrics/*.md and docs/metrics/changes.webp
 """
@@ -19,7 +19,7 @@ from protocols.resolve import resolve
 
 FOLDER = Path(__file__).parents[1] / "docs" / "metrics"
 PICTURE = "changes.webp"
-HEADING = "## The same pictures"
+HEADING = "## Values on changed pictures"
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def written(page: explain.Explanation, measured: explain.Numbers, pairs: int) -> str:
-    """A page in Markdown; without pictures where its values are of clips."""
+    """Return a page in Markdown, without pictures if its values are of clips."""
     shown = ["", *pictures(measured, pairs)] if explain.of_pairs(page.siblings) else []
     return "\n".join([page.page, "## Definitions", "", *definitions(page.siblings), *shown, ""])
 
@@ -48,18 +48,17 @@ def definitions(siblings: Sequence[explain.AnyDefinition]) -> list[str]:
     return ["| definition | what it is | unit |", "| --- | --- | --- |", *rows]
 
 
-def pictures(measured: explain.Numbers, pairs: int, of_clips: bool = False) -> list[str]:
-    """The measured table; a definition whose detector or weights were not available has no row."""
+def pictures(measured: explain.Numbers, pairs: int) -> list[str]:
+    """Return the measured table; a definition whose detector or weights were not available has no row."""
     if not measured:
-        if of_clips:
-            return [HEADING, "", "Of whole clips: single pictures have no value."]
-        return [HEADING, "", "None of these could be measured where this page was made."]
+        return [HEADING, "", "No values: the detectors or weights were not available when this page was made."]
     changes = list(next(iter(measured.values())))
     lines = [
         HEADING,
         "",
-        f"Means over {pairs} frames of the sample set, each changed as the column says and measured against itself, by",
-        "the definitions whose detectors come with this program. Below a name its signature's short form.",
+        f"Means over {pairs} frames of the sample set. Each frame was changed as the column states and compared with",
+        "the original. Only definitions whose detectors come with this program have a row. Below each name is the short",
+        "form of its signature.",
         "",
         f"![{', '.join(changes)}]({PICTURE})",
         "",
@@ -74,7 +73,7 @@ def pictures(measured: explain.Numbers, pairs: int, of_clips: bool = False) -> l
 
 
 def draw(settings: config.Config, file: Path) -> None:
-    """One frame under all changes, side by side."""
+    """Draw one frame under all changes, side by side."""
     sample = resolve(catalogue.get(explain.PROTOCOL), {}, settings.cache, sample=True)
     frames = sample.load(sample.pair_list.pairs[0])
     changed = explain.changes(frames.target[None], frames.source[None])
