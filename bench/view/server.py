@@ -128,7 +128,7 @@ class Viewer:
             if stamp not in self._compared:
                 other = None if a.folder == b.folder else b.folder
                 found = compare(a.folder, other, [model for _, model in picks])
-                self._compared[stamp] = comparison_page.page(found)
+                self._compared[stamp] = comparison_page.page(found, a.folder, b.folder, _links(a, b))
                 while len(self._compared) > COMPARED:
                     self._compared.popitem(last=False)
             drawn = self._compared[stamp]
@@ -185,6 +185,15 @@ def app(roots: Sequence[Path], hosts: Sequence[str] = LOOPBACK) -> Starlette:
     made.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     made.add_middleware(Headers, policy=policies.OWN)
     return made
+
+
+def _links(a: Shelved, b: Shelved) -> comparison_page.Links:
+    """Where a comparison leads: all runs, the two, and their clips' pages."""
+
+    def of_clips(run: Shelved) -> dict[str, str]:
+        return {clip.entry.clip: f"run/{run.id}/clip/{k}" for k, clip in enumerate(clips.clips(run)[0])}
+
+    return comparison_page.Links(("./", "All runs"), (f"run/{a.id}/", f"run/{b.id}/"), (of_clips(a), of_clips(b)))
 
 
 async def _style(_: Request) -> Response:

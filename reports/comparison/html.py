@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -20,10 +21,19 @@ from reports.schema.comparison import Duel, RunComparison
 SEEN_BY = tuple(family for families in PREFERRED.values() for family in families)  # that chooses pictures, in order
 
 
-def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None) -> str:
+@dataclass(frozen=True)
+class Links:
+    """Addresses on a server. up: of the page above, with its title. runs: of A and of B. clips: of theirs, by id."""
+
+    up: tuple[str, str]
+    runs: tuple[str, str]
+    clips: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
+
+
+def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None, links: Links | None = None) -> str:
     """The page. comparison: what ``bench compare`` found; its names are text, whatever they look like.
 
-    a, b: folders of the runs, of one twice; without them the page has no pictures.
+    a, b: folders of the runs, of one twice; without them the page has no pictures. links: where the page is served.
     """
     columns = compare_view.columns(comparison)
     seen_by = next(
@@ -39,6 +49,9 @@ def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None
         tallies=[compare_view.tally(duel, columns) for duel in comparison.duels],
         seen_by=seen_by,
         seen=[pictures.shown(a, b, duel, seen_by) if a and b and seen_by else [] for duel in comparison.duels],
+        pictured=a is not None and b is not None and seen_by is not None,
+        links=links,
+        up=links.up if links else None,
         color_bar=color_bar(),
         full_scale=FULL_SCALE,
         notes=compare_view.notes(comparison),

@@ -213,6 +213,37 @@ def test_two_rows_are_compared_pair_by_pair(client, runs):
     assert client.get("/compare", params={"pick": [f"{one}:mcnet", "0:mcnet"]}).status_code == 404
 
 
+def test_compared_pairs_are_pictures_with_links_to_both_runs(client, runs):
+    one, two = ids(runs)["one"], ids(runs)["two"]
+    page = client.get("/compare", params={"pick": [f"{one}:mcnet", f"{two}:mcnet"]}).text
+    assert page.count('alt="output of') == 2 * page.count("<article") > 0
+    assert [href for href in re.findall(r'<a href="([^"#]+)"', page)] == [f"run/{one}/", f"run/{two}/", "./"]
+    assert all(client.get(f"/{href}").status_code == 200 for href in (f"run/{one}/", f"run/{two}/"))
+
+
+def test_compared_clips_have_their_pages(gray_run):
+    client = TestClient(server.app([gray_run]), base_url="http://127.0.0.1")
+    (id_,) = ids(gray_run).values()
+    page = client.get("/compare", params={"pick": [f"{id_}:same", f"{id_}:brighter"]}).text
+    articles = re.findall(r"<article.*?</article>", page, re.DOTALL)
+    links = [re.findall(r'<a [^>]*href="(run/[0-9a-f]+/clip/\d)"', one) for one in articles]
+    assert articles and all(len(own) == 1 for own in links)  # one run: one page a clip, not two
+    for article, (link,) in zip(articles, links):
+        assert f"<h1>{re.search('<code>(.*?)</code>', article)[1]}</h1>" in client.get(f"/{link}").text
+
+
+def test_no_picture_of_a_comparison_is_from_outside_its_run(tmp_path):
+    run = shelved_runs.add(tmp_path / "runs" / "a", "mcnet", "tpsm")
+    secret = tmp_path / "secret"
+    (run / "pictures" / "mcnet").rename(secret)
+    (run / "pictures" / "mcnet").symlink_to(secret)
+    client = TestClient(server.app([tmp_path / "runs"]), base_url="http://127.0.0.1")
+    (id_,) = ids(tmp_path / "runs").values()
+    page = client.get("/compare", params={"pick": [f"{id_}:mcnet", f"{id_}:tpsm"]}).text
+    shown = page.count("<article")
+    assert shown > 0 and page.count('alt="output of tpsm"') == shown and 'alt="output of mcnet"' not in page
+
+
 def test_a_report_is_served_and_runs_only_the_scripts_of_this_program(tmp_path, gray_run):
     client = TestClient(server.app([gray_run]), base_url="http://127.0.0.1")
     (id_,) = ids(gray_run).values()
