@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from protocols import files
-from reports.run import caveats, page, plots, view
+from reports.run import caveats, page, view
 from reports.schema.manifest import Complete, MetricEntry
 
 
@@ -56,12 +56,14 @@ def write(
         column=view.Column(metric) if metric else None,
         how=how,
         unit=manifest.unit,
+        sections=[("pairs", f"{manifest.unit.capitalize()}s")],
+        up=("report.html", "Report"),
+        digest=manifest.sha256 or "",
         quote=quote,
         unverified=caveats.unverified(manifest),
         subset=caveats.subset(manifest),
         untrained=caveats.untrained_models(manifest),
         sample_models=[model.name for model in manifest.models if model.sample_weights],
-        palette=plots.palettes(),
         size=(manifest.protocol.frame_size or "256x256").split("x"),
     )
     file = run / "gallery.html"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,6 +139,7 @@ def test_a_comparison_counts_who_is_better_and_shows_pairs_of_both_sides(run):
     text = compare_html.page(found, run, run)
     assert text.count('alt="output of') == 2 * len(shown) and text.index("lead verdict") < text.index("<nav")
     assert 'alt="output of' not in compare_html.page(found)
+    assert [one.pairs for one in shown] == [(one.row.pair, one.row.pair) for one in shown]
 
 
 def test_pairs_of_two_runs_meet_by_what_they_ask(run, tmp_path):
@@ -145,6 +147,31 @@ def test_pairs_of_two_runs_meet_by_what_they_ask(run, tmp_path):
     (duel,) = compare(run, other, models=["mcnet", "mcnet"], n_resamples=100).duels
     shown = compare_pictures.shown(run, other, duel, compare_view.columns(compare(run, n_resamples=100))["l1"])
     assert shown and {one.better for one in shown} == {""}
+
+
+def test_saved_frames_of_both_runs_need_the_inputs_of_one(run, tmp_path):
+    ours, theirs = (fake_run.make(tmp_path / name, pairs=24, metrics=FEW, failures=False) for name in "ab")
+    found = compare(ours, theirs, models=["mcnet", "tpsm"], n_resamples=100)
+    (duel,) = found.duels
+    column = compare_view.columns(found)["l1"]
+    pairs = sorted(file.stem for file in (ours / "pictures" / "_driving").iterdir())
+    for folder, model, half in ((ours, "mcnet", pairs[::2]), (theirs, "tpsm", pairs[1::2])):
+        shutil.copytree(folder / "pictures" / model, folder / "frames" / model)
+        shutil.rmtree(folder / "pictures")
+        for role in ("_source", "_driving", "_target"):
+            for pair in half:
+                place = folder / "pictures" / role / f"{pair}.png"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(run / "pictures" / role / f"{pair}.png", place)
+    shown = compare_pictures.shown(ours, theirs, duel, column)
+    assert len(shown) == 5 and all(output.image for one in shown for output in one.row.outputs)
+    assert all(set(one.row.inputs) == {"source", "driving", "target"} for one in shown)
+    shutil.rmtree(ours / "pictures")
+    left = compare_pictures.shown(ours, theirs, duel, column)
+    assert left and {one.row.pair for one in left} <= set(pairs[1::2])
+    shutil.rmtree(theirs / "frames")
+    assert compare_pictures.shown(ours, theirs, duel, column) == []
+    assert "<article" not in compare_html.page(found, ours, theirs)
 
 
 def test_trainings_of_two_stages_are_columns_of_a_table():
@@ -194,6 +221,26 @@ def test_paper_is_white_and_has_what_folds_hide(pages, browser):
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate(hidden) == 0
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)" != dark
+    page.close()
+
+
+@needed
+def test_nothing_is_cut_off_on_paper(pages, browser, tmp_path):
+    wide = fake_run.make(tmp_path / "wide", pairs=24)  # all columns
+    files = {**pages, "wide": html.write(wide)}
+    printed = 1031  # pixels across a landscape A4 page within its margins
+    page = browser.new_page(viewport={"width": printed, "height": 700})
+    page.emulate_media(media="print")
+    for name, file in files.items():
+        page.goto(file.as_uri())
+        beyond = """edge => [...document.querySelectorAll('td, th, img, svg, .bar, p, li')].filter(
+            e => e.checkVisibility() && (e.getBoundingClientRect().right > edge || e.getBoundingClientRect().left < 0)
+        ).map(e => e.outerHTML.slice(0, 80))"""
+        assert page.evaluate(beyond, printed) == [], name
+    smallest = (
+        """Math.min(...[...document.querySelectorAll('td')].map(e => parseFloat(getComputedStyle(e).fontSize)))"""
+    )
+    assert page.evaluate(smallest) >= 6.5
     page.close()
 
 

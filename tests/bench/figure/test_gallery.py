@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from html import unescape
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 from PIL import Image
+from support.manifests import manifest_of
 from support.small_run import PAIRS
 
 
@@ -37,6 +39,10 @@ def test_every_model_is_shown_for_every_pair(run: Path, bench, tmp_path: Path) -
     assert np.abs(shown - original).mean() < 5
     assert not re.search(r"(src|href)=\"(https?:)?//", page)
     assert "gallery.html" in (copy / "report.html").read_text("utf-8")
+    head, navigation, footer = page[: page.index("<nav")], page[page.index("<nav") :], page[page.index("<footer") :]
+    assert navigation.index('href="report.html"') < navigation.index("</nav>") and 'class="skip"' in head
+    digest = manifest_of(copy).sha256
+    assert f'<code title="{digest}">' in footer and metadata.version("talking-head-bench") in footer
 
 
 def test_pairs_are_drawn_by_lot_from_all_of_the_list(run: Path, bench, tmp_path: Path) -> None:
