@@ -1,11 +1,11 @@
-"""Whether MemFace's implicit memory helps where one sentence is said in two ways: training errors, and a picture.
+"""Measure whether MemFace's implicit memory helps if one sentence is spoken in two styles: training errors, a picture.
 
     python tools/memory_styles.py [--steps 300] [--seeds 3] [--picture docs/memory_styles.png]
 
-A face made of ARKit's shapes (fetched; see baselines/memface/arkit.py) says made-up sentences in two manners: with wide
-lips and an open jaw, or mumbling and smiling. In ``nothing tells`` the features of speech are the same in both; in
-``context tells`` a quarter of a second before the sentence sounds different. Everything else is as in training:
-networks with and without the memory (and one without it that is as large), Eq. 4, alternate updates in the first half
+A face made of ARKit's shapes (fetched; see baselines/memface/arkit.py) speaks synthetic sentences in two styles: with
+wide lips and an open jaw, or mumbling and smiling. In ``style unknown`` the speech features are the same in both; in
+``style in the context`` the quarter of a second before the sentence sounds different. The rest is as in training:
+networks with and without the memory (and one of the same size without it), Eq. 4, alternating updates in the first half
 (and without them).
 """
 
@@ -28,16 +28,16 @@ from bench.runtime.config import cache_folder
 FRAMES, CUE, FEATURES, SENTENCES = 32, 6, 26, 8
 RATE, EVERY = 1e-3, 10
 SLOTS = 200
-WIDE_LAYERS = 371  # numbers inside the feed-forward layers of the network without memory that is as large
-MANNERS = (
+WIDE_LAYERS = 371  # feed-forward width of the network without memory that has the same size
+STYLES = (
     {"jawOpen": 0.9, "mouthLowerDown_L": 0.5, "mouthLowerDown_R": 0.5, "mouthPucker": 0.6},
     {"jawOpen": 0.35, "mouthPucker": 0.2, "mouthSmile_L": 0.5, "mouthSmile_R": 0.5},
 )
 KINDS = {
     "without memory": {"memory": "none"},
-    "without memory, as large": {"memory": "none", "feedforward": WIDE_LAYERS},
+    "without memory, same size": {"memory": "none", "feedforward": WIDE_LAYERS},
     "with memory": {"memory": "implicit", "slots": SLOTS},
-    "with memory, not in turn": {"memory": "implicit", "slots": SLOTS},
+    "with memory, no alternating updates": {"memory": "implicit", "slots": SLOTS},
 }
 
 
@@ -49,16 +49,16 @@ def main() -> None:
     asked = parser.parse_args()
     basis = arkit(cache_folder())
     rows = []
-    for condition, tells in (("nothing tells", False), ("context tells", True)):
+    for condition, tells in (("style unknown", False), ("style in the context", True)):
         speech, coefficients = sentences(basis, tells)
         mouth = torch.from_numpy(basis.components[:, basis.mouth]).float()
         apart = torch.tensordot(coefficients[0::2] - coefficients[1::2], mouth, 1)[:, CUE:]
         floor = 10 * apart.square().sum(-1).mean().sqrt().item() / 2
-        print(f"{condition}: half of what lies between both manners: {floor:.2f} mm", flush=True)
+        print(f"{condition}: half the difference of the two styles: {floor:.2f} mm", flush=True)
         for kind, settings in KINDS.items():
             for seed in range(asked.seeds):
                 config = A2EConfig(features=FEATURES, coefficients=basis.width, window=FRAMES, dropout=0.0, **settings)
-                turns = 0.0 if "not in turn" in kind else 0.5
+                turns = 0.0 if "no alternating" in kind else 0.5
                 curve, count = trained(config, speech, coefficients, mouth, asked.steps, seed, turns)
                 facts = {"condition": condition, "kind": kind, "seed": seed, "parameters": count, "floor": floor}
                 rows += [{**facts, "step": step, "error": error} for step, error in curve]
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def sentences(basis: ArkitShapes, tells: bool) -> tuple[Tensor, Tensor]:
-    """Speech ``(2 S, T, F)`` and coefficients ``(2 S, T, 52)``; each sentence twice, in both manners."""
+    """Speech ``(2 S, T, F)`` and coefficients ``(2 S, T, 52)``; each sentence twice, in both styles."""
     rng = np.random.default_rng(0)
     steps = rng.normal(size=(SENTENCES, FRAMES + 4, FEATURES))
     said = np.stack([steps[:, k : k + FRAMES] for k in range(5)]).mean(0) * np.sqrt(5)
@@ -79,9 +79,9 @@ def sentences(basis: ArkitShapes, tells: bool) -> tuple[Tensor, Tensor]:
     cues = rng.normal(size=(2, CUE, FEATURES))
     speech, faces = [], []
     for sentence in range(SENTENCES):
-        for manner, gains in enumerate(MANNERS):
+        for style, gains in enumerate(STYLES):
             heard = said[sentence].copy()
-            heard[:CUE] = cues[manner] if tells else cues[0]
+            heard[:CUE] = cues[style] if tells else cues[0]
             face = np.zeros((FRAMES, basis.width))
             for shape, gain in gains.items():
                 of = lips[sentence] if shape == "mouthPucker" else jaw[sentence]
@@ -97,7 +97,7 @@ def trained(
 ) -> tuple[list[tuple[int, float]], int]:
     """Training error over the steps, RMSE of mouth vertices in mm, and the number of parameters.
 
-    turns: share of the steps in which network and memory are updated in turn.
+    turns: share of the steps in which network and memory are updated alternately.
     """
     torch.manual_seed(seed)
     network = AudioToExpression(config)
@@ -137,7 +137,7 @@ def draw(table: pd.DataFrame, picture: Path) -> None:
         for color, (kind, of) in zip(("#4477aa", "#ccbb44", "#ee6677", "#aa3377"), part.groupby("kind", sort=False)):
             for number, (_, one) in enumerate(of.groupby("seed")):
                 axis.plot(one.step, one.error, color=color, lw=1.2, label=None if number else kind)
-        axis.axhline(part.floor.iloc[0], color="black", ls=":", lw=1, label="half the difference of both manners")
+        axis.axhline(part.floor.iloc[0], color="black", ls=":", lw=1, label="half the difference of the two styles")
         axis.set(title=condition, xlabel="step", yscale="log")
         axis.legend(fontsize=8)
     axes[0].set_ylabel("training error, mouth vertices, mm")
