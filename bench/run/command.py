@@ -39,6 +39,10 @@ from reports.schema.summary import Summary
 
 __all__ = ["RunSettings", "redraw", "run"]
 
+COMPLETE = "{} is complete already; its report is drawn again"  # the run's folder
+SAVED = "stopped; finished batches were saved in {}; re-run the same command to resume"
+DAMAGED = "files of this run are damaged; --force measures again"
+
 
 def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
     """Carry a run out, or take it up where it stopped; returns its folder and the number of failed pairs.
@@ -116,7 +120,7 @@ def _earlier_run(directory: RunDirectory, plan: Prepared, fingerprint: str) -> M
 
 
 def _say_complete(directory: RunDirectory, setup: Setup, console: Console) -> None:
-    console.print(f"{directory.path} is complete already; its report is drawn again", markup=False, soft_wrap=True)
+    console.print(COMPLETE.format(directory.path), markup=False, soft_wrap=True)
     for line in outside.looked_at(setup.models):
         console.print(line, markup=False, soft_wrap=True)
     if setup.settings.save_frames and not (directory.path / "frames").is_dir():
@@ -147,10 +151,9 @@ def _resumable(directory: RunDirectory, console: Console) -> Iterator[None]:
         if isinstance(error, BenchError) and error.code in ("bad-frames", PluginError.code):
             raise
         if isinstance(error, UserError) and error.code in ("changed-file", "unreadable-file"):
-            console.print("what this run kept is not whole; --force measures again", markup=False, soft_wrap=True)
+            console.print(DAMAGED, markup=False, soft_wrap=True)
             raise
-        line = f"stopped; finished batches were saved in {directory.path}; re-run the same command to resume"
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(SAVED.format(directory.path), markup=False, soft_wrap=True)
         raise
 
 

@@ -10,7 +10,7 @@ from protocols import files
 from reports.schema.base import Damaged
 from reports.schema.manifest import Prepared, parse_manifest
 
-_PARTS = {
+PARTS = {
     "protocol": "the protocol",
     "pairs": "the pair list",
     "data": "the files of the frames",
@@ -25,7 +25,7 @@ def differences(before: Prepared, now: Prepared) -> list[str]:
     """In words, what makes two manifests those of other runs."""
     old, new = (essence(manifest) for manifest in (before, now))
     changed = [part for part in {**old, **new} if old.get(part) != new.get(part)]
-    found = [_PARTS.get(part, part) for part in changed if part not in ("models", "plugins")]
+    found = [PARTS.get(part, part) for part in changed if part not in ("models", "plugins")]
     ours, theirs = ({model.name: model.content() for model in manifest.models} for manifest in (now, before))
     if ours.keys() != theirs.keys():
         found.append(f"the models ({', '.join(theirs)})")

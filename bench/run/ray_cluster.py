@@ -19,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from bench.run import manifest
 from bench.run.engine import Model, Part, Place
-from bench.run.ray_shards import DEPTH, cut
+from bench.run.ray_shards import DEPTH, LOST, cut
 from bench.run.ray_worker import Answer, Facts, RayWorker
 from bench.run.setup import RunSettings, Setup
 from bench.runtime.errors import Stopped, UserError
@@ -191,7 +191,7 @@ class Crew:
     def _lost(self, task: _Task, why: str) -> None:
         if task.worker in self._ready:  # the first of its shards to tell
             self._ready.remove(task.worker)
-            self._notify(f"a Ray worker was lost; others take its pairs ({why})")
+            self._notify(f"{LOST} ({why})")
             self._await(task.worker)
         elif task.shard is None:
             self._failed[task.worker] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+LOST = "a Ray worker was lost; the other workers take its pairs"  # the notice in the manifest begins so
 SHARD = 8  # batches that a worker is given at once, at most
 DEPTH = 2  # shards that a worker has: one at work, one to go on with
 

@@ -23,6 +23,8 @@ from protocols.sound import Sound
 
 Source = Callable[[Pair], np.ndarray]  # decodes a pair's template frame, uint8 (H, W, 3)
 
+NOT_ALIKE = "NOT ALIKE: "  # how the notice begins
+
 
 def of_sound(clips: ClipList | None) -> bool:
     """Whether a run's clips are driven by sound, all of them."""
@@ -63,7 +65,7 @@ def check(models: Sequence[Model], resolved: Resolved) -> list[str]:
     instead = f", {', '.join(heard)} only the sound" if heard else ""
     receives = "receives" if len(seeing) == 1 else "receive"
     return [
-        f"NOT ALIKE: {', '.join(seeing)} {receives} the true frames as driving frames{instead}; "
+        f"{NOT_ALIKE}{', '.join(seeing)} {receives} the true frames as driving frames{instead}; "
         "do not compare their rows"
     ]
 

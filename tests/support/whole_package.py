@@ -8,6 +8,8 @@ ENTRIES = {
     "data set": {"mine": "Flat"},
 }
 
+GRAYNESS_PAGE = "How far the mean gray levels are apart."
+
 CODE = '''
 """Five additions."""
 
@@ -62,7 +64,7 @@ PERCENT = {"%": Scale(2, 0.125, 0.25)}
 GRAYNESS = Metric(
     Family("grayness", "grayness", False, (0.0, math.inf), PERCENT),
     [Definition("grayness", "grayness", 1, False, "%", "target", None, False, {}, "difference of means", grayness)],
-    page="# Grayness\\n\\nHow far the mean gray levels are apart.\\n",
+    page="# Grayness\\n\\n{GRAYNESS_PAGE}\\n",
 )
 REDNESS = Metric(
     Family("redness", "redness", False, (0.0, math.inf), {"": Scale(3)}),
@@ -85,4 +87,4 @@ class Flat(Dataset):
 
     layout = "<clip>/<frame>.png, flat"
     stored = True
-'''
+'''.replace("{GRAYNESS_PAGE}", GRAYNESS_PAGE)

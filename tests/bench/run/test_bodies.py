@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from support.packages import install
+from support.refused import Ended
 
 from bench.detectors import openpose
 
@@ -32,7 +33,7 @@ def run(bench, tmp_path):
     row = ",".join(f"/ssd/test/{CLIP}/{number:07d}.png" for number in (0, 3))
     (tmp_path / "list.csv").write_text(f"source,driving,frame\n{row}\n")
 
-    def call(name: str, *more: object) -> tuple[int, str]:
+    def call(name: str, *more: object) -> Ended:
         asked = ["run", "--protocol", "ted-sameid", "--data", f"ted={tmp_path / 'ted'}", "--pairs", "list.csv"]
         asked += ["--models", "copy-source", "--name", name, *map(str, more)]
         return bench(*asked)
@@ -60,10 +61,11 @@ def test_without_the_files_columns_are_empty_and_say_why(run):
 
 
 def test_where_they_must_be_used_or_nothing_else_is_asked_for_it_is_an_error(run):
-    code, text = run("x", "--metrics", "l1,akd-body,mkr-body,aed-body", "--detectors", "paper")
-    assert code == 2 and "openpose-coco18: pose_model.pth" in text and "re-identification: no installed package" in text
-    code, text = run("x", "--metrics", "akd-body")
-    assert code == 2 and "akd-body cannot be measured: pose_model.pth is not on this machine" in text
+    ended = code, text = run("x", "--metrics", "l1,akd-body,mkr-body,aed-body", "--detectors", "paper")
+    assert code == 2 and ended.error == "missing-detector"
+    assert all(name in text for name in ("openpose-coco18", "pose_model.pth", "re-identification")), text
+    ended = code, text = run("x", "--metrics", "akd-body")
+    assert code == 2 and ended.error == "no-metric" and "akd-body" in text and "pose_model.pth" in text
 
 
 LEVEL = """

@@ -14,16 +14,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from support.refused import Ended
 
+from bench.run import earlier
+from bench.run.command import COMPLETE
 from protocols.pairs import FrameRef, Pair, PairList
 
 
-def one_line_error(result: tuple[int, str], *words: str) -> None:
-    code, text = result
-    assert code == 2, text
+def one_line_error(result: Ended, code: str, *values: str) -> None:
+    """The command ended with this error for the user; `values`, such as a file's name, stand in its message."""
+    status, text = result
+    assert status == 2 and result.error == code, (result.error, text)
     assert "Traceback" not in text
-    for word in words:
-        assert word in text
+    for value in values:
+        assert value in text
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,7 @@ def test_custom_videos_are_measured_under_their_own_name(bench, videos, tmp_path
     for size, expected in (("256", "256x256"), ("native", "96x80")):
         code, text = bench(*asked, "--size", size, "--name", size, "--save-frames", "--limit", 6)
         assert code == 0, text
-        assert "112 pairs drawn" in text and "all that the data give" in text and "SAMPLE SET" not in text
+        assert "112 pairs" in text and "fewer than" in text and "SAMPLE SET" not in text
         manifest = json.loads((tmp_path / "runs" / size / "manifest.json").read_text())
         assert manifest["protocol"]["frame_size"] == expected and manifest["protocol"]["dataset"] == "mine"
         frame = next((tmp_path / "runs" / size / "frames" / "copy-source").glob("*.png"))
@@ -75,23 +79,27 @@ def test_custom_videos_are_measured_under_their_own_name(bench, videos, tmp_path
         json.loads((run / "manifest.json").read_text())["fingerprint"] for run in (folder, Path("runs/256"))
     ]
     assert fingerprints[0] == fingerprints[1]
-    one_line_error(bench(*asked, "--size", "native", "--limit", 6, "--name", "256"), "holds another run")
+    one_line_error(
+        bench(*asked, "--size", "native", "--limit", 6, "--name", "256"), "other-run", "runs/256", "protocol"
+    )
     compared = bench("compare", "runs/256", "runs/native", "--models", "copy-source,copy-source")
-    one_line_error(compared, "frame_size 256x256 and 96x80")
+    one_line_error(compared, "not-comparable", "frame_size", "256x256", "96x80")
     asked[2], asked[-1] = "own-crossid", "prmse"
-    one_line_error(bench(*asked, "--size", "native"), "2 sizes", "16 of 96x80", "1 of 80x80, such as mine/photo.png")
+    refused = bench(*asked, "--size", "native")
+    one_line_error(refused, "frame-sizes-differ", "2 sizes", "16 of 96x80", "1 of 80x80", "mine/photo.png")
     code, text = bench("pairs", "make", "--protocol", "own-crossid", "--data", f"mine={videos}", "--out", "list.csv")
     assert code == 0 and "136 pairs" in text, text  # 8 driving frames of each, 8 frames of the other or 8 and the photo
-    one_line_error(
-        bench("pairs", "make", "--protocol", "vox1-crossid", "--data", f"mine={videos}", "--out", "x"), "own-"
-    )
+    refused = bench("pairs", "make", "--protocol", "vox1-crossid", "--data", f"mine={videos}", "--out", "x")
+    one_line_error(refused, "missing-data", "own-crossid")
 
 
 def test_a_list_written_by_hand(bench, videos, tmp_path, monkeypatch):
     data = ["--data", f"mine={videos}"]
     Path("list.csv").write_text("source,driving\nanna/a talk #1.mp4,anna/a talk #1.mp4\njo.mp4/7,jo.mp4/0\n")
-    one_line_error(bench("pairs", "import", "list.csv", "--out", "frozen.csv"), "list.csv", "--data NAME=PATH")
-    one_line_error(bench("pairs", "show", "list.csv"), "needs its data")
+    one_line_error(
+        bench("pairs", "import", "list.csv", "--out", "frozen.csv"), "missing-data", "list.csv", "--data NAME=PATH"
+    )
+    one_line_error(bench("pairs", "show", "list.csv"), "unknown-dataset", "list.csv", "--data NAME=PATH")
     code, text = bench("pairs", "import", "list.csv", *data, "--out", "frozen.csv")
     assert code == 0 and "9 pairs written" in text, text
     code, text = bench("pairs", "hash", "frozen.csv")
@@ -117,15 +125,15 @@ def test_a_list_written_by_hand(bench, videos, tmp_path, monkeypatch):
     assert samples["driving"].tolist() == [f"{first[:-1]}{n}" for n in range(8)] + ["mine/jo.mp4/0000000"]
     assert (samples["l1"] == 0).tolist() == [True] + [False] * 8  # the first frame is its own copy
     Path("list.csv").write_text("source,driving\njo.mp4/7,anna/a talk.mp4/0\n")
-    one_line_error(bench(*run, "c", "--pairs", "list.csv"), "list.csv, line 2", "did you mean anna/a talk #1.mp4?")
-    one_line_error(bench("pairs", "import", "list.csv", *data, "--out", "x"), "list.csv, line 2")
+    one_line_error(bench(*run, "c", "--pairs", "list.csv"), "unknown-frame", "list.csv, line 2", "anna/a talk #1.mp4?")
+    one_line_error(bench("pairs", "import", "list.csv", *data, "--out", "x"), "unknown-frame", "list.csv, line 2")
     official = "source,driving\nid10001#a#1#2.mp4/0000000.png,id10001#a#1#2.mp4/0000001.png\n"
     Path("vox.csv").write_text(official)
     assert bench("pairs", "import", "vox.csv", "--out", "x")[0] == 0
     (tmp_path / "vox" / "test" / "id10001#a#1#2.mp4").mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(tmp_path / "vox" / "test" / "id10001#a#1#2.mp4" / "0000000.png")
     result = bench("pairs", "import", "vox.csv", "--data", "vox1=vox", "--out", "x")
-    one_line_error(result, "1 of 2 frames are not there", "0000001")
+    one_line_error(result, "missing-frames", "1 of 2", "0000001")
 
 
 @pytest.mark.parametrize("columns", ["20", "80", "400"])
@@ -159,9 +167,14 @@ def test_other_frames_under_the_same_names_are_another_run(bench, videos, tmp_pa
     means = {pd.read_parquet(folder / "samples.parquet")["l1"].mean() for folder in folders}
     assert len(means) == 2
     shutil.copytree(tmp_path / "a", tmp_path / "elsewhere")
+    measured = {folder: (folder / "samples.parquet").stat().st_mtime_ns for folder in folders}
     code, text = bench(*run, "mine=elsewhere")
-    assert code == 0 and "is complete already" in text
+    assert code == 0 and any(COMPLETE.format(folder.relative_to(tmp_path)) in text for folder in folders)
+    assert {folder: (folder / "samples.parquet").stat().st_mtime_ns for folder in folders} == measured
+    assert sorted((tmp_path / "runs").iterdir()) == folders
     assert bench(*run, "mine=a", "--name", "x")[0] == 0
-    one_line_error(bench(*run, "mine=b", "--name", "x"), "the files of the frames")
-    code, text = bench("compare", *folders, "--models", "copy-source,copy-source")
-    assert code == 0 and "also different: data: the files of the frames, under the same names" in text
+    one_line_error(bench(*run, "mine=b", "--name", "x"), "other-run", earlier.PARTS["data"])
+    code, text = bench("compare", *folders, "--models", "copy-source,copy-source", "--json", "c.json")
+    assert code == 0, text
+    (change,) = [line for line in json.loads(Path("c.json").read_text())["changes"] if line.startswith("data:")]
+    assert "mine/clip" in change and "DIFFER" in change and change in text

@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.run import command as run_module
+from bench.run.command import COMPLETE
+from bench.run.outside import CODE
 from bench.rundir import directory
 
 COPY = """
@@ -41,16 +43,17 @@ def test_an_edited_program_is_measured_again_and_that_is_said(bench):
     (first,) = Path("runs").iterdir()
     assert l1(first) == 0
     text = bench(*asked())[1]
-    assert "complete already" in text and "1 file " in text and "copy_it.py" in text
+    assert COMPLETE.format(first) in text and "1 file " in text and "copy_it.py" in text
     write("source")
     code, text = bench(*asked("--save-frames"))
     assert code == 0 and "copy_it.py" in text and str(first) in text
     (second,) = set(Path("runs").iterdir()) - {first}
     assert l1(second) > 0.01 and l1(first) == 0
     manifest = json.loads((second / "manifest.json").read_text())
-    assert any("copy_it.py" in notice for notice in manifest["notices"])
+    (notice,) = [notice for notice in manifest["notices"] if "copy_it.py" in notice]
+    assert notice.startswith(CODE) and str(first) in notice
     assert list(manifest["code"]["mine"]["files"]) == ["copy_it.py"]
-    assert "changed since" in (second / "report.html").read_text()
+    assert str(first) in (second / "report.html").read_text()
 
 
 def test_a_named_run_is_replaced_only_with_force(bench):
@@ -65,8 +68,8 @@ def test_a_named_run_is_replaced_only_with_force(bench):
     assert bench(*asked("--name", "x", "--force"))[0] == 0
     assert l1(Path("runs/x")) > 0.01 and mine.exists()
     Path("runs/x/summary.json").unlink()
-    assert "complete already" in bench(*asked("--name", "x"))[1]
-    assert "complete already" not in bench(*asked("--name", "x", "--force"))[1]
+    assert COMPLETE.format("runs/x") in bench(*asked("--name", "x"))[1]
+    assert COMPLETE.format("runs/x") not in bench(*asked("--name", "x", "--force"))[1]
     ended = code, text = bench(*asked("--name", "x", n=3))
     assert code == 2 and ended.error == "other-run" and "pair list" in text
 
@@ -114,8 +117,8 @@ def test_frames_edited_while_they_are_read_give_no_numbers(bench, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(run_module, "evaluate", edits)
-        code, text = bench(*run)
-    assert code == 1 and "frames of mine changed while the run was at work" in text
+        ended = code, text = bench(*run)
+    assert code == 1 and ended.error == "changed-file" and text.split(" changed ")[0].endswith("of mine")
     assert bench(*run, "--force")[0] == 0 and l1(Path("runs/y")) > 0
 
 
@@ -123,8 +126,8 @@ def test_force_keeps_frames_that_are_read(bench):
     write("driving")
     bench(*asked("--name", "x", "--save-frames"))
     run = ["run", "--protocol", "vox1-sameid", "--metrics", "l1", "--limit", 4, "--name", "x", "--force"]
-    code, text = bench(*run, "--models", "frames:runs/x/frames/mine")
-    assert code == 2 and "--force would discard runs/x/frames/mine" in text
+    ended = code, text = bench(*run, "--models", "frames:runs/x/frames/mine")
+    assert code == 2 and ended.error == "unwritable-folder" and "runs/x/frames/mine" in text and "--name" in text
     assert len(list(Path("runs/x/frames/mine").glob("*.png"))) == 4
 
 
@@ -138,14 +141,15 @@ def test_frames_from_another_folder_are_not_those_measured_before(bench, sample_
     run = ["run", "--protocol", "own-sameid", "--pairs", "mine.csv", "--metrics", "l1", "--models", "copy-source"]
     assert bench(*run, "--data", "mine=one", "--name", "x")[0] == 0
     code, text = bench(*run, "--data", "mine=one", "--name", "x", "--save-frames")
-    assert code == 0 and "complete already" in text and "--force" in text
-    code, text = bench(*run, "--data", "mine=two", "--name", "x")
-    assert code == 2 and "what differs:" in text and "--force" in text
+    assert code == 0 and COMPLETE.format("runs/x") in text and "--force" in text
+    ended = code, text = bench(*run, "--data", "mine=two", "--name", "x")
+    assert code == 2 and ended.error == "other-run" and "--force" in text
     assert bench(*run, "--data", "mine=two", "--name", "x", "--force")[0] == 0
 
 
 def test_what_no_hash_covers_is_said_at_the_start_and_when_a_run_is_complete_already(bench):
     write("driving", "try:\n    import nowhere_near\nexcept ImportError:\n    pass\n")
-    for line in ("the code of mine: not covered: module nowhere_near", "; not covered: module nowhere_near; --force"):
-        code, text = bench(*asked(n=1))
-        assert code == 0 and line in text
+    started, again = bench(*asked(n=1)), bench(*asked(n=1))
+    for (code, text), complete in ((started, False), (again, True)):
+        said = text.partition(f"{CODE}mine: ")[2]
+        assert code == 0 and "nowhere_near" in said and ("--force" in said) == complete, text

@@ -47,21 +47,21 @@ class Gives(Predictor):
         return self.why and f"{pair}: {self.why}"
 
 
-SCALES = {
-    "0 to 255": (lambda x: 255 * x, "values from 0 to 255, .* divide by 255"),
-    "-1 to 1": (lambda x: 2 * x - 1, r"values from -1 to 1, .* \(x \+ 1\) / 2"),
-    "ImageNet": (lambda x: (x - 0.45) / 0.225, "from -2 to 2.444, .* mean and a standard deviation"),
-    "overshoot": (lambda x: 1.1 * x - 0.05, "from -0.05 to 1.05, .* clamps"),
-    "percent": (lambda x: 4000 * x, "not the values of an image"),
+SCALES = {  # to the values that the message names, and what else it must say of the likely cause
+    "0 to 255": (lambda x: 255 * x, "0 to 255,", "divide"),
+    "-1 to 1": (lambda x: 2 * x - 1, "-1 to 1,", "(x + 1) / 2"),
+    "ImageNet": (lambda x: (x - 0.45) / 0.225, "-2 to 2.444,", "deviation"),
+    "overshoot": (lambda x: 1.1 * x - 0.05, "-0.05 to 1.05,", "clamps"),
+    "percent": (lambda x: 4000 * x, "0 to 4000,", "image"),
 }
 
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
 def test_another_scale_is_refused_with_its_likely_cause(scale, dtype):
-    change, said = SCALES[scale]
+    change, values, cause = SCALES[scale]
     pairs = batch()
-    with pytest.raises(ModelError, match=said if dtype == torch.float32 else said[-6:]):
+    with refused(ModelError, "bad-frames", "mine", cause, *([values] if dtype == torch.float32 else [])):
         generate(Gives(change(pairs.source).to(dtype)), pairs, "absolute", "mine")
 
 
@@ -85,19 +85,19 @@ def test_every_floating_point_type_is_taken(dtype):
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "values"),
     [
-        ((255 * frames()).byte(), "torch.uint8, .* divided by 255"),
-        ((255 * frames()).int(), "torch.int32, .* divided by 255"),
-        (frames() > 0.5, "torch.bool"),
-        (frames().numpy(), "gave a ndarray, expected a torch.Tensor"),
-        ((frames(), None), "gave a tuple"),
-        (frames().permute(0, 2, 3, 1), r"shape \(2, 8, 8, 3\), expected \(2, 3, 8, 8\); .*permute"),
-        (frames()[:1], r"shape \(1, 3, 8, 8\)"),
+        ((255 * frames()).byte(), ("torch.uint8", 255)),
+        ((255 * frames()).int(), ("torch.int32", 255)),
+        (frames() > 0.5, ("torch.bool",)),
+        (frames().numpy(), ("ndarray", "torch.Tensor")),
+        ((frames(), None), ("tuple", "torch.Tensor")),
+        (frames().permute(0, 2, 3, 1), ("(2, 8, 8, 3)", "(2, 3, 8, 8)", ".permute(0, 3, 1, 2)")),
+        (frames()[:1], ("(1, 3, 8, 8)", "(2, 3, 8, 8)")),
     ],
 )
-def test_another_type_or_shape_is_refused(output, said):
-    with pytest.raises(ModelError, match=said):
+def test_another_type_or_shape_is_refused(output, values):
+    with refused(ModelError, "bad-frames", "mine", *values):
         generate(Gives(output), batch(), "absolute", "mine")
 
 
@@ -112,9 +112,8 @@ def test_each_missing_frame_has_its_reason():
     output = frames(4)
     output[0], output[1, 0, 0, :3], output[2, 1, 2, 3] = NAN, NAN, -INF
     said = generate(Gives(output), batch(4), "absolute", "mine")
-    assert said[0] == "the model gave no frame for this pair (every value is NaN or infinite)"
-    assert said[1] == "the model gave NaN or infinity in 3 of 192 values of the frame"
-    assert "in 1 of 192" in said[2] and isinstance(said[3], np.ndarray)
+    assert "NaN" in said[0] and "192" not in said[0]
+    assert "3 of 192" in said[1] and "1 of 192" in said[2] and isinstance(said[3], np.ndarray)
     assert generate(Gives(output, "gone"), batch(4), "absolute", "mine")[:2] == ["p0: gone", "p1: gone"]
     late = generate(Gives(TimeLimit("too slow", output), "gone"), batch(4), "absolute", "mine")
     assert late[:3] == ["too slow"] * 3 and isinstance(late[3], np.ndarray)
@@ -125,27 +124,27 @@ def test_a_black_frame_fails_unless_black_was_asked_for():
     pairs = batch()
     output = torch.stack([pairs.source[0].floor() / 255, pairs.source[1]])
     black, sound = generate(Gives(output), pairs, "absolute", "mine")
-    assert "the frame is black" in black and isinstance(sound, np.ndarray)
+    assert "black" in black and isinstance(sound, np.ndarray)
     for role in ("source", "driving"):
         dark = replace(pairs, **{role: getattr(pairs, role) * 0.1})
         assert isinstance(generate(Gives(output), dark, "absolute", "mine")[0], np.ndarray)
 
 
 def test_many_reasons_are_few_lines():
-    failed = [(f"p{i}", "no face") for i in range(3)] + [(f"p{i}", f"{i}.png is missing") for i in range(3, 40)]
+    failed = [(f"p{i}", "no face") for i in range(3)] + [(f"p{i}", f"no {i}.png") for i in range(3, 40)]
     lines = by_reason(failed)
-    assert lines[0] == (["p0", "p1", "p2"], "no face") and lines[1] == (["p3"], "3.png is missing")
+    assert lines[0] == (["p0", "p1", "p2"], "no face") and lines[1] == (["p3"], "no 3.png")
     assert len(lines) == SHOWN + 1 and sum(len(names) for names, _ in lines) == 40
-    assert lines[-1][1] == "7.png is missing, and 32 other reasons"
+    assert lines[-1][1].startswith("no 7.png, ") and "32" in lines[-1][1]
     assert len(by_reason(failed[: 3 + SHOWN])) == SHOWN + 1  # one more line says more than a summary of one
 
 
 def test_reasons_that_differ_in_the_pairs_name_are_one():
-    assert by_reason([(f"{k:04d}", f"wrote no out/{k:04d}.png") for k in range(9)]) == [
-        ([f"{k:04d}" for k in range(9)], "wrote no out/<pair>.png")
+    assert by_reason([(f"{k:04d}", f"no out/{k:04d}.png") for k in range(9)]) == [
+        ([f"{k:04d}" for k in range(9)], "no out/<pair>.png")
     ]
-    assert by_reason([(k, f"wrote no out/{k:07d}.png") for k in (3, 30)]) == [([3, 30], "wrote no out/<pair>.png")]
-    assert by_reason([("1", "wrote no out/1.png")]) == [(["1"], "wrote no out/1.png")]  # the one that failed, by name
+    assert by_reason([(k, f"no out/{k:07d}.png") for k in (3, 30)]) == [([3, 30], "no out/<pair>.png")]
+    assert by_reason([("1", "no out/1.png")]) == [(["1"], "no out/1.png")]  # the one that failed, by name
     assert len(by_reason([("1", "exit code 1"), ("2", "exit code 2")])) == 2
     assert len(by_reason([("1", "out/2.png"), ("2", "out/1.png")])) == 2
 

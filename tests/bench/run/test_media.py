@@ -177,12 +177,12 @@ def test_a_short_clip_is_shown_whole():
 
 def test_the_clips_that_are_played():
     roles = {
-        model: {role: [f"{role}{k}" if k else f"{role} of {model}" for k in range(2)] for role in choose.ROLES}
+        model: {role: [f"{role}{k}" if k else f"{role}-{model}" for k in range(2)] for role in choose.ROLES}
         for model in "abcd"
     }
     found = choose.played(roles)
     assert len(found) == choose.PLAYED
-    assert found[:4] == ["best of a", "median of a", "worst of a", "best of b"] and found[-1] == "worst of d"
+    assert found[:4] == ["best-a", "median-a", "worst-a", "best-b"] and found[-1] == "worst-d"
     assert choose.played({"a": {"best": ["x", "z"], "median": [], "worst": ["y"]}}) == ["x", "y", "z"]
     assert choose.played({"a": {role: [] for role in choose.ROLES}}) == []
 

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 from support.packages import install
-from support.whole_package import CODE, ENTRIES
+from support.whole_package import CODE, ENTRIES, GRAYNESS_PAGE
 
+from bench.run.outside import CODE as CODE_OF
 from protocols.plugins import GROUPS
 from reports.schema.manifest import parse_manifest
 
@@ -108,8 +109,9 @@ def test_edited_code_is_another_run_and_another_detection(run, package):
     assert run("one")[0] == 0
     package.write_text(package.read_text().replace("SHIFT = 0.0", "SHIFT = 5.0"))
     sys.modules.pop(NAME)
-    code, text = run("one")
-    assert code == 2 and f"the code of metric grayness ({NAME}.py)" in text and "the code of data set mine" in text
+    ended = code, text = run("one")
+    assert code == 2 and ended.error == "other-run"
+    assert all(f"{CODE_OF}{plugin} ({NAME}.py)" in text for plugin in PLUGINS), text
     assert run("two")[0] == 0
     before, after = (pd.read_parquet(f"runs/{name}/samples.parquet") for name in ("one", "two"))
     np.testing.assert_allclose(after["grayness"], before["grayness"] + 5, atol=1e-9)
@@ -135,7 +137,7 @@ def test_lists_and_explanations_know_it(bench, package, monkeypatch):
         code, text = bench("list", what)
         assert code == 0 and all(name in text for name in names), text
     code, text = bench("explain", "grayness", "--limit", "1")
-    assert code == 0 and "How far the mean gray levels are apart" in text and "|code:" in text
+    assert code == 0 and "|code:" in text and GRAYNESS_PAGE in text
     code, text = bench("explain", "redness", "--limit", "0")
     assert code == 0 and "redness-mean" in text
     assert "Grayness" in bench("explain")[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,11 +19,14 @@ from bench.metrics.sets import catalogue
 from bench.metrics.sets.base import Estimate, Features, SetDefinition, frame_positions, window_starts
 from bench.run import real_features
 from bench.run.batches import typed
+from bench.run.command import DAMAGED, SAVED
 from bench.run.set_features import column, split
+from bench.rundir.directory import RunDirectory
 from bench.stats.sets import features, floor, halves
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
+from reports.schema.manifest import parse_manifest
 from reports.schema.summary import parse_summary
 
 NUMBERS = {"anna": range(20), "ben": range(20, 40), "carl": range(40, 43)}
@@ -98,6 +103,17 @@ def kept(kind: str, model: str, name: str = "r") -> pd.DataFrame:
     return pd.read_parquet(Path("runs") / name / "features" / kind / f"{model}.parquet")
 
 
+def metrics_of(name: str) -> dict[str, bool]:
+    """The metrics of a run, and whether each was measured."""
+    metrics = parse_manifest(Path(f"runs/{name}/manifest.json").read_bytes()).metrics
+    return {one.name: one.applies for one in metrics}
+
+
+def said(line: str, text: str) -> bool:
+    """Whether a line was printed, however the terminal wrapped it."""
+    return " ".join(line.split()) in " ".join(text.split())
+
+
 def summary(name: str = "r"):
     return parse_summary(Path(f"runs/{name}/summary.json").read_bytes())
 
@@ -141,14 +157,13 @@ def test_what_is_kept_and_what_the_table_says(score):
     assert any(
         "clip-means" in notice and "3 windows" in notice and "6 frames" in notice for notice in summary().notices
     )
-    assert any(notice.endswith("for few of them: copy 35, short 27") for notice in summary().notices)
+    assert any("copy 35" in notice and "short 27" in notice for notice in summary().notices)
     page = Path("runs/r/report.html").read_text()
-    assert "real halves" in page and "Metrics of sets" in page
+    assert "real halves" in page and "<summary>Metrics of sets</summary>" in page
 
 
-def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(score, monkeypatch):
+def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(score, monkeypatch, tmp_path):
     assert score("copy", "short", name="whole")[0] == 0
-    from bench.rundir.directory import RunDirectory
 
     write, count = RunDirectory.write_shard, 0
 
@@ -156,12 +171,13 @@ def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(sc
         nonlocal count
         count += 1
         if count == 5:
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(self, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(RunDirectory, "write_shard", stopping)
-        assert score("copy", "short")[0] != 0
+        code, text = score("copy", "short")
+        assert code != 0 and said(SAVED.format(tmp_path / "runs" / "r"), text)
     code, text = score("copy", "short")
     assert code == 0, text
     files = [file.relative_to("runs/whole") for file in Path("runs/whole/features").rglob("*.parquet")]
@@ -174,10 +190,11 @@ def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(sc
     changed.write_bytes(Path("runs/r/features/features-means/short.parquet").read_bytes())
     ended = code, text = score("copy", "short")
     assert code == 2 and ended.error == "changed-file" and "features/features-means/_real.parquet" in text
-    assert "--force measures again" in text and "re-run the same command to resume" not in text
+    assert said(DAMAGED, text) and not said(SAVED.format(tmp_path / "runs" / "r"), text)
     changed.unlink()
-    code, text = score("copy", "short")
-    assert code == 2 and "--force measures again" in text and "re-run the same command to resume" not in text
+    ended = code, text = score("copy", "short")
+    assert code == 2 and ended.error == "unreadable-file"
+    assert said(DAMAGED, text) and not said(SAVED.format(tmp_path / "runs" / "r"), text)
     assert score("copy", "short", "--force")[0] == 0
 
 
@@ -195,7 +212,8 @@ def test_two_runs_are_compared_from_what_they_kept(score, tmp_path, monkeypatch,
     value = np.square(np.stack(both["features"]).mean(0) - np.stack(real["features"]).mean(0)).sum()
     assert found["means"]["value_a"] == pytest.approx(0) and found["means"]["value_b"] == pytest.approx(value)
     assert found["means"]["better"] == "copy" and found["means"]["n_a"] == len(real)
-    assert "means: copy has 27 features and short" not in text and "means: copy has 32 features and short 24;" in text
+    (notice,) = [line for line in json.loads(of.read_text())["notices"] if line.startswith("means: copy ")]
+    assert "32" in notice and "short 24;" in notice and said(notice, text)
     page = tmp_path / "c.html"
     assert call(monkeypatch, capsys, "compare", "runs/a", "--html", page)[0] == 0
     assert "clip-means" in page.read_text()
@@ -213,8 +231,9 @@ def test_what_is_real_does_not_depend_on_what_models_made(score, tmp_path, monke
     for kind in ("features-means", "features-clip"):
         pd.testing.assert_frame_equal(kept(kind, "_real", "alone"), kept(kind, "_real", "both"))
     assert summary("alone").floors == summary("both").floors
-    code, text = call(monkeypatch, capsys, "compare", "runs/alone", "runs/both")
-    assert code == 0 and "features of what is real differ" not in text
+    of = tmp_path / "c.json"
+    assert call(monkeypatch, capsys, "compare", "runs/alone", "runs/both", "--json", of)[0] == 0
+    assert not any(line.startswith(("means:", "clip-means:")) for line in json.loads(of.read_text())["notices"])
 
 
 def test_a_real_frame_that_several_pairs_ask_for_is_real_once():
@@ -229,7 +248,7 @@ def test_a_real_frame_that_several_pairs_ask_for_is_real_once():
     network = feature_networks.make("features-means", None, "cpu")
     table, said = real_features.measured("features-means", network, 1, pairs, "target", load)
     assert list(table["pair"]) == ["p0", "p1", "p3", "p4"] and list(table["frame"].unique()) == ["own/a/0", "own/a/1"]
-    assert said == ["features-means: 2 real frames cannot be read and do not count"]
+    assert len(said) == 1 and said[0].startswith("features-means: 2 ")
     once = features(table)
     assert once.values.tolist() == [[0, 0, 0], [1, 1, 1]] and list(once.videos) == ["own/a"] * 2
 
@@ -241,9 +260,10 @@ def test_runs_without_windows_have_no_value_and_can_be_compared(score, tmp_path,
     for name in ("a", "b"):
         code, text = score("copy", name=name)
         assert code == 0 and "clip-means" in text and "2 windows" in text and "6 frames" in text
-        assert "of 0 windows" not in text
-    code, text = call(monkeypatch, capsys, "compare", "runs/a", "runs/b")
-    assert code == 0 and "features of what is real differ" not in text
+        assert "0 windows" not in text
+    of = tmp_path / "c.json"
+    assert call(monkeypatch, capsys, "compare", "runs/a", "runs/b", "--json", of)[0] == 0
+    assert not any(line.startswith(("means:", "clip-means:")) for line in json.loads(of.read_text())["notices"])
 
 
 @pytest.mark.parametrize("failing", [(), ("p1",), ("p1", "p2")])
@@ -278,26 +298,27 @@ def test_models_without_rows_are_named(score, tmp_path):
 
 
 def test_what_cannot_be_measured_is_refused(score, monkeypatch, capsys):
-    code, text = score("copy", metrics="own")
-    assert code == 2 and "own: own.pth is not here" in text
+    ended = code, text = score("copy", metrics="own")
+    assert code == 2 and ended.error == "no-metric" and "own.pth" in text
     code, text = score("copy", metrics="fid", name="p")
-    assert code == 0 and "own" in text
-    code, text = score("copy", "--detectors", "paper", metrics="fid", name="q")
-    assert code == 2 and "own.pth" in text
-    code, text = score("copy", "--no-truth", metrics="fid", name="nothing")
-    assert code == 2 and "none of fid applies" in text and "no real videos" in text
+    assert code == 0 and metrics_of("p") == {"means": True} and "own.pth" in text
+    ended = code, text = score("copy", "--detectors", "paper", metrics="fid", name="q")
+    assert code == 2 and ended.error == "missing-detector" and "own.pth" in text
+    ended = code, text = score("copy", "--no-truth", metrics="fid", name="nothing")
+    assert code == 2 and ended.error == "no-metric" and "fid" in text
     code, text = score("copy", "--no-truth", metrics="cpbd,fid", name="alone")
     assert code == 0, text
-    assert "not measured: own, means (there are no real videos to compare with)" in text
+    assert metrics_of("alone") == {"cpbd": True} and "own, means (" in " ".join(text.split())
 
 
 def test_the_drift_gate_says_that_it_does_not_look_at_sets(score, monkeypatch, capsys):
     assert score("copy", metrics="l1,fid")[0] == 0
     code, text = call(monkeypatch, capsys, "check", "runs/r", "--update", "ref.json")
-    assert code == 0 and "not checked, since they have no number a pair: means" in text
+    assert code == 0 and [line.split()[-1] for line in text.splitlines() if line.startswith("not checked")] == ["means"]
     assert call(monkeypatch, capsys, "check", "runs/r", "--against", "ref.json")[0] == 0
     assert score("copy", metrics="fid", name="s")[0] == 0
-    assert call(monkeypatch, capsys, "check", "runs/s", "--against", "ref.json")[0] == 2
+    refused = call(monkeypatch, capsys, "check", "runs/s", "--against", "ref.json")
+    assert refused[0] == 2 and refused.error == "no-metric"
 
 
 @pytest.mark.parametrize("n", [1, 5, 15, 16, 17, 40, 375])
