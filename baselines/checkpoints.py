@@ -292,7 +292,12 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
 
 
 def check_beside(checkpoint: Checkpoint, card: Card) -> None:
-    """Raise ModelError where a file is missing that belongs beside the checkpoint: some programs go on without it."""
+    """Raise ModelError where a file is missing that belongs beside an official checkpoint.
+
+    The official program may run without it, and does then something else.
+    """
+    if checkpoint.model is not None:  # of this program, in one file
+        return
     absent = [name for name in card.networks if name in card.companions and name not in checkpoint.states]
     if card.bare in checkpoint.states and absent:
         files = ", ".join(dict.fromkeys(card.companions[name] for name in absent))

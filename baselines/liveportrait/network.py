@@ -127,7 +127,12 @@ class LivePortrait(nn.Module):
 
     config: ``appearance_feature_extractor_params``, ..., as in the published YAML file; of a reduced network also
     ``depths`` and ``widths`` of the motion extractor, ``width`` and ``middle`` of the generator (`SpadeDecoder`).
+    Without ``stitching_retargeting_module_params``, the second stage of the training, there are no ``retarget_...``.
     """
+
+    retarget_shoulder: PointNet
+    retarget_mouth: PointNet
+    retarget_eye: PointNet
 
     def __init__(self, config: Mapping[str, Any]):
         super().__init__()
@@ -145,11 +150,13 @@ class LivePortrait(nn.Module):
             width=generator.get("width", 512),
             upscale=generator["upscale"],
         )
-        mlps = config["stitching_retargeting_module_params"]
-        self.retarget_shoulder, self.retarget_mouth, self.retarget_eye = (
-            PointNet(mlps[name]["input_size"], mlps[name]["hidden_sizes"], mlps[name]["output_size"])
-            for name in ("stitching", "lip", "eye")
-        )
+        mlps = config.get("stitching_retargeting_module_params")
+        self.corrects = mlps is not None
+        if mlps is not None:
+            self.retarget_shoulder, self.retarget_mouth, self.retarget_eye = (
+                PointNet(mlps[name]["input_size"], mlps[name]["hidden_sizes"], mlps[name]["output_size"])
+                for name in ("stitching", "lip", "eye")
+            )
 
     def encode(self, image: Tensor) -> Tensor:
         """The source ``(N, 3, 256, 256)`` in [0, 1] to its feature volume ``(N, 32, 16, 64, 64)``."""
@@ -162,4 +169,8 @@ class LivePortrait(nn.Module):
     def generate(self, volume: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, Motion]:
         """The source's volume animated to the driving keypoints: frame ``(N, 3, 512, 512)`` in (0, 1), and motion."""
         feature, motion = self.warping_module(volume, source, driving)
-        return self.spade_generator(feature, feature), motion
+        return self.decode(feature), motion
+
+    def decode(self, feature: Tensor) -> Tensor:
+        """The warped feature to the frame."""
+        return self.spade_generator(feature, feature)

@@ -20,6 +20,7 @@ from baselines.liveportrait.network import LivePortrait
 from baselines.network_predictor import WHOLE, NetworkPredictor, with_failures
 from baselines.predictor import ModelError, MotionMode, PairBatch
 
+CORRECTIONS = ("stitching", "eye_retargeting", "lip_retargeting", "normalize_lip")  # each by a network of its own
 LARGEST = 10.0  # multiplier; the published page offers up to 2
 
 
@@ -29,7 +30,8 @@ class LivePortraitPredictor(NetworkPredictor):
     Options, named as the published program's: ``stitching=false``; ``region=`` all, exp, pose, lip or eyes;
     ``multiplier=0.8`` of all that moved; ``eye_retargeting=true``, ``lip_retargeting=true`` by how far the driving face
     opens them (`opening`); ``normalize_lip=true`` closes the lips of the source first. What the published program
-    ignores in silence is refused. Frames of other sides are resized to 256, as that program does with every picture.
+    ignores in silence is refused; so is a correction whose network the checkpoint lacks, and stitching is off then.
+    Frames of other sides are resized to 256, as that program does with every picture.
 
     Relative motion is that program's default, "expression-friendly" driving included, whose ratio is 1 but for rounding
     (`animation`) and is left out here.
@@ -66,7 +68,7 @@ class LivePortraitPredictor(NetworkPredictor):
 
     def read_options(self, options: Mapping[str, str]) -> None:
         self.asked = Options(
-            stitching=self._flag(options, "stitching", True),
+            stitching=self._flag(options, "stitching", self.network.corrects),
             region=self._region(options.get("region", "all")),
             multiplier=self._multiplier(options.get("multiplier", "1")),
             expression_friendly=False,
@@ -74,6 +76,11 @@ class LivePortraitPredictor(NetworkPredictor):
             lip_retargeting=self._flag(options, "lip_retargeting"),
             normalize_lip=self._flag(options, "normalize_lip"),
         )
+        if not self.network.corrects and (needing := [name for name in CORRECTIONS if getattr(self.asked, name)]):
+            raise ModelError(
+                f"{self.name}: {needing[0]} needs the stitching and retargeting networks, which this checkpoint lacks",
+                code="unused-option",
+            )
         if self.asked.retargeting and self.asked.normalize_lip:
             raise ModelError(
                 f"{self.name}: with eye_retargeting or lip_retargeting, normalize_lip has no effect",

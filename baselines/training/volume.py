@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from abc import abstractmethod
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,57 @@ FV2V_CONFIG: dict[str, Any] = {
 }
 
 
-class VolumeTrainee(Trainee):
+class Placing(Protocol):
+    """Pose and expression of frames. expression: offsets of the keypoints ``(N, K, 3)``."""
+
+    @property
+    def expression(self) -> Tensor: ...
+
+
+class CanonicalKeypointTrainee(Trainee):
+    """Keypoints of the source alone, which the pose and expression of any frame place, and a volume that they warp."""
+
+    @abstractmethod
+    def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], Placing]:
+        """The source's keypoints ``(n, K, 3)`` as the source has them and as each of several batches of frames does.
+
+        Batches may be shorter than the source's. Also what placed them, of all frames one after another.
+        """
+
+    @abstractmethod
+    def generate(self, image: Tensor, source: Tensor, driving: Tensor) -> Tensor:
+        """The frame in float32: the image, moved from keypoints to others."""
+
+    def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
+        return self.generate(source, *self.place(source, driving)[0])
+
+    def losses(
+        self,
+        source: Tensor,
+        driving: Tensor,
+        rng: torch.Generator,
+        progress: float,
+        poses: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """poses: true yaw, pitch, roll ``(N, 3)`` of the driving frames in degrees, NaN where one is not known."""
+        half = self.deformed(len(driving))
+        transform = ThinPlateTransform.random(half, rng).to(driving.device)
+        (at_source, at_driving, at_copy), placing = self.place(source, driving, transform.frames(driving[:half]))
+        back = transform.points(at_copy[..., :2])  # of the points as the camera sees them, without depth
+        compared = self.compare(self.generate(source, at_source, at_driving), driving, rng)
+        parts = {
+            "equivariance": losses.equivariance_points(at_driving[:half, :, :2], back),
+            "keypoint_prior": losses.keypoint_prior(at_driving),
+            "deformation": losses.deformation_prior(placing.expression),
+        }
+        return compared | self.weighted(parts | self.more_losses(placing, len(source), poses))
+
+    def more_losses(self, placing: Placing, first: int, poses: Tensor | None) -> dict[str, Tensor]:
+        """Losses that not all of these models have, before their weights. first: place of the first driving frame."""
+        return {}
+
+
+class VolumeTrainee(CanonicalKeypointTrainee):
     """face-vid2vid (Wang et al. 2021, Sec. 3.3); see also `adversarial`.
 
     The paper takes the true head pose from a network trained elsewhere; here it comes from a table (`poses`). Without
@@ -100,43 +151,18 @@ class VolumeTrainee(Trainee):
         return {"head_pose_loss": f"weight {self.weights['head_pose']}, {known} of {len(poses)} frames have a pose"}
 
     def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], Pose]:
-        """The source's keypoints in the pose of each of several batches of frames, and all poses.
-
-        Batches may be shorter than the source's.
-        """
         canonical = self.network.canonical(source)
-        pose = self.network.pose(torch.cat(frames))
-        sizes = [len(batch) for batch in frames]
+        batches = (source, *frames)
+        pose = self.network.pose(torch.cat(batches))
+        sizes = [len(batch) for batch in batches]
         points = self.network.place(torch.cat([canonical[:size] for size in sizes]), pose)
         return list(points.split(sizes)), pose
 
     def generate(self, image: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         return self.network.generate(image, source, driving)[0].float()
 
-    def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
-        return self.generate(source, *self.place(source, source, driving)[0])
-
-    def losses(
-        self,
-        source: Tensor,
-        driving: Tensor,
-        rng: torch.Generator,
-        progress: float,
-        poses: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """poses: true yaw, pitch, roll ``(N, 3)`` of the driving frames in degrees, NaN where one is not known."""
-        count, half = len(driving), self.deformed(len(driving))
-        transform = ThinPlateTransform.random(half, rng).to(driving.device)
-        (at_source, at_driving, at_copy), pose = self.place(source, source, driving, transform.frames(driving[:half]))
-        back = transform.points(at_copy[..., :2])  # of the points as the camera sees them, without depth
-        parts = {}
-        if poses is not None:
-            angles = torch.stack([getattr(pose, name)[count : 2 * count] for name in ANGLES], dim=1)
-            parts["head_pose"] = losses.head_pose(angles, poses)
-        compared = self.compare(self.generate(source, at_source, at_driving), driving, rng)
-        parts |= {
-            "equivariance": losses.equivariance_points(at_driving[:half, :, :2], back),
-            "keypoint_prior": losses.keypoint_prior(at_driving),
-            "deformation": losses.deformation_prior(pose.expression),
-        }
-        return compared | self.weighted(parts)
+    def more_losses(self, placing: Placing, first: int, poses: Tensor | None) -> dict[str, Tensor]:
+        if poses is None:
+            return {}
+        angles = torch.stack([getattr(placing, name)[first : first + len(poses)] for name in ANGLES], dim=1)
+        return {"head_pose": losses.head_pose(angles, poses)}
