@@ -127,7 +127,8 @@ class LivePortrait(nn.Module):
 
     config: ``appearance_feature_extractor_params``, ..., as in the published YAML file; of a reduced network also
     ``depths`` and ``widths`` of the motion extractor, ``width`` and ``middle`` of the generator (`SpadeDecoder`).
-    Without ``stitching_retargeting_module_params``, the second stage of the training, there are no ``retarget_...``.
+    Without ``stitching_retargeting_module_params`` (networks of the training's second stage) the three ``retarget_...``
+    are None, and `corrects` is False.
     """
 
     retarget_shoulder: PointNet
@@ -152,11 +153,9 @@ class LivePortrait(nn.Module):
         )
         mlps = config.get("stitching_retargeting_module_params")
         self.corrects = mlps is not None
-        if mlps is not None:
-            self.retarget_shoulder, self.retarget_mouth, self.retarget_eye = (
-                PointNet(mlps[name]["input_size"], mlps[name]["hidden_sizes"], mlps[name]["output_size"])
-                for name in ("stitching", "lip", "eye")
-            )
+        for attribute, name in (("retarget_shoulder", "stitching"), ("retarget_mouth", "lip"), ("retarget_eye", "eye")):
+            network = PointNet(**mlps[name]) if mlps is not None else None
+            self.register_module(attribute, network)
 
     def encode(self, image: Tensor) -> Tensor:
         """The source ``(N, 3, 256, 256)`` in [0, 1] to its feature volume ``(N, 32, 16, 64, 64)``."""

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 class PointNet(nn.Module):
     """Source keypoints ``(N, K, 3)`` and numbers ``(N, M)`` to corrections ``(N, out)``; ReLU between layers."""
 
-    def __init__(self, in_features: int, hidden: Sequence[int], out_features: int):
+    def __init__(self, input_size: int, hidden_sizes: Sequence[int], output_size: int):
         super().__init__()
         layers: list[nn.Module] = []
-        for a, b in pairwise((in_features, *hidden)):
+        for a, b in pairwise((input_size, *hidden_sizes)):
             layers += [nn.Linear(a, b), nn.ReLU()]
-        self.mlp = nn.Sequential(*layers, nn.Linear(hidden[-1], out_features))
+        self.mlp = nn.Sequential(*layers, nn.Linear(hidden_sizes[-1], output_size))
 
     def forward(self, source: Tensor, given: Tensor) -> Tensor:
         return self.mlp(torch.cat([source.flatten(1), given.flatten(1)], dim=1))

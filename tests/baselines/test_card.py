@@ -24,8 +24,6 @@ from baselines.talking import TalkingPredictor
 from baselines.training.adversarial import Form
 from baselines.training.trainee import Trainee
 
-UNTRAINED = ("liveportrait",)  # driven by frames, and not trained here
-
 GOOD: dict[str, Any] = {
     "title": "Tiny",
     "summary": "A network",
@@ -71,7 +69,7 @@ def test_everything_that_a_card_names_is_there(name: str) -> None:
     driven_by_frames = about.driven_by == "frames"
     assert issubclass(named(about.predictor), NetworkPredictor if driven_by_frames else TalkingPredictor)
     assert issubclass(named(about.predictor), LoadedNetwork) and named(about.predictor).driven_by == about.driven_by
-    assert (about.trainee is None) != (driven_by_frames and name not in UNTRAINED)
+    assert (about.trainee is None) != driven_by_frames
     assert about.trainee is None or (issubclass(named(about.trainee), Trainee) and about.stages)
     assert about.discriminator is None or isinstance(named(about.discriminator), Form)
     if about.parity:

@@ -104,7 +104,7 @@ def test_list_says_where_each_is_and_how_it_is_trained(bench, recipes, folder):
 
 
 def test_a_network_without_a_recipe_is_refused_with_its_reason(bench):
-    for name, why in (("liveportrait", "not trained here"), (BUILT, f"train --model {BUILT}")):
+    for name, why in (("wav2lip", "not trained here"), (BUILT, f"train --model {BUILT}")):
         found = bench("samples", "build", name)
         assert (found[0], found.error) == (2, "unknown-sample") and why in found[1]
 
