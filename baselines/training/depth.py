@@ -74,6 +74,8 @@ class DepthTrainee(FirstOrderTrainee):
     config = DAGAN_CONFIG
     shareable = (
         "kp_detector",
+        "depth_encoder",
+        "depth_decoder",
         *(
             f"generator.{part}"
             for part in ("dense_motion_network", "first", "down_blocks", "bottleneck", "up_blocks", "final")

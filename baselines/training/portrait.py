@@ -74,6 +74,7 @@ class PortraitTrainee(CanonicalKeypointTrainee):
     """
 
     config = PORTRAIT_CONFIG
+    shareable = ("appearance_feature_extractor", "motion_extractor", "warping_module", "spade_generator")
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)

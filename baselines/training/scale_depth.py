@@ -30,7 +30,7 @@ class ScaleDepthTrainee(ScaleTrainee, DepthTrainee):
     shareable = (
         *DepthTrainee.shareable,
         *(f"generator.{part}" for part in ("src_first", "src_down_blocks", "AttnModule")),
-        *("depth_encoder", "depth_decoder", "camera_motion"),
+        "camera_motion",
     )
 
     def build(self) -> ScaleDaGAN:  # type: ignore[override]

@@ -128,11 +128,13 @@ class Trainee(ABC):
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
         """Fill the parts in `shareable` that a checkpoint has, in the same shapes; returns their names.
 
+        A variant's network may lack some of these parts.
         Blur kernels are left out: they are computed, and depend on the side of the frames.
         """
         taken = []
-        for name in self.shareable:
-            part = self.networks.get_submodule(name)
+        modules = dict(self.networks.named_modules())
+        for name in (name for name in self.shareable if name in modules):
+            part = modules[name]
             values = {k.removeprefix(name + "."): v for k, v in state.items() if k.startswith(name + ".")}
             values, own = (
                 {k: v for k, v in state.items() if k != "down.weight"} for state in (values, part.state_dict())

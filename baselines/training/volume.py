@@ -113,6 +113,7 @@ class VolumeTrainee(CanonicalKeypointTrainee):
 
     config = FV2V_CONFIG
     takes_poses = True
+    shareable = ("kp_detector", "he_estimator", "generator.dense_motion_network", "generator.resblocks_3d")
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
