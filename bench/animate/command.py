@@ -1,4 +1,4 @@
-"""`python -m bench animate`: one photograph animated by a video, as a video."""
+"""`python -m bench animate`: animate a photograph with a video, and write a video."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from baselines import registry
 from baselines.liveportrait.predictor import LivePortraitPredictor
 from baselines.predictor import MotionMode, Predictor
 from baselines.spec import ModelSpec
-from bench.animate.crop import Crop, settle, told
+from bench.animate.crop import Crop, describe, settle
 from bench.animate.frames import Batch, Scene, View, as_bytes, as_tensor, batches, pair_name, predict
 from bench.animate.input import Driving, fit, open_driving, read_source
 from bench.animate.output import VideoWriter
@@ -42,7 +42,7 @@ SIZE = 256  # of models that take any
 
 @dataclass(frozen=True)
 class AnimateSettings:
-    """What was asked on the command line; the command's help has the meaning of each. Several models make a grid."""
+    """The options of the command; its help has the meaning of each. Several models make a grid."""
 
     models: Sequence[str]
     source: Path
@@ -53,7 +53,7 @@ class AnimateSettings:
     paste_back: bool = False
     mode: MotionMode | None = None
     anchor_frame: int | Literal["best"] | None = None  # None: 0
-    crop: str | Box | None = None  # None: around a face unless the frames are framed like that already
+    crop: str | Box | None = None  # None: around a face, unless it already fills the frame
     source_crop: str | Box | None = None
     fps: Fraction | None = None
     weights: Path | None = None
@@ -63,15 +63,15 @@ class AnimateSettings:
 
 
 def animate(settings: AnimateSettings, console: Console) -> int:
-    """Write the video; returns the number of frames that could not be made, of all models together.
+    """Write the video; return the number of missing frames over all models.
 
-    Raises UserError, DataError or ModelError for what the user can mend. Whatever stops it in the middle, the frames
-    that were finished are kept in a playable ``<name>.interrupted.<suffix>``. Raises OSError for a full disk.
+    If it stops early, finished frames are saved in a playable ``<name>.interrupted.<suffix>``. Raises UserError,
+    DataError or ModelError for what the user can fix, and OSError for a full disk.
     """
     specs = [ModelSpec.parse(model) for model in settings.models]
     if twice := [spec.name for k, spec in enumerate(specs) if spec.name in [other.name for other in specs[:k]]]:
         raise UserError(
-            f"two models would be called {twice[0]}; name them apart with LABEL=SPEC", code="duplicate-name"
+            f"two models have the name {twice[0]}: give one another name, LABEL=MODEL", code="duplicate-name"
         )
     photograph, notices = read_source(settings.source)
     driving = open_driving(settings.driving, settings.fps)
@@ -116,51 +116,49 @@ def animate(settings: AnimateSettings, console: Console) -> int:
 
 
 def _paste_back(settings: AnimateSettings, photograph: np.ndarray, predictor: Predictor, console: Console) -> PasteBack:
-    """The published crop of the photograph. Raises UserError where the model or another option does not go with it."""
+    """The published crop of the photograph. Raises UserError if the model or another option does not allow it."""
     given = {"several models": len(settings.models) > 1, "--side-by-side": settings.side_by_side}
     given["--source-crop"] = settings.source_crop is not None
     if wrong := [option for option, used in given.items() if used]:
-        raise UserError(f"--paste-back: not with {' and '.join(wrong)}", code="conflicting-options")
+        raise UserError(f"--paste-back cannot be used with {' and '.join(wrong)}", code="conflicting-options")
     if not isinstance(predictor, LivePortraitPredictor) or predictor.output_size != PasteBack.side:
-        raise UserError("--paste-back: the crop is LivePortrait's, for models liveportrait alone", code="unused-option")
+        raise UserError("--paste-back is only for liveportrait: remove it", code="unused-option")
     if not predictor.asked.stitching:
-        raise UserError(
-            "--paste-back needs stitching, which keeps the border of the crop in place", code="conflicting-options"
-        )
+        raise UserError("--paste-back needs stitching: remove stitching=false", code="conflicting-options")
     made = PasteBack(photograph, f"--source {settings.source}")
     (height, width), (old, across) = made.size, photograph.shape[:2]
-    changed = "" if (old, across) == made.size else f", taken as {width}x{height} of {across}x{old}"
-    line = f"source {settings.source}{changed}: cut by dlib's 68 landmarks, not by InsightFace's 106 as published"
+    changed = "" if (old, across) == made.size else f", used at {width}x{height} of {across}x{old}"
+    line = f"source {settings.source}{changed}: cropped by dlib's 68 landmarks, not InsightFace's 106 as published"
     notify(console, line)
     return made
 
 
 def _mode(settings: AnimateSettings, name: str, predictor: Predictor) -> MotionMode:
-    """The motion mode of a model. Raises ModelError for one that it has not, UserError where it has no anchor."""
+    """The motion mode of a model. Raises ModelError for an unknown mode, UserError for an unused anchor frame."""
     mode = predictor.known_mode(settings.mode or predictor.motion_modes[0], name)
     if settings.anchor_frame is not None and not mode.startswith("relative"):
         raise UserError(
-            f"--anchor-frame {settings.anchor_frame}: the motion mode {mode} of {name} starts from no frame",
+            f"--anchor-frame {settings.anchor_frame}: motion mode {mode} of {name} has no anchor frame",
             code="unused-option",
         )
     return mode
 
 
 def weights_note(name: str, predictor: Predictor, count: int, console: Console) -> str:
-    """Tell a model its frames, and the user what is to be known of it; returns what must be said of its weights."""
+    """Announce the frames to a model and print warnings about it; return the note about its weights, or ""."""
     predictor.expect([pair_name(number) for number in range(count)])
     about = outside.entry({"name": name, **outside.said(predictor, name)})
     status = about.weights_status or "official"
     note = "" if status == "official" else f"{status.upper()} WEIGHTS"
     if note:
-        notify(console, f"{note} ({name}): the video says nothing about the published model", "bold yellow")
+        notify(console, f"{note} ({name}): the video does not show the published model", "bold yellow")
     if said := caveats.size(about):
         notify(console, f"{name}: {said}", "bold yellow")
     return note
 
 
 def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, console: Console) -> tuple[Crop, Crop]:
-    """The crops of photograph and driving frames, settled; what was looked for is said."""
+    """The crops of photograph and driving frames; print where faces were found."""
     from bench.detectors.face_box import FaceBox  # loads dlib
 
     finder = FaceBox()
@@ -168,14 +166,14 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
     source, found = settle(wanted, lambda _: photograph, 1, finder)
     moving, seen = settle(settings.crop, driving.frame, len(driving.times), finder)
     for what, file, cut in (("source", settings.source, found), ("driving", settings.driving, seen)):
-        line, warning = told(f"{what} {file}", cut, "--source-crop" if what == "source" else "--crop")
+        line, warning = describe(f"{what} {file}", cut, "--source-crop" if what == "source" else "--crop")
         if line:
             notify(console, line, "bold yellow" if warning else None)
     return source, moving
 
 
 def _anchor(settings: AnimateSettings, source: np.ndarray, view: View, count: int, console: Console) -> int:
-    """Number of the driving frame that relative motion starts from. Raises UserError where there is no best one."""
+    """Index of the driving frame where relative motion starts. Raises UserError if no face is found for `best`."""
     if settings.anchor_frame != "best":
         return settings.anchor_frame or 0
     from bench.detectors.dlib68 import Dlib68
@@ -193,7 +191,7 @@ def _anchor(settings: AnimateSettings, source: np.ndarray, view: View, count: in
 def _film(
     settings: AnimateSettings, scenes: Sequence[Scene], count: int, console: Console, pasted: PasteBack | None = None
 ) -> int:
-    """Decode, predict, encode, batch by batch; the next batch is decoded while this one is worked on."""
+    """Decode, predict and encode in batches; the next batch is decoded in the background."""
     largest = max(scenes, key=lambda scene: scene.side)
     driving, whole = largest.view.driving, settings.side_by_side or len(scenes) > 1
     labels = ("source", "driving", *(scene.label for scene in scenes)) if len(scenes) > 1 else ()
@@ -236,12 +234,12 @@ def _film(
     line = f"{file}: {counted(count, 'frame')}, {length:.2f} s, {width}x{height}, {writer.sound}"
     notify(console, f"{line}{_speeds(scenes, count, seconds)}")
     for scene in scenes:
-        say_failed(scene.tally.failed, scene.tally.frames, f"{scene.label}: " if labels else "", console)
+        report_failed(scene.tally.failed, scene.tally.frames, f"{scene.label}: " if labels else "", console)
     return sum(len(scene.tally.failed) for scene in scenes)
 
 
 def _speeds(scenes: Sequence[Scene], count: int, seconds: float) -> str:
-    """In words, how each model moved and how fast; seconds: of the whole."""
+    """Motion mode and speed of each model as text. seconds: of the whole command."""
     each = [
         (scene, f"motion mode {scene.mode}{scene.weights and f', {scene.weights}'}", count / scene.tally.model_seconds)
         for scene in scenes
@@ -254,27 +252,27 @@ def _speeds(scenes: Sequence[Scene], count: int, seconds: float) -> str:
 
 
 def keep(writer: VideoWriter, frames: int, count: int, console: Console) -> None:
-    """Finish the file under a name that says that it is not whole, or leave none where there is nothing to keep."""
+    """Save finished frames as ``<name>.interrupted.<suffix>``; without any, leave no file."""
     name = writer.file.with_suffix(f".interrupted{writer.file.suffix}")
     try:
         if not frames:
             raise ValueError("no frame was finished")
         writer.finish(name)
-        notify(console, f"stopped; the first {frames} of {count} frames are kept in {name}")
+        notify(console, f"stopped: the first {frames} of {count} frames are saved in {name}")
     except (OSError, ValueError):
         writer.discard()
 
 
-def say_failed(failed: Mapping[int, str], frames: int, prefix: str, console: Console) -> None:
-    """Say which of so many frames could not be made, and why."""
+def report_failed(failed: Mapping[int, str], frames: int, prefix: str, console: Console) -> None:
+    """Print the indices of missing frames, by reason. frames: number of all frames."""
     for numbers, reason in by_reason(failed.items()):
         some = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-        line = f"{prefix}{len(numbers)} of {frames} frames could not be made and are grey ({some}): {reason}"
+        line = f"{prefix}{len(numbers)} of {frames} frames are missing and shown grey ({some}): {reason}"
         notify(console, line, "red")
 
 
 def _ahead(items: Iterator[dict[int, Batch]]) -> Iterator[dict[int, Batch]]:
-    """The same batches, each made while the one before is worked on."""
+    """Yield the same batches; each is prepared while the previous one is processed."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := interruption.result(coming)) is not None:
@@ -283,5 +281,5 @@ def _ahead(items: Iterator[dict[int, Batch]]) -> Iterator[dict[int, Batch]]:
 
 
 def notify(console: Console, line: str, style: str | None = None) -> None:
-    """Say something to the user, in one line that is never broken."""
+    """Print one line without wrapping."""
     console.print(line, style=style, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Which part of the pictures that `animate` and `inspect` are given the model sees."""
+"""Crops of the input pictures of `animate` and `inspect`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Crop = str | Box | Cut  # as parsed: None for the default, a word or a box; sett
 
 
 def parse_crop(text: str | None, option: str) -> str | Box | None:
-    """A mode of `protocols.crop` or a box ``x0,y0,x1,y1`` in pixels, its right and lower edge not in it.
+    """Parse a mode of `protocols.crop`, or a box ``x0,y0,x1,y1`` in pixels without its right and lower edge.
 
     Raises UserError.
     """
@@ -25,39 +25,40 @@ def parse_crop(text: str | None, option: str) -> str | Box | None:
         x0, y0, x1, y1 = (int(part) for part in text.split(","))
     except ValueError:
         words = ", ".join(crop.MODES)
-        raise UserError(f"{option} {text}: give {words} or four whole numbers x0,y0,x1,y1", code="bad-value") from None
+        raise UserError(f"{option} {text}: give {words} or four integers x0,y0,x1,y1", code="bad-value") from None
     if x0 < 0 or y0 < 0 or x1 <= x0 or y1 <= y0:
-        raise UserError(f"{option} {text}: x0 < x1 and y0 < y1 are needed, none below 0", code="bad-value")
+        raise UserError(f"{option} {text}: needs 0 <= x0 < x1 and 0 <= y0 < y1", code="bad-value")
     return x0, y0, x1, y1
 
 
 def settle(
     wanted: str | Box | None, frame: Callable[[int], np.ndarray], count: int, finder: FaceFinder
 ) -> tuple[Crop, Cut | None]:
-    """The crop of `count` frames of one picture or video, and what was found where a face was looked for.
+    """Return the crop of one picture or video of `count` frames, and the face that was found, if it was searched.
 
-    wanted: as `parse_crop` gives it. frame: one by its number, RGB uint8 ``(H, W, 3)``; unreadable ones are left out.
+    wanted: from `parse_crop`. frame: returns a frame by its index, RGB uint8 ``(H, W, 3)``; unreadable ones are
+    skipped.
     """
     if wanted not in (None, "face"):
         return wanted, None
     frames = [image for number in crop.looks(count) if (image := _readable(frame, number)) is not None]
-    if not frames:  # which whoever reads them says
+    if not frames:  # reported when they are read
         return "center", None
     size = frames[0].shape
     cut = crop.find((image for image in frames if image.shape == size), finder, always=wanted == "face")
     return (cut if cut.how == "face" else "center"), cut
 
 
-def told(what: str, cut: Cut | None, option: str) -> tuple[str, bool]:
-    """A line about a crop that was looked for, and whether it is a warning; empty where none was."""
+def describe(what: str, cut: Cut | None, option: str) -> tuple[str, bool]:
+    """Return a line about a searched crop, and whether it is a warning; "" if no face was searched."""
     if cut is None:
         return "", False
     if cut.how == "center":
-        return f"{what}: no face found, the central square is taken; {option} x0,y0,x1,y1 gives a box", True
+        return f"{what}: no face found, using the central square; to choose a box, give {option} x0,y0,x1,y1", True
     if cut.how == "framed":
-        return f"{what}: taken whole, the face fills it already ({option} face cuts it)", False
+        return f"{what}: not cropped, the face already fills it ({option} face crops it)", False
     box, (height, width) = ",".join(map(str, cut.box)), cut.size
-    line = f"{what}: cut to the face, {box} of {width}x{height}"
+    line = f"{what}: cropped to the face, {box} of {width}x{height}"
     if cut.looked == 1:
         return line, False
     line += f", from {cut.faces} of {cut.looked} frames"
@@ -65,10 +66,10 @@ def told(what: str, cut: Cut | None, option: str) -> tuple[str, bool]:
 
 
 def cropped(image: np.ndarray, wanted: Crop, what: str) -> np.ndarray:
-    """What a settled crop leaves of one frame ``(H, W, 3)``.
+    """Return the crop of one frame ``(H, W, 3)``.
 
-    Raises UserError, beginning with `what`, for a box that leaves the frame, and DataError for a frame of another size
-    than those that a face's box was found in.
+    Raises UserError, starting with `what`, for a box outside the frame, and DataError if the frame's size is not
+    that of the frames in which the face was found.
     """
     height, width = image.shape[:2]
     if isinstance(wanted, Cut):
@@ -80,7 +81,7 @@ def cropped(image: np.ndarray, wanted: Crop, what: str) -> np.ndarray:
     x0, y0, x1, y1 = wanted
     if x1 > width or y1 > height:
         raise UserError(
-            f"{what}: the box {x0},{y0},{x1},{y1} leaves the picture, which is {width}x{height}", code="box-outside"
+            f"{what}: the box {x0},{y0},{x1},{y1} is not inside the picture of {width}x{height}", code="box-outside"
         )
     return crop.cut(image, wanted)
 

@@ -1,4 +1,4 @@
-"""The frames of `animate`: what the model is shown, and what it makes of it."""
+"""The frames of `animate`: the model's input and output."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from bench.runtime.errors import Stopped
 from protocols.errors import DataError, first_line, typed_line
 from protocols.plugins import FAILURES
 
-Batch = list[tuple[int, np.ndarray | DataError]]  # driving frames by number, or why one cannot be read
+Batch = list[tuple[int, np.ndarray | DataError]]  # driving frames by index, or the error of an unreadable one
 
 
 @dataclass
 class Tally:
-    """What was done so far: frames written, those that could not be made (number to reason), seconds in the model."""
+    """Progress: frames written, missing frames (index to reason), seconds in the model."""
 
     frames: int = 0
     failed: dict[int, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class View:
-    """The driving frames as the model sees them: float32 ``(S, S, 3)`` in [0, 1]."""
+    """The driving frames at the model's size: float32 ``(S, S, 3)`` in [0, 1]."""
 
     driving: Driving
     crop: Crop
@@ -46,20 +46,20 @@ class View:
     path: Path
 
     def frame(self, number: int) -> np.ndarray:
-        """Raises DataError where it cannot be read, UserError where the crop does not fit it."""
+        """Return a frame. Raises DataError if it cannot be read, UserError if the crop does not fit it."""
         return self.of(self.driving.frame(number), number)
 
     def of(self, image: np.ndarray, number: int) -> np.ndarray:
-        """The same of a frame that is decoded already."""
+        """Crop and resize a decoded frame."""
         return fit(image, self.crop, self.size, f"--driving {self.path}, frame {number}")
 
     def load(self, number: int) -> np.ndarray | DataError:
-        """The same, with the error for an unreadable frame."""
+        """Return a frame, or the error if it is unreadable."""
         return _shown([self], number)[0]
 
 
 def batches(views: Sequence[View], count: int, size: int) -> Iterator[dict[int, Batch]]:
-    """The first `count` frames of one video, `size` at a time, by the size of each view; each is decoded once."""
+    """Yield batches of `size` from the first `count` frames, by the frame size of each view; decode each frame once."""
     numbers = iter(range(count))
     while chosen := list(islice(numbers, size)):
         shown = [_shown(views, number) for number in chosen]
@@ -67,7 +67,7 @@ def batches(views: Sequence[View], count: int, size: int) -> Iterator[dict[int, 
 
 
 def _shown(views: Sequence[View], number: int) -> list[np.ndarray | DataError]:
-    """One driving frame as each view has it, or why it cannot be read."""
+    """One driving frame for each view, or the error if it is unreadable."""
     try:
         image = views[0].driving.frame(number)
     except DataError as error:
@@ -83,9 +83,9 @@ def _shown(views: Sequence[View], number: int) -> list[np.ndarray | DataError]:
 
 @dataclass(frozen=True)
 class Scene:
-    """One model, one photograph, one driving video: all that a batch of frames needs, and what came of it so far.
+    """One model with its photograph and driving video, and the progress so far.
 
-    label: of the model. weights: what must be said of its weights; empty for none.
+    label: of the model. weights: note about its weights, or "".
     """
 
     label: str
@@ -101,12 +101,12 @@ class Scene:
 
     @property
     def side(self) -> int:
-        """Of the frames that it makes."""
+        """Size of the model's output frames."""
         return self.predictor.output_size or self.view.size
 
 
 def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """Number, driving frame and result of each, uint8 ``(S, S, 3)``; failures are grey and go into the tally.
+    """Return index, driving frame and result of each, uint8 ``(S, S, 3)``; failures are grey and counted in the tally.
 
     S: `View.size` of the driving frame, `Scene.side` of the result.
     """
@@ -127,7 +127,7 @@ def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarra
 
 
 def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray | str]:
-    """The model's frames, or the reason why there is none. A batch that fails is tried again frame by frame."""
+    """The model's frames, or reasons for missing ones. A batch that fails is retried frame by frame."""
     if not frames:
         return []
     n, ids = len(frames), tuple(pair_name(number) for number, _ in frames)
@@ -155,7 +155,7 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
 
 
 def grey(size: tuple[int, int], number: int) -> np.ndarray:
-    """What stands for a frame that could not be made, uint8 ``(height, width, 3)``. size: (height, width)."""
+    """Return a placeholder for a missing frame, uint8 ``(height, width, 3)``. size: (height, width)."""
     height, width = size
     image = Image.new("RGB", (width, height), (128, 128, 128))
     font = ImageFont.load_default(min(size) / 12)
@@ -170,10 +170,10 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
 
 
 def as_tensor(images: Sequence[np.ndarray], device: torch.device) -> Tensor:
-    """``(N, 3, H, W)`` from N of float32 ``(H, W, 3)``."""
+    """Stack N images, float32 ``(H, W, 3)``, to ``(N, 3, H, W)``."""
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous().to(device)
 
 
 def pair_name(number: int) -> str:
-    """Name the pair that a driving frame makes with the source; names sort as numbers do."""
+    """Return the pair id of a driving frame; ids sort like numbers."""
     return f"{number:07d}"

@@ -1,4 +1,4 @@
-"""What `animate` takes in: a photograph and a driving video, cut and brought to a network's size."""
+"""The inputs of `animate`: a photograph and a driving video, cropped and resized for a network."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ SMALLEST = 32
 
 
 class Clock(Protocol):
-    """When the frames of a video are shown, and the sound beside them.
+    """Presentation times of the frames of a video, and its sound.
 
-    times: when each frame is shown, in units of `time_base` seconds; end: when the last one ends.
-    start: where the clock begins, in seconds. rate: frames a second on average.
-    sound: file with the sound that belongs to the frames, or None. notices: what the user must know of the reading.
+    times: of each frame, in units of `time_base` seconds; end: of the last frame. start: of the clock, in seconds.
+    rate: average frames per second. sound: file with the sound, or None. notices: warnings to print.
     """
 
     times: Sequence[int]
@@ -48,11 +47,11 @@ class Driving(Clock, Protocol):
     """Driving frames with their clock."""
 
     def frame(self, number: int) -> np.ndarray:
-        """RGB uint8 ``(H, W, 3)``. Raises DataError where it cannot be read."""
+        """Return a frame, RGB uint8 ``(H, W, 3)``. Raises DataError if it cannot be read."""
 
 
 class VideoDriving:
-    """A video file; its sound is its own, where the file has one clock for both."""
+    """A video file; its sound is used only if the file has timestamps."""
 
     def __init__(self, file: Path, fps: Fraction | None):
         video = open_video(file, fps)
@@ -63,14 +62,16 @@ class VideoDriving:
         timed = "clock" not in video.facts
         if fps and timed:
             video.close()
-            raise UserError(f"--fps {float(fps):g}: the video {file} has a clock of its own", code="unused-option")
+            raise UserError(
+                f"--fps {float(fps):g}: the video {file} has timestamps; remove --fps", code="unused-option"
+            )
         self.sound = file if video.has_sound and timed else None
         if video.has_sound and not timed:
-            self.notices.append(f"{file}: its sound is left out, since its place in time is not known")
+            self.notices.append(f"{file}: sound left out, because the file has no timestamps")
 
 
 class FramesDriving:
-    """Image files in order of their names, each shown for ``1 / fps`` seconds; silent."""
+    """Image files in the order of their names, each shown for ``1 / fps`` seconds; without sound."""
 
     start = Fraction(0)
     sound: Path | None = None
@@ -87,10 +88,9 @@ class FramesDriving:
 
 
 def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") -> Driving:
-    """A video file, a folder of images, or one image, which is a video of one frame. Raises UserError, DataError.
+    """Open a video file, a folder of images, or one image (a video of one frame). Raises UserError, DataError.
 
-    option: under which it was given, for messages. fps: of images and of streams without a clock, for others refused;
-    default: 25, or what the stream states.
+    option: for messages. fps: only for images and streams without timestamps; default: 25, or as the stream states.
     """
     if path.is_dir():
         found = sorted(
@@ -98,13 +98,11 @@ def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") ->
         )
         files = [file for file in found if is_picture(file)]
         if not files:
-            raise UserError(
-                f"{option} {path}: no picture in this folder ({', '.join(PICTURES)})", code="missing-frames"
-            )
+            raise UserError(f"{option} {path}: no image in this folder ({', '.join(PICTURES)})", code="missing-frames")
         frames = FramesDriving(files, fps)
         if others := [file.name for file in found if not is_picture(file)]:
             frames.notices.append(
-                f"not read are {counted(len(others), 'file')} in {path}, no pictures by their names: {some(others)}"
+                f"{path}: ignored {counted(len(others), 'file')} without an image's suffix: {some(others)}"
             )
         return frames
     if not path.is_file():
@@ -113,12 +111,12 @@ def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") ->
 
 
 def read_source(path: Path) -> tuple[np.ndarray, list[str]]:
-    """The photograph, RGB uint8 ``(H, W, 3)``, upright, and what the user must know of its reading.
+    """Return the photograph, upright RGB uint8 ``(H, W, 3)``, and warnings to print.
 
-    Raises UserError or DataError where it is neither an image nor a video.
+    Raises UserError or DataError if it is neither an image nor a video.
     """
     if path.is_dir():
-        raise UserError(f"--source {path}: a folder; give one image", code="missing-file")
+        raise UserError(f"--source {path}: is a folder; give one image", code="missing-file")
     if not path.is_file():
         raise UserError(f"--source {path}: no such file", code="missing-file")
     try:
@@ -129,14 +127,14 @@ def read_source(path: Path) -> tuple[np.ndarray, list[str]]:
         except DataError:
             raise error from None
     try:
-        first = f"{path} is a video; its first frame is the photograph"
+        first = f"{path} is a video: using its first frame as the photograph"
         return video.frame(0), [first, *remarks(str(path), video.facts)]
     finally:
         video.close()
 
 
 def picture_notices(files: Sequence[Path]) -> list[str]:
-    """What the user must know of the reading of images; nothing of those that cannot be read."""
+    """Return warnings about images; unreadable ones are skipped."""
     reading = Reading()
     for file in files:
         with suppress(DataError), opened(file) as image:
@@ -145,25 +143,25 @@ def picture_notices(files: Sequence[Path]) -> list[str]:
 
 
 def fit(image: np.ndarray, crop: Crop, size: int, what: str) -> np.ndarray:
-    """RGB uint8 ``(H, W, 3)`` cut and resized to ``(size, size, 3)`` float32 in [0, 1].
+    """Crop and resize RGB uint8 ``(H, W, 3)`` to ``(size, size, 3)``, float32 in [0, 1].
 
-    crop: settled. Raises what `cropped` raises, and UserError for what is too small to show a face.
+    crop: from `crop.settle`. Raises like `cropped`, and UserError if the crop is smaller than `SMALLEST`.
     """
     image = cropped(image, crop, what)
     if min(image.shape[:2]) < SMALLEST:
         left = f"{image.shape[1]}x{image.shape[0]} pixels"
         raise UserError(
-            f"{what}: too small, {left} after the crop where at least {SMALLEST}x{SMALLEST} are needed",
+            f"{what}: too small, {left} after the crop; at least {SMALLEST}x{SMALLEST} are needed",
             code="picture-too-small",
         )
     return resize(image, size)
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """``skimage.transform.resize(image, (size, size))`` with its defaults, as the authors' demos call it.
+    """Return ``skimage.transform.resize(image, (size, size))`` with its defaults, as the authors' demos call it.
 
-    It is linear and works on rows and columns apart, so it is two products with sparse matrices: the same numbers to
-    2e-7 and, for 1080 lines, eighteen times as fast.
+    The filter is linear and separable, so it is computed as two products with sparse matrices: equal to 2e-7 and, for
+    1080 lines, eighteen times as fast.
     """
     image = array_from_levels(image)
     for _ in range(2):  # rows, then columns
@@ -174,12 +172,12 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 
 @lru_cache
 def _weights(length: int, size: int) -> csr_array:
-    """What skimage makes of `length` rows, ``(size, length)``: its result for the unit matrix."""
+    """The filter as a matrix ``(size, length)``: skimage's result for the identity."""
     return csr_array(skimage_resize(np.eye(length), (size, length)).astype(np.float32))
 
 
 def _is_still(path: Path) -> bool:
-    """Whether Pillow knows the file as an image that does not move."""
+    """Whether Pillow reads the file as an image of one frame."""
     try:
         with opened(path) as image:
             return getattr(image, "n_frames", 1) == 1

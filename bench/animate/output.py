@@ -1,4 +1,4 @@
-"""What `animate` writes: a video with the driving video's clock and sound."""
+"""The output of `animate`: a video with the driving video's timestamps and sound."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 
 @dataclass(frozen=True)
 class _Format:
-    """A container, how pictures are encoded, which sound goes in as it is (None: whatever fits), and as what else."""
+    """A container, its video codec with options, sound codecs to copy (None: all supported), and the codec if not."""
 
     container: str
     video: tuple[str, dict[str, str]]
@@ -45,15 +45,15 @@ _CUT = ", cut where the picture ends"
 
 
 class VideoWriter:
-    """Writes ``<file>.part`` frame by frame; `finish` gives it its name.
+    """Write ``<file>.part`` frame by frame; `finish` renames it.
 
-    Frames keep the driving video's presentation times. Its sound ends where the last frame does.
+    Frames keep the driving video's presentation times. The sound is cut at the end of the last frame.
     """
 
     def __init__(self, file: Path, size: tuple[int, int], driving: Clock, end: int):
-        """`size`: (height, width) of the frames. `end`: when the last one ends, in the driving video's time base.
+        """Open the file. size: (height, width). end: of the last frame, in the driving video's time base.
 
-        Raises UserError where the file cannot be written.
+        Raises UserError if the file cannot be written.
         """
         form = FORMATS[file.suffix.lower()]
         self.file, self.part = file, file.with_name(f"{file.name}.part")
@@ -73,11 +73,11 @@ class VideoWriter:
 
     @property
     def sound(self) -> str:
-        """In words, what became of the driving video's sound; complete after `finish`."""
+        """What was done with the driving video's sound, as text; complete after `finish`."""
         return self._sound.how
 
     def write(self, image: np.ndarray, time: int, until: int) -> None:
-        """One frame, RGB uint8 ``(H, W, 3)``, shown from `time` to `until` in the driving video's time base."""
+        """Write a frame, RGB uint8 ``(H, W, 3)``, shown from `time` to `until` in the driving video's time base."""
         frame = to_yuv(image)
         frame.pts, frame.time_base = time - self._start, self._time_base
         self._durations[frame.pts] = until - time
@@ -85,7 +85,7 @@ class VideoWriter:
         self._sound.write(time * self._time_base)
 
     def finish(self, name: Path | None = None) -> Path:
-        """Write what is still held back and give the file its name, or `name`; returns which."""
+        """Flush the encoders and rename the file, to `name` if given; return its path."""
         self._mux(self._stream.encode(None))
         self._sound.write(None)
         self._output.close()
@@ -94,7 +94,7 @@ class VideoWriter:
         return name or self.file
 
     def discard(self) -> None:
-        """Leave no file."""
+        """Delete the unfinished file."""
         with contextlib.suppress(OSError, ValueError):
             self._output.close()
         self._sound.close()
@@ -102,7 +102,7 @@ class VideoWriter:
 
     def _mux(self, packets: list[av.Packet]) -> None:
         for packet in packets:
-            # Encoders tell no durations; without them the last frame would have none.
+            # Encoders set no durations; without one the last frame would not be shown.
             assert packet.pts is not None and packet.time_base is not None  # of each frame, from `write`
             duration = self._durations.pop(round(packet.pts * packet.time_base / self._time_base), 0)
             packet.duration = round(duration * self._time_base / packet.time_base)
@@ -110,10 +110,10 @@ class VideoWriter:
 
 
 class _Sound:
-    """The driving video's sound on its way into the output, in step with the frames, so that nothing piles up."""
+    """Copies or re-encodes the driving video's sound, interleaved with the frames."""
 
     def __init__(self, driving: Clock, output: av.container.OutputContainer, form: _Format, end: Fraction):
-        """`end`: where the sound is cut, in seconds."""
+        """Open the sound. end: where it is cut, in seconds."""
         self._output, self._start, self._end = output, driving.start, end
         self._input = open_file(driving.sound) if driving.sound else None
         self._packets: Iterator[tuple[Fraction, av.Packet]] = iter(())
@@ -137,13 +137,13 @@ class _Sound:
         self._packets = self._encoded(source, stream, out)
 
     def write(self, until: Fraction | None) -> None:
-        """Everything that begins before `until` seconds, or all that is left."""
+        """Write the sound up to `until` seconds, or the rest."""
         while self._ahead and (until is None or self._ahead[0] <= until):
             self._output.mux(self._ahead[1])
             self._ahead = next(self._packets, None)
 
     def _ends(self, time: Fraction) -> bool:
-        """Whether sound of this time, in seconds, comes after the last frame; notes that it is cut."""
+        """Whether this time, in seconds, is after the last frame; if so, record that the sound is cut."""
         if time >= self._end and not self.how.endswith(_CUT):
             self.how += _CUT
         return time >= self._end
@@ -159,7 +159,7 @@ class _Sound:
         base = _clock(stream)
         shift = round(self._start / base)
         for packet in source.demux(stream):
-            if not packet.size or packet.pts is None:  # the last, empty one tells decoders to finish
+            if not packet.size or packet.pts is None:  # the last, empty packet flushes decoders
                 continue
             time = packet.pts * base
             if self._ends(time):
@@ -191,13 +191,13 @@ def _of(kind: type[Kind], stream: av.stream.Stream) -> Kind:
 
 
 def _clock(what: av.stream.Stream | av.AudioFrame) -> Fraction:
-    """The unit of its times, in seconds."""
-    assert what.time_base is not None  # FFmpeg gives one to all that has times
+    """The time base in seconds."""
+    assert what.time_base is not None  # FFmpeg sets it on everything with timestamps
     return what.time_base
 
 
 def _decoded(packet: av.Packet[av.AudioStream]) -> list[tuple[av.AudioFrame, int]]:
-    """A packet's frames that have a time, with it; a broken packet has none, and is heard as a gap."""
+    """A packet's frames with their timestamps; a broken packet has none and becomes a gap."""
     try:
         return [(frame, frame.pts) for frame in packet.decode() if frame.pts is not None]
     except (OSError, ValueError):

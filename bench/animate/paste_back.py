@@ -1,8 +1,8 @@
 """`animate --paste-back`: LivePortrait's crop of a photograph, and its result pasted back into it, frame by frame.
 
-`baselines.liveportrait.crop` has the published program's numbers. Here dlib's 68 landmarks say where the face is; that
-program takes 106 of InsightFace, whose models may be used for research only. Both reach from the brows to the chin, so
-the squares are near one another, and not the same.
+`baselines.liveportrait.crop` has the published program's constants. Here dlib's 68 landmarks locate the face; the
+published program uses InsightFace's 106, whose models are licensed for research only. Both reach from the brows to the
+chin, so the squares are similar but not equal.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ SCALE, SHIFT = 2.3, -0.125  # of the crop around a source, as published
 
 
 class PasteBack:
-    """The photograph as the published program takes it, its crop, and the way back.
+    """The photograph as in the published program, its crop, and the transform back.
 
-    image: RGB uint8 ``(H, W, 3)`` of even sides. source: the crop as the network sees it, float32 ``(256, 256, 3)`` in
-    [0, 1]. side: of the frames that are pasted.
+    image: RGB uint8 ``(H, W, 3)`` with even sides. source: the network's input, float32 ``(256, 256, 3)`` in [0, 1].
+    side: size of the frames to paste, in pixels.
     """
 
     side = crop.CROP
 
     def __init__(self, photograph: np.ndarray, what: str) -> None:
-        """Raises UserError, beginning with `what`, where no face is found."""
+        """Crop the photograph. Raises UserError, starting with `what`, if no face is found."""
         self.image = bounded(photograph)
         (found,) = Dlib68().detect(self.image[None])
         if found.values is None:
-            raise UserError(f"{what}: no face found, which --paste-back needs", code="no-face")
+            raise UserError(f"{what}: no face found; --paste-back needs one", code="no-face")
         matrix = crop.to_crop(crop.square(found.values * (self.image.shape[1] / WIDTH), SCALE, SHIFT))
         self._back = crop.inverse(matrix)
         self.source = crop.source_input(crop.cut(self.image, matrix)).astype(np.float32) / 255
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the frames that are written."""
+        """(height, width) of the output frames."""
         height, width = self.image.shape[:2]
         return height, width
 
     def frame(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """The photograph with one result, uint8 ``(512, 512, 3)``, in its place."""
+        """Paste one result, uint8 ``(512, 512, 3)``, into the photograph."""
         (result,) = pictures
         return crop.paste(result, self.image, self._back)
 
 
 def bounded(photograph: np.ndarray) -> np.ndarray:
-    """A photograph ``(H, W, 3)`` with sides of `LONGEST` at most, bilinear, and even, cut on the right and below."""
+    """Resize a photograph ``(H, W, 3)`` to at most `LONGEST` (bilinear); crop right and bottom to even sides."""
     height, width = photograph.shape[:2]
     if (longer := max(height, width)) > LONGEST:
         small = [LONGEST if side == longer else int(side * LONGEST / longer) for side in (width, height)]

@@ -1,4 +1,4 @@
-"""How the pictures of one moment lie in a frame of the video."""
+"""The layout of a video frame: panels side by side, with labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARGIN = 4  # pixels between a label and the edge of its panel
 class Sheet:
     """Square panels side by side.
 
-    side: of each in pixels. labels: what stands above each; empty for none.
+    side: of each panel in pixels. labels: above each panel; empty for none.
     """
 
     side: int
@@ -33,13 +33,13 @@ class Sheet:
         return self._strip.shape[0] + self.side, self.panels * self.side
 
     def frame(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """One picture a panel, square uint8 RGB of any size, as a frame; smaller ones are resized."""
+        """Return a frame with one square uint8 RGB picture per panel; smaller ones are resized."""
         row = np.concatenate([enlarged(picture, self.side) for picture in pictures], axis=1)
         return np.concatenate([self._strip, row])
 
     @cached_property
     def _strip(self) -> np.ndarray:
-        """The labels, white on black, ``(H, panels * side, 3)``; H is 0 where there are none."""
+        """The labels, white on black, ``(H, panels * side, 3)``; H is 0 without labels."""
         height = self.side // 10 if self.labels else 0
         strip = Image.new("RGB", (self.panels * self.side, height))
         draw, font = ImageDraw.Draw(strip), ImageFont.load_default(max(6.0, self.side / 16))
@@ -53,5 +53,5 @@ class Sheet:
 
 
 def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
-    """A square uint8 picture at another side, by `FILTER`; one of that side as it is."""
+    """Resize a square uint8 picture to `side` with `FILTER`, unless it has that size."""
     return picture if len(picture) == side else as_bytes(resize(picture, side))

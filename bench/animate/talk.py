@@ -1,4 +1,4 @@
-"""`python -m bench animate` by sound: a person's video that says what a sound says."""
+"""`python -m bench animate` by sound: make a person's video speak a sound."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from baselines import registry
 from baselines.predictor import ModelError, PairBatch
 from baselines.spec import ModelSpec
 from baselines.talking import Talk, TalkingPredictor
-from bench.animate.command import SIZE, AnimateSettings, keep, notify, say_failed, weights_note
-from bench.animate.crop import Crop, settle, told
+from bench.animate.command import SIZE, AnimateSettings, keep, notify, report_failed, weights_note
+from bench.animate.crop import Crop, describe, settle
 from bench.animate.frames import grey, pair_name
 from bench.animate.input import Driving, open_driving
 from bench.animate.output import VideoWriter
@@ -37,12 +37,12 @@ from protocols.plugins import FAILURES
 from protocols.sound import Sound
 from protocols.words import counted
 
-CLOCK = 90000  # units a second of the answer's times
+CLOCK = 90000  # time units per second of the output video
 
 
 @dataclass
-class Answered:
-    """The clock of the answer, which begins with the sound."""
+class SoundClock:
+    """The output video's clock, which starts with the sound."""
 
     times: Sequence[int]
     end: int
@@ -54,7 +54,7 @@ class Answered:
 
 
 def animate(settings: AnimateSettings, template: Path, console: Console) -> int:
-    """Write the video; returns the number of frames that could not be made. Raises as `command.animate`."""
+    """Write the video; return the number of missing frames. Raises like `command.animate`."""
     _refuse(settings)
     heard = _heard(settings.driving, console)
     video = open_driving(template, settings.fps, "--template")
@@ -64,7 +64,7 @@ def animate(settings: AnimateSettings, template: Path, console: Console) -> int:
     with closing(registry.load(spec, weights=settings.weights, device=settings.device)) as predictor:
         if not isinstance(predictor, TalkingPredictor):
             raise UserError(
-                f"--template is for models driven by sound; {spec.name} takes --source and a driving video",
+                f"--template is for models driven by sound; for {spec.name} give --source and a driving video",
                 code="unused-option",
             )
         count = max(1, math.ceil(heard.seconds * float(video.rate) - EARLY))
@@ -85,49 +85,49 @@ def animate(settings: AnimateSettings, template: Path, console: Console) -> int:
 
 
 def _refuse(settings: AnimateSettings) -> None:
-    """Raise UserError for what has no meaning where sound drives."""
+    """Raise UserError for options that have no effect on models driven by sound."""
     if len(settings.models) > 1:
-        raise UserError("--template takes one model at a time", code="conflicting-options")
+        raise UserError("--template: give one model", code="conflicting-options")
     given = {"--anchor-frame": settings.anchor_frame is not None, "--source-crop": settings.source_crop is not None}
     given["--paste-back"] = settings.paste_back
     given["--mode"] = settings.mode not in (None, "absolute")
     if wrong := [option for option, used in given.items() if used]:
-        raise UserError(f"{' and '.join(wrong)}: not with --template, whose frames are redrawn", code="unused-option")
+        raise UserError(f"{' and '.join(wrong)} cannot be used with --template", code="unused-option")
 
 
 def _heard(file: Path, console: Console) -> Sound:
-    """The sound, whose clock is the file's. Raises UserError where there is none, DataError where it is damaged."""
+    """Read the sound. Raises UserError if there is none, DataError if it is unreadable."""
     if not file.is_file():
         raise UserError(f"--driving {file}: no such file", code="missing-file")
     found = sound.read(file, first=0.0)
     if found is None:
-        raise UserError(f"--driving {file}: has no sound, which drives the model", code="no-sound")
+        raise UserError(f"--driving {file}: has no sound to drive the model", code="no-sound")
     if "damage" in found.facts:
         notify(console, f"{file}: {found.facts['damage']}", "bold yellow")
     if not found.samples.any():
-        notify(console, f"{file}: silence from beginning to end", "bold yellow")
+        notify(console, f"{file}: the sound is silent", "bold yellow")
     return found
 
 
 def _crop(
     settings: AnimateSettings, video: Driving, path: Path, frame_size: int | None, console: Console
 ) -> Crop | None:
-    """Whole frames, unless a crop is asked for or the model takes squares of one size."""
+    """None for whole frames: no crop was requested, and the model takes frames of any size."""
     if settings.crop in (None, "none") and frame_size is None:
         return None
     from bench.detectors.face_box import FaceBox  # loads dlib
 
     crop, found = settle(settings.crop, video.frame, len(video.times), FaceBox())
-    line, warning = told(f"template {path}", found, "--crop")
+    line, warning = describe(f"template {path}", found, "--crop")
     if line:
         notify(console, line, "bold yellow" if warning else None)
     return crop
 
 
-def _clock(heard: Sound, rate: Fraction, count: int, file: Path) -> Answered:
+def _clock(heard: Sound, rate: Fraction, count: int, file: Path) -> SoundClock:
     start = round(heard.start * CLOCK)
     times = [start + round(k * CLOCK / rate) for k in range(count + 1)]
-    return Answered(times[:-1], times[-1], Fraction(1, CLOCK), Fraction(start, CLOCK), rate, file, [])
+    return SoundClock(times[:-1], times[-1], Fraction(1, CLOCK), Fraction(start, CLOCK), rate, file, [])
 
 
 def _film(
@@ -136,11 +136,11 @@ def _film(
     note: str,
     predictor: TalkingPredictor,
     shown: Template,
-    clock: Answered,
+    clock: SoundClock,
     size: tuple[int, int],
     console: Console,
 ) -> int:
-    """Ask, encode and write, batch by batch; returns how many frames could not be made."""
+    """Predict, encode and write in batches; return the number of missing frames."""
     count, step = len(clock.times), settings.batch_size or pairs_at_a_time(settings.device)
     height, width = size
     whole = (height, 2 * width) if settings.side_by_side else size
@@ -167,7 +167,7 @@ def _film(
     length = f"{counted(count, 'frame')}, {float((clock.end - clock.times[0]) * clock.time_base):.2f} s"
     line = f"{file}: {length}, {whole[1]}x{whole[0]}, {writer.sound}, driven by sound{note and f', {note}'}"
     notify(console, f"{line}; {count / seconds:.3g} frames a second")
-    say_failed(failed, count, "", console)
+    report_failed(failed, count, "", console)
     return len(failed)
 
 
@@ -178,13 +178,14 @@ def _asked(
     size: tuple[int, int],
     settings: AnimateSettings,
 ) -> list[tuple[np.ndarray, np.ndarray | str]]:
-    """The template's frame of each number, uint8, and what the model made of it, or why there is nothing."""
+    """The template's frames, uint8, each with the model's frame or the reason why it is missing."""
     frames = [shown.frame(number) for number in numbers]
     blank = np.full((*size, 3), 0.5, np.float32)
     pictures = [blank if isinstance(frame, DataError) else frame for frame in frames]
     if wrong := next((one.shape for one in pictures if one.shape != blank.shape), None):
         raise DataError(
-            f"--template: frames of {wrong[1]}x{wrong[0]} after {size[1]}x{size[0]}", code="frame-sizes-differ"
+            f"--template: frames have several sizes, {size[1]}x{size[0]} and {wrong[1]}x{wrong[0]}",
+            code="frame-sizes-differ",
         )
     source = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).to(settings.device)
     batch = PairBatch(tuple(map(pair_name, numbers)), source, source)
@@ -197,7 +198,7 @@ def _asked(
 
 
 def _generated(predictor: TalkingPredictor, batch: PairBatch) -> list[np.ndarray | str]:
-    """A batch that fails is tried again frame by frame; what is left of memory then decides."""
+    """The model's frames, or reasons for missing ones. A batch that fails is retried frame by frame."""
     try:
         with torch.inference_mode():
             return generate(predictor, batch, "absolute", predictor.name)

@@ -1,4 +1,4 @@
-"""The person's video that sound animates: its frames back and forth, one for each moment of the sound."""
+"""The person's video for models driven by sound: its frames, played back and forth for the length of the sound."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from bench.animate.input import Driving, fit
 from protocols.errors import DataError
 from protocols.template import back_and_forth
 
-HELD = 1 << 26  # bytes of decoded frames in a stretch; two are held
+HELD = 1 << 26  # bytes of decoded frames in a stretch; two stretches are kept
 LONGEST = 64  # frames of a stretch
 
 Frame = np.ndarray | DataError
 
 
 class Template:
-    """Frames of a video in the order in which it is played for a sound.
+    """Frames of a video in the order in which they are played.
 
-    crop: settled; None for whole frames. size: side to which cut frames are resized.
+    crop: from `crop.settle`; None for whole frames. size: to which cropped frames are resized.
     """
 
     def __init__(self, video: Driving, path: Path, count: int, crop: Crop | None, size: int) -> None:
-        """count: frames that are asked for."""
+        """count: number of frames to play."""
         self._video, self._path, self._crop, self._size = video, path, crop, size
         self.numbers = back_and_forth(len(video.times), count)
         self._stretch = 1
@@ -37,13 +37,13 @@ class Template:
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second on average."""
+        """Average frames per second."""
         return self._video.rate
 
     def frame(self, position: int) -> Frame:
-        """What the model is shown at a position, float32 ``(H, W, 3)`` in [0, 1], or why it cannot be read.
+        """Return the frame at a position, float32 ``(H, W, 3)`` in [0, 1], or its error.
 
-        Decoded are stretches in the order of the video, since a decoder cannot go back frame by frame.
+        Whole stretches are decoded forward, since a decoder cannot go back frame by frame.
         """
         number = self.numbers[position]
         stretch, place = divmod(number, self._stretch)
@@ -53,7 +53,7 @@ class Template:
         return self._held[stretch][place]
 
     def learn(self) -> tuple[int, int]:
-        """Decode the first frame and decide how much is held; returns (height, width). Raises DataError."""
+        """Decode the first frame and set the length of a stretch; return (height, width). Raises DataError."""
         first = self._read(0)
         if isinstance(first, DataError):
             raise first
@@ -61,7 +61,7 @@ class Template:
         return first.shape[0], first.shape[1]
 
     def tensors(self) -> Iterator[Tensor]:
-        """The frames as a model driven by sound receives them; for one that cannot be read the one before it."""
+        """Yield the frames for a model driven by sound; an unreadable frame repeats the previous one."""
         last = torch.full((3, *self.learn()), 0.5)
         for position in range(len(self.numbers)):
             frame = self.frame(position)

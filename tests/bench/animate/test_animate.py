@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from PIL import Image
 from skimage.transform import resize as skimage_resize
 from support.clicking_videos import CLICK, UNEVEN, frames_of, make_video, picture
 from support.command_line import call_unwrapped
+from support.refused import Ended
 from support.small_networks import CONFIGS
 
 from baselines.card import card
@@ -62,7 +64,7 @@ def folder(monkeypatch, tmp_path) -> Path:
 def animate(monkeypatch, capsys):
     """Call the command in this process; returns exit code and everything printed, unwrapped."""
 
-    def call(*arguments: object) -> tuple[int, str]:
+    def call(*arguments: object) -> Ended:
         return call_unwrapped(monkeypatch, capsys, "animate", "--device", "cpu", *arguments)
 
     return call
@@ -89,7 +91,8 @@ def test_times_and_sound_are_the_driving_videos(animate, folder):
     code, text = animate(
         "--model", "copy-target", "--source", "photo.png", "--driving", driving, "--out", "new/out.mp4"
     )
-    assert code == 0 and "6 frames, 0.2" in text and "sound copied (aac)" in text and "frames a second" in text
+    assert code == 0 and "6 frames, 0.2" in text and "sound copied (aac)" in text
+    assert re.search(r"; \d[\d.]* frames\b.* \d[\d.]*$", text), text
     out = folder / "new" / "out.mp4"
     times, frames = frames_of(out)
     assert times == pytest.approx([moment / 1000 for moment in UNEVEN], abs=1e-9)
@@ -97,7 +100,7 @@ def test_times_and_sound_are_the_driving_videos(animate, folder):
     assert not close(frames[0], as_shown(picture(5)))
     kept = sound_packets(out)
     assert 0 < len(kept) < len(sound_packets(driving))  # 0.24 s of picture, 0.3 s of sound
-    assert kept == sound_packets(driving)[: len(kept)] and "cut where the picture ends" in text
+    assert kept == sound_packets(driving)[: len(kept)] and "(aac), cut" in text
     with av.open(str(out)) as made, av.open(str(driving)) as given:
         lengths = [float(c.streams.video[0].duration * c.streams.video[0].time_base) for c in (made, given)]
     assert lengths[0] == pytest.approx(lengths[1], abs=1e-4)
@@ -105,23 +108,27 @@ def test_times_and_sound_are_the_driving_videos(animate, folder):
 
 
 @pytest.mark.parametrize(
-    ("form", "sound", "suffix", "told"),
+    ("form", "sound", "suffix", "kept"),
     [
-        ("mpegts", "ac3", ".mp4", "sound copied (ac3)"),
-        ("mpegts", "aac", ".mov", "sound copied (aac)"),
-        ("matroska", "pcm_s16le", ".mp4", "sound re-encoded (pcm_s16le to aac)"),
-        ("matroska", "flac", ".mov", "sound re-encoded (flac to aac)"),
-        ("mp4", "aac", ".webm", "sound re-encoded (aac to opus)"),
-        ("mp4", "libopus", ".mkv", "sound copied (opus)"),
-        ("mp4", None, ".mp4", "no sound"),
+        ("mpegts", "ac3", ".mp4", "ac3"),
+        ("mpegts", "aac", ".mov", "aac"),
+        ("matroska", "pcm_s16le", ".mp4", "aac"),
+        ("matroska", "flac", ".mov", "aac"),
+        ("mp4", "aac", ".webm", "opus"),
+        ("mp4", "libopus", ".mkv", "opus"),
+        ("mp4", None, ".mp4", None),
     ],
 )
-def test_sound_stays_in_step_in_every_container(animate, folder, form, sound, suffix, told):
+def test_sound_stays_in_step_in_every_container(animate, folder, form, sound, suffix, kept):
     driving, out = make_video(folder / "driving", form, sound), folder / f"out{suffix}"
     code, text = animate("--model", "copy-source", "--source", "photo.png", "--driving", driving, "--out", out)
-    assert code == 0 and told in text, text
+    given = (sound or "").removeprefix("lib")
+    done = f"sound copied ({given})" if kept == given else f"({given} to {kept})" if sound else "no sound"
+    assert code == 0 and done in text, text
     assert frames_of(out)[0] == pytest.approx([moment / 1000 for moment in UNEVEN], abs=1.1e-3)
     if sound:
+        with av.open(str(out)) as container:
+            assert container.streams.audio[0].codec.canonical_name == kept
         assert click_of(out) == pytest.approx(click_of(driving), abs=3e-3)
         assert click_of(driving) == pytest.approx(CLICK, abs=3e-2)
     else:
@@ -145,7 +152,7 @@ def test_a_network_side_by_side(animate, folder):
         "relative",
     )
     assert code == 0 and "fomm.mp4" in text and "3 frames" in text and "0.12 s" in text and "768x256" in text, text
-    assert "motion mode relative, SAMPLE WEIGHTS;" in text
+    assert re.search(r"\bmode relative, SAMPLE WEIGHTS;", text), text
     times, frames = frames_of(folder / "fomm.mp4")
     assert times == pytest.approx([0, 0.033, 0.05])
     for number, frame in enumerate(frames):
@@ -180,9 +187,9 @@ def test_the_anchor_is_handed_over_and_missing_frames_are_grey(animate, folder, 
 
 def test_a_failing_program_fails_its_frames_only(animate, folder, program):
     driving = make_video(folder / "driving.mp4", "mp4")
-    model = program("if row['pair'] == '0000002': sys.exit('out of order')\n" + COPY.format(role="driving"))
+    model = program("if row['pair'] == '0000002': sys.exit('jammed')\n" + COPY.format(role="driving"))
     code, text = animate("--model", model, "--source", "photo.png", "--driving", driving, "--out", "out.mp4")
-    assert code == 1 and "1 of 6 frames" in text and "grey (2)" in text and "out of order" in text
+    assert code == 1 and "1 of 6 frames" in text and "grey (2)" in text and "jammed" in text
     assert close(frames_of(folder / "out.mp4")[1][3], as_shown(picture(3)))
 
 
@@ -203,7 +210,7 @@ def test_a_folder_of_frames_and_a_broken_one_in_it(animate, folder):
 def test_an_image_drives_one_frame_and_a_video_may_be_the_photograph(animate, folder):
     make_video(folder / "driving.mp4", "mp4")
     code, text = animate("--model", "copy-source", "--source", "driving.mp4", "--driving", "photo.png", "--fps", 5)
-    assert code == 0 and "its first frame is the photograph" in text and "1 frame, 0.20 s" in text
+    assert code == 0 and "driving.mp4" in text and "1 frame, 0.20 s" in text
     _, frames = frames_of(folder / "copy-source.mp4")
     assert len(frames) == 1 and close(frames[0], as_shown(picture(0)))
 
@@ -256,7 +263,7 @@ def test_ctrl_c_keeps_what_is_finished(folder, program):
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130, printed
-    assert "Traceback" not in printed and "are kept in out.interrupted.mp4" in printed
+    assert "Traceback" not in printed and "out.interrupted.mp4" in printed
     times, frames = frames_of(folder / "out.interrupted.mp4")
     assert f"{len(frames)} of 100 frames" in printed and 0 < len(frames) < 100
     assert times == pytest.approx([0.04 * number for number in range(len(frames))])
@@ -267,39 +274,39 @@ GOOD = {"--model": "copy-source", "--source": "photo.png", "--driving": "driving
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "error", "words"),
     [
-        ({"--source": "nothing.png"}, ["nothing.png", "no such file"]),
-        ({"--source": "text.txt"}, ["text.txt", "not a readable image"]),
-        ({"--source": "."}, ["give one image"]),
-        ({"--source": "small.png"}, ["small.png", "too small, 20x20 pixels"]),
-        ({"--driving": "nothing.mp4"}, ["nothing.mp4", "no such file"]),
-        ({"--driving": "text.txt"}, ["text.txt", "a text file"]),
-        ({"--driving": "text.mp4"}, ["text.mp4", "not a readable video"]),
-        ({"--driving": "sound.wav"}, ["sound.wav", "no video stream"]),
-        ({"--driving": "."}, ["too small, 20x20 pixels"]),
-        ({"--driving": "empty"}, ["no picture in this folder"]),
-        ({"--model": "fomn"}, ["did you mean fomm"]),
-        ({"--model": "fomm", "--mode": "avd"}, ["fomm has no motion mode avd"]),
-        ({"--mode": "sideways"}, ["sideways", "absolute"]),
-        ({"--out": "text.txt/out.mp4"}, ["cannot be written"]),
-        ({"--out": "out.xyz"}, [".mp4, .mov, .mkv, .webm"]),
-        ({"--out": "driving.mp4"}, ["would overwrite what is read"]),
-        ({"--anchor-frame": "6"}, ["has 6 frames"]),
-        ({"--anchor-frame": "first"}, ["a number from 0, or best"]),
-        ({"--anchor-frame": "best", "--mode": "relative"}, ["no face is found in the photograph"]),
-        ({"--anchor-frame": "0", "--mode": "absolute"}, ["--anchor-frame 0", "absolute"]),
-        ({"--anchor-frame": "best", "--mode": "absolute"}, ["--anchor-frame best", "absolute"]),
-        ({"--fps": "50"}, ["--fps 50", "clock of its own"]),
-        ({"--crop": "1,2,3"}, ["x0,y0,x1,y1"]),
-        ({"--crop": "50,0,40,40"}, ["x0 < x1"]),
-        ({"--crop": "0,0,97,64"}, ["leaves the picture, which is 96x64"]),
-        ({"--source-crop": "0,0,31,64"}, ["photo.png", "too small, 31x64 pixels"]),
-        ({"--device": "cuda:77"}, ["cuda:77"]),
-        ({"--weights": "nowhere"}, ["nowhere"]),
+        ({"--source": "nothing.png"}, "missing-file", ["--source nothing.png"]),
+        ({"--source": "text.txt"}, "unreadable-image", ["text.txt"]),
+        ({"--source": "."}, "missing-file", ["--source ."]),
+        ({"--source": "small.png"}, "picture-too-small", ["small.png", "20x20"]),
+        ({"--driving": "nothing.mp4"}, "missing-file", ["--driving nothing.mp4"]),
+        ({"--driving": "text.txt"}, "unreadable-video", ["text.txt"]),
+        ({"--driving": "text.mp4"}, "unreadable-video", ["text.mp4"]),
+        ({"--driving": "sound.wav"}, "unreadable-video", ["sound.wav"]),
+        ({"--driving": "."}, "picture-too-small", ["20x20"]),
+        ({"--driving": "empty"}, "missing-frames", ["--driving empty"]),
+        ({"--model": "fomn"}, "unknown-model", ["fomn", "fomm"]),
+        ({"--model": "fomm", "--mode": "avd"}, "unknown-mode", ["fomm", "avd"]),
+        ({"--mode": "sideways"}, "unknown-choice", ["sideways", "absolute"]),
+        ({"--out": "text.txt/out.mp4"}, "unwritable-file", ["text.txt/out.mp4"]),
+        ({"--out": "out.xyz"}, "bad-value", [".mp4, .mov, .mkv, .webm"]),
+        ({"--out": "driving.mp4"}, "unwritable-file", ["--out driving.mp4"]),
+        ({"--anchor-frame": "6"}, "unknown-frame", ["6 frames"]),
+        ({"--anchor-frame": "first"}, "bad-value", ["--anchor-frame first"]),
+        ({"--anchor-frame": "best", "--mode": "relative"}, "no-face", ["--anchor-frame best"]),
+        ({"--anchor-frame": "0", "--mode": "absolute"}, "unused-option", ["--anchor-frame 0", "absolute"]),
+        ({"--anchor-frame": "best", "--mode": "absolute"}, "unused-option", ["--anchor-frame best", "absolute"]),
+        ({"--fps": "50"}, "unused-option", ["--fps 50", "driving.mp4"]),
+        ({"--crop": "1,2,3"}, "bad-value", ["x0,y0,x1,y1"]),
+        ({"--crop": "50,0,40,40"}, "bad-value", ["x0 < x1"]),
+        ({"--crop": "0,0,97,64"}, "box-outside", ["0,0,97,64", "96x64"]),
+        ({"--source-crop": "0,0,31,64"}, "picture-too-small", ["photo.png", "31x64"]),
+        ({"--device": "cuda:77"}, "no-such-device", ["cuda:77"]),
+        ({"--weights": "nowhere"}, "missing-folder", ["nowhere"]),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(animate, folder, changes, words):
+def test_mistakes_are_one_line_and_exit_code_2(animate, folder, changes, error, words):
     make_video(folder / "driving.mp4", "mp4")
     Image.new("RGB", (20, 30)).save("small.png")
     (folder / "empty").mkdir()
@@ -309,8 +316,8 @@ def test_mistakes_are_one_line_and_exit_code_2(animate, folder, changes, words):
         sound.setparams((1, 2, 8000, 0, "NONE", None))
         sound.writeframes(bytes(1600))
     before = set(folder.iterdir())
-    code, text = animate(*(part for option in (GOOD | changes).items() for part in option))
-    assert code == 2, text
+    ended = code, text = animate(*(part for option in (GOOD | changes).items() for part in option))
+    assert (code, ended.error) == (2, error), text
     assert text.count("error:") == 1 and "Traceback" not in text
     for word in words:
         assert word in text

@@ -108,7 +108,8 @@ def test_framed_frames_stay_whole(animate, portrait, tmp_path):
     Image.fromarray(portrait).save(tmp_path / "square.png")
     asked = ("--source", "square.png", "--driving", "square.png")
     code, text, panels = animate(*asked)
-    assert code == 0 and "taken whole" in text and near(panels[0][:, :256], portrait, (0, 0, SIDE, SIDE))
+    assert code == 0 and "--source-crop face" in text and "--crop face" in text
+    assert near(panels[0][:, :256], portrait, (0, 0, SIDE, SIDE))
     larger = np.pad(portrait, ((0, 340), (170, 170), (0, 0)))
     Image.fromarray(larger).save(tmp_path / "square.png")
     box = head_box(np.array([FaceBox()(larger)]), *larger.shape[:2])
