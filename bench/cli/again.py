@@ -1,4 +1,4 @@
-"""What a run was asked, read from the command that its manifest has."""
+"""Settings of a finished run, read from the command in its manifest, to generate its frames again."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bench.runtime.errors import UserError
 from protocols.protocol import MODES
 from reports.schema.manifest import Complete
 
-KEPT_ONLY = "only frames that it kept can be shown"
+KEPT_ONLY = "only its saved frames can be shown"
 
 
 def beginner(data: Sequence[str], weights: Path | None, device: str | None) -> Begin:
-    """Return what makes a run's models again when they are needed; see `settings_of`."""
+    """Return a function that loads a run's models again when they are needed; see `settings_of`."""
 
     def begin(manifest: Complete, labels: Sequence[str]) -> AbstractContextManager[Again]:
         return again.begin(manifest, settings_of(manifest, labels, data, weights, device), labels)
@@ -34,17 +34,17 @@ def beginner(data: Sequence[str], weights: Path | None, device: str | None) -> B
 
 
 def can_compute(manifest: Complete) -> bool:
-    """Return whether frames of a run can be made again one by one: of `bench run`, with no model driven by sound."""
+    """Return whether frames of a run can be generated again: made by `bench run`, with no model driven by sound."""
     return "run" in manifest.command[:4] and not any(model.driven_by == "sound" for model in manifest.models)
 
 
 def settings_of(
     manifest: Complete, labels: Sequence[str], data: Sequence[str], weights: Path | None, device: str | None
 ) -> RunSettings:
-    """Return the settings of a run again, with some of its models, for what decides their frames.
+    """Return those settings of a run that determine its frames, for some of its models.
 
-    data, weights: in place of those of the command, where given. Relative paths are read from here.
-    Raises UserError for a run that another command made.
+    data, weights: replace those of the command, if given. Relative paths are relative to the current folder.
+    Raises UserError for a run made by another command.
     """
     words = list(manifest.command)
     if "run" not in words[:4]:
@@ -53,7 +53,7 @@ def settings_of(
     specs = {ModelSpec.parse(spec).name: spec for spec in split_names(asked["models"] or "")}
     mode = asked["mode"]
     return RunSettings(
-        models=[specs.get(label, label) for label in labels],  # bounds, and models of --table, are called by name
+        models=[specs.get(label, label) for label in labels],  # bounds, and models of --table, are not in --models
         protocol=asked["protocol"] or manifest.protocol.name,
         config=config.load(
             list(data) or asked["data"] or (["sample"] if manifest.sample_data else ()),
@@ -76,11 +76,11 @@ def settings_of(
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
-    """The options of a `bench run`, as typer reads them. Raises UserError where they cannot be read any more."""
+    """Parse the options of a `bench run` with Typer. Raises UserError if they are no longer valid."""
     app = typer.Typer(add_completion=False)
     app.command(context_settings=one_spelling(run))(run)
     command = typer.main.get_command(app)
     try:
         return dict(command.make_context("run", words).params)
     except typer.BadParameter.__bases__[0] as error:  # type: ignore[misc]  # of usage; typer does not export it
-        raise UserError(f"the run's command cannot be read any more ({error}): {KEPT_ONLY}", code="other-run") from None
+        raise UserError(f"the run's command is no longer valid ({error}): {KEPT_ONLY}", code="other-run") from None

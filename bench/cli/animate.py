@@ -1,4 +1,4 @@
-"""`python -m bench animate`: a photograph and a driving video in, a video out."""
+"""`python -m bench animate`: make a video from a photograph and a driving video."""
 
 from __future__ import annotations
 
@@ -19,61 +19,68 @@ def animate(
     driving: Annotated[
         Path,
         typer.Option(
-            help="The driving video: a video file, a folder of frames, or one image; of models driven by sound a "
-            "sound file, or a video with sound."
+            help="The driving video: a video file, a folder of frames or one image. For models driven by sound: a "
+            "sound file or a video with sound."
         ),
     ],
     source: Annotated[
-        Path | None, typer.Option(help="The photograph: an image, or a video for its first frame.")
+        Path | None, typer.Option(help="The photograph: an image, or a video (its first frame is used).")
     ] = None,
     template: Annotated[
         Path | None,
-        typer.Option(help="Of models driven by sound: the person's video, played back and forth; frames or an image."),
+        typer.Option(
+            help="For models driven by sound: video, frames or image of the person; a video is played back and forth."
+        ),
     ] = None,
     models: Annotated[
         str | None,
         typer.Option(
-            help="A name from `list models`, with options; path/to/file.py:Class, cmd:COMMAND or frames:DIR. Several, "
-            "comma-separated, go into one video: source | driving | each of them."
+            help="A model: a name from `list models`, path/to/file.py:Class, cmd:COMMAND or frames:DIR. Several, "
+            "comma-separated, make one video: source | driving | a column per model."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="mp4, mov, mkv or webm; default: <model>.mp4.")] = None,
-    side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Source | driving | result.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Video to write: .mp4, .mov, .mkv or .webm; default: <model>.mp4.")
+    ] = None,
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="Show source | driving | result in the video.")
+    ] = False,
     paste_back: Annotated[
         bool,
         typer.Option(
-            "--paste-back", help="Of liveportrait: its own crop of the photograph, and the result pasted back."
+            "--paste-back",
+            help="For liveportrait: crop the photograph as its authors do, and paste the result back into it.",
         ),
     ] = False,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
     anchor_frame: Annotated[
         str | None,
-        typer.Option(help="Driving frame that relative motion starts from: a number from 0, or best; default: 0."),
+        typer.Option(help="Driving frame where relative motion starts: a number from 0, or best; default: 0."),
     ] = None,
     crop: Annotated[
         str | None,
         typer.Option(
-            help="Crop of the driving video: face, center (square), x0,y0,x1,y1, or none to squash; default: face, "
-            "unless the face fills the frame already."
+            help="Crop of the driving video: face, center (square), x0,y0,x1,y1 or none (squash); default: face, "
+            "unless the face already fills the frame."
         ),
     ] = None,
     source_crop: Annotated[
-        str | None, typer.Option(help="Crop of the photograph, likewise; default: --crop if that is a word.")
+        str | None, typer.Option(help="Crop of the photograph; same values; default: that of --crop if it is a word.")
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option(min=0.1, max=1000, help="Frames a second of a folder of frames, or of a raw stream; default: 25."),
+        typer.Option(min=0.1, max=1000, help="Frame rate of a folder of frames or a raw stream; default: 25."),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.")] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Frames in a batch; default: 16 on a GPU, one for every core on a CPU, at least 4."),
+        typer.Option(min=1, help="Frames per batch; default: 16 on a GPU; on a CPU one per core, at least 4."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of noise in models.")] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N frames.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for noise in models.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N frames.")] = None,
 ) -> None:
-    """Animate a photograph with a driving video, whose sound and frame times are kept, or a video with a sound."""
+    """Animate a photograph with a driving video (its sound and frame times are kept), or a video with speech."""
     from av.error import FFmpegError
 
     from bench.animate import talk
@@ -116,7 +123,7 @@ def animate(
     try:
         shown = terminal()
         failed = animate(settings, shown) if template is None else talk.animate(settings, template, shown)
-    except (OSError, FFmpegError) as error:  # of the latter some are ValueErrors or EOFErrors
+    except (OSError, FFmpegError) as error:  # some FFmpegErrors are also ValueErrors or EOFErrors
         terminal(stderr=True).print(f"stopped: {out}: {error}", style="bold red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if failed:
@@ -124,7 +131,7 @@ def animate(
 
 
 def _chosen(models: str | None) -> list[str]:
-    """The models that were asked for. Raises UserError where none is."""
+    """The models of ``--models``. Raises UserError if there are none."""
     chosen = split_names(models or "")
     if not chosen:
         raise UserError("give --models", code="missing-option")
@@ -140,12 +147,12 @@ def _anchor(given: str) -> int | Literal["best"]:
 
 
 def check_out(out: Path, inputs: tuple[Path, ...]) -> None:
-    """Raise UserError where `out` is no video file's name, a folder, or one of the inputs."""
+    """Raise UserError if `out` is a folder, one of the inputs, or not a video file's name."""
     from bench.animate.output import FORMATS
 
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"--out {out}: the name must end in {', '.join(FORMATS)}", code="bad-value")
     if out.is_dir():
-        raise UserError(f"--out {out}: a folder", code="unwritable-file")
+        raise UserError(f"--out {out}: is a folder; give a file", code="unwritable-file")
     if any(out.exists() and file.exists() and out.samefile(file) for file in inputs):
-        raise UserError(f"--out {out}: would overwrite what is read", code="unwritable-file")
+        raise UserError(f"--out {out}: is also an input; give another file", code="unwritable-file")

@@ -1,4 +1,4 @@
-"""`python -m bench check`: the drift gate for CI."""
+"""`python -m bench check`: compare a run with a reference file, for CI."""
 
 from __future__ import annotations
 
@@ -20,15 +20,21 @@ def check(
     run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
     against: Annotated[Path | None, typer.Option(help="Reference file to compare the run with.")] = None,
     update: Annotated[Path | None, typer.Option(help="Reference file to write from the run.")] = None,
-    mode: Annotated[str, typer.Option(help="statistical: paired test of the means; exact: pair by pair.")] = MODES[0],
-    models: Annotated[str | None, typer.Option(help="Comma-separated; default: all of the reference.")] = None,
-    tolerance: Annotated[
-        list[str] | None, typer.Option(help="METRIC=VALUE in place of the reference's (repeatable).")
+    mode: Annotated[str, typer.Option(help="statistical (paired test of the means) or exact (pair by pair).")] = MODES[
+        0
+    ],
+    models: Annotated[
+        str | None, typer.Option(help="Models to check, comma-separated; default: all in the reference.")
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="JUnit XML to write, a test case per model and metric.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Markdown file to append a summary to.")] = None,
+    tolerance: Annotated[
+        list[str] | None, typer.Option(help="METRIC=VALUE, replaces the reference's tolerance (repeatable).")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="JUnit XML file to write, one test case per model and metric.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Markdown file to which a summary is appended.")] = None,
 ) -> None:
-    """Check a run for drift from a reference file; exit code 1 if it has drifted."""
+    """Check a run for drift against a reference file; exit code 1 if it has drifted."""
     if (against is None) == (update is None):
         raise UserError("give one of --against FILE (compare) and --update FILE (write)", code="missing-option")
     strictness = choice("--mode", mode, MODES)
@@ -36,7 +42,7 @@ def check(
 
     measured = read_run(run)
     if measured.of_sets:
-        typer.echo(f"not checked, since they have no number a pair: {', '.join(measured.of_sets)}")
+        typer.echo(f"not checked (no value per pair): {', '.join(measured.of_sets)}")
     if update is not None:
         given = {"--models": models, "--tolerance": tolerance, "--junit": junit, "--markdown": markdown}
         if unused := [name for name, value in given.items() if value]:

@@ -1,4 +1,4 @@
-"""`python -m bench clips …`: lists of whole videos."""
+"""`python -m bench clips …`: lists of whole clips."""
 
 from __future__ import annotations
 
@@ -23,35 +23,44 @@ from protocols.words import counted
 
 clips_app = typer.Typer(help="Make, import and show lists of whole clips.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="A frozen clip list.")]
+File = Annotated[Path, typer.Argument(help="A clip list, made by `clips make` or `clips import`.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 
 
 @clips_app.command()
 def make(
-    data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for custom videos.")],
-    protocol: Annotated[str, typer.Option(help="Choose clips as this protocol of whole clips does.")],
+    data: Annotated[
+        str, typer.Option(help="Clips, NAME=PATH: a data set from `list datasets`, or any name for custom videos.")
+    ],
+    protocol: Annotated[str, typer.Option(help="Protocol of whole clips that decides how clips are chosen.")],
     out: Out,
     n: Annotated[int | None, typer.Option(min=1, help="Number of clips; default: the protocol's.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.001, help="Only the first so many seconds of each.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw, where there are more clips than wanted.")] = 0,
-    reading: Annotated[str | None, typer.Option(help="One of the protocol's readings; default: its first.")] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Length of each clip in seconds, from its start; default: the protocol's."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for drawing clips, if there are more than --n.")] = 0,
+    reading: Annotated[
+        str | None, typer.Option(help="Which reading of the protocol to use; default: its first.")
+    ] = None,
     follow_links: Links = None,
 ) -> None:
-    """Choose the clips of a protocol and freeze them."""
+    """Choose clips as a protocol does, and write them to a frozen list."""
     settings = config.load([data], follow_links=follow_links)
     asked = catalogue.get(protocol)
     if asked.shape != "clip":
-        raise UserError(f"--protocol {protocol}: of single frames; `bench pairs make` is for it", code="unknown-choice")
+        raise UserError(f"--protocol {protocol}: is of single frames; use `bench pairs make`", code="unknown-choice")
     if reading is not None and reading not in asked.readings:
         known = ", ".join(asked.readings) or "none"
         raise UserError(f"{protocol} has no reading {reading!r} (known: {known})", code="unknown-reading")
     if seconds is not None and asked.driven_by == "sound":
-        raise UserError(f"--seconds {seconds:g}: {protocol} has seconds of its own", code="unused-option")
+        raise UserError(
+            f"--seconds {seconds:g}: {protocol} sets the length itself; remove --seconds", code="unused-option"
+        )
     if settings.sample:
-        raise UserError("--data sample: the sample set's clips are built in; give NAME=PATH", code="unused-option")
+        raise UserError("--data sample: the sample set's lists are built in; give NAME=PATH", code="unused-option")
     name = settings.asked[0]
-    data_used(asked, {name: settings.data[name]}, asked=(name,))  # refuses the protocol of another data set
+    data_used(asked, {name: settings.data[name]}, asked=(name,))  # refuses a protocol of another data set
     dataset = open_dataset(name, settings.data[name], settings.follow_links)
     if seconds is not None:
         asked = replace(asked, seconds=seconds)
@@ -61,12 +70,12 @@ def make(
 
 @clips_app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV file with columns source, driving and as needed others.")],
+    file: Annotated[Path, typer.Argument(help="CSV file with the columns source and driving; others are optional.")],
     out: Out,
-    data: Annotated[list[str], typer.Option(help="Data that the list is of, NAME=PATH (repeatable).")],
+    data: Annotated[list[str], typer.Option(help="Data set of the list, NAME=PATH (repeatable).")],
     follow_links: Links = None,
 ) -> None:
-    """Freeze a list written by hand: source, driving, target, sound, start, end, rate, template, identities."""
+    """Import a list written by hand: source, driving, target, sound, start, end, rate, template, identities."""
     settings = config.load(data, follow_links=follow_links)
     opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
     names = [*settings.asked, *(SAMPLES if settings.sample else [])]
@@ -75,7 +84,7 @@ def import_(
 
 @clips_app.command()
 def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of clips to show.")] = 10) -> None:
-    """Show name, hash and the first clips of a list."""
+    """Show a list's name, hash and first clips."""
     clips = ClipList.read(file)
     lines = [f"{clips.name} version {clips.version}: {counted(len(clips), 'clip')}", f"sha256 {clips.sha256}"]
     for clip in clips.clips[:limit]:
@@ -85,7 +94,7 @@ def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of c
 
 @clips_app.command("hash")
 def hash_(file: File) -> None:
-    """Print the content hash of a list; equal hashes mean equal clips."""
+    """Print a list's content hash; equal hashes mean equal clips."""
     terminal().print(ClipList.read(file).sha256, markup=False, soft_wrap=True)
 
 
@@ -97,7 +106,7 @@ def _write(clips: ClipList, out: Path) -> None:
 
 
 def _facts(clip: Clip) -> list[str]:
-    """What a clip is of, a line each."""
+    """The facts of a clip, one line each."""
     target = "the driving clip" if clip.target == clip.driving else clip.target or "none"
     end = "its end" if clip.end is None else f"{clip.end:g} s"
     rate = "every frame" if clip.rate is None else f"{clip.rate:g} frames a second"

@@ -1,4 +1,4 @@
-"""`python -m bench compare`: two runs, or two models of one, pair by pair."""
+"""`python -m bench compare`: compare two runs, or two models of one run, pair by pair."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from bench.runtime.errors import UserError
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run_a: Annotated[Path, typer.Argument(help="Folder of a run.")],
     run_b: Annotated[
-        Path | None, typer.Argument(help="Another run's; default: models of RUN_A are compared with each other.")
+        Path | None, typer.Argument(help="Folder of another run; default: compare the models of RUN_A with each other.")
     ] = None,
     models: Annotated[
-        str | None, typer.Option(help="Two labels, A,B: A of the first run, B of the second; default: what both have.")
+        str | None,
+        typer.Option(help="Two models, A,B: A of the first run, B of the second; default: all that both have."),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Page to write, with plots.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for all numbers.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the resamples; default: that of RUN_A.")] = None,
-    resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Resamples of the intervals.")] = 10_000,
-    format: Annotated[
-        str | None, typer.Option(help="A table for a paper in place of the console's: md, latex or csv.")
-    ] = None,
+    html: Annotated[Path | None, typer.Option(help="HTML page with plots to write.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file to write, with all numbers.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed for resampling; default: that of RUN_A.")] = None,
+    resamples: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="Number of resamples for confidence intervals.")
+    ] = 10_000,
+    format: Annotated[str | None, typer.Option(help="Print a table for a paper instead: md, latex or csv.")] = None,
     metrics: paper.Metrics = None,
     names: paper.Names = "labels",
     no_signatures: paper.NoSignatures = False,
@@ -34,7 +35,7 @@ def compare(
     width: paper.Width = None,
     out: paper.Out = None,
 ) -> None:
-    """Compare runs, models or machines on the pairs that both measured, with intervals and p-values."""
+    """Compare two runs or models on their common pairs, with confidence intervals and p-values."""
     from json import dumps
 
     from bench.comparison.compare import compare as compared
@@ -47,7 +48,7 @@ def compare(
         paper.check(format, look)
     elif metrics or out or look.any:
         raise UserError(
-            "--metrics, --names, --no-signatures, --caption, --width and --out are for tables: give --format",
+            "--metrics, --names, --no-signatures, --caption, --width and --out need --format",
             code="unused-option",
         )
     result = compared(run_a, run_b, pair, seed, resamples)

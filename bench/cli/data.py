@@ -1,4 +1,4 @@
-"""`python -m bench data`: the built-in data, built before a run needs them."""
+"""`python -m bench data`: build the sample data before a run needs it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from protocols.words import counted
 
 def data(
     long_clips_too: Annotated[
-        bool, typer.Option("--long-clips", help="Add 200 s of a silent face to the sound set; needs an npm client.")
+        bool, typer.Option("--long-clips", help="Add 200 s of a silent face to the sound set; needs npm.")
     ] = False,
 ) -> None:
-    """Build the sample set and the sound set, and say where they lie."""
+    """Build the sample set and the sound set, and print their folders."""
     cache = cache_folder()
-    _say("sample set", sample_set.open(cache))
+    _print_clips("sample set", sample_set.open(cache))
     folder = sound_set.ensure(cache)
     if long_clips_too:
         long_clips.add(folder)
-    _say("sound set", sound_set.open(cache))
+    _print_clips("sound set", sound_set.open(cache))
 
 
-def _say(what: str, dataset: Dataset) -> None:
+def _print_clips(what: str, dataset: Dataset) -> None:
     clips = dataset.clips()
     frames = sum(len(dataset.frames(clip)) for clip in clips)
     _line(f"{what}: {counted(len(clips), 'clip')}, {counted(frames, 'frame')}, in {dataset.root}")

@@ -1,4 +1,4 @@
-"""`python -m bench explain`: formula, source, pitfalls, signature and siblings of a metric."""
+"""`python -m bench explain`: formula, source, pitfalls, signature and variants of a metric."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def explain(
     metric: Annotated[
-        str | None, typer.Argument(help="A definition or a family, in any case; default: list all.")
+        str | None, typer.Argument(help="A metric from `list metrics`, or a family of metrics; default: list all.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Frames of the sample set to measure on; 0: none.")] = 4,
+    limit: Annotated[int, typer.Option(min=0, help="Sample frames on which to compute the variants; 0: none.")] = 4,
     weights: Annotated[Path | None, typer.Option(help="Folder with official detector weights.")] = None,
 ) -> None:
-    """Explain a metric: formula, source, pitfalls, signature, and the values of its variants on the same pictures."""
+    """Explain a metric: formula, source, pitfalls, signature, and its variants computed on the same sample frames."""
     from rich.markdown import Markdown
 
     from bench.info import explain as explained
@@ -65,7 +65,7 @@ def _parts(parts: list[tuple[str, str, str]]) -> Table:
 
 
 def _siblings(found: Explanation, choice: DetectorSet) -> Table:
-    """The definitions of the page; beside each what its signature has otherwise than the one that is explained."""
+    """The definitions on the page; for each, how its signature differs from the explained one."""
     from bench.info.explain import signature
     from bench.metrics.signature import parse
 
@@ -95,7 +95,7 @@ def _measured(measured: dict[str, dict[str, float]], pairs: int) -> Table:
 
 
 def _number(value: float) -> str:
-    """Short enough for a terminal with seven changes side by side."""
+    """Format a number for a terminal table with seven columns."""
     return f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench export-weights`: a checkpoint in the authors' layout, or theirs as safetensors."""
+"""`python -m bench export-weights`: convert a checkpoint to the authors' layout, or to safetensors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from bench.cli.output import terminal
 
 
 def export_weights(
-    source: Annotated[Path, typer.Argument(help="A checkpoint, of this project or of the authors.")],
-    target: Annotated[Path, typer.Argument(help="FILE.pth.tar or FILE.pth: the authors' layout; FILE.safetensors.")],
+    source: Annotated[Path, typer.Argument(help="A checkpoint, trained here or published by the authors.")],
+    target: Annotated[
+        Path, typer.Argument(help="File to write: .pth.tar or .pth (the authors' layout), or .safetensors.")
+    ],
     model: Annotated[str | None, typer.Option(help="Model name; default: read from the file.")] = None,
     half: Annotated[
-        bool, typer.Option("--half", help="Store kernels as float16, half the size. They are used as float32.")
+        bool, typer.Option("--half", help="Store kernels as float16 (half the size); they are loaded as float32.")
     ] = False,
 ) -> None:
-    """Convert a checkpoint to the official layout, or to safetensors with its configuration inside."""
+    """Convert a checkpoint to the authors' layout, or to safetensors that contain the configuration."""
     from bench.weights.export import export
 
     for file in export(source, target, model, half):

@@ -1,4 +1,4 @@
-"""`python -m bench figure`: figures for papers, drawn from runs."""
+"""`python -m bench figure`: draw figures for papers from runs."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ if TYPE_CHECKING:
     from reports.figure.grid import Box
 
 GRID, CURVE, MEMORY, WHICH = "Comparison grids", "Curves and scatters", "Memories", "Models and pairs"
-LOOK, AGAIN = "Look", "What is computed again"
+LOOK, AGAIN = "Look", "Computing frames again"
 
 
 def figure(
-    run: Annotated[list[Path] | None, typer.Argument(help="A run's folder; with --published several, or none.")] = None,
+    run: Annotated[
+        list[Path] | None, typer.Argument(help="Folder of a run; with --published several, or none.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write: .pdf, .png or .svg; its caption goes beside it.")
+        Path | None, typer.Option(help="Figure to write: .pdf, .png or .svg; the caption is written beside it.")
     ] = None,
     rows: Annotated[
         str | None,
-        typer.Option(help="What a row is of: pairs (default; models are columns) or models.", rich_help_panel=GRID),
+        typer.Option(help="A row per pair (pairs; default) or per model (models).", rich_help_panel=GRID),
     ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: source, driving, anchor, truth; of models prediction (or models), error, rectified, "
-            "keypoints, source-keypoints, flow, warped, occlusion, depth, memory; of one model: error:NAME.",
+            help="Comma-separated. Of the pair: source, driving, anchor, truth. Of every model: prediction (or "
+            "models), error, rectified, keypoints, source-keypoints, flow, warped, occlusion, depth, memory. Of one "
+            "model: error:NAME.",
             rich_help_panel=GRID,
         ),
     ] = None,
     zoom: Annotated[
         list[str] | None,
         typer.Option(
-            help="Box that is magnified, x,y,width,height in pixels of the frame; twice: two.", rich_help_panel=GRID
+            help="Box to magnify: x,y,width,height in pixels of the frame; give it twice for two.", rich_help_panel=GRID
         ),
     ] = None,
     error_range: Annotated[
@@ -49,78 +52,82 @@ def figure(
         typer.Option(
             min=0.01,
             max=1,
-            help="Difference, of 1, at the end of the error maps' colors; default: 0.4.",
+            help="Error at the end of the error maps' color scale, in (0, 1]; default: 0.4.",
             rich_help_panel=GRID,
         ),
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(help="Draw memories: meta, or conditioned on the source of a pair.", rich_help_panel=MEMORY),
+        typer.Option(help="Draw the memory: meta, or conditioned (on the source of a pair).", rich_help_panel=MEMORY),
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option(min=1, help="Only so many channels, those that vary most; default: all.", rich_help_panel=MEMORY),
+        typer.Option(
+            min=1,
+            help="Number of channels to draw, those with the largest variance first; default: all.",
+            rich_help_panel=MEMORY,
+        ),
     ] = None,
     curve: Annotated[
         str | None,
-        typer.Option(help="Draw a metric over how hard pairs are: scale or pose.", rich_help_panel=CURVE),
+        typer.Option(help="Draw a metric against the difficulty of pairs: scale or pose.", rich_help_panel=CURVE),
     ] = None,
     bins: Annotated[
-        int | None, typer.Option(min=2, help="Bins of equally many pairs; default: 6.", rich_help_panel=CURVE)
+        int | None,
+        typer.Option(min=2, help="Number of bins, with equal numbers of pairs; default: 6.", rich_help_panel=CURVE),
     ] = None,
     published: Annotated[
         str | None,
-        typer.Option(help="Draw the papers' printed numbers: psnr-l1, ssim-l1, or both.", rich_help_panel=CURVE),
+        typer.Option(help="Draw the numbers printed in the papers: psnr-l1, ssim-l1 or both.", rich_help_panel=CURVE),
     ] = None,
     models: Annotated[
         str | None,
-        typer.Option(help="Comma-separated; default: all of the run that are no bounds.", rich_help_panel=WHICH),
+        typer.Option(help="Models, comma-separated; default: all of the run except bounds.", rich_help_panel=WHICH),
     ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option(help="What a model is called, NAME=TEXT (repeatable); default: its title.", rich_help_panel=WHICH),
+        typer.Option(
+            help="Name of a model in the figure, NAME=TEXT (repeatable); default: its title.", rich_help_panel=WHICH
+        ),
     ] = None,
     pairs: Annotated[
         str | None,
-        typer.Option("--pairs", "--clips", help="Comma-separated ids of pairs or clips.", rich_help_panel=WHICH),
+        typer.Option("--pairs", "--clips", help="Ids of pairs or clips, comma-separated.", rich_help_panel=WHICH),
     ] = None,
     pick: Annotated[
         str | None,
-        typer.Option(
-            help="Without --pairs: best, median, worst or spread (default) by --metric.", rich_help_panel=WHICH
-        ),
+        typer.Option(help="Choose pairs by --metric: best, median, worst or spread (default).", rich_help_panel=WHICH),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="With --pick: how many; default: 4.", rich_help_panel=WHICH)
+        int | None, typer.Option(min=1, help="Number of pairs to pick; default: 4.", rich_help_panel=WHICH)
     ] = None,
     metric: Annotated[
         str | None,
         typer.Option(
             "--metric",
             "--metrics",
-            help="Metric of --pick, or those of --curve; default: the report's for pictures.",
+            help="Metric for --pick, or metrics for --curve; default: the one that picks the report's pictures.",
             rich_help_panel=WHICH,
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of --pick spread; default: 0.", rich_help_panel=WHICH)
+        int | None, typer.Option(min=0, help="Seed for --pick spread; default: 0.", rich_help_panel=WHICH)
     ] = None,
     width: Annotated[
-        str, typer.Option(help="text (6.875 inches), column (3.25), or inches as a number.", rich_help_panel=LOOK)
+        str,
+        typer.Option(help="text (6.875 inches), column (3.25 inches), or a number of inches.", rich_help_panel=LOOK),
     ] = "text",
-    font_size: Annotated[
-        float, typer.Option(min=4, max=24, help="Points, of a font like Times.", rich_help_panel=LOOK)
-    ] = 8,
+    font_size: Annotated[float, typer.Option(min=4, max=24, help="Font size in points.", rich_help_panel=LOOK)] = 8,
     weights: Weights = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Root of a data set, NAME=PATH; default: those of the run's command.", rich_help_panel=AGAIN),
+        typer.Option(help="Data set as NAME=PATH; default: as in the run's command.", rich_help_panel=AGAIN),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.", rich_help_panel=AGAIN)
     ] = None,
 ) -> None:
-    """Draw a figure for a paper: comparison grids, memories, curves over difficulty, printed numbers."""
+    """Draw a figure for a paper: a comparison grid, a memory, a curve over difficulty, or published numbers."""
     from bench.cli.again import beginner
     from bench.figure import command
     from bench.figure.choose import PICKS
@@ -153,7 +160,7 @@ def figure(
         },
     )
     if pairs is not None and (pick or limit or seed is not None):
-        raise UserError("--pairs names them: leave --pick, --limit and --seed out", code="conflicting-options")
+        raise UserError("--pairs names the pairs: remove --pick, --limit and --seed", code="conflicting-options")
     folders = run or []
     if kind != "--published" and len(folders) != 1:
         raise UserError("give one run's folder", code="missing-option" if not folders else "conflicting-options")
@@ -190,7 +197,7 @@ def figure(
 
 
 def _refuse(kind: str, options: dict[str, object]) -> None:
-    """Raise UserError for options that this kind of figure does not use."""
+    """Raise UserError for options that have no effect on this kind of figure."""
     if used := [option for option, value in options.items() if value not in (None, [])]:
         raise UserError(f"{', '.join(used)}: not for {kind}", code="unused-option")
 

@@ -1,4 +1,4 @@
-"""`python -m bench inspect`: keypoints, flow, occlusion and memory of networks as pictures."""
+"""`python -m bench inspect`: draw keypoints, flow, occlusion and memory of networks."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from bench.runtime.errors import UserError
 def inspect(
     models: Annotated[
         str | None,
-        typer.Option(help="Comma-separated names from `list models`, with options; default with --run: all of its."),
+        typer.Option(help="Names from `list models`, comma-separated; default with --run: all of the run's."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the pictures and their page.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run whose pairs are drawn; its report then links the page.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures and the page that shows them.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run that provides the pairs; its report links to the page.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="With --run: number of pairs, of those with pictures; default: 3.")
+        int | None, typer.Option(min=1, help="With --run: number of pairs, from those with saved pictures; default: 3.")
     ] = None,
     source: Annotated[Path | None, typer.Option(help="The photograph; default: a frame of the sample set.")] = None,
     driving: Annotated[
-        Path | None, typer.Option(help="A video, a folder of frames, or one image; default: the sample set's.")
+        Path | None, typer.Option(help="A video, a folder of frames or one image; default: a clip of the sample set.")
     ] = None,
     frame: Annotated[
-        int | None, typer.Option(min=0, help="Number of the driving frame; default: the middle one.")
+        int | None, typer.Option(min=0, help="Index of the driving frame; default: the middle one.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Without --source and --driving: the word `sample`.")] = None,
+    data: Annotated[str | None, typer.Option(help="Only `sample`, the default without --source and --driving.")] = None,
     clip: Annotated[str | None, typer.Option(help="Clip of the sample set; default: the first test clip.")] = None,
     squeeze: Annotated[
-        str | None, typer.Option(help="Factors for the driving frame's height and width, 0.7,1.0: another scale.")
+        str | None,
+        typer.Option(help="Change the scale: factors for the driving frame's height and width, such as 0.7,1.0."),
     ] = None,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the model's first.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder with official checkpoints.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of noise in models; default: 0.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed for noise in models; default: 0.")] = None,
 ) -> None:
-    """Draw what networks compute on the way to a frame: keypoints, flow, occlusion, scale, memory."""
+    """Draw what networks compute for a frame: keypoints, flow, occlusion, scale and memory."""
     from bench.inspection.input import Chosen, inspect_models, inspect_run
     from bench.run.command import redraw
     from bench.runtime.device import choose
@@ -51,7 +52,7 @@ def inspect(
     if run is not None:
         if source or driving or clip or mode or squeeze or data or frame is not None or seed is not None:
             raise UserError(
-                "--run says which frames are shown, and how: leave the options for other frames out",
+                "--run sets the frames: remove --source, --driving, --clip, --mode, --squeeze, --data, --frame, --seed",
                 code="unused-option",
             )
         page = inspect_run(run, names, limit or 3, config.load((), weights).weights, choose(device), out)
@@ -61,20 +62,18 @@ def inspect(
     if out is None:
         raise UserError("give --out, or --run", code="missing-option")
     if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: a file; give a folder", code="unwritable-file")
+        raise UserError(f"--out {out}: is a file; give a folder", code="unwritable-file")
     motion = choice("--mode", mode, MODES) if mode else None
     if (source is None) != (driving is None):
         raise UserError("give both --source and --driving, or neither", code="missing-option")
     if limit is not None:
-        raise UserError("--limit belongs to --run", code="unused-option")
+        raise UserError("--limit needs --run", code="unused-option")
     if source is not None and (data or clip):
         raise UserError(
-            "--data and --clip are for frames of the sample set: leave them out beside --source", code="unused-option"
+            "--data and --clip are for the sample set: remove them, or --source and --driving", code="unused-option"
         )
     if source is None and data not in (None, "sample"):
-        raise UserError(
-            f"--data {data}: the word sample; other frames come by --source and --driving", code="bad-value"
-        )
+        raise UserError(f"--data {data}: give `sample`; for other frames use --source and --driving", code="bad-value")
     factors = parse_squeeze(squeeze) if squeeze else None
     chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=motion, seed=seed or 0)
     page = inspect_models(names, chosen, config.load((), weights).weights, choose(device), out)

@@ -1,4 +1,4 @@
-"""`python -m bench log`: a finished run for a tracker; and the option `--log` of `run` and `score`."""
+"""`python -m bench log`: send a finished run to a tracker; and the option `--log` of `run` and `score`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from bench.cli.output import terminal
 
 KNOWN = "wandb, mlflow, tensorboard"
 Log = Annotated[
-    str | None, typer.Option(help=f"Trackers to tell of the finished run: {KNOWN}.", rich_help_panel=OUTPUT)
+    str | None,
+    typer.Option(help=f"Trackers to send the finished run to, comma-separated: {KNOWN}.", rich_help_panel=OUTPUT),
 ]
 
 
 def log(
     run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
-    to: Annotated[str, typer.Option(help=f"Comma-separated: {KNOWN}.")],
+    to: Annotated[str, typer.Option(help=f"Trackers, comma-separated: {KNOWN}.")],
 ) -> None:
-    """Tell trackers of a finished run: numbers, intervals, failures, signatures, facts, report."""
-    tell(run, asked("--to", to))
+    """Send a finished run to trackers: metrics, confidence intervals, failures, signatures, settings and report."""
+    send(run, trackers("--to", to))
 
 
-def asked(option: str, names: str | None) -> list[str]:
-    """Return the trackers of an option. Raises UserError for one that is unknown or not installed."""
+def trackers(option: str, names: str | None) -> list[str]:
+    """Return the trackers named in an option. Raises UserError for one that is unknown or not installed."""
     chosen = list(dict.fromkeys(split_names(names or "")))
     if chosen:
         from bench.trackers.log import check
@@ -35,8 +36,8 @@ def asked(option: str, names: str | None) -> list[str]:
     return chosen
 
 
-def tell(run: Path, trackers: list[str]) -> None:
-    """Tell trackers of a finished run, and print where it went."""
+def send(run: Path, trackers: list[str]) -> None:
+    """Send a finished run to trackers, and print where to find it."""
     if trackers:
         from bench.trackers.log import log as logged
 

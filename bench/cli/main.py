@@ -1,4 +1,4 @@
-"""The command line. Each command is a file of its own; heavy imports wait until a command needs them."""
+"""The command line. Each command has its own file; heavy imports are inside the commands."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ from protocols.errors import BenchError, PluginError
 DISTRIBUTION = "talking-head-bench"
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 COMPLETION = ("--install-completion", "--show-completion")
-LONGEST = 5000  # characters of a message; what a file holds may be in it
+LONGEST = 5000  # characters of a message, which may quote a file
 
-# The panels of `--help`, in the order in which a new user needs them.
-PANELS: dict[str, dict[str, Any]] = {  # name of a panel to its commands: functions, or applications of their own
+# The panels of `--help`, in the order in which a new user needs them: title to commands (functions or Typer apps).
+PANELS: dict[str, dict[str, Any]] = {
     "Start here": {"run": run, "score": score, "list": list_, "doctor": doctor, "explain": explain, "animate": animate},
     "Results": {
         "report": report,
@@ -88,15 +88,17 @@ def options(
     ] = False,
     traceback: Annotated[
         bool,
-        typer.Option(debug.OPTION, envvar=debug.VARIABLE, help="Print tracebacks, of errors in plug-ins too."),
+        typer.Option(
+            debug.OPTION, envvar=debug.VARIABLE, help="Print tracebacks of errors, including errors in plug-ins."
+        ),
     ] = False,
 ) -> None:
-    """Evaluate talking-head models: one command from models and a protocol to a report."""
+    """Evaluate talking-head models: run models on a protocol, compute metrics, write a report."""
     debug.begin(traceback)
 
 
 def build() -> typer.Typer:
-    """Return the application with every command in its panel."""
+    """Return the Typer application with every command in its panel."""
     built = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, callback=options)
     for panel, commands in PANELS.items():
         for name, command in commands.items():
@@ -111,11 +113,11 @@ app = build()
 
 
 def main() -> None:
-    """Entry point. A user's mistake is one line on the error console and exit code 2."""
+    """Run the command line. A user's mistake prints one line to standard error and exits with 2."""
     try:
         os.getcwd()
-    except FileNotFoundError:  # libraries, torch's among them, fail without one and do not say why
-        _stop("error: the folder that this command was started in is gone", 2)
+    except FileNotFoundError:  # torch and other libraries would fail with an obscure message
+        _stop("error: the current folder no longer exists", 2)
     allocator.keep_freed()
     request = interruption.Request()
     try:
@@ -124,27 +126,27 @@ def main() -> None:
             # A shell completes the installed script; it cannot complete `python -m bench`.
             code = app(_arguments(), standalone_mode=False, prog_name=DISTRIBUTION if completion else None)
     except _UsageError as error:
-        if message := error.format_message():  # none where the help was asked for, which is printed by then
-            where = f" ({error.ctx.command_path} --help says more)" if error.ctx else ""
+        if message := error.format_message():  # empty after --help, which is already printed
+            where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
             _stop(f"error: {message.rstrip('.')}{where}", 2)
         code = error.exit_code
-    except typer.Abort as error:  # made by typer of an EOFError
+    except typer.Abort as error:  # typer converts EOFError to it
         _stop(f"stopped: {error.__cause__ or 'aborted'}", 1)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # code from outside may end this process, or raise what is no Exception
-        if request.number:  # a signal that came to a terminal's whole group, and ended what this error speaks of
+    except BaseException as error:  # a plug-in may call sys.exit, or raise something that is no Exception
+        if request.number:  # a signal to the terminal's whole process group caused this error
             _stop(*signals.ending(request), error)
         if (ended := _ending(error)) is None:
             raise
         _stop(*ended, error)
-    if code == 130:  # typer's own for KeyboardInterrupt; out here, where what ends the process is caught by nobody
+    if code == 130:  # typer's code for KeyboardInterrupt; outside the try block, so that SystemExit is not caught
         _stop(*signals.ending(request))
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _ending(error: BaseException) -> tuple[str, int] | None:
-    """The line that tells an error, and the exit code; None for a bug of this program."""
+    """The message of an error and the exit code; None for a bug in this program."""
     from bench.runtime.errors import Stopped, of_machine, of_name, out_of_memory
     from protocols import plugins
     from protocols.errors import first_line, typed_line
@@ -167,13 +169,13 @@ def _ending(error: BaseException) -> tuple[str, int] | None:
 
 
 def _arguments() -> list[str]:
-    """The command line, with the option for all commands in front, where it is looked for."""
+    """The command line with --debug moved to the front, where Typer expects an option of the program."""
     given = sys.argv[1:]
     return [debug.OPTION, *(one for one in given if one != debug.OPTION)] if debug.OPTION in given else given
 
 
 def _hint(error: BaseException) -> str:
-    """What to add to a message about code from outside."""
+    """What to add to a message about an error in foreign code."""
     foreign = not isinstance(error, BenchError) or error.__cause__ is not None and error.code == PluginError.code
     return debug.HINT if foreign and not debug.on() else ""
 

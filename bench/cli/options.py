@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are read."""
+"""Options shared by several commands, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATA, MEASURES, OUTPUT, EXECUTION = "Data", "Metrics and detectors", "Output", "
 Data = Annotated[
     list[str] | None,
     typer.Option(
-        help="Root of a data set, NAME=PATH (repeatable), or the word `sample` for the sample set.",
+        help="Data set as NAME=PATH (repeatable), or `sample` for the built-in sample set.",
         rich_help_panel=DATA,
     ),
 ]
@@ -27,32 +27,35 @@ Links = Annotated[
     bool | None,
     typer.Option(
         "--follow-links/--no-follow-links",
-        help="Links in the folders of --data may lead out of them; default: no, or follow_links of bench.toml.",
+        help="Allow links in --data folders to point outside them; default: no, or follow_links in bench.toml.",
         rich_help_panel=DATA,
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Folder with official checkpoints and detector weights.")]
 Detectors = Annotated[
-    str, typer.Option(help="paper, embedded, or auto: the papers' where installed.", rich_help_panel=MEASURES)
+    str,
+    typer.Option(
+        help="paper, embedded or auto (the papers' detectors where installed, else embedded).", rich_help_panel=MEASURES
+    ),
 ]
-Runs = Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=OUTPUT)]
+Runs = Annotated[Path, typer.Option(help="Folder for all runs.", rich_help_panel=OUTPUT)]
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.", rich_help_panel=EXECUTION)
 ]
 DetectorTimeout = Annotated[
     float | None,
     typer.Option(
-        min=0.1, help="Seconds for a batch of frames in one of --workers; default: 120.", rich_help_panel=EXECUTION
+        min=0.1, help="Time limit in seconds per batch in a detector process; default: 120.", rich_help_panel=EXECUTION
     ),
 ]
-Executor = Annotated[str, typer.Option(help="local, or ray: on all devices of a cluster.", rich_help_panel=EXECUTION)]
+Executor = Annotated[str, typer.Option(help="local, or ray (all devices of a Ray cluster).", rich_help_panel=EXECUTION)]
 RayWorkers = Annotated[
-    int | None, typer.Option(min=1, help="Workers in Ray; default: one per device.", rich_help_panel=EXECUTION)
+    int | None, typer.Option(min=1, help="Ray workers; default: one per device.", rich_help_panel=EXECUTION)
 ]
 
 
 def choice(option: str, value: str, known: Sequence[Word]) -> Word:
-    """Return the value of an option that takes one of a few words. Raises UserError for another word."""
+    """Return the value of an option with a fixed list of words. Raises UserError for another word."""
     for word in known:
         if word == value:
             return word
@@ -60,17 +63,17 @@ def choice(option: str, value: str, known: Sequence[Word]) -> Word:
 
 
 def metric_names(names: str) -> list[str]:
-    """Return comma-separated metrics under their own names, in whatever case they were typed."""
+    """Return the names in a comma-separated list of metrics, in lower case where a metric has that name."""
     from bench.metrics import is_like
 
     return [name.lower() if is_like(name.lower()) else name for name in split_names(names)]
 
 
 def one_spelling(command: Callable[..., None]) -> dict[str, object]:
-    """Return the settings of a command that takes ``--model`` for ``--models`` and the other way round.
+    """Return Typer's settings for a command that accepts ``--model`` for ``--models`` and vice versa.
 
-    A command that takes several models has ``--models``, one that takes one has ``--model``; counts of pairs are
-    ``--limit``. The other spelling works and is in no help text.
+    A command with several models has ``--models``, one with a single model ``--model``; numbers of pairs are
+    ``--limit``. The other spelling works but is not in the help text.
     """
     own = signature(command).parameters
     pairs = (("model", "models"), ("models", "model"), ("pairs", "limit"))

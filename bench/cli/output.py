@@ -1,4 +1,4 @@
-"""Text that a command gives: to a file that the user names, or to a terminal."""
+"""Output of commands: to the file named by the user, or to the terminal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.runtime.errors import UserError
 
 
 def terminal(stderr: bool = False) -> Console:
-    """Return the console of a command. Names print as they are: rich makes a picture of ``:A:`` by default."""
+    """Return the console of a command. Emoji are off: rich would replace a name such as ``:A:`` by a picture."""
     return Console(stderr=stderr, emoji=False)
 
 
 def give(text: str, out: Path | None) -> None:
-    """Write a text to the file of ``--out``, or print it as it is. Raises UserError where it cannot be written."""
+    """Write text to the file of ``--out``, or print it. Raises UserError if the file cannot be written."""
     if out is None:
         typer.echo(text, nl=False)
         return

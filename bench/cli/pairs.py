@@ -1,4 +1,4 @@
-"""`python -m bench pairs …`: custom pair lists, and published ones."""
+"""`python -m bench pairs …`: make, import and inspect pair lists."""
 
 from __future__ import annotations
 
@@ -26,35 +26,38 @@ from protocols.words import counted
 
 pairs_app = typer.Typer(help="Make, import and show pair lists.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="A pair list: a frozen file, the published CSV form, or frozen:NAME.")]
+File = Annotated[Path, typer.Argument(help="A pair list: a published CSV, a frozen file or frozen:NAME.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 Links = Annotated[
-    bool | None, typer.Option("--follow-links/--no-follow-links", help="As for `run`: links may lead out of the root.")
+    bool | None,
+    typer.Option(
+        "--follow-links/--no-follow-links", help="Allow links to point outside the data folder, as for `run`."
+    ),
 ]
 
 
 @pairs_app.command()
 def make(
-    data: Annotated[str, typer.Option(help="NAME=PATH of the clips: a known data set, or any name for custom videos.")],
+    data: Annotated[
+        str, typer.Option(help="Clips, NAME=PATH: a data set from `list datasets`, or any name for custom videos.")
+    ],
     out: Out,
     protocol: Annotated[
-        str | None, typer.Option(help="Draw as this protocol does without a list; options below go before it.")
+        str | None, typer.Option(help="Draw pairs as this protocol does without a list; the options below override it.")
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option(help=f"One of {', '.join(STRATEGIES)}; default: same-identity.")
+        str | None, typer.Option(help=f"How pairs are drawn: {', '.join(STRATEGIES)}; default: same-identity.")
     ] = None,
     n: Annotated[int | None, typer.Option(min=1, help="Number of pairs; default: 2083.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    split: Annotated[
-        str | None, typer.Option(help="Split to draw from, where the data set has it; default: test.")
-    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for drawing pairs.")] = 0,
+    split: Annotated[str | None, typer.Option(help="Split of the data set; default: test, if there is one.")] = None,
     videos: Annotated[int | None, typer.Option(min=1, help="Number of clips to draw from; default: all.")] = None,
     frozen: Annotated[
-        str | None, typer.Option(help=f"Carry out one of this project's rules instead: {', '.join(RULES)}.")
+        str | None, typer.Option(help=f"Make one of the built-in lists for this data set instead: {', '.join(RULES)}.")
     ] = None,
     follow_links: Links = None,
 ) -> None:
-    """Draw pairs by the authors' strategy and freeze them."""
+    """Draw pairs as the papers do, and write them to a frozen list."""
     settings = config.load([data], follow_links=follow_links)
     if settings.sample:
         raise UserError(
@@ -63,12 +66,10 @@ def make(
         )
     name = settings.asked[0]
     dataset = open_dataset(name, settings.data[name], settings.follow_links)
-    _tell(dataset)
+    _warn_left_out(dataset)
     if frozen:
         if any(option is not None for option in (protocol, strategy, n, split, videos)) or seed:
-            raise UserError(
-                "--frozen leaves nothing to choose: give only --data and --out beside it", code="unused-option"
-            )
+            raise UserError("--frozen takes only --data and --out: remove the other options", code="unused-option")
         _write(_rule(frozen, dataset), out)
         return
     if split is not None and split not in (known := dataset.splits()):
@@ -85,12 +86,12 @@ def make(
     else:
         asked = catalogue.get(protocol)
         roots = {dataset.name: dataset.root}
-        data_used(asked, roots, asked=tuple(roots))  # refuses the protocol of another data set
+        data_used(asked, roots, asked=tuple(roots))  # refuses a protocol of another data set
         asked = replace(asked, strategy=strategy or asked.strategy)
-        whose = f"{asked.name}-{dataset.name}" if asked.custom else asked.name
-        pairs = draw(dataset, asked, seed, name=f"{whose}-seed{seed}", **given)
+        base = f"{asked.name}-{dataset.name}" if asked.custom else asked.name
+        pairs = draw(dataset, asked, seed, name=f"{base}-seed{seed}", **given)
         if "n" not in given and len(pairs) < asked.n:
-            terminal().print(f"fewer than {asked.n} pairs: all that the data give", markup=False, soft_wrap=True)
+            terminal().print(f"fewer than {asked.n} pairs: the data has no more", markup=False, soft_wrap=True)
     if videos is not None and pairs.counts()["clips"] < videos:
         terminal().print(
             f"from {counted(pairs.counts()['clips'], 'clip')}, fewer than --videos {videos}", soft_wrap=True
@@ -100,15 +101,15 @@ def make(
 
 @pairs_app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV file as authors publish it, or one written by hand.")],
+    file: Annotated[Path, typer.Argument(help="A CSV file, published by authors or written by hand.")],
     out: Out,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Data that the list is of, NAME=PATH (repeatable): every frame must be in it."),
+        typer.Option(help="Data set of the list, NAME=PATH (repeatable); every frame must be in it."),
     ] = None,
     follow_links: Links = None,
 ) -> None:
-    """Freeze a published pair list, or one written by hand (docs/protocols.md), without paths."""
+    """Import a published pair list, or one written by hand (docs/protocols.md), as a frozen list."""
     settings = config.load(data or (), follow_links=follow_links)
     opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
     names = [*settings.asked, *([SAMPLE] if settings.sample else [])]
@@ -121,13 +122,13 @@ def import_(
     used = pairs.datasets()
     refuse_unused(names, used, f"the pair list {pairs.name}")
     if names:
-        _tell(*map(opened, used))
+        _warn_left_out(*map(opened, used))
     _write(pairs, out)
 
 
 @pairs_app.command()
 def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of pairs to show.")] = 10) -> None:
-    """Show name, hash, counts and the first pairs of a list."""
+    """Show a list's name, hash, counts and first pairs."""
     pairs = read_pairs(file)
     counts = ", ".join(f"{value} {key}" for key, value in pairs.counts().items())
     lines = [f"{pairs.name} version {pairs.version}: {counts}", f"sha256 {pairs.sha256}"]
@@ -142,13 +143,13 @@ def show(file: File, limit: Annotated[int, typer.Option(min=0, help="Number of p
 def survey(
     file: File,
     data: Annotated[
-        list[str] | None, typer.Option(help="Root of a data set of the list, NAME=PATH (repeatable), as for `run`.")
+        list[str] | None, typer.Option(help="Data set of the list as NAME=PATH (repeatable), as for `run`.")
     ] = None,
-    missing: Annotated[Path | None, typer.Option(help="File for the names of all missing frames, one a line.")] = None,
+    missing: Annotated[Path | None, typer.Option(help="File to write, with the names of all missing frames.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Number of clips to show.")] = 20,
     follow_links: Links = None,
 ) -> None:
-    """Report which clips and frames of a list are available; `run --allow-missing` runs the pairs that are."""
+    """Report which clips and frames of a list are available; `run --allow-missing` runs those."""
     from bench.info.survey import render
     from protocols.survey import survey as surveyed
 
@@ -158,7 +159,7 @@ def survey(
     refuse_unused([*settings.asked, *([SAMPLE] if settings.sample else [])], used, f"the pair list {pairs.name}")
     opened = opener(settings.data, settings.cache, follow_links=settings.follow_links)
     datasets = {name: opened(name) for name in used}
-    _tell(*datasets.values())
+    _warn_left_out(*datasets.values())
     found = surveyed(pairs, datasets)
     render(terminal(), pairs, found, limit)
     if missing:
@@ -173,15 +174,16 @@ def survey(
 
 @pairs_app.command("hash")
 def hash_(file: File) -> None:
-    """Print the content hash of a list; equal hashes mean equal pairs."""
+    """Print a list's content hash; equal hashes mean equal pairs."""
     terminal().print(read_pairs(file).sha256, markup=False, soft_wrap=True)
 
 
 @pairs_app.command()
 def mark(
-    file: File, folder: Annotated[Path, typer.Argument(help="Folder with frames made for the list, <pair id>.png.")]
+    file: File,
+    folder: Annotated[Path, typer.Argument(help="Folder with frames generated for the list, <pair id>.png.")],
 ) -> None:
-    """Write pairs.json beside frames made elsewhere, so that `run` refuses them for another list."""
+    """Record in pairs.json which list frames were generated for, so that `run` refuses them for another list."""
     from bench.run.frames_list import mark as marked
 
     pairs = read_pairs(file)
@@ -196,19 +198,19 @@ def mark(
 def _rule(name: str, dataset: Dataset) -> PairList:
     if name not in RULES:
         raise UserError(
-            f"--frozen {name}: choose one of {', '.join(RULES)}; {FROZEN_PREFIX}NAME is a list as it is",
+            f"--frozen {name}: choose one of {', '.join(RULES)}; a finished list is {FROZEN_PREFIX}NAME",
             code="unknown-choice",
         )
     protocol = catalogue.get(name)
     if dataset.name != protocol.dataset:
         raise UserError(
-            f"--frozen {name} is of the data set {protocol.dataset}: give --data {protocol.dataset}=PATH",
+            f"--frozen {name} needs the data set {protocol.dataset}: give --data {protocol.dataset}=PATH",
             code="missing-data",
         )
     return rendezvous_pairs(dataset, protocol)
 
 
-def _tell(*datasets: Dataset) -> None:
+def _warn_left_out(*datasets: Dataset) -> None:
     for line in (line for dataset in datasets for line in dataset.left_out()):
         terminal().print(line, style="bold yellow", markup=False, soft_wrap=True)
 
@@ -221,7 +223,7 @@ def _write(pairs: PairList, out: Path) -> None:
 
 
 def _facts(pair: Pair) -> list[str]:
-    """What a pair is of, a line each; without a line for the target where it is the driving frame."""
+    """The facts of a pair, one line each."""
     target = "the driving frame" if pair.target == pair.driving else pair.target or "none"
     facts = {"source": pair.source, "driving": pair.driving, "target": target, "anchor": pair.anchor or "none"}
     who = dict.fromkeys((pair.source_identity, pair.driving_identity))

@@ -1,4 +1,4 @@
-"""Options of tables for a paper, once: of `report` and of `compare`."""
+"""Options for tables in papers, shared by `report` and `compare`."""
 
 from __future__ import annotations
 
@@ -22,27 +22,30 @@ NAMES = ("labels", "paper")
 WIDTHS: dict[str, Literal["column", "text"]] = {"column": "column", "text": "text"}
 
 Models = Annotated[
-    str | None, typer.Option(help="Comma-separated labels; the table's rows, a bound only where named. Default: all.")
+    str | None, typer.Option(help="Rows: model labels, comma-separated; bounds only if named. Default: all.")
 ]
 Metrics = Annotated[
-    str | None, typer.Option(help="Comma-separated; the table's columns, by name or family. Default: all.")
+    str | None, typer.Option(help="Columns: metrics or families of metrics, comma-separated. Default: all.")
 ]
-Names = Annotated[str, typer.Option(help="labels: as in the run. paper: MCNet, AKD (dlib).")]
-NoSignatures = Annotated[bool, typer.Option("--no-signatures", help="No short signatures in the table.")]
+Names = Annotated[str, typer.Option(help="labels (names as in the run) or paper (MCNet, AKD (dlib)).")]
+NoSignatures = Annotated[bool, typer.Option("--no-signatures", help="Leave the short signatures out of the table.")]
 Caption = Annotated[
-    str | None, typer.Option(help="Text above the table; `auto`: what a reader must know of the numbers.")
+    str | None, typer.Option(help="Caption above the table; `auto` says how the numbers were measured.")
 ]
 Width = Annotated[
     str | None,
-    typer.Option(help="column or text: a LaTeX table that fits it, in a column without intervals. Default: a tabular."),
+    typer.Option(help="LaTeX table as wide as a column (without intervals) or the text; default: a tabular only."),
 ]
-Marks = Annotated[bool, typer.Option("--marks", help="A dagger at what is not told apart from the best of its column.")]
-Out = Annotated[Path | None, typer.Option(help="File for the table; default: standard output.")]
+Marks = Annotated[
+    bool,
+    typer.Option("--marks", help="Mark with a dagger what does not differ significantly from the best of its column."),
+]
+Out = Annotated[Path | None, typer.Option(help="File for the table; default: print it.")]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of how a table looks, as given."""
+    """The options for a table's appearance, as given."""
 
     names: str = "labels"
     no_signatures: bool = False
@@ -52,11 +55,11 @@ class Asked:
 
     @property
     def any(self) -> bool:
-        """Whether anything but the default is asked for."""
+        """Whether an option differs from its default."""
         return self != Asked()
 
     def look(self, titles: Callable[[], Mapping[str, str]]) -> Look:
-        """The same for the writers. titles: of models, asked where names are a paper's."""
+        """Convert to the writers' settings. titles: returns titles of models; called only for names of a paper."""
         from reports.run.look import Look
 
         paper = self.names == "paper"
@@ -65,24 +68,24 @@ class Asked:
 
 
 def check(format: str, asked: Asked) -> None:
-    """Refuse options that do not go with the format, and unknown values. Raises UserError."""
+    """Raise UserError for unknown values, and for options that the format does not use."""
     chosen = [("--format", format, FORMATS), ("--names", asked.names, NAMES)]
     for option, value, known in [*chosen, *([("--width", asked.width, WIDTHS)] if asked.width else [])]:
         if value not in known:
             raise UserError(f"{option} {value}: choose one of {', '.join(known)}", code="unknown-choice")
     if asked.width and format != "latex":
-        raise UserError("--width is for --format latex", code="unused-option")
+        raise UserError("--width needs --format latex", code="unused-option")
     if asked.caption and format == "latex" and not asked.width:
         raise UserError("--caption in LaTeX needs --width: a tabular alone has no caption", code="missing-option")
     if format == "csv" and asked.any:
         raise UserError(
-            "--names, --no-signatures, --caption and --marks are not for csv, which has names and numbers as they are",
+            "--names, --no-signatures, --caption and --marks have no effect on csv: remove them",
             code="unused-option",
         )
 
 
 def run_table(run: Path, format: str, asked: Asked, models: str | None, metrics: str | None) -> str:
-    """The table of a finished run as text. Raises UserError."""
+    """Return the table of a finished run as text. Raises UserError."""
     from bench.run import paper_table
     from bench.rundir.directory import RunDirectory, readable
     from reports.run import export
@@ -102,7 +105,7 @@ def run_table(run: Path, format: str, asked: Asked, models: str | None, metrics:
 
 
 def comparison(found: RunComparison, runs: Sequence[Path], format: str, asked: Asked, metrics: str | None) -> str:
-    """The table of a comparison of finished runs as text. Raises UserError."""
+    """Return the table of a comparison of finished runs as text. Raises UserError."""
     from bench.run import paper_table
     from bench.rundir.directory import RunDirectory
     from reports.comparison import export

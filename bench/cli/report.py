@@ -1,4 +1,4 @@
-"""`python -m bench report`: a finished run as a page, or its table for a paper."""
+"""`python -m bench report`: write the report of a finished run, or its table for a paper."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ FORMATS = ("html", *paper.FORMATS)
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    format: Annotated[str, typer.Option(help="html: the page in the run's folder; its table as md, latex or csv.")] = (
-        "html"
-    ),
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    format: Annotated[
+        str, typer.Option(help="html (the report in the run's folder), or the table as md, latex or csv.")
+    ] = ("html"),
     single_file: Annotated[
         bool,
         typer.Option(
-            "--single-file", help="One page to send: report-single-file.html, with small versions of the videos inside."
+            "--single-file",
+            help="Write one self-contained page with small versions of the videos: report-single-file.html.",
         ),
     ] = False,
     metrics: paper.Metrics = None,
@@ -36,38 +37,40 @@ def report(
     marks: paper.Marks = False,
     out: paper.Out = None,
     gallery: Annotated[
-        bool, typer.Option("--gallery", help="Also a page of many pairs of every model, gallery.html.")
+        bool, typer.Option("--gallery", help="Also write gallery.html, with many pairs of every model.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="With --gallery: how many pairs; default: 24.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="With --gallery: number of pairs; default: 24.")] = None,
     weights: Weights = None,
     data: Annotated[
-        list[str] | None, typer.Option(help="With --gallery: root of a data set, NAME=PATH; default: as in the run.")
+        list[str] | None, typer.Option(help="With --gallery: data set as NAME=PATH; default: as in the run.")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="With --gallery: cpu, cuda, cuda:1; default: a GPU if there is one.")
     ] = None,
 ) -> None:
-    """Write the report of a finished run again, a gallery of it, or its table for a paper."""
+    """Write a finished run's report again, a gallery, or its table for a paper."""
     from bench.run.command import redraw
 
     asked = paper.Asked(names, no_signatures, caption, width, marks)
     if format not in FORMATS:
         raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}", code="unknown-choice")
     if not gallery and (limit or weights or data or device):
-        raise UserError("--limit, --weights, --data and --device are for --gallery", code="unused-option")
+        raise UserError("--limit, --weights, --data and --device need --gallery", code="unused-option")
     if format != "html":
         if single_file or gallery:
-            raise UserError("--single-file and --gallery are pages, not tables", code="conflicting-options")
+            raise UserError("--single-file and --gallery make pages: remove --format", code="conflicting-options")
         give(paper.run_table(run, format, asked, models, metrics), out)
         return
     if metrics or models or asked.any or out:
         raise UserError(
             "--metrics, --models, --names, --no-signatures, --caption, --width, --marks and --out are for tables: "
-            "pages lie in the run's folder and have all of it",
+            "give --format md, latex or csv",
             code="unused-option",
         )
     if gallery and single_file:
-        raise UserError("--single-file is one page, without a gallery", code="conflicting-options")
+        raise UserError(
+            "--single-file has no gallery: give one of --single-file and --gallery", code="conflicting-options"
+        )
     page = _gallery(run, limit, data or (), weights, device) if gallery else None
     typer.echo(f"report: {redraw(run, single_file)}")
     if page:

@@ -1,4 +1,4 @@
-"""`python -m bench run`: models over a protocol, measured, with a report."""
+"""`python -m bench run`: run models on a protocol, measure them, write a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from baselines.spec import split_names
-from bench.cli.log import Log, asked, tell
+from bench.cli.log import Log, send, trackers
 from bench.cli.options import (
     DATA,
     EXECUTION,
@@ -37,80 +37,81 @@ def run(
     models: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: names from `list models`, path/to/file.py:Class, frames:DIR, cmd:COMMAND, or "
-            "LABEL=one of these."
+            help="Models, comma-separated: a name from `list models`, path/to/file.py:Class, frames:DIR, videos:DIR "
+            "or cmd:COMMAND. LABEL=MODEL sets the name in the report."
         ),
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Evaluation protocol: a name from `list protocols`, or a TOML file.")
+        str | None, typer.Option(help="Evaluation protocol: a name from `list protocols` or a TOML file.")
     ] = None,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
     anchor: Annotated[
         str,
         typer.Option(
-            help="Of whole clips: driving frame that relative motion starts from: first, or best: whose landmarks are "
-            "nearest to the source's."
+            help="Whole clips: driving frame where relative motion starts: first, or best (landmarks closest to the "
+            "source's)."
         ),
     ] = "first",
-    bounds: Annotated[bool, typer.Option(help="Add the rows of bounds: `list models` has them.")] = True,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pairs.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, of noise in models and of the intervals.")] = 0,
+    bounds: Annotated[
+        bool, typer.Option(help="Add the bounds, such as copy-source, as rows (see `list models`).")
+    ] = True,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N pairs.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for sampling, noise in models and confidence intervals.")] = 0,
     weights: Weights = None,
     data: Data = None,
     follow_links: Links = None,
     require_data: Annotated[
-        bool, typer.Option(help="Stop rather than use the sample set.", rich_help_panel=DATA)
+        bool,
+        typer.Option(help="Stop if the data set is missing, instead of using the sample set.", rich_help_panel=DATA),
     ] = False,
     pairs: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Pair list to use: a published CSV, a frozen file or frozen:NAME; with --table one for each protocol.",
+            help="Pair list: a published CSV, a frozen file or frozen:NAME; with --table, one per protocol.",
             rich_help_panel=DATA,
         ),
     ] = None,
     allow_missing: Annotated[
         bool,
         typer.Option(
-            "--allow-missing", help="Leave out pairs whose frames are missing; the run is marked.", rich_help_panel=DATA
+            "--allow-missing", help="Skip pairs with missing frames; the run is marked.", rich_help_panel=DATA
         ),
     ] = False,
     crop: Annotated[
         str | None,
         typer.Option(
-            help="Crop of custom data: face, center (square), or none to squash; default: face, unless the face fills "
-            "the frames already.",
+            help="Crop of custom data: face, center (square) or none (squash); default: face, unless the face already "
+            "fills the frames.",
             rich_help_panel=DATA,
         ),
     ] = None,
     size: Annotated[
         str | None,
         typer.Option(
-            help="Side of custom data's frames: 256 (default), 512, or native: as they are stored.",
+            help="Frame size of custom data: 256 (default), 512 or native (as stored).",
             rich_help_panel=DATA,
         ),
     ] = None,
     sound: Annotated[
         str,
-        typer.Option(
-            help="Of whole clips: sound that they are scored with: truth, generated, or a folder.", rich_help_panel=DATA
-        ),
+        typer.Option(help="Whole clips: sound to score with: truth, generated or a folder.", rich_help_panel=DATA),
     ] = "truth",
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
-            help="Of videos:DIR: stop where length, rate, size or sound differ from the reference.",
+            help="For videos:DIR: stop if length, rate, size or sound differs from the reference.",
             rich_help_panel=DATA,
         ),
     ] = False,
     reading: Annotated[
         str | None,
-        typer.Option(help="Reading of the protocol's pair list, where it has two.", rich_help_panel=DATA),
+        typer.Option(help="Which reading of the pair list to use, for protocols with two.", rich_help_panel=DATA),
     ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated, in any case; default: all of the protocol's.",
+            help="Metrics, comma-separated, in upper or lower case; default: all of the protocol's.",
             rich_help_panel=MEASURES,
         ),
     ] = None,
@@ -119,29 +120,29 @@ def run(
         bool,
         typer.Option(
             "--as-published",
-            help="Measure as the authors' scripts did, frames truncated to 8 bits.",
+            help="Measure as the authors' scripts do, on frames truncated to 8 bits.",
             rich_help_panel=MEASURES,
         ),
     ] = False,
     out: Runs = Path("runs"),
     name: Annotated[
         str | None,
-        typer.Option(help="Folder of this run; default: protocol and fingerprint.", rich_help_panel=OUTPUT),
+        typer.Option(help="Name of this run's folder; default: protocol and fingerprint.", rich_help_panel=OUTPUT),
     ] = None,
     force: Annotated[
         bool,
         typer.Option(
             "--force",
-            help="Start over: discard what is in the run's folder, and measure again.",
+            help="Start over: delete the contents of the run's folder and measure again.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
     save_frames: Annotated[
-        bool, typer.Option(help="Keep every generated frame as PNG.", rich_help_panel=OUTPUT)
+        bool, typer.Option(help="Save every generated frame as PNG.", rich_help_panel=OUTPUT)
     ] = False,
     media: Annotated[
         bool,
-        typer.Option(help="Of whole clips: keep videos of the clips that the report shows.", rich_help_panel=OUTPUT),
+        typer.Option(help="Whole clips: save videos of the clips shown in the report.", rich_help_panel=OUTPUT),
     ] = True,
     log: Log = None,
     device: Device = None,
@@ -149,7 +150,7 @@ def run(
         int | None,
         typer.Option(
             min=1,
-            help="Pairs in a batch; default: 16 on a GPU, one for every core on a CPU, at least 4.",
+            help="Pairs per batch; default: 16 on a GPU; on a CPU one per core, at least 4.",
             rich_help_panel=EXECUTION,
         ),
     ] = None,
@@ -157,7 +158,7 @@ def run(
         int | None,
         typer.Option(
             min=0,
-            help="Processes for detectors; 0: none. Default: one a core and 32 frames, from 64 frames on.",
+            help="Detector processes; 0: none. Default: one per core, at most one per 32 frames; none below 64 frames.",
             rich_help_panel=EXECUTION,
         ),
     ] = None,
@@ -166,7 +167,7 @@ def run(
     ray_address: Annotated[
         str | None,
         typer.Option(
-            help="A Ray cluster: auto or HOST:PORT; default: a local one, started for the run.",
+            help="Ray cluster: auto or HOST:PORT; default: start a local one for this run.",
             rich_help_panel=EXECUTION,
         ),
     ] = None,
@@ -174,29 +175,31 @@ def run(
     table: Annotated[
         list[str] | None,
         typer.Option(
-            help="Tables of papers, in place of --models and --protocol (repeatable or comma-separated).",
+            help="Tables of papers, instead of --models and --protocol (repeatable or comma-separated).",
             rich_help_panel=TABLES,
         ),
     ] = None,
     paper: Annotated[
         str | None,
         typer.Option(
-            help="All tables of a paper, mcnet, ostnet or memface, with what to get first (docs/reproduce).",
+            help="All tables of a paper: mcnet, ostnet or memface. Lists what to download first (docs/reproduce).",
             rich_help_panel=TABLES,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="With --table or --paper: only print what would run.", rich_help_panel=TABLES),
+        typer.Option(
+            "--dry-run", help="With --table or --paper: print the plan without running it.", rich_help_panel=TABLES
+        ),
     ] = False,
     format: Annotated[
-        str, typer.Option(help="With --paper and --dry-run: text or json.", rich_help_panel=TABLES)
+        str, typer.Option(help="Format of the plan of --paper --dry-run: text or json.", rich_help_panel=TABLES)
     ] = "text",
     untrained: Annotated[
         bool,
         typer.Option(
             "--untrained",
-            help="With --table or --paper: random weights where a model has none; marked.",
+            help="With --table or --paper: random weights for models without a checkpoint; the run is marked.",
             rich_help_panel=TABLES,
         ),
     ] = False,
@@ -204,12 +207,12 @@ def run(
         bool,
         typer.Option(
             "--sample-weights",
-            help="With --table or --paper: sample checkpoints on real data, too; marked.",
+            help="With --table or --paper: allow sample checkpoints on real data; the run is marked.",
             rich_help_panel=TABLES,
         ),
     ] = False,
 ) -> None:
-    """Run models over a protocol, measure them, write a report."""
+    """Run models on an evaluation protocol, compute metrics and write a report."""
     from bench.run.anchors import ANCHORS
     from bench.run.command import RunSettings, run
     from bench.runtime.errors import UserError
@@ -217,32 +220,32 @@ def run(
 
     planned = "--table" if table else "--paper"
     if table and paper:
-        raise UserError("--paper stands for all tables of a paper; leave --table out", code="conflicting-options")
+        raise UserError("--paper means all tables of a paper: remove --table", code="conflicting-options")
     if (table or paper) and protocol:
-        raise UserError(f"{planned} says which protocols are run; leave --protocol out", code="conflicting-options")
+        raise UserError(f"{planned} sets the protocols: remove --protocol", code="conflicting-options")
     if (table or paper) and size:
         raise UserError(
-            "--size is for custom data; the tables' protocols have sizes of their own", code="conflicting-options"
+            "--size is for custom data: remove it, the tables' protocols set the size", code="conflicting-options"
         )
     if choice("--format", format, ("text", "json")) == "json" and not (paper and dry_run):
-        raise UserError("--format json belongs to --paper with --dry-run", code="conflicting-options")
+        raise UserError("--format json needs --paper and --dry-run", code="conflicting-options")
     if not (table or paper):
         if not (protocol and models):
             raise UserError("give --protocol and --models, or --table, or --paper", code="missing-option")
         if dry_run or untrained or sample_weights:
             raise UserError(
-                "--dry-run, --untrained and --sample-weights belong to --table and --paper", code="conflicting-options"
+                "--dry-run, --untrained and --sample-weights need --table or --paper", code="conflicting-options"
             )
         if pairs and len(pairs) > 1:
-            raise UserError("--pairs: a protocol takes one list", code="conflicting-options")
+            raise UserError("--pairs: give one list for one protocol", code="conflicting-options")
     elif untrained and models:
         raise UserError(
-            "--untrained is for the tables' own models; with --models say NAME?weights=untrained",
+            "--untrained is for the tables' own models; with --models write NAME?weights=untrained",
             code="conflicting-options",
         )
     if log and (table or paper):
-        raise UserError(f"--log: {planned} has several runs; tell each by bench log", code="conflicting-options")
-    trackers = asked("--log", log)
+        raise UserError(f"--log: {planned} makes several runs; send each with `bench log`", code="conflicting-options")
+    receivers = trackers("--log", log)
     settings = RunSettings(
         models=split_names(models or ""),
         protocol=protocol or "",
@@ -289,6 +292,6 @@ def run(
         failed = run_tables(names, settings, pairs or (), terminal(), **plan)
     else:
         directory, failed = run(settings, terminal())
-        tell(directory.path, trackers)
+        send(directory.path, receivers)
     if failed:
         raise typer.Exit(1)

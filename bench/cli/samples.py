@@ -1,4 +1,4 @@
-"""`python -m bench samples …`: the sample checkpoints: what there is, train them again, bring them from a folder."""
+"""`python -m bench samples …`: list the sample checkpoints, train them, or copy them from a folder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from bench.cli.output import terminal
 
 samples_app = typer.Typer(help="List, build and fetch sample checkpoints.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Models, as `samples list` has them.", metavar="NAME")]
+Names = Annotated[list[str] | None, typer.Argument(help="Names from `samples list`.", metavar="NAME")]
 Folder = Annotated[
     Path | None,
-    typer.Option("--samples", help=f"Samples folder; default: {samples.VARIABLE}, or `samples` in the cache folder."),
+    typer.Option(
+        "--samples",
+        help=f"Folder of sample checkpoints; default: {samples.VARIABLE}, or `samples` in the cache folder.",
+    ),
 ]
-All = Annotated[bool, typer.Option("--all", help="Every sample checkpoint on record.")]
-Tables = Annotated[list[str] | None, typer.Option("--table", help="Those of a table's rows, as mcnet-3 (repeatable).")]
+All = Annotated[bool, typer.Option("--all", help="All recorded sample checkpoints.")]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option("--table", help="Those of the rows of a paper's table, such as mcnet-3 (repeatable)."),
+]
 
 
 @samples_app.command("list")
 def list_(names: Names = None, folder: Folder = None) -> None:
-    """List every sample checkpoint: where it lies, size, seed, whether it is the file on record, and its command."""
+    """List sample checkpoints: file, size, seed, whether the checksum matches the record, and training command."""
     from bench.samples.survey import BUILD, command, survey
 
     _use(folder)
@@ -37,7 +43,7 @@ def list_(names: Names = None, folder: Folder = None) -> None:
         known = samples.recipe(one.name).sha256 if one.seed == samples.SEED else ""
         _line(f"  record   {f'sha256 {known}' if known else 'no file'}")
     there = sum(one.there for one in found)
-    _line(f"{there} of {len(found)} are there; samples folder: {samples.folder()}. MemFace's stages: docs/sound.md")
+    _line(f"{there} of {len(found)} found; samples folder: {samples.folder()}. MemFace's stages: docs/sound.md")
 
 
 @samples_app.command()
@@ -45,10 +51,10 @@ def build(
     names: Names = None,
     every: All = False,
     table: Tables = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each, with seeds 1 to N.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of trainings of each, with seeds 1 to N.")] = 1,
     folder: Folder = None,
 ) -> None:
-    """Train sample checkpoints by their commands on record. Re-run the same command to resume."""
+    """Train sample checkpoints with their recorded commands. Re-run the same command to resume."""
     from bench.samples.build import build, writable
     from bench.samples.survey import chosen
 
@@ -56,41 +62,41 @@ def build(
     wanted = chosen(names or (), every, table or ())
     writable()
     build(wanted, seeds, _line)
-    _say_variable(folder)
+    _print_variable(folder)
 
 
 @samples_app.command()
 def fetch(
-    source: Annotated[Path, typer.Option("--from", help="Folder of the files, or a clone of the repository.")],
+    source: Annotated[Path, typer.Option("--from", help="Folder with the files, or a clone of this repository.")],
     names: Names = None,
     every: All = False,
     table: Tables = None,
     folder: Folder = None,
 ) -> None:
-    """Copy sample checkpoints from a folder; a file that is not the one on record is refused."""
+    """Copy sample checkpoints from a folder; files with the wrong checksum are refused."""
     from bench.samples.fetch import fetch
     from bench.samples.survey import chosen
 
     _use(folder)
     found, missing = fetch(chosen(names or (), every, table or ()), source)
     for one in found:
-        _line(f"there {one.file}: {one.said}")
+        _line(f"found {one.file}: {one.said}")
     if missing:
         _line(f"not in {source}: {', '.join(missing)}", "yellow")
-    _say_variable(folder)
+    _print_variable(folder)
     if missing and names:
         raise typer.Exit(1)
 
 
 def _use(folder: Path | None) -> None:
-    """Take the folder of ``--samples`` for this process."""
+    """Use the folder of ``--samples`` in this process."""
     if folder is not None:
         os.environ[samples.VARIABLE] = str(folder)
 
 
-def _say_variable(folder: Path | None) -> None:
+def _print_variable(folder: Path | None) -> None:
     if folder is not None:
-        _line(f"other commands find them with {samples.VARIABLE}={folder}")
+        _line(f"for other commands to find them, set {samples.VARIABLE}={folder}")
 
 
 def _line(text: str, style: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""`python -m bench score`: finished videos against the true ones, in one command."""
+"""`python -m bench score`: compare finished videos with the true ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from baselines.spec import split_names
-from bench.cli.log import Log, asked, tell
+from bench.cli.log import Log, send, trackers
 from bench.cli.options import (
     DATA,
     EXECUTION,
@@ -34,36 +34,36 @@ def score(
     places: Annotated[
         list[Path],
         typer.Argument(
-            help="The true videos, then those of each model: folders of videos or of frame folders, or single videos.",
+            help="The true videos, then the videos of each model: folders of videos, folders of frame folders, or "
+            "single videos.",
             show_default=False,
         ),
     ],
     truth: Annotated[
-        bool, typer.Option("--truth/--no-truth", help="Whether the first place has the true videos.")
+        bool, typer.Option("--truth/--no-truth", help="Whether the first path holds the true videos.")
     ] = True,
     sources: Annotated[
         Path | None,
-        typer.Option(help="Photographs that were animated; identity is then compared with them.", rich_help_panel=DATA),
+        typer.Option(help="Photographs that were animated; identity is compared with them.", rich_help_panel=DATA),
     ] = None,
     driving: Annotated[
         Path | None,
         typer.Option(
-            help="Videos that gave the motion, of somebody else; with --no-truth. Pose and expression are compared "
-            "with them.",
+            help="With --no-truth: driving videos of other people; pose and expression are compared with them.",
             rich_help_panel=DATA,
         ),
     ] = None,
     sound: Annotated[
         str,
         typer.Option(
-            help="Sound that the videos are scored with: truth, generated (their own), or a folder.",
+            help="Sound to score with: truth, generated (the videos' own) or a folder.",
             rich_help_panel=DATA,
         ),
     ] = "truth",
     size: Annotated[
         str,
         typer.Option(
-            help="native: frames have the true videos' size. 256 or 512: cut to a square and resized.",
+            help="native (the true videos' size), or 256 or 512: square crop, resized.",
             rich_help_panel=DATA,
         ),
     ] = "native",
@@ -71,7 +71,7 @@ def score(
         bool,
         typer.Option(
             "--strict",
-            help="Stop where length, rate, size or sound differ, or a video is missing.",
+            help="Stop if length, rate, size or sound differs, or a video is missing.",
             rich_help_panel=DATA,
         ),
     ] = False,
@@ -79,54 +79,59 @@ def score(
         str | None, typer.Option(help="With --size 256 or 512: face, center or none.", rich_help_panel=DATA)
     ] = None,
     follow_links: Links = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Comma-separated names of the models; default: their folders'.")
-    ] = None,
+    labels: Annotated[str | None, typer.Option(help="Model names, comma-separated; default: the folder names.")] = None,
     bounds: Annotated[
-        bool, typer.Option(help="Add the rows copy-source and copy-target: a still picture, and the true videos.")
+        bool, typer.Option(help="Add copy-source (a still picture) and copy-target (the true videos) as rows.")
     ] = True,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N clips.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N clips.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for confidence intervals.")] = 0,
     metrics: Annotated[
         str | None,
-        typer.Option(help="Comma-separated, in any case; default: all that apply.", rich_help_panel=MEASURES),
+        typer.Option(
+            help="Metrics, comma-separated, in upper or lower case; default: all that apply.", rich_help_panel=MEASURES
+        ),
     ] = None,
     detectors: Detectors = "auto",
     weights: Weights = None,
     out: Runs = Path("runs"),
     name: Annotated[
-        str | None, typer.Option(help="Folder of this run; default: score and fingerprint.", rich_help_panel=OUTPUT)
+        str | None,
+        typer.Option(help="Name of this run's folder; default: score and fingerprint.", rich_help_panel=OUTPUT),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start over: discard what is in the run's folder.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option("--force", help="Start over: delete the contents of the run's folder.", rich_help_panel=OUTPUT),
     ] = False,
     save_frames: Annotated[
-        bool, typer.Option(help="Keep every compared frame as PNG.", rich_help_panel=OUTPUT)
+        bool, typer.Option(help="Save every compared frame as PNG.", rich_help_panel=OUTPUT)
     ] = False,
     media: Annotated[
-        bool, typer.Option(help="Keep videos of the clips that the report shows.", rich_help_panel=OUTPUT)
+        bool, typer.Option(help="Save videos of the clips shown in the report.", rich_help_panel=OUTPUT)
     ] = True,
     log: Log = None,
     device: Device = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Frames at a time.", rich_help_panel=EXECUTION)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Frames per batch.", rich_help_panel=EXECUTION)] = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes for detectors; 0: none.", rich_help_panel=EXECUTION)
+        int | None, typer.Option(min=0, help="Detector processes; 0: none.", rich_help_panel=EXECUTION)
     ] = None,
     detector_timeout: DetectorTimeout = None,
     executor: Executor = "local",
     ray_address: Annotated[
-        str | None, typer.Option(help="A Ray cluster: auto or HOST:PORT.", rich_help_panel=EXECUTION)
+        str | None,
+        typer.Option(
+            help="Ray cluster: auto or HOST:PORT; default: start a local one for this run.", rich_help_panel=EXECUTION
+        ),
     ] = None,
     ray_workers: RayWorkers = None,
 ) -> None:
-    """Score finished videos: matched by name, compared at the true videos' times, with a report."""
+    """Score finished videos against the true ones: match them by name, compare frames by time, write a report."""
     from bench.run.command import RunSettings, run
     from bench.run.score import Scored, settings_of
     from protocols.protocol import SIZES
 
     size = choice("--size", size, tuple(SIZES))
     first, finished = (places[0], places[1:]) if truth else (None, places)
-    trackers = asked("--log", log)
+    receivers = trackers("--log", log)
     scored = Scored(first, finished, split_names(labels or ""), sources, driving)
     settings = RunSettings(
         models=(),
@@ -156,6 +161,6 @@ def score(
         command=["python", "-m", "bench", *sys.argv[1:]],
     )
     directory, failed = run(settings_of(scored, settings, size), terminal())
-    tell(directory.path, trackers)
+    send(directory.path, receivers)
     if failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`python -m bench speed`: what models, metrics and detectors cost on this machine."""
+"""`python -m bench speed`: measure the speed of models, metrics and detectors on this machine."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ def speed(
     models: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated names; default: the papers' models that can be trained here, or have weights here."
+            help="Models, comma-separated; default: the papers' models that can be trained or have weights here."
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Pairs in each measurement; of a clip four frames for each.")] = 8,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median is reported.")] = 5,
+    limit: Annotated[int, typer.Option(min=1, help="Pairs per measurement; for clips, four frames per pair.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds; the median is reported.")] = 5,
     parts: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: models, pixels, perceptual, detectors, clips, and forms: bfloat16 and compiled "
-            "code, with what they do to the metrics (by default with a GPU only; exit code 1 if one leaves it)."
+            help="What to measure, comma-separated: models, pixels, perceptual, detectors, clips, forms. forms: "
+            "bfloat16 and compiled code, and their effect on the metrics; default on GPUs only, exit code 1 if a "
+            "metric leaves its interval."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("speed.md"),
     weights: Weights = None,
 ) -> None:
-    """Measure models, metrics and detectors on this machine, beside the usual libraries."""
+    """Measure the speed of models, metrics and detectors on this machine, next to common libraries."""
     from bench.speed.command import default_models, run
 
     settings = config.load((), weights)

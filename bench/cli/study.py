@@ -1,4 +1,4 @@
-"""`python -m bench study …`: people as judges of the clips of runs."""
+"""`python -m bench study …`: user studies of the clips of runs."""
 
 from __future__ import annotations
 
@@ -12,42 +12,46 @@ from bench.cli.output import terminal
 from bench.cli.study_score import power, score
 from protocols.words import counted
 
-study_app = typer.Typer(help="Make, serve and evaluate studies with people as judges.", no_args_is_help=True)
+study_app = typer.Typer(help="Plan, run and evaluate a user study (opinion scores, preferences).", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a study.", metavar="DIR")]
-Names = Annotated[str | None, typer.Option(help="Comma-separated; default: all.")]
+Names = Annotated[str | None, typer.Option(help="Names, comma-separated; default: all.")]
 
 
 @study_app.command()
 def make(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs of whole clips.", metavar="RUN...")],
-    out: Annotated[Path, typer.Option(help="Folder of the study.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the study to.")],
     kind: Annotated[
-        str, typer.Option(help="acr: grades for one video; ccr: grades for a pair; preference: the better of a pair.")
+        str, typer.Option(help="acr (rate one video), ccr (rate a pair) or preference (choose the better of a pair).")
     ] = "acr",
     questions: Annotated[
-        str, typer.Option(help="Comma-separated: lip-sync, rendering, overall, realism, identity.")
+        str, typer.Option(help="Questions, comma-separated: lip-sync, rendering, overall, realism, identity.")
     ] = "lip-sync,rendering,overall",
     grades: Annotated[
         str | None,
         typer.Option(
-            help="acr: p910, memface; ccr: p800, memface, memface-0; preference: forced, ties; default: the first."
+            help="Rating scale. acr: p910, memface; ccr: p800, memface, memface-0; preference: forced, ties. Default: "
+            "the first."
         ),
     ] = None,
-    raters: Annotated[int, typer.Option(min=1, max=2000, help="How many people are invited.")] = 20,
-    minutes: Annotated[float, typer.Option(min=1, help="How long one of them takes, about.")] = 20.0,
+    raters: Annotated[int, typer.Option(min=1, max=2000, help="Number of raters to invite.")] = 20,
+    minutes: Annotated[float, typer.Option(min=1, help="Approximate time per rater.")] = 20.0,
     models: Names = None,
     clips: Names = None,
-    against: Annotated[str | None, typer.Option(help="Compare all others with this model, or `truth`, only.")] = None,
-    attention: Annotated[int, typer.Option(min=0, max=20, help="Checks with an obviously bad video per rater.")] = 2,
-    repeats: Annotated[int, typer.Option(min=0, max=20, help="Ratings that are asked again, per rater.")] = 1,
+    against: Annotated[str | None, typer.Option(help="Show only comparisons with this model, or with `truth`.")] = None,
+    attention: Annotated[
+        int, typer.Option(min=0, max=20, help="Attention checks per rater, with an obviously bad video.")
+    ] = 2,
+    repeats: Annotated[int, typer.Option(min=0, max=20, help="Repeated ratings per rater.")] = 1,
     ask: Annotated[
-        list[str] | None, typer.Option(help="NAME=TEXT: ask raters this once; free text, stored (repeatable).")
+        list[str] | None,
+        typer.Option(help="NAME=TEXT: a question to ask each rater once, answered in free text (repeatable)."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What raters read at the top; default: Video study.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of who sees what in which order.")] = 0,
+    name: Annotated[str | None, typer.Option(help="Title of the raters' page; default: Video study.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for assigning videos to raters, and their order.")] = 0,
 ) -> None:
-    """Plan a study: cut the videos out of runs, and say who is shown what in which order."""
+    """Plan a study: cut videos from runs, and assign them to raters in random order."""
     from baselines.spec import split_names
     from bench.study import make as making
     from bench.study import questions as asking
@@ -88,11 +92,13 @@ def make(
 @study_app.command()
 def serve(
     folder: Folder,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8017,
-    url: Annotated[str | None, typer.Option(help="What links begin with, where a proxy stands before it.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all network interfaces.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")] = 8017,
+    url: Annotated[
+        str | None, typer.Option(help="Start of the links to print, if raters reach the server through a proxy.")
+    ] = None,
 ) -> None:
-    """Serve a study to its raters until it is stopped; raters resume where they were."""
+    """Serve a study in the browser until stopped; raters resume where they left off."""
     from bench.study.serving import serve as serving
 
     serving(folder, host, port, url, terminal())
@@ -101,25 +107,25 @@ def serve(
 @study_app.command()
 def page(
     folder: Folder,
-    url: Annotated[str, typer.Option(help="Address at which the folder will be found, https://...")],
-    out: Annotated[Path, typer.Option(help="Folder to write, for any web host.")],
+    url: Annotated[str, typer.Option(help="Address where the folder will be hosted, https://...")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
 ) -> None:
-    """Write the raters' pages as files for any web host; answers come back as files, for `study collect`."""
+    """Write the raters' pages for a static web host; raters send back files for `study collect`."""
     from bench.study import page as pages
 
     count = pages.write(folder, out, url)
     console = terminal()
     console.print(
-        f"put {out} at {url}; {counted(count, 'link')} in {folder / pages.LINKS}", markup=False, soft_wrap=True
+        f"upload {out} to {url}; {counted(count, 'link')} in {folder / pages.LINKS}", markup=False, soft_wrap=True
     )
 
 
 @study_app.command()
 def collect(
     folder: Folder,
-    files: Annotated[list[Path], typer.Argument(help="Files of answers that raters sent.", metavar="FILE...")],
+    files: Annotated[list[Path], typer.Argument(help="Answer files sent by raters.", metavar="FILE...")],
 ) -> None:
-    """Check files of answers and take them into the study; one that was read before changes nothing."""
+    """Check answer files and add them to the study; a file can be given again."""
     from bench.study.collect import collect as collecting
 
     console = terminal()
@@ -129,7 +135,7 @@ def collect(
 
 @study_app.command()
 def close(folder: Folder) -> None:
-    """Take no more votes, also of a study that is being served."""
+    """Stop accepting votes, even while the study is being served."""
     from bench.study.export import close as closing
 
     when, count = closing(folder)
@@ -139,9 +145,9 @@ def close(folder: Folder) -> None:
 @study_app.command()
 def withdraw(
     folder: Folder,
-    rater: Annotated[str, typer.Argument(help="Name of the rater, or the invitation's link.", metavar="RATER")],
+    rater: Annotated[str, typer.Argument(help="Name of the rater, or the link of the invitation.", metavar="RATER")],
 ) -> None:
-    """Remove all answers of a rater who wants that; the invitation can be used again while the study is open."""
+    """Delete all answers of a rater who withdraws; the invitation stays valid while the study is open."""
     from bench.study.export import withdraw as withdrawing
 
     name, count = withdrawing(folder, rater)
@@ -150,9 +156,9 @@ def withdraw(
 
 @study_app.command()
 def export(
-    folder: Folder, out: Annotated[Path, typer.Option(help="Folder to write: plan, votes, raters, manifest.")]
+    folder: Folder, out: Annotated[Path, typer.Option(help="Folder to write, with plan, votes, raters and manifest.")]
 ) -> None:
-    """Write plan and votes with their hashes, for others to score; without secrets and videos."""
+    """Export plan and votes with hashes so that others can score them; without secrets and videos."""
     from bench.study.export import export as exporting
 
     facts = exporting(folder, out)

@@ -1,4 +1,4 @@
-"""`python -m bench study score` and `study power`: what the votes of a study say, and how many raters it needs."""
+"""`python -m bench study score` and `study power`: evaluate a study, and plan the number of raters."""
 
 from __future__ import annotations
 
@@ -14,42 +14,45 @@ from bench.runtime.errors import UserError
 
 def score(
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder of a study, or of one that was exported.", metavar="DIR")
+        Path | None, typer.Argument(help="Folder of a study or of an exported study.", metavar="DIR")
     ] = None,
     run: Annotated[
-        list[Path] | None, typer.Option(help="Finished run whose metrics are compared with people (repeatable).")
+        list[Path] | None,
+        typer.Option(help="Finished run whose metrics are correlated with the opinions (repeatable)."),
     ] = None,
     opinions: Annotated[
         Path | None,
-        typer.Option(help="In place of DIR, a CSV of opinions: clip, model, opinion, and if known n and interval."),
+        typer.Option(help="Instead of DIR: a CSV with columns clip, model, opinion, and optionally n and interval."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: DIR/score.")] = None,
     screening: Annotated[
-        str, typer.Option(help="Rule that leaves raters out beside checks: bt500, p913 or none.")
+        str, typer.Option(help="Rule for screening raters, besides attention checks: bt500, p913 or none.")
     ] = "bt500",
     least_correlation: Annotated[
-        float, typer.Option(min=-1, max=1, help="Of p913: the lowest correlation that is kept.")
+        float, typer.Option(min=-1, max=1, help="For p913: minimum correlation of a rater that is kept.")
     ] = 0.75,
     failed_checks: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of failed attention checks up to which a rater is kept.")
+        float, typer.Option(min=0, max=1, help="Maximum share of failed attention checks of a rater that is kept.")
     ] = 1 / 3,
     against: Annotated[
-        str | None, typer.Option(help="Of comparisons: the model that all others are set against.")
+        str | None, typer.Option(help="For comparisons: the model with which all others are compared.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the resamples; default: that of the study.")] = None,
-    resamples: Annotated[int, typer.Option(min=100, max=100_000, help="Of the intervals.")] = 2000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed for resampling; default: that of the study.")] = None,
+    resamples: Annotated[
+        int, typer.Option(min=100, max=100_000, help="Number of resamples for confidence intervals.")
+    ] = 2000,
 ) -> None:
-    """Score a study: who is left out, opinions with intervals, preference, agreement, and metrics against people."""
+    """Evaluate a study: screening, opinion scores with intervals, preferences, agreement, correlation with metrics."""
     from bench.study.scoring import command
     from bench.study.scoring.screening import RULES
     from reports.study.console import console
 
     rule = choice("--screening", screening, tuple(RULES))
     if (folder is None) == (opinions is None):
-        raise UserError("name the folder of a study, or --opinions with a file, one of them", code="missing-option")
+        raise UserError("give either the folder of a study or --opinions FILE", code="missing-option")
     if opinions is not None:
         if out is None:
-            raise UserError("--opinions: say where to write, --out", code="missing-option")
+            raise UserError("--opinions needs --out", code="missing-option")
         found, place = command.of_file(opinions, run or [], seed or 0), out
     else:
         assert folder is not None
@@ -71,28 +74,33 @@ def score(
 
 
 def power(
-    raters: Annotated[str, typer.Option(help="Numbers of raters to try, comma-separated.")] = "10,20,40,80",
-    clips: Annotated[int, typer.Option(min=1, max=1000, help="Clips of the study.")] = 12,
-    models: Annotated[int, typer.Option(min=2, max=50, help="Models, the truth included.")] = 4,
+    raters: Annotated[str, typer.Option(help="Numbers of raters to simulate, comma-separated.")] = "10,20,40,80",
+    clips: Annotated[int, typer.Option(min=1, max=1000, help="Number of clips.")] = 12,
+    models: Annotated[int, typer.Option(min=2, max=50, help="Number of models, including the true videos.")] = 4,
     each: Annotated[
-        int | None, typer.Option(min=1, help="Videos (or pairs of them) that a rater sees; default: all.")
+        int | None, typer.Option(min=1, help="Number of videos (or pairs) per rater; default: all.")
     ] = None,
     kind: Annotated[
-        str, typer.Option(help="acr: grades from 1 to 5; ccr: grades for a pair; preference: the better of two.")
+        str,
+        typer.Option(
+            help="acr (rate one video from 1 to 5), ccr (rate a pair) or preference (choose the better of a pair)."
+        ),
     ] = "acr",
-    grades: Annotated[str | None, typer.Option(help="ccr: p800 (default), memface or memface-0.")] = None,
+    grades: Annotated[
+        str | None, typer.Option(help="Rating scale of ccr: p800 (default), memface or memface-0.")
+    ] = None,
     difference: Annotated[
-        float, typer.Option(min=0, max=4, help="acr, ccr: grades between two models that should be told apart.")
+        float, typer.Option(min=0, max=4, help="acr, ccr: difference between two models to detect, in grades.")
     ] = 0.3,
     share: Annotated[
-        float, typer.Option(min=0.5, max=0.99, help="preference: share of votes that the better of two gets.")
+        float, typer.Option(min=0.5, max=0.99, help="preference: share of votes for the better model.")
     ] = 0.6,
     like: Annotated[
-        Path | None, typer.Option(help="acr, ccr: a scored study (DIR or score.json) whose variances are planted.")
+        Path | None, typer.Option(help="acr, ccr: a scored study (DIR or score.json) whose variances are used.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the made-up studies.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for the simulated studies.")] = 0,
 ) -> None:
-    """Say how many raters give which interval, by made-up studies whose variances are known."""
+    """Simulate studies to find how many raters are needed for a given confidence interval."""
     from bench.study.questions import SCALES
     from bench.study.scoring import power as planned
     from reports.schema.study import Kind
@@ -100,9 +108,9 @@ def power(
 
     numbers, chosen = _numbers(raters), choice("--kind", kind, get_args(Kind))
     if like is not None and chosen == "preference":
-        raise UserError("--like: of acr and ccr only", code="unused-option")
+        raise UserError("--like needs --kind acr or ccr", code="unused-option")
     if grades is not None and chosen != "ccr":
-        raise UserError("--grades: of ccr only", code="unused-option")
+        raise UserError("--grades needs --kind ccr", code="unused-option")
     same: dict[str, Any] = {"clips": clips, "models": models, "each": each, "seed": seed}
     asked = f"{difference:g} grades"
     if chosen == "preference":
@@ -124,5 +132,5 @@ def _numbers(text: str) -> list[int]:
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 2 or max(numbers) > 1000:
-        raise UserError(f"--raters {text}: numbers from 2 to 1000, comma-separated", code="bad-value")
+        raise UserError(f"--raters {text}: give numbers from 2 to 1000, comma-separated", code="bad-value")
     return numbers

@@ -1,4 +1,4 @@
-"""`python -m bench tables`: the papers' result tables, alone or beside runs."""
+"""`python -m bench tables`: print the papers' result tables, alone or next to runs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ def tables(
             help="Tables (mcnet-1a) or papers (mcnet, mcnet-s, ostnet, memface); default: all.", metavar="NAME"
         ),
     ] = None,
-    run: Annotated[list[Path] | None, typer.Option(help="Folder of a finished run to set beside (repeatable).")] = None,
-    study: Annotated[
-        list[Path] | None, typer.Option(help="Folder of a scored study that fills opinion scores (repeatable).")
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a finished run to compare with (repeatable).")
     ] = None,
-    format: Annotated[str, typer.Option(help="md, html, latex, csv or json.")] = "md",
-    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    study: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a scored study that provides opinion scores (repeatable).")
+    ] = None,
+    format: Annotated[str, typer.Option(help="Format: md, html, latex, csv or json.")] = "md",
+    out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
 ) -> None:
-    """Print the papers' result tables with the source of every number; with runs, measured numbers and differences."""
+    """Print the papers' result tables with the source of every number; with --run, next to measured numbers."""
     from reports.paper.compare import regenerate
     from reports.paper.export import FORMATS
     from reports.paper.opinions import read_study
@@ -47,7 +49,7 @@ def tables(
 
 
 def _check(folder: Path) -> None:
-    """Raise UserError where a run is not finished, or was changed after it was."""
+    """Raise UserError if a run is unfinished, or was changed after it finished."""
     from bench.rundir.directory import RunDirectory
 
     run = RunDirectory(folder)
@@ -55,7 +57,7 @@ def _check(folder: Path) -> None:
 
 
 def _fed(chosen: list[Table], runs: list[Path], studies: list[ScoredStudy], named: bool) -> list[Table]:
-    """The tables that runs and studies feed; all that were asked for by name. One that feeds none is an error."""
+    """The tables for which runs or studies have numbers, or all if named. A run without a table is an error."""
     from reports.paper.compare import read_run
 
     fed: set[str] = set()

@@ -1,4 +1,4 @@
-"""`python -m bench try`: two pairs through a model under development."""
+"""`python -m bench try`: run a model on two pairs, to check it during development."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bench.runtime.errors import UserError
 
 def try_(
     model: Annotated[
-        str, typer.Argument(help="A name from `list models`, path/to/file.py:Class, frames:DIR, or cmd:COMMAND.")
+        str,
+        typer.Argument(help="A model: a name from `list models`, path/to/file.py:Class, frames:DIR or cmd:COMMAND."),
     ],
     protocol: Annotated[
         str | None,
@@ -24,11 +25,11 @@ def try_(
     data: Data = None,
     follow_links: Links = None,
     mode: Annotated[str | None, typer.Option(help="Motion mode; default: the protocol's.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: a GPU if there is one.")] = None,
     weights: Weights = None,
     out: Annotated[Path | None, typer.Option(help="PNG to write; default: try-<model>.png.")] = None,
 ) -> None:
-    """Ask a model for two pairs: shapes, range, speed and a picture, or why a run would refuse it."""
+    """Run a model on two pairs: report shapes, value range, speed and a picture, or why a run would refuse it."""
     from bench.runtime.device import choose
     from bench.trial.command import Trial, attempt
     from protocols.protocol import MODES
@@ -38,7 +39,8 @@ def try_(
         raise UserError(f"--mode {mode}: choose one of {', '.join(MODES)}", code="unknown-choice")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(
-            f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}", code="unwritable-file"
+            f"--out {out}: {'is a folder; give a file' if out.is_dir() else 'its folder does not exist'}",
+            code="unwritable-file",
         )
     settings = config.load(data or (), weights, follow_links=follow_links)
     if attempt(Trial(model, settings, choose(device), protocol, motion, out), terminal()):

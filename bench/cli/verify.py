@@ -1,4 +1,4 @@
-"""`python -m bench verify`: the networks beside golden numbers of the official ones."""
+"""`python -m bench verify`: compare the networks with golden numbers of the official code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.cli.output import terminal
 
 
 def verify(folders: Annotated[list[Path], typer.Argument(help="Folders with spec.json and golden.npz.")]) -> None:
-    """Compare the networks with golden numbers of the official ones."""
+    """Compare the networks with golden numbers computed with the official code."""
     from bench.parity.verify import run
 
     raise typer.Exit(run(folders, terminal()))

@@ -1,4 +1,4 @@
-"""`python -m bench weights …`: the weight files that others publish: what is there, is it right, bring it here."""
+"""`python -m bench weights …`: list published weight files, check installed ones, download missing ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NO_FOLDER = f"none (--weights, {config.WEIGHTS_VARIABLE} or bench.toml)"
 
 @weights_app.callback()
 def list_(context: typer.Context, weights: Weights = None) -> None:
-    """List every published file: name, source, license, size, checksum, place, and whether it is installed."""
+    """List every published file: name, source, license, size, checksum, folder, and whether it is installed."""
     if context.invoked_subcommand:
-        context.obj = weights  # the option may stand before the word or after it
+        context.obj = weights  # --weights may come before or after the subcommand
         return
     from bench.weights.files import files, unpublished
 
@@ -48,7 +48,7 @@ def list_(context: typer.Context, weights: Weights = None) -> None:
         _line(f"{name}: {reason}")
     known = [file for file in listed if not file.problem]
     there = sum(file.found is not None for file in known)
-    _line(f"{there} of {len(known)} files are there; weights folder: {folder or _NO_FOLDER}")
+    _line(f"{there} of {len(known)} files found; weights folder: {folder or _NO_FOLDER}")
 
 
 @weights_app.command()
@@ -57,7 +57,7 @@ def check(
     ids: Annotated[list[str] | None, typer.Argument(help="Names from `weights`; default: all.", metavar="ID")] = None,
     weights: Weights = None,
 ) -> None:
-    """Verify the installed files: by checksum where one is known, else that they open and hold their network."""
+    """Verify installed files by checksum; without a known checksum, check that they load and hold their network."""
     from baselines.predictor import ModelError
     from bench.weights.check import verify
     from bench.weights.files import files, select
@@ -77,7 +77,7 @@ def check(
         if file.problem:
             _line(f"note       {file.problem}", "yellow")
     absent = sum(not (file.found or file.problem) for file in chosen)
-    _line(f"{len(there)} checked, {wrong} wrong, {unverified} unverified; {absent} are not there")
+    _line(f"{len(there)} checked, {wrong} wrong, {unverified} unverified; {absent} not found")
     if wrong:
         raise typer.Exit(1)
 
@@ -88,7 +88,7 @@ def fetch(
     ids: Annotated[list[str], typer.Argument(help="Names from `weights`, or all.", metavar="ID")],
     weights: Weights = None,
 ) -> None:
-    """Download the files with a public address, and check them. Re-run the same command to resume."""
+    """Download files that have a public address, and check them. Re-run the same command to resume."""
     from bench.weights.files import files, select
 
     folder = config.load((), weights or context.obj).weights
@@ -102,19 +102,19 @@ def fetch(
     by_hand = [file for file in chosen if not (file.address or file.found or file.problem)]
     if by_hand:
         names = ", ".join(dict.fromkeys(file.id for file in by_hand))
-        _line(f"these need a person, `python -m bench weights` says where they are: {names}", "yellow")
+        _line(f"download these by hand; `python -m bench weights` lists their sources: {names}", "yellow")
     if failed or (by_hand and "all" not in ids):
         raise typer.Exit(1)
 
 
 def _fetch(file: WeightFile) -> bool:
-    """Whether the file is there in the end."""
+    """Download a file unless it is installed. Return whether it is installed now."""
     from baselines.predictor import ModelError
     from bench.weights.fetch import TransferError
 
     if file.found:
         try:
-            _line(f"there    {file.found}: {_verdict(file, file.found)}", "green")
+            _line(f"found    {file.found}: {_verdict(file, file.found)}", "green")
             return True
         except (UserError, ModelError) as error:
             _line(f"again    {error}", "yellow")
@@ -155,14 +155,14 @@ def _from_hub(file: WeightFile) -> str:
     file = placed(file, None)
     if file.found is None:
         raise UserError(
-            f"{file.name} was fetched, but does not lie where py-feat looks for it: {file.place}",
+            f"{file.name} was downloaded, but py-feat does not find it at {file.place}",
             code="missing-weights",
         )
     return f"{file.found}: {_verdict(file, file.found)}"
 
 
 def _verdict(file: WeightFile, path: Path) -> str:
-    """In words; raises as `bench.weights.check.verify` does."""
+    """The verdict as text; raises like `bench.weights.check.verify`."""
     from bench.weights.check import verify
 
     verdict = verify(file, path)

@@ -1,9 +1,9 @@
-"""`python -m bench doctor`: what is on this machine, what is missing, and where each missing file belongs."""
+"""`python -m bench doctor`: what is installed, what is missing, and where to put each missing file."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,12 +25,12 @@ from bench.weights.files import files as published
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that can be present or missing.
+    """A package or file that is installed or missing.
 
-    group: "packages", "embedded weights", "papers' weights" or "models".
-    item: package, or exact file name. used_for: what needs it.
-    found: where it lies, or its version; None where it is missing.
-    size, source: in words, as in `bench.weights.files`. place: the folder it belongs in, or the command for it.
+    group: one of `GROUPS`. item: package, or exact file name. used_for: what needs it.
+    found: path or version; None if missing. problem: what is wrong with what was found, or "".
+    size, source: as text, as in `bench.weights.files`. place: the folder for it, or the command that installs it.
+    get: how to get it, in short.
     """
 
     group: str
@@ -40,7 +40,12 @@ class Row:
     size: str = ""
     source: str = ""
     place: str = ""
+    get: str = ""
+    problem: str = ""
 
+
+OFFICIAL, SAMPLES = "official checkpoints", "sample checkpoints"
+GROUPS = ("packages", "embedded weights", "papers' weights", OFFICIAL, SAMPLES)
 
 _PACKAGES = {
     "lpips": ("lpips", "pip install 'talking-head-bench[lpips]'"),
@@ -48,7 +53,7 @@ _PACKAGES = {
     "py-feat": ("feat", "pip install 'talking-head-bench[py-feat]'"),
     "hama": ("hama", "pip install 'talking-head-bench[sound]'"),
 }
-# Of the extra `study`: package, which is imported under the same name, to the commands that need it.
+# Packages of the extra `study`, which are imported under the same name, and the commands that need them.
 _STUDY = {
     "starlette": "study serve",
     "uvicorn": "study serve",
@@ -67,35 +72,56 @@ _GROUPS = {"file": "papers' weights", "hub": "papers' weights", "package": "embe
 
 
 def report(weights: Path | None) -> list[Row]:
-    """Every package, weight file and model checkpoint that could be used, present or not. Loads nothing.
+    """Return every package, weight file and checkpoint that the program can use, installed or not. Loads none.
 
-    weights: the folder given by ``--weights``, the environment or ``bench.toml``, or None.
+    weights: the weights folder, or None.
     """
     return [row for section in _SECTIONS for row in section(weights)]
 
 
-def render(console: Console, weights: Path | None) -> None:
-    """Print what there is, then what is missing, file by file, then what a run would take."""
+def render(console: Console, weights: Path | None, everything: bool = False) -> None:
+    """Print the machine, the detectors that a run would use, and what is missing.
 
-    def line(text: str, style: str = "") -> None:  # a path is one line, however long
+    everything: also what is installed, and size, source and folder of each missing file.
+    """
+
+    def line(text: str, style: str = "") -> None:  # without wrapping, so that paths stay whole
         console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
 
     rows = report(weights)
-    line("present", "bold")
-    for row in rows:
-        if row.found:
-            line(f"  {row.item}, for {row.used_for}: {row.found}")
-    if missing := [row for row in rows if not row.found]:
-        line("missing (runs work without; proxies with names of their own are computed)", "bold")
-    for row in missing:
-        line(f"  {row.item} ({row.size}), for {row.used_for}")
-        line(f"    from {row.source}")
-        line(f"    to {row.place}")
-    line("`--detectors auto` takes", "bold")
+    found, missing = [row for row in rows if row.found], [row for row in rows if not row.found]
+    line(f"torch {torch.__version__}, {_device()}")
+    line(f"weights folder: {weights or 'none (--weights, TALKING_HEAD_BENCH_WEIGHTS or bench.toml)'}")
+    line("detectors of `--detectors auto`", "bold")
     for message in detectors.choose("auto", weights).messages:
         line(f"  {message.partition(';')[0].removesuffix(')')})")
-    line(f"weights folder: {weights or 'none (--weights, TALKING_HEAD_BENCH_WEIGHTS or bench.toml)'}")
-    line(f"torch {torch.__version__}, {_device()}")
+    for row in found:
+        if row.problem:
+            line(f"{row.used_for}: {row.problem}", "bold yellow")
+    if everything:
+        line("installed", "bold")
+        for row in found:
+            line(f"  {row.item}, for {row.used_for}: {row.found}")
+    line(f"missing: {len(missing)} of {len(rows)} (optional: without them, runs compute proxies instead)", "bold")
+    for text in _details(missing) if everything else _short(missing):
+        line(f"  {text}")
+    if not everything:
+        line("`python -m bench doctor --all` prints what is installed, and size, source and folder of what is missing")
+
+
+def _details(missing: list[Row]) -> Iterator[str]:
+    for row in missing:
+        yield from (f"{row.item} ({row.size}), for {row.used_for}", f"  from {row.source}", f"  to {row.place}")
+
+
+def _short(missing: list[Row]) -> Iterator[str]:
+    """A line for each missing package and detector file, and one for all models."""
+    for group in GROUPS:
+        rows = [row for row in missing if row.group == group]
+        if group not in (OFFICIAL, SAMPLES):
+            yield from (f"{row.item}, for {row.used_for}: {row.get}" for row in rows)
+        elif rows:
+            yield f"{group}, {rows[0].get}: {', '.join(row.used_for for row in rows)}"
 
 
 def _device() -> str:
@@ -103,28 +129,30 @@ def _device() -> str:
 
 
 def packages(weights: Path | None) -> list[Row]:
-    """The packages beside the program that its metrics can use, and what registers a detector of bodies."""
+    """Optional packages of metrics and commands, and the plug-in for person re-identification."""
     rows = []
     for package, (module, install) in _PACKAGES.items():
         used_for = ", ".join(family.name for family in FAMILIES.values() if family.package == package)
         version = metadata.version(package) if importlib.util.find_spec(module) else None
-        rows.append(Row("packages", package, used_for, version, "package", "the Python package index", install))
+        rows.append(
+            Row("packages", package, used_for, version, "package", "the Python package index", install, install)
+        )
     registered = None if body_identity.missing() else "registered by an installed package"
-    source = "a package around a person re-identification network, the authors' or yours (docs/metrics.md)"
-    place = f"the entry points {body_identity.GROUP}"
+    source = "a package with a person re-identification network, the authors' or yours (docs/metrics.md)"
+    place, get = f"the entry points {body_identity.GROUP}", "write a plug-in (docs/metrics.md)"
     rows += _of_studies()
-    rows.append(Row("packages", body_identity.KIND, "aed-body (TED-talks)", registered, "package", source, place))
+    rows.append(Row("packages", body_identity.KIND, "aed-body (TED-talks)", registered, "package", source, place, get))
     return rows
 
 
 def _of_studies() -> list[Row]:
-    """Packages of the extra `study`."""
+    """The packages of the extra `study`."""
     rows = []
     for package, used_for in _STUDY.items():
         version = metadata.version(package) if importlib.util.find_spec(package) else None
         install = "pip install 'talking-head-bench[study]'"
         what = f"{used_for} (extra study)"
-        rows.append(Row("packages", package, what, version, "package", "the Python package index", install))
+        rows.append(Row("packages", package, what, version, "package", "the Python package index", install, install))
     return rows
 
 
@@ -133,21 +161,21 @@ def _detectors(weights: Path | None) -> list[Row]:
     for file in published(weights):
         if file.models:
             continue
-        source, place = f"{file.source} ({file.license}); {_way(file)}", file.place
+        source, place, get = f"{file.source} ({file.license}); {_way(file)}", file.place, _way(file)
         if file.kind == "file":
             place += f" or {torch_folder()}"
         found = str(file.found) if file.found else None
-        rows.append(Row(_GROUPS[file.kind], file.name, file.used_for, found, file.size, source, place))
+        rows.append(Row(_GROUPS[file.kind], file.name, file.used_for, found, file.size, source, place, get))
     return rows
 
 
 def _shipped(weights: Path | None) -> list[Row]:
-    """Google's face networks, which are part of this program."""
+    """Google's face networks, which are part of this package."""
     rows = []
     for name, (size, used_for) in _SHIPPED.items():
         file = litert.FOLDER / name
-        found, again = (str(file) if file.is_file() else None), "its folder, by installing the program again"
-        rows.append(Row("embedded weights", name, used_for, found, size, "this program's package", again))
+        found, again = (str(file) if file.is_file() else None), "reinstall this package"
+        rows.append(Row("embedded weights", name, used_for, found, size, "this package", again, again))
     return rows
 
 
@@ -160,31 +188,35 @@ def _models(weights: Path | None) -> list[Row]:
     for name in MODELS:
         about = card(name)
         if about.files:
-            found = _checkpoint(about, weights)
+            found, problem = _checkpoint(about, weights)
             source = f"github.com/{about.repository} (license: {about.license}); {way_to(about)}"
-            place = f"{weights or FOLDER}/{about.package}"
-            rows.append(Row("models", about.needed, about.title, found, model_size(about), source, place))
+            place, get = f"{weights or FOLDER}/{about.package}", "see `python -m bench weights`"
+            rows.append(Row(OFFICIAL, about.needed, about.title, found, model_size(about), source, place, get, problem))
         file, used_for = about.sample, f"{about.title}, reduced width"
         if file.is_file():
             how = " (built here)" if samples.built(file, name) else ""
-            rows.append(Row("models", file.name, used_for, f"{file}{how}"))
+            rows.append(Row(SAMPLES, file.name, used_for, f"{file}{how}"))
         elif name in samples.recipes():
             source = "a clone of this program's repository, or its recorded training"
             place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"
-            rows.append(Row("models", samples.file_name(name), used_for, None, "3 to 6 MB", source, place))
+            get = "see `python -m bench samples`"
+            rows.append(Row(SAMPLES, samples.file_name(name), used_for, None, "3 to 6 MB", source, place, get))
     return rows
 
 
-def _checkpoint(about: Card, weights: Path | None) -> str | None:
+def _checkpoint(about: Card, weights: Path | None) -> tuple[str | None, str]:
+    """Path of an official checkpoint, or None, and what is wrong with it."""
     try:
         file = find_weights(about, weights)
-    except ModelError as error:  # several could be meant: a run has to choose, a doctor only tells
+    except ModelError as error:  # several candidates: a run needs a choice, this report does not
         if weights is None or not weights.is_dir():
             raise
-        return str(error).partition(": ")[2]
+        ambiguous = str(error).partition(": ")[2]
+        return ambiguous, ambiguous
     absent = [name for name in about.beside if about.bare and file and not (about.root(file) / name).is_file()]
-    return f"{file}, without {', '.join(absent)}" if absent else str(file) if file else None
+    incomplete = f"{file}, without {', '.join(absent)}" if absent else ""
+    return incomplete or (str(file) if file else None), incomplete
 
 
-# One function a kind of file; the order is that of the report.
+# One function per kind of file, in the order of the report.
 _SECTIONS: tuple[Callable[[Path | None], list[Row]], ...] = (packages, _shipped, _detectors, _models)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -43,7 +45,8 @@ def test_a_model_that_works(attempt, how):
     code, text = attempt(how, "--out", "seen.png")
     assert code == 0, text
     assert f"(2, 3, 256, 256), {'float16' if how == 'half' else 'float32'}, values from 0" in text
-    assert all(word in text for word in ("ms a frame", "MiB", "seen.png", "motion mode absolute"))
+    assert re.search(r"\b\d+\.\d ms\b", text) and re.search(r"\bmode absolute\b", text), text
+    assert "MiB" in text and "seen.png" in text
     picture = np.asarray(Image.open("seen.png")).astype(float)
     assert picture.shape == (512, 768, 3)
     source, driving, made = np.split(picture, 3, axis=1)
@@ -51,26 +54,27 @@ def test_a_model_that_works(attempt, how):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "error", "value"),
     [
-        ("bytes", "divided by 255"),
-        ("scale", "probably 0 to 255"),
-        ("sides", "permute(0, 3, 1, 2)"),
-        ("list", "gave a list"),
-        ("raises", "IndexError"),
-        ("batch", "rest of the batch"),
-        ("chance", "batch.seeds"),
+        ("bytes", "bad-frames", "torch.uint8"),
+        ("scale", "bad-frames", "255"),
+        ("sides", "bad-frames", "permute(0, 3, 1, 2)"),
+        ("list", "bad-frames", "list"),
+        ("raises", "broken-plugin", "IndexError"),
+        ("batch", "bad-frames", "batch.seeds"),
+        ("chance", "bad-frames", "batch.seeds"),
     ],
 )
-def test_what_breaks_the_interface(attempt, how, said):
-    code, text = attempt(how)
-    assert code == 2 and said in text and "error: ours" in text and "Traceback" not in text
+def test_what_breaks_the_interface(attempt, how, error, value):
+    ended = code, text = attempt(how)
+    assert code == 2 and ended.error == error, text
+    assert value in text and "error: ours" in text and "Traceback" not in text
 
 
 @pytest.mark.parametrize(("how", "failed"), [("lost", 1), ("black", 2)])
 def test_pairs_without_a_frame(attempt, how, failed):
     code, text = attempt(how)
-    assert code == 1 and text.count("has no frame") == failed and "try-ours.png" in text
+    assert code == 1 and len(re.findall(r"\bpair \d{4}\b", text)) == failed and "try-ours.png" in text, text
 
 
 def test_other_data_and_another_mode(attempt, bench, tmp_path):
@@ -81,10 +85,10 @@ def test_other_data_and_another_mode(attempt, bench, tmp_path):
             Image.fromarray(level).save(tmp_path / "frames" / clip / f"{number}.png")
     code, text = attempt("good", "--data", f"mine={tmp_path / 'frames'}")
     assert code == 0 and "own-sameid" in text, text
-    code, text = attempt("good", "--mode", "relative")
-    assert code == 2 and "no motion mode relative" in text
+    ended = attempt("good", "--mode", "relative")
+    assert ended[0] == 2 and ended.error == "unknown-mode" and "ours" in ended[1]
     code, text = bench("try", "fomm", "--mode", "relative")
-    assert code == 0 and "motion mode relative" in text, text
+    assert code == 0 and re.search(r"\bmode relative\b", text), text
 
 
 def test_a_file_goes_wherever_a_model_goes(bench, tmp_path):
@@ -94,8 +98,8 @@ def test_a_file_goes_wherever_a_model_goes(bench, tmp_path):
     code, text = bench(*asked, "--no-bounds", "--name", "x")
     assert code == 0, text
     (tmp_path / "mine.py").write_text(CODE + "# edited")
-    code, text = bench(*asked, "--no-bounds", "--name", "x")
-    assert code == 2 and "the code of ours (mine.py)" in text
+    ended = bench(*asked, "--no-bounds", "--name", "x")
+    assert ended[0] == 2 and ended.error == "other-run" and "ours (mine.py)" in ended[1]
     code, text = bench("speed", "--models", spec, "--limit", "1", "--rounds", "1", "--parts", "models")
     assert code == 0 and "mine.py:Mine" in text, text
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save("face.png")
@@ -129,7 +133,7 @@ def test_a_model_driven_by_sound_is_given_a_clip(bench, tmp_path):
     (tmp_path / "louder.py").write_text(TALKING)
     code, text = bench("try", "louder.py:Louder", "--out", "seen.png")
     assert code == 0, text
-    assert all(word in text for word in ("hdtf-adapt15, 2 pairs", "template, true frame, generated", "ms a frame"))
+    assert "hdtf-adapt15, 2 pairs" in text and re.search(r"\b\d+\.\d ms\b", text), text
     template, truth, made = np.split(np.asarray(Image.open("seen.png")).astype(float), 3, axis=1)
     assert np.abs(template / 2 - made).max() <= 1 and np.abs(template - truth).max() > 10
     ended = bench("try", "louder.py:Louder?how=raises")
@@ -137,4 +141,4 @@ def test_a_model_driven_by_sound_is_given_a_clip(bench, tmp_path):
     ended = bench("try", "louder.py:Louder?how=chance")
     assert ended[0] == 2 and ended.error == "bad-frames"
     ended = bench("try", "louder.py:Louder", "--protocol", "vox1-sameid")
-    assert ended[0] == 2 and ended.error == "wrong-protocol" and "such as hdtf-adapt15" in ended[1]
+    assert ended[0] == 2 and ended.error == "wrong-protocol" and "hdtf-adapt15" in ended[1]
