@@ -1,4 +1,4 @@
-"""What a detector is: something slow that turns a frame into a few numbers, or says why it cannot."""
+"""The interface of detectors, which compute a few numbers from a frame, or a reason why there are none."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ NO_FACE = "no face found"
 
 @dataclass(frozen=True)
 class Detection:
-    """What a detector says of one frame.
+    """The result of a detector for one frame.
 
-    values: float64 array of the detector's `shape`, or None where there is none.
-    reason: why there is none, in words; None where there are values.
-    lasting: False where another run may find otherwise, after a process that hung or died; such are not kept.
+    values: float64 array of the detector's `shape`, or None.
+    reason: why `values` is None, as text; else None.
+    cacheable: False if another run may succeed, as after a process that hung or died.
     """
 
     values: np.ndarray | None
     reason: str | None = None
-    lasting: bool = True
+    cacheable: bool = True
 
 
 class Detector(ABC):
-    """Turns frames into numbers. A frame's result never depends on the other frames of the call.
+    """Computes numbers from frames. A frame's result never depends on the other frames of the call.
 
-    kind: "landmarks" ``(68, 2)``: x and y in pixels of the frame brought to a width of 256;
+    kind: "landmarks" ``(68, 2)``: x and y in pixels of the frame resized to a width of 256;
         "identity" ``(128,)``; "arcface" ``(512,)``; "headpose" ``(3,)``: pitch, yaw, roll in degrees;
-        "action_units" ``(K,)`` in [0, 1]; "body-landmarks" ``(18, 2)``: x and y in pixels of the frame, NaN for a joint
-        that is not found; "body-identity" ``(D,)``. By Google's face networks, embedded only: "face" ``(5,)``,
+        "action_units" ``(K,)`` in [0, 1]; "body-landmarks" ``(18, 2)``: x and y in pixels of the frame, NaN for a
+        missing joint; "body-identity" ``(D,)``. By Google's face networks, embedded only: "face" ``(5,)``,
         "mesh" ``(468, 3)``, "landmarks-mesh" ``(68, 2)``, "headpose-mesh" ``(3,)``, "eyes" ``(2, 76, 2)``, "lids"
-        ``(2,)``, "iris" ``(2,)``; each class says what its numbers are.
-    name: short name, the same that `Definition.detector_name` asks for.
-    proxy: True for an embedded detector that stands in for a paper's own.
+        ``(2,)``, "iris" ``(2,)``; see each class.
+    name: short name, as in `Definition.detector_name`.
+    proxy: True for an embedded detector that replaces a paper's own.
     shape: shape of one frame's values.
-    device: torch device of its network; "cpu" where it has none.
+    device: torch device of its network; "cpu" without one.
     """
 
     kind: str
@@ -49,29 +49,29 @@ class Detector(ABC):
     @property
     @abstractmethod
     def signature(self) -> str:
-        """One line that names everything that moves its values: name, version, weights' hash, settings, library."""
+        """Return one line with all that determines its values: name, version, hash of weights, settings, library."""
 
     @abstractmethod
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        """One `Detection` a frame of uint8 RGB ``(N, H, W, 3)``."""
+        """Return a `Detection` for each frame of uint8 RGB ``(N, H, W, 3)``."""
 
 
 class DerivedDetector(Detector):
-    """Computes its values from those of another detector, so that the slow part is done once for several kinds."""
+    """Computes its values from another detector's, so that several kinds share the slow part."""
 
     def __init__(self, base: Detector) -> None:
         self.base = base
 
     @abstractmethod
     def derive(self, values: np.ndarray, frame: np.ndarray) -> Detection:
-        """From the base's values of one frame and the frame itself, uint8 RGB ``(H, W, 3)``."""
+        """Return the result for one frame, uint8 RGB ``(H, W, 3)``, from the base's values."""
 
     def derive_all(self, values: np.ndarray, frames: np.ndarray) -> list[Detection]:
-        """`derive` for values ``(N, ...)`` and frames ``(N, H, W, 3)``; one that gains by a batch overrides this."""
+        """Return `derive` for values ``(N, ...)`` and frames ``(N, H, W, 3)``; override it to compute in batches."""
         return [self.derive(one, frame) for one, frame in zip(values, frames)]
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        """As `Detector.detect`; a frame without a base value keeps the base's reason."""
+        """Detect like `Detector.detect`; a frame without base values keeps the base's reason."""
         found = self.base.detect(frames)
         good = {k: one.values for k, one in enumerate(found) if one.values is not None}
         if good:
@@ -83,7 +83,7 @@ class DerivedDetector(Detector):
 
 
 def as_array(detections: Sequence[Detection], shape: tuple[int, ...]) -> np.ndarray:
-    """``(N, *shape)`` float64, NaN where a frame has no values; what the metrics take."""
+    """Stack detections to ``(N, *shape)`` float64, NaN for frames without values, as the metrics need."""
     empty = np.full(shape, np.nan)
     values = [empty if detection.values is None else detection.values for detection in detections]
     return np.stack(values).astype(np.float64) if values else np.zeros((0, *shape))

@@ -105,7 +105,7 @@ class CachedDetector(Detector):
         wanted = {key: position for position, key in enumerate(keys) if key not in found}
         if wanted:
             fresh = dict(zip(wanted, self.detector.detect(frames[list(wanted.values())])))
-            self.store.put({key: one for key, one in fresh.items() if one.lasting})
+            self.store.put({key: one for key, one in fresh.items() if one.cacheable})
             found |= fresh
         return [found[key] for key in keys]
 

@@ -1,7 +1,7 @@
-"""Detectors in processes of their own: several at once, and none that hangs or crashes takes the run with it.
+"""Detectors in worker processes: in parallel, and a crash or hang does not end the run.
 
-Pebble's pool starts, watches and replaces the processes. Frames travel through its pipe: a frame of 256 x 256 takes a
-fraction of a millisecond, a detector some ten of them.
+Pebble's pool starts, monitors and replaces the processes. Frames are sent through its pipe: a frame of 256 x 256 takes
+a fraction of a millisecond, a detector about ten milliseconds.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from bench.detectors.cache import frame_key
 from bench.runtime.errors import Stopped
 from protocols import interruption
 
-START = 600.0  # seconds that a worker may take to import its libraries, on a slow disk too
-TIMEOUT = 120.0  # seconds for the frames of one call, by default
+START = 600.0  # seconds in which a worker must import its libraries, even from a slow disk
+TIMEOUT = 120.0  # default limit in seconds for the frames of one call
 
 
 class Pool:
-    """`count` worker processes, each with all `detectors`, started when they are first needed.
+    """`count` worker processes, each with all `detectors`, started at the first call.
 
-    detectors: by signature; they are pickled, and so must not have loaded what cannot be.
-    limit: seconds for the frames of one call; loading what the detector needs is part of the first.
+    detectors: by signature; must be picklable.
+    limit: seconds for the frames of one call; the first call includes loading the detector.
     """
 
     def __init__(self, detectors: Mapping[str, Detector], count: int, limit: float = TIMEOUT) -> None:
         self.count, self.limit = count, limit
         self._content = pickle.dumps(dict(detectors))
         self._lock = threading.Lock()
-        # Held while frames are asked: replacing a pool takes with it what another thread waits for.
-        self._asking = threading.Lock()
+        # Held during a call: replacing the pool would discard the work that another thread waits for.
+        self._busy = threading.Lock()
         self._closed = False
         self._futures: list[ProcessFuture] = []
         self._pool = self._start()
 
     def run(self, detector: Detector, operation: str, arrays: Sequence[np.ndarray]) -> list[Detection]:
-        """One `Detection` an entry of the arrays, which are shared out among the workers.
+        """Return one `Detection` per entry of the arrays, which are distributed over the workers.
 
         operation: "detect" (frames) or "derive" (frames, values of the base).
-        Where a worker is lost, its frames are tried again one by one; one that costs a worker again has that as its
-        reason, and is not `lasting`. Threads that ask at once are served one after the other.
-        Raises what the detector raises, and Stopped where no worker can be started.
+        If a worker dies or hangs, its frames are retried one by one; a frame that fails again has that as its reason
+        and is not `cacheable`. Calls from several threads run one after the other.
+        Raises what the detector raises, and Stopped if no worker can be started.
         """
-        with self._asking:
+        with self._busy:
             return self._run(detector, operation, arrays)
 
     def _run(self, detector: Detector, operation: str, arrays: Sequence[np.ndarray]) -> list[Detection]:
@@ -65,13 +65,13 @@ class Pool:
         singles = [np.array([k]) for k in range(n) if k not in found]
         for (k,), answer in zip(singles, self._ask(detector, operation, arrays, singles)):
             if isinstance(answer, str):
-                found[k] = Detection(None, f"{detector.name}{answer}", lasting=False)
+                found[k] = Detection(None, f"{detector.name}{answer}", cacheable=False)
             else:
                 found[k] = answer[0]
         return [found[k] for k in range(n)]
 
     def close(self) -> None:
-        """End the workers, whatever they are at, and whoever waits for them."""
+        """Stop the workers at once, and wake threads that wait for them."""
         with self._lock:
             self._closed = True
             for future in self._futures:
@@ -81,7 +81,7 @@ class Pool:
     def _ask(
         self, detector: Detector, operation: str, arrays: Sequence[np.ndarray], chunks: Sequence[np.ndarray]
     ) -> list[list[Detection] | str]:
-        """For each chunk of rows what the detector found, or in words how its worker was lost."""
+        """For each chunk of rows the detections, or as text how the worker was lost."""
         jobs = [(operation, detector.signature, tuple(array[rows] for array in arrays)) for rows in chunks]
         for again in (True, False):
             try:
@@ -90,7 +90,8 @@ class Pool:
             except BrokenProcessPool as error:  # a worker died while it was idle or starting
                 if not again:
                     raise Stopped(
-                        f"a detector's worker cannot start ({error}); --workers 0 goes without", code="worker-failed"
+                        f"a detector's worker process cannot start ({error}); --workers 0 runs without",
+                        code="worker-failed",
                     ) from None
                 with self._lock:
                     if not self._closed:
@@ -117,22 +118,21 @@ class Pool:
         except CancelledError:
             raise Stopped("the detectors' workers are closed", code="worker-failed") from None
         except ProcessExpired as lost:
-            code = lost.exitcode or 0
-            return f": its process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
+            return died(lost.exitcode or 0)
         except TimeoutError:
-            if not future.done():  # nobody has taken it up
+            if not future.done():  # no worker has started it
                 raise BrokenProcessPool("no answer") from None
-            return f" ran longer than {self.limit:g} s"
+            return late(self.limit)
         if kind == "unfit":
             raise Stopped(
-                f"a detector's worker cannot start ({answer}); --workers 0 goes without", code="worker-failed"
+                f"a detector's worker process cannot start ({answer}); --workers 0 runs without", code="worker-failed"
             )
         if kind == "raised":
             raise answer
         return [Detection(values, reason) for values, reason in answer]
 
     def _start(self) -> ProcessPool:
-        context = multiprocessing.get_context("spawn")  # a fork beside threads may inherit a lock that nobody releases
+        context = multiprocessing.get_context("spawn")  # a forked process may inherit a lock held by a thread
         return ProcessPool(self.count, initializer=worker.begin, initargs=(self._content, self.limit), context=context)
 
     def _end(self) -> None:
@@ -140,8 +140,18 @@ class Pool:
         self._pool.join()
 
 
+def died(code: int) -> str:
+    """Return the reason for a frame in which a worker ended. code: exit code, or minus the number of the signal."""
+    return f": its process died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
+
+
+def late(limit: float) -> str:
+    """Return the reason for a frame that took longer than `limit` seconds."""
+    return f" ran longer than {limit:g} s"
+
+
 class Remote(Detector):
-    """A detector that a `Pool` asks. Frames that cost a worker are not tried again while this object lives."""
+    """A detector in the workers of a `Pool`. Frames that crashed a worker are not retried by this object."""
 
     def __init__(self, detector: Detector, pool: Pool) -> None:
         self.kind, self.name, self.proxy, self.shape = detector.kind, detector.name, detector.proxy, detector.shape
@@ -160,12 +170,12 @@ class Remote(Detector):
         rest = [k for k, key in enumerate(keys) if key not in self._lost]
         answers = self._pool.run(self, operation, [array[rest] for array in (frames, *more)]) if rest else []
         found = {keys[k]: one for k, one in zip(rest, answers)}
-        self._lost |= {key: one for key, one in found.items() if not one.lasting}
+        self._lost |= {key: one for key, one in found.items() if not one.cacheable}
         return [found.get(key) or self._lost[key] for key in keys]
 
 
 class RemoteDerived(Remote, DerivedDetector):
-    """The same for one that derives its values: only that part is asked of the workers, its base answers for itself."""
+    """A derived detector in the workers: only the derived part; the base has its own `Remote`."""
 
     def __init__(self, detector: DerivedDetector, base: Detector, pool: Pool) -> None:
         super().__init__(detector, pool)
@@ -184,9 +194,9 @@ class RemoteDerived(Remote, DerivedDetector):
 def in_workers(
     detectors: Mapping[str, Detector], count: int, limit: float = TIMEOUT
 ) -> tuple[dict[str, Detector], Pool]:
-    """The same detectors in `count` processes; one that several derive from stays one. The pool is to be closed.
+    """Move detectors to `count` processes; return them, and the pool, which the caller must close.
 
-    An embedded detector whose network is on an accelerator stays here: one network there serves all frames.
+    Shared bases stay shared. An embedded network on an accelerator stays in this process and serves all frames.
     """
     plain: dict[str, Detector] = {}
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.runtime.errors import UserError
 from protocols.names import BOUNDS
+from protocols.words import counted
 from reports.run import choose
 from reports.schema.manifest import Complete, MetricEntry
 
@@ -106,5 +107,5 @@ def picked(
     }
     how = f"{words[pick]} of {len(ids)} {unit}s by {by.name}, mean of {', '.join(labels)}"
     if left := len(table) - len(ids):
-        how += f"; {left} {unit}s that a model failed or that have no finite {by.name} are left out"
+        how += f"; {counted(left, unit)} that a model failed or without a finite {by.name} left out"
     return Picked(tuple(ids[place] for place in places), how)

@@ -1,8 +1,8 @@
-"""The forms of a network that move its numbers, bfloat16 and compiled code: what each gains, and what it costs.
+"""Speed and effect on the metrics of forms of a network that change its numbers: bfloat16 and compiled code.
 
-`python -m bench speed --parts forms` holds each against the same network in float32, eager, with the same batches: the
-speed as for everything else, and every metric of the frames. A form that moves a metric's mean out of the metric's own
-95 % interval is not to be used; which it is depends on network, weights and machine, so all are off unless asked for.
+`python -m bench speed --parts forms` compares each with the same network in float32 without compilation, on the same
+batches: the speed, and every metric of the frames. Do not use a form that moves a metric's mean out of the metric's
+95 % confidence interval. This depends on network, weights and machine, so all forms are off by default.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from protocols.resolve import LoadedPair
 EXACT = {"plain": "true"}
 BFLOAT16, COMPILED = {"precision": "bfloat16"}, {"compile": "inductor"}
 FORMS = (BFLOAT16, COMPILED, BFLOAT16 | COMPILED)
+HARMLESS = "within all intervals"
 Loaded = Sequence[tuple[Pair, LoadedPair]]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One metric's mean over the pairs in float32, its 95 % interval, and how far a form moves it.
+    """A metric's mean in float32 with its 95 % interval, and the change by a form.
 
-    lost: pairs that have a value in float32 and none in this form.
+    lost: number of pairs with a value in float32 but none in this form.
     """
 
     metric: str
@@ -56,7 +57,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Form:
-    """A form of one network. error: why it gives no frames here; then it has no changes."""
+    """A form of one network. error: why it makes no frames here; then `changes` is empty."""
 
     spec: ModelSpec
     changes: Sequence[Change] = ()
@@ -69,16 +70,16 @@ class Form:
     @property
     def verdict(self) -> str:
         if self.error:
-            return f"gives no frames here: {self.error}"
+            return f"makes no frames here: {self.error}"
         if not self.beyond:
-            return "within all intervals"
-        return "not to be used: moves " + ", ".join(change.metric for change in self.beyond)
+            return HARMLESS
+        return "do not use: changes " + ", ".join(change.metric for change in self.beyond)
 
 
 def forms(name: str, config: Config, protocol: Protocol, loaded: Loaded, device: torch.device) -> list[Form]:
-    """Every form of the network `name`, measured on the pairs with the detectors and metrics that a run would take.
+    """Measure every form of the network `name` on the pairs, with the detectors and metrics of a run.
 
-    Empty for a model that is no network of this package, and for one whose spec asks for a form itself.
+    Empty for a model without a network in this package, and for a spec that sets a form itself.
     """
     asked = ModelSpec.parse(name)
     own = any(asked.options.keys() & form.keys() for form in FORMS)
@@ -104,9 +105,9 @@ def forms(name: str, config: Config, protocol: Protocol, loaded: Loaded, device:
 
 
 def changes(reference: pd.DataFrame, rows: pd.DataFrame, measurer: Measurer) -> list[Change]:
-    """What moves from one table of rows of ``samples.parquet`` to another of the same pairs, metric by metric.
+    """Return the change of each metric between two tables like ``samples.parquet``, of the same pairs.
 
-    Means are over the pairs that have a finite value in both.
+    Means are over the pairs with a finite value in both.
     """
     summary = statistics.summarize(reference, measurer.describe_metrics(), seed=0, bounds=())
     before, after = reference.set_index("pair"), rows.set_index("pair")
@@ -150,14 +151,14 @@ def jobs(
 
 
 def page(found: Sequence[Form]) -> list[str]:
-    """Markdown: how far each form moves each metric's mean, as a share of half its interval."""
+    """Return Markdown: the change of each metric's mean by each form, also as a share of half its interval."""
     if not found:
         return []
     names = list(dict.fromkeys(change.metric for form in found for change in form.changes))
     lines = [
         "",
-        "How far each form moves the mean of a metric from float32's, and in brackets how much of half the width of "
-        "its 95 % interval that is. A form that leaves an interval, or loses a pair, is not to be used.",
+        "Change of each metric's mean from float32, and in brackets as a share of half the width of its 95 % interval. "
+        "Do not use a form that leaves an interval or loses a pair.",
         "",
         f"| form | verdict | {' | '.join(names)} |",
         f"| --- | --- |{' ---: |' * len(names)}",

@@ -66,7 +66,7 @@ class Unloadable:
     kind, name, proxy, shape, signature = "landmarks", "dlib68", True, (68, 2), "unloadable"
 
     def __setstate__(self, state: dict) -> None:
-        raise ImportError("no such library")
+        raise ImportError("lost")
 
     def __getstate__(self) -> dict:
         return {"some": "state"}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bench import detectors, metrics
 from bench.detectors import arcface
-from bench.detectors.base import DerivedDetector
+from bench.detectors.base import NO_FACE, DerivedDetector
 from bench.detectors.dlib68 import Dlib68
 from bench.runtime.errors import UserError
 from protocols import catalogue
@@ -118,7 +118,7 @@ def test_a_face_has_a_code_of_length_one_and_no_face_a_reason(weights: Path, fra
     assert isinstance(detector, DerivedDetector)
     one, none = detector.detect(np.stack([frames["target"], np.zeros_like(frames["target"])]))
     assert one.values.shape == (512,) and np.linalg.norm(one.values) == pytest.approx(1)
-    assert none.values is None and none.reason == "no face found"
+    assert none.values is None and none.reason == NO_FACE
     assert "align:5-of-68" in detector.signature and "dlib68" in detector.signature
 
 
@@ -159,7 +159,7 @@ def test_what_it_measures(weights: Path, frames: dict[str, np.ndarray]) -> None:
 
 
 def test_wrong_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"backbone\.pth is not on this machine"):
+    with refused(UserError, "missing-weights", arcface.FILE):
         arcface.ArcFace(Dlib68(), tmp_path)
     for content in ({"a": torch.zeros(1)}, {"features.running_mean": torch.zeros(512)}):
         torch.save(content, tmp_path / arcface.FILE)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.detectors import cache
-from bench.detectors.base import DerivedDetector, Detection, Detector
+from bench.detectors.base import NO_FACE, DerivedDetector, Detection, Detector
 
 
 class Mean(Detector):
@@ -28,7 +28,7 @@ class Mean(Detector):
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
         self.asked += len(frames)
-        return [Detection(f.mean((0, 1))) if f.any() else Detection(None, "no face found") for f in frames]
+        return [Detection(f.mean((0, 1))) if f.any() else Detection(None, NO_FACE) for f in frames]
 
 
 class Double(DerivedDetector):
@@ -53,13 +53,13 @@ def levels(detections: list[Detection]) -> list[float | str]:
 def test_a_frame_is_detected_once_for_all_runs(tmp_path: Path) -> None:
     first = Mean()
     detector = cache.cached({"landmarks": first}, tmp_path)["landmarks"]
-    assert levels(detector.detect(frames(5, 7, 5, 0))) == [5, 7, 5, "no face found"]
+    assert levels(detector.detect(frames(5, 7, 5, 0))) == [5, 7, 5, NO_FACE]
     assert first.asked == 3  # the same frame twice in a batch is one
-    assert levels(detector.detect(frames(7, 0))) == [7, "no face found"] and first.asked == 3
+    assert levels(detector.detect(frames(7, 0))) == [7, NO_FACE] and first.asked == 3
 
     second = Mean()  # a later run
     detector = cache.cached({"landmarks": second}, tmp_path)["landmarks"]
-    assert levels(detector.detect(frames(0, 9, 7))) == ["no face found", 9, 7]
+    assert levels(detector.detect(frames(0, 9, 7))) == [NO_FACE, 9, 7]
     assert second.asked == 1
 
 
@@ -79,8 +79,8 @@ def test_detectors_that_share_one_ask_it_once(tmp_path: Path) -> None:
     base = Mean()
     original = Double(base)
     both = cache.cached({"landmarks": base, "headpose": original}, tmp_path)
-    assert levels(both["headpose"].detect(frames(5, 0))) == [10, "no face found"]
-    assert levels(both["landmarks"].detect(frames(5, 0))) == [5, "no face found"]
+    assert levels(both["headpose"].detect(frames(5, 0))) == [10, NO_FACE]
+    assert levels(both["landmarks"].detect(frames(5, 0))) == [5, NO_FACE]
     assert base.asked == 2
     assert original.base is base  # what was handed in is not changed
     assert both["headpose"].signature == original.signature and both["headpose"].kind == "headpose"

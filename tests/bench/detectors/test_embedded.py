@@ -12,7 +12,7 @@ from PIL import Image
 from support.refused import refused
 
 from bench.detectors import geometric_aus, headpose
-from bench.detectors.base import Detector
+from bench.detectors.base import NO_FACE, Detector
 from bench.detectors.dlib68 import Dlib68, model_file
 from bench.detectors.dlib_identity import DlibIdentity
 from bench.detectors.geometric_aus import GeometricActionUnits
@@ -75,10 +75,10 @@ def test_no_face_is_said_and_does_not_disturb_the_others(landmarks: Dlib68, fram
     nothing = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     alone = one(landmarks, frame("j_onset", 0))
     found = landmarks.detect(np.stack([nothing, frame("j_onset", 0)]))
-    assert found[0].values is None and found[0].reason == "no face found"
+    assert found[0].values is None and found[0].reason == NO_FACE
     np.testing.assert_array_equal(found[1].values, alone)
     derived = PnpHeadPose(landmarks).detect(nothing[None])[0]
-    assert derived.values is None and derived.reason == "no face found"
+    assert derived.values is None and derived.reason == NO_FACE
 
 
 def test_a_face_too_small_for_the_first_look_is_found_enlarged(landmarks: Dlib68, frame) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench.detectors import face_alignment_2d as detector
+from bench.detectors.base import NO_FACE
 
 pytestmark = [
     pytest.mark.slow,
@@ -45,7 +46,7 @@ def test_landmarks_are_those_of_the_package(weights: Path, one_thread: None, mon
     boxes = [[np.array(box) for box in found] for found in ([small, large], [], [odd], [large])]
     monkeypatch.setattr(aligner, "boxes", lambda frames: boxes)
     found = aligner.detect(frames)
-    assert found[1].reason == "no face found"
+    assert found[1].reason == NO_FACE
     for k, box in ((0, large), (2, odd), (3, large)):
         [points] = aligner._aligner.get_landmarks_from_image(frames[k], detected_faces=[np.array(box)])
         np.testing.assert_array_equal(found[k].values, points * 2.0)

@@ -97,7 +97,7 @@ def test_the_detector_reads_a_weight_file(state: dict, frames: dict, golden: dic
 
 def test_missing_and_wrong_files_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match=r"openface\.pth is not on this machine"):
+    with refused(UserError, "missing-weights", openface.FILE):
         openface.OpenFace(tmp_path)
     for content, message in (
         ({"a": torch.zeros(1)}, "nn4.small2"),

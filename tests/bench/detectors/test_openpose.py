@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.refused import refused
 from torch import nn
 
 from bench.detectors import openpose
@@ -177,6 +178,7 @@ def test_random_weights_go_all_the_way(port: Port, tmp_path: Path) -> None:
 
 def test_without_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    assert openpose.missing(tmp_path) == ["pose_model.pth is not on this machine"]
-    with pytest.raises(UserError, match="pose_model.pth"):
+    [reason] = openpose.missing(tmp_path)
+    assert reason.split()[0] == openpose.FILE == "pose_model.pth"
+    with refused(UserError, "missing-weights", openpose.FILE):
         openpose.OpenPose(tmp_path)

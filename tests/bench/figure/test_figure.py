@@ -83,7 +83,7 @@ def test_pictures_stand_in_a_grid_pixel_for_pixel(run: Path, bench, tmp_path: Pa
     assert not holds(figure, picture(run, "mcnet", pair))
     caption = (tmp_path / "g.png.txt").read_text("utf-8")
     values = samples(run)["l1"]
-    assert "A row is a pair." in caption
+    assert re.findall(r"^- (\S+):", caption, re.MULTILINE) == [pair, other]
     assert f"FOMM {values['fomm', pair]:.4g}, OSTNet {values['ostnet', pair]:.4g}" in caption
     assert "SAMPLE DATA" in caption and "WEIGHTS" in caption and "again" not in caption
     assert abs(figure.shape[1] / Image.open(out).info["dpi"][0] - 3.25) < 0.01
@@ -212,7 +212,7 @@ def test_pairs_that_a_model_failed_are_not_picked(run: Path, bench, tmp_path: Pa
     asked = ["--pick", "worst", "--limit", str(PAIRS - 1), "--models", "broken", "--columns", "source"]
     assert bench("figure", run, *asked, "--out", tmp_path / "g.png")[0] == 0
     caption = (tmp_path / "g.png.txt").read_text("utf-8")
-    assert "0001-a" not in caption and "1 pairs that a model failed" in caption
+    assert "0001-a" not in caption and re.search(r"\b1 pair", caption)
     refused = bench("figure", run, "--models", "broken", "--pairs", "0001-a", "--out", tmp_path / "h.png")
     assert (refused[0], refused.error) == (2, "failed-pair")
 
@@ -258,7 +258,7 @@ def test_curves_have_the_means_of_their_bins(bench, tmp_path: Path, kind: str) -
 
 def test_printed_numbers_need_no_run(run: Path, bench, tmp_path: Path) -> None:
     assert bench("figure", "--published", "psnr-l1", "--out", tmp_path / "p.svg")[0] == 0
-    assert "Of 90 rows with a PSNR, 90 lie above" in (tmp_path / "p.svg.txt").read_text("utf-8")
+    assert re.search(r"\b90 rows\b.*\b90 ", (tmp_path / "p.svg.txt").read_text("utf-8"))
     refused = bench("figure", run, "--published", "psnr-l1", "--out", tmp_path / "q.svg")
     assert (refused[0], refused.error) == (2, "unknown-metric")  # it measured no PSNR
 

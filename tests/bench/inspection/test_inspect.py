@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.refused import refused
 from support.small_networks import ALL, batch, small  # noqa: E402
 from typer.testing import CliRunner
 
@@ -158,28 +159,31 @@ def test_a_run_is_looked_into_and_its_report_links_the_page(sample_set: Path, tm
         "inspect.html",
         f"fomm_{pair}_motion.png",
     }
-    for arguments, words in (
-        (["--model", "copy-target"], "no network of this run"),
-        (["--mode", "absolute"], "--run says"),
+    for arguments, code, word in (
+        (["--model", "copy-target"], "unknown-model", "copy-target"),
+        (["--mode", "absolute"], "unused-option", "--mode"),
     ):
-        done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path / "r"), *arguments])
-        assert isinstance(done.exception, UserError) and words in str(done.exception)
-    done = CliRunner().invoke(app, ["inspect", "--run", str(tmp_path)])
-    assert isinstance(done.exception, UserError) and "no folder of a run" in str(done.exception)
+        with refused(UserError, code, word):
+            raise CliRunner().invoke(app, ["inspect", "--run", str(tmp_path / "r"), *arguments]).exception
+    with refused(UserError, "no-finished-run", tmp_path):
+        raise CliRunner().invoke(app, ["inspect", "--run", str(tmp_path)]).exception
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "code", "words"),
     [
-        (["--model", "copy-source"], "no network to look into"),
-        (["--model", "fomm", "--clip", "nobody"], "no clip of the sample set"),
-        (["--model", "fomm", "--frame", "100000"], "there are"),
-        (["--model", "fomm", "--source", "x.png"], "give both"),
+        (["--model", "copy-source"], "no-network", ["copy-source"]),
+        (["--model", "fomm", "--clip", "nobody"], "unknown-clip", ["nobody"]),
+        (["--model", "fomm", "--frame", "100000"], "unknown-frame", ["--frame 100000"]),
+        (["--model", "fomm", "--source", "x.png"], "missing-option", ["--source", "--driving"]),
     ],
 )
-def test_mistakes_are_one_line(arguments: list[str], words: str, sample_set: Path, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["inspect", *arguments, "--out", str(tmp_path)])
-    assert isinstance(done.exception, UserError) and words in str(done.exception)
+def test_mistakes_are_one_line(
+    arguments: list[str], code: str, words: list[str], sample_set: Path, tmp_path: Path
+) -> None:
+    with refused(UserError, code, *words) as error:
+        raise CliRunner().invoke(app, ["inspect", *arguments, "--out", str(tmp_path)]).exception
+    assert "\n" not in str(error.value)
 
 
 def test_squeeze_is_two_factors() -> None:

@@ -44,37 +44,37 @@ def test_what_the_command_line_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "code", "name"),
     [
-        (["mine=/a", "Mine=/b"], "mine is given twice"),
-        (["sample=/a"], "another name"),
-        (["a/b=/a"], "not a data set's name"),
-        (["a\\b=/a"], "not a data set's name"),
+        (["mine=/a", "Mine=/b"], "duplicate-option", "mine"),
+        (["sample=/a"], "bad-name", "sample"),
+        (["a/b=/a"], "bad-name", "a/b"),
+        (["a\\b=/a"], "bad-name", repr("a\\b")),
     ],
 )
-def test_names_that_no_list_can_have(options, message):
-    with pytest.raises(UserError, match=message):
+def test_names_that_no_list_can_have(options, code, name):
+    with refused(UserError, code, name):
         config.load(options)
 
 
 @pytest.mark.parametrize("option", ["vox1", "=x", "vox1=", ""])
 def test_malformed_data_option(option):
-    with pytest.raises(UserError, match="NAME=PATH"):
+    with refused(UserError, "bad-value", f"--data {option}:", "NAME=PATH"):
         config.load([option])
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "code", "word"),
     [
-        ("[data\n", "cannot be read as TOML"),
-        ("[dta]\nvox1='x'\n", r"unknown table \[dta\]"),
-        ("[data]\nvox1=3\n", "NAME ="),
-        ("data=3\n", "NAME ="),
+        ("[data\n", "not-toml", "line 1"),
+        ("[dta]\nvox1='x'\n", "unknown-key", "[dta]"),
+        ("[data]\nvox1=3\n", "bad-value", "[data]"),
+        ("data=3\n", "bad-value", "[data]"),
     ],
 )
-def test_malformed_file(tmp_path, text, message):
+def test_malformed_file(tmp_path, text, code, word):
     (tmp_path / "bench.toml").write_text(text)
-    with pytest.raises(UserError, match=message):
+    with refused(UserError, code, "bench.toml", word):
         config.load()
 
 

@@ -27,7 +27,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         events.append(f"end {one}")
 
     def made(device: torch.device) -> str:
-        events.append(f"make on {device}")
+        events.append(f"make {device}")
         return "s"
 
     monkeypatch.setattr(torch.cuda, "Stream", made)
@@ -41,7 +41,7 @@ def test_one_stream_for_all_blocks(noted: list[str]) -> None:
         with own():
             noted.append(f"work {number}")
     first, *rest = noted
-    assert first == "make on cuda:0"
+    assert first == "make cuda:0"
     assert rest == ["begin s", "work 0", "end s", "begin s", "work 1", "end s"]
 
 
@@ -75,4 +75,4 @@ def test_metrics_are_measured_in_it(noted: list[str]) -> None:
     evaluator = Evaluator(None, Measured(noted), CUDA)
     images = {role: torch.zeros(1, 4, 4, 3, dtype=torch.uint8) for role in ("source", "target", "generated")}
     assert len(evaluator._measure(Decoded((Named(),), images))) == 1
-    assert noted == ["make on cuda:0", "begin s", "measure", "end s"]
+    assert noted == ["make cuda:0", "begin s", "measure", "end s"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 
@@ -10,18 +11,23 @@ from bench.cli import main as cli
 from bench.runtime.errors import Stopped, UserError, of_machine, of_name
 
 
+def of_system(number: int, *file: str) -> OSError:
+    """The error that the system raises, with its text; the subclass of OSError follows from the number."""
+    return OSError(number, os.strerror(number), *file)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), 1),
-        (OSError(errno.EROFS, "Read-only file system", "x.json"), 1),
-        (FileNotFoundError(errno.ENOENT, "No such file", "x.json"), 1),
-        (ConnectionResetError(errno.ECONNRESET, "reset"), 1),
-        (OSError(errno.ENAMETOOLONG, "File name too long", "x.json"), 2),
-        (OSError(errno.EINVAL, "not a regular file", "x.json"), 2),
-        (OSError(errno.EINVAL, "Invalid argument"), None),
-        (FileNotFoundError(errno.ENOENT, "No such file"), None),
-        (OSError(errno.EBADF, "Bad file descriptor"), None),
+        (of_system(errno.ENOSPC), 1),
+        (of_system(errno.EROFS, "x.json"), 1),
+        (of_system(errno.ENOENT, "x.json"), 1),
+        (of_system(errno.ECONNRESET), 1),
+        (of_system(errno.ENAMETOOLONG, "x.json"), 2),
+        (of_system(errno.EINVAL, "x.json"), 2),
+        (of_system(errno.EINVAL), None),
+        (of_system(errno.ENOENT), None),
+        (of_system(errno.EBADF), None),
         (OSError("a library's own"), None),
         (Stopped("x", code="device-failed"), 1),
         (UserError("x", code="bad-value"), 2),
@@ -40,7 +46,7 @@ def test_how_a_command_ends(error, code):
 
 def test_a_bug_is_not_told_as_a_full_disk(bench, monkeypatch):
     def fails(*_, **__):
-        raise OSError(errno.EBADF, "Bad file descriptor")
+        raise of_system(errno.EBADF)
 
     monkeypatch.setattr("bench.info.listing.table", fails)
     with pytest.raises(OSError, match="descriptor"):

@@ -51,6 +51,7 @@ def refused(file: Path, clips: Path, **given: object) -> str:
     with pytest.raises(UserError) as error:
         read(file, {"model": "fomm", "data": str(clips), "out": clips.parent / "out", "device": "cpu"} | given)
     message = str(error.value)
+    assert error.value.code == "bad-settings-file", error.value.code
     assert "\n" not in message and len(message) < 1000 and file.name in message
     return message
 
@@ -74,33 +75,33 @@ def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
     [
         ("steps: many", "steps: "),
         ("steps: [1, 2]", "steps: "),
-        ("speed: 3", "speed: no such setting"),
+        ("speed: 3", "speed: "),
         ("steps: 0", "steps: "),
-        ("evaluation: {protokol: x}", "evaluation.protokol: no such setting"),
+        ("evaluation: {protokol: x}", "evaluation.protokol: "),
         ("evaluation: 3", "evaluation: "),
         ("evaluation: {1: 2}", "evaluation"),
-        ("steps: 1\nsteps: 2", "a name is there twice"),
-        ("evaluation: {limit: 1, limit: 2}", "a name is there twice"),
-        ("steps: [", "cannot be read as YAML"),
-        ("steps: 1\n\tseed: 2", "cannot be read as YAML"),
-        ("steps: *nowhere", "undefined alias"),
-        ("a: 1\n---\nb: 2", "cannot be read as YAML"),
-        ("[1, 2]", "not a mapping"),
-        ("fomm", "not a mapping"),
-        ("1: 2", "not a mapping"),
-        ("? [1]\n: 2", "cannot be read as YAML|not a mapping"),
-        ("? {a: 1}\n: 2", "cannot be read as YAML"),
-        ("steps: 2020-13-45", "cannot be read as YAML"),
-        ("steps: !!int ''", "cannot be read as YAML"),
-        ("steps: !!bool x", "cannot be read as YAML"),
-        ("steps: !!timestamp x", "cannot be read as YAML"),
-        ("steps: " + "9" * 5000, "cannot be read as YAML"),
-        ("steps: " + "[" * 20000, "cannot be read as YAML"),
+        ("steps: 1\nsteps: 2", "twice"),
+        ("evaluation: {limit: 1, limit: 2}", "twice"),
+        ("steps: [", "YAML"),
+        ("steps: 1\n\tseed: 2", "YAML"),
+        ("steps: *nowhere", "nowhere"),
+        ("a: 1\n---\nb: 2", "YAML"),
+        ("[1, 2]", "mapping"),
+        ("fomm", "mapping"),
+        ("1: 2", "mapping"),
+        ("? [1]\n: 2", "YAML|mapping"),
+        ("? {a: 1}\n: 2", "YAML"),
+        ("steps: 2020-13-45", "YAML"),
+        ("steps: !!int ''", "YAML"),
+        ("steps: !!bool x", "YAML"),
+        ("steps: !!timestamp x", "YAML"),
+        ("steps: " + "9" * 5000, "YAML"),
+        ("steps: " + "[" * 20000, "YAML"),
         ("steps: &a [*a]", "steps: "),
         ("stages: &a [*a]", "stages"),
         ("clips: &a [*a]", "clips"),
-        (b"steps: \xff\xfe", "cannot be read as YAML"),
-        (b"steps: \x00", "cannot be read as YAML"),
+        (b"steps: \xff\xfe", "YAML"),
+        (b"steps: \x00", "YAML"),
         (b" " * (1 << 20) + b"a: 1", "more than 1 MiB"),
     ],
 )
@@ -111,16 +112,14 @@ def test_malformed_yaml_is_one_line(text: str | bytes, words: str, clips: Path, 
 
 def test_a_number_too_long_for_python_is_one_line_in_toml_too(clips: Path, tmp_path: Path) -> None:
     assert "as TOML" in refused(write(tmp_path / "a.toml", "steps = " + "9" * 5000), clips)
-    assert "not a table" in refused(write(tmp_path / "a.toml", "evaluation = 3"), clips, protocol="vox1-crossid")
+    assert "evaluation: " in refused(write(tmp_path / "a.toml", "evaluation = 3"), clips, protocol="vox1-crossid")
 
 
 @pytest.mark.parametrize("tag", ["object/apply:os.system", "object/new:os.system", "name:os.system", "module:os"])
 def test_tags_run_nothing(tag: str, clips: Path, tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     value = f"['touch {proof}']" if "apply" in tag or "new" in tag else "''"
-    assert "could not determine a constructor" in refused(
-        write(tmp_path / "a.yaml", f"steps: !!python/{tag} {value}\n"), clips
-    )
+    assert f"python/{tag}" in refused(write(tmp_path / "a.yaml", f"steps: !!python/{tag} {value}\n"), clips)
     assert not proof.exists()
 
 
