@@ -1,4 +1,4 @@
-"""Test files have names of their own: pytest imports them by name, and stops where two have one."""
+"""Test files have unique names: pytest imports them by name, and stops if two have the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that the process has freed: kept for the next tensors, and given back to the system now and then."""
+"""Settings of the C library's memory allocator: reuse freed memory, and return it to the system from time to time."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import os
 from collections.abc import Callable
 from functools import cache
 
-# Of glibc's mallopt: how much may be free at the heap's end, how large a block of the heap may be, how many heaps.
+# Parameters of glibc's mallopt: free memory at the heap's end, largest block on the heap, number of heaps.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _AT_END, _BLOCK = 1 << 28, 1 << 25
-# Arrow's own allocator keeps what was freed; the name is read when pyarrow is first imported.
+# Arrow's own allocator does not return freed memory; pyarrow reads this name at its first import.
 ARROW = "ARROW_DEFAULT_MEMORY_POOL"
 
 
 def keep_freed() -> None:
-    """Let freed memory be used again, where the C library can be told so (glibc). For the start of a process.
+    """Make glibc reuse freed memory; no effect with other C libraries. Call it at the start of a process.
 
-    By default a tensor of some megabytes is new memory, which the system has to clear page by page, and goes back to it
-    when it is freed: 5 to 14 % of the processor time of FOMM, TPSM and MCNet (sample networks).
+    By default glibc requests new memory for a tensor of several megabytes, which the system clears page by page, and
+    returns it when it is freed. This takes 5 to 14 % of the CPU time of FOMM, TPSM and MCNet (sample networks).
     """
     os.environ.setdefault(ARROW, "system")
     mallopt = _function("mallopt")
     mallopt(_TRIM_THRESHOLD, _AT_END)
     mallopt(_MMAP_THRESHOLD, _BLOCK)
-    # Else each thread has a heap of its own, and uses nothing that another one has freed. Two cores share one: X2Face,
-    # FOMM and TPSM are as fast as with two, and a run's memory moves half as much.
+    # By default each thread has its own heap, and cannot reuse what another thread has freed. Two cores share one heap:
+    # X2Face, FOMM and TPSM are as fast as with two heaps, and a run's memory varies half as much.
     mallopt(_ARENA_MAX, max(1, (os.cpu_count() or 1) // 2))
 
 
 def take_blas_buffer() -> None:
-    """Have NumPy's OpenBLAS take its working memory now, as long as there is some.
+    """Make NumPy's OpenBLAS allocate its working memory now.
 
-    It takes it at the first larger product, and ends the process where it gets none: after all pairs, say, when the
-    summary is made.
+    Otherwise it allocates at the first larger product, and ends the process if it fails: for example after all pairs,
+    when the summary is computed.
     """
     import numpy as np
 
@@ -42,10 +42,10 @@ def take_blas_buffer() -> None:
 
 
 def give_back() -> None:
-    """Return whole free pages to the system where the C library can do that (glibc); takes about a millisecond.
+    """Return free pages to the system (glibc only); takes about a millisecond.
 
-    What a batch leaves behind, such as its rows, lies scattered among large images that are gone. The allocator finds
-    room for the next images elsewhere, and a run would grow by about a megabyte a pair for hundreds of pairs.
+    Small objects of a batch, such as its rows, are scattered between freed images. The allocator places the next images
+    elsewhere, so that a run would grow by about a megabyte per pair for hundreds of pairs.
     """
     _function("malloc_trim")(0)
 

@@ -1,4 +1,4 @@
-"""Where data, weights and caches lie: command line first, then the environment, then ``bench.toml``."""
+"""Folders of data, weights and caches: from the command line, then the environment, then ``bench.toml``."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ PREFIX = "TALKING_HEAD_BENCH_"
 DATA_VARIABLE = "TALKING_HEAD_BENCH_DATA_"
 TIMEOUT_VARIABLE = "TALKING_HEAD_BENCH_CMD_TIMEOUT"  # read by baselines.external.process
 WEIGHTS_VARIABLE = "TALKING_HEAD_BENCH_WEIGHTS"
-LINKS = "follow_links"  # the one name in [data] of the file that is no data set's
+LINKS = "follow_links"  # the only name in [data] of the file that is not a data set
 
 
 @dataclass(frozen=True)
 class Config:
-    """Resolved locations.
+    """Resolved folders.
 
-    data: data set name (lower case) to its root; only those that somebody configured.
-    sample: the sample set was asked for outright (``--data sample``).
-    asked: the names in `data` that the command line gave; a command that does not use one refuses it.
+    data: configured data sets, name (lower case) to root.
+    sample: whether the sample set was requested (``--data sample``).
+    asked: names in `data` from the command line; a command refuses those that it does not use.
     weights: folder with official checkpoints and detector weights, or None.
-    cache: folder that the program may fill.
-    follow_links: whether links in data roots may lead out of them.
+    cache: folder for the program's own files.
+    follow_links: whether links in data folders may point outside them.
     """
 
     data: dict[str, Path]
@@ -52,13 +52,13 @@ def load(
     file: Path = Path("bench.toml"),
     follow_links: bool | None = None,
 ) -> Config:
-    """Put the three sources together.
+    """Combine command line, environment and file.
 
     data: values of ``--data``: ``NAME=PATH`` or the single word ``sample``.
-    weights: value of ``--weights``. follow_links: ``--follow-links``; None where it is not given.
-    file: a TOML file with the tables ``[data] NAME = "PATH"`` and ``[weights] path = "PATH"``; it need not exist.
-    ``[data] follow_links = true`` is for all roots. Relative paths in it are relative to the file.
-    Raises UserError for a malformed option, file, or a weights folder that is not there.
+    weights: value of ``--weights``. follow_links: ``--follow-links``; None if not given.
+    file: a TOML file with the tables ``[data] NAME = "PATH"`` and ``[weights] path = "PATH"``; may be missing.
+    ``[data] follow_links = true`` applies to all roots. Relative paths are relative to the file.
+    Raises UserError for a malformed option or file, or a missing weights folder.
     """
     _refuse_unknown_variables()
     settings = _read(file)
@@ -85,34 +85,34 @@ def load(
 
 
 def _refuse_unknown_variables() -> None:
-    """Raise UserError for a variable in the environment that nothing reads: a misspelled one must not be ignored."""
+    """Raise UserError for an unknown environment variable of this program, so that a typo is not ignored."""
     known = (DATA_VARIABLE, WEIGHTS_VARIABLE, CACHE_VARIABLE, SAMPLES_VARIABLE, TIMEOUT_VARIABLE, debug.VARIABLE)
     for variable in sorted(os.environ):
         of_data = variable.startswith(DATA_VARIABLE) and variable != DATA_VARIABLE
         if variable.startswith(PREFIX) and not of_data and variable not in known[1:]:
             near = difflib.get_close_matches(variable, known, n=1)
-            meant = f" (is it meant to be {near[0]}?)" if near else ""
-            raise UserError(f"environment variable {variable}: nothing reads it{meant}", code="unused-variable")
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(f"unknown environment variable {variable}{meant}", code="unused-variable")
 
 
 def _option(option: str) -> tuple[str, Path]:
     name, equals, path = option.partition("=")
     if not (equals and name and path):
         raise UserError(
-            f"--data {option}: give NAME=PATH (for example vox1=/data/vox1_frames) or the word sample", code="bad-value"
+            f"--data {option}: give NAME=PATH (for example vox1=/data/vox1_frames) or `sample`", code="bad-value"
         )
     return name, Path(path).expanduser()
 
 
 def _roots(entries: Sequence[tuple[str, Path]], where: str) -> dict[str, Path]:
-    """Names in lower case, as in lists. Raises UserError for one that no list can have, or that is there twice."""
+    """Roots by name in lower case, as in lists. Raises UserError for an invalid or repeated name."""
     roots: dict[str, Path] = {}
     for given, path in entries:
         name = given.lower()
         if name in SAMPLES:
-            raise UserError(f"{where}: {name} is built in; give the data set in {path} another name", code="bad-name")
+            raise UserError(f"{where}: {name} is built in: give the data set in {path} another name", code="bad-name")
         if "/" in name or "\\" in name or not name.isprintable() or name in (".", ".."):
-            raise UserError(f"{where}: {given!r} is not a data set's name", code="bad-name")
+            raise UserError(f"{where}: {given!r} cannot be the name of a data set", code="bad-name")
         if name in roots and roots[name] != path:
             raise UserError(f"{where}: {name} is given twice, {roots[name]} and {path}", code="duplicate-option")
         roots[name] = path
@@ -135,7 +135,7 @@ def _read(file: Path) -> dict[str, dict[str, Any]]:
             isinstance(value, bool if (table, name) == ("data", LINKS) else str) for name, value in named.items()
         ):
             links = f", or {LINKS} = true" if table == "data" else ""
-            raise UserError(f'{file}: [{table}] must hold lines of the form NAME = "PATH"{links}', code="bad-value")
+            raise UserError(f'{file}: [{table}] must contain lines of the form NAME = "PATH"{links}', code="bad-value")
     if unknown := sorted(set(settings.get("weights", {})) - {"path"}):
-        raise UserError(f"{file}: unknown entry {unknown[0]} of [weights]; known is path", code="unknown-key")
+        raise UserError(f"{file}: unknown entry {unknown[0]} in [weights]; only path is known", code="unknown-key")
     return settings

@@ -1,6 +1,6 @@
-"""`--debug`: where every error was raised, plug-ins and worker processes included.
+"""`--debug`: print the traceback of every error, including plug-ins and worker processes.
 
-The environment variable is how worker processes hear of it.
+Worker processes read the environment variable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOGGER = logging.getLogger("bench")
 
 
 def begin(wanted: bool) -> None:
-    """Switch it on or off for this process and those that it starts."""
+    """Switch tracebacks on or off for this process and the processes that it starts."""
     for handler in [one for one in LOGGER.handlers if isinstance(one, _Handler)]:
         LOGGER.removeHandler(handler)
     if not wanted:
@@ -30,21 +30,21 @@ def begin(wanted: bool) -> None:
 
 
 def on() -> bool:
-    """Whether it is switched on."""
+    """Return whether tracebacks are switched on."""
     return bool(os.environ.get(VARIABLE))
 
 
 def show(error: BaseException | None) -> None:
-    """Print the traceback of an error, with those of its causes, where it is switched on."""
+    """Print the traceback of an error and its causes, if switched on."""
     if on() and error is not None:
         traceback.print_exception(error, file=sys.stderr)
 
 
 def note(error: Exception) -> None:
-    """Give an error that is about to leave its process the traceback along, which pickling drops."""
+    """Add the traceback to an error as a note, since pickling drops it."""
     if on():
         error.add_note("".join(traceback.format_exception(error)).rstrip())
 
 
 class _Handler(logging.StreamHandler):
-    """A type of its own, so that `begin` finds its handler again."""
+    """A separate type, so that `begin` can find its handler."""

@@ -1,4 +1,4 @@
-"""What a device may do to a run: run out of memory, which smaller batches mend, or break, which nothing does."""
+"""Errors of a device: out of memory, where smaller batches help, and failures of the device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Divisible(Protocol):
-    """Entries whose slice is of the same type."""
+    """A sequence whose slices have the same type."""
 
     def __len__(self) -> int: ...
 
@@ -30,7 +30,7 @@ _BROKEN = ("CUDA error", "device-side assert", "cudaError", "CUDNN_STATUS_EXECUT
 
 
 def device_broken(error: BaseException) -> bool:
-    """Whether the device can do nothing more for this process: an error on it fails everything that follows."""
+    """Return whether the device is unusable for this process: every later call on it fails."""
     if out_of_memory(error):
         return False
     accelerator = getattr(torch, "AcceleratorError", None)  # torch 2.8 and later
@@ -40,24 +40,24 @@ def device_broken(error: BaseException) -> bool:
 
 
 def is_of_device(error: BaseException) -> bool:
-    """Whether an error is the device's and says nothing of the pair."""
+    """Return whether an error was caused by the device and not by the pair."""
     return out_of_memory(error) or device_broken(error)
 
 
 class OomBackoff:
-    """Work in portions that fit into memory: a portion that does not is halved, and so are all that follow.
+    """Process entries in portions that fit into memory: on out of memory, halve this and all later portions.
 
-    label: whose work it is, for the messages. notify: receives a line once for each new size. size: of the first
-    portions, or None for all entries; a smaller portion may be filled up to it. unit: what an entry is.
+    label: name for the messages, such as a model's. notify: receives a line for each new size. size: of the first
+    portions, or None for all entries; a smaller portion may be filled up to it. unit: name of an entry.
     """
 
     def __init__(self, label: str, notify: Callable[[str], None], size: int | None = None, unit: str = "pair") -> None:
         self.label, self.notify, self.size, self.unit = label, notify, size, unit
 
     def __call__(self, entries: Entries, work: Callable[[Entries], Result]) -> Iterator[Result]:
-        """The results of `work` on consecutive portions of `entries`; of all at once while memory suffices.
+        """Yield the results of `work` on consecutive portions of `entries`.
 
-        Raises Stopped where not even one entry goes through, or the device is broken.
+        Raises Stopped if not even one entry fits into memory, or the device failed.
         """
         start = 0
         while start < len(entries):
@@ -84,7 +84,7 @@ class OomBackoff:
                 yield result
                 start += len(portion)
                 continue
-            _release()  # here the error, whose traceback held the tensors, is gone
+            _release()  # the error is deleted here; its traceback kept the tensors in memory
 
 
 def _release() -> None:

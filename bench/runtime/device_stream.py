@@ -1,4 +1,4 @@
-"""A queue of its own on a GPU for work that another thread does beside the network's."""
+"""A separate CUDA stream for work in another thread than the network's."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 
 
 class OwnStream:
-    """Queues what a block asks of a GPU on one stream, and nothing on another device.
+    """Runs blocks on one separate CUDA stream; no effect on other devices.
 
-    Without it metrics wait for all that the network of the next batch has queued before them. What the block works on
-    must come from the host and end there: then no other stream's work is read or overwritten, and no event is needed.
-    (`torch.cuda.Stream` does not wait for the default stream.)
+    Without it, metrics would wait for the next batch of the network, which is queued before them. The block's inputs
+    must come from the host and its results must return there: then it shares no memory with other streams, and needs no
+    event. (`torch.cuda.Stream` does not wait for the default stream.)
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -20,7 +20,7 @@ class OwnStream:
         self._stream: torch.cuda.Stream | None = None
 
     def __call__(self) -> AbstractContextManager[object]:
-        """Return the context of one block; all blocks share the stream, and so run in the order of their calls."""
+        """Return the context of one block; all blocks share the stream and run in the order of their calls."""
         if self._device.type != "cuda":
             return nullcontext()
         if self._stream is None:

@@ -1,7 +1,7 @@
-"""Ctrl-C, and SIGTERM, by which schedulers and containers end a process: each stops a command in the same way.
+"""Handle Ctrl-C and SIGTERM (from schedulers and containers) alike: stop a command at a safe point.
 
-The first one is noted, and read where work can stop without harm (`protocols.interruption`); a Ctrl-C after that raises
-at once, wherever the main thread is.
+The first signal is recorded, and checked where work can stop safely (`protocols.interruption`). A second Ctrl-C raises
+at once in the main thread.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from types import FrameType
 
 from protocols import interruption
 
-# Exit codes are what a shell says of a process that the signal has ended.
+# Exit codes as a shell reports them for a process that was ended by the signal.
 EXIT: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 SAID: dict[int, str] = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
 
 
 def ending(request: interruption.Request) -> tuple[str, int]:
-    """The line that tells how a command ended, and its exit code."""
+    """Return the message for a command that was stopped, and its exit code."""
     number = request.number or signal.SIGINT
     return SAID[number], EXIT[number]
 
 
 @contextmanager
 def terminable() -> Iterator[interruption.Request]:
-    """Note Ctrl-C and SIGTERM in the block; yields what holds the signal that came.
+    """Record Ctrl-C and SIGTERM in the block; yield the object that holds the signal.
 
-    A Ctrl-C that is ignored, as in a shell's background, stays so.
+    If Ctrl-C is ignored, as for a background job of a shell, it stays ignored.
     """
     request = interruption.begin()
 
@@ -39,7 +39,7 @@ def terminable() -> Iterator[interruption.Request]:
         request.number = request.number or number
 
     before = {}
-    if threading.current_thread() is threading.main_thread():  # no other may set handlers
+    if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
         for number in (signal.SIGTERM, signal.SIGINT):
             if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, note)
