@@ -1,4 +1,4 @@
-"""What `inspect` shows: a photograph and a frame of a video, two frames of the sample set, or pairs of a run."""
+"""The inputs of `inspect`: a photograph and a video's frame, two frames of the sample set, or pairs of a run."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from reports.schema.manifest import Complete, Manifest, ModelEntry
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was asked on the command line; without `source` and `driving` a clip of the sample set is taken.
+    """The options of the command. Without `source` and `driving`, a clip of the sample set is used.
 
-    These two are cut as `animate` cuts them by default.
+    These two are cropped like in `animate` by default.
 
-    squeeze: factors for height and width of the driving frame, as in OSTNet's protocol of another scale.
+    squeeze: factors for height and width of the driving frame, as in OSTNet's protocol for different scales.
     """
 
     source: Path | None = None
@@ -58,9 +58,9 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Shown:
-    """One pair to look at, RGB uint8. name: empty for the only one. anchor: None where nothing can be relative.
+    """One pair to draw, RGB uint8. name: "" for the only one. anchor: None if there is no relative motion.
 
-    source_from, driving_from: which frames these are, in words.
+    source_from, driving_from: names of the frames.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Shown:
 def inspect_models(
     models: Sequence[str], chosen: Chosen, weights: Path | None, device: torch.device, out: Path
 ) -> Path:
-    """Look into each model and write the page; returns its path. Raises UserError, DataError or ModelError."""
+    """Draw each model's computation and write the page; return its path. Raises UserError, DataError or ModelError."""
     if not models:
         raise UserError("--model: give at least one name", code="missing-option")
     heard = [name for name in models if ModelSpec.parse(name).target in MEMFACE]
@@ -96,9 +96,9 @@ def inspect_models(
 
 
 def _listen(name: str, chosen: Chosen, weights: Path | None, device: torch.device) -> tuple[MemoriesSeen, list[str]]:
-    """What MemFace read of its memories for the sound set's test seconds, and what must be said of its weights."""
+    """MemFace's attention to its memories for the sound set's test seconds, and notes about its weights."""
     if chosen.source or chosen.driving or chosen.clip or chosen.squeeze:
-        raise UserError(f"{name} is driven by sound: only --frame says what is shown of it", code="unused-option")
+        raise UserError(f"{name} is driven by sound: only --frame applies to it", code="unused-option")
     heard = "the sound set's test seconds"
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         assert isinstance(predictor, MemFacePredictor)
@@ -111,17 +111,17 @@ def _listen(name: str, chosen: Chosen, weights: Path | None, device: torch.devic
 def inspect_run(
     run: Path, models: Sequence[str], count: int, weights: Path | None, device: torch.device, out: Path | None
 ) -> Path:
-    """Look into the networks of a run, or those named, at the first `count` pairs that it kept pictures of.
+    """Draw the networks of a run, or those named, for the first `count` pairs with saved pictures.
 
-    The page goes to ``<run>/inspect`` unless `out` says where; returns its path. Raises UserError or ModelError.
+    Write the page to `out`, by default ``<run>/inspect``; return its path. Raises UserError or ModelError.
     """
     if (manifest := RunDirectory(run).manifest()) is None:
-        raise UserError(f"--run {run}: no folder of a run", code="no-finished-run")
+        raise UserError(f"--run {run}: is not the folder of a run", code="no-finished-run")
     known = {model.name: model for model in manifest.models if model.parameters and model.driven_by != "sound"}
     for name in models or known:
         if name not in known:
             raise UserError(
-                f"{name}: no network of this run; it has: {', '.join(known) or 'none'}", code="unknown-model"
+                f"{name}: is not a network of this run; it has {', '.join(known) or 'none'}", code="unknown-model"
             )
     pictures = run / "pictures"
     asked = _asked(run, manifest)
@@ -132,7 +132,7 @@ def inspect_run(
         truth = read_rgb(target) if target.is_file() else driving
         shown.append(Shown(file.stem, source, driving, truth, None, *asked.get(file.stem, ("", ""))))
     if not shown:
-        raise UserError(f"--run {run}: it kept no pictures", code="missing-frames")
+        raise UserError(f"--run {run}: has no saved pictures", code="missing-frames")
     seen: list[Inspection] = []
     notes: list[str] = []
     for name in models or known:
@@ -142,7 +142,7 @@ def inspect_run(
 
 
 def _asked(run: Path, manifest: Manifest) -> dict[str, tuple[str, str]]:
-    """Which source and driving frame each pair has, as the run names them; nothing of a run that is not finished."""
+    """Names of each pair's source and driving frame; empty for an unfinished run."""
     samples = RunDirectory(run).samples(manifest) if isinstance(manifest, Complete) else None
     if samples is None:
         return {}
@@ -159,20 +159,22 @@ def _look(
     device: torch.device,
     ran: ModelEntry | None = None,
 ) -> tuple[list[Inspection], list[str]]:
-    """What one model says of each pair, and what must be said of its weights. ran: what its run says of it."""
+    """What one model computes for each pair, and a note about its weights. ran: its entry in the run's manifest."""
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         if not isinstance(predictor, NetworkPredictor):
-            raise UserError(f"{name} has no network to look into; `list models` says which have", code="no-network")
+            raise UserError(f"{name} has no network to inspect; see `list models`", code="no-network")
         mode = predictor.known_mode(mode or predictor.motion_modes[0], name)
         if mode.startswith("relative") and pairs[0].anchor is None:
             raise UserError(
-                f"{name}: relative motion starts from a frame that a run does not keep", code="missing-anchor"
+                f"{name}: relative motion needs an anchor frame, which a run does not save", code="missing-anchor"
             )
         if ran is not None and ran.frame_size is not None:
             predictor.work_at(ran.frame_size)
         facts = predictor.describe()
         if ran is not None and facts["weights_sha256"] != ran.weights_sha256:
-            raise UserError(f"{name}: the run had other weights; give --weights as in the run", code="wrong-weights")
+            raise UserError(
+                f"{name}: these are not the run's weights; give --weights as in the run", code="wrong-weights"
+            )
         seen = []
         for pair in pairs:
             given = {"--source": pair.source, "--driving": pair.driving}
@@ -190,17 +192,17 @@ def _look(
 
 
 def _said(name: str, facts: Mapping[str, Any]) -> list[str]:
-    """What must be said of a model's weights."""
+    """The note about a model's weights."""
     status = facts.get("weights_status", "official")
-    nothing = "the pictures say nothing about the published model"
+    nothing = "the pictures do not show the published model"
     ends = {"sample": nothing, "untrained": nothing, "unverified": facts.get("weights_note")}
     return [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
 
 
 def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, str], list[str]]:
-    """Source, driving frame (not squeezed yet) and first driving frame, RGB uint8.
+    """Source, driving frame (not squeezed) and first driving frame, RGB uint8.
 
-    Then which source and driving frame these are, in words, and what must be said of their files.
+    Then the names of source and driving frame, and notes about their files.
     """
     if chosen.source is not None and chosen.driving is not None:
         photograph, notes = read_source(chosen.source)
@@ -216,7 +218,7 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
     frames = samples.frames(clip)
     if not frames:
         raise UserError(
-            f"--clip {clip}: no clip of the sample set; it has: {', '.join(samples.clips())}", code="unknown-clip"
+            f"--clip {clip}: is not a clip of the sample set; it has {', '.join(samples.clips())}", code="unknown-clip"
         )
     first_ref, ref = (FrameRef(NAME, clip, frames[k]) for k in (0, _number(chosen, len(frames))))
     first, shown = samples.frame(first_ref), samples.frame(ref)
@@ -226,5 +228,5 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
 def _number(chosen: Chosen, count: int) -> int:
     number = count // 2 if chosen.frame is None else chosen.frame
     if number >= count:
-        raise UserError(f"--frame {number}: there are {count} driving frames, the first is 0", code="unknown-frame")
+        raise UserError(f"--frame {number}: there are {count} driving frames, from 0", code="unknown-frame")
     return number

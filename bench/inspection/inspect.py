@@ -1,7 +1,7 @@
-"""`python -m bench inspect`: what a network computes on the way from two frames to a third.
+"""`python -m bench inspect`: record what a network computes for one pair.
 
-Nothing is computed twice in another way: the pictures show what hooks on the network's own parts saw while its
-predictor answered one pair.
+Nothing is re-implemented: the pictures show what hooks on the network's modules recorded while its predictor processed
+the pair.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ MEMORY_PARTS = ("styleconv", "conv_kv", "conv_key", "conv_value", "query_conv")
 
 
 def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> Inspection:
-    """Let the predictor answer one pair ``(1, 3, S, S)``, and keep what the probes of its card said.
+    """Run the predictor on one pair ``(1, 3, S, S)``, and record the calls of the probes in its card.
 
-    The probes: ``motion``, the part that is called with an image and two sets of keypoints, and gives a flow;
-    ``memory``, one with the parts of `MEMORY_PARTS` and its `score_scale`; ``depth``, a function of an image;
-    ``rectify``, one of the source's keypoints and the driving image; ``mosaic``, the part that embeds and drives;
-    ``levels`` and ``directions``: see `bench.inspection.latent`; ``stitching``, called with the source's keypoints and
-    the driving ones that it corrects.
+    The probes: ``motion``, the module that computes a flow from an image and two sets of keypoints; ``memory``, the
+    module with the parts of `MEMORY_PARTS` and its `score_scale`; ``depth``, a function of an image; ``rectify``, a
+    function of the source's keypoints and the driving image; ``mosaic``, the module that embeds and drives; ``levels``
+    and ``directions``: see `bench.inspection.latent`; ``stitching``, the module that corrects driving keypoints given
+    the source's.
     """
-    network: Any = predictor.network  # the card says which parts it has
+    network: Any = predictor.network  # the card names its modules
     probes = {what: attrgetter(path)(network) for what, path in predictor.card.probes.items()}
-    memory = probes.get("memory")  # None in a variant without
+    memory = probes.get("memory")  # None in a variant without it
     watched = {"motion": probes.get("motion"), "memory": memory}
     watched |= {what: probes.get(what) for what in ("levels", "stitching")}
     watched |= {part: getattr(memory, part, None) for part in MEMORY_PARTS}
@@ -76,7 +76,7 @@ def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> 
 
 @contextmanager
 def _calls(parts: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Call]]]:
-    """Every call of the modules while the context lasts, in order."""
+    """Record every call of the modules within the context, in order."""
     calls: dict[str, list[Call]] = {}
 
     def note(name: str, module: nn.Module, arguments: tuple[Any, ...], result: Any) -> None:
@@ -91,7 +91,7 @@ def _calls(parts: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Call]]]:
 
 
 def _motion(source: Tensor, arguments: tuple[Any, ...], motion: Any) -> dict[str, Any]:
-    """Keypoints, flow, occlusion maps and shares of the motions, as arrays."""
+    """Keypoints, flow, occlusion maps and weights of the motions, as arrays."""
     points = [_points(keypoints) for keypoints in arguments[1:3]]
     shares = motion.contributions if hasattr(motion, "contributions") else motion.mask
     occlusions = motion.occlusions if hasattr(motion, "occlusions") else (motion.occlusion,)
@@ -108,7 +108,7 @@ def _motion(source: Tensor, arguments: tuple[Any, ...], motion: Any) -> dict[str
 
 
 def _flow(image: Tensor, flow: Tensor) -> dict[str, Any]:
-    """The movement in shares of the frame's side, and the image warped by nothing but it."""
+    """The flow relative to the frame's side, and the image warped by it alone."""
     still = coordinate_grid(flow.shape[1], flow.shape[2], like=flow)
     whole = resize_flow(flow, image.shape[2], image.shape[3], align_corners=True)
     return {
@@ -118,14 +118,14 @@ def _flow(image: Tensor, flow: Tensor) -> dict[str, Any]:
 
 
 def _points(keypoints: Any) -> np.ndarray:
-    """``(K, 2)`` positions in [-1, 1] of keypoints, regions, or bare (x, y) or (x, y, z)."""
+    """Positions ``(K, 2)`` in [-1, 1] of keypoints, regions, (x, y) or (x, y, z)."""
     for name in ("value", "shift"):
         keypoints = getattr(keypoints, name, keypoints)
     return _array(keypoints[0, :, :2])
 
 
 def _mosaic(part: Any, batch: PairBatch) -> dict[str, Any]:
-    """In place of keypoints: the embedded face, and the flow that samples it."""
+    """For networks without keypoints: the embedded face, and the flow that samples it."""
     mosaic = part.embed(batch.source)
     return {"embedded": _image(mosaic.image), **_flow(mosaic.image, part.drive(batch.driving))}
 
@@ -153,9 +153,9 @@ def _levels(memory: Any, calls: Mapping[str, list[Call]], spots: np.ndarray) -> 
 
 
 def attention(query: Tensor, key: Tensor, spots: np.ndarray, scale: float) -> Tensor:
-    """How much each spot of the frame reads of each cell of the memory (Eq. 3), ``(1, P, S, S)``; sums to 1 over it.
+    """Attention of spots in the frame to the cells of the memory (Eq. 3), ``(1, P, S, S)``; sums to 1 over the cells.
 
-    query: ``(1, M, L, L)``; key: ``(1, M, S, S)``; spots: ``(P, 2)`` (x, y) in [-1, 1], taken at the nearest position.
+    query: ``(1, M, L, L)``; key: ``(1, M, S, S)``; spots: ``(P, 2)`` (x, y) in [-1, 1], at the nearest position.
     """
     last = query.shape[2] - 1
     x, y = torch.from_numpy((spots.T + 1) / 2 * last).round().long().clamp(0, last)
@@ -164,7 +164,7 @@ def attention(query: Tensor, key: Tensor, spots: np.ndarray, scale: float) -> Te
 
 
 def spread(points: np.ndarray, count: int = 4) -> np.ndarray:
-    """`count` of the points ``(K, 2)`` that lie far from one another: the first is the one nearest to the centre."""
+    """Choose `count` of the points ``(K, 2)`` far from each other, starting with the one nearest to the center."""
     chosen = [int(np.square(points).sum(1).argmin())]
     while len(chosen) < min(count, len(points)):
         distance = np.square(points[:, None] - points[chosen]).sum(2).min(1)

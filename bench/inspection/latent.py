@@ -1,4 +1,4 @@
-"""What LIA has in place of keypoints: a flow and a mask of each level, and a dictionary of directions."""
+"""LIA's motion, which has no keypoints: a flow and a mask per level, and a dictionary of directions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from baselines.blocks.grid import coordinate_grid, warp
 
-STEP = 3.0  # along one direction: the ends of the released manipulation script
+STEP = 3.0  # along one direction, as in the released manipulation script
 
 
 def levels(source: Tensor, logits: Sequence[Tensor]) -> dict[str, Any]:
-    """The last level's flow, the source ``(1, 3, S, S)`` under it alone, and the masks, coarse to fine.
+    """Return the last level's flow, the source ``(1, 3, S, S)`` warped by it, and the masks, coarse to fine.
 
-    logits: ``(1, 3, s, s)`` of each level: two of the flow before tanh, one of the mask before sigmoid.
+    logits: ``(1, 3, s, s)`` of each level: two channels of the flow before tanh, one of the mask before sigmoid.
     """
     shift = torch.tanh(logits[-1][:, :2]).permute(0, 2, 3, 1)
     moved = warp(source, coordinate_grid(shift.shape[1], shift.shape[2], like=shift) + shift, align_corners=False)
@@ -29,7 +29,7 @@ def levels(source: Tensor, logits: Sequence[Tensor]) -> dict[str, Any]:
 
 
 def directions(network: Any, source: Tensor) -> np.ndarray:
-    """The source ``(1, 3, S, S)`` moved from its own pose along each direction alone, by -`STEP` and by `STEP`.
+    """Move the source ``(1, 3, S, S)`` from its own pose along each direction alone, by -`STEP` and by `STEP`.
 
     Returns ``(M, 2, S, S, 3)`` in [0, 1].
     """
@@ -44,7 +44,7 @@ def directions(network: Any, source: Tensor) -> np.ndarray:
 
 
 def references(network: Any, *images: Tensor) -> np.ndarray:
-    """Each of the images ``(1, 3, S, S)`` in the pose of the reference: without any motion.
+    """Render each of the images ``(1, 3, S, S)`` in the pose of the reference, without motion.
 
     Returns ``(N, S, S, 3)`` in [0, 1], N of the images.
     """

@@ -1,4 +1,4 @@
-"""What MemFace reads of its two memories while it makes a clip of the sound set."""
+"""MemFace's attention to its two memories for a clip of the sound set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RATE = 25.0
 
 
 def of_sound_set(cache: Path) -> Talk:
-    """The test seconds of the sound set, with the seconds of the same clip before them as the template."""
+    """The test seconds of the sound set, with the preceding seconds of the same clip as the template."""
     built = sound_set.SoundSet(sound_set.ensure(cache))
     uses = {use: (clip, start, end) for clip, start, end, use in sound_set.recipe()["adaptation"]}
     clip, start, end = uses["test"]
@@ -47,13 +47,13 @@ def _frame(file: Path) -> Tensor:
 
 
 def look(predictor: MemFacePredictor, talk: Talk, frame: int | None) -> MemoriesSeen:
-    """Let the predictor make a clip, and keep what its networks were asked. frame: shown one; None: the middle.
+    """Make a clip and record the inputs of the predictor's networks. frame: to show; None: the middle one.
 
-    Raises UserError for a frame that is not there, or has no face.
+    Raises UserError for a missing frame, or one without a face.
     """
     frame = len(talk.times) // 2 if frame is None else frame
     if frame >= len(talk.times):
-        raise UserError(f"--frame {frame}: there are {len(talk.times)} frames, the first is 0", code="unknown-frame")
+        raise UserError(f"--frame {frame}: there are {len(talk.times)} frames, from 0", code="unknown-frame")
     shares: list[Tensor] = []
     calls: list[tuple[Tensor, ...]] = []
     handles = [predictor.renderer.register_forward_pre_hook(lambda _, given: calls.append(given))]
@@ -70,8 +70,8 @@ def look(predictor: MemFacePredictor, talk: Talk, frame: int | None) -> Memories
         for handle in handles:
             handle.remove()
     if not bool(made[frame].isfinite().all()):
-        raise UserError(f"--frame {frame}: the template shows no face there", code="no-face")
-    at = sum(bool(one.isfinite().all()) for one in made[:frame])  # among the frames that the renderer was asked for
+        raise UserError(f"--frame {frame}: no face found in the template", code="no-face")
+    at = sum(bool(one.isfinite().all()) for one in made[:frame])  # among the rendered frames
     drawn = torch.cat([given[0] for given in calls])[at]
     template = list(talk.template())[frame]
     facts: dict[str, Any] = dict.fromkeys(("explicit", "stored", "opening", "retrieved", "weights"))
@@ -100,7 +100,7 @@ def look(predictor: MemFacePredictor, talk: Talk, frame: int | None) -> Memories
 
 
 def _in_order(windows: list[Tensor], count: int) -> np.ndarray | None:
-    """Shares ``(T, M)`` of all frames: a window's second half is new, since two follow each other by half of one."""
+    """Attention ``(T, M)`` of all frames: the second half of each window, since windows overlap by half."""
     if not windows:
         return None
     half = windows[0].shape[0] // 2
@@ -108,7 +108,7 @@ def _in_order(windows: list[Tensor], count: int) -> np.ndarray | None:
 
 
 def _opening(keys: Tensor) -> np.ndarray:
-    """How far apart the inner lips are, cm, of mouths ``(N, 69, 3)``."""
+    """Distance of the inner lips in cm, of mouths ``(N, 69, 3)``."""
     upper, lower = (int(np.flatnonzero(mouth() == point)[0]) for point in (UPPER, LOWER))
     return (keys[:, lower] - keys[:, upper]).norm(dim=1).cpu().numpy()
 

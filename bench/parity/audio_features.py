@@ -1,4 +1,4 @@
-"""Recomputes the arrays of the golden folder of AD-NeRF's speech features: front end, windows, audio networks."""
+"""Recompute the golden arrays of AD-NeRF's speech features: front end, windows, audio networks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from baselines.speech.audio_net import AudioAttNet, AudioNet, smoothed, surround
 from baselines.speech.mfcc import RATE
 from baselines.synthetic_weights import fill
 
-SAMPLES, WHOLE = 52000, 32000  # of the sound, and of the part that the networks hear
+SAMPLES, WHOLE = 52000, 32000  # of the sound, and of the networks' input
 VOCA_RATE = 60
-FRAME = 10  # whose attention and activations are told
+FRAME = 10  # whose attention and activations are recorded
 
 
 def build(spec: Mapping[str, Any]) -> nn.ModuleDict:
@@ -44,7 +44,7 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
             _features(mode, voice[: int(found[1])], int(found[2]) if found[2] else None, seed, record)
     part = voice[:WHOLE]
     record(f"n{WHOLE}.mfcc", torch.from_numpy(deepspeech.mfcc26(part)))
-    logits = stand_in(deepspeech.inputs(part)[0], seed)
+    logits = stub_logits(deepspeech.inputs(part)[0], seed)
     voca = deepspeech.windows(deepspeech.resampled(logits, len(part), VOCA_RATE), stride=1)
     record("voca.counts", torch.tensor([len(voca), len(voca)]))
     record("voca.windows", torch.from_numpy(voca))
@@ -53,7 +53,7 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
 
 
 def make_voice(seed: int) -> np.ndarray:
-    """Three modulated tones of 3.25 s, int16 at 16 kHz."""
+    """Return three modulated tones of 3.25 s, int16 at 16 kHz."""
     angle = 2 * np.pi * np.arange(SAMPLES) / RATE
     x = 0.35 * np.sin((220 + 10 * seed) * angle + 0.5 * np.sin(3 * angle))
     x += 0.25 * np.sin((870 + 30 * seed) * angle) * (0.5 + 0.5 * np.sin(4 * angle))
@@ -61,8 +61,8 @@ def make_voice(seed: int) -> np.ndarray:
     return np.floor(12000 * x + 0.5).astype(np.int16)
 
 
-def stand_in(inputs: np.ndarray, seed: int) -> np.ndarray:
-    """Logits ``(steps, 29)`` of a linear map in the recogniser's place."""
+def stub_logits(inputs: np.ndarray, seed: int) -> np.ndarray:
+    """Return logits ``(steps, 29)`` of a linear map that replaces the speech recognizer."""
     weight = fill("deepspeech_stub.weight", (deepspeech.LETTERS, inputs.shape[1]), seed).astype(float)
     return inputs @ weight.T + fill("deepspeech_stub.bias", (deepspeech.LETTERS,), seed).astype(float)
 
@@ -71,7 +71,7 @@ def _features(mode: str, samples: np.ndarray, frames: int | None, seed: int, rec
     inputs, _, _ = deepspeech.inputs(samples)
     record(f"{mode}.input", torch.from_numpy(inputs))
     record(f"{mode}.input.mean_std", torch.tensor([inputs.mean(), inputs.std()]))
-    logits = stand_in(inputs, seed)
+    logits = stub_logits(inputs, seed)
     record(f"{mode}.logits", torch.from_numpy(logits))
     rows = deepspeech.resampled(logits, len(samples), frames=frames)[:-1]
     record(f"{mode}.resampled", torch.from_numpy(rows))

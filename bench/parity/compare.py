@@ -1,4 +1,4 @@
-"""Reading a golden folder and comparing recomputed arrays with it; ``bench verify`` and the tests share this."""
+"""Read a golden folder and compare recomputed arrays with it, for ``bench verify`` and the tests."""
 
 from __future__ import annotations
 
@@ -24,26 +24,25 @@ AVERAGE = 5e-5
 WEIGHTS = 2e-5  # sums of float32 values, relative
 PARTS = ("shape", "index", "value", "stats")
 CROP = "crop.npz"
-# What moves a prediction, and the prediction: compared absolutely. All else is relative to its largest value,
-# but for the floors below.
+# Motion and predictions are compared absolutely; everything else relative to its largest value, with the floors below.
 ABSOLUTE = re.compile(
     r"^((kp|region)_(?!detector\.)\w+\.(?!heatmap)|bg_params)"
     r"|\.(kp|kp_norm|region|bg_params)\.|\.prediction(\.value)?$|head_?pose"
 )
 TRAINING = re.compile(r"^loss\.")
-# What other releases of SciPy make of the same input, and what is given to a computation; no target.
+# Results of other releases of SciPy, and inputs of computations: not compared.
 INFORMATION = re.compile(r"^(scipy_\d|lip_array$|crop\.landmarks\d+$)")
-# Kinds whose scale is known, whatever the array's own largest value: errors below this are equal, in the kind's unit. A
-# single angle near zero has no scale of its own. Degrees come from a sum over 66 bins that weighs them up to 99.
+# Kinds of arrays with a known scale: errors below this count as equal, in the kind's unit, whatever the array's largest
+# value. A single angle near zero has no scale. Degrees are a sum over 66 bins with weights up to 99.
 FLOORS = (
     (re.compile(r"degrees?(\.value)?$"), 5e-4),
-    # Offsets of keypoints, added to coordinates in [-1, 1]: a tenth of what a keypoint itself may be off.
+    # Offsets of keypoints, added to coordinates in [-1, 1]: a tenth of a keypoint's tolerance.
     (re.compile(r"(\.(t|exp)|_delta)(\.value)?$"), 5e-5),
     # Cosines, in [-1, 1]: of sums of products of float32 values.
     (re.compile(r"(^|[._])cosine(_matrix)?(\.value)?$"), 5e-6),
 )
-# Computed in float64, or known to a sharper tolerance; relative to the array's largest value, with a floor. What
-# scripts make of singular products is rounded by their own way of taking roots, up to 1e-4 of some hundred.
+# Computed in float64, or with a sharper tolerance; relative to the array's largest value, with a floor. For singular
+# products, the scripts' root algorithms differ in rounding, up to 1e-4 of about a hundred.
 SHARP = (
     (re.compile(r"^(fid|fvd)\..*\.(exact|exact_population|eps_branch)$"), 1e-10, 0.0),
     (re.compile(r"^kid\..*\.(float64|per_subset|all_samples)$"), 1e-10, 0.0),
@@ -55,9 +54,9 @@ SHARP = (
     (re.compile(r"^mel\."), 3e-6, 0.0),  # logarithms of float32 sums
     (re.compile(r"^(n\d+(_frames\d+)?|voca)\.(mfcc|input|logits|resampled|windows)(\.value)?$"), 5e-7, 0.0),
 )
-# Levels truncated from predictions: rounding moves few, by one; another rule of rounding moves half of them.
+# Levels truncated from predictions: rounding errors change a few by one; another rounding rule changes half of them.
 TRUNCATED = re.compile(r"\.frames_bgr$")
-# Levels that OpenCV resampled: its releases round differently, in some three pixels of a hundred (4.10 and 5.0).
+# Levels resampled by OpenCV: releases round differently in about three of a hundred pixels (4.10 and 5.0).
 RESAMPLED = (
     (re.compile(r"^crop\..*\.crop\d+(_\w+)?$"), 1.0, 5e-2),
     (re.compile(r"^crop\.paste\.result$"), 2.0, 5e-2),
@@ -67,7 +66,7 @@ RESAMPLED = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """One array. worst, mean: largest and mean error; tolerance: for the largest; ratio: 1 is at the tolerance."""
+    """Result of one array. worst, mean: largest and mean error; tolerance: for the largest; ratio: of the two."""
 
     name: str
     worst: float
@@ -82,13 +81,13 @@ class Comparison:
 
 
 def read(folder: Path) -> Case:
-    """The folder's spec and arrays, with those of crop.npz, if it is there, as ``crop.*``.
+    """Read the folder's spec and arrays; those of crop.npz, if present, are named ``crop.*``.
 
-    Raises: UserError where it is no golden folder.
+    Raises UserError if it is not a golden folder.
     """
     for name in ("spec.json", "golden.npz"):
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: no golden folder, {name} is missing", code="missing-file")
+            raise UserError(f"{folder}: not a golden folder, {name} is missing", code="missing-file")
     try:
         spec = json.loads(files.text(folder / "spec.json"))
         missing = [key for key in ("model", "seed", "networks", "config") if key not in spec]
@@ -98,14 +97,14 @@ def read(folder: Path) -> Case:
         raise UserError(f"{folder}/spec.json: lacks {', '.join(missing)}", code="missing-value")
     for key in ("seed", "pair_seed"):
         if type(seed := spec.get(key, 0)) is not int:
-            raise UserError(f"{folder}/spec.json: {key} is no whole number but {seed!r:.40}", code="not-golden")
+            raise UserError(f"{folder}/spec.json: {key} must be an integer, not {seed!r:.40}", code="not-golden")
     arrays = _arrays(folder / "golden.npz")
     if (folder / CROP).is_file():
         arrays |= {f"crop.{name}": array for name, array in _arrays(folder / CROP).items()}
     case = Case(spec, arrays)
     for name, parts in _parts(case).items():
         if not _whole(parts):
-            raise UserError(f"{folder}/golden.npz: the parts of {name} do not fit each other", code="other-network")
+            raise UserError(f"{folder}/golden.npz: the parts of {name} are inconsistent", code="other-network")
     return case
 
 
@@ -114,12 +113,12 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = "holds Python objects, which are not read" if "pickle" in str(error) else error
+        reason = "contains Python objects, which are not read" if "pickle" in str(error) else error
         raise UserError(f"{path}: {reason}", code="not-golden") from None
 
 
 class Comparer:
-    """Takes recomputed arrays one by one and compares each that the golden folder has."""
+    """Compares recomputed arrays one by one with those of the golden folder."""
 
     def __init__(self, case: Case):
         self.golden = _parts(case)
@@ -127,7 +126,7 @@ class Comparer:
         self._done: set[str] = set()
 
     def __call__(self, name: str, tensor: Tensor) -> None:
-        """Compare the array `name` (or, whole, ``name.value``), if the folder has it and it was not compared before."""
+        """Compare the array `name` (or ``name.value``), if the folder has it and it is not yet compared."""
         if name not in self.golden:
             name = f"{name}.value"
         if name in self.golden and name not in self._done:
@@ -135,7 +134,7 @@ class Comparer:
             self.results.append(compare(name, tensor, self.golden[name]))
 
     def weights(self, network: str, state: dict[str, Tensor]) -> None:
-        """Compare what the folder says of a network's filled state dict."""
+        """Compare the folder's checksums of a network's state dict."""
         floats = np.concatenate([v.numpy().ravel() for v in state.values() if v.is_floating_point()]).astype(np.float64)
         self(f"weights.{network}", torch.from_numpy(floats))
         self(f"weights.{network}.sum_and_sumsq", torch.tensor([floats.sum(), (floats**2).sum()]))
@@ -146,16 +145,16 @@ class Comparer:
         return [name for name in left if not TRAINING.match(name) and not INFORMATION.match(name)]
 
     def information(self) -> int:
-        """Number of arrays that are no target."""
+        """Number of arrays for information only."""
         return sum(bool(INFORMATION.match(name)) for name in self.golden)
 
     def training(self) -> int:
-        """Number of arrays of training losses, which are no part of inference."""
+        """Number of arrays of training losses, which are not part of inference."""
         return sum(bool(TRAINING.match(name)) for name in self.golden)
 
 
 def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Comparison:
-    """Compare an array with its golden parts: ``whole``, and those of `PARTS` that are there."""
+    """Compare an array with its golden parts: ``whole``, and any of `PARTS`."""
     actual = tensor.detach().cpu().double().numpy()
     shape = golden.get("shape", golden["whole"].shape if "whole" in golden else actual.shape)
     if tuple(actual.shape) != tuple(shape):
@@ -180,14 +179,14 @@ def compare(name: str, tensor: Tensor, golden: dict[str, np.ndarray]) -> Compari
     error = np.abs(np.concatenate(found) - expected_all)
     worst_limit, mean_limit = _tolerance(name, float(np.abs(expected_all).max(initial=0.0)))
     worst = float(np.concatenate([error, moments]).max(initial=0.0))
-    body = error[:-2] if "stats" in golden else error  # the two extremes of `stats` say nothing of a mean
+    body = error[:-2] if "stats" in golden else error  # the mean error leaves out the two extremes of `stats`
     mean = float(np.concatenate([[body.mean()] if len(body) else [], moments]).max(initial=0.0))
     ratio = max(worst / worst_limit, mean / mean_limit)
     return Comparison(name, worst, mean, worst_limit, ratio if math.isfinite(ratio) else math.inf)
 
 
 def _whole(parts: dict[str, np.ndarray]) -> bool:
-    """Whether the parts are numbers, with one value a position (or in all as many as the shape) and four statistics."""
+    """Whether the parts are numbers, with a value per position (or as many as the shape has) and four statistics."""
     if not all(array.dtype.kind in ("iu" if part in ("index", "shape") else "biuf") for part, array in parts.items()):
         return False
     sizes = {part: array.size for part, array in parts.items()}
@@ -217,9 +216,9 @@ def _tolerance(name: str, largest: float) -> tuple[float, float]:
 
 
 def _parts(case: Case) -> dict[str, dict[str, np.ndarray]]:
-    """Array name to its parts; ``meta.*`` is left out.
+    """Group arrays by name into parts; ``meta.*`` is left out.
 
-    A ``X.value`` alone is a whole array of that name; with a shape or statistics, but without positions, the whole X.
+    ``X.value`` alone is an array of that name; with a shape or statistics but without positions it is the whole of X.
     """
     arrays: dict[str, dict[str, np.ndarray]] = {}
     for key, array in case.arrays.items():

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of the golden folder of set metrics: distances of features, InceptionV3, I3D, front ends."""
+"""Recompute the golden arrays of set metrics: distances of features, InceptionV3, I3D, front ends."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bench.metrics.sets import frechet, frechet_scripts, kid
 
 CASE = re.compile(r"n(\d+)_(\d+)\.d(\d+)")
 DEAD, SINGLE = "n200_200.d64", "n50_50.d64"
-# Widest features whose root is taken the scripts' own way; of wider ones that takes minutes, and differs from the exact
-# one by rounding alone.
+# Up to this width the matrix root is computed by the scripts' own algorithm; for wider features it takes minutes and
+# differs from the exact root by rounding only.
 WIDEST = 400
 SCRIPTS = {
     "fid": {"pytorch_fid": frechet_scripts.pytorch_fid, "torch_fidelity": frechet_scripts.torch_fidelity},
@@ -60,13 +60,13 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
 
 
 def _moments(net: nn.Module) -> Tensor:
-    """Mean, deviation, least and largest of all values of a network."""
+    """Mean, standard deviation, minimum and maximum of all values of a network."""
     values = torch.cat([value.flatten() for value in net.state_dict().values() if value.is_floating_point()]).double()
     return torch.stack([values.mean(), values.std(correction=0), values.min(), values.max()])
 
 
 def _images(seed: int) -> dict[str, Tensor]:
-    """Levels ``(1, 3, H, W)``, whole numbers in [0, 255]."""
+    """Return levels ``(1, 3, H, W)``, integers in [0, 255]."""
     pairs = image_pair(seed), image_pair(seed, inception.SIDE)
     source, driving, large = (torch.floor(255 * image + 0.5) for image in (*pairs[0], pairs[1][0]))
     return {"source": source, "driving": driving, "source299": large, "source_crop": driving[..., 30:210, 16:246]}
@@ -102,7 +102,7 @@ def _videos(net: nn.Module, case: Case, record: Record) -> None:
 
 
 def _video(pair: tuple[Tensor, Tensor], frames: int) -> Tensor:
-    """Levels going to and fro between two images, ``(3, T, H, W)``."""
+    """Return levels ``(3, T, H, W)`` of a video that alternates between two images."""
     source, driving = (image[0].double()[:, None] for image in pair)
     share = torch.tensor([abs((3 * t) % 16 - 8) / 8 for t in range(frames)], dtype=torch.float64)[:, None, None]
     return torch.floor(255 * ((1 - share) * source + share * driving) + 0.5).float()
@@ -123,7 +123,7 @@ def _front_ends(case: Case, record: Record) -> None:
 
 
 def make_features(kind: str, n: int, d: int, seed: int) -> np.ndarray:
-    """Features of correlated columns, float32 ``(n, d)``; kind: "real" or "fake", which spread and lie differently."""
+    """Return features with correlated columns, float32 ``(n, d)``; kind: "real" or "fake", with other mean and variance."""
     u = uniform(f"features.{kind}.{n}x{d}", (n, d), seed)
     j = np.arange(d)
     spread, mean = 0.2 + 0.8 * (j % 17) / 16, 0.3 + 0.1 * (j % 7)

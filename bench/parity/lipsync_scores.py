@@ -1,4 +1,4 @@
-"""Recomputes the arrays of the golden folder of lip-sync scores: SyncNet's scores, face tracks, crops, landmarks."""
+"""Recompute the golden arrays of lip-sync scores: SyncNet's scores, face tracks, crops, landmarks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IOUS = (
 
 
 def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
-    """See `baselines.parity`. Arrays that are inputs of a mode, such as boxes and landmarks, are recorded as given."""
+    """See `baselines.parity`. Inputs of a mode, such as boxes and landmarks, are recorded unchanged."""
     net = nets["S"]
     assert isinstance(net, SyncNet)  # see `syncnet.build`
     for name, image in zip(("source", "driving"), image_pair(case.spec["seed"], SIDE)):
@@ -52,13 +52,13 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
 
 
 def envelope(t: np.ndarray, seed: int) -> np.ndarray:
-    """How far mouth and voice are open at video frame `t`, in [0, 1]."""
+    """Return the opening of mouth and voice at video frame `t`, in [0, 1]."""
     slow = 0.25 * np.sin(2 * np.pi * (t / 9.7 + 0.13 * seed)) + 0.10 * np.sin(2 * np.pi * t / 23.1 + 2 * seed)
     return 0.5 + slow + 0.15 * np.sin(2 * np.pi * t / 5.3 + 1 + seed)
 
 
 def make_video(frames: int, seed: int) -> Tensor:
-    """Faces that open and close with `envelope`, uint8 RGB ``(frames, 224, 224, 3)``."""
+    """Return faces that open and close with `envelope`, uint8 RGB ``(frames, 224, 224, 3)``."""
     source, driving = (image.double() for image in image_pair(seed, SIDE))
     e = torch.from_numpy(envelope(np.arange(frames), seed))[:, None, None, None]
     mixed = 255 * ((1 - e) * source + e * driving) * (0.3 + 0.7 * e)
@@ -66,7 +66,7 @@ def make_video(frames: int, seed: int) -> Tensor:
 
 
 def make_voice(samples: int, shift: int, seed: int) -> np.ndarray:
-    """Three tones under the same `envelope`, `shift` frames later, int16 at 16 kHz."""
+    """Return three tones with the same `envelope`, `shift` frames later, int16 at 16 kHz."""
     u = (np.arange(samples) - RATE // 25 * shift) / RATE
     angle = 2 * np.pi * u
     x = 0.45 * np.sin((210 + 10 * seed) * angle + 0.5 * np.sin(3 * angle))
@@ -75,7 +75,7 @@ def make_voice(samples: int, shift: int, seed: int) -> np.ndarray:
 
 
 def crop_frames(seed: int) -> np.ndarray:
-    """Frames going to and fro between two pictures, uint8 BGR ``(40, 240, 320, 3)``."""
+    """Return frames that alternate between two pictures, uint8 BGR ``(40, 240, 320, 3)``."""
     source, driving = (image[0].permute(1, 2, 0).double().numpy() for image in image_pair(seed, CROP_SIDE))
     share = np.array([abs((5 * t) % 22 - 11) / 11 for t in range(CROPS)])[:, None, None, None]
     mixed = np.floor(255 * ((1 - share) * source + share * driving) + 0.5).astype(np.uint8)
@@ -116,7 +116,7 @@ def _planted(seed: int, record: Record) -> None:
 
 
 def _odd_frames(seed: int) -> dict[str, np.ndarray]:
-    """Frames that are not 224 x 224, uint8 BGR."""
+    """Return frames that are not 224 x 224, uint8 BGR."""
     small, wide = (image_pair(size, side)[0] for size, side in ((seed, 160), (seed, 300)))
     levels = [
         np.floor(255 * image[0].permute(1, 2, 0).numpy() + 0.5).astype(np.uint8)[..., ::-1] for image in (small, wide)

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of OpenFace's golden folder."""
+"""Recompute OpenFace's golden arrays."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZE128 = 128
 
 
 def build(spec: Mapping[str, Any]) -> nn.Module:
-    """The spec's tensors, by name, for the network is a function of its state dict; they are tried on an image."""
+    """Build the network from the spec's tensors; it is a function of its state dict, and is run once on an image."""
     net = nn.Module()
     for network, shapes in spec["networks"].items():
         for key, shape in shapes.items():

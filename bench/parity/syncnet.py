@@ -1,4 +1,4 @@
-"""Recomputes the arrays of SyncNet's golden folder."""
+"""Recompute SyncNet's golden arrays."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
 
 
 def make_video(seed: int) -> Tensor:
-    """Faces going to and fro between two pictures, uint8 RGB ``(40, 224, 224, 3)``."""
+    """Return faces that alternate between two pictures, uint8 RGB ``(40, 224, 224, 3)``."""
     source, driving = image_pair(seed, SIDE)
     share = torch.tensor([abs((3 * t) % 16 - 8) / 8 for t in range(FRAMES)], dtype=torch.float64)[:, None, None, None]
     mixed = (1 - share) * source.double() + share * driving.double()

@@ -1,4 +1,4 @@
-"""``bench verify``: are the networks numerically equal to the official ones?"""
+"""``bench verify``: check that the networks are numerically equal to the official ones."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from bench.parity import compare as golden
 from bench.runtime.errors import UserError
 from protocols import interruption
 
-# Networks of detectors and of set metrics, and those that are no model yet, as `spec.json` names them; those of the
-# models stand in their cards.
+# Networks of detectors and set metrics, by their name in `spec.json`; the models' modules are in their cards.
 DETECTORS = {
     "openface": "bench.parity.openface",
     "syncnet": "bench.parity.syncnet",
@@ -35,20 +34,20 @@ DETECTORS = {
 
 
 def adapters() -> dict[str, str]:
-    """Network, as ``spec.json`` names it, to the module with its `build` and `compute` (see baselines/parity.py)."""
+    """Return the module with `build` and `compute` of each network in ``spec.json`` (see baselines/parity.py)."""
     modules = {name.replace("-", "_"): card(name).parity for name in MODELS}
     return {name: module for name, module in modules.items() if module} | DETECTORS
 
 
 def run(folders: Sequence[Path], console: Console) -> int:
-    """Compare each golden folder with this project's network, print every array; 0 if all agree, else 1.
+    """Compare each golden folder with this project's network, print every array; return 0 if all agree, else 1.
 
-    Plain files among the folders, as ``golden/*`` brings them, are skipped; without any folder they are an error.
+    Files among the folders, as from ``golden/*``, are skipped; without any folder they are an error.
     """
     exact()
     if any(Path(folder).is_dir() for folder in folders):
         for file in filter(Path.is_file, map(Path, folders)):
-            console.print(f"{file}: no golden folder, skipped", soft_wrap=True, markup=False)
+            console.print(f"{file}: skipped, not a golden folder", soft_wrap=True, markup=False)
         folders = [folder for folder in folders if not Path(folder).is_file()]
     cases = [(Path(folder), golden.read(Path(folder))) for folder in folders]
     for folder, case in cases:
@@ -61,20 +60,20 @@ def run(folders: Sequence[Path], console: Console) -> int:
 
 
 def verify(folder: Path, case: Case) -> golden.Comparer:
-    """Build the network of the folder's spec, fill it, compute every mode, compare."""
+    """Build the network of the folder's spec with its weights, compute every mode, compare."""
     comparer = golden.Comparer(case)
     net = build(folder, case, comparer)
     try:
         compute(net, case, comparer)
-    except KeyError as error:  # an array that is an input of a mode, such as MCNet's noise
+    except KeyError as error:  # an input of a mode, such as MCNet's noise
         raise UserError(f"{folder}/golden.npz: lacks {error.args[0]}", code="missing-value") from None
     if not comparer.results:
-        raise UserError(f"{folder}/golden.npz: holds none of the arrays of {case.spec['model']}", code="missing-value")
+        raise UserError(f"{folder}/golden.npz: has none of the arrays of {case.spec['model']}", code="missing-value")
     return comparer
 
 
 def build(folder: Path, case: Case, comparer: golden.Comparer) -> nn.Module:
-    """The network of the folder's spec, with the deterministic weights, in evaluation mode."""
+    """Build the network of the folder's spec, with the deterministic weights, in evaluation mode."""
     try:
         filled = fill_spec(case.spec)
         with torch.device("meta"):
@@ -84,7 +83,7 @@ def build(folder: Path, case: Case, comparer: golden.Comparer) -> nn.Module:
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, re.error) as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise UserError(
-            f"{folder}/spec.json: does not fit our {case.spec['model']}: {reason}", code="other-network"
+            f"{folder}/spec.json: does not fit this project's {case.spec['model']}: {reason}", code="other-network"
         ) from None
     for name, entries in filled.items():
         comparer.weights(name, entries)
@@ -92,7 +91,7 @@ def build(folder: Path, case: Case, comparer: golden.Comparer) -> nn.Module:
 
 
 def compute(net: nn.Module, case: Case, record: Record) -> None:
-    """Hand every array of the case's modes to `record`."""
+    """Compute every array of the case's modes and pass it to `record`."""
     with torch.inference_mode():
         importlib.import_module(adapters()[case.spec["model"]]).compute(net, case, record)
 
@@ -125,18 +124,18 @@ def _report(folder: Path, comparer: golden.Comparer, console: Console) -> bool:
         different = sum(not result.ok for result in comparer.results)
         console.print(
             f"{folder}: differs in {different} of {len(comparer.results)} arrays; "
-            f"first array that parts in the order of computation: {parted.name}",
+            f"first different array in the order of computation: {parted.name}",
             markup=False,
             soft_wrap=True,
         )
     if left:
-        console.print(f"{folder}: not computed, so not compared: {', '.join(left)}", markup=False, soft_wrap=True)
+        console.print(f"{folder}: not computed and not compared: {', '.join(left)}", markup=False, soft_wrap=True)
     if not parted and not left:
         console.print(f"{folder}: agrees in all {len(comparer.results)} arrays", markup=False, soft_wrap=True)
     if comparer.training():
         count = comparer.training()
         console.print(
-            f"{folder}: {count} arrays of training losses, no part of inference, not compared",
+            f"{folder}: {count} arrays of training losses not compared, since they are not part of inference",
             markup=False,
             soft_wrap=True,
         )

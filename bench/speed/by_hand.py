@@ -1,4 +1,4 @@
-"""The detectors and metrics of a clip run, called one after the other with nothing around them."""
+"""The detectors and metrics of a clip run, called directly, without the harness."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ TRUTH, DRIVING, SOURCE = "target", "driving", "source"
 
 
 def parts(n: int) -> Iterator[slice]:
-    """`n` frames, as many at a time as in a run of clips."""
+    """Slices of `n` frames, of the batch size of a clip run."""
     return (slice(start, start + CLIP_FRAMES) for start in range(0, n, CLIP_FRAMES))
 
 
 class ByHand:
-    """What a run computes of one clip that is its own driving clip, from frames in memory.
+    """Computes what a run computes for a clip driven by itself, from frames in memory.
 
-    truth: uint8 ``(N, H, W, 3)``, of which the first is the source. times: ``(N,)`` seconds.
+    truth: uint8 ``(N, H, W, 3)``; the first is the source. times: ``(N,)`` seconds.
     """
 
     def __init__(self, measurer: Measurer, truth: np.ndarray, times: np.ndarray) -> None:
@@ -38,7 +38,7 @@ class ByHand:
         self._known = self._references()
 
     def __call__(self, made: np.ndarray, known: bool = False) -> list[object]:
-        """The values of a generated clip ``(N, H, W, 3)``. known: what was found in the true frames is given."""
+        """Return the values of a generated clip ``(N, H, W, 3)``. known: reuse the detections of the true frames."""
         generated = self._look((GENERATED,), made)
         truth, source = self._known if known else self._references()
         values: list[object] = []
@@ -57,7 +57,7 @@ class ByHand:
         return self._look((TRUTH, DRIVING), self._truth), self._look((SOURCE,), self._truth[:1])
 
     def _look(self, roles: Sequence[str], frames: np.ndarray) -> dict[str, np.ndarray]:
-        """Tracks of frames that have these roles, by kind of a detector or name of a feature."""
+        """Tracks of frames with these roles, by kind of detector or name of feature."""
         kinds = {kind: None for role in roles for kind in self._needs.detectors.get(role, ())}
         if SOURCE not in roles:
             kinds |= {one.detector: None for one in self._measurer.definitions if one.detector}
@@ -76,14 +76,14 @@ class ByHand:
 
 
 class Once:
-    """Frames at which each detector looks once, one included from which several derive."""
+    """Runs each detector once on some frames, including shared bases."""
 
     def __init__(self, frames: np.ndarray) -> None:
         self._frames = frames
         self._found: dict[str, list[Detection]] = {}
 
     def __call__(self, detector: Detector) -> list[Detection]:
-        """What a detector finds in the frames."""
+        """The detections of a detector in the frames."""
         if detector.signature not in self._found:
             self._found[detector.signature] = self._look(detector)
         return self._found[detector.signature]

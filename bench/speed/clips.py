@@ -1,6 +1,6 @@
-"""The jobs of `python -m bench speed` for whole clips: what a run costs beside its detectors and metrics alone.
+"""The jobs of `python -m bench speed` for whole clips: a run compared with its detectors and metrics alone.
 
-One clip of the sample set and a model that takes next to no time, in one process. Detectors look again in every round.
+One clip of the sample set and a model that takes almost no time, in one process. Detections are not cached.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PROTOCOL = "vox1-reconstruction"
 
 
 class Dimmed(Predictor):
-    """The driving frame, a little darker: another frame than the true one, at once."""
+    """A model that returns the driving frame, a little darker, so that it differs from the true frame."""
 
     name, share = "dimmed", 0.97
 
@@ -47,14 +47,14 @@ class Dimmed(Predictor):
         return batch.driving * self.share
 
     def of(self, frame: np.ndarray) -> np.ndarray:
-        """The frame that a run makes of a driving frame, both uint8 ``(H, W, 3)``."""
+        """Return the frame that the model makes from a driving frame, both uint8 ``(H, W, 3)``."""
         return to_levels(torch.from_numpy(array_from_levels(frame)) * self.share).numpy()
 
 
 class ClipJobs:
-    """What is measured of the first `n` frames of the sample set's first clip, or of all that it has.
+    """Times work on up to `n` frames of the sample set's first clip.
 
-    folder: for what runs write.
+    folder: for the runs' files.
     """
 
     def __init__(self, config: Config, n: int, folder: Path) -> None:
@@ -69,14 +69,14 @@ class ClipJobs:
         self._names = [*asked.pairs, *asked.clips]
         kinds = metrics.kinds(asked.pairs) | kinds_of_clips(asked.clips)
         self._choice = detectors.choose("auto", config.weights, kinds=kinds)
-        self._store = folder / "known"  # with what detectors say of the true frames
+        self._store = folder / "known"  # with the detections of the true frames
 
     @property
     def frames(self) -> int:
         return len(self._pairs)
 
     def jobs(self) -> Jobs:
-        """Job to way to a function that handles `frames` frames."""
+        """By job and way, a function that processes `frames` frames."""
         libraries, none = Libraries(self._made, self._truth), DetectorSet("embedded", None)
         pixels, names = Measurer(list(libraries.ways), none, "same-identity", CPU, clips=True), list(libraries.ways)
         whole = Measurer(self._names, self._choice, "same-identity", CPU, clips=True)
@@ -118,14 +118,14 @@ class ClipJobs:
             detector.detect(self._truth)
 
     def _kept(self, store: Path) -> DetectorSet:
-        """The detectors as a run has them, with what they found before in a folder."""
+        """The detectors of a run, with a cache in a folder."""
         kept = DetectorSet(self._choice.policy, self._choice.weights)
         kept.networks = self._choice.networks
         kept.update(cached(self._choice, store))
         return kept
 
     def _run(self, names: Sequence[str], choice: DetectorSet) -> object:
-        """A run of the model in a folder of its own, as `bench run` works without processes for detectors."""
+        """Run the model in a new folder, like `bench run` without detector processes."""
         assert self._resolved.clips is not None
         measurer = Measurer(names, choice, "same-identity", CPU, clips=True)
         chosen = measurer.clip_definitions

@@ -1,7 +1,7 @@
-"""`python -m bench speed`: what each model, metric and detector costs on this machine, beside what people use today.
+"""`python -m bench speed`: time models, metrics and detectors on this machine, next to common libraries.
 
-The sides of a comparison run in turn within one process, round after round, so that a busy machine slows both alike;
-what counts is the ratio. Times are medians over the rounds, with the smallest and largest.
+The ways of a job run alternately in one process, round after round, so that a busy machine slows all of them; compare
+their ratios. Times are medians over the rounds, with minimum and maximum.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ FRAMES = 4  # of a clip, for each pair that is asked for
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds a pair of one way to do a job: median, smallest and largest over the rounds.
+    """Milliseconds per pair of one way to do a job: median, minimum and maximum over the rounds.
 
-    ratios: the same three of the time of this way divided by that of the job's first way in the same round.
-    work: the median of that ratio of the processor's time, all threads together, which other programs move less.
+    ratios: the same three of this way's time divided by that of the job's first way in the same round.
+    work: the median ratio of CPU time over all threads, which depends less on other programs.
     """
 
     job: str
@@ -62,7 +62,7 @@ class Timing:
 
 
 def measure(jobs: dict[str, dict[str, Work]], pairs: int, rounds: int) -> list[Timing]:
-    """Time every way of every job, in turn. `jobs`: job to way to a function that handles `pairs` pairs."""
+    """Time every way of every job alternately. jobs: by job and way, a function that processes `pairs` pairs."""
     timings = []
     for job, ways in jobs.items():
         seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
@@ -79,16 +79,16 @@ def measure(jobs: dict[str, dict[str, Work]], pairs: int, rounds: int) -> list[T
             scaled = [1000 * wall / pairs for wall, _ in values]
             ratios = [wall / own for (wall, _), (own, _) in zip(values, first)]
             spreads = [(statistics.median(x), min(x), max(x)) for x in (scaled, ratios)]
-            # where nothing was computed there is nothing to compare
+            # nothing was computed
             worked = statistics.median(cpu / own if own else 1.0 for (_, cpu), (_, own) in zip(values, first))
             timings.append(Timing(job, way, *spreads[0], spreads[1], worked))
     return timings
 
 
 def default_models(weights: Path | None) -> list[str]:
-    """The papers' models that frames drive, if they can be trained here or have weights here.
+    """Return the papers' models driven by frames that can be trained here or have weights here.
 
-    Random weights, which cost the same, where there are none.
+    Models without weights get random ones, which take the same time.
     """
     there = {name: _has_weights(name, weights) for name in systems("frames")}
     known = {name: has for name, has in there.items() if has or card(name).trainee}
@@ -99,7 +99,7 @@ def _has_weights(name: str, weights: Path | None) -> bool:
     about = card(name)
     try:
         return about.sample.is_file() or find_weights(about, weights) is not None
-    except ModelError:  # several could be meant: loading it says so
+    except ModelError:  # several candidates: an error when it is loaded
         return True
 
 
@@ -114,8 +114,8 @@ def run(
 ) -> int:
     """Measure `parts` on `pairs` pairs of the sample set; print and save a Markdown page.
 
-    parts: of `PARTS`; by default all, but the forms only where there is a GPU: a CPU takes minutes to compile one.
-    Returns how many forms of networks move a metric out of its interval. Raises UserError for an unknown part.
+    parts: of `PARTS`; by default all, forms only with a GPU, since a CPU takes minutes to compile one.
+    Return the number of forms that move a metric out of its interval. Raises UserError for an unknown part.
     """
     exact()
     device = default_device()
@@ -125,7 +125,8 @@ def run(
         raise UserError(f"--parts {', '.join(unknown)}: choose from {', '.join(PARTS)}", code="unknown-choice")
     if out and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(
-            f"--out {out}: {'a folder' if out.is_dir() else 'its folder does not exist'}", code="unwritable-file"
+            f"--out {out}: {'is a folder; give a file' if out.is_dir() else 'its folder does not exist'}",
+            code="unwritable-file",
         )
     protocol = catalogue.get("vox1-sameid")
     resolved = resolve(protocol, {}, config.cache, sample=True, limit=pairs)
@@ -184,24 +185,23 @@ def _models(models: Sequence[str], config: Config, loaded: list, device: torch.d
 def _answers(
     model: Predictor, mode: MotionMode, batches: Sequence[PairBatch], uncached: bool = False
 ) -> list[torch.Tensor]:
-    """uncached: without what a network kept of the last round."""
+    """Time a model. uncached: clear what the network cached in the previous round."""
     if uncached and isinstance(model, NetworkPredictor):
         model.forget()
     return [model.predict(batch, mode).cpu() for batch in batches]  # waits for an accelerator
 
 
 def _as_by_default(batch: PairBatch) -> PairBatch:
-    """With the images in torch's default order of memory, in which data loaders give them.
+    """Return the batch with images in torch's default memory format, as data loaders return them.
 
-    As they are decoded, a pixel's channels lie side by side, and so do those of all features that come of them: a part
-    of what makes a network faster.
+    Decoded images are channels-last, and so are all features computed from them, which makes networks faster.
     """
     images = {role: getattr(batch, role) for role in ("source", "driving", "target", "anchor")}
     return replace(batch, **{role: part.contiguous() for role, part in images.items() if part is not None})
 
 
 def _detectors(config: Config, loaded: list, folder: Path) -> dict[str, dict[str, Work]]:
-    """Each detector with its cache filled and without; those that derive from another pay for it here."""
+    """Each detector with a filled cache and without; a derived detector includes its base."""
     images = np.stack([frames.target for _, frames in loaded])
     chosen = detectors.choose("auto", config.weights)
     kept = cached(chosen, folder)
@@ -223,15 +223,14 @@ def _page(timings: Sequence[Timing], pairs: int, rounds: int, device: str) -> st
         f"Written by `python -m bench speed` on {manifest.now()[:10]}: {machine.cpu}, {machine.cores} cores, "
         f"{machine.threads} torch threads, device {device}, GPU {machine.gpu or 'none'}, "
         f"torch {versions['torch']}.",
-        f"{pairs} pairs of 256 x 256 from the sample set, of a clip {FRAMES * pairs} frames at most, each of which is "
-        f"a pair here; each row is the median of {rounds} rounds, smallest and "
-        "largest in brackets. The ways of one job ran in turn in one process; the last columns are the first way's "
-        "advantage over the other, the median of the rounds' ratios, by the clock and by the processor's time of all "
-        "threads, which other programs on the machine move less. "
-        "A detector's row is its whole cost, that of the landmarks included where it needs "
-        "them; a run finds landmarks once a frame, and keeps what it found.",
+        f"{pairs} pairs of 256 x 256 from the sample set; for clips at most {FRAMES * pairs} frames, each counted as a "
+        f"pair. Each row is the median of {rounds} rounds, with minimum and maximum in brackets. The ways of a job ran "
+        "alternately in one process. The last columns are the time of a way divided by that of the job's first way, "
+        "the median over the rounds, by the clock and by CPU time over all threads, which depends less on other "
+        "programs. A detector's row includes the landmarks that it needs; a run detects landmarks once per frame and "
+        "caches them.",
         "",
-        "| job | way | ms a pair | pairs a second | ratio | of processor time |",
+        "| job | way | ms per pair | pairs per second | ratio | ratio of CPU time |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     first: Timing | None = None

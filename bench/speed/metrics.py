@@ -1,4 +1,4 @@
-"""The jobs of `python -m bench speed` that compare images: metrics of pixels, and perceptual distances."""
+"""The jobs of `python -m bench speed` for pixel metrics and perceptual distances."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": Fal
 
 
 class Libraries:
-    """The metrics of pixels as the usual libraries compute them, one pair at a time.
+    """The pixel metrics as common libraries compute them, one pair at a time.
 
-    one, other: uint8 ``(N, H, W, 3)``. ways: by definition the library and its work on floats in [0, 1] that were made
-    beforehand.
+    one, other: uint8 ``(N, H, W, 3)``. ways: by definition, the library and its function of floats in [0, 1], which are
+    converted beforehand.
     """
 
     def __init__(self, one: np.ndarray, other: np.ndarray) -> None:
@@ -60,7 +60,7 @@ class Libraries:
         }
 
     def __call__(self) -> object:
-        """All of them, from 8-bit frames."""
+        """Compute all of them from 8-bit frames."""
         self._floats[:] = self._as_floats()
         return [work() for _, work in self.ways.values()]
 
@@ -69,10 +69,10 @@ class Libraries:
 
 
 def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
-    """Every definition alone and all of them together, beside scikit-image called pair by pair.
+    """Every definition alone and all together, next to scikit-image pair by pair.
 
-    one, other: uint8 ``(N, H, W, 3)``. All of them together start from these on both sides; each alone gets floats that
-    were made beforehand.
+    one, other: uint8 ``(N, H, W, 3)``. All together start from these on both sides; each alone starts from floats that
+    are converted beforehand.
     """
     libraries = Libraries(one, other)
     chosen = [definition for definition in metrics.definitions().values() if definition.kind is None]
@@ -85,7 +85,7 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
     source, target = as_images(one, CPU), as_images(other, CPU)
     for definition in chosen:
         ways: dict[str, Work] = {"bench": partial(definition.compute, source, target)}
-        if definition in alike:  # not what a package brings
+        if definition in alike:  # not those of plug-ins
             library, work = libraries.ways[definition.name]
             ways[f"{library}, pair by pair"] = work
         jobs[f"metric {definition.name}"] = ways
@@ -93,9 +93,9 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
 
 
 def perceptual(one: np.ndarray, other: np.ndarray, config: Config, device: torch.device) -> Jobs:
-    """Each perceptual metric that has its weights: the whole call from uint8, and its network alone.
+    """Each perceptual metric with weights: the whole call from uint8, and its network alone.
 
-    What the whole call takes longer than the network alone is the harness.
+    The difference is the time of the harness.
     """
     images = as_images(one, device), as_images(other, device)
     planes = [part.contiguous() for part in images]
@@ -136,11 +136,11 @@ def _st_lpips(one: Tensor, other: Tensor) -> dict[str, Work]:
     }
 
 
-_ALONE = {"st-lpips": _st_lpips}  # networks that can be called without the harness
+_ALONE = {"st-lpips": _st_lpips}  # networks that can be called directly
 
 
 def plain_features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
-    """`st_lpips.features` as its authors' code goes through it: one layer after the other."""
+    """`st_lpips.features` as in its authors' code: one layer after the other."""
 
     def blur(x: Tensor, name: str) -> Tensor:
         return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), weights[name], stride=2, groups=x.shape[1])

@@ -1,4 +1,4 @@
-"""`python -m bench train`: settings from a file and the command line, the training loop, evaluations by the harness."""
+"""`python -m bench train`: settings from a file and the command line, the training loop, evaluations by runs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from bench.runtime import config as locations
 from bench.runtime import settings_file
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
-from bench.training.settings_error import told
+from bench.training.settings_error import user_error
 from protocols import sample_set
 from protocols.catalogue import SAMPLE
 from reports.schema.summary import Row
 
 log = logging.getLogger(__name__)
 
-# Stages of models that are trained in parts of their own: name to the module whose `train` takes the settings.
+# Stages of models that are trained separately: name to the module with the function `train`.
 STAGES = {
     name: "bench.training.memface_a2e" for name in ("memface-a2e", *(name for name, of in VARIANTS.items() if of.a2e))
 } | {
@@ -47,10 +47,10 @@ STAGES = {
 
 
 class EvaluationSettings(BaseModel):
-    """How a checkpoint is evaluated during its training.
+    """Settings of the evaluations during a training.
 
-    protocol: run by the harness, on the sample set unless `data` names data sets (NAME=PATH); limit: first pairs only;
-    metrics: the protocol's if empty. watch: metric that decides which checkpoint is best; the first if None.
+    protocol: evaluation protocol, on the sample set unless `data` names data sets (NAME=PATH). limit: number of pairs.
+    metrics: the protocol's if empty. watch: metric that selects the best checkpoint; the first if None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,9 +63,9 @@ class EvaluationSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """All of a configuration file: the fields of `TrainSettings`, and these.
+    """All settings of a file: the fields of `TrainSettings`, and these.
 
-    exclude_pairs: pair lists whose clips are left out of the training; one, or several.
+    exclude_pairs: one or several pair lists whose clips are excluded from training.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -85,45 +85,43 @@ class Settings(BaseModel):
 def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     """Train and return the checkpoint.
 
-    file: settings in TOML or YAML, or None; given: those of the command line, which go first.
-    Raises UserError or ModelError for what the user can mend.
+    file: settings in TOML or YAML, or None; given: settings of the command line, which override the file.
+    Raises UserError or ModelError for what the user can fix.
     """
     leads = os.environ.get("LOCAL_RANK", "0") == "0"
     level = logging.INFO if leads else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(show_path=False)])
     found = settings_file.read(file) if file else {}
     model = given.get("model", found.get("model"))
-    model = model if isinstance(model, str) else ""  # a file may hold anything, too large to be made a text of
+    model = model if isinstance(model, str) else ""  # a file may contain anything, too large for a message
     if of_two := STAGES.get(model):
         return importlib.import_module(of_two).train({**found, **given}, file)
     if model in VARIANTS:
-        raise UserError(
-            f"--model {model}: MemFace's stages are trained one at a time: {', '.join(STAGES)}", code="no-training"
-        )
+        raise UserError(f"--model {model}: train one of MemFace's stages: {', '.join(STAGES)}", code="no-training")
     whole, chosen = read(file, given)
     if whole.threads:
         torch.set_num_threads(whole.threads)
     if chosen.part == "networks":
         reference(chosen.model)
-        _tell_network(chosen)
+        _log_perceptual_network(chosen)
     if chosen.recipe == "published" and (pairs := chosen.pairs_of_a_step()) != chosen.published_pairs():
-        log.warning("%g pairs in a step; published are %d", pairs, chosen.published_pairs())
+        log.warning("%g pairs per step; the paper has %d", pairs, chosen.published_pairs())
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
     return train_loop(chosen, evaluate)
 
 
 def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSettings]:
-    """The settings, checked. Raises UserError in one line, naming the first wrong one and where it stands.
+    """Read and check the settings. Raises UserError that names the first invalid one and its file.
 
-    On custom data the papers' training is the default: published size, recipe, schedule and number of steps, and
-    their VGG-19 where it is on this machine. On the sample set all is as the sample checkpoints were made, everywhere.
+    On custom data, the default is the papers' training: published size, recipe, schedule and number of steps, and
+    their VGG-19 if it is installed. On the sample set, the default is the training of the sample checkpoints.
     """
     found = settings_file.read(file) if file else {}
     given = dict(given)
     if protocol := given.pop("protocol", None):
         evaluation = found.get("evaluation", {})
         if not isinstance(evaluation, dict):
-            raise UserError(f"{file}: evaluation: not a table", code="bad-settings-file")
+            raise UserError(f"{file}: evaluation: must be a table", code="bad-settings-file")
         found["evaluation"] = {**evaluation, "protocol": protocol}
     values = found | given
     if values.get("data", "sample") != "sample":
@@ -145,18 +143,18 @@ def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSe
             steps = chosen.published_steps(identities(folder, chosen.clips, set(chosen.excluded)))
             chosen = TrainSettings(**chosen.model_dump() | {"steps": steps})
     except ValidationError as error:
-        raise told(error, file, found) from None
+        raise user_error(error, file, found) from None
     if chosen.patience and not chosen.evaluate_every:
-        raise UserError("patience: needs evaluate_every", code="missing-option")
+        raise UserError("patience needs evaluate_every", code="missing-option")
     if "evaluate_every" not in values:  # 0 turns a file's evaluations off
         for name, value in (("protocol", protocol), ("evaluation", found.get("evaluation"))):
             if value:
-                raise UserError(f"{name}: needs evaluate_every", code="missing-option")
+                raise UserError(f"{name} needs evaluate_every", code="missing-option")
     return whole, chosen
 
 
-def _tell_network(settings: TrainSettings) -> None:
-    """Log which network measures the perceptual loss, as a warning where it should be the papers' and is not."""
+def _log_perceptual_network(settings: TrainSettings) -> None:
+    """Log the network of the perceptual loss; warn if it should be the papers' and is not."""
     if settings.vgg:
         log.info("perceptual loss: VGG-19, %s", settings.vgg)
     elif settings.recipe == "short":
@@ -171,13 +169,13 @@ def _tell_network(settings: TrainSettings) -> None:
 
 
 def _vgg19() -> dict[str, Path]:
-    """The papers' VGG-19, where it is on this machine."""
+    """The papers' VGG-19, if it is installed."""
     file = find_file(VGG19, locations.load().weights)
     return {"vgg": file} if file else {}
 
 
 def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:
-    """Find the folder of ``--data``, and the clips of it to train on; None stands for all. Raises UserError."""
+    """Return the folder of ``--data`` and its training clips, None for all. Raises UserError."""
     if name == "sample":
         return sample_set.ensure(cache_folder()), tuple(sample_set.clips("train"))
     if not Path(name).is_dir():
@@ -186,15 +184,15 @@ def data_folder(name: str) -> tuple[Path, tuple[str, ...] | None]:
 
 
 def scored(rows: Iterable[Row], watched: str, sign: float) -> Evaluation:
-    """Every metric's mean, NaN where no pair has a value; no score is worse than that of `watched` without one."""
+    """Return the metrics' means (NaN without a value), and the score: infinite if `watched` has no value."""
     means = {row.metric: float("nan") if row.mean is None else row.mean for row in rows}
     return Evaluation(means, float("inf") if math.isnan(means[watched]) else sign * means[watched])
 
 
 def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate:
-    """What evaluates a checkpoint by a run of the harness in ``<out>/evaluations``. Raises UserError for its settings.
+    """Return a function that evaluates a checkpoint by a run in ``<out>/evaluations``. Raises UserError.
 
-    Each run takes the place of the one before; the metrics' means stay in ``<out>/evaluation.csv``.
+    Each run replaces the previous one; the metrics' means are kept in ``<out>/evaluation.csv``.
     """
     import shutil
 
@@ -212,11 +210,13 @@ def evaluator(training: TrainSettings, settings: EvaluationSettings) -> Evaluate
     names = settings.metrics or protocol.metrics
     watched = settings.watch or names[0]
     if watched not in names:
-        raise UserError(f"evaluation.watch {watched}: not one of the metrics {', '.join(names)}", code="unknown-metric")
+        raise UserError(
+            f"evaluation.watch {watched}: choose one of the metrics {', '.join(names)}", code="unknown-metric"
+        )
     side = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
     if side != training.frame_size:
         raise UserError(
-            f"evaluation: its frames have {side} pixels a side, the network is for {training.frame_size}",
+            f"evaluation: frames have {side}x{side} pixels, but the network has frame_size {training.frame_size}",
             code="frame-size",
         )
     sign = -1.0 if metrics.definitions()[watched].higher_is_better else 1.0

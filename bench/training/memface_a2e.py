@@ -34,16 +34,16 @@ log = logging.getLogger(__name__)
 MODEL = "memface-a2e"
 MODELS = (MODEL, *(name for name, variant in VARIANTS.items() if variant.a2e))
 STEPS, ADAPTATION_STEPS = 500, 150  # of the recipe `short`
-EPOCHS, ADAPTATION_EPOCHS = 100, 200  # of `published`; the first is ours, as none is printed
+EPOCHS, ADAPTATION_EPOCHS = 100, 200  # of `published`; the first number is this project's, as the paper prints none
 SHORT_NETWORK = {"window": 32, "dropout": 0.3}  # for seconds of speech
 
 
 class A2ESettings(StageSettings):
-    """Settings of a training of audio to expression.
+    """Settings for training audio to expression.
 
-    model: ``memface-a2e``, or a variant whose first stage differs. data: its clips are ``<clip>.mp4`` with sound, or
-    ``<clip>/<frame>.png`` at 25 frames a second beside ``<clip>.wav``. speech, speech_rate: feature of speech, and rows
-    a second of ``.npy`` files. basis: ``facemesh``, ``arkit`` or an ``.npz`` file. components: of ``facemesh``.
+    model: ``memface-a2e``, or a variant with another first stage. data: clips, ``<clip>.mp4`` with sound or
+    ``<clip>/<frame>.png`` at 25 frames per second with ``<clip>.wav``. speech: speech features; speech_rate: rows per
+    second of ``.npy`` files. basis: ``facemesh``, ``arkit`` or an ``.npz`` file. components: of ``facemesh``.
     """
 
     models: ClassVar[tuple[str, ...]] = MODELS
@@ -61,14 +61,14 @@ class A2ESettings(StageSettings):
     @model_validator(mode="after")
     def _rate_of_files(self) -> Self:
         if "speech_rate" in self.model_fields_set and self.speech in NAMES:
-            raise ValueError(f"speech_rate is of .npy files; {self.speech} has its own")
+            raise ValueError(f"speech_rate is for .npy files: remove it, {self.speech} has its own")
         return self
 
 
 def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
     """Train or adapt and return the checkpoint.
 
-    values: of `A2ESettings`. file: that some of them are from, for messages. Raises UserError or ModelError.
+    values: of `A2ESettings`. file: settings file, for messages. Raises UserError or ModelError.
     """
     settings = A2ESettings.read(dict(values), file)
     stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
@@ -78,8 +78,8 @@ def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
 def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
     cache = cache_folder()
     if settings.data not in (None, SAMPLE) and (settings.end is not None or settings.begin):
-        raise UserError("begin, end: of one clip only: --adapt, or --data sample", code="unused-option")
-    heard = feature(settings.speech, settings.speech_rate)  # first: the meshes of many videos take their time
+        raise UserError("begin and end need --adapt or --data sample", code="unused-option")
+    heard = feature(settings.speech, settings.speech_rate)  # first, since the meshes of many videos take long
     takes = [take(*where) for where in _places(settings, cache)]
     _tell(takes)
     recipe = _recipe(settings, a2e.SHORT if settings.short else a2e.PUBLISHED)
@@ -140,7 +140,7 @@ def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
 
 
 def _started(begun: expression_file.Expression) -> dict[str, Any]:
-    """What a checkpoint tells of the one that it began with."""
+    """What a checkpoint records about the checkpoint from which it started."""
     return {"sha256": begun.checkpoint.sha256, "takes": begun.checkpoint.facts.get("takes")}
 
 
@@ -149,13 +149,13 @@ def _recipe(settings: A2ESettings, recipe: a2e.A2ERecipe) -> a2e.A2ERecipe:
 
 
 def _steps(takes: list[Take], network: AudioToExpression, recipe: a2e.A2ERecipe, epochs: int) -> int:
-    """An epoch is as many windows as there are in the clips."""
+    """Number of steps; an epoch has as many windows as the clips."""
     frames = sum(len(one.times) for one in takes)
     return epochs * math.ceil(frames / (network.config.window * recipe.batch))
 
 
 def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float, float | None]]:
-    """What `take` is given of each clip to train on."""
+    """The arguments of `take` for each training clip."""
     data = settings.data
     if data in (None, SAMPLE):
         clip, _, end = sample_stretch("adaptation", "train")
@@ -165,7 +165,7 @@ def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float,
         raise UserError(f"--data {data}: no such folder", code="missing-folder")
     names = clips.names(root)
     if not names:
-        raise UserError(f"--data {data}: no clips in it", code="empty-dataset")
+        raise UserError(f"--data {data}: contains no clips", code="empty-dataset")
     return [(place_of(root, name), cache, 0.0, None) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench train --model memface-render`: MemFace's renderer, trained, or adapted to a new speaker."""
+"""`python -m bench train --model memface-render`: train MemFace's renderer, or adapt it to a new speaker."""
 
 from __future__ import annotations
 
@@ -38,17 +38,16 @@ Stretch = tuple[Path, float, float | None]  # a clip, first and last second
 MODEL = "memface-render"
 MODELS = (MODEL, *(name for name, variant in VARIANTS.items() if variant.render))
 STEPS, SHORT_ADAPTATION_EPOCHS = 400, 30  # of the recipe `short`
-EPOCHS, ADAPTATION_EPOCHS = 200, 50  # of `published`; the first is ours, as none is printed
+EPOCHS, ADAPTATION_EPOCHS = 200, 50  # of `published`; the first number is this project's, as the paper prints none
 
 
 class RenderSettings(StageSettings):
-    """Settings of a training of the renderer. Clips need no sound.
+    """Settings for training the renderer. Clips need no sound.
 
-    model: ``memface-render``, or a variant whose second stage differs. data: its clips are videos or folders of frames,
-    each identity by its clips' names (`baselines.training.clips.identity`). In adapting, the memory is rebuilt, then
-    the network is tuned. size: ``reduced``, as the sample checkpoints are, or ``published``. slots: N. similarity: of
-    the explicit memory. vgg: torchvision's VGG-19, as a file; None: the VGG-16 of a package. epochs or steps: None: as
-    the recipe has it.
+    model: ``memface-render``, or a variant with another second stage. data: clips, videos or folders of frames, with
+    identities from their names (`baselines.training.clips.identity`). An adaptation rebuilds the memory, then tunes the
+    network. size: ``reduced``, as the sample checkpoints, or ``published``. slots: N. similarity: of the explicit
+    memory. vgg: file of torchvision's VGG-19; None: the VGG-16 of a package. epochs, steps: None: from the recipe.
     """
 
     models: ClassVar[tuple[str, ...]] = MODELS
@@ -64,14 +63,14 @@ class RenderSettings(StageSettings):
     device: str | None = None
 
     def recipe_of(self, short: render.RenderRecipe, published: render.RenderRecipe) -> render.RenderRecipe:
-        """The recipe with what was asked for otherwise."""
+        """The recipe with the settings that override it."""
         asked: dict[str, Any] = {"rate": self.learning_rate, "batch": self.batch}
         asked = {name: value for name, value in asked.items() if value is not None}
         return replace(short if self.short else published, **asked)
 
     @property
     def config(self) -> dict[str, Any]:
-        """Of the network that is asked for."""
+        """The configuration of the network."""
         size = self.size or ("reduced" if self.short else "published")
         own = VARIANTS[self.model].render if self.model in VARIANTS else {}
         asked = {"similarity": self.similarity} | ({} if self.slots is None else {"slots": self.slots})
@@ -81,7 +80,7 @@ class RenderSettings(StageSettings):
 def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
     """Train or adapt and return the checkpoint.
 
-    values: of `RenderSettings`. file: that some of them are from, for messages. Raises UserError or ModelError.
+    values: of `RenderSettings`. file: settings file, for messages. Raises UserError or ModelError.
     """
     settings = RenderSettings.read(dict(values), file)
     stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
@@ -122,20 +121,20 @@ def _adaptation(settings: RenderSettings) -> tuple[render.RenderStage, int]:
 
 
 def _clips(settings: RenderSettings) -> Iterator[tuple[str, Stretch]]:
-    """Identity and stretch of each clip to train on."""
+    """Identity and stretch of each training clip."""
     if settings.data in (None, SAMPLE):
         clip, _, end = sample_stretch("adaptation", "train")
         found = sound_set.SoundSet(sound_set.ensure(cache_folder()))
         yield found.identity(clip), (found.folder(clip), settings.begin, settings.end or end)
         return
     if settings.end is not None or settings.begin:
-        raise UserError("begin, end: of one clip only: --adapt, or --data sample", code="unused-option")
+        raise UserError("begin and end need --adapt or --data sample", code="unused-option")
     root = Path(settings.data)
     if not root.is_dir():
         raise UserError(f"--data {root}: no such folder", code="missing-folder")
     names = clips.names(root)
     if not names:
-        raise UserError(f"--data {root}: no clips in it", code="empty-dataset")
+        raise UserError(f"--data {root}: contains no clips", code="empty-dataset")
     for name in names:
         yield clips.identity(name), (place_of(root, name), 0.0, None)
 
@@ -159,7 +158,7 @@ def _stage(
     device = torch.device(settings.device) if settings.device else default_device()
     start = None if settings.init_from is None else read_renderer(settings.init_from)[0]
     if start is not None and {**start.config, "slots": 0} != {**config, "slots": 0}:
-        raise ModelError(f"{settings.init_from} is of another network than asked for", code="other-network")
+        raise ModelError(f"{settings.init_from} is of another network than the settings describe", code="other-network")
     torch.manual_seed(settings.seed)
     stage = render.RenderStage(
         settings.model,

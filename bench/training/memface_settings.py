@@ -1,4 +1,4 @@
-"""What the trainings of MemFace's two stages have in common: settings, and which seconds of the sound set they use."""
+"""Settings shared by the trainings of MemFace's two stages, and the seconds of the sound set that they use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.runtime.errors import UserError
-from bench.training.settings_error import told
+from bench.training.settings_error import user_error
 from protocols import sound_set
 from protocols.catalogue import SAMPLE
 
@@ -17,11 +17,11 @@ from protocols.catalogue import SAMPLE
 class StageSettings(BaseModel):
     """Settings of a training of either stage.
 
-    model: one of `models`. data: folder of clips; ``sample``: the sound set's training clip. adapt: a clip to adapt
-    `init_from` to, in place of `data`. begin, end: which seconds of it, or of the sound set's training clip; of
-    ``talk_b`` of the sound set the first 3.8. recipe: ``short`` for seconds of a person, ``published`` as far as it is
-    printed. steps: None: as the recipe has it. `models` and `of_checkpoint`, settings that an adaptation takes from
-    its checkpoint, are the subclass's.
+    model: one of `models`. data: folder of clips; ``sample``: the sound set's training clip. adapt: a clip to which
+    `init_from` is adapted, instead of `data`. begin, end: seconds of that clip, or of the sound set's training clip;
+    default for ``talk_b`` of the sound set: the first 3.8 s. recipe: ``short`` for seconds of a person, ``published``
+    as far as it is printed. steps: None: from the recipe. Subclasses define `models` and `of_checkpoint` (settings
+    that an adaptation takes from its checkpoint).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,18 +50,18 @@ class StageSettings(BaseModel):
 
     @classmethod
     def read(cls, values: dict[str, Any], file: Path | None) -> Self:
-        """Check settings, and set torch's threads. file: that some of them are from. Raises UserError."""
+        """Check settings, and set torch's threads. file: settings file, for messages. Raises UserError."""
         try:
             settings = cls(**values)
         except ValidationError as error:
-            raise told(error, file) from None
+            raise user_error(error, file) from None
         if settings.threads:
             torch.set_num_threads(settings.threads)
         return settings
 
     @property
     def short(self) -> bool:
-        """Whether the recipe is `short`: by default on the sound set, and in adapting to a clip of it."""
+        """Whether the recipe is `short`: the default on the sound set, and for adapting to a clip of it."""
         if self.recipe is not None:
             return self.recipe == "short"
         return self.adapt == sample_stretch("adaptation", "adapt")[0] or (
@@ -69,19 +69,20 @@ class StageSettings(BaseModel):
         )
 
     def begun(self) -> Path:
-        """The checkpoint that an adaptation begins with. Raises UserError for settings that do not go with it."""
+        """The checkpoint from which an adaptation starts. Raises UserError for conflicting settings."""
         if self.data is not None:
             raise UserError("--adapt and --data exclude each other", code="conflicting-options")
         if self.init_from is None:
-            raise UserError("--adapt needs --init-from, a checkpoint to begin with", code="missing-option")
+            raise UserError("--adapt needs --init-from, the checkpoint to start from", code="missing-option")
         if unused := [name for name in self.of_checkpoint if name in self.model_fields_set]:
             raise UserError(
-                f"{', '.join(unused)}: an adaptation takes it from --init-from {self.init_from}", code="unused-option"
+                f"{', '.join(unused)}: cannot be changed, an adaptation reads it from --init-from {self.init_from}",
+                code="unused-option",
             )
         return self.init_from
 
 
 def sample_stretch(strategy: str, use: str) -> tuple[str, float, float]:
-    """Clip, first and last second of the sound set that are for this use (`protocols.stretches`)."""
+    """Clip, first and last second of the sound set for this purpose (`protocols.stretches`)."""
     clip, start, end, _ = next(one for one in sound_set.recipe()[strategy] if one[3] == use)
     return clip, start, end

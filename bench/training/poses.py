@@ -1,4 +1,4 @@
-"""Head poses of training frames by the harness's own detector, as the table that `train --poses` takes."""
+"""Compute head poses of training frames with the embedded detector, as a table for `train --poses`."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ BATCH = 32
 
 
 def write(data: str, out: Path, console: Console) -> None:
-    """A row for every frame in which a face is found; the others are counted, and left out.
+    """Write a table with a row for every frame with a face, and print the number of the others.
 
-    data: folder of clips, or ``sample``; out: ``.parquet`` or ``.csv``. The detector is the embedded one, whose axes
-    and signs `baselines.training.poses` is written for. Detections are kept in the cache: re-run, it resumes.
-    Raises UserError or ModelError for what the user can mend.
+    data: folder of clips, or ``sample``; out: ``.parquet`` or ``.csv``. `baselines.training.poses` needs the axes and
+    signs of the embedded detector. Detections are cached, so that a second call resumes.
+    Raises UserError or ModelError for what the user can fix.
     """
     if out.suffix.lower() not in (".parquet", ".csv"):
-        raise UserError(f"--out {out}: give a name that ends in .parquet or .csv", code="bad-value")
-    files.place(out)  # refuses what is no file before the work, not after it
+        raise UserError(f"--out {out}: the name must end in .parquet or .csv", code="bad-value")
+    files.place(out)  # refuse a bad path before the work
     root, chosen = data_folder(data)
     detector = detectors.choose("embedded", None, kinds={"headpose"}, cache=cache_folder())["headpose"]
     rows, count = [], 0
@@ -43,7 +43,7 @@ def write(data: str, out: Path, console: Console) -> None:
                 pitch, yaw, roll = found.values
                 rows.append((clip, name, yaw, pitch, roll))
     if not rows:
-        raise UserError(f"--data {data}: no face was found in {count} frames", code="no-face")
+        raise UserError(f"--data {data}: no face found in {count} frames", code="no-face")
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     with files.replacing(out) as temporary:
         if out.suffix.lower() == ".csv":
@@ -56,7 +56,7 @@ def write(data: str, out: Path, console: Console) -> None:
 def batches(
     frames: Iterable[tuple[str, str, np.ndarray]], size: int = BATCH
 ) -> Iterator[tuple[str, list[str], np.ndarray]]:
-    """Up to `size` frames of one clip and one shape at a time: its name, theirs, pixels ``(N, H, W, 3)``."""
+    """Yield batches of one clip and one shape: clip, frame names, pixels ``(N, H, W, 3)`` with N up to `size`."""
     clip = ""
     names: list[str] = []
     pixels: list[np.ndarray] = []

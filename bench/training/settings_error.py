@@ -1,4 +1,4 @@
-"""What pydantic says of settings, in one line."""
+"""Convert pydantic's validation errors to one line for the user."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from bench.runtime.errors import UserError
 
 
-def told(error: ValidationError, file: Path | None = None, in_file: Collection[str] | None = None) -> UserError:
-    """The first wrong setting and where it stands.
+def user_error(error: ValidationError, file: Path | None = None, in_file: Collection[str] | None = None) -> UserError:
+    """Return the error for the first invalid setting, with its file.
 
-    file: that settings were read from; in_file: names of those that it has, all if None.
+    file: settings file; in_file: names of the settings in it, all if None.
     """
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])

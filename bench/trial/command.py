@@ -1,4 +1,4 @@
-"""`python -m bench try`: a model under development on two pairs, with all that a run would refuse."""
+"""`python -m bench try`: run a model on two pairs and check all that a run would refuse."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ from protocols.resolve import Resolved, resolve
 
 PAIRS = 2
 ROUNDS = 3
-GRAY = 128  # in place of a frame that was not made
-DEPENDS = 2 / 255  # more than rounding of kernels for other sizes of a batch moves a value
+GRAY = 128  # of a missing frame
+DEPENDS = 2 / 255  # larger than rounding differences between batch sizes
 Answer = TypeVar("Answer")
 PROTOCOLS = {"frames": ("vox1-sameid", "own-sameid"), "sound": ("hdtf-adapt15", "own-talking")}  # sample, custom data
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What was asked on the command line. protocol: None for one that fits the data. out: the picture, or None."""
+    """The options of the command. protocol: None: chosen by the data. out: picture to write, or None."""
 
     model: str
     config: Config
@@ -57,9 +57,9 @@ class Trial:
 
 
 def attempt(trial: Trial, console: Console) -> int:
-    """Ask the model for two pairs, print what it gave, write a picture; return how many pairs it could not make.
+    """Run the model on two pairs, print its output, write a picture; return the number of missing frames.
 
-    Raises ModelError where the model breaks the interface of `baselines.predictor`.
+    Raises ModelError if the model violates the interface of `baselines.predictor`.
     """
 
     def notify(line: str) -> None:
@@ -74,7 +74,7 @@ def attempt(trial: Trial, console: Console) -> int:
         mode = predictor.nearest_mode(asked)
         model = Model(spec.name, predictor, mode, spec)
         tell_size([model], resolved.shapes)
-        pairs = resolved.pair_list.pairs[:PAIRS]  # a clip has more of them
+        pairs = resolved.pair_list.pairs[:PAIRS]  # a clip has more
         start = beginning(model, resolved, pairs)
         predictor.expect([pair.id for pair in pairs])
         outside.describe(model)
@@ -82,13 +82,13 @@ def attempt(trial: Trial, console: Console) -> int:
         notify(
             f"{model.label}: {resolved.protocol.name}, {len(batch)} pairs, motion mode {model.mode}, on {trial.device}"
         )
-        notify(f"given: {_described(batch.source)}")
+        notify(f"input: {_described(batch.source)}")
         if trial.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(trial.device)
         output = _asked(model, _copy(batch), start)
-        notify(f"made: {_described(output)}")
+        notify(f"output: {_described(output)}")
         if filtered := outside.output_filter(predictor, resolved.shapes):
-            notify(f"a run brings them to the size of the given ones: {filtered}")
+            notify(f"a run resizes the output to the input's size: {filtered}")
         start()
         made = _guarded(model, lambda: generate(predictor, _copy(batch), model.mode, model.label))
         _check_alone(model, batch, output, start)
@@ -124,7 +124,7 @@ def _resolved(trial: Trial, predictor: Predictor) -> Resolved:
 
 
 def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
-    """Raise ModelError for whatever the model raises that is not the device's."""
+    """Raise ModelError for any error of the model that is not the device's."""
     try:
         with torch.inference_mode():
             return ask()
@@ -144,9 +144,9 @@ def _asked(model: Model, batch: PairBatch, start: Callable[[], None]) -> Tensor:
 
 
 def _described(frames: object) -> str:
-    """Shape, type and range of what should be frames, whatever it is."""
+    """Shape, type and range of a model's output, which may be anything."""
     if not isinstance(frames, Tensor):
-        return f"a {type(frames).__name__}, no tensor"
+        return f"{type(frames).__name__}, not a tensor"
     kind = f"shape {tuple(frames.shape)}, {str(frames.dtype).removeprefix('torch.')}"
     if not frames.numel():
         return kind
@@ -160,7 +160,7 @@ def _described(frames: object) -> str:
 
 
 def _copy(batch: PairBatch, count: int | None = None) -> PairBatch:
-    """The first pairs of a batch, all by default, as a run hands them out: what a model does to them stays there."""
+    """Copy the first pairs of a batch, by default all, so that a model cannot change the original."""
 
     def some(images: Tensor | None) -> Tensor | None:
         return None if images is None else images[:count].clone()
@@ -177,16 +177,16 @@ def _copy(batch: PairBatch, count: int | None = None) -> PairBatch:
 
 
 def _check_alone(model: Model, batch: PairBatch, together: Tensor, start: Callable[[], None]) -> None:
-    """Raise ModelError where a pair's frame depends on the rest of its batch, or on chance."""
+    """Raise ModelError if a pair's frame depends on the rest of its batch, or is random."""
     first = batch.source[:1]
     alone = _asked(model, _copy(batch, 1), start)
-    as_uint8(alone, made_shape(model.predictor, first), f"{model.label}, asked for one pair,")
+    as_uint8(alone, made_shape(model.predictor, first), f"{model.label} with one pair")
     difference = (alone[0].detach().double() - together[0].detach().double()).abs()
     largest = float(difference.nan_to_num().max())
     if largest > DEPENDS:
         raise ModelError(
-            f"{model.label}: the frame of pair {batch.ids[0]} alone is another one than in a batch (a value differs by "
-            f"{largest:.3g}): it depends on the rest of the batch, or draws random numbers other than by batch.seeds",
+            f"{model.label}: the frame of pair {batch.ids[0]} alone differs from that in a batch (by up to "
+            f"{largest:.3g}): it depends on the rest of the batch, or on random numbers without batch.seeds",
             code="bad-frames",
         )
 
@@ -208,7 +208,7 @@ def _peak(device: torch.device) -> str:
 
 
 def _picture(batch: PairBatch, made: Sequence[np.ndarray | str]) -> np.ndarray:
-    """A row a pair of source, driving frame and result."""
+    """A row per pair with source, driving frame and result."""
 
     def shown(images: Tensor, k: int) -> np.ndarray:
         return to_levels(images[k]).permute(1, 2, 0).cpu().numpy()

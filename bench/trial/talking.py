@@ -1,4 +1,4 @@
-"""What `bench try` tells a model driven by sound before each question."""
+"""Start a clip in `bench try` for models driven by sound."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from protocols.resolve import Resolved
 
 
 def beginning(model: Model, resolved: Resolved, pairs: Sequence[Pair]) -> Callable[[], None]:
-    """Return what starts the clip of the pairs again, for a model driven by sound; for others it does nothing.
+    """Return a function that restarts the clip of the pairs; it does nothing for models not driven by sound.
 
-    pairs: of one clip. Calling it raises DataError for a clip without sound. Raises ModelError where the protocol
-    cannot ask the model.
+    pairs: of one clip. The function raises DataError for a clip without sound. Raises ModelError if the protocol does
+    not fit the model.
     """
     check([model], resolved)
     predictor = model.predictor
