@@ -1,4 +1,4 @@
-"""The detectors: which ones are available, and which ones a run uses."""
+"""The choice of a run's detectors from those that are available."""
 
 from __future__ import annotations
 
@@ -38,19 +38,22 @@ if TYPE_CHECKING:
 __all__ = ["Availability", "DetectorSet", "Detection", "Detector", "available", "choose"]
 
 Policy = Literal["paper", "embedded", "auto"]
-# What Google's face networks give, under kinds of their own: a run may need them beside dlib's or a paper's.
+# Kinds of Google's face networks: a run may need them in addition to dlib's or a paper's.
 MESH = ("face", "mesh", "landmarks-mesh", "headpose-mesh", "eyes", "lids", "iris")
 KINDS = ("landmarks", "identity", "arcface", "headpose", "action_units", "body-landmarks", "body-identity", *MESH)
-UNREPLACED = ("arcface",)  # nothing that is embedded stands in for these, and nobody needs them but who asks for them
-EMPTY = ("body-landmarks", "body-identity")  # nor for these; a protocol asks for them, and their columns stay empty
+UNREPLACED = ("arcface",)  # these have no embedded proxy, and are used only on request
+EMPTY = (
+    "body-landmarks",
+    "body-identity",
+)  # nor have these; protocols use them, and without them their columns are empty
 
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a paper's own detector can be used here.
+    """Whether a paper's own detector can be used.
 
     kind: what it detects, or the kind of a requirement ("perceptual").
-    missing: what is missing, in words; empty where it can be used.
+    missing: what is missing, as text; empty if it can be used.
     """
 
     kind: str
@@ -59,13 +62,13 @@ class Availability:
 
 
 class DetectorSet(dict[str, Detector]):
-    """The detector of each kind that a run uses, and the networks that its metrics run themselves.
+    """The detectors of a run by kind, and the networks that its metrics run themselves.
 
-    policy: what was asked for. weights: the weights folder, or None.
-    networks: kind of a requirement to the names of those that are used.
-    empty: kinds that were asked for and that nothing here detects, with the reason.
-    messages: one line for each kind that says what was taken, and why not the paper's.
-    pool: the worker processes that the detectors run in, or None where they run in this one.
+    policy: of `choose`. weights: the weights folder, or None.
+    networks: kind of a requirement to the names in use.
+    empty: requested kinds without a detector, with the reason.
+    messages: one line per kind with the choice, and why it is not the paper's.
+    pool: the detectors' worker processes, or None if they run in this process.
     """
 
     def __init__(self, policy: Policy, weights: Path | None) -> None:
@@ -77,15 +80,15 @@ class DetectorSet(dict[str, Detector]):
         self.pool: Pool | None = None
 
     def close(self) -> None:
-        """End the worker processes, if there are any."""
+        """Stop the worker processes, if any."""
         if self.pool:
             self.pool.close()
 
 
 def available(weights: Path | None) -> list[Availability]:
-    """For each paper's detector what it lacks on this machine; reads no weights.
+    """Return what is missing for each paper's detector; reads no weights.
 
-    weights: the weights folder, or None. Files that the libraries themselves would find count too.
+    weights: the weights folder, or None. Files that the libraries find themselves count too.
     """
     feat = tuple(pyfeat.missing())
     return [
@@ -114,17 +117,16 @@ def choose(
     workers: int = 0,
     timeout: float | None = None,
 ) -> DetectorSet:
-    """The detectors of a run.
+    """Choose the detectors of a run.
 
-    policy: "paper" takes the papers' own and raises UserError, naming what is missing, where one cannot be used;
-        "embedded" takes those whose weights come with registry packages; "auto" the paper's where present. Kinds that
-        packages register, and those of `MESH`, have one detector each, whatever the policy.
-    kinds: which kinds are needed ("perceptual" among them); by default all, those of bodies where they can be used.
-    device: torch device of the detectors' networks; dlib's landmarks are found on the CPU.
-    cache: folder in which detections are kept, for later runs and so that detectors that share one ask it once a
-        frame; None computes everything again.
-    workers: how many processes the detectors run in (`DetectorSet.close` ends them); 0 for this one.
-    timeout: seconds after which a worker that is busy with the frames of one call is given up; None for the default.
+    policy: "paper" uses the papers' own, and raises UserError with what is missing; "embedded" uses those whose weights
+        come with packages; "auto" uses the papers' where installed. Kinds that packages register, and those of `MESH`,
+        have one detector each under every policy.
+    kinds: the kinds that are needed (including "perceptual"); by default all, those of bodies only if usable.
+    device: torch device of the detectors' networks; dlib's landmarks run on the CPU.
+    cache: folder for detections, for later runs and for detectors that share a base; None computes everything again.
+    workers: number of worker processes (`DetectorSet.close` stops them); 0: run in this process.
+    timeout: limit in seconds for the frames of one call in a worker; None: the default.
     """
     known: Policy | None = next((one for one in get_args(Policy) if one == policy), None)
     if known is None:
@@ -137,7 +139,7 @@ def choose(
     if policy == "paper" and lacking:
         listed = "; ".join(f"{name}: {', '.join(reasons)}" for name, reasons in lacking.items())
         raise UserError(
-            f"--detectors paper cannot be done: {listed}; `python -m bench doctor` says where files belong",
+            f"--detectors paper is not possible: {listed}; see `python -m bench doctor`",
             code="missing-detector",
         )
     choice = DetectorSet(known, weights)
@@ -148,8 +150,8 @@ def choose(
             continue
         paper = policy != "embedded" and not state.missing
         if kind in EMPTY and not paper:
-            why = ", ".join(state.missing) if state.missing else "the embedded detectors were asked for"
-            choice.empty[kind] = f"{why}; no embedded detector takes its place"
+            why = ", ".join(state.missing) if state.missing else "embedded detectors were requested"
+            choice.empty[kind] = f"{why}; there is no embedded detector"
             choice.messages.append(f"{kind}: none ({choice.empty[kind]})")
             continue
         choice[kind] = makers.paper(kind) if paper else makers.embedded(kind)
@@ -173,20 +175,20 @@ def choose(
 
 
 def _choose_feature_networks(choice: DetectorSet, kinds: Collection[str], device: str) -> None:
-    """Take the networks of metrics of sets that are needed and can be used; nobody needs them but who asks for them.
+    """Choose the networks of set metrics that are requested and usable.
 
-    Raises UserError where the papers' own must be used and are not there.
+    Raises UserError if the papers' own are required and missing.
     """
     for kind, entry in feature_networks.NETWORKS.items():
         if kind not in kinds:
             continue
         missing = ", ".join(entry.missing(choice.weights))
         if entry.proxy and choice.policy == "paper":
-            missing = "a proxy, and the papers' own were asked for"
+            missing = "a proxy, but the papers' own were requested"
         elif not entry.proxy and choice.policy == "embedded":
-            missing = "the embedded networks were asked for"
+            missing = "embedded networks were requested"
         elif missing and choice.policy == "paper":
-            raise UserError(f"--detectors paper cannot be done: {kind}: {missing}", code="missing-detector")
+            raise UserError(f"--detectors paper is not possible: {kind}: {missing}", code="missing-detector")
         if missing:
             choice.empty[kind] = missing
             continue
@@ -195,7 +197,7 @@ def _choose_feature_networks(choice: DetectorSet, kinds: Collection[str], device
 
 
 def _choose_registered(choice: DetectorSet, kinds: Collection[str] | None, device: str) -> None:
-    """Take the detectors of packages that are needed. Raises PluginError for a broken one that was asked for."""
+    """Choose the detectors of packages that are needed. Raises PluginError for a broken one that was requested."""
     own = [kind for kind in KINDS if kind != body_identity.KIND]
     for kind in registered.kinds():
         if kind == body_identity.KIND or (kinds is not None and kind not in kinds):
@@ -211,7 +213,7 @@ def _choose_registered(choice: DetectorSet, kinds: Collection[str] | None, devic
 
 
 def _choose_networks(choice: DetectorSet, kind: str, states: list[Availability]) -> None:
-    """Take the papers' own of a kind as far as they can be used, else the embedded ones."""
+    """Choose the papers' own of a kind where usable, else the embedded ones."""
     if not states:
         return
     usable = tuple(state.name for state in states if not state.missing)
@@ -230,7 +232,7 @@ def _message(kind: str, name: str, instead_of: Availability | None, policy: Poli
 
 
 class _Makers:
-    """Makes detectors such that those which derive from one share it."""
+    """Creates detectors so that derived ones share their base."""
 
     def __init__(self, weights: Path | None, device: str) -> None:
         self._weights, self._device = weights, device

@@ -1,7 +1,7 @@
-"""The identity embedding of CSIM: ArcFace (Deng et al., CVPR 2019), its residual network written here.
+"""The identity embedding of CSIM: ArcFace (Deng et al., CVPR 2019), with its residual network.
 
-It reads ``backbone.pth`` as insightface publishes it for PyTorch (18, 34, 50, 100 or 200 layers, told by the keys). The
-face is aligned by five points, taken here from the run's 68 landmarks, to a picture of 112 x 112.
+It reads ``backbone.pth`` as published by insightface for PyTorch (18, 34, 50, 100 or 200 layers, inferred from the
+keys). The face is aligned to 112 x 112 by five points, computed from the run's 68 landmarks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from protocols.files import short_hash
 FILE = "backbone.pth"
 SIDE, WIDTH = 112, 256
 EPS = 1e-5
-# Where eyes, nose and corners of the mouth lie in the pictures that the networks were trained on.
+# Positions of eyes, nose and corners of the mouth in the networks' training images.
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
@@ -65,23 +65,22 @@ class ArcFace(DerivedDetector):
 
 
 def align(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The face, uint8 RGB ``(112, 112, 3)``; landmarks: ``(68, 2)`` in pixels of the frame, uint8 RGB ``(H, W, 3)``.
+    """Align the face to uint8 RGB ``(112, 112, 3)``. landmarks: ``(68, 2)`` in pixels of the frame ``(H, W, 3)``.
 
-    The similarity that brings the points nearest to `TEMPLATE` (Umeyama, IEEE TPAMI 13(4), 1991), bilinear, black
-    outside of the frame.
+    The least-squares similarity to `TEMPLATE` (Umeyama, IEEE TPAMI 13(4), 1991), bilinear, black outside the frame.
     """
     transform = estimate_transform("similarity", five_points(landmarks), TEMPLATE)
     return cv2.warpAffine(np.ascontiguousarray(frame), transform.params[:2], (SIDE, SIDE))
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """Centres of the eyes, tip of the nose, corners of the mouth, ``(5, 2)``, of 68 landmarks."""
+    """Return centers of the eyes, tip of the nose and corners of the mouth, ``(5, 2)``, of 68 landmarks."""
     eyes = [landmarks[36:42].mean(0), landmarks[42:48].mean(0)]
     return np.stack([*eyes, landmarks[30], landmarks[48], landmarks[54]])
 
 
 def embed(state: dict[str, Tensor], images: Tensor) -> Tensor:
-    """Embeddings ``(N, 512)``, of any length, of RGB faces ``(N, 3, 112, 112)`` in [-1, 1]."""
+    """Return embeddings ``(N, 512)``, not normalized, of RGB faces ``(N, 3, 112, 112)`` in [-1, 1]."""
     x = F.conv2d(images, state["conv1.weight"], padding=1)
     x = F.prelu(_normalise(state, "bn1", x), state["prelu.weight"])
     for key in blocks(state):
@@ -91,13 +90,13 @@ def embed(state: dict[str, Tensor], images: Tensor) -> Tensor:
 
 
 def blocks(state: dict[str, Tensor]) -> list[str]:
-    """The residual blocks that a state dict holds, in order, such as ``layer1.0``."""
+    """The residual blocks in a state dict, in order, such as ``layer1.0``."""
     found = {match[0]: (int(match[1]), int(match[2])) for key in state if (match := re.match(r"layer(\d)\.(\d+)", key))}
     return sorted(found, key=found.__getitem__)
 
 
 def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """The state dict of the weight file. Raises UserError for a file that is not it."""
+    """Read the state dict of the weight file. Raises UserError for another file."""
     state = load(file, device)
     if "features.running_mean" not in state or not blocks(state):
         raise UserError(f"{file} does not hold the weights of an ArcFace network", code="other-network")
@@ -105,12 +104,12 @@ def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
 
 
 def missing(weights: Path | None) -> list[str]:
-    """What keeps this detector from working, in words."""
+    """Return what is missing for this detector, as text."""
     return [] if find_file(FILE, weights) else [f"{FILE} is not on this machine"]
 
 
 def _block(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
-    """Normalise, convolve, normalise, PReLU, convolve, normalise, beside a shortcut; a layer's first block halves."""
+    """Normalize, convolve, normalize, PReLU, convolve, normalize, plus a shortcut; a layer's first block halves."""
     stride = 2 if f"{key}.downsample.0.weight" in state else 1
     inner = F.conv2d(_normalise(state, f"{key}.bn1", x), state[f"{key}.conv1.weight"], padding=1)
     inner = F.prelu(_normalise(state, f"{key}.bn2", inner), state[f"{key}.prelu.weight"])

@@ -11,9 +11,9 @@ from bench.detectors.base import NO_FACE, Detection, Detector
 
 
 class BlazeFace(Detector):
-    """Box of the largest face: x0, y0, x1, y1 in pixels of the frame as it is, and its score in [0, 1].
+    """Box of the largest face: x0, y0, x1, y1 in pixels of the original frame, and its score in [0, 1].
 
-    It may take a pattern for a face; `mesh.Mesh` looks again.
+    It has false positives, which `mesh.Mesh` checks.
     """
 
     kind, name, proxy, shape = "face", "blazeface", True, (5,)

@@ -1,4 +1,4 @@
-"""Networks asked for many frames, such that no frame's numbers depend on which others came along."""
+"""Run networks on many frames so that a frame's result does not depend on the others."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from torch import Tensor
 from baselines.parallel_map import parallel_map
 from bench.runtime.device_errors import OomBackoff
 
-BLOCK = 16  # frames that a network gets at once on an accelerator
+BLOCK = 16  # batch size on an accelerator
 log = logging.getLogger(__name__)
 
 
 class Blocks:
-    """Asks the networks of one detector for a fixed number of frames at once: one on a CPU, `size` on an accelerator.
+    """Runs the networks of one detector on blocks of fixed size: one frame on a CPU, `size` on an accelerator.
 
-    A smaller block is filled up with copies of its last frame, whose results are dropped: kernels, and with them
-    rounding, depend on the size of a batch. Where memory does not suffice for a block, all that follow are half as
-    large, which is logged with `label`.
+    A smaller block is padded with copies of its last frame, whose results are dropped, because kernels and rounding
+    depend on the batch size. On out of memory, later blocks have half the size, which is logged with `label`.
     """
 
     def __init__(self, label: str, size: int = BLOCK) -> None:
         self._backoff = OomBackoff(label, log.warning, size=size, unit="frame")
 
     def __call__(self, network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        """``network(images)`` ``(N, ...)`` as float64 on the CPU, of images ``(N, ...)``, N at least 1."""
+        """Return ``network(images)`` ``(N, ...)`` as float64 on the CPU, for images ``(N, ...)``, N at least 1."""
         (found,) = self.outputs(lambda block: (network(block),), images)
         return found.double()
 
     def outputs(self, network: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> tuple[Tensor, ...]:
-        """The results ``(N, ...)`` of a network that has several, on the CPU.
+        """Return the results ``(N, ...)`` of a network with several, on the CPU.
 
-        On a CPU the images go one by one, each on one thread.
+        On a CPU the images are processed one by one, each on one thread.
         """
         if images.device.type == "cpu":
             found = parallel_map(torch.inference_mode()(network), images.split(1))
@@ -43,7 +42,7 @@ class Blocks:
         return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
     def filled(self, network: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """The results block by block, on the CPU, of filled blocks: for an accelerator."""
+        """Yield the results of padded blocks, moved to the CPU; for an accelerator."""
 
         def ask(block: Tensor) -> tuple[Tensor, ...]:
             rest = (self._backoff.size or len(block)) - len(block)

@@ -1,7 +1,7 @@
-"""Person re-identification for bodies' AED: a detector that an installed package registers.
+"""Person re-identification for the AED of bodies, by a detector that an installed package registers.
 
-The authors take the network of Hermans et al. (2017), published as a TensorFlow checkpoint, which nothing here opens. A
-package brings it, or another network, by the entry point ``body-identity`` in the group
+The authors use the network of Hermans et al. (2017), published as a TensorFlow checkpoint, which this program cannot
+read. A package can provide it, or another network, by the entry point ``body-identity`` in the group
 ``talking_head_bench.detectors``: a callable of ``device`` (text) and ``weights`` (the weights folder, or None) that
 returns a `Detector` of that kind.
 """
@@ -20,7 +20,7 @@ GROUP, KIND, NAME = plugins.GROUPS["detector"], "body-identity", "re-identificat
 
 
 class ReIdentification(Detector):
-    """The registered detector, under the name that `aed-body` asks for; its signature names itself."""
+    """The registered detector, under the name that `aed-body` uses; its signature contains the detector's."""
 
     kind, name, proxy = KIND, NAME, False
 
@@ -36,12 +36,12 @@ class ReIdentification(Detector):
 
 
 def make(weights: Path | None, device: str = "cpu") -> ReIdentification:
-    """The detector of the installed package. Raises PluginError where there are several, or one that is broken."""
+    """Return the installed package's detector. Raises PluginError for several, or a broken one."""
     return ReIdentification(registered.make(KIND, weights, device, ()))
 
 
 def missing() -> list[str]:
-    """What keeps this detector from working, in words."""
+    """Return what is missing for this detector, as text."""
     found = plugins.registered("detector").get(KIND, ())
     if len(found) > 1:
         return [f"several packages register {KIND}: {', '.join(map(str, found))}"]

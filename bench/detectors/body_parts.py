@@ -1,4 +1,4 @@
-"""From confidence maps and part affinity fields to one person's joints (Cao et al., CVPR 2017, Secs. 2.3 and 2.4).
+"""Decode confidence maps and part affinity fields to one person's joints (Cao et al., CVPR 2017, Secs. 2.3 and 2.4).
 
 Joints in COCO's order with a neck: nose, neck, right shoulder, elbow, wrist, left shoulder, elbow, wrist, right hip,
 knee, ankle, left hip, knee, ankle, right eye, left eye, right ear, left ear.
@@ -19,24 +19,28 @@ LIMBS = (
     *((1, 0, 28, 29), (0, 14, 30, 31), (14, 16, 34, 35), (0, 15, 32, 33), (15, 17, 36, 37)),
     *((2, 16, 18, 19), (5, 17, 26, 27)),
 )
-FIRST_EXTRA = 17  # the last two limbs join what is there and begin nobody
-SIGMA, PEAK = 3.0, 0.1  # of the smoothing before peaks are sought; their least confidence
-SAMPLES, LINK, AGREE = 10, 0.05, 0.8  # points along a limb; least agreement at one; share of points that must have it
-FEWEST, WORST = 4, 0.4  # joints of a person; score a joint
+FIRST_EXTRA = 17  # the last two limbs extend people but start none
+SIGMA, PEAK = 3.0, 0.1  # of the smoothing before peak detection; minimum confidence of a peak
+SAMPLES, LINK, AGREE = (
+    10,
+    0.05,
+    0.8,
+)  # points along a limb; minimum agreement at a point; share of points that must reach it
+FEWEST, WORST = 4, 0.4  # minimum number of joints of a person, and score per joint
 
 
 @dataclass
 class Person:
-    """peaks: joint to the number of its peak. score: sum over joints and limbs."""
+    """One person. peaks: joint to the index of its peak. score: sum over joints and limbs."""
 
     peaks: dict[int, int] = field(default_factory=dict)
     score: float = 0.0
 
 
 def best_person(maps: np.ndarray, fields: np.ndarray) -> np.ndarray | None:
-    """Joints ``(18, 2)`` float64 (x, y) of the person with the highest score, NaN where not found; None for nobody.
+    """Return joints ``(18, 2)`` float64 (x, y) of the person with the highest score, NaN if missing, or None.
 
-    maps: ``(H, W, 18 or more)``, one channel a joint. fields: ``(H, W, 38)``.
+    maps: ``(H, W, 18 or more)``, one channel per joint. fields: ``(H, W, 38)``.
     """
     peaks = [find_peaks(maps[..., joint]) for joint in range(JOINTS)]
     people = assemble(peaks, [connect(peaks[a], peaks[b], fields[..., [x, y]]) for a, b, x, y in LIMBS])
@@ -51,7 +55,7 @@ def best_person(maps: np.ndarray, fields: np.ndarray) -> np.ndarray | None:
 
 
 def find_peaks(confidence: np.ndarray) -> np.ndarray:
-    """``(P, 3)``: x, y and confidence of the local maxima of a map ``(H, W)``."""
+    """Return ``(P, 3)``: x, y and confidence of the local maxima of a map ``(H, W)``."""
     smooth = gaussian_filter(confidence, SIGMA)
     cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=bool)
     y, x = np.nonzero((smooth == maximum_filter(smooth, footprint=cross, mode="constant")) & (smooth > PEAK))
@@ -59,10 +63,10 @@ def find_peaks(confidence: np.ndarray) -> np.ndarray:
 
 
 def connect(starts: np.ndarray, ends: np.ndarray, limb_field: np.ndarray) -> list[tuple[int, int, float]]:
-    """(start, end, score) of one kind of limb, each peak in one at most, the best first.
+    """(start, end, score) of one kind of limb, best first; each peak is in one limb at most.
 
-    A limb's score is how well the field ``(H, W, 2)`` points along it, on average; less for one that is longer than
-    half of the frame is high.
+    A limb's score is its mean agreement with the field ``(H, W, 2)``, reduced for limbs longer than half the frame's
+    height.
     """
     candidates = []
     for i, start in enumerate(starts):
@@ -84,7 +88,7 @@ def connect(starts: np.ndarray, ends: np.ndarray, limb_field: np.ndarray) -> lis
 
 
 def assemble(peaks: list[np.ndarray], limbs: list[list[tuple[int, int, float]]]) -> list[Person]:
-    """People from the limbs of every kind: limbs that share a peak are of one person."""
+    """Group limbs of all kinds to people: limbs that share a peak belong to one person."""
     people: list[Person] = []
     for number, ((a, b, _, _), found) in enumerate(zip(LIMBS, limbs)):
         for i, j, score in found:

@@ -1,8 +1,8 @@
-"""Remembers what detectors said of frames, across models and runs.
+"""A cache of detections, shared by models and runs.
 
-The key is the frame's content and the detector's signature, so nothing has to be thrown away when either changes.
-One SQLite file, written in transactions: a torn write is rolled back, and processes may share it. A file that cannot
-be used is set aside; where none can be written, detections are computed and not kept.
+Keys are the frame's content and the detector's signature, so that changes of either need no invalidation. The cache is
+an SQLite file, written in transactions: interrupted writes are rolled back, and processes can share it. A damaged file
+is renamed; if no file can be written, detections are computed and not cached.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import numpy as np
 from bench.detectors.base import DerivedDetector, Detection, Detector
 
 FILE = "detections-v1.sqlite"
-PATIENCE = 30.0  # seconds to wait for another process that writes
+PATIENCE = 30.0  # seconds to wait for the lock of another process
 _TABLE = "CREATE TABLE IF NOT EXISTS detections (key BLOB PRIMARY KEY, vals BLOB, reason TEXT) WITHOUT ROWID"
 
 
 class Store:
-    """Keys to detections in one file below `folder`."""
+    """Detections by key, in one file below `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
@@ -36,11 +36,11 @@ class Store:
             self._open()
         except sqlite3.Error as error:
             self._give_up(error)
-        except OSError:  # no folder can be made
+        except OSError:  # the folder cannot be created
             pass
 
     def get(self, key: bytes, shape: tuple[int, ...]) -> Detection | None:
-        """What was kept under `key`, or None. Values that are not of `shape` are as good as none."""
+        """Return the detection of `key`, or None; also None if its values do not have `shape`."""
         row = self._execute("SELECT vals, reason FROM detections WHERE key = ?", [(key,)])
         if not row:
             return None
@@ -52,12 +52,12 @@ class Store:
         return Detection(np.frombuffer(values, kept).reshape(shape).astype(np.float64)) if kept else None
 
     def put(self, entries: Mapping[bytes, Detection]) -> None:
-        """Keep all entries in one transaction."""
+        """Store all entries in one transaction."""
         rows = [(key, None if one.values is None else _packed(one.values), one.reason) for key, one in entries.items()]
         self._execute("INSERT OR REPLACE INTO detections VALUES (?, ?, ?)", rows)
 
     def _execute(self, statement: str, rows: list[tuple]) -> tuple | None:
-        """Run `statement` for every row; the first row of its result. A store that fails is no longer used."""
+        """Run `statement` for every row; return the first row of its result. On an error, stop using the file."""
         with self._lock:
             if self._connection is None:
                 return None
@@ -71,7 +71,7 @@ class Store:
             return None
 
     def _open(self) -> None:
-        # A connection that is only ever used under the lock may serve several threads.
+        # Several threads may use the connection, because all its uses hold the lock.
         connection = sqlite3.connect(self.file, timeout=PATIENCE, check_same_thread=False)
         connection.execute("PRAGMA synchronous = NORMAL")
         with connection:
@@ -79,7 +79,7 @@ class Store:
         self._connection = connection
 
     def _give_up(self, error: sqlite3.Error) -> None:
-        """Go on without the file while it cannot be used (read-only, locked, disk full); begin again if damaged."""
+        """Continue without the file if it cannot be used (read-only, locked, disk full); start a new one if damaged."""
         self._connection = None
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             with contextlib.suppress(OSError, sqlite3.Error):
@@ -88,7 +88,7 @@ class Store:
 
 
 class CachedDetector(Detector):
-    """A detector that asks a `Store` before it looks, and tells it what it saw."""
+    """A detector that reads from a `Store` first, and stores new detections."""
 
     def __init__(self, detector: Detector, store: Store) -> None:
         self.detector, self.store = detector, store
@@ -111,14 +111,14 @@ class CachedDetector(Detector):
 
 
 def _packed(values: np.ndarray) -> bytes:
-    """As float32 where that says the same, as of what a network gave: half the space."""
+    """Convert to float32 if that is lossless, as for a network's output, for half the space."""
     small = np.asarray(values, dtype="<f4")
     exact = np.array_equal(small, values, equal_nan=True)
     return small.tobytes() if exact else np.ascontiguousarray(values, dtype="<f8").tobytes()
 
 
 def cached(detectors: Mapping[str, Detector], folder: Path) -> dict[str, Detector]:
-    """The same detectors behind one store below `folder`; one that several derive from is asked once a frame."""
+    """Return the detectors with a shared cache below `folder`; a shared base runs once per frame."""
     store = Store(folder)
     bases: dict[str, Detector] = {}
 
@@ -135,7 +135,7 @@ def cached(detectors: Mapping[str, Detector], folder: Path) -> dict[str, Detecto
 
 
 def frame_key(frame: np.ndarray, signature: str) -> bytes:
-    """20 bytes that stand for a frame's shape and content and for the detector."""
+    """Return a 20-byte hash of a frame's shape and content and the detector's signature."""
     digest = hashlib.blake2b(digest_size=20)
     digest.update(f"{frame.shape}|{frame.dtype}|{signature}|".encode())
     digest.update(np.ascontiguousarray(frame).data)

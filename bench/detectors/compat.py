@@ -1,9 +1,9 @@
-"""Makes a torchvision that was built for another torch importable.
+"""Make torchvision importable if it was built for another torch.
 
-The registry's torchvision is built for CUDA. Beside a CPU build of torch its compiled operators do not load, and its
-import fails with "operator torchvision::nms does not exist", although nothing that is wanted here needs them.
-Declaring the operators' schemas lets the import pass; a plain NMS makes the one that detectors call work.
-A torchvision that imports is left alone.
+The package index has torchvision for CUDA. With a CPU build of torch, its compiled operators do not load, and its
+import fails with "operator torchvision::nms does not exist", although this program does not need them. Declaring the
+operators' schemas makes the import work; a Python NMS replaces the only operator that detectors call. A torchvision
+that imports is not changed.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ SCHEMAS = (
     "SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, "
     "SymInt groups, SymInt offset_groups, bool use_mask) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
-_libraries: list[library.Library] = []  # a declaration lives as long as the object that made it
+_libraries: list[library.Library] = []  # declarations last as long as this object
 
 
 def repair() -> bool:
-    """Import torchvision, with the declarations if it fails without; True where they were needed.
+    """Import torchvision, with the declarations if needed; return whether they were.
 
-    Does nothing where torchvision is not installed. Raises whatever the import raises for another reason.
+    Does nothing if torchvision is not installed. Raises other errors of the import.
     """
     if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
         return bool(_libraries)
@@ -70,7 +70,7 @@ def repair() -> bool:
     declared.impl("nms", nms, "CPU")
     _libraries.append(declared)
     importlib.import_module("torchvision")
-    # Its own check looks for the compiled library only; without this the NMS above could not be called.
+    # torchvision's own check only looks for the compiled library, and would refuse to call the NMS above.
     vars(importlib.import_module("torchvision.extension"))["_has_ops"] = lambda: True
     return True
 
@@ -78,7 +78,7 @@ def repair() -> bool:
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Greedy non-maximum suppression: indices to keep, best score first.
 
-    boxes: ``(N, 4)`` as x1, y1, x2, y2. A box goes if it overlaps a kept one by more than `iou_threshold`.
+    boxes: ``(N, 4)`` as x1, y1, x2, y2. A box is dropped if its IoU with a kept box is above `iou_threshold`.
     """
     x1, y1, x2, y2 = boxes.unbind(1)
     areas = (x2 - x1) * (y2 - y1)

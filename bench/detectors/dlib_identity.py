@@ -1,6 +1,6 @@
 """128-d face embeddings by dlib's residual network, computed in torch (`bench.detectors.dlib_resnet`).
 
-L2 distances: 0.2 to 0.3 within a clip, 0.7 to 0.9 between people; it was trained for a threshold of 0.6.
+L2 distances: 0.2 to 0.3 within a clip, 0.7 to 0.9 between people; trained for a threshold of 0.6.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 class DlibIdentity(DerivedDetector):
-    """Embedding of the face at the landmarks, which dlib's similarity transform aligns to 150 x 150 pixels.
+    """Embedding of the face, aligned to 150 x 150 pixels by dlib's similarity transform of the landmarks.
 
-    Version 1 was dlib's own network, which takes many times as long; values are within 1e-6 of its.
+    Version 1 was dlib's own network, which is many times slower; values agree to 1e-6.
     """
 
     kind, name, proxy, shape = "identity", "dlib-identity", True, (128,)
@@ -36,7 +36,7 @@ class DlibIdentity(DerivedDetector):
 
     @cached_property
     def _network(self) -> FaceNetwork:
-        # torch's types leave out `memory_format`, which `Module.to` documents and takes.
+        # torch's type stubs lack `memory_format`, which `Module.to` accepts.
         return FaceNetwork(self.file).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -55,15 +55,15 @@ class DlibIdentity(DerivedDetector):
 
 
 def aligned(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The face, uint8 RGB ``(150, 150, 3)``, as dlib's network wants it.
+    """Return the face, uint8 RGB ``(150, 150, 3)``, as input of dlib's network.
 
-    landmarks: ``(68, 2)`` in pixels of the frame brought to a width of 256. frame: uint8 RGB ``(H, W, 3)``.
+    landmarks: ``(68, 2)`` in pixels of the frame resized to a width of 256. frame: uint8 RGB ``(H, W, 3)``.
     """
     return dlib.get_face_chip(np.ascontiguousarray(frame), face_of(frame, landmarks), size=SIDE)
 
 
 def face_of(frame: np.ndarray, landmarks: np.ndarray) -> dlib.full_object_detection:
-    """The landmarks as dlib takes them: whole pixels of the frame, in the box around them."""
+    """The landmarks for dlib: integer pixels of the frame, in their bounding box."""
     points = np.rint(landmarks * (frame.shape[1] / WIDTH)).astype(int)
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     box = dlib.rectangle(left, top, right, bottom)

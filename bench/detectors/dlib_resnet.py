@@ -1,7 +1,7 @@
-"""dlib's residual network for faces in torch, with the weights of dlib's own file: 29 layers (King, 2017).
+"""dlib's residual network for faces in torch, with the weights of dlib's file: 29 layers (King, 2017).
 
-A ResNet-34 with fewer layers and half the filters (He et al., CVPR 2016), every convolution followed by a gain and an
-offset for each channel.
+A ResNet-34 with fewer layers and half the filters (He et al., CVPR 2016); every convolution is followed by a gain and
+an offset per channel.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch.nn import functional as F
 from bench.runtime.errors import UserError
 
 SIDE = 150
-MEAN = (122.782, 117.001, 104.298)  # of each color, subtracted
+MEAN = (122.782, 117.001, 104.298)  # mean of each color, subtracted
 STRIDES = (1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 2, 1, 1, 2)  # of the residual blocks
 LAYER = re.compile(rb"(con_4|affine_|fc_2)(?=[\x01\x02])")
 
 
 class FaceNetwork(nn.Module):
-    """Embeddings ``(N, 128)`` of RGB faces ``(N, 3, 150, 150)`` in 0 to 255, as `dlib.get_face_chip` cuts them."""
+    """Returns embeddings ``(N, 128)`` of RGB faces ``(N, 3, 150, 150)`` in 0 to 255, from `dlib.get_face_chip`."""
 
     mean: Tensor
 
     def __init__(self, file: Path) -> None:
-        """Raises UserError for a file that is not dlib's face recognition network."""
+        """Load the weights. Raises UserError for a file that is not dlib's face recognition network."""
         super().__init__()
         convolutions, last = read(file)
         self.weights = nn.ParameterList(weight for weight, _ in convolutions)
@@ -47,14 +47,14 @@ class FaceNetwork(nn.Module):
         return x.mean((2, 3)) @ self.last
 
     def _convolved(self, layer: int, x: Tensor, stride: int) -> Tensor:
-        """Unpadded where the stride is 2, as dlib does."""
+        """Convolution; with stride 2 it has no padding, as in dlib."""
         return F.conv2d(x, self.weights[layer], self.biases[layer], stride, padding=2 - stride)
 
 
 def read(file: Path) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-    """The convolutions with their gains and offsets in them, weight and bias, input first; the last layer (256, 128).
+    """Read weight and bias of the convolutions, with gains and offsets folded in, and the last layer (256, 128).
 
-    dlib writes each layer's name and its numbers as raw little-endian float32. Raises UserError for another file.
+    dlib stores each layer's name and its numbers as raw little-endian float32. Raises UserError for another file.
     """
     data = file.read_bytes()
     try:
@@ -69,9 +69,9 @@ def read(file: Path) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
 
 
 def _tensor(data: bytes, at: int, skipped: int) -> Tensor:
-    """The tensor behind some integers: its version, four sizes, then the numbers."""
+    """Read a tensor: version, four sizes, then the numbers."""
     sizes = []
-    for _ in range(skipped + 5):  # an integer is its length in bytes, then these
+    for _ in range(skipped + 5):  # an integer is stored as its length in bytes, then the bytes
         length = data[at]
         sizes.append(int.from_bytes(data[at + 1 : at + 1 + length], "little"))
         at += 1 + length
@@ -80,7 +80,7 @@ def _tensor(data: bytes, at: int, skipped: int) -> Tensor:
 
 
 def _folded(numbers: Tensor, affine: Tensor) -> tuple[Tensor, Tensor]:
-    """A convolution's weights, then biases, with what follows: a gain a channel, then an offset a channel."""
+    """A convolution's weights and biases, with the gain and offset per channel folded in."""
     gain, offset = affine.chunk(2)
     kernel = 7 if len(gain) == 32 and len(numbers) == 32 * (3 * 49 + 1) else 3
     weight, bias = numbers[: -len(gain)].reshape(len(gain), -1, kernel, kernel), numbers[-len(gain) :]
@@ -88,7 +88,7 @@ def _folded(numbers: Tensor, affine: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sum(x: Tensor, y: Tensor) -> Tensor:
-    """The sum of two of unlike sizes: what one lacks on the right, below and in channels is 0."""
+    """Add two tensors of different sizes, padded with zeros on the right, below and in channels."""
     sizes = [max(pair) for pair in zip(x.shape, y.shape)]
     x, y = (F.pad(z, [n for size, own in zip(sizes[:0:-1], z.shape[:0:-1]) for n in (0, size - own)]) for z in (x, y))
     return x + y

@@ -1,6 +1,6 @@
 """Lids and irises by Google's iris network (Ablavatski et al., CVPR 2020 workshop; arXiv:2006.11341).
 
-It looks at each eye in a crop between the corners that the face mesh finds. The mesh itself does not follow lids.
+It processes a crop of each eye, located by the corners of the face mesh. The mesh itself does not track lids.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from bench.detectors.mesh import WIDTH
 
 SIZE, MARGIN = 64, 2.3
 CONTOUR, IRIS = 71, 5
-# Of a contour: 0 outer corner, 1 to 7 lower lid, 8 inner corner, 9 to 15 upper lid; lid points k and k + 8 lie above
-# each other. Of an iris: its center, then four points of its rim.
+# Contour: 0 outer corner, 1 to 7 lower lid, 8 inner corner, 9 to 15 upper lid; lid points k and k + 8 are above each
+# other. Iris: its center, then four points of its rim.
 CORNERS, LIDS = (0, 8), np.arange(2, 7)
-IRIS_MM, EYEBALL_MM = 11.7, 10.5  # diameter of an iris; from the eyeball's center to the plane of its iris
+IRIS_MM, EYEBALL_MM = 11.7, 10.5  # diameter of an iris; distance from the eyeball's center to the plane of the iris
 
 
 class Eyes(DerivedDetector):
     """Points of the right eye (the picture's left one), then of the left one: 71 of lids and brow, 5 of the iris.
 
-    x and y in pixels of the frame brought to a width of 256; base: `mesh.Mesh`.
+    x and y in pixels of the frame resized to a width of 256; base: `mesh.Mesh`.
     """
 
     kind, name, proxy, shape = "eyes", "iris-network", True, (2, CONTOUR + IRIS, 2)
@@ -46,7 +46,7 @@ class Eyes(DerivedDetector):
         return Detection(np.stack(found) * scale)
 
     def _look(self, frame: np.ndarray, corners: np.ndarray, angle: float, mirrored: bool) -> np.ndarray:
-        """One eye's points ``(76, 2)`` in pixels of the frame; the network knows right eyes, others are mirrored."""
+        """One eye's points ``(76, 2)`` in pixels of the frame; left eyes are mirrored for the network."""
         crop = Crop(corners.mean(0), max(float(np.linalg.norm(corners[0] - corners[1])), 1.0) * MARGIN, angle)
         image = crop.cut(frame, SIZE)
         outputs = self._network((image[:, ::-1] if mirrored else image).astype(np.float32) / 255)
@@ -57,7 +57,7 @@ class Eyes(DerivedDetector):
 
 
 class Lids(DerivedDetector):
-    """Openness of the right and of the left eye: mean distance of the lids over that of the corners; base: `Eyes`."""
+    """Openness of the right and left eye: mean distance of the lids divided by that of the corners; base: `Eyes`."""
 
     kind, name, proxy, shape = "lids", "iris-lids", True, (2,)
 
@@ -76,9 +76,9 @@ class Lids(DerivedDetector):
 class Gaze(DerivedDetector):
     """Pitch (positive: down) and yaw (positive: to the picture's left) of the gaze in degrees; base: `Eyes`.
 
-    Mean of both eyes: how far the iris is from the middle between the corners, along their line and across it, in
-    units of its own diameter, as an angle at the eyeball. Seen against the face, not the camera, without correction for
-    a turned head; where zero is depends on the person, so only differences say anything.
+    Mean of both eyes: the offset of the iris from the middle between the corners, along their line and across it, in
+    iris diameters, as an angle at the eyeball. Relative to the face, not the camera, without correction for a turned
+    head. The zero depends on the person, so only differences are meaningful.
     """
 
     kind, name, proxy, shape = "iris", "iris-gaze", True, (2,)
@@ -96,7 +96,7 @@ class Gaze(DerivedDetector):
 
 
 def _shift(points: np.ndarray, left: bool) -> np.ndarray:
-    """Where the iris is, to the picture's right and down along the eye's line, in diameters of the iris."""
+    """Offset of the iris along the eye's line (to the picture's right) and down, in iris diameters."""
     corners, iris = points[list(CORNERS)], points[CONTOUR:]
     first, second = corners[::-1] if left else corners  # from the picture's left to its right
     line = second - first

@@ -24,12 +24,12 @@ from bench.runtime.errors import UserError
 from protocols.errors import first_line
 from protocols.files import short_hash
 
-MEAN = (104.0, 117.0, 123.0)  # of blue, green and red, which the finder of faces (S3FD) wants taken away
+MEAN = (104.0, 117.0, 123.0)  # mean of blue, green and red, subtracted for the face detector (S3FD)
 NETWORK, FINDER = "2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"
 
 
 class FaceAlignment2D(Detector):
-    """68 landmarks of the largest face (pose-evaluation takes the first that the package lists); no test-time flip."""
+    """68 landmarks of the largest face (pose-evaluation uses the package's first face); no test-time flip."""
 
     kind, name, proxy, shape = "landmarks", "face-alignment", False, (68, 2)
 
@@ -52,7 +52,7 @@ class FaceAlignment2D(Detector):
         import face_alignment
         from face_alignment import api
 
-        # The package would fetch its network; it receives the file instead. Compiling would write to the home folder.
+        # Pass the weight file, so that the package does not download it. Compiling would write to the home folder.
         files = {name: str(file) for name, file in self._files.items()}
         original, api.load_file_from_url = api.load_file_from_url, lambda *_, **__: files[NETWORK]
         try:
@@ -65,13 +65,13 @@ class FaceAlignment2D(Detector):
             )
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             for file in files.values():
-                load(Path(file))  # says which file, and whether it would have had to run code
+                load(Path(file))  # its message names the file, and whether it contains code
             raise UserError(
                 f"{self.name}: its weights cannot be read: {first_line(error)}", code="unreadable-checkpoint"
             ) from None
         finally:
             api.load_file_from_url = original
-            exact()  # the package lets kernels be chosen by trial
+            exact()  # the package switches this on
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
         if not len(frames):
@@ -85,10 +85,10 @@ class FaceAlignment2D(Detector):
         ]
 
     def boxes(self, frames: np.ndarray) -> list[list[np.ndarray]]:
-        """The faces of each frame of uint8 ``(N, H, W, 3)``: rows of x0, y0, x1, y1 and a score above 0.5.
+        """Return the faces of each frame of uint8 ``(N, H, W, 3)``: rows of x0, y0, x1, y1 and a score above 0.5.
 
-        As the package's ``detect_from_image`` finds them, whose network gets several frames at once here; its own
-        ``detect_from_batch`` lets candidates of one frame into the lists of all others.
+        Results equal the package's ``detect_from_image``, but several frames run at once. The package's
+        ``detect_from_batch`` mixes candidates of different frames.
         """
         from face_alignment.detection.sfd.detect import get_predictions
 
@@ -104,9 +104,9 @@ class FaceAlignment2D(Detector):
         return [finder._filter_bboxes(get_predictions([x[k : k + 1] for x in maps], 1)[0]) for k in range(len(frames))]
 
     def points(self, frames: np.ndarray, boxes: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Landmarks ``(68, 2)`` float64 in pixels of each frame of uint8 ``(N, H, W, 3)``, of the face in its box.
+        """Return landmarks ``(68, 2)`` float64 in pixels for each frame of uint8 ``(N, H, W, 3)`` and its face's box.
 
-        As the package's ``get_landmarks_from_image``, whose network gets the faces of several frames at once here.
+        Results equal the package's ``get_landmarks_from_image``, but the faces of several frames run at once.
         """
         from face_alignment.utils import CENTER_Y_OFFSET, crop, get_preds_fromhm
 
@@ -128,6 +128,6 @@ class FaceAlignment2D(Detector):
 
 
 def missing(weights: Path | None) -> list[str]:
-    """What keeps this detector from working, in words."""
+    """Return what is missing for this detector, as text."""
     reasons = [] if importlib.util.find_spec("face_alignment") else ["the package face-alignment is not installed"]
     return reasons + [f"{name} is not on this machine" for name in (NETWORK, FINDER) if not find_file(name, weights)]

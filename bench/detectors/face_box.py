@@ -1,4 +1,4 @@
-"""The face that a crop is made around: the embedded detector on a reduced frame."""
+"""The face box for crops: the embedded detector on a downscaled frame."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bench.detectors.cache import cached
 from bench.detectors.dlib68 import WIDTH, Dlib68
 from protocols.images import resize
 
-LONGEST = 800  # pixels of the longer side: faces from about 45 on are found, and a look takes some 0.1 s
+LONGEST = 800  # pixels of the longer side: finds faces from about 45 pixels, in about 0.1 s
 
 
 class FaceBox:
     """A `protocols.crop.FaceFinder`: the box around dlib's 68 landmarks of the largest face.
 
-    cache: folder in which detections are kept, or None.
+    cache: folder for cached detections, or None.
     """
 
     def __init__(self, cache: Path | None = None) -> None:

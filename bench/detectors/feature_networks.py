@@ -1,4 +1,4 @@
-"""The networks whose features metrics of sets compare, as detectors: which there are, and what each needs."""
+"""The feature networks of set metrics, as detectors."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bench.detectors.networks.base import FeatureNetwork
 
 
 class Network(Protocol):
-    """Makes one row of numbers of a frame, or of a window of frames."""
+    """Computes one row of numbers from a frame, or from a window of frames."""
 
     name: str
     width: int
 
     @property
     def signature(self) -> str:
-        """One line that names everything that moves the numbers."""
+        """Return one line with everything that changes the numbers."""
 
     def features(self, frames: np.ndarray) -> np.ndarray:
         """Return float32 ``(N, width)`` of uint8 RGB ``(N, H, W, 3)``, or of windows ``(N, T, H, W, 3)``."""
@@ -30,10 +30,10 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """One network.
+    """A feature network.
 
-    make: from the weights folder, or None, and a torch device. missing: from the weights folder to what keeps it from
-    being used here, in words; empty where nothing does. proxy: True where it stands in for the papers' own.
+    make: builds it from the weights folder, or None, and a torch device. missing: returns what is missing, as text,
+    given the weights folder; empty if nothing is. proxy: True if it replaces the papers' own.
     """
 
     make: Callable[[Path | None, str], Network]
@@ -42,7 +42,7 @@ class Entry:
 
 
 class FeatureDetector(Detector):
-    """A network as a detector, so that its features are kept, and looked for in processes of their own."""
+    """A feature network as a detector, so that its features are cached and computed in workers."""
 
     def __init__(self, kind: str, network: Network, proxy: bool) -> None:
         self.kind, self.name, self.proxy = kind, network.name, proxy

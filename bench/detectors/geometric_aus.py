@@ -1,7 +1,7 @@
-"""Five facial action units read off 68 landmarks: what of the Facial Action Coding System plain geometry can tell.
+"""Five action units of the Facial Action Coding System, measured by the geometry of 68 landmarks.
 
-Measured upright (roll removed) in units of the distance between the outer eye corners. The thresholds lie in the gaps
-between faces that show a unit and faces that do not, on the sample set's clips and portraits.
+Measured upright (roll removed) in units of the distance between the outer eye corners. The thresholds are in the gaps
+between faces with and without a unit, on the sample set's clips and portraits.
 """
 
 from __future__ import annotations

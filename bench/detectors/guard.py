@@ -1,4 +1,4 @@
-"""Asks a detector such that a frame on which it fails costs that frame only."""
+"""Run a detector so that an error on one frame affects only that frame."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def detect(detector: Detector, frames: np.ndarray) -> list[Detection]:
-    """``detector.detect(frames)``; where that raises, frame by frame, and a frame that raises has that as its reason.
+    """Return ``detector.detect(frames)``; if it raises, run frame by frame, and errors become the frames' reasons.
 
-    Raises what is no frame's fault: UserError (weights that cannot be read), Stopped, OSError, errors of the device.
+    Raises errors not caused by a frame: UserError (unreadable weights), Stopped, OSError, errors of the device.
     """
     try:
         found = detector.detect(frames)
@@ -26,7 +26,7 @@ def detect(detector: Detector, frames: np.ndarray) -> list[Detection]:
         return found
     except (UserError, Stopped, OSError):
         raise
-    except Exception as error:  # a detector is foreign code and may fail in any way
+    except Exception as error:  # a plug-in's detector may raise anything
         if is_of_device(error):
             raise
         log.debug("%s", detector.name, exc_info=error)

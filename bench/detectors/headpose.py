@@ -8,10 +8,10 @@ import numpy as np
 from bench.detectors.base import DerivedDetector, Detection
 from bench.detectors.dlib68 import WIDTH
 
-FOCAL = 1.2  # focal length over the frame's width: a portrait lens; the frames come without camera data
+FOCAL = 1.2  # focal length over the frame's width: a portrait lens, since the camera is unknown
 
 # Landmark: position in mm, x to the right of the picture, y down, z away from the camera, for a head that faces it.
-# An anthropometric average head (ISR Coimbra's glAnthropometric3DModel), rounded to 0.1 mm; left and right are alike.
+# An anthropometric average head (ISR Coimbra's glAnthropometric3DModel), rounded to 0.1 mm and symmetric.
 _HALF = {
     17: (-68.3, -67.6, -44.0),  # brow, outer end
     21: (-13.3, -71.2, -69.0),  # brow, inner end
@@ -43,9 +43,9 @@ class PnpHeadPose(DerivedDetector):
 
 
 def fit(landmarks: np.ndarray, middle: tuple[float, float]) -> np.ndarray | None:
-    """Pitch, yaw and roll in degrees from landmarks ``(68, 2)`` of a frame 256 wide; None for no upright fit.
+    """Return pitch, yaw and roll in degrees from landmarks ``(68, 2)`` of a frame 256 wide; None without upright fit.
 
-    middle: the picture's centre. R = Rz(roll) Ry(yaw) Rx(pitch); the least-squares fit starts from a frontal head.
+    middle: the picture's center. R = Rz(roll) Ry(yaw) Rx(pitch); the least-squares fit starts from a frontal head.
     """
     head = np.array(list(HEAD.values()))
     points = np.ascontiguousarray(landmarks[list(HEAD)], dtype=np.float64)
@@ -64,7 +64,7 @@ def fit(landmarks: np.ndarray, middle: tuple[float, float]) -> np.ndarray | None
 
 
 def angles(rotation: np.ndarray) -> np.ndarray:
-    """Pitch, yaw and roll in degrees of a rotation ``(3, 3)``, R = Rz(roll) Ry(yaw) Rx(pitch)."""
+    """Return pitch, yaw and roll in degrees of a rotation ``(3, 3)``, R = Rz(roll) Ry(yaw) Rx(pitch)."""
     pitch = np.arctan2(rotation[2, 1], rotation[2, 2])
     yaw = np.arcsin(np.clip(-rotation[2, 0], -1, 1))
     roll = np.arctan2(rotation[1, 0], rotation[0, 0])

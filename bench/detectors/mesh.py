@@ -12,7 +12,7 @@ WIDTH = 256
 
 
 class Mesh(Detector):
-    """x, y and z (away from the camera, 0 about the middle of the head) in pixels of the frame brought to `WIDTH`."""
+    """x, y and z (away from the camera, 0 near the middle of the head) in pixels of the frame resized to `WIDTH`."""
 
     kind, name, proxy, shape = "mesh", "facemesh", True, (POINTS, 3)
 
@@ -27,5 +27,5 @@ class Mesh(Detector):
         points = find(frame)
         if points is None:
             return Detection(None, NO_FACE)
-        # float32, as the network gives them: the cache keeps them in half the space.
+        # float32, as the network returns them: half the space in the cache.
         return Detection((points * (WIDTH / frame.shape[1])).astype(np.float32).astype(np.float64))

@@ -1,4 +1,4 @@
-"""The 68 landmarks of `dlib68` and 2D-FAN, as far as the face mesh has them: 68 of its 468 points."""
+"""The 68 landmarks of `dlib68` and 2D-FAN, approximated by 68 of the 468 points of the face mesh."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from bench.detectors.base import DerivedDetector, Detection
 
-# The mesh's points on the same parts of the face (its oval, brows, nose, eyes and lips); where several lie there, the
-# nearest to dlib's points on the sample set. Left and right are alike. The jaw of dlib follows the outline of the face
-# as it is seen, the mesh's oval is fixed to the head: on a turned head they differ most there.
+# Points of the mesh on the same parts of the face (oval, brows, nose, eyes, lips): the nearest to dlib's points on the
+# sample set, symmetric. dlib's jaw follows the visible outline of the face, while the mesh's oval is fixed to the head;
+# on a turned head they differ most there.
 POINTS = (
     *(127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356),  # jaw
     *(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),  # brows
@@ -20,7 +20,7 @@ POINTS = (
 
 
 class Mesh68(DerivedDetector):
-    """x and y in pixels of the frame brought to a width of 256; base: `mesh.Mesh`."""
+    """x and y in pixels of the frame resized to a width of 256; base: `mesh.Mesh`."""
 
     kind, name, proxy, shape = "landmarks-mesh", "mesh68", True, (len(POINTS), 2)
 

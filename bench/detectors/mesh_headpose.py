@@ -1,4 +1,4 @@
-"""Head pose by laying Google's canonical face over the mesh (weighted Procrustes)."""
+"""Head pose by fitting Google's canonical face to the mesh (weighted Procrustes)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from protocols.files import short_hash
 class MeshHeadPose(DerivedDetector):
     """Pitch, yaw and roll in degrees, in the order and with the signs of `headpose.PnpHeadPose`; base: `mesh.Mesh`.
 
-    The mesh is as seen along the line from the camera to the face; the angles are against the camera's axis, for the
-    same assumed focal length as `headpose`.
+    The mesh is relative to the line from the camera to the face; the angles are relative to the camera's axis, with the
+    focal length of `headpose`.
     """
 
     kind, name, proxy, shape = "headpose-mesh", "mesh-procrustes", True, (3,)
@@ -30,16 +30,16 @@ class MeshHeadPose(DerivedDetector):
 
 
 def fit(mesh: np.ndarray, middle: tuple[float, float]) -> np.ndarray:
-    """Pitch, yaw and roll in degrees of a mesh ``(468, 3)`` in a frame 256 wide.
+    """Return pitch, yaw and roll in degrees of a mesh ``(468, 3)`` in a frame 256 wide.
 
-    The rotation of `pose_of`, turned by the angle between the camera's axis and the face. middle: the picture's center.
+    The rotation of `pose_of`, corrected by the angle between the camera's axis and the face. middle: picture's center.
     """
     pose = pose_of(mesh)
     return angles(towards((pose.place[:2] - middle) / (FOCAL * WIDTH)) @ pose.rotation)
 
 
 def towards(place: np.ndarray) -> np.ndarray:
-    """The least rotation ``(3, 3)`` from the camera's axis to a point ``(2,)`` of the picture at a depth of 1."""
+    """The smallest rotation ``(3, 3)`` from the camera's axis to a point ``(2,)`` of the picture at a depth of 1."""
     distance = float(np.linalg.norm(place))
     if distance == 0:
         return np.eye(3)

@@ -1,4 +1,4 @@
-"""The papers' identity embedding: OpenFace nn4.small2 (Amos et al., CMU-CS-16-118), network written here.
+"""The papers' identity embedding: OpenFace nn4.small2 (Amos et al., CMU-CS-16-118), with its network.
 
 It reads ``openface.pth``, the weights of the public PyTorch port (thnkim/OpenFacePytorch, Apache-2.0), and follows the
 preprocessing of pose-evaluation: the whole frame, not aligned, channels reversed to BGR, resized to 96 x 96.
@@ -43,14 +43,14 @@ BLOCKS: dict[int, tuple[int, str]] = {
 
 
 class OpenFace(Detector):
-    """128-d embedding of length 1. It looks at the whole frame, so it never fails to find a face."""
+    """128-d embedding of length 1 of the whole frame; it needs no face detection."""
 
     kind, name, proxy, shape = "identity", "openface", False, (128,)
 
     def __init__(
         self, weights: Path | None, *, lrn: Lrn = "window", antialias: bool = True, device: str = "cpu"
     ) -> None:
-        """`lrn` "legacy" and `antialias` False are what torch 0.4 and scikit-image 0.14 did; see `docs/metrics.md`."""
+        """Load the weights. lrn "legacy", antialias False: like torch 0.4, scikit-image 0.14; see `docs/metrics.md`."""
         file = find_file(FILE, weights)
         if file is None:
             raise UserError(f"{self.name}: {missing(weights)[0]}", code="missing-weights")
@@ -75,7 +75,7 @@ class OpenFace(Detector):
 
 
 def preprocess(frame: np.ndarray, antialias: bool = True, side: int = SIDE) -> Tensor:
-    """uint8 (or float) RGB ``(H, W, 3)`` to BGR ``(3, side, side)`` float32 in [0, 1]."""
+    """Convert uint8 (or float) RGB ``(H, W, 3)`` to BGR ``(3, side, side)`` float32 in [0, 1]."""
     small = resize(frame[..., ::-1], (side, side), anti_aliasing=antialias)
     return torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32))
 
@@ -83,9 +83,9 @@ def preprocess(frame: np.ndarray, antialias: bool = True, side: int = SIDE) -> T
 def embed(
     state: dict[str, Tensor], images: Tensor, lrn: Lrn = "window", record: Record = lambda name, x: None
 ) -> tuple[Tensor, Tensor]:
-    """Embeddings ``(N, 128)`` of length 1 and the 736 features before the last layer, for ``(N, 3, 96, 96)`` BGR.
+    """Return embeddings ``(N, 128)`` of length 1 and the 736 features before the last layer, of BGR ``(N, 3, 96, 96)``.
 
-    Images of 128 x 128 are brought to 96 x 96 (nearest x3, then 4 x 4 averages). `record` is handed every layer's
+    Images of 128 x 128 are resized to 96 x 96 (nearest x3, then 4 x 4 averages). `record` receives every layer's
     output, ``layer<number>`` as in the port, and a block's branches, ``layer<number>.branch<k>``, before padding.
     """
     if images.shape[-1] == 128:
@@ -113,7 +113,7 @@ def embed(
 def local_response_norm(x: Tensor, kind: Lrn) -> Tensor:
     """Divide by (1 + alpha / 5 * sum of squares over five channels) ^ 0.75.
 
-    "legacy": torch 0.4's sum, which never lets go of channel 0 once the window has passed it.
+    "legacy": torch 0.4's sum, which never removes channel 0 after the window has passed it.
     """
     squares = F.pad(x.square(), (0, 0, 0, 0, LRN_SIZE // 2, LRN_SIZE // 2))
     sums = squares.unfold(1, LRN_SIZE, 1).sum(-1)
@@ -123,7 +123,7 @@ def local_response_norm(x: Tensor, kind: Lrn) -> Tensor:
 
 
 def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """The state dict of the weight file. Raises UserError for a file that is not it."""
+    """Read the state dict of the weight file. Raises UserError for another file."""
     state = load(file, device)
     if "layer25.weight" not in state:
         raise UserError(f"{file} does not hold the weights of OpenFace nn4.small2", code="other-network")
@@ -131,12 +131,12 @@ def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
 
 
 def missing(weights: Path | None) -> list[str]:
-    """What keeps this detector from working, in words."""
+    """Return what is missing for this detector, as text."""
     return [] if find_file(FILE, weights) else [f"{FILE} is not on this machine"]
 
 
 def _convolve(state: dict[str, Tensor], key: str, x: Tensor, stride: int = 1) -> Tensor:
-    """Convolution that keeps the size (over its stride)."""
+    """Convolution with padding that keeps the size (divided by the stride)."""
     kernel = state[f"{key}.weight"]
     return F.conv2d(x, kernel, state[f"{key}.bias"], stride, kernel.shape[-1] // 2)
 
@@ -152,7 +152,7 @@ def _conv(state: dict[str, Tensor], conv: str, norm: str, x: Tensor, stride: int
 
 
 def _block(state: dict[str, Tensor], number: int, x: Tensor, record: Record) -> Tensor:
-    """Branches side by side; a smaller one is put in the middle of the largest one's size, the odd pixel last."""
+    """Concatenate branches; smaller ones are centered in the largest one's size, an odd pixel at the end."""
     stride, kinds = BLOCKS[number]
     parts = [_branch(state, f"layer{number}.seq_list.{k}", kind, stride, x) for k, kind in enumerate(kinds.split())]
     for k, part in enumerate(parts):

@@ -1,7 +1,7 @@
-"""Body joints by the COCO network of OpenPose (Cao et al., CVPR 2017, Fig. 3), network written here.
+"""Body joints by the COCO network of OpenPose (Cao et al., CVPR 2017, Fig. 3), with its network.
 
 VGG-19's first ten layers and six stages of two branches: part affinity fields (38 channels) and confidence maps (19).
-It reads ``pose_model.pth``, in the layer names of the PyTorch port that pose-evaluation builds upon (``model0.0``,
+It reads ``pose_model.pth``, in the layer names of the PyTorch port that pose-evaluation uses (``model0.0``,
 ``model1_1.0``, ...), or in those of the Caffe original (``conv1_1``, ``conv5_1_CPM_L1``, ``Mconv1_stage2_L1``, ...).
 """
 
@@ -25,7 +25,7 @@ from bench.runtime.errors import UserError
 from protocols.files import short_hash
 
 FILE = "pose_model.pth"
-HEIGHT, STRIDE = 368, 8  # of the image that the network sees; of its maps
+HEIGHT, STRIDE = 368, 8  # of the network's input; of its maps
 NO_BODY = "no body found"
 # Layers of one Sequential of the port: (Caffe's name, output channels, side of the kernel), "" for a pooling.
 VGG = (
@@ -38,7 +38,7 @@ STAGES = 6
 
 
 def layers(stage: int, branch: int = 0) -> tuple[tuple[str, int, int], ...]:
-    """(Caffe's name, output channels, kernel) of one block of the network; stage 0 is the front that both share."""
+    """(Caffe's name, output channels, kernel) of one block of the network; stage 0 is shared by both branches."""
     if stage == 0:
         return VGG
     last = BRANCHES[branch]
@@ -50,7 +50,7 @@ def layers(stage: int, branch: int = 0) -> tuple[tuple[str, int, int], ...]:
 
 
 class OpenPose(Detector):
-    """18 joints of the person with the highest score: x and y in pixels of the frame, NaN for a joint not found."""
+    """18 joints of the person with the highest score: x and y in pixels of the frame, NaN for missing joints."""
 
     kind, name, proxy, shape = "body-landmarks", "openpose-coco18", False, (JOINTS, 2)
 
@@ -80,14 +80,14 @@ class OpenPose(Detector):
         return [Detection(None, NO_BODY) if joints is None else Detection(joints) for joints in found]
 
     def maps(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Affinity fields ``(N, H, W, 38)`` and confidence maps ``(N, H, W, 19)`` of RGB uint8 ``(N, H, W, 3)``."""
+        """Return affinity fields ``(N, H, W, 38)`` and confidence maps ``(N, H, W, 19)`` of RGB ``(N, H, W, 3)``."""
         height, width = frames.shape[1:3]
         seen = (HEIGHT, round(width * HEIGHT / height))
         right, bottom = (-side % STRIDE for side in reversed(seen))
 
         def network(images: Tensor) -> list[Tensor]:
             images = F.interpolate(images.float(), seen, mode="bicubic", align_corners=False) / 256 - 0.5
-            out = estimate(self._state, F.pad(images, (0, right, 0, bottom)))  # 0 is the grey of 128
+            out = estimate(self._state, F.pad(images, (0, right, 0, bottom)))  # 0 is gray 128
             whole = [F.interpolate(x, scale_factor=STRIDE, mode="bicubic", align_corners=False) for x in out]
             inside = [x[..., : seen[0], : seen[1]] for x in whole]
             return [F.interpolate(x, (height, width), mode="bicubic", align_corners=False) for x in inside]
@@ -98,7 +98,7 @@ class OpenPose(Detector):
 
 
 def estimate(state: dict[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-    """Fields ``(N, 38, h/8, w/8)`` and maps ``(N, 19, h/8, w/8)`` of BGR ``(N, 3, h, w)`` in [-0.5, 0.5)."""
+    """Return fields ``(N, 38, h/8, w/8)`` and maps ``(N, 19, h/8, w/8)`` of BGR ``(N, 3, h, w)`` in [-0.5, 0.5)."""
     front = block(state, images, 0)
     found = [block(state, front, 1, branch) for branch in BRANCHES]
     for stage in range(2, STAGES + 1):
@@ -108,7 +108,7 @@ def estimate(state: dict[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def block(state: dict[str, Tensor], x: Tensor, stage: int, branch: int = 0) -> Tensor:
-    """One block; ReLU after every convolution but a branch's last."""
+    """One block; ReLU after every convolution except a branch's last."""
     steps = layers(stage, branch)
     for name, _, side in steps:
         if not name:
@@ -134,8 +134,8 @@ def expected() -> Iterator[tuple[str, str, tuple[int, int, int, int]]]:
 
 
 def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """The weights by Caffe's names. Raises UserError for a file that does not hold them."""
-    content: dict[str, Any] = load(file, device)  # of a file with more than weights, they are an entry
+    """Read the weights by Caffe's names. Raises UserError for another file."""
+    content: dict[str, Any] = load(file, device)  # in a file with more than weights, they are an entry
     given = content.get("state_dict", content)
     given = {str(key).removeprefix("module."): value for key, value in given.items()}
     state: dict[str, Tensor] = {}
@@ -151,5 +151,5 @@ def read(file: Path, device: str = "cpu") -> dict[str, Tensor]:
 
 
 def missing(weights: Path | None) -> list[str]:
-    """What keeps this detector from working, in words."""
+    """Return what is missing for this detector, as text."""
     return [] if find_file(FILE, weights) else [f"{FILE} is not on this machine"]

@@ -1,4 +1,4 @@
-"""The networks of perceptual distances: which files they need and what is missing. The metrics are in bench/metrics."""
+"""The weight files of perceptual distances, and what is missing. The metrics are in bench/metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Backbone(Requirement):
 
 @dataclass(frozen=True)
 class Packaged(Requirement):
-    """The whole network of ST-LPIPS, a file in its authors' package, which is never imported."""
+    """The network of ST-LPIPS, a file in its authors' package; the package is not imported."""
 
     name = "st-lpips"
     kind = KIND

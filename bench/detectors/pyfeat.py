@@ -1,6 +1,6 @@
 """The papers' head pose and action units: py-feat (Cheong et al., Affective Science 2023), its `Detectorv1`.
 
-The papers used older releases with other networks; the signature says which release and which weights ran here.
+The papers used older releases with other networks; the signature has the release and the weights.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bench.runtime.errors import UserError
 from protocols.errors import first_line
 from protocols.files import short_hash
 
-# The files of the networks that are used: hub repository, file, and the file's older name where py-feat takes it too.
+# Weight files: hub repository, file, and an older file name that py-feat also accepts.
 FILES = (
     ("py-feat/retinaface_r34", "model.safetensors", "retinaface_r34.safetensors"),
     ("py-feat/mobilefacenet", "mobilefacenet_model_best.pth.tar", None),
@@ -42,12 +42,12 @@ FILES = (
     ("py-feat/pose_mlp_v2", "pose_mlp_v2.json", None),
 )
 ANGLES = ("Pitch", "Yaw", "Roll")
-# In the order of its columns.
+# In the order of py-feat's columns.
 UNITS = (
     *("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU11", "AU12"),
     *("AU14", "AU15", "AU17", "AU20", "AU23", "AU24", "AU25", "AU26", "AU28", "AU43"),
 )
-# All that its classifier file may be made of, beside what skops trusts by itself (numpy, scikit-learn).
+# Types allowed in the classifier file, in addition to those that skops trusts (numpy, scikit-learn).
 TYPES = {
     "feat.au_detectors.StatLearning.SL_test.XGBClassifier",
     "xgboost.core.Booster",
@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 
 
 class PyFeat(Detector):
-    """What the two below share: pitch, yaw, roll in degrees, then 20 action units, of the largest face."""
+    """The base of the two detectors below: pitch, yaw, roll in degrees, then 20 action units, of the largest face."""
 
     kind, name, proxy, shape = "pyfeat", "py-feat", False, (len(ANGLES) + len(UNITS),)
 
@@ -81,7 +81,7 @@ class PyFeat(Detector):
         for file in weight_files():
             if file and file.suffix == ".skops":
                 check_types(file)
-        with warnings.catch_warnings():  # it warns that the pose comes from landmarks; the signature says so
+        with warnings.catch_warnings():  # it warns that the pose is from landmarks, which is in the signature
             warnings.simplefilter("ignore")
             detector = feat.Detectorv1(emotion_model=None, identity_model=None, gaze_model=None, device=self.device)
         exact()
@@ -92,9 +92,9 @@ class PyFeat(Detector):
         return [one for part in self._backoff(images, self._portion) for one in part]
 
     def _portion(self, images: Tensor) -> list[Detection]:
-        """Faces of all ``(N, 3, H, W)`` are found at once, and the largest of each frame are looked at, at once again.
+        """Find the faces of all frames ``(N, 3, H, W)`` at once, then analyze the largest of each frame at once.
 
-        So go the two halves of the package's own ``detect``, which would stop where one frame has no face.
+        These are the two halves of the package's ``detect``, which would fail if one frame has no face.
         """
         count, rest = len(images), (self._backoff.size or len(images)) - len(images)
         images = torch.cat((images, images[-1:].expand(rest, *images.shape[1:])))  # kernels depend on the size
@@ -106,17 +106,17 @@ class PyFeat(Detector):
         return [detections.get(k, Detection(None, NO_FACE)) for k in range(count)]
 
     def _looked_at(self, faces: list[dict[str, Any]], size: Sequence[int]) -> list[Detection]:
-        """One `Detection` a face; size: of the frames. Faces that fail together are looked at one by one."""
+        """Return a `Detection` per face. size: of the frames. A batch that fails is retried face by face."""
         count, filled = len(faces), max(len(faces), self._backoff.size or 0)
         nothing = torch.zeros(filled)
         frames = {
-            "Image": torch.empty(filled, 3, *size, device="meta"),  # whose shape is all that is asked for
+            "Image": torch.empty(filled, 3, *size, device="meta"),  # only its shape is used
             "Padding": dict.fromkeys(("Left", "Top", "Right", "Bottom"), nothing),
             "Scale": torch.ones(filled),
         }
         try:
             table = self._detector.forward([*faces, *faces[-1:] * (filled - count)], frames)[:count]
-        except (RuntimeError, ValueError) as error:  # a box without area, for one
+        except (RuntimeError, ValueError) as error:  # for example a box without area
             if is_of_device(error):
                 raise
             if count == 1:
@@ -129,7 +129,7 @@ class PyFeat(Detector):
 
 
 def _largest(faces: dict[str, Any]) -> dict[str, Any] | None:
-    """Of what py-feat found in a frame, its largest face, or None."""
+    """The largest of py-feat's faces in a frame, or None."""
     if faces["boxes"].isnan().any():  # its row for a frame without a face
         return None
     k = largest_face(faces["new_boxes"].cpu().numpy())
@@ -150,7 +150,7 @@ class PyFeatHeadPose(DerivedDetector):
 
 
 class PyFeatActionUnits(DerivedDetector):
-    """The 20 action units that py-feat tells, in its order, as probabilities."""
+    """The 20 action units of py-feat, in its order, as probabilities."""
 
     kind, name, proxy, shape = "action_units", "py-feat", False, (len(UNITS),)
 
@@ -163,13 +163,13 @@ class PyFeatActionUnits(DerivedDetector):
 
 
 def load_package() -> types.ModuleType:
-    """Import py-feat with what it needs repaired, and without its reaching for the network."""
+    """Import py-feat with the needed patches, and without network access."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     compat.repair()
     try:
         importlib.import_module("torchcodec.decoders")
     except (ImportError, OSError, RuntimeError):
-        # It needs FFmpeg's libraries, and py-feat imports it for videos, of which it is given none here.
+        # It needs FFmpeg's libraries; py-feat imports it for videos, which are not used here.
         for name in [name for name in sys.modules if name.split(".")[0] == "torchcodec"]:
             del sys.modules[name]
         decoders = types.ModuleType("torchcodec.decoders")
@@ -179,24 +179,24 @@ def load_package() -> types.ModuleType:
 
 
 def check_types(file: Path) -> None:
-    """Raise UserError unless a skops file holds known types only.
+    """Raise UserError unless a skops file has only known types.
 
-    py-feat itself trusts whatever types the file names, and so would run what somebody put into it.
+    py-feat itself trusts all types in the file, and would run code in it.
     """
     from skops.io import get_untrusted_types
 
     try:
         odd = sorted(set(get_untrusted_types(file=file)) - TYPES)
-    except Exception as error:  # skops raises many kinds of errors for files that are none of its own
+    except Exception as error:  # skops raises many kinds of errors for other files
         raise UserError(f"{file} cannot be read: {first_line(error)}", code="unreadable-checkpoint") from None
     if odd:
-        raise UserError(f"{file} refused: it would have to run code to load ({odd[0]})", code="unsafe-file")
+        raise UserError(f"{file} refused: loading it would run code ({odd[0]})", code="unsafe-file")
 
 
 def weight_files() -> list[Path | None]:
-    """For each of `FILES` where it lies, or None.
+    """Return the path of each of `FILES`, or None.
 
-    py-feat keeps them inside its own package, in the hub's cache layout, and looks nowhere else.
+    py-feat reads them only from its own package, in the layout of the hub's cache.
     """
     return [
         _cached(repository, name) or (_cached(repository, older) if older else None)
@@ -205,13 +205,13 @@ def weight_files() -> list[Path | None]:
 
 
 def resources() -> Path | None:
-    """The folder in which py-feat looks for weights, or None where the package is not installed."""
+    """Return py-feat's folder for weights, or None if the package is not installed."""
     folder = package_folder("feat")
     return folder / "resources" if folder else None
 
 
 def missing() -> list[str]:
-    """What keeps this detector from working, in words."""
+    """Return what is missing for this detector, as text."""
     if importlib.util.find_spec("feat") is None:
         return ["the package py-feat is not installed"]
     absent = [f"{repository}/{name}" for (repository, name, _), file in zip(FILES, weight_files()) if file is None]
@@ -219,7 +219,7 @@ def missing() -> list[str]:
 
 
 def _cached(repository: str, name: str) -> Path | None:
-    """A file of the hub's cache: the snapshot that ``refs/main`` names."""
+    """Path of a file in the hub's cache, in the snapshot of ``refs/main``."""
     folder = resources()
     base = folder / f"models--{repository.replace('/', '--')}" if folder else None
     if base is None or not (base / "refs" / "main").is_file():

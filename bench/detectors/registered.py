@@ -1,7 +1,7 @@
-"""Detectors that installed packages register: an entry point is called as the kind of what it detects.
+"""Detectors of installed packages, registered by an entry point with the name of their kind.
 
-It names a callable of ``device`` (text) and ``weights`` (the weights folder, or None) that returns a `Detector`. Worker
-processes get it pickled, so its class has to be importable.
+The entry point is a callable of ``device`` (text) and ``weights`` (the weights folder, or None) that returns a
+`Detector`. It is pickled for worker processes, so its class must be importable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _is_shape(value: object) -> bool:
     return isinstance(value, (tuple, list)) and all(type(side) is int and side >= 1 for side in value)
 
 
-# What a detector says of itself: whether a value will do, and what is wanted in words.
+# A detector's attributes: the check of a value, and a description of valid ones.
 FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "kind": (_is_text, "a line of text"),
     "name": (_is_text, "a line of text"),
@@ -39,7 +39,7 @@ FACTS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 
 
 class Registered(Detector):
-    """A package's detector; its signature, under which detections are kept, carries the hash of the package's code."""
+    """A package's detector; its signature, the key of the cache, includes the hash of the package's code."""
 
     def __init__(self, detector: Detector, digest: str) -> None:
         self.detector, self.kind, self.name, self.proxy = detector, detector.kind, detector.name, detector.proxy
@@ -51,9 +51,9 @@ class Registered(Detector):
         return self._signature
 
     def detect(self, frames: np.ndarray) -> list[Detection]:
-        """As `Detector.detect`. Raises ValueError for values of another form, so that the frame counts as failed.
+        """Detect like `Detector.detect`. Raises ValueError for invalid values, so that the frame counts as failed.
 
-        The detector gets a copy: what it does to the frames is in no other metric, and in no picture.
+        The detector receives a copy of the frames, so that it cannot change the originals.
         """
         try:
             return [self._checked(one) for one in self.detector.detect(frames.copy())]
@@ -62,24 +62,24 @@ class Registered(Detector):
 
     def _checked(self, found: Detection) -> Detection:
         if not isinstance(found, Detection):
-            raise ValueError(f"it gave a {type(found).__name__}, not a Detection")
+            raise ValueError(f"it returned a {type(found).__name__}, not a Detection")
         if found.values is None:
             return replace(found, reason=str(found.reason or "nothing found"))
         values = np.asarray(found.values)
         if values.shape != self.shape or values.dtype.kind not in "fiub":
-            raise ValueError(f"it gave {values.dtype} of the shape {values.shape}, not numbers of {self.shape}")
+            raise ValueError(f"it returned {values.dtype} of shape {values.shape}, not numbers of shape {self.shape}")
         return replace(found, values=values.astype(np.float64), reason=None)
 
 
 def kinds() -> list[str]:
-    """The kinds that packages register; nothing of them is imported."""
+    """Return the kinds that packages register, without importing them."""
     return list(plugins.registered("detector"))
 
 
 def make(kind: str, weights: Path | None, device: str, built_in: Collection[str]) -> Registered:
-    """The detector of a kind of `kinds`.
+    """Return the detector of a kind in `kinds`.
 
-    built_in: kinds that are this program's own. Raises PluginError for one that is broken, or whose name is taken.
+    built_in: kinds of this program. Raises PluginError for a broken detector, or a name that is taken.
     """
     plugin = plugins.find("detector", kind, built_in)
     if plugin is None:
@@ -89,10 +89,10 @@ def make(kind: str, weights: Path | None, device: str, built_in: Collection[str]
         detector = made(device=device, weights=weights)
     except BenchError:
         raise
-    except plugins.FAILURES as error:  # foreign code may fail in any way
+    except plugins.FAILURES as error:  # a plug-in may raise anything
         raise plugin.failed(error) from error
     if not isinstance(detector, Detector):
-        raise plugin.refused(f"it gave a {type(detector).__name__}, not a Detector (bench.detectors.base)")
+        raise plugin.refused(f"it returned a {type(detector).__name__}, not a Detector (bench.detectors.base)")
     for fact, (is_it, what) in FACTS.items():
         if not hasattr(detector, fact):
             raise plugin.refused(f"the detector has no {fact}")
@@ -104,10 +104,10 @@ def make(kind: str, weights: Path | None, device: str, built_in: Collection[str]
 
 
 def code(kind: str) -> Code | None:
-    """The code of the detector of a kind; None for this program's own."""
+    """Return the code of the detector of a kind; None for this program's own."""
     return of_registered(plugins.registered("detector")[kind][0]) if kind in kinds() else None
 
 
 def package(kind: str) -> str:
-    """Name and version of the package that registers a kind."""
+    """Return name and version of the package that registers a kind."""
     return plugins.registered("detector")[kind][0].package

@@ -1,4 +1,4 @@
-"""What a metric needs beyond frames and a detector: the weights of a network that it runs itself."""
+"""Requirements of a metric besides frames and a detector: the weights of a network that it runs itself."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 class Requirement(ABC):
-    """Weights that a metric names; they know where they lie and how they can be missing.
+    """Weights that a metric needs.
 
-    kind: requirements of one kind take each other's place, as detectors of one kind do. name: among them.
-    proxy: True for embedded weights in place of a paper's own.
+    kind: requirements of one kind replace each other, like detectors of one kind. name: within the kind.
+    proxy: True for embedded weights instead of a paper's own.
     """
 
     kind: str
@@ -19,8 +19,8 @@ class Requirement(ABC):
 
     @abstractmethod
     def file(self, weights: Path | None) -> Path | None:
-        """Find the weight file; None where it is not on this machine. weights: the weights folder, or None."""
+        """Find the weight file; None if it is missing. weights: the weights folder, or None."""
 
     @abstractmethod
     def missing(self, weights: Path | None) -> list[str]:
-        """Name what keeps the metric from being computed, in words; empty where nothing does."""
+        """Return what is missing for the metric, as text; empty if nothing is."""

@@ -1,8 +1,8 @@
-"""SyncNet (Chung and Zisserman, "Out of time", ACCV workshops 2016): are a mouth and a voice in step?
+"""SyncNet (Chung and Zisserman, "Out of time", ACCV workshops 2016): synchrony of mouth and voice.
 
-The network follows the one its authors published (joonson/syncnet_python, MIT), not the paper, where these differ:
-coloured 224 x 224 faces, a first convolution over five frames. It reads ``syncnet_v2.model``. LSE-D and LSE-C of the
-lip-sync papers are `Sync.min_distance` and `Sync.confidence`. Finding and cropping the face is not part of it.
+The network is the published one (joonson/syncnet_python, MIT) where it differs from the paper: color faces of
+224 x 224, a first convolution over five frames. It reads ``syncnet_v2.model``. LSE-D and LSE-C of the lip-sync papers
+are `Sync.min_distance` and `Sync.confidence`. Face detection and cropping are in `bench.sync`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from bench.runtime.errors import UserError
 
 FILE = "syncnet_v2.model"
 FPS, SIDE = 25, 224
-SPAN = 5  # video frames of a window, 0.2 s
-COLUMNS, HOP = 20, 4  # MFCC columns of a window, and columns a video frame
+SPAN = 5  # video frames per window, 0.2 s
+COLUMNS, HOP = 20, 4  # MFCC columns per window, and per video frame
 VSHIFT = 15
 MEDIAN = 9
 EPS = 1e-6
 
 
 class SyncNet(nn.Module):
-    """Two streams into one space. Keys are the official ones; the numbers in them are places in a Sequential."""
+    """Two streams with a common embedding space. Keys are the official ones, with indices in a Sequential."""
 
     def __init__(self, width: int = 1024):
-        """`width` D: size of the common space."""
+        """Create the network. width: D, the size of the common space."""
         super().__init__()
         self.netcnnaud = nn.Sequential(
             *_conv2d(1, 64, 3, 1),
-            nn.MaxPool2d(1, 1),  # changes nothing, but has a place
+            nn.MaxPool2d(1, 1),  # no effect, but part of the numbering
             *_conv2d(64, 192, 3, 1),
             nn.MaxPool2d(3, (1, 2)),
             *_conv2d(192, 384, 3, 1),
@@ -60,29 +60,29 @@ class SyncNet(nn.Module):
         )
 
     def lip_features(self, frames: Tensor) -> Tensor:
-        """BGR faces ``(N, 3, T, 224, 224)`` in [0, 255] to ``(N, T - 4, 512)``: one for every five frames.
+        """Convert BGR faces ``(N, 3, T, 224, 224)`` in [0, 255] to ``(N, T - 4, 512)``, one per window of five frames.
 
-        Only the first layer looks along the time, so the windows share their frames.
+        Only the first layer convolves over time, so that windows share their frames.
         """
         return self.netcnnlip(frames)[..., 0, 0].transpose(1, 2)
 
     def lip(self, features: Tensor) -> Tensor:
-        """`lip_features` ``(..., 512)`` to the common space ``(..., D)``; not of length 1."""
+        """Map `lip_features` ``(..., 512)`` to the common space ``(..., D)``, not normalized."""
         return self.netfclip(features.flatten(0, -2)).unflatten(0, features.shape[:-1])
 
     def audio(self, windows: Tensor) -> Tensor:
-        """Twenty MFCC columns ``(N, 1, 13, 20)`` to the common space ``(N, D)``; not of length 1."""
+        """Map twenty MFCC columns ``(N, 1, 13, 20)`` to the common space ``(N, D)``, not normalized."""
         return self.netfcaud(self.netcnnaud(windows).flatten(1))
 
 
 @dataclass(frozen=True)
 class Sync:
-    """How well W windows agree, over K = 2 vshift + 1 shifts; every tensor may have leading batch dimensions.
+    """Agreement of W windows over K = 2 vshift + 1 shifts; tensors may have leading batch dimensions.
 
     distances: ``(W, K)``; at k the voice is k - vshift frames later than the video.
-    mean_distance: ``(K,)``, over windows. min_distance: its minimum, LSE-D (small is good).
-    offset: vshift - k of the minimum, in video frames; negative where the voice comes late.
-    confidence: median minus minimum of mean_distance, LSE-C (large is good).
+    mean_distance: ``(K,)``, over windows. min_distance: its minimum, LSE-D (lower is better).
+    offset: vshift - k of the minimum, in video frames; negative if the voice is late.
+    confidence: median minus minimum of mean_distance, LSE-C (higher is better).
     framewise_raw, framewise: ``(W,)`` confidence of each window at that offset; smoothed by a median of nine.
     """
 
@@ -98,7 +98,7 @@ class Sync:
 def synchronise(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Sync:
     """Compare features ``(..., W, D)`` of video and audio at every shift of up to `vshift` frames.
 
-    Beyond its ends the voice is zeros, and those take part, as in the published code.
+    The voice is padded with zeros, which are compared too, as in the published code.
     """
     distances = shifted_distances(lip, F.pad(audio, (0, 0, vshift, vshift)), vshift)
     mean = distances.mean(-2)
@@ -111,7 +111,7 @@ def synchronise(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Sync:
 
 
 def shifted_distances(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Tensor:
-    """Distances ``(..., W, 2 vshift + 1)`` of ``(..., W, D)`` from audio with `vshift` more windows at both ends."""
+    """Distances ``(..., W, 2 vshift + 1)`` of ``(..., W, D)`` to audio with `vshift` more windows at both ends."""
     precise = torch.promote_types(lip.dtype, torch.float32)
     lip, audio = lip.to(precise), audio.to(precise)
     windows = lip.shape[-2]
@@ -120,21 +120,21 @@ def shifted_distances(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Tenso
 
 
 def usable(frames: int, samples: int) -> int:
-    """Windows that are compared: one fewer than fit, as in the published code. Raises UserError where none is."""
+    """Return the number of compared windows, one fewer than fit, as in the published code. Raises UserError for 0."""
     windows = min(frames, samples * FPS // RATE) - SPAN
     if windows < 1:
         raise UserError(
-            f"SyncNet needs {SPAN + 1} frames with their sound, {RATE // FPS} samples each; "
-            f"here are {frames} frames and {samples} samples",
+            f"SyncNet needs {SPAN + 1} frames with {RATE // FPS} samples of sound each; "
+            f"got {frames} frames and {samples} samples",
             code="too-few-frames",
         )
     return windows
 
 
 def lip_features(net: SyncNet, faces: Tensor, windows: int, batch: int = 20) -> Tensor:
-    """`SyncNet.lip_features` of the first windows of uint8 RGB faces ``(T, 224, 224, 3)``: ``(windows, 512)``.
+    """Return `SyncNet.lip_features` ``(windows, 512)`` of the first windows of uint8 RGB faces ``(T, 224, 224, 3)``.
 
-    `batch`: windows at a time; moves the memory needed, not the result.
+    batch: windows at a time; changes the memory, not the result.
     """
     device = next(net.parameters()).device
     parts = []
@@ -145,15 +145,15 @@ def lip_features(net: SyncNet, faces: Tensor, windows: int, batch: int = 20) -> 
 
 
 def audio_windows(samples: np.ndarray, windows: int) -> Tensor:
-    """MFCC of the first windows of mono int16 audio ``(n,)`` at 16 kHz: ``(windows, 1, 13, 20)`` float32."""
+    """Return MFCC ``(windows, 1, 13, 20)`` float32 of the first windows of mono int16 audio ``(n,)`` at 16 kHz."""
     columns = torch.from_numpy(mfcc(samples).astype(np.float32))
     return columns.unfold(1, COLUMNS, HOP)[:, :windows].transpose(0, 1)[:, None]
 
 
 def evaluate(net: SyncNet, faces: Tensor, samples: np.ndarray, batch: int = 20) -> Sync:
-    """LSE-D, LSE-C and offset of uint8 RGB face crops ``(T, 224, 224, 3)`` at 25 fps and their voice.
+    """Return LSE-D, LSE-C and offset of uint8 RGB face crops ``(T, 224, 224, 3)`` at 25 fps and their voice.
 
-    samples: mono int16 ``(n,)`` at 16 kHz. The longer of the two is cut to the other's length. Raises UserError where
+    samples: mono int16 ``(n,)`` at 16 kHz. The longer of the two is cut to the other's length. Raises UserError if
     fewer than six frames have sound.
     """
     windows = usable(len(faces), len(samples))
@@ -164,11 +164,11 @@ def evaluate(net: SyncNet, faces: Tensor, samples: np.ndarray, batch: int = 20) 
 
 
 def read(file: Path, device: str = "cpu") -> SyncNet:
-    """The network with the weights of a file, in evaluation mode. Raises UserError for a file that is not it."""
+    """Load the network with the weights of a file, in evaluation mode. Raises UserError for another file."""
     net = SyncNet()
     counters = {key: value for key, value in net.state_dict().items() if key.endswith("num_batches_tracked")}
     try:
-        net.load_state_dict({**counters, **load(file, device)})  # an old torch did not count batches
+        net.load_state_dict({**counters, **load(file, device)})  # old versions of torch did not count batches
     except (RuntimeError, TypeError, AttributeError):
         raise UserError(f"{file} does not hold the weights of SyncNet", code="other-network") from None
     return net.to(device).eval()
@@ -181,7 +181,7 @@ def _conv2d(inputs: int, outputs: int, kernel: int | tuple[int, int], padding: i
 def _conv3d(
     inputs: int, outputs: int, kernel: tuple[int, int, int], stride: int, padding: int
 ) -> tuple[nn.Module, ...]:
-    """Stride and padding are those of height and width; the time has none."""
+    """Convolution block; stride and padding are for height and width, not for time."""
     conv = nn.Conv3d(inputs, outputs, kernel, (1, stride, stride), (0, padding, padding))
     return conv, nn.BatchNorm3d(outputs), nn.ReLU()
 

@@ -1,4 +1,4 @@
-"""What runs in a detector's worker process. Imports little, so that a worker is there soon; see `detectors.workers`."""
+"""The code of a detector's worker process. It imports little, so that workers start fast; see `detectors.workers`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from bench.runtime import debug
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-GRACE = 30.0  # seconds beyond the time limit after which a worker that nobody has killed ends by itself
+GRACE = 30.0  # seconds after the time limit after which a worker that was not killed ends itself
 
 _detectors: dict[str, Any] = {}
 _trouble: str | None = None
@@ -25,7 +25,7 @@ _limit = 0.0
 def begin(content: bytes, limit: float) -> None:
     """Make this process a worker.
 
-    content: the pickled detectors by signature. limit: seconds that the parent grants a job.
+    content: the pickled detectors by signature. limit: the parent's time limit per job, in seconds.
     """
     global _trouble, _limit
     os.environ.update(dict.fromkeys(THREADS, "1"))
@@ -34,40 +34,40 @@ def begin(content: bytes, limit: float) -> None:
     try:
         _detectors.update(pickle.loads(content))
         if "torch" in sys.modules:
-            from baselines.arithmetic import exact  # torch is there already
+            from baselines.arithmetic import exact  # torch is already imported
 
             sys.modules["torch"].set_num_threads(1)
             exact()
-    except Exception as error:  # whatever keeps a worker from starting, the parent tells
+    except Exception as error:  # the parent reports any error at startup
         _trouble = f"{type(error).__name__}: {error}"
 
 
 def work(operation: str, signature: str, arrays: Sequence[Any]) -> tuple[str, Any]:
-    """What a detector says of some frames: ``("found", [(values, reason), ...])``.
+    """Return a detector's results for some frames: ``("found", [(values, reason), ...])``.
 
-    operation: "detect" (frames) or "derive" (frames, values of the base). ``("raised", error)`` with what the detector
-    raised, made `portable`; ``("unfit", text)`` where this worker could not load its detectors.
+    operation: "detect" (frames) or "derive" (frames, values of the base). Returns ``("raised", error)`` with the
+    detector's error, made `portable`; ``("unfit", text)`` if this worker could not load its detectors.
     """
     if _trouble is not None:
         return "unfit", _trouble
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        # Where foreign code hangs and holds Python's lock, no thread here can see that the parent is gone.
+        # If foreign code hangs and holds the GIL, no thread in this process can notice that the parent has ended.
         faulthandler.dump_traceback_later(_limit + GRACE, exit=True, file=nowhere)
         try:
             return "found", _work(_detectors[signature], operation, arrays)
-        except Exception as error:  # a detector is foreign code and may fail in any way
+        except Exception as error:  # a plug-in's detector may raise anything
             return "raised", portable(error)
         finally:
             faulthandler.cancel_dump_traceback_later()
 
 
 def portable(error: Exception) -> Exception:
-    """The error itself where it survives pickling, else a RuntimeError that names it."""
+    """Return the error if it can be pickled, else a RuntimeError with its text."""
     debug.note(error)
     try:
         pickle.loads(pickle.dumps(error))
         return error
-    except Exception:  # an error of foreign code may do anything here
+    except Exception:  # a foreign error class may do anything when pickled
         other = RuntimeError(f"{type(error).__name__}: {error}")
         for line in getattr(error, "__notes__", ()):
             other.add_note(line)

@@ -123,7 +123,7 @@ def _front_ends(case: Case, record: Record) -> None:
 
 
 def make_features(kind: str, n: int, d: int, seed: int) -> np.ndarray:
-    """Return features with correlated columns, float32 ``(n, d)``; kind: "real" or "fake", with other mean and variance."""
+    """Return features with correlated columns, float32 ``(n, d)``. kind: "real" or "fake", which differ."""
     u = uniform(f"features.{kind}.{n}x{d}", (n, d), seed)
     j = np.arange(d)
     spread, mean = 0.2 + 0.8 * (j % 17) / 16, 0.3 + 0.1 * (j % 7)

@@ -1,4 +1,4 @@
-"""Networks whose features metrics of sets compare: one row of numbers a frame, or a window of frames."""
+"""The feature networks of set metrics: one row of numbers per frame, or per window of frames."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from protocols.files import short_hash
 
 
 class FeatureNetwork(ABC):
-    """One network with one way of resizing.
+    """A network with one resize method.
 
-    name: short name. width: length of a row. length: frames that one row is of, 1 for a frame; windows of that many
-    frames follow each other without overlap. settings: all that moves the numbers besides the weights, as the signature
-    has it. proxy: True where it stands in for the papers' own.
+    name: short name. width: length of a row. length: frames per row; windows of several frames do not overlap.
+    settings: everything except the weights that changes the numbers, for the signature. proxy: True if it replaces the
+    papers' own.
     """
 
     name: str
@@ -30,37 +30,37 @@ class FeatureNetwork(ABC):
     proxy: bool = False
 
     def __init__(self, weights: Path | None = None, device: str = "cpu") -> None:
-        """`weights`: the weights folder, read when features are asked for. Raises UserError where they are missing."""
+        """Find the weights, which are read at the first use. weights: their folder. Raises UserError if missing."""
         if reasons := self.missing(weights):
             raise UserError(f"{self.name}: {', '.join(reasons)}", code="missing-weights")
         file = self.file(weights)
-        assert file is not None  # else it would be missing
+        assert file is not None  # checked above
         self._file, self._device = file, device
         self._blocks = Blocks(self.name)
 
     @classmethod
     @abstractmethod
     def file(cls, weights: Path | None) -> Path | None:
-        """Find the weight file; None where it is not on this machine."""
+        """Find the weight file; None if it is missing."""
 
     @classmethod
     @abstractmethod
     def missing(cls, weights: Path | None) -> list[str]:
-        """Name what keeps it from being used, in words; empty where nothing does. Opens no file."""
+        """Return what is missing, as text; empty if nothing is. Opens no file."""
 
     @abstractmethod
     def compute(self, frames: Tensor) -> Tensor:
-        """Rows ``(N, width)`` of uint8 RGB frames ``(N, H, W, 3)``, or windows ``(N, T, H, W, 3)``, on their device."""
+        """Return rows ``(N, width)`` of uint8 ``(N, H, W, 3)`` or windows ``(N, T, H, W, 3)``, on their device."""
 
     @cached_property
     def signature(self) -> str:
-        """One line that names everything that moves the numbers: network, version, weights, resize."""
+        """Return one line with everything that changes the numbers: network, version, weights, resize."""
         return f"{self.name};v:1;weights:{short_hash(self._file)};{self.settings}"
 
     def features(self, frames: np.ndarray | Tensor) -> np.ndarray:
-        """Float32 rows ``(N, width)`` of uint8 RGB frames ``(N, H, W, 3)``, or of windows ``(N, T, H, W, 3)``.
+        """Return float32 rows ``(N, width)`` of uint8 RGB frames ``(N, H, W, 3)``, or of windows ``(N, T, H, W, 3)``.
 
-        Frames that are on the network's device stay there. No row depends on the others.
+        Frames on the network's device stay there. Rows do not depend on each other.
         """
         if not len(frames):
             return np.empty((0, self.width), np.float32)
@@ -69,5 +69,5 @@ class FeatureNetwork(ABC):
 
 
 def levels(frames: Tensor) -> Tensor:
-    """Float levels ``(N, 3, H, W)`` in [0, 255] of uint8 frames ``(N, H, W, 3)``."""
+    """Convert uint8 frames ``(N, H, W, 3)`` to float levels ``(N, 3, H, W)`` in [0, 255]."""
     return frames.permute(0, 3, 1, 2).float()

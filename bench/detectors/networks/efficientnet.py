@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0 (Tan and Le, ICML 2019, as reduced for phones): written here from its weights' shapes.
+"""EfficientNet-Lite0 (Tan and Le, ICML 2019, reduced for phones), implemented from the shapes of its weights.
 
-Keys are those of efficientnet-pytorch. The weights, trained on ImageNet, come in a package of their own.
+Keys are those of efficientnet-pytorch. The weights, trained on ImageNet, come in a separate package.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ BLOCKS = 16
 EPS = 1e-3
 
 
-# A convolution's kernel and bias, with the batch norm behind it folded in, by the name of the convolution.
+# Kernel and bias of each convolution with its batch norm folded in, by the name of the convolution.
 Folded = Mapping[str, tuple[Tensor, Tensor]]
 
 
 def folded(state: Mapping[str, Tensor]) -> Folded:
-    """Fold every batch norm into the convolution before it; with channels last, twice as fast on a CPU as unfolded."""
+    """Fold every batch norm into its convolution, channels last; twice as fast on a CPU."""
     pairs = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
     for key in (f"_blocks.{number}" for number in range(BLOCKS)):
         pairs |= {f"{key}._expand_conv": f"{key}._bn0", f"{key}._depthwise_conv": f"{key}._bn1"}
         pairs |= {f"{key}._project_conv": f"{key}._bn2"}
     found = {}
     for conv, norm in pairs.items():
-        if f"{conv}.weight" in state:  # the first block widens nothing
+        if f"{conv}.weight" in state:  # the first block has no expansion
             mean, var, gain, bias = (state[f"{norm}.{n}"] for n in ("running_mean", "running_var", "weight", "bias"))
             scale = gain / (var + EPS).sqrt()
             kernel = state[f"{conv}.weight"] * scale[:, None, None, None]
@@ -38,16 +38,16 @@ def folded(state: Mapping[str, Tensor]) -> Folded:
 
 
 def embed(convs: Folded, images: Tensor) -> Tensor:
-    """Means ``(N, 320)`` of the last block's maps of RGB images ``(N, 3, 224, 224)``, levels in [0, 255].
+    """Return means ``(N, 320)`` of the last block's maps of RGB images ``(N, 3, 224, 224)``, levels in [0, 255].
 
-    They come out of a convolution without an activation, so they look more like a normal distribution, to which the
-    Fréchet distance reduces them, than the 1280 behind it; and fewer dimensions need fewer frames.
+    They are the output of a convolution without activation, and so closer to the normal distribution of the Fréchet
+    distance than the 1280 features after them; and fewer dimensions need fewer frames.
     """
     return maps(convs, images).mean((2, 3))
 
 
 def classify(convs: Folded, state: Mapping[str, Tensor], images: Tensor) -> Tensor:
-    """Logits ``(N, 1000)`` of ImageNet's classes; images as for `embed`. state: has the last layer."""
+    """Return logits ``(N, 1000)`` of ImageNet's classes; images as for `embed`. state: must have the last layer."""
     x = F.relu6(_convolved(convs["_conv_head"], maps(convs, images)))
     return F.linear(x.mean((2, 3)), state["_fc.weight"], state["_fc.bias"])
 
@@ -62,7 +62,7 @@ def maps(convs: Folded, images: Tensor) -> Tensor:
 
 
 def _block(convs: Folded, key: str, x: Tensor, stride: int) -> Tensor:
-    """Widened, convolved channel by channel, narrowed; added to its input where the shape allows."""
+    """Expansion, depthwise convolution and projection; added to the input if the shapes are equal."""
     made = x
     if f"{key}._expand_conv" in convs:
         made = F.relu6(_convolved(convs[f"{key}._expand_conv"], x))
@@ -72,7 +72,7 @@ def _block(convs: Folded, key: str, x: Tensor, stride: int) -> Tensor:
 
 
 def _convolved(conv: tuple[Tensor, Tensor], x: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
-    """Padded as TensorFlow does: one more at the end where the number is odd."""
+    """Convolution with TensorFlow's padding: one more at the end if the number is odd."""
     kernel, bias = conv
     edges: list[int] = []
     for size, side in zip(reversed(x.shape[2:]), reversed(kernel.shape[2:])):

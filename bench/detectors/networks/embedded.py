@@ -1,6 +1,6 @@
-"""Feature networks whose weights come in packages: proxies for the papers', under names of their own.
+"""Embedded feature networks, whose weights come in packages: proxies for the papers', under other names.
 
-Their distances are no FID, KID or FVD, and are comparable only with each other.
+Their distances are not FID, KID or FVD, and are comparable only with each other.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class EfficientNet(FeatureNetwork):
 
 
 class EfficientNetMotion(EfficientNet):
-    """640 numbers of 16 frames: means over time of `EfficientNet`'s, and root mean squares of their steps.
+    """640 numbers of 16 frames: means over time of `EfficientNet`'s, and root mean squares of their differences.
 
-    A proxy for a network of videos: it sees what faces look like, and how much and in what it changes from frame to
-    frame, but no order beyond that. A frozen video and one that trembles both differ from a real one.
+    A proxy for a video network: it measures appearance and the amount of change between frames, but no longer temporal
+    order. Frozen and trembling videos both differ from real ones.
     """
 
     name, width, length = "efficientnet-lite0-motion", 2 * efficientnet.WIDTH, 16
@@ -60,9 +60,9 @@ class EfficientNetMotion(EfficientNet):
 
 
 class ShiftTolerantVgg(FeatureNetwork):
-    """1472 means of the five layers of ST-LPIPS's VGG-16, each divided by its length over the channels, as there.
+    """1472 means of the five layers of ST-LPIPS's VGG-16, each normalized over the channels as in ST-LPIPS.
 
-    Plain 2x2 max pools in place of the package's blurred ones, as in training's perceptual loss.
+    With 2x2 max pools instead of the package's blurred ones, as in training's perceptual loss.
     """
 
     name, width, proxy = "st-vgg", 64 + 128 + 256 + 512 + 512, True

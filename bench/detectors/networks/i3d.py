@@ -1,8 +1,8 @@
-"""I3D with 400 classes of Kinetics, the network of FVD: written here from its weights' shapes.
+"""I3D with 400 classes of Kinetics, the network of FVD, implemented from the shapes of its weights.
 
 Carreira and Zisserman, Quo Vadis, Action Recognition? (CVPR 2017). Keys are those of pytorch-i3d; it reads
-``i3d_pretrained_400.pt``. Convolutions and pools are padded as TensorFlow's "same" does: with zeros, by the size of
-what they get.
+``i3d_pretrained_400.pt``. Convolutions and pools have TensorFlow's "same" padding: zeros, depending on the input's
+size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIDE, WIDTH, FEWEST = 224, 400, 9  # fewer frames leave nothing to average over
+SIDE, WIDTH, FEWEST = 224, 400, 9  # with fewer frames the output is empty
 EPS, ORIGINAL_EPS = 1e-5, 1e-3  # of the copy in VideoGPT that FVD scripts use; of pytorch-i3d
 Sides = tuple[int, int, int]
 # Channels: b0, b1a, b1b, b2a, b2b, b3b; their four ends are concatenated.
@@ -31,7 +31,7 @@ MIXED = {
 
 
 def pad_same(x: Tensor, kernel: Sides, stride: Sides) -> Tensor:
-    """Zeros around ``(N, C, T, H, W)``, one more at the end where their number is odd."""
+    """Pad ``(N, C, T, H, W)`` with zeros, one more at the end if their number is odd."""
     edges = []
     for size, side, step in zip(x.shape[2:], kernel, stride):
         total = max(side - (size % step or step), 0)
@@ -53,7 +53,7 @@ class Unit(nn.Module):
 
 
 class Pool(nn.Module):
-    """Maximum, padded with zeros."""
+    """Max pool, padded with zeros."""
 
     def __init__(self, kernel: Sides, stride: Sides):
         super().__init__()
@@ -90,7 +90,7 @@ class Logits(nn.Module):
 
 
 class I3D(nn.Module):
-    """Logits ``(N, 400)``, means over time, of clips ``(N, 3, T, 224, 224)`` RGB in [-1, 1], T >= 9."""
+    """Returns logits ``(N, 400)``, averaged over time, of RGB clips ``(N, 3, T, 224, 224)`` in [-1, 1], T >= 9."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""InceptionV3 as TensorFlow's graph of 2015-12-05 has it, the network of FID: written here from its weights' shapes.
+"""InceptionV3 of TensorFlow's graph of 2015-12-05, the network of FID, implemented from the shapes of its weights.
 
-Keys are torchvision's. It reads the state dict that pytorch-fid and torch-fidelity publish. Against torchvision's
-network (Szegedy et al., CVPR 2016): average pools do not count padding, the last block's pool is a maximum, there are
-1008 classes and no auxiliary head.
+Keys are torchvision's. It reads the state dict published by pytorch-fid and torch-fidelity. Differences to
+torchvision's network (Szegedy et al., CVPR 2016): average pools do not count padding, the last block has a max pool,
+there are 1008 classes and no auxiliary head.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Conv(nn.Module):
     """Convolution without bias, batch norm, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel = 1, stride: int = 1, padded: bool = True):
-        """padded: so that a stride of 1 keeps the size."""
+        """padded: whether a stride of 1 keeps the size."""
         super().__init__()
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
         padding = (sides[0] // 2, sides[1] // 2) if padded else 0
@@ -31,7 +31,7 @@ class Conv(nn.Module):
 
 
 class Block(nn.Module):
-    """Named convolutions, run along paths that are concatenated. The names of a path are one after the other."""
+    """Named convolutions in parallel paths, whose outputs are concatenated."""
 
     paths: tuple[tuple[str, ...], ...]
 
@@ -135,7 +135,7 @@ class BlockD(Block):
 
 
 class BlockE(Block):
-    """The blocks on 8 x 8 positions, whose paths fork; last: pools by the maximum."""
+    """The blocks on 8 x 8 positions, whose paths fork; last: with a max pool."""
 
     def __init__(self, inputs: int, last: bool):
         super().__init__(
@@ -164,7 +164,7 @@ class BlockE(Block):
 
 
 class Inception(nn.Module):
-    """Pool features ``(N, 2048)`` of images ``(N, 3, 299, 299)`` as a front end makes them."""
+    """Return pool features ``(N, 2048)`` of images ``(N, 3, 299, 299)`` from a front end (`resize`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class Inception(nn.Module):
         self.fc = nn.Linear(WIDTH, CLASSES)
 
     def stages(self, images: Tensor) -> dict[int, Tensor]:
-        """Maps ``(N, C, h, w)`` by their number of channels, as pytorch-fid counts its blocks: 64, 192, 768, 2048."""
+        """Return maps ``(N, C, h, w)`` by number of channels, like pytorch-fid's blocks: 64, 192, 768, 2048."""
         first = F.max_pool2d(self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(images))), 3, 2)
         second = F.max_pool2d(self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(first)), 3, 2)
         third = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(second)))
@@ -199,5 +199,5 @@ class Inception(nn.Module):
         return self.stages(images)[WIDTH].mean((2, 3))
 
     def logits_unbiased(self, features: Tensor) -> Tensor:
-        """``(N, 1008)`` of pool features, without the bias: those of the Inception Score."""
+        """Return logits ``(N, 1008)`` of pool features, without the bias, as for the Inception Score."""
         return F.linear(features, self.fc.weight)

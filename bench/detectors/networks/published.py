@@ -1,7 +1,7 @@
-"""The papers' feature networks: InceptionV3 for FID and KID, I3D for FVD. Their weights are no part of this program.
+"""The papers' feature networks: InceptionV3 for FID and KID, I3D for FVD. Their weights are not part of this program.
 
-State dicts are read into networks written here. TorchScript files of the same networks, which other scripts use, hold
-programs: they are not executed.
+State dicts are loaded into this project's networks. TorchScript files of the same networks, which other scripts use,
+contain programs and are not executed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from bench.detectors.networks.resize import FRONT_ENDS, centered, fvd_front_end
 from bench.detectors.weights import find_file, load
 from bench.runtime.errors import UserError
 
-INCEPTION_FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")  # one content
+INCEPTION_FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")  # same content
 INCEPTION_PROGRAM = "inception-2015-12-05.pt"
 I3D_FILE, I3D_PROGRAM = "i3d_pretrained_400.pt", "i3d_torchscript.pt"
 
 
 class InceptionFeatures(FeatureNetwork):
-    """2048 pool features of a frame; its subclasses resize in the three ways of published scripts."""
+    """2048 pool features of a frame; the subclasses resize in the three ways of published scripts."""
 
     width = inception.WIDTH
     front_end: str
@@ -80,16 +80,16 @@ class I3DFeatures(FeatureNetwork):
 
     def compute(self, frames: Tensor) -> Tensor:
         if frames.shape[1] < i3d.FEWEST:
-            raise UserError(f"I3D needs {i3d.FEWEST} frames, here are {frames.shape[1]}", code="too-few-frames")
+            raise UserError(f"I3D needs {i3d.FEWEST} frames, got {frames.shape[1]}", code="too-few-frames")
         net = _network("i3d", self._file, self._device)
         clips = frames.permute(0, 4, 1, 2, 3).float() / 255
         return net(torch.stack([fvd_front_end(clip, i3d.SIDE) for clip in clips]))
 
 
 def read(kind: str, file: Path, device: str = "cpu") -> nn.Module:
-    """The network "inception" or "i3d" with the weights of a file, in evaluation mode.
+    """Load the network "inception" or "i3d" with the weights of a file, in evaluation mode.
 
-    Raises UserError for a file that is not it, and for a TorchScript program.
+    Raises UserError for another file, and for a TorchScript program.
     """
     net = {"inception": inception.Inception, "i3d": i3d.I3D}[kind]()
     counters = {key: value for key, value in net.state_dict().items() if key.endswith("num_batches_tracked")}

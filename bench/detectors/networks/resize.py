@@ -1,4 +1,4 @@
-"""How images and clips become what the networks of FID and FVD take; the resize alone can move FID by half."""
+"""Front ends of the networks of FID and FVD; the resize method alone can change FID by half."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ FRONT_ENDS: dict[str, FrontEnd] = {"tf-legacy": tf_legacy, "clean": clean, "torc
 
 
 def centered(levels: Tensor, front_end: str) -> Tensor:
-    """Levels in [0, 255] to the network's range: [-1, 1] after "torch", else (x - 128) / 128."""
+    """Convert levels in [0, 255] to the network's range: [-1, 1] after "torch", else (x - 128) / 128."""
     return 2 * (levels / 255) - 1 if front_end == "torch" else (levels - 128) / 128
 
 
 def fvd_front_end(clips: Tensor, side: int, truncated: bool = False) -> Tensor:
-    """RGB clips ``(3, T, H, W)`` in [0, 1] to ``(3, T, side, side)`` in [-1, 1].
+    """Convert RGB clips ``(3, T, H, W)`` in [0, 1] to ``(3, T, side, side)`` in [-1, 1].
 
-    The shorter side becomes `side`, the other one is rounded up; bilinear, half-pixel centers, no antialiasing; the
-    middle is cut out. truncated: to 8 bits first, as common_metrics does after VideoGPT; StyleGAN-V does not. Of frames
-    that have 8 bits the two make the same.
+    The shorter side becomes `side`, the other one is rounded up; bilinear, half-pixel centers, no antialiasing; center
+    crop. truncated: to 8 bits first, as in common_metrics after VideoGPT, but not in StyleGAN-V; no effect on frames of
+    8 bits.
     """
     if truncated:
         clips = (clips * 255).to(torch.uint8).float() / 255
