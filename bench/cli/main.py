@@ -46,6 +46,7 @@ DISTRIBUTION = "talking-head-bench"
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not export it
 COMPLETION = ("--install-completion", "--show-completion")
 LONGEST = 5000  # characters of a message, which may quote a file
+FOLDER_GONE = "error: the current folder no longer exists"
 
 # The panels of `--help`, in the order in which a new user needs them: title to commands (functions or Typer apps).
 PANELS: dict[str, dict[str, Any]] = {
@@ -117,7 +118,7 @@ def main() -> None:
     try:
         os.getcwd()
     except FileNotFoundError:  # torch and other libraries would fail with an obscure message
-        _stop("error: the current folder no longer exists", 2)
+        _stop(FOLDER_GONE, 2)
     allocator.keep_freed()
     request = interruption.Request()
     try:

@@ -222,7 +222,7 @@ def run(
     if table and paper:
         raise UserError("--paper means all tables of a paper: remove --table", code="conflicting-options")
     if (table or paper) and protocol:
-        raise UserError(f"{planned} sets the protocols: remove --protocol", code="conflicting-options")
+        raise UserError(f"{planned} sets the protocols: leave --protocol out", code="conflicting-options")
     if (table or paper) and size:
         raise UserError(
             "--size is for custom data: remove it, the tables' protocols set the size", code="conflicting-options"
@@ -234,10 +234,10 @@ def run(
             raise UserError("give --protocol and --models, or --table, or --paper", code="missing-option")
         if dry_run or untrained or sample_weights:
             raise UserError(
-                "--dry-run, --untrained and --sample-weights need --table or --paper", code="conflicting-options"
+                "--dry-run, --untrained and --sample-weights belong to --table and --paper", code="conflicting-options"
             )
         if pairs and len(pairs) > 1:
-            raise UserError("--pairs: give one list for one protocol", code="conflicting-options")
+            raise UserError("--pairs: a protocol takes one list", code="conflicting-options")
     elif untrained and models:
         raise UserError(
             "--untrained is for the tables' own models; with --models write NAME?weights=untrained",

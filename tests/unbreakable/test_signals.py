@@ -15,6 +15,7 @@ import pytest
 from support.forked import Forked
 from support.run_files import files
 
+from bench.cli.main import FOLDER_GONE
 from bench.runtime import signals
 from protocols import interruption
 
@@ -191,6 +192,7 @@ def test_waiting_ends_with_what_is_waited_for():
 
 FROM_A_STRING = """
 import os, signal, sys
+from bench.cli.main import FOLDER_GONE
 from bench.runtime import signals
 from protocols import interruption
 
@@ -227,4 +229,4 @@ def test_a_folder_that_is_gone_before_the_start(bench, tmp_path, monkeypatch):
     (tmp_path / "here").rmdir()
     code, text = bench("list", "models")
     monkeypatch.chdir(tmp_path)
-    assert (code, text) == (2, "error: the folder that this command was started in is gone\n")
+    assert (code, text) == (2, f"{FOLDER_GONE}\n")
