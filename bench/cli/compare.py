@@ -39,6 +39,8 @@ def compare(
     from json import dumps
 
     from bench.comparison.compare import compare as compared
+    from bench.rundir import kept_pictures
+    from bench.rundir.directory import RunDirectory
     from reports.comparison import html as compare_html
     from reports.comparison import view as compare_view
 
@@ -57,6 +59,8 @@ def compare(
     else:
         terminal().print(compare_view.view(result))
     if html:
+        for folder in dict.fromkeys((run_a, run_b or run_a)):
+            kept_pictures.check(folder, RunDirectory(folder).complete())
         _write(html, "--html", compare_html.page(result, run_a, run_b or run_a))
     if json:
         _write(json, "--json", dumps(result.content(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")

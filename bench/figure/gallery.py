@@ -15,6 +15,7 @@ from bench.figure import compare
 from bench.figure.again import kept
 from bench.figure.command import Begin
 from bench.figure.pictures import Pictures
+from bench.rundir import kept_pictures
 from bench.rundir.directory import RunDirectory, readable
 from bench.runtime.errors import UserError
 from protocols import files
@@ -40,6 +41,7 @@ def write(run: Path, count: int, begin: Begin, can_compute: bool) -> Path:
     directory = RunDirectory(run)
     with readable(run):
         manifest, samples = directory.finished()
+        kept_pictures.check(run, manifest)
         labels = [label for label in manifest.labels if label not in BOUNDS] or manifest.labels
         pairs, how = _drawn(run, manifest, samples, labels, count, can_compute)
         folder = run / "gallery"

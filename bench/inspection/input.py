@@ -23,6 +23,7 @@ from bench.animate.input import fit, open_driving, read_source
 from bench.detectors.face_box import FaceBox
 from bench.inspection import memories
 from bench.inspection.inspect import inspect
+from bench.rundir import kept_pictures
 from bench.rundir.directory import RunDirectory
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
@@ -123,6 +124,8 @@ def inspect_run(
             raise UserError(
                 f"{name}: is not a network of this run; it has {', '.join(known) or 'none'}", code="unknown-model"
             )
+    if isinstance(manifest, Complete):
+        kept_pictures.check(run, manifest)
     pictures = run / "pictures"
     asked = _asked(run, manifest)
     shown = []

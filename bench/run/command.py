@@ -23,6 +23,7 @@ from bench.run.executors import Executor
 from bench.run.failed import by_reason
 from bench.run.set_features import split
 from bench.run.setup import RunSettings, Setup, prepare
+from bench.rundir import kept_pictures
 from bench.rundir.directory import CLIP, KEPT, REAL, UNIT, VIDEO, RunDirectory, readable
 from bench.rundir.whole import write_parquet
 from bench.runtime.allocator import give_back, take_blas_buffer
@@ -139,6 +140,7 @@ def redraw(path: Path, single_file: bool = False) -> Path:
     with readable(path):
         manifest, _ = directory.finished()
         directory.summary(manifest)
+        kept_pictures.check(path, manifest)
         return html.write(path, single_file)
 
 
@@ -235,6 +237,8 @@ def _work(
     done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256, **hashes}
     complete = begun.noticed(*said).then(Complete, **done)
     pictures.keep(directory, complete, table, resolved, kept, setup.settings.save_frames)
+    if sealed := kept_pictures.seal(directory):
+        complete = complete.but(pictures_sha256=sealed)
     if setup.sounds is not None and setup.settings.media:
         media.keep(directory, complete, table, resolved, setup.sounds)
     return complete, table

@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from bench.comparison.compare import compare
+from bench.rundir import kept_pictures
 from bench.runtime.errors import UserError
 from bench.view import clips, groups, policies
 from bench.view.kept import INSPECTION, KINDS, REPORT, kept
@@ -28,6 +29,7 @@ from bench.web.headers import Headers
 from protocols.errors import BenchError
 from reports.comparison import html as comparison_page
 from reports.run import caveats, page, plots, view
+from reports.schema.manifest import Complete
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # other names may be a page's of elsewhere that is bound to this address
 COMPARED = 16  # comparisons that are remembered
@@ -126,6 +128,9 @@ class Viewer:
         stamp = repr((files, picks))
         with self._busy:  # one at a time: a comparison takes a core for seconds
             if stamp not in self._compared:
+                for run in (a, b):
+                    assert isinstance(run.manifest, Complete)
+                    kept_pictures.check(run.folder, run.manifest)
                 other = None if a.folder == b.folder else b.folder
                 found = compare(a.folder, other, [model for _, model in picks])
                 self._compared[stamp] = comparison_page.page(found, a.folder, b.folder, _links(a, b))

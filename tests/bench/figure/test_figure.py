@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from support import fake_run
+from support import fake_run, manifests
+from support.figures import drawn, holds
 from support.small_networks import small
 from support.small_run import PAIRS
 
@@ -41,17 +42,6 @@ def kept(run: Path, folder: str = "fomm") -> list[str]:
 
 def picture(run: Path, folder: str, pair: str) -> np.ndarray:
     return np.asarray(Image.open(run / "pictures" / folder / f"{pair}.png"))
-
-
-def holds(figure: np.ndarray, tile: np.ndarray) -> bool:
-    """Whether the pixels of a tile stand somewhere in a figure as they are."""
-    height, width = tile.shape[:2]
-    starts = np.argwhere((figure[: -height + 1 or None, : -width + 1 or None] == tile[0, 0]).all(2))
-    return any(np.array_equal(figure[y : y + height, x : x + width], tile) for y, x in starts)
-
-
-def drawn(file: Path) -> np.ndarray:
-    return np.asarray(Image.open(file).convert("RGB"))
 
 
 def texts_of_pdf(file: Path) -> list[str]:
@@ -329,9 +319,24 @@ def test_a_kept_frame_that_is_not_the_one_that_was_measured_is_refused(run: Path
     shutil.copytree(run, tmp_path / "r")
     pair = kept(run)[0]
     shutil.copyfile(run / "pictures" / "ostnet" / f"{pair}.png", tmp_path / "r" / "pictures" / "fomm" / f"{pair}.png")
-    for models, code in (("fomm", 2), ("ostnet", 0)):
-        asked = ["figure", tmp_path / "r", "--models", models, "--pairs", pair, "--out", tmp_path / f"{models}.png"]
-        assert bench(*asked)[0] == code
+    asked = ["figure", tmp_path / "r", "--models", "fomm", "--pairs", pair, "--out", tmp_path / "g.png"]
+    for command in (asked, ["report", tmp_path / "r"], ["compare", tmp_path / "r", "--html", tmp_path / "c.html"]):
+        refused = bench(*command)
+        assert (refused[0], refused.error) == (2, "changed-file") and f"pictures/fomm/{pair}.png" in refused[1]
+    (tmp_path / "r" / "pictures" / "fomm" / f"{pair}.png").unlink()  # a picture may be removed
+    assert bench("report", tmp_path / "r")[0] == 0
+    assert bench(*asked)[0] == 0 and "again" in (tmp_path / "g.png.txt").read_text("utf-8")
+
+
+def test_without_hashes_a_frame_is_checked_by_what_was_measured(run: Path, bench, tmp_path: Path) -> None:
+    copy = tmp_path / "r"
+    shutil.copytree(run, copy)
+    manifests.edit(copy, lambda manifest: manifest.but(pictures_sha256=None))  # as of an earlier release
+    pair = kept(run)[0]
+    shutil.copyfile(run / "pictures" / "ostnet" / f"{pair}.png", copy / "pictures" / "fomm" / f"{pair}.png")
+    for models, ended in (("fomm", (2, "other-run")), ("ostnet", (0, None))):
+        found = bench("figure", copy, "--models", models, "--pairs", pair, "--out", tmp_path / f"{models}.png")
+        assert (found[0], found.error) == ended
 
 
 def test_other_weights_are_refused(run: Path, bench, tmp_path: Path) -> None:
