@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from bench.figure.command import Begin
 from bench.run.command import RunSettings
 from bench.runtime import config
 from bench.runtime.errors import UserError
+from bench.tables import command as tables
+from bench.tables.paper import works
 from protocols.protocol import MODES
+from reports.paper.tables import published
 from reports.schema.manifest import Complete
 
 KEPT_ONLY = "only its saved frames can be shown"
@@ -52,8 +56,8 @@ def settings_of(
     asked = _parameters(words[words.index("run") + 1 :])
     specs = {ModelSpec.parse(spec).name: spec for spec in split_names(asked["models"] or "")}
     mode = asked["mode"]
-    return RunSettings(
-        models=[specs.get(label, label) for label in labels],  # bounds, and models of --table, are not in --models
+    settings = RunSettings(
+        models=[specs.get(label, label) for label in labels],  # bounds are not in --models
         protocol=asked["protocol"] or manifest.protocol.name,
         config=config.load(
             list(data) or asked["data"] or (["sample"] if manifest.sample_data else ()),
@@ -73,6 +77,26 @@ def settings_of(
         as_published=asked["as_published"],
         device=device,
     )
+    return _as_planned(asked, settings, manifest) if asked["table"] or asked["paper"] else settings
+
+
+def _as_planned(asked: dict[str, Any], settings: RunSettings, manifest: Complete) -> RunSettings:
+    """The settings of the run of a protocol that the tables' plan gives it: what each label is, and which list.
+
+    asked: of the run's command. settings: the rest. Raises UserError where the plan has no such run any more.
+    """
+    own = replace(settings, models=split_names(asked["models"] or ""))
+    entries = works()[asked["paper"]] if asked["paper"] else asked["table"]
+    names = [name for entry in entries for name in split_names(entry)]
+    plan = {"untrained": asked["untrained"], "sample_weights": asked["sample_weights"]}
+    for job in tables.planned(published(names), own, asked["pairs"] or (), **plan):
+        if job.protocol.name == manifest.protocol.name:
+            specs = {ModelSpec.parse(spec).name: spec for spec in job.models}
+            return replace(
+                tables.settings_of(job, own, several=False),
+                models=[specs.get(label, label) for label in settings.models],
+            )
+    raise UserError(f"{', '.join(names)}: these tables run no {manifest.protocol.name} any more", code="other-run")
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:

@@ -30,7 +30,10 @@ def figure(
     ] = None,
     rows: Annotated[
         str | None,
-        typer.Option(help="A row per pair (pairs; default) or per model (models).", rich_help_panel=GRID),
+        typer.Option(
+            help="A row per pair (pairs; default), per model (models), or per picture over --frames (time).",
+            rich_help_panel=GRID,
+        ),
     ] = None,
     columns: Annotated[
         str | None,
@@ -94,12 +97,26 @@ def figure(
         str | None,
         typer.Option("--pairs", "--clips", help="Ids of pairs or clips, comma-separated.", rich_help_panel=WHICH),
     ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Frames of each clip, evenly from the first to the last.", rich_help_panel=WHICH
+        ),
+    ] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(
+            help="Numbers of each clip's frames, from 0, comma-separated; default: the middle frame.",
+            rich_help_panel=WHICH,
+        ),
+    ] = None,
     pick: Annotated[
         str | None,
         typer.Option(help="Choose pairs by --metric: best, median, worst or spread (default).", rich_help_panel=WHICH),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Number of pairs to pick; default: 4.", rich_help_panel=WHICH)
+        int | None,
+        typer.Option(min=1, help="Number of pairs to pick; default: 4, or all if fewer.", rich_help_panel=WHICH),
     ] = None,
     metric: Annotated[
         str | None,
@@ -133,6 +150,7 @@ def figure(
     from bench.figure.choose import PICKS
     from bench.figure.compare import LAYOUTS
     from bench.figure.curve import CURVES
+    from bench.figure.frames import Asked
     from reports.figure.published import PLOTS
     from reports.figure.style import FORMATS
     from reports.run.pictures import FULL_SCALE
@@ -146,6 +164,7 @@ def figure(
         raise UserError(f"{' and '.join(chosen)}: one figure at a time", code="conflicting-options")
     kind = chosen[0] if chosen else "a grid"
     of_grid = {"--rows": rows, "--columns": columns, "--zoom": zoom, "--error-range": error_range}
+    of_grid |= {"--frames": frames, "--frame": frame}
     of_pairs = {"--pairs": pairs, "--pick": pick, "--limit": limit, "--seed": seed}
     again = {"--data": data, "--device": device, "--weights": weights}
     _refuse(
@@ -161,6 +180,8 @@ def figure(
     )
     if pairs is not None and (pick or limit or seed is not None):
         raise UserError("--pairs names the pairs: remove --pick, --limit and --seed", code="conflicting-options")
+    if frames is not None and frame is not None:
+        raise UserError("--frames and --frame: give one of them", code="conflicting-options")
     folders = run or []
     if kind != "--published" and len(folders) != 1:
         raise UserError("give one run's folder", code="missing-option" if not folders else "conflicting-options")
@@ -175,10 +196,11 @@ def figure(
         models=split_names(models or ""),
         pairs=split_names(pairs or ""),
         pick=choice("--pick", pick, PICKS) if pick else None,
-        count=limit or 4,
+        count=limit,
         metrics=metric_names(metric) if metric else (),
         seed=seed or 0,
         names=dict(_name(one) for one in label or ()),
+        frames=Asked(frames or 0, _numbers(frame) if frame is not None else ()),
     )
     if published is not None:
         names = [choice("--published", name, tuple(PLOTS)) for name in split_names(published)]
@@ -192,6 +214,8 @@ def figure(
         if len(boxes) > 2:
             raise UserError("--zoom: at most two boxes", code="bad-value")
         layout = choice("--rows", rows or "pairs", LAYOUTS)
+        if layout == "time" and not asked.frames:
+            raise UserError("--rows time needs --frames or --frame", code="missing-option")
         caption = command.draw_grid(folders[0], asked, layout, split_names(columns or ""), boxes, full)
     terminal().print(f"figure: {out}\ncaption: {caption}", soft_wrap=True, markup=False)
 
@@ -228,6 +252,13 @@ def _box(text: str) -> Box:
             f"--zoom {text}: give x,y,width,height in whole pixels, at least 4 wide and high", code="bad-value"
         )
     return Box(x, y, width, height)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    found = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in found):
+        raise UserError(f"--frame {text}: give numbers from 0, with commas between", code="bad-value")
+    return tuple(dict.fromkeys(map(int, found)))
 
 
 def _name(text: str) -> tuple[str, str]:

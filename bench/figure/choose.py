@@ -14,6 +14,7 @@ from protocols.words import counted
 from reports.run import choose
 from reports.schema.manifest import Complete, MetricEntry
 
+COUNT = 4  # pairs of a figure where nobody says how many
 PICKS = ("best", "median", "worst", "spread")
 
 
@@ -71,11 +72,12 @@ def metric(manifest: Complete, samples: pd.DataFrame, name: str | None) -> Metri
 
 
 def picked(
-    samples: pd.DataFrame, labels: Sequence[str], by: MetricEntry, pick: str, count: int, seed: int, unit: str
+    samples: pd.DataFrame, labels: Sequence[str], by: MetricEntry, pick: str, count: int | None, seed: int, unit: str
 ) -> Picked:
     """`count` pairs by the mean of a metric over the models: the best, those around the median, the worst, or a spread.
 
     spread: the pairs in order of the metric are cut into `count` equal parts, and each gives one, drawn with `seed`.
+    count: None for `COUNT`, or all where there are fewer.
     Pairs that a model failed, or where the metric has no finite value, are left out, and the words say how many.
     """
     rows = samples[samples["model"].isin(labels)]
@@ -84,6 +86,8 @@ def picked(
     whole = np.isfinite(table.to_numpy()).all(1) & ~table.index.isin(failed)
     means = table[whole].mean(axis=1).sort_index()
     means = means.sort_values(ascending=not by.higher_is_better, kind="stable")
+    if count is None:
+        count = max(1, min(COUNT, len(means)))
     if len(means) < count:
         raise UserError(
             f"--limit {count}: only {len(means)} {unit}s have a frame and a finite {by.name} of every model",

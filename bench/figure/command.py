@@ -14,10 +14,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.comparison.load import load
-from bench.figure import choose, compare, curve, pictures
+from bench.figure import choose, compare, curve, frames, pictures
 from bench.figure.again import Again
 from bench.figure.choose import Picked
 from bench.figure.pictures import Pictures
+from bench.rundir import kept_pictures
 from bench.rundir.directory import RunDirectory, readable
 from bench.runtime.errors import UserError
 from protocols.names import BOUNDS, PERFECT
@@ -48,16 +49,18 @@ class Asked:
     models: Sequence[str] = ()
     pairs: Sequence[str] = ()
     pick: str | None = None
-    count: int = 4
+    count: int | None = None
     metrics: Sequence[str] = ()
     seed: int = 0
     names: dict[str, str] = field(default_factory=dict)
+    frames: frames.Asked = frames.Asked()
 
 
 def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zooms: Sequence[Box], full: float) -> Path:
     """Write a comparison grid; returns its caption's file. Raises UserError, DataError, ModelError or OSError."""
     with readable(run):
         manifest, samples = RunDirectory(run).finished()
+        kept_pictures.check(run, manifest)
         labels = choose.models(manifest, asked.models)
         asked_for = pictures.parse(columns or compare.COLUMNS[layout].split(","), labels)
         titles = _titles(manifest, labels, asked)
@@ -65,16 +68,25 @@ def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zoom
         metric = (
             choose.metric(manifest, samples, asked.metrics[0] if asked.metrics else None) if _ranked(manifest) else None
         )
+        table = frames.values(RunDirectory(run), manifest, asked.frames)
+        shots = [] if table is None else frames.chosen(table, picked.pairs, labels, asked.frames)
+        name = metric.name if metric else None
         with (
-            Pictures(RunDirectory(run), manifest, samples, lambda: asked.begin(manifest, labels), full) as source,
+            Pictures(
+                RunDirectory(run), manifest, samples, lambda: asked.begin(manifest, labels), full, shots, table
+            ) as source,
             matplotlib.rc_context(style.settings(asked.points)),
         ):
-            made = compare.assemble(source, picked, labels, asked_for, layout, zooms, titles)
-            lines = compare.caption(source, picked, labels, asked_for, samples, metric.name if metric else None, titles)
+            made = compare.assemble(source, picked, labels, asked_for, layout, zooms, titles, shots)
+            lines = compare.caption(source, picked, labels, asked_for, samples, name, titles, shots)
             figure = grid.draw(made, asked.inches, asked.points)
             heads = ", ".join(" ".join(head.split()) for head in made.columns)
-            lines = [f"Columns: {heads}. A row is a {manifest.unit if layout == 'pairs' else 'model'}.", *lines]
-            return _save(figure, asked, [manifest], "Comparison", lines)
+            row = {"pairs": "frame of a clip" if shots else manifest.unit, "models": "model"}.get(
+                layout, "picture over time"
+            )
+            lines = [f"Columns: {heads}. A row is a {row}.", *lines]
+            title = f"Comparison, {compare.frames_shown(shots)}" if shots else "Comparison"
+            return _save(figure, asked, [manifest], title, lines)
 
 
 def draw_memory(run: Path, asked: Asked, kind: str, channels: int | None) -> Path:

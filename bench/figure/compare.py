@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,19 @@ import pandas as pd
 
 from baselines.registry import MODELS
 from bench.figure.choose import Picked
+from bench.figure.frames import Shot
 from bench.figure.pictures import OF_MODELS, SHARED, Column, Pictures
 from bench.runtime.errors import UserError
 from reports.figure.grid import Box, Grid, Tile, magnification
 from reports.run.caveats import size, weights_mark
 from reports.schema.manifest import Complete
 
-LAYOUTS = ("pairs", "models")
-COLUMNS = {"pairs": "source,driving,models,truth", "models": "source,driving,prediction,truth"}
+LAYOUTS = ("pairs", "models", "time")
+COLUMNS = {
+    "pairs": "source,driving,models,truth",
+    "models": "source,driving,prediction,truth",
+    "time": "driving,models",
+}
 EXPLAINED = {
     "anchor": "anchor: the driving frame that relative motion starts from",
     "rectified": "rectified: the driving frame in the source's scale, as the network computes it",
@@ -50,20 +55,23 @@ def assemble(
     layout: str,
     zooms: Sequence[Box],
     titles: Mapping[str, str],
+    shots: Sequence[Shot] = (),
 ) -> Grid:
-    """Get every picture. layout: what a row is of, ``pairs`` or ``models``. titles: of the models, by label.
+    """Get every picture. layout: what a row is of, ``pairs``, ``models``, or a picture over ``time``.
 
+    titles: of the models, by label. shots: the frames that are shown of the clips; none: the middle one.
     Raises UserError for a column that no model of the figure has a picture for, and for boxes that do not fit.
     """
     _check(pictures, columns, labels)
-    if layout == "pairs":
+    shown = [shot.id for shot in shots] or list(picked.pairs)
+    if layout in ("pairs", "time"):
         heads = [(column.kind, label) for column in columns for label in _labels(column, labels)]
-        cells = [[Cell(kind, label, pair) for kind, label in heads] for pair in picked.pairs]
-        names, starts = [""] * len(cells), []
+        cells = [[Cell(kind, label, pair) for kind, label in heads] for pair in shown]
+        names, starts = [f"{shot.time:.2f} s" for shot in shots] or [""] * len(cells), _starts_of_clips(shots)
     else:
-        cells = [[_cell(column, label, pair) for column in columns] for pair in picked.pairs for label in labels]
+        cells = [[_cell(column, label, pair) for column in columns] for pair in shown for label in labels]
         heads = [(column.kind, column.label) for column in columns]
-        names = [titles[label] for _ in picked.pairs for label in labels]
+        names = [titles[label] for _ in shown for label in labels]
         starts = [k for k in range(len(cells)) if k % len(labels) == 0 and len(labels) > 1]
     tiles = [[pictures.tile(cell.kind, cell.label, cell.pair) for cell in row] for row in cells]
     empty = [all(row[k] is None for row in tiles) for k in range(len(heads))]
@@ -74,15 +82,18 @@ def assemble(
         if all(empty[k] for k in places):
             whose = column.label or ", ".join(labels)
             raise UserError(f"--columns {column.kind}: {whose} computes none", code="no-picture")
-    if layout == "pairs":  # a column of a model that has no such picture is left out, where others have one
+    if layout != "models":  # a column of a model that has no such picture is left out, where others have one
         heads, tiles = _without(heads, tiles, empty)
     side = max(max(tile.image.shape[:2]) for row in tiles for tile in row if tile)
     frames = [tile.image.shape for row in tiles for tile in row if tile and tile.zoomed]
     for box in zooms:
         _fits(box, frames)
     several = {kind for kind, _ in heads if sum(other == kind for other, _ in heads) > 1}
+    headings = [_heading(kind, label, titles, layout, kind in several) for kind, label in heads]
+    if layout == "time":
+        headings, names, tiles, starts = _over_time(headings, tiles, shots)
     return Grid(
-        columns=[_heading(kind, label, titles, layout, kind in several) for kind, label in heads],
+        columns=headings,
         rows=names,
         tiles=tiles,
         starts=starts,
@@ -90,6 +101,30 @@ def assemble(
         error_range=pictures.full if any(column.kind == "error" for column in columns) else None,
         side=side,
     )
+
+
+def _starts_of_clips(shots: Sequence[Shot]) -> list[int]:
+    """Where a clip begins, so that more room is left before it; nowhere with one frame a clip."""
+    starts = [k for k, shot in enumerate(shots) if k == 0 or shots[k - 1].clip != shot.clip]
+    return starts if len(starts) < len(shots) else []
+
+
+def _over_time(
+    headings: Sequence[str], tiles: Sequence[Sequence[Tile | None]], shots: Sequence[Shot]
+) -> tuple[list[str], list[str], list[list[Tile | None]], list[int]]:
+    """Turn rows of frames into columns, clip below clip: headings, labels of rows, tiles, first rows of clips.
+
+    A column is headed by its time, or by its place where clips of other lengths have other times.
+    """
+    clips = list(dict.fromkeys(shot.clip for shot in shots))
+    count = len(shots) // len(clips)
+    rows = [list(row) for k in range(len(clips)) for row in zip(*tiles[k * count : (k + 1) * count])]
+    times = [{f"{shot.time:.2f} s" for shot in shots[k::count]} for k in range(count)]
+    columns = (
+        [one.pop() for one in times] if all(len(one) == 1 for one in times) else [str(k + 1) for k in range(count)]
+    )
+    names = [" ".join(heading.split()) for heading in headings]
+    return columns, names * len(clips), rows, [k * len(names) for k in range(len(clips))]
 
 
 def title(manifest: Complete, label: str) -> str:
@@ -106,8 +141,9 @@ def caption(
     samples: pd.DataFrame,
     metric: str | None,
     titles: Mapping[str, str],
+    shots: Sequence[Shot] = (),
 ) -> list[str]:
-    """What the figure shows, a line each. metric: whose values stand beside the pairs."""
+    """What the figure shows, a line each. metric: whose values stand beside the pairs, of clips their means."""
     manifest = pictures.manifest
     lines = [f"Pairs: {picked.how}."]
     for pair in picked.pairs:
@@ -116,6 +152,9 @@ def caption(
         line = f"- {pair}: {facts['source']} -> {facts['driving']}"
         if (facts.get("alpha", 1), facts.get("beta", 1)) != (1, 1):
             line += f", stretched by {facts['alpha']:.3f} and {facts['beta']:.3f}"
+        if own := [shot for shot in shots if shot.clip == pair]:
+            line += f"; frames {_listed(shot.number for shot in own)} of {own[0].of}, counted from 0"
+            line += f" (at {_listed(f'{shot.time:.2f}' for shot in own)} s)"
         if metric is not None:
             values: dict[Any, float] = rows[metric].to_dict()
             line += f"; {metric}: " + ", ".join(f"{titles[label]} {values[label]:.4g}" for label in labels)
@@ -131,11 +170,22 @@ def caption(
         lines.append(
             f"Error maps: absolute difference to the truth, mean over colors, from 0 to {pictures.full:g} of 1."
         )
-    if manifest.unit == "clip":
+    if manifest.unit == "clip" and not shots:
         lines.append("Of each clip its middle frame is shown.")
     if pictures.computed:
         lines.append(f"Computed again, with the run's weights: {', '.join(pictures.computed)}.")
     return lines
+
+
+def frames_shown(shots: Sequence[Shot]) -> str:
+    """The frames in a few words, for the title of a figure: ``frames 0, 34, 67 of w_tilt``."""
+    clips = dict.fromkeys(shot.clip for shot in shots)
+    said = [f"{_listed(shot.number for shot in shots if shot.clip == clip)} of {clip}" for clip in clips]
+    return f"frames {'; '.join(said)}"
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _labels(column: Column, labels: Sequence[str]) -> Sequence[str | None]:

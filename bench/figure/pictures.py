@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from baselines.network_predictor import NetworkPredictor
 from bench.figure.again import EXACT, Again, check_measured, kept
+from bench.figure.frames import Shot, measured
 from bench.rundir.directory import RunDirectory
 from bench.runtime.errors import UserError
 from protocols.images import read_rgb
@@ -67,7 +69,8 @@ def parse(words: Sequence[str], labels: Sequence[str]) -> list[Column]:
 class Pictures:
     """The pictures of a run's pairs. What it did not keep is computed again; `begin` starts that, where it is needed.
 
-    full: difference (of 1) at the end of the error maps' range.
+    full: difference (of 1) at the end of the error maps' range. shots, frames: which frames of clips are shown
+    in place of the middle one, and the run's table of frames; then a pair is such a frame.
     """
 
     def __init__(
@@ -77,13 +80,18 @@ class Pictures:
         samples: pd.DataFrame,
         begin: Callable[[], AbstractContextManager[Again]],
         full: float,
+        shots: Sequence[Shot] = (),
+        frames: pd.DataFrame | None = None,
     ) -> None:
         self.path, self.manifest, self.full = directory.path, manifest, full
+        self._kept_as = {shot.id: shot.clip for shot in shots if shot.middle}
         self.computed: dict[str, None] = {}  # what was computed again, in words, each once
         self._measured: dict[tuple[str, str], float] = {}
         if "l1" in samples and manifest.unit == "pair":
             rows = samples.dropna(subset="l1")
             self._measured = dict(zip(zip(rows["model"], rows["pair"]), rows["l1"].astype(float)))
+        elif frames is not None:
+            self._measured = measured(frames)
         self._begin, self._stack = begin, ExitStack()
         self._again: Again | None = None
         self._seen: dict[tuple[str, str], Inspection] = {}
@@ -103,7 +111,7 @@ class Pictures:
 
     def frame(self, kind: str, pair: str) -> np.ndarray:
         """Source, driving frame, anchor or truth. Raises UserError where the pair has none."""
-        if kind in ROLES and (file := kept(self.path, ROLES[kind], pair)):
+        if kind in ROLES and (file := self._kept(ROLES[kind], pair)):
             return read_rgb(file)
         loaded = self.again.load(pair)
         frame = loaded.target if kind == "truth" else getattr(loaded, kind)
@@ -114,13 +122,18 @@ class Pictures:
     def prediction(self, label: str, pair: str) -> np.ndarray:
         """A model's frame."""
         l1 = self._measured.get((label, pair))
-        if file := kept(self.path, safe_name(label), pair):
+        if file := self._kept(safe_name(label), pair):
             frame = read_rgb(file)
-            if l1 is not None and (target := kept(self.path, ROLES["truth"], pair)):
+            if l1 is not None and (target := self._kept(ROLES["truth"], pair)):
                 check_measured(frame, read_rgb(target), l1, EXACT, f"{file}: the frame, or the target beside it,")
             return frame
         self.computed[f"frames of {label}"] = None
         return self.again.frame(label, pair, l1)
+
+    def _kept(self, folder: str, pair: str) -> Path | None:
+        """The file of a frame that the run kept; a clip's middle one lies there under the clip's name, too."""
+        found = kept(self.path, folder, pair)
+        return found or (kept(self.path, folder, self._kept_as[pair]) if pair in self._kept_as else None)
 
     def tile(self, kind: str, label: str | None, pair: str) -> Tile | None:
         """One picture; None where this model computes nothing of the kind."""

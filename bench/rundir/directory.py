@@ -207,6 +207,18 @@ class RunDirectory:
         """Write ``frames.parquet``, a row a frame of a run of whole clips, and return its SHA-256."""
         return self._write_table("frames.parquet", rows)
 
+    def frame_values(self, manifest: Complete) -> pd.DataFrame:
+        """What `write_frame_values` wrote. Raises UserError where it is missing or was changed."""
+        try:
+            content = files.content(self.path / "frames.parquet", LARGEST)
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: frames.parquet cannot be read ({error.strerror or error})", code="unreadable-file"
+            ) from None
+        if manifest.frames_sha256 not in (None, hashlib.sha256(content).hexdigest()):
+            raise UserError(f"{self.path}: frames.parquet is damaged or was changed after the run", code="changed-file")
+        return pd.read_parquet(io.BytesIO(content))
+
     def write_features(self, kind: str, name: str, rows: pd.DataFrame) -> dict[str, str]:
         """Write features of one network, of a model or `REAL`; returns the file's name in ``features/`` to its SHA-256.
 
