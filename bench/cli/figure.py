@@ -99,9 +99,7 @@ def figure(
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Frames of each clip, evenly from the first to the last.", rich_help_panel=WHICH
-        ),
+        typer.Option(min=1, help="Frames of each clip, evenly from the first to the last.", rich_help_panel=WHICH),
     ] = None,
     frame: Annotated[
         str | None,

@@ -209,15 +209,7 @@ class RunDirectory:
 
     def frame_values(self, manifest: Complete) -> pd.DataFrame:
         """What `write_frame_values` wrote. Raises UserError where it is missing or was changed."""
-        try:
-            content = files.content(self.path / "frames.parquet", LARGEST)
-        except OSError as error:
-            raise UserError(
-                f"{self.path}: frames.parquet cannot be read ({error.strerror or error})", code="unreadable-file"
-            ) from None
-        if manifest.frames_sha256 not in (None, hashlib.sha256(content).hexdigest()):
-            raise UserError(f"{self.path}: frames.parquet is damaged or was changed after the run", code="changed-file")
-        return pd.read_parquet(io.BytesIO(content))
+        return self._read_table("frames.parquet", manifest.frames_sha256)
 
     def write_features(self, kind: str, name: str, rows: pd.DataFrame) -> dict[str, str]:
         """Write features of one network, of a model or `REAL`; returns the file's name in ``features/`` to its SHA-256.
@@ -230,16 +222,18 @@ class RunDirectory:
     def features(self, manifest: Complete, kind: str, name: str) -> pd.DataFrame:
         """What `write_features` wrote. Raises UserError where it is missing or was changed."""
         file = f"{kind}/{safe_name(name)}.parquet"
+        return self._read_table(f"features/{file}", manifest.features_sha256.get(file, ""))
+
+    def _read_table(self, name: str, sha256: str | None) -> pd.DataFrame:
+        """A table of a finished run. sha256: None where an earlier release recorded none."""
         try:
-            content = files.content(self.path / "features" / file, LARGEST)
+            content = files.content(self.path / name, LARGEST)
         except OSError as error:
             raise UserError(
-                f"{self.path}: features/{file} cannot be read ({error.strerror or error})", code="unreadable-file"
+                f"{self.path}: {name} cannot be read ({error.strerror or error})", code="unreadable-file"
             ) from None
-        if hashlib.sha256(content).hexdigest() != manifest.features_sha256.get(file):
-            raise UserError(
-                f"{self.path}: features/{file} is damaged or was changed after the run", code="changed-file"
-            )
+        if sha256 not in (None, hashlib.sha256(content).hexdigest()):
+            raise UserError(f"{self.path}: {name} is damaged or was changed after the run", code="changed-file")
         return pd.read_parquet(io.BytesIO(content))
 
     def _write_table(self, name: str, rows: pd.DataFrame) -> str:
