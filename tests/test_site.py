@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 WIDE = ("index", "metrics/psnr", "commands/run", "tables", "drift", "models", "python/metrics", "schema/files")
+CUT = """[...document.querySelectorAll(".md-typeset__scrollwrap")].filter(
+  (box) => box.querySelector("table[data-text]") && box.scrollWidth > box.clientWidth + 1).length"""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,7 @@ def is_module(name: str) -> bool:
 
 @needed
 def test_search_works_from_disk_and_pages_fit_a_phone(site: Path) -> None:
-    """A page that is wider than its window would be moved sideways to be read; tables and code scroll by themselves."""
+    """A page that is wider than its window would be moved sideways; code and numbers scroll, tables of text fit."""
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -120,5 +123,10 @@ def test_search_works_from_disk_and_pages_fit_a_phone(site: Path) -> None:
         for name in WIDE:
             page.goto((site / f"{name}.html").as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        for width, name in product((390, 1280), ("reproduce/mcnet", "failure-handling", "weights")):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.goto((site / f"{name}.html").as_uri())
+            page.wait_for_selector(".md-typeset__scrollwrap table[data-text]")
+            assert page.evaluate(CUT) == 0, (name, width)
         browser.close()
     assert errors == []

@@ -38,6 +38,9 @@ def lines(page: str) -> str:
     [
         ("getting-started", ["runs/first/report.html", "runs/scored/report.html", "study-published/votes.csv"]),
         ("ci-gate", ["drift.json", "gate.xml"]),
+        ("figures", ["figure.pdf", "memory.png", "conditioned.pdf", "runs/demo/gallery.html"]),
+        ("inspect", ["seen/inspect.html"]),
+        ("metrics", []),
     ],
 )
 def test_the_commands_of_a_page_work(name, left, tmp_path, sample_set, cache):

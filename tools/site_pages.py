@@ -7,6 +7,7 @@ Links between files of the repository lead to pages, and a ``*`` in the navigati
 from __future__ import annotations
 
 import fnmatch
+import html
 import json
 import posixpath
 import re
@@ -34,6 +35,9 @@ MODULES = {  # what a program may import, by page
 }
 _LINK = re.compile(r"(\]\(|(?:src|href)=\")([^)\s\"]+)")
 _FENCE = re.compile(r"^( *)(```|~~~)")
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+_HEAD = re.compile(r"<th>(.*?)</th>", re.DOTALL)
+_ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
 _LISTED = re.compile(r" *(?:[-*] |\d+\. )")
 
 
@@ -61,6 +65,27 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.generated_by:
         return markdown
     return readable(linked(markdown, f"docs/{page.file.src_uri}", page.file.src_uri))
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Mark tables of text, whose names may break; a phone shows the cells of three and more columns as a list."""
+    return _TABLE.sub(lambda table: marked(table[0]), content)
+
+
+def marked(table: str) -> str:
+    """Return a table with its kind, and the column's name in each cell; one that has numbers to the right as it is."""
+    heads = [html.escape(html.unescape(re.sub(r"<[^>]+>", "", head))) for head in _HEAD.findall(table)]
+    if "text-align: right" in table:
+        return table
+    if len(heads) < 3:
+        return table.replace("<table>", "<table data-text>", 1)
+
+    def row(found: re.Match[str]) -> str:
+        before, *cells = found[0].split("<td>")
+        named = [f' data-label="{head}"' if head.strip() else "" for head in heads]
+        return before + "".join(f"<td{label}>{cell}" for label, cell in zip(named, cells, strict=False))
+
+    return _ROW.sub(row, table).replace("<table>", '<table data-text="list">', 1)
 
 
 def made() -> Iterator[tuple[str, str]]:
