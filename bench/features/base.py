@@ -1,4 +1,4 @@
-"""What turns the frames of one clip, in order, into numbers: a row a frame, or rows on a clock of its own."""
+"""The interface of features: numbers of a clip without a detector, a row per frame or on a separate clock."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from protocols.sound import Sound
 
 
 class Recorder(Protocol):
-    """Takes one clip, frame after frame, and gives its rows at the end."""
+    """Records one clip, frame by frame, and returns its rows at the end."""
 
     def add(self, frames: np.ndarray, times: np.ndarray) -> None:
-        """Take the clip's next frames, uint8 RGB ``(n, H, W, 3)``, and their times ``(n,)`` in seconds."""
+        """Add the clip's next frames, uint8 RGB ``(n, H, W, 3)``, and their times ``(n,)`` in seconds."""
 
     def finish(self) -> np.ndarray:
-        """Return the rows, float64 ``(M, *shape)``, NaN where there is no value; nothing is added afterwards."""
+        """Return the rows, float64 ``(M, *shape)``, NaN without a value; call it last."""
 
 
 class Feature(ABC):
-    """Numbers of a clip that no detector gives.
+    """Numbers of a clip that need no detector.
 
     name: short name, unique among features and kinds of detectors. shape: shape of one row.
-    own_clock: False where each frame has its row, so that a frame that was not made has NaN and the next one begins
-        again; True where rows are on a clock of the feature's own, which sees to that itself.
+    own_clock: False: a row per frame; a missing frame has NaN, and the next one starts again. True: rows have their
+        own clock, and the feature handles missing frames.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Feature(ABC):
     @property
     @abstractmethod
     def signature(self) -> str:
-        """One line that names everything that moves its values: name, version, settings, weights' hash, library."""
+        """Return one line with all that determines its values: name, version, settings, hash of weights, library."""
 
     @abstractmethod
     def start(self, sound: Sound | None) -> Recorder:
-        """Return a new recorder for one clip, whose sound this is; its state is that clip's alone.
+        """Return a new recorder for one clip with this sound.
 
-        Its rows do not depend on how the frames fall into calls.
+        Its rows do not depend on the batches in which frames are added.
         """

@@ -1,4 +1,4 @@
-"""Features of pixels: sharpness of a frame, its difference from the one before, and how well motion explains it."""
+"""Features of pixels: sharpness, difference to the previous frame, and warping error along the optical flow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from bench.features.base import Feature, Recorder
 from protocols.sound import Sound
 
-# Occlusion test of Sundaram, Brox and Keutzer (ECCV 2010), as Lai et al. (ECCV 2018) use it for their warping error.
+# Occlusion test of Sundaram, Brox and Keutzer (ECCV 2010), as used by Lai et al. (ECCV 2018) for the warping error.
 _SHARE, _OFFSET = 0.01, 0.5
 
 
@@ -30,7 +30,7 @@ class Sharpness(Feature):
 
 
 class FrameDifference(Feature):
-    """Mean absolute difference from the frame before, in [0, 1]; NaN for a clip's first."""
+    """Mean absolute difference to the previous frame, in [0, 1]; NaN for a clip's first frame."""
 
     name, shape = "frame-difference", (1,)
 
@@ -43,7 +43,7 @@ class FrameDifference(Feature):
 
 
 class WarpingError(Feature):
-    """Mean squared difference in [0, 1] from the frame before, moved along the optical flow, where nothing is hidden.
+    """Mean squared difference in [0, 1] to the previous frame warped by the optical flow, without occluded pixels.
 
     Lai et al., Learning Blind Video Temporal Consistency (ECCV 2018), Eq. 10, with OpenCV's DIS flow (Kroeger et al.,
     ECCV 2016) in place of FlowNet2; NaN for a clip's first frame.
@@ -61,7 +61,7 @@ class WarpingError(Feature):
 
 
 class Rows:
-    """A number a frame, of the frame and the one before it; a clip's first has none before it."""
+    """One number per frame, computed from the frame and the previous one (None for a clip's first)."""
 
     def __init__(self, measure: Callable[[np.ndarray | None, np.ndarray], float]) -> None:
         self._measure, self._rows = measure, list[float]()
@@ -78,7 +78,7 @@ class Rows:
 
 def _warping_error(flow: cv2.DISOpticalFlow, before: np.ndarray, frame: np.ndarray) -> float:
     old, new = gray_of(before), gray_of(frame)
-    nothing: Any = None  # no flow to start from
+    nothing: Any = None  # no initial flow
     back, forth = flow.calc(new, old, nothing), flow.calc(old, new, nothing)
     rows, columns = np.indices(new.shape, dtype=np.float32)
     x, y = columns + back[..., 0], rows + back[..., 1]
@@ -93,5 +93,5 @@ def _warping_error(flow: cv2.DISOpticalFlow, before: np.ndarray, frame: np.ndarr
 
 
 def gray_of(frame: np.ndarray) -> np.ndarray:
-    """Brightness ``(H, W)``, uint8, of an RGB frame ``(H, W, 3)``: 0.299 R + 0.587 G + 0.114 B (BT.601)."""
+    """Return brightness ``(H, W)``, uint8, of an RGB frame ``(H, W, 3)``: 0.299 R + 0.587 G + 0.114 B (BT.601)."""
     return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)

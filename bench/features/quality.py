@@ -1,4 +1,4 @@
-"""Features of single frames that say how good a picture is without another one: BRISQUE, NIQE and CPBD."""
+"""No-reference quality of single frames: BRISQUE, NIQE and CPBD."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ PATCH = 96  # side of NIQE's patches in pixels
 
 
 class Brisque(Feature):
-    """BRISQUE, some 0 (natural) to 100 (distorted); NaN for a frame of one color.
+    """BRISQUE, from about 0 (natural) to 100 (distorted); NaN for a frame of one color.
 
     Mittal, Moorthy and Bovik, No-Reference Image Quality Assessment in the Spatial Domain (IEEE TIP 2012): 36 features
-    of the frame and of the frame at half its size, and a regression that the authors fitted to people's ratings.
+    of the frame at full and half size, and a regression that the authors fitted to human ratings.
     """
 
     name, shape = "brisque", (1,)
 
     @property
     def signature(self) -> str:
-        return f"{self.name};v:1;gray:bt601;half:bicubic;border:zero;{_told('brisque.npz')};opencv:{cv2.__version__}"
+        return f"{self.name};v:1;gray:bt601;half:bicubic;border:zero;{_hash_of('brisque.npz')};opencv:{cv2.__version__}"
 
     def start(self, sound: Sound | None) -> Recorder:
         return Rows(lambda before, frame: _brisque(gray_of(frame)))
 
 
 class Niqe(Feature):
-    """NIQE, some 2 (natural) and up; NaN for a frame of one color or with fewer than two patches of 96 x 96.
+    """NIQE, from about 2 (natural); NaN for a frame of one color or with fewer than two patches of 96 x 96.
 
     Mittal, Soundararajan and Bovik, Making a Completely Blind Image Quality Analyzer (IEEE SPL 2013): distance of the
     frame's patches from those of natural pictures, Eq. 10.
@@ -49,14 +49,14 @@ class Niqe(Feature):
     @property
     def signature(self) -> str:
         how = f"gray:bt601;half:bicubic;border:replicate;patch:{PATCH}"
-        return f"{self.name};v:1;{how};{_told('niqe.npz')};opencv:{cv2.__version__}"
+        return f"{self.name};v:1;{how};{_hash_of('niqe.npz')};opencv:{cv2.__version__}"
 
     def start(self, sound: Sound | None) -> Recorder:
         return Rows(lambda before, frame: _niqe(gray_of(frame)))
 
 
 class Cpbd(Feature):
-    """CPBD, the share of edges whose blur nobody sees, in [0, 1]; NaN for a frame without an edge in a whole block.
+    """CPBD, the share of edges without visible blur, in [0, 1]; NaN for a frame without an edge in a whole block.
 
     Narvekar and Karam, A No-Reference Image Blur Metric Based on the Cumulative Probability of Blur Detection (IEEE TIP
     2011).
@@ -98,7 +98,7 @@ def _niqe(frame: np.ndarray) -> float:
     if len(whole) < 2:
         return float("nan")
     mean, covariance = _natural()
-    apart = np.nanmean(features, 0) - mean  # of all patches, also those that the covariance leaves out
+    apart = np.nanmean(features, 0) - mean  # of all patches, including those left out of the covariance
     return float(np.sqrt(apart @ np.linalg.pinv((covariance + np.cov(whole.T)) / 2) @ apart))
 
 
@@ -128,5 +128,5 @@ def _natural() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _told(file: str) -> str:
+def _hash_of(file: str) -> str:
     return f"weights:{hashlib.sha256((FOLDER / file).read_bytes()).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""The models of a finished run once more, with the same weights and frames, for what the run did not keep."""
+"""Run the models of a finished run again, with the same weights and frames, for pictures that it did not save."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SAME = (
     *("model", "mode", "weights_sha256", "weights_beside", "code_sha256", "frames_sha256", "command"),
     *("frame_size", "output_frame_size", "output_filter", "conventions"),
 )
-CLOSE = 2e-3  # mean absolute difference to the target, as measured and again: rounding of another device stays below
-EXACT = 1e-5  # of frames that the run kept, which are those that it measured: rounding of float32
+CLOSE = 2e-3  # difference of the L1 to the target between run and now: above rounding on another device
+EXACT = 1e-5  # the same for frames that the run saved: above rounding of float32
 
 
 @dataclass(frozen=True)
 class Again:
-    """Asks the models of a run for single pairs. models: by label. pairs: by id, of a clip its frame in pictures."""
+    """Runs the models of a run on single pairs. models: by label. pairs: by id; for clips, the frame in pictures."""
 
     setup: Setup
     models: dict[str, Model]
@@ -40,33 +40,33 @@ class Again:
     truncate: bool
 
     def load(self, pair: str) -> LoadedPair:
-        """The frames of a pair."""
+        """Return the frames of a pair."""
         return decoded(self.setup.resolved.load, self.pairs[pair])
 
     def frame(self, label: str, pair: str, l1: float | None) -> np.ndarray:
-        """What a model makes of a pair, uint8 ``(H, W, 3)``. l1: what the run measured of it, where it did.
+        """Return a model's frame for a pair, uint8 ``(H, W, 3)``. l1: the run's value, if it has one.
 
-        Raises UserError where it makes nothing, or another frame than was measured.
+        Raises UserError if there is no frame, or not the one that the run measured.
         """
         model = self._asked(label)
         (made,) = predict(model, self._batch(pair), self.setup.device, self.setup.settings.seed, self.truncate)
         if made.frame is None:
-            raise UserError(f"{pair}: {label} failed ({made.error}), though not in the run", code="failed-pair")
+            raise UserError(f"{pair}: {label} failed ({made.error}), but not in the run", code="failed-pair")
         target = self.load(pair).target
         if l1 is not None and target is not None:
-            check_measured(made.frame, target, l1, CLOSE, f"{pair}: the frame of {label} made again")
+            check_measured(made.frame, target, l1, CLOSE, f"{pair}: the recomputed frame of {label}")
         return made.frame
 
     def inspection(self, label: str, pair: str) -> Inspection:
-        """What a network computes on the way to its frame. Raises UserError for a model that is no network of ours."""
+        """Return what a network computes for its frame. Raises UserError for a model without a network."""
         model = self._asked(label)
         predictor = model.predictor
         if not isinstance(predictor, NetworkPredictor):
-            raise UserError(f"{label} has no network to look into", code="no-network")
+            raise UserError(f"{label} has no network to inspect", code="no-network")
         side = self.load(pair).driving.shape[0]
         if predictor.frame_size != side:
             raise UserError(
-                f"{label} resizes frames of {side} pixels: what it computes is not shown in them", code="frame-size"
+                f"{label} resizes frames of {side} pixels: what it computes cannot be shown on them", code="frame-size"
             )
         return inspect(
             predictor, pair_batch(self._batch(pair), self.setup.device, self.setup.settings.seed), model.mode
@@ -76,8 +76,8 @@ class Again:
         model = self.models[label]
         if model.predictor.driven_by == "sound":
             raise UserError(
-                f"{label} is driven by sound and makes whole clips: only frames that the run kept can be shown "
-                "(--save-frames keeps all)",
+                f"{label} is driven by sound and makes whole clips: only saved frames can be shown "
+                "(--save-frames saves all)",
                 code="missing-frames",
             )
         return model
@@ -88,9 +88,9 @@ class Again:
 
 @contextmanager
 def begin(manifest: Complete, settings: RunSettings, labels: Sequence[str]) -> Iterator[Again]:
-    """Load the models and find the frames of a run. settings: of its command, with these models only.
+    """Load the models and open the frames of a run. settings: of its command, with these models only.
 
-    Raises UserError where weights, frames or pairs are not those of the run.
+    Raises UserError if weights, frames or pairs are not those of the run.
     """
     names = ["l1"] if manifest.protocol.reference == "same-identity" else None
     few = replace(settings, bounds=False, metrics=names, workers=0, as_published=False, seed=manifest.seeds.run)
@@ -102,13 +102,15 @@ def begin(manifest: Complete, settings: RunSettings, labels: Sequence[str]) -> I
 
 
 def _check(manifest: Complete, plan: Prepared, labels: Sequence[str]) -> None:
-    """Raise UserError where anything that decides a frame is another than in the run."""
+    """Raise UserError if anything that determines a frame differs from the run."""
     for label in labels:
         ours, ran = plan.model(label).content(), manifest.model(label).content()
         if any(ours.get(key) != ran.get(key) for key in ("weights_sha256", "weights_beside")):
-            raise UserError(f"{label}: the run had other weights; give --weights as in the run", code="wrong-weights")
+            raise UserError(
+                f"{label}: these are not the run's weights; give --weights as in the run", code="wrong-weights"
+            )
         if other := [key for key in SAME if ours.get(key) != ran.get(key)]:
-            raise UserError(f"{label} is not as in the run: its {', '.join(other)} differ", code="other-run")
+            raise UserError(f"{label} differs from the run: {', '.join(other)}", code="other-run")
     now, then = plan.protocol, manifest.protocol
     differs = [f"protocol's {key}" for key in DECIDING if getattr(now, key) != getattr(then, key)]
     differs += ["pair list"] if plan.pairs.sha256 != manifest.pairs.sha256 else []
@@ -118,23 +120,20 @@ def _check(manifest: Complete, plan: Prepared, labels: Sequence[str]) -> None:
         differs.append("anchors")
     if differs:
         raise UserError(
-            f"frames cannot be made again: the run's {', '.join(differs)} differ from those here; give --data as in "
-            "the run",
+            f"frames cannot be recomputed: {', '.join(differs)} differ from the run; give --data as in the run",
             code="other-run",
         )
 
 
 def check_measured(frame: np.ndarray, target: np.ndarray, l1: float, tolerance: float, what: str) -> None:
-    """Raise UserError for a frame that is not the one that was measured, by its L1 to the target."""
+    """Raise UserError if a frame is not the measured one, by its L1 to the target."""
     alike = frame.shape == target.shape
     now = np.abs(frame.astype(float) - target).mean() / 255 if alike else np.nan
     if not abs(now - l1) <= tolerance:
-        raise UserError(
-            f"{what} is not the one that was measured (L1 {now:.5g}, in the run {l1:.5g})", code="other-run"
-        )
+        raise UserError(f"{what} is not the measured one (L1 {now:.5g}, in the run {l1:.5g})", code="other-run")
 
 
 def kept(run: Path, folder: str, pair: str) -> Path | None:
-    """The file of a frame that the run kept, of a role (``_source``) or a model; None where it kept none."""
+    """Return the file of a saved frame of a role (``_source``) or a model, or None."""
     places = (run / "pictures" / folder / f"{pair}.png", run / "frames" / folder / f"{pair}.png")
     return next((file for file in places if file.is_file()), None)

@@ -1,4 +1,4 @@
-"""Which models and pairs of a run a figure shows."""
+"""Choose the models and pairs of a run for a figure."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ PICKS = ("best", "median", "worst", "spread")
 
 @dataclass(frozen=True)
 class Picked:
-    """Ids of pairs (of clips, in a run of whole clips), and in words how they came to be chosen."""
+    """Ids of pairs (of clips, in a run of whole clips), and how they were chosen, as text."""
 
     pairs: tuple[str, ...]
     how: str
 
 
 def models(manifest: Complete, asked: Sequence[str]) -> list[str]:
-    """The labels that were asked for, by default of all models that are no bounds.
+    """Return the requested labels, by default of all models except bounds.
 
-    Raises UserError for another name, and where there is none.
+    Raises UserError for an unknown name, or if there is none.
     """
     known = manifest.labels
     if unknown := [name for name in asked if name not in known]:
-        raise UserError(f"--models {unknown[0]}: not in this run; it has {', '.join(known)}", code="unknown-model")
+        raise UserError(f"--models {unknown[0]}: is not in this run; it has {', '.join(known)}", code="unknown-model")
     found = list(dict.fromkeys(asked)) or [label for label in known if label not in BOUNDS]
     if not found:
-        raise UserError(f"only bounds in this run; name them with --models ({', '.join(known)})", code="missing-option")
+        raise UserError(f"the run has only bounds: name them with --models ({', '.join(known)})", code="missing-option")
     return found
 
 
 def named(samples: pd.DataFrame, labels: Sequence[str], asked: Sequence[str], unit: str) -> Picked:
-    """The pairs that were asked for by id. Raises UserError for one that is not there, or that a model failed."""
+    """Return the pairs requested by id. Raises UserError for an unknown pair, or one that a model failed."""
     known = set(samples["pair"])
     for pair in asked:
         if pair not in known:
             ids = ", ".join(sorted(known)[:3])
-            raise UserError(f"no {unit} {pair} in this run (its {unit}s: {ids}, ...)", code="unknown-pair")
+            raise UserError(f"{unit} {pair} is not in this run, which has {ids}, ...", code="unknown-pair")
     rows = samples[samples["pair"].isin(asked) & samples["model"].isin(labels) & (samples["status"] == "failed")]
     if len(rows):
         row = rows.iloc[0]
@@ -58,12 +58,12 @@ def named(samples: pd.DataFrame, labels: Sequence[str], asked: Sequence[str], un
 
 
 def metric(manifest: Complete, samples: pd.DataFrame, name: str | None) -> MetricEntry:
-    """The metric that pairs are ranked by, by default the report's for pictures. Raises UserError without one."""
+    """Return the metric that ranks pairs, by default the report's for pictures. Raises UserError without one."""
     usable = [one for one in manifest.measured if one.shape != "set" and one.name in samples]
     if name is None:
         found = choose.picture_metric(manifest)
         if found is None or found not in usable:
-            raise UserError("the run has no metric to choose by; name pairs with --pairs", code="no-metric")
+            raise UserError("the run has no metric to rank pairs: name pairs with --pairs", code="no-metric")
         return found
     for one in usable:
         if name in (one.name, one.family):
@@ -74,7 +74,7 @@ def metric(manifest: Complete, samples: pd.DataFrame, name: str | None) -> Metri
 def picked(
     samples: pd.DataFrame, labels: Sequence[str], by: MetricEntry, pick: str, count: int | None, seed: int, unit: str
 ) -> Picked:
-    """`count` pairs by the mean of a metric over the models: the best, those around the median, the worst, or a spread.
+    """Pick `count` pairs by the mean of a metric over the models: best, around the median, worst, or a spread.
 
     spread: the pairs in order of the metric are cut into `count` equal parts, and each gives one, drawn with `seed`.
     count: None for `COUNT`, or all where there are fewer.

@@ -1,4 +1,4 @@
-"""`python -m bench figure`: what a paper shows of a run, as a file that says where it is from."""
+"""`python -m bench figure`: figures of runs for papers, with a caption that names the run."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ BINS = 6
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked on the command line; the command's help has the meaning of each.
+    """The options of the command; its help has the meaning of each.
 
-    begin: makes the run's models again, where something is to be computed.
+    begin: loads the run's models again, if something must be computed.
     """
 
     out: Path
@@ -57,7 +57,7 @@ class Asked:
 
 
 def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zooms: Sequence[Box], full: float) -> Path:
-    """Write a comparison grid; returns its caption's file. Raises UserError, DataError, ModelError or OSError."""
+    """Write a comparison grid; return the caption's file. Raises UserError, DataError, ModelError or OSError."""
     with readable(run):
         manifest, samples = RunDirectory(run).finished()
         kept_pictures.check(run, manifest)
@@ -90,10 +90,10 @@ def draw_grid(run: Path, asked: Asked, layout: str, columns: Sequence[str], zoom
 
 
 def draw_memory(run: Path, asked: Asked, kind: str, channels: int | None) -> Path:
-    """Write the channels of the memories of a run's models; returns the caption's file. Raises as `draw_grid` does.
+    """Write the channels of the memories of a run's models; return the caption's file. Raises like `draw_grid`.
 
-    kind: ``meta``, the memory that training left, or ``conditioned``, what each level makes of it for one source.
-    channels: how many, those that vary most; None: all, in their own order.
+    kind: ``meta``, the trained memory, or ``conditioned``, the memory of each level for one source.
+    channels: number of those with the largest variance; None: all, in their order.
     """
     with readable(run):
         manifest, samples = RunDirectory(run).finished()
@@ -117,7 +117,7 @@ def draw_memory(run: Path, asked: Asked, kind: str, channels: int | None) -> Pat
         ]
         if len({len(bank) for bank in banks.values()}) > 1:
             raise UserError(
-                "memories of other numbers of channels; name one model with --models", code="not-comparable"
+                "the memories have different numbers of channels: name one model with --models", code="not-comparable"
             )
         first = next(iter(banks.values()))
         order = np.arange(len(first))
@@ -139,7 +139,7 @@ def draw_memory(run: Path, asked: Asked, kind: str, channels: int | None) -> Pat
 
 
 def draw_curve(run: Path, asked: Asked, kind: str, bins: int) -> Path:
-    """Write curves of metrics over how hard pairs are; returns the caption's file. Raises UserError or OSError."""
+    """Write curves of metrics over the difficulty of pairs; return the caption's file. Raises UserError or OSError."""
     found = load(run)
     manifest, samples = found.manifest, found.samples
     labels = choose.models(manifest, asked.models)
@@ -155,7 +155,7 @@ def draw_curve(run: Path, asked: Asked, kind: str, bins: int) -> Path:
 
 
 def draw_published(runs: Sequence[Path], asked: Asked, families: Sequence[str]) -> Path:
-    """Write printed PSNR or SSIM against printed L1, beside the pairs of runs; returns the caption's file."""
+    """Write printed PSNR or SSIM against printed L1, with the pairs of runs; return the caption's file."""
     manifests, tables = [], []
     for run in runs:
         with readable(run):
@@ -173,10 +173,10 @@ def draw_published(runs: Sequence[Path], asked: Asked, families: Sequence[str]) 
 
 
 def _titles(manifest: Complete, labels: Sequence[str], asked: Asked) -> dict[str, str]:
-    """What every model is called, no two of `labels` alike. Raises UserError where two would be."""
+    """Return each model's name in the figure. Raises UserError if two of `labels` have the same."""
     if unknown := [name for name in asked.names if name not in manifest.labels]:
         raise UserError(
-            f"--label {unknown[0]}: not in this run; it has {', '.join(manifest.labels)}", code="unknown-model"
+            f"--label {unknown[0]}: is not in this run; it has {', '.join(manifest.labels)}", code="unknown-model"
         )
     titles = {label: compare.title(manifest, label) for label in manifest.labels}
     usual = Counter(titles[label] for label in labels)
@@ -184,7 +184,7 @@ def _titles(manifest: Complete, labels: Sequence[str], asked: Asked) -> dict[str
     shown = Counter(titles[label] for label in labels)
     if twins := [label for label in labels if shown[titles[label]] > 1]:
         raise UserError(
-            f"{' and '.join(twins)} would be called alike ({titles[twins[0]]}); name them apart with --label",
+            f"{' and '.join(twins)} have the same name ({titles[twins[0]]}): change one with --label",
             code="duplicate-name",
         )
     return titles

@@ -1,4 +1,4 @@
-"""Put a comparison grid together: a row a pair and a column a model, or a row a model."""
+"""Build a comparison grid: a row per pair and a column per model, or a row per model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EXPLAINED = {
 
 @dataclass(frozen=True)
 class Cell:
-    """Whose picture stands in a place of the grid."""
+    """Pair and model of a cell in the grid."""
 
     kind: str
     label: str | None
@@ -128,7 +128,7 @@ def _over_time(
 
 
 def title(manifest: Complete, label: str) -> str:
-    """What a model is called in a figure: its network's title, or the label that the user gave it in the run."""
+    """Return a model's name in a figure: its network's title, or the user's label in the run."""
     entry = manifest.model(label)
     return entry.model if entry.model and label in MODELS else label
 
@@ -219,16 +219,18 @@ def _without(
 
 
 def _check(pictures: Pictures, columns: Sequence[Column], labels: Sequence[str]) -> None:
-    """Raise UserError, before anything is computed, for columns that cannot be there."""
+    """Raise UserError for columns without pictures, before anything is computed."""
     kinds = {column.kind for column in columns}
     manifest = pictures.manifest
     modes = {label: manifest.model(label).mode or "absolute" for label in labels}
     if "anchor" in kinds and not any(mode.startswith("relative") for mode in modes.values()):
         said = ", ".join(f"{label} {mode}" for label, mode in modes.items())
-        raise UserError(f"--columns anchor: no model here starts from one (motion: {said})", code="no-picture")
+        raise UserError(f"--columns anchor: no model here has an anchor frame (motion: {said})", code="no-picture")
     wanted = sorted(kinds & {"truth", "error"})
     if wanted and manifest.protocol.reference != "same-identity":
-        raise UserError(f"--columns {', '.join(wanted)}: {manifest.protocol.name} has no true frame", code="no-picture")
+        raise UserError(
+            f"--columns {', '.join(wanted)}: {manifest.protocol.name} has no true frames", code="no-picture"
+        )
 
 
 def _fits(box: Box, frames: Sequence[tuple[int, ...]]) -> None:
@@ -237,10 +239,10 @@ def _fits(box: Box, frames: Sequence[tuple[int, ...]]) -> None:
     for height, width, _ in frames:
         if box.x + box.width > width or box.y + box.height > height:
             said = ",".join(map(str, box))
-            raise UserError(f"--zoom {said}: leaves the frames of {width}x{height}", code="box-outside")
+            raise UserError(f"--zoom {said}: is not inside the frames of {width}x{height}", code="box-outside")
         if magnification(box, min(height, width)) < 2:
             raise UserError(
-                f"--zoom {','.join(map(str, box))}: too large to be magnified; at most "
+                f"--zoom {','.join(map(str, box))}: too large to magnify; at most "
                 f"{int(0.23 * min(height, width))} pixels wide and high",
                 code="bad-value",
             )

@@ -1,4 +1,4 @@
-"""Means of a metric by how hard the pairs are, with the intervals that the report has."""
+"""Means of a metric by the difficulty of pairs, with the report's confidence intervals."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ LEAST = 8  # pairs in a bin
 
 
 def difficulty(run: Run, kind: str) -> tuple[str, pd.Series]:
-    """The axis's label, and how hard each pair is (index: key). Raises UserError where the run cannot tell.
+    """Return the axis's label and the difficulty of each pair (index: key). Raises UserError if the run has none.
 
-    scale: by what factor the driving face's sides are stretched, the geometric mean of height and width. pose: how far
-    the head turns from source to driving frame, which is the head-pose error of the bound ``copy-source``.
+    scale: factor by which the driving face is stretched, geometric mean of height and width. pose: head turn from
+    source to driving frame, which is the head-pose error of the bound ``copy-source``.
     """
     rows = run.samples.drop_duplicates("key").set_index("key")
     if kind == "pose":
         if (found := of_still(run, rows.index, "prmse")) is None:
             raise UserError(
-                f"--curve pose: the run has no head pose of {STILL}; it needs --bounds and the metric prmse",
+                f"--curve pose: the run has no head pose of {STILL}; run with --bounds and the metric prmse",
                 code="no-metric",
             )
         metric, turn = found
@@ -51,15 +51,15 @@ def panels(
     bins: int,
     titles: Mapping[str, str],
 ) -> tuple[list[Panel], list[str]]:
-    """A panel a metric, and what must be said of the bins, a line each.
+    """Return a panel per metric, and lines about the bins.
 
-    hard: by key. The bins hold equally many pairs; a pair's place is the same for every model. Intervals are those of
-    `bench.stats.summary` over the pairs of a bin: whole people are drawn.
+    hard: by key. Bins have equal numbers of pairs, and are the same for every model. Intervals are those of
+    `bench.stats.summary` over the pairs of a bin: clustered by identity.
     """
     known = hard.dropna().sort_values(kind="stable")
     if len(known) < bins * LEAST:
         raise UserError(
-            f"--bins {bins} needs {bins * LEAST} pairs with a place on the axis, {LEAST} in each bin; "
+            f"--bins {bins} needs {bins * LEAST} pairs with a value on the axis, {LEAST} per bin; "
             f"this run has {len(known)}",
             code="too-few-pairs",
         )

@@ -1,4 +1,4 @@
-"""`python -m bench report --gallery`: a page of many pairs of every model, drawn by lot and not chosen."""
+"""`python -m bench report --gallery`: a page of many pairs of every model, drawn at random."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ ROLES = {"source": "source", "driving": "driving", "truth": "target"}
 
 
 def write(run: Path, count: int, begin: Begin, can_compute: bool) -> Path:
-    """Write ``gallery.html`` and the pictures in ``gallery/`` of a finished run; returns the page's file.
+    """Write ``gallery.html`` and the pictures in ``gallery/`` of a finished run; return the page's file.
 
-    count: pairs, or clips, of which there may be fewer. can_compute: whether frames that were not kept can be made
-    again; else only pairs with kept frames are drawn from, and the page says so.
-    Raises UserError, DataError or ModelError as the models do, and where there is nothing to show.
+    count: maximum number of pairs, or clips. can_compute: whether missing frames can be recomputed; otherwise only
+    pairs with saved frames are drawn, and the page says so.
+    Raises UserError, DataError or ModelError like the models, and if there is nothing to show.
     """
     directory = RunDirectory(run)
     with readable(run):
@@ -76,7 +76,7 @@ def write(run: Path, count: int, begin: Begin, can_compute: bool) -> Path:
 def _drawn(
     run: Path, manifest: Complete, samples: pd.DataFrame, labels: Sequence[str], count: int, can_compute: bool
 ) -> tuple[list[str], str]:
-    """Which pairs, one drawn from each of equal parts of the list, and in words how."""
+    """The pairs, one drawn from each of equal parts of the list, and how, as text."""
     asked, unit = list(dict.fromkeys(samples["pair"])), manifest.unit
     known = asked
     if not can_compute:
@@ -84,7 +84,7 @@ def _drawn(
         failed = set(samples.loc[samples["status"] == "failed", "pair"])
         known = [pair for pair in asked if pair not in failed and all(kept(run, name, pair) for name in folders)]
     if not known:
-        raise UserError(f"{run} kept no pictures, and its frames cannot be made again here", code="missing-frames")
+        raise UserError(f"{run} has no saved pictures, and its frames cannot be recomputed here", code="missing-frames")
     count = min(count, len(known))
     rng = np.random.default_rng(manifest.seeds.run)
     pairs = [known[int(rng.choice(part))] for part in np.array_split(np.arange(len(known)), count)]
@@ -102,7 +102,7 @@ def _drawn(
 
 
 def _file(folder: Path, pair: str, name: str, frame: np.ndarray) -> str:
-    """Write a picture as WebP in its own size; returns its name in the run's folder."""
+    """Write a picture as WebP in its own size; return its path in the run's folder."""
     stream = io.BytesIO()
     Image.fromarray(frame).save(stream, "WEBP", quality=QUALITY, method=4)
     file = folder / f"{safe_name(pair)}.{name}.webp"

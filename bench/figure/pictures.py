@@ -1,4 +1,4 @@
-"""What the columns of a comparison grid show, and where its pictures come from: the run's folder, or computed again."""
+"""The pictures of a comparison grid's columns, from the run's folder or recomputed."""
 
 from __future__ import annotations
 
@@ -37,29 +37,33 @@ OF_MODELS = {
 }
 ALIASES = {"models": "prediction", "target": "truth"}
 COLUMNS = (*SHARED, *OF_MODELS)
-PROBES = {"rectified": "rectify", "depth": "depth", "memory": "memory"}  # what a card must name for a column
+PROBES = {"rectified": "rectify", "depth": "depth", "memory": "memory"}  # what a card must have for a column
 TILED = 4  # channels of a memory in a row of its tile
 
 
 class Column(NamedTuple):
-    """A column as it was asked for. label: of the model that it is of; None: of every model."""
+    """A requested column. label: of one model; None: of every model."""
 
     kind: str
     label: str | None
 
 
 def parse(words: Sequence[str], labels: Sequence[str]) -> list[Column]:
-    """Read ``source,rectified:ostnet,models``. Raises UserError for what is no column, or names no model."""
+    """Parse ``source,rectified:ostnet,models``. Raises UserError for an unknown column or model."""
     found = []
     for word in words:
         kind, _, label = word.partition(":")
         kind = ALIASES.get(kind, kind)
         if kind not in COLUMNS:
-            raise UserError(f"--columns {word}: choose of {', '.join((*COLUMNS, 'models'))}", code="unknown-column")
+            raise UserError(f"--columns {word}: choose one of {', '.join((*COLUMNS, 'models'))}", code="unknown-column")
         if label and (kind in SHARED or label not in labels):
             raise UserError(
                 f"--columns {word}: "
-                + (f"{kind} is of no model" if kind in SHARED else f"the figure's models are {', '.join(labels)}"),
+                + (
+                    f"{kind} does not belong to a model"
+                    if kind in SHARED
+                    else f"the figure's models are {', '.join(labels)}"
+                ),
                 code="unknown-model",
             )
         found.append(Column(kind, label or None))
@@ -67,7 +71,7 @@ def parse(words: Sequence[str], labels: Sequence[str]) -> list[Column]:
 
 
 class Pictures:
-    """The pictures of a run's pairs. What it did not keep is computed again; `begin` starts that, where it is needed.
+    """The pictures of a run's pairs. Missing ones are recomputed; `begin` loads the models for that.
 
     full: difference (of 1) at the end of the error maps' range. shots, frames: which frames of clips are shown
     in place of the middle one, and the run's table of frames; then a pair is such a frame.
@@ -104,7 +108,7 @@ class Pictures:
 
     @property
     def again(self) -> Again:
-        """The run's models and frames, loaded when they are first needed."""
+        """The run's models and frames, loaded at the first use."""
         if self._again is None:
             self._again = self._stack.enter_context(self._begin())
         return self._again
@@ -136,7 +140,7 @@ class Pictures:
         return found or (kept(self.path, folder, self._kept_as[pair]) if pair in self._kept_as else None)
 
     def tile(self, kind: str, label: str | None, pair: str) -> Tile | None:
-        """One picture; None where this model computes nothing of the kind."""
+        """Return one picture; None if the model does not compute it."""
         if label is None:
             return Tile(self.frame(kind, pair), zoomed=kind == "truth")
         if kind == "prediction":
@@ -149,7 +153,7 @@ class Pictures:
         return _of_network(kind, self.inspection(label, pair))
 
     def _computes(self, kind: str, label: str) -> bool:
-        """Whether a network may have this; asking its card spares computing the rest."""
+        """Whether a network may have this, by its card, without computing anything."""
         predictor = self.again.models[label].predictor
         return not isinstance(predictor, NetworkPredictor) or PROBES.get(kind, "motion") in (
             *predictor.card.probes,
@@ -157,16 +161,16 @@ class Pictures:
         )
 
     def inspection(self, label: str, pair: str) -> Inspection:
-        """What a network computed for a pair, computed once."""
+        """What a network computes for a pair, cached."""
         if (label, pair) not in self._seen:
             self._seen[label, pair] = self.again.inspection(label, pair)
-            self.computed[f"what {label} computes on the way"] = None
+            self.computed[f"what {label} computes"] = None
         return self._seen[label, pair]
 
     def memory(self, label: str, pair: str) -> tuple[np.ndarray, list[tuple[np.ndarray, int]]] | None:
-        """A network's memory ``(M, S, S)``, and the same conditioned on a pair's source for the features' sides.
+        """Return a network's memory ``(M, S, S)``, and the memories conditioned on a pair's source by feature size.
 
-        None where it has no memory, or is no network.
+        None if it has no memory, or is not a network.
         """
         predictor = self.again.models[label].predictor
         if not isinstance(predictor, NetworkPredictor) or "memory" not in predictor.card.probes:
@@ -195,7 +199,7 @@ def _of_network(kind: str, seen: Inspection) -> Tile | None:
 
 
 def _mosaic(memory: np.ndarray) -> np.ndarray:
-    """The channels of a memory ``(M, S, S)`` that vary most, as one square, each stretched to its own range."""
+    """Return the channels of a memory ``(M, S, S)`` with the largest variance as one square, each scaled."""
     order = np.argsort(-memory.std((1, 2)), kind="stable")[: TILED**2]
     shown = [_stretched(memory[k]) for k in order] + [np.zeros_like(memory[0])] * (TILED**2 - len(order))
     return np.concatenate([np.concatenate(shown[k : k + TILED], axis=1) for k in range(0, TILED**2, TILED)])

@@ -61,6 +61,7 @@ _STUDY = {
     "statsmodels": "study score",
     "krippendorff": "study score (Krippendorff's alpha)",
 }
+BY_HAND = "by hand, see `python -m bench weights`"
 _MESH = "akd-mesh, mkr-mesh, prmse-mesh, lip-lag"
 _SHIPPED = {
     "face_detection_short_range.tflite": ("0.2 MB", _MESH),
@@ -121,7 +122,7 @@ def _short(missing: list[Row]) -> Iterator[str]:
         if group not in (OFFICIAL, SAMPLES):
             yield from (f"{row.item}, for {row.used_for}: {row.get}" for row in rows)
         elif rows:
-            yield f"{group}, {rows[0].get}: {', '.join(row.used_for for row in rows)}"
+            yield f"{group} ({rows[0].get}) of {'; '.join(row.used_for for row in rows)}"
 
 
 def _device() -> str:
@@ -161,7 +162,8 @@ def _detectors(weights: Path | None) -> list[Row]:
     for file in published(weights):
         if file.models:
             continue
-        source, place, get = f"{file.source} ({file.license}); {_way(file)}", file.place, _way(file)
+        source, place = f"{file.source} ({file.license}); {_way(file)}", file.place
+        get = _way(file) if file.address else BY_HAND
         if file.kind == "file":
             place += f" or {torch_folder()}"
         found = str(file.found) if file.found else None
@@ -190,7 +192,7 @@ def _models(weights: Path | None) -> list[Row]:
         if about.files:
             found, problem = _checkpoint(about, weights)
             source = f"github.com/{about.repository} (license: {about.license}); {way_to(about)}"
-            place, get = f"{weights or FOLDER}/{about.package}", "see `python -m bench weights`"
+            place, get = f"{weights or FOLDER}/{about.package}", BY_HAND
             rows.append(Row(OFFICIAL, about.needed, about.title, found, model_size(about), source, place, get, problem))
         file, used_for = about.sample, f"{about.title}, reduced width"
         if file.is_file():
@@ -199,7 +201,7 @@ def _models(weights: Path | None) -> list[Row]:
         elif name in samples.recipes():
             source = "a clone of this program's repository, or its recorded training"
             place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"
-            get = "see `python -m bench samples`"
+            get = "`python -m bench samples build NAME`"
             rows.append(Row(SAMPLES, samples.file_name(name), used_for, None, "3 to 6 MB", source, place, get))
     return rows
 

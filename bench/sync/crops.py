@@ -1,8 +1,8 @@
-"""Face crops for SyncNet, as syncnet_python's run_pipeline.py (commit 6efbb1c) cuts them.
+"""Face crops for SyncNet, as in syncnet_python's run_pipeline.py (commit 6efbb1c).
 
-From boxes of a track (`bench.sync.tracks`): half size and center pass a median of 13 whose window is filled up with
-zeros at both ends, so that a track's first and last six positions lean towards its smallest values. Around that, 2.8
-half sizes of the frame, the face in the upper part, on a padding of gray.
+From boxes of a track (`bench.sync.tracks`): half size and center are smoothed by a median of 13, padded with zeros at
+both ends, so that the first and last six positions of a track are biased towards its smallest values. The crop is 2.8
+half sizes of the frame around the center, with the face in the upper part, padded with gray.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 SIDE = 224
 MEDIAN = 13
 LOOK_AHEAD = MEDIAN // 2
-SCALE = 0.4  # share of the half size that is added at the sides, twice below
+SCALE = 0.4  # margin at the sides as a share of the half size; twice that below
 GRAY = 110
 
 
 def geometry(boxes: np.ndarray) -> np.ndarray:
-    """Half size, center x, center y ``(n, 3)`` of boxes ``(n, 4)``."""
+    """Return half size, center x and center y ``(n, 3)`` of boxes ``(n, 4)``."""
     widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     return np.stack(
         [np.maximum(widths, heights) / 2, (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2], axis=1
@@ -28,37 +28,37 @@ def geometry(boxes: np.ndarray) -> np.ndarray:
 
 
 class Smoothing:
-    """The running median of `geometry`; it gives a position once the six after it are known."""
+    """Running median of `geometry`; a position is known after the next six."""
 
     def __init__(self) -> None:
         self._window: deque[np.ndarray] = deque([np.zeros(3)] * LOOK_AHEAD, MEDIAN)
 
     def add(self, values: np.ndarray) -> list[np.ndarray]:
-        """Take the next position's ``(3,)``; the smoothed values of the position six before, if there is one."""
+        """Add the next position ``(3,)``; return the smoothed values of the position six before, if there is one."""
         self._window.append(values)
         return [np.median(np.stack(self._window), axis=0)] if len(self._window) == MEDIAN else []
 
     def finish(self, positions: int) -> list[np.ndarray]:
-        """The smoothed values of the last six positions, of `positions` in all; of all where there are fewer."""
+        """Return the smoothed values of the last six of `positions`, or of all if there are fewer."""
         wanted = min(positions, LOOK_AHEAD)
         rest = [value for _ in range(LOOK_AHEAD) for value in self.add(np.zeros(3))]
         return rest[-wanted:] if wanted else []
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """The median of 13 of every column of ``(n, 3)``, over all positions at once."""
+    """Return the median of 13 of every column of ``(n, 3)``, for all positions at once."""
     smoothing = Smoothing()
     found = [done for row in values for done in smoothing.add(row)]
     return np.stack(found + smoothing.finish(len(values)))
 
 
 def padding(half: float) -> int:
-    """Pixels of gray around the whole frame, for a half size in pixels."""
+    """Return the width of the gray padding around the frame, for a half size in pixels."""
     return int(half * (1 + 2 * SCALE))
 
 
 def rectangle(half: float, x: float, y: float) -> tuple[int, int, int, int]:
-    """Rows y0 to y1 and columns x0 to x1 of the crop in the padded frame; not always square by one pixel."""
+    """Return rows y0 to y1 and columns x0 to x1 of the crop in the padded frame; square to one pixel."""
     pad = padding(half)
     side = half * (1 + SCALE)
     rows = int(y + pad - half), int(y + pad + half * (1 + 2 * SCALE))
@@ -66,7 +66,7 @@ def rectangle(half: float, x: float, y: float) -> tuple[int, int, int, int]:
 
 
 def face(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:
-    """The crop of a frame uint8 ``(H, W, 3)`` before it is resized; cut where it leaves the padding, too."""
+    """Return the crop of a frame uint8 ``(H, W, 3)`` before resizing; smaller if it exceeds the padding."""
     pad, (height, width) = padding(half), frame.shape[:2]
     y0, y1, x0, x1 = rectangle(half, x, y)
     y0, x0 = max(y0, 0), max(x0, 0)
@@ -81,10 +81,10 @@ def face(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:
 
 
 def crop(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:
-    """`face` as the network takes it, ``(224, 224, 3)``; the order of the channels is the frame's."""
+    """Return `face` resized for the network, ``(224, 224, 3)``; channels in the frame's order."""
     return resize(face(frame, half, x, y))
 
 
 def resize(frame: np.ndarray) -> np.ndarray:
-    """A frame at 224 x 224, bilinear; its aspect is not kept."""
+    """Resize a frame to 224 x 224, bilinear, without keeping the aspect ratio."""
     return cv2.resize(frame, (SIDE, SIDE))

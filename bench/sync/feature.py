@@ -1,4 +1,4 @@
-"""SyncNet over a clip, frame after frame: no more frames in memory than a track may look ahead."""
+"""SyncNet on a clip, frame by frame, with only as many frames in memory as a track needs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ DISTANCES = slice(6, 6 + 2 * VSHIFT + 1)
 class SyncNetTrack(Feature):
     """The longest face track of a clip, and SyncNet's distances between it and the sound.
 
-    Rows are 25 a second, ``(M, 37)`` float64: the number of faces found; whether the track has a detection there (1) or
-    lies between two (0); its box x1, y1, x2, y2; and the distance of the window of five frames that begins there from
-    the sound at the 31 shifts from 15 frames early to 15 late. NaN where there is no track or no window.
+    25 rows per second, ``(M, 37)`` float64: number of faces; whether the track has a detection there (1) or is
+    interpolated (0); its box x1, y1, x2, y2; and the distances of the window of five frames that starts there to the
+    sound at 31 shifts from 15 frames early to 15 late. NaN without a track or window.
 
     Shots, tracks, crops and windows are those of syncnet_python (`bench.sync.shots`, `bench.sync.tracks`,
-    `bench.sync.crops`). It differs in frames and sound that pass through no lossy codec, and in the face finder.
+    `bench.sync.crops`). The differences: frames and sound are not compressed again, and the face detector.
     """
 
     name, shape, own_clock = "syncnet", (DISTANCES.stop,), True
 
     def __init__(self, net: SyncNet, weights: str, finder: FaceFinder | None = None) -> None:
-        """`weights`: first digits of the weight file's SHA-256. finder: of faces; by default `BlazeFaces`."""
+        """Create the feature. weights: start of the weight file's SHA-256. finder: of faces; default: `BlazeFaces`."""
         self.net, self.weights, self.finder = net, weights, finder or BlazeFaces()
 
     @property
@@ -51,16 +51,16 @@ class SyncNetTrack(Feature):
 
 
 class SyncNetFrames(Feature):
-    """SyncNet's distances between whole frames and the sound, as Wav2Lip's script for LRS takes them.
+    """SyncNet's distances between whole frames and the sound, as in Wav2Lip's script for LRS.
 
-    For clips that are face crops already: every frame is resized to 224 x 224, no face is looked for. Rows are 25 a
-    second, ``(M, 31)`` float64, as `SyncNetTrack` has them.
+    For clips that are face crops: every frame is resized to 224 x 224, without face detection. 25 rows per second,
+    ``(M, 31)`` float64, like the distances of `SyncNetTrack`.
     """
 
     name, shape, own_clock = "syncnet-frames", (2 * VSHIFT + 1,), True
 
     def __init__(self, net: SyncNet, weights: str) -> None:
-        """`weights`: first digits of the weight file's SHA-256."""
+        """Create the feature. weights: start of the weight file's SHA-256."""
         self.net, self.weights = net, weights
 
     @property
@@ -72,14 +72,14 @@ class SyncNetFrames(Feature):
 
 
 def missing(weights: Path | None) -> list[str]:
-    """Name what keeps SyncNet from being computed, in words; empty where nothing does."""
+    """Return what is missing for SyncNet, as text; empty if nothing is."""
     return [] if find_file(FILE, weights) else [f"{FILE} is not in the weights folder"]
 
 
 def make(name: str, weights: Path | None, device: str = "cpu", finder: FaceFinder | None = None) -> Feature:
-    """The feature "syncnet" or "syncnet-frames" with the weights of the weights folder.
+    """Create the feature "syncnet" or "syncnet-frames" with the weights of the weights folder.
 
-    Raises UserError where they are missing or of another network.
+    Raises UserError if they are missing or of another network.
     """
     file = find_file(FILE, weights)
     if file is None:
@@ -98,9 +98,9 @@ class _Recorder:
         self._live: dict[int, Live] = {}
         self._faces: list[int] = []
         self._boxes: list[tracks.Box] = []
-        self._looked = -1  # number of the frame whose boxes these are
+        self._looked = -1  # index of the frame of these boxes
         self._best: tuple[tracks.Track, np.ndarray] | None = None
-        self._other: tracks.Track | None = None  # the one with most detections among those that do not qualify
+        self._other: tracks.Track | None = None  # the one with the most detections among those that do not qualify
 
     def add(self, frames: np.ndarray, times: np.ndarray) -> None:
         for number, frame in self._clock.add(frames, times):
@@ -183,5 +183,5 @@ def _length(track: tracks.Track) -> int:
 
 def _at_rate(sound: Sound | None) -> Sound | None:
     if sound is not None and sound.rate != RATE:
-        raise ValueError(f"SyncNet needs sound at {RATE} samples a second, got {sound.rate}")
+        raise ValueError(f"SyncNet needs sound at {RATE} Hz, got {sound.rate}")
     return sound

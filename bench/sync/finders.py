@@ -1,4 +1,4 @@
-"""Finders of all faces in a frame, for face tracks. The published pipeline has S3FD; its weights are in no package."""
+"""Detectors of all faces in a frame, for face tracks. The published pipeline uses S3FD, which no package has."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.sync.tracks import Box
 
 
 class FaceFinder(Protocol):
-    """Finds all faces of a frame, uint8 RGB ``(H, W, 3)``: boxes x1, y1, x2, y2 in pixels.
+    """Returns boxes x1, y1, x2, y2 in pixels of all faces in a frame, uint8 RGB ``(H, W, 3)``.
 
-    signature: one line that names everything that moves the boxes.
+    signature: one line with all that determines the boxes.
     """
 
     @property
@@ -24,7 +24,7 @@ class FaceFinder(Protocol):
 
 
 class BlazeFaces:
-    """All faces by BlazeFace, the largest first; square boxes from the brows to the chin, where S3FD's are taller."""
+    """All faces by BlazeFace, largest first; square boxes from brows to chin, while S3FD's are taller."""
 
     @property
     def signature(self) -> str:

@@ -1,7 +1,7 @@
-"""Sync-C, Sync-D and offset of a clip, and what a data set's number is under the two conventions of Wav2Lip.
+"""Sync-C, Sync-D and offset of a clip, and their averages over a data set under the two conventions of Wav2Lip.
 
 Sync-C and Sync-D of avatar papers are LSE-C and LSE-D of lip-sync papers (Prajwal et al., ACM MM 2020, 4.2): confidence
-and least distance of SyncNet (Chung and Zisserman 2016). What they are averaged over differs between Wav2Lip's scripts
+and minimum distance of SyncNet (Chung and Zisserman 2016). Wav2Lip's scripts differ in how they average them
 (Rudrabha/Wav2Lip, evaluation/scores_LSE, commit 5c90fa9).
 """
 
@@ -25,10 +25,10 @@ SPAN_SAMPLES = (COLUMNS - 1) * STEP + WINDOW  # of one window
 
 @dataclass(frozen=True)
 class Score:
-    """Of one clip, or of one face track of a video.
+    """Scores of one clip, or of one face track of a video.
 
-    distance: Sync-D, LSE-D. confidence: Sync-C, LSE-C. offset: in video frames of 25 a second, negative where the sound
-    comes late. windows: how many windows of five frames it is over.
+    distance: Sync-D, LSE-D. confidence: Sync-C, LSE-C. offset: in video frames at 25 per second, negative if the sound
+    is late. windows: number of windows of five frames.
     """
 
     distance: float
@@ -44,16 +44,16 @@ def score(lip: Tensor, audio: Tensor) -> Score:
 
 
 def windows(embeddings: int, samples: int) -> int:
-    """Number of windows that count, of so many embeddings of consecutive windows; 0 where there are too few.
+    """Return the number of windows that count, given the numbers of embeddings; 0 if there are too few.
 
-    The published code leaves out the last window that fits, and counts windows with their sound only.
+    The published code leaves out the last window that fits, and counts only windows with sound.
     """
     return max(0, min(embeddings - 1, samples * FPS // RATE - SPAN))
 
 
 def voice(net: SyncNet, sound: Sound, first: int, last: int) -> Tensor:
-    """Features ``(last - first, 1024)`` of the windows of sound at 16 kHz that begin at 0.04 `first` s, and so on."""
-    before = min(first, 1)  # the first sample of a part has none before it; the window with it is dropped
+    """Return features ``(last - first, 1024)`` of windows of sound at 16 kHz, from window `first` at 0.04 `first` s."""
+    before = min(first, 1)  # the first sample of a part has no predecessor; its window is dropped
     begin, count = first - before, last - first + before
     samples = sound.cut(begin / FPS, (count - 1) * HOP + SPAN_SAMPLES)
     found = audio_windows(samples, count)[before:].to(next(net.parameters()).device)
@@ -62,17 +62,17 @@ def voice(net: SyncNet, sound: Sound, first: int, last: int) -> Tensor:
 
 
 def mean_of_clips(clips: Iterable[Score]) -> tuple[float, float]:
-    """LSE-D, LSE-C of a set as Wav2Lip's script for LRS has it: every clip counts once, however long.
+    """Return LSE-D, LSE-C of a set as in Wav2Lip's script for LRS: every clip has the same weight.
 
-    The clips are face crops already: whole frames are resized (`bench.sync.crops.resize`), no face is looked for.
+    The clips are face crops: whole frames are resized (`bench.sync.crops.resize`), without face detection.
     """
     return _mean(list(clips))
 
 
 def mean_of_tracks(videos: Iterable[Sequence[Score]]) -> tuple[float, float]:
-    """LSE-D, LSE-C of a set from what Wav2Lip's script for real videos prints: a line for every face track.
+    """Return LSE-D, LSE-C of a set as in Wav2Lip's script for real videos, which prints a line per face track.
 
-    A video with two tracks counts twice, one without a track not at all.
+    A video with two tracks counts twice, one without a track does not count.
     """
     return _mean([track for video in videos for track in video])
 

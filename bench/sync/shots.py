@@ -1,4 +1,4 @@
-"""Where a shot ends, as PySceneDetect 0.5.1's content detector says it, which syncnet_python cuts videos with."""
+"""Shot detection like PySceneDetect 0.5.1's content detector, which syncnet_python uses."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import cv2
 import numpy as np
 
 THRESHOLD = 30.0
-SHORTEST = 15  # frames from one cut to the next
-# Width of a frame from which on only every so many pixels are looked at.
+SHORTEST = 15  # minimum number of frames between cuts
+# Frames at least this wide are subsampled.
 STEPS = ((3200, 12), (2100, 8), (1700, 6), (1200, 5), (900, 4), (600, 3), (400, 2))
 
 
 class Shots:
-    """Takes frames one by one; a cut is where hue, saturation and value change by 30 of 255 on average."""
+    """Detects cuts frame by frame: hue, saturation and value change by 30 of 255 on average."""
 
     def __init__(self) -> None:
         self._last: np.ndarray | None = None
         self._frame, self._cut = -1, -SHORTEST
 
     def cuts(self, frame: np.ndarray) -> bool:
-        """Whether a shot begins with the next frame, uint8 RGB ``(H, W, 3)``; never with the first."""
+        """Return whether a shot starts with the next frame, uint8 RGB ``(H, W, 3)``; False for the first."""
         step = next((step for width, step in STEPS if frame.shape[1] >= width), 1)
         hsv = cv2.cvtColor(np.ascontiguousarray(frame[::step, ::step]), cv2.COLOR_RGB2HSV)
         last, self._last = self._last, hsv

@@ -1,4 +1,4 @@
-"""Faces of a clip as they come: frames that are still needed, crops of tracks that go on, distances of windows."""
+"""Streaming over a clip: a buffer of frames, crops of active tracks, distances of windows."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from bench.detectors.syncnet import FPS, RATE, SPAN, VSHIFT, SyncNet, lip_featur
 from bench.sync import crops, scores, tracks
 from protocols.sound import Sound
 
-HELD = 128  # crops that a track keeps before it is known to be long enough
+HELD = 128  # crops that a track buffers until it is long enough
 
 
 class Distances:
-    """Distances of the windows of a mouth from the sound at 31 shifts, as the windows come.
+    """Distances of a mouth's windows to the sound at 31 shifts, window by window.
 
-    It keeps the distances, and the features of those windows only whose latest shift is yet to come.
+    It stores the distances, and the features of windows with missing shifts only.
     """
 
     def __init__(self, net: SyncNet, sound: Sound, first: int) -> None:
-        """`first`: frame on the even clock in which the first window begins."""
+        """Create it. first: frame on the even clock at which the first window starts."""
         begin = first / FPS
         self._net, self._limit = net, sound.available(begin) * FPS // RATE - SPAN
         self._sound = replace(sound, start=-round((begin - sound.start) * RATE) / RATE)
         self._done: list[np.ndarray] = []
-        self._lips: Tensor | None = None  # of windows that are not done
-        self._voice: Tensor | None = None  # of the windows from 15 before these on
+        self._lips: Tensor | None = None  # of incomplete windows
+        self._voice: Tensor | None = None  # of the windows from 15 before these
         self._next = self._seen = 0
 
     def add(self, lips: Tensor) -> None:
-        """Take the features ``(n, 1024)`` of the next windows."""
+        """Add the features ``(n, 1024)`` of the next windows."""
         self._lips = lips if self._lips is None else torch.cat([self._lips, lips])
         self._seen += len(lips)
         self._compute(min(self._seen - 1, self._limit) - VSHIFT, None)
 
     def finish(self) -> np.ndarray:
-        """Distances ``(W, 31)`` float64 of the windows that count: all but the last that have sound."""
+        """Return distances ``(W, 31)`` float64 of the windows that count: all with sound except the last."""
         count = min(self._seen - 1, self._limit)
         self._compute(count, count)
         return np.concatenate(self._done) if self._done else np.zeros((0, 2 * VSHIFT + 1))
 
     def _compute(self, until: int, count: int | None) -> None:
-        """Go on to window `until`. count: of all windows where it is known; beyond it the sound is zeros."""
+        """Continue to window `until`. count: of all windows, if known; after it the sound is zeros."""
         if until <= self._next or self._lips is None:
             return
         now = until - self._next
@@ -63,14 +63,14 @@ class Distances:
 
 
 class Lips:
-    """Crops, one after the other, to features of windows of five; always the same twenty windows at a time."""
+    """Computes features of windows of five crops, in batches of twenty windows."""
 
     def __init__(self, net: SyncNet, distances: Distances) -> None:
         self._net, self._distances = net, distances
         self._crops: list[np.ndarray] = []
 
     def add(self, crop: np.ndarray, hold: int = 0) -> None:
-        """Take the next crop. hold: crops that may wait before any are computed."""
+        """Add the next crop. hold: number of crops to buffer."""
         self._crops.append(crop)
         if len(self._crops) >= max(hold, scores.BATCH + SPAN - 1):
             self._compute(final=False)
@@ -90,15 +90,15 @@ class Lips:
 
 
 class Live:
-    """A track that may go on: what of it is cropped, and what waits for the six positions after."""
+    """An active track: its crops, and positions that wait for the next six."""
 
     def __init__(self, track: tracks.Track, lips: Lips | None) -> None:
         self.track, self.lips = track, lips
-        self.cropped = track.frames[0]  # the next frame that is to be cropped
+        self.cropped = track.frames[0]  # the next frame to crop
         self._smoothing, self._taken = crops.Smoothing(), 0
 
     def grow(self, frames: Frames) -> None:
-        """Go on to the track's newest detections."""
+        """Process the track's newest detections."""
         track = self.track
         while self._taken < len(track.frames):
             k = self._taken
@@ -112,7 +112,7 @@ class Live:
             self._taken += 1
 
     def end(self, frames: Frames) -> np.ndarray:
-        """Crop what was waiting; the distances of all windows, none without sound."""
+        """Crop the rest; return the distances of all windows, none without sound."""
         count = self.track.frames[-1] - self.track.frames[0] + 1
         self._crop(self._smoothing.finish(count), frames)
         return self.lips.finish() if self.lips else np.zeros((0, 2 * VSHIFT + 1))
@@ -126,20 +126,20 @@ class Live:
 
 
 class Frames:
-    """The last frames by their number on the even clock."""
+    """A buffer of the last frames, by index on the even clock."""
 
     def __init__(self) -> None:
         self._kept: deque[tuple[int, np.ndarray]] = deque()
 
     def add(self, number: int, frame: np.ndarray, same: bool) -> None:
-        """Keep a frame; `same`: it is the one before again."""
+        """Add a frame. same: it repeats the previous one."""
         self._kept.append((number, self._kept[-1][1] if same and self._kept else frame.copy()))
 
     def __getitem__(self, number: int) -> np.ndarray:
         return self._kept[number - self._kept[0][0]][1]
 
     def forget(self, before: int) -> None:
-        """Drop the frames before this number."""
+        """Drop the frames before this index."""
         while self._kept and self._kept[0][0] < before:
             self._kept.popleft()
 

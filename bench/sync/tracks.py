@@ -1,8 +1,8 @@
-"""Boxes of faces, frame by frame, to face tracks, as syncnet_python's run_pipeline.py (commit 6efbb1c) links them.
+"""Link face boxes to tracks, as in syncnet_python's run_pipeline.py (commit 6efbb1c).
 
-The script runs over the whole video once a track. `Tracker` finds the same tracks in one pass over the frames: the
-script's next run starts at the first box that the runs before left, so its tracks are in the order of their beginnings,
-and each takes from a frame what those before it left there.
+The script makes a pass over the whole video for each track. `Tracker` finds the same tracks in a single pass: the
+script's next pass starts at the first unused box, so that its tracks are in the order of their first frames, and each
+uses the boxes that earlier tracks left.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-IOU = 0.5  # above which a box continues a track
-GAP = 25  # frames from one detection to the next, at most
-DETECTIONS = 100  # a track has more
-SIZE = 100  # pixels; the mean width or height of its boxes is more
+IOU = 0.5  # minimum IoU of a box that continues a track
+GAP = 25  # maximum number of frames between detections
+DETECTIONS = 100  # a track has more detections
+SIZE = 100  # pixels; the mean width or height of its boxes is larger
 
 Box = Sequence[float] | np.ndarray  # x1, y1, x2, y2 in pixels
 
@@ -24,7 +24,7 @@ Box = Sequence[float] | np.ndarray  # x1, y1, x2, y2 in pixels
 class Track:
     """One face over time.
 
-    frames: number of each detection's frame; twice the same where it took two boxes of a frame. boxes: ``(4,)`` each.
+    frames: index of each detection's frame, repeated if it has two boxes of a frame. boxes: ``(4,)`` each.
     """
 
     frames: list[int] = field(default_factory=list)
@@ -32,15 +32,15 @@ class Track:
 
     @property
     def long_enough(self) -> bool:
-        """Whether it has enough detections; frames between them do not count."""
+        """Whether it has enough detections, without interpolated frames."""
         return len(self.frames) > DETECTIONS
 
     def ended(self, frame: int) -> bool:
-        """Whether a box in this frame comes too late for it."""
+        """Return whether a box in this frame is too late to continue it."""
         return frame - self.frames[-1] > GAP
 
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frames ``(n,)`` from the first to the last, and boxes ``(n, 4)``, linear between detections."""
+        """Return frames ``(n,)`` from first to last, and boxes ``(n, 4)``, interpolated between detections."""
         boxes = [self.boxes[0][None]]
         for k in range(1, len(self.frames)):
             boxes.append(between(self.frames[k - 1], self.boxes[k - 1], self.frames[k], self.boxes[k]))
@@ -48,18 +48,18 @@ class Track:
 
 
 def between(first: int, start: np.ndarray, last: int, end: np.ndarray) -> np.ndarray:
-    """Boxes of the frames after `first` up to `last`, ``(last - first, 4)``; none where both are one frame."""
+    """Return boxes of the frames after `first` up to `last`, ``(last - first, 4)``; none if both are the same."""
     steps = np.arange(1, last - first + 1)[:, None]
     return (end - start) / max(last - first, 1) * steps + start
 
 
 def mean_size(boxes: np.ndarray) -> float:
-    """The greater of mean width and mean height of boxes ``(n, 4)``."""
+    """Return the larger of mean width and mean height of boxes ``(n, 4)``."""
     return float(max((boxes[:, 2] - boxes[:, 0]).mean(), (boxes[:, 3] - boxes[:, 1]).mean()))
 
 
 def iou(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes; no pixel is added to widths and heights."""
+    """Return the intersection over union of two boxes, with widths x2 - x1."""
     width = max(0, min(one[2], other[2]) - max(one[0], other[0]))
     height = max(0, min(one[3], other[3]) - max(one[1], other[1]))
     inter = width * height
@@ -68,15 +68,15 @@ def iou(one: Box, other: Box) -> float:
 
 
 class Tracker:
-    """Links boxes, one frame after the other."""
+    """Links boxes frame by frame."""
 
     def __init__(self) -> None:
-        self._open: list[Track] = []  # in the order of their beginnings
+        self._open: list[Track] = []  # in the order of their first frames
 
     def add(self, frame: int, boxes: Iterable[Box]) -> tuple[list[tuple[Track, bool]], list[Track]]:
-        """Take the boxes of the next frame.
+        """Add the boxes of the next frame.
 
-        Returns the tracks that got a box, each with whether it begins here, and those that no later box can continue.
+        Return the tracks that got a box, each with whether it starts here, and those that no later box can continue.
         """
         left = [np.asarray(box, dtype=np.float64) for box in boxes]
         ended = [track for track in self._open if track.ended(frame)]
@@ -90,13 +90,13 @@ class Tracker:
         return grown, ended
 
     def finish(self) -> list[Track]:
-        """End all tracks that are not ended yet, and return them."""
+        """End and return all active tracks."""
         ended, self._open = self._open, []
         return ended
 
 
 def link(boxes: Iterable[tuple[int, Iterable[Box]]]) -> list[Track]:
-    """All tracks of (frame number, its boxes), that are long and large enough, in the order of their beginnings."""
+    """Return all long and large enough tracks of (frame index, boxes), in the order of their first frames."""
     tracker, found = Tracker(), []
     for frame, faces in boxes:
         found += [track for track, begins in tracker.add(frame, faces)[0] if begins]
@@ -104,9 +104,9 @@ def link(boxes: Iterable[tuple[int, Iterable[Box]]]) -> list[Track]:
 
 
 def _walk(track: Track, frame: int, left: list[np.ndarray]) -> bool:
-    """Move what continues the track from `left` into it; whether anything did.
+    """Move boxes that continue the track from `left` into it; return whether there were any.
 
-    The script removes boxes from the list that it walks along, so it skips the one after each that it takes.
+    The script removes boxes from the list over which it iterates, and so skips the one after each.
     """
     before, place = len(track.frames), 0
     while place < len(left):
