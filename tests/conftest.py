@@ -12,7 +12,7 @@ import platformdirs
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bench.runtime.allocator import give_back
+from bench.runtime.allocator import release_freed_memory
 from protocols import sample_set as samples
 from protocols import sound_set
 
@@ -40,7 +40,7 @@ def memory_given_back() -> Iterator[None]:
     """Full-size networks of one file must not lie about while the next one runs: that was 5 GB a process."""
     yield
     gc.collect()
-    give_back()
+    release_freed_memory()
 
 
 @pytest.fixture(scope="session")

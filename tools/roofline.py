@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from baselines import registry
 from baselines.card import systems
 from baselines.predictor import PairBatch
-from bench.runtime.allocator import keep_freed
+from bench.runtime.allocator import reuse_freed_memory
 
 LARGE = ((512, 64), (256, 64), (64, 256), (256, 128))  # channels and side of the convolutions that the peak is from
 KINDS = {  # part of an operator's name: its kind
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     threads = torch.get_num_threads()
-    keep_freed()
+    reuse_freed_memory()
     peaks = {n: peak(n) for n in dict.fromkeys((1, threads))}
     torch.set_num_threads(1)
     print("Convolution peak: " + ", ".join(f"{rate:.0f} GFLOP/s on {n} thread(s)" for n, rate in peaks.items()) + "\n")

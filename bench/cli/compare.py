@@ -45,7 +45,7 @@ def compare(
     from reports.comparison import view as compare_view
 
     pair = [name.strip() for name in models.split(",")] if models else None
-    look = paper.Asked(names, no_signatures, caption, width)
+    look = paper.TableOptions(names, no_signatures, caption, width)
     if format:
         paper.check(format, look)
     elif metrics or out or look.any:

@@ -43,7 +43,7 @@ def inspect(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed for noise in models; default: 0.")] = None,
 ) -> None:
     """Draw what networks compute for a frame: keypoints, flow, occlusion, scale and memory."""
-    from bench.inspection.input import Chosen, inspect_models, inspect_run
+    from bench.inspection.input import InspectSettings, inspect_models, inspect_run
     from bench.run.command import redraw
     from bench.runtime.device import choose
     from protocols.protocol import MODES
@@ -75,7 +75,7 @@ def inspect(
     if source is None and data not in (None, "sample"):
         raise UserError(f"--data {data}: give `sample`; for other frames use --source and --driving", code="bad-value")
     factors = parse_squeeze(squeeze) if squeeze else None
-    chosen = Chosen(source, driving, clip=clip, frame=frame, squeeze=factors, mode=motion, seed=seed or 0)
+    chosen = InspectSettings(source, driving, clip=clip, frame=frame, squeeze=factors, mode=motion, seed=seed or 0)
     page = inspect_models(names, chosen, config.load((), weights).weights, choose(device), out)
     terminal().print(f"page: {page}", soft_wrap=True, markup=False)
 

@@ -119,7 +119,7 @@ def main() -> None:
         os.getcwd()
     except FileNotFoundError:  # torch and other libraries would fail with an obscure message
         _stop(FOLDER_GONE, 2)
-    allocator.keep_freed()
+    allocator.reuse_freed_memory()
     request = interruption.Request()
     try:
         with signals.terminable() as request:

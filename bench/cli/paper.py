@@ -44,7 +44,7 @@ Out = Annotated[Path | None, typer.Option(help="File for the table; default: pri
 
 
 @dataclass(frozen=True)
-class Asked:
+class TableOptions:
     """The options for a table's appearance, as given."""
 
     names: str = "labels"
@@ -56,7 +56,7 @@ class Asked:
     @property
     def any(self) -> bool:
         """Whether an option differs from its default."""
-        return self != Asked()
+        return self != TableOptions()
 
     def look(self, titles: Callable[[], Mapping[str, str]]) -> Look:
         """Convert to the writers' settings. titles: returns titles of models; called only for names of a paper."""
@@ -67,30 +67,30 @@ class Asked:
         return Look(titles() if paper else {}, paper, not self.no_signatures, self.caption, width, self.marks)
 
 
-def check(format: str, asked: Asked) -> None:
+def check(format: str, options: TableOptions) -> None:
     """Raise UserError for unknown values, and for options that the format does not use."""
-    chosen = [("--format", format, FORMATS), ("--names", asked.names, NAMES)]
-    for option, value, known in [*chosen, *([("--width", asked.width, WIDTHS)] if asked.width else [])]:
+    chosen = [("--format", format, FORMATS), ("--names", options.names, NAMES)]
+    for option, value, known in [*chosen, *([("--width", options.width, WIDTHS)] if options.width else [])]:
         if value not in known:
             raise UserError(f"{option} {value}: choose one of {', '.join(known)}", code="unknown-choice")
-    if asked.width and format != "latex":
+    if options.width and format != "latex":
         raise UserError("--width needs --format latex", code="unused-option")
-    if asked.caption and format == "latex" and not asked.width:
+    if options.caption and format == "latex" and not options.width:
         raise UserError("--caption in LaTeX needs --width: a tabular alone has no caption", code="missing-option")
-    if format == "csv" and asked.any:
+    if format == "csv" and options.any:
         raise UserError(
             "--names, --no-signatures, --caption and --marks have no effect on csv: remove them",
             code="unused-option",
         )
 
 
-def run_table(run: Path, format: str, asked: Asked, models: str | None, metrics: str | None) -> str:
+def run_table(run: Path, format: str, options: TableOptions, models: str | None, metrics: str | None) -> str:
     """Return the table of a finished run as text. Raises UserError."""
     from bench.run import paper_table
     from bench.rundir.directory import RunDirectory, readable
     from reports.run import export
 
-    check(format, asked)
+    check(format, options)
     directory = RunDirectory(run)
     with readable(run):
         whole, _ = directory.finished()
@@ -100,11 +100,13 @@ def run_table(run: Path, format: str, asked: Asked, models: str | None, metrics:
             summary, manifest = paper_table.only(summary, manifest, _names(metrics), rows)
         if format == "csv":
             return export.csv_table(summary, manifest)
-        look = asked.look(lambda: paper_table.titles(manifest.models))
+        look = options.look(lambda: paper_table.titles(manifest.models))
         return (export.latex if format == "latex" else export.markdown)(summary, manifest, look)
 
 
-def comparison(found: RunComparison, runs: Sequence[Path], format: str, asked: Asked, metrics: str | None) -> str:
+def comparison(
+    found: RunComparison, runs: Sequence[Path], format: str, options: TableOptions, metrics: str | None
+) -> str:
     """Return the table of a comparison of finished runs as text. Raises UserError."""
     from bench.run import paper_table
     from bench.rundir.directory import RunDirectory
@@ -115,7 +117,9 @@ def comparison(found: RunComparison, runs: Sequence[Path], format: str, asked: A
         found = export.only(found, _names(metrics))
     if format == "csv":
         return export.csv_table(found)
-    look = asked.look(lambda: paper_table.titles([one for run in runs for one in RunDirectory(run).complete().models]))
+    look = options.look(
+        lambda: paper_table.titles([one for run in runs for one in RunDirectory(run).complete().models])
+    )
     return (export.latex if format == "latex" else export.markdown)(found, look)
 
 

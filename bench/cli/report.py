@@ -51,7 +51,7 @@ def report(
     """Write a finished run's report again, a gallery, or its table for a paper."""
     from bench.run.command import redraw
 
-    asked = paper.Asked(names, no_signatures, caption, width, marks)
+    asked = paper.TableOptions(names, no_signatures, caption, width, marks)
     if format not in FORMATS:
         raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}", code="unknown-choice")
     if not gallery and (limit or weights or data or device):

@@ -40,12 +40,12 @@ class Eyes(DerivedDetector):
         points, frame = values[:, :2] / scale, np.ascontiguousarray(frame)
         angle = slope(points[RIGHT_EYE[0]], points[LEFT_EYE[0]])
         found = [
-            self._look(frame, points[list(corners)], angle, mirrored)
+            self._eye(frame, points[list(corners)], angle, mirrored)
             for corners, mirrored in ((RIGHT_EYE, False), (LEFT_EYE, True))
         ]
         return Detection(np.stack(found) * scale)
 
-    def _look(self, frame: np.ndarray, corners: np.ndarray, angle: float, mirrored: bool) -> np.ndarray:
+    def _eye(self, frame: np.ndarray, corners: np.ndarray, angle: float, mirrored: bool) -> np.ndarray:
         """One eye's points ``(76, 2)`` in pixels of the frame; left eyes are mirrored for the network."""
         crop = Crop(corners.mean(0), max(float(np.linalg.norm(corners[0] - corners[1])), 1.0) * MARGIN, angle)
         image = crop.cut(frame, SIZE)

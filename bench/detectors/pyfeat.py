@@ -101,11 +101,11 @@ class PyFeat(Detector):
         with torch.inference_mode():
             found = [_largest(one) for one in self._detector.detect_faces(images, face_detection_threshold=SCORE)]
             faces = {k: one for k, one in enumerate(found) if one is not None}
-            looked = self._looked_at(list(faces.values()), images.shape[2:]) if faces else []
-        detections = dict(zip(faces, looked, strict=True))
+            analyzed = self._analyze(list(faces.values()), images.shape[2:]) if faces else []
+        detections = dict(zip(faces, analyzed, strict=True))
         return [detections.get(k, Detection(None, NO_FACE)) for k in range(count)]
 
-    def _looked_at(self, faces: list[dict[str, Any]], size: Sequence[int]) -> list[Detection]:
+    def _analyze(self, faces: list[dict[str, Any]], size: Sequence[int]) -> list[Detection]:
         """Return a `Detection` per face. size: of the frames. A batch that fails is retried face by face."""
         count, filled = len(faces), max(len(faces), self._backoff.size or 0)
         nothing = torch.zeros(filled)
@@ -121,7 +121,7 @@ class PyFeat(Detector):
                 raise
             if count == 1:
                 return [Detection(None, f"py-feat failed: {first_line(error)}")]
-            return [one for face in faces for one in self._looked_at([face], size)]
+            return [one for face in faces for one in self._analyze([face], size)]
         angles = np.degrees(table[list(ANGLES)].to_numpy(dtype=np.float64))
         values = np.concatenate((angles, table[list(UNITS)].to_numpy(dtype=np.float64)), axis=1)
         odd = Detection(None, "py-feat gave no finite values")

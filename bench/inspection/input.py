@@ -40,7 +40,7 @@ from reports.schema.manifest import Complete, Manifest, ModelEntry
 
 
 @dataclass(frozen=True)
-class Chosen:
+class InspectSettings:
     """The options of the command. Without `source` and `driving`, a clip of the sample set is used.
 
     These two are cropped like in `animate` by default.
@@ -58,7 +58,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Shown:
+class PairToDraw:
     """One pair to draw, RGB uint8. name: "" for the only one. anchor: None if there is no relative motion.
 
     source_from, driving_from: names of the frames.
@@ -74,7 +74,7 @@ class Shown:
 
 
 def inspect_models(
-    models: Sequence[str], chosen: Chosen, weights: Path | None, device: torch.device, out: Path
+    models: Sequence[str], chosen: InspectSettings, weights: Path | None, device: torch.device, out: Path
 ) -> Path:
     """Draw each model's computation and write the page; return its path. Raises UserError, DataError or ModelError."""
     if not models:
@@ -83,20 +83,22 @@ def inspect_models(
     seen: list[Inspection | MemoriesSeen] = []
     notes: list[str] = []
     for name in heard:
-        found, told = _listen(name, chosen, weights, device)
-        seen, notes = [*seen, found], notes + told
+        found, more = _listen(name, chosen, weights, device)
+        seen, notes = [*seen, found], notes + more
     if len(heard) < len(models):
         (source, target, anchor), names, said = _frames(chosen)
         driving = augment(center_square(target), *chosen.squeeze) if chosen.squeeze else target
         squeezed = ", squeezed by {} and {}".format(*chosen.squeeze) if chosen.squeeze else ""
-        shown, notes = Shown("", source, driving, target, anchor, names[0], names[1] + squeezed), notes + said
+        shown, notes = PairToDraw("", source, driving, target, anchor, names[0], names[1] + squeezed), notes + said
         for name in (name for name in models if name not in heard):
-            looked, told = _look(name, [shown], chosen.mode, chosen.seed, weights, device)
-            seen, notes = [*seen, *looked], notes + told
+            drawn, more = _inspect(name, [shown], chosen.mode, chosen.seed, weights, device)
+            seen, notes = [*seen, *drawn], notes + more
     return page.write(seen, out, notes)
 
 
-def _listen(name: str, chosen: Chosen, weights: Path | None, device: torch.device) -> tuple[MemoriesSeen, list[str]]:
+def _listen(
+    name: str, chosen: InspectSettings, weights: Path | None, device: torch.device
+) -> tuple[MemoriesSeen, list[str]]:
     """MemFace's attention to its memories for the sound set's test seconds, and notes about its weights."""
     if chosen.source or chosen.driving or chosen.clip or chosen.squeeze:
         raise UserError(f"{name} is driven by sound: only --frame applies to it", code="unused-option")
@@ -104,7 +106,7 @@ def _listen(name: str, chosen: Chosen, weights: Path | None, device: torch.devic
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         assert isinstance(predictor, MemFacePredictor)
         predictor.known_mode(chosen.mode or "absolute", name)
-        seen = memories.look(predictor, memories.of_sound_set(cache_folder()), chosen.frame)
+        seen = memories.record(predictor, memories.of_sound_set(cache_folder()), chosen.frame)
         seen = replace(seen, model=name, source_from=f"frame {seen.frame} of {heard}", driving_from=f"sound of {heard}")
         return seen, _said(name, predictor.describe())
 
@@ -133,14 +135,14 @@ def inspect_run(
         source, driving = read_rgb(file), read_rgb(pictures / "_driving" / file.name)
         target = pictures / "_target" / file.name
         truth = read_rgb(target) if target.is_file() else driving
-        shown.append(Shown(file.stem, source, driving, truth, None, *asked.get(file.stem, ("", ""))))
+        shown.append(PairToDraw(file.stem, source, driving, truth, None, *asked.get(file.stem, ("", ""))))
     if not shown:
         raise UserError(f"--run {run}: has no saved pictures", code="missing-frames")
     seen: list[Inspection] = []
     notes: list[str] = []
     for name in models or known:
-        found, told = _look(name, shown, known[name].mode, 0, weights, device, known[name])
-        seen, notes = seen + found, notes + told
+        found, more = _inspect(name, shown, known[name].mode, 0, weights, device, known[name])
+        seen, notes = seen + found, notes + more
     return page.write(seen, out or run / "inspect", notes, None if out else "../report.html")
 
 
@@ -153,9 +155,9 @@ def _asked(run: Path, manifest: Manifest) -> dict[str, tuple[str, str]]:
     return {pair: (source, driving) for pair, source, driving in rows}
 
 
-def _look(
+def _inspect(
     name: str,
-    pairs: Sequence[Shown],
+    pairs: Sequence[PairToDraw],
     mode: str | None,
     seed: int,
     weights: Path | None,
@@ -189,8 +191,8 @@ def _look(
             }
             source, driving, target = (images[what] for what in ("--source", "--driving", "target"))
             batch = PairBatch(("pair",), source, driving, target, images.get("anchor"), (seed,))
-            looked = inspect(predictor, batch, mode)
-            seen.append(replace(looked, pair=pair.name, source_from=pair.source_from, driving_from=pair.driving_from))
+            found = inspect(predictor, batch, mode)
+            seen.append(replace(found, pair=pair.name, source_from=pair.source_from, driving_from=pair.driving_from))
     return seen, _said(name, facts)
 
 
@@ -202,7 +204,7 @@ def _said(name: str, facts: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {status} weights; {ends[status]}"] if status in ends else []
 
 
-def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, str], list[str]]:
+def _frames(chosen: InspectSettings) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, str], list[str]]:
     """Source, driving frame (not squeezed) and first driving frame, RGB uint8.
 
     Then the names of source and driving frame, and notes about their files.
@@ -228,7 +230,7 @@ def _frames(chosen: Chosen) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], 
     return (first, shown, first), (str(first_ref), str(ref)), []
 
 
-def _number(chosen: Chosen, count: int) -> int:
+def _number(chosen: InspectSettings, count: int) -> int:
     number = count // 2 if chosen.frame is None else chosen.frame
     if number >= count:
         raise UserError(f"--frame {number}: there are {count} driving frames, from 0", code="unknown-frame")

@@ -46,7 +46,7 @@ def _frame(file: Path) -> Tensor:
     return torch.from_numpy(array_from_levels(read_rgb(file))).permute(2, 0, 1).contiguous()
 
 
-def look(predictor: MemFacePredictor, talk: Talk, frame: int | None) -> MemoriesSeen:
+def record(predictor: MemFacePredictor, talk: Talk, frame: int | None) -> MemoriesSeen:
     """Make a clip and record the inputs of the predictor's networks. frame: to show; None: the middle one.
 
     Raises UserError for a missing frame, or one without a face.

@@ -21,7 +21,7 @@ from bench.run.talking import Source, begin
 from bench.run.tracks import Needs, TrackRecorder
 from bench.rundir.directory import CLIP, FRAME, KEPT, UNIT, VIDEO
 from bench.rundir.whole import video_hash
-from bench.runtime.allocator import give_back
+from bench.runtime.allocator import release_freed_memory
 from protocols.clips import EARLY, Clip
 from protocols.errors import DataError
 from protocols.names import PERFECT
@@ -99,7 +99,7 @@ class ClipEvaluator:
                 if frames:
                     kept.update(frames)
                     yield Pictures(frames)
-                give_back()  # a clip may be long
+                release_freed_memory()  # a clip may be long
         rows = pd.concat(parts, ignore_index=True)
         if (rows["status"] == "failed").all():
             values = self._no_values(str(rows["error"].iloc[0]))

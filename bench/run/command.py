@@ -26,7 +26,7 @@ from bench.run.setup import RunSettings, Setup, prepare
 from bench.rundir import kept_pictures
 from bench.rundir.directory import CLIP, KEPT, REAL, UNIT, VIDEO, RunDirectory, readable
 from bench.rundir.whole import write_parquet
-from bench.runtime.allocator import give_back, take_blas_buffer
+from bench.runtime.allocator import allocate_blas_buffer, release_freed_memory
 from bench.runtime.errors import Stopped, UserError, one_line
 from bench.stats import sets
 from bench.stats import summary as statistics
@@ -50,7 +50,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
 
     Raises UserError, DataError or ModelError for what the user can mend; all checks come before the first prediction.
     """
-    take_blas_buffer()
+    allocate_blas_buffer()
     executor = executors.choose(settings)
     with prepare(executor.settings_here) as setup:
         for notice in setup.resolved.notices:
@@ -190,7 +190,7 @@ def _work(
             Progress(*columns, TimeRemainingColumn(), console=console) as progress,
         ):
             directory.write_manifest(begun.noticed(*said).then(Unfinished, state="running", **known().content()))
-            give_back()
+            release_freed_memory()
             size = known().batch_size or setup.batch_size(setup.device)
             for model in setup.models:
                 task = progress.add_task(model.label, total=len(resolved.pair_list.pairs))
@@ -300,7 +300,7 @@ def _start_over(directory: RunDirectory, setup: Setup) -> None:
 
 def _summarise(directory: RunDirectory, manifest: Complete, samples: pd.DataFrame) -> tuple[Complete, Summary]:
     """Write summary and manifest."""
-    give_back()
+    release_freed_memory()
     summary = statistics.summarize(samples, manifest.metrics, seed=manifest.seeds.run)
     summary = sets.added(summary, manifest.metrics, lambda kind, name: directory.features(manifest, kind, name))
     manifest = manifest.but(summary_sha256=directory.write_json("summary.json", summary))
@@ -310,7 +310,7 @@ def _summarise(directory: RunDirectory, manifest: Complete, samples: pd.DataFram
 
 def _report(directory: RunDirectory, manifest: Complete, summary: Summary, console: Console) -> None:
     """Write the report and print the table."""
-    give_back()
+    release_freed_memory()
     with files.named(directory.path / "report.html"):
         html.write(directory.path)
     directory.clear_work()

@@ -24,7 +24,7 @@ from baselines.spec import ModelSpec
 from bench.run.finished_rows import FinishedRows
 from bench.run.generated import generate
 from bench.rundir.directory import UNIT, RunDirectory
-from bench.runtime.allocator import give_back
+from bench.runtime.allocator import release_freed_memory
 from bench.runtime.device_errors import is_of_device
 from protocols import interruption
 from protocols.errors import typed_line
@@ -176,7 +176,7 @@ def evaluate(
             if isinstance(batch, Pictures):
                 continue
             finished.add(batch.rows)
-            give_back()
+            release_freed_memory()
             progress(len(batch.rows) if UNIT not in batch.rows else asked[batch.rows["pair"][0]])
             interruption.check()
     names = dict.fromkeys(name for pair in pairs for name in (pair.clip, pair.id) if name)  # a clip before its frames

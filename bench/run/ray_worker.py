@@ -16,7 +16,7 @@ from bench.detectors.worker import portable
 from bench.run import manifest
 from bench.run.engine import Model, Part, Work
 from bench.run.setup import RunSettings, prepare
-from bench.runtime.allocator import give_back, keep_freed
+from bench.runtime.allocator import release_freed_memory, reuse_freed_memory
 from bench.runtime.config import CACHE_VARIABLE, cache_folder
 from protocols.pairs import Pair
 
@@ -64,7 +64,7 @@ class RayWorker:
     def _begin(self) -> tuple[Facts, Work]:
         if self._begun is None:
             torch.set_num_threads(self._threads)
-            keep_freed()
+            reuse_freed_memory()
             with suppress(OSError):  # a path that is missing here says so itself
                 os.chdir(self._folder)
             settings = self._settings
@@ -87,6 +87,6 @@ class RayWorker:
             done.extend(work(self._models[label], batches))
         except Exception as raised:  # what was finished before goes with it
             error = portable(raised)
-        give_back()
+        release_freed_memory()
         said, self._said[:] = list(self._said), []
         return Answer(done, said, error)

@@ -14,7 +14,7 @@ _AT_END, _BLOCK = 1 << 28, 1 << 25
 ARROW = "ARROW_DEFAULT_MEMORY_POOL"
 
 
-def keep_freed() -> None:
+def reuse_freed_memory() -> None:
     """Make glibc reuse freed memory; no effect with other C libraries. Call it at the start of a process.
 
     By default glibc requests new memory for a tensor of several megabytes, which the system clears page by page, and
@@ -29,7 +29,7 @@ def keep_freed() -> None:
     mallopt(_ARENA_MAX, max(1, (os.cpu_count() or 1) // 2))
 
 
-def take_blas_buffer() -> None:
+def allocate_blas_buffer() -> None:
     """Make NumPy's OpenBLAS allocate its working memory now.
 
     Otherwise it allocates at the first larger product, and ends the process if it fails: for example after all pairs,
@@ -41,7 +41,7 @@ def take_blas_buffer() -> None:
     ones @ ones
 
 
-def give_back() -> None:
+def release_freed_memory() -> None:
     """Return free pages to the system (glibc only); takes about a millisecond.
 
     Small objects of a batch, such as its rows, are scattered between freed images. The allocator places the next images

@@ -16,13 +16,13 @@ from protocols import interruption
 
 # Exit codes as a shell reports them for a process that was ended by the signal.
 EXIT: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
-SAID: dict[int, str] = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
+MESSAGES: dict[int, str] = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
 
 
 def ending(request: interruption.Request) -> tuple[str, int]:
     """Return the message for a command that was stopped, and its exit code."""
     number = request.number or signal.SIGINT
-    return SAID[number], EXIT[number]
+    return MESSAGES[number], EXIT[number]
 
 
 @contextmanager

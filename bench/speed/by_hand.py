@@ -39,7 +39,7 @@ class ByHand:
 
     def __call__(self, made: np.ndarray, known: bool = False) -> list[object]:
         """Return the values of a generated clip ``(N, H, W, 3)``. known: reuse the detections of the true frames."""
-        generated = self._look((GENERATED,), made)
+        generated = self._detect((GENERATED,), made)
         truth, source = self._known if known else self._references()
         values: list[object] = []
         for part in parts(len(made)):
@@ -54,9 +54,9 @@ class ByHand:
         return [*values, *(one.compute(tracks) for one in self._measurer.clip_definitions)]
 
     def _references(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        return self._look((TRUTH, DRIVING), self._truth), self._look((SOURCE,), self._truth[:1])
+        return self._detect((TRUTH, DRIVING), self._truth), self._detect((SOURCE,), self._truth[:1])
 
-    def _look(self, roles: Sequence[str], frames: np.ndarray) -> dict[str, np.ndarray]:
+    def _detect(self, roles: Sequence[str], frames: np.ndarray) -> dict[str, np.ndarray]:
         """Tracks of frames with these roles, by kind of detector or name of feature."""
         kinds = {kind: None for role in roles for kind in self._needs.detectors.get(role, ())}
         if SOURCE not in roles:
@@ -85,10 +85,10 @@ class Once:
     def __call__(self, detector: Detector) -> list[Detection]:
         """The detections of a detector in the frames."""
         if detector.signature not in self._found:
-            self._found[detector.signature] = self._look(detector)
+            self._found[detector.signature] = self._detect(detector)
         return self._found[detector.signature]
 
-    def _look(self, detector: Detector) -> list[Detection]:
+    def _detect(self, detector: Detector) -> list[Detection]:
         if not isinstance(detector, DerivedDetector):
             return detector.detect(self._frames)
         found = list(self(detector.base))

@@ -81,7 +81,7 @@ class ClipJobs:
         pixels, names = Measurer(list(libraries.ways), none, "same-identity", CPU, clips=True), list(libraries.ways)
         whole = Measurer(self._names, self._choice, "same-identity", CPU, clips=True)
         alone = ByHand(whole, self._truth, np.array([pair.time for pair in self._pairs]))
-        self._look_at_the_truth()
+        self._detect_truth()
 
         def in_batches() -> object:
             return [pixels.measure(self._made[part], {TRUTH: self._truth[part]}) for part in parts(self.frames)]
@@ -113,7 +113,7 @@ class ClipJobs:
             shutil.copyfile(self._store / FILE, Path(store) / FILE)
             return self._run(self._names, self._kept(Path(store)))
 
-    def _look_at_the_truth(self) -> None:
+    def _detect_truth(self) -> None:
         for detector in self._kept(self._store).values():
             detector.detect(self._truth)
 

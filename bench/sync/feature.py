@@ -14,7 +14,7 @@ from bench.runtime.errors import UserError
 from bench.sync import crops, shots, tracks
 from bench.sync.clock import EvenClock
 from bench.sync.finders import BlazeFaces, FaceFinder
-from bench.sync.streaming import Distances, Frames, Lips, Live
+from bench.sync.streaming import ActiveTrack, Distances, Frames, WindowFeatures
 from protocols.files import short_hash
 from protocols.sound import Sound
 
@@ -95,10 +95,10 @@ class _Recorder:
         self._net, self._finder, self._sound = net, finder, _at_rate(sound)
         self._clock, self._tracker, self.frames = EvenClock(FPS), tracks.Tracker(), Frames()
         self._shots = shots.Shots()
-        self._live: dict[int, Live] = {}
+        self._live: dict[int, ActiveTrack] = {}
         self._faces: list[int] = []
         self._boxes: list[tracks.Box] = []
-        self._looked = -1  # index of the frame of these boxes
+        self._boxes_of = -1  # index of the frame of these boxes
         self._best: tuple[tracks.Track, np.ndarray] | None = None
         self._other: tracks.Track | None = None  # the one with the most detections among those that do not qualify
 
@@ -124,9 +124,9 @@ class _Recorder:
         return rows
 
     def _tick(self, number: int, frame: np.ndarray) -> None:
-        at, same = len(self._faces), number == self._looked
+        at, same = len(self._faces), number == self._boxes_of
         if not same:
-            self._boxes, self._looked = self._finder(frame), number
+            self._boxes, self._boxes_of = self._finder(frame), number
         if self._shots.cuts(frame):
             for cut in self._tracker.finish():
                 self._end(cut)
@@ -137,8 +137,8 @@ class _Recorder:
             self._end(track)
         for track, begins in grown:
             if begins:
-                lips = Lips(self._net, Distances(self._net, self._sound, at)) if self._sound else None
-                self._live[id(track)] = Live(track, lips)
+                lips = WindowFeatures(self._net, Distances(self._net, self._sound, at)) if self._sound else None
+                self._live[id(track)] = ActiveTrack(track, lips)
             self._live[id(track)].grow(self.frames)
         self.frames.forget(min((live.cropped for live in self._live.values()), default=at))
 
@@ -157,7 +157,7 @@ class _FramesRecorder:
 
     def __init__(self, net: SyncNet, sound: Sound | None) -> None:
         self._clock, self._ticks, known = EvenClock(FPS), 0, _at_rate(sound)
-        self._lips = Lips(net, Distances(net, known, 0)) if known else None
+        self._lips = WindowFeatures(net, Distances(net, known, 0)) if known else None
 
     def add(self, frames: np.ndarray, times: np.ndarray) -> None:
         self._take(self._clock.add(frames, times))

@@ -62,7 +62,7 @@ class Distances:
         self._lips, self._voice, self._next = self._lips[now:], self._voice[now:], until
 
 
-class Lips:
+class WindowFeatures:
     """Computes features of windows of five crops, in batches of twenty windows."""
 
     def __init__(self, net: SyncNet, distances: Distances) -> None:
@@ -89,10 +89,10 @@ class Lips:
             del self._crops[:count]
 
 
-class Live:
+class ActiveTrack:
     """An active track: its crops, and positions that wait for the next six."""
 
-    def __init__(self, track: tracks.Track, lips: Lips | None) -> None:
+    def __init__(self, track: tracks.Track, lips: WindowFeatures | None) -> None:
         self.track, self.lips = track, lips
         self.cropped = track.frames[0]  # the next frame to crop
         self._smoothing, self._taken = crops.Smoothing(), 0

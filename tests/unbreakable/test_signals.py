@@ -117,7 +117,7 @@ def test_a_signal_is_noted_and_raised_where_work_looks(number, ctrl_c):
     with pytest.raises(KeyboardInterrupt):
         work()
     request, seen = noted
-    assert seen == number and signals.ending(request) == (signals.SAID[number], signals.EXIT[number])
+    assert seen == number and signals.ending(request) == (signals.MESSAGES[number], signals.EXIT[number])
     interruption.check()  # outside nothing is noted
 
 

@@ -57,16 +57,16 @@ class Derived(DerivedDetector):
 
 
 class Copies(Predictor):
-    """The source frame; `trouble` receives each batch."""
+    """The source frame; `on_batch` receives each batch."""
 
     name = "copies"
     frame_size = 8
 
-    def __init__(self, trouble=lambda batch: None):
-        self.trouble = trouble
+    def __init__(self, on_batch=lambda batch: None):
+        self.on_batch = on_batch
 
     def predict(self, batch, mode):
-        self.trouble(batch)
+        self.on_batch(batch)
         return batch.source
 
 

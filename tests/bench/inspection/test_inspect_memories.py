@@ -37,7 +37,7 @@ def load(spec):
 def test_attention_is_that_of_each_frame(spec):
     model = load(spec)
     talk = made.talk(made.frames(11, without=(3,)))
-    seen = memories.look(model, talk, 6)
+    seen = memories.record(model, talk, 6)
     assert seen.implicit.shape == (11, 8) and seen.explicit.shape == (10, 4)
     np.testing.assert_allclose(seen.implicit.sum(1), 1, atol=1e-5)
     np.testing.assert_allclose(seen.explicit.sum(1), 1, atol=1e-5)
@@ -57,14 +57,14 @@ def test_attention_is_that_of_each_frame(spec):
 def test_a_variant_without_memories_shows_what_it_draws(tmp_path):
     a2e = made.save_a2e(tmp_path / "a.safetensors", memory="none")
     render = made.save_render(tmp_path / "r.safetensors", memory="none")
-    seen = memories.look(load(f"memface?a2e={a2e}&render={render}"), made.talk(made.frames(4)), None)
+    seen = memories.record(load(f"memface?a2e={a2e}&render={render}"), made.talk(made.frames(4)), None)
     assert seen.frame == 2 and seen.implicit is None and seen.explicit is None
     assert set(figures(seen)) == {"retrieved"}
 
 
 def test_the_page_has_every_picture(spec, tmp_path, monkeypatch):
     monkeypatch.setattr(memories, "of_sound_set", lambda cache: made.talk(made.frames(6)))
-    written = inspection.inspect_models([spec], inspection.Chosen(frame=1), None, CPU, tmp_path / "out")
+    written = inspection.inspect_models([spec], inspection.InspectSettings(frame=1), None, CPU, tmp_path / "out")
     text = written.read_text()
     assert text.count("<svg") == 4 and "unverified weights" in text
     assert len(list((tmp_path / "out").glob("*.png"))) == 4
@@ -74,9 +74,9 @@ def test_the_page_has_every_picture(spec, tmp_path, monkeypatch):
 def test_mistakes_are_one_line(spec, monkeypatch, tmp_path):
     monkeypatch.setattr(memories, "of_sound_set", lambda cache: made.talk(made.frames(6, without=(2,))))
     for chosen, code in (
-        (inspection.Chosen(frame=6), "unknown-frame"),
-        (inspection.Chosen(frame=2), "no-face"),
-        (inspection.Chosen(clip="x"), "unused-option"),
+        (inspection.InspectSettings(frame=6), "unknown-frame"),
+        (inspection.InspectSettings(frame=2), "no-face"),
+        (inspection.InspectSettings(clip="x"), "unused-option"),
     ):
         with refused(UserError, code):
             inspection.inspect_models([spec], chosen, None, CPU, tmp_path / "out")

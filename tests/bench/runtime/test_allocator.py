@@ -25,7 +25,7 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     """Large arrays with small ones between them, as batches leave them, in a process of its own."""
     program = """
 import numpy as np
-from bench.runtime.allocator import give_back
+from bench.runtime.allocator import release_freed_memory
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
 del_me, kept = [], []
@@ -35,7 +35,7 @@ for _ in range(1000):
 full = resident()
 del del_me
 before = resident()
-give_back()
+release_freed_memory()
 print(full, before, resident())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=SCRIPT.parents[1])
@@ -48,9 +48,9 @@ def test_freed_memory_is_used_again() -> None:
     program = """
 import resource
 import numpy as np
-from bench.runtime.allocator import keep_freed
+from bench.runtime.allocator import reuse_freed_memory
 if {kept}:
-    keep_freed()
+    reuse_freed_memory()
 def work():
     for _ in range(3):
         [np.ones(1 << 20) for _ in range(10)]
@@ -70,6 +70,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_where_the_c_library_cannot_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     allocator._function.cache_clear()
-    allocator.keep_freed()
-    allocator.give_back()
+    allocator.reuse_freed_memory()
+    allocator.release_freed_memory()
     allocator._function.cache_clear()
