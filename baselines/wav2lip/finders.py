@@ -23,7 +23,7 @@ from protocols.files import short_hash
 
 S3FD_FILE = "s3fd-619a316812.pth"
 NAMES = ("blazeface", "s3fd")
-REMEMBERED = 1 << 16  # frames of templates, which come up again and again
+CACHED = 1 << 16  # frames; templates repeat theirs
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Finder:
     find: Callable[[np.ndarray], np.ndarray | None]
 
 
-class Remembered:
-    """A finder that looks at equal frames once. Only their boxes are kept."""
+class CachedFinder:
+    """A finder that caches the boxes of equal frames."""
 
     def __init__(self, finder: Finder) -> None:
         self._finder, self._boxes = finder, dict[bytes, np.ndarray | None]()
@@ -44,7 +44,7 @@ class Remembered:
         """The box ``(4,)`` of uint8 RGB ``(H, W, 3)``, or None."""
         key = hashlib.blake2b(frame.tobytes(), digest_size=16).digest()
         if key not in self._boxes:
-            if len(self._boxes) >= REMEMBERED:
+            if len(self._boxes) >= CACHED:
                 self._boxes.clear()
             self._boxes[key] = self._finder.find(frame)
         return self._boxes[key]

@@ -103,7 +103,7 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
         if self.box is not None:
             return [np.array(self.box)] * len(talk.times)
         assert self.finder is not None  # of `load`
-        find = finders.Remembered(self.finder)
+        find = finders.CachedFinder(self.finder)
         found: list[np.ndarray | None] = []
         for frame in talk.template():
             image = _image(frame)

@@ -18,7 +18,7 @@ from baselines.errors import ModelError
 from baselines.synthetic_weights import make_voice
 from baselines.talking import Talk
 from baselines.wav2lip import finders, mel, parity
-from baselines.wav2lip.finders import Finder, Remembered
+from baselines.wav2lip.finders import CachedFinder, Finder
 from baselines.wav2lip.predictor import NO_FACE, NOT_FINITE, Wav2LipPredictor
 from protocols.sound import Sound
 
@@ -64,7 +64,7 @@ def test_equals_the_official_program_with_its_boxes(monkeypatch: pytest.MonkeyPa
     detections: Iterator[np.ndarray] = iter(case.arrays["boxes.detections"].astype(float))
     monkeypatch.setattr(untrained, "network", net)
     monkeypatch.setattr(untrained, "finder", Finder("given", lambda frame: next(detections)))
-    monkeypatch.setattr(finders, "Remembered", lambda finder: finder.find)  # some of these frames are equal
+    monkeypatch.setattr(finders, "CachedFinder", lambda finder: finder.find)  # some of these frames are equal
     shown = [torch.from_numpy(frame[..., ::-1] / np.float32(255)).permute(2, 0, 1) for frame in frames]
     pasted = torch.from_numpy(levels(made(untrained, talk(shown)))).double()
     ours = [torch.stack([x.mean(), x.std(correction=0), x.min(), x.max()]) for x in pasted]
@@ -183,7 +183,7 @@ def test_boxes_of_equal_frames_are_found_once():
         seen.append(frame.mean())
         return None if frame.mean() < 5 else np.full(4, frame.mean())
 
-    finder = Remembered(Finder("given", find))
+    finder = CachedFinder(Finder("given", find))
     frames = [np.full((4, 4, 3), level, np.uint8) for level in (3, 9, 3, 9, 9)]
     found = [finder(frame) for frame in frames]
     assert seen == [3, 9]
