@@ -42,7 +42,7 @@ def list_(context: typer.Context, weights: Weights = None) -> None:
         _line(f"  place   {file.place}")
         checksum = "to be compared by `weights check`" if file.sha256 else "unverified: no checksum is known"
         _line(
-            f"  there   {file.found} ({checksum})" if file.found else "  missing", "green" if file.found else "yellow"
+            f"  found   {file.found} ({checksum})" if file.found else "  missing", "green" if file.found else "yellow"
         )
     for name, reason in unpublished().items():
         _line(f"{name}: {reason}")

@@ -154,7 +154,7 @@ def test_the_list_tells_what_is_there(folder, bench):
     file.touch()
     (folder / openface.FILE).touch()
     code, after = bench("--weights", folder)
-    assert f"there   {file}" in after and f"there   {folder / openface.FILE}" in after
+    assert f"found   {file}" in after and f"found   {folder / openface.FILE}" in after
     assert after.count("  missing") == before.count("  missing") - 2
 
 

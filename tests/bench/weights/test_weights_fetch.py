@@ -77,7 +77,7 @@ def test_a_file_is_fetched_once(listed, folder, bench, server):
     assert (folder / NAME).read_bytes() == CONTENT
     assert [file.name for file in folder.iterdir()] == [NAME]
     code, text = bench("--weights", folder, "fetch", "all")
-    assert code == 0 and text.startswith("there") and len(server.asked) == 1
+    assert code == 0 and text.startswith("found") and len(server.asked) == 1
 
 
 @pytest.mark.parametrize("cut", [1, 70_000, len(CONTENT) - 1])
