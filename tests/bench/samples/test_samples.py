@@ -198,7 +198,7 @@ def test_build_trains_by_the_record_and_says_what_the_file_is(bench, monkeypatch
     (listed,) = [info for info in registry.names() if info.name == BUILT]
     assert "built here" in listed.weights
     code, text = bench("samples", "build", BUILT, "--seeds", 2)
-    assert code == 0 and len(given) == 2 and text.count("found ") == 2  # not trained again
+    assert code == 0 and len(given) == 2 and text.count("there ") == 2  # not trained again
 
 
 def test_two_processes_do_not_train_the_same(bench, monkeypatch, recipes, folder):
