@@ -146,7 +146,7 @@ def test_the_list_tells_what_is_there(folder, bench):
     for file in weights.files(folder):
         facts = [f"{file.id}: {file.name}, for {file.used_for}", f"  from    {file.source}", f"  get     {file.way}"]
         facts += [f"  license {file.license}", f"  size    {file.size}; {file.checksum}", f"  place   {file.place}"]
-        facts.append(f"  there   {file.found}" if file.found else "  missing")
+        facts.append(f"  found   {file.found}" if file.found else "  missing")
         assert "\n".join(facts) in before
     assert "marioNETte: its authors published neither code nor weights" in before
     file = folder / "tpsm" / "vox.pth.tar"
