@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 
-STILL = "copy-source"  # the lower bound does not move: what it gets wrong is how far the source is from the answer
+STILL = "copy-source"  # lower bound: the source frame without any motion
 PERFECT = "copy-target"
-TEMPLATE = "copy-template"  # `STILL` where sound drives: the person's own video, which says something else
-WRONG = "wrong-sound"  # the truth with the template's mouth: good in everything but what is said
+TEMPLATE = "copy-template"  # lower bound of runs driven by sound: the template video, in which other words are spoken
+WRONG = "wrong-sound"  # the true video with the template's mouth: only the spoken words are wrong
 LOWER = (STILL, TEMPLATE, WRONG)
-BOUNDS = (*LOWER, PERFECT)  # models that are no competitors
+BOUNDS = (*LOWER, PERFECT)  # models that are not ranked
 SHOWS = {
-    STILL: "what doing nothing measures",
-    TEMPLATE: "what the template's own video measures, which says something else",
-    WRONG: "what the truth measures with the mouth of other words",
-    PERFECT: "what being perfect measures",
+    STILL: "the unchanged source frame",
+    TEMPLATE: "the unchanged template video, with other words",
+    WRONG: "the true video with the mouth of other words",
+    PERFECT: "the true frame, a perfect prediction",
 }
 
 

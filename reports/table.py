@@ -1,6 +1,6 @@
-"""Tables for other documents, one writer a format, whatever they hold: rows of cells, as text of that format.
+"""Writers of tables, one per format. A table is rows of cells, which are text in that format.
 
-What a cell shows is for the one who fills the table: names and symbols go through `markdown_text` or `latex_text`.
+The caller escapes names and symbols with `markdown_text` or `latex_text`.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ LATEX = str.maketrans(
 
 
 def markdown_text(text: str) -> str:
-    """Text for Markdown: its special characters escaped."""
+    """Return text for Markdown, with its special characters escaped."""
     return text.translate(MARKDOWN)
 
 
 def latex_text(text: str) -> str:
-    """Text for LaTeX: its special characters escaped, symbols as mathematics."""
+    """Return text for LaTeX, with its special characters escaped and symbols as mathematics."""
     return text.translate(LATEX)
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a pipe table: names to the left in the first column, numbers to the right in all others."""
+    """Return the lines of a pipe table: the first column left-aligned, all others right-aligned."""
     rule = ["---", *["---:"] * (len(heads) - 1)]
     return [f"| {' | '.join(row)} |" for row in chain([heads, rule], rows)]
 
 
 def latex(*blocks: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a ``tabular`` for the booktabs package, with a rule between blocks of rows; the first is the head."""
+    """Return the lines of a booktabs ``tabular``, with a rule between blocks of rows; the first block is the head."""
     lines = [rf"\begin{{tabular}}{{l{'r' * (len(blocks[0][0]) - 1)}}}"]
     for rule, block in zip(chain([r"\toprule"], repeat(r"\midrule")), filter(None, blocks)):
         lines += [rule, *(" & ".join(row) + r" \\" for row in block)]
@@ -51,7 +51,7 @@ def latex(*blocks: Sequence[Sequence[str]]) -> list[str]:
 
 
 def latex_float(tabular: Sequence[str], caption: str | None, width: Literal["column", "text"]) -> list[str]:
-    """A ``table``, or over two columns a ``table*``, of a tabular; it is shrunk where it is wider than its place."""
+    """Return a ``table`` (``table*`` across two columns) around a tabular, which shrinks if it is too wide."""
     name, room = {"column": ("table", r"\columnwidth"), "text": ("table*", r"\textwidth")}[width]
     return [
         r"% needs \usepackage{graphicx}",
@@ -67,7 +67,7 @@ def latex_float(tabular: Sequence[str], caption: str | None, width: Literal["col
 
 
 def csv_text(fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """A line of names, then one a row; values at full precision, what belongs to no field is left out."""
+    """Return a line of names, then one per row; values at full precision; keys that are no field are ignored."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fields, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

@@ -37,7 +37,7 @@ def _drawn(shown: Regenerated) -> str:
     for row in table.rows:
         lines = [line for line in shown.lines if line.row is row]
         for line in lines[:1]:
-            mark = f" ({line.trained})" if line.trained else ""
+            mark = f" ({line.trained.text})" if line.trained else ""
             rows.append([f"{row.key}, `{row.model}`{mark}", *(_mean(cell) for cell in line.cells)])
             rows += _seeds(line)
         if not lines:

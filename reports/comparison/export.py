@@ -1,4 +1,4 @@
-"""A comparison of two runs for other documents: Markdown, LaTeX and CSV."""
+"""A comparison of two runs as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS = (
 
 
 def only(comparison: RunComparison, names: Sequence[str]) -> RunComparison:
-    """Leave out all metrics but those of these names or families."""
+    """Return the comparison with only the metrics of these names or families."""
     kept = {metric.name for metric in comparison.metrics if {metric.name, metric.family} & set(names)}
     duels = tuple(
         duel.but(
@@ -33,7 +33,7 @@ def only(comparison: RunComparison, names: Sequence[str]) -> RunComparison:
 
 
 def markdown(comparison: RunComparison, look: Look) -> str:
-    """A pipe table for each pair of models; differences whose interval leaves out zero are bold."""
+    """Return a pipe table for each pair of models; differences whose interval excludes zero are bold."""
     lines = [*([f"*{markdown_text(above)}*", ""] if (above := caption(comparison, look)) else [])]
     for duel in comparison.duels:
         heads = ["metric", *map(markdown_text, _names(duel, look)), "A − B", "95 %", "p (Holm)", "n"]
@@ -48,7 +48,7 @@ def markdown(comparison: RunComparison, look: Look) -> str:
 
 
 def latex(comparison: RunComparison, look: Look) -> str:
-    """A ``tabular`` for the booktabs package, a block of rows for each pair of models; notes are comments above it."""
+    """Return a booktabs ``tabular`` with a block of rows for each pair of models; notes are comments above it."""
     several = len(comparison.duels) > 1
     names = ("A", "B") if several else _names(comparison.duels[0], look)
     heads = ["metric", *map(latex_text, names), "A $-$ B", r"95 \%", "$p$", "$n$"]
@@ -71,7 +71,7 @@ def latex(comparison: RunComparison, look: Look) -> str:
 
 
 def csv_table(comparison: RunComparison) -> str:
-    """One line a pair of models and metric, every number at full precision."""
+    """Return one line per pair of models and metric, with every number at full precision."""
     shown = columns(comparison)
     rows = []
     for duel in comparison.duels:
@@ -86,17 +86,17 @@ def csv_table(comparison: RunComparison) -> str:
 
 
 def caption(comparison: RunComparison, look: Look) -> str | None:
-    """The caption: as given, or what a reader must know of these numbers."""
+    """Return the caption: as given, or the facts that a reader needs about these numbers."""
     if look.caption != AUTO:
         return look.caption
     said = [f"{line}." for line in head(comparison)]
-    said.append("Intervals: 95 %; bold where they leave out zero.")
-    said.append(f"p: flipping whole identities, after Holm over {family(comparison)}.")
+    said.append("Intervals: 95 %; bold if they exclude zero.")
+    said.append(f"p: signs flipped by identity, Holm-adjusted over {family(comparison)}.")
     return " ".join(said)
 
 
 def _rows(comparison: RunComparison, duel: Duel) -> list[tuple[Column, list[str], bool]]:
-    """Of each metric: the means of A and B, their difference, its interval, p and n; whether zero is left out."""
+    """Return per metric: the means of A and B, their difference, its interval, p and n; whether zero is excluded."""
     shown, found = columns(comparison), []
     for entry in duel.comparisons:
         column = shown[entry.metric]

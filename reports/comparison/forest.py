@@ -1,4 +1,4 @@
-"""Mean differences with their intervals, one line a group of pairs, as SVG in the page's colors."""
+"""Mean differences with their intervals, one line per group of pairs, as SVG in the page's colors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABEL = 30  # characters of a group's name
 
 
 def forest(entries: Sequence[Group], higher_is_better: bool) -> str:
-    """An ``<svg>`` element: a point and an interval a group, the line of no difference, colors by who is better.
+    """Return an ``<svg>``: a point and interval per group, the zero line, and the color of the better model.
 
     entries: drawn from top to bottom.
     """

@@ -18,12 +18,12 @@ from reports.run.choose import PREFERRED
 from reports.run.pictures import FULL_SCALE, color_bar
 from reports.schema.comparison import Duel, RunComparison
 
-SEEN_BY = tuple(family for families in PREFERRED.values() for family in families)  # that chooses pictures, in order
+SEEN_BY = tuple(family for families in PREFERRED.values() for family in families)  # metrics to choose pictures by
 
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses on a server. up: of the page above, with its title. runs: of A and of B. clips: of theirs, by id."""
+    """Addresses on a server. up: address and title of the parent page. runs: of A and B. clips: of their clips, by id."""
 
     up: tuple[str, str]
     runs: tuple[str, str]
@@ -31,9 +31,9 @@ class Links:
 
 
 def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None, links: Links | None = None) -> str:
-    """The page. comparison: what ``bench compare`` found; its names are text, whatever they look like.
+    """Return the page. comparison: the result of ``bench compare``; its names are escaped.
 
-    a, b: folders of the runs, of one twice; without them the page has no pictures. links: where the page is served.
+    a, b: folders of the runs, which may be equal; without them the page has no pictures. links: if it is served.
     """
     columns = compare_view.columns(comparison)
     seen_by = next(
@@ -63,24 +63,24 @@ def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None
 
 
 def sections(comparison: RunComparison) -> list[tuple[str, str]]:
-    """Anchors and titles: each pair of models, then what holds for all."""
+    """Return anchors and titles: each pair of models, then the sections on all."""
     duels = [(f"duel-{number}", f"{duel.label_a} − {duel.label_b}") for number, duel in enumerate(comparison.duels, 1)]
-    return [*duels, ("notes", "What to know"), ("signatures", "Signatures")]
+    return [*duels, ("notes", "Notes"), ("signatures", "Signatures")]
 
 
 def _figures(
     duel: Duel, columns: Mapping[str, view.Column], unit: str
 ) -> list[tuple[str, list[tuple[view.Column, Markup]]]]:
-    """Headed plots of a duel: the differences of its pairs or clips, then each grouping, metric by metric."""
+    """Return the titled plots of a duel: differences of its pairs or clips, then each grouping, by metric."""
     spread = []
     for name, column in columns.items():
         series = pd.Series(duel.differences.get(name, ()), dtype=float)
         if (value := plots.constant({"A − B": series}, column.decimals)) is not None:
-            one = Markup('<p class="constant small">{} in every {}: nothing to draw.</p>')
+            one = Markup('<p class="constant small">{} in every {}.</p>')
             spread.append((column, one.format(view.number(value, column.decimals), unit)))
         elif (svg := plots.distribution({"A − B": series}, {"A − B": "c0"}, column.decimals)) is not None:
             spread.append((column, Markup(svg)))
-    headed = [(f"Differences of the {unit}s", spread)]
+    headed = [(f"Differences by {unit}", spread)]
     for grouping in compare_view.grouping_names(duel):
         drawn = []
         for name, column in columns.items():

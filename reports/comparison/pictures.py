@@ -1,4 +1,4 @@
-"""Pairs of a comparison in pictures: where A is better by most, where B is, and one between."""
+"""Pictures of a comparison: pairs where A is better by most, where B is, and one in between."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.run.pictures import Output, PictureRow, data_uri, difference, read_
 from reports.run.view import Column
 from reports.schema.comparison import Duel
 
-ASKED = ("source", "driving", "target", "alpha", "beta", "start", "end", "rate")  # what makes two pairs one
+ASKED = ("source", "driving", "target", "alpha", "beta", "start", "end", "rate")  # equal in equal pairs
 PLACES = "pictures", "frames"  # folders of a run that have frames of models
 MOST = 2  # pairs in favor of each side
 SIDE, QUALITY = 192, 78  # of a picture, pixels; WebP
@@ -33,9 +33,9 @@ class Shown:
 
 
 def shown(a: Path, b: Path, duel: Duel, column: Column) -> list[Shown]:
-    """Pairs of which both runs kept a frame of the model, and one of them the inputs; most in favor of A first.
+    """Return the pairs with a saved frame of both models and saved inputs, those most in favor of A first.
 
-    a, b: folders of the runs. column: the metric that says who is better. Empty where the runs kept no such pair.
+    a, b: folders of the runs. column: the metric that decides who is better. Empty if the runs kept no such pair.
     """
     ours, theirs = (_rows(folder, model, column.name) for folder, model in ((a, duel.a), (b, duel.b)))
     on = ["pair"] if a == b else [name for name in ASKED if name in ours and name in theirs]
@@ -60,7 +60,7 @@ def shown(a: Path, b: Path, duel: Duel, column: Column) -> list[Shown]:
 
 
 def _rows(folder: Path, model: str, metric: str) -> pd.DataFrame:
-    """Rows of a model whose frames are kept."""
+    """Return the rows of a model whose frames are saved."""
     samples = pd.read_parquet(folder / "samples.parquet")
     if metric not in samples:
         return samples.iloc[:0]

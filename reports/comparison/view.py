@@ -1,4 +1,4 @@
-"""A comparison of two runs, or of two models of one, for a terminal."""
+"""A comparison of two runs, or of two models of one run, for the terminal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from protocols.words import counted
 from reports.run.view import Column, interval, number, p_value
 from reports.schema.comparison import Compared, Duel, Group, RunComparison, SetsCompared
 
-MANY = 6  # groups of a grouping that a terminal shows; a page shows all
+MANY = 6  # groups of a grouping that the terminal shows; the page shows all
 
 
 def view(comparison: RunComparison) -> Parts:
-    """What is compared, a table for each pair of models, groups of pairs below, and what a reader must know."""
+    """Return what is compared, a table for each pair of models with groups of pairs below, and notes."""
     parts: list[RenderableType] = [Text(line) for line in head(comparison)]
     for duel in comparison.duels:
         parts += [_duel(comparison, duel), *(_grouping(comparison, duel, name) for name in grouping_names(duel))]
@@ -29,39 +30,39 @@ def view(comparison: RunComparison) -> Parts:
 
 
 def columns(comparison: RunComparison) -> dict[str, Column]:
-    """The metrics by name, as columns of a table."""
+    """Return the metrics by name, as columns of a table."""
     return {metric.name: Column(metric) for metric in comparison.metrics}
 
 
 def head(comparison: RunComparison) -> list[str]:
-    """What is compared, and on how many pairs or clips."""
+    """Return what is compared, and on how many pairs or clips."""
     pairs = comparison.pairs
     runs = comparison.a if comparison.a == comparison.b else f"{comparison.a} and {comparison.b}"
-    lines = [f"{comparison.title}: {runs}, A − B on {pairs.common} common {comparison.unit}s"]
+    lines = [f"{comparison.title}: {runs}, A − B on {counted(pairs.common, f'common {comparison.unit}')}"]
     if pairs.subset:
-        lines.append(f"SUBSET: A has {pairs.a} {comparison.unit}s, B has {pairs.b}; the others are in no number here")
+        lines.append(f"SUBSET: A has {pairs.a} {comparison.unit}s, B has {pairs.b}; only common ones are compared")
     return lines
 
 
 def family(comparison: RunComparison) -> str:
-    """In words, over which comparisons Holm's p-values are adjusted."""
+    """Return in words the comparisons over which p is Holm-adjusted."""
     size = max((entry.family for duel in comparison.duels for entry in duel.comparisons), default=0)
     if comparison.family == "run":
-        return f"the {size} comparisons of the run on each metric, as in its report"
-    return f"the {size} comparisons here on each metric; a run's report has a family of its own"
+        return f"the {counted(size, 'comparison')} of the run on each metric, as in its report"
+    return f"the {counted(size, 'comparison')} here on each metric; a run's report adjusts over its own comparisons"
 
 
 def notes(comparison: RunComparison) -> list[str]:
-    """What a reader must know beside the numbers."""
+    """Return the notes on the numbers."""
     lines = [
         f"intervals: 95 %, {comparison.n_resamples} resamples by identity, video and {comparison.unit}, "
-        f"seed {comparison.seed}; p: randomization test over identities, after Holm over {family(comparison)}",
-        "effect: mean difference in standard deviations of the differences; "
-        f"wins: share of {comparison.unit}s, ties half",
+        f"seed {comparison.seed}; p: randomization test over identities, Holm-adjusted over {family(comparison)}",
+        "effect: mean difference divided by the standard deviation of the differences; "
+        f"wins: share of {comparison.unit}s, a tie counts half",
         *comparison.notices,
     ]
     if any(duel.sets for duel in comparison.duels):
-        lines.append("metrics of sets: one number a model, its interval over people, no p-value; n counts features")
+        lines.append("set metrics: one number per model, its interval over identities, no p-value; n counts features")
     lines += [f"also different: {change}" for change in comparison.changes]
     for duel in comparison.duels:
         lines += [f"{duel.label_a} and {duel.label_b}: {change}" for change in duel.changes]
@@ -69,23 +70,23 @@ def notes(comparison: RunComparison) -> list[str]:
 
 
 def refusals(comparison: RunComparison) -> list[str]:
-    """Metrics that are not subtracted, with the reason."""
+    """Return the metrics that are not compared, with the reason."""
     return [f"{entry.metric}: {entry.why}" for entry in comparison.refused]
 
 
 def grouping_names(duel: Duel) -> list[str]:
-    """The groupings of a duel in order."""
+    """Return the groupings of a duel in order."""
     return list(dict.fromkeys(entry.grouping for entry in duel.groups))
 
 
 def clear(entry: Compared | Group | SetsCompared) -> bool:
-    """Whether the interval leaves out zero."""
+    """Whether the interval excludes zero."""
     low, high = entry.ci_low, entry.ci_high
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def favors(column: Column, difference: float | None) -> str:
-    """Which side a difference A − B speaks for: ``a``, ``b`` or neither."""
+    """Return the better side by a difference A − B: ``a``, ``b`` or empty."""
     if not difference:
         return ""
     return "a" if (difference > 0) == column.metric.higher_is_better else "b"
@@ -93,7 +94,7 @@ def favors(column: Column, difference: float | None) -> str:
 
 @dataclass(frozen=True)
 class Tally:
-    """On how many of `of` metrics each side is better, and on how many of those the interval leaves out zero."""
+    """On how many of `of` metrics each side is better, and on how many of those the interval excludes zero."""
 
     a: int
     b: int
@@ -103,7 +104,7 @@ class Tally:
 
 
 def tally(duel: Duel, known: Mapping[str, Column]) -> Tally:
-    """Count who is better on how many metrics, those of sets included."""
+    """Count on how many metrics each side is better, set metrics included."""
     entries: list[Compared | SetsCompared] = [*duel.comparisons, *duel.sets]
     sides = [(favors(known[entry.metric], entry.difference), clear(entry)) for entry in entries]
     a, b = (sum(found == side for found, _ in sides) for side in "ab")
@@ -112,7 +113,7 @@ def tally(duel: Duel, known: Mapping[str, Column]) -> Tally:
 
 
 def _duel(comparison: RunComparison, duel: Duel) -> Table:
-    """Narrow enough for 80 columns: the interval and the effect stand below what they belong to."""
+    """Return a table for 80 columns: the interval is below the difference, the effect below the wins."""
     table = Table(title=escape(f"A {duel.label_a}, B {duel.label_b}"), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("metric", no_wrap=True)
     for name in ("A", "B", "A − B", "wins of A,\neffect", "p\n(Holm)", "n"):
@@ -149,7 +150,7 @@ def _duel(comparison: RunComparison, duel: Duel) -> Table:
 
 
 def _between(entry: Compared | SetsCompared, column: Column) -> Text:
-    """A difference, whom it speaks for, and its interval below."""
+    """Return a difference, the better side, and the interval below."""
     better = favors(column, entry.difference)
     text = Text(f"{better.upper()} better " if better else "", style="dim")
     text.append(number(entry.difference, column.decimals, True), style="bold" if clear(entry) else "")
@@ -157,7 +158,7 @@ def _between(entry: Compared | SetsCompared, column: Column) -> Text:
 
 
 def _grouping(comparison: RunComparison, duel: Duel, name: str) -> Table:
-    """Metrics down, groups across: the mean difference, bold where the interval of the group leaves out zero."""
+    """Return a table of metrics by groups: the mean difference, bold if the group's interval excludes zero."""
     entries = [entry for entry in duel.groups if entry.grouping == name]
     groups = list(dict.fromkeys(entry.group for entry in entries))
     more = f" (the first {MANY} of {len(groups)}; --html shows all)" if len(groups) > MANY else ""

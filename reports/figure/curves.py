@@ -1,4 +1,4 @@
-"""A metric over how hard pairs are: one line a model, with the intervals of the means."""
+"""A metric against the difficulty of pairs: one line per model, with the intervals of the means."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from reports.run.view import Column
 
 MARKERS = "osD^vP<>X*"
 HEIGHT = 2.0  # inches of a panel
-MOST_BANDS = 3  # lines whose intervals are areas; of more, areas would hide one another
+MOST_BANDS = 3  # most lines with intervals as areas; more areas would hide one another
 DPI = 300
 
 
 @dataclass(frozen=True)
 class Point:
-    """The pairs of one bin. x: mean of what is on the axis. low, high: interval of the mean; None without one.
+    """The pairs of one bin. x: mean of the difficulty. low, high: interval of the mean; None without one.
 
     n: pairs with a value, of `total`.
     """
@@ -45,7 +45,7 @@ class Panel:
 
 
 def draw(panels: Sequence[Panel], axis: str, bounds: Sequence[str], inches: float, points: float) -> Figure:
-    """Panels side by side, below each other where they would be narrower than 1.9 inches. axis: its label.
+    """Return panels side by side, in several rows if they would be narrower than 1.9 inches. axis: its label.
 
     bounds: titles of lines that are gray and dashed.
     """
@@ -85,7 +85,7 @@ def draw(panels: Sequence[Panel], axis: str, bounds: Sequence[str], inches: floa
 
 
 def _line(ax: Axes, name: str, points: Sequence[Point], ranked: Sequence[str], areas: bool) -> None:
-    """One model; of several whose intervals are drawn as lines, each is moved aside a little."""
+    """Draw one model. Intervals drawn as lines are shifted a little, so that they do not overlap."""
     line = [point for point in points if point.mean is not None]
     bound = name not in ranked
     place = 0 if bound else ranked.index(name)

@@ -1,4 +1,4 @@
-"""Comparison grids as papers print them: pictures at native resolution, labels as text, insets, error maps."""
+"""Comparison grids for papers: pictures at native resolution, labels as text, insets, error maps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from matplotlib.text import Text
 
 from reports.run.pictures import DIFFERENCE_MAP
 
-ZOOM_COLORS = ("#e8000b", "#00a2ff")  # of two boxes; told apart with any color vision
+ZOOM_COLORS = ("#e8000b", "#00a2ff")  # of two boxes; safe for color blindness
 INSET = 0.46  # largest side of an inset, of the picture's
-SMALLEST = 5.0  # points of a label that is made smaller to fit
-LEADING = 1.25  # height of a line, of the font's size
+SMALLEST = 5.0  # smallest size of a label that is shrunk to fit, points
+LEADING = 1.25  # line height, in font sizes
 GAP, BREAK = 0.022, 0.07  # inches between pictures, and more between the rows of two pairs
 POINT = 1.6  # radius of a keypoint, points
 SHARP = 250  # pixels an inch at least, for the text in a PNG
-STEP = 8  # the pixels an inch are a multiple of it, so that both widths are whole numbers of pixels
+STEP = 8  # pixels per inch are a multiple of it, so that both widths are whole numbers of pixels
 
 
 class Box(NamedTuple):
@@ -52,10 +52,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """What is drawn. columns: their headings. rows: labels at the left; empty strings for none.
+    """The content of a grid. columns: their headings. rows: labels at the left; empty strings for none.
 
-    tiles: by row and column; None: there is nothing to show. starts: rows before which more room is left.
-    zooms: boxes that are magnified. error_range: end of the color bar, None without error maps.
+    tiles: by row and column; None for an empty cell. starts: rows with a larger gap above. zooms: boxes that are
+    magnified. error_range: end of the color bar, None without error maps.
     """
 
     columns: Sequence[str]
@@ -68,21 +68,21 @@ class Grid:
 
 
 def error_map(output: np.ndarray, target: np.ndarray, full: float) -> np.ndarray:
-    """Absolute difference of two uint8 frames, mean over colors, as colors uint8; `full` (of 1) is the brightest."""
+    """Return the absolute difference of two uint8 frames, mean over channels, as a color map; `full` is brightest."""
     distance = np.abs(output.astype(np.int16) - target).mean(2) / 255
     colors = matplotlib.colormaps[DIFFERENCE_MAP](np.clip(distance / full, 0, 1))[..., :3]
     return (colors * 255).round().astype(np.uint8)
 
 
 def magnification(box: Box, side: int) -> int:
-    """How many times a box of a picture is magnified in its inset; below 2 there is no room for one."""
+    """Return the magnification of a box in its inset; below 2 the inset does not fit."""
     return int(INSET * side // max(box.width, box.height))
 
 
 def draw(grid: Grid, inches: float, points: float) -> Figure:
-    """Draw a grid as wide as `inches`, with labels of `points`; the settings of `style.settings` are in force.
+    """Return a grid `inches` wide, with labels of `points`; call it with `style.settings` active.
 
-    Every picture has exactly its own pixels in a PNG, and is embedded with them in PDF and SVG.
+    A PNG has every pixel of each picture unscaled; PDF and SVG embed the pictures at their own resolution.
     """
     paper = _Paper(grid, inches, points)
     for column, heading in enumerate(grid.columns):
@@ -103,14 +103,14 @@ def draw(grid: Grid, inches: float, points: float) -> Figure:
 
 
 class _Paper:
-    """Where everything lies, in whole pixels of the figure; `height` counts from the bottom, places from the top."""
+    """The layout, in whole pixels of the figure; `height` counts from the bottom, places from the top."""
 
     def __init__(self, grid: Grid, inches: float, points: float) -> None:
         count = len(grid.columns)
         self.native = grid.side or max(max(tile.image.shape[:2]) for row in grid.tiles for tile in row if tile)
         beside = LEADING * points / 72 * 1.2 if any(grid.rows) else 0.0
         needed = (count * self.native) / (inches - beside - (count - 1) * GAP)
-        self.times = max(1, math.ceil(SHARP / needed))  # pixels of the figure for one of a picture
+        self.times = max(1, math.ceil(SHARP / needed))  # figure pixels per picture pixel
         self.side = self.times * self.native
         self.dpi = math.ceil(self.times * needed / STEP) * STEP
         width = round(inches * self.dpi)
@@ -168,7 +168,7 @@ def _tile(paper: _Paper, place: tuple[int, int, int, int], tile: Tile, zooms: Se
 
 
 def _zoom(paper: _Paper, origin: tuple[int, int], image: np.ndarray, boxes: Sequence[Box]) -> None:
-    """Frame the boxes of a picture, and lay each magnified into a corner."""
+    """Frame the boxes of a picture, and put a magnified inset of each into a corner."""
     height, width = image.shape[:2]
     insets = place_insets(boxes, height, width)
     framed = [(box, color, 0.7, False) for box, color in zip(boxes, ZOOM_COLORS)]
@@ -186,9 +186,9 @@ def _zoom(paper: _Paper, origin: tuple[int, int], image: np.ndarray, boxes: Sequ
 
 
 def place_insets(boxes: Sequence[Box], height: int, width: int) -> list[Box]:
-    """Where the magnified boxes lie in a picture: in corners of their own that hide as little as can be of the boxes.
+    """Return the corners of the insets: different ones that hide as little as possible of the boxes.
 
-    Of corners that hide equally much, the one farthest from its box is taken.
+    Of corners that hide equally much, the one farthest from its box is chosen.
     """
     found: list[Box] = []
     for box in boxes:
@@ -201,7 +201,7 @@ def place_insets(boxes: Sequence[Box], height: int, width: int) -> list[Box]:
 
 
 def _common(one: Box, other: Box) -> int:
-    """Pixels that two boxes share."""
+    """Return the number of pixels that two boxes share."""
     wide = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     high = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
     return max(wide, 0) * max(high, 0)
@@ -214,7 +214,7 @@ def _apart(one: Box, other: Box) -> float:
 
 
 def _arrows(ax: Axes, flow: np.ndarray, count: int = 8) -> None:
-    """Arrows from where content was to where it is, true to scale."""
+    """Draw arrows from the old to the new position of content, true to scale."""
     height, width = flow.shape[:2]
     rows, columns = (np.linspace(0, n - 1, count + 2).round().astype(int)[1:-1] for n in (height, width))
     x, y = np.meshgrid(2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1)
@@ -223,7 +223,7 @@ def _arrows(ax: Axes, flow: np.ndarray, count: int = 8) -> None:
 
 
 def _heading(paper: _Paper, text: str, x: float, points: float) -> None:
-    """Lines above a column, each made smaller where it is wider than a picture; the last stands on the pictures."""
+    """Write the lines above a column; too wide ones are shrunk. The last is directly above the pictures."""
     for up, line in enumerate(reversed(text.split("\n"))):
         y = paper.top + (0.35 + up * LEADING) * paper.em
         label = paper.figure.text(x / paper.width, y / paper.height, line, ha="center", va="baseline")
@@ -242,7 +242,7 @@ def _fit(label: Text, long: float, room: float, points: float) -> None:
 
 
 def _color_bar(paper: _Paper, full: float, points: float) -> None:
-    """A bar below the pictures, at the right, from 0 to the end of the range."""
+    """Draw a color bar below the pictures, at the right, from 0 to the end of the range."""
     wide, high = round(min(1.1 * paper.dpi, 0.3 * paper.width)), round(0.55 * paper.em)
     end = f"{full:g}"
     right = paper.width - round((0.62 * len(end) + 0.5) * paper.em)

@@ -1,4 +1,4 @@
-"""Every channel of a memory as a picture."""
+"""A picture of every channel of a memory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DPI = 300  # at least
 
 
 def columns_for(channels: int) -> int:
-    """How many channels stand in a row: a power of two, so that a bank of 512 is 32 wide and 16 high."""
+    """Return the number of channels per row, a power of two: a bank of 512 is 32 wide and 16 high."""
     return 2 ** math.ceil(math.log2(math.sqrt(2 * channels)))
 
 
 def mosaic(memory: np.ndarray, order: Sequence[int], columns: int) -> np.ndarray:
-    """Channels of a memory ``(M, S, S)`` as one uint8 ``(h, w, 3)``, white lines of a cell between them.
+    """Return the channels of a memory ``(M, S, S)`` as one uint8 ``(h, w, 3)``, separated by white lines.
 
-    Each channel is stretched to its own range; one that does not vary is black.
+    Each channel is scaled to its own range; a constant channel is black.
     """
     side = memory.shape[1]
     rows = -(-len(order) // columns)
@@ -37,7 +37,7 @@ def mosaic(memory: np.ndarray, order: Sequence[int], columns: int) -> np.ndarray
 
 
 def draw(banks: Mapping[str, np.ndarray], order: Sequence[int], columns: int, inches: float, points: float) -> Figure:
-    """Banks ``(M, S, S)`` under their titles (may be empty), one below the other, the same channels of each.
+    """Return banks ``(M, S, S)`` under their titles (may be empty), one below the other, with the same channels.
 
     Every cell is a whole number of pixels wide.
     """

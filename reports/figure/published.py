@@ -1,4 +1,4 @@
-"""Printed PSNR and SSIM against printed L1, beside pairs by the right and the published definition."""
+"""Printed PSNR and SSIM against printed L1, beside pairs measured by the correct and the published definition."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from protocols.words import counted
 from reports.paper.printed import number
 from reports.paper.tables import published
 
-NAMES = {"psnr": ("psnr", "psnr-uint8"), "ssim": ("ssim", "ssim-published")}  # right and published definition
+NAMES = {"psnr": ("psnr", "psnr-uint8"), "ssim": ("ssim", "ssim-published")}  # correct and published definition
 LIMITS = {"psnr": (12, 42), "ssim": (0.3, 1.0)}
-PLOTS = {f"{family}-l1": family for family in NAMES}  # by what they are asked for
+PLOTS = {f"{family}-l1": family for family in NAMES}  # by option value
 BANDS = ((0.02, 0.03), (0.03, 0.04), (0.04, 0.06), (0.06, 0.09))  # of L1
 INK, RIGHT, PRINTED, TABLE = "#444444", "#0072b2", "#d55e00", "#000000"
 HEIGHT, DPI = 2.6, 300
 
 
 def printed_cells() -> pd.DataFrame:
-    """Every printed row with an L1: columns ``l1``, ``psnr``, ``ssim`` (NaN where not given), ``table`` and ``row``."""
+    """Return every printed row with an L1: columns ``l1``, ``psnr``, ``ssim`` (NaN if absent), ``table``, ``row``."""
     rows = []
     for table in published(()):
         for row in table.rows:
@@ -36,12 +37,12 @@ def printed_cells() -> pd.DataFrame:
 
 
 def bound(l1: np.ndarray | pd.Series) -> np.ndarray:
-    """The largest PSNR, dB, that a frame of this L1 can have: the mean square is at least the square of the mean."""
+    """Return the largest PSNR, dB, of a frame with this L1: the mean square is at least the square of the mean."""
     return -20 * np.log10(np.asarray(l1, float))
 
 
 def draw(pairs: pd.DataFrame | None, families: Sequence[str], inches: float, points: float) -> Figure:
-    """One panel a family. pairs: columns ``l1`` and those of `NAMES`; None for the printed rows alone."""
+    """Return one panel per family. pairs: columns ``l1`` and those of `NAMES`; None for the printed rows alone."""
     cells = printed_cells()
     figure = Figure(figsize=(inches, HEIGHT), layout="constrained", dpi=DPI)
     FigureCanvasAgg(figure)
@@ -61,17 +62,19 @@ def draw(pairs: pd.DataFrame | None, families: Sequence[str], inches: float, poi
 
 
 def caption(pairs: pd.DataFrame | None, families: Sequence[str]) -> list[str]:
-    """What the figure shows, and its numbers by bands of L1, a line each."""
+    """Return what the figure shows, and its numbers by bands of L1, one line each."""
     cells = printed_cells()
     lines = [f"Crosses: the {len(cells)} rows of the papers' tables that print an L1."]
     if "psnr" in families:
         known = cells.dropna(subset="psnr")
         above = int((known["psnr"] > bound(known["l1"])).sum())
-        lines.append(f"Of {len(known)} rows with a PSNR, {above} lie above the bound -20 log10(L1).")
+        lines.append(f"Of {len(known)} rows with a PSNR, {above} are above the bound -20 log10(L1).")
     if pairs is not None:
-        lines.append(f"Dots: {len(pairs)} pairs, each measured by the right and by the published definition.")
+        lines.append(
+            f"Dots: {counted(len(pairs), 'pair')}, each measured by the correct and by the published definition."
+        )
         if "psnr" in families:
-            lines.append(f"Of these pairs, {int((pairs['psnr'] > bound(pairs['l1'])).sum())} lie above the bound.")
+            lines.append(f"Above the bound: {int((pairs['psnr'] > bound(pairs['l1'])).sum())} of {len(pairs)} pairs.")
     for low, high in BANDS:
         rows = cells[cells["l1"].between(low, high)]
         line = f"L1 {low}-{high}: {len(rows)} printed rows, "
@@ -79,6 +82,6 @@ def caption(pairs: pd.DataFrame | None, families: Sequence[str]) -> list[str]:
         if pairs is not None:
             band = pairs[pairs["l1"].between(low, high)]
             means = ", ".join(f"{name} {band[name].mean():.3g}" for family in families for name in NAMES[family])
-            line += f"; {len(band)} pairs" + (f", {means}" if len(band) else "")
+            line += f"; {counted(len(band), 'pair')}" + (f", {means}" if len(band) else "")
         lines.append(line)
     return lines

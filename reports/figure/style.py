@@ -1,4 +1,4 @@
-"""What all figures for papers have alike: font, widths, and how a figure becomes a file that says where it is from."""
+"""Shared style of figures for papers: font, widths, and files with metadata on their origin."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from protocols import files
 Format = Literal["pdf", "png", "svg"]
 FORMATS: tuple[Format, ...] = ("pdf", "png", "svg")
 WIDTHS = {"column": 3.25, "text": 6.875}  # inches, of the two-column layout of CVPR and ICCV
-# STIX comes with matplotlib and has the widths of Times; the others are for a viewer of SVG that lacks it
+# STIX comes with matplotlib and has the widths of Times; the others are for SVG viewers without it
 SERIFS = ("STIXGeneral", "Times New Roman", "Times", "Nimbus Roman", "Liberation Serif")
 DISTRIBUTION = "talking-head-bench"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a figure's file says of itself. runs: name to fingerprint of the runs that it is drawn from.
+    """The origin of a figure, for its file. runs: name → fingerprint of the runs that it is made from.
 
-    command: as it was typed. caption: what the figure shows, in plain words.
+    command: as typed. caption: what the figure shows.
     """
 
     title: str
@@ -35,14 +35,14 @@ class Origin:
 
     @property
     def program(self) -> str:
-        """Name and version of this program."""
+        """Return name and version of this program."""
         try:
             return f"{DISTRIBUTION} {metadata.version(DISTRIBUTION)}"
         except metadata.PackageNotFoundError:
             return f"{DISTRIBUTION}, not installed"
 
     def metadata(self, format: Format) -> dict[str, Any]:
-        """The metadata of a file: the PDF's Info, a PNG's text chunks, the SVG's Dublin Core. Without a date."""
+        """Return a file's metadata: the PDF's Info, a PNG's text chunks, the SVG's Dublin Core. It has no date."""
         runs = "; ".join(f"run {name}, fingerprint {fingerprint}" for name, fingerprint in self.runs.items())
         runs = runs or "no run"
         if format == "pdf":
@@ -56,7 +56,7 @@ class Origin:
 
 
 def settings(points: float) -> dict[Any, Any]:
-    """Settings of matplotlib under which a figure is drawn and saved: text stays text in PDF and SVG."""
+    """Return the matplotlib settings for drawing and saving a figure: text stays text in PDF and SVG."""
     return {
         "font.family": "serif",
         "font.serif": list(SERIFS),
@@ -76,9 +76,9 @@ def settings(points: float) -> dict[Any, Any]:
 
 
 def save(figure: Figure, out: Path, format: Format, origin: Origin) -> Path:
-    """Write a figure, and its caption as text beside it; returns the caption's file. Raises OSError.
+    """Write a figure, and its caption as a text file beside it; return that file. Raises OSError.
 
-    The caller has the `settings` of the figure in force.
+    Call it with the figure's `settings` active.
     """
     if figure.canvas is None or not isinstance(figure.canvas, FigureCanvasAgg):
         FigureCanvasAgg(figure)
@@ -86,5 +86,5 @@ def save(figure: Figure, out: Path, format: Format, origin: Origin) -> Path:
         figure.savefig(temporary, format=format, dpi=figure.dpi, metadata=origin.metadata(format))
     caption = out.with_name(out.name + ".txt")
     with files.named(caption), files.replacing(caption) as temporary:
-        temporary.write_text(f"{origin.caption}\n\nDrawn by {origin.program}: {origin.command}\n", encoding="utf-8")
+        temporary.write_text(f"{origin.caption}\n\nMade by {origin.program}: {origin.command}\n", encoding="utf-8")
     return caption

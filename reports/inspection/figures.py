@@ -1,4 +1,4 @@
-"""Pictures of what a network computed for one pair."""
+"""Pictures of a network's intermediate results for one pair."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from reports.run.plots import INK
 
-CHANNELS = 64  # of a memory in one picture
-FULL_FLOW = 0.15  # movement, of the frame's side, that is drawn in full color
+CHANNELS = 64  # channels of a memory per picture
+FULL_FLOW = 0.15  # motion, as a share of the frame's side, that gets full color
 INCHES = 2.1
 SETTINGS: dict[Any, Any] = {
     **{
@@ -33,9 +33,9 @@ SETTINGS: dict[Any, Any] = {
 class MemoryLevel:
     """One level of a memory network: features of ``side`` squared, M channels, a memory of S x S cells.
 
-    conditioned: ``(M, S, S)`` the memory for this source; value: ``(M, S, S)`` what is read; projected:
-    ``(M, side, side)`` the feature that asks. attention: ``(P, S, S)`` what each spot reads. change: ``(side, side)``
-    mean absolute change of the feature.
+    conditioned: ``(M, S, S)`` the memory for this source; value: ``(M, S, S)`` the attention's values; projected:
+    ``(M, side, side)`` its queries. attention: ``(P, S, S)`` the weights of each spot. change: ``(side, side)`` mean
+    absolute change of the feature.
     """
 
     side: int
@@ -48,17 +48,17 @@ class MemoryLevel:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a network said on the way to one frame. Images ``(H, W, 3)`` in [0, 1], points (x, y) in [-1, 1].
+    """Intermediate results for one frame. Images ``(H, W, 3)`` in [0, 1], points (x, y) in [-1, 1].
 
-    flow: ``(h, w, 2)`` where each pixel comes from, less where it is, in shares of the side. warped: the source under
-    the flow alone. occlusions: ``(s, s)`` each, coarse to fine; 0 where the source shows nothing of use. shares:
-    ``(K+1, h, w)`` of the motions, background first. rectified: OSTNet's driving image in the source's scale.
-    target: the driving frame before it was squeezed.
+    flow: ``(h, w, 2)`` origin minus position of each pixel, as shares of the side. warped: the source moved by the
+    flow alone. occlusions: ``(s, s)`` each, coarse to fine; 0: the source is not used. shares: ``(K+1, h, w)`` weights
+    of the motions, background first. rectified: OSTNet's driving image in the source's scale. target: the driving
+    frame before it was squeezed.
     unstitched_points: LivePortrait's driving points before stitching moved them.
     directions: ``(M, 2, H, W, 3)``, the source moved back and forth along each of LIA's directions alone. references:
-    ``(2, H, W, 3)``, source and driving frame in the pose that the magnitudes count from.
-    embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` that ask it.
-    pair: its name, empty where there is only one. source_from, driving_from: which frames these are, in words.
+    ``(2, H, W, 3)``, source and driving frame in the reference pose of the magnitudes.
+    embedded: X2Face's face. depth: disparity ``(H, W)``. meta_memory: ``(M, S, S)``; spots: ``(P, 2)`` query positions.
+    pair: its name, empty if there is only one. source_from, driving_from: which frames these are, in words.
     """
 
     model: str
@@ -88,7 +88,7 @@ class Inspection:
 
 
 def figures(inspection: Inspection) -> dict[str, Figure]:
-    """Every picture that the network has something to show for, by name; `page.CAPTIONS` explains each."""
+    """Return every picture that the network has data for, by name; `page.CAPTIONS` explains each."""
     with matplotlib.rc_context(SETTINGS):
         made = {"motion": _motion(inspection)}
         if inspection.rectified is not None:
@@ -113,7 +113,7 @@ def _motion(seen: Inspection) -> Figure:
     tiles: list[tuple[str, np.ndarray, np.ndarray | None]] = [
         ("source", seen.source, seen.source_points),
         ("driving", seen.driving, None),
-        ("result, keypoints asked for", seen.frame, seen.driving_points),
+        ("result, driving keypoints", seen.frame, seen.driving_points),
     ]
     if seen.driving_points is None:
         tiles[2] = ("result", seen.frame, None)
@@ -124,7 +124,7 @@ def _motion(seen: Inspection) -> Figure:
     if seen.flow is not None:
         tiles.append(("flow", color_wheel(seen.flow), None))
     if seen.warped is not None:
-        tiles.append(("moved by the flow alone", seen.warped, None))
+        tiles.append(("warped by the flow alone", seen.warped, None))
     if seen.shares is not None:
         tiles.append(("largest share", _largest(seen.shares), None))
     for occlusion in seen.occlusions:
@@ -173,7 +173,7 @@ def _scale(seen: Inspection) -> Figure:
 
 
 def _bank(memories: Mapping[str, np.ndarray], order: np.ndarray) -> Figure:
-    """Channels of memories ``(M, S, S)`` as tiles, the same ones of each."""
+    """Return channels of memories ``(M, S, S)`` as tiles, the same ones of each."""
     columns = 16
     rows = -(-len(order) // columns)
     figure = Figure(figsize=(0.62 * columns, len(memories) * (0.62 * rows + 0.25)))
@@ -225,9 +225,9 @@ def _show(ax: Axes, title: str, image: np.ndarray, points: np.ndarray | None = N
 
 
 def color_wheel(flow: np.ndarray) -> np.ndarray:
-    """A flow ``(h, w, 2)`` of pixels' origins as colors ``(h, w, 3)``: hue is the direction that content moves in.
+    """Return a flow ``(h, w, 2)`` of pixel origins as colors ``(h, w, 3)``; the hue is the direction of motion.
 
-    White where nothing moves; full color from `FULL_FLOW` on.
+    White: no motion; full color from `FULL_FLOW` on.
     """
     x, y = -flow[..., 0], -flow[..., 1]
     hue = (np.arctan2(y, x) / (2 * np.pi)) % 1
@@ -236,7 +236,7 @@ def color_wheel(flow: np.ndarray) -> np.ndarray:
 
 
 def _arrows(ax: Axes, flow: np.ndarray, count: int = 9) -> None:
-    """Arrows from where content was to where it is, true to scale."""
+    """Draw arrows from the old to the new position of content, true to scale."""
     height, width = flow.shape[:2]
     rows, columns = (np.linspace(0, n - 1, count + 2).round().astype(int)[1:-1] for n in (height, width))
     x, y = np.meshgrid(2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1)
@@ -253,7 +253,7 @@ def _arrows(ax: Axes, flow: np.ndarray, count: int = 9) -> None:
 
 
 def _largest(shares: np.ndarray) -> np.ndarray:
-    """The motion with the largest share at each place, in the keypoints' colors, the background's black."""
+    """Return the motion with the largest share at each position, in the keypoints' colors; the background is black."""
     count = len(shares) - 1
     colors = matplotlib.colormaps["hsv"](np.arange(count) / max(count, 1))[:, :3]
     return np.concatenate([np.zeros((1, 3)), colors])[shares.argmax(0)]

@@ -1,4 +1,4 @@
-"""What the colors of the pictures mean, as small patches with words."""
+"""Color keys of the pictures: small patches with words."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Key:
 
 
 def keys(seen: Inspection | MemoriesSeen) -> dict[str, list[Key]]:
-    """Picture's name to its key; pictures without colors of their own have none."""
-    shares = [Key(_ramp("magma"), "share that is read: none to most")]
+    """Return picture name → key; pictures without a color code have none."""
+    shares = [Key(_ramp("magma"), "attention weight: zero to largest")]
     if isinstance(seen, MemoriesSeen):
         return {"implicit": shares, "explicit": shares}
     motion = [] if seen.source_points is None else [_points(len(seen.source_points))]
@@ -33,10 +33,10 @@ def keys(seen: Inspection | MemoriesSeen) -> dict[str, list[Key]]:
     if seen.flow is not None:
         motion.append(Key(_wheel(), _directions()))
     if seen.shares is not None:
-        motion.append(Key("#000", "largest share: the background's motion; else the keypoint's color"))
+        motion.append(Key("#000", "largest share: black for the background's motion, else the keypoint's color"))
     if seen.occlusions:
         motion.append(Key(_ramp("gray"), "occlusion: the source is not used (black) to fully used (white)"))
-    gray = [Key(_ramp("gray"), "channel: its smallest to its largest value")]
+    gray = [Key(_ramp("gray"), "channel: smallest to largest value")]
     stitched = [] if seen.source_points is None else [_points(len(seen.source_points))]
     return {"motion": motion, "stitching": stitched, "memory": gray, "conditioned": gray, "read": shares}
 
@@ -53,13 +53,13 @@ def _ramp(name: str) -> str:
 
 
 def _wheel() -> str:
-    """The colors of `color_wheel` around a circle, clockwise from the right, white in the middle."""
+    """Return the colors of `color_wheel` around a circle, clockwise from the right, white in the middle."""
     hues = ", ".join(f"hsl({hue} 100% 50%)" for hue in range(0, 361, 60))
     return f"radial-gradient(circle closest-side, #fff, transparent), conic-gradient(from 90deg, {hues})"
 
 
 def _directions() -> str:
     return (
-        "flow, by where content moves: red to the right, yellow-green down, cyan to the left, violet up; white: still; "
+        "flow, by direction of motion: red right, yellow-green down, cyan left, violet up; white: no motion; "
         f"full color: {100 * FULL_FLOW:.0f} % of the side or more"
     )

@@ -1,4 +1,4 @@
-"""Pictures of what MemFace's memories gave for one clip."""
+"""Pictures of the attention to MemFace's memories for one clip."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from matplotlib.figure import Figure
 
 from reports.inspection.figures import INCHES, SETTINGS
 
-SLOTS = 80  # that were asked most, in one picture
+SLOTS = 80  # slots with the largest weights, in one picture
 PATCHES = 96  # stored mouths in one picture
-NEAREST = 5  # slots beside the frame that asked for them
+NEAREST = 5  # stored mouths shown for one frame
 
 CAPTIONS = {
-    "implicit": "Audio to expression: how much each frame (across) reads of each slot of the implicit memory (down; "
-    "those that are read most, by the frame that reads most of them). All slots together are 1.",
+    "implicit": "Audio to expression: attention weight of each slot of the implicit memory (rows) at each frame "
+    "(columns). Shown are the slots with the largest weights, ordered by the frame of their maximum. The weights of "
+    "all slots sum to 1.",
     "stored": "The mouths of the explicit memory, from the most closed to the most open.",
-    "explicit": "The renderer: how much each frame (across) reads of each stored mouth (down, closed to open).",
-    "retrieved": "One frame: the template, the drawn face that is to be rendered, what the memory gave for it, the "
-    "result; below, the stored mouths with the largest weights.",
+    "explicit": "Renderer: attention weight of each stored mouth (rows, closed to open) at each frame (columns).",
+    "retrieved": "One frame: the template, the drawn face to be rendered, the mouth retrieved from the memory, and the "
+    "result. Below: the stored mouths with the largest weights.",
 }
 
 
 @dataclass(frozen=True)
 class MemoriesSeen:
-    """What was read of the memories while a clip was made. Images ``(H, W, 3)`` in [0, 1].
+    """Attention to the memories for one clip. Images ``(H, W, 3)`` in [0, 1].
 
-    implicit: ``(T, M)`` shares of the slots at each frame; None without that memory. explicit: ``(T', N)``, of the
-    frames that have a face; stored: ``(N, P, P, 3)``; opening: ``(N,)`` of their lips, cm; None without.
+    implicit: ``(T, M)`` weights of the slots at each frame; None without that memory. explicit: ``(T', N)``, at the
+    frames with a face; stored: ``(N, P, P, 3)``; opening: ``(N,)`` of their lips, cm; None without.
     template, drawn, retrieved, result: of frame `frame`; weights: ``(N,)`` of it. pair: empty.
     source_from, driving_from: which frames and which sound, in words.
     """
@@ -52,7 +53,7 @@ class MemoriesSeen:
 
 
 def figures(seen: MemoriesSeen) -> dict[str, Figure]:
-    """Every picture that there is something for, by name; `CAPTIONS` explains each."""
+    """Return every picture that there is data for, by name; `CAPTIONS` explains each."""
     with matplotlib.rc_context(SETTINGS):
         made: dict[str, Figure] = {}
         if seen.implicit is not None:
@@ -66,7 +67,7 @@ def figures(seen: MemoriesSeen) -> dict[str, Figure]:
 
 
 def _most_read(shares: np.ndarray) -> np.ndarray:
-    """Rows ``(SLOTS, T)`` of the slots that are read most, in the order of when that is."""
+    """Return rows ``(SLOTS, T)`` of the slots with the largest weights, ordered by the frame of their maximum."""
     most = np.argsort(-shares.max(0), kind="stable")[:SLOTS]
     return shares[:, most[np.argsort(shares[:, most].argmax(0), kind="stable")]].T
 

@@ -1,4 +1,4 @@
-"""A page with pictures of what networks computed."""
+"""A page with pictures of networks' intermediate results."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from reports.run import page as pages
 from reports.run.plots import themed
 
 DPI = 100
-READABLE = 66  # pixels an inch at which a figure's words can be read
+READABLE = 66  # pixels per inch at which a figure's text is readable
 
 CAPTIONS = {
-    "motion": "Keypoints in both frames; the flow, where color is the direction that a pixel's content moves in and "
-    "full color a movement of 15 % of the side; the source moved by the flow alone; which motion has the largest "
-    "share where (black: the background's); the occlusion maps, black where the network does not trust the source.",
-    "scale": "The driving frame, the same rectified to the source's scale, what it was before it was squeezed (where "
-    "it was), the source, and the result.",
-    "stitching": "The keypoints that the driving face asks for, and those that the network got after stitching moved "
-    "them so that the shoulders stay in place; the source's own beside them.",
+    "motion": "Keypoints in both frames; the flow (hue: direction of motion; full color: 15 % of the side or more); "
+    "the source warped by the flow alone; the motion with the largest share at each position (black: background); the "
+    "occlusion maps (black: the source is not used).",
+    "scale": "The driving frame, the same rectified to the source's scale, the driving frame before it was squeezed "
+    "(if it was), the source, and the result.",
+    "stitching": "The keypoints of the source, the driving keypoints before stitching, and those after stitching, "
+    "which moves them so that the shoulders stay in place.",
     "directions": "The source moved along one direction of the dictionary at a time, by 3 back and forth from its own "
-    "pose, as the released manipulation script does.",
-    "references": "Source and driving frame without any motion: the pose that magnitudes count from. The paper finds "
-    "it to be one pose for all, which a trained network shows.",
-    "memory": "Channels of the meta memory, those that vary most first, each stretched to its own range.",
-    "conditioned": "The same channels of the memory after it was conditioned on this source, level by level.",
-    "read": "Who asks and what is read: the spots in the result; for each level and spot how much it reads of each "
-    "cell of the memory (each stretched to its own range); how much the memory changed the feature.",
+    "pose, like the released manipulation script.",
+    "references": "Source and driving frame without any motion, in the reference pose of the magnitudes. In the paper "
+    "this is one pose for all faces; a trained network shows it.",
+    "memory": "Channels of the meta memory, those with the largest variance first, each scaled to its own range.",
+    "conditioned": "The same channels of the memory, conditioned on this source, level by level.",
+    "read": "Attention to the memory: the query positions in the result; for each level and position the weights of "
+    "the memory's cells (each scaled to its own range); how much the memory changed the feature.",
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure for the page. width: in pixels at which its words can be read."""
+    """A figure for the page. width: in pixels, so that its text is readable."""
 
     name: str
     svg: Markup
@@ -55,7 +55,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """What was seen of one network for one pair. source, driving: which frames, empty where unknown."""
+    """The figures of one network for one pair. source, driving: which frames, empty if unknown."""
 
     title: str
     mode: str
@@ -67,10 +67,10 @@ class Section:
 def write(
     inspections: Sequence[Inspection | MemoriesSeen], out: Path, notes: Sequence[str] = (), report: str | None = None
 ) -> Path:
-    """PNG pictures ``<model>[_<pair>]_<what>.png`` and ``inspect.html`` with all of them; returns the page's path.
+    """Write PNG pictures ``<model>[_<pair>]_<what>.png`` and ``inspect.html`` with all of them; return its path.
 
-    On the page they take its colors, so they are no white slabs in dark mode. notes: lines to be said above the
-    pictures. report: address of the run's report, from the page.
+    On the page the pictures use its colors, also in dark mode. notes: lines above the pictures. report: path of the
+    run's report, relative to the page.
     """
     out.mkdir(parents=True, exist_ok=True)
     shown = [_section(inspection, out) for inspection in inspections]
@@ -101,7 +101,7 @@ def _section(inspection: Inspection | MemoriesSeen, out: Path) -> Section:
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an ``<svg>`` element in the page's colors, on no ground of its own."""
+    """Return a figure as an ``<svg>`` element in the page's colors, without a background."""
     stream = io.StringIO()
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(stream, format="svg", dpi=DPI, transparent=True, metadata={"Date": None, "Creator": None})

@@ -1,4 +1,4 @@
-"""Printed numbers beside measured ones: the difference where the two answer one question, else why they do not."""
+"""Printed numbers beside measured ones: their difference, or why they are not comparable."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from protocols import catalogue, files
 from protocols.published import known_lists
 from reports.paper import seeds
+from reports.paper.causes import Cause, cause
 from reports.paper.measured import Cell, Line, Measured, Regenerated
 from reports.paper.opinions import ScoredStudy, study_lines
 from reports.paper.printed import BLOCKING, Column, Row, Table, TableError
@@ -19,12 +20,12 @@ from reports.schema.manifest import Manifest, MetricEntry, ModelEntry, parse_man
 from reports.schema.summary import Row as SummaryRow
 from reports.schema.summary import parse_summary
 
-ROUNDED = "frames rounded to 8 bits; the authors' scripts truncate, and so does `bench run --as-published`"
+ROUNDED = "frames are rounded to 8 bits; the authors' scripts truncate, like `bench run --as-published`"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is read of a run's folder."""
+    """Manifest and summary of a run."""
 
     name: str
     manifest: Manifest
@@ -36,7 +37,7 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Manifest and summary of a finished run. Raises TableError where there is none."""
+    """Return manifest and summary of a finished run. Raises TableError if the folder has none."""
     try:
         manifest = parse_manifest(files.content(folder / "manifest.json"))
         summary = parse_summary(files.content(folder / "summary.json"))
@@ -49,9 +50,9 @@ def read_run(folder: Path) -> Run:
 
 
 def regenerate(table: Table, runs: Sequence[Path], studies: Sequence[ScoredStudy] = ()) -> Regenerated:
-    """A table beside the runs whose protocol it prints, and studies with its opinions; others are left out.
+    """Return a table beside the runs of its protocols and the studies of its questions; others are ignored.
 
-    A model of a run stands beside every row that has its name as `model`; models that no row has come last.
+    A model of a run is beside every row with its name as `model`; models without a row come last.
     """
     read = [run for run in map(read_run, runs) if run.protocol in table.protocols]
     beside = [
@@ -98,19 +99,19 @@ def _line(table: Table, row: Row | None, model: ModelEntry, run: Run, runs: Sequ
             continue
         metric = _metric(column, model.name, run)
         measured = _measured(metric, column, run.rows[model.name, metric.name]) if metric else None
-        causes = list(of_run) + (["not printed"] if printed is None else [])
+        causes = list(of_run) + ([cause("not-printed")] if printed is None else [])
         if row and printed is not None:
-            causes += [BLOCKING[note.kind] for note in table.notes_of(row, column) if note.kind in BLOCKING]
-        if printed is not None and (cause := _definition(column, metric)):
-            causes.append(cause)
+            causes += [cause(note.kind) for note in table.notes_of(row, column) if note.kind in BLOCKING]
+        if printed is not None and (other := _definition(column, metric)):
+            causes.append(other)
         spreads = _spreads(metric, column, model, base, run, runs) if row and metric else (None, None)
         cells.append(Cell(printed, measured, tuple(dict.fromkeys(causes)), *spreads))
-    trained = seeds.unlike(model, base[1]) if base else None
+    trained = seeds.training_gap(model, base[1]) if base else None
     return Line(row, model.name, run.name, tuple(of_run), tuple(cells), trained, weights_mark(model))
 
 
 def _base(table: Table, row: Row | None, run: Run, runs: Sequence[Run]) -> tuple[Run, ModelEntry] | None:
-    """The model of the row that a row is set against, in the same run or else in another one of the same pairs."""
+    """Return the model of an ablation's base row (`Row.against`): of the same run, else of one on the same pairs."""
     name = next((other.model for other in table.rows if row and other.key == row.against), None)
     alike = [other for other in runs if seeds.same_pairs(other.manifest, run.manifest)]
     found = ((one, model) for one in (run, *alike) for model in one.manifest.models if model.name == name)
@@ -118,7 +119,7 @@ def _base(table: Table, row: Row | None, run: Run, runs: Sequence[Run]) -> tuple
 
 
 def _in_spread(model: ModelEntry, run: Run, stands: Sequence[tuple[Run, ModelEntry]]) -> bool:
-    """Whether a model is another training of one that stands beside a row, and so in its spread over seeds."""
+    """Whether a model is another training of a model beside a row, so that the row's spread over seeds includes it."""
     alike = [other for one, other in stands if seeds.same_pairs(one.manifest, run.manifest)]
     return seeds.is_other_seed(model, alike)
 
@@ -131,7 +132,7 @@ def _spreads(
     run: Run,
     runs: Sequence[Run],
 ) -> tuple[Spread | None, Spread | None]:
-    """Over trainings with several seeds: of the mean, and of its difference to the row that it is set against."""
+    """Return the spread over seeds of the mean, and of its difference to the base row."""
     others = [(other.manifest, other.rows) for other in runs]
     values = seeds.values(model, (run.manifest, run.rows), metric, run.manifest, others)
     less = None
@@ -142,23 +143,24 @@ def _spreads(
     return found[0] and found[0].scaled(column.scale), found[1] and found[1].scaled(column.scale)
 
 
-def _counted(column: Column, printed: str | None, model: ModelEntry, of_run: Sequence[str]) -> Cell:
-    """The parameters of a part of a model, which no data move; those of another feature or basis have other widths."""
+def _counted(column: Column, printed: str | None, model: ModelEntry, of_run: Sequence[Cause]) -> Cell:
+    """Return the number of parameters of a part of a model. It depends on the feature and the basis, not on data."""
     count = model.parts.get(column.counts)
-    causes = [*(["not printed"] if printed is None else []), *(["not counted"] if count is None else of_run)]
+    causes = [cause("not-printed")] if printed is None else []
+    causes += [cause("not-counted")] if count is None else of_run
     if count is None:
         return Cell(printed, None, tuple(causes))
     return Cell(printed, Measured("parameters", "", "a count", count, None, None, 1, 1), tuple(causes))
 
 
 def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:
-    """Whether the run is of the protocol of a cell; a model without a row takes any row's."""
+    """Whether the run has the protocol of a cell; a model without a row matches the protocol of any row."""
     rows = (row,) if row else table.rows
     return any(table.protocol_of(one, column) == run.protocol for one in rows)
 
 
 def _metric(column: Column, model: str, run: Run) -> MetricEntry | None:
-    """The measured metric that comes nearest to a column: its own definition, then its family, proxies last."""
+    """Return the measured metric closest to a column: its own definition, then its family, proxies last."""
     found = [
         metric
         for metric in run.manifest.measured
@@ -172,7 +174,7 @@ def _metric(column: Column, model: str, run: Run) -> MetricEntry | None:
 
 
 def _measured(metric: MetricEntry, column: Column, row: SummaryRow) -> Measured | None:
-    """A row of the summary on the printed scale, None where it has no mean."""
+    """Return a row of the summary on the printed scale; None if it has no mean."""
     if row.mean is None:
         return None
     low, high = (None if number is None else number * column.scale for number in (row.ci_low, row.ci_high))
@@ -180,46 +182,46 @@ def _measured(metric: MetricEntry, column: Column, row: SummaryRow) -> Measured 
     return Measured(metric.name, metric.signature, short, row.mean * column.scale, low, high, row.n, row.n_total)
 
 
-def _definition(column: Column, metric: MetricEntry | None) -> str | None:
-    """Why the measured metric is not the printed one, if so."""
+def _definition(column: Column, metric: MetricEntry | None) -> Cause | None:
+    """Return why the measured metric is not the printed one; None if it is."""
     if metric is None:
-        return column.unfilled or "not measured"
+        return cause("unfilled", column.unfilled) if column.unfilled else cause("not-measured")
     name = metric.name
     if not column.definitions:
-        return "no definition here computes the printed column"
+        return cause("no-definition")
     if name not in column.definitions:
-        kind = "other detectors" if metric.proxy and metric.detector else "other definition"
-        return f"{kind}: {name}, printed {' or '.join(column.definitions)}"
+        kind = "other-detectors" if metric.proxy and metric.detector else "other-definition"
+        return cause(kind, name, " or ".join(column.definitions))
     if len(column.definitions) > 1:
-        return f"not known which of {' and '.join(column.definitions)} is printed"
+        return cause("unknown-definition", " and ".join(column.definitions))
     return None
 
 
-def _causes_of_run(run: Run, model: ModelEntry) -> list[str]:
-    """Why nothing that a run measured of a model may be compared with print."""
+def _causes_of_run(run: Run, model: ModelEntry) -> list[Cause]:
+    """Return why no measurement of a model in this run is comparable with print."""
     manifest = run.manifest
     causes = []
     if manifest.sample_data:
-        causes.append("sample data")
-    elif cause := _pairs(manifest):
-        causes.append(cause)
+        causes.append(cause("sample-data"))
+    elif other := _pairs(manifest):
+        causes.append(other)
     if model.sample_weights:
-        causes.append("sample weights")
+        causes.append(cause("sample-weights"))
     if model.untrained:
-        causes.append("untrained weights")
+        causes.append(cause("untrained-weights"))
     if model.weights_status == "unverified" and (model.training or not model.published_size):
-        causes.append("weights that are not the published ones")
-    mode, asked = model.mode, manifest.protocol.mode
-    if mode and mode != asked:
-        causes.append(f"motion mode {mode}, not {asked}")
+        causes.append(cause("other-weights"))
+    mode, required = model.mode, manifest.protocol.mode
+    if mode and mode != required:
+        causes.append(cause("motion-mode", mode, required))
     current = catalogue.get(run.protocol).version
     if manifest.protocol.version != current:
-        causes.append(f"version {manifest.protocol.version} of the protocol, now {current}")
+        causes.append(cause("protocol-version", manifest.protocol.version, current))
     return causes
 
 
-def _pairs(manifest: Manifest) -> str | None:
-    """Why the pairs are not those of the paper, if so: fewer, or of another list than the published ones."""
+def _pairs(manifest: Manifest) -> Cause | None:
+    """Return why the pairs are not those of the paper: fewer, or of a list that is not published; None if they are."""
     protocol, pairs = catalogue.get(manifest.protocol.name), manifest.pairs
     stretched = protocol.transform != "none"
     lists = {
@@ -230,10 +232,10 @@ def _pairs(manifest: Manifest) -> str | None:
     }
     known = pairs.provenance.published
     if protocol.shape == "clip":
-        return f"another clip list: {pairs.name} (none is published)"
+        return cause("own-clips", pairs.name)
     whole = lists.get(known or "", protocol.n * (2 if stretched else 1))
     if pairs.n < whole:
-        return f"fewer pairs: {pairs.n} of {whole}"
+        return cause("fewer-pairs", pairs.n, whole)
     if known not in lists:
-        return f"another pair list: {pairs.name}" + ("" if lists else " (none is published)")
+        return cause("other-pairs" if lists else "own-pairs", pairs.name)
     return None

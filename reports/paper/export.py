@@ -1,4 +1,4 @@
-"""The papers' tables for other documents: Markdown, LaTeX, HTML, CSV and JSON, from print alone or beside runs."""
+"""The papers' tables as Markdown, LaTeX, HTML, CSV and JSON, as printed or beside runs."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ FIELDS = (
 
 
 def markdown(tables: Sequence[Regenerated]) -> str:
-    """Pipe tables, each with its notes below."""
+    """Return pipe tables, each with its notes below."""
     return "\n".join(map(_markdown, tables))
 
 
 def latex(tables: Sequence[Regenerated]) -> str:
-    """A ``tabular`` a table, for the booktabs package, with its notes as small print below."""
+    """Return a booktabs ``tabular`` for each table, with its notes as small print below."""
     return "\n".join(map(_latex, tables))
 
 
 def html(tables: Sequence[Regenerated]) -> str:
-    """One self-contained page."""
+    """Return one self-contained page."""
     views = [table_view(table) for table in tables]
     sections = [(view.id, view.id) for view in views]
     digest = page.digest_of([asdict(view) for view in views])
@@ -45,15 +45,15 @@ def html(tables: Sequence[Regenerated]) -> str:
 
 
 def csv_table(tables: Sequence[Regenerated]) -> str:
-    """One line a cell: printed as a text, what was measured at full precision, why they are not compared, notes."""
+    """Return one line per cell: the printed text, the measurement at full precision, why not comparable, notes."""
     return writer.csv_text(FIELDS, (record for table in tables for record in _records(table)))
 
 
 def json_tables(tables: Sequence[Regenerated]) -> str:
-    """``{table: {columns: [...], rows: {name: [values]}, notes: [...]}}``; numbers as numbers, null for none.
+    """Return ``{table: {columns: [...], rows: {name: [values]}, notes: [...]}}``; numbers as numbers, null for none.
 
-    A note has kind, text, source, and the rows and columns that it holds for.
-    Where runs stand beside a table each column is followed by more, named after it: `PARTS`.
+    A note has kind, text, source, and the rows and columns that it concerns.
+    Beside runs, each column is followed by further ones with its name and one of `PARTS`.
     """
     return json.dumps({table.table.id: _json(table) for table in tables}, ensure_ascii=False, indent=1) + "\n"
 
@@ -146,7 +146,7 @@ def _json(regenerated: Regenerated) -> dict[str, Any]:
 
 
 def _lines(regenerated: Regenerated) -> list[tuple[Row | None, Line | None]]:
-    """Every printed row with each of its lines, or with None; then the lines without a row."""
+    """Return every printed row with each of its lines, or with None; then the lines without a row."""
     pairs: list[tuple[Row | None, Line | None]] = []
     for row in regenerated.table.rows:
         pairs += [(row, line) for line in regenerated.lines if line.row is row] or [(row, None)]
@@ -154,17 +154,22 @@ def _lines(regenerated: Regenerated) -> list[tuple[Row | None, Line | None]]:
 
 
 def _parts(cell: Cell | None) -> tuple[Any, ...]:
-    """The values of `PARTS`."""
+    """Return the values of `PARTS`."""
     if cell is None:
         return (None,) * len(PARTS)
     measured, difference = cell.measured, cell.difference
     numbers = (measured.value, measured.low, measured.high) if measured else (None, None, None)
     spreads = (*_spread(cell.spread), *_spread(cell.spread_less))
-    return (*numbers, difference[0] if difference else None, "; ".join(cell.causes) or None, *spreads)
+    return (
+        *numbers,
+        difference[0] if difference else None,
+        "; ".join(one.text for one in cell.causes) or None,
+        *spreads,
+    )
 
 
 def _spread(spread: Spread | None) -> tuple[Any, ...]:
-    """Mean, standard deviation, and the seeds in words: ``1 2r 3r``, r where a number is recorded."""
+    """Return mean, standard deviation, and the seeds as text: ``1 2r 3r``, r for a recorded number."""
     if spread is None:
         return None, None, None
     return spread.mean, spread.sd, " ".join(f"{s}r" if s in spread.recorded else str(s) for s in spread.seeds)
@@ -176,6 +181,6 @@ def _notes(table: Table, row: Row | None, column: Column) -> list[str]:
 
 
 def _notes_as_data(table: Table) -> list[dict[str, Any]]:
-    """Every note of a table with the rows and columns that it holds for; without both, the table or the paper."""
+    """Return every note of a table with its rows and columns; a note without both is on the table or the paper."""
     of_columns = [note.model_copy(update={"columns": (one.head,)}) for one in table.columns for note in one.notes]
     return [note.model_dump(mode="json") for note in (*table.notes, *of_columns, *table.paper.notes)]

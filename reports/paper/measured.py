@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reports.paper.causes import Cause
 from reports.paper.printed import Note, Row, Table, number
-from reports.paper.seeds import Spread
+from reports.paper.seeds import Spread, TrainingGap
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cell:
-    """A printed and a measured number. causes: why they are not compared; empty exactly where `difference` is given."""
+    """A printed and a measured number. causes: why they are not compared; empty exactly if there is a `difference`."""
 
     printed: str | None
     measured: Measured | None
-    causes: tuple[str, ...]
+    causes: tuple[Cause, ...]
     spread: Spread | None = None  # over trainings with several seeds, on the printed scale
-    spread_less: Spread | None = None  # the same of the difference to the row that its row is set against
+    spread_less: Spread | None = None  # of the difference to the base row of an ablation (`Row.against`)
 
     @property
     def difference(self) -> tuple[float, float | None, float | None] | None:
-        """Measured minus printed, with the interval of the measurement; a printed number has none that is known."""
+        """Return measured minus printed, with the interval of the measurement; the printed number has no known one."""
         if self.causes or self.measured is None or self.printed is None:
             return None
         printed = number(self.printed)
@@ -50,32 +51,32 @@ class Line:
     """A model of a run, beside the row that it belongs to, if any.
 
     causes: why nothing of it may be compared with print. cells: None where the run measures nothing for it.
-    trained: what its training is beside that of the row it is set against, where they differ, in words.
+    trained: how its training differs from that of the base row of the ablation; None if it does not.
     """
 
     row: Row | None
     model: str
     run: str
-    causes: tuple[str, ...]
+    causes: tuple[Cause, ...]
     cells: tuple[Cell | None, ...]
-    trained: str | None = None
+    trained: TrainingGap | None = None
     mark: str | None = None  # of its weights: `reports.run.caveats.weights_mark`
 
     def notes_of(self, table: Table) -> list[Note]:
-        """The table's notes that explain what was measured: a better checkpoint than print's, videos that are gone."""
-        own_weights = not any("weights" in cause for cause in self.causes)
-        fewer = any(cause.startswith("fewer pairs") for cause in self.causes)
+        """Return the table's notes that explain a measurement: a better checkpoint than print's, missing videos."""
+        published_weights = not any(cause.of_weights for cause in self.causes)
+        fewer = any(cause.code == "fewer-pairs" for cause in self.causes)
         return [
             note
             for note in table.notes
-            if (note.kind == "released" and self.row and self.row.key in note.rows and own_weights)
+            if (note.kind == "released" and self.row and self.row.key in note.rows and published_weights)
             or (note.kind == "vanished" and fewer)
         ]
 
 
 @dataclass(frozen=True)
 class Regenerated:
-    """A table with what runs measured for it. notices: what holds for a whole run."""
+    """A table with what runs measured for it. notices: remarks on whole runs."""
 
     table: Table
     lines: tuple[Line, ...]

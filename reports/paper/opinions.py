@@ -1,4 +1,4 @@
-"""Printed opinion scores beside those of a study, in the form of a run's lines."""
+"""Printed opinion scores beside those of a study, as lines like those of a run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from protocols import files
 from protocols.words import counted
+from reports.paper.causes import cause
 from reports.paper.measured import Cell, Line, Measured
 from reports.paper.printed import Column, Row, Table, TableError
 from reports.schema.base import Damaged
 from reports.schema.study_score import Opinion, StudyScore, parse_study_score
 
 SCORE = Path("score", "score.json")  # in a study's folder
-OTHERS = "other raters and clips than the paper's"
+OTHERS = cause("other-raters")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ScoredStudy:
         return any(self.fills(table, row, column) for row in table.rows for column in table.columns)
 
     def fills(self, table: Table, row: Row, column: Column) -> bool:
-        """Whether a cell is of a protocol of the study's runs, and its question was asked."""
+        """Whether the study asked a cell's question, on clips of the cell's protocol."""
         asked = column.question in [question.name for question in self.score.questions]
         kind = {"acr": "mos", "ccr": "cmos"}.get(self.score.kind)
         return asked and column.family == kind and table.protocol_of(row, column) in self.score.protocols
@@ -69,13 +70,15 @@ def _line(table: Table, row: Row | None, model: str | None, study: ScoredStudy) 
             continue
         printed = row.printed[place] if row else None
         measured = _measured(column, model, study.score)
-        causes = [OTHERS] + (["not printed"] if printed is None else []) + (["not rated"] if measured is None else [])
+        causes = [OTHERS]
+        causes += [cause("not-printed")] if printed is None else []
+        causes += [cause("not-rated")] if measured is None else []
         cells.append(Cell(printed, measured, tuple(causes)))
     return Line(row, model, study.name, (OTHERS,), tuple(cells))
 
 
 def _measured(column: Column, model: str, score: StudyScore) -> Measured | None:
-    """The opinion on a model; of comparisons that against the study's one model, whose own is 0."""
+    """Return the opinion on a model; in comparisons against the study's reference model, whose own opinion is 0."""
     own = [one for one in score.opinions if one.question == column.question]
     if column.family == "cmos" and model == score.against:
         return _of(column, score, 0.0, None, None, 0)

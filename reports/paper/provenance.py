@@ -1,7 +1,7 @@
-"""Notes on where printed numbers come from that no single table can tell.
+"""Notes on where printed numbers come from, beyond those of a single table.
 
-Those of ``data/_provenance.toml`` are known of a model or of a data set; the others follow from the tables themselves:
-cells that two papers print alike, and PSNR beyond what the L1 beside it allows.
+Notes in ``data/_provenance.toml`` concern a model or a data set. The others are computed from the tables: cells that
+two papers print alike, and PSNR above the limit that the L1 beside it implies.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pydantic import Field, model_validator
 
 from protocols import catalogue
-from reports.paper.printed import Column, Data, Kind, Note, Row, Table, decimals, number
+from reports.paper.printed import Column, Data, Kind, Note, Row, Table, decimals, invalid, number
 
-ENOUGH = 2  # equal cells of a row that are no chance
+ENOUGH = 2  # equal cells in a row that are not a coincidence
 
 
 class Known(Data):
-    """A note on the rows of some models, the columns of some data sets, or where both meet, in every table."""
+    """A note on the rows of some models, the columns of some data sets, or the cells of both, in every table."""
 
     kind: Kind
     text: str = Field(min_length=1)
@@ -30,11 +30,11 @@ class Known(Data):
     @model_validator(mode="after")
     def _of_something(self) -> Known:
         if not (self.models or self.datasets):
-            raise ValueError(f"a note is on models or on data sets: {self.text}")
+            raise invalid("empty-note", f"a note needs models or datasets: {self.text}")
         return self
 
     def on(self, table: Table) -> list[Note]:
-        """The note as one of a table's; none where it has no such row or column."""
+        """Return the note for a table; empty if the table has no such row or column."""
         rows = [row.key for row in table.rows if row.model in self.models]
         heads = [column.head for column in table.columns if _dataset(table, column) in self.datasets]
         if (self.models and not rows) or (self.datasets and not heads):
@@ -44,7 +44,7 @@ class Known(Data):
 
 
 def noted(tables: Sequence[Table], known: Sequence[Known]) -> list[Table]:
-    """The tables with these notes, and the computed ones, after their own."""
+    """Return the tables with these notes and the computed ones after their own."""
     return [
         table.model_copy(
             update={
@@ -61,9 +61,9 @@ def noted(tables: Sequence[Table], known: Sequence[Known]) -> list[Table]:
 
 
 def repeated(table: Table, tables: Sequence[Table]) -> list[Note]:
-    """Notes on the cells that a table of another paper prints, too, for the same model and protocol.
+    """Return notes on cells that a table of another paper also prints, for the same model and protocol.
 
-    At least `ENOUGH` cells of a row must be equal, each as far as the shorter of the two is printed.
+    At least `ENOUGH` cells of a row must be equal, to the last decimal that both print.
     """
     others = [other for other in tables if other.paper.work != table.paper.work]
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = defaultdict(list)  # other tables, columns: rows
@@ -80,8 +80,8 @@ def repeated(table: Table, tables: Sequence[Table]) -> list[Note]:
     return [
         Note(
             kind="repeated",
-            text=f"{', '.join(heads) or 'All printed cells'}: equal in {', '.join(names)}, to the last digit that both "
-            "print. So it is one measurement, printed twice.",
+            text=f"{', '.join(heads) or 'All printed cells'}: equal in {', '.join(names)} to the last digit that both "
+            "print: one measurement, printed twice.",
             rows=tuple(keys),
             columns=heads,
             source=f"computed from {table.id} and {', '.join(names)}",
@@ -91,26 +91,33 @@ def repeated(table: Table, tables: Sequence[Table]) -> list[Note]:
 
 
 def beyond(table: Table) -> list[Note]:
-    """A note on the column of PSNR: by how much each row passes -20 log10(L1), the most that an image can have."""
-    columns = {column.family: place for place, column in enumerate(table.columns)}
-    if not {"psnr", "l1"} <= columns.keys():
+    """Return a note on the PSNR column: by how much each row exceeds -20 log10(L1), the maximum for one image."""
+    above = excess(table)
+    if not above:
         return []
-    excess = {}
-    for row in table.rows:
-        psnr, l1 = row.numbers[columns["psnr"]], row.numbers[columns["l1"]]
-        if psnr is not None and l1 and (above := psnr + 20 * math.log10(l1)) > 0:
-            excess[row.key] = above
-    if not excess:
-        return []
-    each = ", ".join(f"{key} {above:.1f}" for key, above in excess.items())
+    each = ", ".join(f"{key} {decibels:.1f}" for key, decibels in above.items())
+    (head,) = [column.head for column in table.columns if column.family == "psnr"]
     return [
         Note(
             kind="bound",
-            text=f"PSNR lies above -20 log10(L1) of its own row, the most that an image can have, by (dB): {each}.",
-            columns=(table.columns[columns["psnr"]].head,),
+            text=f"PSNR exceeds -20 log10(L1) of its own row, the maximum for one image, by (dB): {each}.",
+            columns=(head,),
             source="computed from the columns PSNR and L1",
         )
     ]
+
+
+def excess(table: Table) -> dict[str, float]:
+    """Return the rows, by key, with a PSNR above -20 log10(L1), and by how many dB."""
+    columns = {column.family: place for place, column in enumerate(table.columns)}
+    if not {"psnr", "l1"} <= columns.keys():
+        return {}
+    found = {}
+    for row in table.rows:
+        psnr, l1 = row.numbers[columns["psnr"]], row.numbers[columns["l1"]]
+        if psnr is not None and l1 and (above := psnr + 20 * math.log10(l1)) > 0:
+            found[row.key] = above
+    return found
 
 
 def _dataset(table: Table, column: Column) -> str | None:
@@ -119,7 +126,7 @@ def _dataset(table: Table, column: Column) -> str | None:
 
 
 def _equal(table: Table, row: Row, other: Table, twin: Row) -> tuple[str, ...]:
-    """Heads of a row's columns whose cells are equal in another table's row."""
+    """Return the heads of a row's columns whose cells are equal in another table's row."""
     heads = []
     for column, printed in zip(table.columns, row.printed):
         for second, again in zip(other.columns, twin.printed):
@@ -130,7 +137,7 @@ def _equal(table: Table, row: Row, other: Table, twin: Row) -> tuple[str, ...]:
 
 
 def _same(one: str, scale: float, other: str, other_scale: float) -> bool:
-    """Whether two printed numbers are equal, as far as the shorter is printed; 76.94 (%) and 0.769 are."""
+    """Whether two printed numbers are equal to the last decimal that both print; 76.94 (%) and 0.769 are."""
     places = [decimals(one) + round(math.log10(scale)), decimals(other) + round(math.log10(other_scale))]
     apart = abs(number(one) / scale - number(other) / other_scale)
     return apart <= (0 if places[0] == places[1] else 0.5 * 10 ** -min(places)) + 1e-9

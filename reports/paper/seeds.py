@@ -1,7 +1,7 @@
 """Several trainings of one network, which differ in their seed: the spread of a mean over them.
 
-The trainings are models of runs, told apart by what their checkpoints say of themselves. Beside them stand recorded
-ones: ``data/seeds.csv``, which ``tools/seeds.py`` writes from runs, for trainings whose weights are not kept.
+The trainings are models of runs; their checkpoints state recipe and seed. Trainings whose weights are not kept have
+recorded numbers in ``data/seeds.csv``, which ``tools/seeds.py`` writes from runs.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _RECIPE = ("steps", "learning_rate", "stages", "data_sha256")  # what trainings 
 class Spread:
     """Mean over trainings with different seeds and its sample standard deviation (n - 1), of two and more.
 
-    recorded: the seeds whose number is taken from the record, not from a run. starts: where the trainings did not all
-    begin from the same checkpoint, which did from which, in words.
+    recorded: the seeds whose number is from the record, not from a run. starts: if the trainings began from different
+    checkpoints, each checkpoint in words with its seeds.
     """
 
     mean: float
     sd: float
     seeds: tuple[int, ...]
     recorded: tuple[int, ...] = ()
-    starts: tuple[str, ...] = ()
+    starts: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def scaled(self, factor: float) -> Spread:
         return replace(self, mean=self.mean * factor, sd=self.sd * abs(factor))
@@ -50,23 +50,44 @@ class Spread:
 
 @dataclass(frozen=True)
 class Value:
-    """A training's mean of a metric. start: the sample checkpoint that it began from, in words; None: from none."""
+    """A training's mean of a metric. start: the sample checkpoint it began from, in words; None: from none."""
 
     mean: float
     recorded: bool
     start: str | None
 
 
+@dataclass(frozen=True)
+class TrainingGap:
+    """How a model's training differs from that of model `base`.
+
+    differences: settings to their two values, the model's first. continued: how many steps the model was trained from
+    the base's own checkpoint; then nothing else is compared.
+    """
+
+    base: str
+    differences: tuple[tuple[str, tuple[str, str]], ...] = ()
+    continued: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Return the difference in words."""
+        if self.continued is not None:
+            return f"{self.base}'s own checkpoint, trained for {self.continued} more steps"
+        parts = (f"{key.replace('_', ' ')} {own}, not {other}" for key, (own, other) in self.differences)
+        return f"not trained like {self.base}: {'; '.join(parts)}"
+
+
 Run = tuple[Manifest, Mapping[tuple[str, str], SummaryRow]]
 
 
 def spread(values: Mapping[int, Value]) -> Spread | None:
-    """The spread of the means, by seed; None for fewer than two."""
+    """Return the spread of the means; None for fewer than two seeds."""
     return _spread({seed: value.mean for seed, value in values.items()}, [values])
 
 
 def spread_less(values: Mapping[int, Value], base: Mapping[int, Value]) -> Spread | None:
-    """The spread of the differences to another network, seed by seed, over the seeds that both were trained with."""
+    """Return the spread of the differences to another network, over the seeds that both were trained with."""
     return _spread({seed: values[seed].mean - base[seed].mean for seed in values.keys() & base.keys()}, [values, base])
 
 
@@ -82,18 +103,18 @@ def _spread(numbers: Mapping[int, float], of: Sequence[Mapping[int, Value]]) -> 
     )
 
 
-def _starts(values: Mapping[int, Value], seeds: Sequence[int]) -> list[str]:
-    found: dict[str, list[str]] = {}
+def _starts(values: Mapping[int, Value], seeds: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
+    found: dict[str, list[int]] = {}
     for seed in seeds:
-        found.setdefault(values[seed].start or "random numbers", []).append(str(seed))
-    return [f"seed {', '.join(which)} from {start}" for start, which in found.items()] if len(found) > 1 else []
+        found.setdefault(values[seed].start or "random numbers", []).append(seed)
+    return [(start, tuple(which)) for start, which in found.items()] if len(found) > 1 else []
 
 
 def values(model: ModelEntry, own: Run, metric: MetricEntry, at: Manifest, runs: Sequence[Run]) -> dict[int, Value]:
-    """The mean of a metric for every training of a model's recipe, by seed; none where it is of no training.
+    """Return, by seed, the mean of a metric for every training with a model's recipe; empty without a training.
 
-    own: the run that the model is of. metric, at: what is measured, and in which run; of `own` and the other runs those
-    count that ask the same pairs and measure by the same signature. A recorded number stands for a seed that none has.
+    own: the run of the model. metric, at: what is measured, and in which run. Of `own` and the other runs only those
+    with the same pairs and the same signature count. Seeds without a run take their recorded number.
     """
     if _seed(model) is None or not model.sample_weights:
         return {}
@@ -110,14 +131,14 @@ def values(model: ModelEntry, own: Run, metric: MetricEntry, at: Manifest, runs:
 
 
 def measurement(manifest: Manifest, metric: MetricEntry) -> tuple[str, ...]:
-    """What was measured, on what: the fields of the record that must agree for two numbers to be set side by side."""
+    """Return the fields of the record that must agree for two numbers to be comparable."""
     protocol, pairs = manifest.protocol, manifest.pairs
     short = metric.short or metric.name
     return (protocol.name, str(protocol.version), pairs.sha256, manifest.data_sha256 or "", metric.name, short)
 
 
 def is_other_seed(model: ModelEntry, others: Sequence[ModelEntry]) -> bool:
-    """Whether a model is another training of one of the others, with another seed."""
+    """Whether a model is a training of one of the others with another seed."""
     seed, recipe = _seed(model), recipe_of(model)
     return any(
         seed is not None and model.sample_weights and other.sample_weights
@@ -127,25 +148,25 @@ def is_other_seed(model: ModelEntry, others: Sequence[ModelEntry]) -> bool:
 
 
 def recipe_of(model: ModelEntry) -> str:
-    """A short hash of the network and of how it was trained, but for seed and start."""
+    """Return a short hash of the network and its training settings, without seed and start."""
     facts = _facts(model)
     told = [facts.get("model"), *(facts.get(key) for key in _RECIPE)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 
-def unlike(model: ModelEntry, base: ModelEntry) -> str | None:
-    """What a row's model is beside that of the row it is set against, by training; None where they are alike."""
+def training_gap(model: ModelEntry, base: ModelEntry) -> TrainingGap | None:
+    """Return how the training of an ablation's model differs from its base row's; None if it does not."""
     own, other = _facts(model), _facts(base)
     if not own or not other:
         return None
     start = own.get("init_from")
     if start and start in (base.weights_sha256, other.get("converted_from_sha256")):
-        return f"{base.name}'s own checkpoint, trained for {own.get('steps')} steps more"
-    said = [f"{key.replace('_', ' ')} {_short(own.get(key))}, not {_short(other.get(key))}"
-            for key in (*_RECIPE, "seed") if own.get(key) != other.get(key)]  # fmt: skip
+        return TrainingGap(base.name, continued=str(own.get("steps")))
+    keys = [key for key in (*_RECIPE, "seed") if own.get(key) != other.get(key)]
+    differences = {key: (_short(own.get(key)), _short(other.get(key))) for key in keys}
     if start != other.get("init_from"):
-        said.append(f"start {_start(model)}, not {_start(base)}")
-    return f"not trained as {base.name}: {'; '.join(said)}" if said else None
+        differences["start"] = (_start(model), _start(base))
+    return TrainingGap(base.name, tuple(differences.items())) if differences else None
 
 
 def _start(model: ModelEntry) -> str:
@@ -167,7 +188,7 @@ def _seed(model: ModelEntry) -> int | None:
 
 
 def same_pairs(one: Manifest, other: Manifest) -> bool:
-    """Whether two runs asked the same frames of the same pairs by the same protocol."""
+    """Whether two runs have the same frames of the same pairs and the same protocol."""
     return (
         (one.protocol.name, one.protocol.version) == (other.protocol.name, other.protocol.version)
         and one.pairs.sha256 == other.pairs.sha256
@@ -181,7 +202,7 @@ def _alike(one: Manifest, other: Manifest, metric: MetricEntry) -> bool:
 
 @cache
 def _record(file: Path) -> dict[tuple[str, ...], dict[int, Value]]:
-    """The recorded numbers, by training, protocol, its version, pairs, metric and signature."""
+    """Return the recorded numbers by training, protocol, protocol version, pairs, metric and signature."""
     found: dict[tuple[str, ...], dict[int, Value]] = {}
     if not file.is_file():
         return found

@@ -1,7 +1,7 @@
-"""The result tables of the papers, as data: what is printed where, by which definition, and what is odd about it.
+"""The papers' result tables as data: printed values, metric definitions and notes.
 
-One TOML file a table in ``data/``; ``_papers.toml`` and ``_columns.toml`` hold what tables share, ``_provenance.toml``
-what is known of a model's or a data set's printed numbers in all tables.
+``data/`` has one TOML file per table. ``_papers.toml`` and ``_columns.toml`` have what tables share,
+``_provenance.toml`` notes on a model's or a data set's printed numbers in all tables.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FOLDER = Path(__file__).parent / "data"
 
 
 def names() -> list[str]:
-    """The ids of all tables: paper by paper, in the order of print."""
+    """Return the ids of all tables, by paper, in the order of print."""
     return list(_tables())
 
 
 def published(wanted: Sequence[str] = ()) -> list[Table]:
-    """Tables by id, or all of a paper by the paper's id (``mcnet``, ``mcnet-s``, ``ostnet``, ``memface``); all without.
+    """Return tables by id, or all of a paper by its id (``mcnet``, ``mcnet-s``, ``ostnet``, ``memface``), or all.
 
-    Raises TableError, with the nearest names, for a name that is neither.
+    Raises TableError, with the closest names, for an unknown name.
     """
     tables = _tables()
     chosen: dict[str, Table] = {}
@@ -35,14 +35,14 @@ def published(wanted: Sequence[str] = ()) -> list[Table]:
         found = [table for table in tables.values() if name in (table.id, table.paper.id)]
         if not found:
             near = difflib.get_close_matches(name.lower(), [*tables, *_papers()], n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(tables)}"
-            raise TableError(f"no table is called {name}; {hint}", code="unknown-table")
+            hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(tables)}"
+            raise TableError(f"unknown table {name}; {hint}", code="unknown-table")
         chosen |= {table.id: table for table in found}
     return list(chosen.values())
 
 
 def works() -> dict[str, list[str]]:
-    """Every paper, to the ids of its versions: the ICLR submission and the ICCV supplement are one paper."""
+    """Return every paper with the ids of its versions: the ICLR submission and the ICCV supplement are one paper."""
     found: dict[str, list[str]] = {}
     for paper in _papers().values():
         found.setdefault(paper.work, []).append(paper.id)

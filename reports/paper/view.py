@@ -1,4 +1,4 @@
-"""A paper's table as text with numbered notes, once for every drawing of it (Markdown, LaTeX, HTML)."""
+"""A paper's table as text with numbered notes, the source of every format (Markdown, LaTeX, HTML)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reports.paper.causes import Cause
 from reports.paper.measured import Cell, Line, Regenerated
 from reports.paper.printed import Column, Row, Table, decimals
 from reports.paper.seeds import Spread
 from reports.run.view import interval, number
 
 SEVERAL = (
-    "Over seeds: mean ± standard deviation (n - 1) over trainings with these seeds; of a difference, seed by seed. "
-    "Recorded numbers are of earlier runs; their weights are not kept."
+    "Over seeds: mean ± standard deviation (n - 1) over trainings with these seeds; differences are taken per seed. "
+    "Recorded numbers are from earlier runs whose weights were not kept."
 )
 ONE = (
-    "Rows of sample weights without a line over seeds are of one training each: a difference between two of them may "
-    "be no more than that between two trainings of one network."
+    "Rows with sample weights and without a line over seeds are from one training each: two trainings of one network "
+    "may differ as much as two such rows."
 )
 
 
@@ -31,7 +32,7 @@ class Text:
 
 @dataclass(frozen=True)
 class ViewLine:
-    """A line of the drawn table. kind: what its numbers are."""
+    """A line of the table as shown. kind: what its numbers are."""
 
     kind: Literal["printed", "measured", "difference", "seeds"]
     head: Text
@@ -53,7 +54,7 @@ class TableView:
 
 @dataclass
 class _Notes:
-    """Numbers for notes, in the order in which they are first met."""
+    """Numbers for notes, in the order of their first use."""
 
     texts: list[str] = field(default_factory=list)
 
@@ -67,7 +68,7 @@ class _Notes:
 
 
 def table_view(regenerated: Regenerated) -> TableView:
-    """The table with its notes: printed rows, and under each what runs measured for it and by how much it differs."""
+    """Return the table with its notes: printed rows, and below each the runs' measurements and their differences."""
     table, notes = regenerated.table, _Notes()
     heads = tuple(_head(table, column, notes) for column in table.columns)
     lines: list[ViewLine] = []
@@ -100,7 +101,7 @@ def _head(table: Table, column: Column, notes: _Notes) -> Text:
 
 
 def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
-    """A printed row; a note on all of a row stands beside its name, a note on some cells beside these."""
+    """Return a printed row. A note on a whole row is marked at its name, a note on some cells at these."""
     head = Text(row.key, notes.marks(note.said for note in table.notes if row.key in note.rows and not note.columns))
     cells = []
     for column, printed in zip(table.columns, row.printed):
@@ -112,7 +113,7 @@ def _printed(table: Table, row: Row, notes: _Notes) -> ViewLine:
 def _measured(table: Table, line: Line, notes: _Notes) -> ViewLine:
     cells = tuple(_mean(table, place, cell, notes) for place, cell in enumerate(line.cells))
     mark = f" ({line.mark})" if line.mark else ""
-    said = [*map(_refusal, line.causes), *([f"It is {line.trained}."] if line.trained else [])]
+    said = [*map(_refusal, line.causes), *([f"It is {line.trained.text}."] if line.trained else [])]
     said += [note.said for note in line.notes_of(table)]
     return ViewLine("measured", Text(f"{line.model}{mark}, measured in {line.run}", notes.marks(said)), cells)
 
@@ -125,7 +126,7 @@ def _mean(table: Table, place: int, cell: Cell | None, notes: _Notes) -> Text:
     said = [f"Measured as {measured.short}."]
     if measured.n < measured.n_total:
         said.append(
-            f"{measured.n_total - measured.n} of {measured.n_total} pairs have no value and are not in the mean."
+            f"{measured.n_total - measured.n} of {measured.n_total} pairs have no value; the mean leaves them out."
         )
     return Text(text, notes.marks(said))
 
@@ -146,7 +147,7 @@ def _difference(table: Table, line: Line, notes: _Notes) -> ViewLine:
 
 
 def _over_seeds(table: Table, line: Line, notes: _Notes) -> list[ViewLine]:
-    """What several trainings of the row's network give, and how far they are from the row it is set against."""
+    """Return the spread over trainings of the row's network, and of its differences to the base row."""
     lines = []
     against = line.row.against if line.row else None
     for head, spreads, signed in (
@@ -155,7 +156,7 @@ def _over_seeds(table: Table, line: Line, notes: _Notes) -> list[ViewLine]:
     ):
         if found := [one for one in spreads if one]:
             cells = tuple(Text(_spread(table, place, one, signed) if one else "") for place, one in enumerate(spreads))
-            starts = dict.fromkeys(f"Started: {'; '.join(one.starts)}." for one in found if one.starts)
+            starts = dict.fromkeys(f"Started: {_starts(one)}." for one in found if one.starts)
             lines.append(ViewLine("seeds", Text(f"{head} {_seeds(found)}", notes.marks(starts)), cells))
     return lines
 
@@ -166,7 +167,7 @@ def _spread(table: Table, place: int, spread: Spread, signed: bool) -> str:
 
 
 def _seeds(spreads: Sequence[Spread]) -> str:
-    """Which seeds, and which of them are recorded: ``1, 2, 3 (recorded: 2, 3)``."""
+    """Return the seeds, and which of them are recorded: ``1, 2, 3 (recorded: 2, 3)``."""
     seeds, recorded = (
         ", ".join(map(str, sorted({seed for spread in spreads for seed in of(spread)})))
         for of in (lambda one: one.seeds, lambda one: one.recorded)
@@ -174,8 +175,13 @@ def _seeds(spreads: Sequence[Spread]) -> str:
     return f"{seeds} (recorded: {recorded})" if recorded else seeds
 
 
-def _refusal(cause: str) -> str:
-    return f"Not compared: {cause}."
+def _starts(spread: Spread) -> str:
+    """Return which seeds began from which checkpoint: ``seed 2, 3 from sample checkpoint of fomm``."""
+    return "; ".join(f"seed {', '.join(map(str, seeds))} from {start}" for start, seeds in spread.starts)
+
+
+def _refusal(cause: Cause) -> str:
+    return f"Not compared: {cause.text}."
 
 
 def _digits(table: Table, place: int) -> int:
@@ -187,7 +193,7 @@ def _remarks(regenerated: Regenerated) -> Iterable[str]:
     yield from (note.said for note in table.notes if not note.rows and not note.columns)
     yield from (note.said for note in table.paper.notes)
     if regenerated.lines:
-        yield "Measured: mean with its 95 % interval; a printed number's own error is not known."
+        yield "Measured: mean with its 95 % interval. The error of a printed number is not known."
         spread = {line: any(cell and cell.spread for cell in line.cells) for line in regenerated.lines}
         if any(spread.values()):
             yield SEVERAL

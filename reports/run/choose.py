@@ -1,4 +1,4 @@
-"""Which pairs a report shows in pictures: the best, the median and the worst of each model."""
+"""The pairs that a report shows as pictures: the best, median and worst of each model."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from reports.run.view import columns_of
 from reports.schema.manifest import MetricEntry, Prepared
 
 ROLES = ("best", "median", "worst")
-PLAYED = 12  # clips that have a video
-# pixels where there is a target; else what can be compared with the driving frame or the source
+PLAYED = 12  # clips with a video
+# with a target: pixel metrics; else metrics that compare with the driving frame or the source
 PREFERRED = {"same-identity": ("l1", "lpips", "ssim"), "cross-identity": ("prmse", "aed", "aucon")}
 
 
 def picture_pairs(samples: pd.DataFrame, manifest: Prepared, k: int = 2) -> list[str]:
-    """Ids of the pairs whose pictures a run must keep, each once. samples: rows of ``samples.parquet``."""
+    """Return the ids of the pairs whose pictures a run must keep, each once. samples: rows of ``samples.parquet``."""
     roles = picture_roles(samples, manifest, k)
     return list(dict.fromkeys(pair for role in ROLES for chosen in roles.values() for pair in chosen[role]))
 
 
 def picture_roles(samples: pd.DataFrame, manifest: Prepared, k: int = 2) -> dict[str, dict[str, list[str]]]:
-    """Model → role (``best``, ``median``, ``worst``) → `k` pairs, or fewer where there are not enough; worst first.
+    """Return model → role (``best``, ``median``, ``worst``) → up to `k` pairs; ``worst`` has the worst one first.
 
-    Bounds are no models here, unless there is nothing else: then the first of them. A pair where the metric failed has
-    no place.
+    Bounds are left out; if a run has only bounds, the first is used. Pairs without a value of the metric are left out.
     """
     metric = picture_metric(manifest)
     models = list(dict.fromkeys(samples["model"]))
@@ -42,9 +41,9 @@ def picture_roles(samples: pd.DataFrame, manifest: Prepared, k: int = 2) -> dict
 
 
 def played(roles: Mapping[str, Mapping[str, Sequence[str]]]) -> list[str]:
-    """Which clips have a video in the report, at most `PLAYED`.
+    """Return the clips that have a video in the report, at most `PLAYED`.
 
-    roles: see `picture_roles`. First the best, the median and the worst of each model, then the second of these.
+    roles: see `picture_roles`. First the best, median and worst clip of each model, then the second ones.
     """
     most = max((len(chosen) for of_model in roles.values() for chosen in of_model.values()), default=0)
     ranked = [
@@ -54,7 +53,7 @@ def played(roles: Mapping[str, Mapping[str, Sequence[str]]]) -> list[str]:
 
 
 def picture_metric(manifest: Prepared) -> MetricEntry | None:
-    """The metric by which pictures are chosen: L1 where there is a target, else pose or identity; None without any."""
+    """Return the metric that chooses pictures: L1 if there is a target, else pose or identity; None without any."""
     metrics = [column.metric for column in columns_of(manifest)]
     for family in PREFERRED.get(manifest.protocol.reference, ()):
         for metric in metrics:
@@ -64,7 +63,7 @@ def picture_metric(manifest: Prepared) -> MetricEntry | None:
 
 
 def _three(pairs: Sequence[str], k: int) -> dict[str, list[str]]:
-    """Best, median and worst of a list in order of quality, no pair in two of them."""
+    """Return best, median and worst pairs of a list in order of quality; no pair is in two of them."""
     k = max(1, min(k, len(pairs) // 3))
     best, worst = pairs[:k], pairs[k:][-k:][::-1]
     between = pairs[k : len(pairs) - k]

@@ -1,4 +1,4 @@
-"""What a report of whole clips shows beside what one of pairs does: each clip's frames, worst second and curves."""
+"""The clip section of a report of whole clips: each clip's frames, worst second and curves."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from protocols.names import BOUNDS
 from reports.run import plots
 from reports.run.view import Column, SummaryTable
 
-MAIN = 3  # metrics that have curves and a worst second
-FAMILIES = ("l1", "lpips", "akd", "ssim", "psnr", "csim", "prmse")  # which those are, the first that a run has
+MAIN = 3  # metrics with curves and a worst second
+FAMILIES = ("l1", "lpips", "akd", "ssim", "psnr", "csim", "prmse")  # candidates for these, in order of preference
 MOST = 40  # clips in the table
-POINTS = 300  # of a curve; longer ones are means of so many stretches
+POINTS = 300  # per curve; longer clips are averaged over this number of segments
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The worst second of a metric: the mean over it, and when it begins, in seconds."""
+    """The worst second of a metric: its mean, and the time at which it begins, in seconds."""
 
     value: float | None
     begin: float | None
@@ -33,8 +33,8 @@ class Worst:
 class ClipRow:
     """One clip of one model.
 
-    cut: why later frames were left out, error: why frames failed, or None. worst, extra: of `Clips.columns` and
-    `Clips.extra`.
+    cut: why later frames were left out, or None. error: why frames failed, or None. worst: one per column of
+    `Clips.columns`; extra: one per column of `Clips.extra`.
     """
 
     clip: str
@@ -50,7 +50,7 @@ class ClipRow:
 
 @dataclass(frozen=True)
 class Curves:
-    """A main metric over a clip, drawn. begin, end: seconds at the ends of its axis."""
+    """A plot of a main metric over a clip. begin, end: seconds at the ends of its axis."""
 
     column: Column
     svg: Markup
@@ -62,9 +62,9 @@ class Curves:
 class Clips:
     """The clips of a run.
 
-    columns: the main metrics. extra: metrics whose rows hold more than a value (`MetricEntry.extra`). rows: by clip, in
-    the order of the list; of `total` clips `shown`, those first that have failures or were cut. curves: clip to its
-    drawings.
+    columns: the main metrics. extra: metrics whose rows have more than a value (`MetricEntry.extra`). rows: by clip, in
+    the order of the list; `shown` of `total` clips, chosen with those first that have failures or were cut. curves:
+    clip → plots.
     """
 
     columns: tuple[Column, ...]
@@ -83,9 +83,10 @@ def of_run(
     models: Sequence[str],
     colors: Mapping[str, str],
 ) -> Clips:
-    """What the report says of the clips.
+    """Return the clips of a run.
 
-    samples: rows of ``samples.parquet``. pictured: clips that have curves. models: whose, and rows; colors: of each.
+    samples: rows of ``samples.parquet``. pictured: clips that get curves. models: in rows and curves, with their
+    `colors`.
     """
     columns = _main(table, samples)
     extra = tuple(column for column in table.columns if _known(column, samples))
@@ -101,7 +102,7 @@ def of_run(
 
 
 def _main(table: SummaryTable, samples: pd.DataFrame) -> tuple[Column, ...]:
-    """One definition a family of those metrics that have a value a frame."""
+    """Return one definition per family, of metrics with a value per frame."""
     found: dict[str, Column] = {}
     for column in table.columns:
         if column.metric.shape == "pair" and f"{column.name}.worst" in samples:
@@ -112,7 +113,7 @@ def _main(table: SummaryTable, samples: pd.DataFrame) -> tuple[Column, ...]:
 
 
 def _known(column: Column, samples: pd.DataFrame) -> bool:
-    """Whether any clip has what a metric's rows hold besides its value."""
+    """Whether any clip has the extra columns of a metric."""
     names = [f"{column.name}.{name}" for name in column.metric.extra]
     return bool(names) and set(names) <= set(samples) and bool(samples[names].notna().any(axis=None))
 
@@ -138,7 +139,7 @@ def _row(row: Mapping[Hashable, Any], columns: Sequence[Column], extra: Sequence
 
 
 def _worst(samples: pd.DataFrame, columns: Sequence[Column]) -> dict[tuple[str, str], dict[str, float]]:
-    """Clip and metric to when the worst second of each model begins; not of bounds."""
+    """Return (clip, metric) → model → begin of its worst second; without bounds."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for column in columns:
         rows = samples[["pair", "model", f"{column.name}.worst_second"]].itertuples(index=False, name=None)
@@ -156,7 +157,7 @@ def _curves(
     colors: Mapping[str, str],
     worst: Mapping[tuple[str, str], Mapping[str, float]],
 ) -> dict[str, list[Curves]]:
-    """Clip to a drawing a metric that has values in it."""
+    """Return clip → one plot per metric that has values in it."""
     file = run / "frames.parquet"
     if not columns or not clips or not file.is_file():
         return {}
@@ -174,7 +175,7 @@ def _curves(
                 if model in by_model
             }
             of_clip = worst.get((str(clip), column.name), {})
-            long = end - begin > 1  # else the worst second is all of it
+            long = end - begin > 1  # else the worst second is the whole clip
             marks = {model: of_clip[model] for model in lines if model in of_clip} if long else {}
             if svg := plots.curves(lines, colors, (begin, end), marks):
                 drawn.setdefault(str(clip), []).append(Curves(column, Markup(svg), begin, end))
@@ -182,7 +183,7 @@ def _curves(
 
 
 def _shortened(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same in at most `POINTS` points, each the mean of its stretch; what is not finite is NaN."""
+    """Return a curve of at most `POINTS` points, each the mean of its segment; values that are not finite are NaN."""
     values = np.where(np.isfinite(values), values, np.nan)
     if len(times) <= POINTS:
         return times, values

@@ -1,4 +1,4 @@
-"""The table at the end of a run, for a terminal."""
+"""The results table in the terminal."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from reports.run.view import (
 from reports.schema.manifest import Prepared
 from reports.schema.summary import Summary
 
-ROOM = 4  # so many models stand side by side with their intervals in 80 columns
-MANY = 7  # so many at most without; more stand below each other
-ACROSS = 3  # and so many metrics then stand side by side
+ROOM = 4  # most models side by side with intervals in 80 columns
+MANY = 7  # most models side by side without intervals; more models are rows
+ACROSS = 3  # metrics side by side when models are rows
 
 
 def table(summary: Summary, manifest: Prepared) -> Group:
-    """Metrics down, models across (a terminal is narrow): mean and interval, n and failures where any pair failed.
+    """Return a table with metrics as rows and models as columns: mean and interval; n and failures if any pair failed.
 
-    With more than `ROOM` models the intervals are left to the report; more than `MANY` stand one below the other, with
-    `ACROSS` metrics in each of several tables. What a reader must know stands below.
+    With more than `ROOM` models the intervals are only in the report. More than `MANY` models become rows of several
+    tables with `ACROSS` metrics each. Notes are below.
     """
     view = summary_table(summary, manifest)
     wide = len(view.rows) <= ROOM
     what = "mean and 95 % interval" if wide else "mean"
     n = counted(manifest.pairs.n, "clip") if manifest.clips else manifest.pairs.n
-    title = escape(f"{heading(manifest)}: {what}, n {n} unless a cell says otherwise")
+    title = escape(f"{heading(manifest)}: {what}, n {n} unless a cell has its own")
     if len(view.rows) > MANY:
         starts = range(0, len(view.columns), ACROSS)
         drawn = [
@@ -86,7 +86,7 @@ def _metric(column: Column) -> Text:
 
 
 def _model(row: ModelRow, manifest: Prepared) -> Text:
-    name = row.model.replace("-", "-\n", 1) if row.bound else row.model  # or a narrow column breaks inside a word
+    name = row.model.replace("-", "-\n", 1) if row.bound else row.model  # a narrow column would break inside a word
     text = Text(name, style="dim" if row.bound else "bold")
     mark = next((caveats.weights_mark(model) for model in manifest.models if model.name == row.model), None)
     if mark:
@@ -115,7 +115,7 @@ def _floor(cell: FloorCell | None, with_interval: bool) -> Text:
 
 
 def _below(interval: str) -> str:
-    """An interval below its mean, narrow: four models in 80 columns. Nothing where it has no width."""
+    """Return an interval in its narrow form, below its mean: four models fit 80 columns. Empty if it has no width."""
     low, _, high = interval[1:-1].partition(", ")
     return f"\n{low}–{high}" if low != high else ""
 

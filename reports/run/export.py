@@ -1,4 +1,4 @@
-"""The summary table for other documents: Markdown, LaTeX and CSV."""
+"""The summary table as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLAIN = Look()
 
 
 def markdown(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
-    """A pipe table: best bold, second-best underlined, n and failures in each cell, signatures in head and below."""
+    """Return a pipe table: best bold, second-best underlined, n and failures per cell, signatures in head and below."""
     view, marks = summary_table(summary, manifest), _marks(manifest)
     unsure = _unsure(summary, view, look)
 
@@ -43,9 +43,9 @@ def markdown(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
 
 
 def latex(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
-    """A ``tabular`` for the booktabs package: intervals below the means, short signatures in the head.
+    """Return a booktabs ``tabular``: intervals below the means, short signatures in the head.
 
-    Signatures, n and failures in full are comments above it, whatever `look` leaves out of the table.
+    Comments above it have full signatures, n and failures, even those that `look` leaves out of the table.
     """
     view, marks = summary_table(summary, manifest), _marks(manifest)
     unsure = _unsure(summary, view, look)
@@ -97,9 +97,9 @@ def latex(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
 
 
 def csv_table(summary: Summary, manifest: Prepared) -> str:
-    """One line a model and metric with every number of the summary at full precision, and the signature.
+    """Return one line per model and metric with every number of the summary at full precision, and the signature.
 
-    The floor of a metric of sets is a line of its own.
+    The floor of a set metric has its own line.
     """
     signatures = {metric.name: metric.signature for metric in manifest.metrics}
     marks = _marks(manifest)
@@ -118,7 +118,7 @@ def _marks(manifest: Prepared) -> dict[str, str | None]:
 
 
 def _unsure(summary: Summary, view: SummaryTable, look: Look) -> set[tuple[str, str]]:
-    """Model and metric of the cells with a dagger."""
+    """Return model and metric of the cells with a dagger."""
     if not look.marks:
         return set()
     return {(model, column.name) for column in view.columns for model in undecided(summary, column.name)}

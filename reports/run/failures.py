@@ -1,4 +1,4 @@
-"""What failed in a run and why."""
+"""Failures of a run, grouped by reason."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+NO_FRAME = "no frame"
+NO_REASON = "no reason given"
+
 
 @dataclass(frozen=True)
 class Failure:
-    """Pairs of one model that failed for one reason. what: ``no frame``, or the metrics without a value."""
+    """Pairs of one model that failed for one reason. what: `NO_FRAME`, or the metrics without a value."""
 
     model: str
     what: tuple[str, ...]
@@ -20,16 +23,16 @@ class Failure:
 
 
 def grouped(samples: pd.DataFrame, metrics: Sequence[str]) -> list[Failure]:
-    """All failures, models in the order of the run, most frequent first. samples: rows of ``samples.parquet``.
+    """Return all failures, by model in the order of the run, most frequent first. samples: rows of ``samples.parquet``.
 
-    A pair without a frame is one failure, not one a metric. Metrics that fail on the same pairs for the same reason
-    (one detector serves several) are told together.
+    A pair without a frame is one failure, not one per metric. Metrics that fail on the same pairs for the same reason
+    are one entry, since several metrics share a detector.
     """
     failures = []
     for model, rows in samples.groupby("model", sort=False):
         lost = rows["status"] != "ok"
         found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        for reason, group in rows[lost].groupby(rows["error"].fillna("no reason given")):
+        for reason, group in rows[lost].groupby(rows["error"].fillna(NO_REASON)):
             found[reason, tuple(group["pair"])] = ["no frame"]
         measured = rows[~lost]
         for metric in metrics:
@@ -39,7 +42,7 @@ def grouped(samples: pd.DataFrame, metrics: Sequence[str]) -> list[Failure]:
             if missing.empty:
                 continue
             reasons = missing.get(f"{metric}.reason", pd.Series(None, missing.index, dtype="str"))
-            for reason, group in missing.groupby(reasons.fillna("no reason given")):
+            for reason, group in missing.groupby(reasons.fillna(NO_REASON)):
                 found.setdefault((reason, tuple(group["pair"])), []).append(metric)
         entries = [
             Failure(str(model), tuple(what), str(reason), pairs, len(rows)) for (reason, pairs), what in found.items()

@@ -1,4 +1,4 @@
-"""A page of many pairs of every model, as the supplements of papers have it: pictures beside it, loaded when seen."""
+"""A page with many pairs of every model, like a paper's supplement. Picture files are beside it and load when seen."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from reports.schema.manifest import Complete, MetricEntry
 
 @dataclass(frozen=True)
 class Picture:
-    """What a model made of a pair. file: in the run's folder; None where it failed, with the reason.
+    """A model's output for a pair. file: in the run's folder; None for a failure, then `error` is the reason.
 
-    value: of the metric that pictures are chosen by; None without one.
+    value: of the metric that chooses pictures; None without one.
     """
 
     model: str
@@ -27,7 +27,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Shown:
-    """One pair, or clip. people: source's and driving identity, once where they are one. inputs: files by role."""
+    """One pair or clip. people: source and driving identity, each once. inputs: files by role."""
 
     pair: str
     people: tuple[str, ...]
@@ -45,7 +45,7 @@ def write(
     metric: MetricEntry | None,
     how: str,
 ) -> Path:
-    """Write ``gallery.html`` of a run; returns its path. titles: of the models, by label. how: the pairs were drawn."""
+    """Write ``gallery.html`` of a run and return its path. titles: model label → title. how: how pairs were chosen."""
     drawn = page.draw(
         "gallery.html.j2",
         manifest=manifest,

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page, drawn from a run's folder and nothing else."""
+"""The report: one self-contained HTML page, made only from a run's folder."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from reports.schema.manifest import Complete, Manifest, ModelEntry, parse_manife
 from reports.schema.summary import Comparison, SetComparison, Summary, parse_summary
 
 SECTIONS = ("Results", "Distributions", "Comparisons", "Pictures", "Failures", "Signatures", "Provenance")
-BEATS = {
-    STILL: "does it beat doing nothing?",
-    TEMPLATE: "does it beat the unchanged template?",
-    WRONG: "does it beat the truth with a mouth that says something else?",
-    PERFECT: "how far is it from the truth?",
+QUESTIONS = {
+    STILL: "better than the unchanged source?",
+    TEMPLATE: "better than the unchanged template?",
+    WRONG: "better than the true video with the mouth of other words?",
+    PERFECT: "distance to the true frame",
 }
 
 
 @dataclass(frozen=True)
 class Duel:
-    """Two models compared metric by metric. question: what the comparison answers where one of them is a bound."""
+    """Two models compared metric by metric. question: what a comparison with a bound answers; else empty."""
 
     a: str
     b: str
@@ -44,10 +44,10 @@ class Duel:
 
 
 def write(run: Path, single_file: bool = False) -> Path:
-    """Draw ``report.html`` of a run from its ``manifest.json``, ``summary.json``, ``samples.parquet``, ``pictures/``.
+    """Write ``report.html`` of a run from its ``manifest.json``, ``summary.json``, ``samples.parquet``, ``pictures/``.
 
-    single_file: with small versions of its videos inside, as ``report-single-file.html``; else they stay in ``media/``.
-    Returns the file's path. Raises Damaged. Names out of the run are escaped: they are text, whatever they look like.
+    single_file: write ``report-single-file.html`` with small versions of the videos inside; else they stay in
+    ``media/``. Return the file's path. Raises Damaged. Names from the run are escaped.
     """
     manifest = parse_manifest((run / "manifest.json").read_bytes())
     summary = parse_summary((run / "summary.json").read_bytes())
@@ -57,7 +57,7 @@ def write(run: Path, single_file: bool = False) -> Path:
     roles = choose.picture_roles(samples, manifest)
     metric = choose.picture_metric(manifest)
     pairs = {pair for of_model in roles.values() for chosen in of_model.values() for pair in chosen}
-    pictured = samples[samples["pair"].isin(pairs)]  # the whole table as dictionaries takes kilobytes a pair
+    pictured = samples[samples["pair"].isin(pairs)]  # as dictionaries, the whole table needs kilobytes per pair
     names = [*SECTIONS[:2], *(["Clips"] if manifest.clips else []), *SECTIONS[2:]]
     drawings = _plots(samples, table, summary.bounds)
     drawn = page.draw(
@@ -119,17 +119,17 @@ def write(run: Path, single_file: bool = False) -> Path:
 
 
 def _parameters(model: ModelEntry) -> list[tuple[str, int]]:
-    """Learned numbers of a model's stages, or of all of it; nothing where it says none."""
-    return list(model.parts.items()) or ([("all of it", model.parameters)] if model.parameters else [])
+    """Return the number of parameters of each stage, or of the whole model; empty if it states none."""
+    return list(model.parts.items()) or ([("whole model", model.parameters)] if model.parameters else [])
 
 
 def _shown(table: view.SummaryTable) -> list[str]:
-    """Models in plots and pictures: not ``copy-target``, one point that stretches every axis, and the target again."""
+    """Return the models in plots and pictures: all but ``copy-target``, whose point would stretch every axis."""
     return [row.model for row in table.rows if not (row.bound and row.model == PERFECT)]
 
 
 def _firsts(table: view.SummaryTable) -> list[tuple[str, int]]:
-    """Model → in how many columns its mean alone is best, most first; empty with nothing to rank."""
+    """Return model → number of columns where it alone has the best mean, most first; empty if nothing is ranked."""
     columns = zip(*([(row.model, cell.rank) for cell in row.cells] for row in table.rows if not row.bound))
     best = [[model for model, rank in column if rank == "best"] for column in columns]
     return Counter(models[0] for models in best if len(models) == 1).most_common()
@@ -138,7 +138,7 @@ def _firsts(table: view.SummaryTable) -> list[tuple[str, int]]:
 def _plots(
     samples: pd.DataFrame, table: view.SummaryTable, bounds: Sequence[str]
 ) -> list[tuple[view.Column, Markup | float]]:
-    """How the values of each metric spread; a number where they are all that."""
+    """Return the distribution plot of each metric, or the number that all its values are."""
     by_model = {model: samples[samples["model"] == model] for model in _shown(table)}
     colors = plots.slots([row.model for row in table.rows], bounds)
     drawn: list[tuple[view.Column, Markup | float]] = []
@@ -153,7 +153,7 @@ def _plots(
 
 
 def _duels(summary: Summary, table: view.SummaryTable) -> list[Duel]:
-    """Comparisons by pair of models, bounds last."""
+    """Return the comparisons by pair of models, bounds last."""
     found: dict[tuple[str, str], dict[str, Comparison]] = {}
     for entry in summary.comparisons:
         found.setdefault((entry.a, entry.b), {})[entry.metric] = entry
@@ -161,7 +161,7 @@ def _duels(summary: Summary, table: view.SummaryTable) -> list[Duel]:
         Duel(
             a,
             b,
-            next((BEATS.get(bound, "one is a bound") for bound in (a, b) if bound in summary.bounds), ""),
+            next((QUESTIONS.get(bound, "one is a bound") for bound in (a, b) if bound in summary.bounds), ""),
             tuple((column, entries[column.name]) for column in table.columns if column.name in entries),
         )
         for (a, b), entries in found.items()
@@ -170,18 +170,18 @@ def _duels(summary: Summary, table: view.SummaryTable) -> list[Duel]:
 
 
 def _by_sound(manifest: Manifest, summary: Summary) -> bool:
-    """Whether sound drives the clips, and the source is a template: some model says so, or a bound has it."""
+    """Whether sound drives the clips, so that the source is a template: a model states it, or a bound needs it."""
     return any(model.driven_by for model in manifest.models) or bool({TEMPLATE, WRONG} & set(summary.bounds))
 
 
 def _set_duels(summary: Summary, table: view.SummaryTable) -> list[tuple[view.Column, SetComparison]]:
-    """Comparisons by metrics of sets, metric by metric."""
+    """Return the comparisons by set metrics, metric by metric."""
     columns = {column.name: column for column in table.columns}
     return [(columns[entry.metric], entry) for entry in summary.set_comparisons]
 
 
 def _values(samples: pd.DataFrame, metric: str) -> dict[str, dict[str, float | None]]:
-    """Pair → model → value, None where there is none."""
+    """Return pair → model → value; None for a missing value."""
     rows = samples[["pair", "model", metric]].itertuples(index=False, name=None)
     values: dict[str, dict[str, float | None]] = {}
     for pair, model, value in rows:
@@ -190,7 +190,7 @@ def _values(samples: pd.DataFrame, metric: str) -> dict[str, dict[str, float | N
 
 
 def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Headed lists of names and values: everything in the manifest that could move a number."""
+    """Return titled lists of names and values: everything in the manifest that can change a number."""
     pairs = manifest.pairs
     run = {
         "state": manifest.state,
@@ -198,8 +198,8 @@ def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tu
         "command": shlex.join(manifest.command),
         "device": manifest.device,
         "seeds": manifest.seeds.content(),
-        "intervals": f"{summary.n_resamples} resamples of people, videos and {manifest.unit}s, seed {summary.seed}; "
-        "width set by the spread between people",
+        "intervals": f"{summary.n_resamples} resamples of identities, videos and {manifest.unit}s, "
+        f"seed {summary.seed}; width from the spread between identities",
     }
     pair_list = {
         "name": pairs.name,
@@ -229,7 +229,7 @@ def _provenance(manifest: Manifest, summary: Summary) -> list[tuple[str, list[tu
 
 
 def _text(value: Any) -> str:
-    """A manifest value for reading."""
+    """Return a manifest value as readable text."""
     if value is None or value in ([], (), {}):
         return "–"
     if isinstance(value, Mapping):

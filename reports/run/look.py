@@ -1,4 +1,4 @@
-"""How a table for a paper looks: names, caption, marks, and a width that fits a page."""
+"""Options of a table for a paper: names, caption, marks and width."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from protocols.words import counted
 from reports.run import caveats
 from reports.run.verdict import CLEAR
 from reports.run.view import heading
@@ -43,12 +44,12 @@ ACRONYMS = frozenset(
 
 @dataclass(frozen=True)
 class Look:
-    """What is asked of a table.
+    """Options of a table.
 
-    titles: models that are called otherwise than their label. paper: metrics are called as papers write them.
-    signatures: the short ones stand in the head. caption: a text, or `AUTO`; None: none. width: of a LaTeX ``table`` or
-    ``table*``; None: a ``tabular`` alone. A column of a page has no room for intervals. marks: a dagger stands at what
-    is not told apart from the best of its column.
+    titles: model label → name in the table. paper: name metrics as papers write them. signatures: put short ones in
+    the head. caption: a text, `AUTO`, or None. width: of a LaTeX ``table`` (``column``, without intervals) or
+    ``table*`` (``text``); None: only a ``tabular``. marks: put a dagger at means that do not differ significantly from
+    the best of their column.
     """
 
     titles: Mapping[str, str] = field(default_factory=dict)
@@ -63,16 +64,16 @@ class Look:
         return self.width != "column"
 
     def model(self, label: str) -> str:
-        """What a model is called."""
+        """Return a model's name in the table."""
         return self.titles.get(label, label)
 
     def metric(self, metric: MetricEntry) -> str:
-        """What a metric is called: ``akd-dlib``, or ``AKD (dlib)``; no definition loses what tells it from others."""
+        """Return a metric's name in the table: ``akd-dlib``, or ``AKD (dlib)``; two definitions never share a name."""
         name, which = self.parts(metric)
         return f"{name} ({which})" if which else name
 
     def parts(self, metric: MetricEntry) -> tuple[str, str]:
-        """The same in two parts, ``AKD`` and ``dlib``; the second may be empty."""
+        """Return a metric's name in two parts, ``AKD`` and ``dlib``; the second may be empty."""
         if not self.paper:
             return metric.name, ""
         words = [word.upper() if word in ACRONYMS else word for word in metric.name.split("-")]
@@ -83,9 +84,10 @@ class Look:
 
 
 def undecided(summary: Summary, metric: str) -> set[str]:
-    """The models that are not told apart from the best on a metric.
+    """Return the models that do not differ significantly from the best on a metric.
 
-    By p after Holm over the run's comparisons; on metrics of sets by whether the interval of the difference has zero.
+    Decided by p, Holm-adjusted over the run's comparisons; for set metrics by whether the difference's interval
+    includes zero.
     """
     ranking = summary.ranking.get(metric)
     if ranking is None or len(ranking.best) != 1:
@@ -106,28 +108,30 @@ def _told(entry: Comparison | SetComparison) -> bool:
 
 
 def marks_note(summary: Summary) -> str:
-    """What the dagger means, and where the test of the run could not have told anything apart."""
-    note = f"{MARK}: not told apart from the best (p at least {CLEAR:g} after Holm, flipping whole identities)"
+    """Return what the dagger means, and whether the run has too few identities for any significant difference."""
+    note = f"{MARK}: not significantly different from the best (Holm-adjusted p at least {CLEAR:g}, signs flipped by "
+    note += "identity)"
     least = min((entry.p_smallest for entry in summary.comparisons), default=0.0)
     if least >= CLEAR:
-        note += f"; with {summary.clusters.driving.identities} people no p below {least:.2g} is possible"
+        identities = counted(summary.clusters.driving.identities, "identity", "identities")
+        note += f"; with {identities} no p below {least:.2g} is possible"
     return note
 
 
 def caption(summary: Summary, manifest: Prepared, look: Look, bold: bool = True) -> str | None:
-    """The caption: as given, or what a reader must know of these numbers."""
+    """Return the caption: as given, or the facts that a reader needs about these numbers."""
     if look.caption != AUTO:
         return look.caption
     metrics = [metric for metric in manifest.measured if metric.unit not in ("", "share")]
     units = dict.fromkeys(f"{look.metric(metric)} in {metric.unit}" for metric in metrics)
     said = [
-        f"{heading(manifest)}: means over {summary.clusters.pairs} {manifest.unit}s of "
-        f"{summary.clusters.driving.identities} people ({manifest.protocol.mode} motion).",
-        "Best in bold, second underlined." if bold else "",
-        f"Below each mean its {100 * summary.confidence:g} % interval." if look.intervals else "",
+        f"{heading(manifest)}: means over {counted(summary.clusters.pairs, manifest.unit)} of "
+        f"{counted(summary.clusters.driving.identities, 'identity', 'identities')} ({manifest.protocol.mode} motion).",
+        "Best in bold, second-best underlined." if bold else "",
+        f"Below each mean: its {100 * summary.confidence:g} % confidence interval." if look.intervals else "",
         f"{', '.join(units)}." if units else "",
         f"{marks_note(summary)}." if look.marks else "",
-        f"*: not all {manifest.unit}s." if any(row.failed for row in summary.rows) else "",
+        f"*: some {manifest.unit}s failed." if any(row.failed for row in summary.rows) else "",
         *(f"{line}." for line in caveats.lines(manifest)),
     ]
     return " ".join(filter(None, said))

@@ -1,4 +1,4 @@
-"""Pictures of a run, small enough to travel inside one HTML file."""
+"""Pictures of a run, small enough to embed in one HTML file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from protocols.names import safe_name
 from reports.run.choose import ROLES
 
 BUDGET = 4_000_000  # characters of all data URIs together
-# pairs per role, side in pixels, WebP quality: the first that fits is taken, else the last
+# pairs per role, side in pixels, WebP quality: the first that fits the budget, else the last
 LADDER = ((2, 224, 82), (2, 160, 78), (2, 112, 75), (1, 112, 70), (1, 72, 60))
-FULL_SCALE = 0.4  # absolute difference (of 1) that is drawn in the brightest color
+FULL_SCALE = 0.4  # absolute difference (of 1) shown in the brightest color
 DIFFERENCE_MAP = "magma"
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a model made of a pair. image, difference: data URIs, None where there is none."""
+    """A model's output for a pair. image, difference: data URIs, or None."""
 
     model: str
     image: str | None
@@ -34,7 +34,7 @@ class Output:
 
 @dataclass(frozen=True)
 class PictureRow:
-    """One pair in pictures. role: the first that it has. labels: (role, model) for every role that it has."""
+    """One pair in pictures. role: its first role. labels: (role, model) for each of its roles."""
 
     pair: str
     role: str
@@ -43,10 +43,10 @@ class PictureRow:
     outputs: tuple[Output, ...]
 
     def stacks(self, source: str = "source") -> list[list[tuple[tuple[str, ...], str]]]:
-        """The inputs for a strip: columns of (names, image), two images high where outputs stand over differences.
+        """Return the inputs of a strip: columns of (names, image), two images high if outputs have differences below.
 
-        One picture that has two roles (the driving frame that is the target) stands once, under both names.
-        source: what the source is called.
+        A picture with two roles (the driving frame is also the target) appears once, under both names.
+        source: the name of the source.
         """
         names: dict[str, list[str]] = {}
         for role, image in self.inputs.items():
@@ -59,8 +59,8 @@ class PictureRow:
 def picture_rows(
     run: Path, roles: Mapping[str, Mapping[str, Sequence[str]]], models: Sequence[str]
 ) -> list[PictureRow]:
-    """Rows for the pairs in `roles` (see `reports.run.choose.picture_roles`), best ones first, within the budget."""
-    read = cache(read_picture)  # every step of the ladder takes the same frames
+    """Return rows for the pairs in `roles` (see `reports.run.choose.picture_roles`), best first, within the budget."""
+    read = cache(read_picture)  # every step of the ladder uses the same frames
     for k, side, quality in LADDER:
         labels: dict[str, list[tuple[str, str]]] = {}
         for role in ROLES:
@@ -74,14 +74,14 @@ def picture_rows(
 
 
 def difference(output: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Absolute difference of two uint8 frames ``(H, W, 3)``, mean over colors, as colors uint8 ``(H, W, 3)``."""
+    """Return the absolute difference of two uint8 frames ``(H, W, 3)``, mean over channels, as a uint8 color map."""
     distance = np.abs(output.astype(np.int16) - target).mean(2) / 255
     level = np.clip(distance / FULL_SCALE, 0, 1)
     return (matplotlib.colormaps[DIFFERENCE_MAP](level)[..., :3] * 255).round().astype(np.uint8)
 
 
 def color_bar(width: int = 160, height: int = 8) -> str:
-    """The colors of `difference`, from none to `FULL_SCALE`, as a data URI."""
+    """Return the color scale of `difference`, from 0 to `FULL_SCALE`, as a data URI."""
     colors = matplotlib.colormaps[DIFFERENCE_MAP](np.linspace(0, 1, width))[:, :3]
     return data_uri(np.tile((colors * 255).round().astype(np.uint8), (height, 1, 1)), width, 90)
 
@@ -110,7 +110,7 @@ def _row(
 
 
 def read_picture(file: Path) -> np.ndarray | None:
-    """A picture of the run; a torn one is as good as none."""
+    """Return a picture of the run; None if it is missing or damaged."""
     if not file.is_file():
         return None
     try:
@@ -121,7 +121,7 @@ def read_picture(file: Path) -> np.ndarray | None:
 
 
 def data_uri(pixels: np.ndarray, side: int, quality: int) -> str:
-    """A frame as WebP, no wider or higher than `side`."""
+    """Return a frame as WebP, at most `side` pixels wide and high."""
     image = Image.fromarray(pixels)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()

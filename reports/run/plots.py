@@ -1,4 +1,4 @@
-"""Distributions of a metric, and its curves over a clip, as SVG that takes the page's fonts and colors."""
+"""Distributions of a metric and its curves over a clip, as SVG with the page's fonts and colors."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito's colors, told apart with any color vision, then others for long lists: on white paper, and lighter
-# ones for a dark page
+# Okabe and Ito's colors, safe for color blindness, then more for long lists; lighter variants for dark pages
 LIGHT = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a5195", "#e69f00"),
     *("#332288", "#7fb3a6", "#882255", "#a3a337", "#f2a3c7", "#5b7f3a", "#8c5a3c", "#8fa3bf"),
@@ -25,20 +24,20 @@ DARK = (
     *("#8f86e0", "#a8d8cd", "#d06c98", "#cfcf7a", "#f7c3dc", "#93b86f", "#c49a6c", "#b8c8dd"),
 )
 BOUND = {"light": "#8b8f98", "dark": "#80858f"}
-INK = "#010203"  # stands for the page's own text color, put in afterwards
-LEFT, WIDE = 0.13, 0.84  # where the axis of curves begins in their drawing, and how wide it is, as shares of its width
+INK = "#010203"  # placeholder for the page's text color
+LEFT, WIDE = 0.13, 0.84  # begin and width of the time axis of curves, as shares of the plot's width
 BINS = (12, 40)  # fewest and most
 SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "report", "text.parse_math": False, "font.size": 9}
 
 
 def slots(models: Sequence[str], bounds: Sequence[str]) -> dict[str, str]:
-    """Model → name of its color in the style sheet; bounds share one gray."""
+    """Return model → name of its color in the style sheet; bounds share one gray."""
     ranked = [model for model in models if model not in bounds]
     return {model: f"c{ranked.index(model) % len(LIGHT)}" if model in ranked else "bound" for model in models}
 
 
 def palettes() -> dict[str, str]:
-    """``light`` and ``dark`` → style-sheet variables of the colors."""
+    """Return ``light`` and ``dark`` → style-sheet variables of the colors."""
     return {
         scheme: " ".join([*(f"--c{n}: {color};" for n, color in enumerate(colors)), f"--bound: {BOUND[scheme]};"])
         for scheme, colors in (("light", LIGHT), ("dark", DARK))
@@ -46,7 +45,7 @@ def palettes() -> dict[str, str]:
 
 
 def constant(values: Mapping[str, pd.Series], decimals: int) -> float | None:
-    """The value that all finite values are, to within a tenth of the last decimal that is shown; else None."""
+    """Return the one value that all finite values equal, within a tenth of the last decimal shown; else None."""
     if not (data := list(_finite(values).values())):
         return None
     every = np.concatenate(data)
@@ -54,19 +53,19 @@ def constant(values: Mapping[str, pd.Series], decimals: int) -> float | None:
 
 
 def _finite(values: Mapping[str, pd.Series]) -> dict[str, np.ndarray]:
-    """Model to those of its numbers that are finite; models without any are left out."""
+    """Return model → its finite numbers; models without any are left out."""
     data = {model: series.to_numpy(float) for model, series in values.items()}
     data = {model: column[np.isfinite(column)] for model, column in data.items()}
     return {model: column for model, column in data.items() if len(column)}
 
 
 def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], decimals: int) -> str | None:
-    """One histogram a model over a common axis with its median (line) and quartiles (bar), as an ``<svg>`` element.
+    """Return an ``<svg>`` of one histogram per model on a common axis, with median (line) and quartiles (bar).
 
-    values: model → numbers; those that are not finite are left out. colors: model → slot. None without any value,
-    and where all are one (see `constant`), which has no axis.
-    The axis ends at the 0.5 % and 99.5 % quantiles; what lies beyond is counted in the outermost bins. Where these two
-    are one value, the axis ends at the extremes.
+    values: model → numbers; only finite ones count. colors: model → slot. None without any value, or if all are
+    equal (see `constant`).
+    The axis ends at the 0.5 % and 99.5 % quantiles; the outermost bins count the values beyond. If both quantiles are
+    equal, the axis ends at the extremes.
     """
     data = _finite(values)
     if not data or constant(values, decimals) is not None:
@@ -87,7 +86,7 @@ def distribution(values: Mapping[str, pd.Series], colors: Mapping[str, str], dec
         axes.set_ylim(-0.12, len(data) - 0.05)
         axes.set_xlim(low, high)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.ticklabel_format(axis="x", style="plain", useOffset=False)  # a power of ten would stand outside
+        axes.ticklabel_format(axis="x", style="plain", useOffset=False)  # a power of ten would be outside the plot
         axes.tick_params(length=0, colors=INK, labelcolor=INK, pad=5)
         axes.grid(axis="x", color=INK, alpha=0.12, linewidth=0.7)
         axes.set_axisbelow(True)
@@ -102,11 +101,11 @@ def curves(
     span: tuple[float, float],
     worst: Mapping[str, float],
 ) -> str | None:
-    """One line a model over seconds, as an ``<svg>`` element; gaps where there is no value.
+    """Return an ``<svg>`` of one line per model over seconds, with gaps at missing values.
 
-    lines: model to times and values, both ``(N,)``, NaN where a frame has none. None without any value. span: seconds
-    at the ends of the axis, which stand at `LEFT` and `LEFT` + `WIDE` of the drawing's width. worst: model to when its
-    worst second begins; bars above the curves mark these.
+    lines: model → times and values, both ``(N,)``, NaN for a missing value. None without any value. span: seconds at
+    the ends of the axis, which are at `LEFT` and `LEFT` + `WIDE` of the plot's width. worst: model → begin of its
+    worst second; bars above the curves mark these.
     """
     lines = {model: line for model, line in lines.items() if np.isfinite(line[1]).any()}
     if not lines:
@@ -115,7 +114,7 @@ def curves(
         figure = Figure(figsize=(4.0, 1.35))
         FigureCanvasSVG(figure)
         axes = figure.add_axes((LEFT, 0.25, WIDE, 0.64))
-        for model, (times, values) in reversed(lines.items()):  # the first model lies above the others
+        for model, (times, values) in reversed(lines.items()):  # the first model is on top
             single = np.isfinite(values).sum() < 2
             axes.plot(times, values, color=_color(colors[model]), linewidth=1.2, marker="o" if single else None)
         axes.set_xlim(*span)
@@ -143,7 +142,7 @@ def curves(
 
 
 def _bar(n: int) -> float:
-    """How thick each of several bars is that share the strip above the curves, in points."""
+    """Return the thickness, in points, of each of several bars that share the strip above the curves."""
     return max(0.8, min(3.0, 9 / n))
 
 
@@ -171,7 +170,7 @@ def _short(model: str) -> str:
 
 
 def themed(svg: str) -> str:
-    """Fixed colors become the style sheet's; what stands before the element goes away."""
+    """Replace fixed colors by the style sheet's, and drop everything before the ``<svg>`` element."""
     for position, color in enumerate(LIGHT):
         svg = svg.replace(color, f"var(--c{position})")
     svg = svg.replace(BOUND["light"], "var(--bound)").replace(INK, "currentColor")

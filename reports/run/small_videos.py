@@ -1,4 +1,4 @@
-"""Small versions of a run's videos, to travel inside one HTML file."""
+"""Small versions of a run's videos, to embed in one HTML file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import av
 from protocols.video_writing import add_video
 from reports.schema.players import PlayerEntry
 
-BUDGET = 36_000_000  # bytes of all videos together: a third more as text, and the page's pictures beside them
+BUDGET = 36_000_000  # bytes of all videos together, before base64 (a third more) and without the page's pictures
 LADDER = ((160, "24"), (128, "28"), (96, "32"), (64, "40"))  # longer side of a panel and quality: the first that fits
 
 
 def data_uris(
     entries: Sequence[PlayerEntry], files: Mapping[str, Path]
 ) -> tuple[tuple[PlayerEntry, ...], dict[str, str]]:
-    """Re-encode videos, by clip, as data URIs that fit into `BUDGET`; returns the entries with their panels' new size.
+    """Re-encode videos as data URIs, by clip, within `BUDGET`; also return the entries with their panels' new size.
 
-    A file that is no video has none.
+    A file that is not a video has no data URI.
     """
     for side, quality in LADDER:
         small = {entry.clip: _shrunk(entry, side) for entry in entries}
@@ -34,14 +34,14 @@ def data_uris(
 
 
 def _shrunk(entry: PlayerEntry, side: int) -> PlayerEntry:
-    """The same with panels of even sides, the longer one at most `side`."""
+    """Return the entry with panels of even sides, the longer one at most `side`."""
     scale = min(1.0, side / max(entry.tile))
     width, height = (max(2, 2 * round(pixels * scale / 2)) for pixels in entry.tile)
     return entry.but(tile=(width, height))
 
 
 def _encoded(file: Path, entry: PlayerEntry, quality: str) -> bytes:
-    """The video with panels of the entry's size, as the bytes of an mp4 file; none of what cannot be read."""
+    """Return the video with panels of the entry's size, as the bytes of an mp4 file; empty if it cannot be read."""
     try:
         return _shrink(file, entry, quality)
     except (OSError, ValueError):  # PyAV's errors derive from these
@@ -61,7 +61,7 @@ def _shrink(file: Path, entry: PlayerEntry, quality: str) -> bytes:
         copied = None if heard is None else output.add_stream_from_template(heard)
         for packet in source.demux([pictures] if heard is None else [pictures, heard]):
             if copied is not None and packet.stream is heard:
-                if packet.size:  # the last, empty one tells decoders to finish
+                if packet.size:  # the last packet is empty and only flushes decoders
                     packet.stream = copied
                     output.mux(packet)
                 continue

@@ -1,4 +1,4 @@
-"""How a model was trained, as a table: a column a stage, a row a fact."""
+"""How a model was trained, as a table: one column per stage, one row per fact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.schema.manifest import ModelEntry, Prepared
 
 @dataclass(frozen=True)
 class Training:
-    """stages: heads of the columns, empty for a model of one stage. rows: a fact's name and its value in each stage."""
+    """A training. stages: column heads, empty for one stage. rows: a fact's name and its value in each stage."""
 
     model: str
     stages: tuple[str, ...]
@@ -19,12 +19,12 @@ class Training:
 
 
 def of_run(manifest: Prepared) -> list[Training]:
-    """The trainings that models of the run say, in order."""
+    """Return the trainings of the run's models, in order."""
     return [training for model in manifest.models if (training := of_model(model))]
 
 
 def of_model(model: ModelEntry) -> Training | None:
-    """The training of one model, which may be of several stages; None where nothing is known."""
+    """Return the training of one model, which may have several stages; None if it is unknown."""
     facts = model.training
     if not isinstance(facts, Mapping) or not facts:
         return None

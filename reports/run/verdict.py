@@ -1,4 +1,4 @@
-"""What a run's first sentence says: whether its models beat the bounds that do nothing."""
+"""The first sentence of a report: whether the models are better than the lower bounds."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from protocols.names import STILL, TEMPLATE
 from reports.run.view import Column, SummaryTable
 from reports.schema.summary import Comparison, Summary
 
-LOWER = (STILL, TEMPLATE)  # bounds that any model should beat
-CLEAR = 0.05  # adjusted p below which a difference is more than chance
+LOWER = (STILL, TEMPLATE)  # bounds that every model should beat
+CLEAR = 0.05  # level of significance of adjusted p
 
 
 @dataclass(frozen=True)
 class Standing:
     """A model against a bound. worse: metrics on which its mean is worse; clear: those of them with p below `CLEAR`.
 
-    of: how many metrics both were compared on; those against the source frame are left out, since a copy of the source
-    is perfect there.
+    of: number of compared metrics. Metrics against the source frame are left out: a copy of the source is perfect
+    there.
     """
 
     model: str
@@ -28,7 +28,7 @@ class Standing:
 
 
 def standings(summary: Summary, table: SummaryTable) -> list[Standing]:
-    """Every ranked model against the lower bound of the run, those that lose on most metrics first."""
+    """Return every ranked model against the run's lower bound, those worse on most metrics first."""
     columns = {column.name: column for column in table.columns if column.metric.against != "source"}
     found: dict[tuple[str, str], list[Comparison]] = {}
     for entry in summary.comparisons:

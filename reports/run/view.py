@@ -1,4 +1,4 @@
-"""The summary table as text, once for every drawing of it (HTML, console, Markdown, LaTeX, CSV)."""
+"""The summary table as text, the source of every format (HTML, console, Markdown, LaTeX, CSV)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from reports.schema.manifest import MetricEntry, Prepared
 from reports.schema.summary import Ranking, Row, Summary
 
-DECIMALS = 4  # of metrics in runs of earlier releases, which do not tell their own
+DECIMALS = 4  # of metrics in runs of earlier releases, which do not record theirs
 ORDERED_BY = {"mean": "by mean", "mean_common": "on common {}s", "mean_penalised": "with failures penalized"}
 FLOOR = "real halves"  # the row of floors
 FLOOR_NOTE = (
-    f"{FLOOR}: one half of the real videos against the other, the floor of a metric of sets; models show the people of "
-    "all real videos, so where videos are few they may lie below it"
+    f"{FLOOR}: one half of the real videos against the other, the floor of a set metric; models use the identities of "
+    "all real videos, so with few videos they may be below the floor"
 )
-SPELLED_OUT = 4  # models whose orders a line has room for
+SPELLED_OUT = 4  # most models whose orders fit a line
 
 
 @dataclass(frozen=True)
 class Column:
-    """One definition of a metric; two definitions never share a column. metric: its entry in the manifest."""
+    """One metric definition; two definitions never share a column. metric: its entry in the manifest."""
 
     metric: MetricEntry
 
@@ -34,7 +34,7 @@ class Column:
 
     @property
     def short(self) -> str:
-        """The short form of the signature without the name, ``v:2|#3aebaeb4``; runs of earlier releases have none."""
+        """Return the signature's short form without the name, ``v:2|#3aebaeb4``; empty in runs of earlier releases."""
         return self.metric.short.partition("|")[2]
 
     @property
@@ -44,9 +44,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean with what must stand beside it. row: its entry in the summary.
+    """A mean with its interval and rank. row: its entry in the summary.
 
-    rank: ``best``, ``second`` or empty; empty, too, where all models have one mean.
+    rank: ``best``, ``second`` or empty; also empty if all models have the same mean.
     """
 
     mean: str
@@ -57,7 +57,7 @@ class Cell:
 
     @property
     def note(self) -> str:
-        """n, failures and infinite values in words."""
+        """Return n, failures and infinite values in words."""
         parts = [f"n {self.row.n}"]
         if self.row.failed:
             parts.append(f"{self.row.failed} failed ({percent(self.row.failure_rate)})")
@@ -68,7 +68,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model's cells, in the order of the columns. bound: no competitor; it is not ranked."""
+    """A model's cells, in the order of the columns. bound: whether it is a bound, which is not ranked."""
 
     model: str
     bound: bool
@@ -77,7 +77,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class FloorCell:
-    """What a metric of sets is between two halves of what is real. n: of the smaller half."""
+    """A set metric between two halves of the real videos. n: of the smaller half."""
 
     mean: str
     interval: str
@@ -86,9 +86,9 @@ class FloorCell:
 
 @dataclass(frozen=True)
 class SummaryTable:
-    """The main table: a column for each metric, a row for each model, bounds included.
+    """The main table: one column per metric, one row per model, bounds included.
 
-    floors: a last row, with a cell in the columns of metrics of sets; empty where there are none.
+    floors: a last row, with cells in the columns of set metrics; empty without set metrics.
     """
 
     columns: tuple[Column, ...]
@@ -102,12 +102,12 @@ class SummaryTable:
 
 
 def heading(manifest: Prepared) -> str:
-    """What the run is about: its protocol, or whose data it is in a protocol for custom data."""
+    """Return the run's title: its protocol, with the data set's name for custom data."""
     return manifest.protocol.title or manifest.protocol.name  # runs of earlier releases have no title
 
 
 def summary_table(summary: Summary, manifest: Prepared) -> SummaryTable:
-    """The table of a run: models in the order of the run with bounds last, metrics in the order of the papers."""
+    """Return the table of a run: models in the order of the run, bounds last; metrics in the order of the papers."""
     columns = columns_of(manifest)
     rows = summary.by_model()
     models = sorted(summary.models, key=lambda model: model in summary.bounds)
@@ -135,14 +135,14 @@ def _floors(summary: Summary, columns: tuple[Column, ...]) -> tuple[FloorCell | 
 
 
 def ranking_notes(summary: Summary, unit: str = "pair") -> list[str]:
-    """A line a metric whose ranking depends on how failures count; summaries of earlier releases have none."""
+    """Return a line for each metric whose ranking depends on how failures count; empty for earlier releases."""
     lines, said = [], {by: words.format(unit) for by, words in ORDERED_BY.items()}
     for metric, ranking in summary.ranking.items():
         others = ranking.otherwise
         if not others:
             continue
         if len(ranking.order) > SPELLED_OUT:
-            words = f"another order {' and '.join(said[by] for by in others)}"
+            words = f"the order differs {' and '.join(said[by] for by in others)}"
         else:
             orders = {"mean": ranking.order} | others
             words = "; ".join(f"{', '.join(order)} {said[by]}" for by, order in orders.items())
@@ -151,9 +151,9 @@ def ranking_notes(summary: Summary, unit: str = "pair") -> list[str]:
 
 
 def columns_of(manifest: Prepared) -> tuple[Column, ...]:
-    """The metrics that apply: families in the papers' order, the papers' own before proxies.
+    """Return the metrics that apply: families in the papers' order, the papers' metrics before proxies.
 
-    Runs of earlier releases do not tell the order; theirs is that of the manifest.
+    Runs of earlier releases do not record the order; they use that of the manifest.
     """
 
     def place(metric: MetricEntry) -> tuple[float, bool]:
@@ -163,34 +163,34 @@ def columns_of(manifest: Prepared) -> tuple[Column, ...]:
 
 
 def empty_columns(manifest: Prepared) -> tuple[Column, ...]:
-    """The metrics that were asked for and that nothing on the machine could measure; ``metric.empty`` says why."""
+    """Return the requested metrics that this machine could not measure; ``metric.empty`` has the reason."""
     return tuple(Column(metric) for metric in manifest.metrics if metric.empty)
 
 
 def number(value: float | None, decimals: int, signed: bool = False) -> str:
-    """A number with a true minus sign; a dash where there is none. Differences carry their sign."""
+    """Return a number with a true minus sign; a dash for None. signed: also write a plus sign."""
     if value is None:
         return "–"
     return format(value, f"{'+' if signed else ''}.{decimals}f").replace("-", "−")
 
 
 def interval(low: float | None, high: float | None, decimals: int, signed: bool = False) -> str:
-    """``[low, high]``, or nothing where there is none."""
+    """Return ``[low, high]``; empty without an interval."""
     return "" if low is None else f"[{number(low, decimals, signed)}, {number(high, decimals, signed)}]"
 
 
 def percent(share: float) -> str:
-    """A share in percent; what is not zero does not read as zero."""
+    """Return a share in percent; a small share reads ``< 0.1 %``, never zero."""
     return f"{100 * share:.1f} %" if share == 0 or share >= 0.001 else "< 0.1 %"
 
 
 def p_value(p: float) -> str:
-    """A p-value; what is small does not read as zero."""
+    """Return a p-value; a small one reads ``< 0.001``, never zero."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _cell(row: Row, column: Column, ranking: Ranking) -> Cell:
-    tied = len(ranking.order) > 1 and set(ranking.best) == set(ranking.order)  # none is better than another
+    tied = len(ranking.order) > 1 and set(ranking.best) == set(ranking.order)  # all are equal
     rank = "" if tied else next((rank for rank in ("best", "second") if row.model in getattr(ranking, rank)), "")
     infinite = row.mean is None and row.n_infinite > 0
     return Cell(

@@ -1,4 +1,4 @@
-"""What the models of a run's JSON files have in common: how they are read, and what is written of them."""
+"""Base of the models of a run's JSON files: reading, writing and errors."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Parsed = TypeVar("Parsed")
 
 
 class Damaged(ValueError):
-    """A file is not what its model says; the message names the first wrong place."""
+    """A file does not match its model; the message names the first wrong place."""
 
 
 class Facts(BaseModel):
-    """An object of a JSON file. Immutable; keys of later releases are kept as they are."""
+    """An object of a JSON file. Immutable; unknown keys, of later releases, are kept."""
 
     model_config = ConfigDict(
         frozen=True, extra="allow", populate_by_name=True, allow_inf_nan=False, protected_namespaces=()
     )
 
     def content(self) -> dict[str, JsonValue]:
-        """Return the JSON object. A key that was never set is absent, so a file that was read is written as it was."""
+        """Return the JSON object. Keys that were never set are absent, so a file is written back as it was read."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
     def but(self, **facts: Any) -> Self:
@@ -34,12 +34,12 @@ class Facts(BaseModel):
         return self.model_copy(update=facts)
 
     def then(self, phase: type[Phase], **facts: Any) -> Phase:
-        """Return what comes next: all that is known so far, and `facts`, as a `phase`."""
+        """Return the next phase: all fields so far, and `facts`, as a `phase`."""
         return phase.model_validate({**self.content(), **facts})
 
 
 def checked(kind: type[Phase], facts: Mapping[str, object]) -> Phase:
-    """Make one of what somebody else says. Raises Damaged, in one line."""
+    """Return an instance from facts of external origin. Raises Damaged, in one line."""
     try:
         return kind.model_validate(facts)
     except ValidationError as error:
@@ -47,7 +47,7 @@ def checked(kind: type[Phase], facts: Mapping[str, object]) -> Phase:
 
 
 def parse(kind: TypeAdapter[Parsed], content: bytes) -> Parsed:
-    """Read the bytes of a JSON file. Numbers are never taken from texts, nor from truth values.
+    """Read the bytes of a JSON file. Numbers are never converted from strings or booleans.
 
     Raises Damaged, in one line.
     """
@@ -58,7 +58,7 @@ def parse(kind: TypeAdapter[Parsed], content: bytes) -> Parsed:
 
 
 def first_wrong(error: ValidationError, skip: int = 0) -> str:
-    """Name the first wrong place, and what is wrong there. skip: outer parts of the place that say nothing."""
+    """Return the first wrong place and its error. skip: uninformative outer parts of the place."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"][skip:])
     return f"{place}: {first['msg']}" if place else first["msg"]

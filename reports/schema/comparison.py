@@ -1,4 +1,4 @@
-"""What ``bench compare --json`` writes: two runs, or two models of one, pair by pair."""
+"""The output of ``bench compare --json``: two runs, or two models of one run, pair by pair."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.schema.summary import Comparison, SetComparison
 
 
 class Compared(Comparison):
-    """A comparison with both means on the pairs that both have, and how many failed on either side."""
+    """A comparison with both means on the common pairs, and the number of failures of each side."""
 
     mean_a: float | None
     mean_b: float | None
@@ -21,7 +21,7 @@ class Compared(Comparison):
 
 
 class SetsCompared(SetComparison):
-    """A comparison on a metric of sets with both values, and of how many features each is."""
+    """A comparison on a set metric, with both values and their numbers of features."""
 
     value_a: float | None
     value_b: float | None
@@ -30,7 +30,7 @@ class SetsCompared(SetComparison):
 
 
 class Group(Facts):
-    """A metric on a group of pairs. grouping: by what they were divided."""
+    """A metric on a group of pairs. grouping: the name of the division into groups."""
 
     grouping: str
     group: str
@@ -43,7 +43,7 @@ class Group(Facts):
 
 
 class Trend(Facts):
-    """Spearman's rank correlation of how difficult pairs are with the difference on a metric."""
+    """Spearman's rank correlation of the difficulty of pairs with the difference on a metric."""
 
     measure: str
     metric: str
@@ -52,9 +52,9 @@ class Trend(Facts):
 
 
 class Duel(Facts):
-    """A model of run A and one of run B. differences: by metric one a pair, None where there is none.
+    """A model of run A and one of run B. differences: by metric, one per pair, None if it is undefined.
 
-    sets: the comparisons on metrics of sets.
+    sets: the comparisons on set metrics.
     """
 
     a: str
@@ -70,14 +70,14 @@ class Duel(Facts):
 
 
 class Refusal(Facts):
-    """A metric that is not subtracted, and why."""
+    """A metric that is not compared, and why."""
 
     metric: str
     why: str
 
 
 class Pairs(Facts):
-    """How many pairs both runs have, and each. subset: one has more."""
+    """Number of common pairs and of the pairs of each run. subset: whether one run has more."""
 
     common: int
     a: int
@@ -88,8 +88,8 @@ class Pairs(Facts):
 class RunComparison(Facts):
     """A comparison of run `a` and run `b`.
 
-    unit: what is compared one by one; in runs of whole clips, what the fields here call pairs are clips.
-    family: over which comparisons Holm's p is adjusted.
+    unit: ``pair`` or ``clip``; in runs of whole clips, all fields named after pairs are about clips.
+    family: the comparisons over which p is Holm-adjusted.
     """
 
     schema_: Literal[1] = Field(alias="schema")

@@ -1,4 +1,4 @@
-"""``pairs.json`` beside kept frames: which list, and which input frames, they were made for."""
+"""``pairs.json`` beside saved frames: the pair list and input frames that they were made for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORMAT = "talking-head-bench frames 1"
 
 
 class ListFacts(Facts):
-    """A pair list, without where it comes from."""
+    """A pair list, without its provenance."""
 
     name: str
     sha256: str
@@ -21,7 +21,7 @@ class ListFacts(Facts):
 
 
 class Inputs(Facts):
-    """The frames that a model is shown, as the manifest has them."""
+    """The input frames of a model, as in the manifest."""
 
     frame_size: str
     crop: dict[str, Crop]
@@ -29,9 +29,9 @@ class Inputs(Facts):
 
 
 class FramesList(Facts):
-    """``pairs.json``: which list, and which input frames, the frames of a folder were made for.
+    """``pairs.json``: the pair list and input frames that a folder's frames were made for.
 
-    pairs: by id a hash of what the pair asks.
+    pairs: pair id → hash of the pair's definition.
     """
 
     format: Literal["talking-head-bench frames 1"]

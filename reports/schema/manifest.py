@@ -1,6 +1,6 @@
-"""``manifest.json``: everything that could move a number of a run.
+"""``manifest.json``: everything that can change a number of a run.
 
-A run is `Prepared` before the first prediction, `Unfinished` while it is at work or was stopped, then `Complete`.
+A run is `Prepared` before the first prediction, `Unfinished` while it is running or stopped, then `Complete`.
 Fields with a default may be absent in runs of earlier releases.
 """
 
@@ -34,14 +34,14 @@ class ProtocolEntry(Facts):
 
 
 class Found(Facts):
-    """How many pairs of a list have all their frames."""
+    """Number of pairs of a list with all their frames."""
 
     n: int
     of_n: int
 
 
 class BestAnchors(Facts):
-    """Driving frames that relative motion starts from, where ``--anchor best`` chose them.
+    """Reference frames of relative motion that ``--anchor best`` chose.
 
     detector: signature of the landmark detector. frames: by clip.
     """
@@ -51,10 +51,10 @@ class BestAnchors(Facts):
 
 
 class Provenance(Facts):
-    """Where pairs and frames come from.
+    """Origin of pairs and frames.
 
-    at_hand: set where some were left out. published: name of a published list. best_anchors: set where those of the
-    list were replaced.
+    at_hand: set if some pairs were left out because frames are missing. published: name of a published list.
+    best_anchors: set if the list's reference frames were replaced.
     """
 
     at_hand: Found | None = None
@@ -64,7 +64,7 @@ class Provenance(Facts):
 
 
 class PairListEntry(Facts):
-    """The pair list. sha256: of the pairs alone."""
+    """The pair list. sha256: of the pairs, without the provenance."""
 
     name: str
     sha256: str
@@ -73,11 +73,11 @@ class PairListEntry(Facts):
 
 
 class ClipsEntry(Facts):
-    """What a run of whole clips asks: then `PairListEntry` is of the clip list.
+    """The clips of a run of whole clips; its `PairListEntry` is the clip list.
 
-    frames: of all clips together. sound: ``truth``, ``generated`` or ``folder``: whose sound the generated clips are
-    scored with. sound_sha256: of the files that hold the sound, None where there is none. unlike: of finished videos,
-    by model, in what they differ from the reference (``length``, ``rate``, ``size``, ``sound``), to clips and words.
+    frames: number in all clips. sound: ``truth``, ``generated`` or ``folder``: the sound that generated clips are
+    scored with. sound_sha256: of the sound files, None without sound. unlike: for finished videos, model → property
+    that differs from the reference (``length``, ``rate``, ``size``, ``sound``) → clip → words.
     """
 
     frames: int
@@ -87,7 +87,7 @@ class ClipsEntry(Facts):
 
 
 class Crop(Facts):
-    """How a data set's frames were cut. clips: by name, in words, which box of which frame size."""
+    """How a data set's frames were cropped. clips: name → the crop box and frame size, in words."""
 
     mode: str | None = None
     scale: JsonValue = None
@@ -97,14 +97,14 @@ class Crop(Facts):
 
 
 class ModelEntry(Facts):
-    """A model of the run, with all that its predictor says of itself.
+    """A model of the run, with all facts that its predictor states.
 
     weights_status: ``official``, ``sample``, ``unverified`` or ``untrained``. code_sha256: of a program or a plug-in.
-    parts: parameters of each, of a model of several networks. started_from: the sample checkpoint that the training
-    started from, in words, where it is known. weights_beside: name to SHA-256 of the other files that the checkpoint
-    is made of. output_frame_size: side of the frames that it makes, where that is another than of those it is given;
-    output_filter: by which these are brought to the run's size, absent where they are of that size.
-    driven_by: ``sound`` or ``frames``, in a run whose clips are driven by sound; absent where neither is known.
+    parts: number of parameters by network, for a model of several networks. started_from: the sample checkpoint that
+    the training started from, in words, if known. weights_beside: name → SHA-256 of the checkpoint's other files.
+    output_frame_size: side of the output frames, if it differs from the input's; output_filter: the filter that resizes
+    them to the run's size, absent if they have that size. driven_by: ``sound`` or ``frames``, in a run of clips driven
+    by sound; absent if unknown.
     """
 
     name: str
@@ -139,22 +139,22 @@ class ModelEntry(Facts):
 
 
 class CodeEntry(Facts):
-    """The files behind a program's or a plug-in's hash, and what it does not cover."""
+    """The files that a program's or a plug-in's hash covers, and what it does not cover."""
 
     files: dict[str, str] = {}
     not_covered: tuple[str, ...] = ()
 
 
 class MetricEntry(Facts):
-    """A definition of a metric.
+    """A metric definition.
 
-    shape: what one of its values is of: a pair of frames, a whole clip, or all that a model made.
-    against: the frame that a generated one is compared with. detector: kind of the detector that it uses.
-    signature: everything that moves its numbers. applies: False where the protocol has nothing to compare with.
-    order, decimals: of its family in tables. bounds: of its values, None where there is none. tolerance: of
-    a pair and of the mean before `bench check` calls a move drift, where known. library, page: what it
-    is checked with, where `bench explain` has it. empty: why nothing could measure it. extra: what a clip's row has of
-    it besides its value, in columns ``<name>.<extra>``, to what that is in words.
+    shape: whether a value is of a pair of frames, a clip, or a model's whole output (``set``).
+    against: the reference frame. detector: kind of the detector that it uses.
+    signature: everything that changes its numbers. applies: False if the protocol has no reference for it.
+    order, decimals: of its family in tables. bounds: of its values, None for an open end. tolerance: largest change of
+    a pair and of the mean that `bench check` does not call drift, if known. library: the reference library; page: of
+    `bench explain`. empty: why it could not be measured. extra: further columns ``<name>.<extra>`` of a clip's row,
+    with their meaning in words.
     """
 
     name: str
@@ -181,7 +181,7 @@ class MetricEntry(Facts):
 
 
 class DetectorEntry(Facts):
-    """A detector that metrics of the run use."""
+    """A detector that the run's metrics use."""
 
     kind: str
     name: str
@@ -190,13 +190,13 @@ class DetectorEntry(Facts):
 
 
 class Seeds(Facts):
-    """run: of sampling, of noise in models, of resamples."""
+    """The seeds. run: of sampling, of noise in models, and of resamples."""
 
     run: int
 
 
 class Machine(Facts):
-    """threads: of torch."""
+    """The machine. threads: of torch."""
 
     cpu: str
     cores: int | None
@@ -206,10 +206,10 @@ class Machine(Facts):
 
 
 class Prepared(Facts):
-    """What is decided before the first prediction. data_sha256, clips_sha256: of the files of the frames.
+    """A run before the first prediction. data_sha256, clips_sha256: of the frames' files.
 
-    plugins: hash of the code of what installed packages bring besides models, by kind and name (``metric sharpness``),
-    and of a protocol that a file describes; `code` has their files beside those of the models.
+    plugins: code hashes of plug-ins other than models, by kind and name (``metric sharpness``), and of a protocol from
+    a file; `code` has their files and those of the models.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -237,7 +237,7 @@ class Prepared(Facts):
 
     @property
     def unit(self) -> Literal["pair", "clip"]:
-        """What a row of its numbers is of."""
+        """Return the unit of its rows: ``pair`` or ``clip``."""
         return "clip" if self.clips else "pair"
 
     @property
@@ -255,14 +255,14 @@ class Prepared(Facts):
 
 
 class Worker(Facts):
-    """Where a worker of a cluster ran."""
+    """A worker of a cluster."""
 
     host: str
     gpu: str | None
 
 
 class Executor(Facts):
-    """workers: None where one was never heard of."""
+    """The cluster of a run. workers: None for one that never reported."""
 
     name: str
     detector_workers: int | None = None
@@ -271,14 +271,14 @@ class Executor(Facts):
 
 
 class Determinism(Facts):
-    """Whether the same command gives the same bytes here, and what speaks against it."""
+    """Whether the same command gives the same bytes on this machine, and reasons why it may not."""
 
     same_bytes: bool
     because: tuple[str, ...]
 
 
 class Placement(Facts):
-    """Where the models are asked, and what that means for the numbers."""
+    """Where the models run, and how that affects the numbers."""
 
     device: str | None = None
     batch_size: int | None = None
@@ -288,9 +288,9 @@ class Placement(Facts):
 
 
 class Begun(Prepared):
-    """A run with a folder. command: as it was typed. created: UTC, ISO 8601. sha256: seal over all else in the file.
+    """A run with a folder. command: as typed. created: UTC, ISO 8601. sha256: seal over all other fields.
 
-    What `Placement` says is absent where the run stopped before it was known.
+    The fields of `Placement` are absent if the run stopped before they were known.
     """
 
     name: str
@@ -306,13 +306,13 @@ class Begun(Prepared):
 
 
 class Unfinished(Begun):
-    """A run that is at work, or was stopped and can be taken up."""
+    """A run that is running, or was stopped and can be resumed."""
 
     state: Literal["running", "interrupted"]
 
 
 class Timing(Facts):
-    """How long a model took. busy: shares of `wall_seconds` by stage."""
+    """Run time of a model. busy: share of `wall_seconds` by stage."""
 
     pairs_per_second: float | None = None
     wall_seconds: float | None = None

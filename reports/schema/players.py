@@ -1,4 +1,4 @@
-"""``media/players.json``: the videos of a run's report, what is in each of them, and where."""
+"""``media/players.json``: the videos of a run's report and their layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Role = Literal["source", "driving", "target", "model"]
 
 
 class Panel(Facts):
-    """One picture of the grid. name: of a model, or the role. missing: numbers of frames for which there is none."""
+    """One panel of the grid. name: of a model, or the role. missing: numbers of missing frames."""
 
     name: str
     role: Role
@@ -23,7 +23,7 @@ class Panel(Facts):
 
 
 class Around(Facts):
-    """What a part of a long clip was chosen for: the worst second of a model by a metric, where it begins."""
+    """Why a part of a long clip was chosen: the worst second of a model by a metric, and its begin."""
 
     model: str
     metric: str
@@ -33,10 +33,10 @@ class Around(Facts):
 class PlayerEntry(Facts):
     """One video beside the report: all panels in one picture, row by row.
 
-    columns: of the grid. tile: width and height of a panel, pixels. times: when each frame is shown, seconds from the
-    clip's first frame; the video begins with the first of them. end: when the last one ends. length: of the whole clip,
-    seconds. sound: whether the video has the reference's. silence: why it has not, where there is
-    some that cannot be read. around: where the video is a part of the clip.
+    columns: of the grid. tile: width and height of a panel, pixels. times: time of each frame, seconds from the clip's
+    first frame; the video begins with the first of them. end: of the last frame. length: of the whole clip, seconds.
+    sound: whether the video has the reference's sound. silence: why the sound is unreadable, if so. around: set if the
+    video is a part of the clip.
     """
 
     clip: str
@@ -52,7 +52,7 @@ class PlayerEntry(Facts):
 
 
 class Players(Facts):
-    """The videos of a run, in the order in which their clips were chosen."""
+    """The videos of a run, in the order of choice of their clips."""
 
     format: Literal["talking-head-bench players 1"]
     clips: tuple[PlayerEntry, ...]

@@ -1,4 +1,4 @@
-"""``summary.json``: a run's means, rankings and comparisons; `bench.stats.summary` has the rules they follow."""
+"""``summary.json``: a run's means, rankings and comparisons; `bench.stats.summary` defines them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONFIDENCE = 0.95  # of all intervals
 
 
 class Side(Facts):
-    """The people of the source or of the driving frames. effective_identities: as many equally frequent ones."""
+    """The people of the source or the driving frames. effective_identities: number of equally frequent identities."""
 
     identities: int
     effective_identities: float
@@ -20,7 +20,7 @@ class Side(Facts):
 
 
 class Clusters(Facts):
-    """Whose frames the pairs are of. crossed: the two frames of a pair show two people."""
+    """The people in the pairs. crossed: whether the two frames of a pair show two people."""
 
     crossed: bool
     pairs: int
@@ -29,10 +29,11 @@ class Clusters(Facts):
 
 
 class Row(Facts):
-    """A model on a metric: n pairs with a value of n_total. Numbers that are not defined are None.
+    """A model on a metric: n of n_total pairs have a value. Undefined numbers are None.
 
-    mean, std: of finite values. ci: interval over people; ci_pair: as if pairs were independent. mean_penalised: failed
-    pairs count as the worst value of the run. mean_common: of the pairs that every model has.
+    mean, std: of finite values. ci: interval clustered by identity; ci_pair: as if pairs were independent.
+    mean_penalised: failed pairs count as the worst value of the run. mean_common: over the pairs with a value of every
+    model.
     """
 
     model: str
@@ -55,10 +56,10 @@ class Row(Facts):
 
 
 class Ranking(Facts):
-    """The models on a metric, best first. best, second: those with one mean share a place.
+    """The models on a metric, best first. best, second: models with equal means share a place.
 
-    stable: the same are best however failures count. otherwise: by ``mean_common`` or ``mean_penalised``, the order
-    where it is another one.
+    stable: whether the best models are the same however failures count. otherwise: the order by ``mean_common`` or
+    ``mean_penalised``, if it differs.
     """
 
     order: tuple[str, ...]
@@ -71,9 +72,10 @@ class Ranking(Facts):
 class Comparison(Facts):
     """Two models on a metric, a minus b, on the n pairs where both have a value.
 
-    better: name of the better one. win_rate: share of pairs where a is better, ties half. effect_size: difference in
-    standard deviations of the differences. p: sign flips of whole identities; p_smallest: the least that this test can
-    give; p_pair: as if pairs were independent; p_holm: p adjusted over `family` comparisons.
+    better: name of the better one. win_rate: share of pairs where a is better; a tie counts half. effect_size: mean
+    divided by standard deviation of the differences. p: of the randomization test that flips the signs of whole
+    identities; p_smallest: its smallest possible value; p_pair: as if pairs were independent; p_holm: p adjusted over
+    `family` comparisons.
     """
 
     metric: str
@@ -97,9 +99,9 @@ class Comparison(Facts):
 
 
 class SetComparison(Facts):
-    """Two models on a metric of sets, a minus b; a person is drawn for both or for neither.
+    """Two models on a set metric, a minus b; resamples draw an identity for both models or for neither.
 
-    better: name of the better one. The interval is over people; there is no p-value.
+    better: name of the better one. The interval is clustered by identity; there is no p-value.
     """
 
     metric: str
@@ -112,10 +114,10 @@ class SetComparison(Facts):
 
 
 class Floor(Facts):
-    """A metric of sets between two halves of what is real, no video in both.
+    """A set metric between two halves of the real videos; no video is in both.
 
-    n: features of the smaller half. Both halves are smaller than the sets that models are measured on, and a Fréchet
-    distance of small sets is too large.
+    n: features of the smaller half. Both halves are smaller than the models' sets, and the Fréchet distance of small
+    sets is biased upward.
     """
 
     metric: str
@@ -126,9 +128,9 @@ class Floor(Facts):
 
 
 class Summary(Facts):
-    """All numbers of a run's table. bounds: models that are not ranked. rows: one a model and metric.
+    """All numbers of a run's table. bounds: models that are not ranked. rows: one per model and metric.
 
-    set_comparisons, floors: of metrics of sets.
+    set_comparisons, floors: of set metrics.
     """
 
     schema_: Literal[1] = Field(alias="schema")

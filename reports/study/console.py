@@ -1,4 +1,4 @@
-"""A study's score for a terminal."""
+"""A study's score for the terminal."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WIDE = (
     "p",
     "Kendall",
     "behind the best",
-)  # columns that the page alone has
+)  # columns that only the page has
 
 
 def console(score: StudyScore) -> Group:
-    """Tables, the metrics to trust, and what a reader must know."""
+    """Return tables, the metrics that agree best with people, and notes."""
     parts: list[RenderableType] = [Text(score.name, style="bold"), *map(Text, view.head(score))]
     parts += [_table(section) for section in view.sections(score)]
     parts += [Text(line, style="bold") for line in view.trusted(score)]

@@ -20,15 +20,15 @@ Line = tuple[str, Interval | Value, Interval | None]
 
 
 def of_section(score: StudyScore, name: str) -> str | None:
-    """An ``<svg>`` element for a table of `reports.study.view`, in the page's colors; None where it has no figure."""
+    """Return an ``<svg>`` for a table of `reports.study.view`, in the page's colors; None if it has no figure."""
     lines, zero = _lines(score, name)
     return themed(_svg(_draw([(name, lines)], zero, titled=False))) if lines else None
 
 
 def file(score: StudyScore) -> str | None:
-    """An SVG file: by question, each metric's rank correlation with opinions on clips; circles: by model.
+    """Return an SVG file: each metric's rank correlation with opinions on clips, by question; circles: by model.
 
-    None where no metric has one: too few clips have both.
+    None if too few clips have both opinions and metrics.
     """
     panels = [(question.name, _lines(score, f"metrics-{question.name}-clip")[0]) for question in score.questions]
     drawn = [(name, lines) for name, lines in panels if lines]
@@ -36,7 +36,7 @@ def file(score: StudyScore) -> str | None:
 
 
 def _lines(score: StudyScore, name: str) -> tuple[list[Line], bool]:
-    """Names with a value and its interval, and beside it another value; whether zero is drawn."""
+    """Points of a figure: names with a value, its interval and a second value; whether zero is drawn."""
     kind, _, rest = name.partition("-")
     if kind == "opinions":
         own = [opinion for opinion in score.opinions if opinion.question == rest]

@@ -10,12 +10,12 @@ from reports.study import figure, view
 
 
 def page(score: StudyScore) -> str:
-    """The page; names of models, clips and raters are text, whatever they look like."""
+    """Return the page; names of models, clips and raters are escaped."""
     tables = view.sections(score)
     return (
         pages.draw(
             "study_score.html.j2",
-            sections=[*((table.name, table.title.split(":")[0]) for table in tables), ("notes", "What to know")],
+            sections=[*((table.name, table.title.split(":")[0]) for table in tables), ("notes", "Notes")],
             digest=pages.digest_of(score.content()),
             score=score,
             head=view.head(score),

@@ -9,7 +9,7 @@ from reports.table import latex_text
 
 
 def tables(score: StudyScore) -> str:
-    """A ``tabular`` a table, for the booktabs package, with its title as a comment and its note as small print."""
+    """Return a booktabs ``tabular`` for each table, with its title as a comment and its note as small print."""
     lines: list[str] = []
     for section in view.sections(score):
         lines.append(f"% {section.title}")

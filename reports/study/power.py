@@ -1,4 +1,4 @@
-"""How many raters give which interval, for a terminal."""
+"""Expected intervals by number of raters, for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from reports.run.view import number
 
-# By kind of study: the unit of intervals, and what has one: fields of `bench.study.scoring.power.Expected` to heads.
+# kind of study → unit of its intervals, and fields of `bench.study.scoring.power.Expected` → heads
 COLUMNS = {
     "acr": ("grades", {"half": "mean ±", "half_difference": "difference ±"}),
     "ccr": ("grades", {"half": "CMOS ±"}),
@@ -18,7 +18,7 @@ COLUMNS = {
 
 
 def table(expected: Sequence[Mapping[str, float]], kind: str, asked: str) -> Table:
-    """A row a number of raters. expected: fields of `bench.study.scoring.power.Expected`. asked: what is found."""
+    """Return one row per number of raters. expected: fields of `bench.study.scoring.power.Expected`."""
     unit, intervals = COLUMNS[kind]
     made = Table(title=f"Expected 95 % intervals, in {unit}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("raters", "votes", *intervals.values(), f"{asked} found"):

@@ -1,4 +1,4 @@
-"""The tables of a study's score as text, once for every drawing of them (console, HTML, LaTeX)."""
+"""The tables of a study's score as text, the source of every format (console, HTML, LaTeX)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from reports.run.view import interval, number, p_value
 from reports.schema.study_score import Correlation, Interval, Opinion, StudyScore, Value
 
 DIGITS = 2
-MANY = 12  # metrics that a console shows
+MANY = 12  # metrics that the console shows
 KINDS = {"acr": "absolute ratings (ACR)", "ccr": "comparisons (CCR)", "preference": "preferences"}
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table. name: of it in a file. rows: a name first, then values. strong: numbers of rows that stand out.
+    """A table. name: its name in a file. rows: a name, then values. strong: indexes of highlighted rows.
 
-    words: whether the last columns are sentences, which may be broken into lines.
+    words: whether the last columns are sentences, which may wrap.
     """
 
     name: str
@@ -31,45 +31,45 @@ class Section:
 
 
 def head(score: StudyScore) -> list[str]:
-    """What was scored, and of how many votes."""
+    """Return what was scored, and the number of votes."""
     if score.kind == "opinions":
-        return [f"opinions out of a file, {counted(score.clips, 'clip')}, {counted(len(score.models), 'model')}"]
+        return [f"opinions from a file, {counted(score.clips, 'clip')}, {counted(len(score.models), 'model')}"]
     counts = (counted(score.raters, "rater"), counted(score.clips, "clip"), counted(score.votes, "vote"))
     lines = [f"{KINDS[score.kind]}: {', '.join(counts)}"]
     if score.screening:
         left, by = counted(len(score.screening.left_out), "rater"), score.screening.source
-        lines.append(f"{left} left out, {score.counted} votes count. By checks and repeats; {by}")
+        lines.append(f"{left} excluded, {score.counted} votes count. Screening: checks and repeats; {by}")
     return lines
 
 
 def sections(score: StudyScore) -> list[Section]:
-    """All tables that have rows, in the order of reading."""
+    """Return all tables that have rows, in the order of the page."""
     made = [*_opinions(score), *_differences(score), *_preferences(score), *_metrics(score)]
     made += [*_agreement(score), *_variances(score), *_left_out(score), *_undefined(score)]
     return [section for section in made if section.rows]
 
 
 def notes(score: StudyScore) -> list[str]:
-    """What a reader must know beside the numbers."""
+    """Return the notes on the numbers."""
     lines = []
     values = [opinion.mean for opinion in score.opinions] + [entry.difference for entry in score.differences]
     if any(value.low is not None for value in values):
         lines.append(
             f"intervals: 95 %, over raters and clips ({score.n_resamples} resamples of both, seed {score.seed}, "
-            "width by two-way clusters); “votes alone” is Student's, as if votes were independent, and too narrow"
+            "width by two-way clusters); “votes alone” is Student's interval, as if votes were independent: too narrow"
         )
     if any(value.p_holm is not None for value in values):
-        lines.append("p: after Holm over the comparisons of a question")
+        lines.append("p: Holm-adjusted over the comparisons of a question")
     if score.metrics:
         lines.append(
-            "metrics: Spearman's rank correlation with opinions, turned so that 1 is full agreement; r and RMSE after "
-            "the mapping of ITU-T P.1401"
+            "metrics: Spearman's rank correlation with opinions, with its sign set so that 1 is full agreement; "
+            "r and RMSE after the mapping of ITU-T P.1401"
         )
     return [*lines, *score.notices]
 
 
 def trusted(score: StudyScore) -> list[str]:
-    """By question, the metrics that agree best with people on clips, and those not told apart from them."""
+    """Return, by question, the metric that agrees best with people on clips, and those not significantly worse."""
     lines = []
     for question in score.questions:
         own = [one for one in score.metrics if one.question == question.name and one.level == "clip" and one.spearman]
@@ -77,13 +77,13 @@ def trusted(score: StudyScore) -> list[str]:
             continue
         best = own[0]
         if best.spearman is None or best.spearman.low is None:
-            lines.append(f"{question.name}: too little to say which metric agrees with people")
+            lines.append(f"{question.name}: too few data to say which metric agrees with people")
             continue
         if best.spearman.low <= 0:
             lines.append(f"{question.name}: no metric agrees with people beyond chance on these clips")
             continue
         alike = [one.metric for one in own[1:] if one.behind and one.behind.low is not None and one.behind.low <= 0]
-        rest = f"; not told apart from it: {', '.join(alike)}" if alike else "; all others agree less"
+        rest = f"; not significantly worse: {', '.join(alike)}" if alike else "; all others agree significantly less"
         lines.append(f"{question.name}: {best.metric} agrees best with people ({_of(best.spearman)}){rest}")
     return lines
 
@@ -166,7 +166,7 @@ def _preferences(score: StudyScore) -> Iterator[Section]:
             )
             for entry in found.pairs
         ]
-        title = f"Preference, {found.question}: Bradley and Terry, ties after Davidson"
+        title = f"Preference, {found.question}: Bradley-Terry model, ties by Davidson"
         heads = ("model", "strength", "95 %", "wins", "p (Holm)")
         yield Section(f"preference-{found.question}", title, heads, tuple(rows), note)
 
@@ -182,7 +182,7 @@ def _metrics(score: StudyScore) -> Iterator[Section]:
                 f"Which metric agrees with people, {question.name}, by {level}",
                 ("metric", "Spearman", "95 %", "Kendall", "r", "RMSE", *(["behind the best"] if behind else []), "n"),
                 tuple(_metric(one, several, behind) for one in own),
-                "by model: intervals are over raters and clips, not over other models" if level == "model" else "",
+                "by model: intervals are over raters and clips, not over models" if level == "model" else "",
                 frozenset(
                     {0} if level == "clip" and own and own[0].spearman and own[0].spearman.low is not None else ()
                 ),
@@ -190,7 +190,7 @@ def _metrics(score: StudyScore) -> Iterator[Section]:
 
 
 def _metric(one: Correlation, several: bool, behind: bool) -> tuple[str, ...]:
-    """several: runs. behind: whether the table has this column."""
+    """Return the rows. several: whether there are several runs. behind: whether the table has this column."""
     name = f"{one.metric} (proxy)" if one.proxy else one.metric
     name = f"{name}, {one.run}" if several else name
     if one.spearman is None:
@@ -241,12 +241,12 @@ def _variances(score: StudyScore) -> Iterator[Section]:
 def _left_out(score: StudyScore) -> Iterator[Section]:
     if score.screening:
         rows = tuple((entry.rater, "; ".join(entry.reasons)) for entry in score.screening.left_out)
-        yield Section("left-out", "Raters left out", ("rater", "why"), rows, words=True)
+        yield Section("left-out", "Excluded raters", ("rater", "reason"), rows, words=True)
 
 
 def _undefined(score: StudyScore) -> Iterator[Section]:
     rows = tuple((entry.question, entry.what, entry.why) for entry in score.undefined)
-    yield Section("undefined", "What cannot be computed, and why", ("question", "what", "why"), rows, words=True)
+    yield Section("undefined", "Not computed", ("question", "value", "reason"), rows, words=True)
 
 
 def _ends(of: Interval | Value, signed: bool = False) -> str:

@@ -184,7 +184,7 @@
     const gone = () => {
       root.classList.add("gone");
       root.classList.remove("ready");
-      find(".trouble").hidden = false;
+      find(".problem").hidden = false;
       find(".controls").hidden = true;
       video.hidden = true;
     };

@@ -84,7 +84,7 @@ def test_no_media_folder(run):
     shutil.rmtree(run / "media")
     page = Page(html.write(run))
     assert page.all("video") == [] and page.all("script") == []
-    assert "there is no media/players.json" in page.text
+    assert [part["data-code"] for part in page.all("span") if part.get("id") == "no-players"] == ["no-media"]
     assert len(page.all("img")) > 15  # the pictures, as before
 
 
@@ -93,22 +93,22 @@ def test_a_video_that_is_missing(run):
     page = Page(html.write(run))
     assert len(page.all("video")) == 2
     gone = [part for part in page.all("div") if "gone" in (part.get("class") or "").split()]
-    assert [part["aria-label"] for part in gone] == ["Player of clip two"]
-    troubles = [part for part in page.all("p") if "trouble" in (part.get("class") or "")]
-    assert sum("hidden" not in part for part in troubles) == 1
+    assert [part["data-clip"] for part in gone] == ["two"]
+    problems = [part for part in page.all("p") if "problem" in (part.get("class") or "")]
+    assert sum("hidden" not in part for part in problems) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "talking-head-bench players 2", "clips": []}'])
 def test_a_damaged_list_of_videos(run, text):
     (run / "media" / "players.json").write_text(text)
     found = players.of_run(run, ["same", "brighter", "copy-source"])
-    assert found.by_clip == {} and "cannot be read" in found.trouble
+    assert (found.by_clip, found.code) == ({}, "unreadable") and "players.json" in found.problem
     assert Page(html.write(run)).all("video") == []
 
 
 def test_a_list_of_videos_of_another_run(run):
     found = players.of_run(run, ["same", "copy-source"])
-    assert found.by_clip == {} and "brighter" in found.trouble
+    assert (found.by_clip, found.code) == ({}, "other-run") and "brighter" in found.problem
 
 
 def test_a_single_file_stays_within_its_budget(run, monkeypatch):

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 from support import manifests
 
-from reports.run import choose, pictures, plots
-from reports.run.failures import grouped
+from reports.run import choose, failures, pictures, plots
 
 L1 = manifests.metric("l1")
 AUCON = manifests.metric("aucon", higher_is_better=True)
@@ -101,11 +100,11 @@ def test_failures_with_one_reason_are_told_once():
             "aed.reason": [None, None, None, None],
         }
     )
-    found = [(f.what, f.reason, f.pairs, f.total) for f in grouped(table, ["akd", "mkr", "aed", "absent"])]
+    found = [(f.what, f.reason, f.pairs, f.total) for f in failures.grouped(table, ["akd", "mkr", "aed", "absent"])]
     assert found == [
         (("akd", "mkr"), "no face", ("p2", "p3"), 4),
-        (("no frame",), "broke", ("p1",), 4),
-        (("aed",), "no reason given", ("p3",), 4),
+        ((failures.NO_FRAME,), "broke", ("p1",), 4),
+        (("aed",), failures.NO_REASON, ("p3",), 4),
     ]
 
 

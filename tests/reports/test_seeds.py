@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support import manifests
 
-from reports.paper import seeds
+from reports.paper import seeds, view
 from reports.paper.compare import regenerate
 from reports.paper.export import csv_table, html, json_tables, latex, markdown
 from reports.paper.measured import Regenerated
@@ -176,8 +177,9 @@ def test_recorded_numbers_stand_for_seeds_that_no_run_has_and_are_marked(tmp_pat
     found = l1(shown, "mcnet").spread
     assert (found.seeds, found.recorded) == ((1, 2, 3), (2, 3)) and found.mean == pytest.approx((0.04 + 0.08 + 0.5) / 3)
     assert len(found.starts) == 2  # seed 1 began from a checkpoint that nobody knows
+    assert dict(found.starts)["sample checkpoint of fomm"] == (2, 3)
     for drawn in (markdown([shown]), html([shown])):
-        assert "over seeds 1, 2, 3 (recorded: 2, 3)" in drawn and "seed 2, 3 from sample checkpoint of fomm" in drawn
+        assert "1, 2, 3 (recorded: 2, 3)" in drawn and all(start in drawn for start, _ in found.starts)
 
 
 def test_drawings_have_the_spread_and_what_differs_in_training(tmp_path):
@@ -185,14 +187,17 @@ def test_drawings_have_the_spread_and_what_differs_in_training(tmp_path):
     entries += [entry("tpsm+memory", steps=450, init_from="aa" * 32)]
     both = run(tmp_path / "both", dict.fromkeys(["fomm", "fomm+memory", "tpsm", "tpsm+memory"], 0.05), entries)
     shown = beside("mcnet-2", both, three(tmp_path / "run"))
-    assert "fomm's own checkpoint, trained for 700 steps more" in [line.trained for line in shown.lines]
+    more = seeds.TrainingGap("fomm", continued="700")
+    assert [line.model for line in shown.lines if line.trained == more] == ["fomm+memory"]
     (other,) = [line.trained for line in shown.lines if line.model == "tpsm+memory"]
-    assert "steps 450, not 700" in other and "aaaaaaaa" in other
+    gaps = dict(other.differences)
+    assert gaps["steps"] == ("450", "700") and "aaaaaaaa" in gaps["start"][0]
+    assert "450, not 700" in other.text and "700" in more.text
     for drawn in (markdown([shown]), html([shown]), latex([shown])):
         assert "0.0633 ± 0.02517 (n = 3)" in drawn.replace(
             "$\\pm$", "±"
         ) and "−0.0050 ± 0.00707 (n = 2)" in drawn.replace("$-$", "−")
-        assert "trained for 700 steps more" in drawn and "one training each" in drawn
+        assert more.text in unescape(drawn) and view.ONE in drawn
     lines = [line for line in csv.DictReader(io.StringIO(csv_table([shown]))) if line["column"] == "L1"]
     (mine,) = [line for line in lines if line["model"] == "mcnet"]
     assert float(mine["seeds_mean"]) == pytest.approx(0.19 / 3) and mine["seeds"] == "1 2 3"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from bench.cli.main import app
 from bench.rundir.seal import sealed
 from protocols.errors import BenchError
 from protocols.published import known_lists
+from reports.paper.causes import cause
 from reports.paper.compare import regenerate
 from reports.paper.export import FORMATS, csv_table, html, json_tables, latex, markdown
 from reports.paper.measured import Cell, Regenerated
@@ -130,77 +132,77 @@ def test_a_difference_where_definition_data_and_weights_are_the_papers(tmp_path)
 def test_causes_of_single_cells(tmp_path):
     shown = beside("mcnet-1a", make(tmp_path / "run"))
     causes = {
-        ("mcnet", "LPIPS"): ("not known which of lpips-alex-unscaled and lpips-vgg is printed",),
-        ("mcnet", "AKD"): ("other detectors: akd-dlib, printed akd",),
-        ("fomm", "L1"): ("cell copied from another paper",),
-        ("fomm", "SSIM (%)"): ("cell probably copied from another paper",),
-        ("x2face", "PSNR"): ("cell copied from another paper",),
-        ("x2face", "LPIPS"): ("not printed",),
-        ("mine", "L1"): ("not printed",),
+        ("mcnet", "LPIPS"): cause("unknown-definition", "lpips-alex-unscaled and lpips-vgg"),
+        ("mcnet", "AKD"): cause("other-detectors", "akd-dlib", "akd"),
+        ("fomm", "L1"): cause("copied"),
+        ("fomm", "SSIM (%)"): cause("likely-copied"),
+        ("x2face", "PSNR"): cause("copied"),
+        ("x2face", "LPIPS"): cause("not-printed"),
+        ("mine", "L1"): cause("not-printed"),
     }
     for (model, column), expected in causes.items():
         found = cell(shown, model, column)
-        assert (found.causes, found.difference) == (expected, None)
+        assert (found.causes, found.difference) == ((expected,), None)
         assert found.measured is not None
     assert cell(shown, "mcnet", "LPIPS").measured.metric == "lpips-vgg"  # before a proxy
 
 
 def test_another_definition_or_none(tmp_path):
     other = beside("mcnet-1a", make(tmp_path / "run", metrics=("ssim", "st-lpips")))
-    assert cell(other, "mcnet", "SSIM (%)").causes == ("other definition: ssim, printed ssim-published",)
+    assert cell(other, "mcnet", "SSIM (%)").causes == (cause("other-definition", "ssim", "ssim-published"),)
     assert cell(other, "mcnet", "SSIM (%)").measured.value == pytest.approx(71)
-    assert cell(other, "mcnet", "LPIPS").causes == (
-        "other definition: st-lpips, printed lpips-alex-unscaled or lpips-vgg",
-    )
-    assert cell(other, "mcnet", "PSNR") == Cell("31.94", None, ("not measured",))
+    printed = "lpips-alex-unscaled or lpips-vgg"
+    assert cell(other, "mcnet", "LPIPS").causes == (cause("other-definition", "st-lpips", printed),)
+    assert cell(other, "mcnet", "PSNR") == Cell("31.94", None, (cause("not-measured"),))
     bodies = beside("mcnet-8", make(tmp_path / "ted", "ted-sameid", known="ted_test_evaluation"))
-    assert cell(bodies, "mcnet", "AKD") == Cell("2.52", None, ("not measured",))  # faces are not bodies
+    assert cell(bodies, "mcnet", "AKD") == Cell("2.52", None, (cause("not-measured"),))  # faces are not bodies
     measured = make(tmp_path / "bodies", "ted-sameid", known="ted_test_evaluation", metrics=("mkr-body",))
     assert cell(beside("mcnet-8", measured), "mcnet", "MKR").difference[0] == pytest.approx(0.007 - 0.006)
     assert cell(bodies, "mcnet", "L1").difference[0] == pytest.approx(0.034 - 0.023)
 
 
 @pytest.mark.parametrize(
-    ("change", "cause"),
+    ("change", "expected"),
     [
-        ({"sample": True, "known": None, "n": 117}, "sample data"),
-        ({"sample_weights": True}, "sample weights"),
-        ({"n": 500}, "fewer pairs: 500 of 2083"),
-        ({"known": None}, "another pair list: own"),
-        ({"known": "vox256"}, "another pair list: vox256"),
-        ({"mode": "relative"}, "motion mode relative, not absolute"),
-        ({"version": 7}, "version 7 of the protocol, now 1"),
+        ({"sample": True, "known": None, "n": 117}, cause("sample-data")),
+        ({"sample_weights": True}, cause("sample-weights")),
+        ({"n": 500}, cause("fewer-pairs", 500, 2083)),
+        ({"known": None}, cause("other-pairs", "own")),
+        ({"known": "vox256"}, cause("other-pairs", "vox256")),
+        ({"mode": "relative"}, cause("motion-mode", "relative", "absolute")),
+        ({"version": 7}, cause("protocol-version", 7, 1)),
     ],
 )
-def test_causes_of_a_whole_run(tmp_path, change, cause):
+def test_causes_of_a_whole_run(tmp_path, change, expected):
     shown = beside("mcnet-1a", make(tmp_path / "run", **change))
     for line in shown.lines:
-        assert line.causes == (cause,)
-        assert all(one.difference is None and cause in one.causes for one in line.cells)
+        assert line.causes == (expected,)
+        assert all(one.difference is None and expected in one.causes for one in line.cells)
+    assert expected.text in markdown([shown]) and all(value in expected.text for value in expected.values)
 
 
 @pytest.mark.parametrize(
-    ("name", "protocol", "known", "n", "cause"),
+    ("name", "protocol", "known", "n", "expected"),
     [
         ("ostnet-2", "vox1-diffscale", "dagan_vox_evaluation", 4166, None),
-        ("ostnet-2", "vox1-diffscale", "dagan_vox_evaluation", 2083, "fewer pairs: 2083 of 4166"),
+        ("ostnet-2", "vox1-diffscale", "dagan_vox_evaluation", 2083, cause("fewer-pairs", 2083, 4166)),
         ("ostnet-2", "vox1-diffscale", "dagan_vox_evaluation-diffscale-two-draws", 4166, None),
         ("mcnet-6", "hdtf-sameid", "HDTF_test_evaluation", 2056, None),
-        ("mcnet-6", "hdtf-sameid", "HDTF_test_evaluation_new", 2056, "fewer pairs: 2056 of 2083"),
-        ("mcnet-5", "vox2-sameid", None, 2083, "another pair list: own (none is published)"),
+        ("mcnet-6", "hdtf-sameid", "HDTF_test_evaluation_new", 2056, cause("fewer-pairs", 2056, 2083)),
+        ("mcnet-5", "vox2-sameid", None, 2083, cause("own-pairs", "own")),
     ],
 )
-def test_pair_lists_of_the_protocols(tmp_path, name, protocol, known, n, cause):
+def test_pair_lists_of_the_protocols(tmp_path, name, protocol, known, n, expected):
     assert known is None or known in {entry["name"] for entry in known_lists()}
     shown = beside(name, make(tmp_path / "run", protocol, models=("dagan",), known=known, n=n))
-    assert shown.lines[0].causes == ((cause,) if cause else ())
+    assert shown.lines[0].causes == ((expected,) if expected else ())
 
 
 def test_rows_and_columns_of_another_protocol_stay_empty(tmp_path):
     seen = beside("mcnet-7", make(tmp_path / "seen", "vox1-seenid", models=("mcnet",), known=None))
     (line,) = seen.lines
-    assert line.row.key == "Identities in the training set"
-    assert "weights of this row are not published" in line.cells[0].causes
+    assert line.row is next(row for row in seen.table.rows if row.protocol == "vox1-seenid")
+    assert cause("retrained") in line.cells[0].causes
     faces = make(tmp_path / "celebv", "celebv-crossid", models=("mcnet",), known="celeV_cross_id_evaluation")
     (line,) = beside("mcnet-1b", faces).lines
     assert [one is None for one in line.cells] == [True, True, False, False]
@@ -211,13 +213,13 @@ def test_rows_of_talking_faces_are_filled_but_not_compared(tmp_path):
     run = make(tmp_path / "talk", "hdtf-adapt30", models=("ad-nerf",), known=None, n=10)
     (line,) = beside("memface-2", run).lines
     assert line.row.key == "30s: AD-NeRF"
-    assert line.causes == ("another clip list: own (none is published)",)
-    assert "people judge it" in " ".join(line.cells[0].causes) and line.cells[0].measured is None
-    assert line.cells[3].causes[-1] == "not measured"
+    assert line.causes == (cause("own-clips", "own"),)
+    assert line.cells[0].causes[-1].code == "unfilled" and line.cells[0].measured is None
+    assert line.cells[3].causes[-1] == cause("not-measured")
     table = beside("memface-4", make(tmp_path / "other", "obama-selfdriven", models=("memface",), known=None, n=10))
     (line,) = table.lines
     assert line.cells[0].measured.metric == "lpips-vgg" and line.cells[0].difference is None
-    assert "no definition here computes the printed column" in line.cells[0].causes
+    assert cause("no-definition") in line.cells[0].causes
     assert line.cells[2] is line.cells[3] is None  # of HDTF
 
 
@@ -229,7 +231,7 @@ def test_parameters_are_counted(tmp_path):
     assert line.cells[0].causes == line.causes != ()
     assert "241749" in markdown([beside("memface-7", run)])
     (line,) = beside("memface-5a", make(tmp_path / "other", "grid", models=("memface",), known=None)).lines
-    assert line.cells[0].measured is None and line.cells[0].causes == ("not counted",)
+    assert line.cells[0].measured is None and line.cells[0].causes == (cause("not-counted"),)
 
 
 def test_two_runs_stand_beside_one_row(tmp_path):
@@ -251,18 +253,21 @@ def test_json_beside_a_run(tmp_path):
     assert values["SSIM (%)"] == 82.5
     assert values["SSIM (%) difference"] == pytest.approx(-1)
     assert values["AKD difference"] is None
-    assert values["AKD cause"] == "other detectors: akd-dlib, printed akd"
+    assert values["AKD cause"] == cause("other-detectors", "akd-dlib", "akd").text
     assert shown["rows"]["MRAA"][:3] == [80.0, None, None]
     assert shown["rows"]["mine (run)"][0] is None
 
 
 def test_drawings_hold_values_notes_and_signatures(tmp_path):
     shown = beside("mcnet-1a", make(tmp_path / "run", failed=3))
+    (definition,) = next(column for column in shown.table.columns if column.head == "AKD").notes
     for drawn in (markdown([shown]), latex([shown]), html([shown])):
-        for piece in ("82.5", "0.0430", "81.5", "[73.3, 89.6]", "+1.11", "mean absolute difference per coordinate"):
+        for piece in ("82.5", "0.0430", "81.5", "[73.3, 89.6]", "+1.11"):
             assert piece in drawn.replace("\\[", "[").replace("\\]", "]")
         assert "3 of 2083 pairs" in drawn
-        assert "0f" * 32 in drawn and "Measured as l1" in drawn and "c0ffee01" in drawn
+        assert "0f" * 32 in drawn and "c0ffee01" in drawn
+        assert re.search(r"\bl1\W.{0,12}v:1\W.{0,12}c0ffee01", drawn)
+        assert all(word in drawn for word in re.findall("[a-z]{5,}", definition.text))
     assert "<script" not in html([shown])
 
 
@@ -321,15 +326,16 @@ def test_command(tmp_path):
     done = call.invoke(app, ["tables", "--run", str(run), "--format", "html", "--out", str(out)])
     assert (done.exit_code, done.stdout) == (0, "")
     assert 'id="ostnet-1"' in out.read_text("utf-8") and 'id="ostnet-2"' not in out.read_text("utf-8")
-    for arguments, message in (
-        (["mcnet-1z"], "did you mean"),
-        (["--format", "pdf"], "choose one of"),
-        (["mcnet-6", "--run", str(run)], "not printed in any of these tables"),
-        (["--run", str(tmp_path)], "no finished run"),
-        (["--out", str(tmp_path)], "cannot be written"),
+    for arguments, code, value in (
+        (["mcnet-1z"], "unknown-table", "mcnet-1a"),
+        (["--format", "pdf"], "unknown-choice", "pdf"),
+        (["mcnet-6", "--run", str(run)], "wrong-protocol", "vox1-sameid"),
+        (["--run", str(tmp_path)], "no-finished-run", str(tmp_path)),
+        (["--out", str(tmp_path)], "unwritable-file", str(tmp_path)),
     ):
         failed = call.invoke(app, ["tables", *arguments])
-        assert isinstance(failed.exception, BenchError) and message in str(failed.exception)
+        assert isinstance(failed.exception, BenchError)
+        assert failed.exception.code == code and value in str(failed.exception)
 
 
 def test_every_format_draws_every_table():
@@ -367,4 +373,4 @@ def test_a_run_that_was_changed_or_is_not_finished_is_refused(part, tmp_path):
         manifests.write(run, sealed(manifest.then(Unfinished, state="running")))
     failed = CliRunner().invoke(app, asked)
     assert isinstance(failed.exception, BenchError)
-    assert ("no finished run" if part == "state" else "was changed") in str(failed.exception)
+    assert failed.exception.code == ("no-finished-run" if part == "state" else "changed-file")

@@ -61,7 +61,7 @@ def test_a_mean_opinion_stands_beside_the_printed_one_and_is_not_compared(rated)
     own = next(one for one in study.opinions if one.model == "memface")
     assert float(cell["measured"]) == pytest.approx(own.mean.value) and cell["printed"] == "4.1288"
     assert float(cell["low"]) == pytest.approx(own.mean.low)
-    assert cell["difference"] == "" and OTHERS in cell["cause"] and "raters:8" in cell["signature"]
+    assert cell["difference"] == "" and OTHERS.text in cell["cause"] and "raters:8" in cell["signature"]
     assert found["", "Lip-sync"]["model"] == "mine"
     assert found["15s: MemFace (Ours)", "Render"]["measured"] == ""  # not asked
     assert ("30s: MemFace (Ours)", "Lip-sync") not in {key for key, row in found.items() if row["measured"]}
