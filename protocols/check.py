@@ -1,4 +1,4 @@
-"""Every frame of a list is looked for before a run begins."""
+"""Check every frame of a list before a run begins."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from protocols import interruption
 from protocols.datasets import Dataset
 from protocols.errors import DataError
+from protocols.notices import Notice
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList
 from protocols.words import counted
 
@@ -32,7 +33,7 @@ def refuse_missing(pairs: PairList, datasets: Mapping[str, Dataset]) -> list[Fra
         roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
         names = [str(ref) for ref in refs if ref in missing]
         raise DataError(
-            f"{len(missing)} of {len(refs)} frames are not there ({roots}): {_first(names, ', ')}",
+            f"{len(missing)} of {len(refs)} frames are missing ({roots}): {_first(names, ', ')}",
             code="missing-frames",
         )
     return refs
@@ -91,13 +92,13 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
         if len(counts) == 1:
             return Checked(*counts[0][0], [])
         listed = ", ".join(f"{n} of {width}x{height}" for (height, width), n in counts[:NAMED])
-        notice = f"frames have {len(counts)} sizes, and each clip is compared in its own ({listed})"
-        return Checked(*counts[0][0], [notice], tuple(found for found, _ in counts[1:]))
+        line = f"frames have {len(counts)} sizes; each clip is compared at its own size ({listed})"
+        return Checked(*counts[0][0], [Notice(line, "several-sizes")], tuple(found for found, _ in counts[1:]))
     if size is None:
         if len(sizes) > 1:
             found = "; ".join(f"{len(sizes[h, w])} of {w}x{h}, such as {sizes[h, w][0]}" for h, w in common[:NAMED])
             raise DataError(
-                f"the frames have {len(sizes)} sizes, and none is to be changed (--size native): {found}",
+                f"the frames have {len(sizes)} sizes, and --size native does not resize them: {found}",
                 code="frame-sizes-differ",
             )
         return Checked(*common[0], [])
@@ -107,9 +108,9 @@ def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | N
     found = ", ".join(f"{len(sizes[h, w])} of {w}x{h}" for h, w in others[:3])
     count = sum(len(sizes[other]) for other in others)
     small = sum(len(sizes[other]) for other in others if min(other) < size)
-    enlarged = f", {small} of them enlarged: there is no more detail in them" if small else ""
+    enlarged = f", {small} of them enlarged, which adds no detail" if small else ""
     line = f"{count} of {len(refs)} frames are not {size}x{size} ({found}); they are resized{enlarged}"
-    return Checked(size, size, [line])
+    return Checked(size, size, [Notice(line, "resized-frames")])
 
 
 def _check_clips(pairs: PairList, sizes: Mapping[FrameRef, tuple[int, int]]) -> None:
@@ -121,7 +122,7 @@ def _check_clips(pairs: PairList, sizes: Mapping[FrameRef, tuple[int, int]]) -> 
     if several:
         shown = ", ".join(f"{width}x{height}" for height, width in sorted(found[several[0]]))
         raise DataError(
-            f"frames of several sizes in {counted(len(several), 'clip')}, and none is to be changed (--size native): "
+            f"frames of several sizes in {counted(len(several), 'clip')}, and --size native does not resize them: "
             f"{several[0]} of {shown}",
             code="frame-sizes-differ",
         )

@@ -47,7 +47,7 @@ def make_clips(
 def frames_of(clips: ClipList, datasets: Mapping[str, Dataset], mode: str) -> tuple[PairList, list[str]]:
     """All frames of clips as pairs, and what is to be said of when they are shown. mode: motion mode."""
     assumed = [name for name in clips.datasets() if datasets[name].assumed_rate]
-    lines = [f"{name}: frames have no clock; {datasets[name].rate:g} a second are assumed" for name in assumed]
+    lines = [f"{name}: frames have no time stamps; {datasets[name].rate:g} per second are assumed" for name in assumed]
 
     @cache
     def frames(ref: FrameRef) -> tuple[Sequence[str], Sequence[float]]:

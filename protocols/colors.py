@@ -18,6 +18,7 @@ from PIL import Image
 from protocols.images import on_white
 
 _BT601 = ("bt601", 0.299, 0.114)
+ON_WHITE = "shown on white"  # fact of frames with transparency
 _UNTAGGED = (2, 3)  # unspecified, reserved
 # Name, weight of red, weight of blue by H.273's matrix_coefficients.
 _MATRICES = {
@@ -58,7 +59,7 @@ def unsupported(frame: av.VideoFrame) -> str | None:
 
 def facts(frame: av.VideoFrame) -> dict[str, str]:
     """How the frame's colors are read, for the manifest; transparency where there is some in this frame."""
-    alpha = {"transparency": "shown on white"} if _is_transparent(frame) else {}
+    alpha = {"transparency": ON_WHITE} if _is_transparent(frame) else {}
     if _is_rgb(frame):
         return {"matrix": "none (RGB)"} | alpha
     untagged = " (untagged)" if frame.colorspace in _UNTAGGED else ""

@@ -13,6 +13,8 @@ from protocols.crop import Cut, Mode
 from protocols.errors import DataError
 from protocols.folder import some
 
+DEFAULT = "face unless framed"  # mode without --crop: crop around the face if it does not fill the frame
+
 
 @dataclass(frozen=True)
 class Crops:
@@ -44,33 +46,33 @@ class Crops:
 
     def describe(self) -> dict[str, Any]:
         """For the manifest; all that moves a number."""
-        facts: dict[str, Any] = {"mode": self.mode or "face unless framed"}
+        facts: dict[str, Any] = {"mode": self.mode or DEFAULT}
         if self.finder:
             facts |= {"scale": crop.SCALE, "shift": crop.SHIFT, "finder": self.finder}
             facts |= {"clips": {clip: str(cut) for clip, cut in sorted(self.cuts.items())}}
         return facts
 
     def notices(self) -> list[str]:
-        """Lines that the user must see."""
+        """Return lines for the user."""
         name, sources = self.name, self.sources
         if self.mode == "none":
-            return [f"{name}: frames are not cut; those that are not square are squashed to a square"]
+            return [f"{name}: frames are not cropped; frames that are not square are squashed to a square"]
         if not self.cuts:
-            return [f"{name}: of frames that are not square the central square is taken"]
+            return [f"{name}: frames that are not square are cropped to their central square"]
         total = len(self.cuts)
         of = {how: [clip for clip, cut in self.cuts.items() if cut.how == how] for how in ("face", "framed", "center")}
         lines = []
         if of["face"]:
-            lines.append(f"{name}: {len(of['face'])} of {total} clips are cut around the face (--crop)")
+            lines.append(f"{name}: {len(of['face'])} of {total} clips are cropped around the face (--crop)")
         if of["framed"]:
-            lines.append(f"{name}: {len(of['framed'])} of {total} clips stay whole, the face fills them already")
+            lines.append(f"{name}: {len(of['framed'])} of {total} clips are not cropped, since the face fills them")
         if of["center"]:
             first = sorted(of["center"], key=lambda clip: (clip not in sources, clip))
             named = some([f"{clip} (a source)" if clip in sources else clip for clip in first])
             lines.append(
-                f"{name}: NO FACE found in {len(first)} of {total} clips, their central square is taken: {named}"
+                f"{name}: NO FACE found in {len(first)} of {total} clips, which are cropped to their center: {named}"
             )
         if doubtful := sorted(clip for clip, cut in self.cuts.items() if cut.faces and 2 * cut.faces < cut.looked):
             named = some([f"{clip} ({self.cuts[clip].faces} of {self.cuts[clip].looked})" for clip in doubtful])
-            lines.append(f"{name}: the face that is cut out is in few of the frames looked at: {named}")
+            lines.append(f"{name}: the cropped face was found in less than half of the checked frames: {named}")
         return lines

@@ -18,6 +18,7 @@ from protocols.datasets import SOUNDS, Dataset, names
 from protocols.errors import DataError, unreadable
 from protocols.folder import PICTURES, Found, find, is_video, some
 from protocols.moving import MovingPicture, open_video
+from protocols.notices import Notice
 from protocols.pairs import FrameRef
 from protocols.registered_dataset import checked
 from protocols.video import Video
@@ -219,20 +220,20 @@ def _unused(dataset: Dataset, others: Sequence[str], clips: Sequence[str]) -> li
 def _left_out(dataset: Dataset, others: Sequence[str], why: str, found: Found | None = None) -> list[str]:
     lines = []
     if others:
-        lines.append(
-            f"{dataset.name}: not read ({why}) are {counted(len(others), 'file')} in {dataset.root}: {some(others)}"
-        )
+        line = f"{dataset.name}: {counted(len(others), 'file')} in {dataset.root} not read ({why}): {some(others)}"
+        lines.append(Notice(line, "unread-files"))
     if found and (links := found.links):
         why = "they lead nowhere" if dataset.follow_links else "--follow-links follows them"
-        lines.append(f"{dataset.name}: {len(links)} links in {dataset.root} are not followed ({why}): {some(links)}")
+        line = f"{dataset.name}: {counted(len(links), 'link')} in {dataset.root} not followed ({why}): {some(links)}"
+        lines.append(Notice(line, "unfollowed-links"))
     if found and (again := found.again):
-        what = f"{len(again)} names in {dataset.root} are links to what is found under another name, or in such links"
-        lines.append(f"{dataset.name}: {what}; they are no clips of their own: {some(again)}")
+        what = f"{counted(len(again), 'link')} in {dataset.root} to files or folders that are also under another name"
+        lines.append(Notice(f"{dataset.name}: {what}; not read twice: {some(again)}", "repeated-links"))
     return lines
 
 
 def _torn_apart(dataset: Dataset, found: Found) -> list[str]:
-    """A line on pictures that look like frames of a clip, numbered ones in one sub-folder, and are clips themselves."""
+    """Return a line on numbered pictures in one sub-folder that are separate clips, but look like frames of a clip."""
     below = [name.rpartition("/") for name in found.pictures if "/" in name]
     series = Counter((folder, re.sub(r"\d+", "0", file)) for folder, _, file in below)
     n = sum(count for count in series.values() if count > 1)
@@ -242,14 +243,15 @@ def _torn_apart(dataset: Dataset, found: Found) -> list[str]:
     if top := [name for name in found.pictures if "/" not in name]:
         why.append(f"the pictures directly in it: {some(top)}")
     what = f"{n} numbered pictures in sub-folders are read as {n} clips of one picture each, because of"
-    return [f"{dataset.name}: {what} {' and '.join(why)} (move these away to read each folder as a clip of frames)"]
+    line = f"{dataset.name}: {what} {' and '.join(why)} (move these away to read each folder as a clip of frames)"
+    return [Notice(line, "single-pictures")]
 
 
 def _nobody(dataset: Dataset, identities: Mapping[str, str]) -> list[str]:
-    """A line on names in ``identities.csv`` that are no clip's."""
+    """Return a line on names in ``identities.csv`` that are not a clip."""
     unknown = sorted(identities.keys() - set(dataset.clips()))
-    what = f"{dataset.name}: {len(unknown)} lines of {IDENTITIES} name no clip in {dataset.root}: {some(unknown)}"
-    return [what] if unknown else []
+    line = f"{dataset.name}: {counted(len(unknown), 'line')} of {IDENTITIES} without a clip in {dataset.root}: "
+    return [Notice(line + some(unknown), "unknown-identities")] if unknown else []
 
 
 def _number(ref: FrameRef) -> int:

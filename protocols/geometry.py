@@ -39,7 +39,7 @@ def turn(matrix: bytes | None) -> Turn:
     slanted = largest and min(max(abs(a), abs(d)), max(abs(b), abs(c))) > 0.02 * largest
     if found not in _NAMES or slanted:
         angle = round(math.degrees(math.atan2(b, a)))
-        raise ValueError(f"a display matrix that turns it by {angle} degrees; only quarter turns can be read")
+        raise ValueError(f"a display matrix that turns it by {angle} degrees; only quarter turns are supported")
     return found
 
 

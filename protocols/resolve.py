@@ -1,4 +1,4 @@
-"""From a protocol to the frames on this machine."""
+"""Resolve a protocol to pairs whose frames are on this machine."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from protocols.datasets import Dataset
 from protocols.datasets import names as dataset_names
 from protocols.errors import DataError
 from protocols.find_crops import cut_custom
+from protocols.notices import Notice
 from protocols.pairs import FrameRef, Pair, PairList
 from protocols.prepare import prepare, stretched
 from protocols.protocol import SAMPLES, TALK
@@ -128,18 +129,17 @@ def resolve(
     allow_missing: bool = False,
     progress: bool = True,
 ) -> Resolved:
-    """Find the pairs of a protocol and check that every frame of them is there.
+    """Return the pairs of a protocol, after checking that every frame exists.
 
-    roots: configured data set folders, by name. asked: those of them that must be used; `data_used` says which the run
-    reads. follow_links: links in them may lead out of them. crop: how custom data are cut
-    (`find_crops.cut_custom`, with finder). cache: where the sample set is built. sample: take the
-    sample set outright. require_data: never take it. pair_file: a frozen or published list in place of the protocol's
-    own, of clips where the protocol is of whole clips; its data sets need roots. clips: such a list, not from a file.
-    limit: the first so many pairs, or clips. seed: of the drawing of pairs where there is a root and no list.
-    variant: one of the protocol's readings. mode: motion mode, if another than the protocol's; relative modes get the
-    driving clip's first frame as anchor where the list names none.
-    allow_missing: leave out the pairs that lack a frame, and say so in notices and provenance.
-    Raises DataError, naming all frames that are missing at once, for everything that would stop the run later.
+    roots: configured data set folders, by name. asked: those that must be used; `data_used` returns which ones the run
+    reads. follow_links: allow links out of them. crop: how custom data are cropped (`find_crops.cut_custom`, with
+    finder). cache: folder of the built sample set. sample: use the sample set. require_data: never use it. pair_file: a
+    frozen or published list instead of the protocol's own (a clip list for a protocol of whole clips); its data sets
+    need roots. clips: such a clip list, not from a file. limit: only this number of first pairs or clips. seed: for
+    drawing pairs if there is a root and no list. variant: one of the protocol's readings. mode: motion mode, if not the
+    protocol's; relative modes use the driving clip's first frame as anchor if the list names none.
+    allow_missing: leave out pairs with missing frames, and state it in notices and provenance.
+    Raises DataError for everything that would stop the run later; it names all missing frames at once.
     """
     if variant is not None and variant not in protocol.readings:
         known = ", ".join(protocol.readings) or "none"
@@ -159,37 +159,40 @@ def resolve(
     if isinstance(chosen, ClipList):
         if allow_missing:
             raise DataError("--allow-missing leaves out pairs; --limit shortens a list of clips", code="unused-option")
-        clips, limit = _first(chosen, limit, "clips", notices), None
+        clips, limit = _first(chosen, limit, "clip", notices), None
         pairs, lines = frames_of(clips, datasets, mode or protocol.mode)
         notices += lines
     else:
         pairs = chosen
     if variant and listed is not None and (clips is not None or stretched(pairs)):
-        says = "names its templates" if clips is not None else "is stretched already"
-        raise DataError(
-            f"the list {listed.name} {says}: --reading {variant} has nothing to choose", code="unused-option"
-        )
+        state = "names its templates" if clips is not None else "is already stretched"
+        raise DataError(f"the list {listed.name} {state}: --reading {variant} has no effect", code="unused-option")
     pairs = prepare(pairs, protocol, datasets, variant, mode or protocol.mode, allow_missing)
     if part := pairs.provenance.get("at_hand"):
-        notices.append(f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames here")
-    pairs = _first(pairs, limit, "pairs", notices)
+        line = f"SUBSET: {part['n']} of the {part['of_n']} pairs of {pairs.name} have all their frames"
+        notices.append(Notice(line, "subset"))
+    pairs = _first(pairs, limit, "pair", notices)
     built_in = next((name for name in SAMPLES if name in datasets), None)
     is_sample = built_in is not None
     frame_size = sample_set.recipe()["size"] if is_sample and not protocol.custom else protocol.frame_size
     checked = check_frames(pairs, datasets, frame_size, by_clip=clips is not None)
     notices += checked.notices
     crops = cut_custom(pairs, datasets, crop, finder, frame_size, progress)
-    notices += [line for found in crops.values() for line in found.notices()]
+    notices += [line for crop_of in crops.values() for line in crop_of.notices()]
     provenance["reading"] = {name: dataset.reading.summary() for name, dataset in datasets.items()}
     notices += [f"{name}: {line}" for name, dataset in datasets.items() for line in dataset.reading.notices()]
     if built_in:
-        why = "asked for" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
+        why = "as requested" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
         provenance["sample_set"] = sample_set.content_hash(datasets[built_in].root)
         notices = [*_of_sample(built_in, why, provenance["sample_set"], notices)]
     if follow_links:
         provenance["follow_links"] = True
-    what = "{pairs} pairs of {clips} clips" if clips is None else f"{{pairs}} frames of {len(clips)} clips"
-    counts = f"{what}, {{identities}} identities".format(**pairs.counts())
+    found = pairs.counts()
+    if clips is None:
+        what = f"{counted(found['pairs'], 'pair')} of {counted(found['clips'], 'clip')}"
+    else:
+        what = f"{counted(found['pairs'], 'frame')} of {counted(len(clips), 'clip')}"
+    counts = f"{what}, {counted(found['identities'], 'identity', 'identities')}"
     provenance["roots"] = {name: str(dataset.root) for name, dataset in datasets.items()}
     data_sha256, clips_sha256 = content_sha256(pairs.refs(), datasets)
     return Resolved(
@@ -205,7 +208,7 @@ def resolve(
         clips_sha256=clips_sha256,
         notices=notices,
         provenance=provenance,
-        crop={name: found.describe() for name, found in crops.items()},
+        crop={name: crop_of.describe() for name, crop_of in crops.items()},
     )
 
 
@@ -217,7 +220,7 @@ def _chosen(
     seed: int,
     variant: str | None,
 ) -> tuple[PairList | ClipList, dict[str, Any], list[str]]:
-    """Pairs or clips: those of the user's list, of the sample set, or drawn; their origin; what must be said."""
+    """Return pairs or clips (of the user's list, of the sample set, or drawn), their origin, and notices."""
     notices: list[str] = []
     whole, of_sample = protocol.shape == "clip", tuple(used) == (SAMPLE,)
     if listed is not None:
@@ -227,10 +230,12 @@ def _chosen(
         clips = make_clips(dataset, protocol, 0 if of_sample else seed, reading=variant)
         if not of_sample:
             drawn = f"seed {seed}" if protocol.driven_by == "frames" else "people and seconds by a fixed rule"
-            notices.append(f"no clip list given: {counted(len(clips), 'clip')} of {used[0]}, {drawn}")
+            line = f"no clip list given: {counted(len(clips), 'clip')} of {used[0]}, {drawn}"
+            notices.append(Notice(line, "drawn-list"))
         elif protocol.adapt is not None:
             there = sum(one.seconds for one in stretches(protocol, dataset) if one.use == "adapt")
-            notices.append(f"the sound set has {there:g} s to adapt to, not {protocol.adapt:g}")
+            line = f"the sound set has {there:g} s for adaptation, not {protocol.adapt:g} s"
+            notices.append(Notice(line, "short-adaptation"))
         return _named(clips, "sample" if of_sample else "sampled", notices)
     if of_sample:
         pairs, origin = sample_lists.load(protocol.sample, variant), "sample"
@@ -239,53 +244,57 @@ def _chosen(
         drawn = f"no pair list given: {counted(len(pairs), 'pair')} drawn by the authors' strategy with seed {seed}"
         drawn += f" from {counted(pairs.counts()['clips'], 'clip')}"
         if protocol.frozen:
-            drawn += f", no published list (--pairs {FROZEN_PREFIX}{protocol.frozen} is the same everywhere)"
+            drawn += f"; for the same list on every machine use --pairs {FROZEN_PREFIX}{protocol.frozen}"
         elif len(pairs) < protocol.n:
-            drawn += f", all that the data give (fewer than {protocol.n})"
-        notices.append(drawn)
+            drawn += f", all possible ones (fewer than {protocol.n})"
+        notices.append(Notice(drawn, "drawn-list" if len(pairs) >= protocol.n else "all-pairs"))
     return _named(pairs, origin, notices)
 
 
 def _named(
     pairs: PairList | ClipList, origin: str, notices: list[str]
 ) -> tuple[PairList | ClipList, dict[str, Any], list[str]]:
-    """A list with where it comes from, and its name where it is a published one."""
+    """Return a list with its origin, and its name if it is a published one."""
     provenance = {"pairs_from": origin}
     if published := recognize(pairs.sha256):
         provenance["published"] = published["name"]
-        notices.append(f"this is the published list {published['name']} ({published['summary']})")
+        line = f"this is the published list {published['name']} ({published['summary']})"
+        notices.append(Notice(line, "published-list"))
     return pairs, provenance, notices
 
 
 def _first(pairs: List, limit: int | None, what: str, notices: list[str]) -> List:
-    """The first so many of a list."""
+    """Return the first `limit` entries of a list."""
     if limit is None:
         return pairs
     if limit > len(pairs):
-        notices.append(f"the list has {len(pairs)} {what}, fewer than the {limit} that were asked for")
+        line = f"the list has {counted(len(pairs), what)}, fewer than the requested {limit}"
+        notices.append(Notice(line, "short-list"))
     return pairs.head(limit)
 
 
 def _about(datasets: Mapping[str, Dataset]) -> list[str]:
-    """Lines on what of the data is not read, and on how people are told apart."""
+    """Return lines on files that are not read, and on missing identities."""
     lines = [line for dataset in datasets.values() for line in dataset.left_out()]
     for name, dataset in datasets.items():
         if name not in (*SAMPLES, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
-            lines.append(f"{name}: people are told apart by file or folder names; there is no {IDENTITIES}")
+            line = f"{name}: file or folder names are used as identities, because there is no {IDENTITIES}"
+            lines.append(Notice(line, "no-identities"))
     return lines
 
 
 def _of_sample(name: str, why: str, sha256: str, notices: Iterable[str]) -> Iterator[str]:
-    """The lines of a run on the sample set or the sound set, what it is before all others."""
+    """Return the lines of a run on the sample set or the sound set; the first one names the set."""
     what, recipe = ("sound", sound_set.recipe()) if name == TALK else ("sample", sample_set.recipe())
-    yield f"{what.upper()} SET ({why}): these numbers are not comparable with any paper's"
+    yield Notice(f"{what.upper()} SET ({why}): the numbers are not comparable with any paper's", f"{what}-set")
     yield from notices
     if sha256 != recipe["content_sha256"]:
-        yield f"the {what} set's content differs from the reference build: numbers may differ slightly"
+        line = f"the {what} set's content differs from the reference build: numbers may differ slightly"
+        yield Notice(line, "other-build")
 
 
 def draw(dataset: Dataset, protocol: Protocol, seed: int, **other: Any) -> PairList:
-    """Pairs of a data set by a protocol's strategy; `other` options of `make_pairs` go before the protocol's."""
+    """Return pairs of a data set by a protocol's strategy; `other` options of `make_pairs` override the protocol's."""
     options = {"n": protocol.n, "split": protocol.split, "videos": protocol.videos, "fewer": protocol.custom}
     return make_pairs(dataset, protocol.strategy, seed=seed, **options | other)
 
@@ -298,7 +307,7 @@ def _of_file(
     opened: Callable[[str], Dataset],
     allow_missing: bool,
 ) -> PairList:
-    """The list that the user names; a rule is carried out on the protocol's data set. names: of the command line."""
+    """Return the user's list; a rule is applied to the protocol's data set. names: data sets of the command line."""
     named = frozen_name(pair_file)
     if named == protocol.name and named in RULES:
         data_used(protocol, roots, require_data=True)
@@ -309,7 +318,7 @@ def _of_file(
         except DataError as error:
             if not allow_missing:
                 raise
-            why = "--allow-missing cannot take a part of a list written by hand; `pairs import` it where all data are"
+            why = "--allow-missing does not work with a list written by hand; `pairs import` it where all data are"
             raise DataError(f"{error}; {why}", code=error.code) from None
     return read_pairs(pair_file)
 
@@ -317,7 +326,7 @@ def _of_file(
 def opener(
     roots: Mapping[str, Path], cache: Path, progress: bool = True, follow_links: bool = False
 ) -> Callable[[str], Dataset]:
-    """Gives a data set by its name, opened once. It raises DataError where one has no root or its root is wrong."""
+    """Return a function that opens a data set by name, once. It raises DataError for a missing or wrong root."""
 
     @remember
     def opened(name: str) -> Dataset:

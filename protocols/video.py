@@ -26,6 +26,7 @@ FORMATS = (
 )
 READING = 2  # raised when the same file gives other frames than before, for caches of frames
 _ALONE = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+DECODED, BY_TIME = "found by decoding", "found by their time stamps"  # fact of how frames are numbered
 _LONG = 600  # frames between key frames from which on seeking takes seconds
 
 
@@ -83,7 +84,7 @@ class Video:
             found["orientation"] = geometry.name(turned)
         if self._aspect != 1:
             found["pixels"] = f"{self._aspect.numerator}:{self._aspect.denominator}, made square"
-        found["frames"] = "found by decoding" if self.index.decoded else "found by their time stamps"
+        found["frames"] = DECODED if self.index.decoded else BY_TIME
         if self.index.clock != "file":
             found["clock"] = f"{self.index.clock}, evenly spaced at {float(self.rate):.5g} frames a second"
         if self.index.longest > _LONG:

@@ -124,7 +124,7 @@ def test_transparent_parts_are_white(name: str):
     assert made[:, :6].min() >= 254
     expected = (102, 102, 102) if name == "ya8" else (200, 60, 60)
     np.testing.assert_allclose(made[8, 12], expected, atol=4)
-    assert colors.facts(frame)["transparency"] == "shown on white"
+    assert colors.facts(frame)["transparency"] == colors.ON_WHITE
 
 
 @pytest.mark.parametrize(

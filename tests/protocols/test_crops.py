@@ -12,7 +12,7 @@ from support.layouts_on_disk import frames, vox
 from support.refused import refused
 
 from protocols import catalogue
-from protocols.crops import Crops
+from protocols.crops import DEFAULT, Crops
 from protocols.custom_dataset import open_dataset
 from protocols.errors import DataError
 from protocols.find_crops import find_crops
@@ -115,7 +115,7 @@ def test_resolve_cuts_custom_data_and_no_others(root: Path, tmp_path: Path):
     protocol = replace(catalogue.get("vox1-sameid"), n=4)
     own = catalogue.get("own-sameid")
     found = resolve(own, **options, finder=Finder())
-    assert found.crop["mine"]["mode"] == "face unless framed" and set(found.crop["mine"]["clips"]) <= {"clip", "other"}
+    assert found.crop["mine"]["mode"] == DEFAULT and set(found.crop["mine"]["clips"]) <= {"clip", "other"}
     loaded = [found.load(pair) for pair in found.pair_list.pairs if pair.source.clip == "clip"]
     assert loaded and all((image.source > 250).all(-1).any() for image in loaded)
     assert resolve(own, **options, crop="center").crop == {"mine": {"mode": "center"}}

@@ -145,10 +145,9 @@ def test_all_missing_frames_are_named_at_once(tmp_path: Path):
     data = Dataset("mine", tmp_path)
     frames(tmp_path / "clip", 1)
     refs = [FrameRef("mine", "clip", f"{number:07d}") for number in range(31)]
-    with pytest.raises(DataError) as caught:
+    with refused(DataError, "missing-frames", "30 of 31 frames ") as caught:
         check_frames(_pairs(*refs), {"mine": data}, 256)
     message = str(caught.value)
-    assert message.startswith("30 of 31 frames are not there")
     assert message.count("mine/clip/") == 20 and message.endswith("and 10 more")
 
 
@@ -161,7 +160,8 @@ def test_all_unusable_frames_are_named_at_once(tmp_path: Path):
         check_frames(_pairs(*refs), {"mine": Dataset("mine", tmp_path)}, 256)
     assert check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 256) == Checked(256, 256, [])
     (notice,) = check_frames(_pairs(*refs[:2]), {"mine": Dataset("mine", tmp_path)}, 384).notices
-    assert notice.startswith("2 of 2 frames are not 384x384 (2 of 256x256)")
+    assert notice.code == "resized-frames"
+    assert notice.startswith("2 of 2 frames ") and " 384x384 (2 of 256x256)" in notice
 
 
 def test_frames_as_stored_have_one_size(tmp_path: Path):

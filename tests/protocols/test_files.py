@@ -29,15 +29,17 @@ def test_a_text_is_read_as_python_reads_it(tmp_path):
 def test_a_pipe_that_nobody_writes_does_not_hang(tmp_path):
     pipe = tmp_path / "list.csv"
     os.mkfifo(pipe)
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(OSError, match=r"list\.csv") as caught:
         files.content(pipe)
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(pipe))
     with refused(DataError, "unreadable-file", "list.csv"):
         read_pairs(pipe)
 
 
 def test_a_device_without_end_is_not_read():
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(OSError, match="/dev/zero") as caught:
         files.content(Path("/dev/zero"))
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, "/dev/zero")
 
 
 def test_a_giant_is_refused_by_size(tmp_path):
@@ -64,8 +66,9 @@ def test_a_full_disk_is_no_mistake_in_a_name(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*list\.csv'"):
+    with pytest.raises(OSError, match=r"list\.csv") as caught:
         pairs().write(tmp_path / "list.csv")
+    assert caught.value.errno == errno.ENOSPC and str(caught.value.filename).endswith("list.csv")
     assert not list(tmp_path.iterdir()), "no half a list is left"
 
 

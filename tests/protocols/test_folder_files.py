@@ -108,7 +108,7 @@ def test_frames_that_a_stray_file_makes_clips_are_counted_first(tmp_path: Path, 
     assert not open_dataset("mine", tmp_path).left_out()
     picture(tmp_path / stray, seed=0)
     line = open_dataset("mine", tmp_path).left_out()[0]
-    assert "5 numbered pictures in sub-folders are read as 5 clips" in line and stray in line
+    assert line.code == "single-pictures" and "5 numbered pictures" in line and "5 clips" in line and stray in line
     for file in tmp_path.glob("*/0*.png"):
         file.rename(file.with_name(f"{'abcdefgh'[int(file.stem)]}.png"))
     assert not open_dataset("mine", tmp_path).left_out()

@@ -21,6 +21,7 @@ from protocols.errors import DataError
 from protocols.images import read_rgb
 from protocols.moving import open_video
 from protocols.pairs import FrameRef
+from protocols.video import BY_TIME, DECODED
 
 # How each is seen, and what turns the picture back so that its bars can be read.
 SEEN = {
@@ -95,11 +96,12 @@ def test_pictures_that_could_be_transparent_and_are_not_are_not_named(name: str)
 def test_few_key_frames_are_named(tmp_path: Path):
     plan = made_videos.Plan("mp4", "libx264", frames=610, size=(32, 32), gop=1000)
     made_videos.write(plan, tmp_path / "long.mp4")
-    assert open_video(tmp_path / "long.mp4").facts["seeking"] == "slow: up to 610 frames are decoded for one"
+    kind, _, words = open_video(tmp_path / "long.mp4").facts["seeking"].partition(":")
+    assert kind == "slow" and "610" in words.split()
 
 
 def test_angles_other_than_quarters_are_refused(tmp_path: Path):
-    with pytest.raises(ValueError, match="turns it by 30 degrees"):
+    with pytest.raises(ValueError, match=r"\b30 degrees"):
         geometry.turn(struct.pack("=9i", 56756, 32768, 0, -32768, 56756, 0, 0, 0, 1 << 30))
     assert geometry.turn(None) == geometry.UPRIGHT
 
@@ -128,9 +130,9 @@ def test_what_is_said_of_each(tmp_path: Path):
     assert data.reading.summary() == {
         "videos": {
             "files": 4,
-            "frames": {"found by decoding": 2, "found by their time stamps": 2},
+            "frames": {DECODED: 2, BY_TIME: 2},
             "matrix": {"bt601 (untagged)": 4},
-            "orientation": {"flipped top to bottom": 1},
+            "orientation": {geometry.name((1, 0, 0, -1)): 1},
             "pixels": {"4:3, made square": 1},
             "range": {"limited": 4},
         }
@@ -142,7 +144,8 @@ def test_what_is_said_of_each(tmp_path: Path):
 
 @pytest.mark.parametrize(("name", "clock"), [("joined.ts", "restarts"), ("raw.h264", "none")])
 def test_clocks_that_cannot_be_used_are_named(name: str, clock: str):
-    assert open_video(ODD / name).facts["clock"] == f"{clock}, evenly spaced at 25 frames a second"
+    kind, _, words = open_video(ODD / name).facts["clock"].partition(",")
+    assert kind == clock and "25" in words.split()
 
 
 def test_a_rate_may_be_given_where_there_is_no_clock():

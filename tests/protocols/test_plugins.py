@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support.packages import install
 from support.refused import refused
@@ -53,12 +55,12 @@ def test_a_package_adds_a_protocol_and_a_data_set(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("gone", "thb_nowhere:PROTOCOL", "ModuleNotFoundError: No module named 'thb_nowhere'"),
+        ("gone", "thb_nowhere:PROTOCOL", r"ModuleNotFoundError: .*'thb_nowhere'"),
         ("gone", "NOTHING", "AttributeError"),
-        ("number", "NUMBER", "int is no Protocol"),
+        ("number", "NUMBER", r"\bint\b.* Protocol$"),
         ("fails", "fails", "KeyError: 'key'"),
         ("wrong", "WRONG", "reference: "),
-        ("another", "OTHER", "its name is other, not another"),
+        ("another", "OTHER", r"\bother\b.*\banother$"),
         ("untyped", "UNTYPED", "summary: "),
         ("letters", "LETTERS", "metrics: "),
         ("tables", "TABLES", "tables: "),
@@ -71,7 +73,8 @@ def test_a_broken_protocol_is_one_line_and_breaks_nothing_else(monkeypatch, tmp_
     with pytest.raises(PluginError) as caught:
         catalogue.get(name)
     line = str(caught.value)
-    assert line.startswith(f"plug-in thb-two 1.0: protocol {name} (") and said in line and "\n" not in line
+    start = f"plug-in thb-two 1.0: protocol {name} ("
+    assert line.startswith(start) and re.search(said, line[len(start) :]) and "\n" not in line
     assert catalogue.get("mine").name == "mine" and catalogue.get("vox1-sameid").name == "vox1-sameid"
     assert isinstance(catalogue.registered()[name], PluginError)
 
@@ -90,7 +93,7 @@ def test_a_name_that_is_taken_names_both(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"), [("a", "NUMBER", "no class of data sets"), ("B", "Frames", "lower case")]
+    ("name", "value", "said"), [("a", "NUMBER", "protocols.datasets.Dataset"), ("B", "Frames", "lower case")]
 )
 def test_a_data_set_that_cannot_be_used(monkeypatch, tmp_path, name, value, said):
     install(monkeypatch, tmp_path, "thb_five", CODE, {"data set": {name: value}})
@@ -103,7 +106,7 @@ def test_the_plugin_whose_code_failed_is_found(monkeypatch, tmp_path):
     [plugin] = plugins.registered("protocol")["fails"]
     with pytest.raises(KeyError) as caught:
         plugin.load()()
-    assert plugins.culprit(caught.value) == "a plug-in of thb-six 1.0"
+    assert plugins.culprit(caught.value).endswith(" thb-six 1.0")
     with pytest.raises(ValueError, match="int") as ours:
         int("x")
     assert plugins.culprit(ours.value) is None
@@ -122,9 +125,9 @@ def test_the_plugin_whose_code_failed_is_found(monkeypatch, tmp_path):
         ("size(self, ref): return None", lambda data, ref: data.size(ref)),
         ("original(self, ref): return None", lambda data, ref: data.frame(ref, 4)),
         ("original(self, ref): return np.zeros((4, 4, 3))", lambda data, ref: data.frame(ref, 4)),
-        ("frame(self, ref, size=None): return np.zeros((4, 4, 3))", lambda data, ref: data.frame(ref, 4)),
-        ("frame(self, ref, size=None): return np.zeros((3, 4, 4), np.uint8)", lambda data, ref: data.frame(ref, 4)),
-        ("frame(self, ref, size=None): return np.zeros((4, 8, 3), np.uint8)", lambda data, ref: data.frame(ref, 4)),
+        ("frame(self, *_): return np.zeros((4, 4, 3))", lambda data, ref: data.frame(ref, 4)),
+        ("frame(self, *_): return np.zeros((3, 4, 4), np.uint8)", lambda data, ref: data.frame(ref, 4)),
+        ("frame(self, *_): return np.zeros((4, 8, 3), np.uint8)", lambda data, ref: data.frame(ref, 4)),
     ],
 )
 def test_what_a_data_set_answers_is_checked(monkeypatch, tmp_path, method, asked):

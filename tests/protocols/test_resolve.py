@@ -68,7 +68,7 @@ def test_pairs_drawn_from_the_root(root: Path, tmp_path: Path):
     assert first.provenance["pairs_from"] == "sampled"
     assert resolve(small("vox1-sameid"), {"vox1": root}, tmp_path).pair_list == first.pair_list
     assert resolve(small("vox1-sameid"), {"vox1": root}, tmp_path, seed=1).pair_list != first.pair_list
-    assert any("they are resized" in notice for notice in first.notices)  # the test's frames are 64 pixels wide
+    assert "resized-frames" in [notice.code for notice in first.notices]  # the test's frames are 64 pixels wide
     loaded = first.load(first.pair_list.pairs[0])
     np.testing.assert_array_equal(loaded.driving, loaded.target)
 
@@ -184,7 +184,7 @@ def test_custom_data_have_protocols_of_their_own(tmp_path: Path):
         resolve(catalogue.get("vox1-sameid"), {"mine": root}, tmp_path, pair_file=tmp_path / "list.csv")
     found = resolve(catalogue.get("own-sameid"), {"mine": root}, tmp_path, pair_file=tmp_path / "list.csv")
     assert not found.is_sample and len(found.pair_list) == 6
-    assert found.protocol.dataset == "mine" and found.protocol.heading == "mine: same identity"
+    assert found.protocol.dataset == "mine" and found.protocol.heading == f"mine: {found.protocol.title}"
     assert all(one in found.protocol.summary for one in ("6 pairs", "2 clips", "2 identities", "256x256"))
 
 
@@ -194,7 +194,8 @@ def test_pairs_of_custom_data_are_as_many_as_they_give(tmp_path: Path):
     pairs = {(pair.source, pair.driving) for pair in found.pair_list.pairs}
     assert len(pairs) == len(found.pair_list) == 2 * 4 * 3  # ordered pairs of different frames of a clip
     assert all(pair.target == pair.driving for pair in found.pair_list.pairs)
-    assert any("24 pairs drawn" in notice and "all that the data give" in notice for notice in found.notices)
+    (notice,) = [notice for notice in found.notices if notice.code == "all-pairs"]
+    assert "24 pairs" in notice
     with refused(DataError, "too-few-pairs", "24"):
         draw(open_dataset("mine", root), catalogue.get("own-sameid"), 0, n=25, fewer=False)
 
@@ -242,7 +243,8 @@ def test_the_published_list_is_named(root: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(published, "known_lists", lambda: (entry,))
     found = resolve(catalogue.get("vox1-diffscale"), {"vox1": root}, tmp_path, pair_file=tmp_path / "list.csv")
     assert found.provenance["published"] == "known"
-    assert "this is the published list known (five pairs)" in found.notices
+    (notice,) = [notice for notice in found.notices if notice.code == "published-list"]
+    assert "known" in notice and "five pairs" in notice
     assert PairList is type(found.pair_list)
 
 
@@ -269,15 +271,17 @@ def test_catalogue():
 def test_who_is_who_in_custom_data(tmp_path: Path):
     root = _own(tmp_path)
 
-    def told() -> list[str]:
+    def told() -> list[tuple[str, str]]:
         found = resolve(catalogue.get("own-sameid"), {"mine": root}, tmp_path, limit=2)
-        return [notice for notice in found.notices if "identities.csv" in notice]
+        return [(notice.code, notice) for notice in found.notices if "identities.csv" in notice]
 
-    assert told() == ["mine: people are told apart by file or folder names; there is no identities.csv"]
+    ((code, line),) = told()
+    assert code == "no-identities" and line.startswith("mine: ")
     (root / "identities.csv").write_text("anna,Anna\nphoto,Ben\nben,Ben\n")
     assert told() == []
     (root / "identities.csv").write_text("anna,Anna\nphotos,Ben\nben,Ben\n")
-    assert told() == [f"mine: 1 lines of identities.csv name no clip in {root}: photos"]
+    ((code, line),) = told()
+    assert code == "unknown-identities" and "1 line " in line and line.endswith(f"{root}: photos")
     (root / "identities.csv").write_text("anna,Anna\nanna,Ben\n")
     with refused(DataError, "contradiction", "identities.csv", "line 2"):
         told()

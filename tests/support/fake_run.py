@@ -86,7 +86,9 @@ def _manifest(
         protocol=manifests.PROTOCOL.but(reference=reference),
         pairs=manifests.PAIRS.but(n=pairs),
         sample_data=sample,
-        notices=["SAMPLE SET (no root for vox1): not comparable with any paper's numbers"] if sample else [],
+        notices=["SAMPLE SET (no folder is configured for vox1): the numbers are not comparable with any paper's"]
+        if sample
+        else [],
         detectors=[DetectorEntry(kind="landmarks", name="dlib68", signature="dlib68|v:1|model:fbdc2cb8", proxy=True)],
         timings={model: Timing(pairs_per_second=3.2) for model in models},
     )
