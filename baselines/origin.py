@@ -21,6 +21,11 @@ _SAMPLE_DATA = ("clips", "data_sha256")  # facts of a training that say on what
 _NO_SHAPES = ("frame_size",)  # entries of a configuration that no tensor's shape depends on
 
 
+TRAINED_HERE = "trained with this program"
+NO_CHECKSUM = "no checksum is known"
+OTHER_SIZE = "of another size than the published network"
+
+
 @dataclass(frozen=True)
 class Origin:
     """status: see `judge`. note: what is known, in words. published_size: whether it is the published configuration."""
@@ -49,11 +54,11 @@ def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any])
     if shipped and not published and _sizes(config) == _sizes(shipped.config or {}):
         return Origin("sample", "of the size of this program's sample checkpoint", published)
     if facts.get("steps"):
-        note = f"trained with this program, {facts['steps']} steps"
+        note = f"{TRAINED_HERE}, {facts['steps']} steps"
     elif published and about.files:
-        note = f"in the size of the published {about.title}; no checksum is known to compare with"
+        note = f"of the size of the published {about.title}; {NO_CHECKSUM}"
     else:
-        note = "of another size than the published network" if about.files else "nobody publishes weights of it"
+        note = OTHER_SIZE if about.files else "no published weights exist"
     return Origin("unverified", note, published)
 
 

@@ -36,7 +36,7 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
     """
     file, name = _parts(spec)
     if not file.is_file():
-        raise ModelError(f"{file}: there is no such file", code="missing-file")
+        raise ModelError(f"{file}: no such file", code="missing-file")
 
     def refused(why: str) -> ModelError:
         return ModelError(f"{file}: {why}", code=BROKEN)
@@ -83,7 +83,7 @@ def _made(
     except FAILURES as error:  # foreign code may fail in any way
         raise refused(typed_line(error)) from error
     if not isinstance(predictor, Predictor):
-        raise refused(f"it gave a {type(predictor).__name__}, not a Predictor (baselines.predictor)")
+        raise refused(f"it returned a {type(predictor).__name__}, not a Predictor (baselines.predictor)")
     modes = predictor.motion_modes
     if not isinstance(modes, (tuple, list)) or not modes or not all(mode in MODES for mode in modes):
         raise refused(f"motion_modes {modes!r}: some of {', '.join(MODES)} are needed")

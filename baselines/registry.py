@@ -15,6 +15,7 @@ from baselines.bounds import CopySource, CopyTarget, CopyTemplate
 from baselines.card import MODELS, card, find_weights, named, official_files, unavailable
 from baselines.code import Code
 from baselines.memface.variants import VARIANTS as MEMFACE
+from baselines.origin import NO_CHECKSUM
 from baselines.predictor import ModelError, MotionMode, Predictor
 from baselines.spec import ModelSpec
 from baselines.wrong_sound import WrongSound
@@ -174,7 +175,7 @@ def _weights_in_words(name: str, weights: Path | None) -> str:
     except ModelError as error:
         return str(error)
     if found:
-        return f"{found}" if card(name).checksums else f"{found} (unverified: no checksum is known)"
+        return f"{found}" if card(name).checksums else f"{found} (unverified: {NO_CHECKSUM})"
     if (file := card(name).sample).is_file():
         return "sample weights, built here" if samples.built(file, name) else "sample weights"
     needs = f"no weights; needs {card(name).needed}" if card(name).files else "no weights; to be trained"

@@ -182,13 +182,14 @@ class Answer:
     def _check(self, frame: object, like: Tensor) -> None:
         name = f"{self._model.name}: talk()"
         if not isinstance(frame, Tensor):
-            raise ModelError(f"{name} gave a {type(frame).__name__}, expected a torch.Tensor", code="bad-frames")
+            raise ModelError(f"{name} returned a {type(frame).__name__}, expected a torch.Tensor", code="bad-frames")
         if frame.shape != like.shape:
             raise ModelError(
-                f"{name} gave a frame of shape {tuple(frame.shape)}, expected {tuple(like.shape)}", code="bad-frames"
+                f"{name} returned a frame of shape {tuple(frame.shape)}, expected {tuple(like.shape)}",
+                code="bad-frames",
             )
         if not frame.is_floating_point():
-            raise ModelError(f"{name} gave a frame of {frame.dtype}, expected floats in [0, 1]", code="bad-frames")
+            raise ModelError(f"{name} returned a frame of {frame.dtype}, expected floats in [0, 1]", code="bad-frames")
 
     def _check_end(self) -> None:
         """Raises ModelError where there are more frames: which of them belongs to which time is not known then."""

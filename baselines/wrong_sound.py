@@ -17,6 +17,7 @@ from protocols.names import WRONG
 from protocols.protocol import MODES
 
 MARGIN, SOFT = 0.15, 0.12  # of the mouth's width: by which the mask is wider than the mouths, over which it fades out
+NO_FACE = "no face in the {} frame"
 
 
 class WrongSound(Predictor):
@@ -63,7 +64,7 @@ def pasted(template: np.ndarray, truth: np.ndarray) -> np.ndarray | str:
     meshes = mesh.find(template), mesh.find(truth)
     for found, whose in zip(meshes, ("template's", "true")):
         if found is None:
-            return f"no face in the {whose} frame"
+            return NO_FACE.format(whose)
     given, taken = (found[:, :2] for found in meshes if found is not None)
     move = similarity(given[_skin()], taken[_skin()])
     moved = given[mouth()] @ move[:, :2].T + move[:, 2]

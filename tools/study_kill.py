@@ -107,7 +107,7 @@ def killed(study: Path, kills: int, raters: int, seed: int = 0) -> dict[str, int
     }
     return {
         "kills": done,
-        "kills while votes came": during,
+        "during_votes": during,
         "acknowledged": len(sent),
         "lost": len(sent.keys() - stored.keys()),
         "changed": sum(stored[key] != grade for key, grade in sent.items() if key in stored),

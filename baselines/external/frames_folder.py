@@ -67,7 +67,7 @@ class FramesFolder(Predictor):
             return f"{self.folder / f'{pair}.png'} is missing"
         if pair not in self.files:
             return f"{self.mapping} has no row for this pair"
-        return f"{self.files[pair]}, which {MAPPING} names, is missing"
+        return f"{self.files[pair]}, named in {MAPPING}, is missing"
 
     def describe(self) -> dict[str, Any]:
         lossy = sum(file.suffix.lower() != ".png" and file.is_file() for file in self.files.values())

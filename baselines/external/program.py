@@ -16,6 +16,7 @@ from baselines.code import PROJECT, SOURCES, SUFFIXES, Code, add, exists_as, fil
 from baselines.external import shell
 
 _INTERPRETER = re.compile(r"(python|pypy)[\d.]*|(ba|da|z)?sh|env|perl|ruby|node|julia|Rscript|java|uv|conda|docker")
+RUNS, USES = "what {} runs", "what {} uses"  # that a hash does not cover
 
 
 def of_program(arguments: Sequence[str]) -> Code:
@@ -61,9 +62,9 @@ def of_program(arguments: Sequence[str]) -> Code:
             found = dict.fromkeys(local_modules([script], root), root) | found
     not_covered += [f"module {name}" for name in _elsewhere(found, search, [program, *pieces])]
     if not found:
-        not_covered.append(f"what {arguments[0]} runs")
+        not_covered.append(RUNS.format(arguments[0]))
     elif not interpreter and "/" not in arguments[0]:
-        not_covered.append(f"what {arguments[0]} uses")
+        not_covered.append(USES.format(arguments[0]))
     return Code(*hashed(found, list(dict.fromkeys(not_covered))))
 
 

@@ -24,6 +24,7 @@ from baselines.talking import Talk, TalkingPredictor
 
 log = logging.getLogger(__name__)
 Job = tuple[Tensor, Scene | None]
+NO_FACE_AT_ALL = "no frame of the template has a face"
 
 
 class MemFacePredictor(TalkingPredictor):
@@ -69,7 +70,7 @@ class MemFacePredictor(TalkingPredictor):
     def talk(self, talk: Talk) -> Iterator[Tensor]:
         template = look(talk.template())
         if template is None:
-            self._lost = dict.fromkeys(range(len(talk.times)), "no frame of the template has a face")
+            self._lost = dict.fromkeys(range(len(talk.times)), NO_FACE_AT_ALL)
             yield from (torch.full_like(frame, torch.nan) for frame in talk.template())
             return
         self._check_person(talk)

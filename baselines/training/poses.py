@@ -41,7 +41,7 @@ def read(file: Path) -> pd.DataFrame:
         ) from None
     if missing := [name for name in COLUMNS if name not in table]:
         raise ModelError(
-            f"poses {file}: no column {', '.join(missing)}; {', '.join(COLUMNS)} are needed", code="missing-column"
+            f"poses {file}: no column {', '.join(missing)}; required are {', '.join(COLUMNS)}", code="missing-column"
         )
     table = table[list(COLUMNS)]
     names = {name: table[name].astype(str) for name in ("clip", "frame")}
@@ -49,16 +49,16 @@ def read(file: Path) -> pd.DataFrame:
         angles = {name: pd.to_numeric(table[name]).astype("float64") for name in ANGLES}
     except (ValueError, TypeError) as error:
         raise ModelError(
-            f"poses {file}: an angle is no number: {' '.join(str(error).split())[:200]}", code="bad-number"
+            f"poses {file}: an angle is not a number: {' '.join(str(error).split())[:200]}", code="bad-number"
         ) from None
     table = pd.DataFrame(names | angles)
     if (table[list(ANGLES)].abs() > 180).any(axis=None):
-        raise ModelError(f"poses {file}: angles are degrees between -180 and 180", code="bad-number")
+        raise ModelError(f"poses {file}: angles must be degrees between -180 and 180", code="bad-number")
     table["frame"] = table["frame"].map(_number)
     if (twice := table.duplicated(["clip", "frame"])).any():
         row = table[twice].iloc[0]
         raise ModelError(
-            f"poses {file}: frame {row['frame']} of clip {row['clip']} is there twice", code="duplicate-frame"
+            f"poses {file}: frame {row['frame']} of clip {row['clip']} occurs twice", code="duplicate-frame"
         )
     return table
 
@@ -77,7 +77,7 @@ def of_frames(file: Path, root: Path, frames: clips.Frames) -> Tensor:
         found += [known.get((clip, _number(number)), unknown) for number in numbers]
     poses = torch.tensor(found, dtype=torch.float32)
     if not poses.isfinite().all(1).any():
-        raise ModelError(f"poses {file}: has no frame of {root}", code="missing-frames")
+        raise ModelError(f"poses {file}: no row for a frame of {root}", code="missing-frames")
     return poses
 
 

@@ -41,7 +41,7 @@ def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The face ``(96, 96, 3)`` inside a box. Raises ValueError for a box without pixels."""
     y1, y2, x1, x2 = box
     if not (0 <= y1 < y2 <= frame.shape[0] and 0 <= x1 < x2 <= frame.shape[1]):
-        raise ValueError(f"box {tuple(map(int, box))} does not lie in a frame of {frame.shape[0]}x{frame.shape[1]}")
+        raise ValueError(f"box {tuple(map(int, box))} is not inside a frame of {frame.shape[0]}x{frame.shape[1]}")
     return cv2.resize(frame[y1:y2, x1:x2], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
 
 

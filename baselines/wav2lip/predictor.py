@@ -134,7 +134,7 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
                 pasted = face.paste(images[k], made[k], good[k])
                 yield torch.from_numpy(array_from_levels(pasted[..., ::-1])).permute(2, 0, 1)
             else:
-                yield NO_FACE if box is None else f"the box {tuple(map(int, box))} does not lie in the frame"
+                yield NO_FACE if box is None else f"the box {tuple(map(int, box))} is not inside the frame"
 
     def _asked(self, sounds: Tensor, faces: Tensor) -> np.ndarray:
         """Predictions ``(N, 3, 96, 96)``. On a CPU one by one: not even rounding depends on how many there are."""

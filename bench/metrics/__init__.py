@@ -85,11 +85,11 @@ def resolve(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
         _check_pairs(name)
         if name in FAMILIES:
             chosen = (name, *FAMILIES[name].companions)
-            wanted |= {d.name for d in known.values() if d.family in chosen and _at_hand(d, choice)}
+            wanted |= {d.name for d in known.values() if d.family in chosen and _is_available(d, choice)}
             wanted -= ON_REQUEST - set(names)
         elif name in registered.names():
             forms = [definition for definition in known.values() if definition.family == name]
-            wanted |= {definition.name for definition in forms if _at_hand(definition, choice)}
+            wanted |= {definition.name for definition in forms if _is_available(definition, choice)}
             if not wanted & {definition.name for definition in forms}:
                 _require(forms[0], choice)
         else:
@@ -177,7 +177,7 @@ def _of_packages(found: Mapping[str, registered.Metric]) -> dict[str, Definition
     return {definition.name: definition for metric in found.values() for definition in metric.definitions}
 
 
-def _at_hand(definition: Definition, choice: DetectorSet) -> bool:
+def _is_available(definition: Definition, choice: DetectorSet) -> bool:
     if need := definition.requires:
         return need.name in choice.networks.get(need.kind, ())
     if definition.detector is None:
@@ -189,7 +189,7 @@ def _at_hand(definition: Definition, choice: DetectorSet) -> bool:
 def _require(definition: Definition, choice: DetectorSet) -> None:
     if definition.requires and definition.requires.missing(choice.weights):
         raise _lacking(definition, definition.requires, choice)
-    if not definition.requires and not _at_hand(definition, choice):
+    if not definition.requires and not _is_available(definition, choice):
         raise UserError(
             f"{definition.name} needs the detector {definition.detector_name}, which this run does not use; "
             "see --detectors and `python -m bench doctor`",

@@ -62,19 +62,19 @@ class Definition:
         return self.requires.kind if self.requires else self.detector
 
     def role(self, reference: str) -> Role | None:
-        """What the generated frame is compared with in a protocol of ``same-identity`` or ``cross-identity`` pairs.
+        """Return the reference frame in a protocol of ``same-identity`` or ``cross-identity`` pairs.
 
-        None where the metric does not apply: without a target there is nothing to compare pixels with.
+        None if the metric does not apply: pixel metrics need a target.
         """
         if reference == "same-identity":
             return "target"
         return None if self.against == "target" else self.against
 
     def signature(self, detector_signature: str | None = None) -> str:
-        """One line that names everything that moves the number: ``name|v:1|key:value|...``."""
+        """Return one line with everything that changes the number: ``name|v:1|key:value|...``."""
         if (detector_signature is None) != (self.detector is None):
-            wanted = "needs a" if self.detector else "has no"
-            raise ValueError(f"{self.name} {wanted} detector")
+            wanted = f"needs the signature of a {self.detector} detector" if self.detector else "uses no detector"
+            raise ValueError(f"{self.name} {wanted}")
         parts = [self.name, f"v:{self.version}", *(f"{key}:{value}" for key, value in self.params.items())]
         return "|".join(parts + ([f"detector:[{detector_signature}]"] if detector_signature else []))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 
 OPENING, CLOSING = "[(", "])"
+ABSENT = "not given"  # in place of a part that a signature lacks
 
 
 def parse(signature: str) -> dict[str, str]:
@@ -19,9 +20,9 @@ def parse(signature: str) -> dict[str, str]:
 
 
 def difference(a: str, b: str) -> str | None:
-    """The parts in which two signatures differ, in words; None where they are equal and numbers may be compared.
+    """Return in words the parts in which two signatures differ; None if they are equal and numbers comparable.
 
-    Where the definitions or the detectors are others, only that is named: what follows from it differs anyhow.
+    If the definitions, detectors or references differ, only that is named, since other parts follow from it.
     """
     if a == b:
         return None
@@ -33,7 +34,7 @@ def difference(a: str, b: str) -> str | None:
             break
     if not keys:  # the same parts in another order
         return None
-    return "; ".join(f"{key}: {ours.get(key, 'not given')} and {theirs.get(key, 'not given')}" for key in keys)
+    return "; ".join(f"{key}: {ours.get(key, ABSENT)} and {theirs.get(key, ABSENT)}" for key in keys)
 
 
 def _parse(text: str, separator: str, first: str, prefix: str) -> dict[str, str]:
@@ -55,7 +56,7 @@ def _value(label: str, value: str) -> dict[str, str]:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split where no bracket is open."""
+    """Split at separators outside brackets."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in OPENING) - (character in CLOSING)
@@ -67,7 +68,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def short(signature: str) -> str:
-    """The form for tables, ``ssim|v:1|#1a2b3c4d``: the digits stand for the whole line and change with any part."""
+    """Return the short form for tables, ``ssim|v:1|#1a2b3c4d``; its digits are a hash of the whole signature."""
     parts = parse(signature)
     digest = hashlib.sha256(signature.encode()).hexdigest()[:8]
     return f"{parts['definition']}|v:{parts.get('v', '?')}|#{digest}"

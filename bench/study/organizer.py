@@ -51,7 +51,7 @@ def _counts(service: Service) -> dict[str, Any]:
     for one in service.invited.raters:
         found, total = sittings.get(one.slot), len(service.rules.rater(one.slot).trials)
         done = found.done if found else 0
-        state = "done" if found and found.finished else "at work" if found else "not yet begun"
+        state = "done" if found and found.finished else "started" if found else "new"
         raters.append({"slot": one.slot, "rater": one.rater, "done": done, "total": total, "state": state})
     return {
         "closed": closed,

@@ -23,7 +23,7 @@ SEEN_BY = tuple(family for families in PREFERRED.values() for family in families
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses on a server. up: address and title of the parent page. runs: of A and B. clips: of their clips, by id."""
+    """Addresses on a server. up: address and title of the parent page. runs: of A and B. clips: by id, of A and B."""
 
     up: tuple[str, str]
     runs: tuple[str, str]

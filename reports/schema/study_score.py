@@ -109,11 +109,12 @@ class Components(Facts):
 
 
 class Undefined(Facts):
-    """What cannot be computed of a question, and why."""
+    """A value that is undefined for a question, and why. code: its kind, for programs; absent in earlier releases."""
 
     question: str
     what: str
     why: str
+    code: str | None = None
 
 
 class LeftOutRater(Facts):

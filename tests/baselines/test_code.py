@@ -11,7 +11,7 @@ import torch
 
 from baselines import code, registry
 from baselines.code import local_modules
-from baselines.external.program import of_program
+from baselines.external.program import RUNS, USES, of_program
 from protocols import plugins
 from protocols.plugins import GROUPS
 
@@ -88,6 +88,10 @@ PLACES = {
 PKG = {"pkg/__init__.py", "pkg/__main__.py", "pkg/net.py"}
 
 
+UP = "cd $(dirname $0)/../other; python up.py"
+IN_RUN = "in run.sh"
+
+
 @pytest.mark.parametrize(
     ("script", "files", "not_covered"),
     [
@@ -96,15 +100,15 @@ PKG = {"pkg/__init__.py", "pkg/__main__.py", "pkg/net.py"}
         ('python "`dirname $0`"/net.py', {"net.py"}, ()),
         ("exec python ${BASH_SOURCE%/*}/net.py $@", {"net.py"}, ()),
         ("# python old.py\npython -u \\\n  $DIR/pkg/net.py", {"net.py"}, ()),
-        ("cd $(dirname $0)/../other; python up.py", {"up.py"}, ()),
+        (UP, {"up.py"}, ()),
         ('cd "$(dirname "$0")" && python -m pkg "$@"', PKG, ()),
         ("cd ROOT/prog && python -m pkg", PKG, ()),
         ("PYTHONPATH=ROOT/prog:$PYTHONPATH python -m pkg.net", PKG, ()),
         (". ROOT/prog/vars.env\npython $SCRIPT", {"vars.env", "net.py"}, ()),
         ("source vars.env && python $SCRIPT", {"vars.env", "net.py"}, ()),
-        ("source lost.env", set(), ("lost.env in run.sh",)),
-        ("python $HERE/lost.py > $2/log.txt", set(), ("$HERE/lost.py in run.sh",)),
-        ("python -m lost_package.net", set(), ("module lost_package.net in run.sh",)),
+        ("source lost.env", set(), (f"lost.env {IN_RUN}",)),
+        ("python $HERE/lost.py > $2/log.txt", set(), (f"$HERE/lost.py {IN_RUN}",)),
+        ("python -m lost_package.net", set(), (f"module lost_package.net {IN_RUN}",)),
         ("curl https://a.b/c.json; python -m venv x", set(), ()),
         ("python -c 'import net'", set(), ("what python -c in run.sh imports",)),
     ],
@@ -149,9 +153,9 @@ def test_each_edit_shows_by_name(tree, name):
 
 def test_what_is_not_covered_is_said(tree):
     tree(REPOSITORY)
-    assert of_program(["python", "-c", "print(1)"]).not_covered == ("what python runs",)
+    assert of_program(["python", "-c", "print(1)"]).not_covered == (RUNS.format("python"),)
     assert "folder repo" in of_program(["python", "repo/demo.py", "repo"]).not_covered
-    assert of_program(["true"]).not_covered == ("what true uses",) and len(of_program(["true"]).files) == 1
+    assert of_program(["true"]).not_covered == (USES.format("true"),) and len(of_program(["true"]).files) == 1
 
 
 def test_large_files_count_by_size_and_time(tree, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from support.small_networks import official_content, place, small
 
-from baselines import checkpoints, registry
+from baselines import checkpoints, origin, registry
 from baselines.card import card
 from baselines.checkpoints import Checkpoint
 from baselines.origin import judge
@@ -41,10 +41,10 @@ def test_other_files_are_unverified_and_random_ones_untrained(tmp_path):
     config, network = small("fomm")
     found = facts(place(tmp_path, "fomm", official_content(network), config))
     assert found["weights_status"] == "unverified" and not found["published_size"] and not found["sample_weights"]
-    assert found["weights_note"] == "of another size than the published network"
+    assert found["weights_note"] == origin.OTHER_SIZE
     checkpoints.save_sample(tmp_path / "own.safetensors", "fomm", network, config, {"steps": 5, "clips": ["mine"]})
     found = facts(tmp_path / "own.safetensors")
-    assert (found["weights_status"], found["weights_note"]) == ("unverified", "trained with this program, 5 steps")
+    assert (found["weights_status"], found["weights_note"]) == ("unverified", f"{origin.TRAINED_HERE}, 5 steps")
     assert judge(card("fomm"), None, card("fomm").config).status == "untrained"
 
 
@@ -54,7 +54,7 @@ def test_only_a_checksum_makes_published_weights_of_the_right_sizes(tmp_path, mo
     file.write_bytes(b"any")
     checkpoint = Checkpoint(file, {}, None, {})
     found = judge(about, checkpoint, copy.deepcopy(about.config))
-    assert found.status == "unverified" and found.published_size and "no checksum is known" in found.note
+    assert found.status == "unverified" and found.published_size and origin.NO_CHECKSUM in found.note
     monkeypatch.setitem(vars(about), "checksums", {"another.pth.tar": checkpoint.sha256})  # the content, not the name
     assert judge(about, checkpoint, about.config).status == "official"
     file.write_bytes(b"another")

@@ -94,14 +94,14 @@ def test_what_is_inert_is_left_and_what_stands_beside_it_is_read(zipped, tmp_pat
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("where", ["function", "object", "nested", "argument", "inside a subclass"])
+@pytest.mark.parametrize("where", ["function", "object", "nested", "argument", "subclass"])
 def test_no_code_of_a_file_runs(where, zipped, tmp_path):
     planted = {
         "function": Calls(note, "a"),
         "object": Stateful(),
         "nested": Calls(functools.partial, note, Calls(note, "b")),
         "argument": [Calls(note, Stateful()), (Calls(note),)],
-        "inside a subclass": Recipe(a=Calls(note)),
+        "subclass": Recipe(a=Calls(note)),
     }[where]
     file = tmp_path / "planted.pth"
     torch.save({"a": torch.ones(1), "planted": planted}, file, _use_new_zipfile_serialization=zipped)

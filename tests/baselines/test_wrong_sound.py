@@ -13,7 +13,7 @@ from baselines import registry
 from baselines.facemesh import mesh
 from baselines.facemesh.canonical import OUTER_LIPS
 from baselines.predictor import PairBatch
-from baselines.wrong_sound import pasted, similarity
+from baselines.wrong_sound import NO_FACE, pasted, similarity
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,6 @@ def test_a_frame_without_a_face_is_nan_with_its_reason(face):
     assert frames[1:].isnan().all()
     assert [bound.why_missing(pair) for pair in batch.ids] == [
         None,
-        "no face in the template's frame",
-        "no face in the true frame",
+        NO_FACE.format("template's"),
+        NO_FACE.format("true"),
     ]

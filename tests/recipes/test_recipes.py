@@ -90,7 +90,7 @@ def test_a_program_that_does_not_end_is_ended(root: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv(stand_ins.VARIABLE, "wait")
     monkeypatch.setenv(TIMEOUT, "4")
     found = rows("hallo", root)
-    assert all("took longer than 4 s" in error for error in found["error"])
+    assert all(" 4 s " in error and TIMEOUT in error for error in found["error"])
 
 
 def test_an_environment_that_is_not_there_is_the_reason(root: Path) -> None:
@@ -98,7 +98,7 @@ def test_an_environment_that_is_not_there_is_the_reason(root: Path) -> None:
     assert "/no/python" in command
     run, _ = talking_clips.start(root, [command], talking_clips.clips(["anna"]), bounds=False)
     found = pd.read_parquet(run / "frames.parquet")
-    assert all(re.search("/no/python in .* cannot be run", error) for error in found["error"])
+    assert all("/no/python in " in error for error in found["error"])
 
 
 def x_portrait(root: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -127,7 +127,7 @@ def test_a_folder_of_driving_videos_becomes_one_of_results_with_reasons(tmp_path
     run, failed = talking_clips.start(tmp_path, [f"x=videos:{tmp_path}/made"], listed, bounds=False)
     found = pd.read_parquet(run / "samples.parquet").set_index("pair")
     assert failed == 1 and found.loc["anna", "status"] == "ok"
-    assert found.loc["broken", "error"].endswith("ended with code 1: no face in the driving video")
+    assert found.loc["broken", "error"].endswith(f" 1: {stand_ins.NO_FACE}")
 
 
 @pytest.mark.parametrize("wrong", ["size", "rate", "short"])

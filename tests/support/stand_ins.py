@@ -36,6 +36,7 @@ test_cases:
     - "./assets/b.wav"
 weight_dtype: 'fp16'
 """
+NO_FACE = "no face in the driving video"
 
 
 def install(name: str, root: Path) -> Path:
@@ -206,7 +207,7 @@ def x_portrait() -> None:
     given = flags(**texts, **counts)
     assert picture_size(given.source_image) and given.out_frames == -1
     if re.search("broken", given.driving_video):
-        raise SystemExit("no face in the driving video")
+        raise SystemExit(NO_FACE)
     with av.open(given.driving_video) as container:
         rate = float(container.streams.video[0].average_rate)
         count = sum(1 for _ in container.decode(video=0))

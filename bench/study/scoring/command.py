@@ -100,7 +100,11 @@ def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
 
 def _unranked(opinions: metrics.Opinions, question: str) -> list[Undefined]:
     why = metrics.too_few(opinions)
-    return [Undefined(question=question, what="which metric agrees best, and intervals of it", why=why)] if why else []
+    if not why:
+        return []
+    return [
+        Undefined(question=question, what="the metric that agrees best, and its intervals", why=why, code="ranking")
+    ]
 
 
 def write(found: StudyScore, folder: Path) -> list[Path]:
@@ -157,10 +161,10 @@ def need_packages() -> None:
 
 
 def _of_other_runs(study: Study, runs: Sequence[Path]) -> list[str]:
-    """Runs that the study's videos are not of, as far as their seals tell."""
+    """Return a line for each run that, by its seal, is not one of the study's runs."""
     known = {run.sha256 for run in study.runs if run.sha256}
     return [
-        f"{run.name}: not a run that the videos of the study are of; clips and models are matched by name alone"
+        f"{run.name}: not one of the study's runs; clips and models are matched only by name"
         for run in runs
         if known and sources.seal(run) not in known
     ]

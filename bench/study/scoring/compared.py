@@ -39,7 +39,7 @@ def of_comparisons(
                 everyone=interval(of_all.value, of_all.low, of_all.high),
             )
         )
-        found.cannot(f"interval and test of {a} − {b}", no_interval(mean, votes))
+        found.cannot("difference", f"interval and test of {a} − {b}", no_interval(mean, votes))
     _preference(found, own, order)
     found.add_agreement(own.assign(unit=own["group"] + "\x1f" + own["clip"]), [])
     return found
@@ -64,7 +64,7 @@ def _preference(found: Found, votes: pd.DataFrame, order: list[str]) -> None:
     models = [model for model in order if model in set(shown["model"]) | set(shown["other_model"])]
     if why := preference.undefined(shown, models):
         found.preferences.append(Preference(question=found.question, strengths=(), pairs=(), why=why))
-        found.cannot("strengths (Bradley and Terry)", why)
+        found.cannot("strengths", "strengths (Bradley-Terry model)", why)
         return
     fitted = preference.fit(shown, models)
     won = preference.wins(shown, models)
@@ -78,7 +78,8 @@ def _preference(found: Found, votes: pd.DataFrame, order: list[str]) -> None:
     pairs = list(combinations(range(len(models)), 2))
     tested = family([contrast(own[i] - own[j]) for i, j in pairs])
     if fitted.first is None:
-        found.cannot("what the first shown gains", "the votes do not tell it from the models' strengths")
+        why = "the votes do not separate it from the models' strengths"
+        found.cannot("first-shown", "gain of the first shown", why)
     found.preferences.append(
         Preference(
             question=found.question,

@@ -21,7 +21,7 @@ def of_ratings(
     models = [model for model in plan.models if (own["group"] == model).any()]
     for model in plan.models:
         if model not in models:
-            found.cannot(f"opinion on {model}", "no votes on it")
+            found.cannot("opinion", f"opinion on {model}", "no votes on it")
     panel, whole = Panel(own, models, n=n, seed=seed), Panel(everyone, models, n=n, seed=seed)
     fitted = found.add_mixed(own)
     bounds = question.low, question.high
@@ -40,9 +40,9 @@ def of_ratings(
                 dmos=dmos.get(model),
             )
         )
-        found.cannot(f"interval of {model}", no_interval(mean, votes))
+        found.cannot("interval", f"interval of {model}", no_interval(mean, votes))
         if TRUTH in models and model != TRUTH and model not in dmos:
-            found.cannot(f"DMOS of {model}", "no rater graded it and the truth on the same clip")
+            found.cannot("dmos", f"DMOS of {model}", "no rater graded both it and the truth on the same clip")
     _differences(found, panel, models)
     found.add_agreement(own.assign(unit=own["model"] + "\x1f" + own["clip"]), models)
     return found
@@ -51,11 +51,12 @@ def of_ratings(
 def _differences(found: Found, panel: Panel, models: list[str]) -> None:
     pairs = list(combinations(models, 2))
     if not pairs:
-        found.cannot("differences of models", f"only {models[0]} has votes")
+        found.cannot("differences", "differences of models", f"only {models[0]} has votes")
     for (a, b), difference in zip(pairs, family([panel.difference(a, b) for a, b in pairs])):
         found.differences.append(Difference(question=found.question, a=a, b=b, difference=difference))
         if difference.p is None:
-            found.cannot(f"interval and test of {a} − {b}", "the votes on both have no spread over raters or clips")
+            why = "the votes on both do not vary over raters or clips"
+            found.cannot("difference", f"interval and test of {a} − {b}", why)
 
 
 def _dmos(own: pd.DataFrame, question: QuestionAsked, n: int, seed: int) -> dict[str, Value]:

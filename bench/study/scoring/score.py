@@ -46,7 +46,7 @@ def score(
         own, all_own = (part[part["question"] == question.name] for part in (kept, everyone))
         if own.empty:
             parts.append(Found(question.name))
-            parts[-1].cannot("everything", "no vote that counts")
+            parts[-1].cannot("everything", "everything", "no vote counts")
             continue
         of_question = of_ratings if plan.kind == "acr" else of_comparisons
         parts.append(of_question(own, all_own, question, plan, seed, n))
@@ -100,7 +100,7 @@ def _screened(found: screening.Screening, votes: pd.DataFrame, kind: str) -> Scr
 def _notices(kept: pd.DataFrame, everyone: pd.DataFrame) -> list[str]:
     notices = []
     if kept.empty:
-        notices.append("every rater was left out; nothing can be said")
+        notices.append("every rater was excluded, so there is no result")
     raters, clips = kept["rater"].nunique(), kept["clip"].nunique()
     for number, what in ((raters, "rater"), (clips, "clip")):
         if number == 1:
@@ -116,5 +116,5 @@ def _notices(kept: pd.DataFrame, everyone: pd.DataFrame) -> list[str]:
         )
     left = everyone["rater"].nunique() - raters
     if left > everyone["rater"].nunique() / 4:
-        notices.append(f"{left} of {everyone['rater'].nunique()} raters are left out: look at who, and why")
+        notices.append(f"{left} of {everyone['rater'].nunique()} raters are excluded; check which ones, and why")
     return notices

@@ -49,41 +49,41 @@ def measures(folder: Path) -> Measures:
 
 
 def seal(folder: Path) -> str | None:
-    """The hash that stands in a run's manifest."""
+    """Return the hash in a run's manifest."""
     manifest = RunDirectory(folder).complete()
     found = manifest.content().get("sha256")
     return found if isinstance(found, str) else None
 
 
 def opinions(file: Path) -> pd.DataFrame:
-    """Read a CSV of opinions: columns clip, model, opinion, and if known n and interval.
+    """Read a CSV of opinions: columns clip, model, opinion, and optionally n and interval.
 
-    Taken as well: a byte order mark, column names in capitals, spaces about names and numbers. Raises DataError.
+    A byte order mark, column names in capitals, and spaces around cells are accepted. Raises DataError.
     """
 
-    def bad(what: str) -> DataError:
-        return DataError(f"--opinions {file}{what}", code="bad-votes")
+    def bad(what: str, code: str = "bad-votes") -> DataError:
+        return DataError(f"--opinions {file}{what}", code=code)
 
     try:
         text = files.content(file).decode("utf-8-sig")
         head = text.partition("\n")[0]
         if "," not in head and (";" in head or "\t" in head):
-            raise bad(": separate columns with commas")
+            raise bad(": columns must be separated by commas", code="not-csv")
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except OSError as error:
         raise bad(f": cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:
         raise bad(": is not in UTF-8") from None
     except ValueError as error:
-        raise bad(f": no table ({first_line(error)})") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first cells for names of lines then
-        raise bad(": lines have more cells than there are columns")
+        raise bad(f": not a table ({first_line(error)})", code="not-csv") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas would use the first cells as names of lines
+        raise bad(": lines have more cells than the header", code="bad-row")
     table.columns = [name.strip().lower() for name in table.columns]
     table = table.apply(lambda column: column.str.strip())
     if missing := [name for name in NEEDED if name not in table]:
-        raise bad(f": no column {missing[0]}")
+        raise bad(f": no column {missing[0]}", code="missing-column")
     if twice := [name for name in (*NEEDED, *NUMBERS) if (table.columns == name).sum() > 1]:
-        raise bad(f": two columns {twice[0]}")
+        raise bad(f": duplicate column {twice[0]}", code="duplicate-column")
     if table.empty:
         raise bad(": no opinions")
     for name in ("opinion", *(name for name in NUMBERS if name in table)):
@@ -95,19 +95,19 @@ def opinions(file: Path) -> pd.DataFrame:
             wrong |= numbers.notna() & (numbers % 1 != 0)
         if wrong.any():
             place = int(np.flatnonzero(wrong)[0])
-            raise bad(f", line {place + 2}: {given.iloc[place]!r} is no {name}")
+            raise bad(f", line {place + 2}: {given.iloc[place]!r} is not a valid {name}", code="bad-number")
         table[name] = numbers
     for name in ("clip", "model"):
         if (empty := np.flatnonzero(table[name] == "")).size:
-            raise bad(f", line {empty[0] + 2}: no {name}")
+            raise bad(f", line {empty[0] + 2}: no {name}", code="missing-value")
     if len(again := np.flatnonzero(table.duplicated(["clip", "model"]))):
         row = table.iloc[again[0]]
-        raise bad(f", line {again[0] + 2}: {row['model']} on {row['clip']} stands twice")
+        raise bad(f", line {again[0] + 2}: {row['model']} on {row['clip']} occurs twice", code="duplicate-name")
     return table
 
 
 def check_shared(found: Measures, folder: Path, models: Sequence[str], clips: Sequence[str]) -> list[str]:
-    """What opinions and a run do not share, in words. Raises UserError where they share no model or no clip."""
+    """Return in words which models and clips a run lacks. Raises UserError if it shares no model or no clip."""
     run_models, run_clips = (set(found.values.index.get_level_values(level)) for level in (0, 1))
     notices = []
     for what, asked, there in (("model", models, run_models), ("clip", clips, run_clips)):

@@ -52,17 +52,17 @@ class Found:
     components: list[Components] = field(default_factory=list)
     undefined: list[Undefined] = field(default_factory=list)
 
-    def cannot(self, what: str, why: str | None) -> None:
-        """Note that something cannot be computed; nothing is noted where there is no reason."""
+    def cannot(self, code: str, what: str, why: str | None) -> None:
+        """Note that a value is undefined, if there is a reason. code: its kind; what: in words."""
         if why is not None:
-            self.undefined.append(Undefined(question=self.question, what=what, why=why))
+            self.undefined.append(Undefined(question=self.question, what=what, why=why, code=code))
 
     def add_mixed(self, votes: pd.DataFrame) -> mixed.Mixed:
         """Fit the mixed model. votes: with `group`. Of one group, what a rater adds to it is what the rater adds."""
         effects = EFFECTS if votes["group"].nunique() > 1 else EFFECTS[:2]
         fitted = mixed.fit(votes, effects)
         self.components.append(Components(question=self.question, variances=fitted.variances, why=fitted.why))
-        self.cannot("mixed model", fitted.why)
+        self.cannot("mixed-model", "mixed model", fitted.why)
         return fitted
 
     def add_agreement(self, votes: pd.DataFrame, models: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ class Found:
                 if why is not None:
                     lacking.setdefault((what, why), []).append("all models" if model is None else model)
         for (what, why), whose in lacking.items():
-            self.cannot(f"{what} on the videos of {', '.join(whose)}", why)
+            self.cannot(what.lower(), f"{what} on the videos of {', '.join(whose)}", why)
 
 
 def no_interval(mean: Value, votes: pd.DataFrame) -> str | None:

@@ -103,10 +103,10 @@ function trial(texts, source, state) {
         hint.textContent = "The browser did not play; press the button again.";
       }
       play.disabled = false;
-      play.textContent = whole ? "Play again" : "Go on playing";
+      play.textContent = whole ? "Play again" : "Continue";
       if (whole) play.classList.add("second");
       if (!player.seen) {
-        if (whole) hint.textContent = "Play it once without a stop.";
+        if (whole) hint.textContent = "Play it once without stopping.";
         return;
       }
       const first = asked[0].disabled;

@@ -87,7 +87,7 @@ def test_what_failed_is_not_memoized() -> None:
 
     kept = Memoized(fails_once)
     with torch.inference_mode():
-        with pytest.raises(RuntimeError, match="out of memory"):
+        with pytest.raises(RuntimeError, match="memory$"):
             kept(torch.ones(1, 2))
         assert kept.size == 0 and not kept(torch.ones(1, 2)).any()
 

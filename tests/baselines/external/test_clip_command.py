@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -99,26 +100,28 @@ def test_a_run_hears_the_sound_sees_the_template_and_measures_what_is_written(ro
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        ("sys.exit('no face was found')", "ended with code 1: no face was found"),
-        ("sys.exit(0)", "wrote 0 videos, not one"),
-        ("finished_videos.write(out / 'other.mkv', frames)", "wrote 2 videos, not one"),
-        ("(out / 'a.mp4').write_text('no video'); sys.exit(0)", "a.mp4"),
-        ("frames = frames * 2", "a video of 0.96 s for 0.48 s"),
-        ("rate = 10", "a video of 1.20 s for 0.48 s"),
-        ("frames = [frame[:24] for frame in frames]", "frames of 48x24 for a template of 48x48"),
+        ("sys.exit('no-face')", r"\b1: no-face$"),
+        ("sys.exit(0)", r"\b0 videos\b"),
+        ("finished_videos.write(out / 'other.mkv', frames)", r"\b2 videos\b"),
+        ("(out / 'a.mp4').write_text('no video'); sys.exit(0)", r"\ba\.mp4\b"),
+        ("frames = frames * 2", r"\b0\.96 s\b.*\b0\.48 s\b"),
+        ("rate = 10", r"\b1\.20 s\b.*\b0\.48 s\b"),
+        ("frames = np.asarray(frames)[:, :24]", r"\b48x24\b.*\b48x48\b"),
     ],
 )
 def test_what_the_program_does_wrong_is_the_reason_of_all_frames(root, program, edit, reason):
     found = rows(root, program(edit))
     assert len(found) == ASKED and (found["status"] == "failed").all()
-    assert all(reason in error and str(root.parent) not in error.split("wrote")[-1] for error in found["error"])
+    assert all(re.search(reason, error) for error in found["error"]), found["error"].iloc[0]
+    assert all(str(root.parent) not in error.split("wrote")[-1] for error in found["error"])
     assert found.get("l1", pd.Series(dtype=float)).isna().all()
 
 
 def test_a_short_video_fails_in_the_frames_that_it_lacks(root, program):
     found = rows(root, program("frames = frames[:-2]"))
     assert found["status"].to_list() == ["ok"] * (ASKED - 2) + ["failed"] * 2
-    assert set(found["error"].dropna()) == {f"{sys.executable}: the video ends after 0.400 s"}
+    (error,) = set(found["error"].dropna())
+    assert error.startswith(f"{sys.executable}: ") and error.endswith(" 0.400 s")
 
 
 def test_other_rates_are_compared_at_the_same_time_and_other_sizes_are_resized(root, program):
@@ -136,7 +139,8 @@ def test_a_program_that_takes_too_long_is_ended_and_not_called_again(root, progr
     before = time.monotonic()
     found = rows(root, program("time.sleep(60)"))
     assert time.monotonic() - before < 40
-    assert (found["status"] == "failed").all() and all("took longer than 2 s" in error for error in found["error"])
+    assert (found["status"] == "failed").all()
+    assert all(" 2 s " in error and TIMEOUT in error for error in found["error"])
 
 
 def test_only_protocols_that_sound_drives_can_ask_it(root, program):

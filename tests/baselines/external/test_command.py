@@ -54,7 +54,7 @@ def test_the_program_gets_the_pairs(program):
     frames = predictor.predict(pairs, "absolute")
     assert frames[1].isnan().all()
     torch.testing.assert_close(frames[[0, 2]], ((pairs.source + pairs.driving) / 2)[[0, 2]], atol=1.01 / 255, rtol=0)
-    assert predictor.why_missing("p1").endswith(" wrote no out/p1.png")
+    assert predictor.why_missing("p1").endswith(" out/p1.png")
     relative = predictor.predict(part(pairs, 2), "relative")
     torch.testing.assert_close(relative, ((pairs.source + pairs.anchor) / 2)[2:], atol=1.01 / 255, rtol=0)
 
@@ -69,7 +69,7 @@ def test_placeholders_and_columns(program, tmp_path):
     pairs = replace(batch(1, 16), anchor=None, info=({"source_identity": "id1", "alpha": 1.2},))
     load(program(text, "--list {pairs} --out={out}")).predict(pairs, "absolute")
     header, row = (kept / "pairs.csv").read_text().splitlines()
-    assert header == "pair,source,driving,anchor,mode,seed,info"
+    assert header.split(",") == ["pair", "source", "driving", "anchor", "mode", "seed", "info"]
     assert row.startswith("p0,source/p0.png,driving/p0.png,,absolute,100,")
     assert json.loads(row.split(",100,")[1].strip('"').replace('""', '"')) == pairs.info[0]
     assert not list(kept.rglob("*target*"))
@@ -78,10 +78,10 @@ def test_placeholders_and_columns(program, tmp_path):
 def test_what_was_written_under_another_name_is_named(program):
     predictor = load(program(BLEND.replace('".png"', '"_out.png"').replace('!= "p1"', '!= "p0"')))
     assert predictor.predict(batch(2, 16), "absolute").isnan().all()
-    assert predictor.why_missing("p0").endswith(" wrote no out/p0.png (but out/p1_out.png)")
+    assert predictor.why_missing("p0").endswith(" out/p0.png (but out/p1_out.png)")
     predictor = load(program(BLEND.replace('".png"', '".jpg"')))
     predictor.predict(batch(3, 16), "absolute")
-    assert predictor.why_missing("p2").endswith(" wrote no out/p2.png (but out/p2.jpg)")
+    assert predictor.why_missing("p2").endswith(" out/p2.png (but out/p2.jpg)")
 
 
 def test_the_folder_is_gone_afterwards(program, tmp_path, monkeypatch):

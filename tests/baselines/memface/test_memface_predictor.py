@@ -19,9 +19,12 @@ from baselines.errors import ModelError
 from baselines.facemesh import mesh
 from baselines.memface import predictor as predictors
 from baselines.memface.audio_to_expression import parameters
+from baselines.memface.predictor import NO_FACE_AT_ALL
 from baselines.memface.variants import VARIANTS
 from baselines.predictor import PairBatch
 from protocols.cache import CACHE_VARIABLE
+
+A2E = "audio to expression"  # the first network, in facts
 
 CPU = torch.device("cpu")
 
@@ -110,7 +113,7 @@ def test_a_template_without_any_face_is_all_nan(model):
     model.begin(made.talk(pictures), names)
     images = torch.stack(pictures)
     assert model.predict(PairBatch(tuple(names), images, images), "absolute").isnan().all()
-    assert "no frame of the template" in model.why_missing("b")
+    assert model.why_missing("b") == NO_FACE_AT_ALL
 
 
 def test_whole_frames_must_be_square(model):
@@ -126,7 +129,7 @@ def test_files_are_loaded_and_told(files):
     facts = model.describe()
     network = model.speaker.network
     assert facts["parts"] == {
-        "audio to expression": parameters(network),
+        A2E: parameters(network),
         "renderer": sum(value.numel() for value in model.renderer.parameters()),
     }
     assert facts["parameters"] == sum(facts["parts"].values())
@@ -231,6 +234,6 @@ def test_untrained_networks_have_the_published_numbers():
     facts = model.describe()
     first = model.speaker.network.config
     assert facts["published_size"] and facts["untrained"]
-    assert facts["parts"]["audio to expression"] == 241_749 + (first.features - 64) * 64
+    assert facts["parts"][A2E] == 241_749 + (first.features - 64) * 64
     answers = list(model.talk(made.talk(made.frames(2))))
     assert len(answers) == 2 and np.isfinite(answers[0].numpy()).all()

@@ -76,37 +76,41 @@ def test_frames_find_their_poses_by_name(name: str, clips: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "code", "values"),
     [
-        ([("a", "0", "much", 0, 0)], "no number"),
-        ([("a", "0", 1, 0, 181)], "between -180 and 180"),
-        ([("a", "0", 1, 0, 0), ("a", "0000000", 2, 0, 0)], "frame 0 of clip a is there twice"),
-        ([("c", "0", 1, 0, 0)], "has no frame of"),
-        ([("a", "0", "", 0, 0)], "has no frame of"),
+        ([("a", "0", "much", 0, 0)], "bad-number", ["much"]),
+        ([("a", "0", 1, 0, 181)], "bad-number", ["-180", " 180"]),
+        ([("a", "0", 1, 0, 0), ("a", "0000000", 2, 0, 0)], "duplicate-frame", ["frame 0 ", "clip a "]),
+        ([("c", "0", 1, 0, 0)], "missing-frames", []),
+        ([("a", "0", "", 0, 0)], "missing-frames", []),
     ],
 )
-def test_an_unusable_table_is_one_line(rows: list[tuple], words: str, clips: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=words) as error:
+def test_an_unusable_table_is_one_line(
+    rows: list[tuple], code: str, values: list[str], clips: Path, tmp_path: Path
+) -> None:
+    with refused(ModelError, code, "a.csv", *values) as error:
         TrainingFrames(clips, pose_file=table(tmp_path / "a.csv", rows))
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "codes"),
     [
-        ("a.csv", b"clip,frame,yaw\na,0,1\n", "no column pitch, roll"),
-        ("a.csv", b"", "cannot be read"),
-        ("a.csv", b"\xff\xfe\x00", "cannot be read"),
-        ("a.csv", b'clip,frame\n"a\n', "cannot be read|no column"),
-        ("a.parquet", b"PAR1nothing", "cannot be read"),
+        ("a.csv", b"clip,frame,yaw\na,0,1\n", ["missing-column"]),
+        ("a.csv", b"", ["unreadable-file"]),
+        ("a.csv", b"\xff\xfe\x00", ["unreadable-file"]),
+        ("a.csv", b'clip,frame\n"a\n', ["unreadable-file", "missing-column"]),  # by pandas' version
+        ("a.parquet", b"PAR1nothing", ["unreadable-file"]),
     ],
 )
-def test_a_file_of_another_kind_is_one_line(name: str, content: bytes, words: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_one_line(name: str, content: bytes, codes: list[str], tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ModelError, match=words) as error:
+    with pytest.raises(ModelError, match=name) as error:
         poses.read(tmp_path / name)
-    assert "\n" not in str(error.value)
-    with pytest.raises(ModelError, match="cannot be read"):
+    assert error.value.code in codes and "\n" not in str(error.value)
+    if "yaw" in str(content):
+        assert "pitch, roll;" in str(error.value)
+    with refused(ModelError, "unreadable-file", "missing.csv"):
         poses.read(tmp_path / "missing.csv")
 
 
@@ -163,11 +167,11 @@ def test_log_and_checkpoint_say_whether_there_was_a_table(
     file = table(tmp_path / "a.csv") if named else None
     with caplog.at_level(logging.INFO):
         whole = train(settings(clips, tmp_path / "whole", poses=file))
-    words = "weight 20, 6 of 8 frames have a pose" if named else "off, no poses were named"
-    assert f"head pose loss: {words}" in caplog.messages
     with safe_open(whole, "pt") as stream:
         facts = json.loads(stream.metadata()["training"])
-    assert facts["head_pose_loss"] == words and ("poses" in facts) == named
+    words = facts["head_pose_loss"]
+    assert words.startswith("weight 20, 6 of 8 " if named else "off") and ("poses" in facts) == named
+    assert sum(line.endswith(words) for line in caplog.messages) == 1
     assert ("head_pose" in pd.read_csv(tmp_path / "whole" / "log.csv")) == named
     again = interrupted_after_one(settings(clips, tmp_path / "broken", poses=file, save_every=1))
     with safe_open(whole, "pt") as a, safe_open(again, "pt") as b:

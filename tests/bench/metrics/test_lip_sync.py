@@ -15,6 +15,7 @@ from bench.metrics.clips.base import Tracks
 from bench.metrics.clips.catalogue import CLIP_DEFINITIONS, FEATURES
 from bench.metrics.families import FAMILIES
 from bench.runtime.errors import UserError
+from bench.sync import tracks as face_tracks
 from bench.sync.feature import BOX, DETECTED, DISTANCES, FACES
 from protocols.sound import Sound
 
@@ -66,7 +67,7 @@ def test_whole_frames_have_names_of_their_own() -> None:
         (np.zeros((140, DISTANCES.stop)), NOISE, "no face"),
         (make_rows(windows=1, detections=100) * np.where(np.arange(DISTANCES.stop) < 6, 1, np.nan), NOISE, "100)"),
         (make_rows(side=100.0), NOISE, "100 pixels"),
-        (make_rows()[:1], NOISE, "no face over"),
+        (make_rows()[:1], NOISE, f" {face_tracks.DETECTIONS} frames"),
         (make_rows() * np.where(np.arange(DISTANCES.stop) < 6, 1, np.nan), NOISE, "6 frames"),
     ],
 )

@@ -146,7 +146,7 @@ def test_lpips_of_vgg_by_winograd_is_the_same_number(tmp_path: Path, monkeypatch
 @needs_lpips
 def test_lpips_without_or_with_a_wrong_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match=r"lpips-vgg: vgg16-397923af\.pth is not on this machine"):
+    with refused(UserError, "missing-weights", "lpips-vgg: vgg16-397923af.pth "):
         lpips.lpips_vgg(face(), face(), tmp_path)
     (tmp_path / BACKBONES["alex"]).write_bytes(b"not weights")
     with refused(UserError, "not-a-checkpoint"):

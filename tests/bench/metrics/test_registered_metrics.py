@@ -89,11 +89,11 @@ def test_what_a_metric_says_of_itself_is_checked(gray, made):
     "compute",
     [
         "leave",
-        "lambda a, b: 3",
-        "lambda a, b: -seven(a, b)",  # outside the family's bounds
-        "lambda a, b: seven(a, b) * 1j",
-        "lambda a, b: seven(a, b).to_sparse()",
-        "lambda a, b: seven(a, b).to('meta')",
+        "lambda *_: 3",
+        "lambda *of: -seven(*of)",  # outside the family's bounds
+        "lambda *of: seven(*of) * 1j",
+        "lambda *of: seven(*of).to_sparse()",
+        "lambda *of: seven(*of).to('meta')",
     ],
 )
 def test_what_a_metric_gives_is_checked(gray, images, compute):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import detectors, metrics
-from bench.metrics.signature import difference, parse, short
+from bench.metrics.signature import ABSENT, difference, parse, short
 
 DETECTOR = "pnp14;v:1;focal:1.2w;on:(dlib68;v:1;weights:abc;boxes:7)"
 LINE = f"prmse-pnp|v:1|failed:nan-counted|detector:[{DETECTOR}]|against:target"
@@ -28,18 +28,18 @@ def test_parts_of_a_nested_signature():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "key", "ours", "theirs"),
     [
-        ("weights:abc", "weights:def", "detector.on.weights: abc and def"),
-        ("prmse-pnp|v:1", "prmse-pnp|v:2", "v: 1 and 2"),
-        ("|failed:nan-counted", "", "failed: nan-counted and not given"),
-        ("against:target", "against:driving", "against: target and driving"),
-        ("prmse-pnp|v:1", "prmse|v:2", "definition: prmse-pnp and prmse"),
-        ("detector:[pnp14;v:1", "detector:[py-feat;v:7", "detector: pnp14 and py-feat"),
+        ("weights:abc", "weights:def", "detector.on.weights", "abc", "def"),
+        ("prmse-pnp|v:1", "prmse-pnp|v:2", "v", "1", "2"),
+        ("|failed:nan-counted", "", "failed", "nan-counted", ABSENT),
+        ("against:target", "against:driving", "against", "target", "driving"),
+        ("prmse-pnp|v:1", "prmse|v:2", "definition", "prmse-pnp", "prmse"),
+        ("detector:[pnp14;v:1", "detector:[py-feat;v:7", "detector", "pnp14", "py-feat"),
     ],
 )
-def test_the_part_that_differs_is_named(old, new, said):
-    assert difference(LINE, LINE.replace(old, new)) == said
+def test_the_part_that_differs_is_named(old, new, key, ours, theirs):
+    assert difference(LINE, LINE.replace(old, new)) == f"{key}: {ours} and {theirs}"
 
 
 def test_a_detector_named_after_its_base_is_read_too():

@@ -25,5 +25,5 @@ def tool():
 def test_no_acknowledged_vote_is_lost(tool, tmp_path):
     studies.planned(tmp_path / "s", clips=40, raters=6, each=120, seconds=0.05)
     happened = tool.killed(tmp_path / "s", kills=5, raters=6, seed=3)
-    assert happened["kills"] == 5 and happened["kills while votes came"] >= 3 and happened["acknowledged"] > 50
+    assert happened["kills"] == 5 and happened["during_votes"] >= 3 and happened["acknowledged"] > 50
     assert happened["lost"] == happened["changed"] == happened["twice"] == happened["refused"] == 0

@@ -254,7 +254,7 @@ def test_the_organizer_sees_who_is_done_and_gets_the_votes(study):
     study.rater(3).consent()
     state = study.client.get(f"/o/{study.invited.organizer}/state").json()
     assert (state["finished"], state["begun"], state["trials"], state["closed"]) == (1, 2, count, None)
-    assert [one["state"] for one in state["raters"]] == ["not yet begun", "not yet begun", "done", "at work"]
+    assert [one["state"] for one in state["raters"]] == ["new", "new", "done", "started"]
     page = study.client.get(f"/o/{study.invited.organizer}/").text
     assert all(one.token in page for one in study.invited.raters)
     sent = study.client.get(f"/o/{study.invited.organizer}/votes.csv")
