@@ -218,7 +218,7 @@ def _unused(dataset: Dataset, others: Sequence[str], clips: Sequence[str]) -> li
 
 
 def _left_out(dataset: Dataset, others: Sequence[str], why: str, found: Found | None = None) -> list[str]:
-    lines = []
+    lines: list[str] = []
     if others:
         line = f"{dataset.name}: {counted(len(others), 'file')} in {dataset.root} not read ({why}): {some(others)}"
         lines.append(Notice(line, "unread-files"))

@@ -22,7 +22,7 @@ Read = Callable[[str, str], pd.DataFrame]
 
 
 def added(summary: Summary, metrics: Sequence[MetricEntry], read: Read) -> Summary:
-    """Return a run's summary with its metrics of sets; the same one where it has none."""
+    """Return a run's summary with its set metrics; unchanged without any."""
     chosen = [metric for metric in metrics if metric.shape == "set" and metric.applies]
     for kind in dict.fromkeys(metric.detector for metric in chosen):
         assert kind is not None  # of every metric of sets
@@ -147,20 +147,20 @@ def comparison(metric: MetricEntry, a: str, b: str, ours: Estimate, theirs: Esti
 def _notices(definition: SetDefinition, models: Sequence[str], made: Sequence[Features], real: Features) -> list[str]:
     what = f"windows of {definition.window} frames" if definition.window > 1 else "frames"
     if len(real.values) < FEWEST:
-        return [f"{definition.name} has no value: fewer than {FEWEST} {what} are real"]
+        return [f"{definition.name} has no value: fewer than {FEWEST} real {what}"]
     counts = {model: len(one.values) for model, one in zip(models, made)}
     lacking = [model for model, n in counts.items() if n < FEWEST]
     notices = [f"{definition.name} has no value of {', '.join(lacking)}: fewer than {FEWEST} {what}"] if lacking else []
     known = {model: n for model, n in counts.items() if n >= FEWEST}
     if len(set(known.values())) > 1 and definition.family != "kid":
         told = ", ".join(f"{model} {n}" for model, n in known.items())
-        notices.append(f"{definition.name} is not of as many {what} for all, and larger for few of them: {told}")
+        notices.append(f"{definition.name} uses unequal numbers of {what} and is larger for fewer ones: {told}")
     least = min([len(real.values), *known.values()])
     if least < definition.least and known:
         biased = (
             "its interval is wide"
             if definition.family == "kid"
-            else "it is too large, and only to be compared with as many"
+            else "it is too large, and only comparable at equal numbers"
         )
-        notices.append(f"{definition.name} is of {least} {what}, fewer than {definition.least}: {biased}")
+        notices.append(f"{definition.name} uses {least} {what}, fewer than {definition.least}: {biased}")
     return notices

@@ -209,17 +209,17 @@ def _side(side: Hierarchy) -> Side:
 
 
 def _notices(clusters: Clusters) -> list[str]:
-    """What a reader must know about the intervals before trusting them."""
+    """Return notices on the reliability of the intervals."""
     side = min((clusters.source, clusters.driving), key=lambda side: side.effective_identities)
     identities, effective = side.identities, side.effective_identities
     if effective >= FEW_IDENTITIES:
         return []
     who = counted(identities, "identity", "identities")
-    uneven = f" with unequal numbers of pairs, worth {effective:.1f} equal ones" if effective < 0.8 * identities else ""
+    uneven = f" with unequal numbers of pairs, like {effective:.1f} equal ones" if effective < 0.8 * identities else ""
     if effective < ONE_PERSON:
-        notices = [f"only {who}{uneven}: intervals say nothing about other people"]
+        notices = [f"only {who}{uneven}: intervals do not generalize to other people"]
     else:
-        notices = [f"only {who}{uneven}: intervals are wide, and hold if people differ about normally"]
+        notices = [f"only {who}{uneven}: intervals are wide, and assume that identities differ normally"]
     if identities <= 5:
-        notices.append(f"with {who} no test over identities can give a p-value below {2.0 ** (1 - identities):g}")
+        notices.append(f"with {who} the smallest possible p-value over identities is {2.0 ** (1 - identities):g}")
     return notices

@@ -81,13 +81,15 @@ def _read(file: Path, raters: Sequence[Invitation]) -> tuple[Invitation, Answers
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
     except ValidationError as error:
-        raise UserError(f"{file}: no file of answers ({first_wrong(error)})", code="bad-answers") from None
+        raise UserError(f"{file}: not a file of answers ({first_wrong(error)})", code="bad-answers") from None
     if not 0 <= answers.slot < len(raters):
-        raise UserError(f"{file}: of a rater who is not in the plan", code="bad-answers")
+        raise UserError(f"{file}: from a rater who is not in the plan", code="bad-answers")
     invitation = raters[answers.slot]
     expected = hmac.new(invitation.token.encode(), envelope.payload.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), envelope.signature.encode()):
-        raise UserError(f"{file}: not signed with this rater's invitation, or changed after it was", code="bad-answers")
+        raise UserError(
+            f"{file}: not signed with this rater's invitation, or changed after signing", code="bad-answers"
+        )
     return invitation, answers
 
 
@@ -118,4 +120,4 @@ def _seconds(file: Path, time: str) -> float:
             raise ValueError("no time zone")
         return parsed.timestamp()
     except (ValueError, OverflowError):
-        raise UserError(f"{file}: {time!r} is no time", code="bad-answers") from None
+        raise UserError(f"{file}: {time!r} is not a time", code="bad-answers") from None

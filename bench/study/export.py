@@ -44,7 +44,7 @@ def withdraw(folder: Path, who: str) -> tuple[str, int]:
     token = who.rstrip("/").rpartition("#")[2].rpartition("/")[2]
     found = next((one for one in invitations.read(folder).raters if who == one.rater or token == one.token), None)
     if found is None:
-        raise UserError(f"{who}: no rater of this study, and no invitation", code="unknown-choice")
+        raise UserError(f"{who}: neither a rater nor an invitation of this study", code="unknown-choice")
     store = Store(folder)
     try:
         with store.writing() as writer:

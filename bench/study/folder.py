@@ -23,11 +23,11 @@ def load(folder: Path) -> Study:
     try:
         study = parse_study(files.content(file))
     except OSError as error:
-        raise UserError(f"{folder} holds no study ({error.strerror or error})", code="no-study") from None
+        raise UserError(f"{folder} has no study ({error.strerror or error})", code="no-study") from None
     except Damaged as error:
-        raise UserError(f"{file} is no plan of a study ({error})", code="bad-study") from None
+        raise UserError(f"{file} is not a plan of a study ({error})", code="bad-study") from None
     if wrong := _contradiction(study):
-        raise UserError(f"{file} contradicts itself: {wrong}", code="bad-study")
+        raise UserError(f"{file} is inconsistent: {wrong}", code="bad-study")
     return study
 
 
@@ -37,12 +37,12 @@ def _contradiction(study: Study) -> str | None:
     clips = {clip.id for clip in study.clips}
     trials = [trial for rater in study.raters for trial in rater.trials]
     if len(by_id) < len(study.stimuli) or len({trial.id for trial in trials}) < len(trials):
-        return "an id twice"
+        return "duplicate id"
     if [rater.slot for rater in study.raters] != list(range(len(study.raters))):
-        return "raters' slots do not count from 0"
+        return "raters' slots are not numbered from 0"
     for stimulus in study.stimuli:
         if stimulus.file != f"{MEDIA}/{stimulus.id}.mp4":
-            return f"the video of {stimulus.id} lies elsewhere"
+            return f"the video of {stimulus.id} is outside the study's folder"
         if stimulus.clip not in clips:
             return f"the video {stimulus.id} is of an unknown clip"
         if stimulus.model not in (*study.models, TRUTH):
@@ -56,7 +56,7 @@ def _contradiction(study: Study) -> str | None:
             if len(trial.stimuli) != sides or any(one not in by_id for one in trial.stimuli):
                 return f"the videos of trial {trial.id}"
             if any(by_id[one].clip != trial.clip for one in trial.stimuli):
-                return f"trial {trial.id} shows another clip than it says"
+                return f"trial {trial.id} shows a different clip than it states"
             if trial.repeats is not None and trial.repeats not in own:
                 return f"trial {trial.id} repeats another rater's"
     return None

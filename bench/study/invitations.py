@@ -14,7 +14,7 @@ from bench.runtime.errors import UserError
 from bench.study.folder import INVITATIONS
 from protocols import files
 
-BYTES = 24  # of a token: 192 bits that nobody guesses
+BYTES = 24  # of a token: 192 random bits
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,4 @@ def read(folder: Path) -> Invitations:
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror or error})", code="no-study") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} holds no invitations ({error})", code="bad-study") from None
+        raise UserError(f"{file} has no invitations ({error})", code="bad-study") from None

@@ -75,9 +75,9 @@ def _takes(seconds: float, questions: int) -> float:
 
 def _check(found: Material, wanted: Wanted) -> None:
     if wanted.against is not None and wanted.against not in found.models:
-        raise UserError(f"--against {wanted.against}: no model of this study", code="unknown-choice")
+        raise UserError(f"--against {wanted.against}: not a model of this study", code="unknown-choice")
     if wanted.against is not None and wanted.kind == "acr":
-        raise UserError("--against: nothing is compared in --kind acr", code="unused-option")
+        raise UserError("--against: --kind acr compares nothing", code="unused-option")
     silent = [clip.id for clip in found.clips if not clip.sound]
     if silent and any(question.name == "lip-sync" for question in wanted.questions):
         raise UserError(f"--questions lip-sync: {silent[0]} has no sound; name others with --clips", code="no-sound")

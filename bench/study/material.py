@@ -68,7 +68,7 @@ def gather(runs: Sequence[Path], models: Sequence[str] = (), clips: Sequence[str
                 if label is None or label not in (*labels, TRUTH):
                     continue
                 if panel.missing:
-                    lost = f"{len(panel.missing)} of {len(entry.times)} frames were not made"
+                    lost = f"{len(panel.missing)} of {len(entry.times)} frames are missing"
                     left_out.append(LeftOut(model=label, clip=clip, why=lost))
                 else:
                     panels.setdefault((clip, label), _panel(one.file(clip), entry, number))
@@ -103,7 +103,7 @@ class _Run:
     def file(self, clip: str) -> Path:
         file = self.directory.media_file(clip)
         if not file.is_file():
-            raise UserError(f"{file} is gone; `bench report` does not make it again", code="missing-file")
+            raise UserError(f"{file} is missing; `bench report` cannot restore it", code="missing-file")
         return file
 
 
@@ -119,7 +119,7 @@ def _read(directory: RunDirectory) -> _Run:
         players = parse_players(files.content(path / "media" / "players.json"))
     except OSError:
         raise UserError(
-            f"{path} has kept no videos (--no-media?): run or score it again under another --name with --media",
+            f"{path} has no videos (--no-media?): run or score it again under another --name with --media",
             code="no-media",
         ) from None
     except Damaged as error:
@@ -134,12 +134,12 @@ def _fit(read: Sequence[_Run]) -> None:
         one, two = first.manifest, other.manifest
         if one.pairs.sha256 != two.pairs.sha256 or one.data_sha256 != two.data_sha256:
             raise UserError(
-                f"{first.directory.path} and {other.directory.path} are not of the same clips", code="runs-differ"
+                f"{first.directory.path} and {other.directory.path} have different clips", code="runs-differ"
             )
         for clip in first.entries.keys() & other.entries.keys():
             if first.entries[clip].times != other.entries[clip].times:
                 raise UserError(
-                    f"{first.directory.path} and {other.directory.path} have kept other seconds of {clip}; leave it "
+                    f"{first.directory.path} and {other.directory.path} have different seconds of {clip}; leave it "
                     f"out with --clips",
                     code="runs-differ",
                 )
@@ -149,10 +149,10 @@ def _clips(read: Sequence[_Run], wanted: Sequence[str]) -> list[str]:
     common = [clip for clip in read[0].entries if all(clip in one.entries for one in read)]
     if missing := [clip for clip in wanted if clip not in common]:
         raise UserError(
-            f"--clips {missing[0]}: no video of it in every run (there are {_some(common)})", code="unknown-choice"
+            f"--clips {missing[0]}: not in every run (all runs have {_some(common)})", code="unknown-choice"
         )
     if not common:
-        raise UserError("the runs have kept no video of the same clip", code="no-media")
+        raise UserError("the runs have no videos of a common clip", code="no-media")
     return list(wanted) or common
 
 
@@ -168,12 +168,14 @@ def _labels(read: Sequence[_Run], wanted: Sequence[str]) -> tuple[str, ...]:
                 )
             where.setdefault(label, one.directory.path)
     if TRUTH in where:
-        raise UserError(f"{where[TRUTH]}: a model is called {TRUTH}, as the reference is here", code="bad-name")
+        raise UserError(
+            f"{where[TRUTH]}: a model is named {TRUTH}, which is the name of the reference in a study", code="bad-name"
+        )
     if unknown := [label for label in wanted if label not in where]:
-        raise UserError(f"--models {unknown[0]}: not in the runs (there are {_some(where)})", code="unknown-choice")
+        raise UserError(f"--models {unknown[0]}: not in the runs (they have {_some(where)})", code="unknown-choice")
     labels = tuple(wanted) or tuple(label for label in where if label not in BOUNDS)
     if not labels:
-        raise UserError(f"only bounds in the runs; name them with --models ({_some(where)})", code="missing-option")
+        raise UserError(f"the runs have only bounds; name them with --models ({_some(where)})", code="missing-option")
     return labels
 
 

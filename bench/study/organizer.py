@@ -40,7 +40,7 @@ async def _votes(service: Service, request: Request) -> Response:
 
 def _check(service: Service, request: Request) -> None:
     if not service.invited.organizes(request.path_params["token"]):
-        raise HTTPException(404, "there is no such page")
+        raise HTTPException(404, "no such page")
 
 
 def _counts(service: Service) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def write(folder: Path, out: Path, url: str) -> int:
     """
     study, invited = load(folder), invitations.read(folder)
     if not url.startswith(("http://", "https://")):
-        raise UserError(f"--url {url}: give the address of the folder, https://...", code="bad-value")
+        raise UserError(f"--url {url}: expected the folder's address, https://...", code="bad-value")
     rules, pages = Rules(study), Environment(loader=PackageLoader("bench.study", "web"), autoescape=True)
     with new_folder(out) as partial:
         page = pages.get_template("study.html.j2")

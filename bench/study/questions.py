@@ -12,8 +12,8 @@ LONGEST = 200  # characters of a question of the organizer's
 # Name of a question to its text: of one video, of two.
 TEXTS = {
     "lip-sync": (
-        "How well do the movements of the mouth fit the speech?",
-        "In which video do the movements of the mouth fit the speech better?",
+        "How well do the mouth movements match the speech?",
+        "In which video do the mouth movements match the speech better?",
     ),
     "rendering": (
         "How good is the picture: sharpness, stability, no visible errors?",
@@ -22,8 +22,8 @@ TEXTS = {
     "overall": ("How good is the video overall?", "Which video is better overall?"),
     "realism": ("How much does this look like a video of a real person?", "Which video looks more real?"),
     "identity": (
-        "How steady does the person's face stay the same?",
-        "In which video does the person's face stay the same more steadily?",
+        "How consistently does the face stay the same person?",
+        "In which video does the face stay the same person more consistently?",
     ),
 }
 # Name of a scale to its grades, best first; ITU-T P.910 and P.800 (annex E), and supplement B.3 of MemFace. Of
@@ -63,10 +63,10 @@ def questions(names: Sequence[str], kind: Kind, scale: str | None) -> tuple[Ques
     known = SCALES[kind]
     if scale is not None and scale not in known:
         raise UserError(
-            f"--grades {scale}: no scale of {kind}; choose one of {', '.join(known)}", code="unknown-choice"
+            f"--grades {scale}: not a scale of {kind}; choose one of {', '.join(known)}", code="unknown-choice"
         )
     if unknown := [name for name in names if name not in TEXTS]:
-        raise UserError(f"--questions {unknown[0]}: not known; choose from {', '.join(TEXTS)}", code="unknown-choice")
+        raise UserError(f"--questions {unknown[0]}: unknown; choose from {', '.join(TEXTS)}", code="unknown-choice")
     if not names or len(set(names)) < len(names):
         raise UserError("--questions: name every question once", code="bad-value")
     chosen = known[scale or next(iter(known))]
@@ -80,8 +80,10 @@ def asked(given: Sequence[str]) -> tuple[Asked, ...]:
     for one in given:
         name, equals, text = one.partition("=")
         if not equals or not re.fullmatch("[a-z0-9][a-z0-9-]{0,40}", name) or not 0 < len(text) <= LONGEST:
-            raise UserError(f"--ask {one}: write NAME=TEXT, the name in small letters, digits and -", code="bad-value")
+            raise UserError(
+                f"--ask {one}: expected NAME=TEXT, with a name of lower-case letters, digits and -", code="bad-value"
+            )
         found.append(Asked(name=name, text=text))
     if len({one.name for one in found}) < len(found):
-        raise UserError("--ask: a name twice", code="bad-value")
+        raise UserError("--ask: a name is given twice", code="bad-value")
     return tuple(found)

@@ -109,7 +109,7 @@ def test_the_variants_lack_what_their_names_say():
     assert nets["ostnet-baseline"].scale_transformation is None and nets["ostnet-baseline"].generator.embedding is None
     assert nets["ostnet-st"].scale_transformation is not None and nets["ostnet-st"].generator.embedding is None
     assert nets["ostnet-no-distance"].scale_transformation.localisation[0].in_features == 15 * 2 * 2
-    with pytest.raises(ValueError, match=r"^the scale embedding .*\bcode\b"):
+    with pytest.raises(ValueError, match=r"\bcode\b"):
         OSTNet({**card("ostnet").config, "scale_params": {"code": 8, "transform": False}})
 
 

@@ -107,12 +107,12 @@ def test_a_target_of_another_clip_goes_frame_by_frame(root: Path):
         (
             "source,driving\nanna/0000001.jpg,anna/0000002.png\n",
             "unknown-frame",
-            ["line 2: source ", " 0000001.jpg in mine/anna"],
+            ["line 2: source ", " 0000001.jpg ", " mine/anna,"],
         ),
         (
             "source,driving\nanna/0000001.png,anna/0000002.5\n",
             "unknown-frame",
-            ["line 2: driving ", " 0000002.5 in mine/anna"],
+            ["line 2: driving ", " 0000002.5 ", " mine/anna,"],
         ),
         ("source,driven\nanna/1,anna/2\n", "missing-column", ["line 1: ", "column driving;"]),
         (f"{HEAD},note\nanna/1,anna/2,x\n", "unknown-column", ["line 1: ", "'note'"]),

@@ -151,10 +151,13 @@ def test_the_row_that_another_is_set_against_may_be_of_another_run(tmp_path):
     assert l1(beside("mcnet-2", own, base), "mcnet").spread_less.mean == pytest.approx(-0.005)
 
 
+START = "sample checkpoint of fomm"
+
+
 def record(file: Path, model: ModelEntry, mean: float, **changes: str) -> None:
     facts = model.training
     line = dict.fromkeys(seeds.FIELDS, "x") | {"model": facts["model"], "seed": facts["seed"], "mean": repr(mean)}
-    line |= {"training": seeds.recipe_of(model), "started_from": "sample checkpoint of fomm", "protocol": "vox1-sameid"}
+    line |= {"training": seeds.recipe_of(model), "started_from": START, "protocol": "vox1-sameid"}
     line |= {"version": "1", "pairs_sha256": "ab" * 32, "data_sha256": "dd" * 32, "metric": "l1"}
     line |= {"signature": "v:1|#c0ffee01"} | changes
     new = not file.is_file()
@@ -177,7 +180,7 @@ def test_recorded_numbers_stand_for_seeds_that_no_run_has_and_are_marked(tmp_pat
     found = l1(shown, "mcnet").spread
     assert (found.seeds, found.recorded) == ((1, 2, 3), (2, 3)) and found.mean == pytest.approx((0.04 + 0.08 + 0.5) / 3)
     assert len(found.starts) == 2  # seed 1 began from a checkpoint that nobody knows
-    assert dict(found.starts)["sample checkpoint of fomm"] == (2, 3)
+    assert dict(found.starts)[START] == (2, 3)
     for drawn in (markdown([shown]), html([shown])):
         assert "1, 2, 3 (recorded: 2, 3)" in drawn and all(start in drawn for start, _ in found.starts)
 

@@ -45,7 +45,7 @@ async def sit(page: async_api.Page, link: str, study: Study, slot: int, judge: J
         await _watch(page)
         if number == reload_at:
             await page.reload()
-            await page.get_by_role("button", name="Go on where you were").click()
+            await page.get_by_role("button", name="Continue where you stopped").click()
             await _watch(page)
         for question in range(len(study.questions)):
             value = judge.grade(trial, question)

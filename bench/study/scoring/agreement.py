@@ -38,11 +38,11 @@ def agreement(votes: pd.DataFrame) -> Agreement:
     shared = shared.loc[shared.notna().any(axis=1)]
     raters, units = shared.shape
     if raters < 2 or units < LEAST_UNITS:
-        why = f"two raters or more must have graded {LEAST_UNITS} videos or more; they have graded {units}"
+        why = f"agreement needs {LEAST_UNITS} videos with grades of two raters; there are {units}"
         return Agreement(np.nan, np.nan, np.nan, raters, units, why, why)
     long = shared.reset_index().melt("rater", value_name="grade").dropna()
     if np.ptp(long["grade"]) == 0:
-        why = f"all grades are {long['grade'].iloc[0]:g}; without any spread agreement is not defined"
+        why = f"all grades are {long['grade'].iloc[0]:g}; agreement is undefined without variation"
         return Agreement(np.nan, np.nan, np.nan, raters, units, why, why)
     alpha = _alpha(shared.to_numpy(float))
     why_alpha = f"the package {PACKAGE} is not installed" if np.isnan(alpha) else None
@@ -67,5 +67,5 @@ def _icc(long: pd.DataFrame) -> tuple[float, float, str | None]:
     unit, error = found.variances["unit"], found.variances.get("rater", 0.0) + found.variances["rest"]
     k = len(long) / long["unit"].nunique()
     if unit + error <= 0:
-        return float("nan"), float("nan"), "the mixed model finds no spread"
+        return float("nan"), float("nan"), "the mixed model finds no variation"
     return unit / (unit + error), unit / (unit + error / k), None

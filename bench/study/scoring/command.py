@@ -65,13 +65,15 @@ def of_study(
 def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
     """Hold the metrics of `runs` against opinions out of a CSV. Raises UserError and DataError."""
     if not runs:
-        raise UserError("--opinions: name a run whose metrics are compared with them, --run", code="missing-option")
+        raise UserError(
+            "--opinions: give a run with --run, whose metrics are compared with them", code="missing-option"
+        )
     table = sources.opinions(file)
     measured = [sources.measures(run) for run in runs]
     models, clips = (list(dict.fromkeys(table[name])) for name in ("model", "clip"))
     notices = [note for one, run in zip(measured, runs) for note in sources.check_shared(one, run, models, clips)]
     if "interval" not in table:
-        notices.append("opinions without `interval`: intervals are over clips alone, raters are taken as certain")
+        notices.append("opinions without `interval`: intervals are only over clips and ignore variation of raters")
     question = QuestionAsked(
         name="opinion", text=file.name, low=float(table["opinion"].min()), high=float(table["opinion"].max())
     )
@@ -133,7 +135,7 @@ def plan_of(study: Study, votes: pd.DataFrame, against: str | None = None) -> Pl
     seen = set(rated["model"]) | set(rated["other_model"])
     models = tuple(dict.fromkeys([*study.models, *([TRUTH] if TRUTH in seen else [])]))
     if against is not None and (study.kind == "acr" or against not in models):
-        why = "a study of ratings compares nothing" if study.kind == "acr" else f"choose one of {', '.join(models)}"
+        why = "a study of ratings has no comparisons" if study.kind == "acr" else f"choose one of {', '.join(models)}"
         raise UserError(f"--against {against}: {why}", code="unknown-choice")
     if study.kind != "acr" and against is None:
         pairs = {frozenset(pair) for pair in zip(rated["model"], rated["other_model"])}
@@ -156,7 +158,8 @@ def need_packages() -> None:
     """Raise UserError where a package is missing that the statistics use."""
     if importlib.util.find_spec("statsmodels") is None:
         raise UserError(
-            "statistics of studies need statsmodels: pip install 'talking-head-bench[study]'", code="missing-package"
+            "the statistics of studies need statsmodels: pip install 'talking-head-bench[study]'",
+            code="missing-package",
         )
 
 

@@ -189,7 +189,7 @@ def _by_model(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) 
 def too_few(opinions: Opinions) -> str | None:
     """Why agreement with these opinions has no interval, if it has none."""
     clips = len(np.unique(opinions.clips))
-    return f"{CLIPS} clips or more are needed; there {'is' if clips == 1 else 'are'} {clips}" if clips < CLIPS else None
+    return f"at least {CLIPS} clips are needed, not {clips}" if clips < CLIPS else None
 
 
 def interval_by_clip(values: np.ndarray, opinions: Opinions) -> Interval:
@@ -200,8 +200,8 @@ def interval_by_clip(values: np.ndarray, opinions: Opinions) -> Interval:
 
 def _undefined(x: np.ndarray, y: np.ndarray) -> str | None:
     if len(x) < ranks.FEWEST:
-        return f"{len(x)} with both a value and an opinion; {ranks.FEWEST} are needed"
-    return "all values are the same" if np.ptp(x) == 0 or np.ptp(y) == 0 else None
+        return f"only {len(x)} with both a value and an opinion; {ranks.FEWEST} are needed"
+    return "all values are equal" if np.ptp(x) == 0 or np.ptp(y) == 0 else None
 
 
 def _nothing(base: dict, why: str) -> Correlation:

@@ -45,7 +45,7 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
         if 1 < codes.max() + 1 < len(votes):
             columns[effect] = codes
     if len(votes) * sum(codes.max() + 1 for codes in columns.values()) > MOST:
-        return Mixed({}, {}, "too many votes, raters and clips for it to be fitted in a minute")
+        return Mixed({}, {}, "too many votes, raters and clips to fit it in a minute")
     spread = {effect: np.eye(codes.max() + 1)[codes] for effect, codes in columns.items()}
     if np.ptp(y) == 0:
         return Mixed({}, {}, f"all {len(y)} votes are {y[0]:g}")
@@ -67,6 +67,6 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     ends = np.atleast_2d(result.conf_int())[: len(names)]
     means = {name: (float(result.fe_params[k]), float(ends[k][0]), float(ends[k][1])) for k, name in enumerate(names)}
     if not np.isfinite([end for values in means.values() for end in values]).all():
-        return Mixed({}, {}, "no fit (its errors are not defined)")
+        return Mixed({}, {}, "no fit (its errors are undefined)")
     variances = dict(zip(spread, map(float, result.vcomp))) | {"rest": float(result.scale)}
     return Mixed(means, variances)

@@ -160,7 +160,7 @@ def spread_of(like: Path | None, kind: str) -> Spread:
     places = (like, like / "score.json", like / "score" / "score.json")
     file = next((place for place in places if place.is_file()), None)
     if file is None:
-        raise UserError(f"--like {like}: no score.json there; score the study first", code="unreadable-file")
+        raise UserError(f"--like {like}: no score.json; score the study first", code="unreadable-file")
     try:
         score = parse_study_score(files.content(file))
     except (OSError, Damaged) as error:

@@ -72,15 +72,13 @@ def undefined(votes: pd.DataFrame, models: list[str]) -> str | None:
         apart = csgraph.connected_components(table > 0, directed=False)[0] > 1
         names = "; ".join(", ".join(group) for group in groups)
         if apart:
-            return f"these were never compared with each other: {names}"
-        return f"one of these groups was never preferred to another, so their distance has no limit: {names}"
+            return f"these groups were never compared with each other: {names}"
+        return f"one of these groups was never preferred to another, so their distance is unbounded: {names}"
     outcome = np.sign(votes["grade"].to_numpy())
     if (outcome == 0).all():
         return "every comparison is a tie"
     if not _has_maximum(_gaps(votes, models), outcome):
-        return (
-            "some model never lost but for ties, and what a tie says depends on it alone: their distance has no limit"
-        )
+        return "some model had only wins and ties, so its distance to the others is unbounded"
     return None
 
 
@@ -151,7 +149,7 @@ def _maximum(columns: np.ndarray, outcome: np.ndarray, ties: bool) -> tuple[np.n
         if np.abs(step).max() < TOLERANCE:
             break
     else:
-        raise ArithmeticError("Bradley and Terry's likelihood has no maximum after all")
+        raise ArithmeticError("the Bradley-Terry likelihood has no maximum")
     scores, information = _scores(theta, columns, outcome, ties)
     inverse = np.linalg.inv(information)
     return theta, scores @ inverse, inverse

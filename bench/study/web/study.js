@@ -65,7 +65,7 @@ function consent(texts, source) {
 
 function instructions(texts, again) {
   return new Promise((resolve) => {
-    const begin = make("button", { type: "button" }, again ? "Go on where you were" : "Start");
+    const begin = make("button", { type: "button" }, again ? "Continue where you stopped" : "Start");
     begin.addEventListener("click", resolve);
     show(again ? "Welcome back" : "How it works", ...paragraphs(texts.instructions), make("div", { class: "actions" }, begin));
   });

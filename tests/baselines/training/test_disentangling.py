@@ -127,7 +127,7 @@ def test_the_networks_of_an_avd_checkpoint_go_on(clips: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "code", "values"),
     [
-        ({"model": "fomm"}, "no-training", ["'fomm'", "mraa, tpsm, tpsm"]),
+        ({"model": "fomm"}, "no-training", ["'fomm'", "mraa, ", "tpsm, "]),
         ({"init_from": None}, "missing-option", ["init_from"]),
         ({"init_from": Path("nothing.safetensors")}, "missing-file", ["nothing.safetensors"]),
         ({"init_from": card("fomm").sample}, "other-network", [" FOMM "]),

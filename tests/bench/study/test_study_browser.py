@@ -128,7 +128,7 @@ def test_a_rater_is_led_from_consent_to_the_end(width, kind, folder, serve, open
         if number == 2:  # in the middle of a trial, and answered for nothing
             watch(page)
             page.reload()
-            page.get_by_role("button", name="Go on where you were").click()
+            page.get_by_role("button", name="Continue where you stopped").click()
         watch(page)
         assert (
             page.get_by_role("heading", level=1)
@@ -221,7 +221,7 @@ def test_a_static_page_gives_a_file_that_collect_reads(folder, open_page, tmp_pa
         for number in range(len(trials)):
             if number == 1:
                 shown.reload()
-                shown.get_by_role("button", name="Go on where you were").click()
+                shown.get_by_role("button", name="Continue where you stopped").click()
             watch(shown)
             answer(shown, 1)
         with shown.expect_download() as download:
