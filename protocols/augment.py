@@ -84,7 +84,7 @@ def different_scale(pairs: PairList, reading: str = READINGS[0]) -> PairList:
     for pair, (alpha_a, beta_a, alpha_b, beta_b) in zip(pairs.pairs, factors):
         if pair.target is None or (pair.alpha, pair.beta) != (1.0, 1.0):
             raise DataError(
-                f"pair {pair.id} of {pairs.name}: the different-scale form is made of same-identity pairs",
+                f"pair {pair.id} of {pairs.name}: the different-scale form needs same-identity pairs",
                 code="wrong-pairs",
             )
         made.append(replace(pair, id=f"{pair.id}-a", alpha=alpha_a, beta=beta_a))

@@ -1,9 +1,9 @@
-"""Pair lists that a person writes: CSV with the columns of a frozen list, only two of them needed.
+"""Pair lists written by hand: CSV with the columns of a frozen list, only two of them required.
 
 A cell names a frame or a whole clip by its path below the data root: ``anna/talk.mp4`` is the video,
 ``anna/talk.mp4/13`` its frame 13 (counted from 0), ``photos/ben.jpg`` a picture, ``clips/ben`` a folder of frames and
-``clips/ben/0000013.png`` (or ``clips/ben/13``) one of them. The data set's name may stand before it, and has to where
-there are several: ``mine/anna/talk.mp4/13``. Nothing but ``/`` has a meaning, so names may hold ``#``, ``:`` or spaces.
+``clips/ben/0000013.png`` (or ``clips/ben/13``) one of them. The data set's name may precede it, and must if there are
+several: ``mine/anna/talk.mp4/13``. Only ``/`` has a meaning, so names may contain ``#``, ``:`` or spaces.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
     (_, header), *rows = read_rows(path)
     check_header(path, header)
     if not names:
-        raise DataError(f"{path}: a list written by hand needs its data: give --data NAME=PATH", code="missing-data")
+        raise DataError(f"{path}: a list written by hand needs --data NAME=PATH", code="missing-data")
     find = Finder(names, opened)
     pairs: list[Pair] = []
     wrong: list[str] = []
@@ -168,7 +168,7 @@ def _pair(cells: Mapping[str, str], identifier: str, find: Finder) -> Pair:
         try:
             factors.append(float(cells.get(name) or 1))
         except ValueError:
-            raise DataError(f"{name} {cells[name]!r} is no number", code="bad-number") from None
+            raise DataError(f"{name} {cells[name]!r} is not a number", code="bad-number") from None
     whose, by = (
         cells.get(f"{role}_identity") or find.dataset(ref.dataset).identity(ref.clip)
         for role, ref in (("source", source), ("driving", driving))
@@ -181,10 +181,10 @@ def check_header(path: Path, header: Sequence[str], columns: Sequence[str] = COL
     """Raise DataError for a header with columns twice, without a needed one, or with unknown ones."""
     known = ", ".join(columns)
     if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
-        raise DataError(f"{path}, line 1: the column {twice[0]} stands there twice", code="duplicate-column")
+        raise DataError(f"{path}, line 1: duplicate column {twice[0]}", code="duplicate-column")
     if lacking := [name for name in NEEDED if name not in header]:
         raise DataError(
-            f"{path}, line 1: no column {lacking[0]}; needed are source and driving, known {known}",
+            f"{path}, line 1: no column {lacking[0]}; required are source and driving, known are {known}",
             code="missing-column",
         )
     if unknown := [name for name in header if name not in columns]:
@@ -203,5 +203,5 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
         raise DataError(f"{path}: not a CSV file ({error})", code="not-csv") from None
     rows = [(line, row) for line, row in rows if any(row)]
     if rows and len(rows[0][1]) == 1 and ({";", "\t"} & set(rows[0][1][0])):
-        raise DataError(f"{path}, line {rows[0][0]}: the columns are not separated by commas", code="not-csv")
+        raise DataError(f"{path}, line {rows[0][0]}: columns must be separated by commas", code="not-csv")
     return rows

@@ -45,11 +45,9 @@ def get(name: str) -> Protocol:
     if name.endswith(SUFFIX):
         protocol = read(Path(name).expanduser())
         if protocol.name in _built_in():
-            raise DataError(
-                f"{name}: name: {protocol.name} is a built-in protocol of this program; take another", code="name-taken"
-            )
+            raise DataError(f"{name}: name: {protocol.name} is a built-in protocol; choose another", code="name-taken")
         if other := plugins.registered("protocol").get(protocol.name):
-            raise DataError(f"{name}: name: {protocol.name} is taken by {other[0]}; take another", code="name-taken")
+            raise DataError(f"{name}: name: {protocol.name} is taken by {other[0]}; choose another", code="name-taken")
         return protocol
     if plugin := plugins.find("protocol", name, _built_in()):
         return _of_plugin(plugin)
@@ -69,7 +67,7 @@ def _of_plugin(plugin: plugins.Plugin) -> Protocol:
         except plugins.FAILURES as error:  # foreign code may fail in any way
             raise plugin.failed(error) from error
     if not isinstance(made, Protocol):
-        raise plugin.refused(f"{type(made).__name__} is no Protocol")
+        raise plugin.refused(f"{type(made).__name__} is not a Protocol")
     try:
         protocol = checked(_typed(made))
     except DataError as error:
@@ -85,7 +83,7 @@ def _typed(made: Protocol) -> Protocol:
 
     own = [key for key in (*OWN_LISTS, *OWN_TEXTS) if getattr(made, key)]
     if own:
-        raise DataError(f"{own[0]}: only this program's own protocols have that", code="unknown-key")
+        raise DataError(f"{own[0]}: only built-in protocols have this key", code="unknown-key")
     try:
         return TypeAdapter(Protocol).validate_python({one.name: getattr(made, one.name) for one in fields(made)})
     except ValidationError as error:

@@ -32,7 +32,7 @@ def make_clips(
     names = [name for name in dataset.clips(protocol.split) if len(dataset.frames(name)) > 1]
     if not names:
         raise DataError(
-            f"data set {dataset.name}: no clip of more than one frame in {dataset.root}", code="too-few-clips"
+            f"data set {dataset.name}: no clip with more than one frame in {dataset.root}", code="too-few-clips"
         )
     draws = Draws(seed, protocol.strategy)
     drawn = STRATEGIES[protocol.strategy](dataset, names, draws)
@@ -113,7 +113,7 @@ def _cross_identity(dataset: Dataset, names: list[str], draws: Draws) -> list[tu
         others = [identity for identity in sorted(sources) if identity != dataset.identity(name)]
         if not others:
             raise DataError(
-                f"data set {dataset.name}: nobody but {dataset.identity(name)}; two people are needed",
+                f"data set {dataset.name}: only one identity, {dataset.identity(name)}; two are needed",
                 code="too-few-identities",
             )
         pairs.append((draws.one(sources[draws.one(others)]), name))

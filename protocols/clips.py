@@ -134,7 +134,7 @@ class ClipList:
         seen: set[str] = set()
         for clip in self.clips:
             if clip.id in seen:
-                raise DataError(f"clip list {self.name}: id {clip.id} is in it twice", code="duplicate-pair")
+                raise DataError(f"clip list {self.name}: id {clip.id} occurs twice", code="duplicate-pair")
             seen.add(clip.id)
 
     def __len__(self) -> int:
@@ -205,9 +205,7 @@ def _pairs(clip: Clip, frames: Frames, anchored: bool) -> list[Pair]:
         targets = [replace(clip.target, frame=name) for name in other]
     chosen = asked_for(times, clip.start, clip.end, clip.rate)
     if not chosen:
-        raise DataError(
-            f"clip {clip.id}: {clip.driving.clip} has no frame from {clip.start} s on", code="unknown-frame"
-        )
+        raise DataError(f"clip {clip.id}: {clip.driving.clip} has no frame after {clip.start} s", code="unknown-frame")
     sources = _sources(clip, frames, len(chosen))
     first = chosen[0][0]
     anchor = replace(clip.driving, frame=names[first]) if anchored else None
@@ -238,7 +236,7 @@ def _sources(clip: Clip, frames: Frames, count: int) -> list[FrameRef]:
     numbers = [number for number, _ in asked_for(times, clip.template, clip.template_end, clip.rate)]
     if not numbers:
         raise DataError(
-            f"clip {clip.id}: {source.clip} has no frame for a template from {clip.template} s on", code="unknown-frame"
+            f"clip {clip.id}: {source.clip} has no frame for a template after {clip.template} s", code="unknown-frame"
         )
     template = [replace(source, frame=names[number]) for number in numbers]
     return [template[number] for number in back_and_forth(len(template), count)]
@@ -270,5 +268,5 @@ def shown_at(times: Sequence[float], time: float) -> int:
 def _listed(ref: FrameRef, frames: Frames) -> tuple[Sequence[str], Sequence[float]]:
     names, times = frames(ref)
     if not names:
-        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there", code="unknown-frame")
+        raise DataError(f"{ref.dataset}/{ref.clip}: no frames", code="unknown-frame")
     return names, times

@@ -1,4 +1,4 @@
-"""Clip lists that a person writes: CSV with the columns of a frozen list, only ``source`` and ``driving`` needed.
+"""Clip lists written by hand: CSV with the columns of a frozen list, only ``source`` and ``driving`` required.
 
 A cell names a clip, or for the source also a frame or a photograph, by its path below the data root, as in
 `protocols.by_hand`. start, end, template, template_end (seconds) and rate (frames a second) may be empty; a line with a
@@ -35,7 +35,7 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
     (_, header), *rows = rows
     check_header(path, header, (*COLUMNS, *TEMPLATE_COLUMNS))
     if not names:
-        raise DataError(f"{path}: a list written by hand needs its data: give --data NAME=PATH", code="missing-data")
+        raise DataError(f"{path}: a list written by hand needs --data NAME=PATH", code="missing-data")
     find = Finder(names, opened)
     cells = [(line, dict(zip(header, row))) for line, row in rows]
     ids = ids_of([f"{one.get('source', '')}--{one.get('driving', '')}" for _, one in cells])
@@ -71,7 +71,7 @@ def _clip(cells: Mapping[str, str], identifier: str, find: Finder) -> Clip:
         try:
             numbers[name] = float(cells[name]) if cells.get(name) else None
         except ValueError:
-            raise DataError(f"{name} {cells[name]!r} is no number", code="bad-number") from None
+            raise DataError(f"{name} {cells[name]!r} is not a number", code="bad-number") from None
     whose, by = (
         cells.get(f"{role}_identity") or find.dataset(ref.dataset).identity(ref.clip)
         for role, ref in (("source", source), ("driving", driving))

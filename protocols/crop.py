@@ -55,7 +55,7 @@ class Cut:
         """Why the box does not hold for a frame of this (height, width); empty where it does."""
         if size == self.size:
             return ""
-        return f"{size[1]}x{size[0]} pixels, but the face's box is of frames of {self.size[1]}x{self.size[0]}"
+        return f"{size[1]}x{size[0]} pixels, but the face's box is for frames of {self.size[1]}x{self.size[0]}"
 
     def __str__(self) -> str:
         height, width = self.size

@@ -1,4 +1,4 @@
-"""How the clips of a user's data set are cut: one box for all frames of a clip."""
+"""Crops of the clips of custom data: one box for all frames of a clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets in the layouts in which they lie on researchers' disks."""
+"""Data sets in their usual layouts on disk."""
 
 from __future__ import annotations
 
@@ -317,9 +317,9 @@ def layout(name: str) -> type[Dataset]:
         return LAYOUTS[name]
     found = plugin.load()
     if not (isinstance(found, type) and issubclass(found, Dataset)):
-        raise plugin.refused("no class of data sets (protocols.datasets.Dataset)")
+        raise plugin.refused("not a subclass of protocols.datasets.Dataset")
     if name != name.lower():
-        raise plugin.refused("names of data sets are written in lower case")
+        raise plugin.refused("names of data sets must be lower case")
     return found
 
 

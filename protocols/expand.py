@@ -61,5 +61,5 @@ def _first(ref: FrameRef, frames: Frames) -> FrameRef:
 def _listed(ref: FrameRef, frames: Frames) -> Sequence[str]:
     names = frames(ref)
     if not names:
-        raise DataError(f"{ref.dataset}/{ref.clip}: no frames there", code="unknown-frame")
+        raise DataError(f"{ref.dataset}/{ref.clip}: no frames", code="unknown-frame")
     return names

@@ -1,4 +1,4 @@
-"""Where the faces are in the clips of a user's data set, and with that how they are cut."""
+"""Find the faces in the clips of custom data, which decide how frames are cropped."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def cut_custom(
     cropping = [name for name, dataset in datasets.items() if dataset.crops]
     if mode is not None and not cropping:
         raise DataError(
-            f"--crop {mode}: nothing here is cut, {' and '.join(datasets)} is no custom data", code="unused-option"
+            f"--crop {mode}: only custom data are cropped, and {' and '.join(datasets)} is not", code="unused-option"
         )
     if size is None:
         if mode in ("face", "center"):
-            raise DataError(f"--crop {mode}: --size native leaves frames as they are stored", code="unused-option")
+            raise DataError(f"--crop {mode}: --size native does not crop frames", code="unused-option")
         return {}
     for name in cropping:
         refs = [ref for ref in pairs.refs() if ref.dataset == name]
@@ -78,7 +78,7 @@ def find_crops(
                 odd += [f"{ref}: {reason}" for ref, reason in misfits if reason]
     if odd:
         raise DataError(
-            f"{len(odd)} frames cannot be cut like their clip, give --crop center or none: {some(odd)}",
+            f"{len(odd)} frames cannot be cropped like their clip; use --crop center or none: {some(odd)}",
             code="frame-sizes-differ",
         )
     return Crops(mode, cuts, finder.signature)

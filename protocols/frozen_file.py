@@ -116,7 +116,7 @@ def unchanged(path: Path, head: Head, make: Callable[[], List]) -> List:
         ) from None
     if made.sha256 != head.sha256:
         raise DataError(
-            f"{path}: changed since it was frozen (its hash is {made.sha256}, it says {head.sha256})",
+            f"{path}: changed after it was frozen (its hash is {made.sha256}, its head has {head.sha256})",
             code="changed-file",
         )
     return made

@@ -74,11 +74,9 @@ def find(kind: Kind, name: str, built_in: Collection[str]) -> Plugin | None:
     """
     found = registered(kind).get(name, ())
     if found and name in built_in:
-        raise found[0].refused(
-            f"the name {name} is taken by a built-in {kind} of this program; one of them needs another"
-        )
+        raise found[0].refused(f"the name {name} is taken by a built-in {kind}; rename the plug-in")
     if len(found) > 1:
-        raise found[0].refused(f"the name {name} is taken by {found[1]}, too; one of them needs another")
+        raise found[0].refused(f"the name {name} is also registered by {found[1]}; rename one of them")
     return found[0] if found else None
 
 

@@ -44,8 +44,8 @@ def prepare(
     lacking = [pair.id for pair in pairs.pairs if pair.target is None]
     if protocol.reference == SAME and lacking and (protocol.roles is None or "target" in protocol.roles):
         raise DataError(
-            f"{protocol.name} needs a true result for every pair (both frames of one clip), but "
-            f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (the first is {lacking[0]})",
+            f"{protocol.name} needs a target for every pair (both frames of one clip), but "
+            f"{len(lacking)} of {len(pairs)} pairs of {pairs.name} have none (first: {lacking[0]})",
             code="wrong-pairs",
         )
     if protocol.transform == "expression-preserving" and not augmented:

@@ -102,7 +102,7 @@ class Protocol:
             return self
         if not self.custom:
             raise DataError(
-                f"--size {size}: {self.name} is about frames of {self.frame_size} pixels; leave it out",
+                f"--size {size}: {self.name} has frames of {self.frame_size} pixels; omit the option",
                 code="unused-option",
             )
         if size not in SIZES:

@@ -62,11 +62,11 @@ def checked(protocol: Protocol) -> Protocol:
     for key in (*NUMBERS, "frame_size"):
         value = getattr(protocol, key)
         if value is not None and (not isinstance(value, int) or value < 1):
-            raise DataError(f"{key}: {value!r}: a number from 1 is needed", code="bad-value")
+            raise DataError(f"{key}: {value!r}: a number of at least 1 is needed", code="bad-value")
     if protocol.frame_size is not None and protocol.frame_size > LARGEST_SIDE:
         raise DataError(f"frame_size: {protocol.frame_size}: {LARGEST_SIDE} pixels at most", code="bad-value")
     if not protocol.metrics:
-        raise DataError("metrics: none is named", code="missing-value")
+        raise DataError("metrics: at least one is needed", code="missing-value")
     if protocol.seconds is not None and not (protocol.shape == "clip" and 0 < protocol.seconds < math.inf):
         raise DataError(
             f"seconds: {protocol.seconds!r}: a number above 0, for a protocol of whole videos", code="bad-value"
@@ -74,7 +74,7 @@ def checked(protocol: Protocol) -> Protocol:
     _check_sound(protocol)
     stretched = protocol.transform != TRANSFORMS[0]
     if protocol.shape == "clip" and stretched:
-        raise DataError(f"transform: {protocol.transform!r}: whole videos are not stretched", code="unused-option")
+        raise DataError(f"transform: {protocol.transform!r}: whole videos cannot be stretched", code="unused-option")
     alike = "diffscale" if stretched else "sameid" if protocol.reference == SAME else "crossid"
     if protocol.shape == "clip":
         alike = "reconstruction" if protocol.reference == SAME else "crossid-video"
@@ -86,11 +86,9 @@ def _check_sound(protocol: Protocol) -> None:
     """Raise DataError, which names the field, for what protocols that sound drives have or must not have."""
     of_sound = protocol.driven_by == "sound"
     if protocol.people is not None and not of_sound:
-        raise DataError(f"people: {protocol.people}: for protocols that sound drives", code="unused-option")
+        raise DataError(f"people: {protocol.people}: only for protocols driven by sound", code="unused-option")
     if (protocol.adapt is not None) != (protocol.strategy == "adaptation"):
-        raise DataError(
-            f"adapt: {protocol.adapt!r}: a number for the strategy adaptation, and for no other", code="bad-value"
-        )
+        raise DataError(f"adapt: {protocol.adapt!r}: a number, and only for the strategy adaptation", code="bad-value")
     if protocol.adapt is not None and not 0 < protocol.adapt < math.inf:
         raise DataError(f"adapt: {protocol.adapt!r}: a number above 0 is needed", code="bad-value")
     if of_sound and (protocol.seconds is not None or protocol.mode != "absolute" or protocol.reference != SAME):
@@ -106,7 +104,7 @@ def _table(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", code="unreadable-file") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError(f"is no TOML: {error}", code="not-toml") from None
+        raise DataError(f"is not TOML: {error}", code="not-toml") from None
 
 
 def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
@@ -115,8 +113,8 @@ def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
     for key in entries:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            meant = f"is it meant to be {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise DataError(f"{key}: no key of a protocol; {meant}", code="unknown-key")
+            meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise DataError(f"{key}: unknown key; {meant}", code="unknown-key")
     if lacking := [key for key in REQUIRED if key not in entries]:
         raise DataError(f"{', '.join(lacking)}: missing", code="missing-value")
     fields = {key: _value(key, value) for key, value in entries.items()}

@@ -20,7 +20,7 @@ FROZEN = Path(__file__).parent / "data" / "frozen"  # this project's lists on th
 FROZEN_PREFIX = "frozen:"
 RULES = ("vox1-seenid", "vox2-sameid")  # protocols whose list is a rule (`protocols.rendezvous`)
 HEADERS = {("source", "driving"), *(("source", "driving", third) for third in ("frame", "best_frame", "anchor"))}
-BY_HAND = "; a list written by hand needs its data (run or pairs import, with --data NAME=PATH)"
+BY_HAND = "; a list written by hand needs --data NAME=PATH (run or pairs import)"
 
 # The end of a path tells the data set. The slash before an HDTF frame is missing in one published column.
 _FRONT = r"(?:.*/)?"
@@ -62,7 +62,7 @@ def frozen_name(path: Path) -> str | None:
         return None
     name = str(path).removeprefix(FROZEN_PREFIX)
     if name not in (known := sorted((*frozen_names(), *RULES))):
-        raise DataError(f"this project has no list {name!r}; it has {', '.join(known)}", code="unknown-pair-list")
+        raise DataError(f"no built-in list {name!r}; known are {', '.join(known)}", code="unknown-pair-list")
     return name
 
 
@@ -74,7 +74,7 @@ def read_pairs(path: Path) -> PairList:
     if name := frozen_name(path):
         if name in RULES:
             raise DataError(
-                f"{path} is a rule that makes a list from your copy of the data: python -m bench pairs make --frozen "
+                f"{path} is a rule; make the list from your copy of the data: python -m bench pairs make --frozen "
                 f"{name} --data {name.partition('-')[0]}=PATH --out {name}.csv",
                 code="pair-list-is-a-rule",
             )
@@ -136,7 +136,7 @@ def neutral(path: str) -> FrameRef:
                 clip = f"{parts.get('split') or 'test'}/{clip}"
             return FrameRef(dataset, clip, parts.get("frame") or WHOLE_CLIP)
     raise DataError(
-        f"{path!r} has the form of no known data set ({', '.join(LAYOUTS)}){BY_HAND}", code="unknown-dataset"
+        f"{path!r} does not match any known data set ({', '.join(LAYOUTS)}){BY_HAND}", code="unknown-dataset"
     )
 
 

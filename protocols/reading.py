@@ -1,4 +1,4 @@
-"""What was decided in reading a data set's files, for the manifest and for the user."""
+"""How a data set's files were read, for the manifest and the user."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-# What the user must see of a file's facts, by their name and the beginning of their value.
+# Remarks for the user, by a fact's name and the beginning of its value.
 _REMARKS = (
-    ("matrix", "bt601 (untagged)", "no color tags; read as BT.601, as FFmpeg does"),
-    ("primaries", "bt2020", "colors of BT.2020 that are not converted to BT.709, as in FFmpeg; they look paler"),
+    ("matrix", "bt601 (untagged)", "no color tags; read as BT.601, like FFmpeg"),
+    ("primaries", "bt2020", "BT.2020 colors, not converted to BT.709, like FFmpeg; they look paler"),
     ("pixels", "", "pixels that are not square; resampled to square ones"),
-    ("clock", "restarts", "time stamps that start again; frames are taken as evenly spaced"),
-    ("clock", "none", "no time stamps; frames are taken as evenly spaced"),
-    ("seeking", "slow", "long stretches without a key frame; frames requested out of order take long"),
-    ("damage", "", "packets that cannot be decoded; frames are numbered without them"),
+    ("clock", "restarts", "restarting time stamps; frames are assumed to be evenly spaced"),
+    ("clock", "none", "no time stamps; frames are assumed to be evenly spaced"),
+    ("seeking", "slow", "few key frames; frames requested out of order are slow"),
+    ("damage", "", "undecodable packets; frames are numbered without them"),
     ("transparency", "", "an alpha channel; transparent parts are shown on white"),
     ("colors", "CMYK", "CMYK colors; converted without a profile"),
     ("moving", "", "several pictures in one file; only the first is read"),

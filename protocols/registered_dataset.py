@@ -71,9 +71,11 @@ class _Checked(Dataset):
         if not isinstance(found, np.ndarray):
             raise self._wrong(method, found, "an array")
         if found.dtype != np.uint8 or found.ndim != 3 or found.shape[2] != 3 or size not in (None, *found.shape[:1]):
-            raise self.plugin.refused(f"{method}() gave {found.dtype} {found.shape}, not uint8 (height, width, 3)")
+            raise self.plugin.refused(f"{method}() returned {found.dtype} {found.shape}, not uint8 (height, width, 3)")
         if size is not None and found.shape[1] != size:
-            raise self.plugin.refused(f"{method}() gave {found.shape[1]}x{found.shape[0]} pixels, not {size}x{size}")
+            raise self.plugin.refused(
+                f"{method}() returned {found.shape[1]}x{found.shape[0]} pixels, not {size}x{size}"
+            )
         return found
 
     def _wrong(self, method: str, found: object, wanted: str) -> Exception:

@@ -335,7 +335,7 @@ def opener(
         if name == TALK:
             return sound_set.open(cache, progress)
         if name.lower() not in roots:
-            raise DataError(f"the pair list is of the data set {name}: {how(name)}", code="missing-data")
+            raise DataError(f"the pair list needs the data set {name}: {how(name)}", code="missing-data")
         return open_dataset(name, roots[name.lower()], follow_links)
 
     return opened

@@ -1,4 +1,4 @@
-"""Which data a run reads: a rule in one place, so that a plan, a run and a list say the same."""
+"""The data sets that a run reads: one rule for plans, runs and lists."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def data_used(
     list is of other data than the protocol.
     """
     if sample and require_data:
-        raise DataError("the sample set is asked for and forbidden at once", code="conflicting-options")
+        raise DataError("the sample set is both requested and forbidden", code="conflicting-options")
     if listed is not None:
         return _of_list(protocol, tuple(dict.fromkeys(listed)), roots, sample, require_data)
     if sample:
@@ -50,23 +50,23 @@ def _of_list(
 ) -> tuple[str, ...]:
     """The data sets of a pair list: the protocol's own, any for a protocol for custom data; the sample set always."""
     if not set(names).isdisjoint(SAMPLES) and require_data:
-        raise DataError("the pair list is of the sample set, which --require-data forbids", code="conflicting-options")
+        raise DataError("the pair list uses the sample set, which --require-data forbids", code="conflicting-options")
     for name in names:
         if name in SAMPLES:
             continue
         if sample:
             raise DataError(
-                f"the sample set is asked for, but the pair list is of the data set {name}", code="wrong-data"
+                f"the sample set is requested, but the pair list uses the data set {name}", code="wrong-data"
             )
         if not protocol.custom and name != protocol.dataset:
             raise DataError(
-                f"the pair list is of the data set {name}, {protocol.name} of {protocol.dataset}: "
-                f"take --protocol {_for_custom(protocol)}",
+                f"the pair list uses the data set {name}, but {protocol.name} uses {protocol.dataset}: "
+                f"use --protocol {_for_custom(protocol)}",
                 code="wrong-data",
             )
         if name.lower() not in roots:  # roots are configured in any case
             raise DataError(
-                f"the pair list is of the data set {name}: {how(name)}{_configured(roots, name)}", code="missing-data"
+                f"the pair list needs the data set {name}: {how(name)}{_configured(roots, name)}", code="missing-data"
             )
     return names
 
@@ -76,20 +76,20 @@ def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collectio
     for name in asked:
         if name in dataset_names():
             raise DataError(
-                f"--data {name}=...: {protocol.name} is for custom data, {name} has protocols of its own "
-                f"(a list of {name}'s frames goes with --pairs)",
+                f"--data {name}=...: {protocol.name} is for custom data, and {name} has its own protocols "
+                f"(use --pairs for a list of {name}'s frames)",
                 code="wrong-data",
             )
     found = list(asked) or [name for name in roots if name not in dataset_names()]
     if not found:
         raise DataError(
             f"{protocol.name} needs custom data: give their folder with --data NAME=PATH{_configured(roots, '')}; "
-            "--data sample takes the sample set",
+            "--data sample uses the sample set",
             code="missing-data",
         )
     if len(found) > 1:
         raise DataError(
-            f"{protocol.name} is about one folder, and there are {len(found)}{_configured(roots, '')}: give one "
+            f"{protocol.name} uses one folder, and there are {len(found)}{_configured(roots, '')}: give one "
             "--data NAME=PATH, or with --pairs a list of frames of several",
             code="several-data-sets",
         )
@@ -116,12 +116,12 @@ def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None
         return
     if tuple(used) == (SAMPLE,):
         raise DataError(
-            f"--data {unused[0]}=...: nothing uses it, {who} reads the sample set alone", code="unused-option"
+            f"--data {unused[0]}=...: nothing uses it, {who} reads only the sample set", code="unused-option"
         )
     taken = " and ".join(f"--data {name}=PATH" for name in dict.fromkeys(used) if name not in SAMPLES)
     near = difflib.get_close_matches(unused[0], used, n=1, cutoff=0.6)
-    meant = f" (is it meant to be {near[0]}?)" if near else ""
-    raise DataError(f"--data {unused[0]}=...: nothing uses it{meant}; {who} takes {taken}", code="unused-option")
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    raise DataError(f"--data {unused[0]}=...: nothing uses it{meant}; {who} uses {taken}", code="unused-option")
 
 
 def how(name: str) -> str:
@@ -132,7 +132,7 @@ def how(name: str) -> str:
 def _missing(protocol: Protocol, roots: Mapping[str, Path]) -> str:
     name = protocol.dataset
     message = f"{protocol.name} needs the data set {name}: {how(name)}{_configured(roots, name)}; "
-    message += "--data sample takes the sample set"
+    message += "--data sample uses the sample set"
     custom = [other for other in roots if other not in dataset_names()]
     return message + (f"; {custom[0]} is for --protocol {_for_custom(protocol)}" if custom else "")
 
@@ -143,4 +143,4 @@ def _configured(roots: Mapping[str, Path], name: str) -> str:
         return ""
     near = difflib.get_close_matches(name, list(roots), n=1, cutoff=0.6)
     found = ", ".join(f"{other}={folder}" for other, folder in roots.items())
-    return f"; configured: {found}" + (f" (is {near[0]} meant to be {name}?)" if near else "")
+    return f"; configured: {found}" + (f" (did you mean {name} by {near[0]}?)" if near else "")

@@ -187,7 +187,7 @@ def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
         others = [name for name in sorted(people) if name != identity]
         if not others:
             raise DataError(
-                f"data set {clips.dataset.name}: no video of anybody but {identity}", code="too-few-identities"
+                f"data set {clips.dataset.name}: only one identity with videos, {identity}", code="too-few-identities"
             )
         driving_identity = draws.one(others)
         clip = draws.one(people[driving_identity])

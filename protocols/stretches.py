@@ -51,7 +51,7 @@ def stretches(protocol: Protocol, dataset: Dataset, training: bool = True) -> li
     Raises DataError for a protocol that sound does not drive, and where no video is long enough.
     """
     if protocol.driven_by != "sound":
-        raise DataError(f"{protocol.name} is not driven by sound: nothing is cut by time", code="wrong-protocol")
+        raise DataError(f"{protocol.name} is not driven by sound, so it has no stretches", code="wrong-protocol")
     if dataset.name == TALK:
         return _of_sound_set(protocol)
     found = list(_RULES[protocol.strategy](protocol, dataset, training))
@@ -71,7 +71,7 @@ def template_of(test: Stretch, listed: Iterable[Stretch]) -> Stretch:
     own = [one for one in listed if one.identity == test.identity and one.use != "test"]
     for one in sorted(own, key=lambda one: one.use != "adapt"):
         return one
-    raise DataError(f"{test.clip}: nothing else of {test.identity} to take as a template", code="too-few-clips")
+    raise DataError(f"{test.clip}: no other video of {test.identity} for the template", code="too-few-clips")
 
 
 def _of_sound_set(protocol: Protocol) -> list[Stretch]:

@@ -43,7 +43,7 @@ def survey(pairs: PairList, datasets: Mapping[str, Dataset]) -> Survey:
     """
     refs = pairs.refs()
     if unknown := {ref.dataset for ref in refs} - datasets.keys():
-        raise DataError(f"the pair list is of the data set {min(unknown)}, which is not given", code="missing-data")
+        raise DataError(f"the pair list needs the data set {min(unknown)}, which is not given", code="missing-data")
     lost = missing_frames(refs, datasets)
     frames: dict[tuple[str, str], list[bool]] = {}
     asked: dict[tuple[str, str], list[bool]] = {}

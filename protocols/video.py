@@ -132,7 +132,9 @@ class Video:
         Raises DataError where it does not exist, cannot be decoded, or has colors or a size that cannot be read.
         """
         if not 0 <= number < len(self):
-            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames", code="unknown-frame")
+            raise DataError(
+                f"{self._source}: no frame {number}; the video has {len(self)} frames", code="unknown-frame"
+            )
         frame = self._find(number)
         if reason := colors.unsupported(frame):
             raise DataError(f"{self._source}: {reason}", code="unsupported-colors")

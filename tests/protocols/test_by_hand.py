@@ -116,7 +116,7 @@ def test_a_target_of_another_clip_goes_frame_by_frame(root: Path):
         ),
         ("source,driven\nanna/1,anna/2\n", "missing-column", ["line 1: ", "column driving;"]),
         (f"{HEAD},note\nanna/1,anna/2,x\n", "unknown-column", ["line 1: ", "'note'"]),
-        (f"{HEAD},source\nanna/1,anna/2,x\n", "duplicate-column", ["line 1: ", "column source "]),
+        (f"{HEAD},source\nanna/1,anna/2,x\n", "duplicate-column", ["line 1: ", "column source"]),
         ("source;driving\nanna/1;anna/2\n", "not-csv", ["line 1: "]),
         ("source,driving\n", "no-pairs", []),
     ],

@@ -97,7 +97,7 @@ def test_comparisons_have_cmos_against_one_model_and_strengths():
 def test_a_model_that_never_loses_has_no_strength_and_the_reason():
     made = comparisons({"a": 30.0, "b": 0.0}, 4, 5, np.random.default_rng(4))
     found = score(made, Plan("s", "preference", asked(-1, 1), ("a", "b")), rule="none", n=100)
-    assert found.preferences[0].strengths == () and "no limit" in found.preferences[0].why
+    assert found.preferences[0].strengths == () and "unbounded" in found.preferences[0].why
     assert found.opinions[0].mean.value == 1
 
 
