@@ -181,7 +181,7 @@ class _Outline(BaseModel):
 def card(name: str) -> Card:
     """The card of one of `MODELS`. Raises ModelError, in one line, for another name and a wrong ``model.json``."""
     if name not in _listed():
-        raise ModelError(f"no network is called {name}; choose one of {', '.join(_listed())}", code="unknown-model")
+        raise ModelError(f"unknown network {name}; choose one of {', '.join(_listed())}", code="unknown-model")
     folder = _listed()[name]
     written = _raw(folder)
     if name == folder.name:
@@ -290,7 +290,7 @@ def find_weights(card: Card, weights: Path | None) -> Path | None:
     if len(found) > 1:
         files = ", ".join(str(file) for file in found)
         raise ModelError(
-            f"{card.name}: several checkpoints could be meant: {files}; use {card.name}?weights=FILE",
+            f"{card.name}: several checkpoints match: {files}; use {card.name}?weights=FILE",
             code="ambiguous-weights",
         )
     return found[0] if found else None

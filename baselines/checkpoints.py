@@ -121,7 +121,7 @@ def _described(path: Path, metadata: Mapping[str, Any]) -> Checkpoint:
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read: {one_line(error)}", code="unreadable-checkpoint") from None
     if not isinstance(config, (dict, NoneType)) or not isinstance(facts, dict):
-        raise ModelError(f"{path} cannot be read: its configuration is no JSON object", code="not-a-checkpoint")
+        raise ModelError(f"{path} cannot be read: its configuration is not a JSON object", code="not-a-checkpoint")
     _check_size(config, path)
     model = metadata.get("model")
     return Checkpoint(path, States(), config, facts, model if isinstance(model, str) else None)
@@ -130,7 +130,7 @@ def _described(path: Path, metadata: Mapping[str, Any]) -> Checkpoint:
 def _number(text: str) -> float:
     """A finite one: the facts go into manifests, and JSON has no others. ``1e999`` is infinite to Python, too."""
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is no number of JSON")
+        raise ValueError(f"{text} is not a JSON number")
     return number
 
 
@@ -163,7 +163,7 @@ def check_finite(path: Path, states: Mapping[str, Mapping[str, Tensor]]) -> None
     for part, state in states.items():
         for key, value in state.items():
             if value.is_floating_point() and not value.is_meta and not value.isfinite().all():
-                raise ModelError(f"{path}: {part}.{key} holds numbers that are not finite", code="bad-value")
+                raise ModelError(f"{path}: {part}.{key} has numbers that are not finite", code="bad-value")
 
 
 def load(path: Path, about: Card | None = None, key: str | None = None) -> Checkpoint:
@@ -184,9 +184,9 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
         try:
             config = json.loads(files.text(beside))
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"{beside} is no JSON: {one_line(error)}", code="not-json") from None
+            raise ModelError(f"{beside} is not JSON: {one_line(error)}", code="not-json") from None
         if not isinstance(config, dict):
-            raise ModelError(f"{beside} is no JSON object", code="not-json")
+            raise ModelError(f"{beside} is not a JSON object", code="not-json")
         _check_size(config, beside)
         checkpoint = replace(checkpoint, config=config)
     states, read, lying = checkpoint.states, checkpoint.read, dict[str, Path]()
@@ -230,7 +230,7 @@ def _is_safetensors(path: Path) -> bool:
     Raises ModelError for what is no checkpoint at all.
     """
     if what := what_it_is(path):
-        raise ModelError(f"{path} is no checkpoint but {what}", code="not-a-checkpoint")
+        raise ModelError(f"{path} is {what}, not a checkpoint", code="not-a-checkpoint")
     try:
         with open(path, "rb") as stream:
             head = stream.read(_HEADER + 1)
@@ -274,7 +274,7 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
     ]
     if odd:
         raise ModelError(
-            f"{checkpoint.path} is no checkpoint of real, dense tensors: see {', '.join(odd[:_SHOWN])}",
+            f"{checkpoint.path} is not a checkpoint of real, dense tensors: see {', '.join(odd[:_SHOWN])}",
             code="not-a-checkpoint",
         )
     if missing or unknown or shapes:
@@ -302,7 +302,7 @@ def check_beside(checkpoint: Checkpoint, card: Card) -> None:
     if card.bare in checkpoint.states and absent:
         files = ", ".join(dict.fromkeys(card.companions[name] for name in absent))
         raise ModelError(
-            f"{checkpoint.path}: {card.title} needs {files} as well, in {card.root(checkpoint.path)}",
+            f"{checkpoint.path}: {card.title} also needs {files}, in {card.root(checkpoint.path)}",
             code="missing-file",
         )
 
@@ -318,7 +318,7 @@ def _check_each(checkpoint: Checkpoint, parts: Mapping[str, nn.Module], wrong: S
     keys, file = {*checkpoint.states[name]}, checkpoint.beside.get(name, checkpoint.path)
     held = next((other for other, part in parts.items() if other != name and keys == {*part.state_dict()}), None)
     if held is not None:
-        raise ModelError(f"{file} holds {held}, not {name}: are two files swapped?", code="other-network")
+        raise ModelError(f"{file} has {held}, not {name}: are two files swapped?", code="other-network")
     same = [key.partition(".")[2] for key in wrong if key.startswith(f"{name}.")]
     raise ModelError(
         f"{file} is not the {name} of this configuration: it {_some('differs in', same)}", code="other-network"
@@ -346,7 +346,7 @@ def saved_as(checkpoint: Checkpoint) -> str | None:
 def _look(checkpoint: Checkpoint, card: Card) -> str:
     title = saved_as(checkpoint)
     if title is None:
-        return " (it holds no network known here)"
+        return " (it has no known network)"
     return f" (a {title} network of another size)" if title == card.title else f" (it looks like a {title} checkpoint)"
 
 

@@ -31,7 +31,7 @@ def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States
     found = {".".join(path) or TOP: (path, states, said) for path, states, said in _sets(content, ())}
     if key is not None and key not in found:
         raise ModelError(
-            f"holds no networks under key={key}; it does under {' and '.join(found) or 'no key'}",
+            f"has no networks under key={key}; it has some under {' and '.join(found) or 'no key'}",
             code="not-a-checkpoint",
         )
     if not found:  # no network known here: what there is by name says whose it may be
@@ -42,7 +42,7 @@ def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States
     twice = [other for other in found if found[other][1].keys() & states.keys()]
     if key is None and len(twice) > 1:
         raise ModelError(
-            f"holds the same networks under {' and '.join(twice)}: say which with the option key=NAME",
+            f"has the same networks under {' and '.join(twice)}: choose with the option key=NAME",
             code="ambiguous-weights",
         )
     said = [f"took {way} of {' and '.join(twice)}"] if len(twice) > 1 else [f"unwrapped {way}"] if path else []
@@ -70,7 +70,7 @@ def flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
             inside = {name: value for name, value in inside.items() if name == "state_dict"} or inside
         if len(inside) > 1:
             raise ModelError(
-                f"holds several state dicts, under {' and '.join(inside)}; save the one that is meant",
+                f"has several state dicts, under {' and '.join(inside)}; save only the intended one",
                 code="ambiguous-weights",
             )
         if not inside:
@@ -78,7 +78,7 @@ def flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
         way += inside
         inner = inside[way[-1]]
     if not _flat(inner):
-        raise ModelError("holds no tensors by name", code="not-a-checkpoint")
+        raise ModelError("has no named tensors", code="not-a-checkpoint")
     said = [f"unwrapped {'.'.join(way)}"] if way else []
     state = _plain(_flat(inner), said)
     return state, said + _skipped(content, {way[0]} if way else set(_flat(inner)))
@@ -120,7 +120,7 @@ def _one_state(name: str, child: Mapping[Any, Any], said: list[str]) -> dict[str
         inside = {key: value for key, value in child.items() if _holds_tensors(value)}
         if len(inside) != 1:
             raise ModelError(
-                f"holds {name} more than once, under {' and '.join(map(str, inside))}; save one of them",
+                f"has {name} more than once, under {' and '.join(map(str, inside))}; save one of them",
                 code="ambiguous-weights",
             )
         key, child = next(iter(inside.items()))

@@ -44,7 +44,7 @@ class LoadedNetwork(Predictor):
         if checkpoint is None:
             config = copy.deepcopy(about.config)
         elif checkpoint.config and checkpoints.saved_as(checkpoint) not in (None, about.title):
-            raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}", code="other-network")
+            raise ModelError(f"{checkpoint.path} {_look(checkpoint)}, requested as {about.title}", code="other-network")
         else:
             config = checkpoint.config or self.infer_config(about, checkpoint)
         self.origin = judge(about, checkpoint, config)
@@ -61,7 +61,7 @@ class LoadedNetwork(Predictor):
             if checkpoint is None:
                 raise
             raise ModelError(
-                f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: its configuration does not "
+                f"{checkpoint.path} {_look(checkpoint)}, requested as {about.title}: its configuration does not "
                 f"fit: {error}",
                 code="other-network",
             ) from None
@@ -103,7 +103,7 @@ class LoadedNetwork(Predictor):
         except KeyError as error:
             networks = ", ".join(sorted(checkpoint.states)) or "none"
             raise ModelError(
-                f"{checkpoint.path} {_look(checkpoint)}, asked for as {about.title}: it lacks {error.args[0]}; "
+                f"{checkpoint.path} {_look(checkpoint)}, requested as {about.title}: it lacks {error.args[0]}; "
                 f"its networks: {networks}",
                 code="other-network",
             ) from None
@@ -159,11 +159,11 @@ class LoadedNetwork(Predictor):
 
 
 def _advice(about: Card, weights: Path | None) -> str:
-    untrained = f"or take random ones, {about.name}?weights=untrained"
+    untrained = f"or use random ones, {about.name}?weights=untrained"
     if about.name in samples.recipes():
         untrained = f"or train its sample checkpoint, `python -m bench samples build {about.name}`, {untrained}"
     if not about.files:
-        return f"nobody publishes a checkpoint of it; give one that you trained, {about.name}?weights=FILE, {untrained}"
+        return f"no published checkpoint exists; give your own, {about.name}?weights=FILE, {untrained}"
     place = f"{weights / about.package}" if weights else "a weights folder (--weights)"
     beside = f" with {', '.join(about.beside)}" if about.beside else ""
     return f"put {' or '.join(about.files)}{beside} of github.com/{about.repository} into {place}, {untrained}"
@@ -175,4 +175,4 @@ def _within(file: Path, chosen: str) -> str:
 
 def _look(checkpoint: Checkpoint) -> str:
     title = checkpoints.saved_as(checkpoint)
-    return f"looks like a {title} checkpoint" if title else "holds no network known here"
+    return f"looks like a {title} checkpoint" if title else "has no known network"

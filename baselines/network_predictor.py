@@ -114,7 +114,7 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
         self.known_mode(mode)
         if mode.startswith("relative") and batch.anchor is None:
             raise ModelError(
-                f"{self.name}: motion mode {mode} needs an anchor frame for each pair; this list has none",
+                f"{self.name}: motion mode {mode} needs an anchor frame for each pair, and this list has none",
                 code="missing-anchor",
             )
         for role in ("source", "driving", "anchor"):

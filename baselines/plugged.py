@@ -52,7 +52,7 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
     if clash := _shadowed(file):
         raise refused(clash)
     if not hasattr(module, name):
-        raise refused(f"it has no {name}{_there(module)}")
+        raise refused(f"no {name} in it{_there(module)}")
     return _made(getattr(module, name), refused, spec, weights, device)
 
 
@@ -73,7 +73,7 @@ def _made(
 ) -> Predictor:
     if own := {"device", "weights"} & spec.options.keys():
         raise ModelError(
-            f"{spec}: {min(own)} is what --{min(own)} says; an option of the model's needs another name",
+            f"{spec}: {min(own)} is set by --{min(own)}; rename the model's option",
             code="unknown-option",
         )
     try:

@@ -66,7 +66,7 @@ def recipe(name: str) -> Recipe:
     if name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
-        raise ModelError(f"no recipe of a sample checkpoint of {name} is on record; {hint}", code="unknown-sample")
+        raise ModelError(f"no recipe for a sample checkpoint of {name}; {hint}", code="unknown-sample")
     return known[name]
 
 

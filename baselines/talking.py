@@ -111,7 +111,9 @@ class Answer:
         """See `TalkingPredictor.predict`."""
         unknown = next((pair for pair in batch.ids if pair not in self._positions), None)
         if unknown is not None:
-            raise ModelError(f"{self._model.name}: {unknown} is no frame of clip {self._talk.id}", code="unknown-pair")
+            raise ModelError(
+                f"{self._model.name}: {unknown} is not a frame of clip {self._talk.id}", code="unknown-pair"
+            )
         positions = [self._positions[pair] for pair in batch.ids]
         self._kept = {at: frame for at, frame in self._kept.items() if at >= min(positions)}
         self._reasons = {at: why for at, why in self._reasons.items() if at in self._kept}
@@ -196,6 +198,6 @@ class Answer:
         assert self._stream is not None
         if next(self._stream, None) is not None:
             raise ModelError(
-                f"{self._model.name}: talk() gave more than the {len(self._talk.times)} frames that were asked for",
+                f"{self._model.name}: talk() returned more than the requested {len(self._talk.times)} frames",
                 code="bad-frames",
             )

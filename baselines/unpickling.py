@@ -68,7 +68,7 @@ def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
     Raises ModelError for a file that is damaged, is something else, or wants to run code.
     """
     if what := what_it_is(path):
-        raise ModelError(f"{path} is no checkpoint but {what}", code="not-a-checkpoint")
+        raise ModelError(f"{path} is {what}, not a checkpoint", code="not-a-checkpoint")
     try:
         if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
             with zipfile.ZipFile(path) as archive:
@@ -79,17 +79,17 @@ def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
         raise
     except Exception as error:  # torch raises many kinds of errors for files that are no checkpoints
         raise ModelError(
-            f"{path} is truncated, damaged or no checkpoint: {_reason(error)}", code="unreadable-checkpoint"
+            f"{path} is truncated, damaged or not a checkpoint: {_reason(error)}", code="unreadable-checkpoint"
         ) from None
     if kind := inert_class(content):
         raise ModelError(
-            f"{path} holds a whole object of class {kind}, which cannot be read without its code; save its "
+            f"{path} has a whole object of class {kind}, which cannot be read without its code; save its "
             "state_dict() with torch.save",
             code="not-a-checkpoint",
         )
     if not isinstance(content, Mapping):
         raise ModelError(
-            f"{path} holds a {type(content).__name__}, not the networks of a checkpoint by name",
+            f"{path} has a {type(content).__name__}, not the named networks of a checkpoint",
             code="not-a-checkpoint",
         )
     return content
@@ -111,7 +111,7 @@ def _load(path: Path, device: str) -> Any:
                 raise
             if name.partition(".")[0] in _ACTS and name not in _DATA:
                 raise ModelError(
-                    f"{path} refused: it would have to run code to load ({name}); a checkpoint holds tensors only",
+                    f"{path} refused: loading it would run code ({name}); a checkpoint has only tensors",
                     code="unsafe-file",
                 ) from None
             stand_ins[name] = _stand_in(name, holds)
@@ -141,7 +141,7 @@ def what_it_is(path: Path) -> str | None:
         size = re.search(rb"^size (\d{1,18})$", head, re.MULTILINE)
         of = f" of {int(size[1]):,} bytes" if size else ""
         return (
-            f"a git-lfs pointer, which stands for a file{of}: run `git lfs pull` in the repository that it is from, or "
+            f"a git-lfs pointer to a file{of}: run `git lfs pull` in its repository, or "
             "download the file itself from the repository's page"
         )
     if _PAGE.match(head):

@@ -41,15 +41,15 @@ class FramesFolder(Predictor):
         self.files = _read_mapping(mapping) if self.mapping else _images(self.folder)
         if not any(file.is_file() for file in self.files.values()):
             raise ModelError(
-                f"frames:{folder}: no PNG or JPEG image in it, one for each pair as <pair id>.png",
+                f"frames:{folder}: no PNG or JPEG images; expected one per pair, <pair id>.png",
                 code="missing-frames",
             )
 
     def expect(self, ids: Sequence[str]) -> None:
         if ids and not any(pair in self.files for pair in ids):
             raise ModelError(
-                f"frames:{self.folder} has a frame for none of the {len(ids)} pairs: {ids[0]}.png is looked for, "
-                f"{next(iter(self.files))} is there",
+                f"frames:{self.folder} has a frame for none of the {len(ids)} pairs: expected {ids[0]}.png, "
+                f"found {next(iter(self.files))}",
                 code="missing-frames",
             )
 

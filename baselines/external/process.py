@@ -43,7 +43,7 @@ class Program:
             raise ModelError(f"cmd:{command}: {str(error).lower()}", code="bad-value") from None
         if shutil.which(self.arguments[0]) is None:
             raise ModelError(
-                f"cmd:{command}: program {self.arguments[0]} is not found or may not be run", code="program-not-found"
+                f"cmd:{command}: program {self.arguments[0]} is not found or not executable", code="program-not-found"
             )
         if not any(place in argument for argument in self.arguments for place in places):
             self.arguments += places

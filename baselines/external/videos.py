@@ -64,8 +64,7 @@ class VideosFolder(Predictor):
         if not matched.found:
             looked = next(iter(clips.values()))[0]
             raise ModelError(
-                f"videos:{self.place} has none of the {len(clips)} clips: {looked} is looked for, "
-                f"{self.clips[0]} is there",
+                f"videos:{self.place} has none of the {len(clips)} clips: expected {looked}, found {self.clips[0]}",
                 code="missing-videos",
             )
         self.found = matched.found
@@ -105,7 +104,7 @@ class VideosFolder(Predictor):
             clip, time = info.get("clip"), info.get("time")
             if not clip or time is None:
                 raise ModelError(
-                    f"videos:{self.place} answers whole clips; this protocol is of single pairs", code="wrong-protocol"
+                    f"videos:{self.place} has whole clips, but this protocol needs single pairs", code="wrong-protocol"
                 )
             if (name := self.found.get(str(clip))) is not None and float(time) < self.dataset.end(name) - EARLY:
                 frames[i] = from_levels(torch.from_numpy(self._frame(name, float(time), batch.driving[i]))).permute(

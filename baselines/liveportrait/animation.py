@@ -70,7 +70,7 @@ class Animation:
         ratios: Ratios | None = None,
     ):
         if options.relative and initial is None and rest is None:
-            raise ValueError("relative motion is since an initial frame, or from an expression at rest")
+            raise ValueError("relative motion needs an initial frame or a neutral expression")
         if ratios is None and (options.retargeting or options.normalize_lip):
             raise ValueError("retargeting needs the source's ratios")
         self.net, self.options, self.ratios = net, options, ratios

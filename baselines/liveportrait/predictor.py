@@ -124,7 +124,7 @@ class LivePortraitPredictor(NetworkPredictor):
         relative = mode == "relative"
         if relative and self.asked.retargeting and self.asked.region != "all":
             raise ModelError(
-                f"{self.name}: in relative motion retargeting takes the place of the driving motion, so that region "
+                f"{self.name}: in relative motion retargeting replaces the driving motion, so that region "
                 "has no effect; the motion mode absolute has both",
                 code="unused-option",
             )

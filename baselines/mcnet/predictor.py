@@ -38,7 +38,7 @@ class MemoryPredictor(NetworkPredictor):
         super().check(batch, mode)
         if len(batch.seeds) != len(batch):
             raise ModelError(
-                f"{self.name} draws noise and needs one seed a pair: {len(batch.seeds)} for {len(batch)}",
+                f"{self.name} draws noise and needs one seed per pair: {len(batch.seeds)} for {len(batch)}",
                 code="missing-seeds",
             )
 

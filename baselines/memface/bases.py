@@ -48,7 +48,7 @@ def kept(name: str, tensors: Mapping[str, Tensor], cache: Path, file: Path | Non
         return fitted(ARKIT, (), cache)
     if file is None:
         raise ModelError(
-            f"the basis {name} is a file that no checkpoint holds: name it with basis=FILE", code="bad-basis"
+            f"the basis {name} is a file outside the checkpoint: give it with basis=FILE", code="bad-basis"
         )
     basis = fitted(str(file), (), cache)
     if basis.name != name:

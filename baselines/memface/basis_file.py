@@ -86,7 +86,7 @@ def _read(file: Path) -> dict[str, np.ndarray]:
         with np.load(file, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
     except (OSError, ValueError, BadZipFile, AttributeError, EOFError):
-        raise ModelError(f"{file}: no .npz file of a face basis", code="bad-basis") from None
+        raise ModelError(f"{file}: not an .npz file of a face basis", code="bad-basis") from None
     if missing := [name for name in NEEDED if name not in arrays]:
         _refuse(file, f"lacks {', '.join(missing)}")
     for name, dimensions in NEEDED.items():

@@ -56,7 +56,7 @@ def read(
     found = checkpoints.load(file)
     about = found.config or {}
     if not {"network", "basis", "speech"} <= about.keys() or "network" not in found.states:
-        raise ModelError(f"{file} is no audio to expression of MemFace", code="other-network")
+        raise ModelError(f"{file} is not an audio-to-expression network of MemFace", code="other-network")
     checkpoints.check_finite(file, found.states)
     try:
         network = AudioToExpression(A2EConfig(**about["network"]))
@@ -72,7 +72,8 @@ def read(
     heard = _feature(file, about["speech"], speech, about.get("speech_rate", RATE))
     if heard.width != network.config.features:
         raise ModelError(
-            f"{file} hears {network.config.features} numbers a frame, {heard.name} has {heard.width}", code="bad-value"
+            f"{file} needs {network.config.features} numbers per frame, {heard.name} has {heard.width}",
+            code="bad-value",
         )
     kept = bases.kept(about["basis"], found.states.get("basis", {}), cache, basis)
     return Expression(network.eval().requires_grad_(False), kept, heard, found)
@@ -80,9 +81,9 @@ def read(
 
 def _feature(file: Path, trained: str, given: str | None, rate: float) -> SpeechFeature:
     if given is None and trained not in NAMES:
-        raise ModelError(f"{file} hears features of .npy files: name them with speech=FILE", code="missing-option")
+        raise ModelError(f"{file} needs features from .npy files: give them with speech=FILE", code="missing-option")
     if given is not None and (given in NAMES or trained in NAMES) and given != trained:
-        raise ModelError(f"{file} hears {trained}, not {given}", code="other-network")
+        raise ModelError(f"{file} was trained on {trained}, not {given}", code="other-network")
     return feature(given or trained, rate)
 
 

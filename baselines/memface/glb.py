@@ -44,7 +44,7 @@ def morphs(content: bytes) -> Morphs:
         points = _points(about, data, part["attributes"]["POSITION"], streams)
         moved = np.stack([_points(about, data, target["POSITION"], streams) for target in part["targets"]])
     except (ValueError, KeyError, IndexError, StopIteration, TypeError) as error:
-        raise ModelError(f"no .glb file with named shapes ({type(error).__name__})", code="bad-basis") from None
+        raise ModelError(f"not a .glb file with named shapes ({type(error).__name__})", code="bad-basis") from None
     scale, shift = np.array(node.get("scale", (1, 1, 1))), np.array(node.get("translation", (0, 0, 0)))
     return Morphs(points * scale + shift, moved * scale, tuple(mesh["extras"]["targetNames"]))
 

@@ -57,7 +57,7 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
         )
     if "weights" in options and options["weights"] != "untrained":
         raise ModelError(
-            f"{name} has two files: a2e=FILE and render=FILE in place of weights=FILE", code="unknown-option"
+            f"{name} has two files: use a2e=FILE and render=FILE instead of weights=FILE", code="unknown-option"
         )
     if idle := sorted(options.keys() - {"weights", "speech"}) if "weights" in options else None:
         raise ModelError(f"{name}: with weights=untrained {idle[0]}= has no effect", code="unused-option")
@@ -134,7 +134,7 @@ def _speaker(file: Path, variant: Variant, options: Mapping[str, str]) -> tuple[
     found = expression_file.read(file, cache_folder(), speech=options.get("speech"), basis=basis, forget=forget)
     if not found.basis.on_mesh:
         raise ModelError(
-            f"the basis {found.basis.name} has a surface of its own; the renderer draws FaceMesh", code="bad-basis"
+            f"the basis {found.basis.name} has another surface; the renderer draws FaceMesh", code="bad-basis"
         )
     return HeardSpeaker(found.network, found.basis, found.feature), found.checkpoint.facts
 
@@ -143,7 +143,7 @@ def read_renderer(path: Path) -> tuple[Renderer, dict[str, Any]]:
     """Build the second stage of a file, and return the facts of its training. Raises ModelError for another file."""
     file = load_sample(path)
     if "renderer" not in file.states or not file.config:
-        raise ModelError(f"{path} is no renderer of MemFace", code="other-network")
+        raise ModelError(f"{path} is not a renderer of MemFace", code="other-network")
     check_finite(path, file.states)
     try:
         renderer = Renderer(file.config)
@@ -163,16 +163,16 @@ def _full(value: torch.Tensor) -> torch.Tensor:
 
 def _swap(name: str, renderer: Renderer, file: Path) -> dict[str, Any]:
     if not isinstance(renderer.memory, ExplicitMemory):
-        raise ModelError(f"{name} has no explicit memory to be swapped", code="unknown-option")
+        raise ModelError(f"{name} has no explicit memory to swap", code="unknown-option")
     if not file.is_file():
         raise ModelError(f"{name}: memory={file}: no such file", code="missing-file")
     other = load_sample(file)
     stored = other.states.get("renderer", {})
     if not {"memory.keys", "memory.patches"} <= stored.keys():
-        raise ModelError(f"{name}: memory={file} holds no explicit memory", code="other-network")
+        raise ModelError(f"{name}: memory={file} has no explicit memory", code="other-network")
     check_finite(file, {"renderer": stored})
     if len(stored["memory.keys"]) != len(stored["memory.patches"]):
-        raise ModelError(f"{name}: memory={file} has not one key a patch", code="other-network")
+        raise ModelError(f"{name}: memory={file} has unequal numbers of keys and patches", code="other-network")
     own = {"memory.keys": renderer.memory.keys, "memory.patches": renderer.memory.patches}
     if any(stored[part].shape[1:] != value.shape[1:] for part, value in own.items()):
         raise ModelError(f"{name}: memory={file} has keys or patches of another size", code="other-network")

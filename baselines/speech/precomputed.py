@@ -33,7 +33,7 @@ class Precomputed(SpeechFeature):
         if place.is_dir():
             first = next(iter(sorted(place.glob("*.npy"))), None)
             if first is None:
-                raise ModelError(f"{place}: no .npy file in it", code="missing-file")
+                raise ModelError(f"{place}: no .npy files", code="missing-file")
             self.width = _read(first).shape[1]
         else:
             self.width = _read(place).shape[1]
@@ -52,7 +52,7 @@ class Precomputed(SpeechFeature):
             raise ModelError(f"{self.place}: no features of the clip {clip}", code="missing-file")
         found = Precomputed(file, self.rate, begins)
         if found.width != self.width:
-            raise ModelError(f"{file}: {found.width} numbers a row, others have {self.width}", code="bad-value")
+            raise ModelError(f"{file}: {found.width} numbers per row, other files have {self.width}", code="bad-value")
         return found
 
     def rows(self, sound: Sound, times: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ class Precomputed(SpeechFeature):
         found, times = _read(self.place), np.asarray(times, float) + self._begins
         if len(times) and times[-1] > (len(found) - 1) / self.rate + SHORT:
             raise ModelError(
-                f"{self.place}: {len(found)} rows at {self.rate:g} a second end before the clip does", code="bad-value"
+                f"{self.place}: {len(found)} rows at {self.rate:g} per second end before the clip", code="bad-value"
             )
         return at(times, found, 0.0, self.rate)
 
@@ -71,7 +71,9 @@ def _read(file: Path) -> np.ndarray:
     try:
         found = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise ModelError(f"{file}: no .npy file of features ({type(error).__name__})", code="unreadable-file") from None
+        raise ModelError(
+            f"{file}: not an .npy file of features ({type(error).__name__})", code="unreadable-file"
+        ) from None
     if not isinstance(found, np.ndarray) or found.ndim not in (2, 3) or not found.size or found.dtype.kind not in "fiu":
         raise ModelError(f"{file}: no features of the shape (T, F) or (T, 16, 29)", code="bad-value")
     rows = np.asarray(found, np.float32).reshape(len(found), -1)

@@ -48,7 +48,12 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
     paths = _paths(root, clips)
     others = _others(root) if clips is None else []
     if others:
-        log.warning("%d files in %s are not read, no videos by their names: %s", len(others), root, some(others))
+        log.warning(
+            "%d files in %s are not read, since their names are not those of videos: %s",
+            len(others),
+            root,
+            some(others),
+        )
     try:
         if cache is None:
             return _decode(paths, root, side)

@@ -65,7 +65,7 @@ def _read(given: str, root: Path) -> PairList:
         file = Path(given).expanduser()
         if name is None and by_hand.is_one(file):
             raise DataError(
-                f"{given} is written by hand, its names need their data: make a frozen list of it first: "
+                f"{given} is written by hand: make a frozen list of it first: "
                 f"python -m bench pairs import {given} --data NAME=PATH --out LIST.csv",
                 code="missing-data",
             )
@@ -74,7 +74,7 @@ def _read(given: str, root: Path) -> PairList:
     folder = Path(os.path.abspath(root))
     if folder.name not in ("train", "test"):
         raise DataError(
-            f"{given} is a rule that makes a list from the whole data set: train on its folder `train`, or make the "
+            f"{given} is a rule for the whole data set: train on its folder `train`, or make the "
             f"list first: python -m bench pairs make --frozen {name} --data {protocol.dataset}=PATH --out {name}.csv",
             code="pair-list-is-a-rule",
         )

@@ -29,14 +29,14 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     if whole and any(side != settings.frame_size for side, _, _ in settings.plan):
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
         side = settings.frame_size
-        raise ModelError(f"{what} is trained at the side that it is for: stages of {side} only", code="bad-value")
+        raise ModelError(f"{what} is trained only at its own side: stages must be of {side}", code="bad-value")
     chosen, by_identity = settings.clips, settings.recipe == "published"
     if settings.excluded:
         chosen = tuple(clips.names(settings.data, chosen, set(settings.excluded)))
     data = TrainingFrames(settings.data, chosen, settings.cache, by_identity, settings.poses, settings.frame_size)
     stored, largest = data.frames.shape[2], max(side for side, _, _ in settings.plan)
     if stored < largest:
-        log.warning("the frames have %d pixels a side: they are enlarged to %d, nearest neighbors", stored, largest)
+        log.warning("frames of %d pixels are enlarged to %d by nearest neighbors", stored, largest)
     run = Run(settings, data)
     while run.step < settings.steps and not run.evaluations.exhausted(settings.patience):
         run.advance()

@@ -128,14 +128,14 @@ class Run:
                     self.save()
                     raise ModelError(
                         f"out of memory at step {self.step}, {batch} pairs of side {side} in {self.split} parts; the "
-                        f"state is kept in {self.state_file}; smaller `stages` in --config need less",
+                        f"state was saved in {self.state_file}; smaller `stages` in --config need less",
                         code="out-of-memory",
                     ) from None
             self.split *= 2
             self.clear_gradients()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            log.warning("out of memory at step %d: batches are now worked on in %d parts", self.step, self.split)
+            log.warning("out of memory at step %d: batches are now split into %d parts", self.step, self.split)
 
     @property
     def optimizers(self) -> list[torch.optim.Optimizer]:

@@ -82,17 +82,17 @@ def restore(run: Run) -> None:
     defaults = {name: field.default for name, field in TrainSettings.model_fields.items()}
     defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
     if not {"identity", "networks", "optimizer", "step"} <= kept.keys():
-        raise ModelError(f"{run.state_file} is no state of a training", code="not-a-training-state")
+        raise ModelError(f"{run.state_file} is not a training state", code="not-a-training-state")
     before, now = defaults | kept["identity"], defaults | identity(run)
     differing = [key for key, value in now.items() if before.get(key) != value]
     if differing:
         raise ModelError(
-            f"{run.state_file} is of a run with another {', '.join(differing)}; use another folder",
+            f"{run.state_file} belongs to a run with another {', '.join(differing)}; use another folder",
             code="other-training",
         )
     if parts := set(run.trainee.networks) ^ {key.partition(".")[0] for key in kept["networks"]}:
         raise ModelError(
-            f"{run.state_file} is of a run with another {', '.join(sorted(parts))}; use another folder",
+            f"{run.state_file} belongs to a run with another {', '.join(sorted(parts))}; use another folder",
             code="other-training",
         )
     run.step, run.skipped, run.seconds = kept["step"], kept["skipped"], kept["seconds"]

@@ -99,7 +99,7 @@ class Vgg19Features(nn.Module):
                     layer.load_state_dict({"weight": weight, "bias": bias})
                 except (KeyError, IndexError, RuntimeError):
                     raise ModelError(
-                        f"{file} is no VGG-19 of torchvision: see features.{index}", code="other-network"
+                        f"{file} is not torchvision's VGG-19: see features.{index}", code="other-network"
                     ) from None
                 layers[str(index)] = layer
             self.slices.append(layers)

@@ -68,7 +68,7 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
             )
         if idle := next((name for name in ("pads", "nosmooth", "finder") if self.box and name in options), None):
             raise ModelError(
-                f"{self.name}: with box= no face is looked for: {idle}= has no effect", code="unused-option"
+                f"{self.name}: with box= there is no face detection, so {idle}= has no effect", code="unused-option"
             )
         if options.get("nosmooth", "false") not in ("true", "false"):
             raise ModelError(f"{self.name}: nosmooth is true or false, not {options['nosmooth']}", code="bad-value")
@@ -87,7 +87,7 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
 
     def talk(self, talk: Talk) -> Iterator[Tensor | str]:
         if talk.sound.rate != RATE:
-            raise ModelError(f"{self.name} hears {RATE} samples a second, not {talk.sound.rate}", code="bad-value")
+            raise ModelError(f"{self.name} needs {RATE} samples per second, not {talk.sound.rate}", code="bad-value")
         samples = talk.sound.cut(0.0, max(talk.sound.available(), LEAST))
         spectrogram = Spectrogram(samples)
         starts = [first_column(time) for time in talk.times]

@@ -134,11 +134,11 @@ def _save(stage: Stage, run: _Run, file: Path, identity: dict[str, Any]) -> None
 def _restore(stage: Stage, file: Path, identity: dict[str, Any]) -> _Run:
     kept = read_safely(file)
     if not {"networks", "optimizers", "run", "identity"} <= kept.keys():
-        raise ModelError(f"{file} is no state of a training of this kind", code="not-a-training-state")
+        raise ModelError(f"{file} is not a training state of this kind", code="not-a-training-state")
     before = kept["identity"]
     if differing := sorted(key for key in before | identity if before.get(key) != identity.get(key)):
         raise ModelError(
-            f"{file} is of a run with another {', '.join(differing)}; use another folder", code="other-training"
+            f"{file} belongs to a run with another {', '.join(differing)}; use another folder", code="other-training"
         )
     stage.networks.load_state_dict(kept["networks"])
     for name, optimizer in stage.optimizers.items():

@@ -131,8 +131,8 @@ def test_the_networks_of_an_avd_checkpoint_go_on(clips: Path, tmp_path: Path) ->
         ({"init_from": None}, "missing-option", ["init_from"]),
         ({"init_from": Path("nothing.safetensors")}, "missing-file", ["nothing.safetensors"]),
         ({"init_from": card("fomm").sample}, "other-network", [" FOMM "]),
-        ({"stages": ((64, 1.0, 2),)}, "XX", ["256"]),
-        ({"stages": ((256, 1.0, 1),)}, "XX", ["2"]),
+        ({"stages": ((64, 1.0, 2),)}, "bad-value", ["256"]),
+        ({"stages": ((256, 1.0, 1),)}, "bad-value", [" 2 pairs"]),
         ({"model": "tpsm", "adversarial": True}, "no-training", ["adversarial: 'tpsm'"]),
     ],
 )

@@ -250,7 +250,7 @@ def test_several_that_could_be_meant_are_noted(folder, bench):
         sample_as_published(folder, "fomm", f"fomm/{name}")
     code, text = bench("check", "fomm", "--weights", folder)
     assert code == 1 and text.count("not the published file: holds the networks of FOMM") == 2
-    assert "note       fomm: several checkpoints could be meant" in text
+    assert "note       fomm: several checkpoints match" in text
 
 
 def test_an_openface_file_is_run_once(folder):
