@@ -31,9 +31,9 @@ def test_every_protocol_has_a_sample_form(name: str, sample_set: Path, sound_set
     protocol = catalogue.get(name)
     found = resolve(protocol, {}, sample_set.parent, sample=protocol.custom)
     assert found.is_sample and found.frame_size == 256 and found.shape == (256, 256)
-    why = "asked for" if protocol.custom else "no folder is configured for"
-    what = "SOUND" if protocol.driven_by == "sound" else "SAMPLE"
-    assert found.notices[0].startswith(f"{what} SET ({why}")
+    what = "sound" if protocol.driven_by == "sound" else "sample"
+    assert found.notices[0].code == f"{what}-set" and found.notices[0].startswith(f"{what.upper()} SET (")
+    assert protocol.custom or f"{protocol.dataset})" in found.notices[0]
     loaded = found.load(found.pair_list.pairs[0])
     assert loaded.source.shape == loaded.driving.shape == (256, 256, 3) and loaded.source.dtype == np.uint8
     assert (loaded.target is None) == (found.protocol.reference == "cross-identity")
@@ -42,7 +42,7 @@ def test_every_protocol_has_a_sample_form(name: str, sample_set: Path, sound_set
 
 def test_sample_set_outright(sample_set: Path, root: Path):
     found = resolve(catalogue.get("vox1-sameid"), {"vox1": root}, sample_set.parent, sample=True)
-    assert found.is_sample and "asked for" in found.notices[0]
+    assert found.is_sample and found.notices[0].code == "sample-set"
     assert found.pair_list == sample_lists.load("sameid")
 
 
