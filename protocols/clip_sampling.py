@@ -11,6 +11,7 @@ from protocols.datasets import Dataset
 from protocols.draw import Draws
 from protocols.errors import DataError
 from protocols.matching import stem
+from protocols.notices import Notice
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList, safe_id
 from protocols.protocol import OWN_TEMPLATE, Protocol
 from protocols.stretches import stretches, template_of
@@ -47,7 +48,10 @@ def make_clips(
 def frames_of(clips: ClipList, datasets: Mapping[str, Dataset], mode: str) -> tuple[PairList, list[str]]:
     """All frames of clips as pairs, and what is to be said of when they are shown. mode: motion mode."""
     assumed = [name for name in clips.datasets() if datasets[name].assumed_rate]
-    lines = [f"{name}: frames have no time stamps; {datasets[name].rate:g} per second are assumed" for name in assumed]
+    lines: list[str] = [
+        Notice(f"{name}: frames have no time stamps; {datasets[name].rate:g} per second are assumed", "assumed-rate")
+        for name in assumed
+    ]
 
     @cache
     def frames(ref: FrameRef) -> tuple[Sequence[str], Sequence[float]]:

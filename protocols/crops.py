@@ -12,6 +12,7 @@ from protocols import crop
 from protocols.crop import Cut, Mode
 from protocols.errors import DataError
 from protocols.folder import some
+from protocols.notices import Notice
 
 DEFAULT = "face unless framed"  # mode without --crop: crop around the face if it does not fill the frame
 
@@ -52,27 +53,33 @@ class Crops:
             facts |= {"clips": {clip: str(cut) for clip, cut in sorted(self.cuts.items())}}
         return facts
 
-    def notices(self) -> list[str]:
+    def notices(self) -> list[Notice]:
         """Return lines for the user."""
         name, sources = self.name, self.sources
         if self.mode == "none":
-            return [f"{name}: frames are not cropped; frames that are not square are squashed to a square"]
+            return [
+                Notice(
+                    f"{name}: frames are not cropped; those that are not square are squashed to a square", "squashed"
+                )
+            ]
         if not self.cuts:
-            return [f"{name}: frames that are not square are cropped to their central square"]
+            return [Notice(f"{name}: frames that are not square are cropped to their central square", "center-crop")]
         total = len(self.cuts)
         of = {how: [clip for clip, cut in self.cuts.items() if cut.how == how] for how in ("face", "framed", "center")}
         lines = []
         if of["face"]:
-            lines.append(f"{name}: {len(of['face'])} of {total} clips are cropped around the face (--crop)")
+            line = f"{name}: {len(of['face'])} of {total} clips are cropped around the face (--crop)"
+            lines.append(Notice(line, "face-crop"))
         if of["framed"]:
-            lines.append(f"{name}: {len(of['framed'])} of {total} clips are not cropped, since the face fills them")
+            line = f"{name}: {len(of['framed'])} of {total} clips are not cropped, since the face fills them"
+            lines.append(Notice(line, "uncropped"))
         if of["center"]:
             first = sorted(of["center"], key=lambda clip: (clip not in sources, clip))
             named = some([f"{clip} (a source)" if clip in sources else clip for clip in first])
-            lines.append(
-                f"{name}: NO FACE found in {len(first)} of {total} clips, which are cropped to their center: {named}"
-            )
+            line = f"{name}: NO FACE found in {len(first)} of {total} clips, which are cropped to their center: {named}"
+            lines.append(Notice(line, "no-face"))
         if doubtful := sorted(clip for clip, cut in self.cuts.items() if cut.faces and 2 * cut.faces < cut.looked):
             named = some([f"{clip} ({self.cuts[clip].faces} of {self.cuts[clip].looked})" for clip in doubtful])
-            lines.append(f"{name}: the cropped face was found in less than half of the checked frames: {named}")
+            line = f"{name}: the cropped face was found in less than half of the checked frames: {named}"
+            lines.append(Notice(line, "rare-face"))
         return lines

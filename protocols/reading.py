@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from protocols.notices import Notice
+
 # Remarks for the user, by a fact's name and the beginning of its value.
 _REMARKS = (
     ("matrix", "bt601 (untagged)", "no color tags; read as BT.601, like FFmpeg"),
@@ -57,8 +59,8 @@ class Reading:
             made[kind].setdefault(key, {})[value] = self._counts[kind, key, value]
         return made
 
-    def notices(self) -> list[str]:
-        """One line for each thing the user must know, with the number of files and the first one's name."""
+    def notices(self) -> list[Notice]:
+        """Return a line for each remarkable fact, with the number of files and the first name. Its code is the fact."""
         lines = []
         for kind, names in self._files.items():
             for wanted, beginning, remark in _STORED_REMARKS if self.stored and kind == "pictures" else _REMARKS:
@@ -69,12 +71,12 @@ class Reading:
                     count = sum(self._counts[entry] for entry in found)
                     first, verb = self._first[found[0]], "has" if count == 1 else "have"
                     some = f"{count} of {len(names)} {kind} {verb} {remark} (the first: {first})"
-                    lines.append(some if len(names) > 1 else f"{first} has {remark}")
+                    lines.append(Notice(some if len(names) > 1 else f"{first} has {remark}", wanted))
         return lines
 
 
 def remarks(name: str, facts: Mapping[str, str]) -> list[str]:
-    """The same lines about one video."""
+    """Return the lines on one video."""
     reading = Reading()
     reading.add("videos", name, facts)
-    return reading.notices()
+    return list(reading.notices())

@@ -180,7 +180,8 @@ def resolve(
     crops = cut_custom(pairs, datasets, crop, finder, frame_size, progress)
     notices += [line for crop_of in crops.values() for line in crop_of.notices()]
     provenance["reading"] = {name: dataset.reading.summary() for name, dataset in datasets.items()}
-    notices += [f"{name}: {line}" for name, dataset in datasets.items() for line in dataset.reading.notices()]
+    for name, dataset in datasets.items():
+        notices += [Notice(f"{name}: {line}", line.code) for line in dataset.reading.notices()]
     if built_in:
         why = "as requested" if sample or pair_file else f"no folder is configured for {protocol.dataset}"
         provenance["sample_set"] = sample_set.content_hash(datasets[built_in].root)
@@ -275,7 +276,9 @@ def _first(pairs: List, limit: int | None, what: str, notices: list[str]) -> Lis
 
 def _about(datasets: Mapping[str, Dataset]) -> list[str]:
     """Return lines on files that are not read, and on missing identities."""
-    lines = [line for dataset in datasets.values() for line in dataset.left_out()]
+    lines: list[str] = []
+    for dataset in datasets.values():  # those of plug-ins have no code
+        lines += [line if isinstance(line, Notice) else Notice(line) for line in dataset.left_out()]
     for name, dataset in datasets.items():
         if name not in (*SAMPLES, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
             line = f"{name}: file or folder names are used as identities, because there is no {IDENTITIES}"
