@@ -139,7 +139,7 @@ def picture_notices(files: Sequence[Path]) -> list[str]:
     for file in files:
         with suppress(DataError), opened(file) as image:
             reading.add("pictures", str(file), facts(image))
-    return reading.notices()
+    return list(reading.notices())
 
 
 def fit(image: np.ndarray, crop: Crop, size: int, what: str) -> np.ndarray:

@@ -323,7 +323,7 @@ class Complete(Begun):
     """A finished run. samples_sha256, frames_sha256, summary_sha256: of the files beside it.
 
     frames_sha256: of ``frames.parquet``, in runs of whole clips. features_sha256: of the files in ``features/``, by
-    their name there, in runs with metrics of sets. pictures_sha256: of the list of hashes in ``pictures/``.
+    name, in runs with set metrics. pictures_sha256: of the list of hashes in ``pictures/``.
     """
 
     state: Literal["complete"]

@@ -265,7 +265,7 @@ def test_without_its_media_folder_a_page_says_so_and_keeps_posters(run, open_pag
     page.wait_for_selector(".player.gone")
     assert page.locator(".player.gone").count() == 3
     player = Player(page)
-    assert player.root.locator(".problem").is_visible() and "media/" in player.root.locator(".trouble").inner_text()
+    assert player.root.locator(".problem").is_visible() and "media/" in player.root.locator(".problem").inner_text()
     assert player.root.locator("img.poster").first.is_visible()
     assert not player.root.locator(".controls").is_visible() and not player.root.locator("video").is_visible()
 
