@@ -23,6 +23,7 @@ from reports.schema.study_score import Correlation, QuestionAsked, StudyScore, U
 from reports.study import figure, html, latex
 
 FOLDER = "score"
+RANKING = "ranking"  # kind of what is undefined
 FIGURE = "metrics.svg"
 
 
@@ -104,9 +105,7 @@ def _unranked(opinions: metrics.Opinions, question: str) -> list[Undefined]:
     why = metrics.too_few(opinions)
     if not why:
         return []
-    return [
-        Undefined(question=question, what="the metric that agrees best, and its intervals", why=why, code="ranking")
-    ]
+    return [Undefined(question=question, what="the metric that agrees best, and its intervals", why=why, code=RANKING)]
 
 
 def write(found: StudyScore, folder: Path) -> list[Path]:
