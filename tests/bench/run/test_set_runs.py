@@ -26,6 +26,7 @@ from bench.stats.sets import features, floor, halves
 from protocols.errors import DataError
 from protocols.pairs import FrameRef, Pair
 from protocols.resolve import LoadedPair
+from reports.run.view import FLOOR
 from reports.schema.manifest import parse_manifest
 from reports.schema.summary import parse_summary
 
@@ -159,7 +160,7 @@ def test_what_is_kept_and_what_the_table_says(score):
     )
     assert any("copy 35" in notice and "short 27" in notice for notice in summary().notices)
     page = Path("runs/r/report.html").read_text()
-    assert "real halves" in page and "<summary>Metrics of sets</summary>" in page
+    assert FLOOR in page and 'id="set-comparisons"' in page
 
 
 def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(score, monkeypatch, tmp_path):

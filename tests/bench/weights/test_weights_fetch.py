@@ -160,7 +160,7 @@ def test_a_wrong_file_stays_while_there_is_no_right_one(listed, folder, bench, s
 
 def test_without_a_checksum_the_file_must_open(listed, folder, bench, server):
     listed["sha256"] = ""
-    fails(bench("fetch", "net", "--weights", folder), "truncated, damaged or no checkpoint")
+    fails(bench("fetch", "net", "--weights", folder), "truncated, damaged or not a checkpoint")
     listed["name"] = "net.json"
     server.files[NAME] = b'{"right": true}'
     code, text = bench("fetch", "net", "--weights", folder)
