@@ -261,3 +261,25 @@ def test_boxes_and_folds_are_reached_by_keyboard_and_focus_is_seen(pages, browse
         reached.add(tag.strip())
     assert {"skip", "A", "card scroll", "SUMMARY"} <= reached
     page.close()
+
+
+@needed
+def test_what_has_the_focus_is_not_covered_or_cut(pages, browser):
+    place = """() => {
+        const e = document.activeElement, box = e.getBoundingClientRect(), bar = document.querySelector('nav');
+        const style = getComputedStyle(e), grows = parseFloat(style.outlineOffset) + parseFloat(style.outlineWidth);
+        const cut = bar.contains(e) && grows > 0;
+        const covered = !bar.contains(e) && !e.matches('.skip') && box.height < 500
+            && (box.top < bar.getBoundingClientRect().bottom - 1 || box.bottom > innerHeight + 2);
+        return e === document.body ? null : cut || covered ? e.outerHTML.slice(0, 80) : '';
+    }"""
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    for name, file in pages.items():
+        page.goto(file.as_uri())
+        for key in ("Tab", "Shift+Tab"):
+            for _ in range(60):
+                page.keyboard.press(key)
+                if (found := page.evaluate(place)) is None:
+                    break
+                assert found == "", (name, key)
+    page.close()
