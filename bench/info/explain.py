@@ -1,4 +1,4 @@
-"""What a metric is, in words and in numbers: the pages of `bench/metrics/explain/`, signatures, and pictures."""
+"""Explain a metric: its page in `bench/metrics/explain/`, its signature, and values on changed sample frames."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ AnyDefinition = Definition | ClipDefinition | SetDefinition
 
 @dataclass(frozen=True)
 class Explanation:
-    """One metric explained.
+    """The explanation of a metric.
 
-    definition: None where only a family was named. page: Markdown. siblings: all definitions of the page's families.
+    definition: None for a family. page: Markdown. siblings: all definitions of the page's families.
     """
 
     name: str
@@ -63,7 +63,7 @@ def explain(name: str) -> Explanation:
 
 
 def pages() -> dict[str, tuple[str, list[str]]]:
-    """Page → its title and the names of the definitions that it explains."""
+    """Return each page's title and the names of the definitions that it explains."""
     found: dict[str, tuple[str, list[str]]] = {}
     built_in = (DEFINITIONS, CLIP_DEFINITIONS, SET_DEFINITIONS)
     everything: list[AnyDefinition] = [one for known in built_in for one in known.values()]
@@ -84,25 +84,25 @@ def _title(page: str) -> str:
 
 
 def parts(signature: str) -> list[tuple[str, str, str]]:
-    """Name, value and meaning of each part of a signature."""
+    """Return name, value and meaning of each part of a signature."""
     return [(name, value, _meaning(name)) for name, value in parse(signature).items()]
 
 
 def choose(definitions: Sequence[AnyDefinition], config: Config) -> detectors.DetectorSet:
-    """The detectors of this machine that definitions need, the papers' own where present."""
+    """Return the detectors that definitions need, the papers' own where installed."""
     kinds = metrics.kinds([definition.name for definition in of_pairs(definitions)])
     return detectors.choose("auto", config.weights, kinds=kinds, cache=config.cache)
 
 
 def of_pairs(definitions: Sequence[AnyDefinition]) -> list[Definition]:
-    """Those whose values are of pairs of frames."""
+    """Return the definitions with a value per pair of frames."""
     return [definition for definition in definitions if isinstance(definition, Definition)]
 
 
 def signature(definition: AnyDefinition, choice: detectors.DetectorSet) -> str:
-    """The signature with the detector of this machine, or with a plain name in its place where it is not available.
+    """Return the signature with the installed detector's, or with its name if it is not available.
 
-    What a clip's or a set's definition reads is named, not signed.
+    For clips and sets, it has the names of detectors and features instead of their signatures.
     """
     if isinstance(definition, SetDefinition):
         return definition.signature(definition.kind, of_clips=True)
@@ -118,9 +118,9 @@ def signature(definition: AnyDefinition, choice: detectors.DetectorSet) -> str:
 
 
 def measure(definitions: Sequence[AnyDefinition], choice: detectors.DetectorSet, config: Config, pairs: int) -> Numbers:
-    """``{short signature: {change: mean}}`` of changes to `pairs` frames of the sample set.
+    """Return ``{short signature: {change: mean}}`` for changes of `pairs` frames of the sample set.
 
-    Only of definitions of pairs that are available.
+    Only for available definitions of pairs.
     """
     definitions = of_pairs(definitions)
     names = list(dict.fromkeys(d.name for definition in definitions for d in _resolved(definition, choice)))
@@ -143,7 +143,7 @@ def measure(definitions: Sequence[AnyDefinition], choice: detectors.DetectorSet,
 
 
 def changes(target: np.ndarray, source: np.ndarray) -> Mapping[str, np.ndarray]:
-    """What is done to frames ``(N, H, W, 3)`` uint8, by name."""
+    """Return changed frames ``(N, H, W, 3)`` uint8, by the name of the change."""
     rng = np.random.default_rng(SEED)
     noise = rng.normal(0, 8, target.shape)
     return {
@@ -165,7 +165,7 @@ def _jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _resolved(definition: Definition, choice: detectors.DetectorSet) -> list[Definition]:
-    """What the name brings on this machine; nothing where its detector or weights are not available."""
+    """The definitions of the name; none if its detector or weights are not available."""
     try:
         return metrics.resolve([definition.name], choice)
     except UserError:

@@ -1,4 +1,4 @@
-"""`python -m bench list`: the names that the other commands take."""
+"""`python -m bench list`: names that the other commands accept."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ SHAPES = {"pair": "OF PAIRS OF FRAMES", "clip": "OF CLIPS", "set": "OF ALL CLIPS
 
 
 def table(what: str, config: Config, pattern: str = "*", weights_given: bool = False) -> Table:
-    """A table of models, protocols, metrics or data sets whose names are like `pattern`.
+    """Return a table of models, protocols, metrics or data sets with names that match `pattern`.
 
-    Raises UserError for anything else, and where no name is.
+    Raises UserError for another word, and if no name matches.
     """
     builders = {"models": _models, "protocols": _protocols, "metrics": _metrics, "datasets": _datasets}
     if what not in builders:
         raise UserError(f"cannot list {what}; choose one of {', '.join(builders)}", code="unknown-choice")
     if what not in ("protocols", "datasets") and (config.asked or config.sample):
-        raise UserError(f"list {what}: --data belongs to `list protocols`", code="unused-option")
+        raise UserError(f"list {what}: --data has no effect; it is for `list protocols`", code="unused-option")
     if what != "models" and weights_given:
-        raise UserError(f"list {what}: --weights belongs to `list models`", code="unused-option")
+        raise UserError(f"list {what}: --weights has no effect; it is for `list models`", code="unused-option")
     rows = builders[what](config, pattern)
     if not rows.row_count and pattern != "*":
-        raise UserError(f"list {what}: no name is like {pattern}", code="unknown-choice")
+        raise UserError(f"list {what}: no name matches {pattern}", code="unknown-choice")
     return rows
 
 
 def _models(config: Config, pattern: str) -> Table:
-    from baselines import registry  # imports torch, which the other lists need not wait for
+    from baselines import registry  # imports torch, which the other lists do not need
 
     rows = _table()
     for model in (one for one in registry.names(config.weights) if fnmatch(one.name.lower(), pattern)):
@@ -78,7 +78,7 @@ def _datasets(config: Config, pattern: str) -> Table:
 
 
 def _data(protocol: Protocol, config: Config) -> str:
-    """The data set that a run would read with these roots."""
+    """The data set that a run would use with these roots."""
     try:
         asked = [name for name in config.asked if name not in datasets.names()]
         used = data_used(protocol, config.data, asked=asked, sample=config.sample)
@@ -90,7 +90,7 @@ def _data(protocol: Protocol, config: Config) -> str:
 
 
 def _metrics(config: Config, pattern: str) -> Table:
-    """By shape; in each what most papers print (`families.papers`) first, equal ones in the order of tables."""
+    """By shape, then by the number of papers that print the family (`families.papers`), then in the order of tables."""
     from bench import metrics
     from bench.detectors.feature_networks import NETWORKS
     from bench.metrics import registered
@@ -127,7 +127,7 @@ def _metrics(config: Config, pattern: str) -> Table:
 
 
 def filter_like(names: Iterable[str], pattern: str) -> list[str]:
-    """Those names that are like a pattern with ``*``, each once."""
+    """Return the names that match a pattern with ``*``, each once."""
     return [name for name in dict.fromkeys(names) if fnmatch(name.lower(), pattern)]
 
 
@@ -135,5 +135,5 @@ def _table() -> Table:
     table = Table("name", "what it is", "facts", box=None, padding=(0, 2, 0, 0), row_styles=["", "dim"])
     table.columns[0].no_wrap = True
     for column in table.columns[1:]:
-        column.overflow = "fold"  # names of files are to be copied whole
+        column.overflow = "fold"  # file names must not be truncated
     return table

@@ -85,7 +85,7 @@ def attempt(trial: Trial, console: Console) -> int:
         notify(f"input: {_described(batch.source)}")
         if trial.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(trial.device)
-        output = _asked(model, _copy(batch), start)
+        output = _predict(model, _copy(batch), start)
         notify(f"output: {_described(output)}")
         if filtered := outside.output_filter(predictor, resolved.shapes):
             notify(f"a run resizes the output to the input's size: {filtered}")
@@ -138,7 +138,7 @@ def _guarded(model: Model, ask: Callable[[], Answer]) -> Answer:
         raise ModelError(f"{model.label}: predict failed: {typed_line(error)}", code=PluginError.code) from error
 
 
-def _asked(model: Model, batch: PairBatch, start: Callable[[], None]) -> Tensor:
+def _predict(model: Model, batch: PairBatch, start: Callable[[], None]) -> Tensor:
     start()
     return _guarded(model, lambda: model.predictor.predict(batch, model.mode))
 
@@ -179,7 +179,7 @@ def _copy(batch: PairBatch, count: int | None = None) -> PairBatch:
 def _check_alone(model: Model, batch: PairBatch, together: Tensor, start: Callable[[], None]) -> None:
     """Raise ModelError if a pair's frame depends on the rest of its batch, or is random."""
     first = batch.source[:1]
-    alone = _asked(model, _copy(batch, 1), start)
+    alone = _predict(model, _copy(batch, 1), start)
     as_uint8(alone, made_shape(model.predictor, first), f"{model.label} with one pair")
     difference = (alone[0].detach().double() - together[0].detach().double()).abs()
     largest = float(difference.nan_to_num().max())
@@ -195,7 +195,7 @@ def _seconds(model: Model, batch: PairBatch, start: Callable[[], None]) -> float
     model.predictor.forget()
     fresh = _copy(batch)
     began = time.perf_counter()
-    _asked(model, fresh, start).cpu()  # waits for an accelerator
+    _predict(model, fresh, start).cpu()  # waits for an accelerator
     return time.perf_counter() - began
 
 
