@@ -26,10 +26,10 @@ NAMED = 5  # lines with mistakes that are spelled out
 
 
 def is_one(path: Path, names: Collection[str] = ()) -> bool:
-    """Whether a file is a list written by hand. Raises DataError where it cannot be read.
+    """Whether a file is a list written by hand. Raises DataError if it cannot be read.
 
-    names: the data sets that the command line named. A header may be that of a published list, too: then the first path
-    decides, unless it has the form of a data set that is not among them.
+    names: data sets of the command line. If the header is also that of a published list, the first path decides, unless
+    it has the form of a data set that is not in `names`.
     """
     rows = read_rows(path)
     if not rows:
@@ -49,11 +49,11 @@ def is_one(path: Path, names: Collection[str] = ()) -> bool:
 
 
 def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> PairList:
-    """The list in its frozen form: every frame found in the data, whole clips made frames (`expanded`).
+    """Return the list in its frozen form: every frame is found in the data, whole clips become frames (`expanded`).
 
-    names: the data sets that it may be of; with one, cells need not begin with its name. opened: gives one by its name.
-    An empty or absent cell: ids are the positions from 0; the target is the driving frame where source and driving
-    frame are of one clip; identities are the data set's. Raises DataError, naming file and lines.
+    names: allowed data sets; with one, cells need not begin with its name. opened: opens a data set by name.
+    Defaults of empty or absent cells: ids are the positions from 0; the target is the driving frame if source and
+    driving frame are of one clip; identities are the data set's. Raises DataError with file and lines.
     """
     content = files.content(path)
     (_, header), *rows = read_rows(path)
@@ -85,7 +85,7 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
 
 
 class Finder:
-    """Looks paths up in the data sets, each clip once."""
+    """Finds paths in the data sets; lists each clip once."""
 
     def __init__(self, names: Sequence[str], opened: Callable[[str], Dataset]):
         self._names, self.dataset = names, opened
@@ -99,7 +99,7 @@ class Finder:
         return self._frames[key]
 
     def __call__(self, what: str, path: str) -> FrameRef:
-        """The frame or clip (``*``) that a cell names. Raises DataError where there is none, or two."""
+        """Return the frame or clip (``*``) that a cell names. Raises DataError if there is none, or several."""
         if path.startswith("/"):
             raise DataError(f"{what} {path!r} is absolute: give the path below the data root", code="absolute-path")
         path = path.rstrip("/")
@@ -139,7 +139,7 @@ class Finder:
         return FrameRef(name, clip, chosen) if chosen else None
 
     def _why(self, name: str, path: str) -> str:
-        """What there is in place of a path that leads to nothing."""
+        """Return why a path leads to nothing, with the closest name."""
         dataset = self.dataset(name)
         clip, slash, frame = path.rpartition("/")
         frames = self.frames_of(FrameRef(name, clip, WHOLE_CLIP)) if slash else []
@@ -178,7 +178,7 @@ def _pair(cells: Mapping[str, str], identifier: str, find: Finder) -> Pair:
 
 
 def check_header(path: Path, header: Sequence[str], columns: Sequence[str] = COLUMNS) -> None:
-    """Raise DataError for a header with columns twice, without a needed one, or with unknown ones."""
+    """Raise DataError for a header with duplicate, missing or unknown columns."""
     known = ", ".join(columns)
     if twice := [name for name in dict.fromkeys(header) if header.count(name) > 1]:
         raise DataError(f"{path}, line 1: duplicate column {twice[0]}", code="duplicate-column")
@@ -192,7 +192,7 @@ def check_header(path: Path, header: Sequence[str], columns: Sequence[str] = COL
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """(line, cells) of a CSV file, cells without spaces around them, empty lines left out. Raises DataError."""
+    """Return (line, cells) of a CSV file, with stripped cells and without empty lines. Raises DataError."""
     try:
         text = files.content(path).decode("utf-8-sig")
         reader = csv.reader(text.splitlines(), strict=True)

@@ -1,4 +1,4 @@
-"""The protocols by name: the built-in ones, those of installed packages, and those in files of their own."""
+"""The protocols by name: built-in ones, those of installed packages, and those in TOML files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def _built_in() -> dict[str, Protocol]:
 
 
 def names() -> list[str]:
-    """The names of all built-in protocols."""
+    """Return the names of all built-in protocols."""
     return list(_built_in())
 
 
 def registered() -> dict[str, Protocol | PluginError]:
-    """The protocols of installed packages by name, or why one cannot be used."""
+    """Return the protocols of installed packages by name, or the error of an unusable one."""
     found: dict[str, Protocol | PluginError] = {}
     for name in plugins.registered("protocol"):
         try:
@@ -37,10 +37,10 @@ def registered() -> dict[str, Protocol | PluginError]:
 
 
 def get(name: str) -> Protocol:
-    """A protocol by its name, or of the file ``path/to/mine.toml`` (see `protocol_file`).
+    """Return a protocol by its name, or from the file ``path/to/mine.toml`` (see `protocol_file`).
 
-    Raises DataError for a file that cannot be used, PluginError for a plug-in, and, with the nearest names, DataError
-    where there is no such protocol.
+    Raises DataError for an unusable file or, with the closest names, an unknown protocol, and PluginError for an
+    unusable plug-in.
     """
     if name.endswith(SUFFIX):
         protocol = read(Path(name).expanduser())
@@ -59,7 +59,7 @@ def get(name: str) -> Protocol:
 
 
 def _of_plugin(plugin: plugins.Plugin) -> Protocol:
-    """The protocol that a package registers: a `Protocol`, or a function without arguments that returns one."""
+    """Return the protocol that a package registers: a `Protocol`, or a function without arguments that returns one."""
     made = plugin.load()
     if not isinstance(made, Protocol) and callable(made):
         try:

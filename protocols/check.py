@@ -17,7 +17,7 @@ NAMED = 20
 
 
 def missing_frames(refs: Sequence[FrameRef], datasets: Mapping[str, Dataset]) -> set[FrameRef]:
-    """Those of `refs` whose files are not there; a whole clip (``*``) is missing where it has no frames."""
+    """Return the frames of `refs` without a file; a whole clip (``*``) is missing if it has no frames."""
     missing: set[FrameRef] = set()
     for name, dataset in datasets.items():
         own = [ref for ref in refs if ref.dataset == name]
@@ -41,9 +41,9 @@ def refuse_missing(pairs: PairList, datasets: Mapping[str, Dataset]) -> list[Fra
 
 @dataclass(frozen=True)
 class Checked:
-    """What the frames of a list are handed out as, in pixels, and what must be said of it.
+    """Frame size of a list, in pixels, and notices.
 
-    others: (height, width) of the other clips, where whole clips keep their own sizes; this one is that of most frames.
+    others: (height, width) of the other clips, if whole clips keep their own sizes; the main one has the most frames.
     """
 
     height: int

@@ -1,4 +1,4 @@
-"""Which clips a protocol of whole videos asks for, on a local copy of the data."""
+"""The clips of a protocol of whole videos, on a local copy of the data."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ID = 190  # characters of a clip's id; those of its frames have 7 more
 def make_clips(
     dataset: Dataset, protocol: Protocol, seed: int = 0, n: int | None = None, reading: str | None = None
 ) -> ClipList:
-    """The clips of a protocol on a data set; the same data and seed give the same list everywhere.
+    """Return the clips of a protocol on a data set; the same data and seed give the same list on every machine.
 
-    n: how many; by default the protocol's, or all there are. reading: one of the protocol's. Raises DataError where
-    there are none.
+    n: number of clips; by default the protocol's, or all. reading: one of the protocol's. Raises DataError if there are
+    none.
     """
     if protocol.driven_by == "sound":
         return _talking(dataset, protocol, n, reading or protocol.readings[0])
@@ -46,7 +46,7 @@ def make_clips(
 
 
 def frames_of(clips: ClipList, datasets: Mapping[str, Dataset], mode: str) -> tuple[PairList, list[str]]:
-    """All frames of clips as pairs, and what is to be said of when they are shown. mode: motion mode."""
+    """Return all frames of clips as pairs, and notices on their times. mode: motion mode."""
     assumed = [name for name in clips.datasets() if datasets[name].assumed_rate]
     lines: list[str] = [
         Notice(f"{name}: frames have no time stamps; {datasets[name].rate:g} per second are assumed", "assumed-rate")
@@ -75,7 +75,7 @@ def _clip(dataset: Dataset, protocol: Protocol, source: str, driving: str, ident
 
 
 def _talking(dataset: Dataset, protocol: Protocol, n: int | None, reading: str) -> ClipList:
-    """One clip a test stretch of `stretches`, which no seed moves; its template is as the reading says."""
+    """Return one clip per test stretch of `stretches`, independent of the seed; the reading decides its template."""
     listed = stretches(protocol, dataset, training=False)
     tests = [one for one in listed if one.use == "test"][: n or protocol.n]
     clips = []
@@ -102,12 +102,12 @@ def _talking(dataset: Dataset, protocol: Protocol, n: int | None, reading: str) 
 
 
 def _reconstruction(dataset: Dataset, names: list[str], draws: Draws) -> list[tuple[str, str]]:
-    """FOMM (NeurIPS 2019): every video is made again from its own first frame."""
+    """FOMM (NeurIPS 2019): every video is reconstructed from its own first frame."""
     return [(name, name) for name in names]
 
 
 def _cross_identity(dataset: Dataset, names: list[str], draws: Draws) -> list[tuple[str, str]]:
-    """Every video drives a picture, or the first frame of a video, of somebody else, drawn at random."""
+    """Every video drives a random picture, or first frame of a video, of another identity."""
     sources: dict[str, list[str]] = {}
     for clip in dataset.clips():
         if dataset.frames(clip):

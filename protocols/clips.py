@@ -1,4 +1,4 @@
-"""Clip lists: whole videos that a model is asked for, free of paths, with a hash of their content."""
+"""Clip lists: whole videos that models must make, without paths, with a hash of their content."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Frames = Callable[[FrameRef], tuple[Sequence[str], Sequence[float]]]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One question: animate `source` with all of `driving`, or with its sound.
+    """One task: animate `source` with all of `driving`, or with its sound.
 
     id: unique in its list, safe as a file name. source: a frame, or the first of a whole clip (``*``). driving: a whole
-    clip, whose frames give the motion and the times. target: the whole clip that is the true result, frame by frame
-    with `driving`, where it exists. sound: the clip whose sound goes with the result; None for that of `driving`.
-    start, end: seconds of `driving` that are asked for; None for its end. rate: frames a second that are asked for;
-    None for every frame.
-    template, template_end: seconds of `source`, a whole clip then, whose frames are the template of a clip that sound
-    drives, played back and forth (`template.back_and_forth`), at `rate` where there is one; an end of None: of the
-    clip. A template of None: frames drive it.
+    clip, whose frames define motion and times. target: the true result, a whole clip frame by frame with `driving`, if
+    it exists. sound: the clip whose sound belongs to the result; None for that of `driving`.
+    start, end: requested seconds of `driving`; an end of None: its end. rate: requested frames per second; None for
+    every frame.
+    template, template_end: for a clip driven by sound: seconds of `source` (then a whole clip) whose frames are the
+    template, played back and forth (`template.back_and_forth`), at `rate` if set; an end of None: of the clip. A
+    template of None: frames drive it.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Clip:
 
     @property
     def driven_by(self) -> Literal["frames", "sound"]:
-        """What gives the motion: the driving clip's frames, or its sound."""
+        """Return what drives the motion: the driving clip's frames, or its sound."""
         return "frames" if self.template is None else "sound"
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ class Clip:
             raise DataError(f"clip {self.id}: template_end is {end}, must be after template", code="bad-number")
 
     def row(self) -> list[str]:
-        """The clip as text in the order of `COLUMNS`; and of `TEMPLATE_COLUMNS` where it has a template."""
+        """Return the clip as text in the order of `COLUMNS`, or `TEMPLATE_COLUMNS` if it has a template."""
         refs = ("" if ref is None else str(ref) for ref in (self.source, self.driving, self.target, self.sound))
         numbers = (_text(value) for value in (self.start, self.end, self.rate))
         template = [] if self.template is None else [_text(self.template), _text(self.template_end)]
@@ -98,7 +98,7 @@ class Clip:
 
     @classmethod
     def from_row(cls, row: Sequence[str]) -> Clip:
-        """The inverse of `row`; the last two cells may be empty. Raises DataError."""
+        """Return the clip of a `row`; the last two cells may be empty. Raises DataError."""
         template: Sequence[str] = ("", "")
         if len(row) == len(COLUMNS) + len(TEMPLATE_COLUMNS):
             row, template = row[: len(COLUMNS)], row[len(COLUMNS) :]
@@ -121,7 +121,7 @@ def _text(value: float | None) -> str:
 
 @dataclass(frozen=True)
 class ClipList:
-    """Clips in order. `sha256` covers the clips alone: neither name, version nor provenance change it."""
+    """Clips in order. `sha256` covers only the clips, not name, version or provenance."""
 
     name: str
     version: int
@@ -142,11 +142,11 @@ class ClipList:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 over the rows, each as a JSON array on a line of its own."""
+        """Return the SHA-256 over the rows, each as a JSON array on one line."""
         return frozen_file.rows_sha256(clip.row() for clip in self.clips)
 
     def head(self, n: int) -> ClipList:
-        """The first `n` clips."""
+        """Return the first `n` clips."""
         if n < 1:
             raise DataError(f"at least one clip is needed, not {n}", code="no-pairs")
         if n >= len(self.clips):
@@ -154,12 +154,12 @@ class ClipList:
         return replace(self, clips=self.clips[:n], provenance={**self.provenance, "first": n, "of": self.sha256})
 
     def datasets(self) -> list[str]:
-        """The names of the data sets that its clips are of."""
+        """Return the names of the clips' data sets."""
         refs = (ref for clip in self.clips for ref in (clip.source, clip.driving, clip.target, clip.sound))
         return list(dict.fromkeys(ref.dataset for ref in refs if ref is not None))
 
     def write(self, path: Path) -> None:
-        """Freeze the list: a CSV file under a comment line of JSON. Raises as `PairList.write`."""
+        """Write the frozen list: a CSV file below a comment line of JSON. Raises like `PairList.write`."""
         head = Head(self.name, self.version, len(self), self.sha256, self.provenance)
         rows = [clip.row() for clip in self.clips]
         width = max(map(len, rows))  # lists that need no templates stay what they were
@@ -168,7 +168,7 @@ class ClipList:
 
     @classmethod
     def read(cls, path: Path) -> ClipList:
-        """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
+        """Read a frozen list. Raises DataError if it is not one, or if its content does not match its hash."""
         forms = dict([(FORMAT, COLUMNS), _WITH_TEMPLATE])
         head, rows = frozen_file.read(path, forms, "clip list", code="not-a-clip-list")
 
@@ -178,7 +178,7 @@ class ClipList:
         return frozen_file.unchanged(path, head, made)
 
     def pairs(self, frames: Frames, anchored: bool = False) -> PairList:
-        """One pair a frame that is asked for; it knows its clip and its time there.
+        """Return one pair per requested frame, with its clip and its time there.
 
         anchored: whether the first of the clip's frames is the anchor of all.
         Raises DataError where a clip has no frames in its range, where driving clip and target have different numbers
@@ -243,7 +243,7 @@ def _sources(clip: Clip, frames: Frames, count: int) -> list[FrameRef]:
 
 
 def asked_for(times: Sequence[float], start: float, end: float | None, rate: float | None) -> list[tuple[int, float]]:
-    """Which frames a clip asks for, and when each is shown in it, in seconds from `start`.
+    """Return the requested frames of a clip, and their times, in seconds from `start`.
 
     times: when the frames of the video are shown, ascending. rate: None for every frame from `start` on and before
     `end`; else for each point in time from `start` at this rate the frame that is shown then.
@@ -261,7 +261,7 @@ def asked_for(times: Sequence[float], start: float, end: float | None, rate: flo
 
 
 def shown_at(times: Sequence[float], time: float) -> int:
-    """The number of the frame that is shown at a time: the last one that begins by then, the first one before all."""
+    """Return the number of the frame shown at a time: the last that has begun; before the first, the first."""
     return max(0, bisect_right(times, time + EARLY) - 1)
 
 

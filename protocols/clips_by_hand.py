@@ -22,11 +22,11 @@ from protocols.pairs import WHOLE_CLIP, FrameRef
 
 
 def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> ClipList:
-    """The list in its frozen form, every clip found in the data.
+    """Return the list in its frozen form, with every clip found in the data.
 
-    names: the data sets that it may be of; with one, cells need not begin with its name. opened: gives one by its name.
-    An empty or absent cell: ids come from the clips' names; the target is the driving clip where the source is of it;
-    identities are the data set's. Raises DataError, naming file and lines.
+    names: allowed data sets; with one, cells need not begin with its name. opened: opens a data set by name.
+    Defaults of empty or absent cells: ids come from the clips' names; the target is the driving clip if the source is
+    of it; identities are the data set's. Raises DataError with file and lines.
     """
     content = files.content(path)
     rows = read_rows(path)

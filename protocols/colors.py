@@ -39,7 +39,7 @@ _SUBSAMPLING = {"420": (2, 2), "422": (1, 2), "444": (1, 1), "440": (2, 1), "411
 
 
 def unsupported(frame: av.VideoFrame) -> str | None:
-    """Why the frame's colors cannot be read, in words for the user; None where they can."""
+    """Return why the frame's colors are not supported, in words for the user; None if they are."""
     if curve := _HDR.get(frame.color_trc):
         return (
             f"HDR video ({curve}), which is not tone-mapped here; convert it to SDR (BT.709) first, for example with "
@@ -58,7 +58,7 @@ def unsupported(frame: av.VideoFrame) -> str | None:
 
 
 def facts(frame: av.VideoFrame) -> dict[str, str]:
-    """How the frame's colors are read, for the manifest; transparency where there is some in this frame."""
+    """Return how the frame's colors are read, for the manifest; with transparency if this frame has any."""
     alpha = {"transparency": ON_WHITE} if _is_transparent(frame) else {}
     if _is_rgb(frame):
         return {"matrix": "none (RGB)"} | alpha
@@ -69,7 +69,7 @@ def facts(frame: av.VideoFrame) -> dict[str, str]:
 
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """A decoded frame, as coded, as RGB uint8 ``(H, W, 3)``. `unsupported` must have said None.
+    """Return a decoded frame as RGB uint8 ``(H, W, 3)``. `unsupported` must be None for it.
 
     Chroma is enlarged with Pillow's bilinear filter. Transparent parts are shown on white.
     """
@@ -86,7 +86,7 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _convert(planes: list[np.ndarray], bits: int, full: bool, matrix: tuple[str, float, float]) -> np.ndarray:
-    """Y'CbCr to R'G'B' (ITU-T H.273, equations 23 to 38) in fixed point."""
+    """Convert Y'CbCr to R'G'B' (ITU-T H.273, equations 23 to 38) in fixed point."""
     integer: np.dtype[Any] = np.dtype(np.int32 if bits == 8 else np.int64)
     shift = 16 if bits == 8 else 24
     depth = 1 << (bits - 8)
@@ -111,7 +111,7 @@ def _convert(planes: list[np.ndarray], bits: int, full: bool, matrix: tuple[str,
 
 
 def _planes(frame: av.VideoFrame) -> tuple[list[np.ndarray], int]:
-    """Luma, and where there are, chroma and alpha, all ``(H, W)``; and the number of bits of their values."""
+    """Return luma, and chroma and alpha if present, all ``(H, W)``; and the number of bits of their values."""
     match = _PLANAR.fullmatch(frame.format.name)
     if not match:  # interleaved: taken apart by FFmpeg, as coded (the range is named only lest it be converted)
         target = "yuva444p16le" if _has_alpha(frame) else "yuv444p16le"
@@ -144,7 +144,7 @@ def _kind(bits: int) -> type:
 
 
 def _is_rgb(frame: av.VideoFrame) -> bool:
-    """Whether there is no matrix to undo: RGB, palettes, black and white, gray with alpha (PNG), XYZ."""
+    """Whether the format has no color matrix: RGB, palettes, black and white, gray with alpha (PNG), XYZ."""
     name = frame.format.name
     return frame.format.is_rgb or frame.format.has_palette or name.startswith(("mono", "xyz", "ya"))
 
@@ -158,6 +158,6 @@ def _is_transparent(frame: av.VideoFrame) -> bool:
 
 
 def _is_full(frame: av.VideoFrame) -> bool:
-    """Whether values fill the whole range; gray without a tag does, as in FFmpeg."""
+    """Whether values use the full range; untagged gray does, as in FFmpeg."""
     name = frame.format.name
     return frame.color_range == _FULL or name.startswith("yuvj") or (name[:4] == "gray" and frame.color_range == 0)

@@ -1,4 +1,4 @@
-"""What the files of a pair list hold, as hashes: names alone do not say which data a run measured."""
+"""Hashes of the files of a pair list: names alone do not identify the measured data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIGITS = 16  # of a clip's hash
 
 
 def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) -> tuple[str, dict[str, str]]:
-    """SHA-256 over the files that hold the frames, and one a clip (``dataset/clip``), its first 16 digits.
+    """Return the SHA-256 over the frames' files, and one per clip (``dataset/clip``), its first 16 digits.
 
     Each file counts once, by data set and path below the root, not by their order. Roots are left out, so that a copy
     elsewhere has the same hashes. Of a clip that is one file (a video) the hash is that of the file; of others it is

@@ -1,4 +1,4 @@
-"""Which square of a user's pictures the models see: the head, framed as their training data frame it, or the center.
+"""The square of custom pictures that models receive: the head, framed like their training data, or the center.
 
 FOMM's preprocessing of VoxCeleb takes the smallest box around the face boxes of a clip (the tube), enlarges it and
 makes it a square. The same is done here with the outlines of 68 landmarks in a few frames. `SCALE` and `SHIFT` were
@@ -17,7 +17,7 @@ Mode = Literal["face", "center", "none"]
 MODES: tuple[Mode, ...] = ("face", "center", "none")
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels; the right and lower edge are not in it
 
-LOOKS = 9  # frames of a clip in which a face is looked for
+LOOKS = 9  # frames of a clip with face detection
 SCALE = 1.8  # side of the square over the longer side of the tube
 SHIFT = 0.2  # how far the square's center is above the tube's, over the same
 OVERLAP = 0.25  # intersection over union from which on two boxes are one person's, as in FOMM's preprocessing
@@ -29,10 +29,10 @@ class FaceFinder(Protocol):
 
     @property
     def signature(self) -> str:
-        """One line that names everything that moves its boxes."""
+        """Return one line with everything that changes its boxes."""
 
     def __call__(self, frame: np.ndarray) -> Sequence[float] | None:
-        """x0, y0, x1, y1 around the landmarks of the largest face, in pixels of RGB uint8 ``(H, W, 3)``; or None."""
+        """Return x0, y0, x1, y1 around the landmarks of the largest face of RGB uint8 ``(H, W, 3)``, or None."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Cut:
     others: int = 0
 
     def misfit(self, size: tuple[int, int]) -> str:
-        """Why the box does not hold for a frame of this (height, width); empty where it does."""
+        """Return why the box does not apply to a frame of this (height, width); empty if it does."""
         if size == self.size:
             return ""
         return f"{size[1]}x{size[0]} pixels, but the face's box is for frames of {self.size[1]}x{self.size[0]}"
@@ -63,20 +63,20 @@ class Cut:
 
 
 def mode(text: str) -> Mode | None:
-    """The mode of this name, in either spelling; None for a name that is none."""
+    """Return the mode of this name, in either spelling; None for an unknown name."""
     text = "center" if text == "centre" else text
     return next((known for known in MODES if known == text), None)
 
 
 def looks(count: int) -> list[int]:
-    """Numbers of the frames, of `count`, in which a face is looked for: evenly spaced, at most `LOOKS`."""
+    """Return the numbers of the frames, of `count`, with face detection: evenly spaced, at most `LOOKS`."""
     return sorted({(2 * k + 1) * count // (2 * LOOKS) for k in range(LOOKS)}) if count else []
 
 
 def find(frames: Iterable[np.ndarray], finder: FaceFinder, always: bool = False) -> Cut:
-    """The square of a clip whose frames are RGB uint8 ``(H, W, 3)``, at least one, of one size.
+    """Return the square of a clip with frames RGB uint8 ``(H, W, 3)``, at least one, of one size.
 
-    always: cut around the face even if a square frame is framed already.
+    always: crop around the face even if the face fills a square frame.
     """
     size, found, looked = (0, 0), [], 0
     for frame in frames:
@@ -109,20 +109,20 @@ def head_box(faces: np.ndarray, height: int, width: int) -> Box:
 
 
 def center_box(height: int, width: int) -> Box:
-    """The largest square in the middle."""
+    """Return the largest centered square."""
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return left, top, left + side, top + side
 
 
 def cut(image: np.ndarray, box: Box) -> np.ndarray:
-    """A box of an image ``(H, W, 3)``, a copy unless it is the whole."""
+    """Return a box of an image ``(H, W, 3)``, as a copy unless it is the whole image."""
     x0, y0, x1, y1 = box
     return np.ascontiguousarray(image[y0:y1, x0:x1])
 
 
 def center_square(image: np.ndarray) -> np.ndarray:
-    """The largest square in the middle of an image ``(H, W, 3)``."""
+    """Return the largest centered square of an image ``(H, W, 3)``."""
     return cut(image, center_box(*image.shape[:2]))
 
 
@@ -131,7 +131,7 @@ def _inside(start: float, side: int, length: int) -> int:
 
 
 def _one_person(faces: np.ndarray) -> np.ndarray:
-    """Those that overlap the face which most others overlap, of equal ones the first: a passer-by does not count."""
+    """Return the faces that overlap the one with the most overlaps (the first of equal ones): no passers-by."""
     low = np.maximum(faces[:, None, :2], faces[None, :, :2])
     high = np.minimum(faces[:, None, 2:], faces[None, :, 2:])
     common = np.clip(high - low, 0, None).prod(-1)

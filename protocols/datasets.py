@@ -27,14 +27,13 @@ FRAMES_BELOW = ("frames", "images", "imgs", "ori_imgs", "full_body_img")  # name
 class Dataset:
     """Folders of frames, ``<root>/<clip>/<frame>.png`` or ``.jpg``. Base of all layouts.
 
-    name: what FrameRefs and ``--data NAME=PATH`` call it. root: its folder.
-    crops: whether frames are cut to a square, as `crop` says; else those that are not square are refused.
-    stored: whether pictures are read as stored, neither turned by their EXIF orientation nor blended: those of
-    benchmark data sets.
+    name: in FrameRefs and ``--data NAME=PATH``. root: its folder.
+    crops: whether frames are cropped to a square by `crop`; else frames that are not square are refused.
+    stored: whether pictures are read as stored, without EXIF rotation and blending, as in benchmark data sets.
     follow_links: whether links in the root may lead out of it.
-    reading: how the files are read whose `size` was requested.
-    rate: frames a second of clips that are folders of frames: what the papers' preprocessing writes. assumed_rate:
-    whether it decides when frames are shown, since no file says it.
+    reading: how files whose `size` was requested are read.
+    rate: frames per second of clips that are folders of frames, by the papers' preprocessing. assumed_rate: whether
+    this rate sets the frames' times, because no file states them.
     """
 
     rate = 25.0
@@ -53,7 +52,7 @@ class Dataset:
         self._real_root = Path(os.path.realpath(root))  # `resolve` raises for links in a circle
 
     def check(self) -> None:
-        """Raises DataError, saying what was expected, where the root does not hold this layout."""
+        """Raise DataError, with the expected layout, if the root does not have it."""
         if not self.root.is_dir():
             raise DataError(f"data set {self.name}: {self.root} is not a folder", code="missing-folder")
         if not self.clips():
@@ -61,50 +60,50 @@ class Dataset:
             raise DataError("; ".join([what, *self.left_out()]), code="empty-dataset")
 
     def left_out(self) -> list[str]:
-        """Lines on what in the root is not read, for the user."""
+        """Return lines for the user on files in the root that are not read."""
         return []
 
     def clips(self, split: str | None = None) -> list[str]:
-        """All clips, sorted; those of one split (``train``, ``test``) where it is given and the layout has splits."""
+        """Return all clips, sorted, or those of one split (``train``, ``test``) if the layout has splits."""
         return _folders(self.root)
 
     def splits(self) -> list[str]:
-        """The splits that it has in its root."""
+        """Return the splits in its root."""
         return []
 
     def identity(self, clip: str) -> str:
-        """Who is seen in a clip."""
+        """Return the identity of a clip."""
         return clip
 
     def folder(self, clip: str) -> Path:
-        """Where the frames of a clip lie."""
+        """Return the folder of a clip's frames."""
         return self.root / clip
 
     def frames(self, clip: str) -> list[str]:
-        """The frame names of a clip, in order of time; none where there is no such clip."""
+        """Return the frame names of a clip, in order of time; empty for an unknown clip."""
         folder = self.folder(clip)
         if not folder.is_dir():
             return []
         return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in self.suffixes}, key=natural)
 
     def times(self, clip: str) -> list[float]:
-        """When each of `frames` is shown, in seconds from the first."""
+        """Return the time of each of `frames`, in seconds from the clip's first frame."""
         return [number / self.rate for number in range(len(self.frames(clip)))]
 
     def end(self, clip: str) -> float:
-        """When the last frame of a clip ends, in seconds from the first."""
+        """Return the end of a clip's last frame, in seconds from its first frame."""
         return len(self.frames(clip)) / self.rate
 
     def sound_file(self, clip: str) -> Path | None:
-        """The file that holds the sound of a clip, in one of the places of `sound_stems`."""
+        """Return the sound file of a clip, in one of the places of `sound_stems`; None without one."""
         names = (stem.with_name(stem.name + suffix) for stem in self.sound_stems(clip) for suffix in SOUNDS)
         file = next((file for file in names if file.is_file()), None)
         return self.within(file, f"{self.name}/{clip}") if file else None
 
     def sound_stems(self, clip: str) -> list[Path]:
-        """Where the sound of a clip may lie, without suffix: called as it beside it, or ``audio`` among its frames.
+        """Return possible sound files of a clip, without suffix: beside it with its name, or ``audio`` in its folder.
 
-        Frames in a folder ``frames``, or one of that kind, have it beside or in the folder above, too.
+        For frames in a folder like ``frames``, also beside or in the parent folder.
         """
         folder = self.folder(clip)
         stems = [folder, folder.with_suffix(""), folder / "audio"]
@@ -115,28 +114,28 @@ class Dataset:
         return stems
 
     def path(self, ref: FrameRef) -> Path:
-        """The file of a frame; it need not exist. Raises DataError if a link leads it out of the root (`within`)."""
+        """Return the file of a frame, which may not exist. Raises DataError if a link leads out of the root."""
         folder = self.folder(ref.clip)
         candidates = [folder / f"{ref.frame}{suffix}" for suffix in self.suffixes]
         return self.within(next((file for file in candidates if file.is_file()), candidates[0]), ref)
 
     def within(self, file: Path, what: object) -> Path:
-        """The same file. Raises DataError, beginning with `what`, if a link leads it out of the root.
+        """Return the file. Raises DataError, beginning with `what`, if a link leads out of the root.
 
-        Where the user follows links it may; names alone (``..``) cannot, since `FrameRef` refuses them.
+        With `follow_links` links may lead out. Names with ``..`` cannot, since `FrameRef` refuses them.
         """
         if not self.follow_links and not Path(os.path.realpath(file)).is_relative_to(self._real_root):
             raise DataError(f"{what}: a link leads out of {self.root}; --follow-links allows it", code="link-leads-out")
         return file
 
     def missing(self, refs: Iterable[FrameRef]) -> list[FrameRef]:
-        """Those of `refs` that are not there, in order, each once."""
+        """Return the missing frames of `refs`, in order, each once."""
         return [ref for ref in dict.fromkeys(refs) if not self.path(ref).is_file()]
 
     def size(self, ref: FrameRef) -> tuple[int, int]:
-        """(height, width) of a frame, from the file's head alone, noted in `reading`.
+        """Return (height, width) of a frame from the file's head, and record it in `reading`.
 
-        Raises DataError if it is no image.
+        Raises DataError if it is not an image.
         """
         file = self.path(ref)
         with opened(file) as image:
@@ -144,15 +143,14 @@ class Dataset:
             return (image.height, image.width) if self.stored else images.upright_size(image)
 
     def original(self, ref: FrameRef) -> np.ndarray:
-        """One frame, RGB uint8 ``(H, W, 3)``, neither cut nor resized. Raises DataError as `frame` does."""
+        """Return a frame, RGB uint8 ``(H, W, 3)``, not cropped and not resized. Raises DataError like `frame`."""
         return read_rgb(self.path(ref), stored=self.stored)
 
     def frame(self, ref: FrameRef, size: int | None = None) -> np.ndarray:
-        """One frame, RGB uint8 ``(H, W, 3)``; ``(size, size, 3)`` where `size` is given.
+        """Return a frame, RGB uint8 ``(H, W, 3)``, or ``(size, size, 3)`` if `size` is given.
 
-        It is cut first where the data set `crops`, and resized if its size is another (Lanczos, antialiased). Raises
-        DataError where it is missing or unreadable, not square in a data set that does not crop, or of another size
-        than its clip's crop is for.
+        It is cropped if the data set `crops`, then resized if needed (Lanczos, antialiased). Raises DataError if it is
+        missing or unreadable, not square in a data set that does not crop, or not of its crop's frame size.
         """
         return self._fit(self.original(ref), ref, size)
 
@@ -183,7 +181,7 @@ class SplitFolders(Dataset):
 
 
 class VoxCeleb(SplitFolders):
-    """VoxCeleb1 and 2 as FOMM's preprocessing writes them; the identity is the ``id...`` before the first ``#``."""
+    """VoxCeleb1 and 2 in the layout of FOMM's preprocessing; the identity is the ``id...`` before the first ``#``."""
 
     layout = "test/<id>#<video>#<start>#<end>.mp4/<7 digits>.png"
 
@@ -192,7 +190,7 @@ class VoxCeleb(SplitFolders):
 
 
 class TedTalks(SplitFolders):
-    """TED-talks, 384 pixels; one talk is taken for one identity, since the names say no more."""
+    """TED-talks, 384 pixels; each talk is one identity, since the names have no other information."""
 
     layout = "test/<video>#<start>#<end>.mp4/<7 digits>.png"
 
@@ -229,13 +227,13 @@ class Hdtf(Dataset):
 
     @staticmethod
     def speaker(clip: str) -> str:
-        """Who is seen in a clip, by its name alone."""
+        """Return the identity of a clip from its name."""
         match = re.fullmatch(r"[A-Z]+_(Radio\d+|.*?\D)\d*_\d+\.mp4", clip)
         return match[1] if match else clip.removesuffix(".mp4")
 
 
 class CelebV(Dataset):
-    """CelebV: ``<Name>/Image/*.jpg``, one folder a person."""
+    """CelebV: ``<Name>/Image/*.jpg``, one folder per person."""
 
     stored = True
     layout = "<Name>/Image/*.jpg"
@@ -304,14 +302,14 @@ LAYOUTS: dict[str, type[Dataset]] = {
 
 
 def names() -> list[str]:
-    """The names of the data sets that have layouts of their own, those of installed packages among them."""
+    """Return the names of the data sets with their own layouts, including those of installed packages."""
     return list(dict.fromkeys([*LAYOUTS, *plugins.registered("data set")]))
 
 
 def layout(name: str) -> type[Dataset]:
-    """What opens a data set of `names`: a class of this module, or what a package registers.
+    """Return the class that opens a data set of `names`: of this module, or registered by a package.
 
-    Raises PluginError for a plug-in that cannot be used, or whose name is taken.
+    Raises PluginError for an unusable plug-in, or one with a name that is taken.
     """
     if (plugin := plugins.find("data set", name, (*LAYOUTS, *SAMPLES))) is None:
         return LAYOUTS[name]
@@ -324,7 +322,7 @@ def layout(name: str) -> type[Dataset]:
 
 
 def _folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, hidden ones left out; none where there is no such folder."""
+    """Return the names of the folders in a folder, without hidden ones; empty if it does not exist."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -332,10 +330,10 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _below(folder: Path) -> str:
-    """``/frames``, or another name of that kind, where a clip's frames are in a folder below its own; else nothing."""
+    """Return ``/frames`` or a similar name if a clip's frames are in a folder below its own; else empty."""
     return next((f"/{name}" for name in FRAMES_BELOW if (folder / name).is_dir()), "")
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """Sort key by which ``f_9`` stands before ``f_10``."""
+    """Return a sort key that puts ``f_9`` before ``f_10``."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -18,19 +18,19 @@ class BenchError(Exception):
 
 
 class DataError(BenchError):
-    """Data that is missing, broken or not what it should be."""
+    """Data that is missing, broken or of another kind than expected."""
 
     code = "bad-data"
 
 
 class MissingFile(DataError):
-    """A file that is not there, or whose folder is not."""
+    """A file that does not exist, or in a folder that does not exist."""
 
     code = "missing-file"
 
 
 class PluginError(DataError):
-    """A plug-in that cannot be used: broken, or under a name that is taken. The message names its package."""
+    """An unusable plug-in: broken, or with a name that is taken. The message names its package."""
 
     code = "broken-plugin"
 

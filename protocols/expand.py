@@ -1,4 +1,4 @@
-"""Whole clips in pair lists made single frames."""
+"""Expand whole clips in pair lists to single frames."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Frames = Callable[[FrameRef], Sequence[str]]
 
 
 def expanded(pairs: PairList, frames: Frames) -> PairList:
-    """One pair a driving frame where a list names a whole driving clip (``*``).
+    """Return one pair per driving frame of each whole driving clip (``*``) in a list.
 
-    A whole clip as source or anchor is its first frame; without anchor, the driving clip's first frame is it. A whole
-    clip as target goes with the driving clip frame by frame; without target, the driving frame is it where source and
-    driving frame are of one clip. frames: gives the frame names of a clip in order of time. Raises DataError where a
-    clip has none, or where two that go together have different numbers of them.
+    A whole clip as source or anchor means its first frame; the default anchor is the driving clip's first frame. A
+    whole clip as target is used frame by frame with the driving clip; the default target is the driving frame if source
+    and driving frame are of one clip. frames: returns the frame names of a clip in order of time. Raises DataError if a
+    clip has none, or if driving clip and target have different numbers.
     """
     if not any(ref.frame == WHOLE_CLIP for pair in pairs.pairs for ref in pair.refs()):
         return pairs

@@ -1,4 +1,4 @@
-"""Reading and writing files that users name: whole, and only what is a file."""
+"""Read and write files that users name: completely, and only regular files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LARGEST = 256 << 20  # bytes of a list or of settings; a list of a million pairs
 
 
 def content(path: Path, largest: int = LARGEST) -> bytes:
-    """All bytes of a file.
+    """Return all bytes of a file.
 
-    Raises OSError where it cannot be read, for what would never end or never begin (devices, named pipes), and for more
-    than `largest` bytes, before any of them is read.
+    Raises OSError if it cannot be read, is not a regular file (devices and pipes may never end), or has more than
+    `largest` bytes; nothing is read then.
     """
-    # Without O_NONBLOCK, opening a named pipe waits until somebody writes into it.
+    # Without O_NONBLOCK, opening a named pipe waits for a writer.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -31,18 +31,18 @@ def content(path: Path, largest: int = LARGEST) -> bytes:
 
 
 def text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
-    """A text file, its line ends made single newlines. Raises OSError as `content` does, and UnicodeDecodeError."""
+    """Return a text file with line ends as newlines. Raises OSError like `content`, and UnicodeDecodeError."""
     return content(path, largest).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def disk_full(error: OSError) -> bool:
-    """Whether it was for want of room: no mistake in the name that was given."""
+    """Whether the disk is full, which is not a mistake in the file's name."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Errors of the system in this block say which file they are about; those of writing and closing do not."""
+    """Add the file's name to system errors in this block; those of writing and closing lack it."""
     try:
         yield
     except OSError as error:
@@ -52,10 +52,9 @@ def named(path: Path) -> Iterator[None]:
 
 
 def place(path: Path) -> Path:
-    """Where a file that is to appear under this name belongs: behind links.
+    """Return the place of a file to be written under this name: links are followed.
 
-    Raises OSError where something is there that is no regular file: to put a file in place of ``/dev/null`` would be
-    the end of it.
+    Raises OSError if something else than a regular file is there, so that a file never replaces ``/dev/null``.
     """
     real = Path(os.path.realpath(path))
     if real.exists() and not (real.is_file() or real.is_dir()):  # a folder says so itself
@@ -65,11 +64,11 @@ def place(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
-    """Yield the name of a temporary file that takes the place of `path` when the block ends: whole or not at all.
+    """Yield the name of a temporary file that replaces `path` when the block ends, completely or not at all.
 
-    It lies in the folder of `path`, which is made, behind links; after an error nothing is left of it.
-    flush: to the disk before it gets its name, and the name after that, so that a power cut cannot tear the file; takes
-    as long as writing.
+    It is in the folder of `path`, which is created; links are followed. After an error it is removed.
+    flush: write it to the disk before renaming, and then the name, so that a power cut cannot damage the file; this
+    takes as long as writing.
     Raises OSError, with the name of the file.
     """
     target = place(path)
@@ -82,7 +81,7 @@ def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
                 _flush(temporary)
         os.replace(temporary, target)
     finally:
-        with suppress(OSError):  # the error that led here is the one to tell
+        with suppress(OSError):  # the original error is the one to report
             temporary.unlink(missing_ok=True)
     if flush:
         with suppress(OSError):  # not every file system can flush a folder
@@ -90,7 +89,7 @@ def replacing(path: Path, *, flush: bool = False) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what `replacing` left below a folder in a process that was killed; none may be at work in it."""
+    """Remove temporary files of `replacing` that a killed process left below a folder. No process may use it."""
     for left in list(folder.glob("**/.*.tmp")):
         left.unlink(missing_ok=True)
 
@@ -104,18 +103,18 @@ def _flush(path: Path) -> None:
 
 
 def sha256(file: Path) -> str:
-    """A file's SHA-256 in hex digits; one that did not change since is not read again."""
+    """Return a file's SHA-256 in hex digits; unchanged files are not read again."""
     status = file.stat()
     return _sha256(str(file), status.st_size, status.st_mtime_ns)
 
 
 def short_hash(file: Path) -> str:
-    """The first 12 hex digits of a file's SHA-256."""
+    """Return the first 12 hex digits of a file's SHA-256."""
     return sha256(file)[:12]
 
 
 @lru_cache(maxsize=64)
 def _sha256(file: str, size: int, changed: int) -> str:
-    """Size and time of change are part of the key, so that a replaced file is read again."""
+    """Cache by size and modification time, so that a replaced file is read again."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -28,10 +28,10 @@ def cut_custom(
     size: int | None,
     progress: bool = True,
 ) -> dict[str, Crops]:
-    """Decide how the frames of custom data are cut, and tell the data sets; by name, those that crop.
+    """Decide how the frames of custom data are cropped, and set it in the data sets; return the crops by name.
 
-    size: that frames are brought to; None: they stay as they are stored. Raises DataError where a mode is asked for and
-    nothing is cut, and what `find_crops` raises.
+    size: of the resized frames; None: as stored. Raises DataError if a mode is requested and nothing is cropped, and
+    what `find_crops` raises.
     """
     cropping = [name for name, dataset in datasets.items() if dataset.crops]
     if mode is not None and not cropping:
@@ -53,10 +53,10 @@ def cut_custom(
 def find_crops(
     dataset: Dataset, refs: Sequence[FrameRef], mode: Mode | None, finder: FaceFinder | None, progress: bool = True
 ) -> Crops:
-    """The crops of a data set's clips that are named in `refs`; each clip is looked at once.
+    """Return the crops of a data set's clips in `refs`; faces are detected once per clip.
 
-    finder: None takes the central square where `mode` is None. Raises DataError, naming them, for frames of another
-    size than those of their clip that the face was found in.
+    finder: None means the central square if `mode` is None. Raises DataError for frames of another size than those of
+    their clip in which the face was found.
     """
     if mode in ("center", "none") or finder is None:
         if mode == "face":
@@ -85,7 +85,7 @@ def find_crops(
 
 
 def _look(dataset: Dataset, clip: str, finder: FaceFinder, always: bool) -> Cut | None:
-    """The cut of a clip; None where none of its frames can be read, which its pairs will say."""
+    """Return the crop of a clip; None if none of its frames can be read, which its pairs will report."""
     names = dataset.frames(clip)
     frames: list[np.ndarray] = []
     for number in crop.looks(len(names)):

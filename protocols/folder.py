@@ -1,4 +1,4 @@
-"""What of a user's folder is read: one list of file types for all commands, and a word on everything else."""
+"""The files of a user's folder that are read: one list of types for all commands, and notices on all others."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NAMED = 5  # names in a notice
 class Found:
     """A folder's files by their path below it (``anna/talk.mp4``), sorted.
 
-    videos, pictures: what is read. others: what is not. links: those to folders that were not followed, and those that
-    lead nowhere. again: links to files, and folders, that are found under another name: one file is one clip. Hidden
-    files and folders are in none of them.
+    videos, pictures: read files. others: files that are not read. links: to folders that were not followed, and broken
+    ones. again: links to files and folders that are also under another name; one file is one clip. Hidden files and
+    folders are in none of them.
     """
 
     videos: tuple[str, ...]
@@ -34,7 +34,7 @@ class Found:
 
 
 def find(root: Path, follow_links: bool = False) -> Found:
-    """All files below `root`, at any depth. follow_links: enter linked folders, each real folder once."""
+    """Return all files below `root`, at any depth. follow_links: enter linked folders, each real folder once."""
     links: list[str] = []
     again: list[str] = []
     names = sorted(_walk(root, follow_links, links, again))
@@ -57,12 +57,12 @@ def is_video(file: Path) -> bool:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first few of many names, for a notice."""
+    """Return the first few of many names, for a notice."""
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _walk(root: Path, follow_links: bool, links: list[str], again: list[str]) -> Iterator[str]:
-    """The names of all files; real folders come before linked ones, so that a file has its own name where it can."""
+    """Return the names of all files; real folders come before linked ones, so that a file gets its own name."""
     seen: set[str] = set()
     linked_files: list[str] = []
     folders, linked_folders = deque([""]), deque[str]()

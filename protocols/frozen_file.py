@@ -21,7 +21,7 @@ _HEAD = 2  # lines above the first row
 
 @dataclass(frozen=True)
 class Head:
-    """What the first line says of a list. sha256: of its rows alone."""
+    """The first line of a list. sha256: of its rows."""
 
     name: str
     version: int
@@ -42,7 +42,7 @@ Row = TypeVar("Row")
 
 
 def rows_sha256(rows: Iterable[Sequence[str]]) -> str:
-    """SHA-256 over the rows, each as a JSON array on a line of its own."""
+    """Return the SHA-256 over the rows, each as a JSON array on one line."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
@@ -50,9 +50,9 @@ def rows_sha256(rows: Iterable[Sequence[str]]) -> str:
 
 
 def write(path: Path, form: str, columns: Sequence[str], head: Head, rows: Iterable[Sequence[str]]) -> None:
-    """Write a list whole or not at all.
+    """Write a list, completely or not at all.
 
-    Raises DataError if it cannot be written, and OSError where the disk is full.
+    Raises DataError if it cannot be written, and OSError if the disk is full.
     """
     meta = {"format": form, "name": head.name, "version": head.version, "n": head.n, "sha256": head.sha256}
     text = io.StringIO()
@@ -70,9 +70,9 @@ def write(path: Path, form: str, columns: Sequence[str], head: Head, rows: Itera
 
 
 def read(path: Path, forms: Mapping[str, Sequence[str]], what: str, *, code: str) -> tuple[Head, Iterator[list[str]]]:
-    """The head and the rows of a list.
+    """Return head and rows of a list.
 
-    forms: the formats that it may have, with the columns of each. what: it is, in words ("pair list").
+    forms: allowed formats, with the columns of each. what: its kind in words ("pair list").
 
     Raises DataError, with this code where it is not one.
     """
@@ -96,7 +96,7 @@ def read(path: Path, forms: Mapping[str, Sequence[str]], what: str, *, code: str
 
 
 def parsed(rows: Iterable[Sequence[str]], parse: Callable[[Sequence[str]], Row]) -> Iterator[Row]:
-    """The rows through `parse`. Raises DataError that names the line."""
+    """Return the parsed rows. Raises DataError with the line."""
     number = _HEAD
     try:
         for number, row in enumerate(rows, start=_HEAD + 1):  # noqa: B007 (an error names it)
@@ -107,7 +107,7 @@ def parsed(rows: Iterable[Sequence[str]], parse: Callable[[Sequence[str]], Row])
 
 
 def unchanged(path: Path, head: Head, make: Callable[[], List]) -> List:
-    """The list that `make` gives. Raises DataError where it cannot, or where its hash is not what its head says."""
+    """Return the list that `make` returns. Raises DataError if it fails, or if the hash does not match the head."""
     try:
         made = make()
     except DataError as error:
@@ -123,7 +123,7 @@ def unchanged(path: Path, head: Head, make: Callable[[], List]) -> List:
 
 
 def _wrong_head(name: object, version: object, provenance: object) -> str | None:
-    """What keeps the facts over a frozen list from being used, if anything does: no hash covers them."""
+    """Return why the head of a frozen list is unusable; None if it is usable. No hash covers it."""
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST:
         return f"its name is not a text of up to {LONGEST} characters"
     if not isinstance(version, int):

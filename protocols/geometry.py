@@ -1,4 +1,4 @@
-"""How a stored picture is to be shown: display matrices and pixels that are not square."""
+"""Display of stored pictures: display matrices, and pixels that are not square."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Turn = tuple[int, int, int, int]
 
 
 def turn(matrix: bytes | None) -> Turn:
-    """The turn in quarters and mirrorings that a display matrix (FFmpeg's ``AV_PKT_DATA_DISPLAYMATRIX``) asks for.
+    """Return the quarter turn and mirroring of a display matrix (FFmpeg's ``AV_PKT_DATA_DISPLAYMATRIX``).
 
     A stored point (x, y), y downwards, is shown at (a x + c y, b x + d y). Raises ValueError for other angles.
     """
@@ -44,18 +44,18 @@ def turn(matrix: bytes | None) -> Turn:
 
 
 def name(turned: Turn) -> str:
-    """In words."""
+    """Return a turn in words."""
     return _NAMES[turned]
 
 
 def shown_size(height: int, width: int, aspect: Fraction, turned: Turn) -> tuple[int, int]:
-    """(height, width) in square pixels, upright."""
+    """Return (height, width) in square pixels, upright."""
     height, width = _square(height, width, aspect)
     return (width, height) if turned[0] == 0 else (height, width)
 
 
 def show(image: np.ndarray, aspect: Fraction, turned: Turn) -> np.ndarray:
-    """A stored picture ``(H, W, 3)`` in square pixels, upright. aspect: width of a pixel by its height.
+    """Return a stored picture ``(H, W, 3)`` in square pixels, upright. aspect: a pixel's width / height.
 
     The shorter side of the pixels is enlarged (`protocols.images.resize`), so that no detail is lost.
     """
@@ -69,7 +69,7 @@ def show(image: np.ndarray, aspect: Fraction, turned: Turn) -> np.ndarray:
 
 
 def pixel_aspect(ratio: Fraction | None) -> Fraction:
-    """A file's statement about its pixels, as a usable number: 1 where it says nothing or nonsense."""
+    """Return a file's pixel aspect ratio as a usable number: 1 if it is missing or implausible."""
     if not ratio or not 1 / _ODDEST <= ratio <= _ODDEST:
         return Fraction(1)
     return Fraction(ratio)

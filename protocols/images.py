@@ -41,10 +41,10 @@ def _formats() -> tuple[str, ...]:
 
 @contextmanager
 def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
-    """An image file of a known format, its head read and nothing decoded. name: for messages, where not `file`.
+    """Open an image file of a known format; only its head is read. name: for messages, instead of `file`.
 
-    Raises DataError, naming the file, where it is missing (`MissingFile`), no image, or has more than `MAX_PIXELS`;
-    and for what goes wrong with the image inside the block.
+    Raises DataError, with the file's name, if it is missing (`MissingFile`), not an image, or has more than
+    `MAX_PIXELS`; also for errors of the image inside the block.
     """
     name = file if name is None else name
     try:
@@ -73,13 +73,12 @@ def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
 
 
 def read_rgb(file: Path | BinaryIO, stored: bool = False) -> np.ndarray:
-    """An image file as RGB uint8 ``(H, W, 3)``, turned as its EXIF orientation says, transparent parts shown on white.
+    """Return an image file as RGB uint8 ``(H, W, 3)``, with EXIF rotation applied and transparent parts on white.
 
     Grayscale is repeated in the three channels; color profiles (ICC) are not applied.
-    stored: the pixels as they are in the file, neither turned nor blended, as the demo scripts of the field read their
-    data sets.
-    Raises DataError, naming the file, where it is missing, truncated, no image, has more than 8 bits a channel or more
-    than `MAX_PIXELS`.
+    stored: return the stored pixels, neither rotated nor blended, like the demo scripts of the field.
+    Raises DataError, with the file's name, if it is missing, truncated, not an image, or has more than 8 bits per
+    channel or more than `MAX_PIXELS`.
     """
     with opened(file) as image:
         tiles = getattr(image, "tile", ())
@@ -96,7 +95,7 @@ def read_rgb(file: Path | BinaryIO, stored: bool = False) -> np.ndarray:
 
 
 def on_white(image: np.ndarray) -> np.ndarray:
-    """RGBA uint8 ``(H, W, 4)``, not premultiplied, as RGB ``(H, W, 3)`` as it looks on a white page."""
+    """Blend RGBA uint8 ``(H, W, 4)``, not premultiplied, onto white; return RGB ``(H, W, 3)``."""
     if image[..., 3].min(initial=255) == 255:
         return np.ascontiguousarray(image[..., :3])
     alpha = image[..., 3:].astype(np.uint16)
@@ -105,7 +104,7 @@ def on_white(image: np.ndarray) -> np.ndarray:
 
 
 def facts(image: Image.Image) -> dict[str, str]:
-    """What in the head of an opened image decides how `read_rgb` reads it, for the manifest; plain images have none."""
+    """Return the facts in an image's head that affect `read_rgb`, for the manifest; plain images have none."""
     found = {}
     if (orientation := _orientation(image)) in _TURNS:
         found["orientation"] = _TURNS[orientation]
@@ -121,7 +120,7 @@ def facts(image: Image.Image) -> dict[str, str]:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """(height, width) of an opened image when it is turned as its EXIF orientation says."""
+    """Return (height, width) of an opened image after EXIF rotation."""
     on_its_side = _orientation(image) in (5, 6, 7, 8)
     return (image.width, image.height) if on_its_side else (image.height, image.width)
 
@@ -135,7 +134,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """RGB uint8 ``(H, W, 3)`` to ``(height, width, 3)``: Pillow's Lanczos filter, antialiased when it shrinks.
+    """Resize RGB uint8 ``(H, W, 3)`` to ``(height, width, 3)`` with Pillow's Lanczos filter, antialiased.
 
     Pillow computes it in fixed-point integers, so the result is the same on every machine.
     """

@@ -1,4 +1,4 @@
-"""Which finished clip answers which: files of two folders matched by their names."""
+"""Match finished clips with wanted ones: files of two folders, by name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _EDGE = "_-. "  # what separates a name from an affix
 
 @dataclass(frozen=True)
 class Matched:
-    """Names of wanted clips to those of finished ones.
+    """Names of wanted clips → names of finished ones.
 
-    affix: in words what the finished ones have more in their names; empty where nothing. unanswered: wanted clips
-    without a partner. left_over: finished ones without.
+    affix: what the finished names have in addition, in words; may be empty. unanswered: wanted clips without a finished
+    one. left_over: finished clips without a wanted one.
     """
 
     found: Mapping[str, str]
@@ -27,12 +27,12 @@ class Matched:
 
 
 def match(wanted: Mapping[str, Sequence[str]], finished: Sequence[str]) -> Matched:
-    """Match by file name without suffix, folders counting only where names alone are not enough.
+    """Match by file name without suffix; folders count only if names are not enough.
 
-    An ending that a whole folder shares (``_result``) or that begins the same way in all (``--driving``), and a
-    beginning that all share, are left out of account.
-    wanted: a clip's id to the names by which it may be found, the best first. finished: names of clips, with ``/``.
-    Raises DataError where a wanted clip has several partners, or a finished one answers several.
+    An ending that a whole folder shares (``_result``) or that begins equally in all (``--driving``), and a beginning
+    that all share, are ignored.
+    wanted: clip id → names by which it may be found, the best first. finished: names of clips, with ``/``.
+    Raises DataError if a wanted clip matches several finished ones, or the reverse.
     """
     stems = {name: stem(name) for name in finished}
     for affix, cut in _cuts(list(wanted.values()), list(stems.values())):
@@ -46,7 +46,9 @@ def match(wanted: Mapping[str, Sequence[str]], finished: Sequence[str]) -> Match
                 whole = {_whole(name) for name in names}
                 partners = [name for name in partners if _whole(name) in whole] or partners
             if len(partners) > 1:
-                raise DataError(f"{clip}: {len(partners)} clips have its name: {some(partners)}", code="ambiguous-name")
+                raise DataError(
+                    f"{clip}: {len(partners)} clips match its name: {some(partners)}", code="ambiguous-name"
+                )
             if partners:
                 found[clip] = partners[0]
         if found:
@@ -57,14 +59,14 @@ def match(wanted: Mapping[str, Sequence[str]], finished: Sequence[str]) -> Match
 
 
 def stem(name: str) -> str:
-    """A clip's file name without folders and the suffix of a video: ``anna/talk.mp4`` is ``talk``."""
+    """Return a clip's file name without folders and video suffix: ``talk`` for ``anna/talk.mp4``."""
     file = name.rpartition("/")[2]
     base, suffix = os.path.splitext(file)
     return base if suffix.lower() in (*VIDEOS, ".webp") else file
 
 
 def _whole(name: str) -> str:
-    """The same with its folders."""
+    """Return a clip's name with its folders, without video suffix."""
     folder, slash, _ = name.rpartition("/")
     return folder + slash + stem(name)
 
@@ -105,4 +107,4 @@ def _refuse_twice(found: Mapping[str, str]) -> None:
         clips.setdefault(name, []).append(clip)
     for name, several in clips.items():
         if len(several) > 1:
-            raise DataError(f"{name} answers {len(several)} clips: {some(several)}", code="ambiguous-name")
+            raise DataError(f"{name} matches {len(several)} clips: {some(several)}", code="ambiguous-name")

@@ -25,7 +25,7 @@ class MovingPicture:
     time_base, start, index, has_sound = Fraction(1, 1000), Fraction(0), None, False
 
     def __init__(self, source: Path | BinaryIO):
-        """Raises DataError where it cannot be read."""
+        """Open the file. Raises DataError if it cannot be read."""
         self._source = source
         try:
             content = files.content(source) if isinstance(source, Path) else source.read()
@@ -47,20 +47,20 @@ class MovingPicture:
 
     @property
     def rate(self) -> Fraction:
-        """Pictures a second on average."""
+        """Return the average number of pictures per second."""
         return Fraction(1000 * len(self), self.end)
 
     @property
     def facts(self) -> dict[str, str]:
-        """How it is read, for the manifest."""
+        """Return how it is read, for the manifest."""
         self._image.seek(0)
         alpha = np.asarray(self._image.convert("RGBA"))[..., 3]
         return {"transparency": "shown on white"} if alpha.min() < 255 else {}
 
     def frame(self, number: int) -> np.ndarray:
-        """Picture `number`, RGB uint8 ``(H, W, 3)``. Raises DataError where it does not exist or is damaged."""
+        """Return picture `number`, RGB uint8 ``(H, W, 3)``. Raises DataError if it does not exist or is damaged."""
         if not 0 <= number < len(self):
-            raise DataError(f"{self._source}: no frame {number}, it has {len(self)} frames", code="unknown-frame")
+            raise DataError(f"{self._source}: no frame {number}; the file has {len(self)} frames", code="unknown-frame")
         try:
             self._image.seek(number)
             return on_white(np.asarray(self._image.convert("RGBA")))
@@ -75,7 +75,7 @@ class MovingPicture:
 
 
 def open_video(source: Path, rate: Fraction | None = None, index: Index | None = None) -> Video | MovingPicture:
-    """The video or moving picture in a file; `rate` and `index` as `Video` takes them. Raises DataError."""
+    """Return the video or moving picture in a file; `rate` and `index` as in `Video`. Raises DataError."""
     try:
         with open(source, "rb") as file:
             head = file.read(12)

@@ -1,4 +1,4 @@
-"""Pair lists: what a model is asked, free of paths, with a hash of their content."""
+"""Pair lists: the tasks of models, without paths, with a hash of their content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST = 250  # characters of a name; file systems have room for 255 bytes
 
 
 def safe_id(text: str) -> bool:
-    """Whether a pair may be called so: its id is a file's name, too."""
+    """Whether an id is allowed: it is also a file name."""
     return _SAFE_ID.fullmatch(text) is not None
 
 
@@ -34,9 +34,9 @@ class FrameRef:
     """One frame by name. As text: ``dataset/clip/frame``.
 
     dataset: ``vox1``. clip: ``test/id10280#NXj...mp4``; its parts are folder names. frame: file name without suffix
-    (``0000013``), or the frame's number in a video, or ``*`` for the whole clip in a list that is not expanded yet.
-    Raises DataError for names that could lead out of a data root (``..``, absolute paths, backslashes), and for those
-    that no file can have.
+    (``0000013``), number of the frame in a video, or ``*`` for the whole clip in a list that is not yet expanded.
+    Raises DataError for names that could lead out of a data root (``..``, absolute paths, backslashes) and for
+    impossible file names.
     """
 
     dataset: str
@@ -64,7 +64,7 @@ class FrameRef:
     @classmethod
     @lru_cache(maxsize=4096)  # lists name a frame many times
     def parse(cls, text: str) -> FrameRef:
-        """The inverse of ``str``."""
+        """Return the frame of a text, the inverse of ``str``."""
         dataset, _, rest = text.partition("/")
         clip, _, frame = rest.rpartition("/")
         return cls(dataset, clip, frame)
@@ -72,12 +72,12 @@ class FrameRef:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One question: animate `source` with the motion of `driving`.
+    """One task: animate `source` with the motion of `driving`.
 
-    id: unique in its list, safe as a file name. target: the true result, where it exists. anchor: initial driving frame
-    of relative motion. alpha, beta: factors of the height and width of the driving frame in the expression-preserving
-    augmentation, 1 for none; kept to 6 decimals. clip, time: which clip of a `ClipList` it is a frame of, and when that
-    is shown, in seconds; no part of its row.
+    id: unique in its list, safe as a file name. target: the true result, if it exists. anchor: reference frame of
+    relative motion. alpha, beta: factors of the driving frame's height and width in the expression-preserving
+    augmentation, 1 for none; rounded to 6 decimals. clip, time: its clip in a `ClipList` and its time there, in
+    seconds; not part of its row.
     """
 
     id: str
@@ -111,17 +111,17 @@ class Pair:
             object.__setattr__(self, name, 1.0 if value == 1 else value)  # one object for nearly all pairs
 
     def refs(self) -> list[FrameRef]:
-        """The frames that the pair is made of."""
+        """Return the frames of the pair."""
         return [ref for ref in (self.source, self.driving, self.target, self.anchor) if ref is not None]
 
     def row(self) -> list[str]:
-        """The pair as text in the order of `COLUMNS`."""
+        """Return the pair as text in the order of `COLUMNS`."""
         frames = ("" if ref is None else str(ref) for ref in (self.source, self.driving, self.target, self.anchor))
         return [self.id, *frames, self.source_identity, self.driving_identity, f"{self.alpha:.6f}", f"{self.beta:.6f}"]
 
     @classmethod
     def from_row(cls, row: Sequence[str]) -> Pair:
-        """The inverse of `row`. Raises DataError."""
+        """Return the pair of a `row`. Raises DataError."""
         if len(row) != len(COLUMNS):
             raise DataError(f"{len(row)} columns, expected {len(COLUMNS)}", code="bad-row")
         identifier, *frames, source_identity, driving_identity, alpha, beta = row
@@ -138,7 +138,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairList:
-    """Pairs in order. `sha256` covers the pairs alone: neither name, version nor provenance change it."""
+    """Pairs in order. `sha256` covers only the pairs, not name, version or provenance."""
 
     name: str
     version: int
@@ -151,7 +151,7 @@ class PairList:
         seen: set[str] = set()
         for pair in self.pairs:
             if pair.id in seen:
-                raise DataError(f"pair list {self.name}: id {pair.id} stands there twice", code="duplicate-pair")
+                raise DataError(f"pair list {self.name}: id {pair.id} occurs twice", code="duplicate-pair")
             seen.add(pair.id)
 
     def __len__(self) -> int:
@@ -159,11 +159,11 @@ class PairList:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 over the rows, each as a JSON array on a line of its own."""
+        """Return the SHA-256 over the rows, each as a JSON array on one line."""
         return frozen_file.rows_sha256(pair.row() for pair in self.pairs)
 
     def head(self, n: int) -> PairList:
-        """The first `n` pairs."""
+        """Return the first `n` pairs."""
         if n < 1:
             raise DataError(f"at least one pair is needed, not {n}", code="no-pairs")
         if n >= len(self.pairs):
@@ -171,11 +171,11 @@ class PairList:
         return replace(self, pairs=self.pairs[:n], provenance={**self.provenance, "first": n, "of": self.sha256})
 
     def available(self, missing: Collection[FrameRef]) -> PairList:
-        """The pairs without a frame in `missing`, marked as part of this list. Raises DataError where none is left."""
+        """Return the pairs without a frame in `missing`, marked as part of this list. Raises DataError if empty."""
         kept = tuple(pair for pair in self.pairs if not any(ref in missing for ref in pair.refs()))
         if not kept:
             raise DataError(
-                f"no pair of {self.name} has all its frames; not there: {counted(len(missing), 'frame')}",
+                f"no pair of {self.name} has all its frames; missing: {counted(len(missing), 'frame')}",
                 code="no-pairs",
             )
         if len(kept) == len(self.pairs):
@@ -184,30 +184,30 @@ class PairList:
         return replace(self, pairs=kept, provenance={**self.provenance, "at_hand": note})
 
     def counts(self) -> dict[str, int]:
-        """How many pairs, clips and identities (of sources and driving frames together) there are."""
+        """Return the number of pairs, clips and identities (of source and driving frames)."""
         clips = {(ref.dataset, ref.clip) for pair in self.pairs for ref in (pair.source, pair.driving)}
         identities = {name for pair in self.pairs for name in (pair.source_identity, pair.driving_identity)}
         return {"pairs": len(self.pairs), "clips": len(clips), "identities": len(identities)}
 
     def datasets(self) -> list[str]:
-        """The names of the data sets that its frames are of."""
+        """Return the names of the frames' data sets."""
         return list(dict.fromkeys(ref.dataset for pair in self.pairs for ref in pair.refs()))
 
     def refs(self) -> list[FrameRef]:
-        """All frames, each once, in order of their first use."""
+        """Return all frames, each once, in order of first use."""
         return list(dict.fromkeys(ref for pair in self.pairs for ref in pair.refs()))
 
     def write(self, path: Path) -> None:
-        """Freeze the list: a CSV file under a comment line of JSON.
+        """Write the frozen list: a CSV file below a comment line of JSON.
 
-        Raises DataError if it cannot be written, and OSError where the disk is full.
+        Raises DataError if it cannot be written, and OSError if the disk is full.
         """
         head = Head(self.name, self.version, len(self), self.sha256, self.provenance)
         frozen_file.write(path, FORMAT, COLUMNS, head, (pair.row() for pair in self.pairs))
 
     @classmethod
     def read(cls, path: Path) -> PairList:
-        """Read a frozen list. Raises DataError where it is not one or its content is not what its hash says."""
+        """Read a frozen list. Raises DataError if it is not one, or if its content does not match its hash."""
         head, rows = frozen_file.read(path, {FORMAT: COLUMNS}, "pair list", code="not-a-pair-list")
         return frozen_file.unchanged(path, head, lambda: cls(head.name, head.version, _pairs(rows), head.provenance))
 

@@ -1,4 +1,4 @@
-"""What installed packages add: models, metrics, detectors, protocols, data sets. The only reader of entry points."""
+"""Plug-ins of installed packages: models, metrics, detectors, protocols, data sets. The only reader of entry points."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAILURES = (Exception, SystemExit)
 
 @dataclass(frozen=True)
 class Plugin:
-    """One thing that an installed package registers under a name; nothing of it is imported yet."""
+    """An object that an installed package registers under a name; it is not imported yet."""
 
     kind: Kind
     entry: EntryPoint
@@ -38,7 +38,7 @@ class Plugin:
 
     @property
     def package(self) -> str:
-        """Name and version of the package; the module where it has no metadata."""
+        """Return name and version of the package, or the module if it has no metadata."""
         dist = self.entry.dist
         return f"{dist.name} {dist.version}" if dist else self.entry.module
 
@@ -46,18 +46,18 @@ class Plugin:
         return f"{self.package}: {self.kind} {self.name} ({self.entry.value})"
 
     def load(self) -> Any:
-        """What the entry point names. Raises PluginError, with the first line of the error, where it cannot be had."""
+        """Return the object of the entry point. Raises PluginError, with the first line of the error, if that fails."""
         try:
             return self.entry.load()
         except FAILURES as error:  # foreign code may fail in any way
             raise self.failed(error) from error
 
     def failed(self, error: BaseException) -> PluginError:
-        """An error of the plug-in's code as one line."""
+        """Return an error of the plug-in's code as one line."""
         return self.refused(typed_line(error))
 
     def refused(self, why: str) -> PluginError:
-        """The error that says why the plug-in cannot be used."""
+        """Return the error that states why the plug-in is unusable."""
         return PluginError(f"plug-in {self}: {why}")
 
 

@@ -1,4 +1,4 @@
-"""From a list as it is written to the pairs of a protocol: single frames, stretched where it asks, with anchors."""
+"""Prepare a list for a protocol: single frames, stretched if it requires it, with anchors."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def prepare(
     mode: str,
     allow_missing: bool,
 ) -> PairList:
-    """Make whole clips frames, apply the protocol's transform, and fill in anchors where the motion mode needs them.
+    """Expand whole clips, apply the protocol's transform, and add anchors if the motion mode needs them.
 
-    variant: one of the protocol's readings. allow_missing: leave out the pairs that lack a frame. Raises DataError for
-    a list that does not fit the protocol.
+    variant: one of the protocol's readings. allow_missing: leave out pairs with missing frames. Raises DataError for a
+    list that does not fit the protocol.
     """
     if allow_missing:  # clips that cannot be made frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
@@ -57,7 +57,7 @@ def prepare(
 
 
 def _with_anchors(pairs: PairList, datasets: Mapping[str, Dataset]) -> PairList:
-    """The first frame of the driving clip as anchor where there is none."""
+    """Add the first frame of the driving clip as anchor to pairs without one."""
     lacking = {_clip(pair.driving): pair.driving for pair in pairs.pairs if pair.anchor is None}
     if not lacking:
         return pairs
@@ -71,5 +71,5 @@ def _with_anchors(pairs: PairList, datasets: Mapping[str, Dataset]) -> PairList:
 
 
 def _clip(ref: FrameRef) -> tuple[str, str]:
-    """A clip's full name: two data sets may have clips of one name."""
+    """Return a clip's full name: two data sets may have clips with the same name."""
     return ref.dataset, ref.clip

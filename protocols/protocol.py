@@ -1,4 +1,4 @@
-"""What a protocol is: a named, versioned question."""
+"""The definition of a protocol: a named, versioned evaluation."""
 
 from __future__ import annotations
 
@@ -34,20 +34,19 @@ SIZES = {"256": 256, "512": 512, "native": None}  # of custom data's frames; nat
 class Protocol:
     """One protocol.
 
-    dataset: its data set's name. strategy, n, split, videos: how pairs are drawn where no list is given (see
-    `sampling.make_pairs`). transform: one of `TRANSFORMS`. mode: motion mode, where a model has
-    it. metrics: families that apply. reference: ``same-identity`` (measured against the target) or
-    ``cross-identity`` (against driving frame and source). tables: where papers print its numbers: ``mcnet`` is the ICLR
-    submission, ``mcnet-s`` the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`).
-    published: lists that made those tables or may have. frozen: this project's own list that fits, on the real
-    data: a file, or a rule (see `protocols.rendezvous`). frame_size: side of the frames in pixels; None: as stored.
-    readings: variants, the first is default. custom: for custom data, whatever they are; `of` says what they are.
-    title: what a report is headed with, after the data's name; empty for the field's own protocols. headed: what it is
-    headed with where the data's name would say nothing.
-    seconds: of each video, where a protocol of whole videos asks for its beginning only. people: how many, where sound
-    drives; None for all. adapt: seconds of each of them that a model adapts to. roles: what there is to
-    compare with, for finished videos; metrics that need another do not apply. With ``source`` among them identity is
-    compared with the source; None where `reference` says all.
+    dataset: name of its data set. strategy, n, split, videos: how pairs are drawn without a list (see
+    `sampling.make_pairs`). transform: one of `TRANSFORMS`. mode: motion mode, for models that have it. metrics:
+    families that apply. reference: ``same-identity`` (measured against the target) or ``cross-identity`` (against
+    driving frame and source). tables: tables of papers with its numbers: ``mcnet`` is the ICLR submission, ``mcnet-s``
+    the ICCV supplement. sample: its form on the sample set (`sample_lists.NAMES`). published: lists that produced
+    those tables, or may have. frozen: this project's own list on the real data: a file, or a rule (see
+    `protocols.rendezvous`). frame_size: side of the frames in pixels; None: as stored. readings: variants; the first is
+    the default. custom: whether it is for custom data; `of` adds their name. title: of reports, after the data's name;
+    empty for the field's own protocols. headed: title of reports if the data's name is uninformative.
+    seconds: used seconds at the beginning of each video, for whole videos. people: number of people driven by sound;
+    None for all. adapt: seconds of each of them that a model adapts to. roles: available references, for finished
+    videos; metrics that need another do not apply. With ``source`` among them identity is compared with the source;
+    None: `reference` decides.
     """
 
     name: str
@@ -78,26 +77,26 @@ class Protocol:
 
     @property
     def shape(self) -> Literal["pair", "clip"]:
-        """Whether it asks for single frames or for whole clips."""
+        """Return whether it is of single frames or whole clips."""
         return "clip" if self.strategy in CLIP_STRATEGIES else "pair"
 
     @property
     def driven_by(self) -> Literal["frames", "sound"]:
-        """What gives the motion."""
+        """Return what drives the motion."""
         return "sound" if self.strategy in SOUND_STRATEGIES else "frames"
 
     @property
     def sample_set(self) -> str:
-        """The name of the built-in data that stand for its own."""
+        """Return the name of the built-in data that replace its own."""
         return TALK if self.driven_by == "sound" else SAMPLE
 
     @property
     def heading(self) -> str:
-        """What a report is headed with."""
+        """Return the title of reports."""
         return self.headed or (f"{self.dataset}: {self.title}" if self.title else self.name)
 
     def sized(self, size: str | None) -> Protocol:
-        """This protocol on frames of one of `SIZES`. Raises DataError for a protocol whose frames have their size."""
+        """Return this protocol on frames of one of `SIZES`. Raises DataError for a protocol with a fixed size."""
         if size is None:
             return self
         if not self.custom:
@@ -110,9 +109,9 @@ class Protocol:
         return replace(self, frame_size=SIZES[size])
 
     def of(self, datasets: Collection[str], counts: str, size: str) -> Protocol:
-        """This protocol, if it is one for custom data, on these: named in title and summary.
+        """Return this protocol with the names of its custom data in title and summary; others are unchanged.
 
-        counts: in words what the pairs are of. size: of the frames, in words.
+        counts: number of pairs, clips and identities, in words. size: of the frames, in words.
         """
         if not self.custom:
             return self

@@ -1,4 +1,4 @@
-"""Protocols as data: a TOML file's keys are the fields of `Protocol`, and every mistake in one is one line."""
+"""Protocols in TOML files: keys are the fields of `Protocol`; every mistake is reported in one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
 def read(file: Path) -> Protocol:
-    """The protocol in a TOML file. Raises DataError, which names the file and the key, for what is wrong in it."""
+    """Return the protocol in a TOML file. Raises DataError, with file and key, for a mistake in it."""
     try:
         return checked(_made(_table(file)))
     except DataError as error:
@@ -41,14 +41,14 @@ def read(file: Path) -> Protocol:
 
 
 def built_in() -> list[Protocol]:
-    """The protocols of this program, in the order of lists."""
+    """Return the built-in protocols, in the order of lists."""
     return [checked(_made({"name": name, **entries}, own=True)) for name, entries in _table(BUILT_IN).items()]
 
 
 def checked(protocol: Protocol) -> Protocol:
-    """The same with what follows from the rest: its form on the sample set, its readings.
+    """Return the protocol with derived fields: its form on the sample set, its readings.
 
-    Raises DataError, which names the field, for a value that no run could use.
+    Raises DataError, with the field, for an unusable value.
     """
     from protocols.sampling import STRATEGIES  # late: it reads images, and every command imports this module
 
@@ -83,7 +83,7 @@ def checked(protocol: Protocol) -> Protocol:
 
 
 def _check_sound(protocol: Protocol) -> None:
-    """Raise DataError, which names the field, for what protocols that sound drives have or must not have."""
+    """Raise DataError, with the field, for missing or forbidden fields of protocols driven by sound."""
     of_sound = protocol.driven_by == "sound"
     if protocol.people is not None and not of_sound:
         raise DataError(f"people: {protocol.people}: only for protocols driven by sound", code="unused-option")
@@ -126,7 +126,7 @@ def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
 
 
 def _value(key: str, value: Any) -> Any:
-    """A value of a file as the field has it. Raises DataError for one of another type."""
+    """Return a value of a file in the field's type. Raises DataError for another type."""
     if key == "frame_size" and value == NATIVE:
         return None
     if key in (*TEXTS, *OWN_TEXTS) and not (isinstance(value, str) and value.strip() and "\n" not in value.strip()):

@@ -1,4 +1,4 @@
-"""Pair lists in the CSV form in which the authors published theirs, with absolute paths of their machines."""
+"""Pair lists in the authors' published CSV form, with absolute paths of their machines."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 @cache
 def known_lists() -> tuple[dict[str, Any], ...]:
-    """The published lists that are recognized: name, file and content hash, data set, reference, number of pairs."""
+    """Return the known published lists: name, file and content hash, data set, reference, number of pairs."""
     file = Path(__file__).parent / "data" / "published_lists.json"
     return tuple(json.loads(file.read_text(encoding="utf-8")))
 
 
 def recognize(sha256: str) -> dict[str, Any] | None:
-    """The published list with this hash, of its file or of its pairs."""
+    """Return the published list with this hash of its file or its pairs; None if there is none."""
     return next((entry for entry in known_lists() if sha256 in (entry["file_sha256"], entry["sha256"])), None)
 
 
 @cache
 def frozen_names() -> tuple[str, ...]:
-    """The protocols that this project has a list of its own for, on the real data."""
+    """Return the protocols with a frozen list of this project on the real data."""
     return tuple(sorted(file.stem for file in FROZEN.glob("*.csv")))
 
 
 def frozen_name(path: Path) -> str | None:
-    """NAME of ``frozen:NAME``, None for a file. Raises DataError for a name that is unknown."""
+    """Return NAME of ``frozen:NAME``; None for a file. Raises DataError for an unknown name."""
     if not str(path).startswith(FROZEN_PREFIX):
         return None
     name = str(path).removeprefix(FROZEN_PREFIX)
@@ -67,9 +67,9 @@ def frozen_name(path: Path) -> str | None:
 
 
 def read_pairs(path: Path) -> PairList:
-    """A pair list from a file: a frozen one, or the published CSV form. Raises DataError for anything else.
+    """Return a pair list from a file: frozen, or in the published CSV form. Raises DataError for anything else.
 
-    ``frozen:NAME`` in place of a file is this project's own list of that name (tools/freeze_lists.py).
+    ``frozen:NAME`` instead of a file is this project's frozen list of that name (tools/freeze_lists.py).
     """
     if name := frozen_name(path):
         if name in RULES:

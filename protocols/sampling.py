@@ -1,4 +1,4 @@
-"""The authors' strategies for drawing pairs, with a seed, on a local copy of the data."""
+"""The authors' strategies for drawing pairs, seeded, on a local copy of the data."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def make_pairs(
     name: str | None = None,
     fewer: bool = False,
 ) -> PairList:
-    """Draw `n` different pairs. The same data, strategy and seed give the same list everywhere.
+    """Draw `n` different pairs. The same data, strategy and seed give the same list on every machine.
 
-    strategy: one of `STRATEGIES`. split: which clips to draw from; layouts without splits give all.
-    videos: draw from so many clips only, chosen at random first (the published lists of VoxCeleb1 and TED-talks hold
-    100 videos). fewer: take what there is where the data do not give `n` pairs; else that raises DataError.
+    strategy: one of `STRATEGIES`. split: the clips to draw from; layouts without splits use all.
+    videos: first choose this number of clips at random (the published lists of VoxCeleb1 and TED-talks have 100
+    videos). fewer: return fewer pairs if the data do not have `n`; else that raises DataError.
     """
     if strategy not in STRATEGIES:
         raise DataError(f"unknown strategy {strategy!r}; known are {', '.join(STRATEGIES)}", code="unknown-strategy")
@@ -72,13 +72,13 @@ def pair_of(
     driving_identity: str,
     anchor: FrameRef | None = None,
 ) -> Pair:
-    """A pair whose target is the driving frame where both frames are of one clip, and None else."""
+    """Return a pair; its target is the driving frame if both frames are of one clip, else None."""
     target = driving if (source.dataset, source.clip) == (driving.dataset, driving.clip) else None
     return Pair(identifier, source, driving, target, anchor, source_identity, driving_identity)
 
 
 class _Clips:
-    """Clips of a data set with their frames, listed when they are first asked for."""
+    """Clips of a data set with their frames, listed on first use."""
 
     def __init__(self, dataset: Dataset, clips: Sequence[str]):
         self.dataset = dataset
@@ -94,7 +94,7 @@ class _Clips:
         return FrameRef(self.dataset.name, clip, frame)
 
     def one(self, draws: Draws, clips: list[str], least: int = 1) -> str:
-        """One of `clips` with at least `least` frames; shorter ones that turn up are struck off the list."""
+        """Return one of `clips` with at least `least` frames; shorter ones that are drawn are removed from the list."""
         while clips:
             clip = draws.one(clips)
             if len(self.frames(clip)) >= least:
@@ -134,7 +134,7 @@ def _same_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 def _cross_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
     """DaGAN: two different identities, a random video of each, a random frame of each.
 
-    Identities are drawn first: in the published lists all turn up about equally often, whatever their videos' number.
+    Identities are drawn first: in the published lists all are about equally frequent, whatever their number of videos.
     """
     people = clips.by_identity(clips.names, least=2)
     names = sorted(people)
@@ -149,9 +149,9 @@ def _cross_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _video_driven(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """Two different identities: any clip of the one as source, a picture too, and a video of the other.
+    """Two different identities: any clip of one as source, also a picture, and a video of the other as driving.
 
-    A clip of one frame is no driving video: in relative motion it would stand still.
+    A clip of one frame cannot drive: relative motion would be zero.
     """
     people = clips.by_identity([clip for clip in clips.names if clips.frames(clip)], least=2)
     videos = {name: [clip for clip in of_one if len(clips.frames(clip)) > 1] for name, of_one in people.items()}
@@ -174,7 +174,7 @@ def _video_driven(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """A picture (a clip of one frame) as source, a random frame of a random video of somebody else as driving frame."""
+    """A picture (a clip of one frame) as source, a random frame of a random video of another identity as driving."""
     lengths = {clip: len(clips.frames(clip)) for clip in clips.names}
     pictures = [clip for clip, length in lengths.items() if length == 1]
     people = clips.by_identity([clip for clip, length in lengths.items() if length > 1], least=1)
@@ -198,9 +198,9 @@ def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """MCNet, identity preservation: same-identity pairs of videos whose identities have others, too.
+    """MCNet, identity preservation: same-identity pairs of videos whose identities have further videos.
 
-    `SEEN_VIDEOS` of them, chosen so that every identity keeps at least one video outside.
+    Uses `SEEN_VIDEOS` videos, chosen so that every identity keeps at least one other video.
     """
     people = {name: list(videos) for name, videos in clips.by_identity(clips.names, least=1).items()}
     candidates = []

@@ -34,11 +34,11 @@ class Sound:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Return the duration in seconds."""
         return len(self.samples) / self.rate
 
     def later(self, seconds: float) -> Sound:
-        """The same sound that much later; earlier where negative."""
+        """Return the sound, later by `seconds`; earlier if negative."""
         return replace(self, start=self.start + seconds)
 
     def available(self, begin: float = 0.0) -> int:
@@ -57,7 +57,7 @@ class Sound:
 
 
 def read(file: Path, rate: int = RATE, first: float | None = None) -> Sound | None:
-    """The sound of a video or of a sound file (wav, mp3, m4a, flac, ogg, ...); None where the file has none.
+    """Return the sound of a video or sound file (wav, mp3, m4a, flac, ogg, ...); None if the file has none.
 
     Of several streams the first. Channels are mixed, and rates changed, by FFmpeg's resampler. Where the time stamps
     leave a gap, silence fills it.

@@ -1,4 +1,4 @@
-"""Which seconds of which videos train, adapt and test a model that sound drives: a rule, so that all get the same.
+"""The seconds of videos that train, adapt and test a model driven by sound: a rule, so that everyone gets the same.
 
 The papers name neither people nor seconds, so none of this is theirs. Where there is a choice, the candidate with the
 lowest hash takes it (`rendezvous.ranked`). On the sound set the seconds are those of its recipe.
@@ -38,7 +38,7 @@ class Stretch:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Return the duration in seconds."""
         return self.end - self.start
 
 

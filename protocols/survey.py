@@ -1,4 +1,4 @@
-"""Which frames of a pair list are still on this machine: videos vanish, and lists outlive them."""
+"""Survey of the frames of a pair list that exist on this machine: videos vanish, and lists outlive them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Survey:
 
 
 def survey(pairs: PairList, datasets: Mapping[str, Dataset]) -> Survey:
-    """Look for every frame of a list. A pair is there if all its frames are; a whole clip counts as one frame.
+    """Look for every frame of a list. A pair counts if all its frames exist; a whole clip counts as one frame.
 
     datasets: by name, all that the list speaks of. Reads no pictures. Raises DataError where one lacks.
     """

@@ -1,4 +1,4 @@
-"""The template of a clip that sound drives: frames of a person, played back and forth for as long as there is sound."""
+"""The template of a clip driven by sound: frames of a person, played back and forth while there is sound."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ _LONG = 600  # frames between key frames from which on seeking takes seconds
 
 
 class Video:
-    """One video. Frame 0 is the first that is shown; numbers follow the order of presentation.
+    """One video. Frames are numbered from 0 in the order of presentation.
 
-    Any frame can be requested in any order: the decoder continues where it is if the frame follows in the same stretch
-    between key frames, and else seeks. Where a seek did not land where it should, which the frames' time stamps show,
-    it begins at an earlier key frame, and at last at the start of the file.
+    Frames can be requested in any order: the decoder continues if the frame follows before the next key frame, and
+    seeks otherwise. If time stamps show that a seek missed, it begins at an earlier key frame, and finally at the start
+    of the file.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Video:
         index: video_index.Index | None = None,
         square: bool = True,
     ):
-        """rate: frames a second of a stream without a clock. index: of the same file, from an earlier `Video.index`.
+        """Open a video. rate: frames per second of a stream without time stamps. index: an earlier `Video.index`.
 
-        square: whether frames are resampled where the file's pixels are not square.
-        Raises DataError where the file cannot be read as a video.
+        square: whether to resample pixels that are not square.
+        Raises DataError if the file cannot be read as a video.
         """
         self._source, self._square = source, square
         self._decoded: Iterator[av.VideoFrame] = iter(())
@@ -71,13 +71,13 @@ class Video:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) as `frame` gives them. Raises DataError where the video cannot be read."""
+        """Return (height, width) of the frames that `frame` returns. Raises DataError for an unreadable video."""
         first = self._first()
         return geometry.shown_size(first.height, first.width, self._aspect, self._turn(first))
 
     @property
     def facts(self) -> dict[str, str]:
-        """How the video is read, for the manifest. Raises DataError, in one line, for what cannot be read right."""
+        """Return how the video is read, for the manifest. Raises DataError, in one line, for an unsupported video."""
         first = self._first()
         found = colors.facts(first)
         if (turned := self._turn(first)) != geometry.UPRIGHT:
@@ -100,12 +100,12 @@ class Video:
 
     @property
     def times(self) -> list[int]:
-        """When each frame is shown, in units of `time_base`; ascending, not always evenly spaced nor from 0."""
+        """Return the time of each frame, in units of `time_base`; ascending, not always evenly spaced or from 0."""
         return list(self.index.times)
 
     @property
     def end(self) -> int:
-        """When the last frame ends, in units of `time_base`."""
+        """Return the end of the last frame, in units of `time_base`."""
         return self.index.end
 
     @property
@@ -115,21 +115,21 @@ class Video:
 
     @property
     def start(self) -> Fraction:
-        """Where the file's clock begins, its sound included, in seconds; 0 for most."""
+        """Return the start of the file's clock, including its sound, in seconds; 0 for most files."""
         return Fraction(self._container.start_time or 0, av.time_base)
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second on average."""
+        """Return the average number of frames per second."""
         if self.index.clock == "file" and self._stream.average_rate:
             return self._stream.average_rate
         seconds = (self.end - self.index.times[0]) * self.time_base
         return (len(self) / seconds).limit_denominator(10**6)  # encoders take integers of 32 bits
 
     def frame(self, number: int) -> np.ndarray:
-        """Frame `number`, RGB uint8 ``(H, W, 3)``, upright, in square pixels.
+        """Return frame `number`, RGB uint8 ``(H, W, 3)``, upright, in square pixels.
 
-        Raises DataError where it does not exist, cannot be decoded, or has colors or a size that cannot be read.
+        Raises DataError if it does not exist, cannot be decoded, or has unsupported colors or an unsupported size.
         """
         if not 0 <= number < len(self):
             raise DataError(
@@ -145,7 +145,7 @@ class Video:
         self._container.close()
 
     def _find(self, number: int) -> av.VideoFrame:
-        """Decode frame `number`, by the shortest way that arrives there."""
+        """Decode frame `number` on the shortest path."""
         if self._held and self._held[0] == number:
             return self._held[1]
         try:
@@ -163,7 +163,7 @@ class Video:
         raise DataError(f"{self._source}: frame {number} cannot be decoded", code="damaged-frame")
 
     def _forward(self, number: int) -> av.VideoFrame | None:
-        """Decode until frame `number`; None where it does not come."""
+        """Decode until frame `number`; None if it does not appear."""
         for frame in self._decoded:
             at = self._number(frame)
             if at is None:

