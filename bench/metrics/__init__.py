@@ -165,7 +165,7 @@ def _check_pairs(name: str) -> None:
     """`check_name`; UserError for a name whose values are of clips or sets, too."""
     check_name(name)
     if (of := shape(name)) != "pair":
-        raise UserError(f"{name} is measured on {of}s, and this measures pairs of frames", code="no-metric")
+        raise UserError(f"{name} needs {of}s, and this command measures pairs of frames", code="no-metric")
 
 
 def _known(names: Sequence[str]) -> dict[str, Definition]:
@@ -212,7 +212,7 @@ def _bind(definition: Definition, choice: DetectorSet) -> Definition:
 def _lacking(definition: Definition, need: Requirement, choice: DetectorSet) -> UserError:
     reasons = "; ".join(need.missing(choice.weights))
     return UserError(
-        f"{definition.name}: {reasons}; `python -m bench doctor` says where it belongs", code="missing-weights"
+        f"{definition.name}: {reasons}; `python -m bench doctor` shows where to put it", code="missing-weights"
     )
 
 

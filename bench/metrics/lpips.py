@@ -46,7 +46,7 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
     reasons, file = need.missing(weights), need.file(weights)
     if reasons or file is None:
         raise UserError(
-            f"{need.name}: {'; '.join(reasons)}; `python -m bench doctor` says where it belongs", code="missing-weights"
+            f"{need.name}: {'; '.join(reasons)}; `python -m bench doctor` shows where to put it", code="missing-weights"
         )
     compat.repair()
     import lpips
@@ -63,7 +63,7 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
                     names = ("weight", "bias")
                     layer.load_state_dict({name: state[f"features.{index}.{name}"] for name in names})
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{file} holds another network's weights: {first_line(error)}", code="other-network") from None
+        raise UserError(f"{file} has another network's weights: {first_line(error)}", code="other-network") from None
     model = model.eval().requires_grad_(False).to(device)
     if torch.device(device).type == "cpu":
         model.net.to(memory_format=torch.channels_last)

@@ -84,7 +84,7 @@ def load(name: str) -> Metric:
         raise plugin.refused(f"a {type(found).__name__}, not a Metric (bench.metrics.registered)")
     found = _typed(found, plugin)
     if found.family.name != name:
-        raise plugin.refused(f"its family is called {found.family.name}, not {name}")
+        raise plugin.refused(f"its family is named {found.family.name}, not {name}")
     if not found.definitions:
         raise plugin.refused("it has no definitions")
     if why := _wrong_family(found.family):
@@ -93,7 +93,7 @@ def load(name: str) -> Metric:
         if why := _wrong(definition, found.family):
             raise plugin.refused(f"{definition.name}: {why}")
         if [one.name for one in found.definitions].count(definition.name) > 1:
-            raise plugin.refused(f"two definitions are called {definition.name}")
+            raise plugin.refused(f"two definitions are named {definition.name}")
     digest = of_registered(plugin).sha256[:_DIGITS]
     return replace(found, definitions=tuple(_marked(one, found.family, plugin, digest) for one in found.definitions))
 
@@ -108,7 +108,7 @@ def _find(name: str) -> Plugin:
     if plugin is None:
         raise KeyError(name)
     if not _NAME.fullmatch(name):
-        raise plugin.refused("a name has small letters, digits, - and _")
+        raise plugin.refused("a name may only have lower-case letters, digits, - and _")
     return plugin
 
 
@@ -144,9 +144,9 @@ def _wrong_family(family: Family) -> str | None:
     """What is wrong with a family, in words."""
     low, high = family.bounds
     if not low < high:
-        return f"bounds {family.bounds}: the lower one comes first"
+        return f"bounds {family.bounds}: the lower one must be first"
     if not family.units:
-        return "units: none is named"
+        return "units: at least one is needed"
     if lost := [unit for unit, scale in family.units.items() if not 0 <= scale.decimals <= MOST_DECIMALS]:
         return f"decimals of the unit {lost[0]!r}: 0 to {MOST_DECIMALS}"
     return None
@@ -156,21 +156,21 @@ def _wrong(definition: Definition, family: Family) -> str | None:
     """What is wrong with a definition, in words."""
     name = definition.name
     if not _NAME.fullmatch(name) or not (name == family.name or name.startswith(f"{family.name}-")):
-        return f"the name is to be {family.name} or to begin with {family.name}-"
+        return f"the name must be {family.name} or begin with {family.name}-"
     if definition.family != family.name:
         return f"its family is {definition.family}, not {family.name}"
     if name in DEFINITIONS:
-        return "a built-in definition of this program has the name"
+        return "a built-in definition has this name"
     if definition.unit not in family.units:
-        return f"the unit {definition.unit!r} is none of its family's: {', '.join(map(repr, family.units))}"
+        return f"the unit {definition.unit!r} is not one of its family's: {', '.join(map(repr, family.units))}"
     if CODE in definition.params:
-        return f"the parameter {CODE} is the program's own"
+        return f"the parameter {CODE} is reserved"
     if definition.requires is not None:
-        return "weights go into its detector, or into params; `requires` is for built-in metrics"
+        return "put weights into its detector or into params; `requires` is for built-in metrics"
     if definition.detector is None:
         return None if definition.against == "target" else "what compares images is against the target"
     if definition.detector not in (*KINDS, *plugins.registered("detector")):
-        return f"there is no detector {definition.detector}, built in or registered"
+        return f"there is no built-in or registered detector {definition.detector}"
     return None if definition.detector_name else "detector_name says which detector of that kind"
 
 
@@ -201,10 +201,12 @@ class _Checked:
             raise self.plugin.failed(error) from error
         if not isinstance(values, Tensor) or values.shape != (len(prediction),):
             form = f"a tensor {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-            raise self.plugin.refused(f"{self.name} gave {form} for {len(prediction)} pairs, not one number a pair")
+            raise self.plugin.refused(
+                f"{self.name} returned {form} for {len(prediction)} pairs, not one number per pair"
+            )
         if values.is_complex() or values.layout != torch.strided or values.is_meta:
             kind = f"{values.dtype}, {values.layout}, on {values.device}"
-            raise self.plugin.refused(f"{self.name} gave a tensor that holds no plain numbers ({kind})")
+            raise self.plugin.refused(f"{self.name} returned a tensor without plain numbers ({kind})")
         values = values.detach().to("cpu", torch.float64)
         low, high = self.bounds
         slack = ROUNDING * max([1.0, *(abs(bound) for bound in self.bounds if math.isfinite(bound))])

@@ -1,4 +1,4 @@
-"""What a metric of clips is: a definition with a signature, and a pure function from tracks to one number a clip."""
+"""Clip metrics: a definition with a signature, and a pure function from tracks to one number per clip."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _nothing(weights: Path | None) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Tracks:
-    """What is known of one generated clip and of what it is compared with, frame by frame.
+    """The tracks of one generated clip and of its reference, frame by frame.
 
     times: ``(N,)`` seconds, ascending, 0 for the clip's first frame. rate: frames a second. size: (height, width) of
         the frames in pixels.
@@ -46,7 +46,7 @@ class Tracks:
 
 @dataclass(frozen=True)
 class ClipValue:
-    """The value of a clip, NaN where it has none, and then why.
+    """The value of a clip, or NaN with a reason.
 
     n: frames that counted. failed: frames that should have counted and had no value. extra: what else is known of it by
     name, such as an offset with its sign; a definition says in words what each name means.
@@ -60,13 +60,13 @@ class ClipValue:
 
     @classmethod
     def none(cls, reason: str, failed: int = 0) -> ClipValue:
-        """No value, and why."""
+        """Return a missing value with its reason."""
         return cls(float("nan"), reason, 0, failed)
 
 
 @dataclass(frozen=True)
 class ClipDefinition:
-    """One way to compute one number a clip. Version, direction and unit are its family's.
+    """A definition of one number per clip. Version, direction and unit are its family's.
 
     name: what the column is called. A proxy for a paper's metric has a name of its own.
     family: the metric of the papers that it belongs to (`bench.metrics.families`).
@@ -99,12 +99,12 @@ class ClipDefinition:
 
     @property
     def version(self) -> int:
-        """What is raised whenever a change of the code can change the number."""
+        """Return the version, raised whenever a change of the code can change the number."""
         return FAMILIES[self.family].version
 
     @property
     def higher_is_better(self) -> bool:
-        """Which of two values is the better one."""
+        """Return whether higher values are better."""
         return FAMILIES[self.family].higher_is_better
 
     @property

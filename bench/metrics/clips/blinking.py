@@ -53,7 +53,7 @@ def blinks(times: np.ndarray, lids: np.ndarray, rate: float, shortest: float = S
         return NO_FACE
     seconds = float(np.diff(times, append=times[-1] + 1 / rate)[seen].sum())
     if seconds < shortest - 1e-6:
-        return f"eyes seen for {seconds:.1f} s, {shortest:.0f} s are needed"
+        return f"eyes visible for {seconds:.1f} s; {shortest:.0f} s are needed"
     usual = float(np.percentile(openness[seen], USUAL))
     if usual < NARROW:
         return f"eyes that do not open (openness {usual:.2f})"

@@ -36,7 +36,7 @@ def resolve_clips(
         if not why:
             chosen.append(definition)
         elif definition.name in names and definition.name not in FAMILIES:
-            hint = "; `python -m bench doctor` says where it belongs" if definition.missing(choice.weights) else ""
+            hint = "; `python -m bench doctor` shows where to put it" if definition.missing(choice.weights) else ""
             raise UserError(f"{definition.name}: {why}{hint}", code="no-metric")
     return chosen
 
@@ -44,7 +44,7 @@ def resolve_clips(
 def left_out(
     names: Sequence[str], choice: DetectorSet, reference: str, roles: Collection[str] | None = None
 ) -> list[str]:
-    """A line for each reason for which definitions of the families of `names` are not computed."""
+    """Return a line for each reason why definitions of the families in `names` are not computed."""
     reasons: dict[str, list[str]] = {}
     for definition in _asked(names):
         if why := _why_not(definition, choice, reference, roles):
@@ -56,7 +56,7 @@ def _why_not(definition: ClipDefinition, choice: DetectorSet, reference: str, ro
     """What keeps a definition from being computed here, in words; empty where nothing does."""
     has = roles if roles is not None else {"source", "driving", *(["target"] if reference == "same-identity" else [])}
     if definition.against not in (*has, "none"):
-        return f"compares with the {definition.against} clip, which there is none of here"
+        return f"compares with the {definition.against} clip, and there is none"
     return "; ".join([*definition.missing(choice.weights), *_detectors(definition, choice)])
 
 

@@ -1,4 +1,4 @@
-"""What definitions of clips share: frames with a value on both sides, a value from their numbers, the worst second."""
+"""Shared by clip metrics: frames with a value on both sides, the mean over them, the worst second."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SECOND = 1.0  # length of the stretch that is looked for
 
 
 def valid(*tracks: np.ndarray) -> np.ndarray:
-    """``(N,)`` bool: frames for which every track ``(N, ...)`` has finite values throughout."""
+    """Return ``(N,)`` bool: frames for which every track ``(N, ...)`` has only finite values."""
     return np.logical_and.reduce([np.isfinite(track.reshape(len(track), -1)).all(1) for track in tracks])
 
 
 def mean_of(values: np.ndarray, asked: int, reason: str = "no face in any frame of both clips") -> ClipValue:
-    """The mean of the frames that have a value; asked: frames that should have had one."""
+    """Return the mean over the frames that have a value. asked: number of frames that should have one."""
     known = values[np.isfinite(values)]
     if not len(known):
         return ClipValue.none(reason, asked)
@@ -59,5 +59,5 @@ def worst_second(values: np.ndarray, times: np.ndarray, higher_is_better: bool) 
 
 
 def usual_gap(times: np.ndarray) -> float:
-    """How long one of several frames is shown on average, in seconds."""
+    """Return the average duration of a frame, in seconds."""
     return float((times[-1] - times[0]) / (len(times) - 1))

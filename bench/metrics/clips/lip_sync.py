@@ -27,7 +27,7 @@ def measured(tracks: Tracks, feature: str) -> np.ndarray | str:
     if tracks.sound is None:
         return "no sound"
     if tracks.sound.source_rate is not None and tracks.sound.source_rate < RATE:
-        return f"sound of {tracks.sound.source_rate} samples a second, SyncNet needs {RATE}"
+        return f"sound of {tracks.sound.source_rate} samples per second; SyncNet needs {RATE}"
     if silent(tracks.sound, tracks.times):
         return "silent sound"
     if feature == TRACK and (reason := _no_track(rows)):
@@ -60,7 +60,7 @@ def _no_track(rows: np.ndarray) -> str | None:
     if detections <= face_tracks.DETECTIONS:
         return f"no face over more than {face_tracks.DETECTIONS} frames (the longest: {detections})"
     size = face_tracks.mean_size(rows[np.isfinite(rows[:, DETECTED]), BOX])
-    return f"a face of {size:.0f} pixels, more than {face_tracks.SIZE} are needed" if size <= face_tracks.SIZE else None
+    return f"a face of {size:.0f} pixels; more than {face_tracks.SIZE} are needed" if size <= face_tracks.SIZE else None
 
 
 def _by_syncnet(name: str, family: str, feature: str, part: str, summary: str) -> ClipDefinition:

@@ -1,4 +1,4 @@
-"""All definitions of metrics of sets, in the order of a run's columns."""
+"""All definitions of set metrics, in the order of a run's columns."""
 
 from __future__ import annotations
 

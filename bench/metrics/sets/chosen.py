@@ -1,4 +1,4 @@
-"""The metrics of sets: find those that a run computes."""
+"""Set metrics: find those that a run computes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool, real
     reasons = {one.name: _why_not(one, choice, of_clips, real) for one in asked}
     for one in asked:
         if reasons[one.name] and one.name in names and one.name not in FAMILIES:
-            hint = "; `python -m bench doctor` says where it belongs" if one.kind in choice.empty else ""
+            hint = "; `python -m bench doctor` shows where to put it" if one.kind in choice.empty else ""
             raise UserError(f"{one.name}: {reasons[one.name]}{hint}", code="no-metric")
     own = {one.family for one in asked if not one.proxy and not reasons[one.name]}
     usable = [one for one in asked if not reasons[one.name]]
@@ -50,7 +50,7 @@ def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool, real
 
 
 def sets_left_out(names: Sequence[str], choice: DetectorSet, of_clips: bool, real: Role | None) -> list[str]:
-    """A line for each reason for which definitions of the families of `names` are not computed."""
+    """Return a line for each reason why definitions of the families in `names` are not computed."""
     reasons: dict[str, list[str]] = {}
     for definition in _asked(names):
         if why := _why_not(definition, choice, of_clips, real):
@@ -60,9 +60,9 @@ def sets_left_out(names: Sequence[str], choice: DetectorSet, of_clips: bool, rea
 
 def _why_not(definition: SetDefinition, choice: DetectorSet, of_clips: bool, real: Role | None) -> str:
     if real is None:
-        return "there are no real videos to compare with"
+        return "there are no real videos for comparison"
     if definition.window > 1 and not of_clips:
-        return "of whole clips, and this protocol is of single frames"
+        return "needs whole clips, and this protocol has single frames"
     if definition.kind in choice:
         return ""
     return choice.empty.get(definition.kind) or f"no network for {definition.kind}"
