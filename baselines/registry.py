@@ -177,7 +177,8 @@ def _weights_in_words(name: str, weights: Path | None) -> str:
     if found:
         return f"{found}" if card(name).checksums else f"{found} (unverified: {NO_CHECKSUM})"
     if (file := card(name).sample).is_file():
-        return "sample weights, built here" if samples.built(file, name) else "sample weights"
+        state = samples.local_state(file, name)
+        return f"sample weights, {state}" if state else "sample weights"
     needs = f"no weights; needs {card(name).needed}" if card(name).files else "no weights; to be trained"
     return f"{needs} (python -m bench samples build {name})" if name in samples.recipes() else needs
 

@@ -15,6 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
+
+from safetensors import SafetensorError, safe_open
 
 from baselines.errors import ModelError
 from protocols import files
@@ -65,7 +68,7 @@ def recipe(name: str) -> Recipe:
     known = recipes()
     if name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else "`python -m bench samples list` has their names"
         raise ModelError(f"no recipe for a sample checkpoint of {name}; {hint}", code="unknown-sample")
     return known[name]
 
@@ -97,9 +100,20 @@ def other_seeds(name: str, seeds: Iterable[int] | None = None) -> dict[int, Path
     return {seed: found[seed] for seed in sorted(found) if seeds is None or seed in seeds}
 
 
-def built(file: Path, name: str) -> bool:
-    """Whether a model's sample checkpoint is one that was trained here, and not the file on record."""
-    return file.parent == folder() and not recorded(file, name)
+def local_state(file: Path, name: str) -> Literal["", "built here", "damaged"]:
+    """Return what a model's sample checkpoint in the samples folder is; "" for the file on record and for others."""
+    if file.parent != folder() or recorded(file, name):
+        return ""
+    return "damaged" if damaged(file) else "built here"
+
+
+def damaged(file: Path) -> bool:
+    """Whether a file cannot be opened as a safetensors file: truncated, empty or something else."""
+    try:
+        with safe_open(file, framework="np"):
+            return False
+    except (SafetensorError, OSError):
+        return True
 
 
 def recorded(file: Path, name: str) -> bool:

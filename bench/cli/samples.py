@@ -36,14 +36,14 @@ def list_(names: Names = None, folder: Folder = None) -> None:
     _use(folder)
     found = survey(names or ())
     for one in found:
-        size = f", {one.file.stat().st_size / 1e6:.1f} MB" if one.there else ""
+        size = f", {one.file.stat().st_size / 1e6:.1f} MB" if one.exists else ""
         _line(f"{one.name}, seed {one.seed}: {one.place}{size}", "green" if one.on_record else "yellow")
-        _line(f"  {one.said}: {one.file}" if one.there else f"  {one.said}; `{BUILD} {one.name}` trains it")
+        _line(f"  {one.status}: {one.file}" if one.exists else f"  {one.status}; `{BUILD} {one.name}` trains it")
         _line(f"  command  {command(one.name, one.seed)}")
         known = samples.recipe(one.name).sha256 if one.seed == samples.SEED else ""
         _line(f"  record   {f'sha256 {known}' if known else 'no file'}")
-    there = sum(one.there for one in found)
-    _line(f"{there} of {len(found)} found; samples folder: {samples.folder()}. MemFace's stages: docs/sound.md")
+    n_found = sum(one.exists and not one.damaged for one in found)
+    _line(f"{n_found} of {len(found)} found; samples folder: {samples.folder()}. MemFace's stages: docs/sound.md")
 
 
 @samples_app.command()
@@ -80,7 +80,7 @@ def fetch(
     _use(folder)
     found, missing = fetch(chosen(names or (), every, table or ()), source)
     for one in found:
-        _line(f"found {one.file}: {one.said}")
+        _line(f"found {one.file}: {one.status}")
     if missing:
         _line(f"not in {source}: {', '.join(missing)}", "yellow")
     _print_variable(folder)

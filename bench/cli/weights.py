@@ -69,7 +69,7 @@ def check(
         try:
             verdict = verify(file, place)
             unverified += verdict.word == "unverified"
-            _line(f"{verdict.word:10} {place}: {verdict.said}", "green" if verdict.word == "ok" else "yellow")
+            _line(f"{verdict.word:10} {place}: {verdict.message}", "green" if verdict.word == "ok" else "yellow")
         except (UserError, ModelError, OSError) as error:
             wrong += 1
             _line(f"WRONG      {file.id}: {error}", "bold red")
@@ -166,7 +166,7 @@ def _verdict(file: WeightFile, path: Path) -> str:
     from bench.weights.check import verify
 
     verdict = verify(file, path)
-    return verdict.said if verdict.word == "ok" else f"{verdict.word}: {verdict.said}"
+    return verdict.message if verdict.word == "ok" else f"{verdict.word}: {verdict.message}"
 
 
 def _line(text: str, style: str = "") -> None:

@@ -196,8 +196,8 @@ def _models(weights: Path | None) -> list[Row]:
             rows.append(Row(OFFICIAL, about.needed, about.title, found, model_size(about), source, place, get, problem))
         file, used_for = about.sample, f"{about.title}, reduced width"
         if file.is_file():
-            how = " (built here)" if samples.built(file, name) else ""
-            rows.append(Row(SAMPLES, file.name, used_for, f"{file}{how}"))
+            state = samples.local_state(file, name)
+            rows.append(Row(SAMPLES, file.name, used_for, f"{file} ({state})" if state else str(file)))
         elif name in samples.recipes():
             source = "a clone of this program's repository, or its recorded training"
             place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"

@@ -18,32 +18,37 @@ from bench.samples.survey import Sample, command, sample
 from bench.training.command import train
 from bench.weights.export import export
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
-def build(names: Sequence[str], seeds: int, tell: Tell) -> list[Sample]:
-    """Train what is not there yet, one after another, in the samples folder; return what is there in the end.
+def build(names: Sequence[str], seeds: int, notify: Notify) -> list[Sample]:
+    """Train missing sample checkpoints, one after another, into the samples folder; return all that were requested.
 
-    A training begins from the sample checkpoint of its start, which is trained before where it is missing. It goes on
-    where it was stopped, to the bit. seeds: trainings of each, with seeds from 1 on. Raises as `train` does.
+    A training starts from the sample checkpoint that its recipe names, which is trained first if it is missing. A
+    stopped training resumes with the same bits. seeds: trainings of each, with seeds 1 to `seeds`.
+    Raises UserError for a damaged file in the place of one, and as `train` does.
     """
     done = []
     for name in _in_order(names):
         for seed in range(samples.SEED, samples.SEED + (seeds if name in names else 1)):
             found = sample(name, seed)
-            if found.there:
-                tell(f"there {found.file}: {found.said}")
+            if found.damaged:
+                raise UserError(
+                    f"{found.file} is damaged; remove it to train {name} again", code="unreadable-checkpoint"
+                )
+            if found.exists:
+                notify(f"there {found.file}: {found.status}")
             else:
-                with _alone(name, seed):
-                    tell(f"training {name}, seed {seed}: {command(name, seed, _training(name, seed))}")
+                with _locked(name, seed):
+                    notify(f"training {name}, seed {seed}: {command(name, seed, _training(name, seed))}")
                     found = _train(name, seed)
-                    tell(f"built {found.file}: {found.said}")
+                    notify(f"built {found.file}: {found.status}")
             done.append(found)
     return done
 
 
 def writable() -> Path:
-    """Make the samples folder and return it. Raises UserError where that cannot be."""
+    """Make the samples folder and return it. Raises UserError if it cannot be made."""
     folder = samples.folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,11 +58,11 @@ def writable() -> Path:
 
 
 def _in_order(names: Sequence[str]) -> list[str]:
-    """The names, with the missing starts of their trainings before them."""
+    """Return the names, each after the missing checkpoints that its training starts from."""
     ordered: dict[str, None] = {}
     for name in names:
         line = [name]
-        while (start := samples.recipe(line[-1]).start) and not sample(start).there:
+        while (start := samples.recipe(line[-1]).start) and not sample(start).exists:
             line.append(start)
         ordered |= dict.fromkeys(reversed(line))
     return list(ordered)
@@ -68,8 +73,8 @@ def _training(name: str, seed: int) -> Path:
 
 
 @contextmanager
-def _alone(name: str, seed: int) -> Iterator[None]:
-    """Hold a training's folder for this process. Raises UserError where another one trains in it."""
+def _locked(name: str, seed: int) -> Iterator[None]:
+    """Lock a training's folder for this process. Raises UserError if another process trains in it."""
     folder = _training(name, seed)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -15,15 +15,15 @@ from protocols import files
 
 
 def fetch(names: Sequence[str], source: Path) -> tuple[list[Sample], list[str]]:
-    """Copy from `source`, a folder of files or a clone, what is not here; return what is here, and what `source` lacks.
+    """Copy missing and damaged files from `source`, a folder of files or a clone.
 
-    Nothing is copied unless every file found is the one on record. Raises UserError for one that is not, and for a
-    folder that is not there or has none of them.
+    Returns the sample checkpoints that are here now, and the names that `source` lacks. Copies nothing unless every
+    file found is the one on record. Raises UserError for one that is not, and for a folder that is missing or has none.
     """
     if not source.is_dir():
         raise UserError(f"--from {source}: no such folder", code="missing-folder")
-    here = [name for name in names if sample(name).there]
-    copies = {name: file for name in names if name not in here and (file := _lying(source, name))}
+    here = [name for name in names if (found := sample(name)).exists and not found.damaged]
+    copies = {name: file for name in names if name not in here and (file := _find(source, name))}
     if not here and not copies:
         raise UserError(f"--from {source}: holds none of {', '.join(names)}", code="missing-file")
     for name, file in copies.items():
@@ -32,11 +32,11 @@ def fetch(names: Sequence[str], source: Path) -> tuple[list[Sample], list[str]]:
     for name, file in copies.items():
         with files.replacing(folder / samples.file_name(name)) as temporary:
             shutil.copyfile(file, temporary)
-            _check(name, temporary, file)  # what was written, should the file have changed meanwhile
+            _check(name, temporary, file)  # again: the source may have changed meanwhile
     return [sample(name) for name in (*here, *copies)], [name for name in names if name not in (*here, *copies)]
 
 
-def _lying(source: Path, name: str) -> Path | None:
+def _find(source: Path, name: str) -> Path | None:
     package, file = card(name).package, samples.file_name(name)
     places = [source / file, *(source / base / package / samples.EXTRA / file for base in ("", "baselines"))]
     return next((place for place in places if place.is_file()), None)

@@ -1,4 +1,4 @@
-"""The sample checkpoints: which there are, where each file lies, and whether it is the one on record."""
+"""List the sample checkpoints: the place of each file, and whether it is the one on record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUILD = "python -m bench samples build"
 class Sample:
     """One training of a model's recipe.
 
-    file: where it lies, or would be built. on_record: whether it is the file on record; None where there is no file.
+    file: its path, or the path that `build` would write. on_record: whether it is the file on record; None without one.
     """
 
     name: str
@@ -31,24 +31,30 @@ class Sample:
     on_record: bool | None
 
     @property
-    def there(self) -> bool:
+    def exists(self) -> bool:
+        """Whether a file was found, in whatever state."""
         return self.on_record is not None
 
     @property
-    def said(self) -> str:
+    def damaged(self) -> bool:
+        """Whether the file cannot be opened."""
+        return self.on_record is False and samples.damaged(self.file)
+
+    @property
+    def status(self) -> str:
         """What the file is, in words."""
-        if not self.there:
+        if not self.exists:
             return "no file"
         if self.on_record:
             return "the file on record"
-        which = "built here" if self.place == "samples folder" else "changed"
-        mine = f"{which}, sha256 {files.short_hash(self.file)}…"
+        whole = "built here" if self.place == "samples folder" else "changed"
+        mine = f"{'damaged' if self.damaged else whole}, sha256 {files.short_hash(self.file)}…"
         known = samples.recipe(self.name).sha256 if self.seed == samples.SEED else ""
         return f"{mine}: not the file on record, {known[:12]}…" if known else f"{mine}: no file of it is on record"
 
 
 def survey(names: Sequence[str] = ()) -> list[Sample]:
-    """Every sample checkpoint on record, and the other seeds that were built. Raises as `recipe` for another name."""
+    """Return every sample checkpoint on record, and other seeds that were built. Raises as `recipe` for other names."""
     found = []
     for name in names or samples.recipes():
         found.append(sample(name))
@@ -57,7 +63,7 @@ def survey(names: Sequence[str] = ()) -> list[Sample]:
 
 
 def sample(name: str, seed: int = samples.SEED) -> Sample:
-    """The sample checkpoint of a model; of another seed than that of the files on record, in the samples folder."""
+    """Return the sample checkpoint of a model; other seeds than the recorded one are in the samples folder."""
     recipe(name)
     about, built = card(name), samples.folder() / samples.file_name(name, seed)
     file = about.sample if seed == samples.SEED else built
@@ -69,9 +75,9 @@ def sample(name: str, seed: int = samples.SEED) -> Sample:
 
 
 def recipe(name: str) -> samples.Recipe:
-    """The recipe of a model. Raises UserError for a network without one, saying why; ModelError for another name."""
+    """Return a model's recipe. Raises UserError, with the reason, for a network without one; ModelError for others."""
     if name in MODELS and name not in samples.recipes():
-        why = f"it has a training, `train --model {name}`, but no recipe of one"
+        why = f"`train --model {name}` trains it, but no recipe is recorded"
         if card(name).trainee is None:
             why = "it is not trained here"
         raise UserError(
@@ -82,18 +88,18 @@ def recipe(name: str) -> samples.Recipe:
 
 
 def command(name: str, seed: int = samples.SEED, out: Path | None = None) -> str:
-    """The command that trains it on this machine, from the sample checkpoint that lies here."""
+    """Return the command that trains it on this machine, from the sample checkpoint found here."""
     recipe = samples.recipe(name)
     return recipe.command(_shown(card(recipe.start).sample) if recipe.start else None, seed, out)
 
 
 def _shown(file: Path) -> str:
-    """A path below the working directory without it, as commands are written in a clone."""
+    """Return a path relative to the working directory where it is below it, as in commands of a clone."""
     return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)
 
 
 def chosen(names: Sequence[str], every: bool, tables: Sequence[str]) -> list[str]:
-    """The names of the command line: as given, all, or those of the rows of tables. Raises UserError, ModelError."""
+    """Return the requested names: as given, all, or those of tables' rows. Raises UserError, ModelError."""
     if bool(names) + every + bool(tables) != 1:
         raise UserError("name sample checkpoints, or give --all or --table NAME", code="missing-option")
     if names:

@@ -1,7 +1,4 @@
-"""Is a weight file what its name says? By its checksum where one is known, else by what it holds.
-
-Nothing in a file is ever executed.
-"""
+"""Verify weight files: by their checksum if one is known, else by their content. Nothing in a file is executed."""
 
 from __future__ import annotations
 
@@ -27,52 +24,53 @@ from protocols import files
 from protocols.errors import first_line
 
 UNKNOWN = "no checksum is known to compare with"
+WRONG = "is not the published file"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about a file that is not wrong.
+    """The result for a file that is not wrong.
 
-    word: "ok" where the checksum is the published one's, "own" for a network of this program under a name of its own,
-    else "unverified": it holds what it should, and could still be any file that does. said: in words.
+    word: "ok" for the published checksum, "own" for a checkpoint that this program wrote, else "unverified": the file
+    holds the right networks, but nothing proves that it is the published file. message: in words.
     """
 
     word: Literal["ok", "own", "unverified"]
-    said: str
+    message: str
 
 
 def verify(file: WeightFile, path: Path) -> Verdict:
-    """Is the file at `path` the published one, or may it be? Raises UserError, or ModelError, for a wrong one."""
+    """Return whether the file at `path` is the published one or may be it. Raises UserError or ModelError if wrong."""
     if file.sha256:
         found = files.sha256(path)
         if not found.startswith(file.sha256):
             raise UserError(
-                f"{path} is not the published file: its sha256 is {found}, not {_begins(file.sha256)}",
+                f"{path} {WRONG}: its sha256 is {found}, not {_begins(file.sha256)}",
                 code="changed-file",
             )
         return Verdict("ok", f"sha256 {found[:12]}… as stated")
     if file.models:
         return _model(file, path)
     if file.id in ("openface", "arcface"):
-        said = _identity(file.id, path)
+        held = _identity(file.id, path)
     elif file.id == "openpose":
         from bench.detectors import openpose
 
         openpose.read(path)
-        said = "holds OpenPose's COCO body network"
+        held = "holds OpenPose's COCO body network"
     elif file.id == "syncnet":
         from bench.detectors import syncnet
 
         syncnet.read(path)
-        said = "holds the weights of SyncNet"
+        held = "holds the weights of SyncNet"
     elif file.id == "i3d":
         from bench.detectors.networks import published
 
         published.read("i3d", path)
-        said = "holds I3D's 400 classes"
+        held = "holds I3D's 400 classes"
     else:
-        said = _opens(path, file.name)
-    return Verdict("unverified", f"{said}; {UNKNOWN}")
+        held = _opens(path, file.name)
+    return Verdict("unverified", f"{held}; {UNKNOWN}")
 
 
 def _begins(digits: str) -> str:
@@ -102,21 +100,21 @@ def _networks(file: WeightFile, about: Card, path: Path) -> Verdict:
     )
     if absent and looks_like(checkpoint.states) == about.title:
         return Verdict(
-            "unverified", f"looks like {about.title}; not usable before {', '.join(absent)} lies beside it; {UNKNOWN}"
+            "unverified", f"looks like {about.title}; needs {', '.join(absent)} in the same folder; {UNKNOWN}"
         )
     origin = network_class(about.name)(about, checkpoint, torch.device("cpu")).origin
     held = f"holds the networks of {about.title}"
     if origin.status == "official":
         return Verdict("ok", f"{held}; {origin.note}")
     if file.name in about.files and (origin.status == "sample" or not origin.published_size):
-        raise UserError(f"{path} is not the published file: {held}, {origin.note}", code="changed-file")
+        raise UserError(f"{path} {WRONG}: {held}, {origin.note}", code="changed-file")
     if checkpoint.model is not None:
         return Verdict("own", f"{held}; {origin.note}")
     return Verdict("unverified", f"{held}; {UNKNOWN if origin.published_size else origin.note}")
 
 
 def _companion(about: Card, networks: tuple[str, ...], path: Path) -> Verdict:
-    """Fill the networks that lie in a file of their own."""
+    """Fill the networks that have a file of their own."""
     states, _ = checkpoints.load_beside(path, networks)
     alone = dataclasses.replace(about, networks=networks, optional_networks=())
     whole = network_class(about.name)(about, None, torch.device("cpu")).network
@@ -125,7 +123,7 @@ def _companion(about: Card, networks: tuple[str, ...], path: Path) -> Verdict:
 
 
 def _identity(which: str, path: Path) -> str:
-    """Put zeros through the network that the file fills."""
+    """Run the file's network once, on zeros."""
     title = {"openface": "OpenFace nn4.small2", "arcface": "an ArcFace network"}[which]
     try:
         if which == "openface":

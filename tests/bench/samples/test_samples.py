@@ -100,7 +100,26 @@ def test_list_says_where_each_is_and_how_it_is_trained(bench, recipes, folder):
     assert code == 0 and "mcnet, seed 1: package" in text and samples.recipe("mcnet").sha256 in text
     assert f"{BUILT}, seed 1: nowhere" in text and f"python -m bench samples build {BUILT}" in text
     assert "train --model mcnet --data sample --steps 700 --seed 1" in text and str(folder) in text
-    assert bench("samples", "list", "mcnett").error == "unknown-sample"
+    wrong = bench("samples", "list", "mcnett")
+    assert (wrong[0], wrong.error) == (2, "unknown-sample") and "mcnet" in wrong[1]
+    wrong = bench("samples", "list", "WRONG")
+    assert (wrong[0], wrong.error) == (2, "unknown-sample") and "samples list" in wrong[1] and "ostnet" not in wrong[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
+def test_a_damaged_file_is_not_called_built(bench, from_folder, folder, content):
+    folder.mkdir()
+    file = folder / f"{BUILT}.safetensors"
+    file.write_bytes(card("fomm").sample.read_bytes()[:-1] if content is None else content)
+    found = sample(BUILT)
+    assert found.damaged and found.on_record is False and samples.local_state(file, BUILT) == "damaged"
+    code, text = bench("samples", "list", BUILT)
+    assert code == 0 and f"{found.status}: {file}" in text and "built here" not in text and "0 of 1" in text
+    (listed,) = [info for info in registry.names() if info.name == BUILT]
+    assert listed.weights.endswith("damaged")
+    refusal = bench("samples", "build", BUILT)
+    assert (refusal[0], refusal.error) == (2, "unreadable-checkpoint") and str(file) in refusal[1]
+    assert bench("samples", "fetch", BUILT, "--from", from_folder)[0] == 0 and sample(BUILT).on_record
 
 
 def test_a_network_without_a_recipe_is_refused_with_its_reason(bench):
@@ -134,8 +153,8 @@ def from_folder(tmp_path, recipes) -> Path:
 
 def test_fetch_copies_what_is_on_record(bench, from_folder, folder):
     code, text = bench("samples", "fetch", BUILT, "mcnet", "--from", from_folder)
-    assert code == 0 and "file on record" in text
     found = sample(BUILT)
+    assert code == 0 and f"{found.file}: {found.status}" in text
     assert (found.place, found.on_record, found.file) == ("samples folder", True, folder / f"{BUILT}.safetensors")
     assert list(folder.iterdir()) == [found.file]
 
@@ -155,7 +174,7 @@ def test_fetch_refuses_damaged_and_unknown_files_in_one_line(bench, from_folder,
     file.write_bytes(content)
     ended = bench("samples", "fetch", BUILT, "--from", from_folder)
     assert ended[0] == 2 and ended.error == "changed-file" and str(file) in ended[1]
-    assert not sample(BUILT).there and not list(folder.glob("*"))
+    assert not sample(BUILT).exists and not list(folder.glob("*"))
     recipes[BUILT] = replace(recipes[BUILT], sha256="")
     assert bench("samples", "fetch", BUILT, "--from", from_folder).error == "unknown-sample"
     file.unlink()
@@ -186,7 +205,10 @@ def test_build_trains_by_the_record_and_says_what_the_file_is(bench, monkeypatch
     train, given = trained_as("mcnet")
     monkeypatch.setattr(building, "train", train)
     code, text = bench("samples", "build", BUILT, "--seeds", 2)
-    assert code == 0 and "no file of it is on record" in text, text
+    for seed in (1, 2):
+        found = sample(BUILT, seed)
+        assert (found.on_record, found.damaged) == (False, False) and f"{found.file}: {found.status}" in text
+        assert files.short_hash(found.file) in found.status and code == 0, text
     known = {"model": BUILT, "data": "sample", "steps": 1, "device": "cpu", "threads": 1}
     assert [settings["seed"] for settings in given] == [1, 2]
     assert all(settings.items() >= {**known, "init_from": card("fomm").sample}.items() for settings in given)
@@ -196,7 +218,7 @@ def test_build_trains_by_the_record_and_says_what_the_file_is(bench, monkeypatch
     }
     assert registry.load(BUILT, weights=None, device=CPU).describe()["weights_status"] == "sample"
     (listed,) = [info for info in registry.names() if info.name == BUILT]
-    assert "built here" in listed.weights
+    assert listed.weights.endswith(samples.local_state(sample(BUILT).file, BUILT)) and "built" in listed.weights
     code, text = bench("samples", "build", BUILT, "--seeds", 2)
     assert code == 0 and len(given) == 2 and text.count("there ") == 2  # not trained again
 
@@ -215,9 +237,9 @@ def test_what_is_built_is_not_taken_for_the_file_on_record(bench, monkeypatch, r
     recipes[BUILT] = replace(recipes[BUILT], sha256="ab" * 32)
     monkeypatch.setattr(building, "train", trained_as("mcnet")[0])
     code, text = bench("samples", "build", BUILT)
-    assert code == 0 and "not the file on record" in text and "abababababab" in text
-    assert sample(BUILT).on_record is False
-    assert "not the file on record" in registry.load(BUILT, weights=None, device=CPU).describe()["weights_note"]
+    assert code == 0 and "abababababab" in text and sample(BUILT).status in text
+    assert sample(BUILT).on_record is False and not sample(BUILT).damaged
+    assert "samples list" in registry.load(BUILT, weights=None, device=CPU).describe()["weights_note"]
 
 
 def test_a_missing_start_is_trained_first(bench, monkeypatch, recipes):
@@ -252,5 +274,5 @@ def test_a_real_training_is_built_and_runs(bench, recipes, sample_set):
     code, text = bench("samples", "build", BUILT)
     assert code == 0, text
     facts = registry.load(BUILT, weights=None, device=CPU).describe()
-    assert facts["training"]["steps"] == 2 and facts["started_from"] == "sample checkpoint of fomm"
+    assert facts["training"]["steps"] == 2 and facts["started_from"].split()[-1] == "fomm"
     assert facts["weights_read"] and facts["sample_weights"]

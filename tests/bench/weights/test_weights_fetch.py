@@ -18,6 +18,7 @@ from support.file_server import FileServer, serving
 
 from bench.detectors import pyfeat
 from bench.weights import files as weights
+from bench.weights.check import WRONG
 from bench.weights.fetch import download
 
 CONTENT = bytes(range(256)) * 9000
@@ -139,7 +140,7 @@ def test_progress_is_told_from_where_it_goes_on(server, folder):
 
 def test_a_wrong_checksum_leaves_nothing(listed, folder, bench):
     listed["sha256"] = "0" * 10
-    fails(bench("fetch", "net", "--weights", folder), "not the published file", DIGITS, "begins with 0000000000")
+    fails(bench("fetch", "net", "--weights", folder), WRONG, DIGITS, "0000000000")
     assert not list(folder.iterdir())
 
 
@@ -160,7 +161,8 @@ def test_a_wrong_file_stays_while_there_is_no_right_one(listed, folder, bench, s
 
 def test_without_a_checksum_the_file_must_open(listed, folder, bench, server):
     listed["sha256"] = ""
-    fails(bench("fetch", "net", "--weights", folder), "truncated, damaged or not a checkpoint")
+    fails(bench("fetch", "net", "--weights", folder), "failed   net: ", NAME, "truncated")
+    assert not (folder / NAME).exists()
     listed["name"] = "net.json"
     server.files[NAME] = b'{"right": true}'
     code, text = bench("fetch", "net", "--weights", folder)
@@ -170,9 +172,9 @@ def test_without_a_checksum_the_file_must_open(listed, folder, bench, server):
 def test_refusals_of_the_server(listed, folder, bench, server):
     for code, word in ((404, "Not Found"), (403, "Forbidden"), (503, "Service Unavailable")):
         server.code = code
-        fails(bench("fetch", "net", "--weights", folder), f"answers {code} {word}")
+        fails(bench("fetch", "net", "--weights", folder), f"{code} {word}", server.address(NAME))
     server.code, server.content_type = 200, "text/html; charset=utf-8"
-    fails(bench("fetch", "net", "--weights", folder), "a web page in place of the file")
+    fails(bench("fetch", "net", "--weights", folder), "web page", server.address(NAME))
     assert not list(folder.iterdir())
 
 
@@ -197,14 +199,19 @@ def test_what_needs_a_person_is_said_in_one_line(listed, folder, bench):
     fails(bench("fetch", "fomm", "tpsm", "--weights", folder), "fomm, tpsm")
     code, text = bench("fetch", "all", "--weights", folder)
     assert code == 0 and (folder / NAME).is_file()
-    assert "fomm" in text.splitlines()[-1] and len(text.splitlines()) == 2
+    assert all(name in text.splitlines()[-1] for name in ("fomm", "tpsm")) and len(text.splitlines()) == 2
 
 
 def test_mistakes_of_the_user(listed, folder, bench, server):
-    fails(bench("fetch", "nett", "--weights", folder), "did you mean net", code=2)
-    fails(bench("fetch", "meshg", "--weights", folder), "neither code nor weights", code=2)
-    fails(bench("fetch", "net"), "weights folder", code=2)
-    fails(bench("fetch", "net", "--weights", folder / "no"), "does not exist", code=2)
+    for arguments, error, value in (
+        (("nett", "--weights", folder), "unknown-weights", "net?"),
+        (("meshg", "--weights", folder), "unknown-weights", "meshg"),
+        (("net",), "missing-option", "--weights"),
+        (("net", "--weights", folder / "no"), "missing-folder", folder / "no"),
+    ):
+        ended = bench("fetch", *arguments)
+        fails(ended, str(value), code=2)
+        assert ended.error == error
     assert not server.asked
 
 
