@@ -147,7 +147,7 @@ def _mode(settings: AnimateSettings, name: str, predictor: Predictor) -> MotionM
 def weights_note(name: str, predictor: Predictor, count: int, console: Console) -> str:
     """Announce the frames to a model and print warnings about it; return the note about its weights, or ""."""
     predictor.expect([pair_name(number) for number in range(count)])
-    about = outside.entry({"name": name, **outside.said(predictor, name)})
+    about = outside.entry({"name": name, **outside.description(predictor, name)})
     status = about.weights_status or "official"
     note = "" if status == "official" else f"{status.upper()} WEIGHTS"
     if note:

@@ -1,4 +1,4 @@
-"""Two runs, or two models of one, compared pair by pair: `python -m bench compare`."""
+"""Compare two runs, or two models of one run, pair by pair: `python -m bench compare`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from reports.schema.comparison import Compared, Duel, Group, Pairs, RunCompariso
 from reports.schema.manifest import SCHEMA, MetricEntry
 from reports.schema.summary import CONFIDENCE
 
-SAME = 1e-6  # bounds that differ by more than this between two runs mean other frames or detectors
+SAME = 1e-6  # if the bounds of two runs differ by more, frames or detectors differ
 
 
 def compare(
@@ -48,13 +48,13 @@ def compare(
     seed: int | None = None,
     n_resamples: int = RESAMPLES,
 ) -> RunComparison:
-    """Compare runs or models: what is refused and why, and for each pair of models every number.
+    """Compare runs or models; return every number of each pair of models, and the refused metrics with the reason.
 
-    a, b: folders of finished runs; b None compares models of one run. models: two labels, the first of `a`, the second
-    of `b`; by default every label that both have (versions, machines), or every two models of the one run.
-    seed: None takes that of the run `a`. With one run, that seed and as many resamples all numbers are those of its
-    ``summary.json``; Holm's p is over the same family then, all comparisons of the run, else over the duels here.
-    Differences are A − B on the pairs that both measured. Raises UserError where nothing may be compared.
+    a, b: folders of finished runs; without b, models of one run are compared. models: two labels, the first of `a`, the
+    second of `b`; default: every label that both have (versions, machines), or every two models of the one run.
+    seed: default: that of run `a`. With one run, its seed and its number of resamples, all numbers are those of its
+    ``summary.json``, and Holm's p is over all comparisons of the run; else it is over the comparisons here.
+    Differences are A − B on the pairs that both measured. Raises UserError if nothing can be compared.
     """
     first = load(a)
     second = first
@@ -70,7 +70,7 @@ def compare(
     whole = _adjusted_in_run(first, [duel for duel, _ in found], metrics, seed, n_resamples) if b is None else None
     notices = [*_notices(first, second, keys, metrics), *found[0][1]]
     notices += [line for duel in duels for line in _other_videos(first, second, duel, keys)]
-    if b is None and (why := _unlike_report(a, seed, n_resamples)):
+    if b is None and (why := _differs_from_report(a, seed, n_resamples)):
         notices.append(f"the report of this run {why}: its intervals and p-values differ from these by chance")
     ours, theirs = (int(run.samples["key"].nunique()) for run in (first, second))
     return RunComparison(
@@ -120,8 +120,8 @@ def _duels(a: Run, b: Run, models: Sequence[str] | None) -> list[tuple[str, str]
 def _duel(
     a: Run, b: Run, duel: tuple[str, str], keys: pd.Index, metrics: Sequence[MetricEntry], seed: int, n: int
 ) -> tuple[Duel, Sequence[str]]:
-    """Two models, with Holm's p over this duel alone, and what a reader must know of the intervals."""
-    of_sets, said = sets.compared(a, b, duel, keys, [one for one in metrics if one.shape == "set"], seed)
+    """Compare two models, with Holm's p over this duel alone; return notices about the intervals, too."""
+    of_sets, set_notices = sets.compared(a, b, duel, keys, [one for one in metrics if one.shape == "set"], seed)
     metrics = [one for one in metrics if one.shape != "set"]
     sides = _sides(a, b, duel, keys)
     both = pd.concat([rows.assign(model=side, pair=keys) for rows, side in zip(sides, "ab")], ignore_index=True)
@@ -148,17 +148,17 @@ def _duel(
         differences={name: tuple(finite_or_none(v) for v in values) for name, values in differences.items()},
         sets=tuple(of_sets),
     )
-    return found, [*summary.notices, *said]
+    return found, [*summary.notices, *set_notices]
 
 
 def _sides(a: Run, b: Run, duel: tuple[str, str], keys: pd.Index) -> list[pd.DataFrame]:
-    """The rows of two models on the common pairs, in one order."""
+    """Return the rows of two models on the common pairs, in the same order."""
     rows = [run.samples[run.samples["model"] == model] for run, model in zip((a, b), duel)]
     return [side.set_index("key").loc[keys] for side in rows]
 
 
 def _other_videos(a: Run, b: Run, duel: tuple[str, str], keys: pd.Index) -> list[str]:
-    """In what the clips of two models differ besides their pixels."""
+    """Return how the clips of two models differ besides their pixels."""
     words = " and ".join(_label(a, b, duel, side) for side in (0, 1))
     return other_videos((a.manifest, b.manifest), duel, _sides(a, b, duel, keys), words)
 
@@ -177,7 +177,7 @@ def _groups(
     seed: int,
     n: int,
 ) -> list[Group]:
-    """One entry a grouping, group and metric: n, mean difference, its interval by the same bootstrap, win rate."""
+    """Return one entry a grouping, group and metric: n, mean difference, interval by the same bootstrap, win rate."""
     source, driving = (
         Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
     )
@@ -215,12 +215,12 @@ def _groups(
 
 
 def _place(group: str) -> tuple[int, str]:
-    """Levels in their order, identities by name."""
+    """Sort levels by their order, identities by name."""
     return {"low": 0, "middle": 1, "high": 2}.get(group.split(" (")[0], 0), group
 
 
 def _trends(differences: Mapping[str, pd.Series], measured: Mapping[str, pd.Series]) -> list[Trend]:
-    """Spearman's rank correlation of difficulty and difference over the pairs."""
+    """Return Spearman's rank correlation of difficulty and difference over the pairs."""
     found = []
     for measure, numbers in measured.items():
         for name, values in differences.items():
@@ -232,7 +232,7 @@ def _trends(differences: Mapping[str, pd.Series], measured: Mapping[str, pd.Seri
 
 
 def _adjusted(duels: Sequence[Duel], names: Sequence[str]) -> list[Duel]:
-    """The duels with Holm's p over the pairs of models, metric by metric, in place of each comparison's own."""
+    """Return the duels with Holm's p over all pairs of models, for each metric, in place of each duel's own."""
     adjusted: dict[tuple[int, str], Compared] = {}
     for name in names:
         found = [(k, entry) for k, duel in enumerate(duels) for entry in duel.comparisons if entry.metric == name]
@@ -247,7 +247,7 @@ def _adjusted(duels: Sequence[Duel], names: Sequence[str]) -> list[Duel]:
 def _adjusted_in_run(
     run: Run, duels: Sequence[Duel], metrics: Sequence[MetricEntry], seed: int, n: int
 ) -> list[Duel] | None:
-    """The duels with Holm's p over all comparisons of their run, as in its report; None where one is not of them."""
+    """Return the duels with Holm's p over all comparisons of the run, as in its report; None if one is not there."""
     found = {(e.metric, frozenset((e.a, e.b))): e for e in comparisons(run.samples, metrics, seed, n)}
     whole = []
     for duel in duels:
@@ -261,8 +261,8 @@ def _adjusted_in_run(
     return whole
 
 
-def _unlike_report(folder: Path, seed: int, n_resamples: int) -> str | None:
-    """In words, what makes the report's resamples others than these."""
+def _differs_from_report(folder: Path, seed: int, n_resamples: int) -> str | None:
+    """Return, in words, why the report's resamples differ from these; None if they are the same."""
     run = RunDirectory(folder)
     try:
         summary = run.summary(run.complete())
@@ -276,7 +276,7 @@ def _unlike_report(folder: Path, seed: int, n_resamples: int) -> str | None:
 
 
 def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[MetricEntry]) -> list[str]:
-    """What casts doubt on every difference: a bound, which no model has a part in, measured otherwise."""
+    """Return notices on bounds whose values differ: no model influences them, so every difference is in doubt."""
     found: list[str] = []
     if a is b:
         return found
@@ -291,6 +291,6 @@ def _notices(a: Run, b: Run, keys: pd.Index, metrics: Sequence[MetricEntry]) -> 
             if gap > SAME:
                 found.append(
                     f"the bound {bound} differs by up to {gap:.3g} in {metric.name}: "
-                    "frames, decoder or detector are not the same in the two runs"
+                    "the runs differ in frames, decoder or detector"
                 )
     return found

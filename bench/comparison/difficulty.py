@@ -12,29 +12,36 @@ from protocols.names import STILL
 from reports.schema.manifest import MetricEntry
 
 LEVELS = ("low", "middle", "high")
+ASPECT, SIZE = "change of aspect |log2 α/β|", "change of size |log2 αβ| / 2"
+BY_ERROR = {"prmse": "head turn", "akd": "motion of landmarks", "l1": "change of pixels"}  # of `copy-source`, by family
 
 
 def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:
-    """Name → number a pair (index: `keys`), those that the run knows and that are not alike for all pairs.
+    """Return the measures of difficulty that the run knows and that vary: name → one number a pair (index: `keys`).
 
-    Head pose, landmarks and pixels between source and answer are what the bound ``copy-source`` gets wrong.
+    The errors of the bound ``copy-source`` measure the change of head pose, landmarks and pixels.
     """
     rows = run.samples.drop_duplicates("key").set_index("key").reindex(keys)
     alpha, beta = (pd.Series(np.log2(rows[factor].to_numpy(float)), keys) for factor in ("alpha", "beta"))
     found = {
-        "change of aspect |log2 α/β|": (alpha - beta).abs().round(9),
-        "change of size |log2 αβ| / 2": ((alpha + beta) / 2).abs().round(9),
+        ASPECT: (alpha - beta).abs().round(9),
+        SIZE: ((alpha + beta) / 2).abs().round(9),
     }
-    for family, what in (("prmse", "head turn"), ("akd", "motion of landmarks"), ("l1", "change of pixels")):
+    for family in BY_ERROR:
         if still := of_still(run, keys, family):
             metric, values = still
-            unit = f", {metric.unit}" if metric.unit else ""
-            found[f"{what} ({STILL}: {metric.name}{unit})"] = values
+            found[measure_name(metric)] = values
     return {name: series for name, series in found.items() if series.dropna().nunique() >= len(LEVELS)}
 
 
+def measure_name(metric: MetricEntry) -> str:
+    """Return the name of the measure that a metric's error of ``copy-source`` is."""
+    unit = f", {metric.unit}" if metric.unit else ""
+    return f"{BY_ERROR[metric.family]} ({STILL}: {metric.name}{unit})"
+
+
 def of_still(run: Run, keys: pd.Index, family: str) -> tuple[MetricEntry, pd.Series] | None:
-    """What the bound ``copy-source`` gets wrong, by a metric of this family; None where the run has no value of it."""
+    """Return a metric of this family and its errors of ``copy-source``; None where the run has no value of it."""
     rows = run.samples[run.samples["model"] == STILL].set_index("key").reindex(keys)
     for metric in run.metrics.values():
         if metric.family == family and metric.name in rows and rows[metric.name].notna().any():
@@ -43,7 +50,7 @@ def of_still(run: Run, keys: pd.Index, family: str) -> tuple[MetricEntry, pd.Ser
 
 
 def levels(measure: pd.Series) -> pd.Series:
-    """Thirds of the pairs, as ``low (up to 1.2)``; pairs without the measure have none."""
+    """Return the third that each pair is in, as ``low (up to 1.2)``; pairs without the measure have none."""
     known = measure.dropna()
     cut = np.quantile(known, [1 / 3, 2 / 3])
     level = np.searchsorted(cut, known, side="left")
@@ -56,7 +63,7 @@ def levels(measure: pd.Series) -> pd.Series:
 
 
 def groupings(rows: pd.DataFrame, measured: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
-    """Name → group of each pair (index: key). rows: one a pair, with its identities."""
+    """Return the groupings: name → group of each pair (index: key). rows: one a pair, with its identities."""
     source, driving = rows["source_identity"], rows["driving_identity"]
     if source.equals(driving.rename("source_identity")):
         found = {"identity": source}

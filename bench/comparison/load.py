@@ -1,4 +1,4 @@
-"""Two runs brought together: the pairs that both asked, the metrics that may be subtracted, and what else differs."""
+"""Load two runs for a comparison: their common pairs, the metrics that may be subtracted, and what else differs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import JsonValue
 
-from bench.comparison.videos import other_sound
+from bench.comparison.videos import UNKNOWN, other_sound
 from bench.metrics.signature import difference
 from bench.run.same_frames import clip_of, contents, cuts
 from bench.rundir.directory import RunDirectory, readable
@@ -21,14 +21,14 @@ from reports.run.caveats import weights_mark
 from reports.schema.comparison import Refusal
 from reports.schema.manifest import Complete, MetricEntry, ModelEntry
 
-QUESTION = ("reference", "transform", "frame_size")  # parts of a protocol without which two pairs are not one
+SAME_TASK = ("reference", "transform", "frame_size")  # parts of a protocol that must be equal to compare pairs
 MACHINE = ("cpu", "gpu", "threads", "os")
 ROLES = ("source", "driving", "target", "anchor")  # columns of `samples.parquet`; earlier releases had no anchor
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. samples: rows of ``samples.parquet`` with a column ``key``, what the pair asks."""
+    """A finished run. samples: rows of ``samples.parquet`` with a column ``key``, its frames."""
 
     folder: Path
     name: str
@@ -41,14 +41,14 @@ class Run:
 
 
 def load(folder: Path) -> Run:
-    """Raises UserError where the folder holds no finished run."""
+    """Load a finished run. Raises UserError for a folder without one."""
     with readable(folder):
         manifest, samples = RunDirectory(folder).finished()
         return Run(folder, manifest.name, manifest, samples.assign(key=pair_keys(samples)))
 
 
 def anchored(a: Run, b: Run) -> tuple[Run, Run]:
-    """The runs, with the anchor as a part of what a pair asks where both are in relative motion and name it."""
+    """Return the runs; if both use relative motion and name anchors, pairs are keyed by their anchor, too."""
     if not (_relative(a) and _relative(b) and all("anchor" in run.samples for run in (a, b))):
         return a, b
     a, b = (replace(run, samples=run.samples.assign(key=pair_keys(run.samples, anchors=True))) for run in (a, b))
@@ -56,24 +56,24 @@ def anchored(a: Run, b: Run) -> tuple[Run, Run]:
 
 
 def check_question(a: Run, b: Run) -> None:
-    """Raise UserError unless both runs ask the same of a pair."""
-    for part in QUESTION:
+    """Raise UserError unless both runs evaluate the same task."""
+    for part in SAME_TASK:
         ours, theirs = (getattr(run.manifest.protocol, part) for run in (a, b))
         if ours != theirs and None not in (ours, theirs):  # runs of earlier releases have no frame_size
             raise UserError(
-                f"the runs ask other questions and cannot be compared: {part} {ours} and {theirs}",
+                f"the protocols differ, so the runs cannot be compared: {part} {ours} and {theirs}",
                 code="not-comparable",
             )
 
 
 def comparable(a: Run, b: Run) -> tuple[list[MetricEntry], list[Refusal]]:
-    """Metrics that both runs measured with one signature, and the others with the reason why they are not compared."""
+    """Return the metrics that both runs measured with the same signature, and the others with the reason."""
     found, refused = [], []
     for name in {**a.metrics, **b.metrics}:
         if name not in a.metrics or name not in b.metrics:
             refused.append(Refusal(metric=name, why=f"measured in {(a if name in a.metrics else b).name} only"))
         elif why := difference(a.metrics[name].signature, b.metrics[name].signature):
-            refused.append(Refusal(metric=name, why=f"other signature: {why}"))
+            refused.append(Refusal(metric=name, why=f"signatures differ: {why}"))
         else:
             found.append(a.metrics[name])
     if not found:
@@ -83,7 +83,7 @@ def comparable(a: Run, b: Run) -> tuple[list[MetricEntry], list[Refusal]]:
 
 
 def common_keys(a: Run, b: Run) -> pd.Index:
-    """Keys of the pairs that both runs asked, sorted. Raises UserError where there are none."""
+    """Return the sorted keys of the pairs that both runs have. Raises UserError if there are none."""
     keys = pd.Index(a.samples["key"].unique()).intersection(b.samples["key"].unique()).sort_values()
     if not len(keys):
         raise UserError(f"{a.name} and {b.name} have no pair in common", code="not-comparable")
@@ -91,16 +91,16 @@ def common_keys(a: Run, b: Run) -> pd.Index:
 
 
 def check_cuts(a: Run, b: Run, keys: pd.Index) -> None:
-    """Raise UserError where a clip of the common pairs was cut differently."""
+    """Raise UserError if a clip of the common pairs was cropped differently."""
     other, _ = cuts(a.manifest.crop, b.manifest.crop, _frames(a, keys))
     if other:
         raise UserError(
-            f"{a.name} and {b.name} cut clips differently and cannot be compared: {some(other)}", code="not-comparable"
+            f"{a.name} and {b.name} crop clips differently and cannot be compared: {some(other)}", code="not-comparable"
         )
 
 
 def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:
-    """What else is not the same in the two runs and may be behind a difference, a line each."""
+    """Return a line for everything else that differs between the runs and may explain a difference."""
     ours, theirs = a.manifest, b.manifest
     found = _changed("protocol", ours.protocol.content(), theirs.protocol.content(), ("name", "version"))
     found += _changed("versions", ours.versions, theirs.versions, tuple({**ours.versions, **theirs.versions}))
@@ -113,18 +113,18 @@ def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:
 
 
 def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
-    """Whether the frames of the common pairs are the same, where they are not or nobody can tell."""
+    """Return lines where the frames of the common pairs differ, or where that is unknown."""
     ours, theirs = a.manifest, b.manifest
     asked = _frames(a, keys)
     found = []
     _, unknown = cuts(ours.crop, theirs.crop, asked)
     if unknown:
         found.append(
-            f"crop: whether {counted(len(unknown), 'clip was', 'clips were')} cut alike CANNOT BE TOLD: {some(unknown)}"
+            f"crop: {UNKNOWN} {counted(len(unknown), 'clip was', 'clips were')} cut the same way: {some(unknown)}"
         )
     same_list = ours.pairs.sha256 == theirs.pairs.sha256
     if not same_list and _relative(a) and _relative(b) and not all("anchor" in run.samples for run in (a, b)):
-        found.append("anchor: whether relative motion starts from the same frames CANNOT BE TOLD, the lists differ")
+        found.append(f"anchor: {UNKNOWN} relative motion starts from the same frames, since the lists differ")
     if ours.data_sha256 == theirs.data_sha256:
         return found
     read, read_there = _frames(a), _frames(b)
@@ -134,7 +134,7 @@ def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
         found.append(f"data: the files of the frames, under the same names, DIFFER in clips: {some(other)}")
     if unknown and not same_list:
         found.append(
-            f"data: the lists differ, so whether the frames of {len(unknown)} clips are the same CANNOT BE TOLD: "
+            f"data: {UNKNOWN} the frames of {counted(len(unknown), 'clip')} are the same, since the lists differ: "
             f"{some(unknown)}"
         )
     elif unknown and not other:  # a run of an earlier release
@@ -147,7 +147,7 @@ def _relative(run: Run) -> bool:
 
 
 def _frames(run: Run, keys: pd.Index | None = None) -> dict[str, set[str]]:
-    """Names of the frames that a run read, by clip; keys: of these pairs only."""
+    """Return the names of the frames that a run read, by clip. keys: only of these pairs."""
     rows = run.samples if keys is None else run.samples[run.samples["key"].isin(keys)]
     found: dict[str, set[str]] = {}
     for role in (role for role in ROLES if role in rows):
@@ -157,7 +157,7 @@ def _frames(run: Run, keys: pd.Index | None = None) -> dict[str, set[str]]:
 
 
 def model_changes(one: ModelEntry, other: ModelEntry) -> list[str]:
-    """What differs between two entries of a manifest's models: everything for two versions of one, else the mode."""
+    """Return what differs between two models' manifest entries: everything for versions of one model, else the mode."""
     ours, theirs = one.content(), other.content()
     if one.name != other.name:
         return _changed("model", ours, theirs, ("mode",))
@@ -165,7 +165,7 @@ def model_changes(one: ModelEntry, other: ModelEntry) -> list[str]:
 
 
 def weights_notes(a: Run, b: Run, duels: Sequence[tuple[str, str]]) -> list[str]:
-    """What must be said of the weights of the models that are compared, a line each."""
+    """Return a line for each compared model whose weights need a note."""
     found = []
     for run, label in ((run, label) for duel in duels for run, label in zip((a, b), duel)):
         entry = run.manifest.model(label)

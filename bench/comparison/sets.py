@@ -1,4 +1,4 @@
-"""Metrics of sets between two runs, or two models of one, from the features that they kept."""
+"""Compare metrics of sets between two runs, or two models of one run, from the stored features."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from reports.schema.manifest import MetricEntry
 def compared(
     a: Run, b: Run, duel: tuple[str, str], keys: pd.Index, metrics: Sequence[MetricEntry], seed: int
 ) -> tuple[list[SetsCompared], list[str]]:
-    """Return the comparisons of two models, and what must be said of them.
+    """Return the comparisons of two models, and notices.
 
-    keys: of the pairs, or clips, that both runs asked: only their features count. Raises UserError where a run's
-    features are gone or changed.
+    keys: of the common pairs or clips; only their features count. Raises UserError if a run's features are missing or
+    changed.
     """
     found, notices = [], []
     for metric in metrics:
         assert metric.detector is not None  # of every metric of sets
         ours, theirs = (_own(run, metric.detector, model, keys) for run, model in zip((a, b), duel))
         real, other = (_own(run, metric.detector, REAL, keys) for run in (a, b))
-        if a is not b and not _alike(real, other):
-            notices.append(f"{metric.name}: the features of what is real differ between the runs; {a.name}'s count")
+        if a is not b and not _same_features(real, other):
+            notices.append(f"{metric.name}: the real features differ between the runs; those of {a.name} are used")
         definition = SET_DEFINITIONS[metric.name]
         if len(ours) != len(theirs) and min(len(ours), len(theirs)) >= FEWEST and definition.family != "kid":
             notices.append(
-                f"{metric.name}: {duel[0]} has {len(ours)} features and {duel[1]} {len(theirs)}; of fewer it is "
-                "larger, and that is in the difference"
+                f"{metric.name}: {duel[0]} has {len(ours)} features and {duel[1]} {len(theirs)}; fewer features make "
+                "it larger, which biases the difference"
             )
         sides = [sets.features(rows) for rows in (ours, theirs)]
         one, two = definition.distance(sides, sets.features(real), sets.RESAMPLES, seed)
@@ -54,7 +54,7 @@ def compared(
 
 
 def _own(run: Run, kind: str, name: str, keys: pd.Index) -> pd.DataFrame:
-    """The features of some of a run's pairs, in their order. Of whole clips, a video is a clip."""
+    """Return the features of these pairs of a run, sorted by key. In a run of whole clips, a video is a clip."""
     rows = RunDirectory(run.folder).features(run.manifest, kind, name)
     asked = run.samples.drop_duplicates("pair").set_index("pair")["key"]
     key = rows["video" if run.manifest.clips else "pair"].map(asked)
@@ -62,7 +62,7 @@ def _own(run: Run, kind: str, name: str, keys: pd.Index) -> pd.DataFrame:
     return rows[rows["key"].isin(keys)].sort_values("key", kind="stable", ignore_index=True)
 
 
-def _alike(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+def _same_features(a: pd.DataFrame, b: pd.DataFrame) -> bool:
     if list(a["key"]) != list(b["key"]):
         return False
     ours, theirs = (sets.features(rows).values for rows in (a, b))

@@ -1,4 +1,4 @@
-"""Which run may be compared with which reference, and on which pairs."""
+"""Decide whether a run can be compared with a reference, and on which pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protocols.words import counted
 def refuse_incomparable(
     reference: Record, run: Record, mode: str, models: Sequence[str] | None, tolerances: Mapping[str, float]
 ) -> None:
-    """Raise UserError, naming the first part that differs, where no number of the two may be subtracted."""
+    """Raise UserError, naming the first difference, if the numbers of the two cannot be compared."""
     unknown = sorted(set(models or ()) - set(reference.models))
     if unknown:
         known = ", ".join(sorted(reference.models))
@@ -60,21 +60,21 @@ def _refuse_other_inputs(reference: Record, run: Record) -> None:
 
 
 def common_pairs(reference: Record, run: Record, mode: str, models: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The pairs of the same id and the same frames on both sides, and notices. Raises UserError if they do not do."""
+    """Return the pairs with the same id and frames on both sides, and notices. Raises UserError for too few pairs."""
     pairs = sorted(pair for pair, frames in reference.pairs.items() if run.pairs.get(pair) == frames)
     if not pairs:
         raise UserError(
-            "the run and the reference have no pair in common (same id, same frames)", code="not-comparable"
+            "the run and the reference have 0 pairs in common (same id, same frames)", code="no-common-pairs"
         )
     if mode == "statistical" and len(pairs) < 2:
         raise UserError(
-            "the run and the reference have one pair in common: noise cannot be told from it", code="not-comparable"
+            "the run and the reference have 1 pair in common; statistical mode needs 2 or more", code="no-common-pairs"
         )
     notices = []
     if len(pairs) < len(reference.pairs):
         notices.append(f"subset: {len(pairs)} of the reference's {len(reference.pairs)} pairs are in the run")
     if reference.sample_set != run.sample_set:
-        notices.append("the sample set's pixels differ from the reference's: small differences come from there")
+        notices.append("the sample set's pixels differ from the reference's; this causes small differences")
     for name in sorted(set(models) & run.models.keys()):
         was, now = ((r.models[name].weights_sha256 or "none")[:12] for r in (reference, run))
         if was != now:

@@ -1,4 +1,4 @@
-"""The driving frame from which relative motion starts, by the landmarks."""
+"""Choose the driving frame from which relative motion starts, by landmarks."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ ANCHORS: tuple[Anchor, ...] = get_args(Anchor)
 
 
 class NoFace(UserError):
-    """There is nothing to compare; the message says where no face is found."""
+    """No face to compare; the message says where."""
 
     code = "no-face"
 
 
 def nearest(photograph: np.ndarray, frames: Iterable[tuple[int, np.ndarray]], detector: Detector) -> int:
-    """Number of the frame whose landmarks are nearest to the photograph's in shape, whatever their place and size.
+    """Return the number of the frame with the landmarks nearest to the photograph's, regardless of position and size.
 
-    photograph: uint8 RGB ``(S, S, 3)``; frames: numbers with pictures of the same kind, asked for one by one. The
-    distance is that of the demos of FOMM and TPSM: squared, of the points about their mean over the root of their
-    hull's area. Of frames that are equally near it is the first. Frames without a face are passed over. Raises NoFace
-    where the photograph or every frame has none.
+    photograph: uint8 RGB ``(S, S, 3)``; frames: numbers with pictures of the same kind, read one by one. The distance
+    is that of the demos of FOMM and TPSM: squared, between the points about their mean over the root of their hull's
+    area. Of equally near frames it is the first. Frames without a face are skipped. Raises NoFace if the photograph or
+    every frame has none.
     """
     wanted = _shape(photograph, detector)
     if wanted is None:
@@ -60,38 +60,37 @@ def _shape(frame: np.ndarray, detector: Detector) -> np.ndarray | None:
     if points is None:
         return None
     try:
-        area = ConvexHull(points).volume  # the volume of a plane hull is its area
+        area = ConvexHull(points).volume  # of a hull in the plane, its area
     except QhullError:  # all points on one line
         return None
     return (points - points.mean(0)) / np.sqrt(area)
 
 
-def settle(anchor: Anchor, resolved: Resolved, cache: Path) -> Resolved:
-    """The run with the anchors that were asked for; which frames they are is said and goes into its provenance.
+def choose(anchor: Anchor, resolved: Resolved, cache: Path) -> Resolved:
+    """Return the run with the requested anchors; notices and provenance name the frames.
 
-    anchor: ``first`` leaves them as they are. ``best`` takes for each clip, of the driving frames that it asks for, the
-    one `nearest` to its source by the embedded landmarks; a clip that has no face to go by keeps its first frame.
-    cache: where detections are kept. Raises UserError where relative motion starts from no frame of a clip.
+    anchor: ``first`` changes nothing. ``best`` takes, for each clip, the driving frame `nearest` to its source by the
+    embedded landmarks; a clip without a face keeps its first frame. cache: folder of the detection cache.
+    Raises UserError if the run does not start relative motion from a frame of a clip.
     """
     if anchor == "first":
         return resolved
     if resolved.clips is None:
         raise UserError(
-            f"--anchor {anchor}: for protocols of whole clips; in those of single frames the pair list names anchors",
+            f"--anchor {anchor}: only for protocols of whole clips; for single frames the pair list names the anchors",
             code="unused-option",
         )
     if any(pair.anchor is None for pair in resolved.pair_list.pairs):
         raise UserError(
-            f"--anchor {anchor}: the motion of this run starts from no frame; --mode relative or relative-adapt",
+            f"--anchor {anchor}: only for relative motion; add --mode relative or relative-adapt",
             code="unused-option",
         )
-    chosen = detectors.choose("embedded", None, kinds={"landmarks"}, cache=cache)
-    detector = chosen["landmarks"]
+    detector = detectors.choose("embedded", None, kinds={"landmarks"}, cache=cache)["landmarks"]
     clips = {clip: list(pairs) for clip, pairs in groupby(resolved.pair_list.pairs, key=lambda pair: pair.clip)}
     anchors: dict[str, FrameRef] = {}
     kept: dict[str, list[str]] = {}
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Looking for anchors", total=len(resolved.pair_list))
+        task = bar.add_task("Choosing anchors", total=len(resolved.pair_list))
         for clip, pairs in clips.items():
             try:
                 anchors[clip] = _best(pairs, resolved, detector)
@@ -100,7 +99,7 @@ def settle(anchor: Anchor, resolved: Resolved, cache: Path) -> Resolved:
             bar.advance(task, len(pairs))
     moved = tuple(replace(pair, anchor=anchors.get(pair.clip, pair.anchor)) for pair in resolved.pair_list.pairs)
     frames = {clip: str(anchors.get(clip, of_clip[0].anchor)) for clip, of_clip in clips.items()}
-    notices = _told(clips, anchors, kept, detector.name)
+    notices = _notices(clips, anchors, kept, detector.name)
     return replace(
         resolved,
         pair_list=replace(resolved.pair_list, pairs=moved),
@@ -113,7 +112,7 @@ def settle(anchor: Anchor, resolved: Resolved, cache: Path) -> Resolved:
 
 
 def _best(pairs: Sequence[Pair], resolved: Resolved, detector: Detector) -> FrameRef:
-    """The anchor of one clip. Raises NoFace, and DataError where the source cannot be read."""
+    """Return the anchor of one clip. Raises NoFace, and DataError if the source cannot be read."""
 
     def read(ref: FrameRef) -> np.ndarray:
         return resolved.datasets[ref.dataset].frame(ref, resolved.frame_size)
@@ -123,19 +122,19 @@ def _best(pairs: Sequence[Pair], resolved: Resolved, detector: Detector) -> Fram
             interruption.check()
             try:
                 yield number, read(pair.driving)
-            except DataError:  # the run says so of this frame
+            except DataError:  # the run reports this frame
                 continue
 
     return pairs[nearest(read(pairs[0].source), readable(), detector)].driving
 
 
-def _told(
+def _notices(
     clips: dict[str, list[Pair]], anchors: dict[str, FrameRef], kept: dict[str, list[str]], name: str
 ) -> Iterator[str]:
     moved = sum(ref != clips[clip][0].anchor for clip, ref in anchors.items())
     yield (
-        f"anchors: relative motion starts from the driving frame whose landmarks ({name}) are nearest to the source's; "
-        f"in {moved} of {len(clips)} clips it is another than the first"
+        f"anchors: relative motion starts from the driving frame with the landmarks ({name}) nearest to the source's; "
+        f"in {moved} of {len(clips)} clips this is not the first frame"
     )
     for why, names in kept.items():
         where = f"{counted(len(names), 'clip')} ({some(names)})"

@@ -1,4 +1,4 @@
-"""What a run says before its work: what is measured, with what, and what stands in for something else."""
+"""Print what a run will measure and with what, before its first prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.schema.manifest import Prepared
 
 
 def announce(plan: Prepared, detector_messages: Sequence[str], console: Console) -> None:
-    """Say before the work what is measured with what, and what stands in for something else."""
+    """Print pairs, detectors, and warnings about weights and sizes."""
     pairs = plan.pairs
     listed = f"list {pairs.name} {pairs.sha256[:12]}"
     n = counted(pairs.n, plan.unit) + (f" of {counted(plan.clips.frames, 'frame')}" if plan.clips else "")

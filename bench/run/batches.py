@@ -1,4 +1,4 @@
-"""Batch by batch: frames decoded ahead, the model asked, its answers measured."""
+"""Process batches: decode frames ahead, run the model, measure its frames."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from protocols.errors import DataError, MissingFile
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
-LONGEST = 1000  # characters of what a model says of a pair that it cannot make
+LONGEST = 1000  # characters of an error message in a row
 AHEAD = 2  # batches that wait for metrics while the model continues
 DECODERS = ENCODERS = 8  # threads at most
 
@@ -41,16 +41,16 @@ Result = TypeVar("Result")
 
 
 class LessPrecise(ModelError):
-    """Foreign code changed how torch computes in the whole process."""
+    """Foreign code lowered the precision of torch in the whole process."""
 
 
 class Evaluator:
-    """Asks models and measures what they give, on one device.
+    """Run models and measure their frames, on one device.
 
-    load: decodes a pair's frames. seed: the run's. ahead: how many batches may wait to be measured and encoded, in
-    threads, while the model is asked for the next; 0 does that to each batch before. The rows are the same.
-    notify: receives a line where a batch does not fit into memory and is halved, which goes for all that follow.
-    batch_size: of a whole batch; on an accelerator smaller ones are filled up to it for models that want it.
+    load: decodes a pair's frames. seed: the run's. ahead: number of batches that threads may measure and encode while
+    the model continues; 0 finishes each batch before the next. The rows are the same.
+    notify: receives a line when a batch does not fit into memory; all later batches are halved, too.
+    batch_size: of a full batch; on an accelerator, smaller ones are padded to it for models that request it.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class Evaluator:
         self._pictures: Collection[str] | None = None
         self._featured: Collection[str] | None = None
         self._video: ClipVideo | None = None
-        self._said: set[str] = set()
+        self._notified: set[str] = set()
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Batch]:
-        """The batches, in order. Before an error, those that were asked and can be measured come first.
+        """Yield the batches in order. Before an error, the batches that can still be measured come first.
 
-        Raises Stopped where a frame that was there when the run began is gone, or the device fails.
+        Raises Stopped if a frame disappeared during the run, or the device fails.
         """
         if self._asked is not None and self._asked is not model.predictor:
             self._asked.forget()
@@ -88,8 +88,8 @@ class Evaluator:
         waiting: deque[Callable[[], Batch]] = deque()
         with (
             ThreadPoolExecutor(_half_of_the_cores(ENCODERS), "png") as encoders,
-            _beside(self.ahead, "measuring") as begin_measuring,
-            _beside(self.ahead, "encoding") as begin_encoding,
+            _in_thread(self.ahead, "measuring") as begin_measuring,
+            _in_thread(self.ahead, "encoding") as begin_encoding,
         ):
             each = encoders.map if self.ahead else map
             try:
@@ -103,7 +103,7 @@ class Evaluator:
                         yield waiting.popleft()()
                 while waiting:
                     yield waiting.popleft()()
-            except LessPrecise:  # what waits may have been measured so
+            except LessPrecise:  # waiting batches may have been measured with low precision
                 raise
             except Exception:
                 yield from _finished(waiting)
@@ -118,10 +118,10 @@ class Evaluator:
         featured: Collection[str],
         video: ClipVideo | None = None,
     ) -> Iterator[None]:
-        """Let `recorder` have the frames that are measured inside the block.
+        """Pass the frames that are measured inside the block to `recorder`.
 
-        positions: a pair's among its frames. pictures: the pairs whose frames are encoded; None for all. featured:
-        those whose frames count for metrics of sets. video: takes all frames.
+        positions: of each pair among the clip's frames. pictures: pairs whose frames are encoded; None for all.
+        featured: pairs whose frames count for metrics of sets. video: receives all frames.
         """
         self._recorder, self._pictures, self._featured = (recorder, positions), pictures, featured
         self._video = video
@@ -131,7 +131,7 @@ class Evaluator:
             self._recorder = self._pictures = self._featured = self._video = None
 
     def _asked_for(self, backoff: OomBackoff, model: Model, batch: _Loaded) -> tuple[pd.DataFrame, Decoded, float]:
-        """The rows of a batch; the pairs that have a frame, with it; seconds."""
+        """Run the model; return the batch's rows, the pairs with a frame, and the seconds."""
         start, truncate = time.perf_counter(), self.measurer.truncate
 
         def ask(part: Decoded) -> list[Prediction]:
@@ -145,44 +145,41 @@ class Evaluator:
         kept = {k: answer.frame for k, answer in enumerate(made) if answer.frame is not None}
         images = {}
         if kept:
-            all_of_them = len(kept) == len(made)  # whose frames need not be copied
+            all_of_them = len(kept) == len(made)  # then no frame is copied
             images = {role: frames if all_of_them else frames[list(kept)] for role, frames in batch.good.images.items()}
             images[GENERATED] = torch.from_numpy(np.stack(list(kept.values())))
         return rows, Decoded(tuple(batch.good.pairs[k] for k in kept), images), seconds
 
     def _check_arithmetic(self, model: Model) -> None:
-        """Raise LessPrecise where foreign code made the process compute in less than float32, for every other part too.
+        """Raise LessPrecise if foreign code made the process compute in less than float32.
 
-        Kernels that are chosen otherwise are said, and set back.
+        A changed choice of kernels is reported and reset.
         """
         precision, choice = arithmetic.changed(self.device)
         if precision or choice:
             arithmetic.exact()
         if precision:
             raise LessPrecise(
-                f"while {model.label} was asked, something in this process (a plug-in, a detector's package) lowered "
-                f"the precision of torch for everything in it ({', '.join(precision)}), the metrics included; a model "
-                "that wants that belongs into a program of its own (cmd:COMMAND)"
+                f"while {model.label} ran, code in this process (a plug-in, a detector's package) lowered the "
+                f"precision of torch ({', '.join(precision)}), which the metrics use, too; run such a model as a "
+                "program of its own (cmd:COMMAND)"
             )
-        if (
-            choice
-            and (line := f"{model.label}: torch's {' and '.join(choice)} changed meanwhile; set back") not in self._said
-        ):
-            self._said.add(line)
+        if choice and (line := f"{model.label}: changed torch's {' and '.join(choice)}; reset") not in self._notified:
+            self._notified.add(line)
             self.notify(line)
 
     def _backoff(self, label: str) -> OomBackoff:
         return self._backoffs.setdefault(label, OomBackoff(label, self.notify, size=self.fill or None))
 
     def _measured(self, backoff: OomBackoff, rows: pd.DataFrame, framed: Decoded) -> pd.DataFrame:
-        """The rows of a batch with their metrics."""
+        """Return the rows of a batch with their metrics."""
         values = [self._measure(framed[:0]), *backoff(framed, self._measure)]
         rows = rows.merge(pd.concat(values[1:] or values), "left", "pair")
         rows.loc[rows["status"] == "failed", self.measurer.reason_columns()] = "no frame"
         return rows
 
     def _measure(self, framed: Decoded) -> pd.DataFrame:
-        """Columns ``pair``, and ``<metric>`` and ``<metric>.reason`` for each metric."""
+        """Return columns ``pair``, ``<metric>`` and ``<metric>.reason`` for each metric."""
         if not framed:
             return self.measurer.columns().assign(pair=pd.Series(dtype="str"))
         images = {role: images.numpy() for role, images in framed.images.items()}
@@ -193,13 +190,13 @@ class Evaluator:
                 counts = [self._featured is None or pair.id in self._featured for pair in framed.pairs]
                 features = self.measurer.frame_features(images[GENERATED], np.array(counts))
                 columns = pd.concat([columns, features], axis=1)
-        if recorder:  # last, since what fails before is measured again
+        if recorder:  # last: if something fails before, the frames are measured again
             recorder.add([positions[pair.id] for pair in framed.pairs], images, found)
         return columns.assign(pair=[pair.id for pair in framed.pairs])
 
 
 def failed_rows(model: Model, pairs: Sequence[Pair], why: str, measurer: Measurer) -> pd.DataFrame:
-    """The rows of pairs that a model was not asked for."""
+    """Return the rows of pairs that were not passed to the model."""
     rows = typed(pd.DataFrame([_row(model, pair, Prediction(None, why, 0.0)) for pair in pairs]))
     return rows.merge(measurer.columns().assign(pair=pd.Series(dtype="str")), "left", "pair")
 
@@ -210,7 +207,7 @@ def _encoded(
     pictures: Collection[str] | None,
     video: ClipVideo | None,
 ) -> dict[str, bytes]:
-    """each: `map`, or that of a pool: one thread encodes some 200 frames a second. pictures: of these pairs, or all."""
+    """Encode frames. each: `map`, or a pool's: one thread encodes about 200 frames a second. pictures: None for all."""
     if video is not None and framed:
         video.add(framed.pairs, framed.images[GENERATED].numpy())
     made = zip(framed.pairs, framed.images.get(GENERATED, ()))
@@ -232,13 +229,13 @@ def _batch(
     encoded: Callable[[], tuple[dict[str, bytes], float]],
     seconds: Mapping[str, float],
 ) -> Batch:
-    """What two threads made of a batch, once it is there."""
+    """Wait for the results of both threads and return the batch."""
     (rows, metrics), (frames, encoding) = measured(), encoded()
     return Batch(rows, frames, {**seconds, "metrics": metrics, "encoding": encoding})
 
 
 def _finished(waiting: Iterable[Callable[[], Batch]]) -> Iterator[Batch]:
-    """Those that can still be measured after an error, which is the one to tell: theirs are not."""
+    """Yield the batches that can still be measured after an error; their own errors are dropped."""
     for finish in waiting:
         try:
             batch = finish()
@@ -248,10 +245,10 @@ def _finished(waiting: Iterable[Callable[[], Batch]]) -> Iterator[Batch]:
 
 
 @contextmanager
-def _beside(wanted: int, name: str) -> Iterator[Callable[[Callable[[], Result]], Callable[[], Result]]]:
-    """A function that begins some work in a thread, and returns what to call for its result.
+def _in_thread(wanted: int, name: str) -> Iterator[Callable[[Callable[[], Result]], Callable[[], Result]]]:
+    """Yield a function that starts work in a thread and returns a function for its result.
 
-    Where no thread is wanted the work is done when it is begun.
+    Without a thread, it does the work at once.
     """
     if not wanted:
         yield _now
@@ -270,7 +267,7 @@ def _now(work: Callable[[], Result]) -> Callable[[], Result]:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A batch's pairs: those that could be decoded, what became of the others by their id, and how long it took."""
+    """A batch's pairs: those that were decoded, the failures of the others by id, and the seconds."""
 
     pairs: Sequence[Pair]
     good: Decoded
@@ -281,7 +278,7 @@ class _Loaded:
 def _prefetched(
     batches: Sequence[Sequence[Pair]], load: Callable[[Pair], LoadedPair], device: torch.device
 ) -> Iterator[_Loaded]:
-    """Batches with their decoded frames; the next batch is decoded while this one is worked on."""
+    """Yield batches with their decoded frames; the next batch is decoded meanwhile."""
     with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(_half_of_the_cores(DECODERS), "decoding") as decoders:
 
         def load_batch(batch: Sequence[Pair]) -> _Loaded:
@@ -300,14 +297,14 @@ def _prefetched(
 
 
 def decoded(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair:
-    """A pair's frames. Raises DataError where one cannot be read, and Stopped where one is gone.
+    """Return a pair's frames. Raises DataError if one cannot be read, and Stopped if one disappeared.
 
-    All were there when the run began: that is no fault of the pair's, and others would follow.
+    All existed when the run began, so a missing file is no fault of the pair, and others would be missing, too.
     """
     try:
         return load(pair)
     except MissingFile as error:
-        raise Stopped(f"{error}, though it was there when the run began", code="missing-file") from None
+        raise Stopped(f"{error}; it disappeared during the run", code="missing-file") from None
 
 
 def _load(load: Callable[[Pair], LoadedPair], pair: Pair) -> LoadedPair | DataError:
@@ -325,6 +322,6 @@ def _row(model: Model, pair: Pair, prediction: Prediction) -> dict[str, object]:
 
 
 def typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Text columns are text even where a batch has only None: no table depends on how pairs fell into batches."""
+    """Make text columns text even if a batch has only None, so that no table depends on the batches."""
     texts = rows.select_dtypes("object").columns.difference(columns_in(rows))
     return rows.assign(**{name: pd.Series(rows[name].tolist(), dtype="str") for name in texts})

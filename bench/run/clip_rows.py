@@ -1,4 +1,4 @@
-"""From the rows of a clip's frames to the row of the clip: means, failures, the worst second."""
+"""Compute a clip's row from the rows of its frames: means, failures, the worst second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.metrics.clips.base import ClipDefinition, ClipValue
 from bench.metrics.clips.frames import usual_gap, worst_second
 from protocols.clips import Clip
 
-COUNTS = ("frames", "frames_failed", "n", "failed", "infinite")  # columns that count frames, or their endings
+COUNTS = ("frames", "frames_failed", "n", "failed", "infinite")  # columns that count frames, or their suffixes
 
 
 def clip_row(
@@ -24,12 +24,12 @@ def clip_row(
     cut: str | None,
     picture_time: float,
 ) -> dict[str, Any]:
-    """The row of one clip of one model.
+    """Return the row of one clip of one model.
 
     frames: a row a frame that was asked for, in order: ``status``, ``error``, ``seconds``, ``time``, ``model``,
-    ``anchor``, and of each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words why later
-    frames were left out; None where none were. picture_time: when the frame is shown that stands for the clip in
-    pictures, in seconds.
+    ``anchor``, and of each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words, why later
+    frames were left out; None if none were. picture_time: time of the frame that
+    represents the clip in pictures, seconds.
 
     For each pair metric: the mean over the frames that have a finite value, ``.n`` of them, ``.failed`` that have none,
     ``.infinite`` that are infinite (two frames of equal pixels have an infinite PSNR; where all are, so is the mean),
@@ -73,12 +73,12 @@ def clip_row(
 
 
 def _text(value: object) -> str | None:
-    """A cell of a column of text; what is missing there may be NaN."""
+    """Return a cell of a text column; None for a missing one, which may be NaN."""
     return value if isinstance(value, str) else None
 
 
 def _length(times: np.ndarray) -> float:
-    """Seconds from the first frame to the end of the last, which is taken to last as long as the others; 0 for one."""
+    """Return the seconds from the first frame to the end of the last, shown as long as the others; 0 for one frame."""
     return float(times[-1] - times[0] + usual_gap(times)) if len(times) > 1 else 0.0
 
 

@@ -20,10 +20,10 @@ TRUTH, GENERATED = "truth", "generated"
 
 
 class Sounds:
-    """The sound of every clip of a run, read when it is needed; the last one is kept.
+    """The sound of every clip of a run, read when needed; the last one is cached.
 
-    choice: ``truth``, ``generated``, or a folder of sound files or videos that are called as the clips.
-    Raises UserError for a folder that has none of them.
+    choice: ``truth``, ``generated``, or a folder of sound files or videos named as the clips.
+    Raises UserError for a folder without any of them.
     """
 
     def __init__(self, clips: ClipList, datasets: Mapping[str, Dataset], choice: str = TRUTH) -> None:
@@ -35,11 +35,11 @@ class Sounds:
 
     @property
     def mode(self) -> str:
-        """The choice without a path."""
+        """The choice; ``folder`` in place of a path."""
         return self.choice if self.choice in (TRUTH, GENERATED) else "folder"
 
     def sha256(self, models: Sequence[Model], clips: ClipList) -> str | None:
-        """Hash of the contents of all files that are read, in the order of the clips; None where there are none."""
+        """Return a hash of the contents of all files that are read, in the order of the clips; None for no files."""
         files: dict[Path | None, None] = {}
         for clip in clips.clips:
             files |= dict.fromkeys([self.target_file(clip), *(self._generated_file(model, clip) for model in models)])
@@ -51,15 +51,15 @@ class Sounds:
         return digest.hexdigest() if found else None
 
     def target(self, clip: Clip) -> Sound | None:
-        """The sound of the reference; that of the clip that the list names, else of its target or driving clip."""
+        """Return the reference's sound: of the clip that the list names, else of its target or driving clip."""
         return self._read(self.target_file(clip), clip)
 
     def generated(self, model: Model, clip: Clip) -> Sound | None:
-        """The sound that a generated clip is scored with."""
+        """Return the sound that a generated clip is scored with."""
         return self._read(self._generated_file(model, clip), clip)
 
     def target_file(self, clip: Clip) -> Path | None:
-        """The file that has the sound of the reference; None where there is none."""
+        """Return the file with the reference's sound; None if there is none."""
         ref = clip.sound or clip.target or clip.driving
         return self._datasets[ref.dataset].sound_file(ref.clip)
 
@@ -78,7 +78,7 @@ class Sounds:
 
 
 def names_of(clip: Clip) -> list[str]:
-    """The names by which a finished clip may be found, the best first."""
+    """Return the names that a finished clip may have, the best first."""
     refs = (clip.target, clip.driving)
     return list(dict.fromkeys([clip.id, *(ref.clip for ref in refs if ref is not None)]))
 
@@ -90,5 +90,5 @@ def _in_folder(folder: Path, clips: ClipList) -> dict[str, Path]:
     by_name = {file.relative_to(folder).with_suffix("").as_posix(): file for file in found}
     matched = match({clip.id: names_of(clip) for clip in clips.clips}, list(by_name))
     if not matched.found:
-        raise UserError(f"--sound {folder}: no file in it is called as one of the {len(clips)} clips", code="no-sound")
+        raise UserError(f"--sound {folder}: no file in it is named as one of the {len(clips)} clips", code="no-sound")
     return {clip: by_name[name] for clip, name in matched.found.items()}

@@ -1,4 +1,4 @@
-"""The frames of a clip that a model made, as a small video that is kept until the report is drawn."""
+"""Encode a model's frames of a clip as a small video, which is stored until the report is written."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from protocols.video_writing import add_video, to_yuv
 
 SIDE = 256  # pixels of a picture's longer side, at most
 _CODEC = "libx264", {"crf": "15", "preset": "superfast", "threads": "1"}
-_STEP = Fraction(1, 25)  # of one frame's time stamp, which only tells its number
+_STEP = Fraction(1, 25)  # of one frame's time stamp, which is only its number
 
 
 class ClipVideo:
-    """Takes the frames of one clip in order, and gives the bytes of an mp4 file that nobody sees.
+    """Encode the frames of one clip, in order, as an mp4 file for internal use.
 
-    positions: of the pairs in the clip, by their ids. The time stamps of the video are these positions: a frame that
-    was not made is a gap.
+    positions: pair ids to positions in the clip. The time stamps of the video are these positions: a frame that
+    failed is a gap.
     """
 
     def __init__(self, positions: Mapping[str, int]) -> None:
@@ -32,7 +32,7 @@ class ClipVideo:
         self._stream: av.VideoStream | None = None
 
     def add(self, pairs: Sequence[Pair], frames: np.ndarray) -> None:
-        """The next frames that were made, uint8 ``(n, H, W, 3)``, one a pair."""
+        """Add the next generated frames, uint8 ``(n, H, W, 3)``, one a pair."""
         for pair, image in zip(pairs, frames):
             size = fitting(image.shape[0], image.shape[1])
             if self._stream is None or self._output is None:
@@ -43,7 +43,7 @@ class ClipVideo:
             self._output.mux(self._stream.encode(frame))
 
     def finish(self) -> bytes:
-        """The whole file; no bytes where there was no frame."""
+        """Return the whole file; empty without frames."""
         if self._stream is None or self._output is None:
             return b""
         self._output.mux(self._stream.encode(None))
@@ -52,7 +52,7 @@ class ClipVideo:
 
 
 def read(file: Path) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The frames of such a file, each with its position in the clip, in order."""
+    """Yield the frames of such a file with their positions in the clip, in order."""
     with av.open(str(file)) as container:
         for frame in container.decode(video=0):
             assert frame.pts is not None and frame.time_base is not None  # of every frame, from `ClipVideo`
@@ -60,6 +60,6 @@ def read(file: Path) -> Iterator[tuple[int, av.VideoFrame]]:
 
 
 def fitting(height: int, width: int, side: int = SIDE) -> tuple[int, int]:
-    """(height, width), both even, of the largest picture of these proportions within `side`; never a larger one."""
+    """Return the even (height, width) of the largest picture of these proportions within `side`, not enlarged."""
     scale = min(1.0, side / max(height, width))
     return max(2, 2 * round(height * scale / 2)), max(2, 2 * round(width * scale / 2))

@@ -1,4 +1,4 @@
-"""Clips as units of work: the frames of one pass through an `Evaluator`, then the clip itself is measured."""
+"""Evaluate clips: pass the frames of each through an `Evaluator`, then measure the clip itself."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from protocols.sound import Sound
 
 
 class ClipEvaluator:
-    """Asks models for clips and measures what they give; as `Evaluator`, with one clip in place of each batch.
+    """Run models on clips and measure the results; as `Evaluator`, with one clip in place of each batch.
 
     clips: by id. definitions: the clip metrics of the run; features: what they read besides detectors, by name.
-    size: frames at a time, which no number depends on. keep_frames: keep the pictures of all frames, not of one a clip.
-    videos: keep each clip as a video. source: decodes a pair's source alone, for models that are driven by sound.
+    size: frames at a time; no number depends on it. keep_frames: store the pictures of all frames, not of one a clip.
+    videos: store each clip as a video. source: decodes a pair's source alone, for models driven by sound.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ClipEvaluator:
         self._needs = Needs.of(definitions)
 
     def __call__(self, model: Model, clips: Sequence[Sequence[Pair]]) -> Iterator[Part]:
-        """The clips, in order: first its pictures, then its row and one a frame. Raises as `Evaluator` does."""
+        """Yield the clips in order: pictures, then the clip's row and one a frame. Raises as `Evaluator` does."""
         for pairs in clips:
             yield from self._clip(model, self._clips[pairs[0].clip], pairs)
 
@@ -75,7 +75,7 @@ class ClipEvaluator:
             rows = failed_rows(model, pairs, why, self._evaluator.measurer)
             yield self._finished(clip, middle, rows, set(), {}, self._no_values(why), cut)
             return
-        sound, target_sound, silence = self._heard(model, clip)
+        sound, target_sound, silence = self._sounds_of(model, clip)
         measurer = self._evaluator.measurer
         windows = Windows(measurer.choice, measurer.window_lengths, len(pairs))
         known = self._needs, measurer.choice, self._features
@@ -86,7 +86,7 @@ class ClipEvaluator:
         seconds: dict[str, float] = {}
         batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
         positions = {pair.id: position for position, pair in enumerate(asked)}
-        wanted = self._videos and model.label != PERFECT  # which the report does not show beside the truth
+        wanted = self._videos and model.label != PERFECT  # the report shows the truth itself
         video = ClipVideo(positions) if wanted else None
         pictured = None if self._keep else {middle.id}
         with self._evaluator.recording(recorder, positions, pictured, featured, video):
@@ -108,10 +108,10 @@ class ClipEvaluator:
             values = [(one, _value(one, tracks, silence)) for one in self._definitions]
         yield self._finished(clip, middle, rows, kept, seconds, values, cut, windows.finish(), video)
 
-    def _heard(self, model: Model, clip: Clip) -> tuple[Sound | None, Sound | None, str]:
-        """The sound that the generated clip is scored with, the reference's, and why the former is not there.
+    def _sounds_of(self, model: Model, clip: Clip) -> tuple[Sound | None, Sound | None, str]:
+        """Return the generated clip's sound, the reference's, and the reason if the former is missing.
 
-        Nothing is read where no metric needs it; a file that is damaged stops no run.
+        Nothing is read unless a metric needs it; a damaged file does not stop the run.
         """
         if not any(one.needs_sound for one in self._definitions):
             return None, None, "no sound"
@@ -147,12 +147,12 @@ class ClipEvaluator:
 
 
 def _value(definition: ClipDefinition, tracks: Tracks, silence: str) -> ClipValue:
-    """silence: why there is no sound, where there is none."""
+    """Compute a metric of a clip. silence: the reason if there is no sound."""
     if definition.needs_sound and tracks.sound is None:
         return ClipValue.none(silence, len(tracks.times))
     return definition.compute(tracks)
 
 
 def mean_rate(times: Sequence[float]) -> float:
-    """Frames a second on average; that of one frame is not known, and 25 stands for it."""
+    """Return the average frames a second; 25 for a single frame, where it is unknown."""
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 25.0

@@ -1,4 +1,4 @@
-"""`python -m bench run`: models over a protocol, measured, with a report at the end."""
+"""`python -m bench run`: run models on a protocol, measure their frames, and write the report."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ __all__ = ["RunSettings", "redraw", "run"]
 
 COMPLETE = "{} is complete already; its report is drawn again"  # the run's folder
 SAVED = "stopped; finished batches were saved in {}; re-run the same command to resume"
+NO_VIDEOS = "the run was made without videos; --force measures again and saves them"
 DAMAGED = "files of this run are damaged; --force measures again"
 
 
 def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
-    """Carry a run out, or take it up where it stopped; returns its folder and the number of failed pairs.
+    """Start or resume a run; return its folder and the number of failed pairs.
 
-    Raises UserError, DataError or ModelError for what the user can mend; all checks come before the first prediction.
+    Raises UserError, DataError or ModelError for what the user can fix; all checks come before the first prediction.
     """
     allocate_blas_buffer()
     executor = executors.choose(settings)
@@ -69,7 +70,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
             before = _earlier_run(directory, plan, fingerprint)
             samples = directory.samples(before) if isinstance(before, Complete) else None
             if isinstance(before, Complete) and samples is not None:
-                _say_complete(directory, setup, console)
+                _report_complete(directory, setup, console)
                 manifest = before
             else:
                 created = before.created if before else manifests.now()
@@ -85,7 +86,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
                 with _resumable(directory, console):
                     manifest, samples = _work(executor, setup, directory, begun, console)
             with _resumable(directory, console):
-                manifest, summary = _summarise(directory, manifest, samples)
+                manifest, summary = _summarize(directory, manifest, samples)
                 failed = _failed(samples)
                 del samples  # the report reads what it needs
                 interruption.check()
@@ -100,7 +101,7 @@ def run(settings: RunSettings, console: Console) -> tuple[RunDirectory, int]:
 
 
 def _failed(samples: pd.DataFrame) -> pd.DataFrame:
-    """The rows of pairs without a frame, or of clips with a frame that could not be made."""
+    """Return the rows of pairs without a frame, and of clips with a failed frame."""
     failed = samples["status"] == "failed"
     if "frames_failed" in samples:
         failed |= samples["frames_failed"] > 0
@@ -108,33 +109,33 @@ def _failed(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _earlier_run(directory: RunDirectory, plan: Prepared, fingerprint: str) -> Manifest | None:
-    """The manifest of what the folder holds of this run. Raises UserError where it holds another run."""
+    """Return this run's manifest in the folder, if any. Raises UserError if the folder contains another run."""
     before = directory.manifest()
     if before and before.fingerprint != fingerprint:
         what = "; ".join(earlier.differences(before, plan))
         raise UserError(
-            f"{directory.path} holds another run ({shlex.join(before.command)}); what differs: {what}; "
+            f"{directory.path} contains another run ({shlex.join(before.command)}); it differs in: {what}; "
             "choose another --name, or --force to discard it and start over",
             code="other-run",
         )
     return before
 
 
-def _say_complete(directory: RunDirectory, setup: Setup, console: Console) -> None:
+def _report_complete(directory: RunDirectory, setup: Setup, console: Console) -> None:
     console.print(COMPLETE.format(directory.path), markup=False, soft_wrap=True)
-    for line in outside.looked_at(setup.models):
+    for line in outside.covered(setup.models):
         console.print(line, markup=False, soft_wrap=True)
     if setup.settings.save_frames and not (directory.path / "frames").is_dir():
-        console.print("no frames were kept then; --force measures again and keeps them", style="yellow")
+        console.print("the run was made without frames; --force measures again and saves them", style="yellow")
     shown = setup.measurer.definitions or setup.measurer.clip_definitions  # by which clips are chosen
     if setup.sounds is not None and setup.settings.media and shown and not (directory.path / "media").is_dir():
-        console.print("no videos were kept then; --force measures again and keeps them", style="yellow")
+        console.print(NO_VIDEOS, style="yellow")
 
 
 def redraw(path: Path, single_file: bool = False) -> Path:
-    """Draw the report of a finished run again. Raises UserError if the folder holds none.
+    """Write the report of a finished run again. Raises UserError if the folder contains none.
 
-    single_file: with small versions of its videos inside.
+    single_file: include small versions of its videos.
     """
     directory = RunDirectory(path)
     with readable(path):
@@ -146,7 +147,7 @@ def redraw(path: Path, single_file: bool = False) -> Path:
 
 @contextmanager
 def _resumable(directory: RunDirectory, console: Console) -> Iterator[None]:
-    """Say of whatever stops the block that the run can be resumed; not of code from outside that is to be mended."""
+    """Print that the run can be resumed when the block fails, unless foreign code or files must be fixed first."""
     try:
         yield
     except BaseException as error:
@@ -162,7 +163,7 @@ def _resumable(directory: RunDirectory, console: Console) -> Iterator[None]:
 def _work(
     executor: Executor, setup: Setup, directory: RunDirectory, begun: Begun, console: Console
 ) -> tuple[Complete, pd.DataFrame]:
-    """Evaluate every model; whatever stops it, the manifest says that the run is unfinished and can be taken up."""
+    """Evaluate every model; on any failure the manifest says that the run is unfinished and can be resumed."""
     resolved = setup.resolved
     if resolved.clips is None:
         resolved.pair_list.write(directory.path / "pairs.csv")
@@ -171,14 +172,14 @@ def _work(
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     samples: list[pd.DataFrame] = []
     timings: dict[str, Timing] = {}
-    said: list[str] = []
+    notices: list[str] = []
     place: Place | None = None
     measurer = setup.measurer
     lengths = {one.kind: one.window for one in measurer.set_definitions}
     features_sha256: dict[str, str] = {}
 
     def notify(line: str) -> None:
-        said.append(line)
+        notices.append(line)
         console.print(line, style="yellow", markup=False, soft_wrap=True)
 
     def known() -> Placement:
@@ -189,7 +190,7 @@ def _work(
             executor.begin(setup, begun, notify) as place,
             Progress(*columns, TimeRemainingColumn(), console=console) as progress,
         ):
-            directory.write_manifest(begun.noticed(*said).then(Unfinished, state="running", **known().content()))
+            directory.write_manifest(begun.noticed(*notices).then(Unfinished, state="running", **known().content()))
             release_freed_memory()
             size = known().batch_size or setup.batch_size(setup.device)
             for model in setup.models:
@@ -214,28 +215,28 @@ def _work(
                 timings[model.label] = _timing(made, busy, time.perf_counter() - start)
             for kind, length in lengths.items():
                 asked = resolved.pair_list.pairs, measurer.real, resolved.load
-                real, notices = real_features.measured(kind, measurer.choice[kind], length, *asked)
+                real, lines = real_features.measured(kind, measurer.choice[kind], length, *asked)
                 features_sha256 |= directory.write_features(kind, REAL, real)
-                for line in notices:
+                for line in lines:
                     notify(line)
     except BaseException:
-        with suppress(OSError, Stopped):  # on a full disk, say: what stopped the run is to be told
-            directory.write_manifest(begun.noticed(*said).then(Unfinished, state="interrupted", **known().content()))
+        with suppress(OSError, Stopped):  # such as a full disk: the first error is the one to report
+            directory.write_manifest(begun.noticed(*notices).then(Unfinished, state="interrupted", **known().content()))
         raise
     table = pd.concat(samples, ignore_index=True)
     samples.clear()
     hashes: dict[str, Any] = {"features_sha256": features_sha256} if features_sha256 else {}
-    there = table.loc[table["status"] == "ok" if resolved.clips is None else table[KEPT], ["model", "pair"]]
-    kept = {str(label): set(rows["pair"]) for label, rows in there.groupby("model")}
+    pictured = table.loc[table["status"] == "ok" if resolved.clips is None else table[KEPT], ["model", "pair"]]
+    kept = {str(label): set(rows["pair"]) for label, rows in pictured.groupby("model")}
     if resolved.clips is not None:
         table, frames = _units(table)
         hashes["frames_sha256"] = directory.write_frame_values(frames)
-    # Times differ from run to run; they lie in a file of their own, so that equal runs have equal samples.
+    # Times differ between runs; they have a file of their own, so that equal runs have equal samples.
     write_parquet(directory.path / "seconds.parquet", table[["pair", "model", "seconds"]])
     table = table.drop(columns="seconds")
     sha256 = directory.write_samples(table)
     done = {**known().content(), "state": "complete", "timings": timings, "samples_sha256": sha256, **hashes}
-    complete = begun.noticed(*said).then(Complete, **done)
+    complete = begun.noticed(*notices).then(Complete, **done)
     pictures.keep(directory, complete, table, resolved, kept, setup.settings.save_frames)
     if sealed := kept_pictures.seal(directory):
         complete = complete.but(pictures_sha256=sealed)
@@ -245,12 +246,12 @@ def _work(
 
 
 def _units(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of clips, and those of their frames, each with the columns that it has."""
+    """Split rows of clips from rows of frames, each with its own columns."""
     of_clips = table[UNIT] == CLIP
     of_frames = [name for name in table.columns if table.loc[~of_clips, name].notna().any()]
     clips = table[of_clips].drop(columns=[UNIT, KEPT, VIDEO, "clip", "time"]).reset_index(drop=True)
     counts = [name for name in clips.columns if name.rpartition(".")[2] in COUNTS]
-    clips = clips.astype(dict.fromkeys(counts, "int64"))  # beside rows of frames, which have none, they were floats
+    clips = clips.astype(dict.fromkeys(counts, "int64"))  # they were floats, since rows of frames have none
     frames = (
         table.loc[~of_clips, of_frames].drop(columns=[UNIT, KEPT, "seconds"], errors="ignore").reset_index(drop=True)
     )
@@ -268,11 +269,11 @@ def _timing(rows: pd.DataFrame, busy: Mapping[str, float], wall: float) -> Timin
 
 @contextmanager
 def _unchanged(model: Model, entry: ModelEntry, directory: RunDirectory) -> Iterator[None]:
-    """Raises Stopped where a program or a folder of frames was edited in the block; what it gave is discarded."""
+    """Raise Stopped if a program or a folder of frames was edited in the block; discard its results."""
 
     def changed() -> str | None:
         if what := outside.changed_meanwhile(model, entry):
-            directory.discard_model(model.label)  # nobody knows which pairs are of which state
+            directory.discard_model(model.label)  # unknown which pairs the edit affects
         return what
 
     try:
@@ -282,7 +283,7 @@ def _unchanged(model: Model, entry: ModelEntry, directory: RunDirectory) -> Iter
         raise
     if what := changed():
         raise Stopped(
-            f"{what} changed while the run was at work; its pairs are to be measured again", code="changed-file"
+            f"{what} changed during the run; re-run the command to measure its pairs again", code="changed-file"
         )
 
 
@@ -298,7 +299,7 @@ def _start_over(directory: RunDirectory, setup: Setup) -> None:
     directory.discard()
 
 
-def _summarise(directory: RunDirectory, manifest: Complete, samples: pd.DataFrame) -> tuple[Complete, Summary]:
+def _summarize(directory: RunDirectory, manifest: Complete, samples: pd.DataFrame) -> tuple[Complete, Summary]:
     """Write summary and manifest."""
     release_freed_memory()
     summary = statistics.summarize(samples, manifest.metrics, seed=manifest.seeds.run)

@@ -1,4 +1,4 @@
-"""What a run has to do with earlier ones: why a folder holds another run, and what was edited since."""
+"""Compare a run with earlier ones: why a folder contains another run, and which code was edited since."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS = {
 
 
 def differences(before: Prepared, now: Prepared) -> list[str]:
-    """In words, what makes two manifests those of other runs."""
+    """Return, in words, what makes two manifests different runs."""
     old, new = (essence(manifest) for manifest in (before, now))
     changed = [part for part in {**old, **new} if old.get(part) != new.get(part)]
     found = [PARTS.get(part, part) for part in changed if part not in ("models", "plugins")]
@@ -40,13 +40,13 @@ def differences(before: Prepared, now: Prepared) -> list[str]:
 
 
 def since(out: Path, plan: Prepared) -> str | None:
-    """What to say where the same was run before with other code: its folder has another name. None else."""
+    """Return a notice if the same was run before with different code, into another folder; else None."""
     found: list[tuple[str, str, list[str]]] = []
     for file in out.glob(f"{plan.protocol.name}-*/manifest.json"):
         try:
             before = parse_manifest(files.content(file))
         except (OSError, Damaged):
-            continue  # no run of this version; nothing depends on it
+            continue  # not a run of this version
         what = differences(before, plan)
         if what and all(line.startswith(CODE) for line in what):
             found.append((before.created, str(file.parent), what))

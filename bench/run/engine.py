@@ -1,4 +1,4 @@
-"""The loop of a run: what is done batch by batch is kept; and how a model is asked for one."""
+"""The loop of a run: store each finished batch; and run a model on one."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work 
 
 @dataclass(frozen=True)
 class Model:
-    """A predictor under the label that it has in this run's tables, and the motion mode it is asked for.
+    """A predictor with its label in this run's tables and its motion mode.
 
-    spec: what was given on the command line. code: of a program or a plug-in.
+    spec: as on the command line. code: of a program or a plug-in.
     """
 
     label: str
@@ -55,7 +55,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What became of one pair: a uint8 frame ``(H, W, 3)``, or the reason why there is none."""
+    """The result of one pair: a uint8 frame ``(H, W, 3)``, or the reason why there is none."""
 
     frame: np.ndarray | None
     error: str | None
@@ -77,13 +77,13 @@ class Batch(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """Frames of a clip that is still worked on, as in its `Batch`, which follows: nobody holds all of a long clip."""
+    """Frames of an unfinished clip, as in its `Batch`, which follows: a long clip never is in memory as a whole."""
 
     frames: dict[str, bytes]
 
 
 class Evaluated(NamedTuple):
-    """One row a pair in the order of the list; how long each of the `STAGES` was busy with those made now."""
+    """One row a pair in the order of the list; busy seconds of each of the `STAGES` for those made now."""
 
     rows: pd.DataFrame
     seconds: dict[str, float]
@@ -98,7 +98,7 @@ class Decoded:
 
     @classmethod
     def of(cls, loaded: Sequence[tuple[Pair, LoadedPair]], device: torch.device) -> Decoded:
-        """device: where the frames will be wanted; a GPU fetches them from locked memory, beside its work."""
+        """Stack the frames of loaded pairs. device: that will use them; a GPU copies from pinned memory meanwhile."""
         images: dict[str, Tensor] = {}
         for role in ("source", "driving", "target", "anchor") if loaded else ():
             frames = [getattr(one, role) for _, one in loaded]
@@ -117,12 +117,12 @@ class Decoded:
 
 
 Part = Batch | Pictures
-# Asks a model for batches of pairs and measures what it gives.
+# Runs a model on batches of pairs and measures its frames.
 Work = Callable[[Model, Sequence[Sequence[Pair]]], Iterable[Part]]
 
 
 class Place(NamedTuple):
-    """What does the work of a run, and where that is as far as it is known by now."""
+    """What evaluates batches, and its placement as far as known."""
 
     work: Work
     placement: Callable[[], Placement]
@@ -139,12 +139,12 @@ def evaluate(
     keep_frames: bool = False,
     videos: bool = False,
 ) -> Evaluated:
-    """Have `work` done for every pair of the list; batches finished earlier are not repeated.
+    """Run `work` for every pair of the list; batches finished earlier are not repeated.
 
-    The batches may come in any order; a thread writes them while `work` continues. `progress` is called with the number
-    of pairs just kept. keep_frames, videos: repeat clips of which not every frame, or no video, was kept.
-    Raises ModelError where the model cannot be asked at all, OSError where the run cannot be written, Stopped where the
-    device fails; what was finished before stays in the run directory.
+    The batches may come in any order; a thread writes them while `work` continues. progress: receives the number of
+    pairs just written. keep_frames, videos: repeat clips without all their frames, or without a video.
+    Raises ModelError if the model cannot run at all, OSError if the run cannot be written, Stopped if the device fails;
+    finished batches stay in the run directory.
     """
     finished, done = FinishedRows(), set[str]()
     for rows in run.shards(model.label, keep_frames, videos):
@@ -160,7 +160,7 @@ def evaluate(
         start = time.perf_counter()
         for pair, png in part.frames.items():
             run.write_frame(model.label, pair, png)
-        if isinstance(part, Batch):  # last, since it says that all of its frames are there
+        if isinstance(part, Batch):  # last: it implies that all of its frames are written
             if part.video is not None:
                 run.write_video(model.label, part.rows["pair"][0], part.video)
             name = hashlib.sha256(part.rows["pair"][0].encode()).hexdigest()[:16]
@@ -169,7 +169,7 @@ def evaluate(
         seconds.update({"writing": time.perf_counter() - start})
         return part
 
-    # Leaving the block, by an error too, waits for what is being written.
+    # Leaving the block, even by an error, waits for pending writes.
     with ThreadPoolExecutor(1, "writing") as writer:
         interruption.check()
         for batch in _kept(work(model, batches), lambda part: writer.submit(write, part)):
@@ -186,14 +186,14 @@ def evaluate(
 
 
 def _batches(pairs: Sequence[Pair], size: int) -> list[Sequence[Pair]]:
-    """So many pairs at a time; of whole clips one clip at a time."""
+    """Split pairs into batches of `size`; whole clips into one a clip."""
     if pairs and pairs[0].clip:
         return [tuple(own) for _, own in groupby(pairs, key=lambda pair: pair.clip)]
     return [pairs[start : start + size] for start in range(0, len(pairs), size)]
 
 
 def _kept(parts: Iterable[Part], begin: Callable[[Part], Future[Part]]) -> Iterator[Part]:
-    """The parts once they are written, while the next ones are worked on."""
+    """Yield the parts once they are written, while the next ones are computed."""
     waiting: deque[Future[Part]] = deque()
     for part in parts:
         waiting.append(begin(part))
@@ -206,11 +206,11 @@ def _kept(parts: Iterable[Part], begin: Callable[[Part], Future[Part]]) -> Itera
 def predict(
     model: Model, pairs: Decoded, device: torch.device, seed: int, truncate: bool = False, fill: int = 0
 ) -> list[Prediction]:
-    """One `Prediction` a pair, in order. A batch that fails is tried again pair by pair, so that one bad pair is alone.
+    """Return one `Prediction` a pair, in order. A batch that fails is repeated pair by pair, to isolate a bad pair.
 
-    fill: to how many pairs a smaller batch is filled up for a model that wants it, `Predictor.filled_batches`.
+    fill: number of pairs to which a smaller batch is padded for a model that requests it, `Predictor.filled_batches`.
 
-    Raises what the device says of itself (`bench.runtime.device_errors`): it is no pair's fault.
+    Raises errors of the device (`bench.runtime.device_errors`), which are no pair's fault.
     """
     if not pairs:
         return []
@@ -237,7 +237,7 @@ def predict(
 
 
 def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
-    """Decoded pairs as a `PairBatch` on `device`."""
+    """Return decoded pairs as a `PairBatch` on `device`."""
 
     def images(role: str) -> Tensor:
         return from_levels(pairs.images[role].to(device, non_blocking=True).permute(0, 3, 1, 2))
@@ -258,12 +258,12 @@ def pair_batch(pairs: Decoded, device: torch.device, seed: int) -> PairBatch:
 
 
 def pair_seed(seed: int, pair: str) -> int:
-    """A 63-bit seed of one pair's own, so that its random numbers depend on neither its batch nor its place."""
+    """Return a 63-bit seed for one pair, so that its random numbers depend on neither its batch nor its position."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{pair}".encode()).digest()[:8], "big") >> 1
 
 
 def pair_info(pair: Pair) -> dict[str, str | float | None]:
-    """A pair's facts as columns of ``samples.parquet``, or of ``frames.parquet`` where it is of a clip."""
+    """Return a pair's facts as columns of ``samples.parquet``, or of ``frames.parquet`` for a frame of a clip."""
     clip: dict[str, str | float | None] = {"clip": pair.clip, "time": pair.time} if pair.clip else {}
     return clip | {
         "source_identity": pair.source_identity,

@@ -1,4 +1,4 @@
-"""Where a run's models are asked: in this process, or in those of a Ray cluster."""
+"""Choose where a run's models run: in this process, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from reports.schema.manifest import Prepared
 
 
 class Executor(Protocol):
-    """Carries out the batches of a run; the run's folder is written by the process that was started, and by no other.
+    """Evaluates the batches of a run; only the started process writes the run's folder.
 
-    settings_here: what that process prepares for itself.
+    settings_here: the settings that this process prepares.
     """
 
     @property
     def settings_here(self) -> RunSettings: ...
 
     def begin(self, setup: Setup, plan: Prepared, notify: Callable[[str], None]) -> AbstractContextManager[Place]:
-        """What does the work, until the block ends. `say` receives what happens."""
+        """Yield what evaluates batches, until the block ends. notify: receives notices."""
 
 
 @dataclass(frozen=True)
 class Local:
-    """Everything in this process, save detectors where worker processes are asked for."""
+    """Everything in this process, except detectors if worker processes are requested."""
 
     settings_here: RunSettings
 
@@ -45,7 +45,7 @@ class Local:
 
 
 def choose(settings: RunSettings) -> Executor:
-    """What ``--executor`` names. Raises UserError where it cannot be used, and for settings that do not go with it."""
+    """Return the executor of ``--executor``. Raises UserError if it cannot be used or other options conflict."""
     if settings.executor == "local":
         if settings.ray_address is not None or settings.ray_workers is not None:
             raise UserError("--ray-address and --ray-workers belong to --executor ray", code="unused-option")

@@ -1,4 +1,4 @@
-"""Failures by their reason, as a terminal shows them."""
+"""Group failures by their reason, for the terminal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 Name = TypeVar("Name", str, int)
-SHOWN = 5  # reasons of one model; where each pair has its own (a missing file), thousands of lines would tell no more
+SHOWN = 5  # reasons of one model; each pair may have its own (a missing file), and thousands of lines help nobody
 
 
 def by_reason(failed: Iterable[tuple[Name, str]]) -> list[tuple[list[Name], str]]:
-    """Names with one reason, in the order in which reasons come up; those after the first `SHOWN` in one entry.
+    """Group names by reason, in the order of first use; those after the first `SHOWN` reasons form one entry.
 
-    Reasons that differ only in their pair's name (``out/0003.png``) are one, with ``<pair>`` in its place.
+    Reasons that differ only in the pair's name (``out/0003.png``) are the same, with ``<pair>`` in its place.
     """
     groups: dict[str, list[tuple[Name, str]]] = {}
     for name, reason in failed:
@@ -31,6 +31,6 @@ def by_reason(failed: Iterable[tuple[Name, str]]) -> list[tuple[list[Name], str]
 
 
 def _nameless(name: str | int, reason: str) -> str:
-    """A reason without its pair's name; a number may have zeros before it (``out/0000003.png``)."""
+    """Return a reason without its pair's name; a number may have leading zeros (``out/0000003.png``)."""
     zeros = "0*" if isinstance(name, int) else ""
     return re.sub(rf"(?<=/){zeros}{re.escape(str(name))}(?=\.)", "<pair>", reason)

@@ -1,6 +1,6 @@
-"""Which list the frames of a folder were made for: ``pairs.json`` beside them, or the list itself, ``pairs.csv``.
+"""Find the list that a folder's frames were made for: ``pairs.json`` beside them, or the list itself, ``pairs.csv``.
 
-Ids like ``0003`` are positions: every drawn list has them, and frames of another list would measure as very bad ones.
+Ids such as ``0003`` are positions, which every drawn list has: frames of another list would score very badly.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ _DIGITS = 16
 
 
 def content(pairs: PairList, **facts: object) -> FramesList:
-    """What ``pairs.json`` holds: the list's name and hash, and by id a hash of what each pair asks.
+    """Return the content of ``pairs.json``: the list's name and hash, and by id a hash of each pair's inputs.
 
     facts: of the run that made the frames (protocol, model, mode, run, and those of `inputs`).
     """
     about = ListFacts(name=pairs.name, sha256=pairs.sha256, n=len(pairs))
-    asked = {pair.id: _asks(pair) for pair in pairs.pairs}
+    asked = {pair.id: _input_hash(pair) for pair in pairs.pairs}
     return FramesList.model_validate({"format": FORMAT, "list": about, **facts, "pairs": asked})
 
 
 def inputs(resolved: Resolved) -> Inputs:
-    """What else decides the frames that a model is shown."""
+    """Return what else decides a model's input frames."""
     size = "{1}x{0}".format(*resolved.shape)
     return Inputs(frame_size=size, crop=resolved.crop, clips_sha256=resolved.clips_sha256)
 
 
 def check(model: Model, pairs: PairList, shown: Inputs | None = None) -> list[str]:
-    """What is to be said of a folder's frames.
+    """Return notices on a folder's frames.
 
-    shown: `inputs` of the run that reads them. Raises UserError where they were made for other pairs of these ids, or
+    shown: `inputs` of the run that reads them. Raises UserError if they were made for other pairs with these ids, or
     from frames of another size, crop or content.
     """
     predictor = model.predictor
@@ -59,22 +59,24 @@ def check(model: Model, pairs: PairList, shown: Inputs | None = None) -> list[st
     if made_for is None:
         return notices + _unmarked(model.label, predictor, pairs)
     known = made_for.pairs
-    other = [pair.id for pair in pairs.pairs if pair.id in known and not _alike(known[pair.id], _asks(pair))]
+    other = [
+        pair.id for pair in pairs.pairs if pair.id in known and not _same_inputs(known[pair.id], _input_hash(pair))
+    ]
     name, sha256 = made_for.list.name, made_for.list.sha256
     if other:
         raise UserError(
             f"frames:{predictor.folder} were made for the list {name} ({sha256[:12]}), and this run has "
-            f"{pairs.name} ({pairs.sha256[:12]}): {len(other)} of its {len(pairs)} pairs ask something else there "
-            f"under the same id, {other[0]} is the first. Give --pairs, --seed and --protocol as when they were made",
+            f"{pairs.name} ({pairs.sha256[:12]}): {len(other)} of its {len(pairs)} pairs have other inputs "
+            f"there, {other[0]} first. Give --pairs, --seed and --protocol as when the frames were made",
             code="wrong-frames",
         )
     mine = [pair for pair in pairs.pairs if pair.id in known and pair.id in predictor.files]
     notices += _check_inputs(model.label, predictor.folder, made_for, shown, mine, sha256 == pairs.sha256)
-    strange = [pair.id for pair in pairs.pairs if pair.id not in known and pair.id in predictor.files]
-    if strange:
+    unlisted = [pair.id for pair in pairs.pairs if pair.id not in known and pair.id in predictor.files]
+    if unlisted:
         notices.append(
-            f"frames of {model.label}: {len(strange)} of {len(pairs)} pairs have a frame but are not in the list "
-            f"{name} that the frames were made for, {strange[0]} is the first"
+            f"frames of {model.label}: {len(unlisted)} of {len(pairs)} pairs have a frame but are not in the "
+            f"frames' list {name}, {unlisted[0]} first"
         )
     if (made_for.mode or model.mode) != model.mode:
         notices.append(
@@ -84,15 +86,15 @@ def check(model: Model, pairs: PairList, shown: Inputs | None = None) -> list[st
 
 
 def mark(folder: Path, pairs: PairList) -> tuple[Path, int]:
-    """Write ``pairs.json`` into a folder of frames; returns the file, and how many pairs have a frame.
+    """Write ``pairs.json`` into a folder of frames; return the file and the number of pairs with a frame.
 
-    Raises UserError where the folder is marked for another list already, or cannot be written.
+    Raises UserError if the folder is marked for another list, or cannot be written.
     """
     frames = FramesFolder(folder)
     before, _ = _read(frames.folder)
     if before is not None and before.list.sha256 != pairs.sha256:
         raise UserError(
-            f"{folder} is marked for the list {before.list.name} ({before.list.sha256[:12]}) already, by "
+            f"{folder} is already marked for the list {before.list.name} ({before.list.sha256[:12]}), by "
             f"{NAME} or {MAPPING}; remove that file first",
             code="other-list",
         )
@@ -108,7 +110,7 @@ def mark(folder: Path, pairs: PairList) -> tuple[Path, int]:
 def _check_inputs(
     label: str, folder: Path, made: FramesList, now: Inputs | None, pairs: list[Pair], same_list: bool
 ) -> list[str]:
-    """The same of what the models were shown; folders that do not say it (earlier releases, `mark`) are passed over."""
+    """Check the models' inputs as `check` does; folders without them (earlier releases, `mark`) are skipped."""
     if made.frame_size is None or made.crop is None or made.clips_sha256 is None or now is None:
         return []
     size, other_size = made.frame_size, now.frame_size
@@ -117,8 +119,8 @@ def _check_inputs(
     read = ((), ()) if same_list else ((), ("others",))  # a folder's hash is of the frames that the list names
     other, unknown = contents(made.clips_sha256, now.clips_sha256, dict.fromkeys(clips, read))
     why = [f"frames of {size}, those here are {other_size}"] if size != other_size else []
-    why += [f"clips that were cut differently: {some(cut)}"] if cut else []
-    why += [f"clips whose files hold something else here: {some(other)}"] if other else []
+    why += [f"clips that were cropped differently: {some(cut)}"] if cut else []
+    why += [f"clips with other files: {some(other)}"] if other else []
     if pairs and why:
         raise UserError(
             f"frames:{folder} were made from {'; '.join(why)}. Give --size, --crop and --data as then",
@@ -127,13 +129,13 @@ def _check_inputs(
     if not unknown:
         return []
     return [
-        f"frames of {label}: whether the frames of {len(unknown)} clips are those that they were made from cannot be "
-        f"told, the lists differ: {some(unknown)}"
+        f"frames of {label}: UNKNOWN whether they were made from the same input frames in {len(unknown)} clips, since "
+        f"the lists differ: {some(unknown)}"
     ]
 
 
 def _read(folder: Path) -> tuple[FramesList | None, list[str]]:
-    """What the folder says of its list, and what is wrong with it."""
+    """Return what the folder says about its list, and notices."""
     file, frozen = folder / NAME, folder / MAPPING
     if file.is_file():
         try:
@@ -154,20 +156,19 @@ def _unmarked(label: str, predictor: FramesFolder, pairs: PairList) -> list[str]
         return []
     which = f"the frame {ids[0]} is" if len(ids) == 1 else f"the frames {ids[0]} to {ids[-1]} are"
     return [
-        f"frames of {label}: nothing in {predictor.folder} says which pair list they were made for; {which} taken for "
-        f"those of {pairs.name} ({pairs.sha256[:12]}), though another list has the same ids "
-        "(`pairs mark LIST DIR` says which)"
+        f"frames of {label}: nothing in {predictor.folder} names their pair list; {which} taken for those of "
+        f"{pairs.name} ({pairs.sha256[:12]}), though other lists have the same ids (`pairs mark LIST DIR` names it)"
     ]
 
 
-def _asks(pair: Pair) -> str:
-    """A hash of what decides a pair's frame, and behind a colon one of its anchor, which only relative modes need."""
+def _input_hash(pair: Pair) -> str:
+    """Return a hash of a pair's inputs and, after a colon, one of its anchor, which only relative modes need."""
     parts = [str(pair.source), str(pair.driving), f"{pair.alpha:.6f}", f"{pair.beta:.6f}"]
     return _hash(*parts) + (f":{_hash(str(pair.anchor))}" if pair.anchor else "")
 
 
-def _alike(one: object, other: str) -> bool:
-    """Whether two pairs ask the same; an anchor counts where both have one."""
+def _same_inputs(one: object, other: str) -> bool:
+    """Whether two pairs have the same inputs; anchors count if both have one."""
     (ours, _, anchor), (theirs, _, their_anchor) = str(one).partition(":"), other.partition(":")
     return ours == theirs and (not anchor or not their_anchor or anchor == their_anchor)
 

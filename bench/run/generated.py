@@ -1,4 +1,4 @@
-"""What a model gave for a batch: asked for, checked, and as 8-bit frames. A wrong scale is refused, never clamped."""
+"""Run a model on a batch, check its output, and convert it to 8-bit frames. A wrong scale is refused, never clamped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from baselines.frame_size import resized
 from baselines.levels import to_levels
 from baselines.predictor import ModelError, MotionMode, PairBatch, Predictor, TimeLimit
 
-# Of values outside [0, 1]: the step of bfloat16 above 1, the coarsest type that networks compute in. All that rounding
-# can do is clamped; it is two grey levels at most.
+# Values up to this far outside [0, 1] are clamped: the step of bfloat16 above 1, the coarsest type that networks use.
+# It is two gray levels at most.
 ROUNDING = 2.0**-7
-BRIGHT = 32 / 255  # a frame with no value above is dark
+BRIGHT = 32 / 255  # a frame without a higher value is dark
 
 
 def generate(
@@ -27,12 +27,12 @@ def generate(
     truncate: bool = False,
     as_made: bool = False,
 ) -> list[np.ndarray | str]:
-    """One uint8 frame ``(H, W, 3)`` a pair, in order, or the reason why there is none.
+    """Return one uint8 frame ``(H, W, 3)`` a pair, in order, or the reason why there is none.
 
-    Frames of a model that makes such of another size (`Predictor.output_size`) are brought to the size of the driving
-    frames by `frame_size.FILTER`. as_made: they keep their own.
+    Frames of another size (`Predictor.output_size`) are resized to the driving frames' by `frame_size.FILTER`.
+    as_made: they are not.
 
-    Raises ModelError for what is wrong with the model and not with a pair (`as_uint8`), and what the model raises.
+    Raises ModelError if the model, not a pair, is wrong (`as_uint8`), and what the model raises.
     """
     late = None
     bright = _highest(batch.source).minimum(_highest(batch.driving)) > BRIGHT  # before a model may change them
@@ -60,7 +60,7 @@ def generate(
 
 
 def made_shape(predictor: Predictor, driving: Tensor) -> torch.Size:
-    """The shape of the frames that a model makes of driving frames ``(N, 3, H, W)``."""
+    """Return the shape of a model's frames for driving frames ``(N, 3, H, W)``."""
     side = predictor.output_size
     return driving.shape if side is None else torch.Size((*driving.shape[:2], side, side))
 
@@ -68,12 +68,12 @@ def made_shape(predictor: Predictor, driving: Tensor) -> torch.Size:
 def as_uint8(
     output: Tensor, shape: Sequence[int], label: str, truncate: bool = False, side: int | None = None
 ) -> list[np.ndarray | None]:
-    """Frames ``(N, 3, H, W)`` in [0, 1] as uint8 ``(H, W, 3)``, rounded half to even; None where one is not finite.
+    """Convert frames ``(N, 3, H, W)`` in [0, 1] to uint8 ``(H, W, 3)``, rounded half to even; None for non-finite ones.
 
-    truncate: cut ``255 x`` off instead, as the evaluation scripts of FOMM and its successors do; frames that were read
-    from 8-bit files come out as they were either way. side: to which they are brought, by `frame_size.FILTER`.
-    Raises ModelError if the model gave another type or another shape than `shape`, or values that are not in
-    [0, 1] but for `ROUNDING`: clamped, frames of another scale would be measured as very bad ones.
+    truncate: truncate ``255 x`` instead, as the evaluation scripts of FOMM and its successors do; frames read from
+    8-bit files are exact either way. side: resize to it by `frame_size.FILTER`.
+    Raises ModelError for another type, another shape than `shape`, or values outside [0, 1] by more than `ROUNDING`:
+    clamped, frames of another scale would score very badly.
     """
     if not isinstance(output, Tensor):
         raise ModelError(
@@ -90,11 +90,11 @@ def as_uint8(
     if not output.is_floating_point():
         raise ModelError(
             f"{label} gave frames of type {output.dtype}, expected floating point in [0, 1]: "
-            "whole numbers from 0 to 255 are to be divided by 255",
+            "divide whole numbers from 0 to 255 by 255",
             code="bad-frames",
         )
     if output.layout != torch.strided or output.is_meta:
-        raise ModelError(f"{label} gave frames without values of their own, {_kind(output)}", code="bad-frames")
+        raise ModelError(f"{label} gave frames without values, {_kind(output)}", code="bad-frames")
     output = output.float()
     low, high = output.amin((1, 2, 3)), output.amax((1, 2, 3))  # NaN where a frame has one
     finite = low.isfinite() & high.isfinite()
@@ -122,7 +122,7 @@ def _check_range(low: float, high: float, label: str) -> None:
 
 
 def _cause(low: float, high: float) -> str:
-    """What most likely went wrong, and what to do. Scales that are in use: 0 to 255, -1 to 1, and ImageNet's."""
+    """Return the likely cause and the fix. Common scales: 0 to 255, -1 to 1, and ImageNet's."""
     if low >= -0.1 and high <= 1.1:
         return "a last layer without a limit? if the model's own code clamps before it saves, do as it does"
     if low >= -1.5 and high <= 1.5:

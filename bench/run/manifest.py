@@ -1,4 +1,4 @@
-"""The manifest: everything that could move a number of a run, as JSON."""
+"""Build the manifest: everything that can change a run's numbers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def build(
 ) -> Prepared:
     """Describe a run that has not begun. sounds, unlike: of a run of whole clips.
 
-    Raises UserError for a pair list whose provenance is none.
+    Raises UserError for a pair list with an invalid provenance.
     """
     protocol, used = resolved.protocol, plugged.codes(resolved, measurer)
     some: dict[str, Any] = {"crop": resolved.crop} if resolved.crop else {}
@@ -99,7 +99,7 @@ def build(
 
 def _pair_list(resolved: Resolved) -> PairListEntry:
     pairs = resolved.clips or resolved.pair_list
-    try:  # a list may say anything of itself
+    try:  # a list's file may contain anything
         provenance = checked(Provenance, {**pairs.provenance, **resolved.provenance})
     except Damaged as error:
         raise UserError(f"the pair list {pairs.name}: provenance: {error}", code="not-a-pair-list") from None
@@ -109,7 +109,7 @@ def _pair_list(resolved: Resolved) -> PairListEntry:
 def placement(
     models: Sequence[Model], measurer: Measurer, device: torch.device, batch_size: int, executor: Executor
 ) -> Placement:
-    """Say where the models are asked, and what that means for the numbers."""
+    """Describe where the models run, and what that means for the numbers."""
     return Placement(
         device=str(device),
         batch_size=batch_size,
@@ -120,36 +120,36 @@ def placement(
 
 
 def determinism(models: Sequence[Model], measurer: Measurer, device: torch.device) -> Determinism:
-    """Whether the same command on this machine gives the same bytes in ``samples.parquet``, and what speaks against it.
+    """Return whether the same command gives the same bytes in ``samples.parquet`` here, and the reasons against it.
 
-    same_bytes: True only where every part is one that was tested to do so.
+    same_bytes: True only if every part was tested to be deterministic.
     """
     reasons = []
     if device.type != "cpu":
         reasons.append(f"{device}: its kernels may add numbers in another order from run to run; not tested")
     for model in models:
         if model.code:
-            reasons.append(f"model {model.label}: a program from outside")
+            reasons.append(f"model {model.label}: external code")
     for detector in measurer.describe_detectors():
         if not detector.proxy:
             reasons.append(f"detector {detector.name}: not tested")
     for family in dict.fromkeys(definition.family for definition in measurer.definitions):
         if registered.code(family):
-            reasons.append(f"metric {family}: of a package from outside")
+            reasons.append(f"metric {family}: of an external package")
     return Determinism(same_bytes=not reasons, because=tuple(reasons))
 
 
 def fingerprint(manifest: Prepared) -> str:
-    """SHA-256 of what decides a run's numbers: two runs with the same fingerprint may share a folder.
+    """Return a SHA-256 of what decides a run's numbers; runs with the same fingerprint may share a folder.
 
-    Machine, library versions, device, batch size and wording are left out: they may differ when a run is taken up
-    again, and the manifest records them.
+    Machine, library versions, device, batch size and wording are left out: they may change before a run resumes, and
+    the manifest records them.
     """
     return hashlib.sha256(json.dumps(essence(manifest), sort_keys=True).encode()).hexdigest()
 
 
 def essence(manifest: Prepared) -> dict[str, JsonValue]:
-    """The entries that `fingerprint` is of."""
+    """Return the entries that decide the `fingerprint`."""
     crop: dict[str, JsonValue] = {dataset: cut.content() for dataset, cut in manifest.crop.items()}
     plugins: dict[str, JsonValue] = {**manifest.plugins}
     anchors = manifest.pairs.provenance.best_anchors  # the hash of a clip list is of its clips alone
@@ -168,7 +168,7 @@ def essence(manifest: Prepared) -> dict[str, JsonValue]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that compute numbers, those that are installed."""
+    """Return the versions of Python and of the installed packages that compute numbers."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -179,7 +179,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> Machine:
-    """Processor, cores, accelerator and operating system."""
+    """Return processor, cores, accelerator and operating system."""
     return Machine(
         cpu=_processor(),
         cores=os.cpu_count(),
@@ -190,7 +190,7 @@ def machine() -> Machine:
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

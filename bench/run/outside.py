@@ -1,4 +1,4 @@
-"""Models from outside: what decides their frames, and whether it stayed so."""
+"""External models: the code and files that decide their frames, and whether they changed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ CODE = "the code of "
 
 
 def describe(model: Model, of_sound: bool = False, shapes: Sequence[tuple[int, int]] = ()) -> ModelEntry:
-    """A model's entry in the manifest, its code's hash included. Raises ModelError as `entry` does.
+    """Return a model's entry in the manifest, with its code's hash. Raises ModelError as `entry` does.
 
-    of_sound: whether sound drives the run's clips, so that what drives the model is to be told. shapes: every
+    of_sound: whether sound drives the run's clips; then the entry has what drives the model. shapes: every
     (height, width) of the run's frames.
     """
     own: dict[str, object] = {"name": model.label, "mode": model.mode}
@@ -34,17 +34,17 @@ def describe(model: Model, of_sound: bool = False, shapes: Sequence[tuple[int, i
     if of_sound and model.predictor.driven_by:
         own["driven_by"] = model.predictor.driven_by
     code = {"code_sha256": model.code.sha256} if model.code else {}
-    return entry({**own, **said(model.predictor, model.label), **code} | own)
+    return entry({**own, **description(model.predictor, model.label), **code} | own)
 
 
 def output_filter(predictor: Predictor, shapes: Sequence[tuple[int, int]]) -> str | None:
-    """By what a model's frames are brought to a run's sizes, (height, width); None where all are of these."""
+    """Return the filter that resizes a model's frames to the run's sizes, (height, width); None if none is needed."""
     side = predictor.output_size
     return None if side is None or all(shape == (side, side) for shape in shapes) else FILTER
 
 
-def said(predictor: Predictor, label: str) -> Mapping[str, object]:
-    """What a predictor says of itself. Raises ModelError where that is no mapping."""
+def description(predictor: Predictor, label: str) -> Mapping[str, object]:
+    """Return a predictor's description. Raises ModelError if it is not a mapping."""
     facts = predictor.describe()
     if not isinstance(facts, Mapping):
         raise ModelError(f"{label}: describe() gave a {type(facts).__name__}, not a mapping", code="bad-model")
@@ -52,39 +52,41 @@ def said(predictor: Predictor, label: str) -> Mapping[str, object]:
 
 
 def entry(facts: Mapping[str, object]) -> ModelEntry:
-    """What a predictor says of itself, with its name. Raises ModelError for what the manifest cannot hold."""
+    """Check a predictor's description, with its name. Raises ModelError for what the manifest cannot store."""
     try:
         return checked(ModelEntry, json.loads(json.dumps(facts, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelError(
-            f"{facts['name']}: what it says of itself cannot be recorded: {first_line(error)}", code="bad-model"
+            f"{facts['name']}: its description cannot be recorded: {first_line(error)}", code="bad-model"
         ) from None
 
 
 def code(found: Mapping[str, Code]) -> dict[str, CodeEntry]:
-    """The manifest's entry of the files behind the hashes, by label."""
+    """Return the manifest's entry of the hashed files, by label."""
     return {label: CodeEntry(files=dict(one.files), not_covered=one.not_covered) for label, one in found.items()}
 
 
-def looked_at(models: Sequence[Model]) -> list[str]:
-    """A line for each program and plug-in: which files its hash is of, and what is in no hash."""
+def covered(models: Sequence[Model]) -> list[str]:
+    """Return a line for each program and plug-in: the files that its hash covers, and what no hash covers."""
     lines = []
     for model in models:
         if model.code:
             files = f"{counted(len(model.code.files), 'file')} as measured ({folder.some(list(model.code.files))})"
-            rest = not_covered(model) or "what it opens by itself is not looked at"
+            rest = not_covered(model) or "files that it opens by itself are not covered"
             lines.append(f"{CODE}{model.label}: {files}; {rest}; --force measures again")
     return lines
 
 
 def not_covered(model: Model) -> str:
-    """In words what may move a model's frames and is in no hash; empty where nothing is known to."""
+    """Return, in words, what may change a model's frames and is in no hash; empty if nothing is known."""
     names = model.code.not_covered if model.code else ()
     return f"not covered: {folder.some(names)}" if names else ""
 
 
 def changed_meanwhile(model: Model, before: ModelEntry) -> str | None:
-    """In words what changed since a run began, of a program or a folder of frames; a plug-in was loaded then.
+    """Return, in words, what changed in a program or a folder of frames since the run began.
+
+    Plug-ins were loaded then.
 
     before: its entry in the run's manifest.
     """
@@ -98,6 +100,6 @@ def changed_meanwhile(model: Model, before: ModelEntry) -> str | None:
 
 
 def changed_files(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """Names of files that were edited, are new or are gone, at most five."""
+    """Return the names of edited, new and removed files, at most five."""
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more files" if len(names) > 5 else "")

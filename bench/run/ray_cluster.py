@@ -1,4 +1,4 @@
-"""`--executor ray`: the batches of a run go to Ray workers, one a device; this process folds what comes back."""
+"""`--executor ray`: send the batches of a run to Ray workers, one a device; this process collects the results."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from protocols.pairs import Pair
 from reports.schema.manifest import Executor, Placement, Prepared, Worker
 
 LOCAL = "local"
-LOSSES = 3  # workers that a shard may cost
-PATIENCE = 60.0  # seconds after which it is said that no worker has answered
+LOSSES = 3  # lost workers after which a shard stops the run
+PATIENCE = 60.0  # seconds without any worker before a notice
 
 
 class Cluster:
-    """The Ray cluster that the command line names, or one started on this machine for the run.
+    """The Ray cluster of the command line, or one started on this machine for the run.
 
-    Raises UserError for a device that Ray does not hand out, and for an address where nobody listens.
+    Raises UserError for a device that Ray does not assign, and for an address without a cluster.
     """
 
     def __init__(self, settings: RunSettings) -> None:
         if settings.device not in (None, "cpu", "cuda"):
             raise UserError(
-                f"--device {settings.device}: with --executor ray say cpu or cuda; Ray hands out devices",
+                f"--device {settings.device}: with --executor ray give cpu or cuda; Ray assigns devices",
                 code="bad-value",
             )
         self.settings = settings
@@ -52,12 +52,12 @@ class Cluster:
 
     @property
     def settings_here(self) -> RunSettings:
-        """On the CPU: this process only describes the models and reads the pairs."""
+        """On the CPU, since this process only describes the models and reads the pairs."""
         return replace(self.settings, device="cpu", workers=0)
 
     @contextmanager
     def begin(self, setup: Setup, plan: Prepared, notify: Callable[[str], None]) -> Iterator[Place]:
-        """Start the workers, end them with the block, and Ray too, if it was started here."""
+        """Start the workers; end them with the block, and Ray, too, if it was started here."""
         threads = torch.get_num_threads()
         try:
             self._connect(threads)
@@ -103,19 +103,19 @@ class Cluster:
 
 
 class _Task(NamedTuple):
-    """What a worker, by its number, was asked: a shard of a model's pairs, or, without one, whether it is there."""
+    """A request to a worker, by its number: a shard of a model's pairs or, without one, whether it has started."""
 
     worker: int
     shard: int | None = None
 
 
 class Crew:
-    """Ray workers, and what each of them has to do.
+    """Ray workers and their tasks.
 
-    A worker that is lost is started again by Ray; its shards go back to the others at once. A shard is folded once,
-    when its answer is here, so that none is lost and none counts twice.
+    Ray restarts a lost worker; its shards go to the others at once. A shard counts once, when its answer arrives, so
+    none is lost and none counts twice.
 
-    places: where each worker is, None as long as it has not told.
+    places: host of each worker, None until it reports.
     """
 
     def __init__(self, workers: Sequence[Any], plan: Prepared, notify: Callable[[str], None]) -> None:
@@ -123,17 +123,17 @@ class Crew:
         self._workers, self._plan, self._notify = workers, plan, notify
         self._ready: list[int] = []
         self._patient_until = time.monotonic() + PATIENCE
-        self._waited = False  # it was said that no worker has started yet
+        self._waited = False  # the notice that no worker has started was given
         self._failed = Counter[int]()
         self._tasks: dict[Any, _Task] = {}  # by the reference to the answer
         for worker in range(len(workers)):
             self._await(worker)
 
     def __call__(self, model: Model, batches: Sequence[Sequence[Pair]]) -> Iterator[Part]:
-        """The batches in the order in which they are finished.
+        """Yield the batches in the order in which they finish.
 
-        Raises what the model raises of itself, UserError for a worker that would compute something else than this run,
-        Stopped where a shard costs one worker after the other, or none is left.
+        Raises what the model raises, UserError for a worker that would compute something else than this run, and
+        Stopped if a shard loses several workers or no worker is left.
         """
         shards = [[batches[k] for k in shard] for shard in cut(len(batches), len(self._workers))]
         waiting, losses, left = deque(range(len(shards))), Counter[int](), len(shards)
@@ -145,7 +145,7 @@ class Crew:
             done, _ = ray.wait(list(self._tasks), timeout=POLL)
             if not done and not self._ready and not self._waited and time.monotonic() > self._patient_until:
                 self._waited = True
-                self._notify("Ray has not started a worker yet (`ray status` says whether there is room); waiting")
+                self._notify("Ray has not started a worker yet (`ray status` shows free resources); waiting")
             for reference in done:
                 task = self._tasks.pop(reference)
                 try:
@@ -165,7 +165,7 @@ class Crew:
                 if isinstance(answer, Facts):
                     self._welcome(task.worker, answer)
                     continue
-                for line in answer.said:
+                for line in answer.notices:
                     self._notify(line)
                 yield from answer.batches
                 if answer.error:
@@ -173,9 +173,9 @@ class Crew:
                 left -= 1
 
     def _free(self, shard: int, losses: Counter[int]) -> int | None:
-        """The ready worker that has least to do, if there is room for the shard.
+        """Return the ready worker with the fewest tasks, if it has room for the shard.
 
-        One that was lost with its worker has the next one for itself: had it company, either may have been the cause.
+        A shard that lost its worker gets the next one alone, so that it is known to be the cause.
         """
         load = Counter[int]()
         for task in self._tasks.values():
@@ -185,11 +185,11 @@ class Crew:
         return None if least is None or load[least] + room > DEPTH else least
 
     def _await(self, worker: int) -> None:
-        """Ask whether a worker is there; the answer comes when Ray has started it (again), and then it may begin."""
+        """Wait for a worker: the answer comes when Ray has started it (again), and then it begins."""
         self._tasks[self._workers[worker].alive.options(max_task_retries=-1).remote()] = _Task(worker)
 
     def _lost(self, task: _Task, why: str) -> None:
-        if task.worker in self._ready:  # the first of its shards to tell
+        if task.worker in self._ready:  # the first of its shards to fail
             self._ready.remove(task.worker)
             self._notify(f"{LOST} ({why})")
             self._await(task.worker)
@@ -219,7 +219,7 @@ class Crew:
 
 
 def _get(reference: Any) -> Any:
-    """What a worker answered. Raises what it raised, without the traceback that Ray makes of it."""
+    """Return a worker's answer. Raises what it raised, without Ray's traceback."""
     try:
         return ray.get(reference)
     except RayTaskError as error:
@@ -232,7 +232,7 @@ def _get(reference: Any) -> Any:
 
 
 def _reach(address: str) -> None:
-    """Raises UserError where nobody listens; Ray itself would try for many minutes."""
+    """Raise UserError if nothing listens at the address; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if "/" in host or not port.isdecimal():  # ray://... is for clients outside the cluster
         raise UserError(f"--ray-address {address}: give auto or HOST:PORT", code="bad-value")

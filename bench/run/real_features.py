@@ -1,4 +1,4 @@
-"""Features of what is real, for metrics of sets: of every frame that the list asks for, whatever models made of it."""
+"""Features of the real side, for metrics of sets: of every frame of the list, independent of the models."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from protocols.errors import DataError
 from protocols.pairs import Pair
 from protocols.resolve import LoadedPair
 
-FRAMES = 16  # that a network looks at together
+FRAMES = 16  # in a batch of a network
 Item = Sequence[Pair]  # one frame, or the frames of one window
 
 
 def items(pairs: Sequence[Pair], length: int) -> list[Item]:
-    """Return what of a list is looked at: single frames, or windows of `length` frames."""
+    """Return the items of a list that get features: single frames, or windows of `length` frames."""
     clips = [list(own) for name, own in groupby(pairs, key=lambda pair: pair.clip) if name]
     if length > 1:
         return [own[start : start + length] for own in clips for start in window_starts(len(own), length)]
@@ -33,11 +33,11 @@ def items(pairs: Sequence[Pair], length: int) -> list[Item]:
 def measured(
     kind: str, detector: Detector, length: int, pairs: Sequence[Pair], role: Role, load: Callable[[Pair], LoadedPair]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return the features of one network, and what must be said of them.
+    """Return the features of one network, and notices.
 
-    kind: by which notices call it. length: frames of a window, 1 for single frames. role: the side that is real.
-    Columns ``pair`` (of windows the clip), ``person``, ``video``, ``frame`` and ``features``, a row a feature. Pairs
-    may ask for the same frame: it is looked at once, and ``frame`` is the same in all of its rows.
+    kind: its name in notices. length: frames of a window, 1 for single frames. role: the side that is real.
+    Columns ``pair`` (of windows the clip), ``person``, ``video``, ``frame`` and ``features``, a row a feature. A frame
+    of several pairs is computed once, and ``frame`` is the same in all of its rows.
     """
     asked = items(pairs, length)
     names = [_name(item, role) for item in asked]
@@ -67,14 +67,14 @@ def measured(
 
 
 def _name(item: Item, role: Role) -> str:
-    """What frame this is, or of which frame a window begins; stretched driving frames are others."""
+    """Return the name of a frame, or of a window's first frame; stretched driving frames have names of their own."""
     pair = item[0]
     name = frame_name(getattr(pair, role)) or pair.id
     return name if role == "target" or (pair.alpha, pair.beta) == (1.0, 1.0) else f"{name} x {pair.alpha} {pair.beta}"
 
 
 def _images(item: Item, role: Role, load: Callable[[Pair], LoadedPair]) -> list[np.ndarray]:
-    """The frames, uint8 ``(H, W, 3)``; nothing where one cannot be read."""
+    """Return the frames, uint8 ``(H, W, 3)``; none if one cannot be read."""
     try:
         return [getattr(decoded(load, pair), role) for pair in item]
     except DataError:  # its pair fails, and is counted
@@ -82,7 +82,7 @@ def _images(item: Item, role: Role, load: Callable[[Pair], LoadedPair]) -> list[
 
 
 def _detected(detector: Detector, length: int, images: Sequence[Sequence[np.ndarray]]) -> Iterator[np.ndarray | None]:
-    """One feature an item, in order; frames of one size go through the network together."""
+    """Yield one feature an item, in order; frames of the same size are batched."""
     for _, own in groupby(images, key=lambda one: one[0].shape):
         batch = np.stack([np.stack(one) if length > 1 else one[0] for one in own])
         for detection in guard.detect(detector, batch):
@@ -92,7 +92,7 @@ def _detected(detector: Detector, length: int, images: Sequence[Sequence[np.ndar
 def _notices(kind: str, length: int, pairs: Sequence[Pair], missing: int) -> Iterator[str]:
     what = "windows" if length > 1 else "frames"
     if missing:
-        yield f"{kind}: {missing} real {what} cannot be read and do not count"
+        yield f"{kind}: {missing} real {what} cannot be read and are left out"
     frames = [len(list(own)) for name, own in groupby(pairs, key=lambda pair: pair.clip) if name]
     if short := sum(n < length for n in frames):
-        yield f"{kind}: {short} of {len(frames)} clips have fewer than {length} frames and no part in it"
+        yield f"{kind}: {short} of {len(frames)} clips are left out: fewer than {length} frames"

@@ -1,4 +1,4 @@
-"""Whether two runs read the same frames under one name: how each clip is cut, and what its files hold."""
+"""Compare the frames that two runs read under the same names: crops, and contents of files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.schema.manifest import Crop
 _CUT = re.compile(r"(face|framed|center) (\d+),(\d+),(\d+),(\d+) of (\d+)x(\d+)\b")
 
 Cut = tuple[Box | str, tuple[int, int] | None]  # box, or the mode `none` or `center`; height and width where known
-Sorted = tuple[list[str], list[str]]  # what differs, and what nobody can tell, a line each
+Sorted = tuple[list[str], list[str]]  # what differs, and what is unknown, a line each
 
 
 def clip_of(frame: str) -> str:
@@ -21,7 +21,7 @@ def clip_of(frame: str) -> str:
 
 
 def cuts(ours: Mapping[str, Crop], theirs: Mapping[str, Crop], clips: Iterable[str]) -> Sorted:
-    """Clips (``dataset/clip``) that two runs cut differently, and those for which they do not say enough.
+    """Return clips (``dataset/clip``) that two runs crop differently, and those where that is unknown.
 
     ours, theirs: by data set.
     """
@@ -31,18 +31,18 @@ def cuts(ours: Mapping[str, Crop], theirs: Mapping[str, Crop], clips: Iterable[s
         if ours == theirs:
             break
         one, two = (_cut(crop, clip) for crop in (ours, theirs))
-        same = one == two if one is None or two is None else _alike(one, two)
+        same = one == two if one is None or two is None else _same_cut(one, two)
         if same is False and (one is None or two is None):
             same = None
         if same is not True:
-            (unknown if same is None else other).append(f"{clip} ({_told(one)} and {_told(two)})")
+            (unknown if same is None else other).append(f"{clip} ({_in_words(one)} and {_in_words(two)})")
     return other, unknown
 
 
 def contents(
     ours: Mapping[str, str], theirs: Mapping[str, str], frames: Mapping[str, tuple[Collection[str], Collection[str]]]
 ) -> Sorted:
-    """Clips whose files hold something else in two runs, and those whose hashes are of other frames or missing.
+    """Return clips with different contents in two runs, and those where hashes are missing or of other frames.
 
     ours, theirs: hashes by clip. frames: by clip, the names of the frames that each of the two read.
     """
@@ -59,7 +59,7 @@ def contents(
 
 
 def _cut(crop: Mapping[str, Crop], clip: str) -> Cut | None:
-    """How a run cuts a clip; None where it does not say."""
+    """Return how a run crops a clip; None if unknown."""
     dataset, _, name = clip.partition("/")
     if dataset not in crop:
         return None
@@ -75,8 +75,8 @@ def _cut(crop: Mapping[str, Crop], clip: str) -> Cut | None:
     return (left, top, right, bottom), (height, width)
 
 
-def _alike(one: Cut, two: Cut) -> bool | None:
-    """Whether two cuts leave the same of a frame; None where its size would decide."""
+def _same_cut(one: Cut, two: Cut) -> bool | None:
+    """Whether two crops give the same image; None if that depends on the unknown frame size."""
     (first, size), (second, other_size) = one, two
     if size and other_size and size != other_size:
         return False
@@ -88,9 +88,9 @@ def _alike(one: Cut, two: Cut) -> bool | None:
     return boxes.get(first, first) == boxes.get(second, second)
 
 
-def _told(cut: Cut | None) -> str:
+def _in_words(cut: Cut | None) -> str:
     if cut is None:
-        return "not said"
+        return "unknown"
     how, size = cut
     text = how if isinstance(how, str) else ",".join(map(str, how))
     return f"{text} of {size[1]}x{size[0]}" if size else text

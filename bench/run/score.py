@@ -1,4 +1,4 @@
-"""`python -m bench score`: finished videos against the true ones, or alone; a run over clips that no list names."""
+"""`python -m bench score`: score finished videos against the true ones, or alone, without a list of clips."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ METRICS = (
 class Scored:
     """What is scored: folders of videos or of frame folders, or single videos.
 
-    truth: the true clips; None to score what needs none. finished: of each model. labels: of the models; empty for the
-    folders' names. sources: photographs. driving: the clips that gave the motion.
+    truth: the true clips; None for metrics without a reference. finished: of each model. labels: of the models; empty
+    for the folders' names. sources: photographs. driving: the driving clips.
     """
 
     truth: Path | None
@@ -46,9 +46,9 @@ class Scored:
 
 
 def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
-    """The run that scores what was asked for.
+    """Return the settings of the run that scores these videos.
 
-    settings: of everything else. size: one of `SIZES`. Raises UserError for what cannot be scored, DataError for names
+    settings: all other options. size: one of `SIZES`. Raises UserError for what cannot be scored, DataError for names
     that match twice.
     """
     if not asked.finished:
@@ -63,7 +63,7 @@ def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
         places[DRIVING] = asked.finished[0]  # whose times are those of all
     if asked.truth is not None and asked.driving is not None:
         raise UserError(
-            "--driving is for cross-identity videos, which have no true ones: --no-truth, without the first folder",
+            "--driving is for cross-identity videos, which have no true ones: add --no-truth and drop the first folder",
             code="conflicting-options",
         )
     if asked.sources is not None:
@@ -103,14 +103,14 @@ def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
 
 
 def _beside(asked: Scored) -> str:
-    """What finished videos are compared with, in words."""
+    """Return, in words, what finished videos are compared with."""
     if asked.truth is not None:
         return "against the true ones"
     return "on their own" if asked.driving is None else "against the driving ones"
 
 
 def _specs(asked: Scored) -> list[ModelSpec]:
-    """The models, labeled by what tells their folders apart."""
+    """Return the models, labeled by what distinguishes their folders."""
     labels = list(asked.labels) or _labels([place.expanduser().resolve() for place in asked.finished])
     if len(labels) != len(asked.finished):
         raise UserError(
@@ -120,7 +120,7 @@ def _specs(asked: Scored) -> list[ModelSpec]:
 
 
 def _labels(places: Sequence[Path]) -> list[str]:
-    """Names of folders or files, with as many folders above as tell them apart."""
+    """Return names of folders or files, with as many parents as make them different."""
     for depth in range(1, 5):
         names = ["-".join(place.parts[-depth:]) for place in places]
         safe = [re.sub(r"[^\w+-]+", "_", Path(name).stem).strip("_") or "videos" for name in names]
@@ -130,7 +130,7 @@ def _labels(places: Sequence[Path]) -> list[str]:
 
 
 def _videos(whole: Dataset) -> tuple[list[str], list[str]]:
-    """The names of the videos, and a line on what else would be a clip. Raises UserError where there is no video."""
+    """Return the names of the videos, and a line on skipped pictures. Raises UserError if there is no video."""
     names = [name for name in whole.clips() if not is_picture(name) or is_video(whole.root / name)]
     if not names:
         raise UserError(f"{whole.root}: no videos in it", code="missing-videos")
@@ -140,7 +140,7 @@ def _videos(whole: Dataset) -> tuple[list[str], list[str]]:
 
 
 def _clips(whole: Dataset, names: Sequence[str], sources: Dataset | None, truth: bool) -> ClipList:
-    """One clip for each video; its source is the photograph called as it, or its own first frame."""
+    """Return one clip for each video; its source is the photograph of the same name, or its own first frame."""
     ids = ids_of(names)
     photos: dict[str, str] = {}
     if sources is not None:
@@ -159,6 +159,6 @@ def _clips(whole: Dataset, names: Sequence[str], sources: Dataset | None, truth:
         ref = FrameRef(whole.name, name, WHOLE_CLIP)
         source = FrameRef(sources.name, photos[identifier], WHOLE_CLIP) if sources is not None else ref
         identity = whole.identity(name)
-        whose = sources.identity(photos[identifier]) if sources is not None and not truth else identity
-        clips.append(Clip(identifier, source, ref, ref if truth else None, None, whose, identity))
+        source_identity = sources.identity(photos[identifier]) if sources is not None and not truth else identity
+        clips.append(Clip(identifier, source, ref, ref if truth else None, None, source_identity, identity))
     return ClipList("score", 1, tuple(clips))

@@ -1,4 +1,4 @@
-"""What a run works with: models, pairs, detectors and metrics, made from what was asked on the command line."""
+"""Prepare a run from the command line: models, pairs, detectors and metrics."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from protocols.protocol import MODES, MotionMode, Protocol
 from protocols.resolve import Resolved, resolve
 from reports.schema.manifest import Prepared
 
-MANY = 64  # generated frames; two processes take three seconds to start, and save ten in a hundred pairs
-CLIP_FRAMES = 16  # of a clip at a time, where models take fewer pairs; no number depends on it
-EACH = 32  # generated frames for every process for detectors, where nobody says how many there are
+MANY = 64  # generated frames; two processes take 3 s to start and save 10 s in 100 pairs
+CLIP_FRAMES = 16  # of a clip at a time, at least; no number depends on it
+EACH = 32  # generated frames for each process for detectors, by default
 ROLES = ("_source", "_driving", "_target", REAL)  # folders of pictures, and of features, beside those of models
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What was asked on the command line; the command's help has the meaning of each.
+    """The options of the command line; the command's help explains each.
 
-    protocol: a name or a file, or a protocol that is in no list. clips: a list that is in no file, of whole clips.
-    notices: what the user must see of how these settings came about.
+    protocol: a name, a file, or a protocol made in code. clips: a list of whole clips made in code.
+    notices: what the user must know about these settings.
     """
 
     models: Sequence[str]
@@ -90,7 +90,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that a run needs on the machine where models are asked, checked and loaded."""
+    """Everything that a run needs on the machine that runs the models, checked and loaded."""
 
     settings: RunSettings
     device: torch.device
@@ -101,16 +101,16 @@ class Setup:
     unlike: video_facts.Unlike = field(default_factory=dict)
 
     def plan(self) -> Prepared:
-        """The manifest of the run before it begins."""
+        """Return the manifest of the run before it begins."""
         seed, more = self.settings.seed, {"unlike": self.unlike}
         return manifest.build(self.resolved, self.models, self.measurer, seed=seed, sounds=self.sounds, **more)
 
     def batch_size(self, device: torch.device) -> int:
-        """Pairs at a time on this device."""
+        """Return the batch size on this device."""
         return self.settings.batch_size or pairs_at_a_time(device)
 
     def evaluator(self, notify: Callable[[str], None]) -> Evaluator | ClipEvaluator:
-        """What asks the models, in this process."""
+        """Return what runs the models in this process."""
         ahead = AHEAD if self.measurer.choice.pool or self.device.type != "cpu" else 0
         load, seed = self.resolved.load, self.settings.seed
         size = self.batch_size(self.device)
@@ -129,7 +129,7 @@ class Setup:
 def prepare(settings: RunSettings) -> Iterator[Setup]:
     """Load and check everything before the first prediction; models and worker processes end with the block.
 
-    Raises UserError, DataError or ModelError for what the user can mend.
+    Raises UserError, DataError or ModelError for what the user can fix.
     """
     if settings.mode and settings.mode not in MODES:
         raise UserError(f"--mode {settings.mode}: choose one of {', '.join(MODES)}", code="unknown-choice")
@@ -158,7 +158,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             kinds=_kinds(names),
             device=str(device),
         )
-        looked_at = wanted()  # what is missing is reported before the data set is looked through
+        planned = wanted()  # reports missing detectors before the data set is read
         resolved = resolve(
             protocol,
             settings.config.data,
@@ -178,9 +178,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
             allow_missing=settings.allow_missing,
         )
         resolved = replace(resolved, notices=[*settings.notices, *resolved.notices])
-        resolved = anchors.settle(settings.anchor, resolved, settings.config.cache)
-        said = talking.check(models, resolved)
-        resolved = replace(resolved, notices=[*resolved.notices, *said])
+        resolved = anchors.choose(settings.anchor, resolved, settings.config.cache)
+        resolved = replace(resolved, notices=[*resolved.notices, *talking.check(models, resolved)])
         if settings.bounds:
             asked_for = {model.spec.unlabeled for model in models if model.spec}
             more = [bound for bound in talking.bounds(resolved) if bound not in asked_for]
@@ -188,7 +187,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         tell_size(models, resolved.shapes)
         workers = settings.workers
         if workers is None:
-            workers = _workers(settings, device, looked_at, len(models) * len(resolved.pair_list.pairs))
+            workers = _workers(settings, device, planned, len(models) * len(resolved.pair_list.pairs))
             if settings.detector_timeout is not None:  # only a process can be stopped
                 workers = max(workers, 1)
         chosen = wanted(cache=settings.config.cache, workers=workers, timeout=settings.detector_timeout)
@@ -196,8 +195,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         for model in models:
             model.predictor.expect([pair.id for pair in resolved.pair_list.pairs])
         shown = frames_list.inputs(resolved)
-        said = [notice for model in models for notice in frames_list.check(model, resolved.pair_list, shown)]
-        resolved = replace(resolved, notices=[*resolved.notices, *said])
+        notices = [notice for model in models for notice in frames_list.check(model, resolved.pair_list, shown)]
+        resolved = replace(resolved, notices=[*resolved.notices, *notices])
         sounds: Sounds | None = None
         unlike: video_facts.Unlike = {}
         of_clips = resolved.clips is not None
@@ -215,7 +214,7 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
 
 
 def _kinds(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors and networks that metrics of all shapes need; UserError for unknown names."""
+    """Return the kinds of detectors and networks that metrics need. Raises UserError for unknown names."""
     for name in names:
         metrics.check_name(name)
     asked = split(names)
@@ -235,21 +234,21 @@ def _refuse_of_clips(settings: RunSettings) -> None:
 def _clips(
     settings: RunSettings, models: Sequence[Model], resolved: Resolved
 ) -> tuple[Resolved, Sounds, video_facts.Unlike]:
-    """Tell every model its clips; what differs between finished videos and the reference is said, or refused."""
+    """Pass every model its clips; report differences of finished videos from the reference, or refuse them."""
     assert resolved.clips is not None
     wanted = {clip.id: names_of(clip) for clip in resolved.clips.clips}
-    said = [line for model in models for line in model.predictor.expect_clips(wanted)]
+    differing = [line for model in models for line in model.predictor.expect_clips(wanted)]
     unlike = {model.label: found for model in models if (found := video_facts.differences(model, resolved))}
-    said += [line for model in models for line in video_facts.lines(model, unlike.get(model.label, {}))]
-    if said and settings.strict:
-        raise UserError(f"--strict: {'; '.join(said)}", code="clips-differ")
+    differing += [line for model in models for line in video_facts.lines(model, unlike.get(model.label, {}))]
+    if differing and settings.strict:
+        raise UserError(f"--strict: {'; '.join(differing)}", code="clips-differ")
     sounds = Sounds(resolved.clips, resolved.datasets, settings.sound)
     skipped = [line for model in models for line in video_facts.left_out(model)]
-    return replace(resolved, notices=[*resolved.notices, *skipped, *said]), sounds, unlike
+    return replace(resolved, notices=[*resolved.notices, *skipped, *differing]), sounds, unlike
 
 
 def tell_size(models: Sequence[Model], shapes: Sequence[tuple[int, int]]) -> None:
-    """Tell every model the sizes of the run's frames, (height, width). Raises ModelError where it cannot."""
+    """Set the sizes of the run's frames, (height, width), in every model. Raises ModelError for sizes it cannot use."""
     for model in models:
         predictor, worked_on = model.predictor, set[int | None]()
         for height, width in shapes:
@@ -263,19 +262,19 @@ def tell_size(models: Sequence[Model], shapes: Sequence[tuple[int, int]]) -> Non
                     code="frame-size",
                 )
         if len(worked_on) > 1:
-            said = ", ".join(f"{width}x{height}" for height, width in shapes)
+            sizes = ", ".join(f"{width}x{height}" for height, width in shapes)
             raise ModelError(
-                f"{model.label} works on frames of one size, those here have several ({said}): --size 256 or 512 "
+                f"{model.label} works on frames of one size, those here have several ({sizes}): --size 256 or 512 "
                 f"brings all to one, {model.label}?resize=true resizes them for this model",
                 code="frame-size",
             )
 
 
 def _workers(settings: RunSettings, device: torch.device, choice: detectors.DetectorSet, frames: int) -> int:
-    """How many processes for detectors, where the user has not said it.
+    """Return the default number of processes for detectors.
 
-    None where starting them takes as long as what they save, or where each would fill the GPU with networks of its own,
-    and beside Ray's own workers.
+    None if starting them takes longer than they save, if each would fill the GPU with its own networks, or beside Ray's
+    workers.
     """
     on_gpu = device.type != "cpu" and not all(detector.proxy for detector in choice.values())
     if frames < MANY or on_gpu or settings.executor != "local":
@@ -285,17 +284,17 @@ def _workers(settings: RunSettings, device: torch.device, choice: detectors.Dete
 
 
 def _check_names(settings: RunSettings) -> None:
-    """Raise UserError for models that cannot stand in one run, and where there are none."""
+    """Raise UserError for models that cannot be in the same run, and for none."""
     if not settings.models:
         raise UserError("--models names no model", code="missing-option")
     specs = [ModelSpec.parse(model) for model in settings.models]
-    if settings.bounds:  # whichever they will be
+    if settings.bounds:  # whichever the run has
         specs += [ModelSpec("model", bound) for bound in BOUNDS if bound not in {spec.unlabeled for spec in specs}]
     folders = [safe_name(spec.name) for spec in specs]
     for folder in folders:
         if folder in ROLES:
             raise UserError(
-                f"a model cannot be called {folder}: a run keeps other pictures under this name", code="bad-name"
+                f"a model cannot be called {folder}: a run stores other pictures under this name", code="bad-name"
             )
         if folders.count(folder) > 1:
             raise UserError(

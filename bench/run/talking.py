@@ -32,9 +32,9 @@ def of_sound(clips: ClipList | None) -> bool:
 
 
 def bounds(resolved: Resolved) -> tuple[str, ...]:
-    """The names of the bounds that a run has, unless it shall have none.
+    """Return the names of a run's bounds.
 
-    Where the template is the truth itself, a model that copies its frames is perfect, and no lower bound.
+    If the template is the truth itself, a model that copies its frames is perfect and no lower bound.
     """
     if not of_sound(resolved.clips):
         return (STILL, PERFECT)
@@ -43,14 +43,14 @@ def bounds(resolved: Resolved) -> tuple[str, ...]:
 
 
 def check(models: Sequence[Model], resolved: Resolved) -> list[str]:
-    """Return what is to be said where sound drives some models and the true frames others.
+    """Return a notice if sound drives some models and the true frames drive others.
 
-    Raises ModelError for a model driven by sound where not every clip is, and for a bound that is none there.
+    Raises ModelError for a model driven by sound if not every clip is, and for a bound that the protocol lacks.
     """
     name, known = resolved.protocol.name, bounds(resolved)
     for bound in (model.spec.unlabeled for model in models if model.spec):
         if bound in BOUNDS and bound not in known:
-            raise ModelError(f"{bound} is no bound of {name}; it has: {', '.join(known)}", code="wrong-protocol")
+            raise ModelError(f"{bound} is not a bound of {name}; it has: {', '.join(known)}", code="wrong-protocol")
     if not of_sound(resolved.clips):
         if wrong := next((model for model in models if model.predictor.driven_by == "sound"), None):
             raise ModelError(
@@ -79,10 +79,10 @@ def begin(
     source: Source,
     seed: int,
 ) -> str | None:
-    """Tell a model of a clip whose frames it will be asked for; return why that cannot be, None where it can.
+    """Pass a clip to a model before its frames are requested; return why that is impossible, None if it is possible.
 
-    pairs: those that will be asked for. rate: frames a second on average. seed: the run's.
-    The sound is that of the seconds asked for, as of a file that was cut there, with silence where there is none.
+    pairs: the requested frames. rate: frames a second on average. seed: the run's.
+    The sound is cut to the requested seconds, with silence where the file has none.
     """
     try:
         sound = sounds.target(clip)
@@ -93,7 +93,7 @@ def begin(
     times = tuple(pair.time for pair in pairs)
     count = round((times[-1] + 1 / rate) * sound.rate)
     if not sound.available() or sound.start * sound.rate >= count:
-        return "the clip has no sound in the seconds that are asked for"
+        return "the clip has no sound in the requested seconds"
     heard = Sound(sound.cut(0.0, count), sound.rate, 0.0, sound.source_rate, sound.facts)
     template = partial(_frames, tuple(pairs), source)
     talk = Talk(clip.id, heard, times, rate, template, clip.source_identity, pair_seed(seed, clip.id), clip.start)
@@ -102,9 +102,9 @@ def begin(
 
 
 def _frames(pairs: Sequence[Pair], source: Source) -> Iterator[Tensor]:
-    """The template's frames in order, decoded one by one.
+    """Yield the template's frames in order, decoded one by one.
 
-    For one that cannot be read, whose pair fails, the one before it, else the next that can, takes its place.
+    An unreadable frame, whose pair fails, is replaced by the one before it, else by the next readable one.
     """
     last: Tensor | None = None
     waiting = 0

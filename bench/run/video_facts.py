@@ -1,4 +1,4 @@
-"""How finished videos differ from the clips that they answer: length, rate, size, sound."""
+"""Differences of finished videos from their reference clips: length, rate, size, sound."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from protocols.resolve import Resolved
 
 Unlike = dict[str, dict[str, dict[str, str]]]  # models to `differences`
 
-HOW = {  # what becomes of it
+HANDLING = {
     "length": " (compared over the common duration)",
     "rate": " (compared at the reference's times)",
     "size": " (resized to the reference's, Lanczos)",
@@ -24,7 +24,7 @@ SHORT = 0.5  # of a frame by which lengths may differ
 
 
 def differences(model: Model, resolved: Resolved) -> dict[str, dict[str, str]]:
-    """In what a model's videos differ from the reference clips (``length``, ``rate``, ...), to clips and words."""
+    """Return how a model's videos differ from the reference clips: kind (``length``, ``rate``, ...) → clip → words."""
     predictor = model.predictor
     found: dict[str, dict[str, str]] = {}
     if not isinstance(predictor, VideosFolder) or resolved.clips is None:
@@ -37,23 +37,23 @@ def differences(model: Model, resolved: Resolved) -> dict[str, dict[str, str]]:
 
 
 def lines(model: Model, found: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """A line for each way in which a model's videos differ (`differences`), with the first of them.
+    """Return a line for each kind of difference (`differences`), with the first clips.
 
-    Frames are compared at the reference's times; where a video ends before, the rest is left out, and counted.
+    Frames are compared at the reference's times; if a video ends early, the rest is left out and counted.
     """
     if not found:
         return []
     assert isinstance(model.predictor, VideosFolder)
     n = len(model.predictor.found)
-    said = {what: [f"{clip} {line}" for clip, line in clips.items()] for what, clips in found.items()}
+    named = {what: [f"{clip} {line}" for clip, line in clips.items()] for what, clips in found.items()}
     return [
-        f"{model.label}: another {what} in {len(own)} of {n} videos{HOW.get(what, '')}: {some(own)}"
-        for what, own in said.items()
+        f"{model.label}: different {what} in {len(own)} of {n} videos{HANDLING.get(what, '')}: {some(own)}"
+        for what, own in named.items()
     ]
 
 
 def left_out(model: Model) -> list[str]:
-    """A line on what of a folder of finished videos is not read."""
+    """Return a line on what is not read in a folder of finished videos."""
     if not isinstance(model.predictor, VideosFolder):
         return []
     return model.predictor.left_out()
@@ -80,7 +80,7 @@ def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: s
 
 
 def _clocks(clip: Clip, truth: tuple[float, int], made: tuple[float, int]) -> dict[str, str]:
-    """What differs between two videos, each by its seconds and its number of frames."""
+    """Compare two videos, each by its seconds and its number of frames."""
     lines = {}
     (seconds, n), (other, other_n) = truth, made
     wanted, rate, other_rate = min(clip.end or seconds, seconds) - clip.start, n / seconds, other_n / other

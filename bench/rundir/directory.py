@@ -1,4 +1,4 @@
-"""The run directory: everything known about one evaluation, written so that a crash loses nothing that was finished."""
+"""The run directory: all files of one evaluation, written so that a crash loses no finished batch."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ from reports.schema.base import Damaged, Facts
 from reports.schema.manifest import Complete, Manifest, parse_manifest
 from reports.schema.summary import Summary, parse_summary
 
-LARGEST = 1 << 40  # bytes of a table
+LARGEST = 1 << 40  # bytes of a table, at most
 CONTENT = (
     *("work", "frames", "pictures", "inspect", "report.html", "summary.json", "seconds.parquet", "samples.parquet"),
     *("frames.parquet", "clips.csv", "features", "media", "report-single-file.html", "gallery", "gallery.html"),
     *("pairs.csv", "manifest.json"),
 )
 UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: rows of clips, and of their frames
-REAL = "_real"  # beside the models in a folder of features
-VIDEO = "video"  # column of a clip's row: hash of its video, empty where it has none; missing where none was wanted
-KEPT = "kept"  # column of such a run: whether a picture lies beside the shard, of the clip (one of its frames) or frame
+REAL = "_real"  # name of the real features, beside those of the models
+VIDEO = "video"  # column of a clip's row: hash of its video, empty without a video; missing if none was requested
+KEPT = "kept"  # column of such a run: whether a picture of the frame, or of the clip, is stored beside the shard
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn what files of the run in `path` that do not fit together raise inside the block into a UserError."""
+    """Raise a UserError for whatever inconsistent files of the run in `path` raise inside the block."""
     try:
         yield
     except _MALFORMED as error:
-        raise UserError(f"{path} holds no run that can be read ({typed_line(error)})", code="no-finished-run") from None
+        raise UserError(f"{path} contains no readable run ({typed_line(error)})", code="no-finished-run") from None
 
 
 class RunDirectory:
-    """One run's folder; nothing else reads or writes one.
+    """One run's folder. This class is the only reader and writer of run folders.
 
-    While the run continues, each finished batch is a small parquet file (a shard) in ``work/<model>/`` with its frames
-    beside it. Every file is written under another name first and then renamed; tables are flushed to disk before. A
-    shard's name holds the hash of its content, and frames have checksums, so that what a power cut or a bad disk has
-    changed is computed again and never read as data.
+    During the run, each finished batch is a small parquet file (a shard) in ``work/<model>/`` beside its frames.
+    Every file is written under a temporary name and then renamed; tables are flushed to disk first. A shard's name has
+    the hash of its content, and frames have checksums, so files that a power cut or a bad disk damaged are computed
+    again and never read as data.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.work = path / "work"
-        self._held: tuple[int, int] | None = None  # device and inode of the lock file while it is ours
+        self._held: tuple[int, int] | None = None  # device and inode of the lock file while this process holds it
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process.
+        """Lock the folder for this process.
 
-        Raises UserError if it cannot be written or another run holds it, and OSError where the disk is full.
-        The lock is the operating system's: it ends with its process, however that ends, and leaves nothing stale.
+        Raises UserError if it cannot be written or another run has locked it, and OSError if the disk is full.
+        The operating system releases the lock when the process ends, however it ends.
         """
         file, owner = self.path / ".lock", self.path / ".lock.json"
         try:
@@ -80,7 +80,7 @@ class RunDirectory:
             lock.acquire(timeout=0)
         except Timeout:
             raise UserError(
-                f"another run{_owner(owner)} is at work in {self.path}; wait for it or choose another --name",
+                f"another run{_owner(owner)} uses {self.path}; wait for it or choose another --name",
                 code="locked",
             ) from None
         except OSError as error:
@@ -102,7 +102,7 @@ class RunDirectory:
             lock.release()
 
     def check(self) -> None:
-        """Raises Stopped if the folder that was locked is gone, or another one has its name."""
+        """Raise Stopped if the locked folder was removed or replaced."""
         if self._held is None:
             return
         try:
@@ -111,12 +111,12 @@ class RunDirectory:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._held:
             raise Stopped(
-                f"the folder {self.path} has disappeared or was replaced while the run was at work in it",
+                f"the folder {self.path} was removed or replaced during the run",
                 code="missing-folder",
             )
 
     def manifest(self) -> Manifest | None:
-        """The manifest, or None where there is none yet. Raises UserError if it is not one, or was changed."""
+        """Return the manifest, None if there is none yet. Raises UserError if it is unreadable or was changed."""
         file = self.path / "manifest.json"
         if not file.exists():
             return None
@@ -130,18 +130,18 @@ class RunDirectory:
         return manifest
 
     def complete(self) -> Complete:
-        """The manifest of a finished run. Raises UserError where there is none."""
+        """Return the manifest of a finished run. Raises UserError if there is none."""
         manifest = self.manifest()
         if not isinstance(manifest, Complete):
-            why = "holds no finished run" if self.path.is_dir() else "is no folder"
+            why = "contains no finished run" if self.path.is_dir() else "is not a folder"
             raise UserError(f"{self.path} {why}", code="no-finished-run")
         return manifest
 
     def finished(self) -> tuple[Complete, pd.DataFrame]:
-        """Manifest and ``samples.parquet`` of a finished run. Raises UserError where one is missing or changed."""
+        """Return manifest and ``samples.parquet`` of a finished run. Raises UserError if one is missing or changed."""
         manifest = self.complete()
         if not (self.path / "samples.parquet").exists():
-            raise UserError(f"{self.path} holds no finished run", code="no-finished-run")
+            raise UserError(f"{self.path} contains no finished run", code="no-finished-run")
         samples = self.samples(manifest)
         if samples is None:
             raise UserError(
@@ -150,7 +150,7 @@ class RunDirectory:
         return manifest, samples
 
     def summary(self, manifest: Complete) -> Summary:
-        """``summary.json`` of a finished run. Raises UserError where it is missing, torn or changed."""
+        """Return ``summary.json`` of a finished run. Raises UserError if it is missing, damaged or changed."""
         try:
             content = files.content(self.path / "summary.json")
         except OSError as error:
@@ -176,10 +176,9 @@ class RunDirectory:
         return hashlib.sha256(text).hexdigest()
 
     def shards(self, model: str, all_frames: bool = False, videos: bool = False) -> Iterator[pd.DataFrame]:
-        """The finished batches of a model; torn ones, and those of which a frame is gone or torn, are removed.
+        """Yield the finished batches of a model; remove damaged ones, and those with a missing or damaged frame.
 
-        all_frames: so are clips of which not every frame was kept. videos: so are clips whose video is gone, torn, or
-        was not kept.
+        all_frames: remove clips without all their frames, too. videos: remove clips without an intact video, too.
         """
         for file in sorted((self.work / safe_name(model)).glob("*.parquet")):
             content = file.read_bytes()
@@ -194,7 +193,7 @@ class RunDirectory:
                 file.unlink(missing_ok=True)
 
     def write_shard(self, model: str, name: str, rows: pd.DataFrame) -> None:
-        """Keep a finished batch."""
+        """Write a finished batch."""
         self.check()
         content = to_parquet(rows)
         replace(self.work / safe_name(model) / f"{name}.{digest(content)}.parquet", content)
@@ -212,15 +211,15 @@ class RunDirectory:
         return self._read_table("frames.parquet", manifest.frames_sha256)
 
     def write_features(self, kind: str, name: str, rows: pd.DataFrame) -> dict[str, str]:
-        """Write features of one network, of a model or `REAL`; returns the file's name in ``features/`` to its SHA-256.
+        """Write one network's features of a model or of `REAL`; return the file's name in ``features/`` to its SHA-256.
 
-        rows: columns ``pair`` (of windows the clip), ``person``, ``video`` and ``features``, float32 ``(D,)`` each.
+        rows: columns ``pair`` (the clip for windows), ``person``, ``video`` and ``features``, float32 ``(D,)`` each.
         """
         file = f"{kind}/{safe_name(name)}.parquet"
         return {file: self._write_table(f"features/{file}", rows)}
 
     def features(self, manifest: Complete, kind: str, name: str) -> pd.DataFrame:
-        """What `write_features` wrote. Raises UserError where it is missing or was changed."""
+        """Return what `write_features` wrote. Raises UserError if it is missing or was changed."""
         file = f"{kind}/{safe_name(name)}.parquet"
         return self._read_table(f"features/{file}", manifest.features_sha256.get(file, ""))
 
@@ -243,7 +242,7 @@ class RunDirectory:
         return hashlib.sha256(content).hexdigest()
 
     def samples(self, manifest: Complete) -> pd.DataFrame | None:
-        """``samples.parquet``, or None where it is missing or not what the manifest of the finished run says."""
+        """Return ``samples.parquet``; None if it is missing or differs from its hash in the manifest."""
         try:
             content = files.content(self.path / "samples.parquet", LARGEST)
             if manifest.samples_sha256 not in (None, hashlib.sha256(content).hexdigest()):
@@ -253,36 +252,38 @@ class RunDirectory:
             return None
 
     def frame_file(self, model: str, pair: str) -> Path:
-        """Where a generated frame is kept while the run continues."""
+        """Return the path of a generated frame during the run."""
         return self.work / safe_name(model) / "frames" / f"{pair}.png"
 
     def write_frame(self, model: str, pair: str, png: bytes) -> None:
-        """Keep a generated frame, encoded by `to_png`."""
+        """Write a generated frame, encoded by `to_png`."""
         self.check()
         write_png(self.frame_file(model, pair), png)
 
     def video_file(self, model: str, clip: str) -> Path:
-        """Where the video of a generated clip is kept while the run continues."""
+        """Return the path of a generated clip's video during the run."""
         return self.work / safe_name(model) / "videos" / f"{safe_name(clip)}.mp4"
 
     def write_video(self, model: str, clip: str, content: bytes) -> None:
-        """Keep the video of a generated clip; without content there is none."""
+        """Write the video of a generated clip; remove the file if there is no content."""
         self.check()
         if not content:
             self.video_file(model, clip).unlink(missing_ok=True)
             return
-        with files.replacing(self.video_file(model, clip)) as temporary:  # its hash in the shard tells a torn one
+        with files.replacing(
+            self.video_file(model, clip)
+        ) as temporary:  # the shard has its hash, so a damaged one is noticed
             temporary.write_bytes(content)
 
     def _has_videos(self, model: str, rows: pd.DataFrame) -> bool:
-        """Whether the videos of a shard's clips are those that were kept with it."""
+        """Whether the videos of a shard's clips are those that were written with it."""
         if VIDEO not in rows:  # of an earlier release
             return False
         clips = rows.loc[rows[UNIT] == CLIP, ["pair", VIDEO]].itertuples(index=False, name=None)
         return all(pd.notna(kept) and kept == video_hash_of(self.video_file(model, clip)) for clip, kept in clips)
 
     def media_file(self, clip: str) -> Path:
-        """Where the video lies that the report plays for a clip."""
+        """Return the path of the video that the report plays for a clip."""
         return self.path / "media" / f"{safe_name(clip)}.mp4"
 
     def discard_model(self, model: str) -> None:
@@ -290,7 +291,7 @@ class RunDirectory:
         shutil.rmtree(self.work / safe_name(model), ignore_errors=True)
 
     def discard(self) -> None:
-        """Remove what a run has left, and nothing else; the manifest last, without which nothing is taken up again."""
+        """Remove a run's files and nothing else; the manifest last, since nothing resumes without it."""
         for name in CONTENT:
             place = self.path / name
             if place.is_dir() and not place.is_symlink():
@@ -304,7 +305,7 @@ class RunDirectory:
 
 
 def _with_picture(rows: pd.DataFrame, all_frames: bool) -> pd.Series:
-    """The pairs of a shard that have a frame beside it, and where all are asked for, those that should have."""
+    """Return the pairs of a shard that have a frame beside it; with `all_frames`, every pair that should have one."""
     made = rows["status"] == "ok"
     if KEPT in rows:
         made = rows[KEPT] | (made & (rows[UNIT] == FRAME)) if all_frames else rows[KEPT]
@@ -312,7 +313,7 @@ def _with_picture(rows: pd.DataFrame, all_frames: bool) -> pd.Series:
 
 
 def _owner(file: Path) -> str:
-    """Who holds a lock, as far as it has told: `` (process 12 on host)``."""
+    """Return the owner of a lock as `` (process 12 on host)``; empty if unknown."""
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
         return f" (process {int(facts['pid'])} on {facts['host']})"

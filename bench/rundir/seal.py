@@ -1,4 +1,4 @@
-"""The hash that a manifest holds of all else in it, by which a change after the run is seen."""
+"""The manifest's hash of its own content, which shows a change after the run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SEAL = "sha256"
 
 
 def sealed(manifest: Manifest) -> Manifest:
-    """The manifest with the hash of all else that it says."""
+    """Return the manifest with the hash of all its other entries."""
     return manifest.but(sha256=_hash(manifest.content()))
 
 
 def intact(manifest: Mapping[str, JsonValue]) -> bool:
-    """Whether a file says what it said when it was sealed; that of an older run, without a seal, is believed."""
+    """Whether a manifest is unchanged since it was sealed; one of an older run, without a seal, is trusted."""
     return SEAL not in manifest or manifest[SEAL] == _hash(manifest)
 
 

@@ -1,4 +1,4 @@
-"""`--log` and `bench log`: a finished run told to the trackers that people use, by their own libraries."""
+"""`--log` and `bench log`: log a finished run to experiment trackers, by their own libraries."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ TRACKERS: dict[str, Callable[[Record], str]] = {
 
 
 def check(option: str, names: Sequence[str]) -> None:
-    """Raise UserError for a tracker that is not known, or whose package is not installed."""
+    """Raise UserError for an unknown tracker, or one without its package."""
     for name in names:
         if name not in TRACKERS:
             raise UserError(f"{option} {name}: choose one of {', '.join(TRACKERS)}", code="unknown-choice")
         try:
             found = find_spec(name)
-        except ValueError:  # a module that says nothing of itself
+        except ValueError:  # a module without a spec
             found = None
-        if found is None or found.origin is None:  # without a file it is some folder of that name
+        if found is None or found.origin is None:  # without a file it is another folder of that name
             raise UserError(
                 f"{option} {name} needs {name}: pip install 'talking-head-bench[{name}]'", code="missing-package"
             )
 
 
 def log(folder: Path, names: Sequence[str]) -> list[str]:
-    """Tell trackers of a finished run; returns a line each, where it went.
+    """Log a finished run to trackers; return a line each, with the place.
 
-    Raises UserError where there is no such run, and Stopped where a tracker fails.
+    Raises UserError if there is no such run, and Stopped if a tracker fails.
     """
     record = of_run(folder)
     lines = []
     for name in names:
         try:
             lines.append(f"{name}: {TRACKERS[name](record)}")
-        except Exception as error:  # of a library that has many of its own
+        except Exception as error:  # trackers raise many kinds
             raise Stopped(
-                f"{name} took nothing ({typed_line(error)}); the run is finished: "
-                f"python -m bench log {folder} --to {name} tells it again",
+                f"{name} failed ({typed_line(error)}); the run is finished: "
+                f"python -m bench log {folder} --to {name} logs it again",
                 code="tracker-failed",
             ) from error
     return lines

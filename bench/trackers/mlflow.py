@@ -1,4 +1,4 @@
-"""A run for MLflow. Its own variables say where it goes: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME."""
+"""Log a run to MLflow. MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME set the place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.trackers.record import Record
 
 EXPERIMENT = "talking-head-bench"
 LONGEST = 6000  # characters of a parameter
-METRICS, PARAMETERS = 1000, 100  # the most of a request
+METRICS, PARAMETERS = 1000, 100  # of a request, at most
 
 
 def write(record: Record) -> str:
@@ -42,23 +42,23 @@ def write(record: Record) -> str:
 
 
 def _metrics(scalars: Mapping[str, float]) -> dict[str, float]:
-    """Return the numbers by names that MLflow accepts. Raises ValueError where two models would share one."""
+    """Return the numbers by names that MLflow accepts. Raises ValueError if two models would share one."""
     found: dict[str, float] = {}
     for name, value in scalars.items():
         key = "/".join(_key(part) for part in name.split("/"))
         if key in found:
-            raise ValueError(f"MLflow has no + in names, and {key} is there already: run one model under another label")
+            raise ValueError(f"MLflow allows no + in names, and {key} is taken: run one model under another label")
         found[key] = value
     return found
 
 
 def _key(name: str) -> str:
-    """A name in the letters that MLflow accepts: ``fomm+memory`` is ``fomm_memory``."""
+    """Return a name in the letters that MLflow accepts: ``fomm_memory`` for ``fomm+memory``."""
     return "".join(letter if letter.isascii() and letter.isalnum() or letter in "_-. " else "_" for letter in name)[
         :250
     ]
 
 
 def _cut(value: str) -> str:
-    """What has no room ends with a mark; it is whole in the manifest, which is an artifact."""
+    """Cut a long value and mark the cut; the manifest, which is an artifact, has all of it."""
     return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"

@@ -1,4 +1,4 @@
-"""What of a finished run is told to a tracker: numbers, facts and files, the same to each."""
+"""What every tracker receives of a finished run: numbers, facts and files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILES = ("report.html", "manifest.json", "summary.json", "samples.parquet")
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run. config: facts of its manifest. rows: a model on a metric each. files: those that are there."""
+    """A finished run. config: facts of its manifest. rows: one a model and metric. files: those that exist."""
 
     folder: Path
     name: str
@@ -36,12 +36,12 @@ class Record:
     files: tuple[Path, ...]
 
     def numbers(self, row: Row) -> dict[str, float]:
-        """Return the numbers of a row that are defined, ``mean`` and its like."""
+        """Return the defined numbers of a row, by name: ``mean``, ``std``, ..."""
         values = ((name, getattr(row, name)) for name in NUMBERS)
         return {name: float(value) for name, value in values if value is not None}
 
     def scalars(self) -> dict[str, float]:
-        """Return all numbers by ``model/metric/mean`` and its like, in letters that every tracker takes."""
+        """Return all numbers, named ``model/metric/mean`` and so on in letters that every tracker accepts."""
         return {
             f"{safe_name(row.model)}/{safe_name(row.metric)}/{name}": value
             for row in self.rows
@@ -49,12 +49,12 @@ class Record:
         }
 
     def flat(self) -> dict[str, str]:
-        """Return the facts one by one, ``versions.torch``."""
+        """Return the facts one by one, with names such as ``versions.torch``."""
         return dict(_flat(self.config, ""))
 
 
 def of_run(folder: Path) -> Record:
-    """Read a finished run. Raises UserError where there is none, or where it is damaged."""
+    """Read a finished run. Raises UserError if there is none or it is damaged."""
     directory = RunDirectory(folder)
     with readable(folder):
         manifest, _ = directory.finished()

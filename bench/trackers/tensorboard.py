@@ -1,4 +1,4 @@
-"""A run for TensorBoard: event files in ``tensorboard/`` beside the run's folder, one folder a model."""
+"""Log a run to TensorBoard: event files in ``tensorboard/`` beside the run's folder, one folder a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run for Weights & Biases. Its own variables say where it goes: WANDB_MODE, WANDB_PROJECT, WANDB_DIR."""
+"""Log a run to Weights & Biases. WANDB_MODE, WANDB_PROJECT and WANDB_DIR set the place."""
 
 from __future__ import annotations
 

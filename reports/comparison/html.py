@@ -57,7 +57,7 @@ def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None
         notes=compare_view.notes(comparison),
         refusals=compare_view.refusals(comparison),
         clear=compare_view.clear,
-        favors=compare_view.favors,
+        verdict=compare_view.verdict,
         figures=[_figures(duel, columns, comparison.unit) for duel in comparison.duels],
     )
 

@@ -16,6 +16,7 @@ from protocols.words import counted
 from reports.run.view import Column, interval, number, p_value
 from reports.schema.comparison import Compared, Duel, Group, RunComparison, SetsCompared
 
+ALPHA = 0.05  # of Holm's p: below it a side is better, else the two tie
 MANY = 6  # groups of a grouping that the terminal shows; the page shows all
 
 
@@ -58,11 +59,14 @@ def notes(comparison: RunComparison) -> list[str]:
         f"intervals: 95 %, {comparison.n_resamples} resamples by identity, video and {comparison.unit}, "
         f"seed {comparison.seed}; p: randomization test over identities, Holm-adjusted over {family(comparison)}",
         "effect: mean difference divided by the standard deviation of the differences; "
-        f"wins: share of {comparison.unit}s, a tie counts half",
+        f"wins: share of {comparison.unit}s, a tie counts half; tie: Holm's p is {ALPHA} or more",
         *comparison.notices,
     ]
     if any(duel.sets for duel in comparison.duels):
-        lines.append("set metrics: one number per model, its interval over identities, no p-value; n counts features")
+        lines.append(
+            "set metrics: one number per model, its interval over identities, no p-value; "
+            "tie: the interval includes 0; n counts features"
+        )
     lines += [f"also different: {change}" for change in comparison.changes]
     for duel in comparison.duels:
         lines += [f"{duel.label_a} and {duel.label_b}: {change}" for change in duel.changes]
@@ -90,6 +94,17 @@ def favors(column: Column, difference: float | None) -> str:
     if not difference:
         return ""
     return "a" if (difference > 0) == column.metric.higher_is_better else "b"
+
+
+def verdict(column: Column, entry: Compared | SetsCompared) -> str:
+    """Return the better side, ``a`` or ``b``; ``tie`` where the difference may be chance; "" without a difference.
+
+    Chance: Holm's p of at least `ALPHA`; for metrics of sets, which have no p, an interval that includes zero.
+    """
+    if entry.difference is None:
+        return ""
+    sure = entry.p_holm < ALPHA if isinstance(entry, Compared) else clear(entry)
+    return favors(column, entry.difference) if sure and entry.difference else "tie"
 
 
 @dataclass(frozen=True)
@@ -150,9 +165,9 @@ def _duel(comparison: RunComparison, duel: Duel) -> Table:
 
 
 def _between(entry: Compared | SetsCompared, column: Column) -> Text:
-    """Return a difference, the better side, and the interval below."""
-    better = favors(column, entry.difference)
-    text = Text(f"{better.upper()} better " if better else "", style="dim")
+    """Return a difference, the better side or ``tie``, and the interval below."""
+    better = verdict(column, entry)
+    text = Text({"": "", "tie": "tie "}.get(better, f"{better.upper()} better "), style="dim")
     text.append(number(entry.difference, column.decimals, True), style="bold" if clear(entry) else "")
     return text.append(f"\n{interval(entry.ci_low, entry.ci_high, column.decimals, True)}", style="dim")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import cv2
@@ -113,9 +114,9 @@ def raising(error, when):
 def test_without_memory_the_batch_is_halved_once_for_each_size(error, tmp_path):
     predictor = Halves(raising(error, lambda batch: len(batch) > 2))
     rows, said = run(tmp_path / "a", predictor)
-    assert said == [
-        "halves: out of memory with 8 pairs at once; continues with 4",
-        "halves: out of memory with 4 pairs at once; continues with 2",
+    assert [(line.partition(":")[0], re.findall(r"\d+", line)) for line in said] == [
+        ("halves", ["8", "4"]),
+        ("halves", ["4", "2"]),
     ]
     assert predictor.sizes == [8, 4, 2, 2, 2, 2, 2, 1]  # the eight of the first batch, then the three of the second
     pd.testing.assert_frame_equal(rows, run(tmp_path / "b", Halves())[0])
@@ -141,7 +142,8 @@ def test_no_memory_for_one_pair_stops_the_run_and_keeps_what_is_finished(error, 
 def test_metrics_without_memory_are_measured_in_halves(tmp_path):
     short = Brightness(raising(NO_MEMORY[0], lambda frames: len(frames) > 3))
     rows, said = run(tmp_path / "a", Halves(), short)
-    assert [line.partition(":")[0] for line in said] == ["metrics of halves", "metrics of halves"]
+    assert [line.partition(":")[0].split()[-1] for line in said] == ["halves"] * 2
+    assert all(line.startswith("metrics") for line in said)
     pd.testing.assert_frame_equal(rows, run(tmp_path / "b", Halves(), Brightness())[0])
 
 
@@ -168,7 +170,8 @@ def test_a_detector_that_raises_costs_that_pair_only(tmp_path):
     rows, _ = run(tmp_path / "a", Halves(), bad)
     whole, _ = run(tmp_path / "b", Halves(), Brightness())
     assert rows["akd-dlib"].isna().tolist() == [number == 4 for number in range(11)]
-    assert rows.loc[4, "akd-dlib.reason"] == "target frame: dlib68 failed (ValueError: no)"
+    reason = rows.loc[4, "akd-dlib.reason"]
+    assert reason.startswith("target") and "dlib68" in reason and reason.endswith("(ValueError: no)")
     pd.testing.assert_frame_equal(rows.drop(4), whole.drop(4))
     assert rows["l1"].tolist() == whole["l1"].tolist()
 

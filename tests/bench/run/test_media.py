@@ -16,6 +16,7 @@ from support.refused import Ended
 
 from bench.run import media
 from bench.run.clip_video import ClipVideo, fitting, read
+from bench.run.command import NO_VIDEOS
 from bench.run.grid import SOUND_RATE, GridWriter, columns_of, fitted, nothing, side_of
 from bench.rundir.directory import CLIP, FRAME, UNIT, VIDEO, RunDirectory
 from bench.rundir.whole import video_hash
@@ -326,7 +327,7 @@ def test_no_media_is_for_whole_clips(bench, sample_set):
 def test_a_finished_run_without_videos_says_how_to_have_them(bench, tmp_path):
     made.write(tmp_path / "truth" / "a.mkv", gray_clips.frames(3))
     same = ("score", "truth", "truth", "--labels", "same", "--metrics", "l1", "--workers", 0, "--name", "r")
-    line = "no videos were kept then"
+    line = NO_VIDEOS
     assert line not in bench(*same, "--no-media")[1] and line not in bench(*same, "--no-media")[1]
     assert line in bench(*same)[1]
     assert line not in bench(*same, "--force")[1] and line not in bench(*same)[1]
