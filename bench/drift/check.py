@@ -1,11 +1,10 @@
-"""The drift gate: is a run still what a reference file says, metric by metric and pair by pair?
+"""Compare a run with a reference file, metric by metric and pair by pair.
 
-Exact mode: the same pairs with the same inputs; a single pair that moved by more than its metric's tolerance, to
-either side, is drift. Statistical mode: on the pairs that both have, a metric is worse when its mean worsened by more
-than the tolerance and the pairs' noise does not explain it: so few nested bootstrap resamples of the paired
-differences (see `bench.stats.resampling`) show no worsening that their share, Holm-corrected over all models and
-metrics, stays below `bench.drift.modes.ALPHA`. A pair that newly has no value counts as the worst value that any model
-has.
+Exact mode: the same pairs with the same inputs; a pair that changed by more than its metric's tolerance, in either
+direction, is drift. Statistical mode: on the common pairs, a metric is worse if its mean worsened by more than the
+tolerance and noise does not explain it: the share of nested bootstrap resamples of the paired differences (see
+`bench.stats.resampling`) without worsening, Holm-corrected over all models and metrics, is below
+`bench.drift.modes.ALPHA`. A pair that lost its value counts as the worst value of any model.
 """
 
 from __future__ import annotations
@@ -47,8 +46,8 @@ def check(
     """Compare a run with a reference.
 
     models: only these; default: all of the reference. tolerances: by metric, in place of the reference's.
-    Raises UserError where the two cannot be compared, naming what differs: signatures, protocol, motion mode; in exact
-    mode also pairs and inputs.
+    Raises UserError, naming the difference, if the two cannot be compared: signatures, protocol or motion mode differ;
+    in exact mode also pairs or inputs.
     """
     tolerances = tolerances or {}
     refuse_incomparable(reference, run.record, mode, models, tolerances)

@@ -1,4 +1,4 @@
-"""The two ways to judge whether a metric drifted; `bench.drift.check` says what each means."""
+"""The two modes of the drift check; `bench.drift.check` defines them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ SEED = 0
 
 
 def exact(columns: Sequence[Column]) -> list[Row]:
-    """Changed where one pair moved, to either side, by more than the tolerance."""
+    """Judge pair by pair: changed if one pair changed by more than the tolerance, in either direction."""
     rows = []
     for column in columns:
         a, b = column.reference, column.run
         with np.errstate(invalid="ignore"):
             moves = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(b - a))
-        moves = np.where(column.lost | column.mended, np.inf, moves)
+        moves = np.where(column.lost | column.gained, np.inf, moves)
         beyond = moves > column.tolerance
         rows.append(column.row("changed" if beyond.any() else "same", np.where(beyond, moves, 0.0), float(moves.max())))
     return rows
 
 
 def statistical(columns: Sequence[Column], pairs: pd.DataFrame) -> list[Row]:
-    """Worse or better where the mean moved by more than tolerance and noise; worse too where values were lost.
+    """Judge means: worse or better if the mean changed by more than tolerance and noise; worse if values were lost.
 
     pairs: the facts of the columns' pairs, in their order: both identities, and ``source`` and ``driving`` frames.
     """
     worsenings = [_worsening(column, _range(columns, column.metric)) for column in columns]
-    losses = [column.lost.astype(float) - column.mended for column in columns]
+    losses = [column.lost.astype(float) - column.gained for column in columns]
     chances = _chances([*worsenings, *losses], pairs)
     rows = []
     for i, column in enumerate(columns):
@@ -54,16 +54,16 @@ def statistical(columns: Sequence[Column], pairs: pd.DataFrame) -> list[Row]:
 
 
 def _range(columns: Sequence[Column], metric: str) -> tuple[float, float]:
-    """The smallest and the largest finite value that any model has on a metric, in the reference or the run."""
+    """Return the smallest and the largest finite value of any model on a metric, in the reference or the run."""
     values = np.concatenate([side for c in columns if c.metric == metric for side in (c.reference, c.run)])
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
 
 
 def _worsening(column: Column, limits: tuple[float, float]) -> np.ndarray:
-    """Per pair from reference to run, positive is worse, finite.
+    """Return the finite change a pair from reference to run; positive is worse.
 
-    A lost value counts as the worst of all values, an infinite one as the outermost finite one; a pair without a value
+    A lost value counts as the worst value, an infinite one as the most extreme finite one. A pair without a value
     on both sides has not moved.
     """
     worst = limits[0] if column.higher_is_better else limits[1]
@@ -72,7 +72,7 @@ def _worsening(column: Column, limits: tuple[float, float]) -> np.ndarray:
 
 
 def _chances(moves: Sequence[np.ndarray], pairs: pd.DataFrame) -> Mapping[int, tuple[float, float]]:
-    """For each column of paired differences the Holm-corrected p-values of "no worsening" and "no improvement".
+    """Return, for each column of paired differences, Holm-corrected p-values of "no worsening" and "no improvement".
 
     One-sided, the share of nested bootstrap resamples whose mean is not positive (not negative).
     """
@@ -86,6 +86,6 @@ def _chances(moves: Sequence[np.ndarray], pairs: pd.DataFrame) -> Mapping[int, t
     n = max(RESAMPLES, 100 * len(moved))  # so that the smallest p-value survives the correction
     table = np.stack([moves[i] for i in moved], axis=1)
     means = weighted_means(table, resamples(source, driving, n, np.random.default_rng(SEED)))
-    drawn = np.isfinite(means).sum(0)  # a resample of crossed lists may hold no pair at all; it takes no part
+    drawn = np.isfinite(means).sum(0)  # a resample of crossed lists may have no pair; it is left out
     p_values = [holm(((sign * means <= 0).sum(0) + 1) / (drawn + 1)) for sign in (1, -1)]
     return chances | dict(zip(moved, zip(*p_values)))

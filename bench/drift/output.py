@@ -1,4 +1,4 @@
-"""A check's result for people and for CI: console lines, Markdown, JUnit XML."""
+"""Write a check's result for people and for CI: console lines, Markdown, JUnit XML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORDER = ("missing", "worse", "changed", "noise", "better", "new", "same")
 MEANING = {
     "missing": "in the reference, not in the run",
     "worse": "worse, beyond tolerance and noise",
-    "changed": "moved beyond the tolerance",
+    "changed": "changed by more than the tolerance",
     "noise": "beyond the tolerance, within the pairs' noise",
     "better": "better, beyond tolerance and noise",
     "new": "not in the reference",
@@ -23,7 +23,7 @@ MEANING = {
 
 
 def lines(result: Result) -> list[str]:
-    """One line what was checked, one a notice, one or two a row that is not the same, one with the verdict."""
+    """Return a headline, the notices, one or two lines for each changed row, and the verdict."""
     text = [_headline(result), *result.notices]
     for row in _remarkable(result):
         text.append(f"{row.verdict.upper()} {row.model} {row.metric}: {describe(row)}")
@@ -34,32 +34,32 @@ def lines(result: Result) -> list[str]:
 
 
 def verdict(result: Result) -> str:
-    """The last line: FAILED or passed, and how many of each."""
+    """Return the last line: FAILED or passed, and the number of rows of each verdict."""
     counts = [f"{n} {name}" for name in ORDER if (n := sum(row.verdict == name for row in result.rows))]
     return f"{'FAILED' if result.failures else 'passed'}: {', '.join(counts)}"
 
 
 def describe(row: Row) -> str:
-    """What happened to a row's numbers, in one line."""
+    """Describe the change of a row's numbers in one line."""
     if row.worsening is None:
         return MEANING[row.verdict]
     parts = [f"mean {_number(row.reference)} → {_number(row.run)}"]
     if row.p is None:
-        parts.append(f"{row.beyond} of {row.n} pairs moved by more than {row.tolerance:g}, at most {_size(row)}")
+        parts.append(f"{row.beyond} of {row.n} pairs changed by more than {row.tolerance:g}, at most {_size(row)}")
     else:
         parts.append(f"{'worse' if row.worsening > 0 else 'better'} by {_size(row)}, p {row.p:.2g} (Holm)")
-    if row.lost or row.mended:
-        parts.append(f"{row.lost} pairs lost their value, {row.mended} got one")
+    if row.lost or row.gained:
+        parts.append(f"{row.lost} pairs lost their value, {row.gained} gained one")
     return "; ".join(parts)
 
 
 def worst_pairs(row: Row) -> str:
-    """The worst pairs with both values."""
+    """Return the worst pairs with both values."""
     return ", ".join(_pair(moved) for moved in row.worst)
 
 
 def markdown(result: Result) -> str:
-    """For a CI page: the verdict, a table of what is not the same, the worst pairs of what failed."""
+    """Return Markdown for a CI page: the verdict, a table of changed rows, the worst pairs of failed ones."""
     text = [f"### Drift check, {result.protocol}: {verdict(result)}", "", _headline(result), ""]
     text += [f"> {notice}\n" for notice in result.notices]
     rows = _remarkable(result)
@@ -75,7 +75,7 @@ def markdown(result: Result) -> str:
 
 
 def junit(result: Result) -> bytes:
-    """JUnit XML: one test case a model (class name) and metric (name); new ones are skipped."""
+    """Return JUnit XML: one test case for each model (class name) and metric (name); new ones are skipped."""
     suite = ElementTree.Element(
         "testsuite",
         name=f"drift {result.protocol} {result.mode}",
@@ -112,7 +112,7 @@ def _remarkable(result: Result) -> list[Row]:
 
 def _size(row: Row) -> str:
     if row.worsening is None or math.isinf(row.worsening):
-        return "a value that came or went"
+        return "a lost or gained value"
     return f"{abs(row.worsening):.3g} ({abs(row.ratio):.3g} × tolerance)"
 
 

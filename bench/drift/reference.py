@@ -1,4 +1,4 @@
-"""What a run measured, in the form that `bench check` keeps: small, sorted, rounded, one line a model and pair."""
+"""The reference file of `bench check`: a run's values, small, sorted, rounded, one line for each model and pair."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from bench.stats.pair_keys import RANGE
 from protocols import files
 from reports.schema.manifest import Complete, MetricEntry
 
-DIGITS = 6  # significant ones; both sides of a comparison are rounded alike
-FRAMES = "frames"  # of whole clips: how many frames the means of a clip are over, checked as if it were a metric
+DIGITS = 6  # significant digits; both sides of a comparison are rounded
+FRAMES = "frames"  # of whole clips: number of frames in a clip's means, checked like a metric
 FORMAT: Final = "talking-head-bench drift reference 1"
 
 
 class Strict(BaseModel):
-    """An immutable object of a reference file; a key that it does not know is an error."""
+    """An immutable object of a reference file; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Tolerance(Strict):
-    """By how much a metric may worsen: `exact` a single pair, `statistical` the mean. In the metric's unit."""
+    """Allowed change of a metric, in its unit: `exact` of a pair, `statistical` of the mean."""
 
     exact: float = Field(ge=0)
     statistical: float = Field(ge=0)
@@ -43,7 +43,7 @@ NONE = Tolerance(exact=0, statistical=0)
 
 
 class Metric(Strict):
-    """What identifies a metric's numbers, and by how much they may move."""
+    """What identifies a metric's numbers, and their tolerance."""
 
     signature: str
     higher_is_better: bool
@@ -51,14 +51,14 @@ class Metric(Strict):
 
 
 class Model(Strict):
-    """A model's motion mode, and the hash of its weights; None where the run does not say."""
+    """A model's motion mode and the hash of its weights; None if unknown."""
 
     mode: str | None
     weights_sha256: str | None
 
 
 class PairListFacts(Strict):
-    """Which list of pairs was run, and how many pairs it has."""
+    """The pair list of the run, and its number of pairs."""
 
     name: str
     sha256: str
@@ -66,11 +66,10 @@ class PairListFacts(Strict):
 
 
 class Record(Strict):
-    """One reference file, or a run in the same terms.
+    """One reference file, or a run in the same form.
 
-    sample_set: hash of the sample set's pixels, where the frames are of it. pairs: pair id to the frames that it
-    holds against each other. values: model, then pair id, to one number a metric in the sorted order of `metrics`;
-    None where there is none.
+    sample_set: hash of the sample set's pixels, if the frames are from it. pairs: pair id to its frames. values: model,
+    then pair id, to one number for each metric in the sorted order of `metrics`; None for no value.
     """
 
     format: Literal["talking-head-bench drift reference 1"] = FORMAT
@@ -84,12 +83,12 @@ class Record(Strict):
     values: dict[str, dict[str, list[float | None]]]
 
     def table(self, model: str) -> pd.DataFrame:
-        """Pairs × metrics, float64, NaN where there is no number."""
+        """Return the table pairs × metrics, float64, NaN for no value."""
         rows = self.values[model]
         return pd.DataFrame(list(rows.values()), list(rows), sorted(self.metrics), dtype=float)
 
     def with_tolerances_of(self, other: Record) -> Record:
-        """The same with the tolerances that someone set in another record."""
+        """Return a copy with the tolerances of another record."""
         metrics = {
             name: metric.model_copy(update={"tolerance": other.metrics[name].tolerance})
             if name in other.metrics
@@ -99,7 +98,7 @@ class Record(Strict):
         return self.model_copy(update={"metrics": metrics})
 
     def write(self, file: Path) -> None:
-        """Write the file whole or not at all. Raises UserError if that cannot be done."""
+        """Write the file atomically. Raises UserError if it cannot be written."""
         try:
             replace(file, _text(self).encode())
         except OSError as error:
@@ -107,7 +106,7 @@ class Record(Strict):
 
     @classmethod
     def read(cls, file: Path) -> Record:
-        """Raises UserError if the file is not a reference."""
+        """Read a reference file. Raises UserError if it is not one."""
         try:
             record = cls.model_validate_json(files.text(file))
         except OSError as error:
@@ -139,11 +138,11 @@ class Record(Strict):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as a `Record`, with what only a run knows.
+    """A run as a `Record`, with more facts.
 
     pairs: by pair id, ``source_identity``, ``driving_identity``, ``source`` and ``driving`` (frames by name).
-    reasons: rows by (model, pair), columns by metric: why there is no number. of_sets: metrics that have one number a
-    model, which the gate, pair by pair, does not look at.
+    reasons: rows by (model, pair), columns by metric: why there is no value. of_sets: metrics with one number for each
+    model, which the check, pair by pair, skips.
     """
 
     record: Record
@@ -153,12 +152,12 @@ class RunRecord:
 
 
 def read_run(path: Path) -> RunRecord:
-    """A finished run. Raises UserError if the folder holds none, or none with a number a pair."""
+    """Read a finished run. Raises UserError if the folder contains none, or it has no metric with a value a pair."""
     with readable(path):
         found = _record(*RunDirectory(path).finished())
     if not found.record.metrics:
         raise UserError(
-            f"{path} has only metrics of sets ({', '.join(found.of_sets)}); the drift gate compares pairs",
+            f"{path} has only metrics of sets ({', '.join(found.of_sets)}); the drift check compares pairs",
             code="no-metric",
         )
     return found
@@ -167,7 +166,7 @@ def read_run(path: Path) -> RunRecord:
 def _record(manifest: Complete, samples: pd.DataFrame) -> RunRecord:
     entries = {metric.name: metric for metric in manifest.measured if metric.shape != "set"}
     metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in entries}
-    if manifest.clips and entries:  # a mean over fewer frames is another mean, even where it is the same number
+    if manifest.clips and entries:  # a mean over fewer frames is another mean, even with the same value
         made = samples["frames"] - samples["frames_failed"]
         samples = samples.assign(**{FRAMES: made.astype(float), f"{FRAMES}.reason": None})
         metrics[FRAMES] = Metric(signature=f"{FRAMES}|v:1", higher_is_better=True, tolerance=NONE)
@@ -217,7 +216,7 @@ def _rounded(value: float) -> float | None:
 
 
 def _text(record: Record) -> str:
-    """JSON with one line a model and pair, so that a diff shows which pairs moved."""
+    """Return JSON with one line for each model and pair, so that a diff shows which pairs changed."""
     lines = ["{"]
     content = record.model_dump()
     for key in ("format", "protocol", "pair_list", "sample_set", "seed"):
@@ -237,6 +236,6 @@ def _entries(table: dict[str, Any], indent: int) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    if isinstance(value, list):  # JSON has no infinities; as text the reader takes them for the numbers
+    if isinstance(value, list):  # JSON has no infinities; the reader accepts them as text
         value = [str(item) if isinstance(item, float) and math.isinf(item) else item for item in value]
     return json.dumps(value, sort_keys=True, allow_nan=False)

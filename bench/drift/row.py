@@ -1,4 +1,4 @@
-"""One model on one metric, in the reference and in the run, and what a check says of it."""
+"""One model on one metric, in the reference and in the run, with the check's verdict."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WORST = 5
 
 @dataclass(frozen=True)
 class Column:
-    """What is compared: `reference` and `run`, ``(N,)`` float64, NaN where there is none, by `pairs`.
+    """Values to compare: `reference` and `run`, ``(N,)`` float64, NaN for no value, by `pairs`.
 
-    reasons: why the run has none.
+    reasons: why the run has no value.
     """
 
     model: str
@@ -30,16 +30,16 @@ class Column:
 
     @property
     def lost(self) -> np.ndarray:
-        """Pairs that had a value and have none."""
+        """Pairs that lost their value."""
         return np.isnan(self.run) & ~np.isnan(self.reference)
 
     @property
-    def mended(self) -> np.ndarray:
-        """Pairs that had no value and have one."""
+    def gained(self) -> np.ndarray:
+        """Pairs that gained a value."""
         return np.isnan(self.reference) & ~np.isnan(self.run)
 
     def row(self, verdict: Verdict, moves: np.ndarray, worsening: float, p: float | None = None) -> Row:
-        """moves: ``(N,)`` how far each pair moved, by which the worst are chosen and those beyond tolerance counted."""
+        """Return the row. moves: ``(N,)``, the change of each pair, which gives `worst` and `beyond`."""
         order = [i for i in np.argsort(-moves, kind="stable") if moves[i] > 0][:WORST]
         return Row(
             self.model,
@@ -48,7 +48,7 @@ class Column:
             n=len(self.pairs),
             beyond=int((moves > self.tolerance).sum()),
             lost=int(self.lost.sum()),
-            mended=int(self.mended.sum()),
+            gained=int(self.gained.sum()),
             reference=_mean(self.reference),
             run=_mean(self.run),
             worsening=worsening,
@@ -62,7 +62,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Moved:
-    """A pair: its value in the reference and in the run, NaN where there is none; reason: why the run has none."""
+    """A pair's value in the reference and in the run, NaN for none; reason: why the run has none."""
 
     pair: str
     reference: float
@@ -74,10 +74,10 @@ class Moved:
 class Row:
     """A model on a metric.
 
-    n: compared pairs. beyond: those that moved by more than the tolerance. lost, mended: those that lost or got a
-    value. reference, run: means of the finite values. worsening: in exact mode how far the pair moved that moved most,
-    infinite where a value came or went; in statistical mode the mean's, positive is worse. p: Holm-corrected, for the
-    direction that `worsening` has; None in exact mode. worst: the pairs that worsened (exact mode: moved) most.
+    n: compared pairs. beyond: those that changed by more than the tolerance. lost, gained: those that lost or gained a
+    value. reference, run: means of the finite values. worsening: in exact mode the largest change of a pair, infinite
+    for a lost or gained value; in statistical mode the change of the mean, positive is worse. p: Holm-corrected, in the
+    direction of `worsening`; None in exact mode. worst: the pairs that worsened (exact mode: changed) most.
     """
 
     model: str
@@ -86,7 +86,7 @@ class Row:
     n: int = 0
     beyond: int = 0
     lost: int = 0
-    mended: int = 0
+    gained: int = 0
     reference: float | None = None
     run: float | None = None
     worsening: float | None = None
@@ -100,7 +100,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Worsening in tolerances; 0 where nothing was compared."""
+        """Worsening divided by the tolerance; 0 if nothing was compared."""
         if not self.worsening:
             return 0.0
         return self.worsening / self.tolerance if self.tolerance else float(np.copysign(np.inf, self.worsening))

@@ -1,4 +1,4 @@
-"""`python -m bench run --table`: say what tables need, run it, print them beside what was measured."""
+"""`python -m bench run --table`: plan the runs of tables, run them, print measured beside printed numbers."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def run_tables(
     untrained: bool = False,
     sample_weights: bool = False,
 ) -> int:
-    """Plan, run and print; returns the number of failed pairs.
+    """Plan, run and print; return the number of failed pairs.
 
-    names: of tables or papers. settings: as for one run, without protocol; its models, if any, replace the tables' own,
-    its metrics theirs. Every protocol is a run of its own; one that is complete already is not computed again.
-    dry_run: prepare every run as it would be, say what it works with, and run none of them.
-    Raises TableError for an unknown table, UserError where nothing can be run or, in a dry run, where a run would stop;
-    and as `run` does.
+    names: of tables or papers. settings: as for one run, without protocol; its models and metrics, if any, replace the
+    tables'. Every protocol is a separate run; a complete one is not computed again.
+    dry_run: prepare every run and report its inputs, but run none.
+    Raises TableError for an unknown table, UserError if nothing can be run or, in a dry run, if a run would stop; and
+    as `run` does.
     """
     tables = published(names)
     jobs = planned(tables, settings, pairs, untrained=untrained, sample_weights=sample_weights)
@@ -50,12 +50,12 @@ def run_tables(
         if dry_run:
             stopped += not _look(job, settings_of(job, settings, len(ready) > 1), console)
     if stopped:
-        raise UserError(f"the run of {', '.join(names)} would stop: the plan above says why", code="nothing-to-run")
+        raise UserError(f"the run of {', '.join(names)} would stop; see the plan above", code="nothing-to-run")
     if dry_run and ready:
         return 0
     if not ready:
         raise UserError(
-            f"nothing can be run of {', '.join(names)}; the plan above says what is missing", code="nothing-to-run"
+            f"nothing of {', '.join(names)} can be run; the plan above lists what is missing", code="nothing-to-run"
         )
     failed, folders = 0, []
     for job in ready:
@@ -81,7 +81,7 @@ def planned(
     untrained: bool = False,
     sample_weights: bool = False,
 ) -> list[Job]:
-    """The runs that tables need, with these settings. Raises as `plan` does, and UserError for a reading of none."""
+    """Return the runs that tables need. Raises as `plan` does, and UserError for a reading that no protocol has."""
     jobs = table_plan.plan(
         tables,
         settings.config,
@@ -101,11 +101,11 @@ def planned(
 
 
 def settings_of(job: Job, settings: RunSettings, several: bool) -> RunSettings:
-    """The settings of one run of a plan. several: whether the plan has more of them."""
+    """Return the settings of one run of a plan. several: whether the plan has more runs."""
     name = settings.name
     return replace(
         settings,
-        config=replace(settings.config, asked=()),  # the plan has seen to it that every root has its protocol
+        config=replace(settings.config, asked=()),  # the plan checked that every root has its protocol
         protocol=job.protocol.name,
         models=job.models,
         metrics=settings.metrics or job.metrics,
@@ -116,7 +116,7 @@ def settings_of(job: Job, settings: RunSettings, several: bool) -> RunSettings:
 
 
 def _look(job: Job, settings: RunSettings, console: Console) -> bool:
-    """What a dry run says beyond the plan; whether the run would go through. One without data or models is none."""
+    """Print a dry run's details; return whether the run would start. Without data or models there is no run."""
     from bench.tables.look import look, to_fetch
 
     if not job.ready:
@@ -126,7 +126,7 @@ def _look(job: Job, settings: RunSettings, console: Console) -> bool:
         if job.data is not None:
             estimate = look(job, settings, lambda text, style: _line(console, text, style))
             if estimate:
-                _line(console, estimate.said)
+                _line(console, estimate.text)
     except (DataError, ModelError, UserError) as error:
         _line(console, f"STOPS: {error}", "bold red")
         passed = False

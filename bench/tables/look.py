@@ -1,4 +1,4 @@
-"""A dry run of a table's protocol: everything is prepared as for the run itself, said, and let go of again."""
+"""Dry run of a table's protocol: prepare everything as for the run itself, and report it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bench.weights.files import WeightFile
 from protocols.names import BOUNDS, PERFECT
 from protocols.words import counted
 
-PAIRS = 4  # that are asked and measured for an estimate of time
+PAIRS = 4  # generated and measured to estimate the time
 
 Notify = Callable[[str, str | None], None]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a run takes, from `asked` of its pairs, asked and measured now.
+    """Estimated time of a run, from `asked` of its pairs, generated and measured now.
 
-    seconds: of the whole run, its models one after another. device: that they ran on. pairs: of the list. models:
-    seconds that each takes for a pair. metrics: seconds for a frame. untimed: models that were not asked.
+    seconds: of the whole run, models one after another. device: that they ran on. pairs: in the list. models:
+    seconds a pair of each. metrics: seconds a frame. untimed: models that were not timed.
     """
 
     seconds: float
@@ -41,8 +41,8 @@ class Estimate:
     untimed: tuple[str, ...]
 
     @property
-    def said(self) -> str:
-        """In words."""
+    def text(self) -> str:
+        """The estimate in words."""
         each = ", ".join(
             [*(f"{name} {value:.2f} s" for name, value in self.models.items()), f"metrics {self.metrics:.2f} s a frame"]
         )
@@ -54,17 +54,15 @@ class Estimate:
 
 
 def look(job: Job, settings: RunSettings, notify: Notify) -> Estimate | None:
-    """Prepare the run of a job, as `bench.run.command.run` would, and say what it works with; return how long it takes.
+    """Prepare the run of a job, as `bench.run.command.run` would, report its inputs, and return its estimated time.
 
-    Where the job has no model that can be run, data and metrics are looked at all the same, with a bound in its place,
-    and there is no estimate.
+    Without a model that can run, data and metrics are checked with a bound in its place, and there is no estimate.
     Raises DataError, ModelError or UserError as that run would.
     """
     with prepare(replace(settings, models=settings.models or (PERFECT,), workers=0)) as setup:
         pairs = setup.resolved.pair_list
         notify(
-            f"list: {pairs.name}, {counted(len(pairs), 'pair')}, sha256 {pairs.sha256[:12]}; "
-            "all their frames are there",
+            f"list: {pairs.name}, {counted(len(pairs), 'pair')}, sha256 {pairs.sha256[:12]}; all frames found",
             None,
         )
         for notice in setup.resolved.notices:
@@ -81,12 +79,12 @@ def look(job: Job, settings: RunSettings, notify: Notify) -> Estimate | None:
 
 
 def to_fetch(job: Job, folder: Path | None) -> list[str]:
-    """Files that would add rows or columns of the papers' own kind, with size and how to get them, a line each."""
+    """Return a line for each missing file of the papers' rows or columns, with its size and how to get it."""
     wanted = {name for column in job.columns for name in column.definitions}
     found = [
         file for file in weights.files(folder) if not file.found and not file.problem and _wanted(file, job, wanted)
     ]
-    # Of a model's files of other names one is enough.
+    # One of a model's alternative files is enough.
     return [f"fetch {file.name} ({file.size}) for {_what_for(file, job, wanted)}: {_way(file)}" for file in found]
 
 
@@ -107,7 +105,7 @@ def _way(file: WeightFile) -> str:
 
 
 def _columns(job: Job, definitions: Sequence[Definition | ClipDefinition]) -> list[str]:
-    """What each printed column is measured by: ``AKD -> akd-dlib (dlib68, embedded, proxy)``."""
+    """Return the metric of each printed column: ``AKD -> akd-dlib (dlib68, embedded, proxy)``."""
     lines = []
     for column in job.columns:
         family = [definition for definition in definitions if definition.family == column.family]

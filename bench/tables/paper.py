@@ -129,15 +129,15 @@ def _datasets(jobs: Sequence[Job]) -> list[str]:
 
 
 def _say(found: Reproduction, console: Console, *, everything: bool) -> None:
-    """What to get, the commands, what will differ; of a run that begins now only what is missing."""
+    """Print what to get, the commands, and what will differ; before a run, only what is missing."""
 
     def line(text: str, style: str | None = None) -> None:
         console.print(text, style=style, markup=False, soft_wrap=True, highlight=False)
 
     wanted = [step for step in found.steps if everything or not step.found]
-    there = sum(step.found is not None for step in found.steps)
+    n_found = sum(step.found is not None for step in found.steps)
     line(f"{found.paper}: {', '.join(table.id for table in found.tables)}", "bold")
-    line(f"what to get, {there} of {len(found.steps)} are there" + ("" if everything else "; missing:"), "bold")
+    line(f"what to get, {n_found} of {len(found.steps)} found" + ("" if everything else "; missing:"), "bold")
     for step in wanted:
         facts = "; ".join(filter(None, (step.size, step.license)))
         state = step.found or "MISSING"
@@ -158,7 +158,7 @@ def _say(found: Reproduction, console: Console, *, everything: bool) -> None:
 
 
 def _as_data(found: Reproduction, settings: RunSettings) -> dict[str, Any]:
-    """The same as JSON, with an estimate of each run on this machine in seconds."""
+    """Return the same for JSON, with an estimate of each run on this machine in seconds."""
     ready = [job for job in found.jobs if job.ready]
     return {
         "paper": found.paper,
@@ -171,7 +171,7 @@ def _as_data(found: Reproduction, settings: RunSettings) -> dict[str, Any]:
 
 
 def _run(job: Job, settings: RunSettings) -> dict[str, Any]:
-    """A run of the plan: what it reads, whether it would stop, how long it takes (null where nothing was measured)."""
+    """Return a run of the plan: its inputs, whether it would stop, its estimated time (null if not measured)."""
     notices: list[str] = []
     estimate, stops = None, None
     try:

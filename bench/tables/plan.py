@@ -1,4 +1,4 @@
-"""What the papers' tables need: protocols, models, metrics, and which of it is on this machine."""
+"""Plan the runs of papers' tables: protocols, models, metrics, and which of them this machine has."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ HINT = "--sample-weights takes the sample checkpoint"
 
 @dataclass(frozen=True)
 class Job:
-    """One run: everything that the tables ask of a protocol.
+    """One run: everything that the tables need of a protocol.
 
-    models: as ``--models`` takes them. weights: model to where its weights come from, in words. skipped: model to the
-    reason. metrics: families. columns: the printed ones that they are for. unfilled: printed ones that no run fills, to
-    the reason. data: where the frames come from, in words; None where they are missing. pairs: a list.
+    models: as for ``--models``. weights: model to the origin of its weights, in words. skipped: model to the reason.
+    metrics: families. columns: the printed columns that they fill. unfilled: printed columns that no run fills, to the
+    reason. data: origin of the frames, in words; None if they are missing. pairs: a list.
     """
 
     protocol: Protocol
@@ -49,7 +49,7 @@ class Job:
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to run."""
+        """Whether the job can be run."""
         return bool(self.models) and self.data is not None
 
 
@@ -63,20 +63,20 @@ def plan(
     sample_weights: bool = False,
     pairs: Sequence[Path] = (),
 ) -> list[Job]:
-    """One job a protocol of `tables`, in the order of the catalogue.
+    """Return one job for each protocol of `tables`, in the order of the catalogue.
 
-    models: specs to run in place of the tables' own. untrained: random weights for models that have none.
-    sample_weights: sample checkpoints on real data, too; else such models are skipped there, since a row of a published
-    model would say nothing about it. On the sample set, where nothing is comparable anyway, they are taken.
-    pairs: lists, each for the protocols that it fits. Raises UserError for tables that ask nothing of any protocol,
-    and for a list that fits none; ModelError for weights that are ambiguous.
+    models: specs to run in place of the tables' models. untrained: random weights for models without weights.
+    sample_weights: use sample checkpoints on real data, too; else such models are skipped there, since their rows say
+    nothing about the published models. On the sample set, where nothing is comparable, they are always used.
+    pairs: lists, each for the protocols that it fits. Raises UserError for tables that need no protocol, and for a list
+    that fits none; ModelError for ambiguous weights.
     """
     asked = {name: _asked(tables, name) for name in catalogue.names()}
     asked = {name: cells for name, cells in asked.items() if cells}
     if not asked:
         names = ", ".join(table.id for table in tables)
         raise UserError(
-            f"{names}: no protocol here asks what is printed there, so nothing can be run", code="nothing-to-run"
+            f"{names}: no protocol here measures these printed numbers, so nothing can be run", code="nothing-to-run"
         )
     protocols = [catalogue.get(name) for name in asked]
     takes = [SAMPLE] if config.sample else [protocol.dataset for protocol in protocols]
@@ -96,7 +96,7 @@ def plan(
                 tuple(models or chosen),
                 {} if models else weights,
                 {} if models else skipped,
-                tuple(family for family in protocol.metrics if family in (*families, *_stand_ins(protocol))),
+                tuple(family for family in protocol.metrics if family in (*families, *_mouth_families(protocol))),
                 tuple({column.head: column for _, _, column in cells}.values()),
                 _unfilled(tables, name),
                 data,
@@ -107,7 +107,7 @@ def plan(
 
 
 def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]]:
-    """The printed cells of a protocol whose metric it has, be it by another definition."""
+    """Return the printed cells of a protocol that has their metric, even by another definition."""
     families = catalogue.get(name).metrics
     return [
         (table, row, column)
@@ -118,13 +118,13 @@ def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]
     ]
 
 
-def _stand_ins(protocol: Protocol) -> tuple[str, ...]:
-    """Families that say how the mouth moves and need no file, beside the SyncNet that print has."""
+def _mouth_families(protocol: Protocol) -> tuple[str, ...]:
+    """Return families on mouth motion that need no file, in addition to the printed SyncNet metrics."""
     return ("vertex-rmse", "lip-correlation") if protocol.driven_by == "sound" else ()
 
 
 def _unfilled(tables: Sequence[Table], name: str) -> dict[str, str]:
-    """The printed columns of a protocol that no run fills, to the reason."""
+    """Return the printed columns of a protocol that no run fills, to the reason."""
     return {
         column.head: column.unfilled
         for table in tables
@@ -137,7 +137,7 @@ def _unfilled(tables: Sequence[Table], name: str) -> dict[str, str]:
 def _models(
     rows: Sequence[Row], weights: Path | None, untrained: bool, small: bool
 ) -> tuple[list[str], dict[str, str], dict[str, str]]:
-    """Specs of the models that can be run, where their weights come from, and why the others cannot."""
+    """Return specs of the models that can run, the origin of their weights, and the reasons of the others."""
     specs: list[str] = []
     sources: dict[str, str] = {}
     skipped: dict[str, str] = {}
@@ -175,21 +175,21 @@ def _models(
 
 
 def _memface(model: str, weights: Path | None, untrained: bool, small: bool) -> tuple[str | None, str]:
-    """Its spec and where the weights of its two stages come from; or None and why it cannot be run."""
+    """Return the spec and the origin of the weights of both stages; or None and why it cannot run."""
     from baselines.memface.loading import in_words  # late: it reads networks
 
-    said = in_words(model, weights)
-    if said.startswith("sample"):
+    found = in_words(model, weights)
+    if found.startswith("sample"):
         return (model, "SAMPLE WEIGHTS") if small else (None, f"{NOBODY} ({HINT})")
-    if not said.startswith(("no ", "needs ")):
-        return model, said
+    if not found.startswith(("no ", "needs ")):
+        return model, found
     if untrained:
         return str(ModelSpec("model", model, {"weights": "untrained"}, label=model)), "UNTRAINED"
-    return None, f"{NOBODY}; train them (docs/sound.md)" if said.startswith("no ") else said
+    return None, f"{NOBODY}; train them (docs/sound.md)" if found.startswith("no ") else found
 
 
 def is_sample(model: str, file: Path) -> bool:
-    """Whether a file under a published name is a sample checkpoint; one that cannot be read is the run's to refuse."""
+    """Whether a file with a published name is a sample checkpoint; the run refuses an unreadable one."""
     about = card(model)
     try:
         checkpoint = checkpoints.load(file, about)
@@ -209,7 +209,7 @@ def _why_skipped(model: str, file: Path | None, small: bool) -> str:
 
 
 def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool) -> tuple[str | None, bool]:
-    """Where the frames come from, in words, or None; whether it is the sample set."""
+    """Return the origin of the frames in words, or None; and whether it is the sample set."""
     listed = (protocol.dataset,) if has_list else None
     try:
         used = data_used(protocol, config.data, sample=config.sample, require_data=require_data, listed=listed)
@@ -217,21 +217,21 @@ def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool
         return None, False
     if used != (SAMPLE,):
         return f"{protocol.dataset} in {config.data[protocol.dataset]}", False
-    why = ", as asked for" if config.sample else f" in place of {protocol.dataset}: no folder is given"
+    why = ", as requested" if config.sample else f" in place of {protocol.dataset}: no folder is given"
     return f"SAMPLE SET{why}", True
 
 
 def _lists(files: Sequence[Path], protocols: Sequence[Protocol]) -> dict[str, Path]:
-    """Each protocol's list: a published one by its hash, another by its data set and whether pairs have a truth."""
+    """Return each protocol's list: a published one by its hash, others by data set and whether pairs have a truth."""
     found: dict[str, Path] = {}
     for file in files:
         fitting = _fitting(file, protocols)
         if not fitting:
             names = ", ".join(protocol.name for protocol in protocols)
-            raise UserError(f"--pairs {file}: this list is for none of {names}", code="wrong-pairs")
+            raise UserError(f"--pairs {file}: this list fits none of {names}", code="wrong-pairs")
         for name in fitting:
             if name in found:
-                raise UserError(f"--pairs: {found[name]} and {file} are both for {name}", code="duplicate-option")
+                raise UserError(f"--pairs: {found[name]} and {file} both fit {name}", code="duplicate-option")
             found[name] = file
     return found
 

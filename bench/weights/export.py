@@ -1,4 +1,4 @@
-"""Checkpoints in the authors' layout, and theirs as safetensors."""
+"""Convert checkpoints between the authors' layouts and this program's safetensors."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ OFFICIAL = (".pth.tar", ".pth", ".pt")
 
 
 def export(source: Path, target: Path, model: str | None = None, half: bool = False) -> list[Path]:
-    """Write the checkpoint `source` as `target`; the suffix says in which layout. Returns every file written.
+    """Write the checkpoint `source` as `target`, in the layout of its suffix. Return every written file.
 
     ``.safetensors``: this project's: ``<network>.<key>``, with model and configuration inside. ``.pth.tar`` or
     ``.pth``: the authors': state dicts under their names for the networks; what they keep in files of its own
     (DaGAN's depth networks) lies beside it, and so does ``<target>.json`` with the configuration. Either says in itself
     that this program wrote it, and how the networks were trained.
-    model: whose it is, where the file does not say. half: kernels as float16 in place of float32, in either layout
+    model: its name, if the file does not have it. half: kernels as float16 in place of float32, in either layout
     (`baselines.half_precision.stored`). Raises UserError or ModelError.
     """
     if not source.is_file():
@@ -75,7 +75,7 @@ def _model(source: Path, name: str | None) -> Card:
         name = next((known for known in MODELS if name in (known, card(known).title)), None)
         if name is None:
             raise UserError(
-                f"{source}: holds no network known here; say whose it is with --model", code="missing-option"
+                f"{source}: contains no network known here; name its model with --model", code="missing-option"
             )
     if name not in MODELS:
         raise UserError(f"--model {name}: no network of that name; `list models` has them", code="unknown-model")

@@ -1,7 +1,7 @@
 """Download one file: it resumes where it stopped, and appears whole and checked, or not at all.
 
-Written on urllib: what is needed beyond one request is to go on with a Range header. pooch and torch.hub do not do
-that, requests and httpx leave it to their callers: any of them would be a dependency more, for these same lines.
+Written on urllib: beyond one request it only needs to resume with a Range header. pooch and torch.hub cannot resume;
+requests and httpx leave it to their callers, so each would be one more dependency for the same lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Progress = Callable[[int, int | None], None]
 
 
 class TransferError(BenchError):
-    """A download that did not come to its end."""
+    """A download that failed."""
 
     code = "download-failed"
 
@@ -33,11 +33,11 @@ class TransferError(BenchError):
 def download(
     address: str, target: Path, check: Callable[[Path], str], progress: Progress = lambda done, whole: None
 ) -> str:
-    """Bring the file at `address` to `target`, in place of what may be there, and return what `check` says of it.
+    """Download the file at `address` to `target`, replacing an existing file, and return the result of `check`.
 
-    The bytes gather in ``<target>.part``, which a later call resumes if the server still has the same file.
-    check: is handed the whole file; what it raises goes through, and the file is removed.
-    progress: receives the bytes that are there, and how many there will be where the server says so.
+    The bytes go to ``<target>.part``, which a later call resumes if the server still has the same file.
+    check: receives the whole file; if it raises, the file is removed.
+    progress: receives the number of bytes so far, and in all if the server gives it.
     Raises TransferError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def download(
 
 
 def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
-    # Without something that tells this version of the file from another one, going on could mix the two.
+    # Without a tag of the file's version, resuming could mix two versions.
     known = tag.read_text(encoding="utf-8") if tag.is_file() else ""
     start = part.stat().st_size if known and part.is_file() else 0
     headers = {"User-Agent": "talking-head-bench", "Accept-Encoding": "identity"}
@@ -73,23 +73,23 @@ def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
         if error.code != 416 or not start:
             raise
         if re.fullmatch(rf"bytes \*/{start}", error.headers.get("Content-Range", "")):
-            return  # all of it is there
+            return  # complete already
         part.unlink()
         return _transfer(address, part, tag, progress)
     with response:
         if response.headers.get_content_type() == "text/html":
             raise TransferError(f"{address}: the server sends a web page in place of the file")
-        goes_on = response.status == 206
-        if goes_on and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        resumes = response.status == 206
+        if resumes and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise TransferError(f"{address}: the server sends another part than the one asked for")
         version = response.headers.get("ETag", "")
         if not version or version.startswith("W/"):  # a weak one does not promise the same bytes
             version = response.headers.get("Last-Modified", "")
         tag.write_text(version, encoding="utf-8")
         length = response.headers.get("Content-Length")
-        done = start if goes_on else 0
+        done = start if resumes else 0
         whole = done + int(length) if length else None
-        with open(part, "ab" if goes_on else "wb") as stream:
+        with open(part, "ab" if resumes else "wb") as stream:
             while block := response.read(BLOCK):
                 stream.write(block)
                 done += len(block)
@@ -101,7 +101,7 @@ def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
 
 def _kept(part: Path) -> str:
     kept = part.is_file() and part.stat().st_size
-    return "; what was received is kept; re-run the same command to resume" if kept else ""
+    return "; the received part was saved; re-run the same command to resume" if kept else ""
 
 
 def _one_line(error: BaseException) -> str:
@@ -109,9 +109,9 @@ def _one_line(error: BaseException) -> str:
 
 
 def download_from_hub(repository: str, name: str, cache: Path | None) -> None:
-    """Bring a file of the Hugging Face hub into a cache folder of its layout, by the hub's own client.
+    """Download a file of the Hugging Face hub into a cache folder of its layout, by the hub's own client.
 
-    cache: None where py-feat, which alone brings that client and looks for its files inside itself, is not installed.
+    cache: None if py-feat, which brings that client and reads its files from its own folder, is not installed.
     Raises TransferError.
     """
     try:
@@ -120,7 +120,7 @@ def download_from_hub(repository: str, name: str, cache: Path | None) -> None:
         cache = None
     if cache is None:
         raise TransferError(
-            "py-feat keeps its files inside itself: first pip install 'talking-head-bench[py-feat]'",
+            "py-feat stores its files in its own folder: first pip install 'talking-head-bench[py-feat]'",
             code="missing-package",
         )
     try:

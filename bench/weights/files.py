@@ -1,4 +1,4 @@
-"""The weight files that others publish: what each is called, where it comes from, where it belongs, is it there.
+"""List the published weight files: name, source, place, and whether each is installed.
 
 The facts are in ``weights.toml`` and in the models' cards; nothing here opens a weight file or the network.
 """
@@ -36,8 +36,8 @@ class WeightFile:
     sha256: hex digits, all 64 or the first ones that its publisher states; empty where not known.
     address: plain public address; hub: repository on the Hugging Face hub; package: registry package that holds it;
     person: without any of them, what a person does.
-    place: where it belongs, a path as soon as a weights folder is given. found: where it lies, or None.
-    problem: why it cannot be said which file is meant, in words; else empty.
+    place: where it belongs, a path if a weights folder is given. found: its path, or None.
+    problem: why it is ambiguous which file is meant, in words; else empty.
     """
 
     id: str
@@ -59,7 +59,7 @@ class WeightFile:
 
     @property
     def kind(self) -> Literal["model", "hub", "package", "file"]:
-        """Who looks for it where: the models, py-feat in the hub's cache, a package in itself, or `find_file`."""
+        """Who reads it: the models, py-feat from the hub's cache, a package from its own folder, or `find_file`."""
         return "model" if self.models else "hub" if self.hub else "package" if self.package else "file"
 
     @property
@@ -83,7 +83,7 @@ class WeightFile:
 
 
 def files(weights: Path | None) -> list[WeightFile]:
-    """Every published file, the models' first; found or not.
+    """Return every published file, the models' first; found or not.
 
     weights: the weights folder, or None. A checkpoint of another name that a model would take is listed, too.
     """
@@ -92,7 +92,7 @@ def files(weights: Path | None) -> list[WeightFile]:
 
 
 def unpublished() -> dict[str, str]:
-    """Models and systems without any published weights: name to the reason, in words."""
+    """Return models and systems without published weights: name to the reason, in words."""
     own = {
         name: f"{card(name).title}: nobody publishes weights; to be trained"
         for name, package in MODELS.items()
@@ -102,9 +102,9 @@ def unpublished() -> dict[str, str]:
 
 
 def select(listed: Sequence[WeightFile], ids: Sequence[str]) -> list[WeightFile]:
-    """The files of the given ids (or models, or exact file names), in the order of the list; "all" takes every one.
+    """Return the files of the given ids (or models, or exact file names), in the order of the list; "all" for all.
 
-    Raises UserError for an id that is not there, and says which are near.
+    Raises UserError for an unknown id, with the nearest ones.
     """
     known = {key for file in listed for key in (file.id, file.name, *file.models)}
     nobody = unpublished()
@@ -114,7 +114,7 @@ def select(listed: Sequence[WeightFile], ids: Sequence[str]) -> list[WeightFile]
         if wanted != "all" and wanted not in known:
             near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
             every = dict.fromkeys(file.id for file in listed)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are all, {', '.join(every)}"
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose all, {', '.join(every)}"
             raise UserError(f"no weights are called {wanted}; {hint}", code="unknown-weights")
     return [file for file in listed if "all" in ids or {file.id, file.name, *file.models} & set(ids)]
 
@@ -185,7 +185,7 @@ def _other_names(weights: Path | None, known: set[Path | None]) -> list[WeightFi
 
 
 def placed(file: WeightFile, weights: Path | None) -> WeightFile:
-    """The entry with its place and, if it is there, where."""
+    """Return the entry with its place and, if found, its path."""
     folder = str(weights or FOLDER)
     if file.kind == "model":
         package = MODELS[file.id]
@@ -200,8 +200,8 @@ def placed(file: WeightFile, weights: Path | None) -> WeightFile:
 
 
 def _in_hub_cache(file: WeightFile) -> WeightFile:
-    lying = {(repository, name): path for (repository, name, _), path in zip(pyfeat.FILES, pyfeat.weight_files())}
-    found = lying[file.hub, file.name]
+    paths = {(repository, name): path for (repository, name, _), path in zip(pyfeat.FILES, pyfeat.weight_files())}
+    found = paths[file.hub, file.name]
     # The cache calls a large file's blob by its SHA-256, which the hub states; a small one's by another hash.
     blob = found.resolve().name if found else ""
     cache = f"models--{file.hub.replace('/', '--')}"
