@@ -1,4 +1,4 @@
-"""The rows of a model's finished batches, until all are there."""
+"""Collect the rows of a model's finished batches in little memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pyarrow import parquet
 
 from bench.rundir.encoding import to_parquet
 
-TABLES = 32  # of batches that are kept as they are: many small tables take many times the memory of one
+TABLES = 32  # tables before they are packed: many small tables take much more memory than one
 
 
 class FinishedRows:
-    """The rows of finished batches in little memory: all but the latest as the bytes of parquet files."""
+    """The rows of finished batches, all but the latest as the bytes of parquet files."""
 
     def __init__(self) -> None:
         self._packed: list[bytes] = []
@@ -32,5 +32,5 @@ class FinishedRows:
 
 
 def _joined(tables: Sequence[pyarrow.Table]) -> pd.DataFrame:
-    """One table of one piece: concatenated data frames keep each text column in as many pieces as there were."""
+    """Join tables into one chunk: concatenated data frames keep a chunk of each text column for every table."""
     return pyarrow.concat_tables(tables, promote_options="default").combine_chunks().to_pandas()

@@ -1,4 +1,4 @@
-"""One video with all panels of a clip side by side: whatever shows it, they are in step."""
+"""Write one video with all panels of a clip side by side, so that they are always in sync."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from protocols.video_writing import add_video, to_yuv
 
 SOUND_RATE = 44100
 _BASE = Fraction(1, 90000)
-_BYTES = 4_000_000  # of a file, about: twelve of them and the page stay below 60 MB
-_PIXELS = 36 * SIDE**2  # of the whole picture; more panels are smaller ones
+_BYTES = 4_000_000  # of a file, about: twelve files and the page stay below 60 MB
+_PIXELS = 36 * SIDE**2  # of the whole picture; with more panels, each is smaller
 _MOST_COLUMNS, _FEWEST_COLUMNS = 6, 4
 _NOTHING = 60, 110  # brightness of a panel without a frame, and of the cross on it
 
@@ -25,7 +25,7 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]  # brightness (h, w) and two 
 
 
 def columns_of(panels: int) -> int:
-    """How many panels stand in a row: four to six, those that leave the fewest places empty, rather more."""
+    """Return the panels in a row: four to six, the number with the fewest empty places, and of these the largest."""
     if panels <= _FEWEST_COLUMNS:
         return panels
     choices = range(_MOST_COLUMNS, _FEWEST_COLUMNS - 1, -1)
@@ -33,17 +33,17 @@ def columns_of(panels: int) -> int:
 
 
 def side_of(panels: int) -> int:
-    """The longer side of a panel, pixels, at most."""
+    """Return the longer side of a panel, pixels, at most."""
     return min(SIDE, math.isqrt(_PIXELS // panels))
 
 
 def planes(frame: av.VideoFrame) -> Planes:
-    """What a frame of 4:2:0 consists of. Both sides are even."""
+    """Return the planes of a 4:2:0 frame. Both sides are even."""
     return _split(frame.to_ndarray().reshape(-1), frame.height, frame.width)
 
 
 def fitted(image: np.ndarray | av.VideoFrame, size: tuple[int, int]) -> Planes:
-    """A picture, RGB uint8 ``(H, W, 3)`` or a decoded frame, as a panel of (height, width), black beside it."""
+    """Return a picture, RGB uint8 ``(H, W, 3)`` or a decoded frame, as a black-padded panel of (height, width)."""
     high, wide = image.shape[:2] if isinstance(image, np.ndarray) else (image.height, image.width)
     scale = min(size[0] / high, size[1] / wide)
     inside = tuple(min(whole, max(2, 2 * round(side * scale / 2))) for side, whole in zip((high, wide), size))
@@ -61,7 +61,7 @@ def fitted(image: np.ndarray | av.VideoFrame, size: tuple[int, int]) -> Planes:
 
 
 def nothing(size: tuple[int, int]) -> Planes:
-    """A panel of which there is no frame: a cross."""
+    """Return a panel for a missing frame: a cross."""
     panel = _flat(size, _NOTHING[0])
     y, x = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
     panel[0][(np.abs(np.abs(x) - np.abs(y)) < 0.02) & (np.abs(x) < 0.5)] = _NOTHING[1]
@@ -87,7 +87,7 @@ class GridWriter:
         self._written = 0
 
     def add_sound(self, sound: Sound, begin: float, seconds: float) -> None:
-        """What is heard from `begin` on, seconds on the sound's clock. Before the first frame; rate: `SOUND_RATE`."""
+        """Add the sound from `begin`, seconds on the sound's clock, at `SOUND_RATE`. Call before the first frame."""
         stream = self._output.add_stream("aac", rate=SOUND_RATE, layout="mono")
         assert isinstance(stream, av.AudioStream)  # the codec says so
         samples = sound.cut(begin, round(seconds * SOUND_RATE))[None]
@@ -96,7 +96,7 @@ class GridWriter:
         self._sound = [*stream.encode(frame), *stream.encode(None)]
 
     def write(self, panels: Sequence[Planes]) -> None:
-        """The next frame, panel by panel."""
+        """Write the next frame, panel by panel."""
         flat = np.full(self._size[0] * self._size[1] * 3 // 2, 128, np.uint8)
         whole = _split(flat, *self._size)
         whole[0][:] = 16
@@ -111,7 +111,7 @@ class GridWriter:
         self._mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write what is still held back."""
+        """Write everything that is still buffered."""
         self._mux(self._stream.encode(None))
         self._output.mux(self._sound)
         self._output.close()

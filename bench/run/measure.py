@@ -1,4 +1,4 @@
-"""From generated frames and their references to one number a pair and metric."""
+"""Measure generated frames against their references: one number a pair and metric."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Measurer:
     names: metric families or single definitions.
     choice: the detectors that the run uses.
     reference: ``same-identity`` or ``cross-identity``, which decides the reference frame.
-    as_published: take what the authors' scripts computed; frames are then to be truncated (`truncate`), not rounded.
+    as_published: compute what the authors' scripts compute; frames must then be truncated (`truncate`), not rounded.
     clips: whether the run is of whole clips, so that metrics of clips apply (`clip_definitions`).
-    roles: what there is to compare with (`Protocol.roles`).
+    roles: the available references (`Protocol.roles`).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Measurer:
         self.clip_definitions = resolve_clips(of_clips, choice, reference, roles)
         real = sets_chosen.real_side(reference, roles)
         self.set_definitions = sets_chosen.resolve_sets(of_sets, choice, clips, real)
-        self.real: sets_chosen.Role = real or "target"  # of nothing, where there are no definitions of sets
+        self.real: sets_chosen.Role = real or "target"  # unused without definitions of sets
         alone = {one.kind for one in self.set_definitions if one.window == 1}
         self.frame_features = FrameFeatures(choice, sorted(alone)) if alone else None
         self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
@@ -80,7 +80,7 @@ class Measurer:
             raise UserError("; ".join([line, *why]), code="no-metric")
 
     def measure(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
-        """The pair metrics of frames; `measure_and_detect` has the columns.
+        """Return the pair metrics of frames; `measure_and_detect` describes the columns.
 
         frames: uint8 ``(N, H, W, 3)``. references: the same by role: ``source``, ``driving``, ``target``.
         """
@@ -89,10 +89,10 @@ class Measurer:
     def measure_and_detect(
         self, images: Mapping[str, np.ndarray], also: Mapping[str, Sequence[str]]
     ) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
-        """The pair metrics of frames, and what detectors found in them.
+        """Return the pair metrics of frames, and the detections.
 
         images: uint8 ``(N, H, W, 3)`` by role: ``generated``, ``source``, ``driving``, ``target``.
-        also: role to kinds of detectors that are wanted besides those of the metrics.
+        also: role to kinds of detectors, in addition to those of the metrics.
         Columns ``<metric>`` (float64, NaN where it failed) and ``<metric>.reason`` (text or None), a row a frame;
         and by kind and role float64 ``(N, *shape)``, NaN where nothing was found.
         """
@@ -117,14 +117,14 @@ class Measurer:
             missing = np.isnan(column)
             columns[definition.name] = column
             columns[f"{definition.name}.reason"] = pd.Series(
-                [(reason or "no value") if gone else None for reason, gone in zip(reasons, missing)], dtype="str"
+                [(reason or "no value") if absent else None for reason, absent in zip(reasons, missing)], dtype="str"
             )
         wanted = {(kind, role) for role, kinds in also.items() for kind in kinds}
         arrays = {(kind, role): as_array(detected(kind, role), self.choice[kind].shape) for kind, role in wanted}
         return pd.DataFrame(columns, index=range(len(images[GENERATED]))), arrays
 
     def columns(self) -> pd.DataFrame:
-        """The columns of `measure`, without rows."""
+        """Return the columns of `measure`, without rows."""
         names = [definition.name for definition in self.definitions]
         kinds = {column: kind for name in names for column, kind in ((name, "float64"), (f"{name}.reason", "str"))}
         if self.frame_features:
@@ -132,7 +132,7 @@ class Measurer:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
     def reason_columns(self) -> list[str]:
-        """The names of the columns that say why a metric has no value."""
+        """Return the names of the columns with the reason for a missing value."""
         return [f"{definition.name}.reason" for definition in self.definitions]
 
     def describe_metrics(self) -> list[MetricEntry]:
@@ -202,7 +202,7 @@ class Measurer:
 
 
 def _entry(definition: Definition | ClipDefinition | SetDefinition, signature: str, **facts: Any) -> MetricEntry:
-    """The manifest's entry of a definition. facts: what depends on its shape."""
+    """Return the manifest's entry of a definition. facts: those that depend on its shape."""
     return MetricEntry(
         name=definition.name,
         family=definition.family,
@@ -219,7 +219,7 @@ def _entry(definition: Definition | ClipDefinition | SetDefinition, signature: s
 
 
 def _reason(role: str, generated: Detection, reference: Detection) -> str | None:
-    """Why a pair has no value: what the detector said of the generated frame, else of the reference."""
+    """Return why a pair has no value: the detector's reason for the generated frame, else for the reference."""
     if generated.reason:
         return f"generated frame: {generated.reason}"
     return f"{role} frame: {reference.reason}" if reference.reason else None

@@ -1,4 +1,4 @@
-"""The videos that the report plays: of each shown clip one, with all panels side by side, in ``media/``."""
+"""Write the videos that the report plays: one a shown clip, with all panels side by side, in ``media/``."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from reports.run import choose
 from reports.schema.manifest import Complete, MetricEntry
 from reports.schema.players import FORMAT, Around, Panel, PlayerEntry, Players, Role
 
-LONGEST = 30.0  # seconds of a clip that are shown
-USUAL = 0.04  # seconds that a single frame is shown
+LONGEST = 30.0  # shown seconds of a clip, at most
+USUAL = 0.04  # seconds for a single frame
 
 
 @dataclass(frozen=True)
 class Part:
-    """What is shown of a clip: frames from `first` to before `stop`, and what they were chosen for."""
+    """The shown part of a clip: frames from `first` to before `stop`, and the worst second that it shows."""
 
     first: int
     stop: int
@@ -40,7 +40,7 @@ class Part:
 def keep(
     directory: RunDirectory, manifest: Complete, samples: pd.DataFrame, resolved: Resolved, sounds: Sounds
 ) -> None:
-    """Write the videos of the clips that the report shows, and what is in them. samples: rows of clips."""
+    """Write the videos of the clips that the report shows, and their description. samples: rows of clips."""
     assert resolved.clips is not None
     by_id = {clip.id: clip for clip in resolved.clips.clips}
     entries = []
@@ -56,7 +56,7 @@ def keep(
 
 
 def part_of(pairs: Sequence[Pair], rows: pd.DataFrame, manifest: Complete) -> Part:
-    """Which frames of a clip are shown: all, or `LONGEST` seconds around the worst one of any model but the bounds.
+    """Return the shown frames of a clip: all, or `LONGEST` seconds around the worst second of any model but bounds.
 
     rows: of ``samples.parquet``, a model each.
     """
@@ -72,7 +72,7 @@ def part_of(pairs: Sequence[Pair], rows: pd.DataFrame, manifest: Complete) -> Pa
 
 
 def _worst(rows: pd.DataFrame, metric: MetricEntry | None) -> Around | None:
-    """The worst second of all models by a metric; None where nothing is known of it."""
+    """Return the worst second of all models by a metric; None if unknown."""
     if metric is None or f"{metric.name}.worst" not in rows:
         return None
     known = rows.dropna(subset=[f"{metric.name}.worst"])
@@ -83,7 +83,7 @@ def _worst(rows: pd.DataFrame, metric: MetricEntry | None) -> Around | None:
 
 
 class _Maker:
-    """Makes the video of one clip."""
+    """Write the video of one clip."""
 
     def __init__(
         self, directory: RunDirectory, labels: Sequence[str], resolved: Resolved, clip: Clip, pairs: Sequence[Pair]
@@ -97,7 +97,7 @@ class _Maker:
             self._roles.append("target")
 
     def write(self, file: Path, part: Part, sounds: Sounds) -> PlayerEntry:
-        """Write the video; returns what is in it."""
+        """Write the video; return its description."""
         times = [pair.time for pair in self._pairs]
         usual = _usual(np.array(times))
         shown, length = times[part.first : part.stop], times[-1] + usual
@@ -136,14 +136,14 @@ class _Maker:
         )
 
     def _tile(self, panels: int) -> tuple[int, int]:
-        """(height, width) of a panel: that of the clip's first readable driving frame."""
+        """Return (height, width) of a panel: of the clip's first readable driving frame."""
         frames = (self._load(pair) for pair in self._pairs)
         first = next((one for one in frames if one is not None), None)
         shape = (2, 2) if first is None else first.driving.shape
         return clip_video.fitting(shape[0], shape[1], side_of(panels))
 
     def _panels(self, part: Part, tile: tuple[int, int]) -> Iterator[list[Planes | None]]:
-        """Every panel, frame by frame; None where there is none."""
+        """Yield every panel, frame by frame; None for a missing one."""
         videos = [_Frames(file, tile) for file in self._videos.values()]
         for position in range(part.first, part.stop):
             loaded = self._load(self._pairs[position])
@@ -156,11 +156,11 @@ class _Maker:
     def _load(self, pair: Pair) -> LoadedPair | None:
         try:
             return decoded(self._resolved.load, pair)
-        except DataError:  # the frame failed, and is counted
+        except DataError:  # the frame failed and is counted
             return None
 
     def _sound(self, sounds: Sounds) -> tuple[sound.Sound | None, str | None]:
-        """The reference's sound, if there is any, and why it cannot be read."""
+        """Return the reference's sound, if any, and why it cannot be read."""
         file = sounds.target_file(self._clip)
         if file is None:
             return None, None
@@ -172,14 +172,14 @@ class _Maker:
 
 
 class _Frames:
-    """The frames of a kept video, each as a panel; positions are asked for in ascending order."""
+    """The frames of a stored video as panels, requested by ascending positions."""
 
     def __init__(self, file: Path, tile: tuple[int, int]) -> None:
-        self._frames = clip_video.read(file) if file.is_file() else iter(())  # of a failed clip there is none
+        self._frames = clip_video.read(file) if file.is_file() else iter(())  # a failed clip has none
         self._tile, self._next = tile, next(self._frames, None)
 
     def at(self, position: int) -> Planes | None:
-        """The frame of a position, or None where the model made none."""
+        """Return the frame of a position; None if the model made none."""
         while self._next is not None and self._next[0] < position:
             self._next = next(self._frames, None)
         if self._next is None or self._next[0] != position:
@@ -188,5 +188,5 @@ class _Frames:
 
 
 def _usual(times: np.ndarray) -> float:
-    """How long a frame is shown on average, in seconds."""
+    """Return the average display time of a frame, in seconds."""
     return float((times[-1] - times[0]) / (len(times) - 1)) if len(times) > 1 else USUAL

@@ -1,4 +1,4 @@
-"""`python -m bench report --format …` and of `compare`: what of a run goes into a table for a paper."""
+"""Select metrics and models for a table of a paper: `report` and `compare` with ``--format``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from reports.schema.summary import Summary
 def only(
     summary: Summary, manifest: Prepared, metrics: Sequence[str] = (), models: Sequence[str] = ()
 ) -> tuple[Summary, Prepared]:
-    """Leave out all other metrics and models; best and second are those of what is left. Empty: all.
+    """Keep only these metrics and models; best and second are among them. Empty: all.
 
-    metrics: names or families. models: labels; a bound stays only where it is named. Raises UserError for others.
+    metrics: names or families. models: labels; bounds only if named. Raises UserError for unknown names.
     """
     chosen = chosen_metrics(manifest.measured, metrics)
     if unknown := [name for name in models if name not in summary.models]:
@@ -42,7 +42,7 @@ def only(
 
 
 def chosen_metrics(measured: Sequence[MetricEntry], names: Sequence[str]) -> list[MetricEntry]:
-    """Those of these names or families, all where none is given. Raises UserError for a name of nothing."""
+    """Return the metrics of these names or families; all for none. Raises UserError for an unknown name."""
     if unknown := [name for name in names if not any(name in (one.name, one.family) for one in measured)]:
         raise UserError(
             f"--metrics {','.join(unknown)}: the run has {', '.join(one.name for one in measured)}",
@@ -52,7 +52,7 @@ def chosen_metrics(measured: Sequence[MetricEntry], names: Sequence[str]) -> lis
 
 
 def titles(models: Sequence[ModelEntry]) -> dict[str, str]:
-    """Labels of models of this repository that no run named otherwise, to what their papers call them."""
+    """Return the papers' titles of models, by label, for labels that mean the same model in every run."""
     own = {one.name: card(one.name).title for one in models if one.name in MODELS}
     others = {one.name for one in models if one.model != own.get(one.name) or one.untrained}
     return {label: title for label, title in own.items() if label not in others}

@@ -1,4 +1,4 @@
-"""The frames that stay in a run's folder: those that its report shows, and all where the user asked for them."""
+"""Keep frames in a run's folder: those that its report shows, and all with ``--save-frames``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reports.schema.manifest import Complete
 
 
 def shown_frames(pairs: Sequence[Pair]) -> dict[str, Pair]:
-    """The frame that stands for each clip, by the clip's id: the middle one of those that were asked for."""
+    """Return the frame that represents each clip, by the clip's id: the middle one of the requested frames."""
     by_clip = {name: tuple(own) for name, own in groupby(pairs, key=lambda pair: pair.clip) if name}
     return {name: own[len(own) // 2] for name, own in by_clip.items()}
 
@@ -36,9 +36,9 @@ def keep(
     kept: Mapping[str, Collection[str]],
     save_frames: bool,
 ) -> None:
-    """Copy the frames that the report shows, and all of them where the user asked for frames.
+    """Copy the frames that the report shows, and all frames if `save_frames`.
 
-    kept: by model the pairs and clips of which a frame was kept. Others may lie there, of a start that was killed.
+    kept: by model, the pairs and clips with a frame of this run; a killed start may have left others.
     """
     pairs = {pair.id: pair for pair in resolved.pair_list.pairs}
     shown = pairs | shown_frames(resolved.pair_list.pairs)

@@ -1,4 +1,4 @@
-"""Which plug-ins a run uses besides its models, and the code of each, for the manifest and the fingerprint."""
+"""Find the plug-ins of a run besides its models, and their code, for the manifest and the fingerprint."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from protocols import catalogue, plugins
 from protocols.protocol import Protocol
 from protocols.resolve import Resolved
 
-WORDING = ("summary", "title", "dataset", "tables", "published", "frozen", "readings")  # moves no number by itself
+WORDING = ("summary", "title", "dataset", "tables", "published", "frozen", "readings")  # changes no number
 
 
 def codes(resolved: Resolved, measurer: Measurer) -> dict[str, Code]:
-    """By kind and name (``metric sharpness``) the code of what installed packages, or a protocol's file, bring."""
+    """Return the code of installed plug-ins and of a protocol's file, by kind and name (``metric sharpness``)."""
     return dict(_codes(resolved, measurer))
 
 
@@ -41,7 +41,7 @@ def _codes(resolved: Resolved, measurer: Measurer) -> Iterator[tuple[str, Code]]
 
 
 def _of_file(protocol: Protocol) -> Code:
-    """What a protocol's file says, as one file by the protocol's name; comments and wording left out, sets sorted."""
+    """Return a protocol's facts as one file with the protocol's name; without comments and wording, sets sorted."""
     facts = {key: value for key, value in asdict(protocol).items() if key not in WORDING}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=sorted).encode()).hexdigest()
     return Code({f"{protocol.name}.toml": digest[:16]})

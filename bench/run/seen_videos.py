@@ -1,4 +1,4 @@
-"""Whether a model's training left out the test videos, where a protocol takes them from the training split."""
+"""Check whether trainings left out the test videos, for protocols that take them from the training split."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from reports.schema.manifest import Prepared
 
 
 def notices(plan: Prepared, resolved: Resolved) -> list[str]:
-    """A line for every model whose training may have seen the pair list's videos, as far as its checkpoint says.
+    """Return a line for every model whose training may have seen the pair list's videos, by its checkpoint.
 
-    None on the sample set, whose models were trained on these clips on purpose, and for
-    models that are not trained here (bounds, frames from elsewhere).
+    None on the sample set, where models are trained on these clips on purpose, and for models without a training here
+    (bounds, frames from elsewhere).
     """
     if resolved.protocol.strategy != "seen-identity" or resolved.is_sample:
         return []
@@ -21,7 +21,7 @@ def notices(plan: Prepared, resolved: Resolved) -> list[str]:
         training = model.training
         if not isinstance(training, dict):
             continue
-        names = training.get("excluded")  # of a file that anybody may have written
+        names = training.get("excluded")  # the file may contain anything
         left_out = {bare(name) for name in names if isinstance(name, str)} if isinstance(names, list) else set()
         if seen := listed - left_out:
             lines.append(

@@ -1,4 +1,4 @@
-"""Features of what models made, for metrics of sets: taken while frames pass by. `real_features` has the other side."""
+"""Features of generated frames, for metrics of sets, computed during the run. `real_features` has the real side."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ import pandas as pd
 from bench.detectors import DetectorSet, guard
 from bench.metrics.sets.base import window_starts
 
-PREFIX = "features"  # of columns of bytes, float32: in a frame's row its feature, in a clip's row those of its windows
+PREFIX = (
+    "features"  # of columns of float32 bytes: a frame's feature in its row, those of a clip's windows in the clip's row
+)
 
 
 def column(kind: str) -> str:
-    """The name of the column that holds the features of one network."""
+    """Return the name of the column with the features of one network."""
     return f"{PREFIX}:{kind}"
 
 
 def columns_in(rows: pd.DataFrame) -> list[str]:
-    """The columns of features of a table."""
+    """Return the feature columns of a table."""
     return [name for name in rows.columns if name.startswith(f"{PREFIX}:")]
 
 
 class FrameFeatures:
-    """Has networks look at single frames that a model made. kinds: of detectors."""
+    """Compute features of single generated frames. kinds: of detectors."""
 
     def __init__(self, choice: DetectorSet, kinds: Collection[str]) -> None:
         self._choice = choice
         self.columns = {column(kind): kind for kind in kinds}
 
     def __call__(self, frames: np.ndarray, taken: np.ndarray) -> pd.DataFrame:
-        """Return `columns`, a row a frame; None where a frame is not taken or has none.
+        """Return `columns`, a row a frame; None for a frame that is not taken or has no feature.
 
         frames: uint8 ``(N, H, W, 3)``. taken: ``(N,)`` bool.
         """
@@ -45,10 +47,10 @@ class FrameFeatures:
 
 
 class Windows:
-    """Collects the windows of one clip that a model made, frame after frame, and has networks look at each.
+    """Collect the windows of one generated clip, frame by frame, and compute their features.
 
-    lengths: kind of a detector to the number of frames in its windows. n: frames of the clip. A window of which a frame
-    is missing has no features.
+    lengths: kind of a detector to the number of frames in its windows. n: frames of the clip. A window with a missing
+    frame has no features.
     """
 
     def __init__(self, choice: DetectorSet, lengths: Mapping[str, int], n: int) -> None:
@@ -58,7 +60,7 @@ class Windows:
         self._found: dict[str, list[bytes]] = {column(kind): [] for kind in lengths}
 
     def add(self, positions: Sequence[int], frames: np.ndarray) -> None:
-        """Take the clip's next frames that were made, uint8 ``(n, H, W, 3)``, and their numbers in the clip."""
+        """Add the clip's next generated frames, uint8 ``(n, H, W, 3)``, with their numbers in the clip."""
         for k, kind, start in self._wanted(positions):
             held = self._held.setdefault((kind, start), [])
             held.append(frames[k])
@@ -68,7 +70,7 @@ class Windows:
                     self._found[column(kind)].append(packed)
 
     def _wanted(self, positions: Sequence[int]) -> Iterator[tuple[int, str, int]]:
-        """Which frame belongs to which window."""
+        """Yield the windows that each frame belongs to."""
         for k, position in enumerate(positions):
             for kind, starts in self._starts.items():
                 for start in starts:
@@ -83,7 +85,7 @@ class Windows:
 def split(rows: pd.DataFrame, widths: Mapping[str, int]) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Return one model's rows without features, and its features by kind.
 
-    Columns ``pair`` (of windows the clip), ``person``, ``video``, ``features``; a row a feature.
+    Columns ``pair`` (the clip for windows), ``person``, ``video``, ``features``; a row a feature.
     widths: kind of a detector to the length of one feature.
     """
     made = {kind: _made(rows, kind, width) for kind, width in widths.items()}
@@ -95,11 +97,11 @@ def _made(rows: pd.DataFrame, kind: str, width: int) -> pd.DataFrame:
     rows = rows[rows[name].notna()] if name in rows else rows[:0].assign(**{name: None})
     video = rows["clip"].fillna(rows["pair"]) if "clip" in rows else rows["source"].str.rsplit("/", n=1).str[0]
     features = [np.frombuffer(packed, "<f4").reshape(-1, width) for packed in rows[name]]
-    told = pd.DataFrame({"pair": rows["pair"], "person": rows["source_identity"], "video": video})
-    told = told.reset_index(drop=True)
-    told = told.loc[np.repeat(told.index, [len(one) for one in features])].reset_index(drop=True)
-    told["features"] = pd.Series([row for one in features for row in one], dtype="object")
-    return told
+    table = pd.DataFrame({"pair": rows["pair"], "person": rows["source_identity"], "video": video})
+    table = table.reset_index(drop=True)
+    table = table.loc[np.repeat(table.index, [len(one) for one in features])].reset_index(drop=True)
+    table["features"] = pd.Series([row for one in features for row in one], dtype="object")
+    return table
 
 
 def _packed(values: np.ndarray | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Collects what is known of a clip, frame by frame, while its frames pass by."""
+"""Collect the tracks of a clip (detections, features, sound), frame by frame."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Needs:
 
     @classmethod
     def of(cls, definitions: Sequence[ClipDefinition]) -> Needs:
-        """What these definitions read."""
+        """Return what these definitions read."""
         kinds: dict[str, dict[str, None]] = {}
         features: dict[str, dict[str, None]] = {}
         for one in definitions:
@@ -40,11 +40,11 @@ class Needs:
 
 
 class TrackRecorder:
-    """One clip of one model.
+    """The tracks of one clip of one model.
 
-    times: when each frame that was asked for is shown. needs, choice, features: what is recorded, by what.
-    sound, target_sound: of the generated clip and of its reference, None where there is none. windows: have the frames
-    too, for metrics of sets.
+    times: of each requested frame, seconds. needs, choice, features: what is recorded, and by which detectors and
+    features. sound, target_sound: of the generated clip and of its reference, None for none. windows: receives the
+    frames, too, for metrics of sets.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class TrackRecorder:
         images: Mapping[str, np.ndarray],
         detections: Mapping[tuple[str, str], np.ndarray],
     ) -> None:
-        """Take the clip's next frames that were made.
+        """Add the clip's next generated frames.
 
         positions: their numbers among `times`, ascending. images: uint8 ``(n, H, W, 3)`` by role, ``generated`` among
         them. detections: kind and role to ``(n, *shape)``.
@@ -100,10 +100,10 @@ class TrackRecorder:
             self._windows.add(positions, images[GENERATED])
 
     def finish(self, rate: float) -> Tracks:
-        """The tracks of the clip; frames that were not made are NaN."""
+        """Return the tracks of the clip; failed frames are NaN."""
         found = {role: dict(tracks) for role, tracks in self._found.items()}
         for role, kinds in self.needs.detectors.items():
-            for kind in kinds:  # of a clip without a single frame
+            for kind in kinds:  # for a clip without any frame
                 if role != "source":
                     shape = (len(self.times), *self._choice[kind].shape)
                     found.setdefault(role, {}).setdefault(kind, np.full(shape, np.nan))
@@ -123,7 +123,7 @@ class TrackRecorder:
 
 
 class _Stream:
-    """One feature of one side of a clip. Where each frame has its row, it starts again after a frame not made."""
+    """One feature of one side of a clip. A feature with a row for each frame restarts after a failed frame."""
 
     def __init__(self, feature: Feature, n: int, sound: Sound | None) -> None:
         self._feature, self._sound, self._recorder = feature, sound, feature.start(sound)

@@ -50,14 +50,14 @@ def download(
         reason = getattr(error, "reason", None) or error
         raise TransferError(f"{address}: {_one_line(reason)}{_kept(part)}") from None
     try:
-        said = check(part)
+        result = check(part)
     except Exception:
         part.unlink(missing_ok=True)
         tag.unlink(missing_ok=True)
         raise
     part.replace(target)
     tag.unlink(missing_ok=True)
-    return said
+    return result
 
 
 def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:

@@ -18,7 +18,7 @@ from support.run_files import files
 from bench.cli.main import FOLDER_GONE
 from bench.run.command import SAVED
 from bench.runtime import signals
-from bench.runtime.signals import SAID
+from bench.runtime.signals import MESSAGES
 from protocols import interruption
 
 RUN = ["run", "--protocol", "vox1-sameid", "--data", "sample", "--detectors", "embedded", "--models", "copy-source"]
@@ -51,7 +51,7 @@ def test_a_signal_ends_a_run_in_one_line_and_the_same_command_resumes(cache, who
         run.send_signal(number)
         text = run.end(120)
         assert run.returncode == code, text
-    assert text.splitlines()[-1] == SAID[number] and SAVED.format("runs/x") in text and "Traceback" not in text
+    assert text.splitlines()[-1] == MESSAGES[number] and SAVED.format("runs/x") in text and "Traceback" not in text
     assert not list(left.rglob(".*.tmp"))
     with start(cache, tmp_path) as run:
         assert "report" in run.end(120)
@@ -215,7 +215,7 @@ def test_sigterm_keeps_its_code_where_it_comes_in_code_made_from_a_string(tmp_pa
 
 @pytest.mark.parametrize(
     ("error", "code", "values"),
-    [("KeyboardInterrupt", 130, [SAID[signal.SIGINT]]), ("MemoryError", 1, ["stopped", "memory"])],
+    [("KeyboardInterrupt", 130, [MESSAGES[signal.SIGINT]]), ("MemoryError", 1, ["stopped", "memory"])],
 )
 def test_what_comes_while_modules_are_loaded_is_one_line(error, code, values, tmp_path):
     (tmp_path / "typer.py").write_text(f"raise {error}")

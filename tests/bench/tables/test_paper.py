@@ -139,9 +139,11 @@ def test_what_would_stop_is_said_with_exit_code_2(bench, tmp_path):
     command = ["run", "--paper", "ostnet", *SMALL[:-2], "--data", f"vox1={tmp_path / 'vox'}", "--dry-run"]
     ended = code, text = bench(*command)
     assert code == 2 and ended.error == "nothing-to-run" and "STOPS" in text
-    assert all(one.kind in text and one.text in text for one in found("ostnet").differences), text
+    printed = text
     ended = code, text = bench(*command, "--format", "json")
-    stopped = json.loads(text.partition(" error: ")[0])["runs"][0]
+    shown = json.loads(text.partition(" error: ")[0])
+    assert shown["differences"] and all(one["kind"] in printed for one in shown["differences"]), printed
+    stopped = shown["runs"][0]
     assert code == 2 and ended.error == "nothing-to-run"
     assert str(tmp_path / "vox") in stopped["stops"] and stopped["ready"] is False
     ended = code, text = bench("run", "--paper", "ostnet", "--require-data")
