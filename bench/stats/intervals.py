@@ -59,7 +59,7 @@ def _intervals(values: np.ndarray, means: np.ndarray, source: Hierarchy, driving
 
 
 def spread_between_people(values: np.ndarray, source: Hierarchy, driving: Hierarchy) -> tuple[np.ndarray, np.ndarray]:
-    """Standard error of each column's mean as people vary ``(C,)``, and how many people it stands on ``(C,)``.
+    """Return the standard error of each column's mean over identities ``(C,)``, and their number ``(C,)``.
 
     The cluster-robust variance of a mean, sum over people of (sum over their pairs of x - mean)^2 / N^2, times
     E / (E - 1) for E effective identities; in crossed lists V_source + V_driving - V_cell, at least the larger of the

@@ -24,7 +24,7 @@ class PValues(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Mean, sample standard deviation, and Student's interval of the mean; None where there are too few values."""
+    """Return mean, sample standard deviation, and Student's interval of the mean; None for too few values."""
 
     mean: float | None
     std: float | None = None
@@ -163,5 +163,5 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def finite_or_none(value: float) -> float | None:
-    """Convert to a float; None for NaN and infinity, which JSON cannot hold."""
+    """Convert to a float; None for NaN and infinity, which JSON does not have."""
     return float(value) if np.isfinite(value) else None

@@ -137,7 +137,7 @@ def _tables(
 
 
 def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
-    """Every two models, and every model with the lower bounds; to lose against ``copy-target`` says nothing."""
+    """Return every two models, and every model with the lower bounds; ``copy-target`` is left out."""
     sides = [model for model in models if model not in bounds or model in LOWER]
     return [duel for duel in combinations(sides, 2) if not set(duel) <= set(bounds)]
 

@@ -32,7 +32,7 @@ class Turn:
 
 
 def cells(available: Sequence[tuple[str, str]], pairs: bool, against: str | None = None) -> list[Cell]:
-    """Return all cells of the videos (clip, model) that there are.
+    """Return all cells of the available videos (clip, model).
 
     pairs: compare two models on a clip each time. against: only with this one; all with all where it is None.
     """
@@ -77,7 +77,7 @@ def assign(cells: Sequence[Cell], raters: int, each: int, rng: random.Random) ->
 
 
 def _exchange(shares: list[list[Cell]], rng: random.Random) -> None:
-    """Exchange cells between raters where that makes their shares more even; what is asked in all stays."""
+    """Exchange cells between raters if that balances their shares; the total stays the same."""
     counts = [Counter(part for cell in share for part in (cell.clip, cell.models)) for share in shares]
     held = [set(share) for share in shares]
     if len(shares) < 2 or not shares[0]:
@@ -99,7 +99,7 @@ def _exchange(shares: list[list[Cell]], rng: random.Random) -> None:
 
 
 def _gain(counts: Counter[str | tuple[str, ...]], gone: Cell, come: Cell) -> int:
-    """By how much the sum of squared counts falls where a rater has `come` in place of `gone`."""
+    """Return the decrease of the sum of squared counts if a rater has `come` instead of `gone`."""
     gain = 0
     for lost, won in ((gone.clip, come.clip), (gone.models, come.models)):
         if lost != won:

@@ -22,7 +22,7 @@ RATERS = "raters.csv"
 
 
 def close(folder: Path) -> tuple[str, int]:
-    """Take no more votes from now on; returns when it was closed, and how many votes there are. Raises UserError."""
+    """Close the study for votes; return the time of closing and the number of votes. Raises UserError."""
     load(folder)
     store = Store(folder)
     try:

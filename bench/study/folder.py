@@ -18,7 +18,7 @@ MEDIA = "media"
 
 
 def load(folder: Path) -> Study:
-    """Read the plan of a study. Raises UserError where there is none, or one that contradicts itself."""
+    """Read the plan of a study. Raises UserError if it is missing or inconsistent."""
     file = folder / PLAN
     try:
         study = parse_study(files.content(file))
@@ -63,7 +63,7 @@ def _contradiction(study: Study) -> str | None:
 
 
 def _ambiguous(study: Study) -> str | None:
-    """What is named twice, or cannot be answered; None where all is told apart."""
+    """Return a duplicate name or an unanswerable question; None if there is none."""
     named = {
         "question": [question.name for question in study.questions],
         "model": list(study.models),

@@ -1,4 +1,4 @@
-"""The secrets of a study: who may answer as which rater, and who may see all of it."""
+"""The secrets of a study: the links of raters and of the organizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BYTES = 24  # of a token: 192 random bits
 
 @dataclass(frozen=True)
 class Invitation:
-    """One rater's. rater: the name in all tables, which says nothing. token: the secret of the link."""
+    """The invitation of a rater. rater: an anonymous name, used in all tables. token: the secret of the link."""
 
     slot: int
     rater: str
@@ -27,7 +27,7 @@ class Invitation:
 
     @property
     def public(self) -> str:
-        """What a static page knows the invitation by: from it, the token cannot be told."""
+        """Return the id of the invitation on a static page, which does not reveal the token."""
         return hashlib.sha256(self.token.encode()).hexdigest()[:32]
 
 
@@ -39,7 +39,7 @@ class Invitations:
     raters: tuple[Invitation, ...]
 
     def find(self, token: str) -> Invitation | None:
-        """Return the invitation of a token, compared in a time that tells nothing; None where there is none."""
+        """Return the invitation of a token, compared in constant time; None if there is none."""
         found = None
         for one in self.raters:
             if secrets.compare_digest(one.token.encode(), token.encode()):

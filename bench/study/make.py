@@ -25,7 +25,7 @@ READING = 90.0  # seconds for consent and instructions
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for. minutes: of one rater. against: a model that all others are compared with; None: all pairs.
+    """Options of a study. minutes: per rater. against: the model that all others are compared with; None: all pairs.
 
     attention, repeats: checks of each rater. models, clips: empty for all.
     """
@@ -163,7 +163,7 @@ class _Maker:
         return [(clip, (good, bad)), (clip, (bad, good))] if self._pairs else [(clip, (good,)), (clip, (bad,))]
 
     def _attention(self, videos: dict[tuple[str, str], Id]) -> list[tuple[str, tuple[Id, ...], int]]:
-        """Of other clips each, as long as there are others."""
+        """Return trials of different clips, as long as there are different ones."""
         clips = self._rng.sample(self._rated, len(self._rated))
         found: list[tuple[str, tuple[Id, ...], int]] = []
         for number in range(self._wanted.attention):
@@ -177,7 +177,7 @@ class _Maker:
         return found
 
     def _best(self, clip: str) -> str | None:
-        """The truth where there is one; else a model."""
+        """Return the truth if there is one, else a model."""
         there = [model for model in (TRUTH, *self._found.models) if (clip, model) in self._found.panels]
         return there[0] if there else None
 

@@ -21,7 +21,7 @@ from reports.schema.study import TRUTH, LeftOut, StudyClip, StudyRun
 
 @dataclass(frozen=True)
 class Panel:
-    """Where one model's video of a clip lies: a rectangle of a run's video of all panels.
+    """The place of one model's video of a clip: a rectangle in a run's video of all panels.
 
     tile: width and height, pixels, both even. left, top: pixels, both even. times: when each frame is shown, seconds;
     end: when the last one ends.
@@ -38,7 +38,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Material:
-    """What there is. panels: by clip and model; the truth is the model `TRUTH`."""
+    """The available videos. panels: by clip and model; the truth is the model `TRUTH`."""
 
     runs: tuple[StudyRun, ...]
     clips: tuple[StudyClip, ...]

@@ -1,4 +1,4 @@
-"""The organizer's page: who is how far, and the votes so far."""
+"""The organizer's page: the progress of raters, and the votes so far."""
 
 from __future__ import annotations
 

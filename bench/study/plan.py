@@ -69,7 +69,7 @@ def _repeated(ratings: list[Trial], repeats: int, new_id: Callable[[], Id], rng:
 
 
 def _attention(check: tuple[str, tuple[Id, ...], int], number: int, questions: Sequence[Question], id_: Id) -> Trial:
-    """A check whose answer is plain. Of two videos the degraded one is left or right by turns."""
+    """A check with an obvious answer. The degraded one of two videos is left and right alternately."""
     clip, ids, degraded = check
     values = sorted(grade.value for grade in questions[0].grades)
     if len(ids) == 1:  # below the middle grade: 2 of 5 and less

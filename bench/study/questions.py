@@ -1,4 +1,4 @@
-"""What raters are asked, and the grades that they answer with."""
+"""The questions for raters, and their grades."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def questions(names: Sequence[str], kind: Kind, scale: str | None) -> tuple[Ques
 
 
 def asked(given: Sequence[str]) -> tuple[Asked, ...]:
-    """Return what raters are asked once, from NAME=TEXT each. Raises UserError."""
+    """Return the questions that are asked once per rater, each from NAME=TEXT. Raises UserError."""
     found = []
     for one in given:
         name, equals, text = one.partition("=")

@@ -76,7 +76,7 @@ class Service:
         return HTMLResponse(self.pages.get_template(name).render(study=self.study, **facts))
 
     def invitation(self, request: Request) -> Invitation:
-        """Return whose link it is. Raises 404 for nobody's."""
+        """Return the rater of a link. Raises 404 for an unknown link."""
         found = self.invited.find(request.path_params["token"])
         if found is None:
             raise HTTPException(404, "there is no such invitation")
@@ -232,9 +232,14 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _unusable(_: Request, error: Exception) -> Response:
-    """The database or a video is gone or damaged: the rater is told in general, who serves the study in particular."""
+    """Handle a missing or damaged database or video: a general message for the rater, details in the log."""
     _LOG.error("%s", error)
-    return JSONResponse({"error": "The study has a fault and stores nothing now. Tell who invited you."}, 503)
+    return JSONResponse(
+        {
+            "error": "The study has a technical problem and cannot store answers. Please tell the person who invited you."
+        },
+        503,
+    )
 
 
 async def _gone(_: Request, error: Exception) -> Response:

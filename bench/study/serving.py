@@ -1,4 +1,4 @@
-"""Runs the web server of a study, and says where it is."""
+"""Run the web server of a study, and print its address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def serve(folder: Path, host: str, port: int, url: str | None, console: Console)
 
 
 def _tell(folder: Path, base: str, answers: int, console: Console) -> None:
-    """answers: how many are stored; who finds none where there were some has lost the database."""
+    """Print the address. answers: number of stored ones; an unexpected 0 means that the database was lost."""
     found = invitations.read(folder)
 
     def line(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a rater may do: whose turn a trial is, and which answers are taken. The server and `study collect` ask here."""
+"""The rules for raters: the next trial, and accepted answers. Used by the server and `study collect`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Rules:
         raise Refused("unknown-trial", "this is no trial of yours")
 
     def current(self, reader: Reader, slot: int) -> int:
-        """Return the number of the first trial that is not answered; how many there are where all are."""
+        """Return the number of the first unanswered trial, or the number of trials if all are answered."""
         answered = reader.answered(slot)
         trials = self.rater(slot).trials
         return next((number for number, trial in enumerate(trials) if trial.id not in answered), len(trials))

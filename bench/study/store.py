@@ -1,4 +1,4 @@
-"""The answers of a study: an SQLite database in its folder, whose answered votes survive whatever ends the program."""
+"""The answers of a study: an SQLite database in its folder. Acknowledged votes survive any crash of the program."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Store:
         self._writers.dispose()
 
     def _identity(self) -> tuple[int, int]:
-        """Which file it is. Raises UserError where there is none."""
+        """Return the identity of the file. Raises UserError if it does not exist."""
         try:
             found = self._file.stat()
         except OSError as error:
@@ -81,7 +81,7 @@ class Store:
         return found.st_dev, found.st_ino
 
     def _check_file(self) -> None:
-        """Raise UserError where the file was deleted or exchanged: SQLite would go on writing where nobody reads."""
+        """Raise UserError if the file was deleted or replaced: SQLite would keep writing to the old one."""
         if self._identity() != self._opened:
             raise UserError(f"{self._file} was exchanged for another file; start again", code="bad-study")
 
@@ -96,7 +96,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Do all that is done inside the block, or nothing. Raises UserError where the file is damaged or gone."""
+        """Run the block as one transaction. Raises UserError if the file is damaged or missing."""
         with self._usable(), self._lock, self._writers.begin() as connection:
             yield Writer(connection)
         self._check_file()  # it may have gone meanwhile, and what was written with it
@@ -149,7 +149,7 @@ class Reader:
         return self._rows("SELECT slot, trial, question, grade, seconds, time FROM votes ORDER BY rowid")
 
     def sittings(self) -> dict[int, Sitting]:
-        """Return how far everybody is, who has begun."""
+        """Return the progress of every rater who has begun."""
         done = {
             row.slot: row.n for row in self._rows("SELECT slot, count(DISTINCT trial) AS n FROM votes GROUP BY slot")
         }

@@ -111,7 +111,7 @@ def of_store(store: Store, study: Study, names: dict[int, str]) -> pd.DataFrame:
 
 
 def planned(table: pd.DataFrame, study: Study, file: Path) -> pd.DataFrame:
-    """Return the table, whose votes are all of the study's plan. Raises UserError for the first that is not."""
+    """Return the table if all votes belong to the study's plan. Raises UserError for the first that does not."""
     facts, kinds = _facts(study), get_args(TrialKind)
     grades = {question.name: {grade.value for grade in question.grades} for question in study.questions}
     models, clips = {*study.models, TRUTH}, {clip.id for clip in study.clips}
@@ -142,7 +142,7 @@ def planned(table: pd.DataFrame, study: Study, file: Path) -> pd.DataFrame:
 
 
 def _facts(study: Study) -> dict[str, dict[str, str | int]]:
-    """What the table says of each trial, by its id."""
+    """Return the table's columns of each trial, by its id."""
     videos, people = study.by_id(), {clip.id: clip.identity for clip in study.clips}
 
     def facts(trial: Trial, slot: int) -> dict[str, str | int]:

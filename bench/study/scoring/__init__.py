@@ -1,1 +1,1 @@
-"""What votes of a study say: who is screened out, means, preference, agreement, and metrics compared with them."""
+"""Results of a study's votes: screening, means, preference, agreement, and comparison with metrics."""

@@ -32,7 +32,7 @@ class Agreement:
 
 
 def agreement(votes: pd.DataFrame) -> Agreement:
-    """Agreement of the raters. votes: columns `rater`, `unit`, `grade`; who graded a unit twice counts by the mean."""
+    """Return the agreement of the raters. votes: columns `rater`, `unit`, `grade`; repeated grades are averaged."""
     one = votes.groupby(["rater", "unit"], sort=True)["grade"].mean().unstack()
     shared = one.loc[:, one.notna().sum() > 1]
     shared = shared.loc[shared.notna().any(axis=1)]

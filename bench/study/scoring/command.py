@@ -38,7 +38,7 @@ def of_study(
     seed: int | None,
     n: int,
 ) -> StudyScore:
-    """Score a study and hold the metrics of `runs` against it. Raises UserError and DataError."""
+    """Score a study and compare the metrics of `runs` with it. Raises UserError and DataError."""
     need_packages()
     study, votes = load(folder), read_votes(folder)
     plan = plan_of(study, votes, against)
@@ -64,7 +64,7 @@ def of_study(
 
 
 def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
-    """Hold the metrics of `runs` against opinions out of a CSV. Raises UserError and DataError."""
+    """Compare the metrics of `runs` with opinions from a CSV file. Raises UserError and DataError."""
     if not runs:
         raise UserError(
             "--opinions: give a run with --run, whose metrics are compared with them", code="missing-option"
@@ -109,7 +109,7 @@ def _unranked(opinions: metrics.Opinions, question: str) -> list[Undefined]:
 
 
 def write(found: StudyScore, folder: Path) -> list[Path]:
-    """Write ``score.json``, the page, the LaTeX tables and, where metrics are held, their figure. Raises UserError."""
+    """Write ``score.json``, the page, the LaTeX tables and, with metrics, their figure. Raises UserError."""
     content = {
         "score.json": json.dumps(found.content(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "score.html": html.page(found),

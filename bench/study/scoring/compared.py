@@ -17,7 +17,7 @@ from reports.schema.study_score import Difference, Opinion, Preference, Question
 def of_comparisons(
     own: pd.DataFrame, everyone: pd.DataFrame, question: QuestionAsked, plan: Plan, seed: int, n: int
 ) -> Found:
-    """All that the comparisons of one question say. own: votes that count, one or more; everyone: nobody left out."""
+    """Return the results of one question's comparisons. own: votes that count, one or more; everyone: all votes."""
     found = Found(question.name)
     order = [*(model for model in plan.models if model != plan.against), *([plan.against] if plan.against else [])]
     own, everyone = (_paired(part, order) for part in (own, everyone))
@@ -55,7 +55,7 @@ def _pair(a: str, b: str) -> str:
 
 
 def _preference(found: Found, votes: pd.DataFrame, order: list[str]) -> None:
-    """votes: oriented, so `first` says who was shown first."""
+    """Add the preferences. votes: oriented; `first` states which model was shown first."""
     shown = votes.assign(
         model=np.where(votes["first"] > 0, votes["a"], votes["b"]),
         other_model=np.where(votes["first"] > 0, votes["b"], votes["a"]),

@@ -27,9 +27,9 @@ CLIPS = 5  # clips of which draws tell what other clips would change; of fewer t
 
 @dataclass(frozen=True)
 class Measures:
-    """What a run measured. values: ``(model, clip)`` down, metrics across, NaN where there is none.
+    """The measurements of a run. values: rows ``(model, clip)``, columns metrics, NaN for missing ones.
 
-    of_models: model down, metrics of sets across.
+    of_models: rows models, columns set metrics.
     """
 
     run: str

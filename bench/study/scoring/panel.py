@@ -1,4 +1,4 @@
-"""Means of groups of votes, and differences of them, whose errors respect raters and clips.
+"""Means of groups of votes, and their differences, with errors clustered by raters and clips.
 
 A vote belongs to a rater and to a clip, and both are drawn from many: a strict rater is strict for every clip, a hard
 clip is hard for every rater. Votes are therefore not independent, and more votes of the same people on the same clips
@@ -158,7 +158,7 @@ class Panel:
 
 
 def two_way(errors: np.ndarray, shares: np.ndarray, here: np.ndarray) -> tuple[float, float]:
-    """Variance of an estimate over raters and clips, and its degrees of freedom; NaN and 1 where it cannot be told.
+    """Return the variance of an estimate over raters and clips, and its degrees of freedom; NaN and 1 if undefined.
 
     errors: ``(R, C)`` what the votes of a rater on a clip add to the estimate's error (its influence function); their
     sum is zero. shares: ``(R, C)`` of the votes, sum 1. here: ``(R, C)`` whether there is a vote.
@@ -189,7 +189,7 @@ def two_way(errors: np.ndarray, shares: np.ndarray, here: np.ndarray) -> tuple[f
 
 
 def _twice(of_raters: float, of_clips: float, shares: np.ndarray) -> float:
-    """What is in both sides although it belongs to one: raters who saw other clips differ by these clips, too.
+    """Return the overlap of both sides: raters who saw other clips also differ because of these clips.
 
     None where every rater saw every clip equally often. of_raters, of_clips: the sides without the rest. With variances
     r and c of raters and clips they are r A + c D and c B + r D, and D (r + c) is counted twice.

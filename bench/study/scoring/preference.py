@@ -1,4 +1,4 @@
-"""Strengths of models out of who is preferred to whom: Bradley and Terry, ties after Davidson, who is shown first.
+"""Strengths of models from preferences: Bradley-Terry model, ties by Davidson, effect of the first shown.
 
 With strengths s (logits), nu and first-shown advantage g, of two models i shown first and j shown second
 P(i) : P(tie) : P(j) = exp((s_i - s_j + g) / 2) : nu : exp(-(s_i - s_j + g) / 2). Bradley and Terry, Biometrika 39,

@@ -15,7 +15,7 @@ from reports.schema.study_score import Difference, Opinion, QuestionAsked, Value
 def of_ratings(
     own: pd.DataFrame, everyone: pd.DataFrame, question: QuestionAsked, plan: Plan, seed: int, n: int
 ) -> Found:
-    """All that the ratings of one question say. own: votes that count, one or more; everyone: nobody left out."""
+    """Return the results of one question's ratings. own: votes that count, one or more; everyone: all votes."""
     found = Found(question.name)
     own, everyone = (part.assign(group=part["model"]) for part in (own, everyone))
     models = [model for model in plan.models if (own["group"] == model).any()]

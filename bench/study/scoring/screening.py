@@ -1,4 +1,4 @@
-"""Raters whose votes are left out, by a published rule, checks and repeats.
+"""Screening of raters by a published rule, checks and repeats.
 
 `bt500`: ITU-R BT.500-14, Part 1, Annex 1, the screening of observers by the kurtosis of what all gave each
 presentation. `p913`: ITU-T P.913, Annex A, the correlation of a rater with the means of all. In comparisons neither is

@@ -34,7 +34,7 @@ class Spread:
 
 
 def expected_grade(quality: float, spread: Spread, grades: Sequence[int]) -> float:
-    """The mean grade of all raters and clips of a model whose quality is `quality`, after rounding to `grades`."""
+    """Return the mean grade over all raters and clips of a model with this `quality`, after rounding to `grades`."""
     levels = np.array(sorted(grades), float)
     edges = (levels[1:] + levels[:-1]) / 2
     below = stats.norm.cdf(edges, quality, spread.total)

@@ -42,7 +42,7 @@ class Plan:
 
 @dataclass
 class Found:
-    """All that the votes on one question say."""
+    """The results of the votes on one question."""
 
     question: str
     opinions: list[Opinion] = field(default_factory=list)
@@ -118,7 +118,7 @@ def family(estimates: Sequence[Estimate]) -> list[Value]:
 
 
 def value(found: Estimate) -> Value:
-    """The estimate as it stands in ``score.json``."""
+    """Return the estimate in the form of ``score.json``."""
     return Value(
         value=found.value,
         low=number(found.low),
