@@ -234,12 +234,8 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _unusable(_: Request, error: Exception) -> Response:
     """Handle a missing or damaged database or video: a general message for the rater, details in the log."""
     _LOG.error("%s", error)
-    return JSONResponse(
-        {
-            "error": "The study has a technical problem and cannot store answers. Please tell the person who invited you."
-        },
-        503,
-    )
+    words = "The study cannot store answers at the moment. Please tell the person who invited you."
+    return JSONResponse({"error": words}, 503)
 
 
 async def _gone(_: Request, error: Exception) -> Response:
