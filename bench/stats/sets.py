@@ -147,7 +147,7 @@ def comparison(metric: MetricEntry, a: str, b: str, ours: Estimate, theirs: Esti
 def _notices(definition: SetDefinition, models: Sequence[str], made: Sequence[Features], real: Features) -> list[str]:
     what = f"windows of {definition.window} frames" if definition.window > 1 else "frames"
     if len(real.values) < FEWEST:
-        return [f"{definition.name} has no value: fewer than {FEWEST} real {what}"]
+        return [f"{definition.name} has no value: fewer than {FEWEST} {what} in the real videos"]
     counts = {model: len(one.values) for model, one in zip(models, made)}
     lacking = [model for model, n in counts.items() if n < FEWEST]
     notices = [f"{definition.name} has no value of {', '.join(lacking)}: fewer than {FEWEST} {what}"] if lacking else []
