@@ -1,6 +1,6 @@
-"""The one interface behind which every model stands.
+"""The interface of every model.
 
-A predictor turns a batch of pairs into frames. It knows nothing of metrics, protocols or reports.
+A predictor turns a batch of pairs into frames. It is independent of metrics, protocols and reports.
 Third parties register a class under the entry-point group ``talking_head_bench.predictors``.
 """
 
@@ -21,14 +21,14 @@ from protocols.protocol import MotionMode as MotionMode
 
 @dataclass(frozen=True)
 class PairBatch:
-    """What a model is asked. All images are RGB ``(N, 3, H, W)`` float32 in ``[0, 1]``.
+    """The input of a model. All images are RGB ``(N, 3, H, W)`` float32 in ``[0, 1]``.
 
-    ids: one stable name a pair, unique within its list.
+    ids: one stable name per pair, unique within its list.
     source: the photograph to animate.
-    driving: the frame whose motion it shall take (augmented already, where the protocol does so).
-    target: what the result should be, where it exists. Only the bound `copy-target` may read it.
-    anchor: initial driving frame of relative motion, where the protocol has one.
-    seeds: one non-negative int a pair, for models that draw random numbers.
+    driving: the frame with the motion (already augmented, if the protocol augments).
+    target: the true result, if it exists. Only the bound `copy-target` may read it.
+    anchor: reference frame of relative motion, if the protocol has one.
+    seeds: one non-negative int per pair, for models that draw random numbers.
     info: per pair, JSON-able facts for predictors outside this process (data set, clips, frames, identities).
     """
 
@@ -45,9 +45,9 @@ class PairBatch:
 
 
 class TimeLimit(Exception):
-    """A batch took too long, and is not asked for again, since that might take as long once more.
+    """A batch took too long; it is not retried, since that could take as long again.
 
-    frames: what was made in time, as `Predictor.predict` gives it, NaN for the other pairs.
+    frames: the frames made in time, in the form of `Predictor.predict`, NaN for the other pairs.
     """
 
     def __init__(self, message: str, frames: Tensor):
@@ -56,7 +56,7 @@ class TimeLimit(Exception):
 
 
 class ClipEnd(NamedTuple):
-    """From when on a model has no frames of a clip, in seconds from its first, and why, in words."""
+    """The time from which a model has no frames of a clip, in seconds from its first, and the reason in words."""
 
     seconds: float
     why: str
@@ -66,12 +66,12 @@ class Predictor(ABC):
     """One loaded model.
 
     name: short id, as given on the command line.
-    motion_modes: what it can do; the first is its default.
-    frame_size: side of the square frames that it takes, or None where any size will do.
-    output_size: side of the square frames that it gives; None where they are of the size of those that it is given.
-    driven_by: what it takes the motion from: driving frames, sound (`baselines.talking`); None: neither, or unknown.
-    filled_batches: on an accelerator, whether a batch that has fewer pairs than the others is filled up with its last
-        pair, whose further frames are dropped: kernels, and with them rounding, depend on the size of a batch.
+    motion_modes: supported modes; the first is the default.
+    frame_size: side of the square input frames; None for any size.
+    output_size: side of the square output frames; None if it is that of the input.
+    driven_by: source of the motion: driving frames, or sound (`baselines.talking`); None: neither, or unknown.
+    filled_batches: on an accelerator, whether a smaller batch is filled up with copies of its last pair, which are
+        dropped afterwards: kernels, and so rounding, depend on the batch size.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Predictor(ABC):
     filled_batches: bool = False
 
     def known_mode(self, mode: str, label: str | None = None) -> MotionMode:
-        """Return `mode`. Raises ModelError where the model has no such one. label: its name in messages."""
+        """Return `mode`. Raises ModelError if the model does not support it. label: the model's name in messages."""
         for one in self.motion_modes:
             if one == mode:
                 return one
@@ -90,49 +90,49 @@ class Predictor(ABC):
         raise ModelError(f"{label or self.name} has no motion mode {mode}; it has: {known}", code="unknown-mode")
 
     def nearest_mode(self, asked: str) -> MotionMode:
-        """The mode that a protocol asks for; where the model lacks it, its first of the same kind, else its first."""
+        """Return the protocol's mode; if the model lacks it, the model's first of the same kind, else its first."""
         same = [one for one in self.motion_modes if one.startswith("relative") == asked.startswith("relative")]
         return next((one for one in self.motion_modes if one == asked), (*same, self.motion_modes[0])[0])
 
     @abstractmethod
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Generated frames ``(N, 3, H, W)`` float32 in ``[0, 1]``, in the order of the batch; H, W: see `output_size`.
+        """Return frames ``(N, 3, H, W)`` float32 in ``[0, 1]``, in the order of the batch; H, W: see `output_size`.
 
-        The result for a pair may not depend on the rest of its batch. NaN marks a pair that could not be made.
-        Raises ModelError where `mode` is not one of `motion_modes` or the batch lacks what the mode needs; TimeLimit.
-        Pairs of a batch that fails in another way are asked for one by one.
+        The result for a pair must not depend on the rest of its batch. NaN marks a failed pair.
+        Raises ModelError if `mode` is not one of `motion_modes` or the batch lacks what the mode needs; TimeLimit.
+        After any other error the pairs of the batch are requested one by one.
         """
 
     def expect(self, ids: Sequence[str]) -> None:  # noqa: B027 (most predictors answer any pair)
-        """Told before the first batch which pairs a run has. Raises ModelError where it can answer none of them."""
+        """Receive the ids of a run's pairs before the first batch. Raises ModelError if it has frames for none."""
 
     def expect_clips(self, clips: Mapping[str, Sequence[str]]) -> list[str]:
-        """Receive which clips a run of whole clips has; return lines that the user must see.
+        """Receive the clips of a run of whole clips; return notices for the user.
 
-        clips: id to the names by which a finished clip may be found, the best first.
-        Raises ModelError where the model can answer none of them.
+        clips: id → names by which a finished clip may be found, the best first.
+        Raises ModelError if the model has none of them.
         """
         return []
 
     def clip_end(self, clip: str) -> ClipEnd | None:
-        """Return where a clip of this model ends, where that is known before it is asked; None where it is not.
+        """Return the end of this model's clip if it is known in advance, else None.
 
-        Later frames are left out, and counted, in place of failing.
+        Later frames are left out and counted, instead of failing.
         """
         return None
 
     def sound_file(self, clip: str) -> Path | None:
-        """Return the file that holds the sound of this model's clip; None where it makes none."""
+        """Return the sound file of this model's clip; None if it makes no sound."""
         return None
 
     def why_missing(self, pair: str) -> str | None:
-        """Return why the frame of a pair is NaN, right after `predict` gave it; None where there is no more to say."""
+        """Return why the frame of a pair is NaN, right after `predict` returned it; None if unknown."""
         return None
 
     def set_frame_size(self, side: int) -> None:
-        """Told before the first batch of a run's square frames, their side in pixels; of several sizes, each.
+        """Receive the side of a run's square frames, in pixels, before the first batch; once per size.
 
-        Raises ModelError where they cannot be answered.
+        Raises ModelError if the model does not support it.
         """
         if self.frame_size not in (None, side):
             own = self.frame_size
@@ -141,18 +141,18 @@ class Predictor(ABC):
             )
 
     def describe(self) -> dict[str, Any]:
-        """JSON-able facts for the manifest: weights file and hash, whether they are sample weights, conventions."""
+        """Return JSON-able facts for the manifest: weights file and hash, whether they are the sample, conventions."""
         return {}
 
     def forget(self) -> None:  # noqa: B027 (most predictors keep nothing)
-        """Let go of what is kept of earlier pairs to be faster; told when another model's turn comes."""
+        """Release caches of earlier pairs; called before another model runs."""
 
     def close(self) -> None:  # noqa: B027 (most predictors hold nothing)
-        """Release what the predictor holds (processes, files). Called once."""
+        """Release processes and files. Called once."""
 
 
 def filled(batch: PairBatch, size: int) -> PairBatch:
-    """The batch with its last pair repeated until it has `size` pairs; itself where it has as many."""
+    """Return the batch with its last pair repeated until it has `size` pairs."""
     more = size - len(batch)
     if more <= 0:
         return batch
@@ -172,5 +172,5 @@ def filled(batch: PairBatch, size: int) -> PairBatch:
 
 
 def default_device() -> torch.device:
-    """The first CUDA device, or the CPU."""
+    """Return the first CUDA device, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""Models driven by sound: what they are asked for, and how a stream of frames answers batches of pairs."""
+"""Models driven by sound: their input, and the conversion of their stream of frames to batches of pairs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from protocols.sound import Sound
 
 @dataclass(frozen=True)
 class Talk:
-    """One clip that a model driven by sound is asked for.
+    """One requested clip of a model driven by sound.
 
-    id: of the clip. sound: mono int16 at 16 kHz, on the clock of the answer, whose first frame is shown at 0.
-    times: when each frame that is asked for is shown, ascending, in seconds from the first. rate: frames a second on
-    average. begins: the second of the driving video that is 0 here, for what was computed of all of it before.
-    template: gives, each time that it is called, the frames of the video to be redrawn in order, one for each
-    of `times`: RGB ``(3, H, W)`` float32 in [0, 1]. identity: of the person in the template. seed: non-negative, for
-    models that draw random numbers.
+    id: of the clip. sound: mono int16 at 16 kHz, on the clock of the result, whose first frame is at 0.
+    times: times of the requested frames, ascending, in seconds from the first. rate: average frames per second.
+    begins: the second of the driving video that is 0 here, for features computed from the whole video.
+    template: returns on each call the frames of the template video in order, one for each of `times`: RGB
+    ``(3, H, W)`` float32 in [0, 1]. identity: of the person in the template. seed: non-negative, for models that draw
+    random numbers.
     """
 
     id: str
@@ -38,10 +38,10 @@ class Talk:
 
 
 class TalkingPredictor(Predictor):
-    """A model driven by sound: implement `talk`, the rest is done here.
+    """A model driven by sound: implement `talk`; this class does the rest.
 
-    at_once: how many frames `talk` is to work on at a time: as many as are asked for, fewer after memory was short.
-    No result may depend on it by more than rounding.
+    at_once: number of frames that `talk` should process at a time; it shrinks when memory is short. Results must not
+    depend on it beyond rounding.
     """
 
     driven_by = "sound"
@@ -52,25 +52,24 @@ class TalkingPredictor(Predictor):
     def talk(self, talk: Talk) -> Iterator[Tensor | str]:
         """Yield one frame ``(3, H, W)`` float32 in [0, 1], of the template's size, for each of ``talk.times``.
 
-        In place of a frame that cannot be made the reason, in words, or a frame of NaN. Frames stream: the template is
-        read and frames are given as they are needed, so that nobody holds a whole video. The same `talk` gives the same
-        frames again.
+        For a failed frame, yield the reason in words, or a frame of NaN. Frames are streamed: read the template and
+        yield frames as needed, so that no whole video is in memory. The same `talk` must yield the same frames.
         """
 
     def begin(self, talk: Talk, pairs: Sequence[str]) -> None:
-        """Receive the clip whose frames the next calls of `predict` are about.
+        """Receive the clip of the next calls of `predict`.
 
-        pairs: the ids under which they will be asked for, one for each of ``talk.times``, in order.
+        pairs: the ids of its frames, one for each of ``talk.times``, in order.
         """
         self.forget()
         self._answer = Answer(self, talk, pairs)
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Give the frames ``(N, 3, H, W)`` of `talk` that have the ids of the batch, NaN where there are none.
+        """Return the frames ``(N, 3, H, W)`` of `talk` with the ids of the batch, NaN for failed ones.
 
-        Frames of the batch that were made already are kept for the case that it is asked for again; what lies before
-        is made again. Reads neither driving nor target. Raises ModelError for pairs of which `begin` was not told, for
-        frames of another kind than asked for, and where `talk` gives too many.
+        The frames of the last batch are kept in case it is requested again; earlier ones are made again. Reads neither
+        driving nor target. Raises ModelError for pairs that `begin` did not receive, for frames of a wrong type or
+        shape, and if `talk` yields too many.
         """
         self.known_mode(mode)
         if self._answer is None:
@@ -93,7 +92,7 @@ class TalkingPredictor(Predictor):
 
 
 class Answer:
-    """The frames of one `Talk`, drawn when they are asked for; only those of the last batch are kept."""
+    """The frames of one `Talk`, made on request; only those of the last batch are kept."""
 
     def __init__(self, model: TalkingPredictor, talk: Talk, pairs: Sequence[str]) -> None:
         if len(pairs) != len(talk.times):
@@ -120,14 +119,14 @@ class Answer:
         return torch.stack([self._frame(at, batch.source[0], min(positions)) for at in positions])
 
     def why_missing(self, pair: str) -> str | None:
-        """Return why there is no frame; None where the stream gave one."""
+        """Return why there is no frame; None if there is one."""
         position = self._positions[pair]
         if self._end is None or position < self._end[0]:
             return self._reasons.get(position)
         return self._end[1]
 
     def close(self) -> None:
-        """End the stream; a generator's own clean-up runs."""
+        """End the stream and run the generator's clean-up."""
         end = getattr(self._stream, "close", None)
         self._stream, self._drawn = None, 0
         if end is not None:
@@ -150,9 +149,9 @@ class Answer:
         return torch.full_like(like, torch.nan)
 
     def _next(self, like: Tensor) -> Tensor | None:
-        """The next frame; None where there is none, which `_end` says from then on.
+        """Return the next frame; None if there is none, then `_end` has the reason.
 
-        What fails is tried once more, since memory may have been short; from then on it counts as the clip's fault.
+        A failure is retried once, since memory may have been short; a second one ends the clip.
         """
         try:
             if self._stream is None:
@@ -194,7 +193,7 @@ class Answer:
             raise ModelError(f"{name} returned a frame of {frame.dtype}, expected floats in [0, 1]", code="bad-frames")
 
     def _check_end(self) -> None:
-        """Raises ModelError where there are more frames: which of them belongs to which time is not known then."""
+        """Raise ModelError if there are more frames: their times would be unknown."""
         assert self._stream is not None
         if next(self._stream, None) is not None:
             raise ModelError(
