@@ -32,7 +32,7 @@ EARLIEST, LATEST = 0.05, 2.0  # seconds between the server's first answer and it
 
 
 class Rater(threading.Thread):
-    """Votes until all is answered or it is told to stop; remembers what was acknowledged."""
+    """Vote until all is answered or `stop` is set; remember what was acknowledged."""
 
     def __init__(self, base: str, token: str, slot: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)

@@ -5,7 +5,7 @@
 
 DIR is a study of `bench study make --raters N` with at least as many raters; it is copied, and nothing is added to it.
 All raters begin within two seconds. Each loads page and videos, waits as long as they last and half a second, votes,
-and goes on: faster than people do. Printed are the times of votes as the raters see them.
+and continues: faster than people do. Printed are the times of votes as the raters see them.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def _unfinished(folder: Path) -> tuple[State, str]:
     done = f"{count} finished batches" if (count := _batches(folder)) else "no finished batch"
     holder = _holder(folder)
     if holder is None:
-        return "stopped", f"stopped with {done}; its command, run again, goes on"
+        return "stopped", f"stopped with {done}; re-run its command to resume"
     return "running", f"at work {holder}, {done} so far"
 
 

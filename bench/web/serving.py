@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(host: str, port: int) -> str:
-    """Return what a browser on this machine is told."""
+    """Return the URL that a browser on this machine opens."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -1,4 +1,4 @@
-"""An outside program that is asked for clips: what it is told, what is taken, what becomes of its failures."""
+"""An external program that makes clips: its input, which output counts, and how failures are counted."""
 
 from __future__ import annotations
 
