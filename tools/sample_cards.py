@@ -8,8 +8,9 @@ the files on record: the checkpoint, its kernels as float16, and its log go into
 is written, its SHA-256 recorded. Of another seed, for the spread over seeds: into the samples folder. Folders of
 trainings that are not finished are passed over, and so is what is there already.
 
-Runs over the sample set fill the measured part of the cards. What a card says above its heading "Held-out frames"
-(file, command, data) stays as it is. Where several runs of a protocol have a model, the first one counts.
+Runs over the sample set fill the measured part of the cards, which then has the protocols of these runs alone. What a
+card says above its heading "Held-out frames" (file, command, data) stays as it is. Where several runs of a protocol
+have a model, the first one counts.
 """
 
 from __future__ import annotations
