@@ -198,6 +198,8 @@ def _groups(
         values = column[np.isfinite(column)]
         if not len(values):
             continue
+        if len(values) == 1:
+            low = high = np.nan  # a single value has no interval
         wins = (better[name] * values > 0) + 0.5 * (values == 0)
         entries.append(
             Group(

@@ -37,6 +37,7 @@ def model_row(table: pd.DataFrame, model: str, metric: MetricEntry, interval: In
     values = table[model].to_numpy(float)
     measured = values[~np.isnan(values)]
     moments = _moments(measured[np.isfinite(measured)])
+    low, high = _known(interval, moments)
     others = table.dropna(axis="columns", how="all").dropna()
     common = others[model].to_numpy(float) if model in others else np.array([])
     worst_value = _worst(table, metric)
@@ -52,14 +53,19 @@ def model_row(table: pd.DataFrame, model: str, metric: MetricEntry, interval: In
         mean=moments.mean,
         median=finite_or_none(np.median(measured)) if len(measured) else None,
         std=moments.std,
-        ci_low=_cut(interval[0], metric),
-        ci_high=_cut(interval[1], metric),
+        ci_low=_cut(low, metric),
+        ci_high=_cut(high, metric),
         ci_pair_low=_cut(moments.low, metric),
         ci_pair_high=_cut(moments.high, metric),
         mean_penalised=_mean(penalised),
         mean_common=_mean(common),
         n_common=len(common),
     )
+
+
+def _known(interval: Interval, moments: Moments) -> Interval:
+    """A single value has no interval: resampling only repeats it, and a width of zero would look certain."""
+    return (None, None) if moments.std is None else interval
 
 
 def _cut(bound: float | None, metric: MetricEntry) -> float | None:
@@ -101,6 +107,7 @@ def comparison(
     with np.errstate(invalid="ignore"):
         difference = (a - b)[np.isfinite(a - b)]
     moments = _moments(difference)
+    low, high = _known(interval, moments)
     sign = 1 if metric.higher_is_better else -1
     wins = (sign * a > sign * b) + 0.5 * (a == b)
     mean, std = moments.mean, moments.std
@@ -111,8 +118,8 @@ def comparison(
         n=len(a),
         n_infinite=len(a) - len(difference),
         difference=mean,
-        ci_low=interval[0],
-        ci_high=interval[1],
+        ci_low=low,
+        ci_high=high,
         ci_pair_low=moments.low,
         ci_pair_high=moments.high,
         better=duel[0 if sign * mean > 0 else 1] if mean else None,

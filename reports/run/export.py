@@ -21,7 +21,7 @@ def markdown(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
     def cell(cell: Cell) -> str:
         mark = {"best": "**{}**", "second": "<u>{}</u>"}.get(cell.rank, "{}")
         dagger = MARK if (cell.row.model, cell.row.metric) in unsure else ""
-        return f"{mark.format(cell.mean)}{dagger} {cell.interval} ({cell.note})"
+        return f"{mark.format(cell.mean)}{dagger}{_after(cell.interval)} ({cell.note})"
 
     def head(column: Column) -> str:
         short = column.short if look.signatures else ""
@@ -33,7 +33,9 @@ def markdown(summary: Summary, manifest: Prepared, look: Look = PLAIN) -> str:
 
     rows = [[model(row), *map(cell, row.cells)] for row in view.rows]
     if view.floors:
-        rows.append([f"*{FLOOR}*", *(f"{one.mean} {one.interval} (n {one.n})" if one else "–" for one in view.floors)])
+        rows.append(
+            [f"*{FLOOR}*", *(f"{one.mean}{_after(one.interval)} (n {one.n})" if one else "–" for one in view.floors)]
+        )
     above = caption(summary, manifest, look)
     lines = [*([f"*{markdown_text(above)}*", ""] if above else [])]
     lines += table.markdown(["model", *map(head, view.columns)], rows)
@@ -111,6 +113,10 @@ def csv_table(summary: Summary, manifest: Prepared) -> str:
         [*Row.model_fields, "weights", "signature"],
         ({**row, "weights": marks.get(str(row["model"])), "signature": signatures[str(row["metric"])]} for row in rows),
     )
+
+
+def _after(interval: str) -> str:
+    return f" {interval}" if interval else ""
 
 
 def _marks(manifest: Prepared) -> dict[str, str | None]:

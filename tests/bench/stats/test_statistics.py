@@ -167,6 +167,15 @@ def test_nothing_measured():
     json.dumps(summary.content(), allow_nan=False)
 
 
+def test_a_single_value_has_no_interval():
+    for values in ({"a": [0.3], "b": [0.1]}, {"a": [0.3, float("nan")], "b": [0.1, 0.2]}):
+        summary = summarize(samples_of(values), [L1], 0, 50)
+        (duel,) = summary.comparisons
+        assert row(summary, "a").mean == 0.3 and duel.difference == pytest.approx(0.2)
+        for one in (row(summary, "a"), duel):
+            assert (one.n, one.ci_low, one.ci_high) == (1, None, None)
+
+
 def test_ranking_leaves_the_bounds_out():
     values = {"a": [0.3, 0.3], "b": [0.2, 0.2], "c": [0.1, 0.4], "copy-source": [0.05, 0.05], "copy-target": [0.0, 0.0]}
     summary = summarize(samples_of(values), [L1], 0, 50)
