@@ -109,7 +109,7 @@ def verdict(column: Column, entry: Compared | SetsCompared) -> str:
 
 @dataclass(frozen=True)
 class Tally:
-    """On how many of `of` metrics each side is better, and on how many of those the interval excludes zero."""
+    """On how many of `of` metrics each side has the better value, and on how many `verdict` says so."""
 
     a: int
     b: int
@@ -121,9 +121,10 @@ class Tally:
 def tally(duel: Duel, known: Mapping[str, Column]) -> Tally:
     """Count on how many metrics each side is better, set metrics included."""
     entries: list[Compared | SetsCompared] = [*duel.comparisons, *duel.sets]
-    sides = [(favors(known[entry.metric], entry.difference), clear(entry)) for entry in entries]
-    a, b = (sum(found == side for found, _ in sides) for side in "ab")
-    clear_a, clear_b = (sum(found == side and sure for found, sure in sides) for side in "ab")
+    values = [favors(known[entry.metric], entry.difference) for entry in entries]
+    verdicts = [verdict(known[entry.metric], entry) for entry in entries]
+    a, b = (values.count(side) for side in "ab")
+    clear_a, clear_b = (verdicts.count(side) for side in "ab")
     return Tally(a, b, clear_a, clear_b, len(entries))
 
 

@@ -131,6 +131,11 @@ def test_a_comparison_counts_who_is_better_and_shows_pairs_of_both_sides(run):
         for entry in duel.comparisons
     )
     assert counted.clear_a <= counted.a and counted.a + counted.b <= counted.of
+    sure = [entry.but(p_holm=0.01, ci_low=-1.0, ci_high=1.0) for entry in duel.comparisons]
+    chance = [entry.but(p_holm=0.9, ci_low=1.0, ci_high=1.0) for entry in duel.comparisons]
+    for entries, clear in ((sure, counted.a + counted.b), (chance, 0)):  # as the verdicts of the table
+        found_in = compare_view.tally(duel.but(comparisons=tuple(entries)), columns)
+        assert found_in.clear_a + found_in.clear_b == clear
     shown = compare_pictures.shown(run, run, duel, columns["l1"])
     gains = [one.values[1] - one.values[0] for one in shown]  # less is better
     assert len(shown) >= 3 and gains == sorted(gains, reverse=True)
