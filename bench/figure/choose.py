@@ -107,9 +107,11 @@ def picked(
         "best": f"the {count} best",
         "worst": f"the {count} worst, worst first,",
         "median": f"the {count} around the median",
-        "spread": f"{count} spread from best to worst, one drawn from each of {count} equal parts (seed {seed}),",
+        "spread": f"{count} spread from best to worst, one drawn from each of {count} equal parts (seed {seed}),"
+        if count > 1
+        else f"1 drawn at random (seed {seed}),",
     }
-    how = f"{words[pick]} of {len(ids)} {unit}s by {by.name}, mean of {', '.join(labels)}"
+    how = f"{words[pick]} of {counted(len(ids), unit)} by {by.name}, mean of {', '.join(labels)}"
     if left := len(table) - len(ids):
         how += f"; {counted(left, unit)} that a model failed or without a finite {by.name} left out"
     return Picked(tuple(ids[place] for place in places), how)

@@ -145,7 +145,7 @@ def caption(
 ) -> list[str]:
     """What the figure shows, a line each. metric: whose values stand beside the pairs, of clips their means."""
     manifest = pictures.manifest
-    lines = [f"Pairs: {picked.how}."]
+    lines = [f"{manifest.unit.capitalize()}s: {picked.how}."]
     for pair in picked.pairs:
         rows = samples[samples["pair"] == pair].set_index("model")
         facts: dict[Any, Any] = rows.iloc[0].to_dict()
@@ -153,11 +153,13 @@ def caption(
         if (facts.get("alpha", 1), facts.get("beta", 1)) != (1, 1):
             line += f", stretched by {facts['alpha']:.3f} and {facts['beta']:.3f}"
         if own := [shot for shot in shots if shot.clip == pair]:
-            line += f"; frames {_listed(shot.number for shot in own)} of {own[0].of}, counted from 0"
+            line += f"; {_numbered(own)} of {own[0].of}, counted from 0"
             line += f" (at {_listed(f'{shot.time:.2f}' for shot in own)} s)"
         if metric is not None:
             values: dict[Any, float] = rows[metric].to_dict()
-            line += f"; {metric}: " + ", ".join(f"{titles[label]} {values[label]:.4g}" for label in labels)
+            line += f"; {metric}{' of the whole clip' if own else ''}: " + ", ".join(
+                f"{titles[label]} {values[label]:.4g}" for label in labels
+            )
         lines.append(line)
     for label in labels:
         entry = manifest.model(label)
@@ -180,8 +182,12 @@ def caption(
 def frames_shown(shots: Sequence[Shot]) -> str:
     """The frames in a few words, for the title of a figure: ``frames 0, 34, 67 of w_tilt``."""
     clips = dict.fromkeys(shot.clip for shot in shots)
-    said = [f"{_listed(shot.number for shot in shots if shot.clip == clip)} of {clip}" for clip in clips]
-    return f"frames {'; '.join(said)}"
+    return "; ".join(f"{_numbered([shot for shot in shots if shot.clip == clip])} of {clip}" for clip in clips)
+
+
+def _numbered(shots: Sequence[Shot]) -> str:
+    """``frame 34``, or ``frames 0, 34``."""
+    return f"{'frame' if len(shots) == 1 else 'frames'} {_listed(shot.number for shot in shots)}"
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -65,6 +65,7 @@ def test_frames_are_columns_over_time_kept_or_computed_again(clips: Path, bench,
     assert f"frames 0, {round(last / 2)}, {last} of {len(own)}" in caption and f"{own['time'][last]:.2f} s" in caption
     assert f"{last} of {clip}" in Image.open(tmp_path / "a.png").info["Title"]
     assert "frames of mix" not in caption  # none was computed
+    assert "l1 of the whole clip: mix" in caption and "of 1 clip by l1" in caption
 
     shutil.copytree(clips, tmp_path / "r")
     shutil.rmtree(tmp_path / "r" / "frames")
