@@ -197,7 +197,8 @@ def _models(weights: Path | None) -> list[Row]:
         file, used_for = about.sample, f"{about.title}, reduced width"
         if file.is_file():
             state = samples.local_state(file, name)
-            rows.append(Row(SAMPLES, file.name, used_for, f"{file} ({state})" if state else str(file)))
+            found, problem = (f"{file} ({state})" if state else str(file)), f"{file} is damaged"
+            rows.append(Row(SAMPLES, file.name, used_for, found, problem=problem if state == "damaged" else ""))
         elif name in samples.recipes():
             source = "a clone of this program's repository, or its recorded training"
             place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"

@@ -117,6 +117,8 @@ def test_a_damaged_file_is_not_called_built(bench, from_folder, folder, content)
     assert code == 0 and f"{found.status}: {file}" in text and "built here" not in text and "0 of 1" in text
     (listed,) = [info for info in registry.names() if info.name == BUILT]
     assert listed.weights.endswith("damaged")
+    code, text = bench("doctor")
+    assert code == 0 and str(file) in text
     refusal = bench("samples", "build", BUILT)
     assert (refusal[0], refusal.error) == (2, "unreadable-checkpoint") and str(file) in refusal[1]
     assert bench("samples", "fetch", BUILT, "--from", from_folder)[0] == 0 and sample(BUILT).on_record
