@@ -71,7 +71,10 @@ class Run:
             storage.restore(self)
             log.info("continuing at step %d", self.step)
         elif settings.init_from is not None:
-            taken = self.trainee.start_from(networks_of(settings.init_from))
+            try:
+                taken = self.trainee.start_from(networks_of(settings.init_from))
+            except ModelError as error:
+                raise ModelError(f"{settings.model} from {settings.init_from}: {error}", code=error.code) from error
             log.info("starting from %s: %s", settings.init_from, ", ".join(taken))
             if self.average:
                 self.average = Average(self.trainee.networks, settings.ema)

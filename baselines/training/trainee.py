@@ -143,7 +143,5 @@ class Trainee(ABC):
                 part.load_state_dict({k: values[k] for k in own}, strict=False)
                 taken.append(name)
         if not taken:
-            raise ModelError(
-                "the checkpoint to start from shares no network of equal shape with this model", code="other-network"
-            )
+            raise ModelError("no network in it has the shape of a network of this model", code="other-network")
         return taken

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from support.refused import refused
 
+from baselines.card import card
 from baselines.predictor import ModelError
 from baselines.training import run as run_module
 from baselines.training.loop import train
@@ -137,6 +138,9 @@ def test_a_checkpoint_that_fits_nowhere_is_refused(clips: Path, tmp_path: Path) 
     run = Run(settings(clips, tmp_path), run_module.TrainingFrames(clips))
     with refused(ModelError, "other-network"):
         run.trainee.start_from({"kp_detector.kp.weight": torch.zeros(1)})
+    start = card("x2face").sample
+    with refused(ModelError, "other-network", str(start), "fomm"):
+        Run(settings(clips, tmp_path / "other", init_from=start), run_module.TrainingFrames(clips))
 
 
 def test_a_state_of_another_run_is_refused(clips: Path, tmp_path: Path) -> None:
