@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 from hypothesis import HealthCheck, settings
 
+from baselines import samples as samples_folder
 from bench.runtime.allocator import release_freed_memory
 from protocols import sample_set as samples
 from protocols import sound_set
@@ -41,6 +42,14 @@ def memory_given_back() -> Iterator[None]:
     yield
     gc.collect()
     release_freed_memory()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_samples_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sample checkpoints that somebody has built here are no part of any test."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(samples_folder.VARIABLE, str(tmp_path_factory.mktemp("samples") / "none"))
+        yield
 
 
 @pytest.fixture(scope="session")

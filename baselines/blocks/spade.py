@@ -23,8 +23,8 @@ class SpectralConv(nn.Module):
         plain = nn.Conv2d(in_features, out_features, kernel_size, bias=bias)
         self.weight_orig = nn.Parameter(plain.weight.detach())
         self.bias = plain.bias
-        self.register_buffer("weight_u", F.normalize(torch.randn(out_features), dim=0))
-        self.register_buffer("weight_v", F.normalize(torch.randn(in_features * kernel_size**2), dim=0))
+        self.register_buffer("weight_u", _direction(out_features))
+        self.register_buffer("weight_v", _direction(in_features * kernel_size**2))
 
     def sigma(self) -> Tensor:
         """The largest singular value of the kernel, as far as u and v are its singular vectors."""
@@ -37,6 +37,12 @@ class SpectralConv(nn.Module):
                 self.weight_v = F.normalize(self.weight_u @ matrix, dim=0)
                 self.weight_u = F.normalize(matrix @ self.weight_v, dim=0)
         return F.conv2d(x, self.weight_orig / self.sigma(), self.bias, padding=self.weight_orig.shape[-1] // 2)
+
+
+def _direction(size: int) -> Tensor:
+    """Draw a vector of length 1. On the device "meta", which has no numbers, a norm would load torch's compiler."""
+    vector = torch.randn(size)
+    return vector if vector.is_meta else F.normalize(vector, dim=0)
 
 
 class Spade(nn.Module):

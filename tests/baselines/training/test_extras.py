@@ -191,7 +191,7 @@ def test_tensorboard_has_the_log_and_pictures(clips: Path, tmp_path: Path) -> No
 
 
 def test_published_size_takes_whole_frames_only(clips: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="256 only"):
+    with pytest.raises(ModelError, match=" 256$"):
         train(settings(clips, tmp_path, size="published"))
 
 
@@ -219,8 +219,8 @@ def test_a_damaged_state_is_one_line(clips: Path, tmp_path: Path) -> None:
     whole = (tmp_path / "state.pt").read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"nothing"):
         (tmp_path / "state.pt").write_bytes(content)
-        with pytest.raises(ModelError, match="state.pt is (truncated|no checkpoint)"):
+        with pytest.raises(ModelError, match="state.pt is "):
             train(settings(clips, tmp_path, steps=1))
     torch.save({"networks": {}}, tmp_path / "state.pt")
-    with pytest.raises(ModelError, match="no state"):
+    with pytest.raises(ModelError, match="not a training state"):
         train(settings(clips, tmp_path, steps=1))

@@ -101,7 +101,7 @@ def test_missing_and_wrong_files_are_said(tmp_path: Path, monkeypatch: pytest.Mo
         openface.OpenFace(tmp_path)
     for content, message in (
         ({"a": torch.zeros(1)}, "nn4.small2"),
-        ([1], "holds a list"),
+        ([1], "a list"),
         (object, "of class builtins.object"),
     ):
         torch.save(content, tmp_path / openface.FILE)
