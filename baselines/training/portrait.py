@@ -14,9 +14,9 @@ from baselines.liveportrait.motion import KEYPOINTS, FaceMotion
 from baselines.liveportrait.network import LivePortrait
 from baselines.training.precision import in_bf16
 from baselines.training.settings import TrainSettings
-from baselines.training.volume import CanonicalKeypointTrainee
+from baselines.training.volume import DEPTH, FV2V_CONFIG, CanonicalKeypointTrainee
 
-CHANNELS, DEPTH = 16, 4
+CHANNELS = 16  # of the volume, whose depth is face-vid2vid's
 PORTRAIT_CONFIG: dict[str, Any] = {
     "appearance_feature_extractor_params": {
         "image_channel": 3,
@@ -40,15 +40,7 @@ PORTRAIT_CONFIG: dict[str, Any] = {
         "num_down_blocks": 2,
         "reshape_channel": CHANNELS,
         "reshape_depth": DEPTH,
-        "dense_motion_params": {
-            "block_expansion": 8,
-            "max_features": 48,
-            "num_blocks": 4,
-            "reshape_depth": DEPTH,
-            "compress": 2,
-            "side": 32,
-            "mask_kernel": 3,  # as face-vid2vid's
-        },
+        "dense_motion_params": FV2V_CONFIG["generator_params"]["dense_motion_params"],
     },
     "spade_generator_params": {
         "upscale": None,  # frames of 256 pixels as those of the sample set, where the published network makes 512
