@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import manifests
 
+from baselines.card import card
 from bench.cli.again import settings_of
 from bench.runtime.errors import UserError
 
@@ -26,8 +27,10 @@ def test_labels_of_a_table_are_the_models_of_its_plan(tmp_path: Path, cache, mon
     )
     assert found.models == ["mcnet", f"mcnet-seed3=mcnet?weights={other}"]
     assert (found.protocol, found.limit, found.pairs) == ("vox1-sameid", 2, None)
-    found = settings(["--paper", "mcnet", "--untrained"], "vox1-sameid", ["mcnet-no-condition-no-split"])
-    assert found.models == ["mcnet-no-condition-no-split=mcnet-no-condition-no-split?weights=untrained"]
+    with monkeypatch.context() as no_samples:
+        no_samples.setattr(type(card("mcnet")), "sample", property(lambda self: tmp_path / "none"))
+        found = settings(["--paper", "mcnet", "--untrained"], "vox1-sameid", ["tpsm+memory"])
+    assert found.models == ["tpsm+memory=tpsm+memory?weights=untrained"]
     found = settings(["--table", "mcnet-2", "--models", "me=frames:DIR"], "vox1-sameid", ["me", "copy-source"])
     assert found.models == ["me=frames:DIR", "copy-source"]
 
