@@ -33,11 +33,11 @@ def main(runs: list[Path]) -> None:
 def _drawn(shown: Regenerated) -> str:
     table = shown.table
     heads = [f"{_metric(shown, place)}{column.arrow}" for place, column in enumerate(table.columns)]
-    rows = []
+    rows, notes = [], list(dict.fromkeys(line.trained.text for line in shown.lines if line.row and line.trained))
     for row in table.rows:
         lines = [line for line in shown.lines if line.row is row]
         for line in lines[:1]:
-            mark = f" ({line.trained.text})" if line.trained else ""
+            mark = f" [{notes.index(line.trained.text) + 1}]" if line.trained else ""
             rows.append([f"{row.key}, `{row.model}`{mark}", *(_mean(cell) for cell in line.cells)])
             rows += _seeds(line)
         if not lines:
@@ -45,7 +45,8 @@ def _drawn(shown: Regenerated) -> str:
             why = "not in these runs" if there else "no sample checkpoint on record"
             rows.append([f"{row.key}, `{row.model}`: {why}", *("" for _ in table.columns)])
     title = f"`{table.id}`, protocol {', '.join(table.protocols)}. {table.caption}"
-    return "\n".join([title, "", *markdown([table.row_head, *heads], rows)]) + "\n"
+    below = [f"[{number}] {text}.  " for number, text in enumerate(notes, 1)]
+    return "\n".join([title, "", *markdown([table.row_head, *heads], rows), *(["", *below] if below else [])]) + "\n"
 
 
 def _metric(shown: Regenerated, place: int) -> str:
