@@ -184,5 +184,5 @@ def _changed(
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             found += _changed(f"{of} {name}", one, other, tuple({**one, **other}))
         elif one != other:
-            found.append(f"{of} {name}: {one} and {other}")
+            found.append(f"{name if name == of else f'{of} {name}'}: {one} and {other}")
     return found

@@ -30,7 +30,7 @@ def forest(entries: Sequence[Group], higher_is_better: bool) -> str:
         axes.axvline(0, color=INK, linewidth=0.9)
         for position, entry in enumerate(entries):
             for_a = (entry.difference > 0) == higher_is_better
-            color = LIGHT[0 if for_a else 1]
+            color = LIGHT[0 if for_a else 1] if entry.difference else INK
             ends = [math.nan if end is None else end for end in (entry.ci_low, entry.ci_high)]
             axes.plot(ends, [-position, -position], color=color, linewidth=2.2)
             axes.plot([entry.difference], [-position], "o", color=color, markersize=4.5)

@@ -72,11 +72,11 @@ def _figures(
     duel: Duel, columns: Mapping[str, view.Column], unit: str
 ) -> list[tuple[str, list[tuple[view.Column, Markup]]]]:
     """Return the titled plots of a duel: differences of its pairs or clips, then each grouping, by metric."""
+    one = Markup('<p class="constant small">{} in every {}.</p>')
     spread = []
     for name, column in columns.items():
         series = pd.Series(duel.differences.get(name, ()), dtype=float)
         if (value := plots.constant({"A − B": series}, column.decimals)) is not None:
-            one = Markup('<p class="constant small">{} in every {}.</p>')
             spread.append((column, one.format(view.number(value, column.decimals), unit)))
         elif (svg := plots.distribution({"A − B": series}, {"A − B": "c0"}, column.decimals)) is not None:
             spread.append((column, Markup(svg)))
@@ -85,7 +85,10 @@ def _figures(
         drawn = []
         for name, column in columns.items():
             own = [e for e in duel.groups if e.grouping == grouping and e.metric == name]
-            if own:
+            means = pd.Series([entry.difference for entry in own], dtype=float)
+            if (value := plots.constant({"A − B": means}, column.decimals)) is not None and len(own) > 1:
+                drawn.append((column, one.format(view.number(value, column.decimals), "group")))
+            elif own:
                 drawn.append((column, Markup(forest(own, column.metric.higher_is_better))))
         headed.append((f"By {grouping}", drawn))
     return headed
