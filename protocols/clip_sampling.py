@@ -10,11 +10,13 @@ from protocols.clips import Clip, ClipList
 from protocols.datasets import Dataset
 from protocols.draw import Draws
 from protocols.errors import DataError
+from protocols.folder import some
 from protocols.matching import stem
 from protocols.notices import Notice
 from protocols.pairs import WHOLE_CLIP, FrameRef, PairList, safe_id
 from protocols.protocol import OWN_TEMPLATE, Protocol
 from protocols.stretches import stretches, template_of
+from protocols.words import counted
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _ID = 190  # characters of a clip's id; those of its frames have 7 more
@@ -46,18 +48,37 @@ def make_clips(
 
 
 def frames_of(clips: ClipList, datasets: Mapping[str, Dataset], mode: str) -> tuple[PairList, list[str]]:
-    """Return all frames of clips as pairs, and notices on their times. mode: motion mode."""
-    assumed = [name for name in clips.datasets() if datasets[name].assumed_rate]
-    lines: list[str] = [
-        Notice(f"{name}: frames have no time stamps; {datasets[name].rate:g} per second are assumed", "assumed-rate")
-        for name in assumed
-    ]
+    """Return all frames of clips as pairs, and notices on their times. mode: motion mode.
+
+    Raises DataError if a clip's frames have no known times (`Dataset.times`).
+    """
+    refs = (ref for clip in clips.clips for ref in (clip.source, clip.driving, clip.target) if ref is not None)
+    whole = dict.fromkeys(ref for ref in refs if ref.frame == WHOLE_CLIP)
+    lines: list[str] = []
+    for name in clips.datasets():
+        lines += notices_on_times(datasets[name], [ref.clip for ref in whole if ref.dataset == name], name)
 
     @cache
     def frames(ref: FrameRef) -> tuple[Sequence[str], Sequence[float]]:
         return datasets[ref.dataset].frames(ref.clip), datasets[ref.dataset].times(ref.clip)
 
     return clips.pairs(frames, mode.startswith("relative")), lines
+
+
+def notices_on_times(dataset: Dataset, clips: Sequence[str], name: str) -> list[str]:
+    """Return notices on times that no file states. name: of the data, for the user. Raises like `Dataset.times`."""
+    if not dataset.assumed_rate:
+        return []
+    rate = f"{dataset.rate:g} per second"
+    lines: list[str] = [Notice(f"{name}: frames have no time stamps; {rate} are assumed", "assumed-rate")]
+    steps = {clip: dataset.number_step(clip) for clip in clips if len(dataset.frames(clip)) > 1}
+    if wide := [f"{clip} ({step})" for clip, step in steps.items() if step is not None and step > 1]:
+        what = f"frame numbers in steps of more than 1 in {counted(len(wide), 'clip')}: {some(wide)}"
+        lines.append(Notice(f"{name}: {what}; the numbered frames themselves are read at {rate}", "frame-step"))
+    if bare := [clip for clip, step in steps.items() if step is None]:
+        what = f"no frame numbers in {counted(len(bare), 'clip')}: {some(bare)}"
+        lines.append(Notice(f"{name}: {what}; frames are read in the order of their names", "unnumbered-frames"))
+    return lines
 
 
 def _clip(dataset: Dataset, protocol: Protocol, source: str, driving: str, identifier: str) -> Clip:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from protocols import images, plugins
+from protocols import frame_numbers, images, plugins
 from protocols.crops import Crops
 from protocols.errors import DataError
 from protocols.images import opened, read_rgb, resize
@@ -84,15 +84,28 @@ class Dataset:
         folder = self.folder(clip)
         if not folder.is_dir():
             return []
-        return sorted({file.stem for file in folder.iterdir() if file.suffix.lower() in self.suffixes}, key=natural)
+        files = (file for file in folder.iterdir() if not file.name.startswith("."))
+        return sorted({file.stem for file in files if file.suffix.lower() in self.suffixes}, key=natural)
 
     def times(self, clip: str) -> list[float]:
-        """Return the time of each of `frames`, in seconds from the clip's first frame."""
+        """Return the time of each of `frames`, in seconds from the clip's first frame. Raises like `number_step`."""
+        self.number_step(clip)
         return [number / self.rate for number in range(len(self.frames(clip)))]
 
     def end(self, clip: str) -> float:
-        """Return the end of a clip's last frame, in seconds from its first frame."""
+        """Return the end of a clip's last frame, in seconds from its first frame. Raises like `number_step`."""
+        self.number_step(clip)
         return len(self.frames(clip)) / self.rate
+
+    def number_step(self, clip: str) -> int | None:
+        """Return by how much the number in the frames' names rises; None if it is not known (`frame_numbers.numbers`).
+
+        Raises DataError, with the missing numbers, if it does not rise evenly: the frames then have no known times.
+        """
+        try:
+            return frame_numbers.step(self.frames(clip))
+        except DataError as error:
+            raise DataError(f"{self.name}: {self.folder(clip)}: {error}", code=error.code) from None
 
     def sound_file(self, clip: str) -> Path | None:
         """Return the sound file of a clip, in one of the places of `sound_stems`; None without one."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from protocols.errors import DataError
+from protocols.frame_numbers import aligned
 from protocols.pairs import WHOLE_CLIP, FrameRef, Pair, PairList, safe_id
 
 Frames = Callable[[FrameRef], Sequence[str]]
@@ -17,7 +18,7 @@ def expanded(pairs: PairList, frames: Frames) -> PairList:
     A whole clip as source or anchor means its first frame; the default anchor is the driving clip's first frame. A
     whole clip as target is used frame by frame with the driving clip; the default target is the driving frame if source
     and driving frame are of one clip. frames: returns the frame names of a clip in order of time. Raises DataError if a
-    clip has none, or if driving clip and target have different numbers.
+    clip has none, if driving clip and target have different numbers of them, or if these have gaps at different frames.
     """
     if not any(ref.frame == WHOLE_CLIP for pair in pairs.pairs for ref in pair.refs()):
         return pairs
@@ -41,11 +42,17 @@ def _singles(pair: Pair, frames: Frames) -> list[Pair]:
         same = (pair.source.dataset, pair.source.clip) == (pair.driving.dataset, pair.driving.clip)
         targets = driving if same else [None] * len(names)
     else:
-        targets = [replace(pair.target, frame=name) for name in _listed(pair.target, frames)]
+        others = _listed(pair.target, frames)
+        targets = [replace(pair.target, frame=name) for name in others]
     if len(targets) != len(driving):
         raise DataError(
             f"pair {pair.id}: {len(driving)} driving frames, but {len(targets)} in the target clip",
             code="target-length",
+        )
+    if pair.target is not None and not aligned(names, others):
+        clips = f"{pair.driving.clip} and {pair.target.clip}"
+        raise DataError(
+            f"pair {pair.id}: {clips} have gaps in their frame numbers at different frames", code="frame-gap"
         )
     endings = names if all(map(safe_id, names)) else [f"{number:07d}" for number in range(len(names))]
     return [

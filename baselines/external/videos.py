@@ -13,6 +13,7 @@ from torch import Tensor
 
 from baselines.levels import from_levels
 from baselines.predictor import ClipEnd, ModelError, MotionMode, PairBatch, Predictor
+from protocols.clip_sampling import notices_on_times
 from protocols.clips import EARLY, shown_at
 from protocols.content import content_sha256
 from protocols.custom_dataset import FAILED, open_dataset
@@ -53,12 +54,14 @@ class VideosFolder(Predictor):
         self.found: Mapping[str, str] = {}
         self._failed = _read_failed(self.place / FAILED)
         self._reasons: dict[str, str] = {}
-        self._shown: dict[str, tuple[list[str], list[float]]] = {}
+        self._times: list[str] = []
+        self._shown: dict[str, tuple[list[str], list[float], float]] = {}
 
     def expect_clips(self, clips: Mapping[str, Sequence[str]]) -> list[str]:
-        """Raises ModelError where no clip is there, and DataError where names match twice."""
+        """Raises ModelError where no clip is there, and DataError where names match twice or frames have no times."""
         if len(self.clips) == len(clips) == 1:  # two single videos go together, whatever they are called
             self.found = dict(zip(clips, self.clips))
+            self._times = self._notices_on_times()
             return []
         matched = match(clips, self.clips)
         if not matched.found:
@@ -72,6 +75,7 @@ class VideosFolder(Predictor):
             told = (self._failed[stem(name)] for name in clips[clip] if stem(name) in self._failed)
             if reason := next(told, None):
                 self._reasons[clip] = reason
+        self._times = self._notices_on_times()
         lines = []
         if matched.affix:
             lines.append(f"videos:{self.place}: names are matched without their {matched.affix}")
@@ -82,9 +86,9 @@ class VideosFolder(Predictor):
             lines.append(f"videos:{self.place}: {counted(len(over), 'video')} without a clip: {some(over)}")
         return lines
 
-    def left_out(self) -> list[str]:
-        """A line on each kind of file in the folder that is not read."""
-        return self.dataset.left_out()
+    def notices(self) -> list[str]:
+        """A line on each kind of file in the folder that is not read, and on times that no file states."""
+        return [*self.dataset.left_out(), *self._times]
 
     def clip_end(self, clip: str) -> ClipEnd | None:
         name = self.found.get(clip)
@@ -106,10 +110,10 @@ class VideosFolder(Predictor):
                 raise ModelError(
                     f"videos:{self.place} has whole clips, but this protocol needs single pairs", code="wrong-protocol"
                 )
-            if (name := self.found.get(str(clip))) is not None and float(time) < self.dataset.end(name) - EARLY:
-                frames[i] = from_levels(torch.from_numpy(self._frame(name, float(time), batch.driving[i]))).permute(
-                    2, 0, 1
-                )
+            if (name := self.found.get(str(clip))) is not None:
+                image = self._frame(name, float(time), batch.driving[i])
+                if image is not None:
+                    frames[i] = from_levels(torch.from_numpy(image)).permute(2, 0, 1)
         return frames
 
     def why_missing(self, pair: str) -> str:
@@ -126,10 +130,16 @@ class VideosFolder(Predictor):
             "frames_sha256": content_sha256(refs, {NAME: self.dataset})[0],
         }
 
-    def _frame(self, name: str, time: float, like: Tensor) -> np.ndarray:
-        if name not in self._shown:
-            self._shown = {name: (self.dataset.frames(name), self.dataset.times(name))}  # clips come one by one
-        names, times = self._shown[name]
+    def _notices_on_times(self) -> list[str]:
+        return notices_on_times(self.dataset, list(self.found.values()), f"videos:{self.place}")
+
+    def _frame(self, name: str, time: float, like: Tensor) -> np.ndarray | None:
+        """The frame that is shown at a time; None from the clip's end on."""
+        if name not in self._shown:  # clips come one by one
+            self._shown = {name: (self.dataset.frames(name), self.dataset.times(name), self.dataset.end(name))}
+        names, times, end = self._shown[name]
+        if time >= end - EARLY:
+            return None
         image = self.dataset.original(self._ref(name, names[shown_at(times, time)]))
         return np.ascontiguousarray(resize(image, *like.shape[1:]))
 

@@ -16,11 +16,13 @@ from skimage.transform import resize as skimage_resize
 from baselines.levels import array_from_levels
 from bench.animate.crop import Crop, cropped
 from bench.runtime.errors import UserError
+from protocols import frame_numbers
 from protocols.datasets import natural
 from protocols.errors import DataError
 from protocols.folder import PICTURES, is_picture, some
 from protocols.images import facts, opened, read_rgb
 from protocols.moving import open_video
+from protocols.notices import Notice
 from protocols.reading import Reading, remarks
 from protocols.words import counted
 
@@ -100,6 +102,10 @@ def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") ->
         if not files:
             raise UserError(f"{option} {path}: no image in this folder ({', '.join(PICTURES)})", code="missing-frames")
         frames = FramesDriving(files, fps)
+        try:
+            frame_numbers.step([file.stem for file in files])
+        except DataError as error:
+            frames.notices.append(Notice(f"{path}: images are read as consecutive: {error}", error.code))
         if others := [file.name for file in found if not is_picture(file)]:
             frames.notices.append(
                 f"{path}: ignored {counted(len(others), 'file')} without an image's suffix: {some(others)}"

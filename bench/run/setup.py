@@ -243,8 +243,8 @@ def _clips(
     if differing and settings.strict:
         raise UserError(f"--strict: {'; '.join(differing)}", code="clips-differ")
     sounds = Sounds(resolved.clips, resolved.datasets, settings.sound)
-    skipped = [line for model in models for line in video_facts.left_out(model)]
-    return replace(resolved, notices=[*resolved.notices, *skipped, *differing]), sounds, unlike
+    told = [line for model in models for line in video_facts.notices(model)]
+    return replace(resolved, notices=[*resolved.notices, *told, *differing]), sounds, unlike
 
 
 def tell_size(models: Sequence[Model], shapes: Sequence[tuple[int, int]]) -> None:

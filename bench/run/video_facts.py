@@ -10,6 +10,7 @@ from bench.run.engine import Model
 from protocols.clips import Clip
 from protocols.datasets import Dataset
 from protocols.folder import some
+from protocols.frame_numbers import numbers
 from protocols.pairs import FrameRef
 from protocols.resolve import Resolved
 
@@ -17,6 +18,7 @@ Unlike = dict[str, dict[str, dict[str, str]]]  # models to `differences`
 
 HANDLING = {
     "length": " (compared over the common duration)",
+    "first frame number": " (compared from the first frame of both)",
     "rate": " (compared at the reference's times)",
     "size": " (resized to the reference's, Lanczos)",
 }
@@ -52,11 +54,9 @@ def lines(model: Model, found: Mapping[str, Mapping[str, str]]) -> list[str]:
     ]
 
 
-def left_out(model: Model) -> list[str]:
-    """Return a line on what is not read in a folder of finished videos."""
-    if not isinstance(model.predictor, VideosFolder):
-        return []
-    return model.predictor.left_out()
+def notices(model: Model) -> list[str]:
+    """Return lines on files that are not read in a folder of finished videos, and on times that no file states."""
+    return model.predictor.notices() if isinstance(model.predictor, VideosFolder) else []
 
 
 def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: str) -> dict[str, str]:
@@ -67,7 +67,11 @@ def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: s
     if math.isinf(seconds) != math.isinf(other):
         lines["length"] = "is a picture, the reference a video" if math.isinf(other) else "is a video of a picture"
     elif not math.isinf(seconds):
-        lines |= _clocks(clip, (seconds, len(truth.frames(ref.clip))), (other, len(made.frames(name))))
+        names, other_names = truth.frames(ref.clip), made.frames(name)
+        lines |= _clocks(clip, (seconds, len(names)), (other, len(other_names)))
+        first, other_first = (next(iter(numbers(found) or ()), None) for found in (names, other_names))
+        if "length" in lines and None not in (first, other_first) and first != other_first:
+            lines["first frame number"] = f"begins with frame {other_first}, the reference with frame {first}"
     size, other_size = (_size(data, one) for data, one in ((truth, ref.clip), (made, name)))
     if size != other_size:
         lines["size"] = f"{other_size[1]}x{other_size[0]}, reference {size[1]}x{size[0]}"

@@ -83,6 +83,15 @@ def test_a_target_of_another_clip_goes_frame_by_frame(root: Path):
             read(root, f"source,driving,target\n{cells}\n")
 
 
+def test_a_target_whose_frames_lack_others_than_the_driving_ones_is_refused(tmp_path: Path):
+    for clip, numbers in {"a": (0, 1, 3), "b": (0, 2, 3), "c": (7, 8, 10)}.items():
+        for number in numbers:
+            picture(tmp_path / "data" / clip / f"{number:04d}.png", seed=number, size=(8, 8))
+    with refused(DataError, "frame-gap", "a and b"):
+        read(tmp_path / "data", "source,driving,target\na,a,b\n")
+    assert len(read(tmp_path / "data", "source,driving,target\na,a,c\n")) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "code", "values"),
     [

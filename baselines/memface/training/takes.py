@@ -14,7 +14,8 @@ from baselines.errors import ModelError
 from baselines.facemesh import mesh
 from baselines.facemesh.canonical import align, canonical
 from baselines.memface.expression_file import RATE
-from protocols import files, folder, sound
+from protocols import files, folder, frame_numbers, sound
+from protocols.datasets import natural
 from protocols.errors import DataError
 from protocols.images import read_rgb
 from protocols.moving import open_video
@@ -53,7 +54,8 @@ def take(place: Path, cache: Path, begin: float = 0.0, end: float | None = None)
     """Read a stretch of a clip: a video with sound, or a folder of frames (25 a second) with a sound file beside it.
 
     cache: folder that keeps the meshes of frames. begin, end: seconds on the clip's clock; None: to its end.
-    Raises ModelError for what is no such clip, has no sound, or shows no face in at least two frames.
+    Raises ModelError for what is no such clip, has no sound or a gap in its frame numbers, or shows no face in at least
+    two frames.
     """
     try:
         heard = sound.read(_sound_file(place))
@@ -134,7 +136,14 @@ def frames_of(place: Path) -> Iterator[tuple[float, np.ndarray]]:
 
 
 def _pictures(place: Path) -> list[Path]:
-    return sorted(file for file in place.iterdir() if folder.is_picture(file))
+    """The frames of a clip in order of time. Raises ModelError if their numbers have a gap."""
+    names = (file for file in place.iterdir() if folder.is_picture(file) and not file.name.startswith("."))
+    files = sorted(names, key=lambda file: natural(file.name))
+    try:
+        frame_numbers.step([file.stem for file in files])
+    except DataError as error:
+        raise ModelError(f"{place}: {error}", code=error.code) from None
+    return files
 
 
 def _digest(place: Path) -> str:

@@ -160,6 +160,18 @@ def test_a_take_is_a_stretch_on_one_clock(tmp_path, monkeypatch):
     assert takes.take(place, tmp_path / "cache", 0.08, 0.36).sha256 == one.sha256
 
 
+def test_frames_are_read_in_the_order_of_their_numbers_and_without_a_gap(tmp_path):
+    for number in (8, 9, 10, 12):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"f_{number}.png")
+    with pytest.raises(ModelError) as error:
+        list(takes.frames_of(tmp_path))
+    assert error.value.code == "frame-gap" and str(tmp_path) in str(error.value) and " 11;" in str(error.value)
+    (tmp_path / "f_12.png").rename(tmp_path / "f_11.png")
+    assert [(time, frame[0, 0, 0]) for time, frame in takes.frames_of(tmp_path)] == [
+        (k / 25, red) for k, red in enumerate((8, 9, 10, 12))
+    ]
+
+
 def test_clips_that_cannot_be_learned_from(tmp_path, monkeypatch):
     monkeypatch.setattr(takes.mesh, "find", lambda frame: None)
     with pytest.raises(ModelError) as error:

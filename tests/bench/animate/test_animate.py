@@ -207,6 +207,16 @@ def test_a_folder_of_frames_and_a_broken_one_in_it(animate, folder):
     assert [close(frame, as_shown(picture(number))) for number, frame in enumerate(frames)] == [True, False, True, True]
 
 
+def test_a_gap_in_the_numbers_of_frames_is_said(tmp_path):
+    (tmp_path / "gap").mkdir()
+    for number in (8, 9, 11):
+        Image.fromarray(picture(number)).save(tmp_path / "gap" / f"f_{number}.png")
+    (told,) = animate_input.open_driving(tmp_path / "gap", None).notices
+    assert told.code == "frame-gap" and str(tmp_path / "gap") in told and " 10;" in told
+    (tmp_path / "gap" / "f_11.png").rename(tmp_path / "gap" / "f_10.png")
+    assert animate_input.open_driving(tmp_path / "gap", None).notices == []
+
+
 def test_an_image_drives_one_frame_and_a_video_may_be_the_photograph(animate, folder):
     make_video(folder / "driving.mp4", "mp4")
     code, text = animate("--model", "copy-source", "--source", "driving.mp4", "--driving", "photo.png", "--fps", 5)

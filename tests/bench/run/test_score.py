@@ -201,6 +201,33 @@ def test_labels_single_videos_and_folders_of_frame_folders(bench):
     assert list(rows.index) == [("result", "anna")] and 10 < rows["psnr"].iloc[0] < 40
 
 
+def test_a_folder_of_frames_with_a_gap_is_refused_on_either_side(bench):
+    def folder(name: str, first: int, step: int, lost: int | None = None):
+        for clip, numbers in NUMBERS.items():
+            place = bench.root / name / clip
+            place.mkdir(parents=True)
+            for k, picture in enumerate(made.frames(numbers)):
+                if (clip, k) != ("anna", lost):
+                    Image.fromarray(picture).save(place / f"{first + k * step:05d}.png")
+
+    for name, first, step in (("real", 0, 1), ("from123", 123, 1), ("every5", 0, 5)):
+        folder(name, first, step)
+    folder("gap", 0, 1, lost=2)
+    folder("late", 0, 1, lost=0)
+    for truth, finished in (("real", "gap"), ("gap", "real")):
+        ended = bench.score(truth, finished)
+        assert (ended[0], ended.error, len(ended[1].splitlines())) == (2, "frame-gap", 1)
+        assert "gap/anna" in ended[1] and " 2;" in ended[1] and not (bench.root / "runs").exists()
+    code, told = bench.score("real", "from123", "every5", "--strict")
+    assert code == 0 and (bench.rows()["psnr"] == CAP).all() and (bench.rows()["frames"] == 8).all(), told
+    notices = bench.manifest().notices
+    assert [one for one in notices if "every5" in one and "anna (5)" in one] and not bench.manifest().clips.unlike
+    assert all("25 per second" in one for one in notices if one.startswith("videos:"))
+    assert bench.score("real", "late", name="l")[0] == 0
+    unlike = bench.manifest("l").clips.unlike["late"]
+    assert unlike.keys() == {"length", "first frame number"} and unlike["first frame number"].keys() == {"anna"}
+
+
 def test_a_finished_run_is_not_measured_again(bench):
     bench.folder("copy")
     bench.score("truth", "copy")
