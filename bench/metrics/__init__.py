@@ -1,4 +1,4 @@
-"""The metrics: look one up by name, or find those that a run computes."""
+"""The metrics: look one up by name, or resolve the names that a run requests."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ __all__ = [
 
 
 def definitions() -> dict[str, Definition]:
-    """All definitions by name, in the order of a run's columns; those of packages last, but for broken ones."""
+    """Return all definitions by name, in the order of a run's columns; those of packages last, without broken ones."""
     return DEFINITIONS | _of_packages(registered.usable())
 
 
 def family(name: str) -> Family:
-    """A family by its name, of this program or of a package."""
+    """Return a family by its name, built-in or of a package."""
     return FAMILIES[name] if name in FAMILIES else registered.load(name).family
 
 
 def get(name: str) -> Definition:
-    """One definition. Raises UserError with the nearest names for an unknown one."""
+    """Return one definition. Raises UserError with the nearest names for an unknown one."""
     known = _known([name])
     if name not in known:
         raise _unknown(name, [*DEFINITIONS, *registered.names()])
@@ -58,13 +58,13 @@ def check_name(name: str) -> None:
 
 
 def is_like(name: str) -> bool:
-    """Whether a name, in small letters, is a family's or a definition's, by the looks of it where a package's is."""
+    """Return whether a lower-case name is a family's or a definition's; a package's is recognized by its name alone."""
     known = (FAMILIES, DEFINITIONS, CLIP_DEFINITIONS, SET_DEFINITIONS)
     return any(name in names for names in known) or bool(registered.belongs([name]))
 
 
 def kinds(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors and networks that families or definitions of pairs need; UserError for other names."""
+    """Return the kinds of detectors and networks that families or definitions of pairs need. Raises UserError."""
     for name in names:
         _check_pairs(name)
     wanted = [d for d in _known(names).values() if d.name in names or (d.family in names and d.name not in ON_REQUEST)]
@@ -72,12 +72,12 @@ def kinds(names: Sequence[str]) -> set[str]:
 
 
 def resolve(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
-    """The definitions that a run computes, in the order of tables, ready to compute with the installed weights.
+    """Return the definitions that a run computes, in the order of tables, bound to the installed weights.
 
-    names: families, which stand for their right and their published definition as far as the chosen detectors give
-    them, or single definitions by name. A name that is both, such as ``akd``, stands for the family.
-    Raises UserError for an unknown name, for one of clips, and for a single definition that needs another detector than
-    the chosen one.
+    names: families or single definitions. A family stands for its right and its published definition, as far as the
+    chosen detectors compute them. A name that is both, such as ``akd``, stands for the family.
+    Raises UserError for an unknown name, for a clip metric, and for a single definition that needs a detector other
+    than the chosen one.
     """
     wanted: set[str] = set()
     known = _known(names)
@@ -99,7 +99,7 @@ def resolve(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
 
 
 def empty(names: Sequence[str], choice: DetectorSet) -> dict[str, str]:
-    """Definitions that `names` would bring, were their detector on this machine: name to what is missing."""
+    """Return the definitions that `names` would add if their detector were installed: name to what is missing."""
     return {
         d.name: choice.empty[d.detector]
         for d in _known(names).values()
@@ -108,11 +108,11 @@ def empty(names: Sequence[str], choice: DetectorSet) -> dict[str, str]:
 
 
 def published(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
-    """Of what `resolve` gives, what the authors' scripts computed, measured on frames that were truncated to 8 bits.
+    """Return those definitions of `resolve` that the authors' scripts computed, measured on frames truncated to 8 bits.
 
-    They cut ``255 x`` off where an 8-bit file would round it, so the rounding in each signature is another. They drop
-    faces that are not found without counting them, so companions such as ``mkr`` are left out.
-    Raises UserError for another name without a published form.
+    The scripts truncate ``255 x`` where an 8-bit file would round it, so each signature has another rounding. They drop
+    frames in which no face is found without counting them, so companions such as ``mkr`` are left out.
+    Raises UserError for a name without a published form.
     """
     companions = {name for family in FAMILIES.values() for name in family.companions}
     for name in names:
@@ -129,10 +129,10 @@ def published(names: Sequence[str], choice: DetectorSet) -> list[Definition]:
 def compute_images(
     chosen: Sequence[Definition], prediction: Tensor, reference: Tensor, threads: int | None = None
 ) -> dict[str, Tensor]:
-    """``{name: (N,) float64}`` of those definitions that compare images.
+    """Return ``{name: (N,) float64}`` of the definitions that compare images.
 
-    The same numbers as each definition's own `compute`; those of SSIM share what they have in common.
-    threads: how many share the pairs of the metrics of pixels on a CPU; by default as many as torch uses.
+    Same numbers as each definition's own `compute`; the SSIM forms share their common steps.
+    threads: number of threads over the pairs of pixel metrics on a CPU; by default torch's number.
     """
     pixels = [definition for definition in chosen if definition.kind is None]
     threads = min(threads or torch.get_num_threads(), len(prediction)) if prediction.device.type == "cpu" else 1
@@ -152,7 +152,7 @@ def compute_images(
 
 def _pixels(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor) -> dict[str, Tensor]:
     windows = {"uniform7": "box", "gauss11-1.5": "gauss"}
-    # Of this program's SSIM alone: a package's metric may have a window, too, and computes for itself.
+    # Only this program's SSIM: a package's metric may have a window, too, and computes it itself.
     alike = [one for one in chosen if one.name in DEFINITIONS and one.params.get("window") in windows]
     values: dict[str, Tensor] = {}
     if alike:
@@ -162,14 +162,14 @@ def _pixels(chosen: Sequence[Definition], prediction: Tensor, reference: Tensor)
 
 
 def _check_pairs(name: str) -> None:
-    """`check_name`; UserError for a name whose values are of clips or sets, too."""
+    """`check_name`; UserError also for a clip or set metric."""
     check_name(name)
     if (of := shape(name)) != "pair":
         raise UserError(f"{name} needs {of}s, and this command measures pairs of frames", code="no-metric")
 
 
 def _known(names: Sequence[str]) -> dict[str, Definition]:
-    """The built-in definitions and those of packages that names belong to. Raises PluginError for a broken package."""
+    """Return the definitions, built-in or of packages, that `names` refer to. Raises PluginError for a broken one."""
     return DEFINITIONS | _of_packages(registered.wanted(names))
 
 
@@ -198,14 +198,14 @@ def _require(definition: Definition, choice: DetectorSet) -> None:
 
 
 def _bind(definition: Definition, choice: DetectorSet) -> Definition:
-    """A definition with the hash of the weights that it requires in its signature; others as they are."""
+    """Return a definition with the hash of the weights that it requires in its signature; others unchanged."""
     if definition.requires is None:
         return definition
     file = definition.requires.file(choice.weights)
     if file is None:
         raise _lacking(definition, definition.requires, choice)
     params = {**definition.params, "weights": short_hash(file)}
-    compute: Callable[..., Tensor] = definition.compute  # which takes the weights folder, too: `Definition.requires`
+    compute: Callable[..., Tensor] = definition.compute  # also takes the weights folder: `Definition.requires`
     return replace(definition, params=params, compute=partial(compute, weights_folder=choice.weights))
 
 

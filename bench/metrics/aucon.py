@@ -10,9 +10,9 @@ THRESHOLD = 0.5
 
 
 def aucon(prediction: Tensor, reference: Tensor) -> Tensor:
-    """Share of action units that are active (`> THRESHOLD`) in both frames or in neither.
+    """Return the share of action units that are active (`> THRESHOLD`) in both frames or in neither.
 
-    Activations ``(N, K)`` in [0, 1]; NaN for a pair with any NaN. Source: marioNETte (AAAI 2020), AUCON.
+    Activations are ``(N, K)`` in [0, 1]; NaN for a pair with any NaN. Source: AUCON of marioNETte (AAAI 2020).
     """
     agree = ((prediction > THRESHOLD) == (reference > THRESHOLD)).double().mean(1)
     valid = (prediction + reference).isfinite().all(1)
@@ -20,7 +20,7 @@ def aucon(prediction: Tensor, reference: Tensor) -> Tensor:
 
 
 def aucon_of(units: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
-    """`aucon` over some units only, by their positions in the detector's values."""
+    """Return `aucon` over some units only, given by their positions in the detector's values."""
 
     def agreement(prediction: Tensor, reference: Tensor) -> Tensor:
         return aucon(prediction[:, units], reference[:, units])

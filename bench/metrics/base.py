@@ -1,4 +1,4 @@
-"""What a metric is: a definition with a signature, and a pure function from two inputs to one number a pair."""
+"""What a metric is: a definition with a signature, and a pure function from two inputs to one number per pair."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from baselines.levels import array_from_levels, from_levels
 from baselines.parallel_map import parallel_map
 from bench.detectors.requirement import Requirement
 
-BLOCK = 8  # pairs that a network gets at once on a GPU
+BLOCK = 8  # pairs per forward pass on a GPU
 Compute = Callable[[Tensor, Tensor], Tensor]
 Role = Literal["target", "driving", "source"]
-GENERATED = "generated"  # beside the roles of a pair's frames
+GENERATED = "generated"  # in addition to the roles of a pair's frames
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One way to compute one number a pair.
+    """One way to compute one number per pair.
 
-    name: what the column is called. A proxy for a paper's metric has a name of its own.
-    family: the metric of the papers that it belongs to (`bench.metrics.families`); a protocol asks for families.
+    name: the column's name. A proxy for a paper's metric has its own name.
+    family: the paper's metric that it belongs to (`bench.metrics.families`); a protocol lists families.
     version: raised whenever a change of the code can change the number; by default its family's.
     unit: "dB", "px", "deg", "share" or "" (no unit).
-    against: the role that the generated frame is compared with where the identities differ. Where source and driving
-        frame are of one video everything is compared with the target; see `role`.
+    against: the reference frame's role in cross-identity pairs. In same-identity pairs the reference is always the
+        target; see `role`.
     detector: kind of the detector whose values it compares ("landmarks", "identity", "headpose", "action_units"), or
         None where it compares images.
-    detector_name: name of the one detector that it is defined for, or None.
-    proxy: True where it stands in for a paper's metric whose weights are not available.
-    requires: the weights of a network that it runs itself, or None; `compute` then takes the weights folder, too.
-    params: everything else that moves the number, for the signature.
-    compute: images: two float32 tensors ``(N, 3, H, W)`` in [0, 1] (generated, reference) to ``(N,)`` float64.
-        Detected values: two float64 tensors ``(N, ...)``, NaN where nothing was found, to ``(N,)`` float64, NaN where
-        the metric has no value for the pair.
+    detector_name: name of the only detector that it is defined for, or None.
+    proxy: True where it replaces a paper's metric whose weights are not available.
+    requires: the weights of a network that it runs itself, or None; `compute` then also takes the weights folder.
+    params: everything else that changes the number, for the signature.
+    compute: images: two float32 tensors ``(N, 3, H, W)`` in [0, 1] (generated, reference) to ``(N,)`` float64. Detected
+        values: two float64 tensors ``(N, ...)``, NaN where nothing was found, to ``(N,)`` float64, NaN where the metric
+        has no value for the pair.
     """
 
     name: str
@@ -58,11 +58,11 @@ class Definition:
 
     @property
     def kind(self) -> str | None:
-        """The kind of what a run must choose for it: of its detector or of its requirement; None where it has none."""
+        """Return the kind of detector or weights that a run must choose for it; None where it needs none."""
         return self.requires.kind if self.requires else self.detector
 
     def role(self, reference: str) -> Role | None:
-        """Return the reference frame in a protocol of ``same-identity`` or ``cross-identity`` pairs.
+        """Return the role of the reference frame in ``same-identity`` or ``cross-identity`` pairs.
 
         None if the metric does not apply: pixel metrics need a target.
         """
@@ -85,12 +85,11 @@ def each_pair(
     prediction: Tensor,
     reference: Tensor,
 ) -> Tensor:
-    """``(N,)`` float64 on the CPU from a function of one pair's images to a number.
+    """Return ``(N,)`` float64 on the CPU from a function of one pair's images to a number.
 
-    Pair by pair, so that no number can depend on the rest of its batch.
-    arrays: the function of two ``(H, W, 3)`` on a CPU; for passes over memory as short as these NumPy and OpenCV
-        are faster than torch.
-    tensors: the same of two ``(3, H, W)`` on an accelerator, giving a 0-d tensor.
+    One pair at a time, so that no number can depend on the rest of its batch.
+    arrays: the function of two ``(H, W, 3)`` arrays, for a CPU; NumPy and OpenCV are faster there than torch.
+    tensors: the same function of two ``(3, H, W)`` tensors, for an accelerator; returns a 0-d tensor.
     """
     check_images(prediction, reference)
     if prediction.device.type == "cpu":
@@ -101,31 +100,31 @@ def each_pair(
 
 
 def absolute_difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """|x - y| of two arrays of one shape and type.
+    """Return |x - y| of two arrays of one shape and type.
 
-    For `cv2.norm` of one array. Given two, it tries its form for one array first, and a signal (Ctrl-C, SIGTERM) that
-    comes while it notes the failure of that ends the process with a segmentation fault (OpenCV 5.0).
+    For `cv2.norm` of one array. With two arguments, `cv2.norm` tries its one-array form first and notes the failure. A
+    signal (Ctrl-C, SIGTERM) at that moment ends the process with a segmentation fault (OpenCV 5.0).
     """
     return cv2.absdiff(x, y)
 
 
 def as_images(frames: np.ndarray, device: torch.device) -> Tensor:
-    """uint8 ``(N, H, W, 3)`` as float32 ``(N, 3, H, W)`` in [0, 1] on `device`, in memory channels last."""
+    """Return uint8 ``(N, H, W, 3)`` as float32 ``(N, 3, H, W)`` in [0, 1] on `device`, in channels-last memory."""
     if device.type == "cpu":
         return torch.from_numpy(array_from_levels(frames)).permute(0, 3, 1, 2)
     return from_levels(torch.from_numpy(frames).to(device)).permute(0, 3, 1, 2)
 
 
 def as_arrays(images: Tensor) -> np.ndarray:
-    """Images ``(N, 3, H, W)`` as a float32 array ``(N, H, W, 3)``; no copy where they lie in memory like that."""
+    """Return images ``(N, 3, H, W)`` as a float32 array ``(N, H, W, 3)``; no copy where memory is channels-last."""
     return images.detach().float().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
-    """``(N,)`` float64 on the CPU from a network of batches ``(B, 3, H, W)`` to ``(B,)``, called with a fixed B.
+    """Return ``(N,)`` float64 on the CPU from a network ``(B, 3, H, W)`` to ``(B,)`` that is called with a fixed B.
 
-    On a CPU with one pair, as many side by side as there are cores. On a GPU the last block is filled up with copies of
-    its last pair. So no number depends on how many pairs came along.
+    On a CPU B is 1, with as many calls in parallel as there are cores. On a GPU the last block is filled with copies of
+    its last pair. So no number depends on the number of pairs in the batch.
     """
     check_images(prediction, reference)
     if len(prediction) == 0:
@@ -138,7 +137,7 @@ def in_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, r
 
 
 def filled_blocks(network: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, reference: Tensor) -> Tensor:
-    """`in_blocks` for an accelerator."""
+    """Return what `in_blocks` returns, on an accelerator."""
     values = []
     with torch.inference_mode():
         for start in range(0, len(prediction), BLOCK):

@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 def akd(prediction: Tensor, reference: Tensor) -> Tensor:
-    """Mean absolute difference per coordinate over the joints found in both frames; NaN without any.
+    """Return the mean absolute difference per coordinate over the joints found in both frames; NaN without any.
 
-    Source: FOMM (NeurIPS 2019), Sec. 4, whose joints come from OpenPose; missing ones are the missing keypoint rate's.
+    Source: FOMM (NeurIPS 2019), Sec. 4, with OpenPose's joints. Missing joints count in the missing keypoint rate.
     """
     return (prediction - reference).abs().nanmean((1, 2))

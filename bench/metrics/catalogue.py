@@ -10,7 +10,7 @@ from bench.metrics.catalogue_detected import DETECTED
 from bench.metrics.families import FAMILIES
 from bench.metrics.prmse import ANGLES
 
-# Images reach the metrics as an 8-bit file holds them; what is said of frames holds for every image metric.
+# Every image metric gets frames as an 8-bit file holds them; the preprocessing named here is theirs, too.
 _IMAGE = {"range": "0..1", "colour": "rgb", "rounding": "uint8-half-even", "resize": "none"}
 _BOX = {**_IMAGE, "window": "uniform7", "covariance": "sample", "border": "cropped", "channels": "mean"}
 _GAUSS = {**_BOX, "window": "gauss11-1.5", "covariance": "population"}
@@ -85,7 +85,7 @@ _IMAGES = [
         "lpips",
         _LPIPS | {"net": "alex", "input": "0..1"},
         lpips.lpips_alex_unscaled,
-        "LPIPS on AlexNet as one published script feeds it: [0, 1], not scaled",
+        "LPIPS on AlexNet as one published script computes it: images in [0, 1], not scaled",
         ALEX,
     ),
     _image(
@@ -100,8 +100,8 @@ _IMAGES = [
 
 DEFINITIONS: dict[str, Definition] = {definition.name: definition for definition in _IMAGES + DETECTED}
 
-# What a family brings when a protocol asks for it: the right definition and the published one where they differ.
-# Those below are computed only when asked for by their own names, or by a family that no protocol asks for.
+# The definitions that a family adds when a protocol lists it: the right one and the published one where they differ.
+# The others are computed only when requested by their own names, or by a family that no protocol lists.
 ON_REQUEST = frozenset(
     {"ssim-skimage", "akd-norm", "akd-euclid-norm", "akd-euclid-dlib", "akd-norm-dlib", "akd-euclid-norm-dlib"}
     | {"aed-euclid-dlib", "aed-arcface", "aed-euclid-arcface", "aucon-common", "prmse-rad", "prmse-rad-pnp"}
@@ -109,7 +109,7 @@ ON_REQUEST = frozenset(
     | {f"{name}-mesh" for name in ("akd", "akd-euclid", "akd-norm", "akd-euclid-norm", "mkr", "prmse", "prmse-rad")}
     | {f"prmse-{angle}-mesh" for angle in ANGLES}
 )
-# What the authors' scripts computed, as far as this project has their detectors, else its proxies.
+# What the authors' scripts computed, by their detectors where this project has them, else by proxies.
 PUBLISHED = frozenset(
     {"ssim-published", "psnr-uint8", "l1", "lpips-alex-unscaled", "st-lpips", "akd", "akd-dlib", "aed", "aed-dlib"}
     | {"aucon", "aucon-geom", "prmse", "prmse-pnp", "akd-body", "mkr-body", "aed-body", "akd-mesh", "prmse-mesh"}

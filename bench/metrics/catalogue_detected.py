@@ -1,6 +1,6 @@
-"""Definitions that compare what detectors say: the papers' own detector first, then the proxy with its suffix.
+"""Definitions that compare detected values: the papers' own detector first, then the proxy with its suffix.
 
-Definitions that share a detector cost next to nothing: it looks at a frame once.
+Definitions that share a detector cost almost nothing: it runs once per frame.
 """
 
 from __future__ import annotations

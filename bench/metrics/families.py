@@ -1,6 +1,6 @@
-"""Everything that is known about a metric family, once.
+"""Everything that is known about a metric family, in one place.
 
-Definitions, pages, drift gate and intervals read it here; a run's manifest carries it to the reports.
+Definitions, pages, the drift check and intervals read it; a run's manifest carries it to the reports.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ ANY = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers of one unit.
+    """Decimals and tolerances of numbers in one unit.
 
-    decimals: in tables. exact, statistical: by how much a single pair in exact mode, and the mean in statistical mode,
-    may move before `bench check` calls it drift, unless the reference file says otherwise; None where nobody measured
-    what rounding alone moves, so that a share of the values has to do.
+    decimals: in tables. exact, statistical: how much a single pair may move in exact mode, and the mean in statistical
+        mode, before `bench check` reports drift, unless the reference file says otherwise. None where nobody measured
+        how much rounding alone moves; a share of the values is used then.
     """
 
     decimals: int
@@ -32,14 +32,14 @@ class Scale:
 
 @dataclass(frozen=True)
 class Family:
-    """A metric of the papers, whatever its definitions.
+    """A metric of the papers, with all of its definitions.
 
-    page: its page in ``bench/metrics/explain``, shared by families that belong together. higher_is_better: direction.
-    bounds: of a value; intervals of means are cut to them. units: the family's own first, "" where there is none, to
-    what is known of numbers in them. version: raised whenever a change of the code can change its numbers; it stands in
-    every signature. reference_library: what the papers or this project's tests compute it by. package: optional one
-    that the papers' own detector or network needs. companions: families that come along where it is asked for.
-    shape: what one of its values is of: a pair of frames, a whole clip, or all that a model made.
+    page: its page in ``bench/metrics/explain``, shared by related families. higher_is_better: direction.
+    bounds: of a value; intervals of means are clipped to them. units: unit ("" for none) to its `Scale`, the family's
+        own unit first. version: raised whenever a change of the code can change its numbers; part of every signature.
+        reference_library: what the papers or this project's tests compute it with. package: optional package that the
+        papers' own detector or network needs. companions: families that are computed along with it. shape: what one
+        value describes: a pair of frames, a whole clip, or all output of a model.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Family:
 
     @property
     def unit(self) -> str:
-        """The unit of its definitions that name no other."""
+        """Return the unit of those definitions that name no other."""
         return next(iter(self.units))
 
 
-# In the order of the papers' tables. Exact tolerances stand several times above what rounding alone moved
-# (docs/drift.md); landmarks jump where a pixel's last bit tips a tree, so theirs are wide.
+# In the order of the papers' tables. Exact tolerances are several times what rounding alone moved (docs/drift.md).
+# Landmarks jump where the last bit of a pixel changes a branch of a tree, so their tolerances are wide.
 _FAMILIES = (
     Family("ssim", "ssim", True, COSINE, {"": Scale(3, 3e-5, 2e-3)}, version=2, reference_library="scikit-image"),
     Family("psnr", "psnr", True, ANY, {"dB": Scale(2, 2e-3, 0.05)}, reference_library="scikit-image"),
@@ -71,7 +71,7 @@ _FAMILIES = (
         "akd",
         False,
         DISTANCE,
-        {"px": Scale(3, 0.2, 0.1), "eyes": Scale(4, 4e-3, 2e-3)},  # some 60 px between the eyes
+        {"px": Scale(3, 0.2, 0.1), "eyes": Scale(4, 4e-3, 2e-3)},  # about 60 px between the eyes
         reference_library="face-alignment",
         package="face-alignment",
         companions=("mkr",),
@@ -79,7 +79,7 @@ _FAMILIES = (
     Family("mkr", "akd", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, reference_library="face-alignment"),
     Family("aed", "aed", False, DISTANCE, {"": Scale(3, 0.01, 5e-3)}, reference_library="openface"),
     Family("csim", "aed", True, COSINE, {"": Scale(3, 5e-3, 2.5e-3)}, reference_library="arcface"),
-    # One unit of five may tip; of a single unit a pair has 0 or 1.
+    # One unit of five may flip; of a single unit a pair has 0 or 1.
     Family(
         "aucon", "aucon", True, SHARE, {"share": Scale(3, 0.21, 0.02)}, reference_library="py-feat", package="py-feat"
     ),
@@ -97,7 +97,7 @@ _FAMILIES = (
     Family("akd-body", "akd-body", False, DISTANCE, {"px": Scale(3)}, reference_library="openpose"),
     Family(
         "mkr-body", "akd-body", False, SHARE, {"share": Scale(3, 0.0, 0.01)}, reference_library="openpose"
-    ),  # as of faces
+    ),  # as for faces
     Family("aed-body", "akd-body", False, DISTANCE, {"": Scale(3)}),
     Family(
         "lip-sync",
@@ -164,12 +164,12 @@ PAPERS = {
 
 
 def papers(family: Family) -> int:
-    """How many of the counted papers (`PAPERS`) print such a metric; 0 where nobody counted."""
+    """Return how many of the counted papers (`PAPERS`) print such a metric; 0 where nobody counted."""
     return PAPERS.get(family.name, PAPERS.get(family.page, 0))
 
 
 def facts(family: Family, unit: str) -> dict[str, Any]:
-    """What a manifest tells of a family, as JSON, for a definition in `unit`; an infinite bound is None.
+    """Return a family's facts for a manifest, as JSON, for a definition in `unit`; an infinite bound is None.
 
     Families of packages come after all others.
     """
@@ -184,17 +184,17 @@ def facts(family: Family, unit: str) -> dict[str, Any]:
 
 
 def bounds(name: str | None) -> tuple[float, float]:
-    """The bounds of a family's values; none for a family of someone else's."""
+    """Return the bounds of a family's values; infinite ones for a family that is unknown here."""
     return FAMILIES[name].bounds if name in FAMILIES else ANY
 
 
 def tolerance(name: str, unit: str) -> tuple[float, float] | None:
-    """The exact and the statistical tolerance of a family's values in `unit`; None where none is known."""
+    """Return the exact and the statistical tolerance of a family's values in `unit`; None where unknown."""
     return tolerance_of(FAMILIES[name], unit) if name in FAMILIES else None
 
 
 def tolerance_of(family: Family, unit: str) -> tuple[float, float] | None:
-    """`tolerance` of a family of anyone's."""
+    """Return `tolerance` of a family, built-in or of a package."""
     scale = family.units.get(unit)
     if scale is None or scale.exact is None or scale.statistical is None:
         return None

@@ -11,7 +11,7 @@ from bench.metrics.base import absolute_difference, each_pair
 
 
 def l1(prediction: Tensor, reference: Tensor) -> Tensor:
-    """Mean over pixels and channels of |prediction - reference| for images in [0, 1]."""
+    """Return the mean of |prediction - reference| over pixels and channels, for images in [0, 1]."""
     return each_pair(_arrays, _tensors, prediction, reference)
 
 

@@ -1,6 +1,6 @@
-"""LPIPS (Zhang et al., CVPR 2018, version 0.1) through its authors' package, fed in the three ways that occur.
+"""LPIPS (Zhang et al., CVPR 2018, version 0.1) by its authors' package, with the three inputs that papers use.
 
-The linear heads are in the package. The ImageNet backbone is read from a file on this machine and never fetched.
+The linear heads are in the package. The ImageNet backbone is read from a local file and never downloaded.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from protocols.errors import first_line
 
 
 def lpips_alex(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
-    """AlexNet, images in [0, 1] scaled to [-1, 1] as the package asks for."""
+    """Return LPIPS on AlexNet of images in [0, 1], scaled to [-1, 1] as the package expects."""
     return _distance(ALEX, prediction, reference, weights_folder, scale=True)
 
 
 def lpips_vgg(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
-    """VGG16, images in [0, 1] scaled to [-1, 1]; what one of the papers' two scripts does."""
+    """Return LPIPS on VGG16 of images in [0, 1], scaled to [-1, 1], as one of the papers' two scripts does."""
     return _distance(VGG, prediction, reference, weights_folder, scale=True)
 
 
 def lpips_alex_unscaled(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
-    """AlexNet, fed [0, 1] where [-1, 1] is expected; what the other of the papers' two scripts does."""
+    """Return LPIPS on AlexNet of images in [0, 1], not scaled to [-1, 1], as the other of the two scripts does."""
     return _distance(ALEX, prediction, reference, weights_folder, scale=False)
 
 
@@ -51,8 +51,8 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
     compat.repair()
     import lpips
 
-    # `pnet_rand` keeps the package from fetching the backbone; the file's layers are put in below.
-    with warnings.catch_warnings():  # it asks torchvision in a way that is out of date
+    # `pnet_rand` keeps the package from downloading the backbone; the file's layers are loaded below.
+    with warnings.catch_warnings():  # it calls torchvision in a deprecated way
         warnings.simplefilter("ignore")
         model = lpips.LPIPS(net=need.net, version="0.1", pnet_rand=True, verbose=False)
     state = load(file)
@@ -63,7 +63,7 @@ def _model(need: Backbone, weights: Path | None, device: str) -> nn.Module:
                     names = ("weight", "bias")
                     layer.load_state_dict({name: state[f"features.{index}.{name}"] for name in names})
     except (KeyError, RuntimeError) as error:
-        raise UserError(f"{file} has another network's weights: {first_line(error)}", code="other-network") from None
+        raise UserError(f"{file} has weights of another network: {first_line(error)}", code="other-network") from None
     model = model.eval().requires_grad_(False).to(device)
     if torch.device(device).type == "cpu":
         model.net.to(memory_format=torch.channels_last)

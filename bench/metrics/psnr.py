@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio, rightly computed and as the papers' script computed it."""
+"""Peak signal-to-noise ratio, computed correctly and as the papers' script computed it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from torch import Tensor
 from baselines.levels import to_levels
 from bench.metrics.base import absolute_difference, each_pair
 
-# Two identical frames have no finite PSNR, and one infinite pair would make every mean infinite. 100 dB stands for
-# them: one grey level of difference in one value of a 256 x 256 frame already gives 101 dB.
+# Two identical frames have no finite PSNR, and one infinite pair would make every mean infinite. They get 100 dB: one
+# gray level of difference in one value of a 256 x 256 frame already gives 101 dB.
 CAP = 100.0
 
 
 def psnr(prediction: Tensor, reference: Tensor) -> Tensor:
-    """10 log10(1 / MSE) over all pixels and channels of images in [0, 1]; at most `CAP` dB."""
+    """Return 10 log10(1 / MSE) over all pixels and channels of images in [0, 1]; at most `CAP` dB."""
     return decibels(each_pair(_mean_square_arrays, _mean_square_tensors, prediction, reference), 1.0)
 
 
 def psnr_uint8(prediction: Tensor, reference: Tensor) -> Tensor:
-    """PSNR of uint8 images whose difference and its square wrap around modulo 256, as NumPy's do; at most `CAP` dB.
+    """Return the PSNR of uint8 images, with differences and squares modulo 256, as in NumPy; at most `CAP` dB.
 
-    It is 7 to 8 dB above the true PSNR of real reconstructions and explains the printed columns (29-34 dB beside
-    an L1 of 0.03-0.07). A difference of 16 grey levels squares to 0 here.
+    It is 7 to 8 dB above the true PSNR of real reconstructions and explains the printed columns (29-34 dB next to an L1
+    of 0.03-0.07). A difference of 16 gray levels has a square of 0 here.
     """
     return decibels(each_pair(_wrapped_arrays, _wrapped_tensors, prediction, reference), 255.0)
 
 
 def decibels(mean_square: Tensor, peak: float) -> Tensor:
-    """10 log10(peak^2 / mean square), at most `CAP`."""
+    """Return 10 log10(peak^2 / mean square), at most `CAP`."""
     return (10 * torch.log10(peak**2 / mean_square)).clamp(max=CAP)
 
 

@@ -1,4 +1,4 @@
-"""What a metric's network makes of reference frames, kept: every model of a run is compared with the same ones."""
+"""Cache of a metric network's features of reference frames: all models of a run are compared with the same ones."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ BUDGET = 1 << 30  # bytes
 
 
 class References:
-    """Features by an image's content, up to `budget` bytes; what comes when that is full is not kept.
+    """Features keyed by an image's content, up to `budget` bytes; when full, new features are not stored.
 
-    Nothing is thrown out: models see the references in one order, and the latest ones would be gone before they come
-    again.
+    Nothing is evicted: models read the references in the same order, so the latest ones would be evicted before their
+    next use.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
@@ -24,7 +24,7 @@ class References:
         self._kept: dict[bytes, list[Tensor]] = {}
 
     def features(self, image: Tensor, compute: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
-        """``compute(image)``, or what it gave before; nobody may write into it. image: on the CPU."""
+        """Return ``compute(image)``, cached; callers must not write into it. image: on the CPU."""
         key = hashlib.blake2b(image.numpy().data, digest_size=16).digest() + bytes(str(image.shape), "ascii")
         if (known := self._kept.get(key)) is not None:
             return known

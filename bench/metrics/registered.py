@@ -1,4 +1,4 @@
-"""Metrics that installed packages register: an entry point is called as the family, and gives a `Metric`."""
+"""Metrics that installed packages register: an entry point has the family's name and loads a `Metric`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from protocols.errors import BenchError, PluginError
 from protocols.plugins import Plugin
 from reports.schema.base import first_wrong
 
-CODE = "code"  # the part of a signature that stands for a plug-in's code
+CODE = "code"  # the part of a signature that identifies a plug-in's code
 MOST_DECIMALS = 12
-ROUNDING = 1e-6  # of a value beyond its family's bounds
+ROUNDING = 1e-6  # of a value outside its family's bounds
 _DIGITS = 12
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -34,9 +34,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 class Metric:
     """A family of metrics with its definitions.
 
-    family: called as the entry point. definitions: named like the family, or like it and a suffix (``sharpness-x``).
-    The one that is called as the family comes where a run asks for the family, and so do the others. page: Markdown
-    that explains it, a title (``# ...``) first.
+    family: named like the entry point. definitions: named like the family, optionally with a suffix (``sharpness-x``).
+        A run that requests the family computes all of them. page: Markdown that explains it, a title (``# ...``) first.
     """
 
     family: Family
@@ -45,28 +44,28 @@ class Metric:
 
 
 def names() -> list[str]:
-    """The families that packages register; nothing of them is imported."""
+    """Return the families that packages register, without importing them."""
     return list(plugins.registered("metric"))
 
 
 def wanted(asked: Iterable[str]) -> dict[str, Metric]:
-    """The registered families that names of families or definitions belong to. Raises PluginError for a broken one."""
+    """Return the registered families that families or definitions belong to. Raises PluginError for a broken one."""
     return {name: load(name) for name in belongs(asked)}
 
 
 def belongs(asked: Iterable[str]) -> list[str]:
-    """The registered families that names of families or definitions belong to, by the names alone."""
+    """Return the registered families that names of families or definitions belong to, by the names alone."""
     asked = list(asked)
     return [name for name in names() if any(one == name or one.startswith(f"{name}-") for one in asked)]
 
 
 def usable() -> dict[str, Metric]:
-    """All registered families but those that are broken."""
+    """Return all registered families except broken ones."""
     return {name: found for name, found in everything().items() if isinstance(found, Metric)}
 
 
 def everything() -> dict[str, Metric | PluginError]:
-    """All registered families, or why one cannot be used."""
+    """Return all registered families; a broken one as its PluginError."""
     found: dict[str, Metric | PluginError] = {}
     for name in names():
         try:
@@ -77,7 +76,7 @@ def everything() -> dict[str, Metric | PluginError]:
 
 
 def load(name: str) -> Metric:
-    """One registered family, checked; its signatures carry the hash of its code. Raises PluginError."""
+    """Return one registered family, checked; its signatures have the hash of its code. Raises PluginError."""
     plugin = _find(name)
     found = plugin.load()
     if not isinstance(found, Metric):
@@ -99,7 +98,7 @@ def load(name: str) -> Metric:
 
 
 def code(name: str) -> Code | None:
-    """The code of a family; None for this program's own."""
+    """Return the code hash of a family; None for a built-in one."""
     return of_registered(_find(name)) if name in names() else None
 
 
@@ -113,14 +112,14 @@ def _find(name: str) -> Plugin:
 
 
 def _typed(found: Metric, plugin: Plugin) -> Metric:
-    """The same with every field of its type. Raises PluginError, which names the field."""
+    """Check the type of every field. Raises PluginError, which names the field."""
     try:
         units = _each(getattr(found.family, "units", None), _fields)
         facts = {"family": _fields(found.family, units=units), "definitions": [*map(_fields, found.definitions)]}
         return _types().validate_python([{**facts, "page": found.page}])[0]
     except ValidationError as error:
         raise plugin.refused(first_wrong(error, skip=1)) from None
-    except TypeError as error:  # definitions that are no list
+    except TypeError as error:  # definitions that are not a list
         raise plugin.refused(f"definitions: {error}") from None
 
 
@@ -130,7 +129,7 @@ def _types() -> TypeAdapter[list[Metric]]:
 
 
 def _fields(value: object, **others: object) -> object:
-    """The fields of a dataclass, for a check of their types; anything else as it is."""
+    """Return the fields of a dataclass, to check their types; anything else unchanged."""
     if not is_dataclass(value) or isinstance(value, type):
         return value
     return {field.name: getattr(value, field.name) for field in fields(value)} | others
@@ -141,10 +140,10 @@ def _each(values: object, change: Callable[[object], object]) -> object:
 
 
 def _wrong_family(family: Family) -> str | None:
-    """What is wrong with a family, in words."""
+    """Return what is wrong with a family, in words."""
     low, high = family.bounds
     if not low < high:
-        return f"bounds {family.bounds}: the lower one must be first"
+        return f"bounds {family.bounds}: the lower bound must come first"
     if not family.units:
         return "units: at least one is needed"
     if lost := [unit for unit, scale in family.units.items() if not 0 <= scale.decimals <= MOST_DECIMALS]:
@@ -153,7 +152,7 @@ def _wrong_family(family: Family) -> str | None:
 
 
 def _wrong(definition: Definition, family: Family) -> str | None:
-    """What is wrong with a definition, in words."""
+    """Return what is wrong with a definition, in words."""
     name = definition.name
     if not _NAME.fullmatch(name) or not (name == family.name or name.startswith(f"{family.name}-")):
         return f"the name must be {family.name} or begin with {family.name}-"
@@ -168,10 +167,10 @@ def _wrong(definition: Definition, family: Family) -> str | None:
     if definition.requires is not None:
         return "put weights into its detector or into params; `requires` is for built-in metrics"
     if definition.detector is None:
-        return None if definition.against == "target" else "what compares images is against the target"
+        return None if definition.against == "target" else "images are compared with the target: against='target'"
     if definition.detector not in (*KINDS, *plugins.registered("detector")):
-        return f"there is no built-in or registered detector {definition.detector}"
-    return None if definition.detector_name else "detector_name says which detector of that kind"
+        return f"no built-in or registered detector is of the kind {definition.detector}"
+    return None if definition.detector_name else "detector_name must name a detector of that kind"
 
 
 def _marked(definition: Definition, family: Family, plugin: Plugin, digest: str) -> Definition:
@@ -182,7 +181,7 @@ def _marked(definition: Definition, family: Family, plugin: Plugin, digest: str)
 
 @dataclass(frozen=True)
 class _Checked:
-    """A plug-in's function whose failures, and results of another form, are the plug-in's."""
+    """A plug-in's function. Its failures, and results of the wrong form, are reported as the plug-in's."""
 
     plugin: Plugin
     name: str
@@ -191,11 +190,11 @@ class _Checked:
 
     def __call__(self, prediction: Tensor, reference: Tensor) -> Tensor:
         try:
-            # Copies: what it does to its arguments is in no other metric.
+            # Copies: a plug-in that changes its arguments must not change another metric's input.
             values = self.compute(prediction.clone(), reference.clone())
         except BenchError:
             raise
-        except plugins.FAILURES as error:  # foreign code may fail in any way
+        except plugins.FAILURES as error:  # third-party code may raise anything
             if is_of_device(error):
                 raise
             raise self.plugin.failed(error) from error

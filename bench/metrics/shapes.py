@@ -1,4 +1,4 @@
-"""What the values of a metric are of: a pair of frames, a whole clip, or all that a model made."""
+"""The shape of a metric's values: one per pair of frames, per clip, or per model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures read back: what a line says, and in which part two lines differ.
+"""Parse signatures, and name the part in which two of them differ.
 
 A signature is ``name|v:1|key:value|...|detector:[name;v:1;key:value;...;on:(name;...)]|against:role``.
 """
@@ -12,7 +12,7 @@ ABSENT = "not given"  # in place of a part that a signature lacks
 
 
 def parse(signature: str) -> dict[str, str]:
-    """Parts by name, in order; those of a detector, and of what it stands on, as ``detector.weights``.
+    """Return the parts by name, in order; those of a detector, and of those it runs on, as ``detector.weights``.
 
     The first part, which has no name of its own, is called ``definition`` (``detector`` within brackets).
     """

@@ -1,6 +1,6 @@
 """Structural similarity (Wang, Bovik, Sheikh and Simoncelli, IEEE TIP 2004, equation 13) in three definitions.
 
-All take the mean over the three color channels of the mean over those windows that lie inside the image.
+All average over the three color channels, and over the windows that fit inside the image.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ Image = Any  # an array (H, W, 3) or a tensor (3, H, W)
 
 
 def ssim(prediction: Tensor, reference: Tensor) -> Tensor:
-    """As its authors define it: Gaussian window 11 x 11 of sigma 1.5, value range 1, population (co)variances."""
+    """Return SSIM as its authors define it: Gaussian window 11 x 11, sigma 1.5, range 1, population (co)variances."""
     return ssim_forms(prediction, reference, [("gauss", 1.0)])[0]
 
 
 def ssim_skimage(prediction: Tensor, reference: Tensor) -> Tensor:
-    """Use scikit-image's default window (uniform 7 x 7, sample covariance) with the right value range, 1."""
+    """Return SSIM with scikit-image's default window (uniform 7 x 7, sample covariance) and value range 1."""
     return ssim_forms(prediction, reference, [("box", 1.0)])[0]
 
 
 def ssim_published(prediction: Tensor, reference: Tensor) -> Tensor:
-    """Use scikit-image's default window with range 2, which it assumed for float images when none was given."""
+    """Return SSIM with scikit-image's default window and range 2, its default for float images."""
     return ssim_forms(prediction, reference, [("box", 2.0)])[0]
 
 
 def ssim_forms(prediction: Tensor, reference: Tensor, forms: Sequence[Form]) -> Tensor:
-    """Compute several forms, ``(len(forms), N)`` float64 on the CPU; each has the same bits as alone.
+    """Return several forms, ``(len(forms), N)`` float64 on the CPU; each has the same bits as when computed alone.
 
-    Pair by pair, so that no number depends on the rest of its batch: OpenCV and float32 on a CPU, torch and float64,
-    which accelerators have time for, elsewhere. Raises ValueError for frames smaller than a window.
+    One pair at a time, so that no number depends on the rest of its batch. OpenCV and float32 on a CPU; torch and
+    float64 on accelerators, which are fast enough for it. Raises ValueError for frames smaller than a window.
     """
     check_images(prediction, reference)
     largest = max(2 * EDGE[window] + 1 for window, _ in forms)
@@ -59,16 +59,16 @@ def ssim_forms(prediction: Tensor, reference: Tensor, forms: Sequence[Form]) -> 
 
 
 def tensor_means(prediction: Tensor, reference: Tensor, forms: Sequence[Form]) -> list[list[Tensor]]:
-    """Per pair, one 0-d float64 tensor a form on the images' device."""
+    """Return the means of one pair: one 0-d float64 tensor per form, on the images' device."""
     pairs = zip(prediction.detach().double(), reference.detach().double())
     return [_means(x, y, forms, _blurred_tensor, torch.float64) for x, y in pairs]
 
 
 def _means(x: Image, y: Image, forms: Sequence[Form], blur: Callable[[str, Image], Image], dtype: Any) -> list[Any]:
-    """Means of the local values of one pair, form by form.
+    """Return the means of the local values of one pair, one per form.
 
-    From moments of x + y and x - y, in which float32 keeps more digits than in those of x and y: a small difference of
-    images is a small number. A value near the sum's mean is taken off it for the same reason.
+    Computed from moments of x + y and x - y, in which float32 keeps more digits than in those of x and y: a small
+    difference of images is a small number. A value near the mean of the sum is subtracted from it for the same reason.
     """
     total, difference = x + y, x - y
     center = total.mean()
@@ -79,9 +79,9 @@ def _means(x: Image, y: Image, forms: Sequence[Form], blur: Callable[[str, Image
 
 
 def _equation_13(moments: Sequence[Image], center: Any, window: str, value_range: float) -> Image:
-    """Local values: 4 x y is (x + y)^2 - (x - y)^2, and 2 (x^2 + y^2) their sum, of means as of (co)variances.
+    """Return local values; uses 4 x y = (x + y)^2 - (x - y)^2 and 2 (x^2 + y^2) = (x + y)^2 + (x - y)^2.
 
-    moments: blurred sum, difference, and the squares of both; `center` was taken off the sum.
+    moments: blurred sum, difference, and the squares of both; `center` was subtracted from the sum.
     """
     total, difference, total_squares, difference_squares = moments
     c1, c2 = 2 * (K1 * value_range) ** 2, 2 * (K2 * value_range) ** 2 / SAMPLE[window]

@@ -1,7 +1,7 @@
 """Shift-tolerant LPIPS (Ghildyal and Liu, ECCV 2022), AlexNet variant.
 
-The network is written here; the weights are read from the files that the package ``stlpips-pytorch`` carries (the
-package itself is never imported). It is not LPIPS, and its numbers are not to be compared with LPIPS'.
+The network is written here; the weights are read from the files of the package ``stlpips-pytorch``, which is never
+imported. Its numbers are not comparable with those of LPIPS.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from bench.metrics.references import References
 from bench.metrics.winograd import convolve, transformed
 from bench.runtime.errors import UserError
 
-_references = References()  # some 90 images of 256 x 256
+_references = References()  # about 90 images of 256 x 256
 
 
 def st_lpips(prediction: Tensor, reference: Tensor, weights_folder: Path | None = None) -> Tensor:
-    """ST-LPIPS of images in [0, 1] of at least 32 x 32 pixels, scaled to [-1, 1] first; 0 for equal images.
+    """Return ST-LPIPS of images in [0, 1] of at least 32 x 32 pixels, scaled to [-1, 1] first; 0 for equal images.
 
-    weights_folder: not read, since the weights come in a package.
+    weights_folder: not used, since the weights come with a package.
     """
     weights = loaded(str(prediction.device))
     if prediction.device.type != "cpu":
@@ -44,10 +44,10 @@ def st_lpips(prediction: Tensor, reference: Tensor, weights_folder: Path | None 
 
 
 def features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
-    """The five activations of the anti-aliased AlexNet for images ``(N, 3, H, W)`` in [0, 1].
+    """Return the five activations of the anti-aliased AlexNet for images ``(N, 3, H, W)`` in [0, 1].
 
     Its first convolution has stride 1 and is blurred before the ReLU; both max pools have stride 1 and are blurred
-    after; every blur halves the resolution.
+    after. Every blur halves the resolution.
     """
 
     def conv(x: Tensor, name: str, padding: int) -> Tensor:
@@ -71,23 +71,23 @@ def distance(
     y: Tensor,
     activations: Callable[[dict[str, Tensor], Tensor], list[Tensor]] = features,
 ) -> Tensor:
-    """The network itself: ``(N,)`` of images ``(N, 3, H, W)`` in [0, 1]."""
+    """Return the distances ``(N,)`` of images ``(N, 3, H, W)`` in [0, 1]."""
     return _weighted(weights, activations(weights, x), [_unit(layer) for layer in activations(weights, y)])
 
 
 def _weighted(weights: dict[str, Tensor], ours: list[Tensor], reference: list[Tensor]) -> Tensor:
-    """``(N,)`` from the activations of one image and those of the other, divided by their length."""
+    """Return ``(N,)`` from the activations of both images, each divided by its length."""
     heads = (weights[f"lin{layer}.model.1.weight"] for layer in range(5))
     parts = [F.conv2d(_unit(a).sub_(b).square_(), head).mean((1, 2, 3)) for a, b, head in zip(ours, reference, heads)]
     return torch.stack(parts).sum(0)
 
 
 def _first_layer(weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """The first convolution, its blur and the ReLU, in a small part of the time that they take one after the other.
+    """Return the first convolution, its blur and the ReLU, computed much faster than one after the other.
 
-    Convolution and blur are one 13 x 13 convolution of stride 2, except where the blur mirrors the border: the first
-    row equals the second; the last one equals its neighbour where the image has an odd number of rows, and is the mean
-    of the last two rows before the blur where it has an even one. Columns alike.
+    Convolution and blur are merged into one 13 x 13 convolution of stride 2, except where the blur mirrors the border:
+    the first row equals the second. With an odd number of rows the last one equals its neighbor; with an even number it
+    is the mean of the last two rows before the blur. The same for columns.
     """
     bias = weights["net.slice1.0.bias"]
 
@@ -115,14 +115,14 @@ def _first_layer(weights: dict[str, Tensor], x: Tensor) -> Tensor:
 
 
 def _merged(kernel: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """A kernel ``(O, C, K, K)`` followed by a filter that is the product of two of one dimension."""
+    """Merge a kernel ``(O, C, K, K)`` with the separable filter that follows it."""
     both = torch.outer(rows, columns)[None, None]
     merged = F.conv2d(kernel.flatten(0, 1)[:, None], both, padding=(len(rows) - 1, len(columns) - 1))
     return merged[:, 0].unflatten(0, kernel.shape[:2])
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Binomial 3 x 3 filter of stride 2, two pixels of mirrored border; torch's own convolution can be slow at it."""
+    """Apply a binomial 3 x 3 filter of stride 2 with mirrored borders; torch's own convolution can be slow here."""
     x = F.pad(x, (2, 2, 2, 2), mode="reflect")
     height, width = ((size - 1) // 2 * 2 for size in x.shape[-2:])
     x = (x[..., 0:height:2, :] + x[..., 2 : height + 1 : 2, :]).add_(x[..., 1:height:2, :], alpha=2)
@@ -131,7 +131,7 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _max_pool(x: Tensor) -> Tensor:
-    """Maximum over 3 x 3 windows, stride 1; by shifted copies, many times faster than torch's own on a CPU."""
+    """Return the maximum over 3 x 3 windows, stride 1; shifted copies are many times faster than torch's on a CPU."""
     for axis in (-2, -1):
         size = x.shape[axis] - 2
         x = torch.maximum(torch.maximum(x.narrow(axis, 0, size), x.narrow(axis, 1, size)), x.narrow(axis, 2, size))
@@ -139,7 +139,7 @@ def _max_pool(x: Tensor) -> Tensor:
 
 
 def weights_file() -> Path:
-    """Find the weight file inside the installed package. Raises UserError where the package is missing."""
+    """Find the weight file in the installed package. Raises UserError where the package is missing."""
     file = SHIFT_TOLERANT.file()
     if file is None:
         raise UserError(f"st-lpips: {'; '.join(SHIFT_TOLERANT.missing())}", code="missing-package")
@@ -147,20 +147,20 @@ def weights_file() -> Path:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """Features divided by their length over the channels."""
+    """Divide features by their length over the channels."""
     return x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10)
 
 
 @lru_cache(maxsize=2)
 def loaded(device: str) -> dict[str, Tensor]:
-    """The weights by name, on a device, and what is computed from them once."""
+    """Return the weights by name, on a device, with what is computed from them once."""
     weights = load(weights_file(), device)
     binomial, mean = (torch.tensor(taps, device=device) for taps in ([0.25, 0.5, 0.25], [0.5, 0.5]))
     for bottom, rows in enumerate((binomial, mean)):
         for right, columns in enumerate((binomial, mean)):
             weights[f"first.{bottom}.{right}"] = _merged(weights["net.slice1.0.weight"], rows, columns)
     if torch.device(device).type == "cpu":
-        for name in [name for name in weights if name.startswith("first.")]:  # the others' results follow its order
+        for name in [name for name in weights if name.startswith("first.")]:  # the other results follow this order
             weights[name] = weights[name].contiguous(memory_format=torch.channels_last)
         for name in ("slice2.5", "slice3.9", "slice4.11", "slice5.13"):
             weights[f"net.{name}.tiles"] = transformed(weights[f"net.{name}.weight"])

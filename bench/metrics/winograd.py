@@ -1,8 +1,9 @@
-"""Convolutions with fewer products on a CPU: minimal filtering by tiles.
+"""Convolutions with fewer multiplications on a CPU: minimal filtering by tiles.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4: 4 x 4 outputs of a 3 x 3
-kernel take 36 products a pair of channels in place of 144, those of a 5 x 5 kernel 64 in place of 400. Exact in
-mathematics; in float32 it rounds some twenty times as coarsely as the plain way, 2e-5 of the size of its results.
+kernel take 36 multiplications per pair of channels instead of 144; those of a 5 x 5 kernel 64 instead of 400. Exact in
+mathematics; in float32 its rounding error is about twenty times that of a direct convolution, 2e-5 of the size of its
+results.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from math import isqrt, prod
 import torch
 from torch import Tensor, nn
 
-_WIDE = 64  # fewer channels do not pay for the transforms
-_SMALL = 16  # nor do images of a smaller side
-_STRIP = 128  # tiles at a time, or half as many as there are channels: each time all kernels are read
-_VALUES = 294_912  # of a strip, which has more tiles where they are small and have few channels
+_WIDE = 64  # with fewer channels the transforms cost more than they save
+_SMALL = 16  # the same for smaller images
+_STRIP = 128  # tiles at a time, or half the number of channels: each time all kernels are read
+_VALUES = 294_912  # of a strip: with small tiles and few channels a strip has more tiles
 _TILE = 4
 _POINTS = [Fraction(x) for x in (0, 1, -1, 2, -2)] + [Fraction(1, 2), Fraction(-1, 2)]
 
 
 @cache
 def transforms(kernel: int) -> tuple[Tensor, Tensor, Tensor]:
-    """B^T, G and A^T of the paper for 4 outputs of a kernel of side 3 or 5, float64.
+    """Return B^T, G and A^T of the paper for 4 outputs of a kernel of side 3 or 5, float64.
 
     Cook and Toom: a product of polynomials from its values at as many points, the last one infinity; here transposed.
     """
@@ -45,7 +46,7 @@ def transforms(kernel: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _from_roots(roots: list[Fraction]) -> list[Fraction]:
-    """Coefficients, lowest power first, of the polynomial with these roots."""
+    """Return the coefficients, lowest power first, of the polynomial with these roots."""
     found = [Fraction(1)]
     for root in roots:
         found = [low - root * high for low, high in zip([Fraction(0), *found], [*found, Fraction(0)])]
@@ -53,11 +54,11 @@ def _from_roots(roots: list[Fraction]) -> list[Fraction]:
 
 
 def use_winograd(conv: nn.Conv2d) -> None:
-    """Let a 3 x 3 convolution of one sample go by tiles where that is faster; others stay as they are."""
+    """Use tiles for a 3 x 3 convolution of one sample where that is faster; leave others unchanged."""
     if min(conv.weight.shape[:2]) < _WIDE or conv.groups != 1 or conv.padding_mode != "zeros":
         return
     if (conv.kernel_size, conv.stride, conv.padding, conv.dilation) == ((3, 3), (1, 1), (1, 1), (1, 1)):
-        vars(conv)["forward"] = _winograd(conv)  # of this one module, not of its class
+        vars(conv)["forward"] = _winograd(conv)  # patches this module only, not its class
 
 
 def _winograd(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
@@ -72,17 +73,17 @@ def _winograd(conv: nn.Conv2d) -> Callable[[Tensor], Tensor]:
 
 
 def transformed(weight: Tensor) -> Tensor:
-    """Kernels ``(O, C, K, K)`` of side 3 or 5 as ``((K + 3)^2, C, O)`` for `convolve`; computed in float64."""
+    """Transform kernels ``(O, C, K, K)`` of side 3 or 5 to ``((K + 3)^2, C, O)`` for `convolve`, in float64."""
     matrix = transforms(weight.shape[-1])[1]
     wide = torch.einsum("ij,ocjk,lk->ilco", matrix, weight.double(), matrix)
     return wide.flatten(0, 1).to(weight.dtype).contiguous()
 
 
 def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, *, relu: bool = False) -> Tensor:
-    """Convolution of ``(1, C, H, W)`` with zeros around it: ``(1, O, H, W)``.
+    """Convolve ``(1, C, H, W)`` with zero padding: ``(1, O, H, W)``.
 
-    kernels: of `transformed`. bias: ``(O,)``. relu: nothing in the result is below 0.
-    The result is in channels-last order, in which `x` should be: whatever has to be moved is moved in long runs then.
+    kernels: from `transformed`. bias: ``(O,)``. relu: clip the result at 0.
+    The result is in channels-last order, and `x` should be, too: copies then move long contiguous runs.
     """
     channels, height, width = x.shape[1:]
     outputs, size = kernels.shape[2], isqrt(len(kernels))
@@ -98,8 +99,8 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, *, relu: bool = Fa
     found = x.new_empty(rows, _TILE, columns, _TILE, outputs)
     into = found.permute(1, 3, 0, 2, 4)
     tiles = padded.unfold(0, size, _TILE).unfold(1, size, _TILE).permute(3, 4, 0, 1, 2)
-    # In strips, so that what one step writes is still in the processor's cache when the next one reads it. For each
-    # call torch lets go of Python's lock and takes it again, for which threads side by side wait: few calls a strip.
+    # In strips, so that the output of one step is still in the processor's cache when the next one reads it. Each call
+    # releases and takes Python's lock, which parallel threads wait for: few calls per strip.
     step = max(1, max(_STRIP, channels // 2, _VALUES // (size**2 * channels)) // columns)
     for start in range(0, rows, step):
         count = min(step, rows - start)
@@ -107,7 +108,7 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, *, relu: bool = Fa
         values = before @ (before @ strip).view(size, size, -1)  # rows, then columns of the tiles
         products = torch.bmm(values.view(size**2, -1, channels), kernels)
         if bias is not None:
-            products[size + 1].add_(bias)  # the value at the point (1, 1) adds alike to all of a tile
+            products[size + 1].add_(bias)  # the value at the point (1, 1) adds equally to all of a tile
         results = after @ (after @ products.view(size, -1)).view(_TILE, size, -1)
         place, results = into.narrow(2, start, count), results.view(_TILE, _TILE, count, columns, outputs)
         if relu:

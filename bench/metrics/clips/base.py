@@ -48,8 +48,8 @@ class Tracks:
 class ClipValue:
     """The value of a clip, or NaN with a reason.
 
-    n: frames that counted. failed: frames that should have counted and had no value. extra: what else is known of it by
-    name, such as an offset with its sign; a definition says in words what each name means.
+    n: frames that counted. failed: frames that should have counted and had no value. extra: related values by name,
+        such as an offset with its sign; the definition describes each name.
     """
 
     value: float
@@ -68,19 +68,20 @@ class ClipValue:
 class ClipDefinition:
     """A definition of one number per clip. Version, direction and unit are its family's.
 
-    name: what the column is called. A proxy for a paper's metric has a name of its own.
-    family: the metric of the papers that it belongs to (`bench.metrics.families`).
+    name: the column's name. A proxy for a paper's metric has its own name.
+    family: the paper's metric that it belongs to (`bench.metrics.families`).
     against: the role that the generated clip is compared with; "none" where it is judged alone.
-    kinds: detectors whose tracks `compute` reads, to the names of those that it is defined for (any where empty).
+    kinds: kinds of detectors whose tracks `compute` reads, to the names of the detectors that it is defined for (any
+        where empty).
     features: features whose tracks it reads. Both are tracks of the generated clip and of `against`.
     needs_sound: whether there is no value without sound.
-    proxy: True where it stands in for a paper's metric whose weights are not available.
-    params: everything else that moves the number, for the signature.
+    proxy: True where it replaces a paper's metric whose weights are not available.
+    params: everything else that changes the number, for the signature.
     compute: from `Tracks` to the number.
-    extra: what else its values know (`ClipValue.extra`), by name, in words: columns ``<name>.<extra>`` of a run's rows.
-    missing: from the weights folder, or None, to what keeps it from being computed on this machine, in words (a weight
-        file, a package); empty where nothing does.
-    own_unit: where it is not the family's first: another of the family's.
+    extra: the names in `ClipValue.extra`, with a description: columns ``<name>.<extra>`` of a run's rows.
+    missing: from the weights folder, or None, to what prevents it on this machine, in words (a weight file, a package);
+        empty where nothing does.
+    own_unit: another unit of its family, where it is not the first one.
     """
 
     name: str
@@ -113,7 +114,7 @@ class ClipDefinition:
         return FAMILIES[self.family].unit if self.own_unit is None else self.own_unit
 
     def signature(self, parts: Mapping[str, str]) -> str:
-        """One line that names everything that moves the number.
+        """Return one line with everything that changes the number.
 
         parts: kind or feature to the signature of the detector or feature that gives its track.
         """

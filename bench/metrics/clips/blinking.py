@@ -1,8 +1,9 @@
-"""Blinks in a curve of how far eyes are open: where lids are shut, for how long, how often.
+"""Find blinks in a curve of eye openness: where lids are shut, for how long, how often.
 
-The rule is this project's. An eye is shut from where its openness falls below `OPENED` of what is usual in the clip,
-if it falls below `SHUT` too, until it is above `OPENED` again (hysteresis); shut for `LONGEST` at most it is a blink.
-A face that looks down has low lids for longer, and does not blink by that. What begins or ends unseen does not count.
+The rule is this project's, with hysteresis. Relative to the usual openness in the clip, an eye closes where the curve
+falls below `OPENED`, provided that it also falls below `SHUT`, and opens where it is above `OPENED` again. A closure of
+at most `LONGEST` is a blink. A face that looks down has low lids for longer, which is no blink. A closure that begins
+or ends unseen does not count.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from bench.detectors.base import NO_FACE
 USUAL = 75  # percentile over the clip
 SHUT, OPENED = 0.65, 0.75  # shares of it: on the sample clips blinks fall to 0.3 and 0.55, open eyes stay above 0.8
 LONGEST = 0.5  # seconds
-BRIDGED = 0.2  # seconds at most between two frames with a face, over which the curve is drawn straight
-SHORTEST = 5.0  # seconds in which eyes are seen
-NARROW = 0.12  # openness below which lids that never open are taken to be shut; open eyes have 0.25 to 0.35
+BRIDGED = 0.2  # longest gap in seconds without a face over which the curve is interpolated
+SHORTEST = 5.0  # fewest seconds in which eyes are seen
+NARROW = 0.12  # usual openness below which eyes count as never open; open eyes have 0.25 to 0.35
 
 
 @dataclass(frozen=True)
 class Blinks:
-    """What a clip's lids do.
+    """The blinks and closures of a clip.
 
-    durations: of the whole blinks, seconds, each between the moments at which the lids pass `OPENED`. seconds: for how
-    long eyes are seen. seen, shut: ``(N,)`` bool, frames with eyes, and those in blinks and in longer closures.
+    durations: of the complete blinks, seconds, between the moments at which the curve passes `OPENED`. seconds: for how
+        long eyes are seen. seen, shut: ``(N,)`` bool, frames with eyes, and those in blinks or longer closures.
     """
 
     durations: np.ndarray
@@ -37,15 +38,15 @@ class Blinks:
 
     @property
     def rate(self) -> float:
-        """Blinks a minute."""
+        """Return blinks per minute."""
         return 60 * len(self.durations) / self.seconds
 
 
 def blinks(times: np.ndarray, lids: np.ndarray, rate: float, shortest: float = SHORTEST) -> Blinks | str:
-    """Find the blinks of a clip, or say in words why there are none to be found.
+    """Find the blinks of a clip, or return in words why it has no value.
 
-    times: ``(N,)`` seconds. lids: openness of both eyes ``(N, 2)``, NaN where no face was found. rate: frames a second,
-    for the last frame. shortest: seconds in which eyes have to be seen.
+    times: ``(N,)`` seconds. lids: openness of both eyes ``(N, 2)``, NaN where no face was found. rate: frames per
+    second, for the last frame. shortest: seconds for which eyes must be seen.
     """
     openness = lids.mean(1)
     seen = np.isfinite(openness)
@@ -65,7 +66,7 @@ def blinks(times: np.ndarray, lids: np.ndarray, rate: float, shortest: float = S
 
 
 def _bridged(times: np.ndarray, openness: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The curve with short gaps closed; longer ones stay NaN."""
+    """Return the curve with short gaps interpolated; longer ones stay NaN."""
     known = np.flatnonzero(seen)
     after = np.searchsorted(known, np.arange(len(times))).clip(0, len(known) - 1)
     before = np.searchsorted(known, np.arange(len(times)), side="right").clip(1) - 1
@@ -75,7 +76,7 @@ def _bridged(times: np.ndarray, openness: np.ndarray, seen: np.ndarray) -> np.nd
 
 
 def _moment(times: np.ndarray, curve: np.ndarray, k: int) -> float:
-    """When the curve passes `OPENED` between frames k and k + 1; NaN where one of them is unseen or beyond the clip."""
+    """Return when the curve passes `OPENED` between frames k and k + 1; NaN where one is unseen or does not exist."""
     if k < 0 or k + 1 >= len(times):
         return float("nan")
     share = (OPENED - curve[k]) / (curve[k + 1] - curve[k])

@@ -28,7 +28,7 @@ def _without_weights(made: Callable[[], Feature]) -> Callable[[Path | None], Fea
     return lambda weights: made()
 
 
-# Name of a feature to what makes it of the weights folder, or of None.
+# Name of a feature to the function that makes it from the weights folder, or from None.
 FEATURES: dict[str, Callable[[Path | None], Feature]] = {
     lip_sync.TRACK: lambda weights: syncnet.make(lip_sync.TRACK, weights),
     lip_sync.WHOLE: lambda weights: syncnet.make(lip_sync.WHOLE, weights),

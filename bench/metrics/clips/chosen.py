@@ -1,4 +1,4 @@
-"""The metrics of clips: find those that a run computes, and the features that they read."""
+"""Clip metrics: find those that a run computes, and the features that they read."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ __all__ = ["feature", "kinds_of_clips", "left_out", "resolve_clips"]
 
 
 def kinds_of_clips(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors that families or definitions of clips read."""
+    """Return the kinds of detectors that families or definitions of clips read."""
     return {kind for one in _asked(names) for kind in one.kinds}
 
 
 def resolve_clips(
     names: Sequence[str], choice: DetectorSet, reference: str, roles: Collection[str] | None = None
 ) -> list[ClipDefinition]:
-    """The definitions that a run computes, in the order of tables.
+    """Return the definitions that a run computes, in the order of tables.
 
-    names: families, which stand for all of their definitions that can be computed here, or single definitions.
-    reference: ``same-identity`` or ``cross-identity``: without a target, what compares with it does not apply.
-    roles: what there is to compare with, where `reference` does not say all (`Protocol.roles`).
+    names: families or single definitions. A family stands for all of its definitions that can be computed here.
+    reference: ``same-identity`` or ``cross-identity``. Cross-identity clips have no target, so metrics that compare
+    with it do not apply.
+    roles: the reference roles that exist, where `reference` does not determine them (`Protocol.roles`).
     Raises UserError for a single definition that cannot be computed here.
     """
     chosen = []
@@ -53,7 +54,7 @@ def left_out(
 
 
 def _why_not(definition: ClipDefinition, choice: DetectorSet, reference: str, roles: Collection[str] | None) -> str:
-    """What keeps a definition from being computed here, in words; empty where nothing does."""
+    """Return in words why a definition cannot be computed here; empty where it can."""
     has = roles if roles is not None else {"source", "driving", *(["target"] if reference == "same-identity" else [])}
     if definition.against not in (*has, "none"):
         return f"compares with the {definition.against} clip, and there is none"
@@ -61,7 +62,7 @@ def _why_not(definition: ClipDefinition, choice: DetectorSet, reference: str, ro
 
 
 def feature(name: str, weights: Path | None) -> Feature:
-    """A feature by its name. weights: the weights folder, or None."""
+    """Return a feature by its name. weights: the weights folder, or None."""
     return FEATURES[name](weights)
 
 
@@ -71,7 +72,7 @@ def _asked(names: Sequence[str]) -> list[ClipDefinition]:
 
 
 def _detectors(definition: ClipDefinition, choice: DetectorSet) -> list[str]:
-    """What a definition lacks of detectors, in words."""
+    """Return in words which detectors a definition lacks."""
     lacking = []
     for kind, names in definition.kinds.items():
         detector = choice.get(kind)

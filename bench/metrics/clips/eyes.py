@@ -1,4 +1,4 @@
-"""Eyes: how often and how long they blink, how far they are open, where they look; by the iris network's points."""
+"""Eyes: blink rate and duration, openness, gaze; from the points of the iris network."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LIDS, IRIS = "lids", "iris"
 
 
 def blink_rate(tracks: Tracks) -> ClipValue:
-    """Difference of the blinks a minute to the true clip's, either way."""
+    """Return the absolute difference of blinks per minute to the target clip."""
     return _compared(tracks, lambda found: found.rate)
 
 
 def blink_duration(tracks: Tracks) -> ClipValue:
-    """Difference of the mean length of a blink to the true clip's, seconds, either way."""
+    """Return the absolute difference of the mean blink duration to the target clip, seconds."""
     return _compared(tracks, lambda found: float(found.durations.mean()) if len(found.durations) else float("nan"))
 
 
 def own_rate(tracks: Tracks) -> ClipValue:
-    """Blinks a minute, whatever the true clip does."""
+    """Return the blinks per minute of the generated clip."""
     found = blinks(tracks.times, tracks.generated[LIDS], tracks.rate)
     if isinstance(found, str):
         return ClipValue.none(found, _failed(tracks.generated[LIDS]))
@@ -32,13 +32,13 @@ def own_rate(tracks: Tracks) -> ClipValue:
 
 
 def lid_error(tracks: Tracks) -> ClipValue:
-    """Mean over frames and both eyes of the absolute difference of openness (distance of the lids over the width)."""
+    """Return the mean over frames and both eyes of the absolute openness error (lid distance over eye width)."""
     difference = np.abs(tracks.generated[LIDS] - tracks.target[LIDS]).mean(1)
     return mean_of(difference, len(difference))
 
 
 def gaze_error(tracks: Tracks) -> ClipValue:
-    """Mean angle between the directions in which both clips look, degrees, where the eyes are open in both."""
+    """Return the mean angle between the gaze directions of both clips, degrees, where the eyes are open in both."""
     made, truth = tracks.generated[IRIS], tracks.target[IRIS]
     apart = np.full(len(made), np.nan)
     good = valid(made, truth)

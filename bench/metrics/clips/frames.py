@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.metrics.clips.base import ClipValue
 
-SECOND = 1.0  # length of the stretch that is looked for
+SECOND = 1.0  # length of the window of the worst second
 
 
 def valid(*tracks: np.ndarray) -> np.ndarray:
@@ -23,7 +23,7 @@ def mean_of(values: np.ndarray, asked: int, reason: str = "no face in any frame 
 
 
 def steps(track: np.ndarray, times: np.ndarray, order: int = 1) -> np.ndarray:
-    """Differences of a track ``(N, ...)`` a second, ``(N - order, ...)``; NaN where a frame that they need has none.
+    """Return the differences per second of a track ``(N, ...)``, ``(N - order, ...)``; NaN where a frame has none.
 
     order: 1 for its velocity, 2 for its acceleration.
     """
@@ -34,11 +34,11 @@ def steps(track: np.ndarray, times: np.ndarray, order: int = 1) -> np.ndarray:
 
 
 def worst_second(values: np.ndarray, times: np.ndarray, higher_is_better: bool) -> tuple[float, float]:
-    """When the worst second of a curve begins, and the mean over it; NaN where the curve has no values.
+    """Return when the worst second of a curve begins, and the mean over it; NaN where the curve has no values.
 
     values: ``(N,)``, NaN where a frame has none. times: ``(N,)`` seconds, ascending. A second begins at a frame and has
-    all frames before its end; those that would reach beyond the last frame are left out, save where the clip is
-    shorter. Of equal ones the first.
+    all frames before its end. Seconds that extend beyond the last frame are left out, unless the whole clip is shorter.
+    The first of equal ones is returned.
     """
     known = np.isfinite(values)
     if not known.any():

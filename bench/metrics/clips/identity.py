@@ -11,13 +11,13 @@ IDENTITY = "identity"
 
 
 def similarity_with_source(tracks: Tracks) -> ClipValue:
-    """Mean over frames of the cosine similarity with the photograph that was animated (CSIM of talking-head papers)."""
+    """Return the mean over frames of the cosine similarity with the source image (CSIM of talking-head papers)."""
     curve = _with_source(tracks)
     return ClipValue.none("no face in the source", len(tracks.times)) if curve is None else mean_of(curve, len(curve))
 
 
 def consecutive_similarity(tracks: Tracks) -> ClipValue:
-    """Mean cosine similarity of neighboring frames (F-SIM)."""
+    """Return the mean cosine similarity of neighboring frames (F-SIM)."""
     made = tracks.generated[IDENTITY]
     if len(made) < 2:
         return ClipValue.none("one frame", len(made))
@@ -25,7 +25,7 @@ def consecutive_similarity(tracks: Tracks) -> ClipValue:
 
 
 def drift(tracks: Tracks) -> ClipValue:
-    """Slope of the similarity with the source over time, a minute: negative where a face becomes another one.
+    """Return the slope of the similarity with the source over time, per minute: negative where the identity is lost.
 
     Least squares over the frames that have a value; a clip needs three of them.
     """
@@ -80,7 +80,7 @@ DEFINITIONS = [
         "id-drift",
         "source",
         {**_HOW, "slope": "least-squares"},
-        "change of the similarity a minute",
+        "change of the similarity per minute",
         drift,
         kinds=_KINDS,
     ),

@@ -1,9 +1,9 @@
-"""Landmark distance (LMD): how far the mouth's, or the face's, landmarks are from the truth's, over a clip.
+"""Landmark distance (LMD): distance of the mouth's, or the face's, landmarks to the target's, over a clip.
 
-Public scripts disagree about the sum or the mean over points; `bench.metrics.clips.landmark_scripts` has three of them
-as they run on whole sets. Here a clip is one value, in pixels of frames brought to a width of 256. Points are centered
-by their own mean in each frame, neither scaled nor turned (EAT's test_lmd.py, commit e39b004; Chen et al., ATVGnet,
-CVPR 2019), unless a definition says so.
+Public scripts disagree on sum or mean over points; `bench.metrics.clips.landmark_scripts` has three of them as they run
+on whole sets. Here a clip is one value, in pixels of frames resized to a width of 256. In each frame the points are
+centered by their own mean, neither scaled nor rotated (EAT's test_lmd.py, commit e39b004; Chen et al., ATVGnet, CVPR
+2019), unless a definition says otherwise.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ FACE = slice(0, 68)
 def lmd(
     tracks: Tracks, points: slice = MOUTH, *, centered: bool = True, summed: bool = False, over_eyes: bool = False
 ) -> ClipValue:
-    """Mean over frames of the mean distance of the points; frames without a face on either side count as failed.
+    """Return the mean over frames of the mean distance of the points; frames without a face on either side are failed.
 
-    centered: after each frame's mean over the points is taken off. summed: the sum over points in place of their mean
+    centered: after subtracting each frame's mean over the points. summed: the sum over points instead of their mean
     (ATVGnet). over_eyes: divided by the distance of the reference's eyes in each frame.
     """
     made, truth = tracks.generated[LANDMARKS], tracks.target[LANDMARKS]
@@ -67,7 +67,7 @@ DEFINITIONS = [
     _lmd(
         "lmd-unaligned",
         {"points": "48..67", "align": "none", "points-joined": "mean"},
-        "distance of the mouth's landmarks where they are",
+        "distance of the mouth's landmarks, not centered",
         partial(lmd, centered=False),
     ),
     _lmd(

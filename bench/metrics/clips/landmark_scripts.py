@@ -1,6 +1,7 @@
-"""Landmark distances as three public scripts compute them: other numbers for the same points.
+"""Landmark distances as three public scripts compute them: different numbers for the same points.
 
-None scales by the size of the face or turns it: pixels of whatever crop was used. Points are ``(n, 68, 2)``, x and y.
+None scales by the size of the face or rotates it: units are pixels of the script's crop. Points are ``(n, 68, 2)``, x
+and y.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 MOUTH = slice(48, 68)
-FIRST = 96  # frames of the truth that EAT's option keeps
+FIRST = 96  # target frames that EAT's option keeps
 
 
 class Video(NamedTuple):
-    """One generated clip and its truth; which frames have no face in either."""
+    """One generated clip and its target, and the frames in which either has no face."""
 
     fake: np.ndarray
     real: np.ndarray
@@ -24,14 +25,14 @@ class Video(NamedTuple):
 
 
 def distances(one: np.ndarray, other: np.ndarray, centered: bool = True) -> np.ndarray:
-    """Distance of each point ``(n, K)``; centered: after each frame's own mean over the K points is taken off."""
+    """Return the distance of each point ``(n, K)``; centered: after subtracting each frame's mean over K."""
     if centered:
         one, other = one - one.mean(1, keepdims=True), other - other.mean(1, keepdims=True)
     return np.sqrt(((one - other) ** 2).sum(2))
 
 
 def atvgnet(videos: Iterable[Video]) -> tuple[float, int]:
-    """Mean over all frames of all videos of the SUM of 20 distances, and the number of frames.
+    """Return the mean over all frames of all videos of the SUM of 20 distances, and the number of frames.
 
     ATVGnet's evaluation_matrix.py (commit 02d8f8f). Frames that lack a face in either are left out.
     """
@@ -45,9 +46,9 @@ def atvgnet(videos: Iterable[Video]) -> tuple[float, int]:
 
 
 def radnerf(videos: Iterable[Video], points: slice = MOUTH) -> tuple[float, int]:
-    """Mean over all frames of all videos of the mean distance in float32, and the number of frames.
+    """Return the mean over all frames of all videos of the mean distance in float32, and the number of frames.
 
-    RAD-NeRF's LMDMeter (commit 0de5ed2): the first frames that both have; no face may be missing.
+    RAD-NeRF's LMDMeter (commit 0de5ed2): over the length of the shorter video; every frame needs a face.
     """
     means = []
     for video in videos:
@@ -59,12 +60,12 @@ def radnerf(videos: Iterable[Video], points: slice = MOUTH) -> tuple[float, int]
 
 
 def eat(video: Video, first: bool = False) -> np.ndarray | None:
-    """Mouth distance, mouth velocity distance, face distance, face velocity distance ``(4,)`` of one video.
+    """Return mouth distance, mouth velocity distance, face distance and face velocity distance ``(4,)`` of one video.
 
-    EAT's test_lmd.py (commit e39b004); None where no frame is valid, and a set's value is the mean over the others. The
-    longer video is thinned out evenly. Velocities are differences of points that are not centered, between valid frames
-    whatever lies between them, divided by the number of frames, not of differences; that of the face is the mouth's sum
-    over 68, a mistake of the script. first: cut the truth to its first 96 frames.
+    EAT's test_lmd.py (commit e39b004); None where no frame is valid. A set's value is the mean over the other videos.
+    The longer video is subsampled evenly. Velocities are differences of points that are not centered, between
+    consecutive valid frames even if invalid ones are between them, divided by the number of frames, not of differences.
+    The face velocity is the mouth's sum over 68, a mistake of the script. first: cut the target to its first 96 frames.
     """
     if first:
         video = video._replace(real=video.real[:FIRST])
@@ -80,7 +81,7 @@ def eat(video: Video, first: bool = False) -> np.ndarray | None:
 
 
 def _valid(video: Video, fake: Iterable[int], real: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """The frames of both that belong together and have a face."""
+    """Return the frames of both that correspond and have a face."""
     for one, other in zip(fake, real):
         if one not in video.missing and other not in video.real_missing:
             yield int(one), int(other)

@@ -1,6 +1,6 @@
 """Proxies for lip-sync without SyncNet's weights: do the lips close on labials, and does the sound predict the lips?
 
-Neither is Sync-C or Sync-D, and neither is comparable with a paper. Both are this project's.
+They are this project's. They are neither Sync-C nor Sync-D, and not comparable with a paper.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ SHORTEST_AUC, SHORTEST_LAG = 3.0, 5.0  # seconds; of clips of 4 s the lags were 
 LEAD = 0.04  # seconds by which lips come before the token: mouths close early, and the network speaks up late
 FEWEST = 3  # labials, and open vowels
 RIDGE_PHONES, RIDGE_LOUDNESS = 0.3, 1.0
-LEAST = 0.45  # correlation from which on a lag says something; lips beside other speech had up to 0.4
+LEAST = 0.45  # least correlation for a meaningful lag; lips with other speech had up to 0.4
 BEFORE, AFTER = 1.0, float(speaking.LAGS[-1]) + speaking.GRID  # seconds of sound around the clip that are listened to
 
 
 @dataclass(frozen=True)
 class Heard:
-    """Lips and sound of a clip. times, opening: on an even grid ``(n,)``. near: where a face is near ``(n,)``.
+    """Lips and sound of a clip. times, opening: on an even grid ``(n,)``. near: whether a face is near ``(n,)``.
 
-    samples, first: int16 at 16 kHz, and when they begin, seconds from the first frame. n, failed: frames with and
-    without a face.
+    samples, first: int16 at 16 kHz, and their start in seconds from the first frame. n, failed: frames with and without
+        a face.
     """
 
     times: np.ndarray
@@ -43,9 +43,9 @@ class Heard:
 
 
 def heard(tracks: Tracks, shortest: float, needed: int = 0) -> Heard | ClipValue:
-    """What there is to hear and see, or why there is nothing.
+    """Return lips and sound of a clip, or why it has no value.
 
-    shortest: seconds of a face with sound that are needed. needed: samples a second that the file's sound must have.
+    shortest: seconds with both face and sound that are needed. needed: least sample rate of the file's sound.
     """
     opening, sound = speaking.lip_opening(tracks.generated["landmarks-mesh"]), tracks.sound
     failed = int(np.isnan(opening).sum())
@@ -64,7 +64,7 @@ def heard(tracks: Tracks, shortest: float, needed: int = 0) -> Heard | ClipValue
         return ClipValue.none(f"{seconds:.1f} s of a face with sound, {shortest:.0f} s are needed", failed)
     if even[both].std() < 1e-6:
         return ClipValue.none("the lips do not move", failed)
-    # Cut at the network's own steps: the same sound, moved, has the same features.
+    # Cut at the network's own steps, so that shifted sound has the same features.
     begin = max(0, int((-BEFORE - sound.start) * sound.rate) // hama.PHONE_STEP * hama.PHONE_STEP)
     samples = sound.samples[begin : round((end + AFTER - sound.start) * sound.rate)]
     first = sound.start + begin / sound.rate
@@ -72,7 +72,7 @@ def heard(tracks: Tracks, shortest: float, needed: int = 0) -> Heard | ClipValue
 
 
 def labial_auc(tracks: Tracks) -> ClipValue:
-    """How often the lips are wider on an open vowel than on a labial, each weighted by its probability."""
+    """Return how often the lips are wider on an open vowel than on a labial, each weighted by its probability."""
     found = heard(tracks, SHORTEST_AUC, RATE)
     if isinstance(found, ClipValue):
         return found
@@ -90,7 +90,7 @@ def labial_auc(tracks: Tracks) -> ClipValue:
 
 
 def loudness_corr(tracks: Tracks) -> ClipValue:
-    """Correlation of the lips with what the power in four bands predicts, at the best of 31 lags."""
+    """Return the correlation of the lips with their prediction from the power in four bands, at the best of 31 lags."""
     found = heard(tracks, SHORTEST_LAG)
     if isinstance(found, ClipValue):
         return found
@@ -100,9 +100,9 @@ def loudness_corr(tracks: Tracks) -> ClipValue:
 
 
 def phones_lag(tracks: Tracks, part: str) -> ClipValue:
-    """Correlation of the lips with what phones predict, at the best of 31 lags ("height"), or that "lag", either way.
+    """Return the correlation of the lips with their prediction from phones at the best lag ("height"), or its "lag".
 
-    Both less their averages over a second.
+    Both signals less their averages over a second. 31 lags; the lag is absolute.
     """
     found = heard(tracks, SHORTEST_LAG, RATE)
     if isinstance(found, ClipValue):
@@ -172,7 +172,7 @@ DEFINITIONS = [
         "lip-lag",
         "none",
         {**_PHONES, "least": LEAST},
-        "lag at which phones predict the lips best, either way",
+        "absolute lag at which phones predict the lips best",
         partial(phones_lag, part="lag"),
         kinds=_LIPS,
         needs_sound=True,

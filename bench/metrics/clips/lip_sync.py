@@ -1,7 +1,7 @@
 """Sync-C, Sync-D and the offset between picture and sound, by SyncNet (Chung and Zisserman, ACCV workshops 2016).
 
-Everything that is slow is in the features `bench.sync.feature`: SyncNet's distances between windows of five frames and
-the sound at 31 shifts. The rest is syncnet_python's `calc_pdist` and `evaluate` (commit 6efbb1c).
+The slow part is in the features of `bench.sync.feature`: SyncNet's distances between windows of five frames and the
+sound at 31 shifts. The rest follows `calc_pdist` and `evaluate` of syncnet_python (commit 6efbb1c).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIGNED = "signed"
 
 
 def measured(tracks: Tracks, feature: str) -> np.ndarray | str:
-    """The distances ``(W, 31)`` of the windows that count, or why there are none."""
+    """Return the distances ``(W, 31)`` of the windows that count, or why there are none."""
     rows = tracks.generated[feature]
     if tracks.sound is None:
         return "no sound"
@@ -38,9 +38,9 @@ def measured(tracks: Tracks, feature: str) -> np.ndarray | str:
 
 
 def value(tracks: Tracks, feature: str, part: str) -> ClipValue:
-    """Return the confidence, distance or offset of a clip; the offset is the number of frames, either way.
+    """Return the confidence, distance or absolute offset (in frames) of a clip.
 
-    Frames of which no window begins count as failed, but for the last five, which no clip has.
+    Frames at which no window begins count as failed, except the last five, at which none can begin.
     """
     found = measured(tracks, feature)
     if isinstance(found, str):
@@ -82,7 +82,7 @@ def _by_syncnet(name: str, family: str, feature: str, part: str, summary: str) -
 DEFINITIONS = [
     _by_syncnet("sync-c", "lip-sync", TRACK, "confidence", "SyncNet's confidence on the longest face track"),
     _by_syncnet("sync-d", "sync-d", TRACK, "distance", "SyncNet's least distance on the longest face track"),
-    _by_syncnet("av-offset", "av-offset", TRACK, "offset", "frames by which sound and picture are off, either way"),
+    _by_syncnet("av-offset", "av-offset", TRACK, "offset", "offset between sound and picture in frames, absolute"),
     _by_syncnet("lse-c-lrs", "lse-c", WHOLE, "confidence", "LSE-C as for LRS: whole frames, no face is found"),
     _by_syncnet("lse-d-lrs", "lse-d", WHOLE, "distance", "LSE-D as for LRS: whole frames, no face is found"),
 ]

@@ -1,4 +1,4 @@
-"""Motion over a clip: head pose, velocity and acceleration of landmarks against the truth's, how much moves at all."""
+"""Motion over a clip: head pose, velocity and acceleration of landmarks compared with the target; amount of motion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LANDMARKS, POSE = "landmarks", "headpose"
 
 
 def pose_distance(tracks: Tracks) -> ClipValue:
-    """Mean absolute difference of pitch, yaw and roll to the driving clip's, degrees.
+    """Return the mean absolute difference of pitch, yaw and roll to the driving clip, degrees.
 
     The papers' APD compares coefficients of a 3D model that is not public; this one compares angles.
     """
@@ -20,24 +20,24 @@ def pose_distance(tracks: Tracks) -> ClipValue:
 
 
 def velocity_distance(tracks: Tracks) -> ClipValue:
-    """Mean distance of the landmarks' velocities to the truth's, pixels a second (LVD, with the face's own motion)."""
+    """Return the mean distance of landmark velocities to the target's, pixels per second (LVD, with head motion)."""
     return _moving(tracks, 1)
 
 
 def jitter(tracks: Tracks) -> ClipValue:
-    """Mean length of the landmarks' acceleration over that of the truth: above 1 the video trembles more."""
+    """Return the mean length of the landmarks' acceleration over the target's: above 1 the video trembles more."""
     made, truth = (_lengths(side[LANDMARKS], tracks.times, 2) for side in (tracks.generated, tracks.target))
     both = np.isfinite(made) & np.isfinite(truth)
     if not both.any():
         return ClipValue.none("no three neighboring frames with a face in both clips", len(made))
     below = truth[both].mean()
     if below == 0:
-        return ClipValue.none("the true clip stands still", int((~both).sum()))
+        return ClipValue.none("the true clip does not move", int((~both).sum()))
     return ClipValue(float(made[both].mean() / below), None, int(both.sum()), int((~both).sum()))
 
 
 def dynamic_degree(tracks: Tracks) -> ClipValue:
-    """Mean over points of the standard deviation of where they are, over time, pixels: how much moves at all."""
+    """Return the standard deviation over time of the landmark positions, mean over points, pixels."""
     made = tracks.generated[LANDMARKS]
     known = np.isfinite(made.reshape(len(made), -1)).all(1)
     if known.sum() < 2:

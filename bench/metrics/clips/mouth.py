@@ -1,7 +1,7 @@
-"""How the mouth moves against the truth: its vertices without head pose, and how far the lips are open.
+"""Mouth motion compared with the target: mouth vertices without head pose, and lip opening.
 
-MemFace (arXiv:2212.05005, Sec. 4.1) prints the RMSE of mouth vertices of a 3D face model that is not public. Here the
-vertices are Google's face mesh's, aligned to its canonical face, under a name of their own.
+MemFace (arXiv:2212.05005, Sec. 4.1) prints the RMSE of mouth vertices of a 3D face model that is not public. The
+vertices used here are those of Google's face mesh, aligned to its canonical face; the metric has its own name.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from bench.metrics.clips.speaking import lip_opening
 
 MESH, LANDMARKS = "mesh", "landmarks-mesh"
 NO_FACES = "no face in any frame of both clips"
-FEWEST = 3  # frames of which a correlation says something
+FEWEST = 3  # fewest frames for a correlation
 
 
 def vertex_rmse(tracks: Tracks) -> ClipValue:
-    """Root of the mean square over frames, 69 mouth vertices and coordinates, in cm of the canonical face."""
+    """Return the root mean square over frames, 69 mouth vertices and coordinates, in cm of the canonical face."""
     made, truth = tracks.generated[MESH], tracks.target[MESH]
     good = valid(made, truth)
     if not good.any():
@@ -29,7 +29,7 @@ def vertex_rmse(tracks: Tracks) -> ClipValue:
 
 
 def lip_correlation(tracks: Tracks) -> ClipValue:
-    """Pearson correlation over frames of the lip opening with the truth's; no value where either never changes."""
+    """Return the Pearson correlation over frames of both lip openings; no value where either is constant."""
     made, truth = (lip_opening(side[LANDMARKS]) for side in (tracks.generated, tracks.target))
     good = valid(made, truth)
     failed = int((~good).sum())

@@ -1,4 +1,4 @@
-"""How good the frames look without any to compare with: BRISQUE, NIQE and CPBD, means over the clip's frames."""
+"""No-reference image quality: BRISQUE, NIQE and CPBD, means over the clip's frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FEATURES: dict[str, type[Feature]] = {one.name: one for one in (Brisque, Niqe, C
 
 
 def mean_and_worst(tracks: Tracks, name: str, none: str) -> ClipValue:
-    """The mean of a feature over the frames, and over the worst second. none: why a clip may have no value."""
+    """Return the mean of a feature over the frames, and over the worst second. none: why a clip may have no value."""
     values = tracks.generated[name][:, 0]
     found = mean_of(values, len(values), none)
     begin, worst = worst_second(values, tracks.times, FAMILIES[name].higher_is_better)

@@ -1,4 +1,4 @@
-"""What lip-sync metrics share: is there anything to hear, how far are the lips open, does the sound predict that."""
+"""What lip-sync metrics share: is the clip silent, how far are the lips open, does the sound predict that."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ SILENT = 32  # of 32768; -60 dB
 GRID = 0.04  # seconds
 LAGS = np.round(np.arange(-15, 16) * GRID, 2)
 CONTEXT = (-GRID, 0.0, GRID)
-TREND = 1.0  # seconds
+TREND = 1.0  # seconds to the nearest frame with a face
 NEAR = 0.1  # seconds to the nearest frame with a face
 LIPS = ((61, 67), (62, 66), (63, 65))
 
 
 def silent(sound: Sound, times: np.ndarray) -> bool:
-    """Whether nothing is to be heard while the clip is shown."""
+    """Return whether the sound is silent while the clip is shown."""
     samples = sound.cut(0.0, round((float(times[-1]) + GRID) * sound.rate))
     return int(np.abs(samples.astype(np.int32)).max(initial=0)) <= SILENT
 
 
 def lip_opening(landmarks: np.ndarray) -> np.ndarray:
-    """Gap of the inner lips ``(N,)`` in distances between the eyes, of 68 points ``(N, 68, 2)``; NaN without a face."""
+    """Return the inner lip gap over the eye distance ``(N,)`` from 68 points ``(N, 68, 2)``; NaN without a face."""
     eyes = np.linalg.norm(landmarks[:, 36:42].mean(1) - landmarks[:, 42:48].mean(1), axis=1)
     return np.mean([np.linalg.norm(landmarks[:, a] - landmarks[:, b], axis=1) for a, b in LIPS], axis=0) / eyes
 
 
 def on_grid(times: np.ndarray, opening: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times and opening 25 a second ``(n,)``, smoothed over three, and where a frame with a face is near."""
+    """Return times and opening at 25 per second ``(n,)``, smoothed over three, and whether a face is near."""
     known, grid = times[np.isfinite(opening)], np.arange(0, times[-1], GRID)
     even = uniform_filter1d(np.interp(grid, known, opening[np.isfinite(opening)]), 3, mode="nearest")
     after = np.searchsorted(known, grid).clip(0, len(known) - 1)
@@ -38,17 +38,17 @@ def on_grid(times: np.ndarray, opening: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def without_trend(rows: np.ndarray, rate: float) -> np.ndarray:
-    """Rows less their moving average over a second, along the first axis."""
+    """Subtract the moving average over a second from rows, along the first axis."""
     trend = uniform_filter1d(rows, round(TREND * rate / 2) * 2 + 1, axis=0, mode="mirror")
     return np.subtract(rows, trend, out=trend)
 
 
 def lag_curve(times: np.ndarray, opening: np.ndarray, clock: np.ndarray, rows: np.ndarray, ridge: float) -> np.ndarray:
-    """Correlation ``(31,)`` of the opening ``(n,)`` with what speech predicts of it that comes each of `LAGS` later.
+    """Return the correlation ``(31,)`` of the opening ``(n,)`` with its prediction from speech at each of `LAGS`.
 
-    clock, rows: evenly spaced times ``(m,)`` of features of speech ``(m, F)``. Predictions are those of a ridge
-    regression on three rows, 40 ms apart, that is fitted on one half of the clip for the other; the mean over both
-    halves. NaN where speech and lips do not overlap by a second.
+    clock, rows: evenly spaced times ``(m,)`` of speech features ``(m, F)``. A positive lag means that the sound is
+    late. Predictions are those of a ridge regression on three rows, 40 ms apart, fitted on one half of the clip for the
+    other; the mean over both halves. NaN where speech and lips overlap by less than a second.
     """
     found = []
     for lag in LAGS:
@@ -60,7 +60,7 @@ def lag_curve(times: np.ndarray, opening: np.ndarray, clock: np.ndarray, rows: n
 
 
 def surroundings(at: np.ndarray, clock: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Features at times and around, linear between rows, ``(n, 3 F)``; float32, for of a long clip they are many."""
+    """Return features at `at` and around, linear between rows, ``(n, 3 F)``; float32, to save memory for long clips."""
     step = clock[1] - clock[0]
     parts = []
     for shift in CONTEXT:
@@ -72,14 +72,14 @@ def surroundings(at: np.ndarray, clock: np.ndarray, rows: np.ndarray) -> np.ndar
 
 
 def halves(x: np.ndarray, y: np.ndarray, ridge: float) -> float:
-    """`judged` on each half of a clip, fitted on the other one; the mean."""
+    """Return the mean of `judged` over both halves of a clip, each fitted on the other one."""
     parts = slice(None, len(y) // 2), slice(len(y) // 2, None)
     return float(np.mean([judged(x[a], y[a], x[b], y[b], ridge) for a, b in (parts, parts[::-1])]))
 
 
 def judged(x: np.ndarray, y: np.ndarray, other: np.ndarray, truth: np.ndarray, ridge: float) -> float:
-    """Fit on x and y; the correlation of what that predicts of `other` with the truth, 0 where either is constant."""
-    mean, spread = x.mean(0), np.sqrt(x.var(0).mean()) + 1e-12  # one for all columns: small ones are not blown up
+    """Fit on x and y; return the correlation of the prediction from `other` with `truth`, 0 where one is constant."""
+    mean, spread = x.mean(0), np.sqrt(x.var(0).mean()) + 1e-12  # one scale: small columns are not amplified
     scaled, wanted, penalty = (x - mean) / spread, y - y.mean(), ridge * len(x)
     if len(x) < x.shape[1]:
         weights = scaled.T @ np.linalg.solve((scaled @ scaled.T).astype(float) + penalty * np.eye(len(x)), wanted)
@@ -93,7 +93,7 @@ def judged(x: np.ndarray, y: np.ndarray, other: np.ndarray, truth: np.ndarray, r
 
 
 def weighted_auc(values: np.ndarray, high: np.ndarray, low: np.ndarray) -> float:
-    """How often a value drawn by the weights `high` exceeds one drawn by `low`; equal ones count half. All ``(n,)``."""
+    """Return how often a value drawn by `high` exceeds one drawn by `low` (weights ``(n,)``); ties count half."""
     _, place = np.unique(values, return_inverse=True)
     above, below = np.bincount(place, high), np.bincount(place, low)
     return float((above * (np.cumsum(below) - 0.5 * below)).sum() / (high.sum() * low.sum()))

@@ -1,4 +1,4 @@
-"""Stability of the picture: sharpness over time, flicker, and what motion does not explain."""
+"""Temporal stability of the picture: sharpness, flicker, and change that motion does not explain."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ FEATURES: dict[str, type[Feature]] = {one.name: one for one in (Sharpness, Frame
 
 
 def sharpness_ratio(tracks: Tracks) -> ClipValue:
-    """Mean sharpness of the generated frames over that of the true ones: below 1 the video is blurred."""
+    """Return the mean sharpness of the generated frames over that of the target's: below 1 the video is blurred."""
     made, truth = (side[Sharpness.name][:, 0] for side in (tracks.generated, tracks.target))
     both = np.isfinite(made) & np.isfinite(truth)
     if not both.any() or truth[both].mean() == 0:
-        return ClipValue.none("no frame with a structure in both clips", len(made))
+        return ClipValue.none("no frame with texture in both clips", len(made))
     return ClipValue(float(made[both].mean() / truth[both].mean()), None, int(both.sum()), int((~both).sum()))
 
 
 def flicker(tracks: Tracks) -> ClipValue:
-    """Mean absolute difference between how much neighboring frames differ here and in the true clip, in [0, 1]."""
+    """Return the mean absolute error of differences of neighboring frames, compared with the target clip, in [0, 1]."""
     made, truth = (side[FrameDifference.name][1:, 0] for side in (tracks.generated, tracks.target))
     return mean_of(np.abs(made - truth), len(made), "no two neighboring frames in both clips")
 
 
 def warping_error(tracks: Tracks) -> ClipValue:
-    """Mean over frames of what is left when the frame before is moved along the flow (Lai et al., ECCV 2018)."""
+    """Return the mean residual after warping the previous frame along the flow (Lai et al., ECCV 2018)."""
     return mean_of(tracks.generated[WarpingError.name][1:, 0], len(tracks.times) - 1, "no two neighboring frames")
 
 
@@ -48,7 +48,7 @@ DEFINITIONS = [
         "flicker",
         "target",
         _OVER,
-        "frame differences against the truth's",
+        "frame differences compared with the truth's",
         flicker,
         features=(FrameDifference.name,),
     ),

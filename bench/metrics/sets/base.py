@@ -1,4 +1,4 @@
-"""What a metric of sets is: a distance between the features of all that a model made and of all that is real."""
+"""What a set metric is: a distance between the features of all output of a model and of all real data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 Role = Literal["target", "driving"]
 
-# Of whole clips so many are taken, evenly spread over each. Neighboring frames say nearly the same, and a set metric's
-# interval hangs on people: more frames a clip take time and move little.
+# Frames taken from each whole clip, evenly spread. Neighboring frames say nearly the same, and the interval of a set
+# metric depends on the number of people: more frames per clip take time and change little.
 FRAMES_A_CLIP, WINDOWS_A_CLIP = 16, 2
 
 
@@ -19,7 +19,7 @@ FRAMES_A_CLIP, WINDOWS_A_CLIP = 16, 2
 class Features:
     """One side of a set metric.
 
-    values: float32 ``(N, D)``. people, videos: ``(N,)`` whose, and of which video, each row is, by name.
+    values: float32 ``(N, D)``. people, videos: ``(N,)`` the person and the video of each row, by name.
     """
 
     values: np.ndarray
@@ -27,13 +27,13 @@ class Features:
     videos: np.ndarray
 
     def __getitem__(self, rows: np.ndarray) -> Features:
-        """Take some rows, by a mask or by their numbers."""
+        """Return some rows, by a mask or by their numbers."""
         return Features(self.values[rows], self.people[rows], self.videos[rows])
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A distance, and what it is on resampled people.
+    """A distance, and its values on resampled people.
 
     value: on the data. resampled: ``(R,)``, the same resamples for every model; NaN where one has too few rows.
     """
@@ -43,21 +43,22 @@ class Estimate:
 
 
 class Distance(Protocol):
-    """Computes one distance of several models from the same real rows."""
+    """Compute one distance of several models from the same real rows."""
 
     def __call__(self, made: Sequence[Features], real: Features, resamples: int, seed: int) -> list[Estimate]:
-        """Return one estimate a model, in order. A person of both sides is drawn on both or on neither."""
+        """Return one estimate per model, in order. A person of both sides is drawn on both or on neither."""
 
 
 @dataclass(frozen=True)
 class SetDefinition:
-    """One way to compute one number a model.
+    """One way to compute one number per model.
 
-    name: what the column is called. A proxy for a paper's metric has a name of its own.
+    name: the column's name. A proxy for a paper's metric has its own name.
     family: ``fid``, ``kid`` or ``fvd`` (`bench.metrics.families`), which gives version and direction.
-    kind: the kind of detector whose values are the features; window: frames that one feature is of, 1 for a frame.
+    kind: the kind of detector whose values are the features; window: frames per feature, 1 for single frames.
     least: rows of either side below which the report warns.
-    params: everything else that moves the number, for the signature. on_request: whether its family does not bring it.
+    params: everything else that changes the number, for the signature. on_request: whether it is computed only when
+        requested by its own name.
     """
 
     name: str
@@ -75,9 +76,10 @@ class SetDefinition:
     unit: str = ""
 
     def signature(self, detector: str, of_clips: bool) -> str:
-        """One line that names everything that moves the number.
+        """Return one line with everything that changes the number.
 
-        detector: the signature of the network. of_clips: whether the run is of whole clips, of which some frames count.
+        detector: the signature of the network. of_clips: whether the run is of whole clips, of which some frames
+        count.
         """
         sampled = f"{FRAMES_A_CLIP}-frames-a-clip" if of_clips else "all-frames"
         if self.window > 1:
@@ -93,7 +95,7 @@ def frame_positions(n: int) -> list[int]:
 
 
 def window_starts(n: int, length: int) -> list[int]:
-    """Return where the windows of `length` frames begin that are taken of `n`: none overlaps another."""
+    """Return the first frames of the windows of `length` frames that are taken of `n`: without overlap."""
     taken = min(n // length, WINDOWS_A_CLIP)
     if taken <= 1:
         return [(n - length) // 2] * taken

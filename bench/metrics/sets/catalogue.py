@@ -6,7 +6,7 @@ from bench.metrics.families import FAMILIES
 from bench.metrics.sets.base import Distance, SetDefinition
 from bench.metrics.sets.estimates import frechet, kid
 
-WINDOW = 16  # frames of a video that one feature is of, as in the papers' FVD
+WINDOW = 16  # frames per feature of a video, as in the papers' FVD
 
 
 def _definition(
@@ -49,7 +49,7 @@ _DEFINITIONS = [
         "fvd",
         "efficientnet-lite0-motion",
         _PAPERS,
-        "FVD's distance on what frames show and how they move",
+        "FVD's distance on features of appearance and motion",
         proxy=True,
     ),
 ]

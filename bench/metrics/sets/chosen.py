@@ -15,10 +15,12 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def real_side(reference: str, roles: Collection[str] | None = None) -> Role | None:
-    """Return what is real: the target frames, else the driving ones; None where there are neither.
+    """Return the role of the real side: the target frames, else the driving ones; None where there are neither.
 
-    Across identities all people drive and all are animated, so the driving frames have the faces that a model shows.
-    reference: ``same-identity`` or ``cross-identity``. roles: what there is, where `reference` does not say all.
+    In cross-identity pairs all people drive and all are animated, so the driving frames show the same faces as the
+    output.
+    reference: ``same-identity`` or ``cross-identity``. roles: the roles that exist, where `reference` does not
+    determine them.
     """
     if roles is None:
         return "target" if reference == "same-identity" else "driving"
@@ -26,16 +28,16 @@ def real_side(reference: str, roles: Collection[str] | None = None) -> Role | No
 
 
 def kinds_of_sets(names: Sequence[str]) -> set[str]:
-    """The kinds of detectors that families or definitions of sets read."""
+    """Return the kinds of detectors that families or definitions of sets read."""
     return {one.kind for one in _asked(names)}
 
 
 def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool, real: Role | None) -> list[SetDefinition]:
-    """The definitions that a run computes, in the order of tables.
+    """Return the definitions that a run computes, in the order of tables.
 
-    names: families, which stand for all of their definitions that can be computed here, proxies only where the papers'
-        own network is missing, or single definitions.
-    of_clips: whether the run is of whole clips; windows of frames are of clips only. real: from `real_side`.
+    names: families or single definitions. A family stands for all of its definitions that can be computed here; a proxy
+    only where the papers' own network is missing.
+    of_clips: whether the run is of whole clips; windows of frames need clips. real: from `real_side`.
     Raises UserError for a single definition that cannot be computed here.
     """
     asked = _asked(names)

@@ -1,16 +1,17 @@
 """Distances of several models from the same real rows, with resamples of the people in them.
 
-Frames of one person are not independent, so people are drawn, with all that belongs to them; a person on both sides is
-drawn on both. The kernel distance of each resample is exact: a distance is a quadratic form in how often each person
-is drawn. Two copies of one person are never compared with each other, for there are no such copies in the population.
-The Fréchet distance of each resample is of first order (Efron, The Jackknife, the Bootstrap and Other Resampling
-Plans, 1982, chapter 6: the infinitesimal jackknife). Its own value in a resample would be useless: a resample holds
-fewer people, and the distance grows with every one that is missing; percentiles of such values rarely hold the
-distance. As for means (`bench.stats.intervals`), the resamples give the shape, and the spread between people with
+Frames of one person are not independent, so whole people are drawn, with all of their rows; a person on both sides is
+drawn on both. The kernel distance of each resample is exact: a distance is a quadratic form in the number of times that
+each person is drawn. Two copies of one person are never compared with each other, since the population has no such
+copies.
+The Fréchet distance of each resample is a first-order approximation (Efron, The Jackknife, the Bootstrap and Other
+Resampling Plans, 1982, chapter 6: the infinitesimal jackknife). The exact value in a resample would be useless: a
+resample has fewer people, and the distance grows with every missing one, so percentiles of such values rarely contain
+the distance. As for means (`bench.stats.intervals`), the resamples give the shape, and the spread between people with
 Student's quantile the width: quantiles of an `Estimate`, at `CONFIDENCE`, are the ends of its interval.
 
-The interval is of the value that other people would give, at the same number of rows and people: the bias of the
-Fréchet distance by that number is in it, as it is in the value.
+The interval is of the value that other people would give, at the same number of rows and people: it includes the
+Fréchet distance's bias by that number, as the value does.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ FEWEST = 2  # rows of a side that has a value
 
 @dataclass(frozen=True)
 class People:
-    """Who the rows of a model and of the real side belong to, among all people of a run.
+    """The person of each row of a model and of the real side, among all people of a run.
 
-    made, real: ``(n1,)`` and ``(n2,)`` each row's person, 0 to P - 1. stratum: ``(P,)`` of what kind each person is: of
-    both sides, or of one. They are drawn apart, so that no resample lacks a side.
+    made, real: ``(n1,)`` and ``(n2,)`` each row's person, 0 to P - 1. stratum: ``(P,)`` whether each person is on both
+        sides or on one. Strata are drawn separately, so that no resample lacks a side.
     """
 
     made: np.ndarray
@@ -43,23 +44,23 @@ class People:
 
     @classmethod
     def of(cls, made: Sequence[np.ndarray], real: np.ndarray) -> list[People]:
-        """From each row's person by name, for each model; all have the same people, in the same order and strata."""
+        """Return the people of each model's rows, from their names; order and strata are the same for all."""
         names, places = np.unique(np.concatenate([real, *made]).astype(str), return_inverse=True)
         first, *others = np.split(places, np.cumsum([len(real), *map(len, made)])[:-1])
         stratum = np.isin(np.arange(len(names)), first) + 2 * np.isin(np.arange(len(names)), places[len(real) :])
         return [cls(one, first, stratum) for one in others]
 
     def counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """``(P,)`` rows of each person that are made, and that are real."""
+        """Return ``(P,)`` generated rows of each person, and real ones."""
         return self.sums(np.ones(len(self.made)), 0 * self.real), self.sums(0 * self.made, np.ones(len(self.real)))
 
     def sums(self, made: np.ndarray, real: np.ndarray) -> np.ndarray:
-        """``(P,)`` of each person's rows of ``(n1,)`` and ``(n2,)``."""
+        """Return ``(P,)`` sums over each person's rows of ``(n1,)`` and ``(n2,)``."""
         people = len(self.stratum)
         return np.bincount(self.made, made, people) + np.bincount(self.real, real, people)
 
     def draw(self, resamples: int, seed: int) -> np.ndarray:
-        """``(resamples, P)`` how often each person is drawn; each stratum keeps its number of people."""
+        """Return ``(resamples, P)`` how often each person is drawn; each stratum keeps its number of people."""
         rng = np.random.default_rng(seed)
         drawn = np.empty((resamples, len(self.stratum)))
         for members in self.strata():
@@ -67,14 +68,14 @@ class People:
         return drawn
 
     def strata(self) -> list[np.ndarray]:
-        """The people of each stratum."""
+        """Return the people of each stratum."""
         return [np.flatnonzero(self.stratum == kind) for kind in np.unique(self.stratum)]
 
     def spread(self, influence: np.ndarray) -> tuple[float, float]:
-        """Standard error of a value whose derivative by each person's weight is `influence`; degrees of freedom.
+        """Return the standard error and degrees of freedom of a value with derivative `influence` by person.
 
-        As for means: squares of what people differ by, times E / (E - 1) for E effective people (1 / sum of squared
-        shares of the rows) of each stratum. NaN where a stratum has one person.
+        As for means: squared differences between people, times E / (E - 1) for E effective people (1 / sum of
+        squared shares of the rows) of each stratum. NaN where a stratum has one person.
         """
         rows = np.sum(self.counts(), axis=0)
         variance, freedom = 0.0, 0.0
@@ -89,7 +90,7 @@ class People:
 
 
 def frechet(made: Sequence[Features], real: Features, resamples: int, seed: int, *, ddof: int = 1) -> list[Estimate]:
-    """Fréchet distance of each model, NaN where a side has fewer than 2 rows."""
+    """Return the Fréchet distance of each model, NaN where a side has fewer than 2 rows."""
     fitted = fit(real.values, ddof) if len(real.values) >= FEWEST else None
     found = []
     for one, people in zip(made, People.of([one.people for one in made], real.people)):
@@ -104,7 +105,7 @@ def frechet(made: Sequence[Features], real: Features, resamples: int, seed: int,
 
 
 def kid(made: Sequence[Features], real: Features, resamples: int, seed: int) -> list[Estimate]:
-    """Kernel distance of each model on all rows; as `frechet`."""
+    """Return the kernel distance of each model on all rows; otherwise as `frechet`."""
     within: Pairs | None = None
     found = []
     for one, people in zip(made, People.of([one.people for one in made], real.people)):
@@ -126,37 +127,37 @@ def kid(made: Sequence[Features], real: Features, resamples: int, seed: int) -> 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Kernel values of the pairs of each two people: sums and numbers, both ``(P, P)``."""
+    """Kernel values between each two people: sums and numbers of pairs, both ``(P, P)``."""
 
     sums: np.ndarray
     numbers: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray, who: np.ndarray, people: int) -> Pairs:
-        """Of one side ``(n, d)`` with itself; who: ``(n,)``."""
+        """Return the values of one side ``(n, d)`` with itself; who: ``(n,)``."""
         counts = np.bincount(who, minlength=people).astype(float)
         return cls(block_sums(features, who, count=people), np.outer(counts, counts) - np.diag(counts))
 
     def mean(self, drawn: np.ndarray) -> np.ndarray:
-        """``(R,)`` means over the pairs when people are drawn as in ``(R, P)``; NaN where there are none."""
+        """Return ``(R,)`` means over the pairs when people are drawn as in ``(R, P)``; NaN where there are none."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._weighted(self.sums, drawn) / self._weighted(self.numbers, drawn)
 
     def gradient(self) -> np.ndarray:
-        """``(P,)`` derivative of the mean by each person's weight, at equal ones."""
+        """Return ``(P,)`` derivatives of the mean by each person's weight, at equal weights."""
         mean = self.sums.sum() / self.numbers.sum()
         slopes = [table.sum(0) + table.sum(1) - np.diag(table) for table in (self.sums, self.numbers)]
         return (slopes[0] - mean * slopes[1]) / self.numbers.sum()
 
     @staticmethod
     def _weighted(table: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-        """Two people count as often as the product, a person with itself as often as it is drawn."""
+        """Weight two people by the product of their counts, and a person with itself by its count."""
         own = np.diag(table)
         return ((drawn @ (table - np.diag(own))) * drawn).sum(1) + drawn @ own
 
 
 def _estimate(value: float, resampled: np.ndarray, influence: np.ndarray, people: People) -> Estimate:
-    """Resamples about the value, scaled so that their quantiles are as far off as the spread between people says."""
+    """Center the resamples on the value, and scale them so that their quantiles match the spread between people."""
     error, freedom = people.spread(influence)
     tail = (1 + CONFIDENCE) / 2
     finite = resampled[np.isfinite(resampled)]

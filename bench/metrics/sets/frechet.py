@@ -1,9 +1,9 @@
-"""Fréchet distance of the normal distributions fitted to two sets of features: what FID and FVD are of.
+"""Fréchet distance of the normal distributions fitted to two sets of features: the distance of FID and FVD.
 
 |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2) (Dowson and Landau, Journal of Multivariate Analysis 12, 1982; Heusel
-et al., NeurIPS 2017, Eq. 6). The last trace is the nuclear norm of X1 X2^T for centered data: no root of a singular
-product is taken, whose rounding moves the scripts' values, and in some releases of SciPy ruins them. The value is
-biased upwards, the more the fewer the rows: values of sets of different sizes are not comparable.
+et al., NeurIPS 2017, Eq. 6). The last trace is the nuclear norm of X1 X2^T for centered data. So no root of a singular
+product is needed, with its rounding error, which changes the scripts' values and ruins them in some releases of SciPy.
+The value is biased upwards, the more the fewer the rows: values of sets of different sizes are not comparable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Share of the largest singular value below which a direction has no influence: its vectors are rounding.
+# Share of the largest singular value below which a direction is ignored: its vectors are rounding errors.
 _NOTHING = 1e-7
 
 
@@ -21,7 +21,7 @@ class Normal:
     """A set of features, prepared for distances. All float64.
 
     mean: ``(d,)``. centered: ``(n, d)`` features less their mean. squares: ``(n,)`` squared lengths of its rows.
-    factor: ``(min(n, d), d)`` whose Gram matrix is that of `centered`. ddof: the covariance is divided by n - ddof.
+    factor: ``(min(n, d), d)`` with the Gram matrix of `centered`. ddof: the covariance is divided by n - ddof.
     """
 
     mean: np.ndarray
@@ -32,18 +32,18 @@ class Normal:
 
     @property
     def divisor(self) -> int:
-        """What sums of squares are divided by; 1 for a single row, whose covariance is zero."""
+        """Return the divisor of sums of squares; 1 for a single row, whose covariance is zero."""
         return max(len(self.centered) - self.ddof, 1)
 
     @property
     def trace(self) -> float:
-        """Of the covariance."""
+        """Return the trace of the covariance."""
         return float(self.squares.sum()) / self.divisor
 
 
 @dataclass(frozen=True)
 class Distance:
-    """A Fréchet distance, its parts, and how much each row moves it.
+    """A Fréchet distance, its parts, and how much each row changes it.
 
     squared_mean: squared distance of the means. traces: of both covariances. root: trace of the root of their product.
     influence: ``(n1,)`` and ``(n2,)``, derivative of the distance by the weight of each row, at equal weights.
@@ -60,7 +60,7 @@ class Distance:
 
     @property
     def parts(self) -> np.ndarray:
-        """``(5,)``: squared distance of means, the two traces, trace of the root, distance."""
+        """Return ``(5,)``: squared distance of means, the two traces, trace of the root, distance."""
         return np.array([self.squared_mean, *self.traces, self.root, self.value])
 
 
@@ -74,7 +74,7 @@ def fit(features: np.ndarray, ddof: int = 1) -> Normal:
 
 
 def distance(one: Normal, other: Normal) -> Distance:
-    """The Fréchet distance of two prepared sets of one width; symmetric, and 0 for equal ones but for rounding."""
+    """Return the Fréchet distance of two prepared sets of one width; symmetric, and 0 for equal ones up to rounding."""
     scale = np.sqrt(one.divisor * other.divisor)
     root, first, second = nuclear_norm(one, other)
     gap = one.mean - other.mean
@@ -88,11 +88,11 @@ def distance(one: Normal, other: Normal) -> Distance:
 
 
 def nuclear_norm(one: Normal, other: Normal) -> tuple[float, np.ndarray, np.ndarray]:
-    """Sum of the singular values of X1 X2^T for the centered rows, and each row's share ``(n1,)``, ``(n2,)`` of it.
+    """Return the sum of singular values of X1 X2^T for centered rows, and each row's share ``(n1,)``, ``(n2,)``.
 
-    A row's share is what the norm grows by, at first, when the row is scaled up. The left singular vectors are those of
-    the smaller Gram matrix; the singular values are lengths of the product along them, not roots of eigenvalues, so
-    that directions without spread add nothing.
+    A row's share is the derivative of the norm by the row's scale. The left singular vectors are those of the smaller
+    Gram matrix. The singular values are lengths of the product along them, not roots of eigenvalues, so that directions
+    without spread add nothing.
     """
     if len(one.factor) > len(other.factor):
         norm, second, first = nuclear_norm(other, one)

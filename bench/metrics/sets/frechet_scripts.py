@@ -22,7 +22,7 @@ from torch import Tensor
 from bench.metrics.sets.frechet import fit
 
 EPS = 1e-6
-UNROOTED = 1e-10  # singular values below stay as they are
+UNROOTED = 1e-10  # smaller singular values stay unchanged
 
 
 def pytorch_fid(real: np.ndarray, generated: np.ndarray, ddof: int = 1, eps: float = 0.0) -> float:
@@ -57,7 +57,7 @@ def torch_fidelity(real: np.ndarray, generated: np.ndarray) -> float:
 
 
 def videogpt(real: np.ndarray, generated: np.ndarray) -> float:
-    """Return the distance in float32, with symmetric roots by SVD. The arguments stay as they are, unlike there."""
+    """Return the distance in float32, with symmetric roots by SVD. Does not change its arguments, unlike the script."""
     one, other = (torch.from_numpy(np.asarray(side, np.float32)) for side in (real, generated))
     first, second = (_covariance32(side) for side in (one, other))
     half = _symmetric_root(first)

@@ -10,21 +10,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 DEGREE = 3
-ROWS = 512  # of a kernel matrix at a time; moves the memory needed, not the result
-WHOLE = 5000  # rows of sets whose kernel values are computed once for all subsets; of more they take too much memory
+ROWS = 512  # rows of a kernel matrix at a time; changes the memory needed, not the result
+WHOLE = 5000  # rows of sets up to which kernel values are computed once for all subsets; more take too much memory
 # From the sizes of both sets and of a subset to the indices of one subset of each.
 Draw = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]
 
 
 def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``(n1, n2)`` of ``(n1, d)`` and ``(n2, d)``, in their type."""
+    """Return the kernel ``(n1, n2)`` of ``(n1, d)`` and ``(n2, d)``, in their type."""
     return _cubes(x @ y.T, x.shape[1])
 
 
 def kid(one: np.ndarray, other: np.ndarray) -> float:
-    """The unbiased estimate on all rows of ``(n1, d)`` and ``(n2, d)``, n >= 2; symmetric.
+    """Return the unbiased estimate on all rows of ``(n1, d)`` and ``(n2, d)``, n >= 2; symmetric.
 
-    This is what subsets estimate with more noise. Its precision is that of `block_sums`.
+    Estimates on subsets have the same expectation with more noise. The precision is that of `block_sums`.
     """
     groups = np.zeros(len(one), int), np.zeros(len(other), int)
     within = (block_sums(side, group) / (len(side) * (len(side) - 1)) for side, group in zip((one, other), groups))
@@ -39,9 +39,9 @@ def block_sums(
     others: np.ndarray | None = None,
     count: int = 1,
 ) -> np.ndarray:
-    """Sums ``(count, count)`` of the kernel over the pairs of each two groups; memory flat.
+    """Return the sums ``(count, count)`` of the kernel over the pairs of each two groups, in constant memory.
 
-    Products of features are of their own type, which float32 makes twice as fast, all else is in float64.
+    Products of features have the features' type (float32 is twice as fast); everything else is float64.
     groups, others: ``(n1,)`` and ``(n2,)`` group of each row, below `count`. Without `other`, of one set with itself,
     where no row is paired with itself.
     """
@@ -50,7 +50,7 @@ def block_sums(
     sums = np.zeros((count, count))
     for start in range(0, len(one), ROWS):
         rows = slice(start, start + ROWS)
-        first = start if other is None else 0  # of one set only the pairs on one side of the diagonal
+        first = start if other is None else 0  # of one set, only the pairs on one side of the diagonal
         values = _cubes((one[rows] @ y[first:].T).astype(np.float64), one.shape[1])
         if other is None:
             values = np.triu(values, 1)
@@ -59,7 +59,7 @@ def block_sums(
 
 
 def _cubes(products: np.ndarray, width: int) -> np.ndarray:
-    """(product / width + 1)^3, in place of the products where it can be."""
+    """Return (product / width + 1)^3, in place where possible."""
     products /= width
     products += 1
     cubes = products * products
@@ -68,7 +68,7 @@ def _cubes(products: np.ndarray, width: int) -> np.ndarray:
 
 
 def torch_fidelity_draw(seed: int = 2020) -> Draw:
-    """How torch-fidelity draws: the real ones first, by `RandomState`."""
+    """Draw like torch-fidelity: the real ones first, by `RandomState`."""
     random = np.random.RandomState(seed)
 
     def draw(reals: int, generated: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +79,7 @@ def torch_fidelity_draw(seed: int = 2020) -> Draw:
 
 
 def clean_fid_draw(seed: int = 0) -> Draw:
-    """How clean-fid and StyleGAN draw, called with the real ones first: those of the second argument first."""
+    """Draw like clean-fid and StyleGAN: called with the real ones first, they draw from the second argument first."""
     random = np.random.RandomState(seed)
 
     def draw(reals: int, generated: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,10 +97,10 @@ def subsets(
     size: int = 1000,
     dtype: type[np.floating] = np.float32,
 ) -> Sequence[float]:
-    """The unbiased estimate on each of `count` subsets of `size` rows (of as many as there are, where fewer).
+    """Return the unbiased estimate on each of `count` subsets of `size` rows (of all rows, where there are fewer).
 
-    dtype: of the arithmetic; the scripts' is that of the features, float32. They print the mean; torch-fidelity also
-    the standard deviation over the subsets, which is no interval: subsets overlap.
+    dtype: of the arithmetic; the scripts use that of the features, float32. They print the mean; torch-fidelity also
+    prints the standard deviation over the subsets, which is no interval, since subsets overlap.
     """
     x, y = (np.asarray(side, dtype) for side in (real, generated))
     size = min(size, len(x), len(y))
