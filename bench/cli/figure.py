@@ -148,7 +148,7 @@ def figure(
     from bench.figure.choose import PICKS
     from bench.figure.compare import LAYOUTS
     from bench.figure.curve import CURVES
-    from bench.figure.frames import Asked
+    from bench.figure.frames import FrameSelection
     from reports.figure.published import PLOTS
     from reports.figure.style import FORMATS
     from reports.run.pictures import FULL_SCALE
@@ -184,7 +184,7 @@ def figure(
     if kind != "--published" and len(folders) != 1:
         raise UserError("give one run's folder", code="missing-option" if not folders else "conflicting-options")
 
-    asked = command.Asked(
+    options = command.FigureOptions(
         out=out,
         format=format,
         command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
@@ -198,23 +198,23 @@ def figure(
         metrics=metric_names(metric) if metric else (),
         seed=seed or 0,
         names=dict(_name(one) for one in label or ()),
-        frames=Asked(frames or 0, _numbers(frame) if frame is not None else ()),
+        frames=FrameSelection(frames or 0, _numbers(frame) if frame is not None else ()),
     )
     if published is not None:
         names = [choice("--published", name, tuple(PLOTS)) for name in split_names(published)]
-        caption = command.draw_published(folders, asked, [PLOTS[name] for name in names])
+        caption = command.draw_published(folders, options, [PLOTS[name] for name in names])
     elif curve is not None:
-        caption = command.draw_curve(folders[0], asked, choice("--curve", curve, CURVES), bins or command.BINS)
+        caption = command.draw_curve(folders[0], options, choice("--curve", curve, CURVES), bins or command.BINS)
     elif memory is not None:
-        caption = command.draw_memory(folders[0], asked, choice("--memory", memory, command.MEMORIES), channels)
+        caption = command.draw_memory(folders[0], options, choice("--memory", memory, command.MEMORIES), channels)
     else:
         boxes, full = [_box(one) for one in zoom or ()], error_range or FULL_SCALE
         if len(boxes) > 2:
             raise UserError("--zoom: at most two boxes", code="bad-value")
         layout = choice("--rows", rows or "pairs", LAYOUTS)
-        if layout == "time" and not asked.frames:
+        if layout == "time" and not options.frames:
             raise UserError("--rows time needs --frames or --frame", code="missing-option")
-        caption = command.draw_grid(folders[0], asked, layout, split_names(columns or ""), boxes, full)
+        caption = command.draw_grid(folders[0], options, layout, split_names(columns or ""), boxes, full)
     terminal().print(f"figure: {out}\ncaption: {caption}", soft_wrap=True, markup=False)
 
 

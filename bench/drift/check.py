@@ -23,7 +23,7 @@ Mode = Literal["exact", "statistical"]
 
 @dataclass(frozen=True)
 class Result:
-    """rows: by model, then metric. n: compared pairs. notices: what a reader must know."""
+    """The result of a check. rows: by model, then metric. n: compared pairs. notices: for the reader."""
 
     mode: Mode
     protocol: str
@@ -45,7 +45,7 @@ def check(
 ) -> Result:
     """Compare a run with a reference.
 
-    models: only these; default: all of the reference. tolerances: by metric, in place of the reference's.
+    models: only these; default: all of the reference. tolerances: by metric, instead of the reference's.
     Raises UserError, naming the difference, if the two cannot be compared: signatures, protocol or motion mode differ;
     in exact mode also pairs or inputs.
     """

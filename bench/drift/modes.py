@@ -61,10 +61,10 @@ def _range(columns: Sequence[Column], metric: str) -> tuple[float, float]:
 
 
 def _worsening(column: Column, limits: tuple[float, float]) -> np.ndarray:
-    """Return the finite change a pair from reference to run; positive is worse.
+    """Return the finite change per pair from reference to run; positive is worse.
 
-    A lost value counts as the worst value, an infinite one as the most extreme finite one. A pair without a value
-    on both sides has not moved.
+    A lost value counts as the worst value, an infinite one as the most extreme finite one. A pair without a value on
+    both sides did not change.
     """
     worst = limits[0] if column.higher_is_better else limits[1]
     a, b = (np.clip(np.where(np.isnan(side), worst, side), *limits) for side in (column.reference, column.run))

@@ -152,7 +152,7 @@ class RunRecord:
 
 
 def read_run(path: Path) -> RunRecord:
-    """Read a finished run. Raises UserError if the folder contains none, or it has no metric with a value a pair."""
+    """Read a finished run. Raises UserError if the folder contains none, or it has no metric with a value per pair."""
     with readable(path):
         found = _record(*RunDirectory(path).finished())
     if not found.record.metrics:
@@ -166,7 +166,7 @@ def read_run(path: Path) -> RunRecord:
 def _record(manifest: Complete, samples: pd.DataFrame) -> RunRecord:
     entries = {metric.name: metric for metric in manifest.measured if metric.shape != "set"}
     metrics = {name: _metric(entries[name], samples[name].to_numpy(float)) for name in entries}
-    if manifest.clips and entries:  # a mean over fewer frames is another mean, even with the same value
+    if manifest.clips and entries:  # a mean over fewer frames is a different statistic, even with the same value
         made = samples["frames"] - samples["frames_failed"]
         samples = samples.assign(**{FRAMES: made.astype(float), f"{FRAMES}.reason": None})
         metrics[FRAMES] = Metric(signature=f"{FRAMES}|v:1", higher_is_better=True, tolerance=NONE)

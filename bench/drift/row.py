@@ -30,12 +30,12 @@ class Column:
 
     @property
     def lost(self) -> np.ndarray:
-        """Pairs that lost their value."""
+        """Return which pairs lost their value."""
         return np.isnan(self.run) & ~np.isnan(self.reference)
 
     @property
     def gained(self) -> np.ndarray:
-        """Pairs that gained a value."""
+        """Return which pairs gained a value."""
         return np.isnan(self.reference) & ~np.isnan(self.run)
 
     def row(self, verdict: Verdict, moves: np.ndarray, worsening: float, p: float | None = None) -> Row:
@@ -100,7 +100,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Worsening divided by the tolerance; 0 if nothing was compared."""
+        """Return the worsening divided by the tolerance; 0 if nothing was compared."""
         if not self.worsening:
             return 0.0
         return self.worsening / self.tolerance if self.tolerance else float(np.copysign(np.inf, self.worsening))

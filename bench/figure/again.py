@@ -26,7 +26,7 @@ SAME = (
     *("model", "mode", "weights_sha256", "weights_beside", "code_sha256", "frames_sha256", "command"),
     *("frame_size", "output_frame_size", "output_filter", "conventions"),
 )
-CLOSE = 2e-3  # difference of the L1 to the target between run and now: above rounding on another device
+CLOSE = 2e-3  # the L1 to the target may differ by this between the run and now: above rounding on another device
 EXACT = 1e-5  # the same for frames that the run saved: above rounding of float32
 
 
@@ -48,7 +48,7 @@ class Again:
 
         Raises UserError if there is no frame, or not the one that the run measured.
         """
-        model = self._asked(label)
+        model = self._model(label)
         (made,) = predict(model, self._batch(pair), self.setup.device, self.setup.settings.seed, self.truncate)
         if made.frame is None:
             raise UserError(f"{pair}: {label} failed ({made.error}), but not in the run", code="failed-pair")
@@ -59,7 +59,7 @@ class Again:
 
     def inspection(self, label: str, pair: str) -> Inspection:
         """Return what a network computes for its frame. Raises UserError for a model without a network."""
-        model = self._asked(label)
+        model = self._model(label)
         predictor = model.predictor
         if not isinstance(predictor, NetworkPredictor):
             raise UserError(f"{label} has no network to inspect", code="no-network")
@@ -72,7 +72,7 @@ class Again:
             predictor, pair_batch(self._batch(pair), self.setup.device, self.setup.settings.seed), model.mode
         )
 
-    def _asked(self, label: str) -> Model:
+    def _model(self, label: str) -> Model:
         model = self.models[label]
         if model.predictor.driven_by == "sound":
             raise UserError(

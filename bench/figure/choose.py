@@ -14,7 +14,7 @@ from protocols.words import counted
 from reports.run import choose
 from reports.schema.manifest import Complete, MetricEntry
 
-COUNT = 4  # pairs of a figure where nobody says how many
+COUNT = 4  # pairs of a figure without --limit or --pairs
 PICKS = ("best", "median", "worst", "spread")
 
 
@@ -26,35 +26,35 @@ class Picked:
     how: str
 
 
-def models(manifest: Complete, asked: Sequence[str]) -> list[str]:
+def models(manifest: Complete, names: Sequence[str]) -> list[str]:
     """Return the requested labels, by default of all models except bounds.
 
     Raises UserError for an unknown name, or if there is none.
     """
     known = manifest.labels
-    if unknown := [name for name in asked if name not in known]:
+    if unknown := [name for name in names if name not in known]:
         raise UserError(f"--models {unknown[0]}: is not in this run; it has {', '.join(known)}", code="unknown-model")
-    found = list(dict.fromkeys(asked)) or [label for label in known if label not in BOUNDS]
+    found = list(dict.fromkeys(names)) or [label for label in known if label not in BOUNDS]
     if not found:
         raise UserError(f"the run has only bounds: name them with --models ({', '.join(known)})", code="missing-option")
     return found
 
 
-def named(samples: pd.DataFrame, labels: Sequence[str], asked: Sequence[str], unit: str) -> Picked:
-    """Return the pairs requested by id. Raises UserError for an unknown pair, or one that a model failed."""
+def named(samples: pd.DataFrame, labels: Sequence[str], pairs: Sequence[str], unit: str) -> Picked:
+    """Return the pairs with these ids. Raises UserError for an unknown pair, or one where a model failed."""
     known = set(samples["pair"])
-    for pair in asked:
+    for pair in pairs:
         if pair not in known:
             ids = ", ".join(sorted(known)[:3])
             raise UserError(f"{unit} {pair} is not in this run, which has {ids}, ...", code="unknown-pair")
-    rows = samples[samples["pair"].isin(asked) & samples["model"].isin(labels) & (samples["status"] == "failed")]
+    rows = samples[samples["pair"].isin(pairs) & samples["model"].isin(labels) & (samples["status"] == "failed")]
     if len(rows):
         row = rows.iloc[0]
         raise UserError(
             f"{unit} {row['pair']}: {row['model']} failed ({row['error']}), so there is no frame to show",
             code="failed-pair",
         )
-    return Picked(tuple(dict.fromkeys(asked)), f"{unit}s by name")
+    return Picked(tuple(dict.fromkeys(pairs)), f"{unit}s by name")
 
 
 def metric(manifest: Complete, samples: pd.DataFrame, name: str | None) -> MetricEntry:
@@ -76,9 +76,10 @@ def picked(
 ) -> Picked:
     """Pick `count` pairs by the mean of a metric over the models: best, around the median, worst, or a spread.
 
-    spread: the pairs in order of the metric are cut into `count` equal parts, and each gives one, drawn with `seed`.
-    count: None for `COUNT`, or all where there are fewer.
-    Pairs that a model failed, or where the metric has no finite value, are left out, and the words say how many.
+    spread: the pairs, sorted by the metric, are cut into `count` equal parts, and one is drawn from each with `seed`.
+    count: None for `COUNT`, or for all where there are fewer.
+    Pairs where a model failed or without a finite value of the metric are left out; the returned text gives their
+    number.
     """
     rows = samples[samples["model"].isin(labels)]
     table = rows.pivot(index="pair", columns="model", values=by.name).astype(float)

@@ -25,13 +25,13 @@ COLUMNS = {
 }
 EXPLAINED = {
     "anchor": "anchor: the driving frame that relative motion starts from",
-    "rectified": "rectified: the driving frame in the source's scale, as the network computes it",
-    "keypoints": "keypoints: where the motion asks for them, on the model's frame; colors number them",
-    "source-keypoints": "source keypoints: where the network finds them in the source",
+    "rectified": "rectified: the driving frame in the source's scale, as the network rescales it",
+    "keypoints": "keypoints: driving positions after motion transfer, on the model's frame; one color per keypoint",
+    "source-keypoints": "source keypoints: as detected in the source",
     "flow": "flow: color is the direction that content moves in, full color a movement of 15 % of the side; arrows are "
     "true to scale",
     "warped": "warped: the source moved by the flow alone",
-    "occlusion": "occlusion: the finest map, black where the network does not trust the source",
+    "occlusion": "occlusion: the finest map, black where the network does not use the source",
     "depth": "disparity of the source, light is near, stretched to its own range",
     "memory": "memory: the 16 channels that vary most, conditioned on the source at the finest level, each stretched "
     "to its own range",
@@ -57,10 +57,10 @@ def assemble(
     titles: Mapping[str, str],
     shots: Sequence[Shot] = (),
 ) -> Grid:
-    """Get every picture. layout: what a row is of, ``pairs``, ``models``, or a picture over ``time``.
+    """Return every picture of the grid. layout: what a row shows: ``pairs``, ``models``, or one picture over ``time``.
 
-    titles: of the models, by label. shots: the frames that are shown of the clips; none: the middle one.
-    Raises UserError for a column that no model of the figure has a picture for, and for boxes that do not fit.
+    titles: of the models, by label. shots: the frames of the clips to show; none: the middle one.
+    Raises UserError for a column that no model of the figure can fill, and for boxes that do not fit.
     """
     _check(pictures, columns, labels)
     shown = [shot.id for shot in shots] or list(picked.pairs)
@@ -82,7 +82,7 @@ def assemble(
         if all(empty[k] for k in places):
             whose = column.label or ", ".join(labels)
             raise UserError(f"--columns {column.kind}: {whose} computes none", code="no-picture")
-    if layout != "models":  # a column of a model that has no such picture is left out, where others have one
+    if layout != "models":  # the column is left out for a model without this picture, if another has it
         heads, tiles = _without(heads, tiles, empty)
     side = max(max(tile.image.shape[:2]) for row in tiles for tile in row if tile)
     frames = [tile.image.shape for row in tiles for tile in row if tile and tile.zoomed]
@@ -104,7 +104,7 @@ def assemble(
 
 
 def _starts_of_clips(shots: Sequence[Shot]) -> list[int]:
-    """Where a clip begins, so that more room is left before it; nowhere with one frame a clip."""
+    """Return the rows at which a clip begins, to leave more space before them; none with one frame per clip."""
     starts = [k for k, shot in enumerate(shots) if k == 0 or shots[k - 1].clip != shot.clip]
     return starts if len(starts) < len(shots) else []
 
@@ -112,9 +112,9 @@ def _starts_of_clips(shots: Sequence[Shot]) -> list[int]:
 def _over_time(
     headings: Sequence[str], tiles: Sequence[Sequence[Tile | None]], shots: Sequence[Shot]
 ) -> tuple[list[str], list[str], list[list[Tile | None]], list[int]]:
-    """Turn rows of frames into columns, clip below clip: headings, labels of rows, tiles, first rows of clips.
+    """Turn rows of frames into columns, one clip below the other: headings, row labels, tiles, first rows of clips.
 
-    A column is headed by its time, or by its place where clips of other lengths have other times.
+    A column's heading is its time, or its position where the clips differ in length.
     """
     clips = list(dict.fromkeys(shot.clip for shot in shots))
     count = len(shots) // len(clips)
@@ -143,7 +143,7 @@ def caption(
     titles: Mapping[str, str],
     shots: Sequence[Shot] = (),
 ) -> list[str]:
-    """What the figure shows, a line each. metric: whose values stand beside the pairs, of clips their means."""
+    """Return the caption, one string per line. metric: its values are printed with the pairs; for clips, means."""
     manifest = pictures.manifest
     lines = [f"{manifest.unit.capitalize()}s: {picked.how}."]
     for pair in picked.pairs:
@@ -180,13 +180,13 @@ def caption(
 
 
 def frames_shown(shots: Sequence[Shot]) -> str:
-    """The frames in a few words, for the title of a figure: ``frames 0, 34, 67 of w_tilt``."""
+    """Return the frames in a few words, for a figure's title: ``frames 0, 34, 67 of w_tilt``."""
     clips = dict.fromkeys(shot.clip for shot in shots)
     return "; ".join(f"{_numbered([shot for shot in shots if shot.clip == clip])} of {clip}" for clip in clips)
 
 
 def _numbered(shots: Sequence[Shot]) -> str:
-    """``frame 34``, or ``frames 0, 34``."""
+    """Return ``frame 34``, or ``frames 0, 34``."""
     return f"{'frame' if len(shots) == 1 else 'frames'} {_listed(shot.number for shot in shots)}"
 
 

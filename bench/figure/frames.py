@@ -1,4 +1,4 @@
-"""Which frames of its clips a figure shows."""
+"""Choose the frames of clips for a figure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from reports.schema.manifest import Complete
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked: `count` frames evenly from the first to the last, or `numbers`, from 0; nothing: the middle one.
+class FrameSelection:
+    """Frames to show: `count` frames evenly from the first to the last, or `numbers`, from 0; neither: the middle one.
 
-    With a count of 1 it is the middle frame, too.
+    A count of 1 is the middle frame, too.
     """
 
     count: int = 0
@@ -39,20 +39,20 @@ class Shot:
 
     @property
     def middle(self) -> bool:
-        """Whether it stands for its clip in reports."""
+        """Return whether it is the clip's frame in reports."""
         return self.number == self.of // 2
 
 
-def chosen(table: pd.DataFrame, clips: Sequence[str], labels: Sequence[str], asked: Asked) -> list[Shot]:
-    """Return the frames, clip by clip. table: of frames, as `RunDirectory.frame_values` reads it.
+def chosen(table: pd.DataFrame, clips: Sequence[str], labels: Sequence[str], selection: FrameSelection) -> list[Shot]:
+    """Return the frames, clip by clip. table: of frames, from `RunDirectory.frame_values`.
 
-    Raises UserError for frames that a clip does not have, and for those that a model did not make.
+    Raises UserError for frames that a clip does not have, and for those where a model failed.
     """
     found = []
     for clip in clips:
         own = table[table["clip"] == clip]
         frames = own.drop_duplicates("pair").sort_values("time", kind="stable")[["pair", "time"]]
-        for number in _numbers(clip, len(frames), asked):
+        for number in _numbers(clip, len(frames), selection):
             row = frames.iloc[number]
             shot = Shot(str(row["pair"]), clip, number, len(frames), float(row["time"]))
             made = own[(own["pair"] == shot.id) & (own["status"] == "ok")]
@@ -70,25 +70,25 @@ def measured(table: pd.DataFrame) -> dict[tuple[str, str], float]:
     return dict(zip(zip(rows["model"], rows["pair"]), rows["l1"].astype(float)))
 
 
-def values(directory: RunDirectory, manifest: Complete, asked: Asked) -> pd.DataFrame | None:
-    """Return the table of frames where frames were asked for. Raises UserError where a run has no clips."""
-    if not asked:
+def values(directory: RunDirectory, manifest: Complete, selection: FrameSelection) -> pd.DataFrame | None:
+    """Return the table of frames if frames are selected, else None. Raises UserError for a run without clips."""
+    if not selection:
         return None
     if manifest.unit != "clip":
         raise UserError("--frames and --frame are for runs of whole clips; this one is of pairs", code="unused-option")
     return directory.frame_values(manifest)
 
 
-def _numbers(clip: str, count: int, asked: Asked) -> list[int]:
-    if asked.numbers:
-        if beyond := [number for number in asked.numbers if number >= count]:
+def _numbers(clip: str, count: int, selection: FrameSelection) -> list[int]:
+    if selection.numbers:
+        if beyond := [number for number in selection.numbers if number >= count]:
             raise UserError(
                 f"--frame {beyond[0]}: clip {clip} has frames 0 to {count - 1}",
                 code="unknown-frame",
             )
-        return list(asked.numbers)
-    if asked.count > count:
-        raise UserError(f"--frames {asked.count}: clip {clip} has {count}", code="unknown-frame")
-    if asked.count == 1:
+        return list(selection.numbers)
+    if selection.count > count:
+        raise UserError(f"--frames {selection.count}: clip {clip} has {count}", code="unknown-frame")
+    if selection.count == 1:
         return [count // 2]
-    return [int(number) for number in np.linspace(0, count - 1, asked.count).round()]
+    return [int(number) for number in np.linspace(0, count - 1, selection.count).round()]

@@ -76,13 +76,13 @@ def write(run: Path, count: int, begin: Begin, can_compute: bool) -> Path:
 def _drawn(
     run: Path, manifest: Complete, samples: pd.DataFrame, labels: Sequence[str], count: int, can_compute: bool
 ) -> tuple[list[str], str]:
-    """The pairs, one drawn from each of equal parts of the list, and how, as text."""
-    asked, unit = list(dict.fromkeys(samples["pair"])), manifest.unit
-    known = asked
+    """Draw one pair from each of equal parts of the list; return them, and how they were drawn, as text."""
+    every, unit = list(dict.fromkeys(samples["pair"])), manifest.unit
+    known = every
     if not can_compute:
         folders = ["_source", "_driving", *map(safe_name, labels)]
         failed = set(samples.loc[samples["status"] == "failed", "pair"])
-        known = [pair for pair in asked if pair not in failed and all(kept(run, name, pair) for name in folders)]
+        known = [pair for pair in every if pair not in failed and all(kept(run, name, pair) for name in folders)]
     if not known:
         raise UserError(f"{run} has no saved pictures, and its frames cannot be recomputed here", code="missing-frames")
     count = min(count, len(known))
@@ -90,14 +90,14 @@ def _drawn(
     pairs = [known[int(rng.choice(part))] for part in np.array_split(np.arange(len(known)), count)]
     how = (
         f"All {count} {unit}s of the run"
-        if count == len(asked)
+        if count == len(every)
         else (
-            f"{count} of {len(asked)} {unit}s, one drawn by lot from each of {count} equal parts of the list (seed "
-            f"{manifest.seeds.run}): not chosen by how good they look"
+            f"{count} of {len(every)} {unit}s, one drawn at random from each of {count} equal parts of the list (seed "
+            f"{manifest.seeds.run}): not chosen by quality"
         )
     )
-    if len(known) < len(asked):
-        how += f"; drawn from the {len(known)} that the run kept pictures of, the best, median and worst by its metric"
+    if len(known) < len(every):
+        how += f"; drawn from the {len(known)} with saved pictures, the best, median and worst by its metric"
     return pairs, how
 
 

@@ -37,8 +37,8 @@ OF_MODELS = {
 }
 ALIASES = {"models": "prediction", "target": "truth"}
 COLUMNS = (*SHARED, *OF_MODELS)
-PROBES = {"rectified": "rectify", "depth": "depth", "memory": "memory"}  # what a card must have for a column
-TILED = 4  # channels of a memory in a row of its tile
+PROBES = {"rectified": "rectify", "depth": "depth", "memory": "memory"}  # needed in a model's card
+TILED = 4  # memory channels in a row of a tile
 
 
 class Column(NamedTuple):
@@ -73,8 +73,8 @@ def parse(words: Sequence[str], labels: Sequence[str]) -> list[Column]:
 class Pictures:
     """The pictures of a run's pairs. Missing ones are recomputed; `begin` loads the models for that.
 
-    full: difference (of 1) at the end of the error maps' range. shots, frames: which frames of clips are shown
-    in place of the middle one, and the run's table of frames; then a pair is such a frame.
+    full: difference (of 1) at the end of the error maps' range. shots: frames of clips to show instead of the middle
+        one; frames: the run's table of frames. With shots, a pair is such a frame.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Pictures:
     ) -> None:
         self.path, self.manifest, self.full = directory.path, manifest, full
         self._kept_as = {shot.id: shot.clip for shot in shots if shot.middle}
-        self.computed: dict[str, None] = {}  # what was computed again, in words, each once
+        self.computed: dict[str, None] = {}  # which models were recomputed, each once
         self._measured: dict[tuple[str, str], float] = {}
         if "l1" in samples and manifest.unit == "pair":
             rows = samples.dropna(subset="l1")
@@ -108,13 +108,13 @@ class Pictures:
 
     @property
     def again(self) -> Again:
-        """The run's models and frames, loaded at the first use."""
+        """Load the run's models and frames at the first use."""
         if self._again is None:
             self._again = self._stack.enter_context(self._begin())
         return self._again
 
     def frame(self, kind: str, pair: str) -> np.ndarray:
-        """Source, driving frame, anchor or truth. Raises UserError where the pair has none."""
+        """Return the source, driving frame, anchor or target. Raises UserError where the pair has none."""
         if kind in ROLES and (file := self._kept(ROLES[kind], pair)):
             return read_rgb(file)
         loaded = self.again.load(pair)
@@ -124,7 +124,7 @@ class Pictures:
         return frame
 
     def prediction(self, label: str, pair: str) -> np.ndarray:
-        """A model's frame."""
+        """Return a model's frame."""
         l1 = self._measured.get((label, pair))
         if file := self._kept(safe_name(label), pair):
             frame = read_rgb(file)
@@ -135,7 +135,7 @@ class Pictures:
         return self.again.frame(label, pair, l1)
 
     def _kept(self, folder: str, pair: str) -> Path | None:
-        """The file of a frame that the run kept; a clip's middle one lies there under the clip's name, too."""
+        """Return the file of a saved frame; a clip's middle frame is also saved under the clip's name."""
         found = kept(self.path, folder, pair)
         return found or (kept(self.path, folder, self._kept_as[pair]) if pair in self._kept_as else None)
 
@@ -153,7 +153,7 @@ class Pictures:
         return _of_network(kind, self.inspection(label, pair))
 
     def _computes(self, kind: str, label: str) -> bool:
-        """Whether a network may have this, by its card, without computing anything."""
+        """Return whether a network has this picture, from its card, without computing anything."""
         predictor = self.again.models[label].predictor
         return not isinstance(predictor, NetworkPredictor) or PROBES.get(kind, "motion") in (
             *predictor.card.probes,
@@ -161,7 +161,7 @@ class Pictures:
         )
 
     def inspection(self, label: str, pair: str) -> Inspection:
-        """What a network computes for a pair, cached."""
+        """Return the network's intermediate results for a pair, cached."""
         if (label, pair) not in self._seen:
             self._seen[label, pair] = self.again.inspection(label, pair)
             self.computed[f"what {label} computes"] = None

@@ -43,8 +43,7 @@ from reports.schema.manifest import Complete, Manifest, ModelEntry
 class InspectSettings:
     """The options of the command. Without `source` and `driving`, a clip of the sample set is used.
 
-    These two are cropped like in `animate` by default.
-
+    Source and driving video are cropped as in `animate` by default.
     squeeze: factors for height and width of the driving frame, as in OSTNet's protocol for different scales.
     """
 
@@ -99,7 +98,7 @@ def inspect_models(
 def _listen(
     name: str, chosen: InspectSettings, weights: Path | None, device: torch.device
 ) -> tuple[MemoriesSeen, list[str]]:
-    """MemFace's attention to its memories for the sound set's test seconds, and notes about its weights."""
+    """Return MemFace's attention to its memories for the sound set's test seconds, and notes about its weights."""
     if chosen.source or chosen.driving or chosen.clip or chosen.squeeze:
         raise UserError(f"{name} is driven by sound: only --frame applies to it", code="unused-option")
     heard = "the sound set's test seconds"
@@ -147,7 +146,7 @@ def inspect_run(
 
 
 def _asked(run: Path, manifest: Manifest) -> dict[str, tuple[str, str]]:
-    """Names of each pair's source and driving frame; empty for an unfinished run."""
+    """Return the names of each pair's source and driving frame; empty for an unfinished run."""
     samples = RunDirectory(run).samples(manifest) if isinstance(manifest, Complete) else None
     if samples is None:
         return {}
@@ -164,7 +163,7 @@ def _inspect(
     device: torch.device,
     ran: ModelEntry | None = None,
 ) -> tuple[list[Inspection], list[str]]:
-    """What one model computes for each pair, and a note about its weights. ran: its entry in the run's manifest."""
+    """Return what one model computes for each pair, and a note about its weights. ran: its manifest entry."""
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         if not isinstance(predictor, NetworkPredictor):
             raise UserError(f"{name} has no network to inspect; see `list models`", code="no-network")
@@ -197,7 +196,7 @@ def _inspect(
 
 
 def _said(name: str, facts: Mapping[str, Any]) -> list[str]:
-    """The note about a model's weights."""
+    """Return the note about a model's weights."""
     status = facts.get("weights_status", "official")
     nothing = "the pictures do not show the published model"
     ends = {"sample": nothing, "untrained": nothing, "unverified": facts.get("weights_note")}
@@ -205,7 +204,7 @@ def _said(name: str, facts: Mapping[str, Any]) -> list[str]:
 
 
 def _frames(chosen: InspectSettings) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, str], list[str]]:
-    """Source, driving frame (not squeezed) and first driving frame, RGB uint8.
+    """Return the source, the driving frame (not squeezed) and the first driving frame, RGB uint8.
 
     Then the names of source and driving frame, and notes about their files.
     """

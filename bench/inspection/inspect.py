@@ -29,11 +29,14 @@ MEMORY_PARTS = ("styleconv", "conv_kv", "conv_key", "conv_value", "query_conv")
 def inspect(predictor: NetworkPredictor, batch: PairBatch, mode: MotionMode) -> Inspection:
     """Run the predictor on one pair ``(1, 3, S, S)``, and record the calls of the probes in its card.
 
-    The probes: ``motion``, the module that computes a flow from an image and two sets of keypoints; ``memory``, the
-    module with the parts of `MEMORY_PARTS` and its `score_scale`; ``depth``, a function of an image; ``rectify``, a
-    function of the source's keypoints and the driving image; ``mosaic``, the module that embeds and drives; ``levels``
-    and ``directions``: see `bench.inspection.latent`; ``stitching``, the module that corrects driving keypoints given
-    the source's.
+    The probes:
+    ``motion``, the module that computes a flow from an image and two sets of keypoints;
+    ``memory``, the module with the parts of `MEMORY_PARTS` and its `score_scale`;
+    ``depth``, a function of an image;
+    ``rectify``, a function of the source's keypoints and the driving image;
+    ``mosaic``, the module that embeds the source and warps it;
+    ``levels`` and ``directions``: see `bench.inspection.latent`;
+    ``stitching``, the module that corrects driving keypoints given the source's.
     """
     network: Any = predictor.network  # the card names its modules
     probes = {what: attrgetter(path)(network) for what, path in predictor.card.probes.items()}
@@ -91,7 +94,7 @@ def _calls(parts: Mapping[str, nn.Module]) -> Iterator[dict[str, list[Call]]]:
 
 
 def _motion(source: Tensor, arguments: tuple[Any, ...], motion: Any) -> dict[str, Any]:
-    """Keypoints, flow, occlusion maps and weights of the motions, as arrays."""
+    """Return keypoints, flow, occlusion maps and weights of the motions, as arrays."""
     points = [_points(keypoints) for keypoints in arguments[1:3]]
     shares = motion.contributions if hasattr(motion, "contributions") else motion.mask
     occlusions = motion.occlusions if hasattr(motion, "occlusions") else (motion.occlusion,)
@@ -108,7 +111,7 @@ def _motion(source: Tensor, arguments: tuple[Any, ...], motion: Any) -> dict[str
 
 
 def _flow(image: Tensor, flow: Tensor) -> dict[str, Any]:
-    """The flow relative to the frame's side, and the image warped by it alone."""
+    """Return the flow relative to the frame's side, and the image warped by it alone."""
     still = coordinate_grid(flow.shape[1], flow.shape[2], like=flow)
     whole = resize_flow(flow, image.shape[2], image.shape[3], align_corners=True)
     return {
@@ -118,14 +121,14 @@ def _flow(image: Tensor, flow: Tensor) -> dict[str, Any]:
 
 
 def _points(keypoints: Any) -> np.ndarray:
-    """Positions ``(K, 2)`` in [-1, 1] of keypoints, regions, (x, y) or (x, y, z)."""
+    """Return positions ``(K, 2)`` in [-1, 1] of keypoints or regions given as (x, y) or (x, y, z)."""
     for name in ("value", "shift"):
         keypoints = getattr(keypoints, name, keypoints)
     return _array(keypoints[0, :, :2])
 
 
 def _mosaic(part: Any, batch: PairBatch) -> dict[str, Any]:
-    """For networks without keypoints: the embedded face, and the flow that samples it."""
+    """Return the embedded face and the flow that samples it, for networks without keypoints."""
     mosaic = part.embed(batch.source)
     return {"embedded": _image(mosaic.image), **_flow(mosaic.image, part.drive(batch.driving))}
 
@@ -153,7 +156,7 @@ def _levels(memory: Any, calls: Mapping[str, list[Call]], spots: np.ndarray) -> 
 
 
 def attention(query: Tensor, key: Tensor, spots: np.ndarray, scale: float) -> Tensor:
-    """Attention of spots in the frame to the cells of the memory (Eq. 3), ``(1, P, S, S)``; sums to 1 over the cells.
+    """Return the attention of spots in the frame to the memory cells (Eq. 3), ``(1, P, S, S)``; sums to 1 over cells.
 
     query: ``(1, M, L, L)``; key: ``(1, M, S, S)``; spots: ``(P, 2)`` (x, y) in [-1, 1], at the nearest position.
     """
@@ -177,5 +180,5 @@ def _array(x: Tensor) -> np.ndarray:
 
 
 def _image(x: Tensor) -> np.ndarray:
-    """``(1, 3, H, W)`` to ``(H, W, 3)`` in [0, 1]."""
+    """Convert ``(1, 3, H, W)`` to ``(H, W, 3)`` in [0, 1]."""
     return _array(x[0].permute(1, 2, 0).clamp(0, 1))

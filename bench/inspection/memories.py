@@ -27,7 +27,7 @@ RATE = 25.0
 
 
 def of_sound_set(cache: Path) -> Talk:
-    """The test seconds of the sound set, with the preceding seconds of the same clip as the template."""
+    """Return the test seconds of the sound set, with the preceding seconds of the same clip as the template."""
     built = sound_set.SoundSet(sound_set.ensure(cache))
     uses = {use: (clip, start, end) for clip, start, end, use in sound_set.recipe()["adaptation"]}
     clip, start, end = uses["test"]
@@ -100,7 +100,7 @@ def record(predictor: MemFacePredictor, talk: Talk, frame: int | None) -> Memori
 
 
 def _in_order(windows: list[Tensor], count: int) -> np.ndarray | None:
-    """Attention ``(T, M)`` of all frames: the second half of each window, since windows overlap by half."""
+    """Return the attention ``(T, M)`` of all frames: the second half of each window, since windows overlap by half."""
     if not windows:
         return None
     half = windows[0].shape[0] // 2
@@ -108,7 +108,7 @@ def _in_order(windows: list[Tensor], count: int) -> np.ndarray | None:
 
 
 def _opening(keys: Tensor) -> np.ndarray:
-    """Distance of the inner lips in cm, of mouths ``(N, 69, 3)``."""
+    """Return the distance of the inner lips in cm, of mouths ``(N, 69, 3)``."""
     upper, lower = (int(np.flatnonzero(mouth() == point)[0]) for point in (UPPER, LOWER))
     return (keys[:, lower] - keys[:, upper]).norm(dim=1).cpu().numpy()
 

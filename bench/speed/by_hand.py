@@ -22,7 +22,7 @@ TRUTH, DRIVING, SOURCE = "target", "driving", "source"
 
 
 def parts(n: int) -> Iterator[slice]:
-    """Slices of `n` frames, of the batch size of a clip run."""
+    """Return slices of `n` frames, of the batch size of a clip run."""
     return (slice(start, start + CLIP_FRAMES) for start in range(0, n, CLIP_FRAMES))
 
 
@@ -57,7 +57,7 @@ class ByHand:
         return self._detect((TRUTH, DRIVING), self._truth), self._detect((SOURCE,), self._truth[:1])
 
     def _detect(self, roles: Sequence[str], frames: np.ndarray) -> dict[str, np.ndarray]:
-        """Tracks of frames with these roles, by kind of detector or name of feature."""
+        """Return the tracks of frames with these roles, by kind of detector or name of feature."""
         kinds = {kind: None for role in roles for kind in self._needs.detectors.get(role, ())}
         if SOURCE not in roles:
             kinds |= {one.detector: None for one in self._measurer.definitions if one.detector}
@@ -83,7 +83,7 @@ class Once:
         self._found: dict[str, list[Detection]] = {}
 
     def __call__(self, detector: Detector) -> list[Detection]:
-        """The detections of a detector in the frames."""
+        """Return the detections of a detector in the frames."""
         if detector.signature not in self._found:
             self._found[detector.signature] = self._detect(detector)
         return self._found[detector.signature]

@@ -76,7 +76,7 @@ class ClipJobs:
         return len(self._pairs)
 
     def jobs(self) -> Jobs:
-        """By job and way, a function that processes `frames` frames."""
+        """Return, by job and way, a function that processes `frames` frames."""
         libraries, none = Libraries(self._made, self._truth), DetectorSet("embedded", None)
         pixels, names = Measurer(list(libraries.ways), none, "same-identity", CPU, clips=True), list(libraries.ways)
         whole = Measurer(self._names, self._choice, "same-identity", CPU, clips=True)
@@ -118,7 +118,7 @@ class ClipJobs:
             detector.detect(self._truth)
 
     def _kept(self, store: Path) -> DetectorSet:
-        """The detectors of a run, with a cache in a folder."""
+        """Return the detectors of a run, with a cache in a folder."""
         kept = DetectorSet(self._choice.policy, self._choice.weights)
         kept.networks = self._choice.networks
         kept.update(cached(self._choice, store))

@@ -41,7 +41,7 @@ from protocols import catalogue, interruption
 from protocols.resolve import resolve
 
 PARTS = ("models", "pixels", "perceptual", "detectors", "clips", "forms")
-FRAMES = 4  # of a clip, for each pair that is asked for
+FRAMES = 4  # frames of a clip for each requested pair
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _as_by_default(batch: PairBatch) -> PairBatch:
 
 
 def _detectors(config: Config, loaded: list, folder: Path) -> dict[str, dict[str, Work]]:
-    """Each detector with a filled cache and without; a derived detector includes its base."""
+    """Return each detector with a filled cache and without; a derived detector includes its base."""
     images = np.stack([frames.target for _, frames in loaded])
     chosen = detectors.choose("auto", config.weights)
     kept = cached(chosen, folder)

@@ -1,8 +1,8 @@
-"""Speed and effect on the metrics of forms of a network that change its numbers: bfloat16 and compiled code.
+"""Speed and effect on the metrics of network forms that change the numbers: bfloat16 and compiled code.
 
 `python -m bench speed --parts forms` compares each with the same network in float32 without compilation, on the same
-batches: the speed, and every metric of the frames. Do not use a form that moves a metric's mean out of the metric's
-95 % confidence interval. This depends on network, weights and machine, so all forms are off by default.
+batches: the speed, and every metric of the frames. Do not use a form that moves a metric's mean out of the metric's 95
+% confidence interval. This depends on network, weights and machine, so all forms are off by default.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class Change:
 
     @property
     def beyond(self) -> bool:
-        """Whether the form moves the metric out of its interval, or loses a pair."""
+        """Return whether the form moves the metric out of its interval, or loses a pair."""
         return self.lost > 0 or not self.low <= self.mean + self.change <= self.high
 
 
 @dataclass(frozen=True)
 class Form:
-    """A form of one network. error: why it makes no frames here; then `changes` is empty."""
+    """A form of a network. error: why it makes no frames here; then `changes` is empty."""
 
     spec: ModelSpec
     changes: Sequence[Change] = ()
@@ -125,7 +125,7 @@ def changes(reference: pd.DataFrame, rows: pd.DataFrame, measurer: Measurer) -> 
 def jobs(
     name: str, found: Sequence[Form], config: Config, loaded: Loaded, device: torch.device
 ) -> dict[str, dict[str, Callable[[], object]]]:
-    """Each form that gives frames, timed beside float32."""
+    """Return each form that makes frames, timed next to float32."""
     working = [form for form in found if form.error is None]
     if not working:
         return {}

@@ -69,7 +69,7 @@ class Libraries:
 
 
 def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
-    """Every definition alone and all together, next to scikit-image pair by pair.
+    """Return every definition alone and all together, next to scikit-image pair by pair.
 
     one, other: uint8 ``(N, H, W, 3)``. All together start from these on both sides; each alone starts from floats that
     are converted beforehand.
@@ -93,7 +93,7 @@ def pixels(one: np.ndarray, other: np.ndarray) -> Jobs:
 
 
 def perceptual(one: np.ndarray, other: np.ndarray, config: Config, device: torch.device) -> Jobs:
-    """Each perceptual metric with weights: the whole call from uint8, and its network alone.
+    """Return each perceptual metric with weights: the whole call from uint8, and its network alone.
 
     The difference is the time of the harness.
     """
@@ -140,7 +140,7 @@ _ALONE = {"st-lpips": _st_lpips}  # networks that can be called directly
 
 
 def plain_features(weights: dict[str, Tensor], images: Tensor) -> list[Tensor]:
-    """`st_lpips.features` as in its authors' code: one layer after the other."""
+    """Return `st_lpips.features` computed as in its authors' code: one layer after the other."""
 
     def blur(x: Tensor, name: str) -> Tensor:
         return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), weights[name], stride=2, groups=x.shape[1])

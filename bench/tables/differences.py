@@ -1,4 +1,4 @@
-"""What will still differ from print, and why: the notes of a paper's tables, and what no run of this project can do."""
+"""Reasons for differences from print that will remain: the notes of a paper's tables, and limits of this project."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from bench.tables.plan import Job
 from bench.tables.steps import Step
 from reports.paper.printed import BLOCKING, Table
 
-# Kinds of notes that explain a difference; the others are about captions, headings and texts.
+# Kinds of notes that explain a difference; other notes are about captions, headings and wording.
 KINDS = (*BLOCKING, "weights", "released", "pairs", "vanished", "disagreement", "toolkit", "scope")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One reason.
+    """A reason for a difference from print.
 
     kind: of the note in the tables, or ``definition``, ``not run``, ``people``, ``trained here``, ``unverified``,
-    ``proxy``, ``adaptation``. where: tables, models or columns. text: in words. source: where it is known from.
+        ``proxy``, ``adaptation``. where: tables, models or columns. text: in words. source: its evidence.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class Difference:
 
 
 def differences(tables: Sequence[Table], jobs: Sequence[Job], steps: Sequence[Step]) -> list[Difference]:
-    """All of them, those of the tables first, each text once."""
+    """Return all reasons, those of the tables first, each text once."""
     return [*_of_notes(tables), *_of_columns(tables, jobs), *_of_models(jobs, steps), *_of_detectors(steps)]
 
 
@@ -45,7 +45,7 @@ def _of_notes(tables: Sequence[Table]) -> Iterator[Difference]:
 
 
 def _of_columns(tables: Sequence[Table], jobs: Sequence[Job]) -> Iterator[Difference]:
-    """Columns of which it is not known, or not possible, what computes them; and those that people fill."""
+    """Yield columns with an unknown or unavailable definition, and those that need raters."""
     texts: dict[tuple[str, str], list[str]] = {}
     for column in (column for table in tables for column in table.columns):
         if len(column.definitions) != 1 and not column.unfilled:
@@ -61,17 +61,17 @@ def _of_models(jobs: Sequence[Job], steps: Sequence[Step]) -> Iterator[Differenc
     skipped = dict.fromkeys(name for job in jobs for name in job.skipped if name in unavailable())
     for reason in dict.fromkeys(unavailable()[name]["reason"] for name in skipped):
         names = tuple(name for name in skipped if unavailable()[name]["reason"] == reason)
-        yield Difference("not run", names, f"{reason}; finished frames or videos fill the row")
+        yield Difference("not run", names, f"{reason}; to fill the row, score its finished frames or videos")
     if trained := tuple(step.name for step in steps if step.kind == "training"):
         text = "nobody publishes weights; a network trained here is not the authors'"
         yield Difference("trained here", trained, text)
     published = dict.fromkeys(step.wanted_for for step in steps if step.kind == "checkpoint")
     if unverified := tuple(name for name in published if not card(name).checksums):
-        text = "no checksum of the authors' file is known, so that a run cannot tell whether a file is theirs"
+        text = "no checksum of the authors' file is known, so a run cannot verify that a file is theirs"
         yield Difference("unverified", unverified, text)
     if adapting := tuple(job.protocol.name for job in jobs if job.protocol.adapt):
         text = (
-            "each speaker is adapted to by a training of its own (train --adapt), and a run takes one pair of "
+            "each speaker needs its own adaptation (train --adapt), but a run takes one pair of "
             "checkpoints for all of them"
         )
         yield Difference("adaptation", adapting, text)
@@ -80,5 +80,5 @@ def _of_models(jobs: Sequence[Job], steps: Sequence[Step]) -> Iterator[Differenc
 def _of_detectors(steps: Sequence[Step]) -> Iterator[Difference]:
     missing = tuple(step.name for step in steps if step.kind in ("package", "weights") and not step.found)
     if missing:
-        text = "while these are missing, proxies with names of their own are measured in their place"
+        text = "until these are installed, proxies with their own names are measured instead"
         yield Difference("proxy", missing, text)

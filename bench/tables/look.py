@@ -42,7 +42,7 @@ class Estimate:
 
     @property
     def text(self) -> str:
-        """The estimate in words."""
+        """Return the estimate in words."""
         each = ", ".join(
             [*(f"{name} {value:.2f} s" for name, value in self.models.items()), f"metrics {self.metrics:.2f} s a frame"]
         )

@@ -1,4 +1,4 @@
-"""`python -m bench run --paper`: what a paper's tables need on this machine, in order; run what can be run."""
+"""`python -m bench run --paper`: list what a paper's tables need on this machine, and run what can be run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Reproduction:
 def reproduction(
     paper: str, settings: RunSettings, pairs: Sequence[Path] = (), *, untrained: bool = False, small: bool = False
 ) -> Reproduction:
-    """What a paper needs. untrained, small: random and sample weights count, as with ``--table``.
+    """Return what a paper needs. untrained, small: random and sample weights count, as with ``--table``.
 
     Raises TableError for an unknown paper, and as `bench.tables.plan.plan`.
     """
@@ -75,9 +75,9 @@ def run_paper(
     sample_weights: bool = False,
     format: str = "text",
 ) -> int:
-    """Say what a paper's tables need, then plan or run them; returns the number of failed pairs.
+    """Print what a paper's tables need, then plan or run them; return the number of failed pairs.
 
-    Raises as `run_tables`, also where JSON was written of runs that would stop.
+    Raises as `run_tables`, also after writing JSON if a run would stop.
     """
     found = reproduction(paper, settings, pairs, untrained=untrained, small=sample_weights)
     if format == "json":
@@ -95,7 +95,7 @@ def run_paper(
 
 
 def _commands(paper: str, jobs: Sequence[Job], needed: Sequence[Step], config: Config) -> Iterator[str]:
-    """The commands from the first to the tables, with the folders of this machine or placeholders."""
+    """Return the commands from the first step to the tables, with this machine's folders or placeholders."""
     folder = f"--weights {quote(str(weights_folder(config)))}"
     extras = sorted({found[1] for step in needed if (found := re.search(r"\[([\w-]+)\]", step.place))})
     if extras:
@@ -129,7 +129,7 @@ def _datasets(jobs: Sequence[Job]) -> list[str]:
 
 
 def _say(found: Reproduction, console: Console, *, everything: bool) -> None:
-    """Print what to get, the commands, and what will differ; before a run, only what is missing."""
+    """Print what to get, the commands, and what will still differ; before a run, only what is missing."""
 
     def line(text: str, style: str | None = None) -> None:
         console.print(text, style=style, markup=False, soft_wrap=True, highlight=False)

@@ -49,7 +49,7 @@ class Job:
 
     @property
     def ready(self) -> bool:
-        """Whether the job can be run."""
+        """Return whether the job can be run."""
         return bool(self.models) and self.data is not None
 
 
@@ -107,7 +107,7 @@ def plan(
 
 
 def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]]:
-    """Return the printed cells of a protocol that has their metric, even by another definition."""
+    """Return the printed cells whose metric a protocol has, even with another definition."""
     families = catalogue.get(name).metrics
     return [
         (table, row, column)
@@ -189,7 +189,7 @@ def _memface(model: str, weights: Path | None, untrained: bool, small: bool) -> 
 
 
 def is_sample(model: str, file: Path) -> bool:
-    """Whether a file with a published name is a sample checkpoint; the run refuses an unreadable one."""
+    """Return whether a file with a published name is a sample checkpoint; the run rejects an unreadable one."""
     about = card(model)
     try:
         checkpoint = checkpoints.load(file, about)

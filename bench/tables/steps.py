@@ -1,4 +1,4 @@
-"""What one gets before the tables of a paper can be run: data, lists, packages, weights, trainings; is it there."""
+"""What must be available to run a paper's tables: data, lists, packages, weights, trainings; and whether it is."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from protocols.datasets import layout
 from protocols.published import FROZEN_PREFIX, RULES, known_lists
 from reports.paper.printed import Column
 
-# weights: of detectors and backbones of metrics; checkpoint: of a model, by its authors; training: one of ours.
+# weights: of detectors and of metrics' backbones; checkpoint: of a model, by its authors; training: to be done here.
 Kind = Literal["data set", "pair list", "package", "weights", "checkpoint", "training loss", "training"]
-LISTS = Path("lists")  # where the commands expect published pair lists
+LISTS = Path("lists")  # the commands look for published pair lists here
 TERMS = "its publisher's (NOTICE, section 5)"
-# What MemFace's stages are trained on (section 4.1).
+# Training data of MemFace's stages (section 4.1).
 STAGE_DATA = {"a2e": "grid", "render": "obama"}
 
 
@@ -33,8 +33,8 @@ STAGE_DATA = {"a2e": "grid", "render": "obama"}
 class Step:
     """One thing to get.
 
-    wanted_for: protocols, metrics or models. found: where it is, None where it is missing. place: where it belongs.
-    way: how one gets it, a command or words. size, license: in words; empty where there is none.
+    wanted_for: protocols, metrics or models. found: its path, None where it is missing. place: where to put it. way:
+        how to get it, a command or words. size, license: in words; empty where unknown.
     """
 
     kind: Kind
@@ -48,7 +48,7 @@ class Step:
 
 
 def steps(jobs: Sequence[Job], config: Config) -> list[Step]:
-    """Everything that the runs of a plan need, in the order in which one gets it."""
+    """Return everything that the runs of a plan need, in the order in which to get it."""
     folder = config.weights
     first = [*_data(jobs, config), *_lists(jobs, config), *_packages(jobs, folder), *_detectors(jobs, folder)]
     trainings = [*_trainings(jobs, config), *_stages(jobs, config)]
@@ -57,17 +57,17 @@ def steps(jobs: Sequence[Job], config: Config) -> list[Step]:
 
 
 def root(dataset: str, config: Config) -> Path:
-    """A data set's folder, as configured or as the commands call it."""
+    """Return a data set's folder, as configured or else the placeholder of the commands."""
     return config.data.get(dataset, Path("/data") / dataset)
 
 
 def weights_folder(config: Config) -> Path:
-    """The weights folder, as configured or as the commands call it."""
+    """Return the weights folder, as configured or else the placeholder of the commands."""
     return config.weights or Path("/data/weights")
 
 
 def pair_list(job: Job) -> Path | None:
-    """The list that a run takes: the one that is given, a published one, or this project's where none is published."""
+    """Return the list of a run: the given one, else a published one, else this project's."""
     protocol = job.protocol
     if job.pairs or protocol.published:
         return job.pairs or LISTS / f"{protocol.published[0]}.csv"
@@ -75,12 +75,12 @@ def pair_list(job: Job) -> Path | None:
 
 
 def is_rule(name: Path) -> bool:
-    """Whether a list is made of the data when a run asks for it, so that nothing can be looked for beforehand."""
+    """Return whether a list is generated from the data during the run, so that no file is needed."""
     return str(name).removeprefix(FROZEN_PREFIX) in RULES
 
 
 def models(jobs: Sequence[Job]) -> list[str]:
-    """The networks of this project that the rows ask for, with weights or without, in the order of lists."""
+    """Return this project's networks in the tables' rows, with or without weights, in the order of lists."""
     names = {ModelSpec.parse(spec).name for job in jobs for spec in (*job.models, *job.skipped)}
     return [name for name in dict.fromkeys((*MODELS, *MEMFACE)) if name in names]
 
@@ -91,7 +91,7 @@ def _data(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
         folder = config.data.get(name)
         found = str(folder) if folder and folder.is_dir() else None
         place = f"--data {name}={root(name, config)}, with {getattr(layout(name), 'layout', 'its clips')}"
-        way = "from its publisher, cut as its authors' preprocessing does; nothing here fetches it"
+        way = "from its publisher, preprocessed as by its authors; no command here downloads it"
         yield Step("data set", name, wanted_for, found, place, way, "size not measured", TERMS)
 
 
@@ -115,7 +115,7 @@ def _lists(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
         else:
             where = quote(f"{first.protocol.dataset}={root(first.protocol.dataset, config)}")
             way = f"python -m bench clips make --protocol {first.protocol.name} --data {where} --out {name}"
-            yield Step("pair list", name, wanted_for, given or "made by a rule", f"--pairs {name}, or none", way)
+            yield Step("pair list", name, wanted_for, given or "generated by a rule", f"--pairs {name}, or none", way)
 
 
 def _packages(jobs: Sequence[Job], folder: Path | None) -> Iterator[Step]:
@@ -145,7 +145,7 @@ def _models(jobs: Sequence[Job], folder: Path | None) -> Iterator[Step]:
 
 
 def _trainings(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
-    """Of the networks that sound does not drive: on VoxCeleb1, as the papers'."""
+    """Yield the trainings of networks that are not driven by sound: on VoxCeleb1, as in the papers."""
     for name in models(jobs):
         if name in MODELS and name not in MEMFACE and not card(name).files:
             found, _ = _checkpoint(card(name), config.weights)
@@ -153,7 +153,7 @@ def _trainings(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
 
 
 def _stages(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
-    """Of both stages of MemFace, and of each variant of one."""
+    """Yield the trainings of both stages of MemFace, and of each variant of one."""
     from baselines.memface.loading import HERE, STAGES, file_of, trained_as  # late: it reads networks
 
     seen: set[str] = set()
@@ -162,7 +162,7 @@ def _stages(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
         if own in seen:
             continue
         if dataset not in seen:
-            way = f"the videos of {dataset} but for what its list tests, cut by hand (a training takes all)"
+            way = f"the videos of {dataset} except those in its test list, selected by hand (a training uses all files)"
             yield Step("data set", f"{dataset}-train", f"training of {stage}", None, str(_train(dataset, config)), way)
         seen |= {own, dataset}
         try:
@@ -174,7 +174,7 @@ def _stages(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
 
 
 def _train(dataset: str, config: Config) -> Path:
-    """The folder that MemFace's trainings read: no data set's split, so beside it."""
+    """Return the folder of MemFace's training data: next to the data set, since it is no split of it."""
     folder = root(dataset, config)
     return folder.with_name(f"{folder.name}-train")
 
@@ -186,7 +186,7 @@ def _training(name: str, found: str | None, data: Path, config: Config) -> Step:
 
 
 def _checkpoint(about: Card, folder: Path | None) -> tuple[str | None, str]:
-    """Where a model's checkpoint is, unless it is a sample one; how one gets it, or what is wrong with the folder."""
+    """Return the path of a model's checkpoint, unless it is a sample one; and how to get it, or what is wrong."""
     try:
         file = find_weights(about, folder)
     except ModelError as error:
@@ -203,7 +203,7 @@ def _file(kind: Kind, file: WeightFile, wanted_for: str = "") -> Step:
 
 
 def columns(jobs: Sequence[Job]) -> list[Column]:
-    """The printed columns that the runs are for, each once."""
+    """Return the printed columns that the runs fill, each once."""
     return list({column.head: column for job in jobs for column in job.columns}.values())
 
 

@@ -23,22 +23,22 @@ OFFICIAL = (".pth.tar", ".pth", ".pt")
 def export(source: Path, target: Path, model: str | None = None, half: bool = False) -> list[Path]:
     """Write the checkpoint `source` as `target`, in the layout of its suffix. Return every written file.
 
-    ``.safetensors``: this project's: ``<network>.<key>``, with model and configuration inside. ``.pth.tar`` or
-    ``.pth``: the authors': state dicts under their names for the networks; what they keep in files of its own
-    (DaGAN's depth networks) lies beside it, and so does ``<target>.json`` with the configuration. Either says in itself
-    that this program wrote it, and how the networks were trained.
-    model: its name, if the file does not have it. half: kernels as float16 in place of float32, in either layout
+    ``.safetensors``: this project's layout: ``<network>.<key>``, with model and configuration inside. ``.pth.tar`` or
+    ``.pth``: the authors' layout: state dicts under their names of the networks; what they keep in separate files
+    (DaGAN's depth networks) is written next to it, as is ``<target>.json`` with the configuration. Both layouts record
+    that this program wrote the file, and how the networks were trained.
+    model: its name, if the file does not have it. half: kernels as float16 instead of float32, in either layout
     (`baselines.half_precision.stored`). Raises UserError or ModelError.
     """
     if not source.is_file():
         raise UserError(f"{source}: no such file", code="missing-file")
     if target.exists() and source.samefile(target):
-        raise UserError(f"{target}: would overwrite what is read", code="unwritable-file")
+        raise UserError(f"{target}: would overwrite the checkpoint that is read", code="unwritable-file")
     if not target.name.endswith((SAFE, *OFFICIAL)):
         raise UserError(f"{target}: the name must end in {SAFE} or in {', '.join(OFFICIAL)}", code="bad-value")
     about = _model(source, model)
     if not (about.files or target.name.endswith(SAFE)):
-        raise UserError(f"nobody publishes a checkpoint of {about.name}: it has no official layout", code="no-network")
+        raise UserError(f"no checkpoint of {about.name} is published, so it has no official layout", code="no-network")
     if about.bare and not target.name.endswith(SAFE):
         raise UserError(
             f"{target}: the official layout of {about.name} is {len(about.published)} files, which are not written "
@@ -62,7 +62,7 @@ def export(source: Path, target: Path, model: str | None = None, half: bool = Fa
         facts["converted_from_sha256"] = checkpoint.sha256
     if not target.name.endswith(SAFE):
         return _write_official(about, states, config, facts, target)
-    # What only a training uses (DaGAN's motion of the camera) is no part of the model, but of our own file.
+    # What only a training uses (DaGAN's camera motion) is not part of the model, but is part of our own file.
     others = {name: state for name, state in checkpoint.states.items() if checkpoint.model and name not in about.parts}
     checkpoints.save_states(target, about.name, states | others, config, facts)
     return [target]
@@ -74,9 +74,7 @@ def _model(source: Path, name: str | None) -> Card:
         name = found.model or checkpoints.looks_like(found.states)
         name = next((known for known in MODELS if name in (known, card(known).title)), None)
         if name is None:
-            raise UserError(
-                f"{source}: contains no network known here; name its model with --model", code="missing-option"
-            )
+            raise UserError(f"{source}: contains no known network; name its model with --model", code="missing-option")
     if name not in MODELS:
         raise UserError(f"--model {name}: no network of that name; `list models` has them", code="unknown-model")
     return card(name)
@@ -86,7 +84,7 @@ def _write_official(
     about: Card, states: checkpoints.States, config: dict[str, Any], facts: dict[str, Any], target: Path
 ) -> list[Path]:
     official = {ours: theirs for theirs, ours in about.renamed.items()}
-    # What it is stays in it, whatever it will be called: a small network is not the published one.
+    # The file records what it is, whatever its name: a small network is not the published one.
     contents: dict[Path, Any] = {target: {checkpoints.OWN: {"model": about.name, "training": json.dumps(facts)}}}
     for name, state in states.items():
         if name in about.companions:
@@ -96,7 +94,7 @@ def _write_official(
             contents[target][official.get(name, name)] = state
     if inside := [file for file in contents if file != target and file.exists()]:
         raise UserError(
-            f"{inside[0]}: exists already, and belongs beside {target.name}; choose another folder",
+            f"{inside[0]}: exists already, and would be written next to {target.name}; choose another folder",
             code="unwritable-file",
         )
     for file, content in contents.items():

@@ -1,7 +1,7 @@
-"""Download one file: it resumes where it stopped, and appears whole and checked, or not at all.
+"""Download one file: resume an interrupted download; the file appears only when complete and verified.
 
-Written on urllib: beyond one request it only needs to resume with a Range header. pooch and torch.hub cannot resume;
-requests and httpx leave it to their callers, so each would be one more dependency for the same lines.
+Uses urllib: beyond one request it only needs to resume with a Range header. pooch and torch.hub cannot resume; requests
+and httpx leave it to their callers, so each would be one more dependency for the same lines.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
         return _transfer(address, part, tag, progress)
     with response:
         if response.headers.get_content_type() == "text/html":
-            raise TransferError(f"{address}: the server sends a web page in place of the file")
+            raise TransferError(f"{address}: the server sends a web page instead of the file")
         resumes = response.status == 206
         if resumes and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-            raise TransferError(f"{address}: the server sends another part than the one asked for")
+            raise TransferError(f"{address}: the server sends a part that was not requested")
         version = response.headers.get("ETag", "")
-        if not version or version.startswith("W/"):  # a weak one does not promise the same bytes
+        if not version or version.startswith("W/"):  # a weak tag does not guarantee the same bytes
             version = response.headers.get("Last-Modified", "")
         tag.write_text(version, encoding="utf-8")
         length = response.headers.get("Content-Length")
@@ -96,7 +96,7 @@ def _transfer(address: str, part: Path, tag: Path, progress: Progress) -> None:
                 progress(done, whole)
                 interruption.check()
         if whole is not None and done < whole:
-            raise TransferError(f"{address}: broken off after {done} of {whole} bytes{_kept(part)}")
+            raise TransferError(f"{address}: interrupted after {done} of {whole} bytes{_kept(part)}")
 
 
 def _kept(part: Path) -> str:

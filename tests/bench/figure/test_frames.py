@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from bench.cli.main import app
 from bench.figure import frames
-from bench.figure.frames import Asked, Shot
+from bench.figure.frames import FrameSelection, Shot
 from bench.runtime.errors import UserError
 
 MIX = """
@@ -116,7 +116,7 @@ def rows(count: int, failed: int | None = None) -> pd.DataFrame:
 @given(st.integers(1, 200), st.data())
 def test_frames_are_spread_evenly(count: int, data: st.DataObject) -> None:
     asked = data.draw(st.integers(1, count))
-    found = [shot.number for shot in frames.chosen(rows(count), ["c"], ["m"], Asked(asked))]
+    found = [shot.number for shot in frames.chosen(rows(count), ["c"], ["m"], FrameSelection(asked))]
     assert len(set(found)) == asked and found == sorted(found)
     if asked == 1:
         assert found == [count // 2]
@@ -126,10 +126,10 @@ def test_frames_are_spread_evenly(count: int, data: st.DataObject) -> None:
 
 
 def test_a_frame_that_a_model_did_not_make_is_refused() -> None:
-    assert frames.chosen(rows(5, failed=3), ["c"], ["m"], Asked(numbers=(4, 2))) == [
+    assert frames.chosen(rows(5, failed=3), ["c"], ["m"], FrameSelection(numbers=(4, 2))) == [
         Shot("c-004", "c", 4, 5, 0.16),
         Shot("c-002", "c", 2, 5, 0.08),
     ]
     with pytest.raises(UserError) as error:
-        frames.chosen(rows(5, failed=3), ["c"], ["m"], Asked(numbers=(3,)))
+        frames.chosen(rows(5, failed=3), ["c"], ["m"], FrameSelection(numbers=(3,)))
     assert error.value.code == "failed-pair" and re.search(r"\b3\b.*\bm\b", str(error.value))
