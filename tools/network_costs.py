@@ -30,7 +30,7 @@ def main(names: list[str]) -> None:
     batch = PairBatch(("a",), source, driving, seeds=(1,))
     device = torch.device("cpu")
     ruler = registry.load(f"{RULER}?weights=untrained&plain=true", weights=None, device=device)
-    print("| model | parameters, million | multiply-adds a frame, 10^9 | frames a second | time, FOMM = 1 |")
+    print("| model | parameters, million | multiply-adds a frame, 10^9 | frames per second | time, FOMM = 1 |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name in names:
         predictor = registry.load(f"{name}?weights=untrained&plain=true", weights=None, device=device)

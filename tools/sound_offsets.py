@@ -1,6 +1,6 @@
 """Measure how late the sound is in each file of the sound set, and draw docs/sound_offsets.png.
 
-Lips and speech as in the lip-sync proxies: the opening of the lips at 25 frames a second against a ridge regression on
+Lips and speech as in the lip-sync proxies: the opening of the lips at 25 fps against a ridge regression on
 phones (hama), and on loudness in four bands, that comes a lag later. Of one clip: fitted on each half for the other.
 `talk_a` and `talk_b` are of one man, so that a regression fitted on one clip must hold for the other, too: their two
 lags are those at which the sum of all these correlations is the highest. Run from the repository's root; the lags go

@@ -37,7 +37,7 @@ from protocols.errors import DataError
 from protocols.words import counted
 from reports.run import caveats
 
-SIZE = 256  # of models that take any
+SIZE = 256  # batch size of models without a fixed one
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
     """
     specs = [ModelSpec.parse(model) for model in settings.models]
     if twice := [spec.name for k, spec in enumerate(specs) if spec.name in [other.name for other in specs[:k]]]:
-        raise UserError(
-            f"two models have the name {twice[0]}: give one another name, LABEL=MODEL", code="duplicate-name"
-        )
+        raise UserError(f"two models have the name {twice[0]}: rename one with LABEL=MODEL", code="duplicate-name")
     photograph, notices = read_source(settings.source)
     driving = open_driving(settings.driving, settings.fps)
     for notice in [*notices, *driving.notices]:
@@ -90,7 +88,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
             predictor = registry.load(spec, weights=settings.weights, device=settings.device)
             if predictor.driven_by == "sound":
                 raise UserError(
-                    f"{spec.name} is driven by sound: give --driving SOUND --template VIDEO in place of --source",
+                    f"{spec.name} is driven by sound: give --driving SOUND --template VIDEO instead of --source",
                     code="unused-option",
                 )
             stack.callback(predictor.close)
@@ -116,7 +114,7 @@ def animate(settings: AnimateSettings, console: Console) -> int:
 
 
 def _paste_back(settings: AnimateSettings, photograph: np.ndarray, predictor: Predictor, console: Console) -> PasteBack:
-    """The published crop of the photograph. Raises UserError if the model or another option does not allow it."""
+    """Return the published crop of the photograph. Raises UserError if model or options do not allow it."""
     given = {"several models": len(settings.models) > 1, "--side-by-side": settings.side_by_side}
     given["--source-crop"] = settings.source_crop is not None
     if wrong := [option for option, used in given.items() if used]:
@@ -134,7 +132,7 @@ def _paste_back(settings: AnimateSettings, photograph: np.ndarray, predictor: Pr
 
 
 def _mode(settings: AnimateSettings, name: str, predictor: Predictor) -> MotionMode:
-    """The motion mode of a model. Raises ModelError for an unknown mode, UserError for an unused anchor frame."""
+    """Return the motion mode of a model. Raises ModelError if it is unknown, UserError for an unused anchor frame."""
     mode = predictor.known_mode(settings.mode or predictor.motion_modes[0], name)
     if settings.anchor_frame is not None and not mode.startswith("relative"):
         raise UserError(
@@ -145,7 +143,7 @@ def _mode(settings: AnimateSettings, name: str, predictor: Predictor) -> MotionM
 
 
 def weights_note(name: str, predictor: Predictor, count: int, console: Console) -> str:
-    """Announce the frames to a model and print warnings about it; return the note about its weights, or ""."""
+    """Announce the frames to a model and print warnings about it; return the note on its weights, or ""."""
     predictor.expect([pair_name(number) for number in range(count)])
     about = outside.entry({"name": name, **outside.description(predictor, name)})
     status = about.weights_status or "official"
@@ -158,7 +156,7 @@ def weights_note(name: str, predictor: Predictor, count: int, console: Console) 
 
 
 def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, console: Console) -> tuple[Crop, Crop]:
-    """The crops of photograph and driving frames; print where faces were found."""
+    """Return the crops of photograph and driving frames; print where faces were found."""
     from bench.detectors.face_box import FaceBox  # loads dlib
 
     finder = FaceBox()
@@ -173,7 +171,10 @@ def _crops(settings: AnimateSettings, photograph: np.ndarray, driving: Driving, 
 
 
 def _anchor(settings: AnimateSettings, source: np.ndarray, view: View, count: int, console: Console) -> int:
-    """Index of the driving frame where relative motion starts. Raises UserError if no face is found for `best`."""
+    """Return the index of the driving frame where relative motion starts.
+
+    Raises UserError if no face is found for `best`.
+    """
     if settings.anchor_frame != "best":
         return settings.anchor_frame or 0
     from bench.detectors.dlib68 import Dlib68
@@ -239,12 +240,12 @@ def _film(
 
 
 def _speeds(scenes: Sequence[Scene], count: int, seconds: float) -> str:
-    """Motion mode and speed of each model as text. seconds: of the whole command."""
+    """Return the motion mode and speed of each model as text. seconds: of the whole command."""
     each = [
         (scene, f"motion mode {scene.mode}{scene.weights and f', {scene.weights}'}", count / scene.tally.model_seconds)
         for scene in scenes
     ]
-    whole = f"{count / seconds:.3g} frames a second"
+    whole = f"{count / seconds:.3g} frames per second"
     if len(each) == 1:
         ((_, how, alone),) = each
         return f", {how}; {whole}, the model alone {alone:.3g}"
@@ -267,7 +268,7 @@ def report_failed(failed: Mapping[int, str], frames: int, prefix: str, console: 
     """Print the indices of missing frames, by reason. frames: number of all frames."""
     for numbers, reason in by_reason(failed.items()):
         some = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-        line = f"{prefix}{len(numbers)} of {frames} frames are missing and shown grey ({some}): {reason}"
+        line = f"{prefix}{len(numbers)} of {frames} frames are missing and shown gray ({some}): {reason}"
         notify(console, line, "red")
 
 

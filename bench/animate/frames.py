@@ -67,7 +67,7 @@ def batches(views: Sequence[View], count: int, size: int) -> Iterator[dict[int, 
 
 
 def _shown(views: Sequence[View], number: int) -> list[np.ndarray | DataError]:
-    """One driving frame for each view, or the error if it is unreadable."""
+    """Return one driving frame for each view, or the error if it is unreadable."""
     try:
         image = views[0].driving.frame(number)
     except DataError as error:
@@ -101,12 +101,12 @@ class Scene:
 
     @property
     def side(self) -> int:
-        """Size of the model's output frames."""
+        """Return the size of the model's output frames."""
         return self.predictor.output_size or self.view.size
 
 
 def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """Return index, driving frame and result of each, uint8 ``(S, S, 3)``; failures are grey and counted in the tally.
+    """Return index, driving frame and result of each, uint8 ``(S, S, 3)``; failures are gray and counted in the tally.
 
     S: `View.size` of the driving frame, `Scene.side` of the result.
     """
@@ -127,7 +127,7 @@ def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarra
 
 
 def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray | str]:
-    """The model's frames, or reasons for missing ones. A batch that fails is retried frame by frame."""
+    """Return the model's frames, or reasons for missing ones. A batch that fails is retried frame by frame."""
     if not frames:
         return []
     n, ids = len(frames), tuple(pair_name(number) for number, _ in frames)

@@ -178,12 +178,12 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 
 @lru_cache
 def _weights(length: int, size: int) -> csr_array:
-    """The filter as a matrix ``(size, length)``: skimage's result for the identity."""
+    """Return the filter as a matrix ``(size, length)``: skimage's result for the identity."""
     return csr_array(skimage_resize(np.eye(length), (size, length)).astype(np.float32))
 
 
 def _is_still(path: Path) -> bool:
-    """Whether Pillow reads the file as an image of one frame."""
+    """Return whether Pillow reads the file as an image of one frame."""
     try:
         with opened(path) as image:
             return getattr(image, "n_frames", 1) == 1

@@ -73,7 +73,7 @@ class VideoWriter:
 
     @property
     def sound(self) -> str:
-        """What was done with the driving video's sound, as text; complete after `finish`."""
+        """Return what was done with the driving video's sound, as text; complete after `finish`."""
         return self._sound.how
 
     def write(self, image: np.ndarray, time: int, until: int) -> None:
@@ -143,7 +143,7 @@ class _Sound:
             self._ahead = next(self._packets, None)
 
     def _ends(self, time: Fraction) -> bool:
-        """Whether this time, in seconds, is after the last frame; if so, record that the sound is cut."""
+        """Return whether this time, in seconds, is after the last frame; if so, record that the sound is cut."""
         if time >= self._end and not self.how.endswith(_CUT):
             self.how += _CUT
         return time >= self._end
@@ -191,13 +191,13 @@ def _of(kind: type[Kind], stream: av.stream.Stream) -> Kind:
 
 
 def _clock(what: av.stream.Stream | av.AudioFrame) -> Fraction:
-    """The time base in seconds."""
+    """Return the time base in seconds."""
     assert what.time_base is not None  # FFmpeg sets it on everything with timestamps
     return what.time_base
 
 
 def _decoded(packet: av.Packet[av.AudioStream]) -> list[tuple[av.AudioFrame, int]]:
-    """A packet's frames with their timestamps; a broken packet has none and becomes a gap."""
+    """Return a packet's frames with their timestamps; a broken packet has none and becomes a gap."""
     try:
         return [(frame, frame.pts) for frame in packet.decode() if frame.pts is not None]
     except (OSError, ValueError):

@@ -41,7 +41,7 @@ class PasteBack:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the output frames."""
+        """Return (height, width) of the output frames."""
         height, width = self.image.shape[:2]
         return height, width
 

@@ -29,7 +29,7 @@ class Sheet:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the whole."""
+        """Return (height, width) of the whole."""
         return self._strip.shape[0] + self.side, self.panels * self.side
 
     def frame(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -39,7 +39,7 @@ class Sheet:
 
     @cached_property
     def _strip(self) -> np.ndarray:
-        """The labels, white on black, ``(H, panels * side, 3)``; H is 0 without labels."""
+        """Return the labels, white on black, ``(H, panels * side, 3)``; H is 0 without labels."""
         height = self.side // 10 if self.labels else 0
         strip = Image.new("RGB", (self.panels * self.side, height))
         draw, font = ImageDraw.Draw(strip), ImageFont.load_default(max(6.0, self.side / 16))

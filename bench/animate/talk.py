@@ -112,7 +112,7 @@ def _heard(file: Path, console: Console) -> Sound:
 def _crop(
     settings: AnimateSettings, video: Driving, path: Path, frame_size: int | None, console: Console
 ) -> Crop | None:
-    """None for whole frames: no crop was requested, and the model takes frames of any size."""
+    """Return the crop, or None for whole frames: no crop was requested, and the model takes frames of any size."""
     if settings.crop in (None, "none") and frame_size is None:
         return None
     from bench.detectors.face_box import FaceBox  # loads dlib
@@ -166,7 +166,7 @@ def _film(
     seconds = time.perf_counter() - begun
     length = f"{counted(count, 'frame')}, {float((clock.end - clock.times[0]) * clock.time_base):.2f} s"
     line = f"{file}: {length}, {whole[1]}x{whole[0]}, {writer.sound}, driven by sound{note and f', {note}'}"
-    notify(console, f"{line}; {count / seconds:.3g} frames a second")
+    notify(console, f"{line}; {count / seconds:.3g} frames per second")
     report_failed(failed, count, "", console)
     return len(failed)
 
@@ -178,7 +178,7 @@ def _asked(
     size: tuple[int, int],
     settings: AnimateSettings,
 ) -> list[tuple[np.ndarray, np.ndarray | str]]:
-    """The template's frames, uint8, each with the model's frame or the reason why it is missing."""
+    """Return the template's frames, uint8, each with the model's frame or the reason why it is missing."""
     frames = [shown.frame(number) for number in numbers]
     blank = np.full((*size, 3), 0.5, np.float32)
     pictures = [blank if isinstance(frame, DataError) else frame for frame in frames]
@@ -198,7 +198,7 @@ def _asked(
 
 
 def _generated(predictor: TalkingPredictor, batch: PairBatch) -> list[np.ndarray | str]:
-    """The model's frames, or reasons for missing ones. A batch that fails is retried frame by frame."""
+    """Return the model's frames, or reasons for missing ones. A batch that fails is retried frame by frame."""
     try:
         with torch.inference_mode():
             return generate(predictor, batch, "absolute", predictor.name)

@@ -16,8 +16,8 @@ from bench.animate.input import Driving, fit
 from protocols.errors import DataError
 from protocols.template import back_and_forth
 
-HELD = 1 << 26  # bytes of decoded frames in a stretch; two stretches are kept
-LONGEST = 64  # frames of a stretch
+HELD = 1 << 26  # bytes of decoded frames in a segment; two segments are kept in memory
+LONGEST = 64  # frames of a segment
 
 Frame = np.ndarray | DataError
 
@@ -29,35 +29,35 @@ class Template:
     """
 
     def __init__(self, video: Driving, path: Path, count: int, crop: Crop | None, size: int) -> None:
-        """count: number of frames to play."""
+        """Prepare the frames. count: number of frames to play."""
         self._video, self._path, self._crop, self._size = video, path, crop, size
         self.numbers = back_and_forth(len(video.times), count)
-        self._stretch = 1
+        self._segment = 1
         self._held: dict[int, list[Frame]] = {}
 
     @property
     def rate(self) -> Fraction:
-        """Average frames per second."""
+        """Return the average frames per second."""
         return self._video.rate
 
     def frame(self, position: int) -> Frame:
         """Return the frame at a position, float32 ``(H, W, 3)`` in [0, 1], or its error.
 
-        Whole stretches are decoded forward, since a decoder cannot go back frame by frame.
+        Whole segments are decoded forward, since a decoder cannot go back frame by frame.
         """
         number = self.numbers[position]
-        stretch, place = divmod(number, self._stretch)
-        if stretch not in self._held:
+        segment, place = divmod(number, self._segment)
+        if segment not in self._held:
             self._held = dict(list(self._held.items())[-1:])  # before the next one takes memory
-            self._held[stretch] = self._decoded(stretch)
-        return self._held[stretch][place]
+            self._held[segment] = self._decoded(segment)
+        return self._held[segment][place]
 
     def learn(self) -> tuple[int, int]:
-        """Decode the first frame and set the length of a stretch; return (height, width). Raises DataError."""
+        """Decode the first frame and set the length of a segment; return (height, width). Raises DataError."""
         first = self._read(0)
         if isinstance(first, DataError):
             raise first
-        self._stretch, self._held = max(1, min(LONGEST, HELD // first.nbytes)), {}
+        self._segment, self._held = max(1, min(LONGEST, HELD // first.nbytes)), {}
         return first.shape[0], first.shape[1]
 
     def tensors(self) -> Iterator[Tensor]:
@@ -69,9 +69,9 @@ class Template:
                 last = torch.from_numpy(frame).permute(2, 0, 1).contiguous()
             yield last.clone()
 
-    def _decoded(self, stretch: int) -> list[Frame]:
-        first = stretch * self._stretch
-        return [self._read(number) for number in range(first, min(first + self._stretch, len(self._video.times)))]
+    def _decoded(self, segment: int) -> list[Frame]:
+        first = segment * self._segment
+        return [self._read(number) for number in range(first, min(first + self._segment, len(self._video.times)))]
 
     def _read(self, number: int) -> Frame:
         try:

@@ -109,7 +109,7 @@ def _facts(clip: Clip) -> list[str]:
     """The facts of a clip, one line each."""
     target = "the driving clip" if clip.target == clip.driving else clip.target or "none"
     end = "its end" if clip.end is None else f"{clip.end:g} s"
-    rate = "every frame" if clip.rate is None else f"{clip.rate:g} frames a second"
+    rate = "every frame" if clip.rate is None else f"{clip.rate:g} frames per second"
     facts = {
         "source": clip.source,
         "driving": clip.driving,

@@ -207,7 +207,7 @@ def _encoded(
     pictures: Collection[str] | None,
     video: ClipVideo | None,
 ) -> dict[str, bytes]:
-    """Encode frames. each: `map`, or a pool's: one thread encodes about 200 frames a second. pictures: None for all."""
+    """Encode frames. each: `map`, or a pool's: one thread encodes about 200 per second. pictures: None for all."""
     if video is not None and framed:
         video.add(framed.pairs, framed.images[GENERATED].numpy())
     made = zip(framed.pairs, framed.images.get(GENERATED, ()))

@@ -154,5 +154,5 @@ def _value(definition: ClipDefinition, tracks: Tracks, silence: str) -> ClipValu
 
 
 def mean_rate(times: Sequence[float]) -> float:
-    """Return the average frames a second; 25 for a single frame, where it is unknown."""
+    """Return the average frames per second; 25 for a single frame, where it is unknown."""
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 25.0

@@ -81,7 +81,7 @@ def begin(
 ) -> str | None:
     """Pass a clip to a model before its frames are requested; return why that is impossible, None if it is possible.
 
-    pairs: the requested frames. rate: frames a second on average. seed: the run's.
+    pairs: the requested frames. rate: frames per second on average. seed: the run's.
     The sound is cut to the requested seconds, with silence where the file has none.
     """
     try:

@@ -91,7 +91,7 @@ def _clocks(clip: Clip, truth: tuple[float, int], made: tuple[float, int]) -> di
     if abs(other - wanted) > SHORT / rate and not (clip.end and other > wanted):
         lines["length"] = f"{other:.3f} s, reference {wanted:.3f} s"
     if abs(other_rate - rate) > 0.01 * rate:
-        lines["rate"] = f"{other_rate:.4g} frames a second, reference {rate:.4g}"
+        lines["rate"] = f"{other_rate:.4g} frames per second, reference {rate:.4g}"
     return lines
 
 

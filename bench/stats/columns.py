@@ -1,7 +1,7 @@
-"""Columns of values, and differences of two of them, of which most are never made.
+"""Columns of values, and differences of two columns, most of which are never stored.
 
-M models have M (M - 1) / 2 differences. What weights make of a difference is what they make of its two columns,
-subtracted, so the matrix products of many resamples grow with M.
+M models have M (M - 1) / 2 differences. The weighted sum of a difference is the difference of the weighted sums of its
+columns, so the matrix products of many resamples grow with M.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-WIDE = 64  # columns that are made at a time
-# A difference this many times smaller than its two columns is made: the rounding of their products would show in it.
+WIDE = 64  # columns computed at a time
+# A difference this many times smaller than its columns is computed itself, since the rounding of their products would
+# affect it.
 FAR = 1000
 
 
 class Columns:
     """C columns: of `values` ``(N, V)``, or differences of two of them, not finite where either is not.
 
-    picks: for each the places ``(a, b)`` of a - b in `values`, or ``(a, None)`` for a column itself; by default all.
+    picks: per column ``(a, b)`` for column a - b of `values`, or ``(a, None)`` for column a; by default all of
+        `values`.
     """
 
     def __init__(self, values: np.ndarray, picks: Sequence[tuple[int, int | None]] | None = None) -> None:
@@ -42,12 +44,12 @@ class Columns:
             finite = np.concatenate((finite, np.isfinite(own)), axis=1)
             filled = np.concatenate((filled, np.where(np.isfinite(own), own, 0.0)), axis=1)
         self._filled = filled
-        masks, of_filled = np.unique(finite, axis=1, return_inverse=True)  # few differ, so most products are spared
+        masks, of_filled = np.unique(finite, axis=1, return_inverse=True)  # few differ, which saves most products
         self._masks, self._of_filled = masks.astype(np.float64), of_filled.ravel()
 
     @classmethod
     def of(cls, values: np.ndarray | Columns) -> Columns:
-        """The columns of an array ``(N, C)``."""
+        """Return the columns of an array ``(N, C)``."""
         return values if isinstance(values, Columns) else cls(values)
 
     @property
@@ -55,13 +57,13 @@ class Columns:
         return len(self.values), len(self.picks)
 
     def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Some columns after the others ``(N, c)``, and their places among all."""
+        """Yield some columns at a time ``(N, c)``, and their positions among all."""
         for start in range(0, len(self.picks), WIDE):
             places = slice(start, min(start + WIDE, len(self.picks)))
             yield places, np.stack([self._column(place) for place in range(len(self.picks))[places]], axis=1)
 
     def sums(self, weights: np.ndarray) -> np.ndarray:
-        """Sums ``(r, C)`` of the finite values by weights ``(r, N)``."""
+        """Return the sums ``(r, C)`` of the finite values by weights ``(r, N)``."""
         products = weights @ self._filled
         found = products[:, self._plus]
         taken_off = {place: b for place, b in enumerate(self._minus) if b is not None}
@@ -69,7 +71,7 @@ class Columns:
         return found
 
     def weights(self, weights: np.ndarray) -> np.ndarray:
-        """Sums ``(r, C)`` of the weights ``(r, N)`` of the finite values."""
+        """Return the sums ``(r, C)`` of the weights ``(r, N)`` of the finite values."""
         return (weights @ self._masks)[:, self._of_filled[self._plus]]
 
     def _column(self, place: int) -> np.ndarray:

@@ -1,19 +1,18 @@
-"""What each pair asks, as text: pairs are matched between runs, and ordered, by it and not by their ids."""
+"""Keys of pairs by their content, to match and order pairs of different runs without their ids."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 CONTENT = ("source", "driving", "target", "alpha", "beta")
-RANGE = ("start", "end", "rate")  # of a whole clip: another range of the same video is another question
+RANGE = ("start", "end", "rate")  # of a whole clip: another range of the same video is another pair
 
 
 def pair_keys(samples: pd.DataFrame, anchors: bool = False) -> pd.Series:
-    """One key a row of ``samples.parquet``: the pair's frames and factors, and which one of several alike it is.
+    """Return one key per row of ``samples.parquet``: the pair's frames and factors, and a number among equal ones.
 
-    Two lists number their pairs each in their own way, so ids are not used, but to tell pairs apart that ask the same.
-    Clips are told apart by their ranges, too.
-    anchors: with the frame that relative motion starts from; absolute motion needs none.
+    Every list has its own ids, so ids only distinguish pairs with equal content. Clips also differ by their ranges.
+    anchors: include the frame from which relative motion starts; absolute motion needs none.
     """
     asked = (*CONTENT, *RANGE, *(["anchor"] if anchors else []))
     pairs = samples.drop_duplicates("pair").sort_values("pair")

@@ -1,11 +1,11 @@
 """Resampling of clustered pairs: identities, videos of an identity, pairs of a video.
 
-Frames of one person are not independent, so a standard error over pairs is far too small. Here whole persons are
-drawn with replacement, then the videos of each drawn person, then the pairs of each drawn video (the nested
-bootstrap of Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). In cross-identity lists
-a pair belongs to two persons: both sides are drawn independently and a pair counts as often as the product of its two
-sides (the pigeonhole bootstrap of Owen, Annals of Applied Statistics 1(2), 2007). Both lean to the wide side where the
-pairs of one person differ much, and to the narrow side with few persons; `bench.stats.intervals` corrects both.
+Frames of one person are not independent, so a standard error over pairs is far too small. Here whole persons are drawn
+with replacement, then the videos of each drawn person, then the pairs of each drawn video (the nested bootstrap of
+Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). In cross-identity lists a pair belongs
+to two persons: both sides are drawn independently and a pair counts as often as the product of its two sides (the
+pigeonhole bootstrap of Owen, Annals of Applied Statistics 1(2), 2007). Both give too wide intervals where the pairs of
+one person differ much, and too narrow ones with few persons; `bench.stats.intervals` corrects both.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ import pandas as pd
 
 from bench.stats.columns import Columns
 
-# More leave the cache: they take longer, and memory. The random numbers follow from it too: another number of draws at
-# a time, other resamples of the same seed.
+# More draws exceed the cache, and need more time and memory. Changing this number changes the resamples of a seed.
 DRAWS_AT_A_TIME = 250_000
-BLOCK = 4_000_000  # draws of a matrix product, which is slow for few rows
+BLOCK = 4_000_000  # draws per matrix product, which is slow for few rows
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Which person's which video each of N pairs belongs to.
+    """The person and the video of each of N pairs.
 
     identity, video: ``(N,)`` numbers of each pair's identity and video; videos are numbered identity by identity.
-    videos: ``(I,)`` how many videos each identity has. pairs: ``(V,)`` how many pairs each video has.
+    videos: ``(I,)`` number of videos of each identity. pairs: ``(V,)`` number of pairs of each video.
     """
 
     identity: np.ndarray
@@ -39,7 +38,7 @@ class Hierarchy:
 
     @classmethod
     def of(cls, identities: Iterable[str], videos: Iterable[str]) -> Hierarchy:
-        """From each pair's identity and video by name; the same video name under two identities is two videos."""
+        """Return the hierarchy from each pair's identity and video by name; videos are named per identity."""
         names = pd.MultiIndex.from_arrays([[str(name) for name in identities], [str(name) for name in videos]])
         video, unique = pd.factorize(names, sort=True)
         people, sizes = np.unique(unique.get_level_values(0), return_counts=True)
@@ -47,17 +46,17 @@ class Hierarchy:
 
     @property
     def effective_identities(self) -> float:
-        """The number of equally frequent identities that would be as concentrated as these are (1 / Σ share²)."""
+        """Return the number of equally frequent identities with the same concentration (1 / Σ share²)."""
         shares = np.bincount(self.identity) / len(self.identity)
         return float(1 / np.square(shares).sum())
 
     def draw_videos(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """``(n, V)`` how often each video is in each of `n` resamples."""
+        """Draw ``(n, V)`` how often each video is in each of `n` resamples."""
         identities = draw_within(np.ones((n, 1), int), np.array([len(self.videos)]), rng)
         return draw_within(identities, self.videos, rng)
 
     def draw_pairs(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """``(n, N)`` how often each pair is in each of `n` resamples."""
+        """Draw ``(n, N)`` how often each pair is in each of `n` resamples."""
         drawn = draw_within(self.draw_videos(n, rng), self.pairs, rng)
         place = np.empty(len(self.video), int)
         place[np.argsort(self.video, kind="stable")] = np.arange(len(self.video))
@@ -65,14 +64,14 @@ class Hierarchy:
 
 
 def draw_within(counts: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Members of groups, drawn with replacement: every occurrence of a group draws as many as the group has.
+    """Draw members of groups with replacement: every occurrence of a group draws as many as the group has.
 
     counts: ``(n, G)`` occurrences of each group in each resample. sizes: ``(G,)`` members of each group.
     Returns ``(n, sum(sizes))`` occurrences of each member, group by group.
     """
     n, members = len(counts), int(sizes.sum())
     draws = (counts * sizes).ravel()
-    first = np.cumsum(sizes) - sizes + members * np.arange(n)[:, None]  # of each group in each resample
+    first = np.cumsum(sizes) - sizes + members * np.arange(n)[:, None]  # position of each group in each resample
     drawn = rng.random(int(draws.sum()))
     drawn *= np.repeat(np.tile(sizes.astype(np.float64), n), draws)
     places = drawn.astype(np.int64)
@@ -81,7 +80,7 @@ def draw_within(counts: np.ndarray, sizes: np.ndarray, rng: np.random.Generator)
 
 
 def resamples(source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """`n` resamples as blocks ``(r, N)`` of how often each pair counts; crossed where the two sides' people differ."""
+    """Yield `n` resamples as blocks ``(r, N)`` of each pair's counts; crossed where the sides' people differ."""
     crossed = not np.array_equal(source.identity, driving.identity)
 
     def draw(size: int) -> np.ndarray:
@@ -94,7 +93,7 @@ def resamples(source: Hierarchy, driving: Hierarchy, n: int, rng: np.random.Gene
 
 
 def _blocks(n: int, wide: int, draw: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
-    """`n` rows of `wide` draws as float64 blocks; draw: makes that many rows."""
+    """Yield `n` rows of `wide` draws as float64 blocks; draw: makes the given number of rows."""
     chunk = max(1, DRAWS_AT_A_TIME // wide)
     rows = chunk * max(1, BLOCK // (chunk * wide))
     for start in range(0, n, rows):
@@ -106,24 +105,24 @@ def _blocks(n: int, wide: int, draw: Callable[[int], np.ndarray]) -> Iterator[np
 
 
 def weighted_means(values: np.ndarray | Columns, weights: Iterable[np.ndarray]) -> np.ndarray:
-    """Means ``(n, C)`` of the finite values in each column ``(N, C)``; NaN where a resample has none."""
+    """Return means ``(n, C)`` of the finite values in each column ``(N, C)``; NaN where a resample has none."""
     columns = Columns.of(values)
     with np.errstate(invalid="ignore"):
         return np.concatenate([columns.sums(block) / columns.weights(block) for block in weights])
 
 
 def sums_by(labels: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sums ``(G, C)`` of the rows of `columns` ``(N, C)`` with one label; labels: ``(N,)``, 0 to G - 1, all used."""
+    """Return sums ``(G, C)`` of the rows of `columns` ``(N, C)`` by label; labels: ``(N,)``, 0 to G - 1, all used."""
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
     return np.add.reduceat(columns[order].astype(np.float64), starts, axis=0)
 
 
 def sign_flip_p(sums: np.ndarray | Columns, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Two-sided p-values ``(C,)`` of the randomisation test that flips the sign of whole clusters.
+    """Return two-sided p-values ``(C,)`` of the randomization test that flips the sign of whole clusters.
 
-    sums: ``(K, C)`` sums of paired differences over each of K clusters; what is not finite counts as 0. Under the null
-    hypothesis a cluster's sum is as likely as its negative (Fisher's randomisation test). Every pattern is tried where
+    sums: ``(K, C)`` sums of paired differences over each of K clusters; non-finite ones count as 0. Under the null
+    hypothesis a cluster's sum is as likely as its negative (Fisher's randomization test). Tries every pattern where
     there are at most `n`, else `n` random ones and the observed one.
     """
     columns = Columns.of(sums)
@@ -139,13 +138,13 @@ def sign_flip_p(sums: np.ndarray | Columns, n: int, rng: np.random.Generator) ->
 
 
 def _bar(sums: np.ndarray) -> np.ndarray:
-    """What a pattern of signs must reach; sums that are equal but for rounding count as equal."""
+    """Return the value that a pattern of signs must reach; sums that are equal up to rounding count as equal."""
     finite = np.where(np.isfinite(sums), sums, 0.0)
     return np.abs(finite.sum(0)) - 1e-12 * np.abs(finite).sum(0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for several tests (Holm, Scandinavian Journal of Statistics 6, 1979), in the order given."""
+    """Return p-values adjusted for many tests (Holm, Scandinavian Journal of Statistics 6, 1979), in the same order."""
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))

@@ -1,4 +1,4 @@
-"""Make the parts of ``summary.json``: a model's row, a comparison of two, a ranking; rules: `bench.stats.summary`."""
+"""Compute parts of ``summary.json``: a model's row, a comparison of two, a ranking (rules: `bench.stats.summary`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Interval = tuple[float | None, float | None]
 
 
 class PValues(NamedTuple):
-    """Of the same mean difference: over identities, the least that this test can give, and over pairs."""
+    """p-values of one mean difference: over identities, the smallest possible one of this test, and over pairs."""
 
     p: float
     p_smallest: float
@@ -33,7 +33,7 @@ class Moments(NamedTuple):
 
 
 def model_row(table: pd.DataFrame, model: str, metric: MetricEntry, interval: Interval) -> Row:
-    """One model on one metric. table: pairs × models, NaN where failed. interval: from `bench.stats.intervals`."""
+    """Return a model's row on a metric. table: pairs × models, NaN where failed. interval: from `intervals`."""
     values = table[model].to_numpy(float)
     measured = values[~np.isnan(values)]
     moments = _moments(measured[np.isfinite(measured)])
@@ -64,17 +64,17 @@ def model_row(table: pd.DataFrame, model: str, metric: MetricEntry, interval: In
 
 
 def _known(interval: Interval, moments: Moments) -> Interval:
-    """A single value has no interval: resampling only repeats it, and a width of zero would look certain."""
+    """Return the interval, or None for a single value: resampling repeats it, and a zero width would look certain."""
     return (None, None) if moments.std is None else interval
 
 
 def _cut(bound: float | None, metric: MetricEntry) -> float | None:
-    """A wide interval of a small mean reaches where no value can be."""
+    """Clip a bound to the metric's range, which a wide interval of a small mean may exceed."""
     return None if bound is None else float(np.clip(bound, *_bounds(metric)))
 
 
 def _bounds(metric: MetricEntry) -> tuple[float, float]:
-    if metric.bounds is None:  # a manifest of an earlier release; not at the top, since it brings torch along
+    if metric.bounds is None:  # a manifest of an earlier release; a late import, since it loads torch
         from bench.metrics.families import bounds
 
         return bounds(metric.family)
@@ -83,7 +83,7 @@ def _bounds(metric: MetricEntry) -> tuple[float, float]:
 
 
 def _worst(table: pd.DataFrame, metric: MetricEntry) -> float:
-    """What a failed pair costs in the penalised mean: the worst finite value that any model of the run got."""
+    """Return a failed pair's value in the penalized mean: the worst finite value of any model in the run."""
     finite = table.to_numpy(float)
     finite = finite[np.isfinite(finite)]
     if not len(finite):
@@ -100,7 +100,7 @@ def comparison(
     p_holm: float,
     family: int,
 ) -> Comparison:
-    """Two models on one metric, where both were measured. p_holm: adjusted over so many comparisons (`family`)."""
+    """Compare two models on the pairs where both were measured. p_holm: adjusted over `family` comparisons."""
     a, b = (table[model].to_numpy(float) for model in duel)
     both = ~(np.isnan(a) | np.isnan(b))
     a, b = a[both], b[both]
@@ -141,7 +141,7 @@ def _moments(values: np.ndarray) -> Moments:
 
 
 def ranking(rows: Sequence[Row], metric: MetricEntry, ranked: Sequence[str]) -> Ranking:
-    """Order of the models by mean, and where failures decide about it."""
+    """Return the order of the models by mean, and where failures change it."""
     sign = -1 if metric.higher_is_better else 1
     own = [row for row in rows if row.metric == metric.name and row.model in ranked and row.n]
 

@@ -1,4 +1,4 @@
-"""Metrics of sets in a run's summary: a value a model, its interval over people, differences, and the floor."""
+"""Set metrics in a run's summary: a value per model, its interval over people, differences, and the floor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.schema.manifest import MetricEntry
 from reports.schema.summary import CONFIDENCE, Floor, Row, SetComparison, Summary
 
 RESAMPLES = 1000
-# From a kind of network and a model, or `REAL`, to what `RunDirectory.write_features` has.
+# From a kind of network and a model, or `REAL`, to the rows that `RunDirectory.write_features` wrote.
 Read = Callable[[str, str], pd.DataFrame]
 
 
@@ -25,7 +25,7 @@ def added(summary: Summary, metrics: Sequence[MetricEntry], read: Read) -> Summa
     """Return a run's summary with its set metrics; unchanged without any."""
     chosen = [metric for metric in metrics if metric.shape == "set" and metric.applies]
     for kind in dict.fromkeys(metric.detector for metric in chosen):
-        assert kind is not None  # of every metric of sets
+        assert kind is not None  # of every set metric
         rows = read(kind, REAL)
         real = features(rows)
         made = [features(read(kind, model)) for model in summary.models]
@@ -55,7 +55,7 @@ def _with(summary: Summary, metric: MetricEntry, made: Sequence[Features], real:
 
 
 def floor(definition: SetDefinition, metric: MetricEntry, real: Features, seed: int) -> Floor:
-    """Return the distance between two halves of what is real, no video in both."""
+    """Return the distance between two halves of the real side, without a video in both."""
     first = halves(real.videos, seed)
     one, other = real[first], real[~first]
     (found,) = definition.distance([one], other, RESAMPLES, seed)
@@ -68,7 +68,7 @@ def floor(definition: SetDefinition, metric: MetricEntry, real: Features, seed: 
 
 
 def halves(videos: np.ndarray, seed: int) -> np.ndarray:
-    """Return whether each row ``(n,)`` is in the first half: videos by chance, each to the half with fewer rows."""
+    """Return whether each row ``(n,)`` is in the first half: shuffled videos, each to the half with fewer rows."""
     names, places, rows = np.unique(videos, return_inverse=True, return_counts=True)
     first, sizes = np.zeros(len(names), bool), [0, 0]
     for video in np.random.default_rng(seed).permutation(len(names)):
@@ -78,10 +78,10 @@ def halves(videos: np.ndarray, seed: int) -> np.ndarray:
 
 
 def interval(value: float, resampled: np.ndarray) -> tuple[float | None, float | None]:
-    """Return the value's interval: quantiles of what resamples are off their own mean by.
+    """Return the value's interval, from quantiles of the resamples' deviations from their own mean.
 
-    A resample has people twice, and a Fréchet distance of fewer different rows is larger; without their mean the
-    resamples would lie above the value. None where fewer than half of the resamples have one.
+    A resample repeats people, and a Fréchet distance is larger for fewer different rows; without subtracting their mean
+    the resamples would be above the value. None where fewer than half of the resamples have one.
     """
     finite = resampled[np.isfinite(resampled)]
     if len(finite) < max(2, len(resampled) / 2) or not np.isfinite(value):
@@ -92,9 +92,9 @@ def interval(value: float, resampled: np.ndarray) -> tuple[float | None, float |
 
 
 def features(rows: pd.DataFrame) -> Features:
-    """Bring rows of `RunDirectory.features` into the form that distances take.
+    """Convert rows of `RunDirectory.features` to the input of distances.
 
-    A frame that several pairs ask for is real once: copies of it would count as likeness among what is real.
+    A real frame used in several pairs counts once: copies would count as similarity among real frames.
     """
     rows = rows.drop_duplicates("frame") if "frame" in rows else rows
     values = np.stack(rows["features"].to_list()) if len(rows) else np.empty((0, 0), np.float32)
@@ -104,7 +104,7 @@ def features(rows: pd.DataFrame) -> Features:
 def _row(model: str, made: Features, found: Estimate, metric: MetricEntry, wanted: int) -> Row:
     low, high = interval(found.value, found.resampled)
     bottom, top = metric.bounds or (None, None)
-    n, value = len(made.values), _cut(finite_or_none(found.value), bottom, top)  # but for rounding
+    n, value = len(made.values), _cut(finite_or_none(found.value), bottom, top)  # up to rounding
     total = max(n, wanted)
     return Row(
         model=model,

@@ -1,15 +1,15 @@
 """From one number per pair and model to a table: means, intervals, rankings, paired comparisons.
 
-Rules that hold everywhere:
-- A failed pair (NaN) is counted, never forgotten: ``n`` measured of ``n_total``, ``failed`` and ``failure_rate``.
-- An infinite value (PSNR of an exact frame) counts as measured. No finite mean can hold it, so ``mean``, ``std``,
-  intervals and differences are over the finite values, ``n_infinite`` says how many are not in them, and ``mean`` is
-  None where nothing finite is left. Such a column ranks as infinite; a win over a finite value is a win.
+Rules for all numbers:
+- A failed pair (NaN) is counted: ``n`` measured of ``n_total``, ``failed`` and ``failure_rate``.
+- An infinite value (PSNR of an exact frame) counts as measured. ``mean``, ``std``, intervals and differences are over
+the finite values; ``n_infinite`` counts the others, and ``mean`` is None without a finite value. Such a column ranks as
+infinite; a win over a finite value is a win.
 - ``ci_low``/``ci_high``: 95 % interval of the nested bootstrap, its width corrected (see `bench.stats.intervals`).
-  ``ci_pair_low``/``ci_pair_high``: Student's interval as if pairs were independent; printed to show how much too
-  narrow it is.
-- The order of rows moves nothing, nor do the ids of pairs; the seed decides the resamples, the same ones whatever other
-  models and metrics there are, so that `bench.comparison.compare` gives the numbers of the report.
+``ci_pair_low``/``ci_pair_high``: Student's interval as if pairs were independent; printed to show how much too narrow
+it is.
+- Neither the order of rows nor the ids of pairs change a number. The seed determines the resamples, the same ones for
+any set of models and metrics, so that `bench.comparison.compare` returns the numbers of the report.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from reports.schema.manifest import SCHEMA, MetricEntry
 from reports.schema.summary import CONFIDENCE, Clusters, Comparison, Side, Summary
 
 RESAMPLES = 10_000
-FEW_IDENTITIES = 10  # effective; below this, what an interval covers hangs on how people are distributed
+FEW_IDENTITIES = 10  # effective; with fewer, the coverage of an interval depends on how people are distributed
 
 
 def summarize(
@@ -45,10 +45,10 @@ def summarize(
     """Summarize the samples of a run; undefined numbers are None.
 
     samples: rows of ``samples.parquet``. metrics: the manifest's entries; those that do not apply are left out.
-    bounds: models that are no competitors: they have rows, are not ranked, and only models are compared with
-    the lower ones.
+    bounds: models that are not competitors: they have rows, but are not ranked, and only models are compared with the
+    lower ones.
     """
-    metrics = [metric for metric in metrics if metric.applies and metric.shape != "set"]  # those: `bench.stats.sets`
+    metrics = [metric for metric in metrics if metric.applies and metric.shape != "set"]  # see `bench.stats.sets`
     models = list(dict.fromkeys(samples["model"]))
     pairs, source, driving = _pairs(samples)
     duels = _duels(models, bounds)
@@ -111,7 +111,7 @@ def _comparisons(
 
 
 def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
-    """The pairs in the order of what they ask, which no list's ids change, and their people, sources and driving."""
+    """Return the pairs, ordered by content independently of ids, with their people, sources and driving frames."""
     of_people = samples[["pair", "source", "driving", "source_identity", "driving_identity"]]
     pairs = of_people.assign(_key=pair_keys(samples)).drop_duplicates("pair").sort_values("_key").set_index("pair")
     source, driving = (
@@ -123,7 +123,7 @@ def _pairs(samples: pd.DataFrame) -> tuple[pd.Index, Hierarchy, Hierarchy]:
 def _tables(
     samples: pd.DataFrame, metrics: Sequence[MetricEntry], pairs: pd.Index, models: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
-    """For each metric a table of pairs × models, NaN where failed or absent."""
+    """Return a table of pairs × models per metric, NaN where failed or absent."""
     numbered = samples[["pair", "model"]].assign(_row=np.arange(len(samples)))
     numbered = numbered.pivot(index="pair", columns="model", values="_row")
     rows = numbered.reindex(index=pairs, columns=list(models), fill_value=np.nan).to_numpy(float)
@@ -137,7 +137,7 @@ def _tables(
 
 
 def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]]:
-    """Return every two models, and every model with the lower bounds; ``copy-target`` is left out."""
+    """Return every two models, and every model with the lower bounds; without ``copy-target``."""
     sides = [model for model in models if model not in bounds or model in LOWER]
     return [duel for duel in combinations(sides, 2) if not set(duel) <= set(bounds)]
 
@@ -145,7 +145,7 @@ def _duels(models: Sequence[str], bounds: Sequence[str]) -> list[tuple[str, str]
 def _columns(
     tables: Mapping[str, pd.DataFrame], duels: Sequence[tuple[str, str]], alone: bool
 ) -> tuple[list[Any], Columns]:
-    """The differences of all duels on all metrics by ``(metric, duel)``; alone: after the models' own columns."""
+    """Return the differences of all duels on all metrics by ``(metric, duel)``; alone: after the models' columns."""
     places = {(name, model): place for place, (name, model) in enumerate((n, m) for n, t in tables.items() for m in t)}
     picks: dict[Any, tuple[int, int | None]] = {key: (place, None) for key, place in places.items() if alone}
     picks |= {(name, (a, b)): (places[name, a], places[name, b]) for name in tables for a, b in duels}
@@ -161,7 +161,7 @@ def _intervals(
     n: int,
     seed: int,
 ) -> dict[Any, Interval]:
-    """The same resamples for all columns, so that differences are paired; None where nothing is finite."""
+    """Return intervals; all columns share resamples, so differences are paired. None without a finite value."""
     if not tables:
         return {}
     keys, columns = _columns(tables, duels, alone=True)
@@ -177,12 +177,12 @@ def _p_values(
     n: int,
     seed: int,
 ) -> dict[Any, PValues]:
-    """p-values by identity and by pair. A cluster without a common pair has sum 0 and takes no part."""
+    """Return p-values by identity and by pair. A cluster without a common pair has sum 0, which changes nothing."""
     if not tables or not duels:
         return {}
     keys, columns = _columns(tables, duels, alone=False)
     by_identity, smallest = [], []
-    for stream, side in enumerate((source, driving)):  # a stream of signs each, whatever else was drawn
+    for stream, side in enumerate((source, driving)):  # separate random streams
         sums, measured = [], []
         for _, part in columns.parts():
             finite = np.isfinite(part)

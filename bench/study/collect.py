@@ -1,4 +1,4 @@
-"""`bench study collect`: read files of answers that raters sent, check them, and put them into the study's database."""
+"""`bench study collect`: read answer files from raters, verify them, and store the answers in the study's database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.study.store import Store, Vote
 from protocols import files
 from reports.schema.base import first_wrong
 
-LARGEST = 8 << 20  # bytes of a file of answers
+LARGEST = 8 << 20  # bytes of an answer file
 
 
 class _Sent(BaseModel):
@@ -28,7 +28,7 @@ class _Sent(BaseModel):
 
 
 class Envelope(_Sent):
-    """A file of answers. payload: the signed text. signature: HMAC-SHA256 of it, with the invitation's token."""
+    """An answer file. payload: the signed text. signature: HMAC-SHA256 of it, with the invitation's token."""
 
     format: Literal["talking-head-bench answers 1"]
     payload: str
@@ -36,7 +36,7 @@ class Envelope(_Sent):
 
 
 class Answer(_Sent):
-    """Of one trial. time: UTC, as the rater's clock had it."""
+    """The answer to one trial. time: UTC, by the rater's clock."""
 
     trial: str
     grades: dict[str, int]
@@ -45,7 +45,7 @@ class Answer(_Sent):
 
 
 class Answers(_Sent):
-    """What is signed. study: see `bench.study.page.digest`."""
+    """The signed content. study: see `bench.study.page.digest`."""
 
     study: str
     slot: int
@@ -55,9 +55,9 @@ class Answers(_Sent):
 
 
 def collect(folder: Path, sent: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """Store the answers of files; returns rater, new votes and votes in all, of each file.
+    """Store the answers of files; return, per file, the rater, new votes and all votes.
 
-    A file is taken as a whole or not at all; one that was read before changes nothing. Raises UserError.
+    A file is stored entirely or not at all; a file that was stored before changes nothing. Raises UserError.
     """
     rules, invited = Rules(load(folder)), invitations.read(folder)
     digest = page.digest(folder)
@@ -67,7 +67,7 @@ def collect(folder: Path, sent: Sequence[Path]) -> list[tuple[str, int, int]]:
         for file in sent:
             invitation, answers = _read(file, invited.raters)
             if answers.study != digest:
-                raise UserError(f"{file}: answers of another study, or of another plan of it", code="bad-answers")
+                raise UserError(f"{file}: answers of another study or another plan of it", code="bad-answers")
             done.append((invitation.rater, _store(store, rules, file, answers), len(answers.votes)))
         return done
     finally:
@@ -81,7 +81,7 @@ def _read(file: Path, raters: Sequence[Invitation]) -> tuple[Invitation, Answers
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror or error})", code="unreadable-file") from None
     except ValidationError as error:
-        raise UserError(f"{file}: not a file of answers ({first_wrong(error)})", code="bad-answers") from None
+        raise UserError(f"{file}: not an answer file ({first_wrong(error)})", code="bad-answers") from None
     if not 0 <= answers.slot < len(raters):
         raise UserError(f"{file}: from a rater who is not in the plan", code="bad-answers")
     invitation = raters[answers.slot]
@@ -94,9 +94,9 @@ def _read(file: Path, raters: Sequence[Invitation]) -> tuple[Invitation, Answers
 
 
 def _store(store: Store, rules: Rules, file: Path, answers: Answers) -> int:
-    """Store one file's answers; returns how many are new."""
+    """Store one file's answers; return the number of new ones."""
     if answers.consented is None:
-        raise UserError(f"{file}: the rater did not agree to take part", code="bad-answers")
+        raise UserError(f"{file}: the rater did not consent", code="bad-answers")
     new, before = 0, _seconds(file, answers.consented)
     try:
         with store.writing() as writer:

@@ -1,4 +1,4 @@
-"""One model's video, cut out of a run's video of all panels, with its sound; and the same made obviously bad."""
+"""Cut one model's video, with sound, out of a run's video of all panels; optionally degrade it obviously."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from protocols.video_writing import to_yuv
 
 COARSE = 12  # pixels of the longer side to which a degraded picture is reduced
 NOISE = 50.0  # standard deviation of its noise, of 255
-HELD = 1.0  # seconds that each of its pictures stands still
+HELD = 1.0  # seconds for which each degraded picture is shown
 DEGRADED = f"{COARSE} pixels wide, noise of {NOISE:.0f} of 255, a new picture every {HELD:.0f} s"
 
 
 def write(panel: Panel, file: Path, seed: int | None = None) -> None:
     """Write the panel's video as H.264, with the sound of the run's video, as `GridWriter` does.
 
-    seed: degrade it so that nobody who looks misses it, with noise of this seed.
+    seed: degrade it so that nobody can overlook it, with noise of this seed.
     """
     wide, high = panel.tile
     heard = sound.read(panel.file, SOUND_RATE) if panel.sound else None
@@ -38,7 +38,7 @@ def write(panel: Panel, file: Path, seed: int | None = None) -> None:
 
 
 def _frames(panel: Panel) -> Iterator[Planes]:
-    """The panel, frame by frame: brightness and two of color, uint8."""
+    """Yield the panel's frames: brightness and two of color, uint8."""
     (wide, high), top, left = panel.tile, panel.top, panel.left
     for frame in _decoded(panel):
         bright, *colors = planes(frame)
@@ -47,7 +47,7 @@ def _frames(panel: Panel) -> Iterator[Planes]:
 
 
 def _degraded(panel: Panel, seed: int) -> Iterator[Planes]:
-    """The panel, coarse, noisy and at a picture a second."""
+    """Yield the panel's frames, coarse, noisy and at one picture per second."""
     rng = np.random.default_rng(seed)
     (wide, high), top, left = panel.tile, panel.top, panel.left
     held: np.ndarray | None = None
@@ -61,7 +61,7 @@ def _degraded(panel: Panel, seed: int) -> Iterator[Planes]:
 
 
 def _coarse(picture: np.ndarray) -> np.ndarray:
-    """The picture from `COARSE` pixels; RGB uint8 ``(H, W, 3)``."""
+    """Return the picture, reduced to `COARSE` pixels and enlarged; RGB uint8 ``(H, W, 3)``."""
     high, wide = picture.shape[:2]
     scale = COARSE / max(high, wide)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")

@@ -1,7 +1,7 @@
-"""Who is shown what, in which order: a balanced incomplete design, drawn with a seed.
+"""Assign stimuli to raters and order them: a balanced incomplete design, drawn with a seed.
 
-A cell is what may be asked: a clip by a model, or a clip by a pair of models. No cell is asked much more often than
-another, no rater sees one twice (but for the repeated ones), and each has a fair share of clips and models.
+A cell is a possible question: a clip by a model, or a clip by a pair of models. All cells are used about equally often,
+no rater sees one twice (except repeats), and each rater has a balanced share of clips and models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SWAPS = 150  # tries of an exchange between two raters, per rating
 
 @dataclass(frozen=True)
 class Cell:
-    """What may be asked. models: one; two to be compared, in no order."""
+    """A possible question. models: one; two to be compared, in no order."""
 
     clip: str
     models: tuple[str, ...]
@@ -50,10 +50,10 @@ def cells(available: Sequence[tuple[str, str]], pairs: bool, against: str | None
 
 
 def assign(cells: Sequence[Cell], raters: int, each: int, rng: random.Random) -> list[list[Cell]]:
-    """Give every rater `each` different cells.
+    """Assign every rater `each` different cells.
 
-    How often two cells are asked differs by one at most. Within a rater, clips and models are as even as exchanges
-    between raters make them. each: at most the number of cells.
+    The number of uses of two cells differs by one at most. Within a rater, clips and models are as balanced as
+    exchanges between raters make them. each: at most the number of cells.
     """
     asked: Counter[Cell] = Counter()
     shares = []
@@ -88,7 +88,7 @@ def _exchange(shares: list[list[Cell]], rng: random.Random) -> None:
         one, other = shares[a][i], shares[b][j]
         if one in held[b] or other in held[a]:
             continue
-        if _gain(counts[a], one, other) + _gain(counts[b], other, one) < 0:  # an even exchange may open a way
+        if _gain(counts[a], one, other) + _gain(counts[b], other, one) < 0:  # an even exchange may allow another one
             continue
         for place, at, gone, come in ((a, i, one, other), (b, j, other, one)):
             shares[place][at] = come
@@ -99,7 +99,7 @@ def _exchange(shares: list[list[Cell]], rng: random.Random) -> None:
 
 
 def _gain(counts: Counter[str | tuple[str, ...]], gone: Cell, come: Cell) -> int:
-    """Return the decrease of the sum of squared counts if a rater has `come` instead of `gone`."""
+    """Return by how much the sum of squared counts decreases if a rater has `come` instead of `gone`."""
     gain = 0
     for lost, won in ((gone.clip, come.clip), (gone.models, come.models)):
         if lost != won:
@@ -108,16 +108,17 @@ def _gain(counts: Counter[str | tuple[str, ...]], gone: Cell, come: Cell) -> int
 
 
 def sides(shares: Sequence[Sequence[Cell]], rng: random.Random) -> list[list[Turn]]:
-    """Say which model of a pair comes first: of every cell each equally often, but for one time.
+    """Choose which model of a pair is shown first: for every cell each equally often, up to one time.
 
-    Where a cell is asked an odd number of times, the one that was first less often so far, over all cells, has it.
+    Where a cell is used an odd number of times, the extra time goes to the model that was first less often over all
+    cells.
     """
     turned: list[list[Turn]] = [[] for _ in shares]
     where: dict[Cell, list[int]] = {}
     for slot, share in enumerate(shares):
         for cell in share:
             where.setdefault(cell, []).append(slot)
-    lead: Counter[str] = Counter()  # how much oftener a model was first than second
+    lead: Counter[str] = Counter()  # how many times more often a model was first than second
     of_slot: list[Counter[str]] = [Counter() for _ in shares]
     for cell in rng.sample(list(where), len(where)):
         slots = where[cell]
@@ -126,7 +127,7 @@ def sides(shares: Sequence[Sequence[Cell]], rng: random.Random) -> list[list[Tur
                 turned[slot].append(Turn(cell.clip, cell.models))
             continue
         low, high = sorted(rng.sample(cell.models, 2), key=lambda model: lead[model])
-        # Raters who saw `low` first least often so far are shown it first.
+        # Raters to whom `low` was shown first least often so far see it first.
         order = sorted(rng.sample(slots, len(slots)), key=lambda slot: of_slot[slot][low] - of_slot[slot][high])
         firsts = (len(slots) + 1) // 2
         for number, slot in enumerate(order):
@@ -138,7 +139,7 @@ def sides(shares: Sequence[Sequence[Cell]], rng: random.Random) -> list[list[Tur
 
 
 def square(n: int) -> list[list[int]]:
-    """Orders of `n` things, each at every place equally often and, over all rows, after every other equally often.
+    """Return orders of `n` items: each equally often at every position and, over all rows, after every other item.
 
     E. J. Williams, Australian Journal of Scientific Research A 2 (1949): n rows where n is even, else 2 n.
     """
@@ -150,9 +151,9 @@ def square(n: int) -> list[list[int]]:
 
 
 def order(turned: Sequence[Sequence[Turn]], rng: random.Random) -> list[list[Turn]]:
-    """Put every rater's ratings in order: models by the rows of a `square`, no clip twice in a row where that can be.
+    """Order every rater's ratings: models by the rows of a `square`, and no clip twice in a row where possible.
 
-    Rater r begins with row r, so that every model (or pair of models) is early and late equally often over raters.
+    Rater r begins with row r, so that over raters every model (or pair of models) is equally often early and late.
     """
     groups = sorted({tuple(sorted(turn.models)) for turns in turned for turn in turns})
     rng.shuffle(groups)
@@ -161,7 +162,9 @@ def order(turned: Sequence[Sequence[Turn]], rng: random.Random) -> list[list[Tur
     for slot, turns in enumerate(turned):
         queues: dict[tuple[str, ...], list[Turn]] = {group: [] for group in groups} | _shuffled(turns, rng)
         shown: list[Turn] = []
-        left = Counter(turn.clip for turn in turns)  # those left most often come first, or they meet at the end
+        left = Counter(
+            turn.clip for turn in turns
+        )  # most remaining ratings first, else they would be adjacent at the end
         block = slot
         while len(shown) < len(turns):
             for place in rows[block % len(rows)]:
@@ -184,7 +187,7 @@ def _shuffled(turns: Sequence[Turn], rng: random.Random) -> dict[tuple[str, ...]
 
 
 def _apart(shown: list[Turn]) -> list[Turn]:
-    """Exchange ratings where a clip is shown twice in a row and another place is better for both."""
+    """Exchange ratings where a clip is shown twice in a row and the exchange improves both positions."""
     turns = list(shown)
     for at in range(1, len(turns)):
         if turns[at].clip != turns[at - 1].clip:

@@ -1,4 +1,4 @@
-"""`bench study close`, `withdraw` and `export`: the end of a study, and a folder that gives others its numbers."""
+"""`bench study close`, `withdraw` and `export`: end a study, and write a folder to share its numbers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def close(folder: Path) -> tuple[str, int]:
         with store.writing() as writer:
             writer.close_study(votes.iso(time.time()))
             when = writer.closed()
-            assert when is not None  # it was stored a line above
+            assert when is not None  # stored one line above
             return when, len(writer.votes())
     finally:
         store.close()
 
 
 def withdraw(folder: Path, who: str) -> tuple[str, int]:
-    """Remove all answers of a rater, also from a study that is closed; returns the rater, and how many there were.
+    """Remove all answers of a rater, also from a closed study; return the rater and the number of removed answers.
 
     who: the rater's name, or the link or token of the invitation. Raises UserError.
     """
@@ -56,7 +56,7 @@ def withdraw(folder: Path, who: str) -> tuple[str, int]:
 def export(folder: Path, out: Path) -> Export:
     """Write plan, votes, raters and a manifest with their hashes to `out`: no secrets, and no videos.
 
-    Raises UserError where there are no votes, or `out` is in use.
+    Raises UserError without votes, or if `out` is in use.
     """
     study, invited = load(folder), invitations.read(folder)
     table = votes.read_votes(folder)

@@ -1,4 +1,4 @@
-"""A study's folder: where its files lie, and how its plan is read."""
+"""A study's folder: its files, and reading its plan."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load(folder: Path) -> Study:
 
 
 def _contradiction(study: Study) -> str | None:
-    """What does not fit together; None where all does."""
+    """Return what is inconsistent; None if nothing is."""
     by_id = study.by_id()
     clips = {clip.id for clip in study.clips}
     trials = [trial for rater in study.raters for trial in rater.trials]

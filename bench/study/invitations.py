@@ -33,7 +33,7 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Invitations:
-    """All of a study. organizer: the token of the organizer's page."""
+    """The invitations of a study. organizer: the token of the organizer's page."""
 
     organizer: str
     raters: tuple[Invitation, ...]
@@ -47,7 +47,7 @@ class Invitations:
         return found
 
     def organizes(self, token: str) -> bool:
-        """Whether it is the organizer's token."""
+        """Return whether a token is the organizer's."""
         return secrets.compare_digest(self.organizer.encode(), token.encode())
 
 
@@ -58,7 +58,7 @@ def make(raters: int) -> Invitations:
 
 
 def write(folder: Path, invitations: Invitations) -> None:
-    """Write them where only the user of this machine reads them."""
+    """Write the invitations to a file that only the current user can read."""
     facts = {
         "organizer": invitations.organizer,
         "raters": [{"slot": one.slot, "rater": one.rater, "token": one.token} for one in invitations.raters],
@@ -70,7 +70,7 @@ def write(folder: Path, invitations: Invitations) -> None:
 
 
 def read(folder: Path) -> Invitations:
-    """Read them. Raises UserError."""
+    """Read the invitations. Raises UserError."""
     file = folder / INVITATIONS
     try:
         facts: Any = json.loads(files.content(file))

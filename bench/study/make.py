@@ -1,4 +1,4 @@
-"""`bench study make`: from finished runs to a folder with a plan, videos and invitations."""
+"""`bench study make`: create a study's folder with plan, videos and invitations from finished runs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from bench.study.whole import new_folder
 from protocols import files, interruption
 from reports.schema.study import FORMAT, TRUTH, Asked, Id, Kind, Question, Stimulus, StimulusRole, Study
 
-RESERVED = 5  # clips from which on one is for training only
-PAUSE, ANSWER = 2.0, 4.0  # seconds beside the video that a trial takes, and that a question takes
+RESERVED = 5  # least number of clips at which one is used for training only
+PAUSE, ANSWER = 2.0, 4.0  # seconds of a trial in addition to the video, and seconds per question
 READING = 90.0  # seconds for consent and instructions
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Options of a study. minutes: per rater. against: the model that all others are compared with; None: all pairs.
+    """Options of a study. minutes: per rater. against: the model to compare all others with; None: all pairs.
 
-    attention, repeats: checks of each rater. models, clips: empty for all.
+    attention, repeats: number of checks per rater. models, clips: empty for all.
     """
 
     kind: Kind
@@ -45,11 +45,11 @@ class Wanted:
 
 
 def make(runs: Sequence[Path], out: Path, wanted: Wanted) -> Study:
-    """Write the folder of a study, whole or not at all. Raises UserError."""
+    """Write the folder of a study, completely or not at all. Raises UserError."""
     with new_folder(out) as partial:
         found = material.gather(runs, wanted.models, wanted.clips)
         _check(found, wanted)
-        partial.chmod(0o700)  # the plan says what raters must not know, and the invitations are secrets
+        partial.chmod(0o700)  # the plan has facts that raters must not know, and the invitations are secrets
         (partial / MEDIA).mkdir()
         made = _Maker(found, wanted)
         study = made.study()
@@ -60,7 +60,7 @@ def make(runs: Sequence[Path], out: Path, wanted: Wanted) -> Study:
 
 
 def minutes_of(study: Study) -> float:
-    """How long a rater takes, about: the mean over raters."""
+    """Return about how many minutes a rater needs, the mean over raters."""
     seconds = {clip.id: clip.seconds for clip in study.clips}
     each = [
         READING + sum(_takes(seconds[trial.clip], len(study.questions)) for trial in rater.trials)
@@ -93,7 +93,7 @@ class _Maker:
         ids = [clip.id for clip in found.clips]
         self._training_clip = self._rng.choice(ids) if len(ids) >= RESERVED else None
         self._rated = [clip for clip in ids if clip != self._training_clip]
-        self._stimuli: list[tuple[Stimulus, int | None]] = []  # with the seed of what degrades it
+        self._stimuli: list[tuple[Stimulus, int | None]] = []  # with the seed of its degradation
         self._used: set[str] = set()
 
     def study(self) -> Study:
@@ -127,7 +127,7 @@ class _Maker:
         )
 
     def write_videos(self, folder: Path) -> None:
-        """Write all videos, in the order of names that say nothing."""
+        """Write all videos, under names in random order."""
         for stimulus, seed in sorted(self._stimuli, key=lambda one: one[0].id):
             interruption.check()
             cutting.write(self._found.panels[stimulus.clip, stimulus.model], folder / stimulus.file, seed)
@@ -143,7 +143,7 @@ class _Maker:
         return cells
 
     def _each(self, cells: int) -> int:
-        """How many ratings a rater has time for."""
+        """Return how many ratings a rater has time for."""
         wanted, known = self._wanted, {clip.id: clip.seconds for clip in self._found.clips}
         takes = _takes(sum(known[clip] for clip in self._rated) / len(self._rated), len(wanted.questions))
         others = 2 + wanted.attention + wanted.repeats
@@ -154,7 +154,7 @@ class _Maker:
         return min(each, cells)
 
     def _training(self) -> list[tuple[str, tuple[Id, ...]]]:
-        """Two trials: what good and bad look like, together or one after the other."""
+        """Return two trials that show good and bad quality, together or one after the other."""
         clip = self._training_clip or self._rng.choice(self._rated)
         best = self._best(clip)
         if best is None:
@@ -163,7 +163,7 @@ class _Maker:
         return [(clip, (good, bad)), (clip, (bad, good))] if self._pairs else [(clip, (good,)), (clip, (bad,))]
 
     def _attention(self, videos: dict[tuple[str, str], Id]) -> list[tuple[str, tuple[Id, ...], int]]:
-        """Return trials of different clips, as long as there are different ones."""
+        """Return trials of different clips, as long as there are unused ones."""
         clips = self._rng.sample(self._rated, len(self._rated))
         found: list[tuple[str, tuple[Id, ...], int]] = []
         for number in range(self._wanted.attention):
@@ -189,7 +189,7 @@ class _Maker:
         return id_
 
     def _new_id(self) -> Id:
-        """One that cannot be guessed, also by whoever knows the seed."""
+        """Return a random id that cannot be guessed, even from the seed."""
         while (id_ := secrets.token_hex(8)) in self._used:
             pass
         self._used.add(id_)

@@ -1,4 +1,4 @@
-"""The videos that a study can show: what runs have kept for their reports, one panel of a picture each."""
+"""The videos that a study can show: those saved for the reports of runs, one panel of a picture each."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from reports.schema.study import TRUTH, LeftOut, StudyClip, StudyRun
 
 @dataclass(frozen=True)
 class Panel:
-    """The place of one model's video of a clip: a rectangle in a run's video of all panels.
+    """The position of one model's video of a clip: a rectangle in a run's video of all panels.
 
-    tile: width and height, pixels, both even. left, top: pixels, both even. times: when each frame is shown, seconds;
-    end: when the last one ends.
+    tile: width and height, pixels, both even. left, top: pixels, both even. times: start of each frame, seconds; end:
+        of the last frame.
     """
 
     file: Path
@@ -50,9 +50,9 @@ class Material:
 def gather(runs: Sequence[Path], models: Sequence[str] = (), clips: Sequence[str] = ()) -> Material:
     """Find the videos in finished runs of whole clips.
 
-    models, clips: those that are wanted; by default every model that is no bound, and the clips of which every run has
-    a video. The truth is among the models wherever there is one.
-    Raises UserError where a run has no videos, runs do not fit together, or nothing is left.
+    models, clips: the requested ones; by default every model that is no bound, and the clips with a video in every run.
+    The truth is one of the models wherever there is one.
+    Raises UserError where a run has no videos, runs do not fit together, or nothing remains.
     """
     read = [_read(RunDirectory(path)) for path in runs]
     _fit(read)

@@ -44,7 +44,7 @@ def _check(service: Service, request: Request) -> None:
 
 
 def _counts(service: Service) -> dict[str, Any]:
-    """How far everybody is, as JSON."""
+    """Return everybody's progress as JSON."""
     with service.store.reading() as reader:
         sittings, closed = reader.sittings(), reader.closed()
     raters = []

@@ -19,14 +19,14 @@ from bench.study.whole import new_folder
 from protocols import files
 from reports.schema.study import Study
 
-ANSWERS = "talking-head-bench answers 1"  # format of a file of answers
-LINKS = "links.csv"  # beside the plan: who gets which link
+ANSWERS = "talking-head-bench answers 1"  # format of an answer file
+LINKS = "links.csv"  # next to the plan: each rater's link
 
 
 def write(folder: Path, out: Path, url: str) -> int:
-    """Write the page of a study to `out`, and the links to `LINKS` in the study's folder; returns how many there are.
+    """Write the page of a study to `out`, and the links to `LINKS` in the study's folder; return the number of links.
 
-    url: where `out` will be found. Nothing in `out` names a model, a clip or a check. Raises UserError.
+    url: where `out` will be served. Nothing in `out` names a model, a clip or a check. Raises UserError.
     """
     study, invited = load(folder), invitations.read(folder)
     if not url.startswith(("http://", "https://")):
@@ -55,7 +55,7 @@ def write(folder: Path, out: Path, url: str) -> int:
 
 
 def digest(folder: Path) -> str:
-    """Return what files of answers name a study by: the SHA-256 of its plan."""
+    """Return the id of a study in answer files: the SHA-256 of its plan."""
     return hashlib.sha256(files.content(folder / PLAN)).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What each rater is shown: ratings in their order, with training before and checks between them."""
+"""The trials of each rater: ratings in order, with training before and checks in between."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from bench.study.design import Turn
 from reports.schema.study import Expected, Id, Question, Rater, Trial
 
-APART = 5  # ratings between a trial and its repetition, at least, where there are as many
+APART = 5  # least number of ratings between a trial and its repetition, if there are as many
 
 
 @dataclass(frozen=True)
 class Checks:
     """The videos of training and checks.
 
-    training: clip and videos of each training trial. attention: clip, videos and which of them is degraded, of each
-    check.
+    training: clip and videos of each training trial. attention: clip, videos and the degraded one of each check.
     """
 
     training: Sequence[tuple[str, tuple[Id, ...]]]
@@ -33,7 +32,7 @@ def raters(
     new_id: Callable[[], Id],
     rng: random.Random,
 ) -> tuple[Rater, ...]:
-    """Make every rater's trials. videos: id by clip and model. repeats: trials that each rater sees again."""
+    """Return every rater's trials. videos: id by clip and model. repeats: trials that each rater sees again."""
     planned = []
     for slot, turns in enumerate(ordered):
         ratings = [
@@ -56,7 +55,7 @@ def raters(
 
 
 def _repeated(ratings: list[Trial], repeats: int, new_id: Callable[[], Id], rng: random.Random) -> list[Trial]:
-    """The ratings, and some of the earlier ones again behind the later ones, as they were."""
+    """Return the ratings, with some of the earlier ones repeated unchanged after the later ones."""
     shown = list(ratings)
     if len(ratings) < 3:
         return shown
@@ -69,10 +68,10 @@ def _repeated(ratings: list[Trial], repeats: int, new_id: Callable[[], Id], rng:
 
 
 def _attention(check: tuple[str, tuple[Id, ...], int], number: int, questions: Sequence[Question], id_: Id) -> Trial:
-    """A check with an obvious answer. The degraded one of two videos is left and right alternately."""
+    """Return a check with an obvious answer. The degraded one of two videos alternates between left and right."""
     clip, ids, degraded = check
     values = sorted(grade.value for grade in questions[0].grades)
-    if len(ids) == 1:  # below the middle grade: 2 of 5 and less
+    if len(ids) == 1:  # below the middle grade: 2 of 5 or less
         expected = Expected(max=values[(len(values) - 1) // 2 - 1] if len(values) > 2 else values[0])
     else:
         if number % 2:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bench.runtime.errors import UserError
 from reports.schema.study import Asked, Grade, Kind, Question
 
-LONGEST = 200  # characters of a question of the organizer's
+LONGEST = 200  # characters of an organizer's question
 # Name of a question to its text: of one video, of two.
 TEXTS = {
     "lip-sync": (
@@ -26,8 +26,8 @@ TEXTS = {
         "In which video does the face stay the same person more consistently?",
     ),
 }
-# Name of a scale to its grades, best first; ITU-T P.910 and P.800 (annex E), and supplement B.3 of MemFace. Of
-# MemFace's comparisons the paper names 2, 1 and -2: -1 is there by symmetry; it does not say whether there was a 0.
+# Name of a scale to its grades, best first; ITU-T P.910 and P.800 (annex E), and supplement B.3 of MemFace. For
+# MemFace's comparisons the paper names 2, 1 and -2: -1 is added by symmetry; whether there was a 0 is not stated.
 SCALES: dict[Kind, dict[str, tuple[tuple[int, str], ...]]] = {
     "acr": {
         "p910": ((5, "Excellent"), (4, "Good"), (3, "Fair"), (2, "Poor"), (1, "Bad")),
@@ -75,7 +75,7 @@ def questions(names: Sequence[str], kind: Kind, scale: str | None) -> tuple[Ques
 
 
 def asked(given: Sequence[str]) -> tuple[Asked, ...]:
-    """Return the questions that are asked once per rater, each from NAME=TEXT. Raises UserError."""
+    """Return the questions to ask once per rater, each from NAME=TEXT. Raises UserError."""
     found = []
     for one in given:
         name, equals, text = one.partition("=")

@@ -1,4 +1,4 @@
-"""`bench study serve`: the raters' pages, and the organizer's, by a web server of this machine."""
+"""`bench study serve`: serve the raters' pages and the organizer's page from this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bench.study.store import Store, Vote, Writer
 from bench.web.headers import Headers
 from reports.schema.study import Study
 
-LARGEST = 16 << 10  # bytes of what a browser sends
+LARGEST = 16 << 10  # bytes of a browser's request
 STATUS = {"closed": 403, "no-consent": 403, "unknown-trial": 404, "changed": 409, "not-yet": 409, "too-early": 425}
 _STATIC = {name: "text/javascript" for name in (*view.SCRIPTS, "organizer.js")} | {view.STYLE: "text/css"}
 _LOG = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class _Sent(BaseModel):
 
 
 class VoteSent(_Sent):
-    """What a browser sends of a trial."""
+    """A browser's answer to a trial."""
 
     trial: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     grades: dict[Annotated[str, Field(max_length=60)], StrictInt] = Field(max_length=50)
@@ -49,7 +49,7 @@ class VoteSent(_Sent):
 
 
 class ConsentSent(_Sent):
-    """What a browser sends before the first trial."""
+    """A browser's message before the first trial."""
 
     agreed: bool
     facts: dict[Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=1000)]] = Field(max_length=50)
@@ -57,7 +57,7 @@ class ConsentSent(_Sent):
 
 @dataclass
 class Service:
-    """One study that is served. clock: seconds since 1970."""
+    """A served study. clock: seconds since 1970."""
 
     folder: Path
     study: Study
@@ -72,7 +72,7 @@ class Service:
         self.pages = Environment(loader=PackageLoader("bench.study", "web"), autoescape=True)
 
     def render(self, name: str, **facts: Any) -> HTMLResponse:
-        """Return a page, every name in it escaped."""
+        """Return a page; every name in it is escaped."""
         return HTMLResponse(self.pages.get_template(name).render(study=self.study, **facts))
 
     def invitation(self, request: Request) -> Invitation:
@@ -83,13 +83,13 @@ class Service:
         return found
 
     def begin(self, writer: Writer, slot: int) -> None:
-        """Note that a rater has the next trial in front of them."""
+        """Record that a rater sees the next trial."""
         trials, number = self.rules.rater(slot).trials, self.rules.current(writer, slot)
         if number < len(trials):
             writer.start(slot, trials[number].id, self.clock())
 
     def state(self, slot: int) -> dict[str, Any]:
-        """Return where a rater is; what they have in front of them is noted as begun."""
+        """Return a rater's progress, and record that the current trial has begun."""
         trials, rules = self.rules.rater(slot).trials, self.rules
         with self.store.reading() as reader:
             number, sitting, closed = rules.current(reader, slot), reader.sitting(slot), reader.closed()
@@ -138,7 +138,7 @@ def _bound(
 
 
 async def _front(_: Request) -> Response:
-    return PlainTextResponse("A study with people as judges. Open the link of your invitation.\n")
+    return PlainTextResponse("A user study. Open the link of your invitation.\n")
 
 
 async def _static(request: Request) -> Response:
@@ -164,7 +164,7 @@ async def _state(service: Service, request: Request) -> Response:
 
 
 async def _media(service: Service, request: Request) -> Response:
-    """A video of one of the rater's own trials; the name comes from the plan, never from the request."""
+    """Return a video of one of the rater's own trials; the name comes from the plan, never from the request."""
     rater = service.rules.rater(service.invitation(request).slot)
     asked = request.path_params["name"]
     for trial in rater.trials:
@@ -207,7 +207,7 @@ async def _vote(service: Service, request: Request) -> Response:
 
 
 async def _body(request: Request, kind: type[Body]) -> Body:
-    """Read what a browser sends, no more than `LARGEST` of it."""
+    """Read a request, at most `LARGEST` bytes of it."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send JSON")
     content = b""
@@ -218,7 +218,7 @@ async def _body(request: Request, kind: type[Body]) -> Body:
     try:
         return kind.model_validate(json.loads(content))
     except (ValidationError, ValueError, RecursionError):
-        raise HTTPException(422, "what was sent has not the form that is needed") from None
+        raise HTTPException(422, "the request has an invalid form") from None
 
 
 async def _failed(_: Request, error: Exception) -> Response:
@@ -239,7 +239,7 @@ async def _unusable(_: Request, error: Exception) -> Response:
 
 
 async def _gone(_: Request, error: Exception) -> Response:
-    return PlainTextResponse("", 400)  # nobody reads it: the browser is away
+    return PlainTextResponse("", 400)  # nobody reads it: the browser has disconnected
 
 
 _RATER = {"": _page, "texts": _texts, "state": _state, "media/{name}": _media}

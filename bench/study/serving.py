@@ -40,4 +40,4 @@ def _tell(folder: Path, base: str, answers: int, console: Console) -> None:
 
     line(f"organizer, with all {len(found.raters)} invitations: {base}/o/{found.organizer}/")
     line(f"first rater: {base}/r/{found.raters[0].token}/")
-    line(f"answers so far: {answers}; stop with Ctrl-C, they are kept, and raters go on where they were")
+    line(f"answers so far: {answers}; stop with Ctrl-C; answers are saved, and raters resume where they stopped")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from bench.study.store import Reader, Vote, Writer
 from reports.schema.study import Rater, Study, Trial
 
-PLAYED = 0.9  # of a video's seconds that pass before a vote, at least
-LONGEST = 86400.0  # seconds that a rater says a trial took, at most
-TEXT = 200  # characters of an answer to what the organizer asks
+PLAYED = 0.9  # least share of a video's seconds that pass before a vote
+LONGEST = 86400.0  # largest number of seconds that a trial may take
+TEXT = 200  # characters of an answer to an organizer's question
 
 
 class Refused(Exception):
-    """Something that a rater may not do. reason: a word for programs: ``closed``, ``not-yet``, ``changed``, ..."""
+    """An action that a rater may not do. reason: a code: ``closed``, ``not-yet``, ``changed``, ..."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -29,11 +29,11 @@ class Rules:
     study: Study
 
     def rater(self, slot: int) -> Rater:
-        """Return what a rater is shown."""
+        """Return a rater's trials."""
         return self.study.raters[slot]
 
     def trial(self, slot: int, trial: str) -> Trial:
-        """Return a rater's trial. Raises Refused for another's and for none."""
+        """Return a rater's trial. Raises Refused for another rater's trial or an unknown one."""
         for one in self.rater(slot).trials:
             if one.id == trial:
                 return one
@@ -46,42 +46,42 @@ class Rules:
         return next((number for number, trial in enumerate(trials) if trial.id not in answered), len(trials))
 
     def seconds(self, trial: Trial) -> float:
-        """Return how long its videos are."""
+        """Return the length of its videos."""
         return next(clip.seconds for clip in self.study.clips if clip.id == trial.clip)
 
     def check_grades(self, grades: Mapping[str, int]) -> None:
-        """Raise Refused where not every question has one of its grades."""
+        """Raise Refused unless every question has one of its grades."""
         known = {question.name: {grade.value for grade in question.grades} for question in self.study.questions}
         if grades.keys() != known.keys() or any(grades[name] not in known[name] for name in known):
             raise Refused("bad-grade", "every question needs one of its grades")
 
     def check_facts(self, facts: Mapping[str, str]) -> None:
-        """Raise Refused where something else is answered than what the organizer asks."""
+        """Raise Refused for answers to anything but the organizer's questions."""
         known = {asked.name for asked in self.study.asked}
         if not facts.keys() <= known or any(len(text) > TEXT or not text.isprintable() for text in facts.values()):
-            raise Refused("bad-answer", f"answer what is asked, in one line of at most {TEXT} characters")
+            raise Refused("bad-answer", f"answer the question in one line of at most {TEXT} characters")
 
     def consent(self, writer: Writer, slot: int, facts: Mapping[str, str], now: float) -> None:
-        """Note a rater's consent. Raises Refused."""
+        """Record a rater's consent. Raises Refused."""
         if writer.closed():
             raise Refused("closed", "the study is closed")
         self.check_facts(facts)
         writer.consent(slot, facts, now)
 
     def vote(self, writer: Writer, vote: Vote, started: float | None) -> bool:
-        """Store a vote; returns whether it is new. The same one again changes nothing.
+        """Store a vote; return whether it is new. The same one again changes nothing.
 
-        started: when the rater first had the trial in front of them, on the clock of the vote's time.
-        Raises Refused for all that is not this rater's turn, and for what differs from an earlier answer.
+        started: when the rater first saw the trial, on the clock of the vote's time.
+        Raises Refused unless it is this rater's turn, and if it differs from an earlier answer.
         """
         trial = self.trial(vote.slot, vote.trial)
         self.check_grades(vote.grades)
         if not (math.isfinite(vote.seconds) and 0 <= vote.seconds <= LONGEST):
-            raise Refused("bad-time", "a trial takes no such time")
+            raise Refused("bad-time", "a trial cannot take this time")
         earlier = writer.answered(vote.slot).get(vote.trial)
         if earlier is not None:
             if earlier != dict(vote.grades):
-                raise Refused("changed", "this was answered already, and answers stay as they are")
+                raise Refused("changed", "this was answered already, and answers cannot be changed")
             return False
         if writer.closed():
             raise Refused("closed", "the study is closed")

@@ -33,7 +33,7 @@ class Vote:
 
 @dataclass(frozen=True)
 class Sitting:
-    """How far a rater is. consented, finished: when. facts: answers to what the organizer asks. done: trials."""
+    """A rater's progress. consented, finished: times. facts: answers to the organizer's questions. done: trials."""
 
     slot: int
     consented: float | None = None
@@ -45,12 +45,12 @@ class Sitting:
 class Store:
     """The database of one study.
 
-    One process at a time writes; the lock of this object keeps threads from meeting in SQLite's slower one. A vote is
-    on the disk (WAL, ``synchronous=FULL``) before `Store.writing` ends.
+    One process at a time writes; this object's lock keeps threads from waiting for SQLite's slower one. A vote is on
+    the disk (WAL, ``synchronous=FULL``) before `Store.writing` ends.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the database, or make it. Raises UserError."""
+        """Open or create the database. Raises UserError."""
         try:
             from sqlalchemy import exc
         except ImportError:
@@ -68,7 +68,7 @@ class Store:
             self._opened = self._identity()
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._readers.dispose()
         self._writers.dispose()
 
@@ -77,13 +77,13 @@ class Store:
         try:
             found = self._file.stat()
         except OSError as error:
-            raise UserError(f"{self._file} is gone ({error.strerror or error})", code="bad-study") from None
+            raise UserError(f"{self._file} is missing ({error.strerror or error})", code="bad-study") from None
         return found.st_dev, found.st_ino
 
     def _check_file(self) -> None:
         """Raise UserError if the file was deleted or replaced: SQLite would keep writing to the old one."""
         if self._identity() != self._opened:
-            raise UserError(f"{self._file} was exchanged for another file; start again", code="bad-study")
+            raise UserError(f"{self._file} was replaced by another file; restart this command", code="bad-study")
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
@@ -99,11 +99,11 @@ class Store:
         """Run the block as one transaction. Raises UserError if the file is damaged or missing."""
         with self._usable(), self._lock, self._writers.begin() as connection:
             yield Writer(connection)
-        self._check_file()  # it may have gone meanwhile, and what was written with it
+        self._check_file()  # the file may be gone, and the written rows with it
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        """See the answers as they are. Raises UserError where the file is damaged."""
+        """Run the block with a reader of the current answers. Raises UserError if the file is damaged."""
         with self._usable(), self._readers.connect() as connection:
             yield Reader(connection)
 
@@ -120,12 +120,12 @@ class Reader:
         return list(self._connection.execute(statement(text), values))
 
     def closed(self) -> str | None:
-        """When the study was closed, UTC; None where it is open."""
+        """Return when the study was closed, UTC; None if it is open."""
         rows = self._rows("SELECT value FROM facts WHERE name = 'closed'")
         return rows[0].value if rows else None
 
     def sitting(self, slot: int) -> Sitting:
-        """How far a rater is."""
+        """Return a rater's progress."""
         done = self._rows("SELECT count(DISTINCT trial) AS n FROM votes WHERE slot = :slot", slot=slot)[0].n
         rows = self._rows("SELECT * FROM sittings WHERE slot = :slot", slot=slot)
         if not rows:
@@ -133,19 +133,19 @@ class Reader:
         return Sitting(slot, rows[0].consented, rows[0].finished, json.loads(rows[0].facts), done)
 
     def answered(self, slot: int) -> dict[str, dict[str, int]]:
-        """Return what a rater has answered: trial to question to grade."""
+        """Return a rater's answers: trial to question to grade."""
         found: dict[str, dict[str, int]] = {}
         for row in self._rows("SELECT trial, question, grade FROM votes WHERE slot = :slot", slot=slot):
             found.setdefault(row.trial, {})[row.question] = row.grade
         return found
 
     def started(self, trial: str) -> float | None:
-        """When a rater first had a trial in front of them."""
+        """Return when a rater first saw a trial."""
         rows = self._rows("SELECT time FROM starts WHERE trial = :trial", trial=trial)
         return rows[0].time if rows else None
 
     def votes(self) -> list[Any]:
-        """Return all rows: slot, trial, question, grade, seconds, time; in the order in which they came."""
+        """Return all rows: slot, trial, question, grade, seconds, time; in the order of arrival."""
         return self._rows("SELECT slot, trial, question, grade, seconds, time FROM votes ORDER BY rowid")
 
     def sittings(self) -> dict[int, Sitting]:
@@ -161,10 +161,10 @@ class Reader:
 
 
 class Writer(Reader):
-    """Reads and writes, in one transaction."""
+    """Read and write in one transaction."""
 
     def consent(self, slot: int, facts: Mapping[str, str], time: float) -> None:
-        """Note that a rater agreed; the first time counts."""
+        """Record a rater's consent; the first time counts."""
         self._run(
             "INSERT INTO sittings (slot, consented, facts) VALUES (:slot, :time, :facts) ON CONFLICT DO NOTHING",
             slot=slot,
@@ -173,7 +173,7 @@ class Writer(Reader):
         )
 
     def start(self, slot: int, trial: str, time: float) -> None:
-        """Note that a rater has a trial in front of them; the first time counts."""
+        """Record that a rater sees a trial; the first time counts."""
         self._run(
             "INSERT INTO starts (trial, slot, time) VALUES (:trial, :slot, :time) ON CONFLICT DO NOTHING",
             trial=trial,
@@ -182,7 +182,7 @@ class Writer(Reader):
         )
 
     def add(self, vote: Vote) -> None:
-        """Store a vote. There is none of its trial."""
+        """Store a vote on a trial without one."""
         for question, grade in vote.grades.items():
             self._run(
                 "INSERT INTO votes (trial, question, slot, grade, seconds, time) "
@@ -196,18 +196,18 @@ class Writer(Reader):
             )
 
     def finish(self, slot: int, time: float) -> None:
-        """Note that a rater has answered everything."""
+        """Record that a rater has answered everything."""
         self._run("UPDATE sittings SET finished = :time WHERE slot = :slot AND finished IS NULL", slot=slot, time=time)
 
     def forget(self, slot: int) -> int:
-        """Remove all that is known of a rater; returns how many answers that was."""
+        """Remove everything about a rater; return the number of removed answers."""
         count = sum(len(grades) for grades in self.answered(slot).values())
         for table in ("votes", "starts", "sittings"):
             self._run(f"DELETE FROM {table} WHERE slot = :slot", slot=slot)
         return count
 
     def close_study(self, when: str) -> None:
-        """Take no more votes; the first time counts."""
+        """Accept no more votes; the first time counts."""
         self._run("INSERT INTO facts (name, value) VALUES ('closed', :when) ON CONFLICT DO NOTHING", when=when)
 
     def _run(self, text: str, **values: object) -> None:

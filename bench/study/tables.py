@@ -1,4 +1,4 @@
-"""The tables of a study's database, and the two ways into it."""
+"""The tables of a study's database, and its two engines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Table(
 Table(
     "votes",
     METADATA,
-    Column("trial", String, primary_key=True),  # with the question: nobody votes twice
+    Column("trial", String, primary_key=True),  # unique with the question: nobody votes twice
     Column("question", String, primary_key=True),
     Column("slot", Integer, nullable=False, index=True),
     Column("grade", Integer, nullable=False),
@@ -37,9 +37,9 @@ Table(
 
 
 def engines(file: Path, wait: float) -> tuple[Engine, Engine]:
-    """Return engines to read and to write with; tables that lack are made. wait: seconds for another process.
+    """Return engines to read and to write with; missing tables are created. wait: seconds for another process.
 
-    Raises what SQLAlchemy raises for a file that is no database.
+    Raises SQLAlchemy's errors for a file that is not a database.
     """
     readers, writers = (
         create_engine(f"sqlite:///{file}", connect_args={"timeout": wait, "isolation_level": None}, pool_size=8)
@@ -47,7 +47,7 @@ def engines(file: Path, wait: float) -> tuple[Engine, Engine]:
     )
     for engine in (readers, writers):
         event.listen(engine, "connect", _prepare)
-    # Begun as a writer: a transaction that reads first and then finds another writer could only fail.
+    # Begin as a writer: a transaction that reads first and then finds another writer could only fail.
     event.listen(writers, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     METADATA.create_all(writers)
     return readers, writers

@@ -1,4 +1,4 @@
-"""What a rater's browser receives: the study's texts and questions, and trials without models, clips or checks."""
+"""The data for a rater's browser: the study's texts and questions, and trials without models, clips or checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.web.headers import policy
 from reports.schema.study import Study, Trial
 
 WEB = Path(__file__).parent / "web"
-SCRIPTS = ("sources.js", "player.js", "study.js")  # of a rater's page, in the order in which they need each other
+SCRIPTS = ("sources.js", "player.js", "study.js")  # scripts of a rater's page, each after those that it needs
 STYLE = "study.css"
 POLICY = policy(
     script_src="'self'",
@@ -23,7 +23,7 @@ POLICY = policy(
 
 
 def texts(study: Study) -> dict[str, Any]:
-    """Return what is the same for all raters, as JSON."""
+    """Return the texts for all raters, as JSON."""
     return {
         "name": study.name,
         "pairs": study.kind != "acr",

@@ -1,4 +1,4 @@
-"""The votes of a study as a table, wherever they are: in its database, or in a folder that was exported."""
+"""The votes of a study as a table, from its database or from an exported folder."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ COLUMNS = {  # of ``votes.csv``, with their types
 
 
 def read_votes(folder: Path) -> pd.DataFrame:
-    """Return all votes, a row a trial and question, with the columns of ``votes.csv`` (docs/user-study.md).
+    """Return all votes, a row per trial and question, with the columns of ``votes.csv`` (docs/user-study.md).
 
-    From the database of a study that is served or collected, else from ``votes.csv``. Raises UserError, also where they
-    are not votes of this plan.
+    Read from the database of a served or collected study, else from ``votes.csv``. Raises UserError, also for votes
+    that do not fit this plan.
     """
     study = load(folder)
     if (folder / DATABASE).exists():
@@ -58,12 +58,12 @@ def read_votes(folder: Path) -> pd.DataFrame:
     try:
         content = files.content(file)
     except OSError as error:
-        raise UserError(f"{folder} holds no votes yet ({error.strerror or error})", code="no-votes") from None
+        raise UserError(f"{folder} has no votes yet ({error.strerror or error})", code="no-votes") from None
     return planned(of_csv(content, file), study, file)
 
 
 def _check(folder: Path) -> None:
-    """Raise UserError where an exported study's files are not those of its manifest."""
+    """Raise UserError where an exported study's files do not match its manifest."""
     if not (folder / MANIFEST).exists():
         return
     try:
@@ -82,11 +82,11 @@ def of_csv(content: bytes, file: Path) -> pd.DataFrame:
         table = pd.read_csv(io.BytesIO(content), dtype=COLUMNS, keep_default_na=False)
         return table[list(COLUMNS)]
     except (ValueError, KeyError) as error:
-        raise UserError(f"{file} is no table of votes ({first_line(error)})", code="bad-study") from None
+        raise UserError(f"{file} is not a table of votes ({first_line(error)})", code="bad-study") from None
 
 
 def of_store(store: Store, study: Study, names: dict[int, str]) -> pd.DataFrame:
-    """Return the table of a database. names: of raters, by slot. Raises UserError for votes that the plan has not."""
+    """Return the table of a database. names: of raters, by slot. Raises UserError for votes not in the plan."""
     with store.reading() as reader:
         rows = reader.votes()
     facts = _facts(study)
@@ -94,7 +94,7 @@ def of_store(store: Store, study: Study, names: dict[int, str]) -> pd.DataFrame:
     for row in rows:
         if row.trial not in facts or row.slot not in names:
             raise UserError(
-                f"{DATABASE}: an answer of a trial or rater that {PLAN} or {INVITATIONS} has not", code="bad-study"
+                f"{DATABASE}: an answer with a trial or rater not in {PLAN} or {INVITATIONS}", code="bad-study"
             )
         table.append(
             {
@@ -126,13 +126,13 @@ def planned(table: pd.DataFrame, study: Study, file: Path) -> pd.DataFrame:
         elif differs := [name for name, value in facts.get(trial, {}).items() if row[name] != value]:
             wrong = f"the plan has another {differs[0]} for trial {trial}"
         elif row["kind"] not in kinds:
-            wrong = f"there is no kind {row['kind']!r}"
+            wrong = f"unknown kind {row['kind']!r}"
         elif row["model"] not in models or row["other_model"] not in {*models, ""} or row["clip"] not in clips:
             wrong = "model or clip is not in the plan"
         elif row["grade"] not in grades.get(question, ()):
-            wrong = f"{row['grade']} is no grade of the question {question!r}"
+            wrong = f"{row['grade']} is not a grade of the question {question!r}"
         elif names.setdefault(slot, rater) != rater or slots.setdefault(rater, slot) != slot:
-            wrong = f"rater {rater} and slot {slot} belong to others, too"
+            wrong = f"rater {rater} and slot {slot} also belong to others"
         elif (rater, trial, question) in seen:
             wrong = f"trial {trial} is answered twice"
         if wrong:

@@ -1,4 +1,4 @@
-"""A folder that appears under its name when all of it is written, or not at all."""
+"""Create a folder completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protocols import files
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Yield a folder that is called `out` when the block ends. Raises UserError where one is there, not empty."""
+    """Yield a folder that is renamed to `out` when the block ends. Raises UserError if `out` exists, not empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} already exists, and is not overwritten: choose another folder", code="folder-in-use")
     partial = out.with_name(f".{out.name}.partial")

@@ -28,15 +28,15 @@ class Clip:
 
 
 def clips(run: Shelved) -> tuple[list[Clip], str]:
-    """Return the clips with a video in the order of the report, and in words why there are none."""
+    """Return the clips with a video in the order of the report, and the reason if there are none."""
     if run.manifest is None or run.manifest.clips is None:
-        return [], "A run of pairs keeps pictures and no videos; they are in its report."
+        return [], "A run of pairs saves pictures, not videos; they are in its report."
     try:
         entries = parse_players(files.content(run.folder / MEDIA / "players.json")).clips
     except FileNotFoundError:
-        return [], "This run has kept no videos."
+        return [], "This run saved no videos."
     except (OSError, Damaged) as error:
-        return [], f"Its videos cannot be told: {MEDIA}/players.json: {error}".replace(str(run.folder), run.name)
+        return [], f"Its videos cannot be listed: {MEDIA}/players.json: {error}".replace(str(run.folder), run.name)
     names = {entry.clip: f"{MEDIA}/{safe_name(entry.clip)}.mp4" for entry in entries}
     return [Clip(entry, names[entry.clip] if kept(run.folder, names[entry.clip]) else None) for entry in entries], ""
 

@@ -1,4 +1,4 @@
-"""Runs the web server of the viewer, and says where it is."""
+"""Run the web server of the viewer, and print its address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The finished runs as tables: one for each question that runs ask, one column for each signature."""
+"""Tables of finished runs: one per evaluation question, one column per signature."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from reports.run import caveats
 from reports.run.view import Cell, Column, heading
 from reports.schema.manifest import Prepared
 
-OF_MODELS = ("models", "metrics", "seeds", "plugins")  # of a run's essence; all else is the question that it asks
-DESCENDING = "-"  # before what is sorted by
+# Parts of a manifest that runs of one question may differ in.
+OF_MODELS = ("models", "metrics", "seeds", "plugins")
+DESCENDING = "-"  # prefix of a sort key
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a reader asks for; empty: everything. sort: ``run``, ``model`` or a column's id, ``-`` before it."""
+    """What a reader selects; empty: everything. sort: ``run``, ``model`` or a column's id; ``-``: descending."""
 
     text: str = ""
     protocol: str = ""
@@ -30,7 +31,7 @@ class Wanted:
     bounds: bool = True
 
     def has(self, run: Shelved, model: str | None) -> bool:
-        """Whether a row of a run, or a run without rows, is asked for."""
+        """Return whether a row of a run, or a run without rows, is selected."""
         known = run.manifest
         if self.protocol and (known is None or known.protocol.name != self.protocol):
             return False
@@ -43,14 +44,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Place:
-    """A cell of the table. best: of all models in its column that are shown; bounds have no part in that."""
+    """A cell of the table. best: of all shown models in its column, except bounds."""
 
     cell: Cell
     best: bool = False
 
     @property
     def value(self) -> float | None:
-        """The mean; infinite where all values are."""
+        """Return the mean; infinite where all values are."""
         row = self.cell.row
         return math.inf if row.mean is None and row.n_infinite else row.mean
 
@@ -68,17 +69,17 @@ class Line:
 
     @property
     def pick(self) -> str:
-        """What names it in an address."""
+        """Return its id in an address."""
         return f"{self.run.id}:{self.model}"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows whose numbers answer one question: one protocol, one list, one set of frames.
+    """Rows with comparable numbers: one protocol, one list, one set of frames.
 
-    columns: id to column; one signature each. several: metrics that have more than one column here.
-    sample: whether the data are the sample set. unknown: whether it is not recorded what the frames were.
-    failed: whether something failed, so that means are over other pairs.
+    columns: id to column, one signature each. several: metrics with more than one column here.
+    sample: whether the data are the sample set. unknown: whether the frames were not recorded.
+    failed: whether something failed, so that means are over different pairs.
     """
 
     id: str
@@ -107,7 +108,7 @@ def groups(runs: Sequence[Shelved], wanted: Wanted) -> list[Group]:
 
 
 def column_id(signature: str) -> str:
-    """Return what names a column in an address."""
+    """Return the id of a column in an address."""
     return hashlib.sha256(signature.encode()).hexdigest()[:12]
 
 
@@ -116,9 +117,9 @@ def _created(run: Shelved) -> str:
 
 
 def _question(run: Shelved, manifest: Prepared) -> str:
-    """Hash of all that two runs must have in common for their numbers to stand in one column."""
+    """Return the hash of all that two runs must have in common for comparable numbers."""
     asked = {key: value for key, value in essence(manifest).items() if key not in OF_MODELS}
-    if manifest.data_sha256 is None:  # of an earlier release: nobody knows which frames
+    if manifest.data_sha256 is None:  # of an earlier release: its frames are unknown
         asked["run"] = run.id
     return hashlib.sha256(json.dumps([asked, manifest.sample_data], sort_keys=True).encode()).hexdigest()[:12]
 
@@ -163,7 +164,7 @@ def _place(column: Column) -> tuple[float, bool, str, str]:
 
 
 def _ranked(lines: Sequence[Line], columns: dict[str, Column]) -> list[Line]:
-    """The lines with the best of every column marked; a column with one model has none."""
+    """Return the lines with the best of every column marked; a column with one model has none."""
     best: dict[str, float] = {}
     for name, column in columns.items():
         values = [line.cells[name].value for line in lines if not line.bound and name in line.cells]
@@ -180,7 +181,7 @@ def _ranked(lines: Sequence[Line], columns: dict[str, Column]) -> list[Line]:
 
 
 def _sorted(lines: list[Line], columns: dict[str, Column], sort: str) -> list[Line]:
-    """By run, model or a column; rows without a number there come last in either direction."""
+    """Sort by run, model or a column; rows without a number there come last in either direction."""
     descending, by = sort.startswith(DESCENDING), sort.removeprefix(DESCENDING)
     text: dict[str, Callable[[Line], str]] = {"run": lambda line: line.run.name, "model": lambda line: line.model}
     if by in text:

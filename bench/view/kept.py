@@ -1,4 +1,4 @@
-"""The files of a run that its viewer gives out, and no other."""
+"""The files of a run that its viewer serves; no others are served."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _OPEN = re.compile(
 
 
 def kept(folder: Path, name: str) -> Path | None:
-    """Return where a file of a run lies; None for what is no report, video or picture of it.
+    """Return the path of a run's file; None for anything but a report, video or picture of the run.
 
-    folder: of the run, without links. A link that leads out of the folder is no file of it.
+    folder: of the run, without links. A link that points outside the folder is not a file of the run.
     """
     if not _OPEN.fullmatch(name):
         return None

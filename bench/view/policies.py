@@ -1,4 +1,4 @@
-"""What browsers may load for the viewer's pages."""
+"""Content security policies of the viewer's pages."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ OWN = policy(style_src="'self'", img_src="data:", media_src="'self'", form_actio
 
 @cache
 def of_reports() -> str:
-    """Return the policy of reports and comparisons: of scripts, those that this program writes into them alone.
+    """Return the policy of reports and comparisons: only scripts that this program writes into them.
 
-    A report is a file that anybody may have written; other scripts in it are not run.
+    Anybody may have written a report file; other scripts in it do not run.
     """
     folder = Path(reports.__file__).parent / "templates"
     digests = (hashlib.sha256(page.draw(file.name).encode()).digest() for file in sorted(folder.glob("*.js")))

@@ -1,4 +1,4 @@
-"""`bench view`: the runs of some folders as web pages that only read."""
+"""`bench view`: serve the runs of some folders as read-only web pages."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from reports.comparison import html as comparison_page
 from reports.run import caveats, page, plots, view
 from reports.schema.manifest import Complete
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # other names may be a page's of elsewhere that is bound to this address
-COMPARED = 16  # comparisons that are remembered
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # DNS rebinding: a foreign page could use another name for this address
+COMPARED = 16  # cached comparisons
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass
 class Viewer:
-    """The runs that are shown."""
+    """The viewer of the shown runs."""
 
     shelf: Shelf
     pages: Environment = field(init=False)
@@ -56,18 +56,18 @@ class Viewer:
         self.pages.filters["number"] = view.number
 
     def draw(self, name: str, status: int = 200, **facts: Any) -> HTMLResponse:
-        """Return a page; names in it are text, whatever they look like, and no names break it."""
+        """Return a page; names are escaped, so no name can break it."""
         return HTMLResponse(self.pages.get_template(name).render(facts).encode("utf-8", "replace"), status)
 
     def run(self, request: Request) -> Shelved:
-        """Return the run that an address names. Raises 404."""
+        """Return the run of an address. Raises 404."""
         run = self.shelf.run(request.path_params["run"])
         if run is None:
             raise HTTPException(404, "There is no such run here. It may have been moved or removed.")
         return run
 
     def index(self, request: Request) -> Response:
-        """All runs."""
+        """Return the page of all runs."""
         asked = request.query_params
         wanted = groups.Wanted(
             text=asked.get("q", "").strip(),
@@ -94,7 +94,7 @@ class Viewer:
         )
 
     def one(self, request: Request) -> Response:
-        """One run."""
+        """Return the page of one run."""
         run = self.run(request)
         found, none = clips.clips(run)
         files = [name for name in (REPORT, INSPECTION) if kept(run.folder, name)]
@@ -102,7 +102,7 @@ class Viewer:
         return self.draw("run.html.j2", up="../../", run=run, clips=found, none=none, files=files, caveats=said)
 
     def clip(self, request: Request) -> Response:
-        """One clip of a run."""
+        """Return the page of one clip of a run."""
         run = self.run(request)
         found, _ = clips.clips(run)
         number = request.path_params["number"]
@@ -115,7 +115,7 @@ class Viewer:
         )
 
     def comparison(self, request: Request) -> Response:
-        """Two models of one run or of two."""
+        """Return the comparison of two models of one run or of two."""
         picks = [pick.partition(":")[::2] for pick in request.query_params.getlist("pick")]
         if len(picks) != 2:
             raise UserError(f"Choose two rows to compare; {len(picks)} are chosen.", code="bad-value")
@@ -126,7 +126,7 @@ class Viewer:
         a, b = (run for run in runs if run)
         files = [(run.folder, run.manifest and run.manifest.sha256) for run in (a, b)]
         stamp = repr((files, picks))
-        with self._busy:  # one at a time: a comparison takes a core for seconds
+        with self._busy:  # one at a time: a comparison occupies a core for seconds
             if stamp not in self._compared:
                 for run in (a, b):
                     assert isinstance(run.manifest, Complete)
@@ -141,7 +141,7 @@ class Viewer:
         return HTMLResponse(drawn.encode("utf-8", "replace"), headers=headers)
 
     def file(self, request: Request) -> Response:
-        """A report, a video or a picture of a run, as it lies there."""
+        """Return a report, video or picture file of a run, unchanged."""
         file = kept(self.run(request).folder, request.path_params["file"])
         if file is None:
             raise HTTPException(404, "There is no such report, video or picture in this run.")
@@ -150,7 +150,7 @@ class Viewer:
         return FileResponse(file, media_type=kind, headers=headers)
 
     def failed(self, error: BenchError) -> Response:
-        """What cannot be shown, and why, without the folders of this machine."""
+        """Return what cannot be shown, and why, without the folders of this machine."""
         text = str(error)
         for root in self.shelf.roots:
             text = text.replace(f"{root}/", "").replace(str(root), root.name)
@@ -158,7 +158,7 @@ class Viewer:
 
 
 def app(roots: Sequence[Path], hosts: Sequence[str] = LOOPBACK) -> Starlette:
-    """Return the application. hosts: names that a browser may call it by; ``*``: any. Raises UserError."""
+    """Return the application. hosts: host names that requests may use; ``*``: any. Raises UserError."""
     viewer = Viewer(Shelf(roots))
 
     def on(of: Callable[[Request], Response]) -> Handler:
@@ -193,7 +193,7 @@ def app(roots: Sequence[Path], hosts: Sequence[str] = LOOPBACK) -> Starlette:
 
 
 def _links(a: Shelved, b: Shelved) -> comparison_page.Links:
-    """Where a comparison leads: all runs, the two, and their clips' pages."""
+    """Return the links of a comparison: all runs, the two, and their clips' pages."""
 
     def of_clips(run: Shelved) -> dict[str, str]:
         return {clip.entry.clip: f"run/{run.id}/clip/{k}" for k, clip in enumerate(clips.clips(run)[0])}

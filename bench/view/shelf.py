@@ -1,4 +1,4 @@
-"""The runs below some folders, as they are now; a run is read again only where one of its files has changed."""
+"""The current runs below some folders; a run is read again only after one of its files has changed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from reports.run.view import SummaryTable, summary_table
 from reports.schema.manifest import Complete, Manifest
 from reports.schema.summary import Summary
 
-DEPTH = 3  # levels of folders below one that is named
+DEPTH = 3  # levels of folders below a named one
 STAMPED = ("manifest.json", "summary.json", "samples.parquet", "report.html", ".lock.json", "media/players.json")
 State = Literal["complete", "running", "stopped", "damaged"]
 
 
 @dataclass(frozen=True)
 class Shelved:
-    """A run's folder. folder: without links. why: in words, what is the matter where it is not complete.
+    """A run's folder. folder: without links. why: why the run is not complete, in words.
 
-    manifest: where one can be read; summary and table of a complete run only.
+    manifest: if readable; summary and table: of a complete run only.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Shelved:
 
 @dataclass
 class Shelf:
-    """Folders of runs, or runs. left_out: links that lead out of them, of the last look."""
+    """Folders of runs, or runs. left_out: links that point outside them, at the last search."""
 
     roots: Sequence[Path]
     left_out: list[str] = field(default_factory=list)
@@ -51,14 +51,14 @@ class Shelf:
     _busy: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        """Raises UserError for what is no folder."""
+        """Raise UserError for anything but a folder."""
         for root in self.roots:
             if not root.is_dir():
-                raise UserError(f"{root} is no folder of runs", code="missing-folder")
+                raise UserError(f"{root} is not a folder of runs", code="missing-folder")
         self.roots = list(dict.fromkeys(root.resolve() for root in self.roots))
 
     def runs(self) -> list[Shelved]:
-        """Look for runs; those without a change are not read again."""
+        """Search for runs; unchanged ones are not read again."""
         with self._busy:
             self.left_out = []
             found = {}
@@ -70,7 +70,7 @@ class Shelf:
             return [run for _, run in found.values()]
 
     def run(self, id_: str) -> Shelved | None:
-        """Return a run by its id, as it is now; None where there is none."""
+        """Return the current state of a run by its id; None if there is none."""
         return next((run for run in self.runs() if run.id == id_), None)
 
     def _folders(self) -> Iterator[tuple[Path, str]]:
@@ -106,12 +106,12 @@ def _below(folder: Path, depth: int, left_out: list[str], root: Path) -> Iterato
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run has begun there: it has a manifest, or a lock and a folder for its work."""
+    """Return whether a run has begun in a folder: it has a manifest, or a lock and a work folder."""
     return (folder / "manifest.json").is_file() or ((folder / ".lock").is_file() and (folder / "work").is_dir())
 
 
 def _stamp(folder: Path) -> object:
-    """Something that is another where a file of the run is; of a run at work, its batches are counted, too."""
+    """Return a stamp that changes with any file of the run; for a run in progress also with its batches."""
     stamps: list[object] = []
     for name in STAMPED:
         try:
@@ -141,7 +141,7 @@ def _read(folder: Path, name: str) -> Shelved:
 
 
 def _check_samples(folder: Path, manifest: Complete) -> None:
-    """Raise UserError where the table of pairs is not the one that the manifest names."""
+    """Raise UserError where the table of pairs does not match the manifest."""
     file = folder / "samples.parquet"
     if not file.is_file():
         raise UserError(f"{folder}: samples.parquet is missing", code="no-finished-run")
@@ -152,23 +152,23 @@ def _check_samples(folder: Path, manifest: Complete) -> None:
 
 
 def _unfinished(folder: Path) -> tuple[State, str]:
-    """Whether somebody is at work there, and what is known of it."""
+    """Return whether a process runs there, and its known progress."""
     done = f"{count} finished batches" if (count := _batches(folder)) else "no finished batch"
     holder = _holder(folder)
     if holder is None:
         return "stopped", f"stopped with {done}; re-run its command to resume"
-    return "running", f"at work {holder}, {done} so far"
+    return "running", f"running {holder}, {done} so far"
 
 
 def _holder(folder: Path) -> str | None:
-    """Who holds the run's lock, in words; None for nobody. Only reads: a lock must not be tried by a reader."""
+    """Return the holder of the run's lock, in words, or None. Only reads: a reader must not try the lock."""
     try:
         facts = json.loads(files.content(folder / ".lock.json"))
         pid, host = int(facts["pid"]), str(facts["host"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if host != socket.gethostname():
-        return f"on {one_line(host)}, as far as it has told"
+        return f"on {one_line(host)}, as last reported"
     return f"in process {pid}" if Path(f"/proc/{pid}").exists() else None
 
 

@@ -24,7 +24,7 @@ def _nothing(weights: Path | None) -> Sequence[str]:
 class Tracks:
     """The tracks of one generated clip and of its reference, frame by frame.
 
-    times: ``(N,)`` seconds, ascending, 0 for the clip's first frame. rate: frames a second. size: (height, width) of
+    times: ``(N,)`` seconds, ascending, 0 for the clip's first frame. rate: frames per second. size: (height, width) of
         the frames in pixels.
     generated, target, driving: kind of a detector or name of a feature to float64 ``(N, *shape)``; a frame in which
         nothing was found is NaN, so that time never shrinks. A feature on a clock

@@ -1,4 +1,4 @@
-"""How far raters agree: Krippendorff's alpha by the package of that name, ICC out of a mixed model of statsmodels."""
+"""Agreement of raters: Krippendorff's alpha by the package of that name, ICC from a mixed model of statsmodels."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PACKAGE = "krippendorff"
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one question; nan where it is not defined. raters, units: videos (or pairs of them) with two votes or more.
+    """Agreement on one question; nan where undefined. raters, units: videos (or pairs of them) with two votes or more.
 
-    alpha: ordinal; 1 for full agreement, 0 for what chance gives. icc: ICC(2,1) of Shrout and Fleiss, of one rater.
-    icc_mean: ICC(2,k), of the mean of as many raters as a unit has on average. why_alpha, why_icc: where one is not
-    defined, the reason.
+    alpha: ordinal; 1 for full agreement, 0 for chance. icc: ICC(2,1) of Shrout and Fleiss, of one rater. icc_mean:
+        ICC(2,k), of the mean over the average number of raters per unit. why_alpha, why_icc: the reason where one is
+        undefined.
     """
 
     alpha: float
@@ -51,16 +51,16 @@ def agreement(votes: pd.DataFrame) -> Agreement:
 
 
 def _alpha(grades: np.ndarray) -> float:
-    """grades: ``(R, U)`` with NaN where a rater has not graded a unit. NaN without the package."""
+    """Return alpha. grades: ``(R, U)`` with NaN where a rater has not graded a unit. NaN without the package."""
     try:
-        import krippendorff  # under the GPL, so nobody has to have it
+        import krippendorff  # under the GPL, so it is optional
     except ImportError:
         return float("nan")
     return float(krippendorff.alpha(reliability_data=grades, level_of_measurement="ordinal"))
 
 
 def _icc(long: pd.DataFrame) -> tuple[float, float, str | None]:
-    """ICC(2,1) and ICC(2,k) from variances of units, of raters and of the rest, which need no complete table."""
+    """Return ICC(2,1) and ICC(2,k) from variances of units, raters and the rest; the table may have gaps."""
     found = mixed.fit(long.assign(group="all"), ("unit", "rater"), groups=False)
     if found.why or "unit" not in found.variances:
         return float("nan"), float("nan"), found.why or "no video has two votes"

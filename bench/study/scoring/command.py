@@ -1,4 +1,4 @@
-"""What `bench study score` does: votes or opinions read, scored, compared with runs, written down."""
+"""`bench study score`: read votes or opinions, score them, compare them with runs, and write the results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reports.schema.study_score import Correlation, QuestionAsked, StudyScore, U
 from reports.study import figure, html, latex
 
 FOLDER = "score"
-RANKING = "ranking"  # kind of what is undefined
+RANKING = "ranking"  # kind of an undefined value
 FIGURE = "metrics.svg"
 
 
@@ -51,7 +51,7 @@ def of_study(
     notices = [*_of_other_runs(study, runs)]
     measured = [sources.measures(run) for run in runs]
     clips = sorted(kept["clip"].unique())
-    measured = measured if len(clips) else []  # nobody is left
+    measured = measured if len(clips) else []  # every rater was excluded
     for one, run in zip(measured, runs):
         notices += sources.check_shared(one, run, plan.models, clips)
     for question in plan.questions if measured else ():
@@ -74,7 +74,7 @@ def of_file(file: Path, runs: Sequence[Path], seed: int) -> StudyScore:
     models, clips = (list(dict.fromkeys(table[name])) for name in ("model", "clip"))
     notices = [note for one, run in zip(measured, runs) for note in sources.check_shared(one, run, models, clips)]
     if "interval" not in table:
-        notices.append("opinions without `interval`: intervals are only over clips and ignore variation of raters")
+        notices.append("opinions without `interval`: intervals are over clips only and ignore the variation of raters")
     question = QuestionAsked(
         name="opinion", text=file.name, low=float(table["opinion"].min()), high=float(table["opinion"].max())
     )
@@ -129,7 +129,7 @@ def write(found: StudyScore, folder: Path) -> list[Path]:
 
 
 def plan_of(study: Study, votes: pd.DataFrame, against: str | None = None) -> Plan:
-    """What the statistics need of a study. against: in comparisons, default the one that all others are shown with."""
+    """Return the facts of a study that the statistics need. against: in comparisons, by default the common opponent."""
     rated = votes[votes["kind"] == "rating"]
     seen = set(rated["model"]) | set(rated["other_model"])
     models = tuple(dict.fromkeys([*study.models, *([TRUTH] if TRUTH in seen else [])]))
@@ -154,7 +154,7 @@ def plan_of(study: Study, votes: pd.DataFrame, against: str | None = None) -> Pl
 
 
 def need_packages() -> None:
-    """Raise UserError where a package is missing that the statistics use."""
+    """Raise UserError if a package for the statistics is missing."""
     if importlib.util.find_spec("statsmodels") is None:
         raise UserError(
             "the statistics of studies need statsmodels: pip install 'talking-head-bench[study]'",

@@ -79,7 +79,7 @@ def _preference(found: Found, votes: pd.DataFrame, order: list[str]) -> None:
     tested = family([contrast(own[i] - own[j]) for i, j in pairs])
     if fitted.first is None:
         why = "the votes do not separate it from the models' strengths"
-        found.cannot("first-shown", "gain of the first shown", why)
+        found.cannot("first-shown", "advantage of the first shown", why)
     found.preferences.append(
         Preference(
             question=found.question,

@@ -1,9 +1,9 @@
-"""Which metric agrees with people: correlation of the metrics of runs with opinions, by clip and by model.
+"""Agreement of metrics with people: correlation of runs' metrics with opinions, by clip and by model.
 
 Signs are turned so that 1 is full agreement. Intervals by clip: raters and clips are drawn together (the pigeonhole
-bootstrap of `bench.study.scoring.panel`); the standard deviation of the drawn Fisher's z about the z that was found.
-So the noise that drawing adds widens the interval and does not move it. By model: percentiles over the same draws,
-about other raters and clips; of other models they say nothing. Mapping before Pearson and RMSE: ITU-T P.1401.
+bootstrap of `bench.study.scoring.panel`); the standard deviation of the drawn Fisher's z around the measured z. So the
+noise of drawing widens the interval and does not shift it. By model: percentiles over the same draws, for other raters
+and clips; they say nothing about other models. Mapping before Pearson and RMSE: ITU-T P.1401.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from reports.schema.manifest import MetricEntry
 from reports.schema.study_score import Correlation, Interval
 
 DRAWS = 500
-KENDALL = 200  # draws of it, which cost the square of the points
-WIDE = 300  # points above which Kendall's has no interval
-CLIPS = 5  # clips of which draws tell what other clips would change; of fewer there is no interval
+KENDALL = 200  # draws of Kendall's tau, which cost the square of the points
+WIDE = 300  # points above which Kendall's tau has no interval
+CLIPS = 5  # least number of clips for an interval over clips
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Opinions:
-    """Opinions on P points. drawn: ``(n, P)`` in each resample, NaN where it has none; times: how often it counts.
+    """Opinions on P points. drawn: ``(n, P)`` in each resample, NaN where it has none; times: each point's count.
 
     models, clips: of each point. by_model: opinion of each model, and drawn ``(n, M)``.
     """
@@ -56,7 +56,7 @@ class Opinions:
 
 
 def of_votes(votes: pd.DataFrame, models: Sequence[str], seed: int, n: int = DRAWS) -> Opinions:
-    """Opinions out of votes; comparisons count for the one model and against the other."""
+    """Return opinions from votes; comparisons count for one model and against the other."""
     if votes["other_model"].ne("").any():
         turned = votes.assign(model=votes["other_model"], grade=-votes["grade"])
         votes = pd.concat([votes, turned], ignore_index=True)
@@ -77,7 +77,7 @@ def of_votes(votes: pd.DataFrame, models: Sequence[str], seed: int, n: int = DRA
 
 
 def of_table(table: pd.DataFrame, seed: int, n: int = DRAWS) -> Opinions:
-    """Opinions out of a file: columns `clip`, `model`, `opinion`, and `interval`, the half width of 95 %, if known."""
+    """Return opinions from a file: columns `clip`, `model`, `opinion`, and optionally `interval` (half width, 95 %)."""
     rng = np.random.default_rng(seed)
     names = tuple(dict.fromkeys(table["model"]))
     clip_names, clip = np.unique(table["clip"].to_numpy(str), return_inverse=True)
@@ -95,7 +95,7 @@ def of_table(table: pd.DataFrame, seed: int, n: int = DRAWS) -> Opinions:
 
 
 def correlations(opinions: Opinions, runs: Sequence[Measures], question: str) -> list[Correlation]:
-    """Every metric of every run, by clip and then by model, best first by Spearman."""
+    """Return every metric of every run, by clip and then by model, best first by Spearman."""
     found: list[tuple[Correlation, np.ndarray | None]] = []
     for run in runs:
         keys = pd.MultiIndex.from_arrays([opinions.models, opinions.clips])
@@ -120,7 +120,7 @@ def _of_models(found: list[tuple[Correlation, np.ndarray | None]]) -> list[Corre
 
 
 def _ranked(found: list[tuple[Correlation, np.ndarray | None]]) -> list[Correlation]:
-    """Best first, each with how far it is behind the best, on the same draws."""
+    """Sort, best first, each with its distance to the best on the same draws."""
     order = sorted(found, key=lambda one: -(one[0].spearman.value if one[0].spearman else -2))
     if not order or order[0][0].spearman is None:
         return [one for one, _ in order]
@@ -187,13 +187,13 @@ def _by_model(opinions: Opinions, values: np.ndarray, facts: dict, sign: float) 
 
 
 def too_few(opinions: Opinions) -> str | None:
-    """Why agreement with these opinions has no interval, if it has none."""
+    """Return why agreement with these opinions has no interval; None if it has one."""
     clips = len(np.unique(opinions.clips))
     return f"at least {CLIPS} clips are needed, not {clips}" if clips < CLIPS else None
 
 
 def interval_by_clip(values: np.ndarray, opinions: Opinions) -> Interval:
-    """Spearman's correlation of values, one a point of `opinions` and all finite, with its interval."""
+    """Return Spearman's correlation of values, one per point of `opinions` and all finite, with its interval."""
     rhos = ranks.drawn_spearman(values, opinions.drawn, opinions.times)
     return ranks.fisher(ranks.spearman(values, opinions.values), rhos)
 
@@ -209,7 +209,7 @@ def _nothing(base: dict, why: str) -> Correlation:
 
 
 def _kendall(x: np.ndarray, y: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> Interval:
-    """Tau-b with its interval, if there are not too many points."""
+    """Return tau-b with its interval, if there are not too many points."""
     tau = ranks.tau(x, y)
     if len(x) > WIDE:
         return Interval(value=tau, low=None, high=None)

@@ -1,4 +1,4 @@
-"""Crossed mixed models by statsmodels: raters and clips as random effects, beside the means over clusters."""
+"""Crossed mixed models by statsmodels: raters and clips as random effects, in addition to the means over clusters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-MOST = 4_000_000  # votes times effects; of more the fit takes minutes
+MOST = 4_000_000  # votes times effects; larger fits take minutes
 
 
 @dataclass(frozen=True)
 class Mixed:
     """A fit by restricted maximum likelihood. means: group to value, low, high. variances: of each random effect.
 
-    why: where there is no fit, the reason; then the rest is empty.
+    why: the reason without a fit; then the rest is empty.
     """
 
     means: dict[str, tuple[float, float, float]]
@@ -26,7 +26,7 @@ class Mixed:
 def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> Mixed:
     """Fit grade = group + `effects` + rest. votes: columns `grade`, `group` and those of the effects.
 
-    effects: names of columns; ``rater:group`` for what a rater adds to one group. groups: without, one mean for all.
+    effects: names of columns; ``rater:group`` for a rater's effect on one group. groups: if empty, one mean for all.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
@@ -40,7 +40,7 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     columns: dict[str, np.ndarray] = {}
     for effect in effects:
         if votes[effect.split(":")[0]].nunique() < 2:
-            continue  # of one rater or clip, what it adds to a group cannot be told from the group
+            continue  # with one rater or clip, its effect on a group cannot be separated from the group
         codes = pd.MultiIndex.from_frame(votes[effect.split(":")]).factorize()[0]
         if 1 < codes.max() + 1 < len(votes):
             columns[effect] = codes
@@ -58,7 +58,7 @@ def fit(votes: pd.DataFrame, effects: tuple[str, ...], groups: bool = True) -> M
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # variances at zero stand in the result; convergence is asked below
+            warnings.simplefilter("ignore")  # variances of zero are valid; convergence is checked below
             result = MixedLM(y, x, groups=np.zeros(len(y)), exog_vc=parts).fit(reml=True, method=["bfgs", "powell"])
     except (np.linalg.LinAlgError, ValueError) as error:
         return Mixed({}, {}, f"no fit ({' '.join(str(error).split())[:100]})")

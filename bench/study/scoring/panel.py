@@ -1,11 +1,11 @@
 """Means of groups of votes, and their differences, with errors clustered by raters and clips.
 
-A vote belongs to a rater and to a clip, and both are drawn from many: a strict rater is strict for every clip, a hard
-clip is hard for every rater. Votes are therefore not independent, and more votes of the same people on the same clips
-say less than their number. The variance of a mean is V_raters + V_clips - V_rest, each the sum of squares of what a
-rater, a clip, or what neither explains adds to the error (two-way clusters: Cameron, Gelbach and Miller, Journal of
-Business & Economic Statistics 29(2), 2011). Where every rater votes once on every clip it is the analysis of variance
-of two crossed random factors without replication, (MS_raters + MS_clips - MS_rest) / N, exactly. The shape of an
+A vote belongs to a rater and to a clip, and both are samples: a strict rater is strict for every clip, a hard clip is
+hard for every rater. Votes are therefore not independent, and more votes of the same people on the same clips say less
+than their number suggests. The variance of a mean is V_raters + V_clips - V_rest, each the sum of squared contributions
+to the error of a rater, of a clip, or of the unexplained rest (two-way clusters: Cameron, Gelbach and Miller, Journal
+of Business & Economic Statistics 29(2), 2011). Where every rater votes once on every clip, it is exactly the analysis
+of variance of two crossed random factors without replication, (MS_raters + MS_clips - MS_rest) / N. The shape of an
 interval is that of the bootstrap that draws raters and clips with replacement (Owen, Annals of Applied Statistics 1(2),
 2007), which alone is too wide; its width is Student's for Satterthwaite's degrees of freedom.
 """
@@ -20,8 +20,8 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
-ALONE = 1.5  # effective raters or clips; below, no spread between them can be told
-SWEEPS = 100  # of the fit of raters and clips to what votes add to an error
+ALONE = 1.5  # effective raters or clips; with fewer, the spread between them cannot be estimated
+SWEEPS = 100  # iterations of the fit of raters' and clips' contributions to an error
 RESAMPLES = 2000
 TINY = 1e-20  # variance that is rounding: grades without any spread
 
@@ -30,8 +30,8 @@ TINY = 1e-20  # variance that is rounding: grades without any spread
 class Estimate:
     """A value with its 95 % interval, standard error and degrees of freedom; `p` of the hypothesis that it is zero.
 
-    low, high, p: NaN where neither two raters nor two clips are there, or votes have no spread. n: votes. raters,
-    clips: how many gave them.
+    low, high, p: NaN with neither two raters nor two clips, or without spread. n: number of votes. raters, clips:
+        number of those with votes.
     """
 
     value: float
@@ -48,8 +48,8 @@ class Estimate:
 class Panel:
     """Votes of R raters on C clips in G groups: models, or pairs of them.
 
-    votes: columns `rater`, `clip`, `group` and `grade` (finite numbers), a row a vote; the order of rows is no matter.
-    groups: in the order wanted, default sorted. One seed makes one set of resamples, so differences are paired.
+    votes: columns `rater`, `clip`, `group` and `grade` (finite numbers), a row per vote, in any order.
+    groups: in the desired order, by default sorted. One seed makes one set of resamples, so differences are paired.
     """
 
     def __init__(self, votes: pd.DataFrame, groups: list[str] | None = None, *, n: int = RESAMPLES, seed: int = 0):
@@ -64,7 +64,7 @@ class Panel:
     def of_numbers(
         cls, group: np.ndarray, rater: np.ndarray, clip: np.ndarray, grade: np.ndarray, *, n: int, seed: int
     ) -> Panel:
-        """The same of numbers in place of names, all ``(N,)``; groups are called ``0``, ``1`` and so on."""
+        """Return a panel from numbers instead of names, all ``(N,)``; groups are named ``0``, ``1`` and so on."""
         panel = cls.__new__(cls)
         shape = (int(group.max()) + 1, int(rater.max()) + 1, int(clip.max()) + 1)
         panel.groups = [str(place) for place in range(shape[0])]
@@ -81,13 +81,13 @@ class Panel:
 
     @cached_property
     def means(self) -> np.ndarray:
-        """The plain mean of each group ``(G,)``, NaN without votes."""
+        """Return the plain mean of each group ``(G,)``, NaN without votes."""
         with np.errstate(invalid="ignore"):
             return self.sums.sum((1, 2)) / self.counts.sum((1, 2))
 
     @cached_property
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
-        """How often each rater ``(n, R)`` and each clip ``(n, C)`` is in each resample."""
+        """Return how often each rater ``(n, R)`` and each clip ``(n, C)`` is in each resample."""
         rng = np.random.default_rng(self.seed)
         _, raters, clips = self.sums.shape
 
@@ -98,7 +98,7 @@ class Panel:
 
     @cached_property
     def drawn(self) -> np.ndarray:
-        """Means of the groups in each resample ``(n, G)``, NaN where it has no vote of one."""
+        """Return the group means in each resample ``(n, G)``, NaN where a group has no vote."""
         raters, clips = self.weights
         found = np.empty((self.n, len(self.groups)))
         for place, (sums, counts) in enumerate(zip(self.sums, self.counts)):
@@ -107,9 +107,9 @@ class Panel:
         return found
 
     def estimate(self, contrast: np.ndarray, bounds: tuple[float, float] | None = None) -> Estimate:
-        """The sum of the groups' means times `contrast` ``(G,)``: one group, or a difference of two.
+        """Return the sum of the groups' means times `contrast` ``(G,)``: one group, or a difference of two.
 
-        bounds: where the value cannot lie beyond; the interval is cut there.
+        bounds: of the value's range; the interval is clipped to them.
         """
         used = np.flatnonzero(contrast)
         counts, sums, c = self.counts[used], self.sums[used], np.asarray(contrast, float)[used]
@@ -134,16 +134,16 @@ class Panel:
         return Estimate(value, low, high, float(se), df, p, n, raters, clips)
 
     def of(self, group: str, bounds: tuple[float, float] | None = None) -> Estimate:
-        """The mean of one group."""
+        """Return the mean of one group."""
         return self.estimate(np.array([float(name == group) for name in self.groups]), bounds)
 
     def difference(self, a: str, b: str) -> Estimate:
-        """Mean of group a minus mean of group b, with what one rater or clip adds to both taken together."""
+        """Return the mean of group a minus that of group b, with the joint contributions of each rater and clip."""
         return self.estimate(np.array([float(name == a) - float(name == b) for name in self.groups]))
 
     @staticmethod
     def _shaped(value: float, half: float, drawn: np.ndarray) -> tuple[float, float]:
-        """The bootstrap's percentiles about the value, made as wide as `half` to both sides on average."""
+        """Return the bootstrap's percentiles around the value, scaled to an average half width of `half`."""
         if not np.isfinite(half):
             return np.nan, np.nan
         drawn = drawn[np.isfinite(drawn)]
@@ -160,7 +160,7 @@ class Panel:
 def two_way(errors: np.ndarray, shares: np.ndarray, here: np.ndarray) -> tuple[float, float]:
     """Return the variance of an estimate over raters and clips, and its degrees of freedom; NaN and 1 if undefined.
 
-    errors: ``(R, C)`` what the votes of a rater on a clip add to the estimate's error (its influence function); their
+    errors: ``(R, C)`` contribution of a rater's votes on a clip to the estimate's error (its influence function); their
     sum is zero. shares: ``(R, C)`` of the votes, sum 1. here: ``(R, C)`` whether there is a vote.
     """
     sides = []
@@ -180,7 +180,7 @@ def two_way(errors: np.ndarray, shares: np.ndarray, here: np.ndarray) -> tuple[f
         if together > total:
             total, parts = together, [*parts, (rest, df)]
         else:
-            parts = [max(sides)] if total > TINY else [(rest, df)]  # chance alone, where raters and clips add nothing
+            parts = [max(sides)] if total > TINY else [(rest, df)]  # chance alone, without effects of raters or clips
             total = parts[0][0]
     if total <= TINY:
         return 0.0, max(1.0, min(df for _, df in parts))
@@ -204,7 +204,7 @@ def _twice(of_raters: float, of_clips: float, shares: np.ndarray) -> float:
 
 
 def _rest(errors: np.ndarray, here: np.ndarray) -> tuple[float, float]:
-    """Variance that neither raters nor clips explain, and its degrees of freedom; 0 and 0 where none are left."""
+    """Return the variance that neither raters nor clips explain, and its degrees of freedom; 0 and 0 without any."""
     number = here.sum()
     df = number - here.any(1).sum() - here.any(0).sum() + 1
     if df <= 0:

@@ -1,4 +1,4 @@
-"""How many raters give which interval, by made-up studies with planted variances."""
+"""Expected intervals by number of raters, from simulated studies with known variances."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PRESENT = 0.05  # p below which a difference counts as found
 
 @dataclass(frozen=True)
 class Expected:
-    """What so many raters give. half: half width of a mean's interval, in grades (of a strength: in logits).
+    """Expected precision. half: half width of a mean's interval, in grades (of a strength: in logits).
 
-    half_difference: of a difference of two models. found: share of studies in which a difference as large as planted
-    has p < 0.05 before Holm.
+    half_difference: of a difference of two models. found: share of studies in which a difference as large as the
+        simulated one has p < 0.05 before Holm.
     """
 
     raters: int
@@ -47,9 +47,9 @@ def ratings(
     studies: int = 40,
     seed: int = 0,
 ) -> list[Expected]:
-    """Expect intervals of mean opinion scores. each: stimuli a rater, default all.
+    """Expect intervals of mean opinion scores. each: stimuli per rater, default all.
 
-    difference: grades between the two models that are compared, about the middle of the scale.
+    difference: grades between the two compared models, around the middle of the scale.
     """
     quality = {f"m{k}": 3.0 + (difference / 2, -difference / 2)[k % 2] for k in range(models)}
     found = []
@@ -82,7 +82,7 @@ def comparisons(
     studies: int = 40,
     seed: int = 0,
 ) -> list[Expected]:
-    """Expect intervals of the mean grade of a pair of models (CMOS). each: pairs of videos a rater, default all.
+    """Expect intervals of the mean grade of a pair of models (CMOS). each: pairs of videos per rater, default all.
 
     difference: mean grade between the two models before rounding to `scale`. In a comparison `half_difference` is
     `half`: the mean of a pair is the difference.
@@ -150,10 +150,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def spread_of(like: Path | None, kind: str) -> Spread:
-    """The variances of a scored study of the same kind, means over its questions. Raises UserError.
+    """Return the variances of a scored study of the same kind, means over its questions. Raises UserError.
 
-    like: a folder or a ``score.json``; None: those of `Spread`. kind: ``acr`` or ``ccr``. In a comparison what raters
-    and clips add is that of two models, so each has half the variance.
+    like: a folder or a ``score.json``; None: those of `Spread`. kind: ``acr`` or ``ccr``. In a comparison the
+    contributions of raters and clips are those of two models, so each has half the variance.
     """
     if like is None:
         return Spread()

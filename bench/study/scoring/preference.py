@@ -1,10 +1,10 @@
 """Strengths of models from preferences: Bradley-Terry model, ties by Davidson, effect of the first shown.
 
-With strengths s (logits), nu and first-shown advantage g, of two models i shown first and j shown second
-P(i) : P(tie) : P(j) = exp((s_i - s_j + g) / 2) : nu : exp(-(s_i - s_j + g) / 2). Bradley and Terry, Biometrika 39,
-1952; Davidson, Journal of the American Statistical Association 65, 1970; the order after Davidson and Beaver,
-Biometrics 33, 1977. Estimated by maximum likelihood; errors by the sandwich whose middle has raters and clips as
-clusters (`bench.study.scoring.panel.two_way`), since votes of one rater are not independent.
+With strengths s (logits), nu and first-shown advantage g, of two models i shown first and j shown second P(i) : P(tie)
+: P(j) = exp((s_i - s_j + g) / 2) : nu : exp(-(s_i - s_j + g) / 2). Bradley and Terry, Biometrika 39, 1952; Davidson,
+Journal of the American Statistical Association 65, 1970; order effect: Davidson and Beaver, Biometrics 33, 1977.
+Estimated by maximum likelihood; errors by the sandwich estimator with raters and clips as clusters
+(`bench.study.scoring.panel.two_way`), since votes of one rater are not independent.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class Strengths:
-    """strengths: ``(M,)`` logits with mean 0, in the order of `models`. nu: of ties, 0 where there are none.
+    """Strengths of models. strengths: ``(M,)`` logits with mean 0, in the order of `models`. nu: of ties, 0 if none.
 
-    first: logits that the first shown gains with low and high, None where the votes do not tell it from strengths.
-    covariance: ``(K, K)``, as if votes were independent, of the parameters s_2 - s_1, ..., s_M - s_1, then first and
-    ln nu where they are estimated. influence: ``(N, K)`` of each vote on them; rater, clip: ``(N,)`` its numbers.
+    first: advantage in logits of the first shown with low and high, None where the votes do not separate it from
+        strengths. covariance: ``(K, K)``, as if votes were independent, of the parameters s_2 - s_1, ..., s_M - s_1,
+        then first and ln nu where they are estimated. influence: ``(N, K)`` of each vote on them; rater, clip: ``(N,)``
+        its numbers.
     """
 
     models: tuple[str, ...]
@@ -42,7 +43,7 @@ class Strengths:
     clip: np.ndarray
 
     def contrast(self, weights: np.ndarray) -> tuple[float, float, float, float, float]:
-        """Sum of strengths times `weights` ``(M,)`` (which add to 0), its interval, standard error, and p of zero."""
+        """Return the sum of strengths times `weights` ``(M,)`` (sum 0), its interval, standard error and p of zero."""
         weights = np.asarray(weights, float)
         value = float(weights @ self.strengths)
         full = np.zeros(self.influence.shape[1])
@@ -52,7 +53,7 @@ class Strengths:
 
 
 def wins(votes: pd.DataFrame, models: list[str]) -> np.ndarray:
-    """How often the row's model was preferred to the column's ``(M, M)``, ties half."""
+    """Return how often the row's model was preferred to the column's ``(M, M)``; ties count half."""
     facing = oriented(votes, models)
     table = np.zeros((len(models), len(models)))
     index = pd.Index(models)
@@ -64,7 +65,7 @@ def wins(votes: pd.DataFrame, models: list[str]) -> np.ndarray:
 
 
 def undefined(votes: pd.DataFrame, models: list[str]) -> str | None:
-    """Why no finite strengths fit best, in words; None where some do."""
+    """Return in words why there are no finite best strengths; None if there are."""
     table = wins(votes, models)
     parts, labels = csgraph.connected_components(table > 0, directed=True, connection="strong")
     if parts > 1:
@@ -85,8 +86,8 @@ def undefined(votes: pd.DataFrame, models: list[str]) -> str | None:
 def fit(votes: pd.DataFrame, models: list[str], *, order: bool = True) -> Strengths:
     """Estimate strengths. votes: one question's, `model` shown first, `grade` > 0 where it is better, 0 for a tie.
 
-    order: estimate what the first shown gains, where the votes tell it. Raises ValueError where `undefined` gives a
-    reason.
+    order: estimate the advantage of the first shown, where the votes allow it. Raises ValueError where `undefined`
+    gives a reason.
     """
     if why := undefined(votes, models):
         raise ValueError(why)
@@ -107,7 +108,7 @@ def fit(votes: pd.DataFrame, models: list[str], *, order: bool = True) -> Streng
 
 
 def _gaps(votes: pd.DataFrame, models: list[str]) -> np.ndarray:
-    """``(N, M - 1)``, of all models but the first: 1 where it is shown first, -1 where second."""
+    """Return ``(N, M - 1)``, of all models but the first: 1 where it is shown first, -1 where second."""
     index = pd.Index(models)
     design = np.zeros((len(votes), len(models)))
     for side, sign in (("model", 1), ("other_model", -1)):
@@ -116,17 +117,17 @@ def _gaps(votes: pd.DataFrame, models: list[str]) -> np.ndarray:
 
 
 def _has_maximum(columns: np.ndarray, outcome: np.ndarray) -> bool:
-    """Whether the likelihood is largest at one finite place (Albert and Anderson, Biometrika 71, 1984).
+    """Return whether the likelihood has a single finite maximum (Albert and Anderson, Biometrika 71, 1984).
 
-    That is so unless the parameters can be moved so that no vote becomes less likely, however far they go.
-    columns: ``(N, K)`` of the parameters but ties. outcome: ``(N,)`` 1, 0 or -1.
+    It has one unless the parameters can move to infinity without making any vote less likely.
+    columns: ``(N, K)`` of the parameters except ties. outcome: ``(N,)`` 1, 0 or -1.
     """
     ties = (outcome == 0).any()
     votes = np.unique(np.column_stack([columns, outcome]), axis=0)
     given, said = votes[:, :-1], votes[:, -1]
 
     def features(result: np.ndarray) -> np.ndarray:
-        """Each vote's, had it ended so; times the parameters it is the logarithm of the weight."""
+        """Return each vote's features for an outcome; times the parameters they are the logarithm of its weight."""
         return np.column_stack([given * result[:, None] / 2, result == 0])
 
     others = [features(np.full(len(said), one)) for one in ((1, 0, -1) if ties else (1, -1))]
@@ -139,7 +140,7 @@ def _has_maximum(columns: np.ndarray, outcome: np.ndarray) -> bool:
 
 
 def _maximum(columns: np.ndarray, outcome: np.ndarray, ties: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parameters of the largest likelihood ``(K,)``, the votes' influence ``(N, K)`` and the inverse information."""
+    """Return maximum likelihood parameters ``(K,)``, the votes' influence ``(N, K)`` and the inverse information."""
     theta = np.zeros(columns.shape[1] + ties)
     for _ in range(STEPS):
         scores, information = _scores(theta, columns, outcome, ties)
@@ -156,7 +157,7 @@ def _maximum(columns: np.ndarray, outcome: np.ndarray, ties: bool) -> tuple[np.n
 
 
 def _scores(theta: np.ndarray, columns: np.ndarray, outcome: np.ndarray, ties: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient of each vote's log-likelihood ``(N, K)``, and the expected information ``(K, K)``."""
+    """Return the gradient of each vote's log-likelihood ``(N, K)``, and the expected information ``(K, K)``."""
     gap = columns @ theta[: columns.shape[1]]
     weights = np.stack([np.exp(gap / 2), np.full_like(gap, np.exp(theta[-1]) if ties else 0.0), np.exp(-gap / 2)])
     won, tied, lost = weights / weights.sum(0)
@@ -181,7 +182,7 @@ def _variance(errors: np.ndarray, rater: np.ndarray, clip: np.ndarray) -> tuple[
 
 
 def _interval(value: float, variance: float, df: float) -> tuple[float, float, float, float]:
-    """Low, high, standard error and p; NaN where votes have no spread."""
+    """Return low, high, standard error and p; NaN where votes have no spread."""
     if not variance > 0:
         return np.nan, np.nan, np.nan, np.nan
     se = variance**0.5

@@ -9,15 +9,15 @@ from bench.study.scoring.panel import CONFIDENCE
 from reports.schema.study_score import Interval
 
 CUBIC = 20  # points from which the mapping is of third order
-FEWEST = 3  # points that a correlation needs
-FULL = 0.9999  # of which Fisher's z is taken at most
+FEWEST = 3  # least number of points for a correlation
+FULL = 0.9999  # largest absolute correlation in Fisher's z
 
 
 def mapped(x: np.ndarray, y: np.ndarray) -> tuple[str, float | None, float | None]:
-    """The mapping of a metric to opinions, and Pearson's r and RMSE after it, as in ITU-T P.1401.
+    """Map a metric to opinions, and return Pearson's r and RMSE after it, as in ITU-T P.1401.
 
-    Of third order from `CUBIC` points where it does not turn within them, else linear. The RMSE divides by the points
-    less the parameters of the mapping; None where none are left.
+    Of third order from `CUBIC` points on if it is monotonic over them, else linear. The RMSE divides by the points less
+    the parameters of the mapping; None where none are left.
     """
     z = (x - x.mean()) / (x.std() or 1.0)
     name, fitted = "linear", np.polyfit(z, y, 1)
@@ -37,18 +37,18 @@ def mapped(x: np.ndarray, y: np.ndarray) -> tuple[str, float | None, float | Non
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's rank correlation of P points; NaN where all values of one are the same."""
+    """Return Spearman's rank correlation of P points; NaN where one side is constant."""
     x, y = stats.rankdata(x), stats.rankdata(y)
     return float(np.corrcoef(x, y)[0, 1]) if x.std() > 0 and y.std() > 0 else float("nan")
 
 
 def tau(x: np.ndarray, y: np.ndarray) -> float:
-    """Kendall's tau-b of P points."""
+    """Return Kendall's tau-b of P points."""
     return float(stats.kendalltau(x, y).statistic)
 
 
 def drawn_spearman(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Of each draw ``(n,)``: of the points as often as they were drawn, without those that have no opinion in it."""
+    """Return the correlation of each draw ``(n,)``: points weighted by `times`, without those lacking an opinion."""
     weights = np.where(np.isfinite(drawn), times, 0.0)
     weights[(weights > 0).sum(1) < FEWEST] = np.nan
     of_x = weights @ ((x[:, None] < x) + 0.5 * (x[:, None] == x))
@@ -60,14 +60,14 @@ def drawn_spearman(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.nd
 
 
 def _midranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The weight below each value, and half of that of its equals."""
+    """Return the weight below each value, plus half of that of its equals."""
     places = np.unique(values, return_inverse=True)[1]
     together = np.bincount(places, weights)
     return (np.cumsum(together) - together / 2)[places]
 
 
 def drawn_tau(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Tau-b of each draw ``(n,)``, of the points as often as they were drawn."""
+    """Return tau-b of each draw ``(n,)``, with points weighted by `times`."""
     of_x = np.sign(x[:, None] - x)
     taus = np.full(len(drawn), np.nan)
     for place, (row, count) in enumerate(zip(drawn, times)):
@@ -81,18 +81,18 @@ def drawn_tau(x: np.ndarray, drawn: np.ndarray, times: np.ndarray) -> np.ndarray
 
 
 def fisher(value: float, drawn: np.ndarray) -> Interval:
-    """A correlation with its 95 % interval: as wide as Fisher's z is spread over the draws."""
+    """Return a correlation with its 95 % interval, as wide as the spread of Fisher's z over the draws."""
     z, around = (np.arctanh(np.clip(one, -FULL, FULL)) for one in (value, drawn[np.isfinite(drawn)]))
     half = normal() * float(around.std()) if len(around) > 1 else np.nan
     return interval(value, np.tanh(z - half), np.tanh(z + half))
 
 
 def interval(value: float, low: float, high: float) -> Interval:
-    """Ends that are not finite become None."""
+    """Return an interval; infinite or undefined ends become None."""
     ends = (float(end) if np.isfinite(end) else None for end in (low, high))
     return Interval(value=value, low=next(ends), high=next(ends))
 
 
 def normal() -> float:
-    """Half the width of a 95 % interval in standard deviations, of a normal distribution."""
+    """Return half the width of a 95 % interval of a normal distribution, in standard deviations."""
     return float(stats.norm.ppf((1 + CONFIDENCE) / 2))

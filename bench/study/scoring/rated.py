@@ -60,7 +60,7 @@ def _differences(found: Found, panel: Panel, models: list[str]) -> None:
 
 
 def _dmos(own: pd.DataFrame, question: QuestionAsked, n: int, seed: int) -> dict[str, Value]:
-    """ITU-T P.910, ACR-HR: each vote minus the same rater's on the true clip, plus the best grade."""
+    """Return ITU-T P.910's ACR-HR scores: each vote minus the same rater's on the true clip, plus the best grade."""
     true = own[own["model"] == TRUTH].groupby(["rater", "clip"])["grade"].mean().rename("true")
     rated = own[own["model"] != TRUTH].join(true, on=["rater", "clip"], how="inner")
     if rated.empty:

@@ -1,4 +1,4 @@
-"""All that the votes of a study say, as one `StudyScore`."""
+"""Score the votes of a study as one `StudyScore`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from protocols.words import counted
 from reports.schema.study import TRUTH
 from reports.schema.study_score import LeftOutRater, Screened, StudyScore
 
-FEW = 5  # raters or clips below which intervals are said to be wide for a reason
+FEW = 5  # raters or clips below which a notice explains wide intervals
 
 
 def score(
@@ -77,7 +77,7 @@ def score(
 
 
 def votes_hash(votes: pd.DataFrame) -> str:
-    """SHA-256 of what votes say and of what checks expect, whatever their order."""
+    """Return the SHA-256 of the votes' content and of the expected check answers, in any order."""
     lines = votes[[*COLUMNS, "expected", "repeats"]].astype(str).agg(",".join, axis=1)
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
@@ -104,9 +104,9 @@ def _notices(kept: pd.DataFrame, everyone: pd.DataFrame) -> list[str]:
     raters, clips = kept["rater"].nunique(), kept["clip"].nunique()
     for number, what in ((raters, "rater"), (clips, "clip")):
         if number == 1:
-            notices.append(f"one {what}: nothing is said about others, and intervals do not hold what they would add")
+            notices.append(f"one {what}: nothing can be said about others, and intervals exclude their variation")
         elif 0 < number < FEW:
-            notices.append(f"{number} {what}s: what others would be like can hardly be told, so intervals are wide")
+            notices.append(f"{number} {what}s: too few to estimate the variation of others, so intervals are wide")
     people = kept.loc[kept["identity"] != "", "identity"].nunique()
     if 0 < people < clips:
         who = "one person" if people == 1 else f"{people} people"

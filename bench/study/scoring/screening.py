@@ -1,8 +1,8 @@
 """Screening of raters by a published rule, checks and repeats.
 
-`bt500`: ITU-R BT.500-14, Part 1, Annex 1, the screening of observers by the kurtosis of what all gave each
-presentation. `p913`: ITU-T P.913, Annex A, the correlation of a rater with the means of all. In comparisons neither is
-defined: the published rules are of ratings, so there checks and repeats decide.
+`bt500`: ITU-R BT.500-14, Part 1, Annex 1, the screening of observers by the kurtosis of all votes on each presentation.
+`p913`: ITU-T P.913, Annex A, the correlation of a rater with the means of all. The published rules are for ratings; in
+comparisons only checks and repeats apply.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from bench.study.scoring.votes import oriented, passed, ratings
 
 RULES = {
     "bt500": "ITU-R BT.500-14, Part 1, Annex 1: votes far from the mean of their presentation, by its kurtosis",
-    "p913": "ITU-T P.913, Annex A: correlation with the means of all raters, the worst left out one at a time",
+    "p913": "ITU-T P.913, Annex A: correlation with the means of all raters, excluding the worst one at a time",
     "none": "no published rule",
 }
-FEWEST = 6  # votes on a presentation: of fewer none can lie two standard deviations from their mean
+FEWEST = 6  # least votes on a presentation: with fewer, none can be two standard deviations from their mean
 LEAST_CORRELATION = 0.75  # P.913's threshold of correlation by clip
-CHECKS = 1 / 3  # share of failed checks above which a rater is left out
-REPEATS = 0.375  # mean distance of repeated grades, in the scale's range, above which a rater is left out
-FEWEST_REPEATS = 3  # below, one honest change of mind would leave a rater out
-SAME = 8  # votes on a question from which one and the same grade for everything is no rating
+CHECKS = 1 / 3  # largest share of failed checks of a rater who is kept
+REPEATS = 0.375  # largest mean distance of repeated grades of a rater who is kept, as a share of the scale
+FEWEST_REPEATS = 3  # fewest repeats to judge; with fewer, one honest change of mind would exclude a rater
+SAME = 8  # votes on a question from which a constant grade excludes a rater
 
 
 @dataclass(frozen=True)
 class Screening:
-    """Who was left out. reasons: rater to why, in words. notices: what the rule could not do here."""
+    """Excluded raters. reasons: rater to the reason, in words. notices: what the rule could not judge."""
 
     rule: str
     reasons: dict[str, tuple[str, ...]]
@@ -38,7 +38,7 @@ class Screening:
     notices: tuple[str, ...]
 
     def kept(self, votes: pd.DataFrame) -> pd.DataFrame:
-        """The votes of the others."""
+        """Return the votes of the other raters."""
         return votes[~votes["rater"].isin(list(self.reasons))]
 
 
@@ -51,10 +51,10 @@ def screen(
     least_correlation: float = LEAST_CORRELATION,
     checks: float = CHECKS,
 ) -> Screening:
-    """Find the raters to leave out. votes: all of a study. kind: ``acr``, ``ccr`` or ``preference``. rule: of `RULES`.
+    """Find the raters to exclude. votes: all of a study. kind: ``acr``, ``ccr`` or ``preference``. rule: of `RULES`.
 
-    scale: lowest and highest grade. checks: the share of failed attention checks that is still kept. Checks, repeats
-    and constant grades come first; the rule judges those who are left.
+    scale: lowest and highest grade. checks: largest share of failed attention checks of a rater who is kept. Checks,
+    repeats and constant grades come first; the rule judges the remaining raters.
     """
     reasons: dict[str, list[str]] = {}
     attention, again = attention_checks(votes), repeats(votes, scale)
@@ -77,12 +77,12 @@ def screen(
         for rater, why in found.items():
             reasons.setdefault(rater, []).append(why)
     elif rule != "none":
-        notices.append(f"{rule} is a rule for ratings; of comparisons only checks and repeats were looked at")
+        notices.append(f"{rule} is a rule for ratings; for comparisons only checks and repeats were used")
     return Screening(rule, {rater: tuple(why) for rater, why in reasons.items()}, attention, again, tuple(notices))
 
 
 def attention_checks(votes: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """Rater to failed checks, and how many there were; a check is failed where one of its questions is."""
+    """Return rater to failed checks and number of checks; a check fails if one of its questions fails."""
     found: dict[str, tuple[int, int]] = {}
     checks = votes[(votes["kind"] == "attention") & (votes["expected"] != "")]
     for (rater, _), own in checks.groupby(["rater", "trial"]):
@@ -93,9 +93,9 @@ def attention_checks(votes: pd.DataFrame) -> dict[str, tuple[int, int]]:
 
 
 def repeats(votes: pd.DataFrame, scale: tuple[float, float]) -> dict[str, tuple[float, int]]:
-    """Rater to the mean distance of grades given twice, in the scale's range, and how many there were.
+    """Return rater to the mean distance of repeated grades, as a share of the scale, and the number of repeats.
 
-    Two videos that are shown again the other way round are taken the same way round.
+    Repeats with swapped sides are converted to the same order.
     """
     models = sorted({*votes["model"], *votes["other_model"]})
     compared = votes["other_model"].ne("").any()
@@ -108,9 +108,9 @@ def repeats(votes: pd.DataFrame, scale: tuple[float, float]) -> dict[str, tuple[
 
 
 def _bt500(rated: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
-    """P and Q of each rater: votes beyond 2 S of the mean (normal, kurtosis 2 to 4) or sqrt(20) S, above and below.
+    """Exclude by P and Q: a rater's votes above and below the mean by 2 S (kurtosis 2 to 4) or sqrt(20) S.
 
-    Left out where (P + Q) / votes > 0.05 and |(P - Q) / (P + Q)| < 0.3: far off to both sides, so not just strict.
+    Excludes a rater where (P + Q) / votes > 0.05 and |(P - Q) / (P + Q)| < 0.3: far off to both sides, not just strict.
     """
     keys = ["model", "clip", "question"]
     by = rated.groupby(keys)["grade"]
@@ -139,7 +139,7 @@ def _bt500(rated: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
 
 
 def _p913(rated: pd.DataFrame, least: float) -> tuple[dict[str, str], list[str]]:
-    """Pearson's correlation of a rater's votes with the means of all on the same videos; the lowest goes, again."""
+    """Exclude, one at a time, the rater with the lowest Pearson correlation with the means of all on their videos."""
     found: dict[str, str] = {}
     keys = ["model", "clip", "question"]
     while True:

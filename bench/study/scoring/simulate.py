@@ -1,7 +1,7 @@
-"""Raters made up by rules that are known, to see whether the statistics find them again.
+"""Simulated raters with known parameters, to test whether the statistics recover them.
 
-A grade is a model's quality, plus what its clip, its rater, either of them with this model, and chance add; then it is
-rounded to the scale and cut to it, as people do. Votes have the columns of a study's ``votes.csv``.
+A grade is the model's quality plus random effects of clip, rater, clip with model and rater with model, and noise; then
+it is rounded and clipped to the scale. Votes have the columns of a study's ``votes.csv``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ QUESTION = "overall"
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviations in grades: of raters, of clips, of both with the model, and of chance."""
+    """Standard deviations in grades: of raters, of clips, of both with the model, and of noise."""
 
     rater: float = 0.5
     clip: float = 0.4
@@ -28,7 +28,7 @@ class Spread:
 
     @property
     def total(self) -> float:
-        """Of one grade."""
+        """Return the standard deviation of one grade."""
         parts = (self.rater, self.clip, self.rater_model, self.clip_model, self.noise)
         return float(np.sqrt(np.square(parts).sum()))
 
@@ -55,11 +55,11 @@ def grades(
     repeats: int = 0,
     attentive: float = 0.98,
 ) -> pd.DataFrame:
-    """Votes of an absolute rating.
+    """Return votes of an absolute rating.
 
-    each: stimuli a rater, default all; balanced, each rater begins elsewhere. scale: grades, None for grades that are
-    not rounded. careless: so many of the raters (the last) give any grade with the same chance. checks: attention
-    checks a rater, of which the attentive get the share `attentive` right. repeats: stimuli that a rater grades twice.
+    each: stimuli per rater, default all; balanced, each rater begins at a different one. scale: grades, None for grades
+    that are not rounded. careless: number of raters (the last ones) who give random grades. checks: attention checks
+    per rater; attentive raters pass a share `attentive` of them. repeats: stimuli that a rater grades twice.
     """
     models = list(quality)
     rater, model, clip, level = levels(list(quality.values()), raters, clips, rng, spread, each)
@@ -90,7 +90,7 @@ def grades(
 def levels(
     quality: Sequence[float], raters: int, clips: int, rng: np.random.Generator, spread: Spread, each: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers of rater, model and clip of each vote and its grade before chance, all ``(N,)``, as in `grades`."""
+    """Return rater, model and clip numbers of each vote and its grade without noise, all ``(N,)``, as in `grades`."""
     models = len(quality)
     order = rng.permutation(models * clips)
     each = len(order) if each is None else min(each, len(order))
@@ -103,7 +103,7 @@ def levels(
 
 
 def rounded(level: np.ndarray, scale: Sequence[int] | None) -> np.ndarray:
-    """The nearest grade of a scale, which may have gaps; None: as they are."""
+    """Return the nearest grade of a scale, which may have gaps; None: unchanged."""
     if scale is None:
         return level
     values = np.array(sorted(scale), float)
@@ -122,11 +122,11 @@ def comparisons(
     clip_model: float = 0.0,
     each: int | None = None,
 ) -> pd.DataFrame:
-    """Votes of a preference test: 1 the first shown is better, 0 a tie, -1 the second.
+    """Return votes of a preference test: 1 if the first shown is better, 0 for a tie, -1 if the second is.
 
-    strengths: of Bradley and Terry, on the scale of logits. ties: Davidson's nu, 0 for none. first: logits that the
-    first shown gains. rater_model, clip_model: standard deviations of strengths between raters, between clips.
-    each: comparisons a rater, default every pair of models on every clip once. The order is balanced.
+    strengths: of Bradley and Terry, in logits. ties: Davidson's nu, 0 for none. first: advantage of the first shown in
+    logits. rater_model, clip_model: standard deviations of strengths between raters, between clips. each: comparisons
+    per rater, default every pair of models on every clip once. The order is balanced.
     """
     models = list(strengths)
     rater, a, b, clip = _shown(len(models), raters, clips, rng, each)
@@ -151,10 +151,10 @@ def compared_grades(
     spread: Spread = Spread(),  # noqa: B008 (frozen)
     each: int | None = None,
 ) -> pd.DataFrame:
-    """Votes of a comparison with grades (CCR): positive where the first shown is better.
+    """Return votes of a comparison with grades (CCR): positive where the first shown is better.
 
-    quality: of each model; a grade is the difference of two, plus what raters and clips add to either model
-    (`rater_model` and `clip_model` of `spread`) and chance, as the nearest grade of `scale`. each: as in `comparisons`.
+    quality: of each model; a grade is the difference of two, plus effects of raters and clips on either model
+    (`rater_model` and `clip_model` of `spread`) and noise, as the nearest grade of `scale`. each: as in `comparisons`.
     """
     models = list(quality)
     rater, a, b, clip = _shown(len(models), raters, clips, rng, each)
@@ -168,7 +168,7 @@ def compared_grades(
 def _shown(
     models: int, raters: int, clips: int, rng: np.random.Generator, each: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers of rater, model shown first, model shown second and clip of each comparison, all ``(N,)``."""
+    """Return the numbers of rater, model shown first, model shown second and clip of each comparison, all ``(N,)``."""
     pairs = [(a, b, c) for c in range(clips) for a in range(models) for b in range(a + 1, models)]
     order = rng.permutation(len(pairs))
     each = len(pairs) if each is None else min(each, len(pairs))

@@ -1,4 +1,4 @@
-"""What is read from outside for a score: runs with their metrics, and files of opinions."""
+"""External inputs of a score: runs with their metrics, and files of opinions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from protocols import files
 from protocols.errors import DataError, first_line
 
 NEEDED = ("clip", "model", "opinion")
-NUMBERS = ("n", "interval")  # columns of opinions that may lack
+NUMBERS = ("n", "interval")  # optional columns of opinions
 
 
 def measures(folder: Path) -> Measures:
@@ -76,7 +76,7 @@ def opinions(file: Path) -> pd.DataFrame:
         raise bad(": is not in UTF-8") from None
     except ValueError as error:
         raise bad(f": not a table ({first_line(error)})", code="not-csv") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas would use the first cells as names of lines
+    if not isinstance(table.index, pd.RangeIndex):  # pandas would use the first cells as row names
         raise bad(": lines have more cells than the header", code="bad-row")
     table.columns = [name.strip().lower() for name in table.columns]
     table = table.apply(lambda column: column.str.strip())

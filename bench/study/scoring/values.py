@@ -1,4 +1,4 @@
-"""What statistics found, as entries of a `StudyScore`: numbers that are not defined become None, with the reason."""
+"""Results as entries of a `StudyScore`: undefined numbers become None, with the reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EFFECTS = ("rater", "clip", "rater:group", "clip:group")  # of the mixed model
 
 @dataclass(frozen=True)
 class Plan:
-    """What statistics know of a study besides its votes. kind: as in ``study.json``. models: in the tables' order."""
+    """Facts of a study other than its votes. kind: as in ``study.json``. models: in the tables' order."""
 
     name: str
     kind: str
@@ -53,12 +53,12 @@ class Found:
     undefined: list[Undefined] = field(default_factory=list)
 
     def cannot(self, code: str, what: str, why: str | None) -> None:
-        """Note that a value is undefined, if there is a reason. code: its kind; what: in words."""
+        """Record that a value is undefined, if there is a reason. code: its kind; what: in words."""
         if why is not None:
             self.undefined.append(Undefined(question=self.question, what=what, why=why, code=code))
 
     def add_mixed(self, votes: pd.DataFrame) -> mixed.Mixed:
-        """Fit the mixed model. votes: with `group`. Of one group, what a rater adds to it is what the rater adds."""
+        """Fit the mixed model. votes: with `group`. With one group, its rater effects are those of the raters."""
         effects = EFFECTS if votes["group"].nunique() > 1 else EFFECTS[:2]
         fitted = mixed.fit(votes, effects)
         self.components.append(Components(question=self.question, variances=fitted.variances, why=fitted.why))
@@ -66,8 +66,8 @@ class Found:
         return fitted
 
     def add_agreement(self, votes: pd.DataFrame, models: Sequence[str]) -> None:
-        """Agreement on all videos, and on those of each of `models`. votes: with `unit`, what was graded."""
-        lacking: dict[tuple[str, str], list[str]] = {}  # what and why, to the models of which it cannot be computed
+        """Add the agreement on all videos, and on those of each of `models`. votes: with `unit`, the graded item."""
+        lacking: dict[tuple[str, str], list[str]] = {}  # what and why, to the models for which it is undefined
         for model in (None, *models):
             own = agreement(votes if model is None else votes[votes["model"] == model])
             self.agreement.append(
@@ -93,19 +93,19 @@ class Found:
 
 
 def no_interval(mean: Value, votes: pd.DataFrame) -> str | None:
-    """Why the mean of votes has no interval, if it has none."""
+    """Return why the mean of votes has no interval; None if it has one."""
     if mean.low is not None:
         return None
     grades = votes["grade"]
     if np.ptp(grades) == 0 and len(grades) > 1:
-        return f"all {len(grades)} votes are {grades.iloc[0]:g}, so how far others would be from it cannot be told"
+        return f"all {len(grades)} votes are {grades.iloc[0]:g}, so the variation of others cannot be estimated"
     return (
         f"too few for it: {counted(mean.n, 'vote')} of {counted(mean.raters, 'rater')} on {counted(mean.clips, 'clip')}"
     )
 
 
 def family(estimates: Sequence[Estimate]) -> list[Value]:
-    """Values with p after Holm over all of them that have one."""
+    """Return the estimates with p adjusted by Holm over all that have one."""
     from statsmodels.stats.multitest import multipletests
 
     tested = [place for place, one in enumerate(estimates) if np.isfinite(one.p)]
@@ -132,22 +132,22 @@ def value(found: Estimate) -> Value:
 
 
 def interval(value: float, low: float, high: float) -> Interval:
-    """Ends that are not defined become None."""
+    """Return an interval; undefined ends become None."""
     return Interval(value=value, low=number(low), high=number(high))
 
 
 def plain(grades: pd.Series) -> Interval:
-    """Student's interval as if votes were independent; none where all are the same."""
+    """Return Student's interval as if votes were independent; none where all are the same."""
     mean, n, spread = float(grades.mean()), len(grades), float(grades.std())
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * spread / n**0.5) if n > 1 and spread > 0 else np.nan
     return interval(mean, mean - half, mean + half)
 
 
 def of_mixed(fitted: mixed.Mixed, group: str) -> Interval | None:
-    """The mixed model's mean of a group."""
+    """Return the mixed model's mean of a group."""
     return interval(*fitted.means[group]) if group in fitted.means else None
 
 
 def number(value: float) -> float | None:
-    """None where it is not defined."""
+    """Return a number, or None if undefined."""
     return float(value) if np.isfinite(value) else None

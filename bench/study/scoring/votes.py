@@ -14,7 +14,7 @@ BOUND = re.compile(r"\s*(max|min|equals)\s*=\s*(-?\d+)\s*")
 
 
 def checked(votes: pd.DataFrame) -> pd.DataFrame:
-    """Votes with every column that is read here: names as text, grades as numbers. Raises DataError."""
+    """Return votes with all required columns: names as text, grades as numbers. Raises DataError."""
     if missing := [name for name in COLUMNS if name not in votes]:
         raise DataError(f"votes have no column {missing[0]}", code="bad-votes")
     votes = votes.copy()
@@ -25,7 +25,7 @@ def checked(votes: pd.DataFrame) -> pd.DataFrame:
     grade = pd.to_numeric(votes["grade"], errors="coerce")
     if not np.isfinite(grade).all():
         place = int(np.flatnonzero(~np.isfinite(grade))[0])
-        raise DataError(f"vote {place + 1}: {votes['grade'].iloc[place]!r} is no grade", code="bad-votes")
+        raise DataError(f"vote {place + 1}: {votes['grade'].iloc[place]!r} is not a grade", code="bad-votes")
     votes["grade"] = grade.astype(float)
     if not (votes["kind"] == "rating").any():
         raise DataError("there are no votes to score", code="bad-votes")
@@ -33,13 +33,13 @@ def checked(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratings(votes: pd.DataFrame, question: str | None = None) -> pd.DataFrame:
-    """The votes that means are made of: no training, no checks, no repeats."""
+    """Return the votes for means: no training, no checks, no repeats."""
     chosen = votes["kind"] == "rating"
     return votes[chosen if question is None else chosen & (votes["question"] == question)]
 
 
 def oriented(votes: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """Comparisons seen from the model that is first in `models`: `a`, `b`, and `grade` positive where a is better.
+    """Orient comparisons to the model that is first in `models`: `a`, `b`, and `grade` positive where a is better.
 
     `first`: 1 where a was shown first, else -1.
     """
@@ -54,7 +54,7 @@ def oriented(votes: pd.DataFrame, models: list[str]) -> pd.DataFrame:
 
 
 def passed(expected: str, grade: float) -> bool:
-    """Whether a grade is what an attention check expects: ``max=2``, ``min=4`` or ``equals=0``. Raises DataError."""
+    """Return whether a grade passes a check, ``max=2``, ``min=4`` or ``equals=0``. Raises DataError."""
     found = BOUND.fullmatch(expected)
     if found is None:
         raise DataError(f"expected {expected!r}: neither max=, min= nor equals= with a grade", code="bad-votes")
