@@ -81,7 +81,7 @@ def settings_of(
 
 
 def _as_planned(asked: dict[str, Any], settings: RunSettings, manifest: Complete) -> RunSettings:
-    """The settings of the run of a protocol that the tables' plan gives it: what each label is, and which list.
+    """Return the settings of the run of a protocol that the tables' plan gives it: what each label is, and which list.
 
     asked: of the run's command. settings: the rest. Raises UserError where the plan has no such run any more.
     """

@@ -131,7 +131,7 @@ def animate(
 
 
 def _chosen(models: str | None) -> list[str]:
-    """The models of ``--models``. Raises UserError if there are none."""
+    """Return the models of ``--models``. Raises UserError if there are none."""
     chosen = split_names(models or "")
     if not chosen:
         raise UserError("give --models", code="missing-option")

@@ -106,7 +106,7 @@ def _write(clips: ClipList, out: Path) -> None:
 
 
 def _facts(clip: Clip) -> list[str]:
-    """The facts of a clip, one line each."""
+    """Return the facts of a clip, one line each."""
     target = "the driving clip" if clip.target == clip.driving else clip.target or "none"
     end = "its end" if clip.end is None else f"{clip.end:g} s"
     rate = "every frame" if clip.rate is None else f"{clip.rate:g} frames per second"

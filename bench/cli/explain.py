@@ -65,7 +65,7 @@ def _parts(parts: list[tuple[str, str, str]]) -> Table:
 
 
 def _siblings(found: Explanation, choice: DetectorSet) -> Table:
-    """The definitions on the page; for each, how its signature differs from the explained one."""
+    """Return the definitions on the page; for each, how its signature differs from the explained one."""
     from bench.info.explain import signature
     from bench.metrics.signature import parse
 

@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def _ending(error: BaseException) -> tuple[str, int] | None:
-    """The message of an error and the exit code; None for a bug in this program."""
+    """Return the message of an error and the exit code; None for a bug in this program."""
     from bench.runtime.errors import Stopped, of_machine, of_name, out_of_memory
     from protocols import plugins
     from protocols.errors import first_line, typed_line
@@ -170,7 +170,7 @@ def _ending(error: BaseException) -> tuple[str, int] | None:
 
 
 def _arguments() -> list[str]:
-    """The command line with --debug moved to the front, where Typer expects an option of the program."""
+    """Return the command line with --debug moved to the front, where Typer expects an option of the program."""
     given = sys.argv[1:]
     return [debug.OPTION, *(one for one in given if one != debug.OPTION)] if debug.OPTION in given else given
 

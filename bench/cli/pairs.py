@@ -223,7 +223,7 @@ def _write(pairs: PairList, out: Path) -> None:
 
 
 def _facts(pair: Pair) -> list[str]:
-    """The facts of a pair, one line each."""
+    """Return the facts of a pair, one line each."""
     target = "the driving frame" if pair.target == pair.driving else pair.target or "none"
     facts = {"source": pair.source, "driving": pair.driving, "target": target, "anchor": pair.anchor or "none"}
     who = dict.fromkeys((pair.source_identity, pair.driving_identity))

@@ -55,7 +55,7 @@ class TableOptions:
 
     @property
     def any(self) -> bool:
-        """Whether an option differs from its default."""
+        """Return whether an option differs from its default."""
         return self != TableOptions()
 
     def look(self, titles: Callable[[], Mapping[str, str]]) -> Look:

@@ -57,7 +57,7 @@ def _check(folder: Path) -> None:
 
 
 def _fed(chosen: list[Table], runs: list[Path], studies: list[ScoredStudy], named: bool) -> list[Table]:
-    """The tables for which runs or studies have numbers, or all if named. A run without a table is an error."""
+    """Return the tables for which runs or studies have numbers, or all if named. A run without a table is an error."""
     from reports.paper.compare import read_run
 
     fed: set[str] = set()

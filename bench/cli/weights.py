@@ -162,7 +162,7 @@ def _from_hub(file: WeightFile) -> str:
 
 
 def _verdict(file: WeightFile, path: Path) -> str:
-    """The verdict as text; raises like `bench.weights.check.verify`."""
+    """Return the verdict as text; raises like `bench.weights.check.verify`."""
     from bench.weights.check import verify
 
     verdict = verify(file, path)

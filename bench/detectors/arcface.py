@@ -90,7 +90,7 @@ def embed(state: dict[str, Tensor], images: Tensor) -> Tensor:
 
 
 def blocks(state: dict[str, Tensor]) -> list[str]:
-    """The residual blocks in a state dict, in order, such as ``layer1.0``."""
+    """Return the residual blocks in a state dict, in order, such as ``layer1.0``."""
     found = {match[0]: (int(match[1]), int(match[2])) for key in state if (match := re.match(r"layer(\d)\.(\d+)", key))}
     return sorted(found, key=found.__getitem__)
 

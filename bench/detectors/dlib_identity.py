@@ -63,7 +63,7 @@ def aligned(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 
 def face_of(frame: np.ndarray, landmarks: np.ndarray) -> dlib.full_object_detection:
-    """The landmarks for dlib: integer pixels of the frame, in their bounding box."""
+    """Return the landmarks for dlib: integer pixels of the frame, in their bounding box."""
     points = np.rint(landmarks * (frame.shape[1] / WIDTH)).astype(int)
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     box = dlib.rectangle(left, top, right, bottom)

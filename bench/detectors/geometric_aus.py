@@ -37,7 +37,7 @@ class GeometricActionUnits(DerivedDetector):
 
 
 def measures(landmarks: np.ndarray) -> np.ndarray:
-    """The five measures, in the order of `UNITS`, of landmarks ``(68, 2)``."""
+    """Return the five measures, in the order of `UNITS`, of landmarks ``(68, 2)``."""
     right, left = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     across = (left - right) / np.linalg.norm(left - right)
     upright = landmarks @ np.array([across, (-across[1], across[0])]).T

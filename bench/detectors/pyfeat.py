@@ -129,7 +129,7 @@ class PyFeat(Detector):
 
 
 def _largest(faces: dict[str, Any]) -> dict[str, Any] | None:
-    """The largest of py-feat's faces in a frame, or None."""
+    """Return the largest of py-feat's faces in a frame, or None."""
     if faces["boxes"].isnan().any():  # its row for a frame without a face
         return None
     k = largest_face(faces["new_boxes"].cpu().numpy())
@@ -219,7 +219,7 @@ def missing() -> list[str]:
 
 
 def _cached(repository: str, name: str) -> Path | None:
-    """Path of a file in the hub's cache, in the snapshot of ``refs/main``."""
+    """Return path of a file in the hub's cache, in the snapshot of ``refs/main``."""
     folder = resources()
     base = folder / f"models--{repository.replace('/', '--')}" if folder else None
     if base is None or not (base / "refs" / "main").is_file():

@@ -46,7 +46,7 @@ def edge_widths(gray: np.ndarray) -> np.ndarray:
 
 
 def _vertical_edges(level: np.ndarray) -> np.ndarray:
-    """Pixels with a maximum of the gradient along the row or column that is large enough."""
+    """Return pixels with a maximum of the gradient along the row or column that is large enough."""
     smooth = correlate1d(level, [0.25, 0.5, 0.25], 0)
     strength = (correlate1d(smooth, [-1, 0, 1], 1) / 2) ** 2
     strength[strength <= 2 * np.sqrt(strength.mean())] = 0

@@ -81,12 +81,12 @@ def _deviation(values: np.ndarray, side: np.ndarray) -> np.ndarray:
 
 @cache
 def _moments() -> np.ndarray:
-    """Squared mean absolute value divided by the variance for each of `SHAPES`, ascending."""
+    """Return squared mean absolute value divided by the variance for each of `SHAPES`, ascending."""
     return gamma(2 / SHAPES) ** 2 / (gamma(1 / SHAPES) * gamma(3 / SHAPES))
 
 
 def _shape(moment: np.ndarray) -> np.ndarray:
-    """The shape with the nearest moment; NaN without a moment, as in a picture of one color."""
+    """Return the shape with the nearest moment; NaN without a moment, as in a picture of one color."""
     known = _moments()
     right = np.clip(np.searchsorted(known, moment), 1, len(known) - 1)
     nearest = np.where(moment - known[right - 1] <= known[right] - moment, right - 1, right)

@@ -103,7 +103,7 @@ def _niqe(frame: np.ndarray) -> float:
 
 
 def _of_patches(gray: np.ndarray, side: int) -> np.ndarray:
-    """Features ``(n, 18)`` of the patches of one scale, row after row."""
+    """Return features ``(n, 18)`` of the patches of one scale, row after row."""
     level = natural.normalized(gray, cv2.BORDER_REPLICATE)
     rows, columns = (length // side for length in gray.shape)
     patches = level.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side, side)

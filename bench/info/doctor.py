@@ -116,7 +116,7 @@ def _details(missing: list[Row]) -> Iterator[str]:
 
 
 def _short(missing: list[Row]) -> Iterator[str]:
-    """A line for each missing package and detector file, and one for all models."""
+    """Return a line for each missing package and detector file, and one for all models."""
     for group in GROUPS:
         rows = [row for row in missing if row.group == group]
         if group not in (OFFICIAL, SAMPLES):
@@ -147,7 +147,7 @@ def packages(weights: Path | None) -> list[Row]:
 
 
 def _of_studies() -> list[Row]:
-    """The packages of the extra `study`."""
+    """Return the packages of the extra `study`."""
     rows = []
     for package, used_for in _STUDY.items():
         version = metadata.version(package) if importlib.util.find_spec(package) else None
@@ -208,7 +208,7 @@ def _models(weights: Path | None) -> list[Row]:
 
 
 def _checkpoint(about: Card, weights: Path | None) -> tuple[str | None, str]:
-    """Path of an official checkpoint, or None, and what is wrong with it."""
+    """Return path of an official checkpoint, or None, and what is wrong with it."""
     try:
         file = find_weights(about, weights)
     except ModelError as error:  # several candidates: a run needs a choice, this report does not

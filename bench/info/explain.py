@@ -165,7 +165,7 @@ def _jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _resolved(definition: Definition, choice: detectors.DetectorSet) -> list[Definition]:
-    """The definitions of the name; none if its detector or weights are not available."""
+    """Return the definitions of the name; none if its detector or weights are not available."""
     try:
         return metrics.resolve([definition.name], choice)
     except UserError:

@@ -78,7 +78,7 @@ def _datasets(config: Config, pattern: str) -> Table:
 
 
 def _data(protocol: Protocol, config: Config) -> str:
-    """The data set that a run would use with these roots."""
+    """Return the data set that a run would use with these roots."""
     try:
         asked = [name for name in config.asked if name not in datasets.names()]
         used = data_used(protocol, config.data, asked=asked, sample=config.sample)

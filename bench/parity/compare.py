@@ -196,7 +196,7 @@ def _whole(parts: dict[str, np.ndarray]) -> bool:
 
 
 def _tolerance(name: str, largest: float) -> tuple[float, float]:
-    """Largest and mean error that still count as equal."""
+    """Return largest and mean error that still count as equal."""
     if name.endswith(".ubyte"):
         return 1.0, 1.0
     if TRUNCATED.search(name):

@@ -35,7 +35,7 @@ class Sounds:
 
     @property
     def mode(self) -> str:
-        """The choice; ``folder`` in place of a path."""
+        """Return the choice; ``folder`` in place of a path."""
         return self.choice if self.choice in (TRUTH, GENERATED) else "folder"
 
     def sha256(self, models: Sequence[Model], clips: ClipList) -> str | None:

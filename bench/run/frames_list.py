@@ -168,7 +168,7 @@ def _input_hash(pair: Pair) -> str:
 
 
 def _same_inputs(one: object, other: str) -> bool:
-    """Whether two pairs have the same inputs; anchors count if both have one."""
+    """Return whether two pairs have the same inputs; anchors count if both have one."""
     (ours, _, anchor), (theirs, _, their_anchor) = str(one).partition(":"), other.partition(":")
     return ours == theirs and (not anchor or not their_anchor or anchor == their_anchor)
 

@@ -136,14 +136,14 @@ class Measurer:
         return [f"{definition.name}.reason" for definition in self.definitions]
 
     def describe_metrics(self) -> list[MetricEntry]:
-        """The manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
+        """Return the manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
         empty = [self._describe(metrics.get(name)).but(empty=reason) for name, reason in self.empty.items()]
         of_clips = [self._describe_clip(definition) for definition in self.clip_definitions]
         of_sets = [self._describe_set(definition) for definition in self.set_definitions]
         return [self._describe(definition) for definition in self.asked] + empty + of_clips + of_sets
 
     def describe_detectors(self) -> list[DetectorEntry]:
-        """The manifest's entries of the detectors that the metrics use."""
+        """Return the manifest's entries of the detectors that the metrics use."""
         kinds = dict.fromkeys(definition.detector for definition in self.definitions if definition.detector)
         kinds |= dict.fromkeys(kind for definition in self.clip_definitions for kind in definition.kinds)
         kinds |= dict.fromkeys(definition.kind for definition in self.set_definitions)
@@ -152,7 +152,7 @@ class Measurer:
 
     @property
     def window_lengths(self) -> dict[str, int]:
-        """The kinds of detectors that metrics of sets have look at windows, and how many frames each has."""
+        """Return the kinds of detectors that metrics of sets have look at windows, and how many frames each has."""
         return {one.kind: one.window for one in self.set_definitions if one.window > 1}
 
     def _role(self, definition: Definition) -> Role | None:

@@ -76,7 +76,7 @@ def _cut(crop: Mapping[str, Crop], clip: str) -> Cut | None:
 
 
 def _same_cut(one: Cut, two: Cut) -> bool | None:
-    """Whether two crops give the same image; None if that depends on the unknown frame size."""
+    """Return whether two crops give the same image; None if that depends on the unknown frame size."""
     (first, size), (second, other_size) = one, two
     if size and other_size and size != other_size:
         return False

@@ -27,7 +27,7 @@ NOT_ALIKE = "NOT ALIKE: "  # how the notice begins
 
 
 def of_sound(clips: ClipList | None) -> bool:
-    """Whether a run's clips are driven by sound, all of them."""
+    """Return whether a run's clips are driven by sound, all of them."""
     return clips is not None and all(clip.driven_by == "sound" for clip in clips.clips)
 
 

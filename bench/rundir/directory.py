@@ -276,7 +276,7 @@ class RunDirectory:
             temporary.write_bytes(content)
 
     def _has_videos(self, model: str, rows: pd.DataFrame) -> bool:
-        """Whether the videos of a shard's clips are those that were written with it."""
+        """Return whether the videos of a shard's clips are those that were written with it."""
         if VIDEO not in rows:  # of an earlier release
             return False
         clips = rows.loc[rows[UNIT] == CLIP, ["pair", VIDEO]].itertuples(index=False, name=None)

@@ -26,7 +26,7 @@ def to_png(frame: np.ndarray) -> bytes:
 
 
 def is_whole(file: Path) -> bool:
-    """Whether a PNG file exists and all its checksums match."""
+    """Return whether a PNG file exists and all its checksums match."""
     try:
         with Image.open(file, formats=("PNG",)) as image:
             image.verify()

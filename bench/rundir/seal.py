@@ -19,7 +19,7 @@ def sealed(manifest: Manifest) -> Manifest:
 
 
 def intact(manifest: Mapping[str, JsonValue]) -> bool:
-    """Whether a manifest is unchanged since it was sealed; one of an older run, without a seal, is trusted."""
+    """Return whether a manifest is unchanged since it was sealed; one of an older run, without a seal, is trusted."""
     return SEAL not in manifest or manifest[SEAL] == _hash(manifest)
 
 

@@ -105,7 +105,7 @@ def _option(option: str) -> tuple[str, Path]:
 
 
 def _roots(entries: Sequence[tuple[str, Path]], where: str) -> dict[str, Path]:
-    """Roots by name in lower case, as in lists. Raises UserError for an invalid or repeated name."""
+    """Return roots by name in lower case, as in lists. Raises UserError for an invalid or repeated name."""
     roots: dict[str, Path] = {}
     for given, path in entries:
         name = given.lower()

@@ -32,12 +32,12 @@ class Sample:
 
     @property
     def exists(self) -> bool:
-        """Whether a file was found, in whatever state."""
+        """Return whether a file was found, in whatever state."""
         return self.on_record is not None
 
     @property
     def damaged(self) -> bool:
-        """Whether the file cannot be opened."""
+        """Return whether the file cannot be opened."""
         return self.on_record is False and samples.damaged(self.file)
 
     @property

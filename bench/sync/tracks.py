@@ -32,7 +32,7 @@ class Track:
 
     @property
     def long_enough(self) -> bool:
-        """Whether it has enough detections, without interpolated frames."""
+        """Return whether it has enough detections, without interpolated frames."""
         return len(self.frames) > DETECTIONS
 
     def ended(self, frame: int) -> bool:

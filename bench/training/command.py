@@ -169,7 +169,7 @@ def _log_perceptual_network(settings: TrainSettings) -> None:
 
 
 def _vgg19() -> dict[str, Path]:
-    """The papers' VGG-19, if it is installed."""
+    """Return the papers' VGG-19, if it is installed."""
     file = find_file(VGG19, locations.load().weights)
     return {"vgg": file} if file else {}
 

@@ -155,7 +155,7 @@ def _steps(takes: list[Take], network: AudioToExpression, recipe: a2e.A2ERecipe,
 
 
 def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float, float | None]]:
-    """The arguments of `take` for each training clip."""
+    """Return the arguments of `take` for each training clip."""
     data = settings.data
     if data in (None, SAMPLE):
         clip, _, end = sample_stretch("adaptation", "train")

@@ -63,14 +63,14 @@ class RenderSettings(StageSettings):
     device: str | None = None
 
     def recipe_of(self, short: render.RenderRecipe, published: render.RenderRecipe) -> render.RenderRecipe:
-        """The recipe with the settings that override it."""
+        """Return the recipe with the settings that override it."""
         asked: dict[str, Any] = {"rate": self.learning_rate, "batch": self.batch}
         asked = {name: value for name, value in asked.items() if value is not None}
         return replace(short if self.short else published, **asked)
 
     @property
     def config(self) -> dict[str, Any]:
-        """The configuration of the network."""
+        """Return the configuration of the network."""
         size = self.size or ("reduced" if self.short else "published")
         own = VARIANTS[self.model].render if self.model in VARIANTS else {}
         asked = {"similarity": self.similarity} | ({} if self.slots is None else {"slots": self.slots})
@@ -121,7 +121,7 @@ def _adaptation(settings: RenderSettings) -> tuple[render.RenderStage, int]:
 
 
 def _clips(settings: RenderSettings) -> Iterator[tuple[str, Stretch]]:
-    """Identity and stretch of each training clip."""
+    """Return identity and stretch of each training clip."""
     if settings.data in (None, SAMPLE):
         clip, _, end = sample_stretch("adaptation", "train")
         found = sound_set.SoundSet(sound_set.ensure(cache_folder()))
@@ -140,7 +140,7 @@ def _clips(settings: RenderSettings) -> Iterator[tuple[str, Stretch]]:
 
 
 def _clip(settings: RenderSettings, name: str) -> tuple[str, Stretch]:
-    """Identity and stretch of the clip to adapt to: a file or a folder, or the sound set's."""
+    """Return identity and stretch of the clip to adapt to: a file or a folder, or the sound set's."""
     place, (own, _, end) = Path(name), sample_stretch("adaptation", "adapt")
     if place.exists():
         return clips.identity(place.stem), (place, settings.begin, settings.end)
@@ -185,7 +185,7 @@ def _steps(
 
 
 def _frames(place: Path, begin: float = 0.0, end: float | None = None) -> Iterator[np.ndarray]:
-    """The frames of a stretch of a clip."""
+    """Return the frames of a stretch of a clip."""
     for time, frame in frames_of(place):
         if begin <= time + 1e-6 and (end is None or time < end - 1e-6):
             yield frame

@@ -61,7 +61,7 @@ class StageSettings(BaseModel):
 
     @property
     def short(self) -> bool:
-        """Whether the recipe is `short`: the default on the sound set, and for adapting to a clip of it."""
+        """Return whether the recipe is `short`: the default on the sound set, and for adapting to a clip of it."""
         if self.recipe is not None:
             return self.recipe == "short"
         return self.adapt == sample_stretch("adaptation", "adapt")[0] or (
@@ -69,7 +69,7 @@ class StageSettings(BaseModel):
         )
 
     def begun(self) -> Path:
-        """The checkpoint from which an adaptation starts. Raises UserError for conflicting settings."""
+        """Return the checkpoint from which an adaptation starts. Raises UserError for conflicting settings."""
         if self.data is not None:
             raise UserError("--adapt and --data exclude each other", code="conflicting-options")
         if self.init_from is None:

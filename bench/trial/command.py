@@ -208,7 +208,7 @@ def _peak(device: torch.device) -> str:
 
 
 def _picture(batch: PairBatch, made: Sequence[np.ndarray | str]) -> np.ndarray:
-    """A row per pair with source, driving frame and result."""
+    """Return a row per pair with source, driving frame and result."""
 
     def shown(images: Tensor, k: int) -> np.ndarray:
         return to_levels(images[k]).permute(1, 2, 0).cpu().numpy()

@@ -34,7 +34,7 @@ def address(host: str, port: int) -> str:
 
 
 def is_loopback(listening: socket.socket) -> bool:
-    """Whether only this machine reaches it."""
+    """Return whether only this machine reaches it."""
     return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 

@@ -84,7 +84,7 @@ def grouping_names(duel: Duel) -> list[str]:
 
 
 def clear(entry: Compared | Group | SetsCompared) -> bool:
-    """Whether the interval excludes zero."""
+    """Return whether the interval excludes zero."""
     low, high = entry.ci_low, entry.ci_high
     return low is not None and high is not None and (low > 0 or high < 0)
 

@@ -46,7 +46,7 @@ class Cause:
 
     @property
     def of_weights(self) -> bool:
-        """Whether the model did not run with the published weights."""
+        """Return whether the model did not run with the published weights."""
         return self.code in _WEIGHTS
 
 

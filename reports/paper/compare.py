@@ -154,7 +154,7 @@ def _counted(column: Column, printed: str | None, model: ModelEntry, of_run: Seq
 
 
 def _fed(table: Table, row: Row | None, column: Column, run: Run) -> bool:
-    """Whether the run has the protocol of a cell; a model without a row matches the protocol of any row."""
+    """Return whether the run has the protocol of a cell; a model without a row matches the protocol of any row."""
     rows = (row,) if row else table.rows
     return any(table.protocol_of(one, column) == run.protocol for one in rows)
 

@@ -26,11 +26,11 @@ class ScoredStudy:
     score: StudyScore
 
     def feeds(self, table: Table) -> bool:
-        """Whether it has an opinion for a cell of a table."""
+        """Return whether it has an opinion for a cell of a table."""
         return any(self.fills(table, row, column) for row in table.rows for column in table.columns)
 
     def fills(self, table: Table, row: Row, column: Column) -> bool:
-        """Whether the study asked a cell's question, on clips of the cell's protocol."""
+        """Return whether the study asked a cell's question, on clips of the cell's protocol."""
         asked = column.question in [question.name for question in self.score.questions]
         kind = {"acr": "mos", "ccr": "cmos"}.get(self.score.kind)
         return asked and column.family == kind and table.protocol_of(row, column) in self.score.protocols
@@ -51,7 +51,7 @@ def read_study(folder: Path) -> ScoredStudy:
 
 
 def study_lines(table: Table, study: ScoredStudy) -> list[Line]:
-    """A line for each row whose model was rated, then one for each rated model that no row has."""
+    """Return a line for each row whose model was rated, then one for each rated model that no row has."""
     if not study.feeds(table):
         return []
     models = list(dict.fromkeys(name for one in study.score.opinions for name in (one.model, one.other) if name))

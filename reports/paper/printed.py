@@ -93,7 +93,7 @@ class Note(Data):
         return f"{self.text} (Source: {self.source}.)" if self.source else self.text
 
     def holds(self, row: str, column: str) -> bool:
-        """Whether it concerns this cell; a note on whole rows or columns concerns all cells in them."""
+        """Return whether it concerns this cell; a note on whole rows or columns concerns all cells in them."""
         return (not self.rows or row in self.rows) and (not self.columns or column in self.columns)
 
 

@@ -137,7 +137,7 @@ def _equal(table: Table, row: Row, other: Table, twin: Row) -> tuple[str, ...]:
 
 
 def _same(one: str, scale: float, other: str, other_scale: float) -> bool:
-    """Whether two printed numbers are equal to the last decimal that both print; 76.94 (%) and 0.769 are."""
+    """Return whether two printed numbers are equal to the last decimal that both print; 76.94 (%) and 0.769 are."""
     places = [decimals(one) + round(math.log10(scale)), decimals(other) + round(math.log10(other_scale))]
     apart = abs(number(one) / scale - number(other) / other_scale)
     return apart <= (0 if places[0] == places[1] else 0.5 * 10 ** -min(places)) + 1e-9

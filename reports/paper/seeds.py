@@ -138,7 +138,7 @@ def measurement(manifest: Manifest, metric: MetricEntry) -> tuple[str, ...]:
 
 
 def is_other_seed(model: ModelEntry, others: Sequence[ModelEntry]) -> bool:
-    """Whether a model is a training of one of the others with another seed."""
+    """Return whether a model is a training of one of the others with another seed."""
     seed, recipe = _seed(model), recipe_of(model)
     return any(
         seed is not None and model.sample_weights and other.sample_weights
@@ -188,7 +188,7 @@ def _seed(model: ModelEntry) -> int | None:
 
 
 def same_pairs(one: Manifest, other: Manifest) -> bool:
-    """Whether two runs have the same frames of the same pairs and the same protocol."""
+    """Return whether two runs have the same frames of the same pairs and the same protocol."""
     return (
         (one.protocol.name, one.protocol.version) == (other.protocol.name, other.protocol.version)
         and one.pairs.sha256 == other.pairs.sha256

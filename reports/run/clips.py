@@ -113,7 +113,7 @@ def _main(table: SummaryTable, samples: pd.DataFrame) -> tuple[Column, ...]:
 
 
 def _known(column: Column, samples: pd.DataFrame) -> bool:
-    """Whether any clip has the extra columns of a metric."""
+    """Return whether any clip has the extra columns of a metric."""
     names = [f"{column.name}.{name}" for name in column.metric.extra]
     return bool(names) and set(names) <= set(samples) and bool(samples[names].notna().any(axis=None))
 

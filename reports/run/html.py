@@ -39,7 +39,7 @@ class Duel:
 
     @property
     def against_bound(self) -> bool:
-        """Whether one of them is a bound."""
+        """Return whether one of them is a bound."""
         return bool(self.question)
 
 

@@ -34,7 +34,7 @@ class Player:
 
     @property
     def compares(self) -> bool:
-        """Whether there is a true video to subtract."""
+        """Return whether there is a true video to subtract."""
         return any(panel.role == "target" for panel in self.entry.panels)
 
     @property

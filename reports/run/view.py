@@ -97,7 +97,7 @@ class SummaryTable:
 
     @property
     def failures(self) -> bool:
-        """Whether anything failed."""
+        """Return whether anything failed."""
         return any(cell.row.failed for row in self.rows for cell in row.cells)
 
 

@@ -232,7 +232,7 @@ class Prepared(Facts):
 
     @property
     def labels(self) -> list[str]:
-        """The names of the models, in order."""
+        """Return the names of the models, in order."""
         return [model.name for model in self.models]
 
     @property
@@ -242,7 +242,7 @@ class Prepared(Facts):
 
     @property
     def measured(self) -> tuple[MetricEntry, ...]:
-        """The metrics that apply."""
+        """Return the metrics that apply."""
         return tuple(metric for metric in self.metrics if metric.applies)
 
     def model(self, name: str) -> ModelEntry:
