@@ -8,8 +8,8 @@ first page that has one counts. With a page that `bench speed` wrote on a machin
 Without one, --faster says how many times faster than there the networks and the perceptual metric are assumed to be;
 the rest stays.
 
-With M models, P pairs, W workers; n(m) seconds a pair in a network, x in the pixel metrics, l in the perceptual one, d
-in the detectors for one frame:
+With M models, P pairs, W workers; n(m) seconds per pair in a network, x in the pixel metrics, l in the perceptual one,
+d in the detectors for one frame:
 
     work = P · (Σ n(m) + M · (x + l + 2 d))     2 d: the generated frame and the reference, as if no machine had
                                                 looked at that one for another model before

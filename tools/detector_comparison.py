@@ -45,7 +45,7 @@ def main() -> None:
     print("\n| clip | mean distance, px | its median | r of the lip gap | r of lids | r of pitch, yaw, roll |")
     print("| --- | ---: | ---: | ---: | ---: | --- |")
     print("\n".join(lines))
-    print("\n| detector | ms a frame, wall | processor time | of dlib's |\n| --- | ---: | ---: | ---: |")
+    print("\n| detector | ms per frame, wall | processor time | of dlib's |\n| --- | ---: | ---: | ---: |")
     for line in time_rows(next(iter(clips.values()))[:TIMED]):
         print(line)
 

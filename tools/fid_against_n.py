@@ -41,7 +41,7 @@ def main() -> None:
         axes.fill_between(n, low, high, alpha=0.25, linewidth=0)
         axes.plot(n, mean, marker="o", markersize=3)
         axes.axhline(0, color="gray", linewidth=0.6)
-        axes.set(xscale="log", xlabel="frames a side", title=name)
+        axes.set(xscale="log", xlabel="frames per side", title=name)
     figure.savefig(given.out, dpi=150)
 
 

@@ -81,7 +81,7 @@ def _lines(manifest: Complete, model: ModelEntry, rows: Any) -> list[dict[str, A
 
 
 def _pairs(manifest: Complete, model: ModelEntry, rows: pd.DataFrame) -> pd.DataFrame:
-    """The values of every pair of a training, a column a metric."""
+    """The values of every pair of a training, a column per metric."""
     facts = model.training
     assert isinstance(facts, dict)
     own = rows[rows["model"] == model.name]

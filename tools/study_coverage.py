@@ -39,7 +39,7 @@ BEGIN, END = "<!-- study coverage -->", "<!-- end of study coverage -->"
 
 
 class Design(NamedTuple):
-    """raters, clips: how many. each: stimuli a rater, None for all. spread: standard deviations in grades."""
+    """raters, clips: how many. each: stimuli per rater, None for all. spread: standard deviations in grades."""
 
     name: str
     raters: int

@@ -81,9 +81,9 @@ def settings_of(
 
 
 def _as_planned(asked: dict[str, Any], settings: RunSettings, manifest: Complete) -> RunSettings:
-    """Return the settings of the run of a protocol that the tables' plan gives it: what each label is, and which list.
+    """Return the settings of a run of the tables' plan: the spec of each label, and the list.
 
-    asked: of the run's command. settings: the rest. Raises UserError where the plan has no such run any more.
+    asked: of the run's command. settings: the rest. Raises UserError where the plan no longer has such a run.
     """
     own = replace(settings, models=split_names(asked["models"] or ""))
     entries = works()[asked["paper"]] if asked["paper"] else asked["table"]

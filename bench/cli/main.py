@@ -176,7 +176,7 @@ def _arguments() -> list[str]:
 
 
 def _hint(error: BaseException) -> str:
-    """What to add to a message about an error in foreign code."""
+    """Return what to add to a message about an error in third-party code."""
     foreign = not isinstance(error, BenchError) or error.__cause__ is not None and error.code == PluginError.code
     return debug.HINT if foreign and not debug.on() else ""
 

@@ -177,7 +177,7 @@ def _groups(
     seed: int,
     n: int,
 ) -> list[Group]:
-    """Return one entry a grouping, group and metric: n, mean difference, interval by the same bootstrap, win rate."""
+    """Return one entry per grouping, group and metric: n, mean difference, interval by the same bootstrap, win rate."""
     source, driving = (
         Hierarchy.of(pairs[f"{side}_identity"], pairs[side].str.rpartition("/")[0]) for side in ("source", "driving")
     )

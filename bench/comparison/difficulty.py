@@ -17,7 +17,7 @@ BY_ERROR = {"prmse": "head turn", "akd": "motion of landmarks", "l1": "change of
 
 
 def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:
-    """Return the measures of difficulty that the run knows and that vary: name → one number a pair (index: `keys`).
+    """Return the measures of difficulty that the run knows and that vary: name → one number per pair (index: `keys`).
 
     The errors of the bound ``copy-source`` measure the change of head pose, landmarks and pixels.
     """
@@ -35,7 +35,7 @@ def measures(run: Run, keys: pd.Index) -> dict[str, pd.Series]:
 
 
 def measure_name(metric: MetricEntry) -> str:
-    """Return the name of the measure that a metric's error of ``copy-source`` is."""
+    """Return the name of the measure given by a metric's error of ``copy-source``."""
     unit = f", {metric.unit}" if metric.unit else ""
     return f"{BY_ERROR[metric.family]} ({STILL}: {metric.name}{unit})"
 
@@ -63,7 +63,7 @@ def levels(measure: pd.Series) -> pd.Series:
 
 
 def groupings(rows: pd.DataFrame, measured: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
-    """Return the groupings: name → group of each pair (index: key). rows: one a pair, with its identities."""
+    """Return the groupings: name → group of each pair (index: key). rows: one per pair, with its identities."""
     source, driving = rows["source_identity"], rows["driving_identity"]
     if source.equals(driving.rename("source_identity")):
         found = {"identity": source}

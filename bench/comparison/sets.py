@@ -1,4 +1,4 @@
-"""Compare metrics of sets between two runs, or two models of one run, from the stored features."""
+"""Compare set metrics between two runs, or two models of one run, from the stored features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compared(
     """
     found, notices = [], []
     for metric in metrics:
-        assert metric.detector is not None  # of every metric of sets
+        assert metric.detector is not None  # of every set metric
         ours, theirs = (_own(run, metric.detector, model, keys) for run, model in zip((a, b), duel))
         real, other = (_own(run, metric.detector, REAL, keys) for run in (a, b))
         if a is not b and not _same_features(real, other):

@@ -63,7 +63,7 @@ def find_peaks(confidence: np.ndarray) -> np.ndarray:
 
 
 def connect(starts: np.ndarray, ends: np.ndarray, limb_field: np.ndarray) -> list[tuple[int, int, float]]:
-    """(start, end, score) of one kind of limb, best first; each peak is in one limb at most.
+    """Return (start, end, score) of one kind of limb, best first; each peak is in one limb at most.
 
     A limb's score is its mean agreement with the field ``(H, W, 2)``, reduced for limbs longer than half the frame's
     height.

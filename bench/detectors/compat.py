@@ -76,7 +76,7 @@ def repair() -> bool:
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Greedy non-maximum suppression: indices to keep, best score first.
+    """Return the indices of boxes to keep by greedy non-maximum suppression, best score first.
 
     boxes: ``(N, 4)`` as x1, y1, x2, y2. A box is dropped if its IoU with a kept box is above `iou_threshold`.
     """

@@ -47,7 +47,7 @@ class FaceNetwork(nn.Module):
         return x.mean((2, 3)) @ self.last
 
     def _convolved(self, layer: int, x: Tensor, stride: int) -> Tensor:
-        """Convolution; with stride 2 it has no padding, as in dlib."""
+        """Convolve; with stride 2 without padding, as in dlib."""
         return F.conv2d(x, self.weights[layer], self.biases[layer], stride, padding=2 - stride)
 
 
@@ -80,7 +80,7 @@ def _tensor(data: bytes, at: int, skipped: int) -> Tensor:
 
 
 def _folded(numbers: Tensor, affine: Tensor) -> tuple[Tensor, Tensor]:
-    """A convolution's weights and biases, with the gain and offset per channel folded in."""
+    """Return a convolution's weights and biases, with the gain and offset per channel folded in."""
     gain, offset = affine.chunk(2)
     kernel = 7 if len(gain) == 32 and len(numbers) == 32 * (3 * 49 + 1) else 3
     weight, bias = numbers[: -len(gain)].reshape(len(gain), -1, kernel, kernel), numbers[-len(gain) :]

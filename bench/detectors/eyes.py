@@ -46,7 +46,7 @@ class Eyes(DerivedDetector):
         return Detection(np.stack(found) * scale)
 
     def _eye(self, frame: np.ndarray, corners: np.ndarray, angle: float, mirrored: bool) -> np.ndarray:
-        """One eye's points ``(76, 2)`` in pixels of the frame; left eyes are mirrored for the network."""
+        """Return one eye's points ``(76, 2)`` in pixels of the frame; left eyes are mirrored for the network."""
         crop = Crop(corners.mean(0), max(float(np.linalg.norm(corners[0] - corners[1])), 1.0) * MARGIN, angle)
         image = crop.cut(frame, SIZE)
         outputs = self._network((image[:, ::-1] if mirrored else image).astype(np.float32) / 255)
@@ -96,7 +96,7 @@ class Gaze(DerivedDetector):
 
 
 def _shift(points: np.ndarray, left: bool) -> np.ndarray:
-    """Offset of the iris along the eye's line (to the picture's right) and down, in iris diameters."""
+    """Return the offset of the iris along the eye's line (to the picture's right) and down, in iris diameters."""
     corners, iris = points[list(CORNERS)], points[CONTOUR:]
     first, second = corners[::-1] if left else corners  # from the picture's left to its right
     line = second - first

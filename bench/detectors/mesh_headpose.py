@@ -39,7 +39,7 @@ def fit(mesh: np.ndarray, middle: tuple[float, float]) -> np.ndarray:
 
 
 def towards(place: np.ndarray) -> np.ndarray:
-    """The smallest rotation ``(3, 3)`` from the camera's axis to a point ``(2,)`` of the picture at a depth of 1."""
+    """Return the smallest rotation ``(3, 3)`` from the camera's axis to a point ``(2,)`` of the picture at depth 1."""
     distance = float(np.linalg.norm(place))
     if distance == 0:
         return np.eye(3)

@@ -136,7 +136,7 @@ def missing(weights: Path | None) -> list[str]:
 
 
 def _convolve(state: dict[str, Tensor], key: str, x: Tensor, stride: int = 1) -> Tensor:
-    """Convolution with padding that keeps the size (divided by the stride)."""
+    """Convolve with padding that keeps the size (divided by the stride)."""
     kernel = state[f"{key}.weight"]
     return F.conv2d(x, kernel, state[f"{key}.bias"], stride, kernel.shape[-1] // 2)
 
@@ -147,7 +147,7 @@ def _normalise(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
 
 
 def _conv(state: dict[str, Tensor], conv: str, norm: str, x: Tensor, stride: int = 1) -> Tensor:
-    """Convolution, batch normalisation and ReLU."""
+    """Apply convolution, batch normalization and ReLU."""
     return _normalise(state, norm, _convolve(state, conv, x, stride)).relu()
 
 

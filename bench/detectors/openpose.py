@@ -38,7 +38,7 @@ STAGES = 6
 
 
 def layers(stage: int, branch: int = 0) -> tuple[tuple[str, int, int], ...]:
-    """(Caffe's name, output channels, kernel) of one block of the network; stage 0 is shared by both branches."""
+    """Return (Caffe's name, output channels, kernel) of one block's layers; stage 0 is shared by both branches."""
     if stage == 0:
         return VGG
     last = BRANCHES[branch]
@@ -108,7 +108,7 @@ def estimate(state: dict[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def block(state: dict[str, Tensor], x: Tensor, stage: int, branch: int = 0) -> Tensor:
-    """One block; ReLU after every convolution except a branch's last."""
+    """Apply one block; ReLU after every convolution except a branch's last."""
     steps = layers(stage, branch)
     for name, _, side in steps:
         if not name:
@@ -121,7 +121,7 @@ def block(state: dict[str, Tensor], x: Tensor, stage: int, branch: int = 0) -> T
 
 
 def expected() -> Iterator[tuple[str, str, tuple[int, int, int, int]]]:
-    """(name in the port, Caffe's name, shape of the kernel) of every convolution."""
+    """Return (name in the port, Caffe's name, shape of the kernel) of every convolution."""
     blocks = [(0, 0), *((stage, branch) for stage in range(1, STAGES + 1) for branch in BRANCHES)]
     for stage, branch in blocks:
         width = 3 if stage == 0 else 128 if stage == 1 else 128 + sum(BRANCHES.values())

@@ -111,7 +111,7 @@ def synchronise(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Sync:
 
 
 def shifted_distances(lip: Tensor, audio: Tensor, vshift: int = VSHIFT) -> Tensor:
-    """Distances ``(..., W, 2 vshift + 1)`` of ``(..., W, D)`` to audio with `vshift` more windows at both ends."""
+    """Return distances ``(..., W, 2 vshift + 1)`` of ``(..., W, D)`` to audio padded by `vshift` windows per end."""
     precise = torch.promote_types(lip.dtype, torch.float32)
     lip, audio = lip.to(precise), audio.to(precise)
     windows = lip.shape[-2]
@@ -181,7 +181,7 @@ def _conv2d(inputs: int, outputs: int, kernel: int | tuple[int, int], padding: i
 def _conv3d(
     inputs: int, outputs: int, kernel: tuple[int, int, int], stride: int, padding: int
 ) -> tuple[nn.Module, ...]:
-    """Convolution block; stride and padding are for height and width, not for time."""
+    """Apply a convolution block; stride and padding are for height and width, not for time."""
     conv = nn.Conv3d(inputs, outputs, kernel, (1, stride, stride), (0, padding, padding))
     return conv, nn.BatchNorm3d(outputs), nn.ReLU()
 

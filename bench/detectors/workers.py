@@ -81,7 +81,7 @@ class Pool:
     def _ask(
         self, detector: Detector, operation: str, arrays: Sequence[np.ndarray], chunks: Sequence[np.ndarray]
     ) -> list[list[Detection] | str]:
-        """For each chunk of rows the detections, or as text how the worker was lost."""
+        """Return, for each chunk of rows, the detections, or as text how the worker was lost."""
         jobs = [(operation, detector.signature, tuple(array[rows] for array in arrays)) for rows in chunks]
         for again in (True, False):
             try:

@@ -57,7 +57,7 @@ def _vertical_edges(level: np.ndarray) -> np.ndarray:
 
 
 def _width(level: np.ndarray, sign: int) -> np.ndarray:
-    """For every pixel, the columns to the left while brightness falls, and to the right while it rises.
+    """Return for every pixel the columns to the left while brightness falls, and to the right while it rises.
 
     sign: -1 for the opposite direction.
     """
@@ -70,7 +70,7 @@ def _width(level: np.ndarray, sign: int) -> np.ndarray:
 
 
 def _run(steps: np.ndarray) -> np.ndarray:
-    """Number of consecutive true steps ``(H, W - 1)`` before each column ``(H, W)``."""
+    """Return the number of consecutive true steps ``(H, W - 1)`` before each column ``(H, W)``."""
     columns = np.arange(steps.shape[1] + 1)
     broken = np.pad(~steps, ((0, 0), (1, 0)), constant_values=True)
     return columns - np.maximum.accumulate(np.where(broken, columns, 0), 1)

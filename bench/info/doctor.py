@@ -130,7 +130,7 @@ def _device() -> str:
 
 
 def packages(weights: Path | None) -> list[Row]:
-    """Optional packages of metrics and commands, and the plug-in for person re-identification."""
+    """Return optional packages of metrics and commands, and the plug-in for person re-identification."""
     rows = []
     for package, (module, install) in _PACKAGES.items():
         used_for = ", ".join(family.name for family in FAMILIES.values() if family.package == package)
@@ -172,7 +172,7 @@ def _detectors(weights: Path | None) -> list[Row]:
 
 
 def _shipped(weights: Path | None) -> list[Row]:
-    """Google's face networks, which are part of this package."""
+    """Return Google's face networks, which are part of this package."""
     rows = []
     for name, (size, used_for) in _SHIPPED.items():
         file = litert.FOLDER / name

@@ -90,7 +90,7 @@ def _data(protocol: Protocol, config: Config) -> str:
 
 
 def _metrics(config: Config, pattern: str) -> Table:
-    """By shape, then by the number of papers that print the family (`families.papers`), then in the order of tables."""
+    """Return the metrics by shape, then by the number of papers that print the family, then in the order of tables."""
     from bench import metrics
     from bench.detectors.feature_networks import NETWORKS
     from bench.metrics import registered

@@ -15,7 +15,7 @@ from protocols.survey import Count, Survey
 
 
 def render(console: Console, pairs: PairList, found: Survey, limit: int) -> None:
-    """Counts of the whole list, of every identity, and of up to `limit` clips that lack frames, the emptiest first."""
+    """Print counts of the list, of every identity, and of up to `limit` clips that lack frames, the emptiest first."""
     total = found.total
     known = recognize(pairs.sha256)
     name = f"{pairs.name} (the published list {known['name']})" if known else pairs.name

@@ -140,16 +140,16 @@ class Comparer:
         self(f"weights.{network}.sum_and_sumsq", torch.tensor([floats.sum(), (floats**2).sum()]))
 
     def left(self) -> list[str]:
-        """Arrays of inference that were not recomputed."""
+        """Return the arrays of inference that were not recomputed."""
         left = (name for name in self.golden if name not in self._done)
         return [name for name in left if not TRAINING.match(name) and not INFORMATION.match(name)]
 
     def information(self) -> int:
-        """Number of arrays for information only."""
+        """Return the number of arrays for information only."""
         return sum(bool(INFORMATION.match(name)) for name in self.golden)
 
     def training(self) -> int:
-        """Number of arrays of training losses, which are not part of inference."""
+        """Return the number of arrays of training losses, which are not part of inference."""
         return sum(bool(TRAINING.match(name)) for name in self.golden)
 
 

@@ -60,7 +60,7 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
 
 
 def _moments(net: nn.Module) -> Tensor:
-    """Mean, standard deviation, minimum and maximum of all values of a network."""
+    """Return mean, standard deviation, minimum and maximum of all values of a network."""
     values = torch.cat([value.flatten() for value in net.state_dict().values() if value.is_floating_point()]).double()
     return torch.stack([values.mean(), values.std(correction=0), values.min(), values.max()])
 

@@ -26,15 +26,14 @@ def clip_row(
 ) -> dict[str, Any]:
     """Return the row of one clip of one model.
 
-    frames: a row a frame that was asked for, in order: ``status``, ``error``, ``seconds``, ``time``, ``model``,
-    ``anchor``, and of each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words, why later
-    frames were left out; None if none were. picture_time: time of the frame that
-    represents the clip in pictures, seconds.
+    frames: a row per requested frame, in order: ``status``, ``error``, ``seconds``, ``time``, ``model``, ``anchor``,
+    and of each pair metric its value and ``.reason``. values: of the clip metrics. cut: in words, why later frames were
+    left out; None if none were. picture_time: time of the frame that represents the clip in pictures, seconds.
 
-    For each pair metric: the mean over the frames that have a finite value, ``.n`` of them, ``.failed`` that have none,
-    ``.infinite`` that are infinite (two frames of equal pixels have an infinite PSNR; where all are, so is the mean),
-    ``.worst`` and ``.worst_second``: mean over the worst second and when it begins. For each clip metric: its value,
-    ``.n``, ``.failed`` and what its definition has of `extra`, NaN where the clip has no value.
+    For each pair metric: the mean over the frames that have a finite value, ``.n`` of them, ``.failed`` without a
+    value, ``.infinite`` that are infinite (two frames of equal pixels have an infinite PSNR; if all are, so is the
+    mean), ``.worst`` and ``.worst_second``: mean over the worst second and its begin. For each clip metric: its value,
+    ``.n``, ``.failed`` and its definition's `extra`, NaN where the clip has no value.
     """
     first, times = frames.iloc[0], frames["time"].to_numpy(float)
     failed = frames[frames["status"] == "failed"]

@@ -1,4 +1,4 @@
-"""Which sound goes with a clip: the reference's, that of the generated video itself, or that of a folder."""
+"""Choose the sound of a clip: the reference's, that of the generated video itself, or that of a folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Sounds:
 
     @property
     def mode(self) -> str:
-        """Return the choice; ``folder`` in place of a path."""
+        """Return the choice; ``folder`` instead of a path."""
         return self.choice if self.choice in (TRUTH, GENERATED) else "folder"
 
     def sha256(self, models: Sequence[Model], clips: ClipList) -> str | None:

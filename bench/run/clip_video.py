@@ -32,7 +32,7 @@ class ClipVideo:
         self._stream: av.VideoStream | None = None
 
     def add(self, pairs: Sequence[Pair], frames: np.ndarray) -> None:
-        """Add the next generated frames, uint8 ``(n, H, W, 3)``, one a pair."""
+        """Add the next generated frames, uint8 ``(n, H, W, 3)``, one per pair."""
         for pair, image in zip(pairs, frames):
             size = fitting(image.shape[0], image.shape[1])
             if self._stream is None or self._output is None:

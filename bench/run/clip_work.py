@@ -33,7 +33,7 @@ class ClipEvaluator:
     """Run models on clips and measure the results; as `Evaluator`, with one clip in place of each batch.
 
     clips: by id. definitions: the clip metrics of the run; features: what they read besides detectors, by name.
-    size: frames at a time; no number depends on it. keep_frames: store the pictures of all frames, not of one a clip.
+    size: frames at a time; no number depends on it. keep_frames: store the pictures of all frames, not of one per clip.
     videos: store each clip as a video. source: decodes a pair's source alone, for models driven by sound.
     """
 
@@ -56,7 +56,7 @@ class ClipEvaluator:
         self._needs = Needs.of(definitions)
 
     def __call__(self, model: Model, clips: Sequence[Sequence[Pair]]) -> Iterator[Part]:
-        """Yield the clips in order: pictures, then the clip's row and one a frame. Raises as `Evaluator` does."""
+        """Yield the clips in order: pictures, then the clip's row and one per frame. Raises as `Evaluator` does."""
         for pairs in clips:
             yield from self._clip(model, self._clips[pairs[0].clip], pairs)
 

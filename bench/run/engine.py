@@ -36,7 +36,7 @@ from reports.schema.manifest import Placement
 log = logging.getLogger(__name__)
 
 UNWRITTEN = 1  # batches that may wait to be written
-STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they work at the same time, each on another batch
+STAGES = ("decoding", "network", "metrics", "encoding", "writing")  # they run in parallel, each on a different batch
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Prediction:
 
 
 class Batch(NamedTuple):
-    """Measured pairs, a row each, and the frames of those that have one, encoded by `rundir.to_png`.
+    """Measured pairs, a row each, and their frames, encoded by `rundir.to_png`; a failed pair has no frame.
 
-    In a run of whole clips one clip: its row, then those of its frames, told apart by the column `UNIT`.
-    seconds: how long some of the `STAGES` were busy with it. video: of the clip, where
-    videos are kept; empty where it has no frame.
+    In a run of whole clips one clip: its row, then those of its frames, distinguished by the column `UNIT`.
+    seconds: how long some of the `STAGES` worked on it. video: of the clip, where videos are kept; empty without a
+        frame.
     """
 
     rows: pd.DataFrame
@@ -77,13 +77,13 @@ class Batch(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """Frames of an unfinished clip, as in its `Batch`, which follows: a long clip never is in memory as a whole."""
+    """Frames of an unfinished clip, before its `Batch`, so that a long clip is never in memory as a whole."""
 
     frames: dict[str, bytes]
 
 
 class Evaluated(NamedTuple):
-    """One row a pair in the order of the list; busy seconds of each of the `STAGES` for those made now."""
+    """One row per pair in the order of the list; seconds that each of the `STAGES` worked on pairs evaluated now."""
 
     rows: pd.DataFrame
     seconds: dict[str, float]
@@ -91,7 +91,7 @@ class Evaluated(NamedTuple):
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pairs and their frames by role: uint8 ``(N, S, S, 3)`` on the CPU. A slice of it is another one."""
+    """Pairs and their frames by role: uint8 ``(N, S, S, 3)`` on the CPU. A slice has the same type."""
 
     pairs: tuple[Pair, ...]
     images: Mapping[str, Tensor]
@@ -122,7 +122,7 @@ Work = Callable[[Model, Sequence[Sequence[Pair]]], Iterable[Part]]
 
 
 class Place(NamedTuple):
-    """What evaluates batches, and its placement as far as known."""
+    """An evaluator of batches, and its placement if known."""
 
     work: Work
     placement: Callable[[], Placement]
@@ -154,7 +154,7 @@ def evaluate(
     progress(len(pairs) - len(pending))
     batches = _batches(pending, batch_size)
     seconds = Counter[str]()
-    asked = Counter(pair.clip for pair in pending)  # frames of each clip, those included that it has not
+    asked = Counter(pair.clip for pair in pending)  # frames of each clip, including missing ones
 
     def write(part: Part) -> Part:
         start = time.perf_counter()
@@ -186,7 +186,7 @@ def evaluate(
 
 
 def _batches(pairs: Sequence[Pair], size: int) -> list[Sequence[Pair]]:
-    """Split pairs into batches of `size`; whole clips into one a clip."""
+    """Split pairs into batches of `size`; whole clips into one per clip."""
     if pairs and pairs[0].clip:
         return [tuple(own) for _, own in groupby(pairs, key=lambda pair: pair.clip)]
     return [pairs[start : start + size] for start in range(0, len(pairs), size)]
@@ -278,5 +278,5 @@ def pair_info(pair: Pair) -> dict[str, str | float | None]:
 
 
 def frame_name(frame: FrameRef | None) -> str | None:
-    """``dataset/clip/frame``, or None."""
+    """Return ``dataset/clip/frame``, or None."""
     return None if frame is None else f"{frame.dataset}/{frame.clip}/{frame.frame}"

@@ -26,12 +26,12 @@ class Executor(Protocol):
     def settings_here(self) -> RunSettings: ...
 
     def begin(self, setup: Setup, plan: Prepared, notify: Callable[[str], None]) -> AbstractContextManager[Place]:
-        """Yield what evaluates batches, until the block ends. notify: receives notices."""
+        """Yield an evaluator of batches, until the block ends. notify: receives notices."""
 
 
 @dataclass(frozen=True)
 class Local:
-    """Everything in this process, except detectors if worker processes are requested."""
+    """Run everything in this process, except detectors if worker processes are requested."""
 
     settings_here: RunSettings
 
@@ -51,7 +51,7 @@ def choose(settings: RunSettings) -> Executor:
             raise UserError("--ray-address and --ray-workers belong to --executor ray", code="unused-option")
         return Local(settings)
     if settings.executor == "ray":
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home otherwise
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends usage statistics otherwise
         os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray that the run starts: not slower than without
         try:
             import ray.exceptions  # noqa: F401  (`ray` alone may be any folder of that name)

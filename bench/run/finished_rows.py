@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from bench.rundir.encoding import to_parquet
 
-TABLES = 32  # tables before they are packed: many small tables take much more memory than one
+TABLES = 32  # tables before they are packed: many small tables take much more memory than one large
 
 
 class FinishedRows:

@@ -72,7 +72,10 @@ class GridWriter:
     """Writes an mp4 file, frame by frame, that browsers play and seek in quickly."""
 
     def __init__(self, file: Path, panels: int, tile: tuple[int, int], times: Sequence[float], end: float) -> None:
-        """tile: (height, width) of a panel. times: when each frame is shown, seconds; end: when the last one ends."""
+        """Open the file. tile: (height, width) of a panel.
+
+        times: when each frame is shown, seconds; end: when the last one ends.
+        """
         self._columns, self._tile = columns_of(panels), tile
         rows = -(-panels // self._columns)
         self._size = rows * tile[0], self._columns * tile[1]
@@ -143,6 +146,6 @@ def _split(flat: np.ndarray, height: int, width: int) -> Planes:
 
 
 def _flat(size: tuple[int, int], brightness: int) -> Planes:
-    """A gray panel."""
+    """Return a gray panel."""
     small = (size[0] // 2, size[1] // 2)
     return np.full(size, brightness, np.uint8), np.full(small, 128, np.uint8), np.full(small, 128, np.uint8)

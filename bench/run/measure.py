@@ -1,4 +1,4 @@
-"""Measure generated frames against their references: one number a pair and metric."""
+"""Measure generated frames against their references: one number per pair and metric."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Measurer:
 
         images: uint8 ``(N, H, W, 3)`` by role: ``generated``, ``source``, ``driving``, ``target``.
         also: role to kinds of detectors, in addition to those of the metrics.
-        Columns ``<metric>`` (float64, NaN where it failed) and ``<metric>.reason`` (text or None), a row a frame;
+        Columns ``<metric>`` (float64, NaN where it failed) and ``<metric>.reason`` (text or None), a row per frame;
         and by kind and role float64 ``(N, *shape)``, NaN where nothing was found.
         """
         values = self._images(images)
@@ -136,7 +136,7 @@ class Measurer:
         return [f"{definition.name}.reason" for definition in self.definitions]
 
     def describe_metrics(self) -> list[MetricEntry]:
-        """Return the manifest's entries of the metrics, those included that do not apply to this protocol's pairs."""
+        """Return the manifest's entries of the metrics, including those that do not apply to this protocol's pairs."""
         empty = [self._describe(metrics.get(name)).but(empty=reason) for name, reason in self.empty.items()]
         of_clips = [self._describe_clip(definition) for definition in self.clip_definitions]
         of_sets = [self._describe_set(definition) for definition in self.set_definitions]
@@ -152,11 +152,11 @@ class Measurer:
 
     @property
     def window_lengths(self) -> dict[str, int]:
-        """Return the kinds of detectors that metrics of sets have look at windows, and how many frames each has."""
+        """Return, by kind of detector, the number of frames in the windows of set metrics."""
         return {one.kind: one.window for one in self.set_definitions if one.window > 1}
 
     def _role(self, definition: Definition) -> Role | None:
-        """What a definition compares the generated frame with here; None where that is not there."""
+        """Return the role of the frame that a definition compares the generated frame with here; None without one."""
         role = definition.role(self.reference)
         if self.roles is None or role is None:
             return role

@@ -1,4 +1,4 @@
-"""`--executor ray`: send the batches of a run to Ray workers, one a device; this process collects the results."""
+"""`--executor ray`: send the batches of a run to Ray workers, one per device; this process collects the results."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Cluster:
 
     @property
     def settings_here(self) -> RunSettings:
-        """On the CPU, since this process only describes the models and reads the pairs."""
+        """Return settings for the CPU, since this process only describes the models and reads the pairs."""
         return replace(self.settings, device="cpu", workers=0)
 
     @contextmanager

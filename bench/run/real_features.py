@@ -36,8 +36,8 @@ def measured(
     """Return the features of one network, and notices.
 
     kind: its name in notices. length: frames of a window, 1 for single frames. role: the side that is real.
-    Columns ``pair`` (of windows the clip), ``person``, ``video``, ``frame`` and ``features``, a row a feature. A frame
-    of several pairs is computed once, and ``frame`` is the same in all of its rows.
+    Columns ``pair`` (of windows the clip), ``person``, ``video``, ``frame`` and ``features``, a row per feature. A
+    frame of several pairs is computed once, and ``frame`` is the same in all of its rows.
     """
     asked = items(pairs, length)
     names = [_name(item, role) for item in asked]
@@ -82,7 +82,7 @@ def _images(item: Item, role: Role, load: Callable[[Pair], LoadedPair]) -> list[
 
 
 def _detected(detector: Detector, length: int, images: Sequence[Sequence[np.ndarray]]) -> Iterator[np.ndarray | None]:
-    """Yield one feature an item, in order; frames of the same size are batched."""
+    """Yield one feature per item, in order; frames of the same size are batched."""
     for _, own in groupby(images, key=lambda one: one[0].shape):
         batch = np.stack([np.stack(one) if length > 1 else one[0] for one in own])
         for detection in guard.detect(detector, batch):

@@ -16,7 +16,7 @@ Sorted = tuple[list[str], list[str]]  # what differs, and what is unknown, a lin
 
 
 def clip_of(frame: str) -> str:
-    """``dataset/clip`` of a frame's name ``dataset/clip/frame``."""
+    """Return ``dataset/clip`` of a frame's name ``dataset/clip/frame``."""
     return frame.rpartition("/")[0]
 
 

@@ -33,7 +33,7 @@ class FrameFeatures:
         self.columns = {column(kind): kind for kind in kinds}
 
     def __call__(self, frames: np.ndarray, taken: np.ndarray) -> pd.DataFrame:
-        """Return `columns`, a row a frame; None for a frame that is not taken or has no feature.
+        """Return `columns`, a row per frame; None for a frame that is not taken or has no feature.
 
         frames: uint8 ``(N, H, W, 3)``. taken: ``(N,)`` bool.
         """
@@ -85,7 +85,7 @@ class Windows:
 def split(rows: pd.DataFrame, widths: Mapping[str, int]) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Return one model's rows without features, and its features by kind.
 
-    Columns ``pair`` (the clip for windows), ``person``, ``video``, ``features``; a row a feature.
+    Columns ``pair`` (the clip for windows), ``person``, ``video``, ``features``; a row per feature.
     widths: kind of a detector to the length of one feature.
     """
     made = {kind: _made(rows, kind, width) for kind, width in widths.items()}

@@ -1,4 +1,4 @@
-"""What models driven by sound are told of a clip, and which protocols can ask them."""
+"""Pass the sound and template of clips to models driven by sound, and check which protocols have them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from protocols.sound import Sound
 class Needs:
     """Which tracks a run's clip metrics read: kinds of detectors and names of features, by role.
 
-    detectors: role to kinds; the role ``source`` is one photograph a clip. features: role to names.
+    detectors: role to kinds; the role ``source`` is one photograph per clip. features: role to names.
     """
 
     detectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -33,7 +33,7 @@ CONTENT = (
     *("frames.parquet", "clips.csv", "features", "media", "report-single-file.html", "gallery", "gallery.html"),
     *("pairs.csv", "manifest.json"),
 )
-UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: rows of clips, and of their frames
+UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: row of a clip or of a frame
 REAL = "_real"  # name of the real features, beside those of the models
 VIDEO = "video"  # column of a clip's row: hash of its video, empty without a video; missing if none was requested
 KEPT = "kept"  # column of such a run: whether a picture of the frame, or of the clip, is stored beside the shard
@@ -203,11 +203,11 @@ class RunDirectory:
         return self._write_table("samples.parquet", rows)
 
     def write_frame_values(self, rows: pd.DataFrame) -> str:
-        """Write ``frames.parquet``, a row a frame of a run of whole clips, and return its SHA-256."""
+        """Write ``frames.parquet``, a row per frame of a run of whole clips, and return its SHA-256."""
         return self._write_table("frames.parquet", rows)
 
     def frame_values(self, manifest: Complete) -> pd.DataFrame:
-        """What `write_frame_values` wrote. Raises UserError where it is missing or was changed."""
+        """Return what `write_frame_values` wrote. Raises UserError if it is missing or was changed."""
         return self._read_table("frames.parquet", manifest.frames_sha256)
 
     def write_features(self, kind: str, name: str, rows: pd.DataFrame) -> dict[str, str]:
@@ -224,7 +224,7 @@ class RunDirectory:
         return self._read_table(f"features/{file}", manifest.features_sha256.get(file, ""))
 
     def _read_table(self, name: str, sha256: str | None) -> pd.DataFrame:
-        """A table of a finished run. sha256: None where an earlier release recorded none."""
+        """Return a table of a finished run. sha256: None where an earlier release recorded none."""
         try:
             content = files.content(self.path / name, LARGEST)
         except OSError as error:

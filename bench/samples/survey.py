@@ -42,7 +42,7 @@ class Sample:
 
     @property
     def status(self) -> str:
-        """What the file is, in words."""
+        """Return the state of the file in words."""
         if not self.exists:
             return "no file"
         if self.on_record:
@@ -81,7 +81,7 @@ def recipe(name: str) -> samples.Recipe:
         if card(name).trainee is None:
             why = "it is not trained here"
         raise UserError(
-            f"{name} has no sample checkpoint on record: {why}; {name}?weights=untrained takes random weights",
+            f"{name} has no sample checkpoint on record: {why}; {name}?weights=untrained uses random weights",
             code="unknown-sample",
         )
     return samples.recipe(name)

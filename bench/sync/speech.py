@@ -19,7 +19,7 @@ _SILENT = ("<blank>", "<wb>")
 
 
 def spectra(samples: np.ndarray, columns: int = 2000) -> Iterator[np.ndarray]:
-    """`power_spectrum` of int16 ``(n,)`` computed in parts of `columns`, equal to that of the whole."""
+    """Return `power_spectrum` of int16 ``(n,)``, computed in parts of `columns` with the same result."""
     count = 1 + max(0, -(-(len(samples) - WINDOW) // STEP))
     for first in range(0, count, columns):
         last = min(first + columns, count)

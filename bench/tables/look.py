@@ -29,7 +29,7 @@ class Estimate:
     """Estimated time of a run, from `asked` of its pairs, generated and measured now.
 
     seconds: of the whole run, models one after another. device: that they ran on. pairs: in the list. models:
-    seconds a pair of each. metrics: seconds a frame. untimed: models that were not timed.
+    seconds per pair of each. metrics: seconds per frame. untimed: models that were not timed.
     """
 
     seconds: float

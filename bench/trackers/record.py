@@ -24,7 +24,7 @@ FILES = ("report.html", "manifest.json", "summary.json", "samples.parquet")
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run. config: facts of its manifest. rows: one a model and metric. files: those that exist."""
+    """A finished run. config: facts of its manifest. rows: one per model and metric. files: those that exist."""
 
     folder: Path
     name: str

@@ -121,7 +121,7 @@ def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
         raise ModelError(f"{checkpoint} has the basis {begun.basis.name}, not {settings.basis}", code="other-network")
     if "speech_rate" in given and begun.feature.rate != settings.speech_rate:
         raise ModelError(
-            f"{checkpoint} hears {begun.feature.name} with {begun.feature.rate:g} rows a second, "
+            f"{checkpoint} hears {begun.feature.name} with {begun.feature.rate:g} rows per second, "
             f"not {settings.speech_rate:g}",
             code="other-network",
         )
@@ -140,7 +140,7 @@ def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
 
 
 def _started(begun: expression_file.Expression) -> dict[str, Any]:
-    """What a checkpoint records about the checkpoint from which it started."""
+    """Return what a checkpoint records about the checkpoint from which it started."""
     return {"sha256": begun.checkpoint.sha256, "takes": begun.checkpoint.facts.get("takes")}
 
 
@@ -149,7 +149,7 @@ def _recipe(settings: A2ESettings, recipe: a2e.A2ERecipe) -> a2e.A2ERecipe:
 
 
 def _steps(takes: list[Take], network: AudioToExpression, recipe: a2e.A2ERecipe, epochs: int) -> int:
-    """Number of steps; an epoch has as many windows as the clips."""
+    """Return the number of steps; an epoch has as many windows as the clips."""
     frames = sum(len(one.times) for one in takes)
     return epochs * math.ceil(frames / (network.config.window * recipe.batch))
 
@@ -170,7 +170,7 @@ def _places(settings: A2ESettings, cache: Path) -> list[tuple[Path, Path, float,
 
 
 def place_of(root: Path, name: str) -> Path:
-    """A clip's folder, or its video."""
+    """Return a clip's folder, or its video."""
     if (root / name).is_dir():
         return root / name
     return next(file for file in sorted(root.iterdir()) if file.stem == name and is_video(file))

@@ -83,6 +83,6 @@ class StageSettings(BaseModel):
 
 
 def sample_stretch(strategy: str, use: str) -> tuple[str, float, float]:
-    """Clip, first and last second of the sound set for this purpose (`protocols.stretches`)."""
+    """Return clip, first and last second of the sound set for this purpose (`protocols.stretches`)."""
     clip, start, end, _ = next(one for one in sound_set.recipe()[strategy] if one[3] == use)
     return clip, start, end

@@ -93,7 +93,7 @@ def attempt(trial: Trial, console: Console) -> int:
         made = _guarded(model, lambda: generate(predictor, _copy(batch), model.mode, model.label))
         _check_alone(model, batch, output, start)
         seconds = [_seconds(model, batch, start) for _ in range(ROUNDS)]
-        notify(f"speed: {1000 * statistics.median(seconds) / len(batch):.1f} ms a frame, {len(batch)} at a time")
+        notify(f"speed: {1000 * statistics.median(seconds) / len(batch):.1f} ms per frame, {len(batch)} at a time")
         notify(f"peak memory: {_peak(trial.device)}")
         out = trial.out or Path(f"try-{safe_name(model.label)[:80]}.png")
         write_png(out, to_png(_picture(batch, made)))
@@ -144,7 +144,7 @@ def _predict(model: Model, batch: PairBatch, start: Callable[[], None]) -> Tenso
 
 
 def _described(frames: object) -> str:
-    """Shape, type and range of a model's output, which may be anything."""
+    """Return shape, type and range of a model's output, which may be anything."""
     if not isinstance(frames, Tensor):
         return f"{type(frames).__name__}, not a tensor"
     kind = f"shape {tuple(frames.shape)}, {str(frames.dtype).removeprefix('torch.')}"

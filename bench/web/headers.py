@@ -1,4 +1,4 @@
-"""What every answer of a server tells the browser: take nothing from elsewhere, tell nobody, keep little."""
+"""HTTP headers of every response: load nothing from other hosts, send no referrer, limit caching."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def policy(**sources: str) -> str:
 
 
 class Headers:
-    """Adds them. Videos may be kept by the reader's own browser, all else by nobody.
+    """Add the headers. Only the reader's own browser may cache videos, and nothing may cache the rest.
 
-    policy: the content security policy of answers that do not bring one of their own.
+    policy: the content security policy of responses without their own.
     """
 
     def __init__(self, app: ASGIApp, policy: str) -> None:

@@ -1,4 +1,4 @@
-"""A web server of this machine: its socket, its address, and how it runs until it is stopped."""
+"""Run a web server on this machine: its socket, its address, and serving until it is stopped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bench.runtime.errors import UserError
 
 
 def missing(error: ImportError, what: str, extra: str) -> UserError:
-    """Return the error of a package that is not installed. what: that needs it; extra: that has it."""
+    """Return the error for a missing package. what: the feature that needs it; extra: the extra that has it."""
     return UserError(f"{what} needs {error.name}: pip install 'talking-head-bench[{extra}]'", code="missing-package")
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there. Raises UserError, where a port is in use, too."""
+    """Return a socket that listens there. Raises UserError, also if a port is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family)
     try:
@@ -42,6 +42,6 @@ def run(app: Any, listening: socket.socket) -> None:
     """Serve an application until the process is stopped."""
     import uvicorn
 
-    # No access log: addresses may be secrets, and where readers come from is nobody's business.
+    # No access log: addresses may be secrets, and readers' addresses are private.
     settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
     uvicorn.Server(settings).run(sockets=[listening])

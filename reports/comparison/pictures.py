@@ -74,7 +74,7 @@ def _has_inputs(*kept: tuple[Path, str]) -> bool:
 
 
 def _read(folder: Path, *names: str) -> np.ndarray | None:
-    """A picture of a run; a link that leads out of the run's folder is none, and neither is a torn one."""
+    """Read a picture of a run; None for a truncated one or a link that points outside the run's folder."""
     file = folder.joinpath(*names)
     return read_picture(file) if file.resolve().is_relative_to(folder.resolve()) else None
 

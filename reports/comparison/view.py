@@ -99,7 +99,7 @@ def favors(column: Column, difference: float | None) -> str:
 def verdict(column: Column, entry: Compared | SetsCompared) -> str:
     """Return the better side, ``a`` or ``b``; ``tie`` where the difference may be chance; "" without a difference.
 
-    Chance: Holm's p of at least `ALPHA`; for metrics of sets, which have no p, an interval that includes zero.
+    Chance: Holm's p of at least `ALPHA`; for set metrics, which have no p, an interval that includes zero.
     """
     if entry.difference is None:
         return ""
@@ -109,7 +109,7 @@ def verdict(column: Column, entry: Compared | SetsCompared) -> str:
 
 @dataclass(frozen=True)
 class Tally:
-    """On how many of `of` metrics each side has the better value, and on how many `verdict` says so."""
+    """The number of metrics, of `of`, on which each side has the better value, and on which `verdict` says so."""
 
     a: int
     b: int

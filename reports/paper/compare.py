@@ -119,7 +119,7 @@ def _base(table: Table, row: Row | None, run: Run, runs: Sequence[Run]) -> tuple
 
 
 def _in_spread(model: ModelEntry, run: Run, stands: Sequence[tuple[Run, ModelEntry]]) -> bool:
-    """Whether a model is another training of a model beside a row, so that the row's spread over seeds includes it."""
+    """Return whether a model is another training of a model next to a row, included in its spread over seeds."""
     alike = [other for one, other in stands if seeds.same_pairs(one.manifest, run.manifest)]
     return seeds.is_other_seed(model, alike)
 

@@ -1,4 +1,4 @@
-"""Printed and measured numbers side by side: what a line of a table holds."""
+"""Printed and measured numbers side by side: the content of a table's line."""
 
 from __future__ import annotations
 

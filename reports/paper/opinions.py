@@ -20,7 +20,7 @@ OTHERS = cause("other-raters")
 
 @dataclass(frozen=True)
 class ScoredStudy:
-    """What is read of a study's folder."""
+    """The parts of a study's folder that tables use."""
 
     name: str
     score: StudyScore

@@ -170,7 +170,7 @@ def _duels(summary: Summary, table: view.SummaryTable) -> list[Duel]:
 
 
 def _by_sound(manifest: Manifest, summary: Summary) -> bool:
-    """Whether sound drives the clips, so that the source is a template: a model states it, or a bound needs it."""
+    """Return whether sound drives the clips, so that the source is a template, as a model states or a bound needs."""
     return any(model.driven_by for model in manifest.models) or bool({TEMPLATE, WRONG} & set(summary.bounds))
 
 

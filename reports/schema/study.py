@@ -1,4 +1,4 @@
-"""``study.json``: what people are asked about the clips of runs, by which videos, and who is shown what."""
+"""``study.json``: the questions to raters about the clips of runs, the videos, and each rater's trials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Grade(Facts):
 
 
 class Question(Facts):
-    """What is asked of every trial. name: of columns and tables. grades: best first."""
+    """A question of every trial. name: of columns and tables. grades: best first."""
 
     name: Word
     text: str
@@ -36,14 +36,14 @@ class Question(Facts):
 
 
 class Asked(Facts):
-    """What a rater is asked once, at the beginning; free text, at most 200 characters."""
+    """A question to a rater at the beginning; free text, at most 200 characters."""
 
     name: Word
     text: str
 
 
 class StudyRun(Facts):
-    """A run that the videos are of. sha256: the seal of its manifest."""
+    """A run with videos in the study. sha256: the seal of its manifest."""
 
     name: str
     sha256: str | None = None
@@ -51,7 +51,7 @@ class StudyRun(Facts):
 
 
 class StudyClip(Facts):
-    """A clip. seconds: how long its videos are. identity: of the person in it; empty where nothing is known."""
+    """A clip. seconds: duration of its videos. identity: of the person in it; empty if unknown."""
 
     id: str
     seconds: float
@@ -60,7 +60,7 @@ class StudyClip(Facts):
 
 
 class Stimulus(Facts):
-    """One video. file: below the study's folder. degraded: in words, what was done to it; None for all but checks."""
+    """One video. file: path in the study's folder. degraded: its degradation in words; None for all but checks."""
 
     id: Id
     file: str
@@ -71,7 +71,7 @@ class Stimulus(Facts):
 
 
 class Expected(Facts):
-    """What somebody who looks answers to every question of a check; bounds belong to it."""
+    """The expected answer to every question of a check; the bounds are included."""
 
     max: int | None = None
     min: int | None = None
@@ -83,9 +83,9 @@ class Expected(Facts):
 
 
 class Trial(Facts):
-    """What a rater sees at a time: one video, or two beside each other, the first one left.
+    """One trial: one video, or two side by side, the first one on the left.
 
-    expected: of an attention check. repeats: the id of the same rater's trial that this one shows again.
+    expected: of an attention check. repeats: the id of the same rater's trial that this one repeats.
     """
 
     id: Id
@@ -97,7 +97,7 @@ class Trial(Facts):
 
 
 class Rater(Facts):
-    """What one rater is shown, in this order. slot: from 0, of the plan: whoever has its invitation fills it."""
+    """The trials of one rater, in order. slot: from 0; the rater with its invitation fills it."""
 
     slot: int
     trials: tuple[Trial, ...]
@@ -112,7 +112,7 @@ class LeftOut(Facts):
 
 
 class Study(Facts):
-    """A planned study. left_out: what is missing of the runs' clips. training_clip: a clip that is never rated.
+    """A planned study. left_out: what the runs' clips lack. training_clip: a clip that is never rated.
 
     consent, instructions: paragraphs that raters read.
     """
@@ -140,9 +140,9 @@ class Study(Facts):
 
 
 class Export(Facts):
-    """``manifest.json`` of a study that was exported. closed: when it was; None where votes may have come since.
+    """``manifest.json`` of an exported study. closed: time of closing; None if votes may have come since.
 
-    votes: rows of ``votes.csv``. files: SHA-256 of each file beside this one.
+    votes: rows of ``votes.csv``. files: SHA-256 of each file in the same folder.
     """
 
     format: Literal["talking-head-bench study export 1"]

@@ -1,4 +1,4 @@
-"""``score/score.json`` of a study: who was screened out, opinions with intervals, preference, agreement, metrics."""
+"""``score/score.json`` of a study: excluded raters, opinions with intervals, preference, agreement, metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reports.schema.base import Facts, parse
 
 
 class Value(Facts):
-    """A mean, difference or strength. low, high: 95 % interval over raters and clips; None where none can be told.
+    """A mean, difference or strength. low, high: 95 % interval over raters and clips; None if undefined.
 
     p: of the hypothesis that it is zero; p_holm: adjusted over the `family` of its question. n: votes.
     """
@@ -36,11 +36,11 @@ class Interval(Facts):
 
 
 class Opinion(Facts):
-    """Mean opinion on a model (`other` None), or of comparisons with another: positive where `model` is better.
+    """Mean opinion on a model (`other` None), or in comparisons with another: positive where `model` is better.
 
-    mean: over votes that count. plain: Student's interval as if votes were independent. mixed: the crossed mixed
-    model's. everyone: nobody left out. dmos: difference to the hidden reference on the same clips by the same raters,
-    plus the best grade (ITU-T P.910, ACR-HR).
+    mean: over votes that count. plain: Student's interval as if votes were independent. mixed: from the crossed mixed
+        model. everyone: without excluding anybody. dmos: difference to the hidden reference on the same clips by the
+        same raters, plus the best grade (ITU-T P.910, ACR-HR).
     """
 
     question: str
@@ -63,7 +63,7 @@ class Difference(Facts):
 
 
 class Strength(Facts):
-    """Of a model, logits with mean 0 over all models. wins: share of its comparisons that it wins, ties half."""
+    """The strength of a model, logits with mean 0 over all models. wins: share of comparisons won, ties half."""
 
     model: str
     strength: Value
@@ -73,8 +73,8 @@ class Strength(Facts):
 class Preference(Facts):
     """Bradley and Terry's model of one question. ties: Davidson's nu.
 
-    first: logits that the first shown gains, None where the votes do not tell. why: where strengths are not defined,
-    the reason, and then there are none.
+    first: advantage of the first shown in logits, None where the votes do not determine it. why: the reason where
+        strengths are undefined; then there are none.
     """
 
     question: str
@@ -86,7 +86,7 @@ class Preference(Facts):
 
 
 class Agreed(Facts):
-    """How far raters agree on a question; model: on one model's videos, None for all.
+    """Agreement of raters on a question; model: on one model's videos, None for all.
 
     alpha: Krippendorff's, ordinal. icc: ICC(2,1); icc_mean: ICC(2,k) of the mean of all votes on a video.
     """
@@ -101,7 +101,7 @@ class Agreed(Facts):
 
 
 class Components(Facts):
-    """Variances of the mixed model of a question, by random effect. why: where there is no fit."""
+    """Variances of the mixed model of a question, by random effect. why: the reason without a fit."""
 
     question: str
     variances: dict[str, float]
@@ -118,14 +118,14 @@ class Undefined(Facts):
 
 
 class LeftOutRater(Facts):
-    """A rater whose votes do not count, and why."""
+    """An excluded rater, and the reason."""
 
     rater: str
     reasons: tuple[str, ...]
 
 
 class Screened(Facts):
-    """rule: its name; source: where it is published. checks, failed: attention checks of all raters."""
+    """The screening. rule: its name; source: its publication. checks, failed: attention checks of all raters."""
 
     rule: str
     source: str
@@ -138,11 +138,11 @@ class Screened(Facts):
 
 
 class Correlation(Facts):
-    """A metric against opinions; signs are turned so that 1 is full agreement, whether high or low is better.
+    """A metric compared with opinions; signs are turned so that 1 is full agreement, whether high or low is better.
 
-    level: points are a model's clips, or models. mapping: of the metric to opinions before `pearson` and `rmse`
-    (ITU-T P.1401): ``linear`` or ``cubic`` (third order, monotonic). behind: what its Spearman correlation lacks to the
-    best one's; an interval that holds 0 does not tell the two apart.
+    level: whether a point is a model's clip or a model. mapping: of the metric to opinions before `pearson` and `rmse`
+        (ITU-T P.1401): ``linear`` or ``cubic`` (third order, monotonic). behind: its Spearman correlation's distance to
+        the best one's; if the interval contains 0, the two do not differ significantly.
     """
 
     question: str
@@ -171,10 +171,10 @@ class QuestionAsked(Facts):
 
 
 class StudyScore(Facts):
-    """The score of a study, or of opinions out of a file (`kind` ``opinions``), against metrics.
+    """The score of a study, or of opinions from a file (`kind` ``opinions``), and its comparison with metrics.
 
-    votes: of ratings, all and those that count. against: in comparisons the model that CMOS is against. protocols: of
-    the runs that the videos are of.
+    votes: of ratings, all and those that count. against: in comparisons the model that CMOS is relative to. protocols:
+        of the videos' runs.
     """
 
     schema_: Literal[1] = Field(alias="schema")

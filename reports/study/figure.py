@@ -36,7 +36,7 @@ def file(score: StudyScore) -> str | None:
 
 
 def _lines(score: StudyScore, name: str) -> tuple[list[Line], bool]:
-    """Points of a figure: names with a value, its interval and a second value; whether zero is drawn."""
+    """Return the points of a figure: names with a value, its interval and a second value; and whether to draw zero."""
     kind, _, rest = name.partition("-")
     if kind == "opinions":
         own = [opinion for opinion in score.opinions if opinion.question == rest]

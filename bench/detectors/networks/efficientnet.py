@@ -53,7 +53,7 @@ def classify(convs: Folded, state: Mapping[str, Tensor], images: Tensor) -> Tens
 
 
 def maps(convs: Folded, images: Tensor) -> Tensor:
-    """``(N, 320, 7, 7)``."""
+    """Return features ``(N, 320, 7, 7)`` of images ``(N, 3, H, W)`` in 0 to 255."""
     images = images.contiguous(memory_format=torch.channels_last)
     x = F.relu6(_convolved(convs["_conv_stem"], (images - 127) / 128, 2))
     for number in range(BLOCKS):
@@ -62,7 +62,7 @@ def maps(convs: Folded, images: Tensor) -> Tensor:
 
 
 def _block(convs: Folded, key: str, x: Tensor, stride: int) -> Tensor:
-    """Expansion, depthwise convolution and projection; added to the input if the shapes are equal."""
+    """Apply expansion, depthwise convolution and projection; add the input if the shapes are equal."""
     made = x
     if f"{key}._expand_conv" in convs:
         made = F.relu6(_convolved(convs[f"{key}._expand_conv"], x))
@@ -72,7 +72,7 @@ def _block(convs: Folded, key: str, x: Tensor, stride: int) -> Tensor:
 
 
 def _convolved(conv: tuple[Tensor, Tensor], x: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
-    """Convolution with TensorFlow's padding: one more at the end if the number is odd."""
+    """Convolve with TensorFlow's padding: one more at the end if the number is odd."""
     kernel, bias = conv
     edges: list[int] = []
     for size, side in zip(reversed(x.shape[2:]), reversed(kernel.shape[2:])):

@@ -19,7 +19,7 @@ class Conv(nn.Module):
     """Convolution without bias, batch norm, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel = 1, stride: int = 1, padded: bool = True):
-        """padded: whether a stride of 1 keeps the size."""
+        """Create the layers. padded: whether a stride of 1 keeps the size."""
         super().__init__()
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
         padding = (sides[0] // 2, sides[1] // 2) if padded else 0

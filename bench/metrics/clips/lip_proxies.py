@@ -52,7 +52,7 @@ def heard(tracks: Tracks, shortest: float, needed: int = 0) -> Heard | ClipValue
     if sound is None:
         return ClipValue.none("no sound", failed)
     if sound.source_rate is not None and sound.source_rate < needed:
-        return ClipValue.none(f"sound of {sound.source_rate} samples a second, {needed} are needed", failed)
+        return ClipValue.none(f"sound of {sound.source_rate} samples per second, {needed} are needed", failed)
     if failed == len(opening):
         return ClipValue.none(NO_FACE, failed)
     if speaking.silent(sound, tracks.times):
