@@ -32,8 +32,11 @@ def score(
         float, typer.Option(min=-1, max=1, help="For p913: minimum correlation of a rater that is kept.")
     ] = 0.75,
     failed_checks: Annotated[
-        float, typer.Option(min=0, max=1, help="Maximum share of failed attention checks of a rater that is kept.")
-    ] = 1 / 3,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Maximum share of failed attention checks of a rater that is kept; default: 1/3."
+        ),
+    ] = None,
     against: Annotated[
         str | None, typer.Option(help="For comparisons: the model with which all others are compared.")
     ] = None,
@@ -44,7 +47,7 @@ def score(
 ) -> None:
     """Evaluate a study: screening, opinion scores with intervals, preferences, agreement, correlation with metrics."""
     from bench.study.scoring import command
-    from bench.study.scoring.screening import RULES
+    from bench.study.scoring.screening import CHECKS, RULES
     from reports.study.console import console
 
     rule = choice("--screening", screening, tuple(RULES))
@@ -61,7 +64,7 @@ def score(
             run or [],
             rule=rule,
             least_correlation=least_correlation,
-            checks=failed_checks,
+            checks=CHECKS if failed_checks is None else failed_checks,
             against=against,
             seed=seed,
             n=resamples,

@@ -157,7 +157,7 @@ def read_run(path: Path) -> RunRecord:
         found = _record(*RunDirectory(path).finished())
     if not found.record.metrics:
         raise UserError(
-            f"{path} has only metrics of sets ({', '.join(found.of_sets)}); the drift check compares pairs",
+            f"{path} has only set metrics ({', '.join(found.of_sets)}); the drift check compares pairs",
             code="no-metric",
         )
     return found

@@ -121,7 +121,7 @@ class Evaluator:
         """Pass the frames that are measured inside the block to `recorder`.
 
         positions: of each pair among the clip's frames. pictures: pairs whose frames are encoded; None for all.
-        featured: pairs whose frames count for metrics of sets. video: receives all frames.
+        featured: pairs whose frames count for set metrics. video: receives all frames.
         """
         self._recorder, self._pictures, self._featured = (recorder, positions), pictures, featured
         self._video = video

@@ -33,7 +33,7 @@ class Measurer:
     choice: the detectors that the run uses.
     reference: ``same-identity`` or ``cross-identity``, which decides the reference frame.
     as_published: compute what the authors' scripts compute; frames must then be truncated (`truncate`), not rounded.
-    clips: whether the run is of whole clips, so that metrics of clips apply (`clip_definitions`).
+    clips: whether the run is of whole clips, so that clip metrics apply (`clip_definitions`).
     roles: the available references (`Protocol.roles`).
     """
 

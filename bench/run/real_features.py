@@ -1,4 +1,4 @@
-"""Features of the real side, for metrics of sets: of every frame of the list, independent of the models."""
+"""Features of the real side, for set metrics: of every frame of the list, independent of the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of generated frames, for metrics of sets, computed during the run. `real_features` has the real side."""
+"""Features of generated frames, for set metrics, computed during the run. `real_features` has the real side."""
 
 from __future__ import annotations
 

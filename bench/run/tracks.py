@@ -44,7 +44,7 @@ class TrackRecorder:
 
     times: of each requested frame, seconds. needs, choice, features: what is recorded, and by which detectors and
     features. sound, target_sound: of the generated clip and of its reference, None for none. windows: receives the
-    frames, too, for metrics of sets.
+    frames, too, for set metrics.
     """
 
     def __init__(

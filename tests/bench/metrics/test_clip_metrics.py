@@ -1,4 +1,4 @@
-"""Metrics of clips are functions of tracks: known values, and what must not move them."""
+"""Clip metrics are functions of tracks: known values, and what must not move them."""
 
 from __future__ import annotations
 

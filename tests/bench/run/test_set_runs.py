@@ -1,4 +1,4 @@
-"""Metrics of sets through the command line: which frames count, what is kept, and what the table then says."""
+"""Set metrics through the command line: which frames count, what is kept, and what the table then says."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_nothing_elsewhere(device: str, noted: list[str]) -> None:
 class Measured:
     """In place of the metrics: everything comes from the host and is a table there when it returns."""
 
-    frame_features = None  # no metrics of sets
+    frame_features = None  # no set metrics
 
     def __init__(self, noted: list[str]) -> None:
         self.noted = noted
