@@ -25,6 +25,7 @@ from protocols.protocol import MotionMode
 
 HERE = Path(__file__).parent
 FILE = "model.json"
+NO_CHECKSUM = "no checksum is known"  # to verify a published file
 SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors")
 STATE_FILE = "state.pt"  # of a training in its folder, beside the checkpoint that it makes
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from baselines import checkpoints, samples
-from baselines.card import Card, card
+from baselines.card import NO_CHECKSUM, Card, card
 from baselines.checkpoints import Checkpoint
 
 Status = Literal["official", "sample", "unverified", "untrained"]
@@ -22,7 +22,6 @@ _NO_SHAPES = ("frame_size",)  # entries of a configuration that no tensor's shap
 
 
 TRAINED_HERE = "trained with this program"
-NO_CHECKSUM = "no checksum is known"
 OTHER_SIZE = "of another size than the published network"
 
 

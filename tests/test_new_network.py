@@ -16,7 +16,7 @@ from support.small_networks import batch
 from typer.testing import CliRunner
 
 from baselines import card as cards
-from baselines import checkpoints, layouts, registry
+from baselines import checkpoints, layouts, listing, registry
 from baselines.card import card, systems
 from baselines.synthetic_weights import fill_spec, image_pair
 from baselines.training import published
@@ -52,7 +52,7 @@ def invoke(*arguments: object) -> str:
 
 
 def test_it_is_listed() -> None:
-    infos = {info.name: info for info in registry.names()}
+    infos = {info.name: info for info in listing.names()}
     assert (infos["blend"].kind, infos["blend-wide"].kind) == ("network", "variant")
     assert "blend-wide" in invoke("list", "models")
 

@@ -1,4 +1,4 @@
-"""MemFace's two checkpoints: which files a name means, and what is built of them.
+"""What is built of MemFace's two checkpoints (`files`).
 
 The first stage's files are those of `expression_file`; the second's hold ``renderer.<key>``, the explicit memory among
 them, and are built by their configuration.
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from baselines.errors import ModelError
 from baselines.memface import expression_file
 from baselines.memface.audio_to_expression import A2EConfig, AudioToExpression, parameters
 from baselines.memface.basis import POINTS, MeshComponents
+from baselines.memface.files import HERE, STAGES, Stage, file_of
 from baselines.memface.renderer import PUBLISHED, ExplicitMemory, Renderer
 from baselines.memface.speaker import HeardSpeaker
 from baselines.memface.variants import VARIANTS, Variant
@@ -27,10 +28,7 @@ from baselines.speech.feature import feature
 from baselines.unpickling import one_line
 from protocols.cache import cache_folder
 
-HERE = Path(__file__).parent
 OPTIONS = ("a2e", "render", "weights", "speech", "basis", "memory")
-Stage = Literal["a2e", "render"]
-STAGES: tuple[Stage, ...] = ("a2e", "render")
 
 
 @dataclass(frozen=True)
@@ -84,47 +82,6 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
         "training": {"a2e": heard, "render": drawn},
     }
     return Loaded(speaker, renderer, facts)
-
-
-def file_of(stage: Stage, name: str, weights: Path | None, chosen: str | None = None) -> Path:
-    """The checkpoint of one stage: as chosen, else in the weights folder, else the sample. Raises ModelError.
-
-    A variant that differs in the other stage only takes the file of `memface`.
-    """
-    if chosen is not None:
-        file = Path(chosen).expanduser()
-        if not file.is_file():
-            raise ModelError(f"{name}: {stage}={chosen}: no such file", code="missing-file")
-        return file
-    own = trained_as(stage, name)
-    sample = stage + own.removeprefix("memface").removeprefix(f"-{stage}")
-    trained = f"{own}.safetensors"
-    places = [] if weights is None else [weights / "memface" / trained, weights / own / trained, weights / trained]
-    for file in (*places, HERE / f"{sample}.safetensors"):
-        if file.is_file():
-            return file
-    raise ModelError(
-        f"{name} has no weights for {own}: train --model {own}, then {name}?{stage}=FILE; or random ones, "
-        f"{name}?weights=untrained",
-        code="missing-weights",
-    )
-
-
-def in_words(name: str, weights: Path | None) -> str:
-    """What would be loaded for a variant, for lists."""
-    try:
-        files = [file_of(stage, name, weights) for stage in STAGES]
-    except ModelError:
-        return "no weights; to be trained"
-    if VARIANTS[name].other_memory:
-        return "needs memory=FILE"
-    return "sample weights" if all(file.parent == HERE for file in files) else " + ".join(map(str, files))
-
-
-def trained_as(stage: Stage, name: str) -> str:
-    """What one stage of a variant is called in training: ``memface-a2e``; the variant's name where it differs."""
-    variant = VARIANTS[name]
-    return name if (variant.a2e if stage == "a2e" else variant.render) else f"memface-{stage}"
 
 
 def _speaker(file: Path, variant: Variant, options: Mapping[str, str]) -> tuple[HeardSpeaker, dict[str, Any]]:

@@ -19,6 +19,7 @@ from baselines.memface.renderer import ExplicitMemory, Renderer
 from baselines.memface.scene import Scene, scene, tensors
 from baselines.memface.speaker import Speaker
 from baselines.memface.template import NO_FACE, Template, as_picture, look
+from baselines.memface.variants import MOTION_MODES
 from baselines.predictor import ModelError
 from baselines.talking import Talk, TalkingPredictor
 
@@ -33,7 +34,7 @@ class MemFacePredictor(TalkingPredictor):
     The template is read twice: once for the heads' poses and the person's shape, once for the frames.
     """
 
-    motion_modes = ("absolute",)
+    motion_modes = MOTION_MODES
 
     def __init__(
         self,

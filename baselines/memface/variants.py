@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocols.protocol import MotionMode
+
+MOTION_MODES: tuple[MotionMode, ...] = ("absolute",)
+
 
 @dataclass(frozen=True)
 class Variant:

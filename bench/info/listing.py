@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from baselines import listing
 from bench.runtime.config import Config
 from bench.runtime.errors import UserError
 from protocols import catalogue, datasets, plugins
@@ -39,10 +40,8 @@ def table(what: str, config: Config, pattern: str = "*", weights_given: bool = F
 
 
 def _models(config: Config, pattern: str) -> Table:
-    from baselines import registry  # imports torch, which the other lists do not need
-
     rows = _table()
-    for model in (one for one in registry.names(config.weights) if fnmatch(one.name.lower(), pattern)):
+    for model in (one for one in listing.names(config.weights) if fnmatch(one.name.lower(), pattern)):
         rows.add_row(model.name, model.summary, "; ".join(filter(None, (", ".join(model.motion_modes), model.weights))))
     return rows
 

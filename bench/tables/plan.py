@@ -9,6 +9,7 @@ from pathlib import Path
 from baselines import checkpoints, samples
 from baselines.card import MODELS, card, find_weights, unavailable
 from baselines.errors import ModelError
+from baselines.memface.files import in_words
 from baselines.memface.variants import VARIANTS as MEMFACE
 from baselines.origin import judge
 from baselines.spec import ModelSpec
@@ -176,8 +177,6 @@ def _models(
 
 def _memface(model: str, weights: Path | None, untrained: bool, small: bool) -> tuple[str | None, str]:
     """Return the spec and the origin of the weights of both stages; or None and why it cannot run."""
-    from baselines.memface.loading import in_words  # late: it reads networks
-
     found = in_words(model, weights)
     if found.startswith("sample"):
         return (model, "SAMPLE WEIGHTS") if small else (None, f"{NOBODY} ({HINT})")

@@ -10,6 +10,7 @@ from typing import Literal
 
 from baselines.card import MODELS, Card, card, find_weights
 from baselines.errors import ModelError
+from baselines.memface.files import HERE, STAGES, file_of, trained_as
 from baselines.memface.variants import VARIANTS as MEMFACE
 from baselines.spec import ModelSpec
 from bench.info.doctor import packages
@@ -154,8 +155,6 @@ def _trainings(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
 
 def _stages(jobs: Sequence[Job], config: Config) -> Iterator[Step]:
     """Yield the trainings of both stages of MemFace, and of each variant of one."""
-    from baselines.memface.loading import HERE, STAGES, file_of, trained_as  # late: it reads networks
-
     seen: set[str] = set()
     for stage, name in ((stage, name) for stage in STAGES for name in models(jobs) if name in MEMFACE):
         own, dataset = trained_as(stage, name), STAGE_DATA[stage]

@@ -10,7 +10,7 @@ import torch
 from support.small_networks import official_content, place, small
 
 from baselines import checkpoints, origin, registry
-from baselines.card import card
+from baselines.card import NO_CHECKSUM, card
 from baselines.checkpoints import Checkpoint
 from baselines.origin import judge
 from bench.weights.export import export
@@ -54,7 +54,7 @@ def test_only_a_checksum_makes_published_weights_of_the_right_sizes(tmp_path, mo
     file.write_bytes(b"any")
     checkpoint = Checkpoint(file, {}, None, {})
     found = judge(about, checkpoint, copy.deepcopy(about.config))
-    assert found.status == "unverified" and found.published_size and origin.NO_CHECKSUM in found.note
+    assert found.status == "unverified" and found.published_size and NO_CHECKSUM in found.note
     monkeypatch.setitem(vars(about), "checksums", {"another.pth.tar": checkpoint.sha256})  # the content, not the name
     assert judge(about, checkpoint, about.config).status == "official"
     file.write_bytes(b"another")

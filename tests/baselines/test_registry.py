@@ -13,9 +13,8 @@ import torch
 from support.packages import install
 from support.refused import refused
 
-from baselines import code, registry
-from baselines.card import MODELS, card
-from baselines.origin import NO_CHECKSUM
+from baselines import code, listing, registry
+from baselines.card import MODELS, NO_CHECKSUM, card
 from baselines.predictor import ModelError
 from protocols.errors import PluginError
 
@@ -46,17 +45,17 @@ def test_malformed_options():
 
 
 def test_names(tmp_path):
-    infos = {info.name: info for info in registry.names(tmp_path)}
+    infos = {info.name: info for info in listing.names(tmp_path)}
     assert {*MODELS, "copy-source", "copy-target", "frames:DIR", "cmd:COMMAND"} <= infos.keys()
     assert "avd" in infos["tpsm"].motion_modes and "avd" not in infos["fomm"].motion_modes
     (tmp_path / "vox.pth.tar").touch()
-    words = {info.name: info.weights for info in registry.names(tmp_path)}
+    words = {info.name: info.weights for info in listing.names(tmp_path)}
     assert words["tpsm"] == f"{tmp_path / 'vox.pth.tar'} (unverified: {NO_CHECKSUM})"
     expected = "sample weights" if card("mcnet").sample.is_file() else "no weights; needs mcnet.pth.tar"
     assert words["mcnet"].startswith(expected)
     (tmp_path / "vox-cpk.pth.tar").touch()
     (tmp_path / "vox-adv-cpk.pth.tar").touch()
-    assert "several" in {info.name: info.weights for info in registry.names(tmp_path)}["fomm"]
+    assert "several" in {info.name: info.weights for info in listing.names(tmp_path)}["fomm"]
 
 
 BROKEN = """
@@ -101,7 +100,7 @@ def test_plugins_that_fail(monkeypatch, tmp_path, value, said):
     install(monkeypatch, tmp_path, "thb_broken", BROKEN, {"model": {"other": value}})
     with refused(PluginError, "broken-plugin", said):
         load("other")
-    info = next(info for info in registry.names() if info.name == "other")
+    info = next(info for info in listing.names() if info.name == "other")
     assert info.kind == "plug-in" and ("broken" in info.weights) == (said == "ModuleNotFoundError")
 
 
@@ -213,9 +212,9 @@ def test_the_package_of_the_docs(tmp_path):
     subprocess.run([sys.executable, *map(str, install), str(project)], check=True, capture_output=True)
     program = (
         "import torch\n"
-        "from baselines import registry\n"
+        "from baselines import listing, registry\n"
         "from baselines.predictor import ModelError, PairBatch\n"
-        "info = next(i for i in registry.names() if i.name == 'my-model')\n"
+        "info = next(i for i in listing.names() if i.name == 'my-model')\n"
         "assert (info.kind, info.motion_modes) == ('plug-in', ('absolute',)), info\n"
         "assert info.summary == 'Half photograph, half driving frame.'\n"
         "model = registry.load('my-model?share=0.25', weights=None, device=torch.device('cpu'))\n"

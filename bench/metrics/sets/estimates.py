@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from bench.metrics.sets.base import Estimate, Features
 from bench.metrics.sets.frechet import distance, fit
@@ -162,7 +162,7 @@ def _estimate(value: float, resampled: np.ndarray, influence: np.ndarray, people
     tail = (1 + CONFIDENCE) / 2
     finite = resampled[np.isfinite(resampled)]
     usual = finite.std() if len(finite) else 0.0
-    width = stats.t.ppf(tail, freedom) / stats.norm.ppf(tail) * error / usual if usual else error
+    width = special.stdtrit(freedom, tail) / special.ndtri(tail) * error / usual if usual else error
     return Estimate(value, value + (resampled - finite.mean() if len(finite) else resampled) * width)
 
 

@@ -14,7 +14,7 @@ from support import memface_files as made
 from support.refused import refused
 from torch import Tensor
 
-from baselines import registry
+from baselines import listing, registry
 from baselines.errors import ModelError
 from baselines.facemesh import mesh
 from baselines.memface import predictor as predictors
@@ -222,7 +222,7 @@ def test_without_files_the_training_is_named(monkeypatch, tmp_path):
 
 
 def test_every_variant_is_listed():
-    infos = {info.name: info for info in registry.names()}
+    infos = {info.name: info for info in listing.names()}
     assert set(VARIANTS) <= infos.keys()
     assert all(infos[name].motion_modes == ("absolute",) for name in VARIANTS)
     assert all(VARIANTS[name].source for name in VARIANTS)

@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 from support.refused import Ended
+from typer import Typer
 
+from bench.cli.main import PANELS
 from bench.rundir import directory
 
 RUN = ["run", "--protocol", "vox1-diffscale", "--detectors", "embedded"]
@@ -320,7 +322,16 @@ def test_a_wrong_option_is_one_line(bench, asked):
 
 def test_help_and_names_come_without_torch():
     """Who only asks for help or for names, or mistypes an option, does not wait for it."""
-    asked = {"--help": 0, "": 2, "run --help": 0, "run --bogus": 2, "list protocols": 0, "list datasets": 0}
+    commands = {name: command for panel in PANELS.values() for name, command in panel.items()}
+    helps = [f"{name} --help" for name in commands] + [
+        f"{name} {sub.name or sub.callback.__name__} --help"
+        for name, app in commands.items()
+        if isinstance(app, Typer)
+        for sub in app.registered_commands
+    ]
+    assert len(helps) > len(commands) > 20
+    asked = {"": 2, "run --bogus": 2} | dict.fromkeys(["--help", *helps], 0)
+    asked |= dict.fromkeys(["list models", "list protocols", "list datasets"], 0)
     code = (
         "import json, sys\n"
         "from bench.cli import main as cli\n"
@@ -334,4 +345,4 @@ def test_help_and_names_come_without_torch():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     told = [line for line in done.stderr.splitlines() if ", torch " in line]
     assert told == [f"{one}: {ended}, torch False" for one, ended in asked.items()], done.stderr
-    assert done.stdout.count("Usage") == 3
+    assert done.stdout.count("Usage") == len(helps) + 2

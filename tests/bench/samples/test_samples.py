@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.refused import refused
 
-from baselines import checkpoints, registry, samples
+from baselines import checkpoints, listing, registry, samples
 from baselines.card import HERE, MODELS, card
 from baselines.errors import ModelError
 from bench.runtime.errors import UserError
@@ -115,7 +115,7 @@ def test_a_damaged_file_is_not_called_built(bench, from_folder, folder, content)
     assert found.damaged and found.on_record is False and samples.local_state(file, BUILT) == "damaged"
     code, text = bench("samples", "list", BUILT)
     assert code == 0 and f"{found.status}: {file}" in text and "built here" not in text and "0 of 1" in text
-    (listed,) = [info for info in registry.names() if info.name == BUILT]
+    (listed,) = [info for info in listing.names() if info.name == BUILT]
     assert listed.weights.endswith("damaged")
     code, text = bench("doctor")
     assert code == 0 and str(file) in text
@@ -219,7 +219,7 @@ def test_build_trains_by_the_record_and_says_what_the_file_is(bench, monkeypatch
         f"{n}{end}" for n in names for end in (".safetensors", "_log.csv")
     }
     assert registry.load(BUILT, weights=None, device=CPU).describe()["weights_status"] == "sample"
-    (listed,) = [info for info in registry.names() if info.name == BUILT]
+    (listed,) = [info for info in listing.names() if info.name == BUILT]
     assert listed.weights.endswith(samples.local_state(sample(BUILT).file, BUILT)) and "built" in listed.weights
     code, text = bench("samples", "build", BUILT, "--seeds", 2)
     assert code == 0 and len(given) == 2 and text.count("there ") == 2  # not trained again
