@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from baselines.errors import ModelError
+from protocols.errors import first_line
 from protocols.files import short_hash
 
 FOLDER = Path(__file__).with_name("mediapipe")
@@ -35,6 +36,10 @@ class Network:
         interpreter.invoke()
         return [interpreter.get_tensor(output).ravel().astype(np.float64) for output in outputs]
 
+    def check(self) -> None:
+        """Load the network in this thread. Raises ModelError if its file is damaged."""
+        self._interpreter()
+
     @property
     def signature(self) -> str:
         return f"weights:{short_hash(self.file)}"
@@ -45,7 +50,11 @@ class Network:
             from ai_edge_litert.interpreter import Interpreter
 
             with _without_notice():
-                made = Interpreter(model_path=str(self.file), num_threads=1)
+                try:
+                    made = Interpreter(model_path=str(self.file), num_threads=1)
+                except ValueError as error:
+                    what = f"{self.file} is damaged ({first_line(error)}): reinstall this package"
+                    raise ModelError(what, code="unreadable-checkpoint") from None
                 made.allocate_tensors()
             outputs = [one["index"] for one in made.get_output_details()]
             kept[self.file] = made, made.get_input_details()[0]["index"], outputs

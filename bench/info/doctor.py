@@ -19,6 +19,8 @@ from bench import detectors
 from bench.detectors import body_identity
 from bench.detectors.weights import torch_folder
 from bench.metrics.families import FAMILIES
+from bench.samples.survey import BUILD
+from bench.weights.check import damage
 from bench.weights.files import FOLDER, WeightFile, model_size, way_to
 from bench.weights.files import files as published
 
@@ -30,7 +32,7 @@ class Row:
     group: one of `GROUPS`. item: package, or exact file name. used_for: what needs it.
     found: path or version; None if missing. problem: what is wrong with what was found, or "".
     size, source: as text, as in `bench.weights.files`. place: the folder for it, or the command that installs it.
-    get: how to get it, in short.
+    get: how to get it, in short. model: name of the model that it is for, or "".
     """
 
     group: str
@@ -41,6 +43,7 @@ class Row:
     source: str = ""
     place: str = ""
     get: str = ""
+    model: str = ""
     problem: str = ""
 
 
@@ -73,8 +76,9 @@ _GROUPS = {"file": "papers' weights", "hub": "papers' weights", "package": "embe
 
 
 def report(weights: Path | None) -> list[Row]:
-    """Return every package, weight file and checkpoint that the program can use, installed or not. Loads none.
+    """Return every package, weight file and checkpoint that the program can use, installed or not.
 
+    Files are compared with their checksums, or opened to find damaged ones; no torch network is built.
     weights: the weights folder, or None.
     """
     return [row for section in _SECTIONS for row in section(weights)]
@@ -121,8 +125,10 @@ def _short(missing: list[Row]) -> Iterator[str]:
         rows = [row for row in missing if row.group == group]
         if group not in (OFFICIAL, SAMPLES):
             yield from (f"{row.item}, for {row.used_for}: {row.get}" for row in rows)
+        elif group == SAMPLES and rows:
+            yield f"{group}: `{BUILD} {' '.join(row.model for row in rows)}`"
         elif rows:
-            yield f"{group} ({rows[0].get}) of {'; '.join(row.used_for for row in rows)}"
+            yield f"{group} of {', '.join(row.model for row in rows)}: {rows[0].get}"
 
 
 def _device() -> str:
@@ -166,8 +172,10 @@ def _detectors(weights: Path | None) -> list[Row]:
         get = _way(file) if file.address else BY_HAND
         if file.kind == "file":
             place += f" or {torch_folder()}"
-        found = str(file.found) if file.found else None
-        rows.append(Row(_GROUPS[file.kind], file.name, file.used_for, found, file.size, source, place, get))
+        found, problem = (str(file.found), damage(file.found, file.sha256)) if file.found else (None, "")
+        rows.append(
+            Row(_GROUPS[file.kind], file.name, file.used_for, found, file.size, source, place, get, problem=problem)
+        )
     return rows
 
 
@@ -177,8 +185,22 @@ def _shipped(weights: Path | None) -> list[Row]:
     for name, (size, used_for) in _SHIPPED.items():
         file = litert.FOLDER / name
         found, again = (str(file) if file.is_file() else None), "reinstall this package"
-        rows.append(Row("embedded weights", name, used_for, found, size, "this package", again, again))
+        problem = _damage_of_shipped(file) if found else ""
+        rows.append(Row("embedded weights", name, used_for, found, size, "this package", again, again, problem=problem))
     return rows
+
+
+def _damage_of_shipped(file: Path) -> str:
+    """Return why a network cannot be loaded, in words; empty if it can, or if LiteRT is not installed."""
+    try:
+        litert.release()
+    except ModelError:
+        return ""
+    try:
+        litert.Network(file.stem).check()
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def _way(file: WeightFile) -> str:
@@ -192,8 +214,8 @@ def _models(weights: Path | None) -> list[Row]:
         if about.files:
             found, problem = _checkpoint(about, weights)
             source = f"github.com/{about.repository} (license: {about.license}); {way_to(about)}"
-            place, get = f"{weights or FOLDER}/{about.package}", BY_HAND
-            rows.append(Row(OFFICIAL, about.needed, about.title, found, model_size(about), source, place, get, problem))
+            place, size = f"{weights or FOLDER}/{about.package}", model_size(about)
+            rows.append(Row(OFFICIAL, about.needed, about.title, found, size, source, place, BY_HAND, name, problem))
         file, used_for = about.sample, f"{about.title}, reduced width"
         if file.is_file():
             state = samples.local_state(file, name)
@@ -201,9 +223,9 @@ def _models(weights: Path | None) -> list[Row]:
             rows.append(Row(SAMPLES, file.name, used_for, found, problem=problem if state == "damaged" else ""))
         elif name in samples.recipes():
             source = "a clone of this program's repository, or its recorded training"
-            place = f"`python -m bench samples build {name}`, or `samples fetch --from CLONE`"
-            get = "`python -m bench samples build NAME`"
-            rows.append(Row(SAMPLES, samples.file_name(name), used_for, None, "3 to 6 MB", source, place, get))
+            get = f"`{BUILD} {name}`"
+            place = f"{get}, or `samples fetch --from CLONE`"
+            rows.append(Row(SAMPLES, samples.file_name(name), used_for, None, "3 to 6 MB", source, place, get, name))
     return rows
 
 
@@ -218,7 +240,7 @@ def _checkpoint(about: Card, weights: Path | None) -> tuple[str | None, str]:
         return ambiguous, ambiguous
     absent = [name for name in about.beside if about.bare and file and not (about.root(file) / name).is_file()]
     incomplete = f"{file}, without {', '.join(absent)}" if absent else ""
-    return incomplete or (str(file) if file else None), incomplete
+    return incomplete or (str(file) if file else None), incomplete or (damage(file) if file else "")
 
 
 # One function per kind of file, in the order of the report.
