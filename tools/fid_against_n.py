@@ -1,4 +1,4 @@
-"""Draw how a Fréchet and a kernel distance depend on the number of frames, from the features that a run kept.
+"""Draw how a Fréchet and a kernel distance depend on the number of frames, from the stored features of a run.
 
 python tools/fid_against_n.py runs/NAME MODEL --metrics fid-lite0,kid-lite0 --out docs/fid_against_n.png
 """
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def features(run: Path, name: str, model: str) -> tuple[Features, Features]:
-    """What a model made and what is real, as the run kept it."""
+    """Return the stored features of a model and of the real frames."""
     directory = RunDirectory(run)
     kind = SET_DEFINITIONS[name].kind
     made, real = (sets.features(directory.features(directory.complete(), kind, side)) for side in (model, REAL))
@@ -54,7 +54,7 @@ def features(run: Path, name: str, model: str) -> tuple[Features, Features]:
 
 
 def curve(name: str, made: Features, real: Features) -> list[tuple[int, float, float, float]]:
-    """Numbers of frames, and mean, 2.5 % and 97.5 % of the distance of so many of either side, drawn without return."""
+    """Return numbers of frames per side, drawn without replacement; mean, 2.5 % and 97.5 % of the distance."""
     rng = np.random.default_rng(SEED)
     most = min(len(made.values), len(real.values))
     found = []

@@ -1,9 +1,9 @@
-"""Draw this project's lists on the real data sets from what published lists tell of their clips.
+"""Draw this project's lists on the real data sets from the clips named in published lists.
 
     python tools/freeze_lists.py FOLDER    # with the published CSV files
 
 A clip of numbered frames has at least the frames up to the largest number that a published list names; in CelebV, whose
-frames have no such numbers, the named ones are known. From these the pairs are drawn by the authors' strategy, so every
+frames have no such numbers, the named ones are known. The pairs are drawn from these by the authors' strategy, so every
 frame of a list exists wherever the clip was prepared as its authors did. Written to protocols/data/frozen/.
 """
 
@@ -20,7 +20,7 @@ from protocols.pairs import WHOLE_CLIP
 from protocols.published import FROZEN, import_published
 from protocols.sampling import make_pairs
 
-# The clips of which lists a protocol's pairs are drawn from: for same-identity pairs those with many named frames.
+# The lists whose clips a protocol's pairs are drawn from: for same-identity pairs those with many named frames.
 SOURCES = {
     "vox1-sameid": ("dagan_vox_evaluation",),
     "vox1-crossid": ("dagan_vox_evaluation", "vox_cross_id_evaluation", "vox_cross_id_evaluation_best_frame"),
@@ -56,7 +56,7 @@ def frames(names: set[str]) -> list[str]:
 
 
 def known(name: str, clips: dict[str, list[str]]) -> Dataset:
-    """The data set of this name as if it had these clips and frames."""
+    """Return the data set of this name as if it had these clips and frames."""
 
     class Known(LAYOUTS[name]):
         def clips(self, split: str | None = None) -> list[str]:

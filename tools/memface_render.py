@@ -1,9 +1,9 @@
 """Measure MemFace renderers on the sound set with the true faces: `python tools/memface_render.py FILES`.
 
-Each frame is the template of itself, its lower face masked, and its own mesh is drawn. Beside the files: the lower face
-of the held-out template, laid over the frame's by the head's pose, and what the bound `wrong-sound` pastes. Inside the
-mouth's square (7 cm, 64 pixels): mean |difference|, and the distance of VGG-16's features (five layers, each relative
-to its mean). Inside the mask: mean |difference|. Last: milliseconds of processor time a frame.
+Each frame is its own template, with the lower face masked and its own mesh drawn. For comparison: the lower face of the
+held-out template, aligned to the frame by head pose, and the bound `wrong-sound`. Inside the mouth's square (7 cm, 64
+pixels): mean |difference|, and the distance of VGG-16's features (five layers, each relative to its mean). Inside the
+mask: mean |difference|. Last: milliseconds of CPU time per frame.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Answer = Callable[[int], Tensor]  # number of a test frame to (3, H, W) in [0, 1
 
 
 class Bench:
-    """The test frames, their faces, and what a template shows in their place."""
+    """The test frames, their faces, and the template's lower face for each."""
 
     def __init__(self) -> None:
         built = sound_set.SoundSet(sound_set.ensure(cache_folder()))
@@ -64,12 +64,12 @@ class Bench:
         return mesh, *align(mesh)
 
     def hole(self, k: int) -> np.ndarray:
-        """The mask of a test frame."""
+        """Return the mask of a test frame."""
         mesh, _, pose = self.faces[k]
         return view.mask(pose, self.person, view.outer_lips(mesh), *self.truth[k].shape[:2])
 
     def by_pose(self, k: int) -> Tensor:
-        """The template's lower face in the test frame's pose."""
+        """Return the template's lower face in the test frame's pose."""
         framing = Framing(side=256, width=16.0)
         window = framing.window(self.faces[k][2], self.truth[k].shape[1])
         taken = view.cut(self.template[k], framing.window(self.others[k][2], self.template[k].shape[1]), 256)
@@ -77,14 +77,14 @@ class Bench:
         return torch.from_numpy(view.paste(frame, laid, window, self.hole(k))).permute(2, 0, 1)
 
     def wrong(self, k: int) -> Tensor:
-        """The bound `wrong-sound`."""
+        """Return the frame of the bound `wrong-sound`."""
         found = wrong_sound.pasted(self.template[k], self.truth[k])
         assert not isinstance(found, str)
         return torch.from_numpy(found).permute(2, 0, 1)
 
     @torch.inference_mode()
     def measure(self, answer: Answer) -> dict[str, float]:
-        """Means over the test frames."""
+        """Return means over the test frames."""
         rows = []
         for k, truth in enumerate(self.truth):
             true, made = torch.from_numpy(array_from_levels(truth)).permute(2, 0, 1), answer(k)
@@ -103,7 +103,7 @@ class Bench:
 
     @torch.inference_mode()
     def rendered(self, file: Path) -> tuple[Answer, float]:
-        """The answers of a checkpoint, and milliseconds a frame: drawing, masking, network and pasting."""
+        """Return the frames of a checkpoint, and milliseconds per frame: drawing, masking, network and pasting."""
         renderer, drawing = read_renderer(file)[0].eval(), of_face_mesh()
         made: list[Tensor] = []
 
@@ -120,7 +120,7 @@ class Bench:
 
 
 def _square(image: Tensor, window: np.ndarray) -> Tensor:
-    """The mouth's square ``(3, 64, 64)`` of a frame ``(3, H, W)``."""
+    """Return the mouth's square ``(3, 64, 64)`` of a frame ``(3, H, W)``."""
     whole = image.permute(1, 2, 0).contiguous().numpy()
     return torch.from_numpy(view.cut(whole, window, MOUTH.patch)).permute(2, 0, 1)
 

@@ -2,10 +2,10 @@
 
     python tools/memory.py [--few 200] [--many 20000] [--picture docs/memory.png]
 
-Each run is `python -m bench run` as it stands, of a bound with the metrics of pixels, in a process of its own: what is
-left is the harness. Its resident memory and its progress are read off while it works. The pairs are frames of the
-sample set's clips, combined again. The peak of the many may be 5 % above that of the few; exit code 1 if it is more.
-Intervals, tables and the report come after the pairs; with --working what they take is left out.
+Each run is `python -m bench run` in its own process, of a bound with the pixel metrics, so that it measures the
+harness. Its resident memory and its progress are recorded during the run. The pairs are frames of the sample set's
+clips, combined again. The peak with many pairs may be 5 % above that with few; exit code 1 if it is more. Intervals,
+tables and the report come after the pairs; --working excludes their memory.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def main() -> int:
     parser.add_argument("--few", type=int, default=200)
     parser.add_argument("--many", type=int, default=20_000)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--working", action="store_true", help="judge only the time in which pairs are worked on")
+    parser.add_argument("--working", action="store_true", help="judge only the time in which pairs are processed")
     asked = parser.parse_args()
     curves, peaks, working = {}, {}, {}
     for n in (asked.few, asked.many):
         with tempfile.TemporaryDirectory() as folder:
             curves[n], peaks[n] = measure(n, Path(folder))
         working[n] = max(resident for finished, resident in curves[n] if finished < n)
-        print(f"{n} pairs: peak {peaks[n]:.1f} MiB, {working[n]:.1f} while pairs are worked on", flush=True)
+        print(f"{n} pairs: peak {peaks[n]:.1f} MiB, {working[n]:.1f} while pairs are processed", flush=True)
     judged = working if asked.working else peaks
     ratio = judged[asked.many] / judged[asked.few]
     print(f"{asked.many} over {asked.few} pairs: {ratio:.3f}")
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def pair_list(n: int) -> PairList:
-    """`n` pairs of two frames of one clip, all frames of the sample protocol's clips with each other."""
+    """Return `n` pairs of two frames of one clip: combinations of all frames of the sample protocol's clips."""
     known = sample_lists.load("sameid").pairs
     clips: dict[str, dict[str, object]] = {}
     for pair in known:
@@ -63,7 +63,7 @@ def pair_list(n: int) -> PairList:
 
 
 def measure(n: int, folder: Path) -> tuple[list[tuple[int, float]], float]:
-    """A run of `n` pairs: its resident memory in MiB at a number of finished pairs, and its peak."""
+    """Run `n` pairs; return the resident memory in MiB by number of finished pairs, and its peak."""
     pair_list(n).write(folder / "pairs.csv")
     command = f"-m bench run {COMMAND} --pairs {folder / 'pairs.csv'} --out {folder} --name run"
     process = subprocess.Popen([sys.executable, *command.split()], stdout=subprocess.DEVNULL)
@@ -76,7 +76,7 @@ def measure(n: int, folder: Path) -> tuple[list[tuple[int, float]], float]:
             resident = Path(f"/proc/{process.pid}/statm").read_text().split()[1]
             curve.append((len(os.listdir(frames)), int(resident) * os.sysconf("SC_PAGE_SIZE") / 2**20))
         except (FileNotFoundError, IndexError):
-            pass  # not begun, or ended just now
+            pass  # not started, or just ended
         time.sleep(0.5)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -92,7 +92,7 @@ def draw(curves: dict[int, list[tuple[int, float]]], peaks: dict[int, float], fi
 
     figure, axes = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
     for (n, curve), color in zip(curves.items(), ("tab:orange", "tab:blue")):
-        most = itertools.accumulate((finished for finished, _ in curve), max)  # frames go at the end
+        most = itertools.accumulate((finished for finished, _ in curve), max)  # frames are deleted at the end
         shown = [(finished, resident) for finished, (_, resident) in zip(most, curve) if finished]
         axes.plot(*zip(*shown), color=color, label=f"{n:,} pairs, peak {peaks[n]:.0f} MiB")
         axes.axhline(peaks[n], color=color, linewidth=0.8, linestyle=":")

@@ -2,9 +2,9 @@
 
     python tools/memory_styles.py [--steps 300] [--seeds 3] [--picture docs/memory_styles.png]
 
-A face made of ARKit's shapes (fetched; see baselines/memface/arkit.py) speaks synthetic sentences in two styles: with
-wide lips and an open jaw, or mumbling and smiling. In ``style unknown`` the speech features are the same in both; in
-``style in the context`` the quarter of a second before the sentence sounds different. The rest is as in training:
+A face made of ARKit's shapes (downloaded; see baselines/memface/arkit.py) speaks synthetic sentences in two styles:
+with wide lips and an open jaw, or mumbling and smiling. In ``style unknown`` the speech features are the same in both;
+in ``style in the context`` the quarter of a second before the sentence sounds different. The rest is as in training:
 networks with and without the memory (and one of the same size without it), Eq. 4, alternating updates in the first half
 (and without them).
 """
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def sentences(basis: ArkitShapes, tells: bool) -> tuple[Tensor, Tensor]:
-    """Speech ``(2 S, T, F)`` and coefficients ``(2 S, T, 52)``; each sentence twice, in both styles."""
+    """Return speech ``(2 S, T, F)`` and coefficients ``(2 S, T, 52)``; each sentence twice, in both styles."""
     rng = np.random.default_rng(0)
     steps = rng.normal(size=(SENTENCES, FRAMES + 4, FEATURES))
     said = np.stack([steps[:, k : k + FRAMES] for k in range(5)]).mean(0) * np.sqrt(5)
@@ -95,7 +95,7 @@ def sentences(basis: ArkitShapes, tells: bool) -> tuple[Tensor, Tensor]:
 def trained(
     config: A2EConfig, speech: Tensor, coefficients: Tensor, mouth: Tensor, steps: int, seed: int, turns: float
 ) -> tuple[list[tuple[int, float]], int]:
-    """Training error over the steps, RMSE of mouth vertices in mm, and the number of parameters.
+    """Train; return the error over the steps, RMSE of mouth vertices in mm, and the number of parameters.
 
     turns: share of the steps in which network and memory are updated alternately.
     """

@@ -1,12 +1,12 @@
-"""How near each network comes to this machine's convolution peak, and where the rest of its time goes.
+"""How close each network is to this machine's convolution peak, and what the rest of its time is used for.
 
     python tools/roofline.py [--models fomm,tpsm] [--picture docs/roofline.png]
 
-The peak is the best of several large convolutions, on one thread and on all, by the clock and in turn with the rest.
+The peak is the best of several large convolutions, on one thread and on all, by wall time, alternating with the rest.
 Networks are of official size with random weights, one frame in absolute motion, nothing memoized, one thread. Their
-multiply-adds are those of the plain form, as torch's FlopCounterMode counts them, so that a form that needs fewer shows
-as a higher rate. All times are processor time: other programs on the machine move them less. Shares
-are torch.profiler's own times of operators, by kinds.
+multiply-adds are those of the plain form, as torch's FlopCounterMode counts them, so a form that needs fewer has a
+higher rate. All times are CPU time, which depends less on other programs. Shares are torch.profiler's own times of
+operators, by kind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from baselines.card import systems
 from baselines.predictor import PairBatch
 from bench.runtime.allocator import reuse_freed_memory
 
-LARGE = ((512, 64), (256, 64), (64, 256), (256, 128))  # channels and side of the convolutions that the peak is from
+LARGE = ((512, 64), (256, 64), (64, 256), (256, 128))  # channels and side of the convolutions for the peak
 KINDS = {  # part of an operator's name: its kind
     "conv": "convolutions",
     "mm": "matrix products",
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def peak(threads: int) -> float:
-    """GFLOP/s of the fastest of `LARGE`; by the clock where several threads share the work."""
+    """Return GFLOP/s of the fastest of `LARGE`; by wall time where several threads share the work."""
     torch.set_num_threads(threads)
     clock = time.thread_time if threads == 1 else time.perf_counter
     best = 0.0
@@ -91,7 +91,7 @@ def peak(threads: int) -> float:
 
 
 def network(name: str, rounds: int) -> tuple[float, list[float], list[float], Counter[str]]:
-    """10^9 multiply-adds, seconds of the plain form and as it runs, and shares of the latter's time by kind."""
+    """Return 10^9 multiply-adds, seconds of the plain and the default form, and shares of the latter's time by kind."""
     generator = torch.Generator().manual_seed(0)
     source, driving = torch.rand(2, 1, 3, 256, 256, generator=generator)
     batch = PairBatch(("a",), source, driving, seeds=(1,))
@@ -114,7 +114,7 @@ def network(name: str, rounds: int) -> tuple[float, list[float], list[float], Co
     model = registry.load(f"{name}?weights=untrained", weights=None, device=torch.device("cpu"))
     torch.set_flush_denormal(True)  # as in the threads of `predict`
     with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as profiler:
-        model.animate(batch, "absolute")  # in this thread, the only one that is looked at
+        model.animate(batch, "absolute")  # in this thread, the only one that is profiled
     torch.set_flush_denormal(False)
     own = Counter()
     for event in profiler.key_averages():

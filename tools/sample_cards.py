@@ -1,16 +1,16 @@
-"""Cards of the sample checkpoints: of finished trainings, and what runs measured of them. From the repository's root.
+"""Write cards of the sample checkpoints from finished trainings and from runs. From the repository's root.
 
     python tools/sample_cards.py add FOLDER [FOLDER …]
     python tools/sample_cards.py RUN [RUN …]
 
-`add` takes folders of `bench train` whose command is a recipe on record (``baselines/samples.toml``). With the seed of
-the files on record: the checkpoint, its kernels as float16, and its log go into ``baselines/<network>/extra``, its card
-is written, its SHA-256 recorded. Of another seed, for the spread over seeds: into the samples folder. Folders of
-trainings that are not finished are passed over, and so is what is there already.
+`add` accepts folders of `bench train` with a recipe on record (``baselines/samples.toml``). With the seed of the files
+on record, it stores the checkpoint, with kernels as float16, and its log in ``baselines/<network>/extra``, writes the
+card, and records the SHA-256. With another seed, for the spread over seeds, it stores the checkpoint in the samples
+folder. Unfinished trainings and files that exist are skipped.
 
-Runs over the sample set fill the measured part of the cards, which then has the protocols of these runs alone. What a
-card says above its heading "Held-out frames" (file, command, data) stays as it is. Where several runs of a protocol
-have a model, the first one counts.
+Runs on the sample set fill the measured part of the cards, which then has the protocols of these runs only. The text of
+a card above its heading "Held-out frames" (file, command, data) is kept. If several runs of a protocol have a model,
+the first one counts.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ STARTED = """- Starts from the sample checkpoint of {start}, as it is stored, wh
 
 
 def add(folder: Path) -> None:
-    """Take in a finished training, or say why it is passed over. Raises SystemExit for one that is no recipe's."""
+    """Add a finished training, or print why it is skipped. Raises SystemExit for one with another recipe."""
     found = [file for file in folder.glob("*.safetensors") if ".best." not in file.name]
     if not found:
-        print(f"passed over {folder}: not finished")
+        print(f"skipped {folder}: not finished")
         return
     (file,) = found
     checkpoint = checkpoints.header(file)
@@ -80,7 +80,7 @@ def add(folder: Path) -> None:
     kept = seed == samples.SEED
     target = (about.folder / samples.EXTRA if kept else samples.folder()) / samples.file_name(name, seed)
     if target.is_file():
-        print(f"passed over {folder}: {target} is there")
+        print(f"skipped {folder}: {target} exists")
         return
     export(file, target, name, half=True)
     shutil.copyfile(folder / "log.csv", target.with_name(f"{target.stem}_log.csv"))
@@ -91,7 +91,7 @@ def add(folder: Path) -> None:
 
 
 def head(about: Card, file: Path, facts: dict[str, Any]) -> str:
-    """What a card says of file, command and data."""
+    """Return a card's text on file, command and data."""
     recipe = samples.recipe(about.name)
     with safe_open(file, framework="pt") as stream:
         numbers = sum(stream.get_tensor(key).numel() for key in stream.keys())  # noqa: SIM118 (no mapping)
@@ -111,7 +111,7 @@ def head(about: Card, file: Path, facts: dict[str, Any]) -> str:
 
 
 def _started(about: Card, recipe: samples.Recipe) -> str:
-    """From which checkpoint, and which of the networks are filled with it."""
+    """Return the checkpoint that a training started from, and the networks that it filled."""
     if not recipe.start:
         return ""
     new = trainee(TrainSettings(model=about.name, data=Path(), out=Path(), steps=recipe.steps))

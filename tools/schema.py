@@ -1,4 +1,4 @@
-"""Write the JSON schemas of the files that runs, comparisons, studies and drift checks leave.
+"""Write the JSON schemas of the files that runs, comparisons, studies and drift checks write.
 
 python tools/schema.py    # docs/schema/*.json
 """

@@ -1,11 +1,11 @@
-"""Record what runs measured of trainings with other seeds, whose weights are not kept. From the repository's root.
+"""Record measurements of trainings with other seeds, whose weights are not kept. From the repository's root.
 
     python tools/seeds.py RUN [RUN …]
 
-Takes every model of the runs that is a training of a recipe on record (``baselines/samples.toml``) with another seed
-than that of the sample checkpoints. Writes ``reports/paper/data/seeds.csv``, a line a training and metric, from which
-`bench tables` and `run --table` take the spread over seeds, and ``seeds_pairs.csv.gz`` beside it, the values of every
-pair behind them. What is there already of other trainings and measurements stays.
+Reads every model of the runs that is a training of a recipe on record (``baselines/samples.toml``) with a seed other
+than the sample checkpoints'. Writes ``reports/paper/data/seeds.csv``, a line per training and metric, from which `bench
+tables` and `run --table` read the spread over seeds, and next to it ``seeds_pairs.csv.gz``, the values of every pair.
+Existing lines of other trainings and measurements are kept.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _lines(manifest: Complete, model: ModelEntry, rows: Any) -> list[dict[str, A
 
 
 def _pairs(manifest: Complete, model: ModelEntry, rows: pd.DataFrame) -> pd.DataFrame:
-    """The values of every pair of a training, a column per metric."""
+    """Return the values of every pair of a training, a column per metric."""
     facts = model.training
     assert isinstance(facts, dict)
     own = rows[rows["model"] == model.name]

@@ -1,8 +1,8 @@
-"""How often intervals of set distances hold their mean over many draws of people: the table of docs/statistics.md.
+"""Coverage of intervals of set distances over many draws of people: the table of docs/statistics.md.
 
-    python tools/set_coverage.py        (some minutes on one core)
+    python tools/set_coverage.py        (several minutes on one core)
 
-Synthetic features with a part of the person on both sides, one of what the model makes of the person, one of the frame.
+Synthetic features with a part of the person on both sides, one of the model's output for the person, one of the frame.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def one_set(people: int, frames: int, width: int, same: bool, rng: np.random.Generator) -> list[tuple[float, ...]]:
-    """Value, lower and upper end: FID, KID, and FID by percentiles of plain resamples of people."""
+    """Return value, lower and upper end: FID, KID, and FID by percentiles of plain resamples of people."""
     scale = 1 / np.sqrt(1 + np.arange(width))
     real_person = rng.normal(size=(people, 1, width))
     person = real_person if same else rng.normal(size=(people, 1, width))

@@ -1,7 +1,7 @@
-"""The pages of the site that are made, not written: a hook of mkdocs (see mkdocs.yml).
+"""The generated pages of the site: a hook of mkdocs (see mkdocs.yml).
 
 README and its neighbors become pages, and so do commands, Python modules, schemas and the cards of sample checkpoints.
-Links between files of the repository lead to pages, and a ``*`` in the navigation stands for all files of a pattern.
+Links between files of the repository point to pages, and a ``*`` in the navigation stands for all files of a pattern.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pymdownx.slugs import slugify
 ROOT = Path(__file__).parents[1]
 NEIGHBORS = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 PLAIN = ("NOTICE", "LICENSE", "CITATION.cff")  # linked, and copied as they are
-ALONE = ("index.md", "getting-started.md")  # sections of one page: no list of pages beside them
+ALONE = ("index.md", "getting-started.md")  # sections of one page, without a list of pages next to them
 SITE_OF = {**NEIGHBORS, **{name: f"files/{name}.txt" for name in PLAIN}, "docs/schema": "schema/files.md"}
 MODULES = {  # what a program may import, by page
     "models": ("baselines.predictor", "baselines.talking"),
@@ -42,13 +42,13 @@ _LISTED = re.compile(r" *(?:[-*] |\d+\. )")
 
 
 def on_config(config: Any) -> Any:
-    """Give headings the anchors that they have on the pages of a code host."""
+    """Give headings the anchors of a code host's pages."""
     config.mdx_configs.setdefault("toc", {})["slugify"] = slugify(case="lower")
     return config
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages that are made, and spell out the navigation."""
+    """Add the generated pages, and expand the navigation."""
     for uri, content in made():
         if (old := files.get_file_from_path(uri)) is not None:
             files.remove(old)
@@ -73,7 +73,7 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def marked(table: str) -> str:
-    """Return a table with its kind, and the column's name in each cell; one that has numbers to the right as it is."""
+    """Return a table with its kind, and the column's name in each cell; one with right-aligned numbers unchanged."""
     heads = [html.escape(html.unescape(re.sub(r"<[^>]+>", "", head))) for head in _HEAD.findall(table)]
     if "text-align: right" in table:
         return table
@@ -89,7 +89,7 @@ def marked(table: str) -> str:
 
 
 def made() -> Iterator[tuple[str, str]]:
-    """Yield every made file: its place in the site, its content."""
+    """Yield every generated file: its path in the site, its content."""
     origins = {**NEIGHBORS, **cards()}
     for origin, uri in origins.items():
         yield uri, readable(linked((ROOT / origin).read_text("utf-8"), origin, uri))
@@ -104,7 +104,7 @@ def made() -> Iterator[tuple[str, str]]:
 
 
 def cards() -> dict[str, str]:
-    """Return the cards of what is in the packages, by their place in the site."""
+    """Return the cards of the packages' checkpoints, by their path in the site."""
     found = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "baselines").rglob("*.md"))
     return {
         path: "cards/" + path.removeprefix("baselines/").replace("/", "-").replace("README", "card") for path in found

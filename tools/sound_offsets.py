@@ -1,10 +1,10 @@
 """Measure how late the sound is in each file of the sound set, and draw docs/sound_offsets.png.
 
-Lips and speech as in the lip-sync proxies: the opening of the lips at 25 fps against a ridge regression on
-phones (hama), and on loudness in four bands, that comes a lag later. Of one clip: fitted on each half for the other.
-`talk_a` and `talk_b` are of one man, so that a regression fitted on one clip must hold for the other, too: their two
-lags are those at which the sum of all these correlations is the highest. Run from the repository's root; the lags go
-into protocols/data/sound_set.json by hand, since the set is built from it.
+Lips and speech as in the lip-sync proxies: the opening of the lips at 25 fps, predicted by ridge regression from phones
+(hama), and from loudness in four bands, at each lag. Within one clip, it is fitted on each half for the other. `talk_a`
+and `talk_b` show the same man, so a regression fitted on one clip must also fit the other: their two lags maximize the
+sum of all these correlations. Run from the repository's root; copy the lags into protocols/data/sound_set.json by hand,
+since the set is built from it.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
 LAGS = np.round(np.arange(-0.6, 0.601, 0.02), 2)
-NEAR = np.flatnonzero(np.abs(LAGS) <= 0.2)  # where offsets are looked for
+NEAR = np.flatnonzero(np.abs(LAGS) <= 0.2)  # range of the search for offsets
 RIDGES = {"phones": 0.3, "loudness": 1.0}
 TOGETHER = ("talk_a", "talk_b")
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """Of one clip, for phones and for loudness: features at each of `LAGS` with the lips at those times."""
+    """One clip, for phones and for loudness: features at each of `LAGS` with the lips at those times."""
 
     at: dict[str, list[tuple[np.ndarray, np.ndarray]]]
 
     def curve(self, kind: str) -> np.ndarray:
-        """Correlation at each lag, fitted on each half of the clip for the other one."""
+        """Return the correlation at each lag, fitted on each half of the clip for the other one."""
         return np.array([speaking.halves(x, y, RIDGES[kind]) for x, y in self.at[kind]])
 
     def carried(self, kind: str, other: Spoken) -> np.ndarray:
-        """Correlation at `NEAR` lags, ``(of this, of the other)``, where a fit on this clip is judged on the other."""
+        """Return the correlation at `NEAR` lags, ``(of this, of the other)``, for a fit on this clip."""
         mine, theirs = ([clip.at[kind][k] for k in NEAR] for clip in (self, other))
         return np.array([[speaking.judged(*fit, *held, RIDGES[kind]) for held in theirs] for fit in mine])
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def spoken(times: np.ndarray, landmarks: np.ndarray, heard: sound.Sound) -> Spoken:
-    """heard: as the file has it, before the offset is taken out."""
+    """Return the features of a clip. heard: as in the file, before the offset is removed."""
     grid, opening, _ = speaking.on_grid(times, speaking.lip_opening(landmarks))
     phones = speaking.without_trend(hama.phones(heard.samples), hama.PHONE_RATE)
     loud = speech.log_mel(heard.samples)
@@ -85,7 +85,7 @@ def spoken(times: np.ndarray, landmarks: np.ndarray, heard: sound.Sound) -> Spok
 
 
 def offsets(clips: dict[str, Spoken]) -> dict[str, float]:
-    """Seconds by which the sound is late, of each clip."""
+    """Return the seconds by which the sound is late, of each clip."""
     near = LAGS[NEAR]
     found = {}
     for name, clip in clips.items():

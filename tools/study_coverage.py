@@ -1,13 +1,14 @@
-"""How often intervals of opinions hold the truth: writes docs/study_coverage.png and a table of docs/user-study.md.
+"""Coverage of intervals of opinions: writes docs/study_coverage.png and a table of docs/user-study.md.
 
-    python tools/study_coverage.py [STUDIES [KEPT.json]]        (600 a design; some four minutes on one core)
+    python tools/study_coverage.py [STUDIES [KEPT.json]]        (600 per design; about four minutes on one core)
 
-KEPT.json holds what is measured, design by design, and is gone on from.
+KEPT.json stores the measurements, design by design; a later call resumes from it.
 
-Made-up raters whose truth is known: grades from 1 to 5 out of a quality, what clips, raters and both with a model add,
-and chance (`bench.study.scoring.simulate`). The truth of a mean is that of all raters and all clips. Of preferences it
-is the logit of the share of all raters on all clips, which Bradley and Terry's strengths of two models are. Careless
-raters give any grade; how many of them each rule finds, and how many honest ones it keeps, is counted.
+Simulated raters with known truth: grades from 1 to 5 from a quality, effects of clips, of raters and of both with a
+model, and noise (`bench.study.scoring.simulate`). The truth of a mean is that of all raters and all clips. For
+preferences it is the logit of the share over all raters and all clips, which Bradley and Terry's strengths of two
+models estimate. Careless raters give random grades; for each rule, the careless raters that it finds and the honest
+ones that it keeps are counted.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ BEGIN, END = "<!-- study coverage -->", "<!-- end of study coverage -->"
 
 
 class Design(NamedTuple):
-    """raters, clips: how many. each: stimuli per rater, None for all. spread: standard deviations in grades."""
+    """One design. raters, clips: numbers. each: stimuli per rater, None: all. spread: standard deviations in grades."""
 
     name: str
     raters: int
@@ -61,7 +62,7 @@ DESIGNS = (
     Design("20 raters, 4 clips, all seen", 20, 4),
     Design("20 raters who differ much, 10 clips", 20, 10, None, Spread(0.9, 0.2, 0.4, 0.1, 0.5)),
     Design("20 raters, 10 clips that differ much", 20, 10, None, Spread(0.2, 0.8, 0.1, 0.5, 0.5)),
-    Design("20 raters, 10 clips, chance alone", 20, 10, None, Spread(0.0, 0.0, 0.0, 0.0, 1.0)),
+    Design("20 raters, 10 clips, noise only", 20, 10, None, Spread(0.0, 0.0, 0.0, 0.0, 1.0)),
 )
 
 PREFERENCES = {  # raters, clips, comparisons a rater, spread
@@ -84,7 +85,7 @@ RULES = {  # rule, least correlation, checks and repeats of each rater
 
 
 def coverage(design: Design, n: int, seed: int = 0) -> dict[str, float]:
-    """Share of `n` made-up studies whose interval holds the truth, by method; the last is of a difference of models."""
+    """Return the coverage over `n` studies by method; the last is of a difference of models."""
     rng = np.random.default_rng([seed, design.raters, design.clips, design.each or 0])
     truth = [expected_grade(quality, design.spread, SCALE) for quality in QUALITY]
     held: dict[str, list[bool]] = {method: [] for method in METHODS}
@@ -109,7 +110,7 @@ def coverage(design: Design, n: int, seed: int = 0) -> dict[str, float]:
 
 
 def preferred(raters: int, clips: int, each: int | None, spread: float, n: int) -> dict[str, float]:
-    """Coverage of the difference of two strengths, ties and all. spread: of strengths between raters, between clips."""
+    """Return the coverage of the difference of two strengths, with ties. spread: between raters, between clips."""
     rng = np.random.default_rng([1, raters, clips])
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     gaps = 0.8 + 2 * spread * nodes  # two models, raters and clips: four normal parts
@@ -129,7 +130,7 @@ def preferred(raters: int, clips: int, each: int | None, spread: float, n: int) 
 
 
 def held_metric(raters: int, clips: int, n: int) -> dict[str, float]:
-    """Coverage of a metric's Spearman with opinions by clip; the truth is that of 4000 clips and all raters."""
+    """Return the coverage of a metric's Spearman with opinions by clip; truth: 4000 clips and all raters."""
     rng = np.random.default_rng([3, raters, clips])
     level = np.array(list(FOUR.values()))[:, None]
 
@@ -153,7 +154,7 @@ def held_metric(raters: int, clips: int, n: int) -> dict[str, float]:
 
 
 def found_rates(rule: str, least: float, checks: int, repeats: int, n: int) -> dict[str, float]:
-    """Share of careless raters that are found, and of honest ones that are kept."""
+    """Return the share of careless raters that are found, and of honest ones that are kept."""
     found, kept = [], []
     for seed in range(n):
         votes = grades(FOUR, 20, 8, np.random.default_rng([2, seed]), careless=CARELESS, checks=checks, repeats=repeats)
@@ -165,12 +166,12 @@ def found_rates(rule: str, least: float, checks: int, repeats: int, n: int) -> d
 
 
 def student(values: np.ndarray) -> float:
-    """Half of Student's interval."""
+    """Return half of Student's interval."""
     return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
 
 
 def cases(n: int) -> dict[str, Callable[[], dict[str, float]]]:
-    """Everything that is measured, by name."""
+    """Return everything that is measured, by name."""
     made: dict[str, Callable[[], dict[str, float]]] = {}
     for design in DESIGNS:
         made[design.name] = lambda design=design: coverage(design, n)
@@ -184,7 +185,7 @@ def cases(n: int) -> dict[str, Callable[[], dict[str, float]]]:
 
 
 def tables(measured: dict[str, dict[str, float]]) -> str:
-    """Markdown: coverage of each design, then what rules find, in percent."""
+    """Return Markdown: coverage of each design, then the raters found by each rule, in percent."""
     lines = ["| study | " + " | ".join(METHODS) + " |", "| --- |" + " ---: |" * len(METHODS)]
     for name in (*(design.name for design in DESIGNS), *PREFERENCES, *METRICS):
         shares = measured[name]
@@ -197,7 +198,7 @@ def tables(measured: dict[str, dict[str, float]]) -> str:
 
 
 def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
-    """A line a design, a mark a method."""
+    """Draw a line per design, a mark per method."""
     names = [*(design.name for design in DESIGNS), *PREFERENCES, *METRICS]
     figure = Figure(figsize=(8.6, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -214,7 +215,7 @@ def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
 
 
 def main(n: int, kept: Path | None) -> None:
-    """Measure what is not kept yet; once all is there, write figure and tables."""
+    """Measure what is not in `kept`; when all is measured, write figure and tables."""
     measured = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.exists() else {}
     for name, measure in cases(n).items():
         if name not in measured:

@@ -1,10 +1,10 @@
-"""Kill a study's server at random moments, and look for votes that it had acknowledged and lost.
+"""Kill a study's server at random moments, and check that it lost no acknowledged vote.
 
     python tools/study_kill.py DIR [--kills 30] [--raters 8] [--seed 0]
 
-DIR is a study of `bench study make`; it is copied, and nothing is added to it. Raters vote as fast as they are let,
-without waiting for each other, while the server's process is killed (SIGKILL) and started again. At the end every vote
-that was answered with 200 has to be in the database, as it was sent, and nobody's twice.
+DIR is a study of `bench study make`; it is copied and stays unchanged. Raters vote as fast as the server allows,
+without waiting for each other, while the server's process is killed (SIGKILL) and restarted. At the end every vote that
+was answered with 200 must be in the database, as it was sent, and none twice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EARLIEST, LATEST = 0.05, 2.0  # seconds between the server's first answer and it
 
 
 class Rater(threading.Thread):
-    """Vote until all is answered or `stop` is set; remember what was acknowledged."""
+    """Vote until all trials are answered or `stop` is set; remember acknowledged votes."""
 
     def __init__(self, base: str, token: str, slot: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -52,7 +52,7 @@ class Rater(threading.Thread):
             self.acknowledged[trial["id"]] = grades
 
     def ask(self, name: str, sent: dict[str, Any] | None = None) -> Any:
-        """Ask until there is an answer, the same thing each time; None where the end comes first."""
+        """Send the same request until there is an answer; None if the study ends first."""
         body = None if sent is None else json.dumps(sent).encode()
         while not self.stop_.is_set():
             try:
@@ -63,14 +63,14 @@ class Rater(threading.Thread):
                 if error.code != 425:  # too early by the server's clock
                     self.refused.append(f"{name}: {error.code} {error.read()[:200]!r}")
                     return None
-            except (OSError, ValueError, http.client.HTTPException):  # it is dead, or died while it answered
+            except (OSError, ValueError, http.client.HTTPException):  # the server is down, or died while answering
                 pass
             time.sleep(0.02)
         return None
 
 
 def killed(study: Path, kills: int, raters: int, seed: int = 0) -> dict[str, int]:
-    """Kill the server of a study `kills` times; returns what happened. The study's folder gets the votes."""
+    """Kill the server of a study `kills` times; return what happened. The study's folder receives the votes."""
     rng, stop = random.Random(seed), threading.Event()
     tokens = [one["token"] for one in json.loads((study / "invitations.json").read_text())["raters"]][:raters]
     with socket.create_server(("127.0.0.1", 0)) as found:

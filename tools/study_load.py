@@ -1,11 +1,11 @@
-"""Many raters at once: how long a vote takes, with a study that is served as users do. Locust makes the load.
+"""Time votes under load: many raters at once in a study, with Locust.
 
-    pip install locust    # not among the extras: in an environment of its own, if you like
+    pip install locust    # not among the extras: in a separate environment, if you like
     python tools/study_load.py DIR [--raters 50] [--seconds 60] [--locust PATH]
 
-DIR is a study of `bench study make --raters N` with at least as many raters; it is copied, and nothing is added to it.
-All raters begin within two seconds. Each loads page and videos, waits as long as they last and half a second, votes,
-and continues: faster than people do. Printed are the times of votes as the raters see them.
+DIR is a study of `bench study make --raters N` with at least as many raters; it is copied and stays unchanged. All
+raters begin within two seconds. Each loads page and videos, waits for their duration and half a second, votes, and
+continues: faster than people do. Prints the times of votes as the raters see them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 THINK = 0.5  # seconds that a rater needs to answer
 SHOWN = ("Request Count", "Failure Count", "Median Response Time", "95%", "99%", "Max Response Time", "Requests/s")
 
-if "locust" in sys.modules:  # this file is the raters' script, too
+if "locust" in sys.modules:  # this file is also the raters' script
     import itertools
 
     from locust import FastHttpUser, constant, task

@@ -54,7 +54,7 @@ def test_a_training_is_taken_in_once(tmp_path, capsys):
     assert (tmp_path / "extra" / f"{NAME}_log.csv").read_text() == "step,total\n20,1\n"
     capsys.readouterr()
     add(folder)
-    assert capsys.readouterr().out.startswith("passed over")
+    assert capsys.readouterr().out.startswith("skipped")
 
 
 def test_another_seed_goes_into_the_samples_folder(tmp_path):
