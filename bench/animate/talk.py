@@ -152,7 +152,7 @@ def _film(
         for first in track(starts, name, console=console, transient=True, disable=not console.is_terminal):
             interruption.check()
             numbers = range(first, min(first + step, count))
-            for number, (seen, made) in zip(numbers, _asked(predictor, numbers, shown, size, settings)):
+            for number, (seen, made) in zip(numbers, _predicted(predictor, numbers, shown, size, settings)):
                 if isinstance(made, str):
                     failed[number] = made
                     made = grey(size, number)
@@ -171,7 +171,7 @@ def _film(
     return len(failed)
 
 
-def _asked(
+def _predicted(
     predictor: TalkingPredictor,
     numbers: range,
     shown: Template,

@@ -53,43 +53,43 @@ def settings_of(
     words = list(manifest.command)
     if "run" not in words[:4]:
         raise UserError(f"{manifest.name} was not made by `bench run`: {KEPT_ONLY}", code="missing-frames")
-    asked = _parameters(words[words.index("run") + 1 :])
-    specs = {ModelSpec.parse(spec).name: spec for spec in split_names(asked["models"] or "")}
-    mode = asked["mode"]
+    parsed = _parameters(words[words.index("run") + 1 :])
+    specs = {ModelSpec.parse(spec).name: spec for spec in split_names(parsed["models"] or "")}
+    mode = parsed["mode"]
     settings = RunSettings(
         models=[specs.get(label, label) for label in labels],  # bounds are not in --models
-        protocol=asked["protocol"] or manifest.protocol.name,
+        protocol=parsed["protocol"] or manifest.protocol.name,
         config=config.load(
-            list(data) or asked["data"] or (["sample"] if manifest.sample_data else ()),
-            weights or asked["weights"],
-            follow_links=asked["follow_links"],
+            list(data) or parsed["data"] or (["sample"] if manifest.sample_data else ()),
+            weights or parsed["weights"],
+            follow_links=parsed["follow_links"],
         ),
-        pairs=asked["pairs"][0] if asked["pairs"] and len(asked["pairs"]) == 1 else None,
-        require_data=asked["require_data"],
-        allow_missing=asked["allow_missing"],
-        reading=asked["reading"],
-        size=asked["size"],
-        crop=asked["crop"],
-        limit=asked["limit"],
+        pairs=parsed["pairs"][0] if parsed["pairs"] and len(parsed["pairs"]) == 1 else None,
+        require_data=parsed["require_data"],
+        allow_missing=parsed["allow_missing"],
+        reading=parsed["reading"],
+        size=parsed["size"],
+        crop=parsed["crop"],
+        limit=parsed["limit"],
         mode=next((one for one in MODES if one == mode), None),
-        anchor=asked["anchor"],
-        seed=asked["seed"],
-        as_published=asked["as_published"],
+        anchor=parsed["anchor"],
+        seed=parsed["seed"],
+        as_published=parsed["as_published"],
         device=device,
     )
-    return _as_planned(asked, settings, manifest) if asked["table"] or asked["paper"] else settings
+    return _as_planned(parsed, settings, manifest) if parsed["table"] or parsed["paper"] else settings
 
 
-def _as_planned(asked: dict[str, Any], settings: RunSettings, manifest: Complete) -> RunSettings:
+def _as_planned(parsed: dict[str, Any], settings: RunSettings, manifest: Complete) -> RunSettings:
     """Return the settings of a run of the tables' plan: the spec of each label, and the list.
 
-    asked: of the run's command. settings: the rest. Raises UserError where the plan no longer has such a run.
+    parsed: of the run's command. settings: the rest. Raises UserError where the plan no longer has such a run.
     """
-    own = replace(settings, models=split_names(asked["models"] or ""))
-    entries = works()[asked["paper"]] if asked["paper"] else asked["table"]
+    own = replace(settings, models=split_names(parsed["models"] or ""))
+    entries = works()[parsed["paper"]] if parsed["paper"] else parsed["table"]
     names = [name for entry in entries for name in split_names(entry)]
-    plan = {"untrained": asked["untrained"], "sample_weights": asked["sample_weights"]}
-    for job in tables.planned(published(names), own, asked["pairs"] or (), **plan):
+    plan = {"untrained": parsed["untrained"], "sample_weights": parsed["sample_weights"]}
+    for job in tables.planned(published(names), own, parsed["pairs"] or (), **plan):
         if job.protocol.name == manifest.protocol.name:
             specs = {ModelSpec.parse(spec).name: spec for spec in job.models}
             return replace(

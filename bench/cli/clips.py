@@ -47,24 +47,24 @@ def make(
 ) -> None:
     """Choose clips as a protocol does, and write them to a frozen list."""
     settings = config.load([data], follow_links=follow_links)
-    asked = catalogue.get(protocol)
-    if asked.shape != "clip":
+    chosen = catalogue.get(protocol)
+    if chosen.shape != "clip":
         raise UserError(f"--protocol {protocol}: is of single frames; use `bench pairs make`", code="unknown-choice")
-    if reading is not None and reading not in asked.readings:
-        known = ", ".join(asked.readings) or "none"
+    if reading is not None and reading not in chosen.readings:
+        known = ", ".join(chosen.readings) or "none"
         raise UserError(f"{protocol} has no reading {reading!r} (known: {known})", code="unknown-reading")
-    if seconds is not None and asked.driven_by == "sound":
+    if seconds is not None and chosen.driven_by == "sound":
         raise UserError(
             f"--seconds {seconds:g}: {protocol} sets the length itself; remove --seconds", code="unused-option"
         )
     if settings.sample:
         raise UserError("--data sample: the sample set's lists are built in; give NAME=PATH", code="unused-option")
     name = settings.asked[0]
-    data_used(asked, {name: settings.data[name]}, asked=(name,))  # refuses a protocol of another data set
+    data_used(chosen, {name: settings.data[name]}, asked=(name,))  # refuses a protocol of another data set
     dataset = open_dataset(name, settings.data[name], settings.follow_links)
     if seconds is not None:
-        asked = replace(asked, seconds=seconds)
-    made = make_clips(dataset, asked, seed, n, reading)
+        chosen = replace(chosen, seconds=seconds)
+    made = make_clips(dataset, chosen, seed, n, reading)
     _write(made, out)
 
 

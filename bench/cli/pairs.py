@@ -84,14 +84,14 @@ def make(
     if protocol is None:
         pairs = make_pairs(dataset, strategy or "same-identity", seed=seed, **{"n": 2083, **given})
     else:
-        asked = catalogue.get(protocol)
+        chosen = catalogue.get(protocol)
         roots = {dataset.name: dataset.root}
-        data_used(asked, roots, asked=tuple(roots))  # refuses a protocol of another data set
-        asked = replace(asked, strategy=strategy or asked.strategy)
-        base = f"{asked.name}-{dataset.name}" if asked.custom else asked.name
-        pairs = draw(dataset, asked, seed, name=f"{base}-seed{seed}", **given)
-        if "n" not in given and len(pairs) < asked.n:
-            terminal().print(f"fewer than {asked.n} pairs: the data has no more", markup=False, soft_wrap=True)
+        data_used(chosen, roots, asked=tuple(roots))  # refuses a protocol of another data set
+        chosen = replace(chosen, strategy=strategy or chosen.strategy)
+        base = f"{chosen.name}-{dataset.name}" if chosen.custom else chosen.name
+        pairs = draw(dataset, chosen, seed, name=f"{base}-seed{seed}", **given)
+        if "n" not in given and len(pairs) < chosen.n:
+            terminal().print(f"fewer than {chosen.n} pairs: the data has no more", markup=False, soft_wrap=True)
     if videos is not None and pairs.counts()["clips"] < videos:
         terminal().print(
             f"from {counted(pairs.counts()['clips'], 'clip')}, fewer than --videos {videos}", soft_wrap=True

@@ -51,7 +51,7 @@ def report(
     """Write a finished run's report again, a gallery, or its table for a paper."""
     from bench.run.command import redraw
 
-    asked = paper.TableOptions(names, no_signatures, caption, width, marks)
+    options = paper.TableOptions(names, no_signatures, caption, width, marks)
     if format not in FORMATS:
         raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}", code="unknown-choice")
     if not gallery and (limit or weights or data or device):
@@ -59,9 +59,9 @@ def report(
     if format != "html":
         if single_file or gallery:
             raise UserError("--single-file and --gallery make pages: remove --format", code="conflicting-options")
-        give(paper.run_table(run, format, asked, models, metrics), out)
+        give(paper.run_table(run, format, options, models, metrics), out)
         return
-    if metrics or models or asked.any or out:
+    if metrics or models or options.any or out:
         raise UserError(
             "--metrics, --models, --names, --no-signatures, --caption, --width, --marks and --out are for tables: "
             "give --format md, latex or csv",

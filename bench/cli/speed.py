@@ -37,7 +37,7 @@ def speed(
     from bench.speed.command import default_models, run
 
     settings = config.load((), weights)
-    asked = default_models(settings.weights) if models is None else split_names(models)
+    names = default_models(settings.weights) if models is None else split_names(models)
     chosen = None if parts is None else split_names(parts)
-    if run(asked, settings, limit, rounds, out, terminal(), chosen):
+    if run(names, settings, limit, rounds, out, terminal(), chosen):
         raise typer.Exit(1)

@@ -115,10 +115,10 @@ def power(
     if grades is not None and chosen != "ccr":
         raise UserError("--grades needs --kind ccr", code="unused-option")
     same: dict[str, Any] = {"clips": clips, "models": models, "each": each, "seed": seed}
-    asked = f"{difference:g} grades"
+    effect = f"{difference:g} grades"
     if chosen == "preference":
         expected = planned.preferences(numbers, **same, share=share)
-        asked = f"{100 * share:g} % of the votes"
+        effect = f"{100 * share:g} % of the votes"
     elif chosen == "ccr":
         scale = SCALES["ccr"][choice("--grades", grades or "p800", tuple(SCALES["ccr"]))]
         values, spread = [value for value, _ in scale], planned.spread_of(like, chosen)
@@ -126,7 +126,7 @@ def power(
     else:
         spread = planned.spread_of(like, chosen)
         expected = planned.ratings(numbers, **same, difference=difference, spread=spread)
-    terminal().print(table([vars(one) for one in expected], chosen, asked))
+    terminal().print(table([vars(one) for one in expected], chosen, effect))
 
 
 def _numbers(text: str) -> list[int]:

@@ -115,9 +115,9 @@ def changes(a: Run, b: Run, keys: pd.Index) -> list[str]:
 def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
     """Return lines where the frames of the common pairs differ, or where that is unknown."""
     ours, theirs = a.manifest, b.manifest
-    asked = _frames(a, keys)
+    frames = _frames(a, keys)
     found = []
-    _, unknown = cuts(ours.crop, theirs.crop, asked)
+    _, unknown = cuts(ours.crop, theirs.crop, frames)
     if unknown:
         found.append(
             f"crop: {UNKNOWN} {counted(len(unknown), 'clip was', 'clips were')} cut the same way: {some(unknown)}"
@@ -128,7 +128,7 @@ def _other_frames(a: Run, b: Run, keys: pd.Index) -> list[str]:
     if ours.data_sha256 == theirs.data_sha256:
         return found
     read, read_there = _frames(a), _frames(b)
-    both = {clip: (read[clip], read_there.get(clip, ())) for clip in asked}
+    both = {clip: (read[clip], read_there.get(clip, ())) for clip in frames}
     other, unknown = contents(ours.clips_sha256, theirs.clips_sha256, both)
     if other:
         found.append(f"data: the files of the frames, under the same names, DIFFER in clips: {some(other)}")

@@ -56,8 +56,8 @@ def compared(
 def _own(run: Run, kind: str, name: str, keys: pd.Index) -> pd.DataFrame:
     """Return the features of these pairs of a run, sorted by key. In a run of whole clips, a video is a clip."""
     rows = RunDirectory(run.folder).features(run.manifest, kind, name)
-    asked = run.samples.drop_duplicates("pair").set_index("pair")["key"]
-    key = rows["video" if run.manifest.clips else "pair"].map(asked)
+    by_pair = run.samples.drop_duplicates("pair").set_index("pair")["key"]
+    key = rows["video" if run.manifest.clips else "pair"].map(by_pair)
     rows = rows.assign(key=key)
     return rows[rows["key"].isin(keys)].sort_values("key", kind="stable", ignore_index=True)
 

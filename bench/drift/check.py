@@ -51,12 +51,12 @@ def check(
     """
     tolerances = tolerances or {}
     refuse_incomparable(reference, run.record, mode, models, tolerances)
-    asked = sorted(models or reference.models)
-    pairs, notices = common_pairs(reference, run.record, mode, asked)
-    both = run.record.models.keys() & asked
+    labels = sorted(models or reference.models)
+    pairs, notices = common_pairs(reference, run.record, mode, labels)
+    both = run.record.models.keys() & labels
     rows = [
         Row(model, metric, "missing")
-        for model in asked
+        for model in labels
         for metric in reference.metrics
         if model not in both or metric not in run.record.metrics
     ]

@@ -79,8 +79,8 @@ def _datasets(config: Config, pattern: str) -> Table:
 def _data(protocol: Protocol, config: Config) -> str:
     """Return the data set that a run would use with these roots."""
     try:
-        asked = [name for name in config.asked if name not in datasets.names()]
-        used = data_used(protocol, config.data, asked=asked, sample=config.sample)
+        requested = [name for name in config.asked if name not in datasets.names()]
+        used = data_used(protocol, config.data, asked=requested, sample=config.sample)
     except DataError:
         return f"{protocol.dataset} (no folder)"
     if used == (SAMPLE,):

@@ -107,7 +107,7 @@ def _listen(
         predictor.known_mode(chosen.mode or "absolute", name)
         seen = memories.record(predictor, memories.of_sound_set(cache_folder()), chosen.frame)
         seen = replace(seen, model=name, source_from=f"frame {seen.frame} of {heard}", driving_from=f"sound of {heard}")
-        return seen, _said(name, predictor.describe())
+        return seen, _weights_note(name, predictor.describe())
 
 
 def inspect_run(
@@ -128,13 +128,13 @@ def inspect_run(
     if isinstance(manifest, Complete):
         kept_pictures.check(run, manifest)
     pictures = run / "pictures"
-    asked = _asked(run, manifest)
+    named = _frame_names(run, manifest)
     shown = []
     for file in sorted((pictures / "_source").glob("*.png"))[:count]:
         source, driving = read_rgb(file), read_rgb(pictures / "_driving" / file.name)
         target = pictures / "_target" / file.name
         truth = read_rgb(target) if target.is_file() else driving
-        shown.append(PairToDraw(file.stem, source, driving, truth, None, *asked.get(file.stem, ("", ""))))
+        shown.append(PairToDraw(file.stem, source, driving, truth, None, *named.get(file.stem, ("", ""))))
     if not shown:
         raise UserError(f"--run {run}: has no saved pictures", code="missing-frames")
     seen: list[Inspection] = []
@@ -145,7 +145,7 @@ def inspect_run(
     return page.write(seen, out or run / "inspect", notes, None if out else "../report.html")
 
 
-def _asked(run: Path, manifest: Manifest) -> dict[str, tuple[str, str]]:
+def _frame_names(run: Path, manifest: Manifest) -> dict[str, tuple[str, str]]:
     """Return the names of each pair's source and driving frame; empty for an unfinished run."""
     samples = RunDirectory(run).samples(manifest) if isinstance(manifest, Complete) else None
     if samples is None:
@@ -192,10 +192,10 @@ def _inspect(
             batch = PairBatch(("pair",), source, driving, target, images.get("anchor"), (seed,))
             found = inspect(predictor, batch, mode)
             seen.append(replace(found, pair=pair.name, source_from=pair.source_from, driving_from=pair.driving_from))
-    return seen, _said(name, facts)
+    return seen, _weights_note(name, facts)
 
 
-def _said(name: str, facts: Mapping[str, Any]) -> list[str]:
+def _weights_note(name: str, facts: Mapping[str, Any]) -> list[str]:
     """Return the note about a model's weights."""
     status = facts.get("weights_status", "official")
     nothing = "the pictures do not show the published model"

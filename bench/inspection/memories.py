@@ -37,9 +37,9 @@ def of_sound_set(cache: Path) -> Talk:
     count = round((end - start) * RATE)
     names = built.frames(clip)
     files = [folder / f"{names[number]}.png" for number in back_and_forth(round(start * RATE), count)]
-    asked = Sound(heard.cut(start, round(count / RATE * heard.rate)), heard.rate)
+    spoken = Sound(heard.cut(start, round(count / RATE * heard.rate)), heard.rate)
     times = tuple(number / RATE for number in range(count))
-    return Talk(clip, asked, times, RATE, lambda: map(_frame, files), built.identity(clip), 0, start)
+    return Talk(clip, spoken, times, RATE, lambda: map(_frame, files), built.identity(clip), 0, start)
 
 
 def _frame(file: Path) -> Tensor:

@@ -48,15 +48,15 @@ def names() -> list[str]:
     return list(plugins.registered("metric"))
 
 
-def wanted(asked: Iterable[str]) -> dict[str, Metric]:
+def wanted(requested: Iterable[str]) -> dict[str, Metric]:
     """Return the registered families that families or definitions belong to. Raises PluginError for a broken one."""
-    return {name: load(name) for name in belongs(asked)}
+    return {name: load(name) for name in belongs(requested)}
 
 
-def belongs(asked: Iterable[str]) -> list[str]:
+def belongs(requested: Iterable[str]) -> list[str]:
     """Return the registered families that names of families or definitions belong to, by the names alone."""
-    asked = list(asked)
-    return [name for name in names() if any(one == name or one.startswith(f"{name}-") for one in asked)]
+    requested = list(requested)
+    return [name for name in names() if any(one == name or one.startswith(f"{name}-") for one in requested)]
 
 
 def usable() -> dict[str, Metric]:

@@ -69,7 +69,7 @@ class Evaluator:
         self.seed, self.ahead, self.notify = seed, ahead, notify
         self._backoffs: dict[str, OomBackoff] = {}
         self._metrics_stream = OwnStream(device)
-        self._asked: Predictor | None = None
+        self._current: Predictor | None = None
         self._recorder: tuple[TrackRecorder, Mapping[str, int]] | None = None
         self._pictures: Collection[str] | None = None
         self._featured: Collection[str] | None = None
@@ -81,9 +81,9 @@ class Evaluator:
 
         Raises Stopped if a frame disappeared during the run, or the device fails.
         """
-        if self._asked is not None and self._asked is not model.predictor:
-            self._asked.forget()
-        self._asked = model.predictor
+        if self._current is not None and self._current is not model.predictor:
+            self._current.forget()
+        self._current = model.predictor
         asking, measuring = self._backoff(model.label), self._backoff(f"metrics of {model.label}")
         waiting: deque[Callable[[], Batch]] = deque()
         with (

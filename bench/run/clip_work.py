@@ -62,15 +62,15 @@ class ClipEvaluator:
 
     def _clip(self, model: Model, clip: Clip, pairs: Sequence[Pair]) -> Iterator[Part]:
         end, middle = model.predictor.clip_end(clip.id), shown_frames(pairs)[clip.id]
-        asked = [pair for pair in pairs if end is None or pair.time < end.seconds - EARLY]
+        requested = [pair for pair in pairs if end is None or pair.time < end.seconds - EARLY]
         cut = None
-        if end is not None and len(asked) < len(pairs):
-            cut = f"{len(pairs) - len(asked)} of {len(pairs)} frames are not compared: {end.why}"
-        times = [pair.time for pair in asked]
-        why = (cut or "no frame") if not asked else None
-        if asked and isinstance(model.predictor, TalkingPredictor):
+        if end is not None and len(requested) < len(pairs):
+            cut = f"{len(pairs) - len(requested)} of {len(pairs)} frames are not compared: {end.why}"
+        times = [pair.time for pair in requested]
+        why = (cut or "no frame") if not requested else None
+        if requested and isinstance(model.predictor, TalkingPredictor):
             more = self._sounds, self._source, self._evaluator.seed
-            why = begin(model.predictor, clip, asked, mean_rate(times), *more)
+            why = begin(model.predictor, clip, requested, mean_rate(times), *more)
         if why is not None:
             rows = failed_rows(model, pairs, why, self._evaluator.measurer)
             yield self._finished(clip, middle, rows, set(), {}, self._no_values(why), cut)
@@ -84,8 +84,8 @@ class ClipEvaluator:
         parts: list[pd.DataFrame] = []
         kept: set[str] = set()
         seconds: dict[str, float] = {}
-        batches = [asked[start : start + self._size] for start in range(0, len(asked), self._size)]
-        positions = {pair.id: position for position, pair in enumerate(asked)}
+        batches = [requested[start : start + self._size] for start in range(0, len(requested), self._size)]
+        positions = {pair.id: position for position, pair in enumerate(requested)}
         wanted = self._videos and model.label != PERFECT  # the report shows the truth itself
         video = ClipVideo(positions) if wanted else None
         pictured = None if self._keep else {middle.id}

@@ -214,8 +214,8 @@ def _work(
                 made = rows if resolved.clips is None else rows[rows[UNIT] != CLIP]
                 timings[model.label] = _timing(made, busy, time.perf_counter() - start)
             for kind, length in lengths.items():
-                asked = resolved.pair_list.pairs, measurer.real, resolved.load
-                real, lines = real_features.measured(kind, measurer.choice[kind], length, *asked)
+                arguments = resolved.pair_list.pairs, measurer.real, resolved.load
+                real, lines = real_features.measured(kind, measurer.choice[kind], length, *arguments)
                 features_sha256 |= directory.write_features(kind, REAL, real)
                 for line in lines:
                     notify(line)

@@ -154,7 +154,7 @@ def evaluate(
     progress(len(pairs) - len(pending))
     batches = _batches(pending, batch_size)
     seconds = Counter[str]()
-    asked = Counter(pair.clip for pair in pending)  # frames of each clip, including missing ones
+    per_clip = Counter(pair.clip for pair in pending)  # frames of each clip, including missing ones
 
     def write(part: Part) -> Part:
         start = time.perf_counter()
@@ -177,7 +177,7 @@ def evaluate(
                 continue
             finished.add(batch.rows)
             release_freed_memory()
-            progress(len(batch.rows) if UNIT not in batch.rows else asked[batch.rows["pair"][0]])
+            progress(len(batch.rows) if UNIT not in batch.rows else per_clip[batch.rows["pair"][0]])
             interruption.check()
     names = dict.fromkeys(name for pair in pairs for name in (pair.clip, pair.id) if name)  # a clip before its frames
     order = {name: position for position, name in enumerate(names)}
@@ -218,8 +218,8 @@ def predict(
     start = time.perf_counter()
     try:
         with torch.inference_mode():
-            asked = filled(batch, fill) if model.predictor.filled_batches else batch
-            made = generate(model.predictor, asked, model.mode, model.label, truncate)[: len(pairs)]
+            padded = filled(batch, fill) if model.predictor.filled_batches else batch
+            made = generate(model.predictor, padded, model.mode, model.label, truncate)[: len(pairs)]
     except ModelError:
         raise
     except FAILURES as error:  # a model may fail in any way; the run continues without this pair

@@ -36,8 +36,8 @@ def content(pairs: PairList, **facts: object) -> FramesList:
     facts: of the run that made the frames (protocol, model, mode, run, and those of `inputs`).
     """
     about = ListFacts(name=pairs.name, sha256=pairs.sha256, n=len(pairs))
-    asked = {pair.id: _input_hash(pair) for pair in pairs.pairs}
-    return FramesList.model_validate({"format": FORMAT, "list": about, **facts, "pairs": asked})
+    hashes = {pair.id: _input_hash(pair) for pair in pairs.pairs}
+    return FramesList.model_validate({"format": FORMAT, "list": about, **facts, "pairs": hashes})
 
 
 def inputs(resolved: Resolved) -> Inputs:

@@ -51,7 +51,7 @@ class Measurer:
         self.reference, self.roles, self.of_clips = reference, roles, clips
         self.device = device
         self.truncate = as_published
-        asked = names
+        requested = names
         names, of_clips, of_sets = split(names)
         if of_clips and not clips:
             raise UserError(
@@ -65,9 +65,9 @@ class Measurer:
         self.real: sets_chosen.Role = real or "target"  # unused without definitions of sets
         alone = {one.kind for one in self.set_definitions if one.window == 1}
         self.frame_features = FrameFeatures(choice, sorted(alone)) if alone else None
-        self.asked = (metrics.published if as_published else metrics.resolve)(names, choice)
-        self._roles = {one.name: role for one in self.asked if (role := self._role(one))}
-        self.definitions = [definition for definition in self.asked if definition.name in self._roles]
+        self.requested = (metrics.published if as_published else metrics.resolve)(names, choice)
+        self._roles = {one.name: role for one in self.requested if (role := self._role(one))}
+        self.definitions = [definition for definition in self.requested if definition.name in self._roles]
         self.empty = metrics.empty(names, choice)
         if not self.definitions and self.empty:
             raise UserError(
@@ -76,7 +76,7 @@ class Measurer:
             )
         if not (self.definitions or self.clip_definitions or self.set_definitions):
             why = left_out(of_clips, choice, reference, roles) + sets_chosen.sets_left_out(of_sets, choice, clips, real)
-            line = f"none of {', '.join(asked)} applies to {reference} {'clips' if clips else 'pairs'}"
+            line = f"none of {', '.join(requested)} applies to {reference} {'clips' if clips else 'pairs'}"
             raise UserError("; ".join([line, *why]), code="no-metric")
 
     def measure(self, frames: np.ndarray, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -140,7 +140,7 @@ class Measurer:
         empty = [self._describe(metrics.get(name)).but(empty=reason) for name, reason in self.empty.items()]
         of_clips = [self._describe_clip(definition) for definition in self.clip_definitions]
         of_sets = [self._describe_set(definition) for definition in self.set_definitions]
-        return [self._describe(definition) for definition in self.asked] + empty + of_clips + of_sets
+        return [self._describe(definition) for definition in self.requested] + empty + of_clips + of_sets
 
     def describe_detectors(self) -> list[DetectorEntry]:
         """Return the manifest's entries of the detectors that the metrics use."""

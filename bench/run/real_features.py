@@ -39,11 +39,11 @@ def measured(
     Columns ``pair`` (of windows the clip), ``person``, ``video``, ``frame`` and ``features``, a row per feature. A
     frame of several pairs is computed once, and ``frame`` is the same in all of its rows.
     """
-    asked = items(pairs, length)
-    names = [_name(item, role) for item in asked]
+    wanted = items(pairs, length)
+    names = [_name(item, role) for item in wanted]
     found: dict[str, np.ndarray | None] = {}
     size = max(1, FRAMES // length)
-    unique = list(dict(zip(names, asked)).items())
+    unique = list(dict(zip(names, wanted)).items())
     for start in range(0, len(unique), size):
         interruption.check()
         loaded = [
@@ -59,11 +59,11 @@ def measured(
             "frame": name,
             "features": found[name],
         }
-        for name, item in zip(names, asked)
+        for name, item in zip(names, wanted)
         if found.get(name) is not None
     ]
     table = pd.DataFrame(rows, columns=["pair", "person", "video", "frame", "features"])
-    return table, list(_notices(kind, length, pairs, len(asked) - len(table)))
+    return table, list(_notices(kind, length, pairs, len(wanted) - len(table)))
 
 
 def _name(item: Item, role: Role) -> str:

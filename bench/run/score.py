@@ -45,37 +45,37 @@ class Scored:
     driving: Path | None = None
 
 
-def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
+def settings_of(scored: Scored, settings: RunSettings, size: str) -> RunSettings:
     """Return the settings of the run that scores these videos.
 
     settings: all other options. size: one of `SIZES`. Raises UserError for what cannot be scored, DataError for names
     that match twice.
     """
-    if not asked.finished:
+    if not scored.finished:
         raise UserError("score: give the true videos, then at least one folder of finished ones", code="missing-option")
     reference: Reference = SAME
     name, roles = "score", {"target", "driving"}
-    if asked.truth is None and asked.driving is not None:
+    if scored.truth is None and scored.driving is not None:
         reference, name, roles = CROSS, "score-driven", {"driving"}
-    places = {TRUTH: asked.truth, SOURCES: asked.sources, DRIVING: asked.driving}
-    if asked.truth is None and asked.driving is None:
+    places = {TRUTH: scored.truth, SOURCES: scored.sources, DRIVING: scored.driving}
+    if scored.truth is None and scored.driving is None:
         name, roles = "score-alone", set()
-        places[DRIVING] = asked.finished[0]  # whose times are those of all
-    if asked.truth is not None and asked.driving is not None:
+        places[DRIVING] = scored.finished[0]  # whose times are those of all
+    if scored.truth is not None and scored.driving is not None:
         raise UserError(
             "--driving is for cross-identity videos, which have no true ones: add --no-truth and drop the first folder",
             code="conflicting-options",
         )
-    if asked.sources is not None:
+    if scored.sources is not None:
         roles |= {"source"}
     roots = {data: place.expanduser() for data, place in places.items() if place is not None}
-    for place in [*roots.values(), *asked.finished]:
+    for place in [*roots.values(), *scored.finished]:
         if not place.expanduser().exists():
             raise UserError(f"{place}: no such folder or file", code="missing-folder")
     datasets = {data: open_dataset(data, root, settings.config.follow_links) for data, root in roots.items()}
     whole = datasets.get(TRUTH) or datasets[DRIVING]
     names, skipped = _videos(whole)
-    clips = _clips(whole, names, datasets.get(SOURCES), asked.truth is not None)
+    clips = _clips(whole, names, datasets.get(SOURCES), scored.truth is not None)
     protocol = Protocol(
         name=name,
         version=1,
@@ -88,35 +88,35 @@ def settings_of(asked: Scored, settings: RunSettings, size: str) -> RunSettings:
         split=None,
         n=EVERY,
         frame_size=SIZES[size],
-        headed=f"finished videos {_beside(asked)}",
-        roles=frozenset(roles) if asked.truth is None or asked.sources is not None else None,
+        headed=f"finished videos {_beside(scored)}",
+        roles=frozenset(roles) if scored.truth is None or scored.sources is not None else None,
     )
     return replace(
         settings,
-        models=[str(spec) for spec in _specs(asked)],
+        models=[str(spec) for spec in _specs(scored)],
         protocol=protocol,
         config=replace(settings.config, data=roots, asked=tuple(roots), sample=False),
         clips=clips,
         notices=skipped,
-        bounds=settings.bounds and asked.truth is not None,
+        bounds=settings.bounds and scored.truth is not None,
     )
 
 
-def _beside(asked: Scored) -> str:
+def _beside(scored: Scored) -> str:
     """Return, in words, what finished videos are compared with."""
-    if asked.truth is not None:
+    if scored.truth is not None:
         return "against the true ones"
-    return "on their own" if asked.driving is None else "against the driving ones"
+    return "on their own" if scored.driving is None else "against the driving ones"
 
 
-def _specs(asked: Scored) -> list[ModelSpec]:
+def _specs(scored: Scored) -> list[ModelSpec]:
     """Return the models, labeled by what distinguishes their folders."""
-    labels = list(asked.labels) or _labels([place.expanduser().resolve() for place in asked.finished])
-    if len(labels) != len(asked.finished):
+    labels = list(scored.labels) or _labels([place.expanduser().resolve() for place in scored.finished])
+    if len(labels) != len(scored.finished):
         raise UserError(
-            f"--labels names {len(labels)}, and there are {len(asked.finished)} folders to score", code="bad-value"
+            f"--labels names {len(labels)}, and there are {len(scored.finished)} folders to score", code="bad-value"
         )
-    return [ModelSpec("videos", str(place), label=label) for label, place in zip(labels, asked.finished)]
+    return [ModelSpec("videos", str(place), label=label) for label, place in zip(labels, scored.finished)]
 
 
 def _labels(places: Sequence[Path]) -> list[str]:

@@ -121,8 +121,8 @@ class Setup:
         chosen, weights = self.measurer.clip_definitions, self.measurer.choice.weights
         features = {name: feature(name, weights) for one in chosen for name in one.features}
         clips = {clip.id: clip for clip in self.resolved.clips.clips}
-        asked = self.settings.save_frames, self.settings.media, self.resolved.source
-        return ClipEvaluator(evaluator, clips, chosen, features, self.sounds, max(size, CLIP_FRAMES), *asked)
+        more_options = self.settings.save_frames, self.settings.media, self.resolved.source
+        return ClipEvaluator(evaluator, clips, chosen, features, self.sounds, max(size, CLIP_FRAMES), *more_options)
 
 
 @contextmanager
@@ -181,8 +181,8 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         resolved = anchors.choose(settings.anchor, resolved, settings.config.cache)
         resolved = replace(resolved, notices=[*resolved.notices, *talking.check(models, resolved)])
         if settings.bounds:
-            asked_for = {model.spec.unlabeled for model in models if model.spec}
-            more = [bound for bound in talking.bounds(resolved) if bound not in asked_for]
+            requested = {model.spec.unlabeled for model in models if model.spec}
+            more = [bound for bound in talking.bounds(resolved) if bound not in requested]
             models = [*models, *_load_models(more, settings, protocol.mode, device)]
         tell_size(models, resolved.shapes)
         workers = settings.workers
@@ -200,10 +200,10 @@ def prepare(settings: RunSettings) -> Iterator[Setup]:
         sounds: Sounds | None = None
         unlike: video_facts.Unlike = {}
         of_clips = resolved.clips is not None
-        asked = split(names)
-        lines = sets_left_out(asked.sets, chosen, of_clips, real_side(protocol.reference, protocol.roles))
+        shapes = split(names)
+        lines = sets_left_out(shapes.sets, chosen, of_clips, real_side(protocol.reference, protocol.roles))
         if of_clips:
-            lines += left_out(asked.clips, chosen, protocol.reference, protocol.roles)
+            lines += left_out(shapes.clips, chosen, protocol.reference, protocol.roles)
         resolved = replace(resolved, notices=[*resolved.notices, *lines])
         if of_clips:
             resolved, sounds, unlike = _clips(settings, models, resolved)
@@ -217,8 +217,8 @@ def _kinds(names: Sequence[str]) -> set[str]:
     """Return the kinds of detectors and networks that metrics need. Raises UserError for unknown names."""
     for name in names:
         metrics.check_name(name)
-    asked = split(names)
-    return metrics.kinds(asked.pairs) | kinds_of_clips(asked.clips) | kinds_of_sets(asked.sets)
+    shapes = split(names)
+    return metrics.kinds(shapes.pairs) | kinds_of_clips(shapes.clips) | kinds_of_sets(shapes.sets)
 
 
 def _refuse_of_clips(settings: RunSettings) -> None:
@@ -302,12 +302,10 @@ def _check_names(settings: RunSettings) -> None:
             )
 
 
-def _load_models(
-    asked_for: Sequence[str], settings: RunSettings, protocol_mode: str, device: torch.device
-) -> list[Model]:
+def _load_models(specs: Sequence[str], settings: RunSettings, protocol_mode: str, device: torch.device) -> list[Model]:
     """Load models before any work, so that a wrong name or file is reported at once."""
     models = []
-    for spec in map(ModelSpec.parse, asked_for):
+    for spec in map(ModelSpec.parse, specs):
         interruption.check()
         predictor = registry.load(spec, weights=settings.config.weights, device=device)
         if settings.mode and spec.unlabeled not in BOUNDS:

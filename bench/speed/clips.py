@@ -65,9 +65,9 @@ class ClipJobs:
         self._folder, self._model = folder, Dimmed()
         self._truth = self._decoded()
         self._made = np.stack([self._model.of(frame) for frame in self._truth])
-        asked = split(protocol.metrics)
-        self._names = [*asked.pairs, *asked.clips]
-        kinds = metrics.kinds(asked.pairs) | kinds_of_clips(asked.clips)
+        shapes = split(protocol.metrics)
+        self._names = [*shapes.pairs, *shapes.clips]
+        kinds = metrics.kinds(shapes.pairs) | kinds_of_clips(shapes.clips)
         self._choice = detectors.choose("auto", config.weights, kinds=kinds)
         self._store = folder / "known"  # with the detections of the true frames
 

@@ -81,17 +81,17 @@ def forms(name: str, config: Config, protocol: Protocol, loaded: Loaded, device:
 
     Empty for a model without a network in this package, and for a spec that sets a form itself.
     """
-    asked = ModelSpec.parse(name)
-    own = any(asked.options.keys() & form.keys() for form in FORMS)
-    if asked.kind != "model" or asked.target not in MODELS or own:
+    plain = ModelSpec.parse(name)
+    own = any(plain.options.keys() & form.keys() for form in FORMS)
+    if plain.kind != "model" or plain.target not in MODELS or own:
         return []
     kinds = metrics.kinds(protocol.metrics)
     choice = detectors.choose("auto", config.weights, kinds=kinds, device=str(device), cache=config.cache)
     measurer = Measurer(protocol.metrics, choice, protocol.reference, device)
-    reference = _rows(_load(asked.with_options(EXACT), config, device), "float32", loaded, measurer, device)
+    reference = _rows(_load(plain.with_options(EXACT), config, device), "float32", loaded, measurer, device)
     found = []
     for form in FORMS:
-        spec = asked.with_options(form)
+        spec = plain.with_options(form)
         try:
             rows = _rows(_load(spec, config, device), str(spec), loaded, measurer, device)
         except ModelError as error:

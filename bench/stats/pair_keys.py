@@ -14,9 +14,9 @@ def pair_keys(samples: pd.DataFrame, anchors: bool = False) -> pd.Series:
     Every list has its own ids, so ids only distinguish pairs with equal content. Clips also differ by their ranges.
     anchors: include the frame from which relative motion starts; absolute motion needs none.
     """
-    asked = (*CONTENT, *RANGE, *(["anchor"] if anchors else []))
+    columns = (*CONTENT, *RANGE, *(["anchor"] if anchors else []))
     pairs = samples.drop_duplicates("pair").sort_values("pair")
-    facts = pairs[[column for column in asked if column in pairs]].itertuples(index=False, name=None)
+    facts = pairs[[column for column in columns if column in pairs]].itertuples(index=False, name=None)
     content = pd.Series([" ".join(map(str, fact)) for fact in facts], index=pairs["pair"])
     alike = content.groupby(content).cumcount()
     return samples["pair"].map(content + " " + alike.astype("str").str.zfill(6))

@@ -55,21 +55,21 @@ def assign(cells: Sequence[Cell], raters: int, each: int, rng: random.Random) ->
     The number of uses of two cells differs by one at most. Within a rater, clips and models are as balanced as
     exchanges between raters make them. each: at most the number of cells.
     """
-    asked: Counter[Cell] = Counter()
+    uses: Counter[Cell] = Counter()
     shares = []
     for _ in range(raters):
         share: list[Cell] = []
         seen: Counter[str | tuple[str, ...]] = Counter()
         left = rng.sample(list(cells), len(cells))
         while len(share) < each:
-            fewest = min(asked[cell] for cell in left)
+            fewest = min(uses[cell] for cell in left)
             chosen = min(
-                (cell for cell in left if asked[cell] == fewest),
+                (cell for cell in left if uses[cell] == fewest),
                 key=lambda cell: seen[cell.clip] + seen[cell.models],
             )
             left.remove(chosen)
             share.append(chosen)
-            asked[chosen] += 1
+            uses[chosen] += 1
             seen.update((chosen.clip, chosen.models))
         shares.append(share)
     _exchange(shares, rng)

@@ -66,14 +66,14 @@ def export(folder: Path, out: Path) -> Export:
             sittings, closed = reader.sittings(), reader.closed()
     finally:
         store.close()
-    asked = [one.name for one in study.asked]
+    names = [one.name for one in study.asked]
     stream = io.StringIO(newline="")
     rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(("rater", "slot", "consented", "finished", *asked))
+    rows.writerow(("rater", "slot", "consented", "finished", *names))
     for one in invited.raters:
         if (found := sittings.get(one.slot)) is not None:
             times = [votes.iso(at) if at is not None else "" for at in (found.consented, found.finished)]
-            rows.writerow((one.rater, one.slot, *times, *((found.facts or {}).get(name, "") for name in asked)))
+            rows.writerow((one.rater, one.slot, *times, *((found.facts or {}).get(name, "") for name in names)))
     contents = {
         PLAN: files.content(folder / PLAN),
         VOTES: votes.to_csv(table),

@@ -166,15 +166,15 @@ async def _state(service: Service, request: Request) -> Response:
 async def _media(service: Service, request: Request) -> Response:
     """Return a video of one of the rater's own trials; the name comes from the plan, never from the request."""
     rater = service.rules.rater(service.invitation(request).slot)
-    asked = request.path_params["name"]
+    name = request.path_params["name"]
     for trial in rater.trials:
         for stimulus in trial.stimuli:
-            if asked == f"{stimulus}.mp4":
-                file = service.folder / MEDIA / asked
+            if name == f"{stimulus}.mp4":
+                file = service.folder / MEDIA / name
                 if not file.is_file():
-                    raise UserError(f"{file} is gone", code="missing-file")
+                    raise UserError(f"{file} is missing", code="missing-file")
                 return FileResponse(file, media_type="video/mp4")
-    raise HTTPException(404, "this is no video of yours")
+    raise HTTPException(404, "this is not a video of your trials")
 
 
 async def _consent(service: Service, request: Request) -> Response:
@@ -214,7 +214,7 @@ async def _body(request: Request, kind: type[Body]) -> Body:
     async for part in request.stream():
         content += part
         if len(content) > LARGEST:
-            raise HTTPException(413, "too much was sent")
+            raise HTTPException(413, "the request is too large")
     try:
         return kind.model_validate(json.loads(content))
     except (ValidationError, ValueError, RecursionError):

@@ -24,14 +24,14 @@ def serve(folder: Path, host: str, port: int, url: str | None, console: Console)
         base = (url or serving.address(host, listening.getsockname()[1])).rstrip("/")
         with made.state.service.store.reading() as reader:
             count = len(reader.votes())
-        _tell(folder, base, count, console)
+        _print_address(folder, base, count, console)
         serving.run(made, listening)
     finally:
         listening.close()
         made.state.service.store.close()
 
 
-def _tell(folder: Path, base: str, answers: int, console: Console) -> None:
+def _print_address(folder: Path, base: str, answers: int, console: Console) -> None:
     """Print the address. answers: number of stored ones; an unexpected 0 means that the database was lost."""
     found = invitations.read(folder)
 

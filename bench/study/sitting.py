@@ -37,7 +37,7 @@ class Rules:
         for one in self.rater(slot).trials:
             if one.id == trial:
                 return one
-        raise Refused("unknown-trial", "this is no trial of yours")
+        raise Refused("unknown-trial", "this is not one of your trials")
 
     def current(self, reader: Reader, slot: int) -> int:
         """Return the number of the first unanswered trial, or the number of trials if all are answered."""
@@ -57,7 +57,7 @@ class Rules:
 
     def check_facts(self, facts: Mapping[str, str]) -> None:
         """Raise Refused for answers to anything but the organizer's questions."""
-        known = {asked.name for asked in self.study.asked}
+        known = {question.name for question in self.study.asked}
         if not facts.keys() <= known or any(len(text) > TEXT or not text.isprintable() for text in facts.values()):
             raise Refused("bad-answer", f"answer the question in one line of at most {TEXT} characters")
 
@@ -90,7 +90,7 @@ class Rules:
         trials = self.rater(vote.slot).trials
         number = self.current(writer, vote.slot)
         if trials[number].id != trial.id:
-            raise Refused("not-yet", "another trial comes first")
+            raise Refused("not-yet", "another trial is next")
         if started is None or vote.time - started < PLAYED * self.seconds(trial):
             raise Refused("too-early", "the video has not been played to its end")
         writer.add(vote)

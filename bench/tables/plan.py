@@ -72,19 +72,19 @@ def plan(
     pairs: lists, each for the protocols that it fits. Raises UserError for tables that need no protocol, and for a list
     that fits none; ModelError for ambiguous weights.
     """
-    asked = {name: _asked(tables, name) for name in catalogue.names()}
-    asked = {name: cells for name, cells in asked.items() if cells}
-    if not asked:
+    printed = {name: _printed_cells(tables, name) for name in catalogue.names()}
+    printed = {name: cells for name, cells in printed.items() if cells}
+    if not printed:
         names = ", ".join(table.id for table in tables)
         raise UserError(
             f"{names}: no protocol here measures these printed numbers, so nothing can be run", code="nothing-to-run"
         )
-    protocols = [catalogue.get(name) for name in asked]
+    protocols = [catalogue.get(name) for name in printed]
     takes = [SAMPLE] if config.sample else [protocol.dataset for protocol in protocols]
     refuse_unused(config.asked, takes, ", ".join(table.id for table in tables))
     lists = _lists(pairs, protocols)
     jobs = []
-    for name, cells in asked.items():
+    for name, cells in printed.items():
         protocol = catalogue.get(name)
         data, on_sample = _data(protocol, config, require_data, name in lists)
         small = sample_weights or on_sample
@@ -107,7 +107,7 @@ def plan(
     return jobs
 
 
-def _asked(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]]:
+def _printed_cells(tables: Sequence[Table], name: str) -> list[tuple[Table, Row, Column]]:
     """Return the printed cells whose metric a protocol has, even with another definition."""
     families = catalogue.get(name).metrics
     return [

@@ -81,7 +81,7 @@ def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
         raise UserError("begin and end need --adapt or --data sample", code="unused-option")
     heard = feature(settings.speech, settings.speech_rate)  # first, since the meshes of many videos take long
     takes = [take(*where) for where in _places(settings, cache)]
-    _tell(takes)
+    _log_counts(takes)
     recipe = _recipe(settings, a2e.SHORT if settings.short else a2e.PUBLISHED)
     faces = [one for each in takes for one in ((each, each.mirrored()) if recipe.mirror else (each,))]
     basis = bases.fitted(settings.basis, (one.aligned[one.seen] for one in faces), cache, settings.components)
@@ -129,7 +129,7 @@ def _adaptation(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:
     if not place.exists() and settings.adapt == (own := sample_stretch("adaptation", "adapt"))[0]:
         place, end = sound_set.ensure(cache) / own[0], own[2] if end is None else end
     takes = [take(place, cache, settings.begin, end)]
-    _tell(takes)
+    _log_counts(takes)
     network = begun.network.requires_grad_(True)
     recipe = _recipe(settings, a2e.SHORT_ADAPTATION if settings.short else a2e.PUBLISHED_ADAPTATION)
     stage = a2e.A2EStage(
@@ -176,6 +176,6 @@ def place_of(root: Path, name: str) -> Path:
     return next(file for file in sorted(root.iterdir()) if file.stem == name and is_video(file))
 
 
-def _tell(takes: list[Take]) -> None:
+def _log_counts(takes: list[Take]) -> None:
     frames, lost = sum(len(one.times) for one in takes), sum(int((~one.seen).sum()) for one in takes)
     log.info("%d clips, %d frames, %d of them without a face", len(takes), frames, lost)

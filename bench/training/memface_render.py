@@ -64,17 +64,17 @@ class RenderSettings(StageSettings):
 
     def recipe_of(self, short: render.RenderRecipe, published: render.RenderRecipe) -> render.RenderRecipe:
         """Return the recipe with the settings that override it."""
-        asked: dict[str, Any] = {"rate": self.learning_rate, "batch": self.batch}
-        asked = {name: value for name, value in asked.items() if value is not None}
-        return replace(short if self.short else published, **asked)
+        given: dict[str, Any] = {"rate": self.learning_rate, "batch": self.batch}
+        given = {name: value for name, value in given.items() if value is not None}
+        return replace(short if self.short else published, **given)
 
     @property
     def config(self) -> dict[str, Any]:
         """Return the configuration of the network."""
         size = self.size or ("reduced" if self.short else "published")
         own = VARIANTS[self.model].render if self.model in VARIANTS else {}
-        asked = {"similarity": self.similarity} | ({} if self.slots is None else {"slots": self.slots})
-        return {**(REDUCED if size == "reduced" else PUBLISHED), **own, **asked}
+        given = {"similarity": self.similarity} | ({} if self.slots is None else {"slots": self.slots})
+        return {**(REDUCED if size == "reduced" else PUBLISHED), **own, **given}
 
 
 def train(values: Mapping[str, Any], file: Path | None = None) -> Path:

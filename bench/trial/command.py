@@ -70,8 +70,8 @@ def attempt(trial: Trial, console: Console) -> int:
         resolved = _resolved(trial, predictor)
         if trial.mode:
             predictor.known_mode(trial.mode, spec.name)
-        asked = trial.mode or resolved.protocol.mode
-        mode = predictor.nearest_mode(asked)
+        requested = trial.mode or resolved.protocol.mode
+        mode = predictor.nearest_mode(requested)
         model = Model(spec.name, predictor, mode, spec)
         tell_size([model], resolved.shapes)
         pairs = resolved.pair_list.pairs[:PAIRS]  # a clip has more

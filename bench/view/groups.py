@@ -118,10 +118,10 @@ def _created(run: Shelved) -> str:
 
 def _question(run: Shelved, manifest: Prepared) -> str:
     """Return the hash of all that two runs must have in common for comparable numbers."""
-    asked = {key: value for key, value in essence(manifest).items() if key not in OF_MODELS}
+    question = {key: value for key, value in essence(manifest).items() if key not in OF_MODELS}
     if manifest.data_sha256 is None:  # of an earlier release: its frames are unknown
-        asked["run"] = run.id
-    return hashlib.sha256(json.dumps([asked, manifest.sample_data], sort_keys=True).encode()).hexdigest()[:12]
+        question["run"] = run.id
+    return hashlib.sha256(json.dumps([question, manifest.sample_data], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _group(id_: str, runs: Sequence[Shelved], wanted: Wanted) -> Group:

@@ -68,14 +68,14 @@ class Viewer:
 
     def index(self, request: Request) -> Response:
         """Return the page of all runs."""
-        asked = request.query_params
+        query = request.query_params
         wanted = groups.Wanted(
-            text=asked.get("q", "").strip(),
-            protocol=asked.get("protocol", ""),
-            model=asked.get("model", ""),
-            metric=asked.get("metric", ""),
-            sort=(asked.getlist("sort") or [""])[-1],
-            bounds=asked.get("bounds", "shown") != "hidden",
+            text=query.get("q", "").strip(),
+            protocol=query.get("protocol", ""),
+            model=query.get("model", ""),
+            metric=query.get("metric", ""),
+            sort=(query.getlist("sort") or [""])[-1],
+            bounds=query.get("bounds", "shown") != "hidden",
         )
         runs = self.shelf.runs()
         known = [run.manifest for run in runs if run.manifest]
@@ -90,7 +90,7 @@ class Viewer:
             protocols=sorted({one.protocol.name for one in known}),
             models=sorted({label for one in known for label in one.labels}),
             metrics=sorted({metric.family for one in known for metric in one.measured}),
-            picked=asked.getlist("pick"),
+            picked=query.getlist("pick"),
         )
 
     def one(self, request: Request) -> Response:

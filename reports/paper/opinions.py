@@ -30,10 +30,10 @@ class ScoredStudy:
         return any(self.fills(table, row, column) for row in table.rows for column in table.columns)
 
     def fills(self, table: Table, row: Row, column: Column) -> bool:
-        """Return whether the study asked a cell's question, on clips of the cell's protocol."""
-        asked = column.question in [question.name for question in self.score.questions]
+        """Return whether the study has a cell's question, on clips of the cell's protocol."""
+        matches = column.question in [question.name for question in self.score.questions]
         kind = {"acr": "mos", "ccr": "cmos"}.get(self.score.kind)
-        return asked and column.family == kind and table.protocol_of(row, column) in self.score.protocols
+        return matches and column.family == kind and table.protocol_of(row, column) in self.score.protocols
 
 
 def read_study(folder: Path) -> ScoredStudy:

@@ -17,11 +17,11 @@ COLUMNS = {
 }
 
 
-def table(expected: Sequence[Mapping[str, float]], kind: str, asked: str) -> Table:
+def table(expected: Sequence[Mapping[str, float]], kind: str, effect: str) -> Table:
     """Return one row per number of raters. expected: fields of `bench.study.scoring.power.Expected`."""
     unit, intervals = COLUMNS[kind]
     made = Table(title=f"Expected 95 % intervals, in {unit}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("raters", "votes", *intervals.values(), f"{asked} found"):
+    for name in ("raters", "votes", *intervals.values(), f"{effect} found"):
         made.add_column(name, justify="right")
     for row in expected:
         halves = [number(row[name], 2) for name in intervals]

@@ -17,7 +17,7 @@ __all__ = ["feature", "kinds_of_clips", "left_out", "resolve_clips"]
 
 def kinds_of_clips(names: Sequence[str]) -> set[str]:
     """Return the kinds of detectors that families or definitions of clips read."""
-    return {kind for one in _asked(names) for kind in one.kinds}
+    return {kind for one in _definitions(names) for kind in one.kinds}
 
 
 def resolve_clips(
@@ -32,7 +32,7 @@ def resolve_clips(
     Raises UserError for a single definition that cannot be computed here.
     """
     chosen = []
-    for definition in _asked(names):
+    for definition in _definitions(names):
         why = _why_not(definition, choice, reference, roles)
         if not why:
             chosen.append(definition)
@@ -47,7 +47,7 @@ def left_out(
 ) -> list[str]:
     """Return a line for each reason why definitions of the families in `names` are not computed."""
     reasons: dict[str, list[str]] = {}
-    for definition in _asked(names):
+    for definition in _definitions(names):
         if why := _why_not(definition, choice, reference, roles):
             reasons.setdefault(why, []).append(definition.name)
     return [f"not measured: {', '.join(found)} ({why})" for why, found in reasons.items()]
@@ -66,7 +66,7 @@ def feature(name: str, weights: Path | None) -> Feature:
     return FEATURES[name](weights)
 
 
-def _asked(names: Sequence[str]) -> list[ClipDefinition]:
+def _definitions(names: Sequence[str]) -> list[ClipDefinition]:
     families = {other for name in names if name in FAMILIES for other in (name, *FAMILIES[name].companions)}
     return [one for one in CLIP_DEFINITIONS.values() if one.name in names or one.family in families]
 

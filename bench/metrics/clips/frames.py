@@ -14,12 +14,12 @@ def valid(*tracks: np.ndarray) -> np.ndarray:
     return np.logical_and.reduce([np.isfinite(track.reshape(len(track), -1)).all(1) for track in tracks])
 
 
-def mean_of(values: np.ndarray, asked: int, reason: str = "no face in any frame of both clips") -> ClipValue:
-    """Return the mean over the frames that have a value. asked: number of frames that should have one."""
+def mean_of(values: np.ndarray, expected: int, reason: str = "no face in any frame of both clips") -> ClipValue:
+    """Return the mean over the frames that have a value. expected: number of frames that should have one."""
     known = values[np.isfinite(values)]
     if not len(known):
-        return ClipValue.none(reason, asked)
-    return ClipValue(float(known.mean()), None, len(known), asked - len(known))
+        return ClipValue.none(reason, expected)
+    return ClipValue(float(known.mean()), None, len(known), expected - len(known))
 
 
 def steps(track: np.ndarray, times: np.ndarray, order: int = 1) -> np.ndarray:

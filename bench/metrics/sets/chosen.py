@@ -29,7 +29,7 @@ def real_side(reference: str, roles: Collection[str] | None = None) -> Role | No
 
 def kinds_of_sets(names: Sequence[str]) -> set[str]:
     """Return the kinds of detectors that families or definitions of sets read."""
-    return {one.kind for one in _asked(names)}
+    return {one.kind for one in _definitions(names)}
 
 
 def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool, real: Role | None) -> list[SetDefinition]:
@@ -40,21 +40,21 @@ def resolve_sets(names: Sequence[str], choice: DetectorSet, of_clips: bool, real
     of_clips: whether the run is of whole clips; windows of frames need clips. real: from `real_side`.
     Raises UserError for a single definition that cannot be computed here.
     """
-    asked = _asked(names)
-    reasons = {one.name: _why_not(one, choice, of_clips, real) for one in asked}
-    for one in asked:
+    requested = _definitions(names)
+    reasons = {one.name: _why_not(one, choice, of_clips, real) for one in requested}
+    for one in requested:
         if reasons[one.name] and one.name in names and one.name not in FAMILIES:
             hint = "; `python -m bench doctor` shows where to put it" if one.kind in choice.empty else ""
             raise UserError(f"{one.name}: {reasons[one.name]}{hint}", code="no-metric")
-    own = {one.family for one in asked if not one.proxy and not reasons[one.name]}
-    usable = [one for one in asked if not reasons[one.name]]
+    own = {one.family for one in requested if not one.proxy and not reasons[one.name]}
+    usable = [one for one in requested if not reasons[one.name]]
     return [one for one in usable if one.name in names or not (one.proxy and one.family in own)]
 
 
 def sets_left_out(names: Sequence[str], choice: DetectorSet, of_clips: bool, real: Role | None) -> list[str]:
     """Return a line for each reason why definitions of the families in `names` are not computed."""
     reasons: dict[str, list[str]] = {}
-    for definition in _asked(names):
+    for definition in _definitions(names):
         if why := _why_not(definition, choice, of_clips, real):
             reasons.setdefault(why, []).append(definition.name)
     return [f"not measured: {', '.join(found)} ({why})" for why, found in reasons.items()]
@@ -70,7 +70,7 @@ def _why_not(definition: SetDefinition, choice: DetectorSet, of_clips: bool, rea
     return choice.empty.get(definition.kind) or f"no network for {definition.kind}"
 
 
-def _asked(names: Sequence[str]) -> list[SetDefinition]:
+def _definitions(names: Sequence[str]) -> list[SetDefinition]:
     families = {other for name in names if name in FAMILIES for other in (name, *FAMILIES[name].companions)}
     everything = SET_DEFINITIONS.values()
     return [one for one in everything if one.name in names or (one.family in families and not one.on_request)]

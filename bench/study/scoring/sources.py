@@ -110,14 +110,14 @@ def check_shared(found: Measures, folder: Path, models: Sequence[str], clips: Se
     """Return in words which models and clips a run lacks. Raises UserError if it shares no model or no clip."""
     run_models, run_clips = (set(found.values.index.get_level_values(level)) for level in (0, 1))
     notices = []
-    for what, asked, there in (("model", models, run_models), ("clip", clips, run_clips)):
-        shared = [name for name in asked if name in there]
+    for what, rated, there in (("model", models, run_models), ("clip", clips, run_clips)):
+        shared = [name for name in rated if name in there]
         if not shared:
             some = ", ".join(sorted(there)[:3])
             raise UserError(
-                f"{folder}: none of its {what}s has an opinion (it has {some}; opinions are on {asked[0]})",
+                f"{folder}: none of its {what}s has an opinion (it has {some}; opinions are on {rated[0]})",
                 code="wrong-protocol",
             )
-        if missing := [name for name in asked if name not in there and name != "truth"]:
-            notices.append(f"{found.run} lacks {len(missing)} of {len(asked)} {what}s: {', '.join(missing[:5])}")
+        if missing := [name for name in rated if name not in there and name != "truth"]:
+            notices.append(f"{found.run} lacks {len(missing)} of {len(rated)} {what}s: {', '.join(missing[:5])}")
     return notices
