@@ -120,9 +120,9 @@ def predict(scene: Scene, batch: Batch) -> list[tuple[int, np.ndarray, np.ndarra
         outcome = str(frame) if isinstance(frame, DataError) else made[number]
         if isinstance(outcome, str):
             tally.failed[number] = outcome
-        unread = grey((scene.view.size, scene.view.size), number)
+        unread = gray((scene.view.size, scene.view.size), number)
         shown = unread if isinstance(frame, DataError) else as_bytes(frame)
-        rows.append((number, shown, grey((scene.side, scene.side), number) if isinstance(outcome, str) else outcome))
+        rows.append((number, shown, gray((scene.side, scene.side), number) if isinstance(outcome, str) else outcome))
     return rows
 
 
@@ -154,7 +154,7 @@ def _ask(scene: Scene, frames: Sequence[tuple[int, np.ndarray]]) -> list[np.ndar
         return [typed_line(error)]
 
 
-def grey(size: tuple[int, int], number: int) -> np.ndarray:
+def gray(size: tuple[int, int], number: int) -> np.ndarray:
     """Return a placeholder for a missing frame, uint8 ``(height, width, 3)``. size: (height, width)."""
     height, width = size
     image = Image.new("RGB", (width, height), (128, 128, 128))

@@ -21,7 +21,7 @@ from baselines.spec import ModelSpec
 from baselines.talking import Talk, TalkingPredictor
 from bench.animate.command import SIZE, AnimateSettings, keep, notify, report_failed, weights_note
 from bench.animate.crop import Crop, describe, settle
-from bench.animate.frames import grey, pair_name
+from bench.animate.frames import gray, pair_name
 from bench.animate.input import Driving, open_driving
 from bench.animate.output import VideoWriter
 from bench.animate.template import Template
@@ -155,7 +155,7 @@ def _film(
             for number, (seen, made) in zip(numbers, _predicted(predictor, numbers, shown, size, settings)):
                 if isinstance(made, str):
                     failed[number] = made
-                    made = grey(size, number)
+                    made = gray(size, number)
                 picture = np.concatenate([seen, made], 1) if settings.side_by_side else made
                 writer.write(picture, clock.times[number], ends[number])
                 finished += 1

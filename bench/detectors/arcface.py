@@ -82,11 +82,11 @@ def five_points(landmarks: np.ndarray) -> np.ndarray:
 def embed(state: dict[str, Tensor], images: Tensor) -> Tensor:
     """Return embeddings ``(N, 512)``, not normalized, of RGB faces ``(N, 3, 112, 112)`` in [-1, 1]."""
     x = F.conv2d(images, state["conv1.weight"], padding=1)
-    x = F.prelu(_normalise(state, "bn1", x), state["prelu.weight"])
+    x = F.prelu(_normalize(state, "bn1", x), state["prelu.weight"])
     for key in blocks(state):
         x = _block(state, key, x)
-    x = F.linear(_normalise(state, "bn2", x).flatten(1), state["fc.weight"], state["fc.bias"])
-    return _normalise(state, "features", x)
+    x = F.linear(_normalize(state, "bn2", x).flatten(1), state["fc.weight"], state["fc.bias"])
+    return _normalize(state, "features", x)
 
 
 def blocks(state: dict[str, Tensor]) -> list[str]:
@@ -111,14 +111,14 @@ def missing(weights: Path | None) -> list[str]:
 def _block(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
     """Normalize, convolve, normalize, PReLU, convolve, normalize, plus a shortcut; a layer's first block halves."""
     stride = 2 if f"{key}.downsample.0.weight" in state else 1
-    inner = F.conv2d(_normalise(state, f"{key}.bn1", x), state[f"{key}.conv1.weight"], padding=1)
-    inner = F.prelu(_normalise(state, f"{key}.bn2", inner), state[f"{key}.prelu.weight"])
-    inner = _normalise(state, f"{key}.bn3", F.conv2d(inner, state[f"{key}.conv2.weight"], stride=stride, padding=1))
+    inner = F.conv2d(_normalize(state, f"{key}.bn1", x), state[f"{key}.conv1.weight"], padding=1)
+    inner = F.prelu(_normalize(state, f"{key}.bn2", inner), state[f"{key}.prelu.weight"])
+    inner = _normalize(state, f"{key}.bn3", F.conv2d(inner, state[f"{key}.conv2.weight"], stride=stride, padding=1))
     if stride == 2:
-        x = _normalise(state, f"{key}.downsample.1", F.conv2d(x, state[f"{key}.downsample.0.weight"], stride=2))
+        x = _normalize(state, f"{key}.downsample.1", F.conv2d(x, state[f"{key}.downsample.0.weight"], stride=2))
     return inner + x
 
 
-def _normalise(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
+def _normalize(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
     mean, variance, gain, bias = (state[f"{key}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
     return F.batch_norm(x, mean, variance, gain, bias, eps=EPS)

@@ -97,7 +97,7 @@ def embed(
 
     def conv(number: int, x: Tensor, stride: int = 1) -> Tensor:
         x = kept(number, _convolve(state, f"layer{number}", x, stride))
-        return kept(number + 2, kept(number + 1, _normalise(state, f"layer{number + 1}", x)).relu())
+        return kept(number + 2, kept(number + 1, _normalize(state, f"layer{number + 1}", x)).relu())
 
     x = kept(4, F.max_pool2d(conv(1, images, 2), 3, 2, 1))
     x = conv(6, kept(5, local_response_norm(x, lrn)))
@@ -141,14 +141,14 @@ def _convolve(state: dict[str, Tensor], key: str, x: Tensor, stride: int = 1) ->
     return F.conv2d(x, kernel, state[f"{key}.bias"], stride, kernel.shape[-1] // 2)
 
 
-def _normalise(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
+def _normalize(state: dict[str, Tensor], key: str, x: Tensor) -> Tensor:
     mean, variance, gain, bias = (state[f"{key}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
     return F.batch_norm(x, mean, variance, gain, bias, eps=EPS)
 
 
 def _conv(state: dict[str, Tensor], conv: str, norm: str, x: Tensor, stride: int = 1) -> Tensor:
     """Apply convolution, batch normalization and ReLU."""
-    return _normalise(state, norm, _convolve(state, conv, x, stride)).relu()
+    return _normalize(state, norm, _convolve(state, conv, x, stride)).relu()
 
 
 def _block(state: dict[str, Tensor], number: int, x: Tensor, record: Record) -> Tensor:
