@@ -1,7 +1,7 @@
-"""torch's switches for the whole process that decide how float32 is computed: set once, before any thread starts.
+"""torch's process-wide switches for float32 arithmetic: set once, before any thread starts.
 
-They are the process's, not a thread's: a block that sets and restores them (``torch.backends.cudnn.flags``) in one
-thread undoes what a block in another has set. So no code here sets them but `exact`.
+They belong to the process, not to a thread: code that sets and restores them in one thread
+(``torch.backends.cudnn.flags``) undoes the settings of another. So only `exact` sets them.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import Any
 
 import torch
 
-# Switch to its value for exact float32; the first ones change numbers, the others what a kernel is chosen by.
+# Switches with their values for exact float32. The first change numbers; the others change how kernels are chosen.
 PRECISION: dict[str, Any] = {
-    "cudnn.allow_tf32": False,  # by default on, which costs ten bits of the mantissa of every convolution
+    "cudnn.allow_tf32": False,  # on by default; costs ten bits of the mantissa in every convolution
     "cuda.matmul.allow_tf32": False,
     "float32_matmul_precision": "highest",
 }
 CHOICE: dict[str, Any] = {"cudnn.benchmark": False, "cudnn.deterministic": True}
 _ON_CPU = ("float32_matmul_precision",)
-MIXED = "set in two ways"  # torch refuses to tell where its older and its newer switches disagree
+MIXED = "set in two ways"  # torch raises an error when its older and newer switches disagree
 
 
 def exact() -> None:
-    """Full float32 everywhere in this process, and kernels that depend on neither the batch nor the time."""
-    if hasattr(torch.backends, "fp32_precision"):  # torch 2.9 and later; would overrule the others
+    """Switch this process to full float32, and to kernels that depend neither on the batch nor on timing."""
+    if hasattr(torch.backends, "fp32_precision"):  # torch 2.9 and later; overrules the others
         torch.backends.fp32_precision = "none"
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -35,18 +35,17 @@ def exact() -> None:
 
 
 def prepare_vector_functions() -> None:
-    """Let torch's vector functions on a CPU get ready in one thread. To be called before several threads compute.
+    """Initialize torch's vector functions on a CPU in one thread. Call it before several threads compute.
 
-    exp, tanh, log, sin and their like come from Intel's MKL, which chooses its routines in the first call of any of
-    them. Where two threads make that call at once after a product of matrices, one of them gets a coarser routine for
-    its half: off by up to 2e-4, on an Intel Xeon with torch 2.13 in every fifth process. One call beforehand decides
-    for all.
+    exp, tanh, log, sin and similar functions come from Intel's MKL, which chooses its routines at the first call of any
+    of them. If two threads make that call at once after a matrix product, one of them gets a coarser routine for its
+    half: wrong by up to 2e-4, in every fifth process on an Intel Xeon with torch 2.13. One early call prevents that.
     """
     torch.exp(torch.zeros(1))
 
 
 def state() -> dict[str, Any]:
-    """What the switches say now, for the manifest."""
+    """Return the current values of the switches, for the manifest."""
     read: dict[str, Callable[[], Any]] = {
         "cudnn.allow_tf32": lambda: torch.backends.cudnn.allow_tf32,
         "cuda.matmul.allow_tf32": lambda: torch.backends.cuda.matmul.allow_tf32,
@@ -58,7 +57,7 @@ def state() -> dict[str, Any]:
 
 
 def changed(device: torch.device) -> tuple[list[str], list[str]]:
-    """Switches that are no longer as `exact` left them and matter on this device: of `PRECISION`, and of `CHOICE`."""
+    """Return the switches of `PRECISION`, and of `CHOICE`, that matter on `device` and changed since `exact`."""
     now = state()
     on_cpu = device.type == "cpu"
     precision = [name for name, value in PRECISION.items() if now[name] != value and (not on_cpu or name in _ON_CPU)]

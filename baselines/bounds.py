@@ -1,4 +1,4 @@
-"""The bounds that every honest table needs: what doing nothing scores, and what a perfect model scores."""
+"""Bounds for tables: the scores of doing nothing, and of a perfect model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from protocols.protocol import MODES
 
 
 class CopySource(Predictor):
-    """Gives the source photograph back, whatever drives it: the lower bound."""
+    """Return the source frame unchanged: the lower bound."""
 
     name = STILL
     motion_modes = MODES
@@ -26,7 +26,7 @@ class CopySource(Predictor):
 
 
 class CopyTarget(CopySource):
-    """Gives the target itself, or the driving frame where no target exists: the upper bound."""
+    """Return the target itself, or the driving frame if there is no target: the upper bound."""
 
     name = PERFECT
 
@@ -42,6 +42,6 @@ class CopyTarget(CopySource):
 
 
 class CopyTemplate(CopySource):
-    """Gives the template's own frames back, whatever is said: the lower bound of models driven by sound."""
+    """Return the template's own frames, ignoring the sound: the lower bound of models driven by sound."""
 
     name = TEMPLATE

@@ -1,6 +1,6 @@
-"""What is known of each network: its folder's ``model.json``, read and checked. Reading it imports no torch.
+"""The card of each network: the checked content of its folder's ``model.json``. Does not import torch.
 
-A folder of `baselines` with a ``model.json`` is a network; nothing else lists them.
+Every folder of `baselines` with a ``model.json`` is a network; there is no other list.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ HERE = Path(__file__).parent
 FILE = "model.json"
 NO_CHECKSUM = "no checksum is known"  # to verify a published file
 SUFFIXES = (".pth.tar", ".pth", ".pt", ".safetensors")
-STATE_FILE = "state.pt"  # of a training in its folder, beside the checkpoint that it makes
+STATE_FILE = "state.pt"  # training state, in the training's folder beside its checkpoint
 
 Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^[\w+.-]+$")]  # that `baselines.spec` reads as a name
+Name = Annotated[str, Field(pattern=r"^[\w+.-]+$")]  # what `baselines.spec` reads as a name
 Reference = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]  # module:attribute
 Module = Annotated[str, Field(pattern=r"^[\w.]+$")]
-# (side of the training frames, share of the steps, pairs in a step): coarse to fine. The motion networks work at
-# a quarter of the frame size whatever the side, so most of their learning can happen where the generator and the loss
-# cost little.
+# (side of the training frames, share of the steps, pairs per step), coarse to fine. The motion networks always work at
+# a quarter of the frame size, so most of their learning can happen at small sides, where generator and loss are cheap.
 Stages = tuple[tuple[int, float, int], ...]
-_RESERVED = ("name", "folder", "changes")  # fields that are not written, but taken from where the file is
+_RESERVED = ("name", "folder", "changes")  # fields that a file may not have: they follow from its place
 
 
 def _whole(stages: Stages) -> Stages:
@@ -53,24 +52,23 @@ Probe = Literal["motion", "memory", "depth", "rectify", "mosaic", "levels", "dir
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Card:
-    """Contents of ``baselines/<package>/model.json``, or those with a variant's changes.
+    """Content of ``baselines/<package>/model.json``, with the changes of a variant if it is one.
 
-    Named there as ``module:attribute``: predictor; trainee, by which it is trained; discriminator, the form of its
-    adversarial training, if any. parity: module that recomputes its golden arrays (see `baselines.parity`).
-    driven_by: what gives the motion. year: of the publication, by which models are listed. stages: of a short training,
-    for frames of 256 pixels.
-    files: names under which the authors publish the checkpoint; empty where nobody does.
-    networks: top-level keys that it must have; optional_networks: that it may have. companions: networks that lie in
-    files of their own, named from the folder that `files` start in; several may share one, which then holds them by
-    name. bare: the network that is all of the checkpoint, with nothing around it. renamed: top-level keys of the
-    checkpoint that are called otherwise here.
-    exact: submodules that stay in float32 where the rest is in bfloat16, since they make coordinates.
-    probes: what `bench inspect` looks into, by what it is, as a path from the network (see `bench.inspection`).
-    marks: beginnings of ``<network>.<key>`` that only this model has all of, to recognize a file by.
-    checksums: file name to the SHA-256 that its publisher states, where one is known. at_least_mb: file name to the
-    10^6 bytes of its networks' tensors. person: what a person does to get the files; None where that is the usual.
-    config: as in the official configuration file for 256x256 VoxCeleb. of: the model that a variant varies;
-    changes: in which parts of its configuration.
+    As ``module:attribute``: predictor; trainee, the class that trains it; discriminator, for adversarial training.
+    parity: module that recomputes its golden arrays (see `baselines.parity`). driven_by: what provides the motion.
+    year: of publication; models are listed in this order. stages: of a short training on frames of 256 pixels.
+    files: the checkpoint's file names as the authors publish it; empty if it is not published.
+    networks: required top-level keys of the checkpoint; optional_networks: optional ones. companions: network to its
+    separate file, relative to the folder that `files` are relative to; a file with several networks has them by name.
+    bare: the network whose state dict is the whole checkpoint. renamed: top-level key of the checkpoint to its name
+    here.
+    exact: submodules that stay in float32 when the rest is in bfloat16, because they compute coordinates.
+    probes: what `bench inspect` shows, as paths from the network (see `bench.inspection`).
+    marks: prefixes of ``<network>.<key>``; only this model's checkpoints have them all.
+    checksums: file name to the SHA-256 that its publisher states. at_least_mb: file name to the size of its networks'
+    tensors in 10^6 bytes. person: how a person gets the files; None for a plain download.
+    config: as in the official configuration file for 256x256 VoxCeleb. of: the model that this is a variant of;
+    changes: the parts of its configuration that differ.
     """
 
     name: Name
@@ -105,46 +103,46 @@ class Card:
 
     @property
     def package(self) -> str:
-        """Name of the folder, which is that of the model itself."""
+        """Return the name of the folder, which is also that of the model itself."""
         return self.folder.name
 
     @property
     def sample(self) -> Path:
-        """The sample checkpoint, wherever it lies (`baselines.samples`); where none is, its place in the package."""
+        """Return the path of the sample checkpoint (see `baselines.samples`); in the package if there is none."""
         own = "sample.safetensors" if self.of is None else f"{self.name}.safetensors"
         return samples.locate(self.folder / own, self.name)
 
     @property
     def published(self) -> tuple[str, ...]:
-        """Every file that the authors publish, each once: checkpoints, then what lies beside them."""
+        """Return the files that the authors publish, each once: checkpoints, then the files of `companions`."""
         return tuple(dict.fromkeys((*self.files, *self.companions.values()))) if self.files else ()
 
     @property
     def needed(self) -> str:
-        """In words, which of these it takes: any of several checkpoints, or all files of one."""
+        """Return the required files in words: "A or B" if one checkpoint is enough, "A, B" if all files are needed."""
         return ", ".join(self.published) if self.bare else " or ".join(self.files)
 
     @property
     def beside(self) -> dict[str, tuple[str, ...]]:
-        """File of `companions` to the networks in it."""
+        """Return each file of `companions` with its networks."""
         return {
             file: tuple(n for n, own in self.companions.items() if own == file) for file in self.companions.values()
         }
 
     def root(self, checkpoint: Path) -> Path:
-        """The folder that `companions` are named from, of a checkpoint at a place."""
+        """Return the folder that `companions` are relative to, for the path of a checkpoint."""
         depth = len(PurePosixPath(self.files[0]).parts) if self.files else 1
         above = checkpoint.absolute().parents
         return above[min(depth, len(above)) - 1]
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """All networks that a checkpoint may have."""
+        """Return the names of all networks that a checkpoint may have."""
         return self.networks + self.optional_networks
 
     @property
     def trained_as(self) -> str | None:
-        """The model whose trainee a variant shares, its changes of the configuration applied; None: it has its own."""
+        """Return the model whose trainee this variant is trained by, with its own configuration; None otherwise."""
         return self.of if self.of and self.trainee == card(self.of).trainee else None
 
 
@@ -153,9 +151,9 @@ _FIELDS = tuple(signature(Card).parameters)
 
 
 class _Models(Mapping[str, str]):
-    """Name of every model and variant, to the folder whose ``model.json`` has it; each model before its variants.
+    """Map the name of every model and variant to its package; each model before its variants.
 
-    Models are in the order of their years. The files are read when it is first looked into.
+    Models are sorted by year. The files are read at the first access.
     """
 
     def __getitem__(self, name: str) -> str:
@@ -172,7 +170,7 @@ MODELS: Mapping[str, str] = _Models()
 
 
 class _Outline(BaseModel):
-    """What listing the models needs of a ``model.json``; the rest is checked when a card is asked for."""
+    """The part of a ``model.json`` that listing the models needs; `card` checks the rest."""
 
     year: StrictInt
     variants: dict[Name, dict[str, Any]] = {}
@@ -180,7 +178,7 @@ class _Outline(BaseModel):
 
 @lru_cache
 def card(name: str) -> Card:
-    """The card of one of `MODELS`. Raises ModelError, in one line, for another name and a wrong ``model.json``."""
+    """Return the card of one of `MODELS`. Raises ModelError for an unknown name or an invalid ``model.json``."""
     if name not in _listed():
         raise ModelError(f"unknown network {name}; choose one of {', '.join(_listed())}", code="unknown-model")
     folder = _listed()[name]
@@ -202,19 +200,19 @@ def card(name: str) -> Card:
 
 
 def systems(driven_by: str | None = None) -> list[str]:
-    """The models of the papers themselves, without variants; of all, or those driven by "frames" or "sound"."""
+    """Return the models without their variants. driven_by: only those driven by "frames" or "sound"; None: all."""
     return [name for name, package in MODELS.items() if name == package and driven_by in (None, card(name).driven_by)]
 
 
 def named(reference: str) -> Any:
-    """The object that a card names as ``module:attribute``."""
+    """Import and return the object of a card's ``module:attribute``."""
     module, _, attribute = reference.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 @lru_cache
 def _listed() -> dict[str, Path]:
-    """The folder of every model and variant."""
+    """Return the folder of every model and variant."""
     folders = sorted(_folders(), key=lambda folder: (_raw(folder)["year"], folder.name))
     found: dict[str, Path] = {}
     for folder in folders:
@@ -231,7 +229,7 @@ def _folders() -> list[Path]:
 
 @lru_cache
 def _raw(folder: Path) -> dict[str, Any]:
-    """A folder's ``model.json`` with as much checked as listing the models needs."""
+    """Return a folder's ``model.json``, checked as far as listing the models needs."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         _Outline.model_validate(content)
@@ -257,7 +255,7 @@ def _wrong(folder: Path, what: str) -> ModelError:
 
 
 def _first(error: ValidationError) -> str:
-    """The first of the mistakes: where it is, and what."""
+    """Return the first mistake, with its place."""
     mistake = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in mistake["loc"]) or "the whole file"
     given = "" if mistake["type"] == "missing" else f", not {str(mistake['input'])[:60]!r}"
@@ -274,12 +272,11 @@ def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def find_weights(card: Card, weights: Path | None) -> Path | None:
-    """The model's checkpoint in the weights folder, or None.
+    """Return the model's checkpoint in the weights folder, or None.
 
-    In ``<weights>/<model>/`` any checkpoint file will do that is not known to be another model's, so that it may be the
-    folder of a training; in the folder of the model that a variant varies, and in ``<weights>/`` itself, only the
-    published names.
-    Raises ModelError where the folder is missing or several files could be meant.
+    ``<weights>/<model>/``, which may be the folder of a training: any checkpoint file that is not known as another
+    model's. ``<weights>/<package>/`` and ``<weights>/``: only files with published names.
+    Raises ModelError if the folder is missing or several files match.
     """
     if weights is None:
         return None
@@ -307,7 +304,7 @@ def _in_folder(about: Card, folder: Path) -> list[Path]:
 
 
 def official_files() -> list[dict[str, str]]:
-    """For every model and published file name: model, file, repository, license, folder (below the weights folder)."""
+    """Return model, file, repository, license and folder (below the weights folder) of every published file."""
     return [
         {
             "model": name,
@@ -323,5 +320,5 @@ def official_files() -> list[dict[str, str]]:
 
 @lru_cache
 def unavailable() -> dict[str, dict[str, Any]]:
-    """Systems of the papers' tables that nobody can run: name to title, summary, reason and tables."""
+    """Return the systems in the papers' tables that cannot be run: name to title, summary, reason and tables."""
     return json.loads((HERE / "unavailable.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Checkpoints: the authors' files, read without running anything in them, and this project's own safetensors files."""
+"""Checkpoints: read the authors' files without executing code in them; read and write safetensors files."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from baselines.predictor import ModelError
 from baselines.unpickling import one_line, read_safely, what_it_is
 from protocols import files
 
-OWN = "talking_head_bench"  # under which a file in the authors' layout says that this program wrote it, and from what
+OWN = "talking_head_bench"  # key of this program's metadata in a file that it wrote in the authors' layout
 _SHOWN = 3
 _HEADER = 8  # bytes of a safetensors file before its JSON
 _MOST_BLOCKS = 64  # the published networks have 6 at most
-_LARGEST = 1 << 16  # number in a configuration; widths and sides of frames are far below it
+_LARGEST = 1 << 16  # number in a configuration; widths and sides of frames are far smaller
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """states: network to its state dict. config: None where the file does not say. facts: how it was trained.
+    """The networks of a checkpoint file.
 
-    model: name of the model that the file was saved as, None where it does not say. read: what was taken off or left
-    to read it, in words, for the manifest. beside: network to the file of its own that it lies in.
+    states: network to its state dict. config: the model's configuration, None if the file has none. facts: how it was
+    trained. model: name of the model that the file was saved as, None if it has none. read: what was unwrapped,
+    renamed or ignored to read it, in words, for the manifest. beside: network to its separate file.
     """
 
     path: Path
@@ -51,7 +52,7 @@ class Checkpoint:
         return _sha256(self.path)
 
     def beside_sha256(self) -> dict[str, str]:
-        """Name to SHA-256 of each file beside the checkpoint that was read."""
+        """Return name and SHA-256 of each file in `beside`."""
         return {file.name: _sha256(file) for file in dict.fromkeys(self.beside.values())}
 
 
@@ -62,7 +63,7 @@ def save_sample(
     config: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> None:
-    """Write networks as `save_states` does. networks: by name, or one module whose children have these names."""
+    """Write networks like `save_states`. networks: by name, or a module whose children are the networks."""
     parts = networks if isinstance(networks, Mapping) else dict(networks.named_children())
     states = {name: half_precision.stored(part) for name, part in parts.items()}
     save_states(path, model, states, config, facts)
@@ -75,9 +76,9 @@ def save_states(
     config: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> None:
-    """Write states of networks to a safetensors file, keys ``<network>.<key>``; the rest as JSON metadata.
+    """Write state dicts to a safetensors file with keys ``<network>.<key>``; the rest as JSON metadata.
 
-    The file appears whole or not at all.
+    An interrupted call leaves no partial file.
     """
     tensors = {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
     metadata = {"model": model, "config": json.dumps(config), "training": json.dumps(facts)}
@@ -86,14 +87,14 @@ def save_states(
 
 
 def load_sample(path: Path) -> Checkpoint:
-    """A safetensors file, of `save_sample` or of others. Raises ModelError where it cannot be read."""
+    """Read a safetensors file, written by `save_sample` or by others. Raises ModelError if it cannot be read."""
     about = header(path)
     try:
         with safe_open(path, framework="pt") as file:
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (the file is no mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {one_line(error)}", code="unreadable-checkpoint") from None
-    if about.model is None:  # of somebody else
+    if about.model is None:  # not written by this program
         states, said = layouts.networks(flat)
         return replace(about, states=states, read=tuple(said))
     states = States()
@@ -104,7 +105,7 @@ def load_sample(path: Path) -> Checkpoint:
 
 
 def header(path: Path) -> Checkpoint:
-    """What a safetensors file says of itself, without its tensors. Raises ModelError where it cannot be read."""
+    """Return a safetensors file's metadata as a checkpoint without tensors. Raises ModelError if it is unreadable."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -114,7 +115,7 @@ def header(path: Path) -> Checkpoint:
 
 
 def _described(path: Path, metadata: Mapping[str, Any]) -> Checkpoint:
-    """A checkpoint without tensors, as this program's own entries of a file say. Raises ModelError for wrong ones."""
+    """Return a checkpoint without tensors from this program's metadata. Raises ModelError if it is invalid."""
     try:
         config = json.loads(metadata["config"]) if "config" in metadata else None
         facts = json.loads(metadata.get("training", "{}"), parse_constant=_number, parse_float=_number)
@@ -128,16 +129,16 @@ def _described(path: Path, metadata: Mapping[str, Any]) -> Checkpoint:
 
 
 def _number(text: str) -> float:
-    """A finite one: the facts go into manifests, and JSON has no others. ``1e999`` is infinite to Python, too."""
+    """Return a finite number, since JSON manifests have no others. Raises ValueError; Python reads ``1e999`` as inf."""
     if not math.isfinite(number := float(text)):
         raise ValueError(f"{text} is not a JSON number")
     return number
 
 
 def load_official(path: Path, key: str | None = None) -> Checkpoint:
-    """A file of the authors', or one in their layout; what was taken off to read it: `layouts.networks`.
+    """Read a ``torch.save`` file in the authors' layout. key: see `layouts.networks`, which unwraps it.
 
-    Raises ModelError for a file that is damaged, is no checkpoint, or would have to run code to be loaded.
+    Raises ModelError for a file that is damaged, is not a checkpoint, or would run code when loaded.
     """
     content = dict(read_safely(path))
     own = content.pop(OWN, None)
@@ -150,7 +151,10 @@ def load_official(path: Path, key: str | None = None) -> Checkpoint:
 
 
 def load_flat(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], list[str]]:
-    """The one state dict that a file holds, and in words what was taken off to find it: `layouts.flat`. See above."""
+    """Return the only state dict of a ``torch.save`` file, and how it was unwrapped, in words (see `layouts.flat`).
+
+    Raises ModelError like `load_official`, and for no or several state dicts.
+    """
     content = read_safely(path, device)
     try:
         return layouts.flat(content)
@@ -159,7 +163,7 @@ def load_flat(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], list[
 
 
 def check_finite(path: Path, states: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Raise ModelError where a number of a checkpoint is not finite, of which no frame can be right."""
+    """Raise ModelError if a checkpoint has numbers that are not finite: every frame would be wrong."""
     for part, state in states.items():
         for key, value in state.items():
             if value.is_floating_point() and not value.is_meta and not value.isfinite().all():
@@ -167,11 +171,12 @@ def check_finite(path: Path, states: Mapping[str, Mapping[str, Tensor]]) -> None
 
 
 def load(path: Path, about: Card | None = None, key: str | None = None) -> Checkpoint:
-    """Read a checkpoint of either kind; with a card, also the networks that lie in files of their own beside it.
+    """Read a checkpoint, safetensors or ``torch.save``; with a card, also networks in separate files beside it.
 
-    Its content says of which kind it is, not its name. key: as in `layouts.networks`.
-    A network of other widths than the official one has its configuration in the file (our own kind) or beside it, as
-    ``<file name>.json``.
+    The content decides the format, not the file name. key: as in `layouts.networks`.
+    A network with other widths than the official one needs its configuration, in the file (of this program) or beside
+    it as ``<file name>.json``.
+    Raises ModelError if a file is unreadable or is not a checkpoint, and for a `key` of a safetensors file.
     """
     if _is_safetensors(path):
         if key is not None:
@@ -192,7 +197,7 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
     states, read, lying = checkpoint.states, checkpoint.read, dict[str, Path]()
     if about is not None:
         states = {about.renamed.get(name, name): state for name, state in states.items()}
-        if about.bare and states.keys().isdisjoint(about.parts):  # whatever it is, it is taken for that network
+        if about.bare and states.keys().isdisjoint(about.parts):  # the names do not tell, so it must be that network
             state, said = load_flat(path)
             states, read = {about.bare: state}, tuple(said)
         for file, networks in about.beside.items():
@@ -206,9 +211,9 @@ def load(path: Path, about: Card | None = None, key: str | None = None) -> Check
 
 
 def load_beside(path: Path, networks: Sequence[str], device: str = "cpu") -> tuple[States, list[str]]:
-    """The networks of a file beside a checkpoint: one, with nothing around it, or several by name; see `load_flat`.
+    """Return the networks of a file beside a checkpoint: one bare state dict, or several by name; see `load_flat`.
 
-    Raises ModelError where it cannot be read or lacks one of several.
+    Raises ModelError if it cannot be read or lacks one of several.
     """
     if len(networks) == 1:
         state, said = load_flat(path, device)
@@ -225,9 +230,9 @@ def _sha256(path: Path) -> str:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """By the content: the length of a JSON header, and the header. A file that is nothing else is what its name says.
+    """Decide by the content (length and start of the JSON header), or by the name if the content is neither format.
 
-    Raises ModelError for what is no checkpoint at all.
+    Raises ModelError for a file that cannot be a checkpoint.
     """
     if what := what_it_is(path):
         raise ModelError(f"{path} is {what}, not a checkpoint", code="not-a-checkpoint")
@@ -245,8 +250,8 @@ def _is_safetensors(path: Path) -> bool:
 def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
     """Put the checkpoint's tensors, as float32, into the parts of `network`, which may be on the device "meta".
 
-    Parts of the checkpoint that are not parts of the network (a discriminator) are left. Raises ModelError, saying
-    which keys differ and what the file looks like, unless all keys and shapes agree and all numbers are finite.
+    Other parts of the checkpoint, such as a discriminator, are ignored. Raises ModelError if keys or shapes differ or a
+    number is not finite; it names the keys, and the model that the file looks like.
     """
     parts = {name: part for name, part in network.named_children() if name in card.parts}
     check_beside(checkpoint, card)
@@ -257,7 +262,7 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
         for key, value in state.items()
         if name in card.parts
     }
-    # Batch norm did not count its batches before torch 0.4.1; the count has no effect on evaluation.
+    # Batch norm has no count of batches before torch 0.4.1; the count does not affect evaluation.
     missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
     unknown = [key for key in given if key not in own]
     shapes = [
@@ -292,11 +297,11 @@ def fill(network: nn.Module, checkpoint: Checkpoint, card: Card) -> None:
 
 
 def check_beside(checkpoint: Checkpoint, card: Card) -> None:
-    """Raise ModelError where a file is missing that belongs beside an official checkpoint.
+    """Raise ModelError if a file that belongs beside an official checkpoint is missing.
 
-    The official program may run without it, and does then something else.
+    The official program may run without it, but then computes something else.
     """
-    if checkpoint.model is not None:  # of this program, in one file
+    if checkpoint.model is not None:  # saved by this program, in one file
         return
     absent = [name for name in card.networks if name in card.companions and name not in checkpoint.states]
     if card.bare in checkpoint.states and absent:
@@ -308,7 +313,7 @@ def check_beside(checkpoint: Checkpoint, card: Card) -> None:
 
 
 def _check_each(checkpoint: Checkpoint, parts: Mapping[str, nn.Module], wrong: Sequence[str]) -> None:
-    """Raise ModelError where a file holds another network of the model than its name says.
+    """Raise ModelError if a separate file of the model has another network than its name says.
 
     wrong: keys that differ, ``<network>.<key>``.
     """
@@ -326,10 +331,10 @@ def _check_each(checkpoint: Checkpoint, parts: Mapping[str, nn.Module], wrong: S
 
 
 def looks_like(states: States) -> str | None:
-    """Title of the model whose checkpoint this is, as far as the names of its tensors tell."""
+    """Return the title of the model that the tensors' names belong to; None if unknown."""
     keys = [f"{name}.{key}" for name, state in states.items() for key in state]
     known = [card(name) for name in MODELS]
-    # A relative has its ancestor's marks and more: the one with the most marks is meant.
+    # A derived model has its ancestor's marks and more, so the one with the most marks is right.
     for about in sorted(known, key=lambda about: (-len(about.marks), about.of is not None)):
         if about.marks and all(any(key.startswith(mark) for key in keys) for mark in about.marks):
             return about.title
@@ -337,7 +342,7 @@ def looks_like(states: States) -> str | None:
 
 
 def saved_as(checkpoint: Checkpoint) -> str | None:
-    """Title of the model whose checkpoint this is: as the file says, else as its tensors tell."""
+    """Return the title of the model that this is a checkpoint of: from the file, else from its tensors."""
     if checkpoint.model is None:
         return looks_like(checkpoint.states)
     return card(checkpoint.model).title if checkpoint.model in MODELS else checkpoint.model
@@ -351,13 +356,13 @@ def _look(checkpoint: Checkpoint, card: Card) -> str:
 
 
 def _check_size(config: Any, path: Path) -> None:
-    """Raise ModelError for a number that no network has: a million layers would be built for hours."""
+    """Raise ModelError for an implausible number: building a million layers would take hours."""
     items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
     for name, value in items:
         largest = _MOST_BLOCKS if str(name).endswith("blocks") else _LARGEST
         if isinstance(value, (int, float)) and not abs(value) <= largest:
             raise ModelError(
-                f"{path}: the configuration has {value:.3g} ({name}), no network more than {largest}",
+                f"{path}: {name} is {value:.3g} in the configuration; the most is {largest}",
                 code="bad-configuration",
             )
         _check_size(value, path)

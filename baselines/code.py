@@ -1,4 +1,4 @@
-"""The code of a model from outside, by the hash of each of its files: edited code is another model."""
+"""The code of a custom model as hashes of its files: edited code is another model."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from protocols.plugins import Plugin
 SOURCES = (".py", ".sh", ".pyx", ".so", ".pyd", ".cu", ".cpp", ".c", ".h", ".json", ".yaml", ".yml", ".toml", ".cfg")
 WEIGHTS = (".pt", ".pth", ".tar", ".ckpt", ".safetensors", ".onnx", ".npz", ".npy", ".bin", ".pkl")
 SUFFIXES = frozenset(SOURCES + WEIGHTS)
-LARGEST = 2 << 30  # bytes; of larger files the size and the time of change stand for the content
+LARGEST = 2 << 30  # bytes; of larger files, size and time of change are used instead of the content
 _DIGITS = 16
 PROJECT = tuple(Path(__file__).resolve().parents[1] / name for name in ("baselines", "bench", "protocols", "reports"))
 
 
 @dataclass(frozen=True)
 class Code:
-    """files: name to hash. not_covered: in words, what may move frames and is in no hash."""
+    """files: name to hash. not_covered: in words, what may affect the frames but is not in the hashes."""
 
     files: Mapping[str, str]
     not_covered: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
-        """Over the names and hashes of all files."""
+        """Return the SHA-256 over the names and hashes of all files."""
         lines = (f"{name}\0{self.files[name]}\n" for name in sorted(self.files))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def of_plugin(modules: Iterable[str], distribution: Distribution | None, options: Mapping[str, str]) -> Code:
-    """The code of a plug-in: the packages of its modules, what its distribution installed, local modules, option files.
+    """Return the code of a plug-in: packages of its modules, its distribution's files, local modules, option files.
 
-    modules: imported ones by name. Modules that they import from the folder of the outermost package belong to them,
-    unless that is a folder of installed packages. Of an option whose value is a file's path the content counts.
+    modules: names of imported modules. What they import from the folder of the outermost package is included, unless
+    that is a folder of installed packages. If the value of an option is a file's path, that file is included.
     """
     return Code(*hashed(_of_modules(modules, distribution, options), []))
 
@@ -64,9 +64,9 @@ def _of_modules(
 
 
 def of_file(file: Path, modules: Iterable[str], options: Mapping[str, str]) -> Code:
-    """`of_plugin` for a class in a file. modules: that of the class, which may be another than the file's.
+    """Return the code of a class in a file, as in `of_plugin`. modules: the class's module, maybe not the file's own.
 
-    A file in a folder of this program counts as well, with the modules beside it; this program's others do not.
+    A file in a folder of this program is included, with the modules beside it; other modules of this program are not.
     """
     place = file.resolve()
     found = dict.fromkeys((place, *beside(place)), place.parent) | _of_modules(modules, None, options)
@@ -74,22 +74,22 @@ def of_file(file: Path, modules: Iterable[str], options: Mapping[str, str]) -> C
 
 
 def beside(file: Path) -> set[Path]:
-    """The files of the modules in a file's folder that it imports, within functions too, and of those that they do."""
+    """Return the files of modules in a file's folder that it imports, directly or not, within functions too."""
     place = file.resolve()
     return local_modules([place], place.parent, ours=_is_ours(place)) - {place}
 
 
 def of_registered(plugin: Plugin, modules: Iterable[str] = (), options: Mapping[str, str] | None = None) -> Code:
-    """`of_plugin` for what a package registers, with the package's version. modules: further ones of it."""
+    """Return the code of what a package registers, with the package's version. modules: further ones of it."""
     found = of_plugin((plugin.entry.module, *modules), plugin.entry.dist, options or {})
     version = {"(version)": plugin.package} if plugin.entry.dist else {}
     return Code({**found.files, **version}, found.not_covered)
 
 
 def local_modules(scripts: Iterable[Path], root: Path, names: Iterable[str] = (), *, ours: bool = False) -> set[Path]:
-    """Files below `root` of the modules with these names, of those that the scripts import, and of theirs in turn.
+    """Return files below `root`: of modules with these names and of those that the scripts import, directly or not.
 
-    ours: whether this program's own count.
+    ours: whether to include modules of this program.
     """
     seen = {file for name in names for file in files_of(root, name, ours)}
     waiting = [*scripts, *seen]
@@ -104,10 +104,10 @@ def local_modules(scripts: Iterable[Path], root: Path, names: Iterable[str] = ()
 
 
 def imports_of(file: Path) -> Iterator[tuple[int, str]]:
-    """Level and dotted name of what a file imports; a member of a module may be a module, too."""
+    """Yield level and dotted name of a file's imports; ``from a import b`` gives ``a.b``, which may be no module."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # of another Python, or none
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # another version of Python
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -117,7 +117,7 @@ def imports_of(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def files_of(root: Path, name: str, ours: bool = False) -> Iterator[Path]:
-    """The files that importing a dotted name runs, as far as they are below `root`; the last part may be no module."""
+    """Yield the files below `root` that importing a dotted name runs; the last part may be no module."""
     parts = name.split(".")
     for n in range(1, len(parts) + 1):
         place = root.joinpath(*parts[:n])
@@ -127,11 +127,11 @@ def files_of(root: Path, name: str, ours: bool = False) -> Iterator[Path]:
 
 
 def _package(module: str) -> Iterator[tuple[Path, Path]]:
-    """All files of the outermost regular package of an imported module, or the module's own, with their root."""
+    """Yield the files of the outermost regular package of an imported module, or the module's own, with their root."""
     parts = module.split(".")
     for n in range(1, len(parts) + 1):
         place = Path(getattr(sys.modules.get(".".join(parts[:n])), "__file__", None) or "").resolve()
-        if place.is_dir():  # none: a namespace package, which others share, or a built-in module
+        if place.is_dir():  # no file: a namespace package, which others share, or a built-in module
             continue
         if _is_ours(place) or parts[0] in sys.stdlib_module_names:
             return
@@ -146,13 +146,13 @@ def _package(module: str) -> Iterator[tuple[Path, Path]]:
 
 
 def add(found: dict[Path, Path], file: Path, root: Path | None = None) -> None:
-    """Add a file, if there is one and it is none of this program's, and the folder that its name is relative to."""
+    """Add a file, with the folder that its name is relative to, if it exists and is not part of this program."""
     if exists_as(file, "file") and not _is_ours(file.resolve()):
         found.setdefault(file.resolve(), root or file.resolve().parent)
 
 
 def hashed(found: Mapping[Path, Path], not_covered: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Hashes by names that do not depend on where the code is; two files of one name keep their paths."""
+    """Return hashes by names that do not depend on where the code is; for equal names the second has its full path."""
     hashes: dict[str, str] = {}
     notes = list(not_covered)
     for file in sorted(found):
@@ -173,7 +173,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def exists_as(path: Path, kind: str) -> bool:
-    """Whether there is a ``file`` or ``dir``; an argument may be anything, too long for a name, too."""
+    """Return whether there is a ``file`` or ``dir``; False also for text that cannot be a path."""
     try:
         return path.is_file() if kind == "file" else path.is_dir()
     except (OSError, ValueError):

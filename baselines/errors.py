@@ -1,4 +1,4 @@
-"""Errors of models. Alone in a file, so that the command line knows them without importing torch."""
+"""Errors of models, in a file of their own: the command line imports them without torch."""
 
 from protocols.errors import BenchError
 

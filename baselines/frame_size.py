@@ -1,4 +1,4 @@
-"""The side of the frames that a network works on: what its checkpoint was trained at, and what it is asked for."""
+"""Side of the frames that a network works on: from its checkpoint's training, the options and the frames."""
 
 from __future__ import annotations
 
@@ -21,36 +21,35 @@ FILTER = "bilinear, antialiased (torch interpolate, corners not aligned)"
 
 @dataclass(frozen=True)
 class FrameSize:
-    """What decides at which side a network works.
+    """What decides the side that a network works at.
 
-    trained: side that its checkpoint was trained at, None where the file does not say. asked: the option
-    ``frame_size``. resize: the option of that name: frames of another side are brought to the network's, its results
-    back to theirs.
+    trained: side that its checkpoint was trained at, in pixels; None if the file does not say. requested: the option
+    ``frame_size``. resize: the option ``resize``: resize other frames to the network's side, and its results back.
     """
 
     trained: int | None
-    asked: int | None
+    requested: int | None
     resize: bool
 
     @property
     def own(self) -> int:
-        """The network's side as long as nothing is known of the frames."""
-        return self.asked or self.trained or USUAL
+        """Return the network's side in pixels before any frame is known."""
+        return self.requested or self.trained or USUAL
 
     def for_frames(self, side: int) -> int:
-        """The side that the network works at for frames of `side`.
+        """Return the side in pixels that the network works at for frames of `side`.
 
-        A network of 256, or of a checkpoint that does not say what it is for, follows the frames. One that is for
-        another side, or was given one, keeps it, and so does one whose frames are resized.
+        A network trained at 256 or at an unknown side works at the frames' side. A network trained at another side,
+        given a ``frame_size`` or with ``resize`` keeps its own.
         """
-        return side if self.trained in (None, USUAL) and not self.asked and not self.resize else self.own
+        return side if self.trained in (None, USUAL) and not self.requested and not self.resize else self.own
 
 
 def read(name: str, trained: Any, options: Mapping[str, str]) -> FrameSize:
-    """trained: what the checkpoint says of it. Raises ModelError for a value that is no side of a frame."""
+    """Read the options. trained: the side from the checkpoint. Raises ModelError for a value that is not a side."""
     if trained is not None and not (isinstance(trained, int) and trained > 0):
         raise ModelError(
-            f"{name}: the checkpoint says that its frames have {trained!r} pixels a side", code="bad-configuration"
+            f"{name}: the checkpoint's frame size is {trained!r}, not a number of pixels", code="bad-configuration"
         )
     asked = options.get("frame_size")
     if asked is not None and not (asked.isascii() and asked.isdecimal() and int(asked)):
@@ -61,12 +60,12 @@ def read(name: str, trained: Any, options: Mapping[str, str]) -> FrameSize:
 
 
 def resized(frames: Tensor, side: int) -> Tensor:
-    """Frames ``(N, 3, H, W)`` brought to ``(N, 3, side, side)`` by `FILTER`."""
+    """Resize frames ``(N, 3, H, W)`` to ``(N, 3, side, side)`` with `FILTER`."""
     return F.interpolate(frames, (side, side), mode="bilinear", align_corners=False, antialias=True)
 
 
 def hourglass_step(network: nn.Module) -> int:
-    """What a frame's side must be a multiple of, so that every halving of the motion networks comes out even."""
+    """Return the number that a frame's side must be a multiple of, so that the motion networks can halve it."""
     steps = [1]
     for module in network.modules():
         parts = list(module.children())
@@ -79,26 +78,26 @@ def hourglass_step(network: nn.Module) -> int:
 class SizedPredictor(Predictor):
     """A network that works on square frames of one side at a time; `size` decides which.
 
-    The motion networks keep their scale, a quarter of the frame, as in the official configurations for 384 pixels.
+    The motion networks work at a quarter of the frame at any side, as in the official configurations for 384 pixels.
     """
 
     size: FrameSize
     network: nn.Module
     frame_size: int
-    given: frozenset[int] = frozenset()  # sides of the frames that it was told to expect
+    given: frozenset[int] = frozenset()  # sides of the frames to expect
 
     @property
     def resizes(self) -> bool:
-        """Whether frames are resized to the network's side, and its results back."""
+        """Return whether frames are resized to the network's side, and its results back."""
         return self.size.resize and any(side != self.frame_size for side in self.given)
 
     def set_frame_size(self, side: int) -> None:
         wanted = self.size.for_frames(side)
         if wanted != side and not self.size.resize:
-            kept = "as asked" if self.size.asked else "its checkpoint is for these"
-            other = "" if self.size.asked else f"; {self.name}?frame_size={side} lets it work on them as they are"
+            kept = "its option frame_size" if self.size.requested else "the side of its checkpoint"
+            other = "" if self.size.requested else f"; {self.name}?frame_size={side} keeps their size"
             raise ModelError(
-                f"{self.name} works on frames of {wanted}x{wanted} ({kept}), those here are {side}x{side}: "
+                f"{self.name} works on frames of {wanted}x{wanted} ({kept}); these are {side}x{side}: "
                 f"{self.name}?resize=true resizes them and the results back{other}",
                 code="frame-size",
             )
@@ -106,11 +105,11 @@ class SizedPredictor(Predictor):
         self.given |= {side}
 
     def work_at(self, side: int) -> None:
-        """Let the network work on frames of this side. Raises ModelError where it cannot."""
+        """Let the network work on frames of `side` pixels. Raises ModelError if it cannot."""
         step = self.side_step()
         if side == self.frame_size and step is None:
             return
-        possible = f"or another multiple of {step} from {2 * step} on" if step else "alone, where its halvings end"
+        possible = f"or another multiple of {step}, at least {2 * step}" if step else "only"
         if step is None or side % step or side < 2 * step:
             raise ModelError(
                 f"{self.name} works on frames of {self.frame_size}x{self.frame_size} {possible}, not on {side}x{side}: "
@@ -122,11 +121,11 @@ class SizedPredictor(Predictor):
         self.frame_size = side
 
     def side_step(self) -> int | None:
-        """What a frame's side must be a multiple of, its double the least; None for a network of one side only.
+        """Return the step of possible sides: multiples, from twice the step; None for a network with a fixed side.
 
-        A hourglass ends in a single pixel at the step itself, which leaves instance normalization nothing.
+        At the step itself an hourglass ends in a single pixel, which instance normalization turns to zero.
         """
         return hourglass_step(self.network)
 
     def change_side(self, old: int, new: int) -> None:  # noqa: B027 (most networks are convolutions only)
-        """Prepare the network for frames of another side than before."""
+        """Prepare the network to change from frames of side `old` to `new`, in pixels."""

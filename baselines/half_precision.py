@@ -1,4 +1,4 @@
-"""Checkpoints of half the size: kernels stored as float16. `baselines.checkpoints.fill` makes them float32 again."""
+"""Checkpoints of half the size: kernels stored as float16. `baselines.checkpoints.fill` converts them to float32."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _HALF = torch.finfo(torch.float16)
 
 
 def stored(part: nn.Module, half: bool = False) -> dict[str, Tensor]:
-    """Return the state dict of `part` as a file holds it: on the CPU, contiguous.
+    """Return the state dict of `part` as it is written to a file: on the CPU, contiguous.
 
-    half: with kernels as float16. Rounded are parameters of two or more dimensions. As they are stay the others
-    (biases, scales of norms: few numbers), buffers (counts, running statistics, which reach 1e-10, and blur kernels,
-    which are computed and not learned), and kernels that float16 cannot hold: with an entry beyond 65504 in size or not
-    finite, or with a filter (what lies along the first dimension) whose largest entry is below 2^-14, under which
-    float16 loses digits. So no entry moves by more than 2^-11 of the largest of its filter.
+    half: round kernels, which are parameters of two or more dimensions, to float16. These stay as they are: other
+    parameters (biases, scales of norms: few numbers), buffers (counts; running statistics, which reach 1e-10; blur
+    kernels, which are not learned), and kernels outside the range of float16. Those have an entry above 65504 in size
+    or not finite, or a filter (one entry of the first dimension) with its largest entry below 2^-14, where float16
+    loses digits. So no entry changes by more than 2^-11 of the largest of its filter.
     """
     learned = {name for name, _ in part.named_parameters()}
     state = {key: value.detach().cpu().contiguous() for key, value in part.state_dict().items()}
@@ -25,7 +25,7 @@ def stored(part: nn.Module, half: bool = False) -> dict[str, Tensor]:
 
 
 def note(states: States) -> list[str]:
-    """Say, in a line for the manifest, which tensors are stored in another precision than they compute in."""
+    """Return a line for the manifest on tensors that are stored in another precision than float32; else nothing."""
     numbers = [value for state in states.values() for value in state.values() if value.is_floating_point()]
     others = [str(value.dtype).removeprefix("torch.") for value in numbers if value.dtype != torch.float32]
     if not others:

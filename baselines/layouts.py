@@ -1,4 +1,4 @@
-"""What wraps the networks in a checkpoint, taken off: wrappers' prefixes, dictionaries in dictionaries."""
+"""Unwrap the networks of a checkpoint: remove wrappers' prefixes and nested dictionaries."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ States = dict[str, dict[str, Tensor]]
 
 TOP = "."  # as a key, the file's own level
 _DEEPEST = 4  # dictionaries in dictionaries
-_WRAPPING = ("module", "_orig_mod")  # how data-parallel training and torch.compile call what they wrap
-_OWNERS = {"model", "net", "network"}  # what people call the attribute that holds the whole network
+_WRAPPING = ("module", "_orig_mod")  # names that data-parallel training and torch.compile give to what they wrap
+_OWNERS = {"model", "net", "network"}  # usual names of the attribute that holds the whole network
 
 
 def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States, list[str]]:
-    """State dicts by network, and in words what was done to find them: ``removed prefix model.``.
+    """Return the state dicts by network, and the steps that found them in words, such as ``removed prefix model.``.
 
-    content: of a checkpoint file, in the authors' layout or in it wrapped once more: under a key (Lightning's
-    ``state_dict``, ``model``, ``ema``), all networks in one state dict, prefixes of wrappers before every key.
-    key: which one to take where a file holds the same networks twice; `TOP` for those that nothing wraps.
-    Raises ModelError where it does and nothing was said, and for a `key` that holds no networks.
+    content: of a checkpoint file, in the authors' layout, possibly wrapped: under a key (Lightning's ``state_dict``,
+    ``model``, ``ema``), with all networks in one state dict, or with prefixes before every key.
+    key: which copy to take if a file has the same networks twice; `TOP` for the one that is not under a key.
+    Raises ModelError for two copies without a `key`, and for a `key` without networks.
     """
     found = {".".join(path) or TOP: (path, states, said) for path, states, said in _sets(content, ())}
     if key is not None and key not in found:
         raise ModelError(
-            f"has no networks under key={key}; it has some under {' and '.join(found) or 'no key'}",
+            f"has no networks under key={key}; it has networks under {' and '.join(found) or 'no key'}",
             code="not-a-checkpoint",
         )
-    if not found:  # no network known here: what there is by name says whose it may be
+    if not found:  # no known network: return all named tensors, so that messages can name the model they look like
         rest = {name: _flat(child) for name, child in _children(content).items()}
         return {name: _plain(state, []) for name, state in rest.items() if state}, []
-    way = key or max(found, key=lambda way: len(found[way][1]))  # of as many networks the first
+    way = key or max(found, key=lambda way: len(found[way][1]))  # the first of those with the most networks
     path, states, done = found[way]
     twice = [other for other in found if found[other][1].keys() & states.keys()]
     if key is None and len(twice) > 1:
@@ -51,7 +51,7 @@ def networks(content: Mapping[Any, Any], key: str | None = None) -> tuple[States
 
 
 def by_name(content: Mapping[Any, Any], names: Iterable[str]) -> tuple[States, list[str]]:
-    """The state dicts that a file holds under `names`, those that it has, and in words what was done and left."""
+    """Return the state dicts under those `names` that a file has, and in words what was unwrapped and ignored."""
     said: list[str] = []
     held = [name for name in names if _holds_tensors(content.get(name))]
     states = {name: _plain(_one_state(name, content[name], said), said) for name in held}
@@ -59,9 +59,9 @@ def by_name(content: Mapping[Any, Any], names: Iterable[str]) -> tuple[States, l
 
 
 def flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
-    """The one state dict that a file holds, bare or wrapped as above, and in words what was done to find it.
+    """Return the only state dict of a file, bare or wrapped as in `networks`, and the steps that found it in words.
 
-    Raises ModelError where there is none, or more than one.
+    Raises ModelError if there is none, or more than one.
     """
     inner, way = content, list[str]()
     while not _flat(inner) and len(way) < _DEEPEST:
@@ -85,7 +85,7 @@ def flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
 
 
 def _sets(content: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], States, list[str]]]:
-    """Every group of networks known here, with its place in the file and what was done to it."""
+    """Yield every group of known networks, with its place in the file and the steps that found it."""
     said: list[str] = []
     if sole := _sole_network(content):
         yield path, {sole: _plain(_flat(content), said)}, said
@@ -104,7 +104,7 @@ def _sets(content: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[tuple[t
 
 
 def _children(content: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
-    """What a mapping holds by name: its mappings, and its tensors by the first part of their dotted names."""
+    """Return the named mappings of a mapping, and its tensors grouped by the first part of their dotted names."""
     children = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Mapping)}
     grouped: dict[str, dict[str, Tensor]] = {}
     for key, tensor in _flat(content).items():
@@ -115,7 +115,7 @@ def _children(content: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
 
 
 def _one_state(name: str, child: Mapping[Any, Any], said: list[str]) -> dict[str, Tensor]:
-    """A network's tensors, bare or under one more key."""
+    """Return a network's tensors, bare or under one more key."""
     while not (state := _flat(child)):
         inside = {key: value for key, value in child.items() if _holds_tensors(value)}
         if len(inside) != 1:
@@ -129,7 +129,7 @@ def _one_state(name: str, child: Mapping[Any, Any], said: list[str]) -> dict[str
 
 
 def _plain(state: Mapping[str, Tensor], said: list[str]) -> dict[str, Tensor]:
-    """Without the prefixes that wrappers put before every key, or somewhere inside."""
+    """Return `state` without the prefixes that wrappers put before or inside every key."""
     plain = {_bare(key): value for key, value in state.items()}
     removed = [f"{wrapper}." for wrapper in _WRAPPING if any(wrapper in key.split(".") for key in state.keys() - plain)]
     while len(owners := {key.partition(".")[0] for key in plain}) == 1 and owners <= _OWNERS:
@@ -140,13 +140,13 @@ def _plain(state: Mapping[str, Tensor], said: list[str]) -> dict[str, Tensor]:
 
 
 def _bare(key: str) -> str:
-    """Without the names of wrappers, which may lie around the whole network or around a part of it."""
+    """Return a key without the names of wrappers, which may wrap the whole network or a part of it."""
     *owners, leaf = key.split(".")
     return ".".join([*(owner for owner in owners if owner not in _WRAPPING), leaf])
 
 
 def _skipped(content: Mapping[Any, Any], used: set[str]) -> list[str]:
-    """What stands beside the networks, in one line; of an object whose class was not loaded, the class."""
+    """Return a line on the file's other entries; for an object that was not loaded, with its class."""
     names = []
     for name, value in content.items():
         first = _bare(name).partition(".")[0] if isinstance(name, str) else ""
@@ -157,13 +157,13 @@ def _skipped(content: Mapping[Any, Any], used: set[str]) -> list[str]:
 
 
 def _flat(value: Any) -> dict[str, Tensor]:
-    """The tensors that a mapping holds by name itself; what else it holds is left."""
+    """Return the named tensors of a mapping, without its other entries."""
     items = value.items() if isinstance(value, Mapping) else ()
     return {key: tensor for key, tensor in items if isinstance(key, str) and isinstance(tensor, Tensor)}
 
 
 def _holds_tensors(value: Any, depth: int = 0) -> bool:
-    """Whether there are tensors by name in a mapping, or in one of its mappings by name."""
+    """Return whether a mapping, or a named mapping in it, has named tensors."""
     if not isinstance(value, Mapping) or depth > _DEEPEST:
         return False
     return bool(_flat(value)) or any(
@@ -173,20 +173,20 @@ def _holds_tensors(value: Any, depth: int = 0) -> bool:
 
 @lru_cache
 def _known() -> frozenset[str]:
-    """Names of networks under which checkpoints have them, but for those that only wrap (X2Face's ``state_dict``)."""
+    """Return the names of networks in checkpoints, without generic ones (X2Face's ``state_dict``)."""
     return frozenset(part for name in MODELS for part in card(name).parts) - _OWNERS
 
 
 @lru_cache
 def _sole() -> dict[str, tuple[str, ...]]:
-    """A network that is all of its model under a name that says nothing, by what its keys begin with."""
+    """Return the networks that are a whole model under a generic name, with the prefixes of their keys."""
     abouts = [card(name) for name in MODELS if len(card(name).networks) == 1 and card(name).marks]
     return {about.networks[0]: tuple(m.removeprefix(f"{about.networks[0]}.") for m in about.marks) for about in abouts}
 
 
 @lru_cache
 def _bare_networks() -> dict[str, tuple[str, ...]]:
-    """A network that is all of its file, by what all of its keys begin with."""
+    """Return the networks that are a whole file, with the prefixes of all their keys."""
     bare = [(card(name).bare, card(name).marks) for name in MODELS]
     return {name: tuple(mark.removeprefix(f"{name}.") for mark in marks) for name, marks in bare if name}
 

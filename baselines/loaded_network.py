@@ -1,4 +1,4 @@
-"""What our own networks have in common however they are asked: loading, precision, facts for the manifest."""
+"""Base of this package's own networks: loading, precision, facts for the manifest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNTRAINED_SEED = 0
 class LoadedNetwork(Predictor):
     """A network of this package with a checkpoint, in evaluation mode.
 
-    options: names of those that it has besides ``weights`` and ``key``.
+    options: names of its options besides ``weights``, ``key`` and `common_options`.
     """
 
     options: ClassVar[tuple[str, ...]] = ()
@@ -38,7 +38,7 @@ class LoadedNetwork(Predictor):
         device: torch.device,
         options: Mapping[str, str] | None = None,
     ):
-        """checkpoint: None for random weights, always the same ones."""
+        """Build the network and fill it. checkpoint: None for random weights of a fixed seed. Raises ModelError."""
         self.card, self.name, self.motion_modes = about, about.name, about.motion_modes
         self.checkpoint, self.device = checkpoint, device
         if checkpoint is None:
@@ -55,7 +55,7 @@ class LoadedNetwork(Predictor):
                     torch.manual_seed(_UNTRAINED_SEED)
                     self.network = self.build(config, options or {})
             else:
-                with torch.device("meta"):  # the checkpoint's tensors take the places: no time goes into random ones
+                with torch.device("meta"):  # filled from the checkpoint later: saves the time for random numbers
                     self.network = self.build(config, options or {})
         except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
             if checkpoint is None:
@@ -74,7 +74,11 @@ class LoadedNetwork(Predictor):
     def load(
         cls, name: str, *, weights: Path | None, device: torch.device, options: Mapping[str, str] | None = None
     ) -> Self:
-        """With the checkpoint in the weights folder, else with the sample checkpoint. Raises ModelError."""
+        """Load a model with its checkpoint in the folder `weights`, else with its sample checkpoint.
+
+        options: ``weights``: a file, a folder or ``untrained``; ``key``: see `checkpoints.load`; and the model's own.
+        Raises ModelError for unknown options, or if there is no checkpoint or it does not fit.
+        """
         about, options = card(name), dict(options or {})
         chosen, key = options.pop("weights", None), options.pop("key", None)
         known = (*cls.common_options, *cls.options)
@@ -84,7 +88,7 @@ class LoadedNetwork(Predictor):
         if chosen == "untrained":
             return cls(about, None, device, options=options)
         file = Path(chosen).expanduser() if chosen else find_weights(about, weights)
-        if file and file.is_dir() and about.bare:  # the folder that all of the files are in
+        if file and file.is_dir() and about.bare:  # the folder of all its files
             file = next((file / name for name in about.files if (file / name).is_file()), file / about.files[0])
         if chosen and file and not file.is_file():
             raise ModelError(f"{name}: weights={chosen}: no such file{_within(file, chosen)}", code="missing-file")
@@ -96,7 +100,7 @@ class LoadedNetwork(Predictor):
 
     @classmethod
     def infer_config(cls, about: Card, checkpoint: Checkpoint) -> dict[str, Any]:
-        """The official configuration, with what the tensors say of it. Raises ModelError for another network's."""
+        """Return the official configuration, corrected by the tensors' shapes. Raises ModelError if they do not fit."""
         config = copy.deepcopy(about.config)
         try:
             cls.read_shapes(config, checkpoint.states)
@@ -112,17 +116,17 @@ class LoadedNetwork(Predictor):
     @classmethod
     @abstractmethod
     def read_shapes(cls, config: dict[str, Any], states: States) -> None:
-        """Correct the official `config` by the checkpoint's shapes. Raises KeyError, naming what is not there."""
+        """Correct the official `config` in place by the checkpoint's shapes. Raises KeyError with the missing key."""
 
     @abstractmethod
     def build(self, config: Mapping[str, Any], options: Mapping[str, str]) -> nn.Module:
-        """The network without weights. Raises ModelError for a wrong value of an option."""
+        """Return the network without weights. Raises ModelError for a wrong value of an option."""
 
     def prepare(self, config: Mapping[str, Any], options: Mapping[str, str]) -> None:  # noqa: B027 (most need nothing)
-        """Read what `build` goes by. Raises as that does."""
+        """Read what `build` needs. Raises ModelError for a wrong value of an option."""
 
     def read_options(self, options: Mapping[str, str]) -> None:
-        """Read how the finished network shall compute. Raises ModelError for a wrong value of an option."""
+        """Read the options of how the built network computes. Raises ModelError for a wrong value."""
         self.precision = options.get("precision", PRECISIONS[0])
         if self.precision not in PRECISIONS:
             raise ModelError(
@@ -130,7 +134,7 @@ class LoadedNetwork(Predictor):
             )
 
     def conventions(self) -> dict[str, Any]:
-        """Choices that move the numbers, for the manifest."""
+        """Return the choices that affect numbers, for the manifest."""
         return {}
 
     def describe(self) -> dict[str, Any]:

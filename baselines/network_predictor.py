@@ -1,4 +1,4 @@
-"""What the networks that frames drive have in common: checks of a batch, sides, ways to compute."""
+"""Base of the networks that frames drive: checks of a batch, frame sizes, faster computation."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from baselines.parallel_map import parallel_map
 from baselines.precision import PRECISIONS, compile_network, reduce_precision
 from baselines.predictor import ModelError, MotionMode, PairBatch
 
-WHOLE = ("",)  # all of a network is sensitive
+WHOLE = ("",)  # the whole network is sensitive
 
 
 class NetworkPredictor(LoadedNetwork, SizedPredictor):
     """A network of this package with a checkpoint, in evaluation mode.
 
-    Options of every network: ``weights=FILE``; ``key=ema``, where a file holds the same networks more than once;
-    ``precision=bfloat16`` for the generator, ``compile=inductor`` (or another backend of
-    torch.compile) for the same part. Both move the numbers a little; the manifest says that they were on.
+    Options of every network: ``weights=FILE``; ``key=ema``, for a file with several copies of the networks;
+    ``precision=bfloat16`` for the generator; ``compile=inductor`` (or another backend of torch.compile) for the same
+    part. Precision and compile change numbers slightly; the manifest records them.
     ``frame_size=384`` and ``resize=true``: see `baselines.frame_size`.
-    ``plain=true`` leaves out what makes it faster on a CPU without changing numbers by more than rounding.
-    The modes mean the same for every model: ``relative`` moves the source's keypoints as the driving ones moved since
-    the anchor, ``relative-adapt`` also scales the movement by the ratio of the sizes of the two faces. TPSM's released
-    code has only the latter, and calls it "relative".
+    ``plain=true``: no acceleration on a CPU, which changes numbers by rounding only.
+
+    The motion modes mean the same for every model: ``relative`` adds the driving keypoints' movement since the anchor
+    to the source's keypoints; ``relative-adapt`` also scales the movement by the ratio of the two faces' sizes. TPSM's
+    released code has only the latter, and calls it "relative".
     """
 
     common_options: ClassVar[tuple[str, ...]] = (*frame_size.OPTIONS, "precision", "compile", "plain")
     filled_batches = True
-    # Functions of the network that see one frame, or what depends on it only: `baselines.cpu.memoize`.
+    # Functions of the network that depend on one frame only: see `baselines.cpu.memoize`.
     memoized: ClassVar[tuple[str, ...]] = ("detect", "generator.encode")
-    # Submodules whose rounding errors are amplified by what follows.
+    # Submodules whose rounding errors later layers amplify.
     sensitive: tuple[str, ...] = ()
 
     def prepare(self, config: Mapping[str, Any], options: Mapping[str, str]) -> None:
@@ -52,7 +53,7 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
         if options.get("plain", "false") not in ("true", "false"):
             raise ModelError(f"{self.name}: plain is true or false, not {options['plain']}", code="bad-value")
         self.plain = options.get("plain") == "true"
-        if self.device.type == "cpu" and not self.plain and not self.compiled:  # whose graph they would break
+        if self.device.type == "cpu" and not self.plain and not self.compiled:  # it would break the compiled graph
             accelerate(self.network, exact=self.sensitive, shared=self.memoized)
         if self.precision != PRECISIONS[0]:
             reduce_precision(self.network, self.card.exact, self.device)
@@ -70,18 +71,18 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
         forget(self.network)
 
     def _trained_side(self, config: Mapping[str, Any], checkpoint: Checkpoint) -> Any:
-        """What the checkpoint says of the side of the frames that it was trained on; None if nothing."""
-        ours = frame_size.USUAL if "stages" in checkpoint.facts else None  # of a release that knew no other side
+        """Return the side of the training frames from the checkpoint; None if it does not say."""
+        ours = frame_size.USUAL if "stages" in checkpoint.facts else None  # of an early release with only this side
         return config.get("frame_size") or self.side_by_shapes(config, checkpoint.states) or ours
 
     @classmethod
     def side_by_shapes(cls, config: Mapping[str, Any], states: States) -> int | None:
-        """The side of the frames that a checkpoint is for, where its tensors say it."""
+        """Return the side of the frames that a checkpoint is for, if its tensors tell; else None."""
         return None
 
     @abstractmethod
     def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """`predict`, with a checked batch on the right device."""
+        """Return the frames of `predict` for a checked batch on the network's device."""
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         self.check(batch, mode)
@@ -89,15 +90,15 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
             batch = _each(batch, lambda images: images.to(self.device, torch.float32))
             if self.device.type != "cpu":
                 return self._frames(batch, mode)
-            pairs = [_one(batch, i) for i in range(len(batch))]  # not even rounding depends on the rest of the batch
+            pairs = [_one(batch, i) for i in range(len(batch))]  # so that rounding does not depend on the batch
             if self.plain or self.compiled:
                 return torch.cat([self._frames(pair, mode) for pair in pairs])
             return torch.cat(parallel_map(lambda pair: self._frames(pair, mode), pairs))
 
-    @torch.inference_mode()  # which a new thread is not in
+    @torch.inference_mode()  # a new thread does not inherit it
     def _frames(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         side = batch.source.shape[-1]
-        if side != self.frame_size:  # and they are to be resized, or `check` would have refused them
+        if side != self.frame_size:  # `check` made sure that they may be resized
             batch = _each(batch, lambda images: frame_size.resized(images, self.frame_size))
             made = self._frames(batch, mode)
             return made if self.output_size else frame_size.resized(made, side)
@@ -110,7 +111,7 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
             return torch.cat([self._frames(_one(batch, i), mode) for i in range(len(batch))])
 
     def check(self, batch: PairBatch, mode: MotionMode) -> None:
-        """Raises ModelError where the batch cannot be answered in this mode."""
+        """Raise ModelError if the batch cannot be animated in this mode."""
         self.known_mode(mode)
         if mode.startswith("relative") and batch.anchor is None:
             raise ModelError(
@@ -144,10 +145,10 @@ class NetworkPredictor(LoadedNetwork, SizedPredictor):
 
 
 def with_failures(frames: Tensor, *points: Tensor | None) -> Tensor:
-    """`frames` ``(N, 3, H, W)`` with NaN for the pairs that have non-finite `points` ``(N, …)``.
+    """Return `frames` ``(N, 3, H, W)`` with NaN for the pairs that have non-finite `points` ``(N, …)``.
 
-    Sampling at NaN positions gives finite pixels, so that such a failure would not be seen in the frame. Nothing is
-    read from the device here: it is waited for when the frames are.
+    Sampling at NaN positions gives finite pixels, which would hide the failure. Nothing is copied from the device
+    here, so it does not wait for the GPU.
     """
     bad = torch.stack([p.flatten(1).sum(1) * 0 != 0 for p in points if p is not None]).any(
         0
@@ -156,7 +157,7 @@ def with_failures(frames: Tensor, *points: Tensor | None) -> Tensor:
 
 
 def _each(batch: PairBatch, change: Callable[[Tensor], Tensor]) -> PairBatch:
-    """The batch with changed frames, without targets."""
+    """Return the batch with changed frames, without targets."""
     anchor = None if batch.anchor is None else change(batch.anchor)
     return PairBatch(batch.ids, change(batch.source), change(batch.driving), None, anchor, batch.seeds)
 

@@ -1,7 +1,7 @@
-"""What the weights of a network are, by what their file holds: its sizes, its checksum, this program's own metadata.
+"""Origin of a network's weights, from the content of the file: shapes, checksum, this program's own metadata.
 
-Never by the file's name. That a file is the published one can be said only where its checksum is known; a file of
-random numbers in the right sizes looks like any other, so everything else is called unverified.
+The file's name does not count. Only a known checksum proves that a file is the published one; a file of random numbers
+in the right shapes looks like any other, so all other files are unverified.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from baselines.card import NO_CHECKSUM, Card, card
 from baselines.checkpoints import Checkpoint
 
 Status = Literal["official", "sample", "unverified", "untrained"]
-_SAMPLE_DATA = ("clips", "data_sha256")  # facts of a training that say on what
-_NO_SHAPES = ("frame_size",)  # entries of a configuration that no tensor's shape depends on
+_SAMPLE_DATA = ("clips", "data_sha256")  # facts of a training that tell its data
+_NO_SHAPES = ("frame_size",)  # entries of a configuration that do not affect any tensor's shape
 
 
 TRAINED_HERE = "trained with this program"
@@ -27,7 +27,7 @@ OTHER_SIZE = "of another size than the published network"
 
 @dataclass(frozen=True)
 class Origin:
-    """status: see `judge`. note: what is known, in words. published_size: whether it is the published configuration."""
+    """status: see `judge`. note: the reason, in words. published_size: whether it has the published configuration."""
 
     status: Status
     note: str
@@ -35,11 +35,11 @@ class Origin:
 
 
 def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any]) -> Origin:
-    """What the weights are with which the network of a card was filled.
+    """Return the origin of the weights that a card's network was filled with. config: of the built network.
 
     "official": the checksum is the published file's. "sample": small networks that come with this program, or were
-    trained on its sample set, under whatever name and in whatever layout. "untrained": random, as asked for.
-    "unverified": anything else. config: as the network was built.
+    trained on its sample set, under any name and in any layout. "untrained": requested random weights. "unverified":
+    anything else.
     """
     if checkpoint is None:
         return Origin("untrained", "random weights", True)
@@ -62,7 +62,7 @@ def judge(about: Card, checkpoint: Checkpoint | None, config: Mapping[str, Any])
 
 
 def started_from(facts: Mapping[str, Any]) -> str | None:
-    """Which sample checkpoint a training started from, in words; None where it started from none that is known."""
+    """Return, in words, the sample checkpoint that a training started from; None if it is not a known one."""
     given = facts.get("init_from")
     for name in dict.fromkeys(recipe.start for recipe in samples.recipes().values() if recipe.start):
         if given and given == samples.recipe(name).sha256:
@@ -74,7 +74,7 @@ def started_from(facts: Mapping[str, Any]) -> str | None:
 
 
 def _unlike_record(about: Card, checkpoint: Checkpoint) -> str:
-    """What to add where the file is not the one on record: it was built elsewhere, or written again."""
+    """Return a note if the file differs from the recorded one: it was trained elsewhere, or written again."""
     known = samples.recipes().get(about.name)
     return "" if known and checkpoint.sha256 == known.sha256 else "; not the file on record (`bench samples list`)"
 
@@ -85,5 +85,5 @@ def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache
 def _header(file: Path) -> Checkpoint | None:
-    """What a sample checkpoint says of itself; None where there is none."""
+    """Return the header of a sample checkpoint; None if there is no file."""
     return checkpoints.header(file) if file.is_file() else None

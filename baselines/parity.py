@@ -1,9 +1,9 @@
-"""What an adapter, ``baselines/<model>/parity.py``, is given to recompute the arrays of a golden folder.
+"""Tools for parity adapters, ``baselines/<model>/parity.py``, which recompute the arrays of a golden folder.
 
-An adapter has two functions: ``build(spec) -> nn.Module``, whose state dict has the keys ``network.key`` of
-``spec["networks"]``, and ``compute(net, case, record) -> None``, which calls ``record(name, tensor)`` for every array
-in the order of the computation, in each motion mode for which ``case.has(mode)``. Other names may be recorded too.
-An adapter reaches into its network by the names of the checkpoint, which types do not know: it takes it as ``Any``.
+An adapter has two functions. ``build(spec) -> nn.Module`` returns a network whose state dict has the keys
+``network.key`` of ``spec["networks"]``. ``compute(net, case, record) -> None`` calls ``record(name, tensor)`` for every
+array in the order of computation, in each motion mode with ``case.has(mode)``; it may record other names, too.
+Networks are typed ``Any`` there, because adapters use the checkpoint's names for submodules, which types do not have.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class Case:
     arrays: Mapping[str, np.ndarray]
 
     def has(self, mode: str) -> bool:
-        """Whether the folder has arrays of this motion mode."""
+        """Return whether the folder has arrays of this motion mode."""
         return any(name.startswith(f"{mode}.") for name in self.arrays)
 
     def wants(self, name: str) -> bool:
-        """Whether the folder has the array, whole or sampled; worth asking before a costly one is made."""
+        """Return whether the folder has the array, whole or sampled; check it before a costly computation."""
         return any(name + part in self.arrays for part in ("", ".index", ".stats"))
 
     def images(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Source, driving and initial driving frame, ``(1, 3, 256, 256)`` in [0, 1]."""
+        """Return source, driving and initial driving frame, each ``(1, 3, 256, 256)`` in [0, 1]."""
         if "meta.seeds" in self.arrays:
             _, pair, initial = (int(seed) for seed in self.arrays["meta.seeds"])
         else:
@@ -49,18 +49,18 @@ class Case:
 
 
 class Hooks:
-    """Records what passes through modules, in the order in which it does."""
+    """Record inputs and outputs of modules in the order of computation."""
 
     def __init__(self, record: Record):
         self._record = record
         self._handles: list[Any] = []
 
     def output(self, module: nn.Module, name: str, read: Callable[[Any], Tensor] = lambda output: output) -> None:
-        """The module's output, or what `read` makes of it."""
+        """Record the module's output, or `read` of it."""
         self.after(module, lambda inputs, output: self._record(name, read(output)))
 
     def input(self, module: nn.Module, name: str, read: Callable[[Any], Tensor] = lambda x: x) -> None:
-        """The module's first input, or what `read` makes of it."""
+        """Record the module's first input, or `read` of it."""
         self.before(module, lambda inputs: self._record(name, read(inputs[0])))
 
     def after(self, module: nn.Module, act: Callable[[tuple, Any], None]) -> None:
@@ -72,7 +72,7 @@ class Hooks:
         self._handles.append(module.register_forward_pre_hook(lambda _, inputs: act(inputs)))
 
     def features(self, net: nn.Module, prefix: str) -> None:
-        """The output of every module below, and including, the one at the path `prefix`, as ``feature.<path>``."""
+        """Record the output of the module at the path `prefix`, and of all modules in it, as ``feature.<path>``."""
         for path, module in net.get_submodule(prefix).named_modules(prefix=prefix):
             self.after(module, partial(self._feature, path))
 
@@ -87,7 +87,7 @@ class Hooks:
 
 @contextmanager
 def hooks(record: Record) -> Iterator[Hooks]:
-    """`Hooks` that are taken off again at the end."""
+    """Yield `Hooks` that are removed at the end."""
     installed = Hooks(record)
     try:
         yield installed

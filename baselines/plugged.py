@@ -1,4 +1,4 @@
-"""Models from outside as Python classes: those that installed packages register, and those in a custom file."""
+"""Custom models as Python classes: registered by installed packages, or in a file."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ BROKEN = PluginError.code
 
 
 def from_package(plugin: Plugin, spec: ModelSpec, weights: Path | None, device: torch.device) -> Predictor:
-    """The predictor that a package registers. Raises PluginError where it cannot be had."""
+    """Return the predictor that a package registers. Raises PluginError if it cannot be loaded."""
     return _made(plugin.load(), plugin.refused, spec, weights, device)
 
 
 def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predictor:
-    """The predictor of ``path/to/file.py:Class``; the file is read again by every call. Raises ModelError.
+    """Return the predictor of ``path/to/file.py:Class``; each call reads the file again.
 
-    Modules beside the file can be imported by their names, as if Python ran the file.
+    The file can import modules beside it by their names, as if Python ran it. Raises ModelError if it cannot be loaded.
     """
     file, name = _parts(spec)
     if not file.is_file():
@@ -57,7 +57,7 @@ def from_file(spec: ModelSpec, weights: Path | None, device: torch.device) -> Pr
 
 
 def code(spec: ModelSpec, plugin: Plugin | None, predictor: Predictor) -> Code:
-    """The code of a predictor that came of `from_package` or, without a plugin, of `from_file`."""
+    """Return the code of a predictor of `from_package` or, if `plugin` is None, of `from_file`."""
     module = type(predictor).__module__
     if plugin:
         return of_registered(plugin, (module,), spec.options)
@@ -102,7 +102,7 @@ def _parts(spec: ModelSpec) -> tuple[Path, str]:
 
 
 def _there(module: ModuleType) -> str:
-    """The predictors that a file defines, for a message."""
+    """Return the names of the predictors that a file defines, for a message."""
     own = [name for name, found in vars(module).items() if getattr(found, "__module__", None) == module.__name__]
     classes = [
         name for name in own if isinstance(vars(module)[name], type) and issubclass(vars(module)[name], Predictor)
@@ -111,7 +111,7 @@ def _there(module: ModuleType) -> str:
 
 
 def _module_name(file: Path) -> str:
-    """A name of its own for each file, by which an error's frames are known, too."""
+    """Return a unique module name for each file; tracebacks are recognized by it, too."""
     digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
     stem = re.sub(r"\W", "_", file.stem)
     return f"{FILE_MODULE}{stem}_{digest}"
@@ -120,23 +120,23 @@ def _module_name(file: Path) -> str:
 def _imported(file: Path) -> ModuleType:
     name = _module_name(file)
     about = importlib.util.spec_from_file_location(name, file.resolve())
-    assert about is not None and about.loader is not None  # a name that ends with .py has both
+    assert about is not None and about.loader is not None  # both exist for a name that ends with .py
     module = importlib.util.module_from_spec(about)
-    sys.modules[name] = module  # what the file defines is looked up there
+    sys.modules[name] = module  # classes of the file, such as dataclasses, look themselves up there
     with _beside(file):
         about.loader.exec_module(module)
     return module
 
 
 def _own_modules(file: Path) -> dict[str, Path]:
-    """By name the modules beside a file, or packages there, that it or one of them imports, within functions too."""
+    """Return by name the modules and packages beside a file that it imports, directly or not, within functions too."""
     folder = file.resolve().parent
     tops = {folder / one.relative_to(folder).parts[0] for one in beside(file) if one.is_relative_to(folder)}
     return {top.stem if top.suffix == ".py" else top.name: top for top in tops}
 
 
 def _clash(file: Path) -> str | None:
-    """Why a file cannot be loaded beside those that were loaded before: Python has one module of a name."""
+    """Return why a file cannot be loaded together with earlier ones: Python has one module per name. Else None."""
     own = _own_modules(file)
     for name, module in list(sys.modules.items()):
         other = Path(getattr(module, "__file__", None) or "") if name.startswith(FILE_MODULE) else None
@@ -145,13 +145,13 @@ def _clash(file: Path) -> str | None:
         if both := own.keys() & _own_modules(other).keys():
             return (
                 f"it imports {min(both)} from its folder, and {other} has another in its own; a process has one module "
-                "of a name: evaluate them in runs of their own (bench compare), or rename one"
+                "of a name: evaluate them in separate runs (bench compare), or rename one"
             )
     return None
 
 
 def _shadowed(file: Path) -> str | None:
-    """Why a file that was imported has, or will have, another module than the one beside it."""
+    """Return why an imported file gets another module than the one beside it; else None."""
     for name, own in sorted(_own_modules(file).items()):
         if name in sys.modules:
             about = getattr(sys.modules[name], "__spec__", None)
@@ -165,7 +165,7 @@ def _shadowed(file: Path) -> str | None:
 
 @contextmanager
 def _beside(file: Path) -> Iterator[None]:
-    """The file's folder comes first while it is imported, and last afterwards, for imports within functions."""
+    """Put the file's folder first on the path during its import, and last afterwards, for imports in functions."""
     folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
     try:

@@ -1,4 +1,4 @@
-"""Faster ways to run a network: bfloat16 where it does no harm, and compiled code."""
+"""Faster ways to run a network: bfloat16 where it is accurate enough, and compiled code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def reduce_precision(network: nn.Module, exact: Sequence[str], device: torch.device) -> None:
-    """Let ``network.generate`` compute in bfloat16 (autocast), but for the submodules at the paths `exact`.
+    """Let ``network.generate`` compute in bfloat16 (autocast), except for the submodules at the paths `exact`.
 
-    bfloat16 has 8 bits of precision: enough for features, far too little for coordinates. So what finds keypoints lies
-    outside of `generate`, and what makes the flow is exempt.
+    bfloat16 has 8 bits of precision: enough for features, far too few for coordinates. So keypoint detectors are
+    outside of `generate`, and modules that compute the flow are exempt.
     """
     for path in exact:
         module = network.get_submodule(path)
@@ -24,13 +24,13 @@ def reduce_precision(network: nn.Module, exact: Sequence[str], device: torch.dev
 
 
 def compile_network(network: nn.Module, backend: str) -> None:
-    """Compile ``network.generate`` with torch.compile. The code is made when it is first called, for that size."""
-    generate: Any = network.generate  # a method, which torch's types know nothing of
+    """Compile ``network.generate`` with torch.compile, at its first call and for that size of frames."""
+    generate: Any = network.generate  # torch's types do not know this method
     vars(network)["generate"] = torch.compile(generate, backend=backend, dynamic=False)
 
 
 def in_float32(x: Tensor) -> bool:
-    """Whether a convolution of `x` on a CPU would compute in float32."""
+    """Return whether a convolution of `x` on a CPU would compute in float32."""
     return x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 

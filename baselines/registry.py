@@ -29,13 +29,13 @@ BOUNDS = {bound.name: bound for bound in (CopySource, CopyTarget, CopyTemplate, 
 
 
 def load(spec: str | ModelSpec, *, weights: Path | None, device: torch.device) -> Predictor:
-    """The predictor of a spec, in the form that `baselines.spec` reads; a label is left out of account.
+    """Return the predictor of a spec in the form of `baselines.spec`; a label is ignored.
 
-    Options of the networks: ``weights=FILE`` in place of what the folder `weights` has, ``weights=untrained`` for
+    Options of the networks: ``weights=FILE`` instead of the file in the folder `weights`, ``weights=untrained`` for
     random weights; a model's own (FOMM's ``align_corners=true``, face-vid2vid's ``yaw=20``).
-    Options of a plug-in are handed to it as text. Raises ModelError where there is no such model, or no loading it,
-    and PluginError for a plug-in of a package.
-    Afterwards this process computes in full float32, whatever a plug-in's modules have set: `baselines.arithmetic`.
+    A plug-in receives its options as text. Raises ModelError if there is no such model or it cannot be loaded, and
+    PluginError for a package's plug-in.
+    Resets this process to full float32, in case a plug-in's modules changed that: `baselines.arithmetic`.
     """
     try:
         return _load(spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec), weights, device)
@@ -76,7 +76,7 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
         about = unavailable()[name]
         raise ModelError(
             f"{about['title']} cannot be run: {about['reason']}. Its rows are in the published tables (bench tables); "
-            "frames or videos that you have of it are measured with frames:DIR or videos:DIR",
+            "score frames or videos of it with frames:DIR or videos:DIR",
             code="no-network",
         )
     if name.endswith(".py"):
@@ -88,7 +88,7 @@ def _load(spec: ModelSpec, weights: Path | None, device: torch.device) -> Predic
 
 
 def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
-    """The code behind a loaded predictor from outside, a program or a plug-in; None for this project's own models."""
+    """Return the code of a loaded external program or plug-in; None for this project's own models."""
     spec = spec if isinstance(spec, ModelSpec) else ModelSpec.parse(spec)
     if spec.kind == "cmd":
         from baselines.external.clip_command import ClipCommand
@@ -102,5 +102,5 @@ def code(spec: str | ModelSpec, predictor: Predictor) -> Code | None:
 
 
 def network_class(name: str) -> type[LoadedNetwork]:
-    """The predictor of one of `MODELS`; imports only this one."""
+    """Return the predictor class of one of `MODELS`; imports only this one."""
     return named(card(name).predictor)

@@ -1,7 +1,7 @@
-"""Sample checkpoints: by which recipe each was trained, and where its file lies. Imports no torch.
+"""Sample checkpoints: the training recipe and the file of each. Does not import torch.
 
-A sample checkpoint lies in the package itself (those of the wheel), in ``baselines/<package>/extra/`` (in a clone of
-the repository only) or in the samples folder, which `bench samples` fills; the first of these that has it counts.
+A sample checkpoint is in the package itself (also in the wheel), in ``baselines/<package>/extra/`` (only in a clone of
+the repository) or in the samples folder, which `bench samples` fills. The first of these that has it is used.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ VARIABLE = "TALKING_HEAD_BENCH_SAMPLES"
 RECORD = Path(__file__).with_name("samples.toml")
 EXTRA = "extra"
 SUFFIX = ".safetensors"
-SEED = 1  # of the files on record
+SEED = 1  # of the recorded files
 THREADS = 1
-RATE = 1e-3  # of `bench train`, where the command does not say it
+RATE = 1e-3  # default learning rate of `bench train`
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How the sample checkpoint of a model is trained: `bench train` on the sample set, on one thread of a CPU.
 
-    start: the model whose sample checkpoint the training starts from. learning_rate: None is the training's default.
-    sha256: of the file on record; empty where none is, and a file can only be built.
+    start: the model whose sample checkpoint the training starts from. learning_rate: None for the default.
+    sha256: of the recorded file; empty if none is recorded and the file can only be built.
     """
 
     model: str
@@ -47,7 +47,7 @@ class Recipe:
     sha256: str = ""
 
     def command(self, start: Path | str | None, seed: int = SEED, out: Path | str | None = None) -> str:
-        """The command line of this training. start: file of the sample checkpoint that it starts from."""
+        """Return the command line of this training. start: file of the sample checkpoint that it starts from."""
         words = ["python -m bench train --model", self.model, "--data sample --steps", str(self.steps)]
         words += ["--seed", str(seed), "--threads", str(THREADS), "--device cpu"]
         if self.learning_rate is not None:
@@ -59,12 +59,12 @@ class Recipe:
 
 @lru_cache
 def recipes() -> dict[str, Recipe]:
-    """Every recipe on record, by model; the start of a training before what starts from it."""
+    """Return all recipes by model; a training's start comes before the trainings that start from it."""
     return {name: Recipe(name, **fields) for name, fields in tomllib.loads(RECORD.read_text("utf-8")).items()}
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of a model. Raises ModelError, with the nearest names, where none is on record."""
+    """Return the recipe of a model. Raises ModelError, with the nearest names, if there is none."""
     known = recipes()
     if name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
@@ -74,23 +74,23 @@ def recipe(name: str) -> Recipe:
 
 
 def folder() -> Path:
-    """The samples folder: ``$TALKING_HEAD_BENCH_SAMPLES``, or ``samples`` in the cache folder."""
+    """Return the samples folder: ``$TALKING_HEAD_BENCH_SAMPLES``, or ``samples`` in the cache folder."""
     return Path(chosen).expanduser() if (chosen := os.environ.get(VARIABLE)) else cache_folder() / "samples"
 
 
 def file_name(name: str, seed: int = SEED) -> str:
-    """Name of a model's file in the samples folder; the seed is in it where it is not that of the files on record."""
+    """Return the name of a model's file in the samples folder; it contains the seed unless that is `SEED`."""
     return f"{name}{SUFFIX}" if seed == SEED else f"{name}.seed{seed}{SUFFIX}"
 
 
 def locate(shipped: Path, name: str) -> Path:
-    """The model's sample checkpoint; `shipped`, its place in the wheel, where there is none."""
+    """Return the path of the model's sample checkpoint; `shipped`, its path in the wheel, if there is none."""
     places = (shipped, shipped.parent / EXTRA / file_name(name), folder() / file_name(name))
     return next((place for place in places if place.is_file()), shipped)
 
 
 def other_seeds(name: str, seeds: Iterable[int] | None = None) -> dict[int, Path]:
-    """Files of trainings of the same recipe with other seeds, by seed; they lie in the samples folder only."""
+    """Return the files of the same recipe with other seeds, by seed; they are only in the samples folder."""
     pattern = re.compile(re.escape(name) + r"\.seed(\d+)" + re.escape(SUFFIX))
     found = {
         int(match[1]): file
@@ -101,14 +101,14 @@ def other_seeds(name: str, seeds: Iterable[int] | None = None) -> dict[int, Path
 
 
 def local_state(file: Path, name: str) -> Literal["", "built here", "damaged"]:
-    """Return what a model's sample checkpoint in the samples folder is; "" for the file on record and for others."""
+    """Return the state of a sample checkpoint in the samples folder; "" for the recorded file and other folders."""
     if file.parent != folder() or recorded(file, name):
         return ""
     return "damaged" if damaged(file) else "built here"
 
 
 def damaged(file: Path) -> bool:
-    """Whether a file cannot be opened as a safetensors file: truncated, empty or something else."""
+    """Return whether a file cannot be opened as a safetensors file: truncated, empty or something else."""
     try:
         with safe_open(file, framework="np"):
             return False
@@ -117,5 +117,5 @@ def damaged(file: Path) -> bool:
 
 
 def recorded(file: Path, name: str) -> bool:
-    """Whether a file is the one on record, by its SHA-256."""
+    """Return whether a file has the recorded SHA-256."""
     return bool(recipe(name).sha256) and files.sha256(file) == recipe(name).sha256

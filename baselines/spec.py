@@ -1,6 +1,6 @@
-"""What names a model on the command line: ``fomm``, ``fomm?yaw=20``, ``frames:DIR``, ``cmd:COMMAND``, ``LABEL=SPEC``.
+"""Model specs of the command line: ``fomm``, ``fomm?yaw=20``, ``frames:DIR``, ``cmd:COMMAND``, ``LABEL=SPEC``.
 
-The only reader and writer of such text. It imports no torch.
+Only this module reads and writes them. It does not import torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from baselines.errors import ModelError
 
 Kind = Literal["model", "frames", "videos", "cmd", "file"]
 
-OUTSIDE: tuple[Kind, ...] = ("frames", "videos", "cmd")  # kinds that are written as a prefix; they take no options
+OUTSIDE: tuple[Kind, ...] = ("frames", "videos", "cmd")  # kinds written as a prefix; they take no options
 _LABEL = re.compile(r"[-_+]*[^\W_][\w+-]*")
 _LABELS = "one label, of letters, digits, -, _ and +"
 _NEEDS = {
@@ -30,10 +30,10 @@ class ModelSpec:
     """One model to load, and the label of its row.
 
     kind: "model" for a name from `bench list models`, "frames" for a folder of frames, "videos" for a folder of
-    finished videos, "cmd" for an outside program, "file" for a class in a Python file.
+    finished videos, "cmd" for an external program, "file" for a class in a Python file.
     target: the name, folder, command, or ``path/to/file.py:Class``.
-    options: of a model or a class in a file, in the order given. label: what the row is called; None for the spec's own
-    text. Raises ModelError for parts that `parse` would not give back.
+    options: of a model or a class in a file, in the given order. label: name of the row; None for the spec's own text.
+    Raises ModelError for values that `parse` could not read back.
     """
 
     kind: Kind
@@ -52,7 +52,7 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, text: str) -> ModelSpec:
-        """Read ``[LABEL=]SPEC``. Raises ModelError, which names the part that is wrong."""
+        """Parse ``[LABEL=]SPEC``. Raises ModelError that names the wrong part."""
         label, equals, rest = text.partition("=")
         if not equals or not _LABEL.fullmatch(label):
             label, rest = "", text
@@ -60,19 +60,19 @@ class ModelSpec:
         if colon and kind in OUTSIDE:
             return cls(kind, target, label=label or None)
         if label and not rest:
-            raise _wrong(f"{text}: no model behind the label {label}")
+            raise _wrong(f"{text}: no model after the label {label}")
         target, _, query = rest.partition("?")
         options = _options(text, target, query)
         return cls("file" if _FILE.fullmatch(target) else "model", target, options, label or None)
 
     @property
     def name(self) -> str:
-        """What the model's row is called: the label, or the spec itself."""
+        """Return the name of the model's row: the label, or the spec itself."""
         return self.label or self.unlabeled
 
     @property
     def unlabeled(self) -> str:
-        """The spec without its label."""
+        """Return the spec without its label."""
         if self.kind in OUTSIDE:
             return f"{self.kind}:{self.target}"
         query = "&".join(f"{name}={value}" for name, value in self.options.items())
@@ -82,14 +82,14 @@ class ModelSpec:
         return self.unlabeled if self.label is None else f"{self.label}={self.unlabeled}"
 
     def with_options(self, options: Mapping[str, str]) -> ModelSpec:
-        """Return the spec with more options. Raises ModelError for one that it has, and for a kind that takes none."""
+        """Return the spec with more options. Raises ModelError for a repeated one or a kind without options."""
         if twice := self.options.keys() & options.keys():
             raise _wrong(f"{self}: option {min(twice)} is given twice")
         return replace(self, options={**self.options, **options})
 
 
 def split_names(text: str) -> list[str]:
-    """Split comma-separated specs; a comma inside ``cmd:...`` belongs to the command, which therefore comes last."""
+    """Split comma-separated specs. A ``cmd:...`` must be last: commas after it belong to the command."""
     head, marker, command = text.partition("cmd:")
     label = head.rpartition(",")[2] if marker else ""
     names = [name.strip() for name in head.removesuffix(label).split(",") if name.strip()]
@@ -126,23 +126,23 @@ def _check_outside(spec: ModelSpec) -> None:
 
 
 def _check_target(kind: Kind, target: str) -> None:
-    """Raise ModelError for a name or file that reads as something else."""
+    """Raise ModelError for a name or file that would be parsed as something else."""
     label, equals, _ = target.partition("=")
     if not target:
         raise _wrong("the name of a model is empty")
     if kind == "file" and equals and _LABEL.fullmatch(label):
         raise _wrong(f"{target}: {label} reads as a label; write ./{target}")
     if kind == "model" and equals:
-        raise _wrong(f"{target}: {label!r} is no label: {_LABELS}")
+        raise _wrong(f"{target}: {label!r} is not a label: {_LABELS}")
     prefix, colon, _ = target.partition(":")
     as_file = _FILE.fullmatch(target) is not None
     if "?" in target or (colon and prefix in OUTSIDE) or as_file != (kind == "file"):
-        raise _wrong(f"{target}: no {'class in a file' if kind == 'file' else 'name of a model'}")
+        raise _wrong(f"{target}: not {'a class in a file' if kind == 'file' else 'the name of a model'}")
 
 
 def _check_options(spec: ModelSpec) -> None:
     for name, value in spec.options.items():
         if not name.isidentifier():
-            raise _wrong(f"{spec}: {name!r} is no name of an option; {_how(spec.target)}")
+            raise _wrong(f"{spec}: {name!r} is not the name of an option; {_how(spec.target)}")
         if "&" in value:
-            raise _wrong(f"{spec}: the value of option {name} has an & in it, which begins the next option")
+            raise _wrong(f"{spec}: the value of option {name} contains &, which starts the next option")

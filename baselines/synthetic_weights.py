@@ -1,4 +1,4 @@
-"""Deterministic weights and inputs, from names and shapes alone.
+"""Deterministic weights and inputs, computed from names and shapes only.
 
 Two implementations with the same state-dict keys and shapes get the same weights without sharing a checkpoint, so their
 outputs can be compared number for number. Only NumPy's PCG64 ``random()`` stream is used, stable across releases.
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 def fill(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
-    """Value of the state-dict entry `name`: float32, or int64 for batch counters."""
+    """Return the value of the state-dict entry `name`: float32, or int64 for batch counters."""
     shape = tuple(shape)
     leaf = name.rsplit(".", 1)[-1]
     if leaf == "num_batches_tracked":
@@ -34,7 +34,7 @@ def fill(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
     elif "jacobian" in name and leaf == "bias":
         out = np.resize([1.0, 0.0, 0.0, 1.0], shape) + 0.05 * u
     elif len(shape) <= 1:
-        # A vector called `weight` is the gain of a norm; every other one is treated as a bias.
+        # A vector named `weight` is the gain of a norm; every other vector is treated as a bias.
         out = 1.0 + 0.2 * u if leaf == "weight" else 0.1 * u
     else:
         out = u * math.sqrt(3.0) * math.sqrt(1.5 / math.prod(shape[1:]))
@@ -42,9 +42,9 @@ def fill(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
 
 
 def fill_spec(spec: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
-    """The state dict of every network in ``spec["networks"]`` ({network: {key: shape}}), with ``spec["overrides"]``.
+    """Return the state dict of every network in ``spec["networks"]`` ({network: {key: shape}}).
 
-    An override is ``value * scale + offset`` wherever its pattern is found in ``network.key``.
+    Each of ``spec["overrides"]`` computes ``value * scale + offset`` where its pattern matches ``network.key``.
     """
     filled: dict[str, dict[str, Tensor]] = {}
     for network, shapes in spec["networks"].items():
@@ -61,7 +61,7 @@ def fill_spec(spec: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
 
 @lru_cache(4)
 def image_pair(seed: int = 0, size: int = 256) -> tuple[Tensor, Tensor]:
-    """A smooth source and driving image, ``(1, 3, size, size)`` float32 in [0, 1]: one scene of waves that moved."""
+    """Return a smooth source and driving image, ``(1, 3, size, size)`` float32 in [0, 1]: a scene of moving waves."""
     yy, xx = np.meshgrid(np.linspace(0, 1, size), np.linspace(0, 1, size), indexing="ij")
     u = (uniform("image_pair", (3, 12, 4), seed) + 1.0) / 2.0
     pair = []
@@ -79,14 +79,14 @@ def image_pair(seed: int = 0, size: int = 256) -> tuple[Tensor, Tensor]:
 
 
 def uniform(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Uniform float64 values in (-1, 1), decided by seed and name."""
+    """Return uniform float64 values in (-1, 1), determined by seed and name."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     rng = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "big")))
     return rng.random(shape) * 2.0 - 1.0
 
 
 def make_voice(seed: int) -> np.ndarray:
-    """Three modulated tones of 1.6 s, int16 at 16 kHz."""
+    """Return three modulated tones of 1.6 s, int16 at 16 kHz."""
     t = np.arange(25600) / 16000
     angle = 2 * np.pi * t
     x = 0.35 * np.sin((220 + 10 * seed) * angle + 0.5 * np.sin(3 * angle))

@@ -1,4 +1,4 @@
-"""Files of ``torch.save``, read without running anything in them; what a file is that is none."""
+"""Read files of ``torch.save`` without executing code in them; recognize files that are not checkpoints."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ import torch
 from baselines.errors import ModelError
 from protocols.errors import first_line
 
-_HEAD = 1024  # bytes that tell what a file is
+_HEAD = 1024  # bytes that identify a type of file
 _MOST_NAMES = 64  # of classes in one file; configurations have a handful
 _ARCHIVES = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-zip", b"Rar!": "RAR"}
 _PAGE = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|script|meta|title|\?xml)\b", re.IGNORECASE)
 _TEXT = bytes(range(32, 127)) + b"\t\r\n"
-# Whatever names these wants to act, not to be kept. Nothing would run (see `Inert`), but such a file is no checkpoint.
+# A file that names these wants to run something. It could not (see `Inert`), but it is not a checkpoint.
 _ACTS = {"os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "pty", "runpy", "importlib", "ctypes", "code"}
 _ACTS |= {"pickle", "_pickle", "io", "_io", "builtins"}
 _DATA = {f"builtins.{kind.__name__}" for kind in (object, list, dict, tuple, frozenset, str, bytes, int, float, bool)}
-_DATA |= {"builtins.slice", "builtins.range", "builtins.getattr"}  # the last stands for nested classes
+_DATA |= {"builtins.slice", "builtins.range", "builtins.getattr"}  # the last is for nested classes
 _lock = threading.Lock()
 
 
 class Inert:
-    """Takes the place of every object in a file that is no tensor, number, text or container of them.
+    """Replacement for every object in a file that is not a tensor, number, text or container of them.
 
-    torch's restricted unpickler never imports a name that it finds in a file: it looks the name up in a table. For the
-    time of one reading the file's unknown names stand there, each for a subclass of this, which takes all arguments and
-    all state and does nothing with them. So no code but torch's and this runs, whatever the file says.
+    torch's restricted unpickler never imports a name that it finds in a file: it looks the name up in a table. While a
+    file is read, the table maps the file's unknown names to subclasses of this class, which accept all arguments and
+    all state and ignore them. So only code of torch and of this module runs.
     """
 
-    name = ""  # as in the file, ``module.class``
+    name = ""  # ``module.class``, from the file
 
     def __new__(cls, *arguments: Any) -> Any:
         return object.__new__(cls)
@@ -50,27 +50,27 @@ class Inert:
 
 
 def inert_class(value: Any) -> str | None:
-    """Name of the class that a file says the value has, or is, where the value is `Inert`."""
+    """Return the name of the class that an `Inert` value replaces, or is an object of; None for other values."""
     kind = value if isinstance(value, type) else type(value)
     return kind.name if issubclass(kind, Inert) else None
 
 
 def _stand_in(name: str, holds: type | None) -> type:
-    """holds: what the file fills the object like, ``OrderedDict`` or ``list``; then it becomes a plain one."""
+    """Make a subclass of `Inert`. holds: ``OrderedDict`` or ``list`` if the file fills the object like one."""
     made = {} if holds is None else {"__new__": lambda cls, *arguments: holds()}
     return type(f"Inert:{name}", (Inert,), {"name": name, **made})
 
 
 def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
-    """The mapping in a file of ``torch.save``, its tensors on `device`; nothing in the file is executed.
+    """Return the mapping in a file of ``torch.save``, its tensors on `device`, without executing code in the file.
 
-    Objects of classes that torch does not know (a configuration, a path, a number of NumPy's) become `Inert`.
+    Objects of classes that torch does not know (a configuration, a path, a NumPy number) become `Inert`.
     Raises ModelError for a file that is damaged, is something else, or wants to run code.
     """
     if what := what_it_is(path):
         raise ModelError(f"{path} is {what}, not a checkpoint", code="not-a-checkpoint")
     try:
-        if zipfile.is_zipfile(path):  # torch itself does not look at the checksums
+        if zipfile.is_zipfile(path):  # torch itself does not verify the checksums
             with zipfile.ZipFile(path) as archive:
                 if record := archive.testzip():
                     raise ValueError(f"the checksum of {record} does not fit")
@@ -96,14 +96,14 @@ def read_safely(path: Path, device: str = "cpu") -> Mapping[Any, Any]:
 
 
 def _load(path: Path, device: str) -> Any:
-    """As `torch.load`, with `Inert` under the names that it stops at, one after the other."""
+    """Call `torch.load`; each time it stops at an unknown name, map that to `Inert` and try again."""
     stand_ins: dict[str, type] = {}
     while True:
         try:
             with _lock, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the pickle's version
+                warnings.simplefilter("ignore")  # about the pickle's version
                 allowed = torch.serialization.safe_globals([(kind, name) for name, kind in stand_ins.items()])
-                with allowed, open(path, "rb") as stream:  # by its name alone torch would take it for safetensors
+                with allowed, open(path, "rb") as stream:  # given the name, torch might take it for safetensors
                     return torch.load(stream, map_location=device, weights_only=True)
         except Exception as error:
             name, holds = _stopped_at(str(error))
@@ -118,7 +118,7 @@ def _load(path: Path, device: str) -> Any:
 
 
 def _stopped_at(message: str) -> tuple[str | None, type | None]:
-    """The name in the file that torch stopped at, and as what the file fills it, where that was the trouble."""
+    """Return the name that torch stopped at, and the container that the file fills it like, if that was the reason."""
     if filled := re.search(
         r"Can only (SETITEM|APPEND|EXTEND)\w* [^<]*<class '[\w.]*\.?Inert:([\w.]+)'>", message, re.I
     ):
@@ -131,7 +131,7 @@ def _stopped_at(message: str) -> tuple[str | None, type | None]:
 
 
 def what_it_is(path: Path) -> str | None:
-    """What a file is that cannot be a checkpoint, and what to do about it, in words; None where it may be one."""
+    """Return what a file is, and what to do, in words, if it cannot be a checkpoint; None if it may be one."""
     try:
         with open(path, "rb") as stream:
             head = stream.read(_HEAD)
@@ -154,7 +154,7 @@ def what_it_is(path: Path) -> str | None:
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it"
     if head.startswith(b"\x89HDF"):
-        return "an HDF5 file, as Keras writes them: no file of PyTorch's"
+        return "an HDF5 file (of Keras, for example), not a PyTorch file"
     if head.startswith(b"PK") and (what := _other_archive(path)):
         return what
     if len(head) > 1 and head[0] != 0x80 and not head.translate(None, _TEXT):
@@ -174,7 +174,7 @@ def _other_archive(path: Path) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """Torch's own text is not passed on where it advises to load the file with code execution switched on."""
+    """Return the reason in one line, without torch's advice to load the file with code execution allowed."""
     text = str(error)
     if "Weights only load failed" not in text:
         return one_line(error)

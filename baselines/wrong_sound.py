@@ -1,4 +1,4 @@
-"""The bound `wrong-sound`: the true frames, whose mouth says what is said in the template."""
+"""The bound `wrong-sound`: the true frames with the mouth of the template, which says something else."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from baselines.predictor import MotionMode, PairBatch, Predictor
 from protocols.names import WRONG
 from protocols.protocol import MODES
 
-MARGIN, SOFT = 0.15, 0.12  # of the mouth's width: by which the mask is wider than the mouths, over which it fades out
+MARGIN, SOFT = 0.15, 0.12  # in widths of the mouth: the mask's margin around the mouths, and its soft edge
 NO_FACE = "no face in the {} frame"
 
 
 class WrongSound(Predictor):
-    """Pastes the mouth of the template's frame into the true one: the bound of all that does not hear.
+    """Paste the mouth of the template's frame into the true frame: the score of a model that ignores the sound.
 
-    The mouth is moved by the similarity that lays the skin around it over that of the true frame, and fades into it.
+    A similarity transform aligns the skin around the two mouths; the edge is blended.
     """
 
     name = WRONG
@@ -31,11 +31,11 @@ class WrongSound(Predictor):
     driven_by = None
 
     def __init__(self) -> None:
-        litert.release()  # raises where it is missing, before a run begins
+        litert.release()  # raises ModelError before a run begins if it is missing
         self._reasons: dict[str, str] = {}
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """NaN where a frame has no face; the target is read, or where there is none the driving frame."""
+        """Return the frames, NaN if one has no face. The true frame is the target, or the driving frame without one."""
         truth = batch.driving if batch.target is None else batch.target
         self._reasons = {}
         made = []
@@ -57,9 +57,9 @@ class WrongSound(Predictor):
 
 
 def pasted(template: np.ndarray, truth: np.ndarray) -> np.ndarray | str:
-    """The true frame with the template's mouth, float32 ``(H, W, 3)`` in [0, 1]; why there is none where a face lacks.
+    """Return the true frame with the template's mouth, float32 ``(H, W, 3)`` in [0, 1]; a reason if a face is missing.
 
-    Both are uint8 RGB; their sizes may differ.
+    template, truth: uint8 RGB ``(H, W, 3)``; sizes may differ.
     """
     meshes = mesh.find(template), mesh.find(truth)
     for found, whose in zip(meshes, ("template's", "true")):
@@ -75,7 +75,7 @@ def pasted(template: np.ndarray, truth: np.ndarray) -> np.ndarray | str:
 
 
 def similarity(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The 2x3 matrix, rotation, scale and shift, that lays `points` ``(N, 2)`` over `others` with the least squares.
+    """Return the similarity ``(2, 3)`` that maps `points` ``(N, 2)`` to `others` with least squared error.
 
     In complex numbers the least squares of ``a z + b`` have a closed form.
     """
@@ -87,12 +87,12 @@ def similarity(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _skin() -> np.ndarray:
-    """The vertices around the mouth that are no lips."""
+    """Return the vertices around the mouth, without the lips."""
     return np.setdiff1d(mouth(), OUTER_LIPS + INNER_LIPS)
 
 
 def _mask(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Float32 in [0, 1] of a frame's `size`: 1 inside the hull of the points and some way around it, then fading."""
+    """Return a mask, float32 in [0, 1], of a frame's `size`: 1 in the points' hull and a margin, then a soft edge."""
     across = float(np.ptp(points[:, 0]))
     hull = cv2.convexHull(points.astype(np.float32)).round().astype(np.int32)
     mask = cv2.fillConvexPoly(np.zeros(size, np.float32), hull, 1.0)

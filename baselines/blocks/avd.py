@@ -1,4 +1,4 @@
-"""Transfer of a driving pose to the source's shape, learned on one person at a time; MRAA's, and TPSM's."""
+"""AVD network of MRAA and TPSM: transfers a driving pose to the source's shape."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class AVDNetwork(nn.Module):
     """Animation via disentanglement: the driving pose with the source's shape (MRAA, Siarohin et al. CVPR 2021).
 
-    size: numbers that describe one frame (MRAA: six a region; TPSM: two a point).
+    size: numbers that describe one frame (MRAA: six per region; TPSM: two per point).
     """
 
     def __init__(self, size: int, id_bottle_size: int, pose_bottle_size: int):
@@ -19,7 +19,7 @@ class AVDNetwork(nn.Module):
         self.decoder = _mlp(id_bottle_size + pose_bottle_size, 1024, 512, 256, size)
 
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
-        """Descriptions ``(N, …)`` of both frames, `size` numbers each, to one in the driving frame's shape."""
+        """Return a description ``(N, …)`` of the new frame. source, driving: ``(N, …)``, `size` numbers each."""
         pose, identity = self.pose_encoder(driving.flatten(1)), self.id_encoder(source.flatten(1))
         return self.decoder(torch.cat([pose, identity], dim=1)).view(driving.shape)
 

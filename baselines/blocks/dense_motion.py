@@ -1,4 +1,4 @@
-"""Dense motion from sparse keypoint motions (FOMM Sec. 3.2); also DaGAN's, MCNet's and, with regions, MRAA's."""
+"""Dense motion from sparse keypoint motions (FOMM Sec. 3.2); also in DaGAN, MCNet and, with regions, MRAA."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from baselines.blocks.keypoints import Keypoints
 
 @dataclass(frozen=True)
 class Motion:
-    """What the dense motion network says, at its own size ``(h, w)``, a quarter of the frame in the official networks.
+    """Output of the dense motion network at its size ``(h, w)``, a quarter of the frame in the official networks.
 
     flow: ``(N, h, w, 2)`` source coordinates for every driving position.
-    occlusion: ``(N, 1, h, w)`` in (0, 1); 0 where the source shows nothing of use; None from a network that does not
-    estimate it.
+    occlusion: ``(N, 1, h, w)`` in (0, 1); 0 where the source does not show the content; None from a network that does
+    not estimate it.
     mask: ``(N, K+1, h, w)``, sums to 1 over the motions, background first.
     hourglass_input: ``(N, (K+1)*4, h, w)``, per motion a heatmap difference and the source warped by it.
     """
@@ -31,7 +31,7 @@ class Motion:
 
 
 def sparse_motions(source: Keypoints, driving: Keypoints, height: int, width: int) -> Tensor:
-    """``(N, K+1, height, width, 2)`` source coordinates: the identity, then per keypoint FOMM Eq. 4.
+    """Return source coordinates ``(N, K+1, height, width, 2)``: the identity, then FOMM Eq. 4 per keypoint.
 
     ``T_k(z) = p_S + J_S J_D^-1 (z - p_D)``; without jacobians a pure shift.
     """
@@ -45,10 +45,10 @@ def sparse_motions(source: Keypoints, driving: Keypoints, height: int, width: in
 
 
 class DenseMotionNetwork(nn.Module):
-    """Source image ``(N, 3, H, W)`` and two sets of keypoints to `Motion`.
+    """Map a source image ``(N, 3, H, W)`` and two sets of keypoints to `Motion`.
 
-    align_corners: convention of the sampling of the small source image; False is what today's torch does by default,
-        True what torch before 1.3 did, with which FOMM was published.
+    align_corners: for sampling the downsampled source image; False is the default of current torch, True was the
+        behavior before torch 1.3, with which FOMM was published.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class DenseMotionNetwork(nn.Module):
     def mix(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> Motion:
         """Blend the motions by the mask (FOMM Eq. 7), and predict the occlusion.
 
-        small: ``(N, C, h, w)`` the source; heatmaps: ``(N, K, h, w)`` where each motion is, driving minus source;
-        motions: ``(N, K+1, h, w, 2)`` source coordinates, background first.
+        small: the source, ``(N, C, h, w)``; heatmaps: ``(N, K, h, w)``, driving minus source, one per motion;
+        motions: source coordinates ``(N, K+1, h, w, 2)``, background first.
         """
         n, channels, h, w = small.shape
         heatmaps = torch.cat([torch.zeros_like(heatmaps[:, :1]), heatmaps], dim=1)

@@ -1,4 +1,4 @@
-"""Encoder, residual bottleneck and decoder that FOMM's, MRAA's and DaGAN's generators have in common."""
+"""Encoder, residual bottleneck and decoder of the generators of FOMM, MRAA and DaGAN."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from baselines.blocks.conv import DownBlock, ResBlock, SameBlock, UpBlock
 
 
 class ImageGenerator(nn.Module):
-    """What lies around the warping (FOMM supplementary, "Generator"); a model's own forward puts it together.
+    """The generator's layers around the warping (FOMM supplementary, "Generator"); subclasses define the forward.
 
-    motion: the model's motion network and the name that it has in the checkpoints. final_kernel: of the last
-    convolution.
+    motion: the model's motion network and its name in the checkpoints. final_kernel: of the last convolution.
     """
 
     def __init__(
@@ -40,9 +39,9 @@ class ImageGenerator(nn.Module):
         self.final = nn.Conv2d(block_expansion, num_channels, kernel_size=final_kernel, padding=final_kernel // 2)
 
     def encode(self, image: Tensor, added: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Features of ``(N, 3, H, W)``, fine to coarse: `widths` channels, each half the size of the one before.
+        """Return features of ``(N, 3, H, W)``, fine to coarse: `widths` channels, each half the size of the previous.
 
-        added: what is added to the input of each down block (OSTNet's scale embedding).
+        added: tensors to add to the input of each down block (OSTNet's scale embedding).
         """
         features = [self.first(image)]
         for i, block in enumerate(self.down_blocks):
@@ -50,7 +49,7 @@ class ImageGenerator(nn.Module):
         return features
 
     def decode(self, feature: Tensor, added: Sequence[Tensor] | None = None) -> Tensor:
-        """The coarsest feature to the frame ``(N, 3, H, W)`` in (0, 1); added: to the input of each up block."""
+        """Return the frame ``(N, 3, H, W)`` in (0, 1). feature: the coarsest; added: to the input of each up block."""
         feature = self.bottleneck(feature)
         for i, block in enumerate(self.up_blocks):
             feature = block(feature if added is None else feature + added[i])

@@ -9,7 +9,7 @@ from baselines.blocks.conv import DownBlock, Norm, UpBlock, batch_norm
 
 
 class HourglassEncoder(nn.Module):
-    """Halves the size ``num_blocks`` times; level i has ``min(max_features, block_expansion * 2^(i+1))`` channels."""
+    """Halve the size ``num_blocks`` times; level i has ``min(max_features, block_expansion * 2^(i+1))`` channels."""
 
     def __init__(self, block_expansion: int, in_features: int, num_blocks: int, max_features: int, norm: Norm):
         super().__init__()
@@ -24,7 +24,7 @@ class HourglassEncoder(nn.Module):
 
 
 class HourglassDecoder(nn.Module):
-    """Doubles the size at each level and appends the encoder's feature of that size (decoder channels first)."""
+    """Double the size at each level and append the encoder's feature of that size (decoder channels first)."""
 
     def __init__(self, block_expansion: int, in_features: int, num_blocks: int, max_features: int, norm: Norm):
         super().__init__()
@@ -47,9 +47,10 @@ class HourglassDecoder(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """``(N, in_features, H, W)`` to ``(N, block_expansion + in_features, H, W)``; H, W multiples of ``2**num_blocks``.
+    """Map ``(N, in_features, H, W)`` to ``(N, block_expansion + in_features, H, W)``.
 
-    `levels` gives every decoder output, coarse to fine (TPSM's occlusion maps read them).
+    H and W are multiples of ``2**num_blocks``. `levels` returns all decoder outputs, coarse to fine (for TPSM's
+    occlusion maps).
     """
 
     def __init__(

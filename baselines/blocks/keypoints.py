@@ -1,4 +1,4 @@
-"""Keypoints with local affine frames (FOMM: Siarohin et al. 2019, Sec. 3.1); also DaGAN's and MCNet's."""
+"""Keypoints with local affine frames (FOMM: Siarohin et al. 2019, Sec. 3.1); also in DaGAN and MCNet."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Keypoints:
 
 
 class KeypointDetector(nn.Module):
-    """Image ``(N, num_channels, H, W)`` in [0, 1] to `Keypoints`.
+    """Map an image ``(N, num_channels, H, W)`` in [0, 1] to `Keypoints`.
 
-    The two heads are 7x7 convolutions without padding, so the heatmaps are 6 pixels smaller than the hourglass and
-    the coordinate grid spans only them; the trained models rely on that.
+    The two heads are 7x7 convolutions without padding, so the heatmaps are 6 pixels smaller than the hourglass output,
+    and the coordinate grid covers only them; the trained models rely on that.
     """
 
     def __init__(

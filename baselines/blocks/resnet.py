@@ -34,7 +34,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """``(N, in_channels, H, W)`` to ``(N, out_features)``; width 64 is the published one."""
+    """Map ``(N, in_channels, H, W)`` to ``(N, out_features)``; width 64 is the published one."""
 
     norm_after: ClassVar[dict[str, str]] = {"conv1": "bn1"}
 
@@ -48,7 +48,7 @@ class ResNet18(nn.Module):
         self.fc = nn.Linear(widths[-1], out_features)
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Fine to coarse: after the first convolution (half the size), then after each layer (a quarter and less)."""
+        """Return features, fine to coarse: of the first convolution (half the size) and each layer (a quarter on)."""
         features = [F.relu(self.bn1(self.conv1(x)))]
         x = F.max_pool2d(features[0], 3, stride=2, padding=1)
         for i in range(1, 5):

@@ -1,4 +1,4 @@
-"""Decoder blocks that are modulated by a map (SPADE: Park et al., CVPR 2019); DaGAN's and face-vid2vid's variants."""
+"""Decoder blocks modulated by a map (SPADE: Park et al., CVPR 2019), for variants of DaGAN and face-vid2vid."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 
 class SpectralConv(nn.Module):
-    """Convolution, size kept, whose kernel is divided by ``u . W v`` (Miyato et al. 2018).
+    """Convolution, size kept, with its kernel divided by ``u . W v`` (Miyato et al. 2018).
 
-    Parameter names are those of torch's hook-based spectral norm, with which the checkpoints were saved. In evaluation
-    u and v are taken as they are stored; in training each forward pass takes one step of power iteration first.
+    Parameter names are those of torch's hook-based spectral norm, with which the checkpoints were saved. Evaluation
+    uses the stored u and v; in training each forward pass first takes one step of power iteration.
     """
 
     bias: Tensor | None
@@ -27,7 +27,7 @@ class SpectralConv(nn.Module):
         self.register_buffer("weight_v", _direction(in_features * kernel_size**2))
 
     def sigma(self) -> Tensor:
-        """The largest singular value of the kernel, as far as u and v are its singular vectors."""
+        """Return the largest singular value of the kernel, estimated with u and v as its singular vectors."""
         return self.weight_u @ (self.weight_orig.flatten(1) @ self.weight_v)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,13 +40,13 @@ class SpectralConv(nn.Module):
 
 
 def _direction(size: int) -> Tensor:
-    """Draw a vector of length 1. On the device "meta", which has no numbers, a norm would load torch's compiler."""
+    """Draw a vector of length 1; not normalized on the device "meta", where a norm would load torch's compiler."""
     vector = torch.randn(size)
     return vector if vector.is_meta else F.normalize(vector, dim=0)
 
 
 class Spade(nn.Module):
-    """Instance norm whose gain and bias are maps read from `label` ``(N, L, H, W)`` (Park et al. Eq. 1)."""
+    """Instance norm with gain and bias maps computed from `label` ``(N, L, H, W)`` (Park et al. Eq. 1)."""
 
     def __init__(self, features: int, label_features: int, hidden: int):
         super().__init__()
@@ -81,11 +81,11 @@ class SpadeBlock(nn.Module):
 
 
 class SpadeDecoder(nn.Module):
-    """Feature ``(N, in, h, w)`` to frame ``(N, 3, 4h, 4w)`` in (0, 1), modulated by `label` throughout.
+    """Map a feature ``(N, in, h, w)`` to a frame ``(N, 3, 4h, 4w)`` in (0, 1); all blocks are modulated by `label`.
 
     middle: number of residual blocks at the feature's own size. width: their channels, 512 as published; the layers
-    that read the label have a quarter of it. upscale: the last convolution makes so many pixels of one, each way
-    (LivePortrait); None: it is followed by nothing.
+    that read the label have a quarter of it. upscale: factor of a pixel shuffle after the last convolution
+    (LivePortrait); None: no pixel shuffle.
     """
 
     def __init__(
@@ -117,5 +117,5 @@ class SpadeDecoder(nn.Module):
 
 
 def has_spade(network: nn.Module) -> bool:
-    """Whether a network decodes by SPADE, whose instance normalization amplifies rounding."""
+    """Return whether a network has a SPADE decoder; its instance normalization amplifies rounding."""
     return any(isinstance(module, SpadeDecoder) for module in network.modules())

@@ -1,4 +1,4 @@
-"""What makes a network faster on a CPU, behind one call."""
+"""Faster computation on a CPU, behind one call."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from baselines.cpu.memoize import memoize
 
 
 def accelerate(network: nn.Module, exact: Iterable[str] = (), shared: Iterable[str] = ()) -> None:
-    """Prepare a network in evaluation mode for a CPU, one pair at a time: the same numbers up to rounding.
+    """Speed up a network in evaluation mode on a CPU, one pair at a time; numbers change by rounding only.
 
-    exact: submodules that keep their plain form, because what follows amplifies rounding; ``""`` is all of it.
-    shared: functions of one frame, such as ``detect`` or ``generator.encode``, that are computed once for all pairs
-    that have the frame in common: `baselines.cpu.memoize`.
-    Layers work with kernels derived from the weights here, and do not see what is written to those later.
+    exact: submodules to leave unchanged, because later layers amplify rounding; ``""``: the whole network.
+    shared: functions of one frame, such as ``detect`` or ``generator.encode``, to compute once for all pairs with that
+    frame: `baselines.cpu.memoize`.
+    Layers use kernels derived from the weights at this call; later changes of the weights have no effect.
     """
     spared = {layer for name in exact for layer in network.get_submodule(name).modules()}
     replace_convolutions(layer for layer in network.modules() if layer not in spared)

@@ -17,23 +17,23 @@ from baselines.parallel_map import parallel_map
 from baselines.precision import in_float32
 
 _LAST = torch.channels_last
-_WIDE = 48  # channels in and out; NNPACK takes longer than oneDNN for fewer
-_SMALL = 24  # nor does it pay for images of a smaller side: it transforms the kernels in every call
-_SMALLEST_DOUBLED = 8  # side before doubling; below, doubling and convolving apart is faster
+_WIDE = 48  # least channels in and out; NNPACK is slower than oneDNN for fewer
+_SMALL = 24  # least side of images; for smaller ones NNPACK is slower, because every call transforms the kernels
+_SMALLEST_DOUBLED = 8  # least side before doubling; below, separate doubling and convolution are faster
 _VOLUME = 1024  # elements of a volume above which oneDNN is faster than a matrix product of copies
-_HOLDS = 1e-4  # of the largest value; NNPACK's Winograd transforms stay within 2e-5
+_HOLDS = 1e-4  # tolerance as a share of the largest value; NNPACK's Winograd transforms stay within 2e-5
 Convolution = nn.Conv2d | nn.Conv3d
 Forward = Callable[[Tensor], Tensor]
 
 
 def replace_convolutions(layers: Iterable[nn.Module]) -> None:
-    """Give every convolution of `layers` its faster forward. The modules and their parameters stay as they are."""
+    """Give every convolution of `layers` a faster forward. The modules and their parameters do not change."""
     layers = list(layers)
-    folded: dict[nn.Module, Any] = {}  # to one of the same kind
+    folded: dict[nn.Module, Any] = {}  # convolution to one with the batch norm folded in
     for conv, norm in _followed(layers):
         folded[conv] = fuse_conv_bn_eval(conv, norm)
         vars(norm)["forward"] = _unchanged
-    # Instance norms copy what comes in channels-last order, and enlarge it slowly.
+    # Instance norms copy channels-last tensors, and their result is slow to enlarge.
     last = not any(isinstance(layer, nn.InstanceNorm2d) for layer in layers)
     for layer in layers:
         if type(layer) is nn.Conv2d:
@@ -45,7 +45,7 @@ def replace_convolutions(layers: Iterable[nn.Module]) -> None:
 
 
 def _followed(layers: list[nn.Module]) -> Iterator[tuple[Convolution, _BatchNorm]]:
-    """Every convolution of `layers` whose result a batch norm sees, and nothing else; and that norm."""
+    """Yield every convolution of `layers` whose output goes only to a batch norm, with that norm."""
     known = {*layers}
     for block in layers:
         names = getattr(block, "norm_after", {}).items()
@@ -82,9 +82,9 @@ def _convolve_image(conv: nn.Conv2d, last: bool) -> Forward:
 
 
 def _fuse_upsample_conv(block: UpBlock, conv: nn.Conv2d) -> Forward:
-    """Nearest-neighbor doubling and a 3 x 3 convolution as one transposed convolution, with 16 of 36 products.
+    """Fuse nearest-neighbor doubling and a 3 x 3 convolution to a transposed convolution with 16 of 36 products.
 
-    Its 4 x 4 kernel of stride 2 is the sum of the four copies of the 3 x 3 one.
+    Its 4 x 4 kernel of stride 2 is the sum of four shifted copies of the 3 x 3 one.
     """
     plain, weight, bias = block.forward, conv.weight.detach(), _detached(conv.bias)
     copies = F.conv2d(weight.flatten(0, 1)[:, None], weight.new_ones(1, 1, 2, 2), padding=1)
@@ -99,10 +99,9 @@ def _fuse_upsample_conv(block: UpBlock, conv: nn.Conv2d) -> Forward:
 
 
 def _convolve_volume(conv: nn.Conv3d) -> Forward:
-    """By oneDNN where torch would copy the volume into one large matrix.
+    """Convolve by oneDNN where torch would copy the volume into one large matrix.
 
-    That is up to ten times as fast; torch chooses by the size of the first dimensions, and counts a volume's depth but
-    neither height nor width.
+    That is up to ten times as fast. torch's own choice counts a volume's depth, but neither height nor width.
     """
     weight, bias = conv.weight.detach(), _detached(conv.bias)
     padding = conv.padding if not isinstance(conv.padding, str) and conv.padding_mode == "zeros" else None
@@ -118,13 +117,13 @@ def _convolve_volume(conv: nn.Conv3d) -> Forward:
 
 @cache
 def nnpack_holds() -> bool:
-    """Whether torch has NNPACK's convolution, a private call, and it gives here what torch's own gives."""
+    """Return whether torch has NNPACK's convolution (a private call), and it agrees with torch's own."""
     if not hasattr(torch, "_nnpack_spatial_convolution") or not torch._nnpack_available():
         return False
     noise = torch.Generator().manual_seed(0)
     x, weight, bias = (torch.randn(shape, generator=noise) for shape in ((1, 64, 30, 37), (48, 64, 3, 3), (48,)))
     try:
-        # Where one thread is set, as it is there: NNPACK makes a pool of as many in its first call, and keeps it.
+        # NNPACK keeps a pool of as many threads as are set at its first call; here that is one.
         (found,) = parallel_map(lambda image: torch._nnpack_spatial_convolution(image, weight, bias, 1, 1), [x])
     except (RuntimeError, TypeError):
         return False

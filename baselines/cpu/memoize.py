@@ -1,4 +1,4 @@
-"""What many pairs share, computed once: a clip's source encoded, a driving frame's keypoints found."""
+"""Compute once what many pairs share: the encoding of a clip's source, the keypoints of a driving frame."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-BUDGET = 96 * 2**20  # bytes that the results of one function may take, with what they were computed from
+BUDGET = 96 * 2**20  # bytes of the results of one function, with their inputs
 
 
 def memoize(network: nn.Module, paths: Iterable[str]) -> None:
-    """Let the functions at `paths` (``detect``, ``generator.encode``) keep what they gave for a pair's tensors.
+    """Let the functions at `paths` (``detect``, ``generator.encode``) cache their results for a pair's tensors.
 
-    They must depend on their tensors only. A clip's source is encoded once for all its pairs, and a frame that drives
-    many sources is looked at once; the result has the very bits that computing it again would give.
+    They must depend on their tensors only. So a clip's source is encoded once for all its pairs, and keypoints of a
+    frame that drives many sources are detected once. Results are the same bits as computed again.
     """
     for path in paths:
         owner, _, name = path.rpartition(".")
@@ -28,7 +28,7 @@ def memoize(network: nn.Module, paths: Iterable[str]) -> None:
 
 
 def forget(network: nn.Module) -> None:
-    """Keep nothing of what the memoized functions of `network` computed."""
+    """Clear the caches of the memoized functions of `network`."""
     for module in network.modules():
         for value in vars(module).values():
             if isinstance(value, Memoized):
@@ -36,10 +36,10 @@ def forget(network: nn.Module) -> None:
 
 
 class Memoized:
-    """A function of tensors ``(1, …)`` (or None) that keeps its latest results, up to `budget` bytes of them.
+    """A function of tensors ``(1, …)`` (or None) that caches its latest results, up to `budget` bytes.
 
-    Its results may not be changed in place. Calls with gradients, or with other than one sample, pass through.
-    Threads may share it: of those that ask for the same at once, one computes and the others wait for it.
+    Results must not be changed in place. Calls with gradients, or with more than one sample, are not cached.
+    Threads may share it: if several call it with the same inputs at once, one computes and the others wait.
     """
 
     def __init__(self, function: Callable[..., Any], budget: int = BUDGET):
@@ -62,7 +62,7 @@ class Memoized:
                 known = None
                 if key in self._kept:
                     self._forget(key)
-                # A view of a batch would keep all of it.
+                # Copies, since a view would keep the whole batch in memory.
                 mine = self._kept[key] = _Result(tuple(None if x is None else x.clone() for x in arguments))
         return known.value.result() if known else self._compute(key, mine, arguments)
 
@@ -87,7 +87,7 @@ class Memoized:
         return result
 
     def forget(self) -> None:
-        """Keep nothing of what was computed."""
+        """Clear the cache."""
         with self._lock:
             self._kept.clear()
             self.size = 0
@@ -97,23 +97,23 @@ class Memoized:
 
 
 class _Result:
-    """What a function made of `inputs`, or will have made; size: bytes of both, 0 until it is there."""
+    """The result of a function for `inputs`, when computed. size: bytes of both, 0 until then."""
 
     def __init__(self, inputs: tuple[Tensor | None, ...]):
         self.value: Future[Any] = Future()
         self.inputs, self.size = inputs, 0
 
     def is_of(self, arguments: tuple[Tensor | None, ...]) -> bool:
-        """Whether the arguments are equal to the inputs, not only alike."""
+        """Return whether the arguments equal the inputs, not only in their fingerprints."""
         return all(
             a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in zip(self.inputs, arguments)
         )
 
 
 def _fingerprint(x: Tensor) -> tuple[Any, ...]:
-    """Another one for nearly all other tensors, mirrored ones among them, and the same for an equal one in its order.
+    """Return a hash: equal for equal tensors in one memory order, another for nearly all others, mirrored ones too.
 
-    Sums over bits as 64-bit integers, which wrap: those of 32 bits would be copied to wider ones first.
+    Sums over the bits as 64-bit integers, which wrap; 32-bit integers would be copied to wider ones first.
     """
     x = x.permute(0, 2, 3, 1) if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) else x
     flat = x.contiguous().flatten()
@@ -124,7 +124,7 @@ def _fingerprint(x: Tensor) -> tuple[Any, ...]:
 
 
 def _bytes(value: Any) -> int:
-    """Memory of the tensors in a value: a tensor, a list or tuple, or a dataclass of them."""
+    """Return the bytes of the tensors in a value: a tensor, a list or tuple, or a dataclass of them."""
     if isinstance(value, Tensor):
         return value.untyped_storage().nbytes()
     if isinstance(value, (list, tuple)):

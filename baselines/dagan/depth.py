@@ -1,6 +1,6 @@
 """DaGAN's face depth network (Hong et al. 2022, Sec. 3.1; layout of Monodepth2, Godard et al. 2019).
 
-It is trained beforehand without depth labels and stays frozen; its two halves come in files of their own.
+It is trained beforehand without depth labels and stays frozen; encoder and decoder are separate files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ WIDTHS = (16, 32, 64, 128, 256)  # of the decoder, fine to coarse
 
 
 class DepthEncoder(nn.Module):
-    """Image ``(N, 3, H, W)`` in [0, 1] to five features, H/2 to H/32; the classifier in the file is not used."""
+    """Map an image ``(N, 3, H, W)`` in [0, 1] to five features, H/2 to H/32; the file's classifier is not used."""
 
     def __init__(self, width: int = 64):
         super().__init__()
@@ -37,7 +37,7 @@ class ReflectConv(nn.Module):
 
 
 class ConvElu(nn.Module):
-    """`ReflectConv` and ELU."""
+    """`ReflectConv`, then ELU."""
 
     def __init__(self, in_features: int, out_features: int):
         super().__init__()
@@ -48,7 +48,7 @@ class ConvElu(nn.Module):
 
 
 class DepthDecoder(nn.Module):
-    """The encoder's features to disparities in (0, 1), full size first: ``(N, 1, H/2^s, W/2^s)`` for s of `scales`."""
+    """Map the encoder's features to disparities ``(N, 1, H/2^s, W/2^s)`` in (0, 1) for s of `scales`, largest first."""
 
     scales = (0, 1, 2, 3)
 

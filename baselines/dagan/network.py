@@ -19,9 +19,9 @@ from baselines.fomm.network import OcclusionAwareGenerator
 
 
 class CrossModalAttention(nn.Module):
-    """Depth asks, the warped feature answers: every position reads the whole feature (Sec. 3.3).
+    """Cross-modal attention: queries from depth, keys and values from the warped feature (Sec. 3.3).
 
-    side: positions of features averaged to this side ask and answer (a reduced network); None: all, as released.
+    side: average both to this side first (a reduced network); None: all positions, as released.
     """
 
     def __init__(self, features: int, side: int | None = None):
@@ -33,10 +33,10 @@ class CrossModalAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, depth: Tensor, warped: Tensor) -> Tensor:
-        """depth, warped: ``(N, C, h, w)``; returns ``warped + gamma * what was read``."""
+        """Return ``warped + gamma * attention``. depth, warped: ``(N, C, h, w)``."""
         size = (warped.shape[2], warped.shape[3]) if self.side is None else (self.side, self.side)
-        asked, answering = (x if x.shape[2:] == size else F.adaptive_avg_pool2d(x, size) for x in (depth, warped))
-        parts = F.relu(self.query_conv(asked)), F.relu(self.key_conv(answering)), F.relu(self.value_conv(answering))
+        deep, moved = (x if x.shape[2:] == size else F.adaptive_avg_pool2d(x, size) for x in (depth, warped))
+        parts = F.relu(self.query_conv(deep)), F.relu(self.key_conv(moved)), F.relu(self.value_conv(moved))
         query, key, value = (part.flatten(2).transpose(1, 2) for part in parts)
         read = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         read = read.transpose(1, 2).reshape(len(warped), -1, *size)
@@ -55,26 +55,26 @@ class DepthAwareGenerator(OcclusionAwareGenerator):
     def forward(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, depth: Tensor
     ) -> tuple[Tensor, Motion]:
-        """depth: ``(N, 1, H, W)`` in (0, 1), of the source. The frame ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        """Return the frame ``(N, 3, H, W)`` in (0, 1) and its motion. depth: ``(N, 1, H, W)`` in (0, 1), source's."""
         motion = self.dense_motion_network(source_image, source, driving)
         feature = self.deform(self.encode(source_image)[-1], motion)
         feature = self.AttnModule(self.encode_depth(depth), feature)
         return self.render(feature, source_image, motion), motion
 
     def encode_depth(self, depth: Tensor) -> Tensor:
-        """Coarsest feature of ``(N, 1, H, W)``."""
+        """Return the coarsest feature of a depth map ``(N, 1, H, W)``."""
         feature = self.src_first(depth)
         for block in self.src_down_blocks:
             feature = block(feature)
         return feature
 
     def render(self, feature: Tensor, source_image: Tensor, motion: Motion) -> Tensor:
-        """The frame of the attended feature."""
+        """Return the frame for the attended feature."""
         return self.decode(feature)
 
 
 class GuidedSpadeDecoder(SpadeDecoder):
-    """SPADE decoder that is guided by the warped source image and a few channels of the feature itself."""
+    """SPADE decoder modulated by the warped source image and a few channels of the feature itself."""
 
     COMPRESSED = 4
 
@@ -88,7 +88,7 @@ class GuidedSpadeDecoder(SpadeDecoder):
 
 
 class SpadeDepthAwareGenerator(DepthAwareGenerator):
-    """The released alternative: a SPADE decoder in the place of bottleneck and up blocks."""
+    """The released alternative: a SPADE decoder instead of bottleneck and up blocks."""
 
     def __init__(self, num_kp: int, num_channels: int = 3, spade_width: int = 512, **parameters: Any):
         super().__init__(num_kp, num_channels, **parameters)
@@ -100,8 +100,8 @@ class SpadeDepthAwareGenerator(DepthAwareGenerator):
 
     @staticmethod
     def visible_image(source_image: Tensor, motion: Motion) -> Tensor:
-        """The source image ``(N, 3, H, W)``, warped, its occluded parts black."""
-        assert motion.occlusion is not None  # DaGAN estimates it always
+        """Return the warped source image ``(N, 3, H, W)``, its occluded parts black."""
+        assert motion.occlusion is not None  # DaGAN always estimates it
         height, width = source_image.shape[2:]
         flow = resize_flow(motion.flow, height, width, align_corners=False).to(source_image.dtype)
         return warp(source_image, flow, align_corners=False) * resize(motion.occlusion, height, width, False)
@@ -111,10 +111,10 @@ GENERATORS = {"DepthAwareGenerator": DepthAwareGenerator, "SPADEDepthAwareGenera
 
 
 class DaGAN(nn.Module):
-    """All networks, under the names that they have in the official checkpoints; the depth networks' are ours.
+    """All networks, named as in the official checkpoints; the names of the depth networks are this project's.
 
     config: as in the official YAML files, with ``command_line``: ``generator`` is one of `GENERATORS`. A reduced
-        network adds ``depth_params`` with ``width``, ``widths`` and ``side``, to which the depth network's frames are
+        network adds ``depth_params``: ``width``, ``widths``, and ``side``, to which frames for the depth network are
         averaged.
     """
 
@@ -131,20 +131,20 @@ class DaGAN(nn.Module):
         self.depth_decoder = DepthDecoder(width, tuple(widths)) if widths else DepthDecoder(width)
 
     def depth(self, image: Tensor) -> Tensor:
-        """Disparity ``(N, 1, H, W)`` in (0, 1) of ``(N, 3, H, W)`` in [0, 1]; used as it is."""
+        """Return the disparity ``(N, 1, H, W)`` in (0, 1) of images ``(N, 3, H, W)`` in [0, 1], not normalized."""
         small = image if self.depth_side is None else F.adaptive_avg_pool2d(image, self.depth_side)
         return resize(
             self.depth_decoder(self.depth_encoder(small))[0], image.shape[2], image.shape[3], align_corners=False
         )
 
     def detect(self, image: Tensor, depth: Tensor | None = None) -> Keypoints:
-        """Keypoints of an image and its depth, which is computed where it is not given (Sec. 3.2)."""
+        """Return the keypoints of an image with its depth, which is computed if None (Sec. 3.2)."""
         depth = self.depth(image) if depth is None else depth
         return self.kp_detector(torch.cat([image, depth], dim=1))
 
     def generate(
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, depth: Tensor | None = None
     ) -> tuple[Tensor, Motion]:
-        """The source animated to the driving keypoints ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        """Return the source animated to the driving keypoints, ``(N, 3, H, W)`` in (0, 1), and its motion."""
         depth = self.depth(source_image) if depth is None else depth
         return self.generator(source_image, source, driving, depth)

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of DaGAN's golden folder, which has both generators over one base."""
+"""Recompute the arrays of DaGAN's golden folder, which has both generators."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _ubyte(name: str, frame: Tensor, case: Case, record: Record) -> None:
 
 
 def _spade(case: Case, record: Record) -> SpadeDepthAwareGenerator | None:
-    """The generator of ``variants.spade``, filled under the same name with overrides of its own."""
+    """Return the generator of ``variants.spade``, with the same name and its own overrides of weights."""
     variant = case.spec.get("variants", {}).get("spade")
     if variant is None:
         return None

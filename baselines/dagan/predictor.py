@@ -1,4 +1,4 @@
-"""DaGAN behind the predictor interface."""
+"""DaGAN as a predictor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from baselines.predictor import MotionMode, PairBatch
 
 
 class DaganPredictor(NetworkPredictor):
-    """The depth network's two files lie beside the checkpoint; the depth of every frame is computed."""
+    """DaGAN. The depth network's two files are beside the checkpoint; computes the depth of every frame."""
 
     memoized = ("depth", "detect", "generator.encode", "generator.encode_depth")
-    sensitive = ("kp_detector",)  # SPADE amplifies what moves the keypoints
+    sensitive = ("kp_detector",)  # SPADE amplifies errors of the keypoints
     network: DaGAN
 
     @classmethod

@@ -14,7 +14,7 @@ from baselines.blocks.keypoints import KeypointDetector, Keypoints
 
 
 class OcclusionAwareGenerator(ImageGenerator):
-    """Encode the source, warp its feature by the dense motion, hide what is occluded, decode (FOMM Sec. 3.3)."""
+    """Encode the source, warp its feature by the dense motion, mask occlusions, decode (FOMM Sec. 3.3)."""
 
     dense_motion_network: DenseMotionNetwork
 
@@ -31,13 +31,13 @@ class OcclusionAwareGenerator(ImageGenerator):
         self.align_corners = align_corners
 
     def forward(self, source_image: Tensor, source: Keypoints, driving: Keypoints) -> tuple[Tensor, Motion]:
-        """The frame ``(N, 3, H, W)`` in (0, 1), and the motion that made it."""
+        """Return the frame ``(N, 3, H, W)`` in (0, 1) and its motion."""
         feature = self.encode(source_image)[-1]
         motion = self.dense_motion_network(source_image, source, driving)
         return self.decode(self.deform(feature, motion)), motion
 
     def deform(self, feature: Tensor, motion: Motion) -> Tensor:
-        """Warp ``(N, C, h, w)`` by the flow and hide what is occluded (FOMM Eq. 8)."""
+        """Warp a feature ``(N, C, h, w)`` by the flow and multiply it by the occlusion map (FOMM Eq. 8)."""
         height, width = feature.shape[2:]
         flow = resize_flow(motion.flow, height, width, False).to(feature.dtype)
         warped = warp(feature, flow, self.align_corners)
@@ -45,7 +45,7 @@ class OcclusionAwareGenerator(ImageGenerator):
 
 
 class FOMM(nn.Module):
-    """Keypoint detector and generator, under the names that they have in the official checkpoints.
+    """Keypoint detector and generator, named as in the official checkpoints.
 
     config: as in the official YAML files: ``common_params``, ``kp_detector_params``, ``generator_params``.
     """
@@ -59,9 +59,9 @@ class FOMM(nn.Module):
         self.generator = OcclusionAwareGenerator(num_kp, num_channels, align_corners=align_corners, **parameters)
 
     def detect(self, image: Tensor) -> Keypoints:
-        """Keypoints of ``(N, 3, H, W)`` in [0, 1]."""
+        """Return the keypoints of images ``(N, 3, H, W)`` in [0, 1]."""
         return self.kp_detector(image)
 
     def generate(self, source_image: Tensor, source: Keypoints, driving: Keypoints) -> tuple[Tensor, Motion]:
-        """The source animated to the driving keypoints ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        """Return the source animated to the driving keypoints, ``(N, 3, H, W)`` in (0, 1), and its motion."""
         return self.generator(source_image, source, driving)

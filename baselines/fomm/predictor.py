@@ -1,4 +1,4 @@
-"""FOMM behind the predictor interface."""
+"""FOMM as a predictor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from baselines.predictor import ModelError, MotionMode, PairBatch
 
 
 class FommPredictor(NetworkPredictor):
-    """Option ``align_corners``: false samples as today's torch does by default, true as torch did before 1.3.
+    """FOMM. Option ``align_corners``: false samples as current torch by default, true as torch before 1.3.
 
-    The released code runs under both; the checkpoints were trained, and most likely the paper's numbers made, with
-    the latter.
+    The released code runs under both. The checkpoints were trained with the latter, which the paper's numbers most
+    likely come from, too.
     """
 
     options = ("align_corners",)
@@ -34,7 +34,7 @@ class FommPredictor(NetworkPredictor):
         return FOMM(config, align_corners=self.align_corners)
 
     def read_align_corners(self, options: Mapping[str, str]) -> bool:
-        """The option of that name. Raises ModelError for another value."""
+        """Return the value of the option ``align_corners``. Raises ModelError if it is neither true nor false."""
         chosen = options.get("align_corners", "false")
         if chosen not in ("true", "false"):
             raise ModelError(f"{self.name}: align_corners is true or false, not {chosen}", code="bad-value")
@@ -49,12 +49,12 @@ class FommPredictor(NetworkPredictor):
         return with_failures(self.render(batch, source, driving), source.value, driving.value, driving.jacobian)
 
     def render(self, batch: PairBatch, source: Keypoints, driving: Keypoints) -> Tensor:
-        """The frames ``(N, 3, H, W)`` of these keypoints."""
+        """Return the frames ``(N, 3, H, W)`` for these keypoints."""
         return self.network.generate(batch.source, source, driving)[0]
 
 
 def read_keypoint_count(config: dict[str, Any], states: States) -> None:
-    """Set ``num_kp`` from the detector's head. Raises KeyError where there is none."""
+    """Set ``num_kp`` from the detector's head. Raises KeyError if there is none."""
     name = "kp.weight"
     detector = states.get("kp_detector", {})
     if name not in detector:
@@ -63,7 +63,7 @@ def read_keypoint_count(config: dict[str, Any], states: States) -> None:
 
 
 def driving_keypoints(network: Any, source: Keypoints, batch: PairBatch, mode: MotionMode) -> Keypoints:
-    """Keypoints that the source shall take on: as detected in the driving frame, or relative to the anchor."""
+    """Return the keypoints to animate the source to: those of the driving frame, or relative to the anchor."""
     driving = network.detect(batch.driving)
     if mode == "absolute":
         return driving

@@ -1,4 +1,4 @@
-"""The two networks that read a frame: canonical 3D keypoints of the source, pose and expression of any frame."""
+"""Estimators of face-vid2vid: canonical 3D keypoints of the source, pose and expression of any frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baselines.fv2v.volume import UpBlock3d, volume_grid
 
 
 class KeypointHourglass(nn.Module):
-    """Image ``(N, C, h, w)`` to volume ``(N, block_expansion, D, h, w)``: down in 2D, up in 3D, without skips."""
+    """Map an image ``(N, C, h, w)`` to a volume ``(N, block_expansion, D, h, w)``: down in 2D, up in 3D, no skips."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class KeypointHourglass(nn.Module):
 
 
 class CanonicalKeypointDetector(nn.Module):
-    """Image ``(N, 3, H, W)`` in [0, 1] to canonical keypoints ``(N, K, 3)`` in [-1, 1] (Sec. 3.1).
+    """Map an image ``(N, 3, H, W)`` in [0, 1] to canonical keypoints ``(N, K, 3)`` in [-1, 1] (Sec. 3.1).
 
-    scale_factor 1 is that of the "beta" checkpoints, which have no downsampling kernel.
+    scale_factor: 1 for the "beta" checkpoints, which have no downsampling kernel.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class Bottleneck(nn.Module):
 
 
 class PoseExpressionEstimator(nn.Module):
-    """Image ``(N, 3, H, W)`` in [0, 1] to `Pose`; a ResNet-50 whose widening is done between its stages.
+    """Map an image ``(N, 3, H, W)`` in [0, 1] to `Pose`: a ResNet-50 that widens between its stages.
 
-    The heads are exchanged in the checkpoints: ``fc_roll`` gives the yaw, ``fc_yaw`` the roll.
-    side: it looks at frames averaged to this side (a reduced network); None: at all of the frame, as released.
+    The heads are swapped in the checkpoints: ``fc_roll`` gives the yaw, ``fc_yaw`` the roll.
+    side: average frames to this side first (a reduced network); None: full frames, as released.
     """
 
     norm_after: ClassVar[dict[str, str]] = {f"conv{i}": f"norm{i}" for i in range(1, 6)}
@@ -142,7 +142,7 @@ class PoseExpressionEstimator(nn.Module):
         self.fc_exp = nn.Linear(widths[4], 3 * num_kp)
 
     def features(self, image: Tensor) -> Tensor:
-        """``(N, 32 * block_expansion)``."""
+        """Return features ``(N, 32 * block_expansion)``."""
         image = image if self.side is None else F.adaptive_avg_pool2d(image, self.side)
         x = F.max_pool2d(F.relu(self.norm1(self.conv1(image))), 3, stride=2, padding=1)
         x = self.block1(F.relu(self.norm2(self.conv2(x))))

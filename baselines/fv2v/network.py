@@ -1,7 +1,7 @@
 """face-vid2vid: One-Shot Free-View Neural Talking-Head Synthesis (Wang et al., CVPR 2021).
 
 NVIDIA published neither code nor weights. This is the network of the widely used reimplementation (see model.json),
-which has 15 keypoints instead of 20 and a layer layout of its own.
+with 15 keypoints instead of 20 and other layers.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Motion:
 
 
 class DenseMotionNetwork(nn.Module):
-    """Source volume and two sets of 3D keypoints to `Motion` (Sec. 3.2, Eq. 3 without the rotation).
+    """Map a source volume and two sets of 3D keypoints to `Motion` (Sec. 3.2, Eq. 3 without the rotation).
 
-    side: the motion is estimated on a volume averaged to this side, and the flow enlarged (a reduced network); None: on
-    the volume as it is, as released. mask_kernel: of the convolution that makes the masks.
+    side: estimate the motion on a volume averaged to this side, and enlarge the flow (a reduced network); None: on the
+    full volume, as released. mask_kernel: size of the last convolution, which computes the masks.
     """
 
     norm_after: ClassVar[dict[str, str]] = {"compress": "norm"}
@@ -69,7 +69,7 @@ class DenseMotionNetwork(nn.Module):
         self.occlusion = nn.Conv2d(self.hourglass.out_features * reshape_depth, 1, 7, padding=3)
 
     def forward(self, volume: Tensor, source: Tensor, driving: Tensor) -> Motion:
-        """volume: ``(N, C, D, h, w)``; source, driving: ``(N, K, 3)``."""
+        """Return the motion. volume: ``(N, C, D, h, w)``; source, driving: ``(N, K, 3)``."""
         small = F.relu(self.norm(self.compress(volume)))
         if self.side is not None:
             small = F.adaptive_avg_pool3d(small, (small.shape[2], self.side, self.side))
@@ -91,14 +91,14 @@ class DenseMotionNetwork(nn.Module):
 
 
 class LeakyBlock(SameBlock):
-    """`SameBlock` with a leaky ReLU of 0.01."""
+    """`SameBlock` with a leaky ReLU of slope 0.01."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.conv(x)), 0.01)
 
 
 def visible(volume: Tensor, motion: Motion, third: nn.Module, fourth: nn.Module) -> Tensor:
-    """The volume ``(N, C, D, h, w)`` warped, its depth flattened by two layers, what the source lacks darkened."""
+    """Return the volume ``(N, C, D, h, w)`` warped, its depth flattened by two layers, and occlusions masked."""
     moved = warp_volume(volume, motion.flow.to(volume.dtype))
     feature = fourth(third(moved.flatten(1, 2)))
     occlusion = resize(motion.occlusion, feature.shape[2], feature.shape[3], align_corners=False)
@@ -106,9 +106,9 @@ def visible(volume: Tensor, motion: Motion, third: nn.Module, fourth: nn.Module)
 
 
 class VolumeGenerator(nn.Module):
-    """Source image to a feature volume, warped in 3D, flattened, decoded in 2D (Sec. 3.2).
+    """Map the source image to a feature volume, warp it in 3D, flatten it and decode it in 2D (Sec. 3.2).
 
-    spade: the decoder of the released alternative, modulated by the feature that it decodes.
+    spade: use the released alternative decoder, modulated by the feature that it decodes.
     """
 
     def __init__(
@@ -146,20 +146,20 @@ class VolumeGenerator(nn.Module):
             self.final = nn.Conv2d(block_expansion, image_channel, kernel_size=7, padding=3)
 
     def encode(self, image: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` to the feature volume ``(N, C, D, H/4, W/4)``."""
+        """Return the feature volume ``(N, C, D, H/4, W/4)`` of an image ``(N, 3, H, W)``."""
         feature = self.first(image)
         for block in self.down_blocks:
             feature = block(feature)
         return self.resblocks_3d(self.second(feature).unflatten(1, (-1, self.depth)))
 
     def forward(self, source_image: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, Motion]:
-        """The frame ``(N, 3, H, W)`` in (0, 1), and the motion that made it."""
+        """Return the frame ``(N, 3, H, W)`` in (0, 1) and its motion."""
         volume = self.encode(source_image)
         motion = self.dense_motion_network(volume, source, driving)
         return self.decode(visible(volume, motion, self.third, self.fourth)), motion
 
     def decode(self, feature: Tensor) -> Tensor:
-        """The visible feature to the frame."""
+        """Return the frame for the masked feature."""
         if self.spade:
             return self.decoder(feature, feature)
         feature = self.resblocks_2d(feature)
@@ -169,10 +169,10 @@ class VolumeGenerator(nn.Module):
 
 
 class FaceVid2Vid(nn.Module):
-    """All networks, under the names that they have in the checkpoints.
+    """All networks, named as in the checkpoints.
 
-    config: as in the YAML files, ``common_params``, ``kp_detector_params``, ``he_estimator_params``,
-        ``generator_params``; and ``beta_axes``, which turns as the earlier "beta" checkpoints want it.
+    config: as in the YAML files: ``common_params``, ``kp_detector_params``, ``he_estimator_params``,
+        ``generator_params``; and ``beta_axes``, for the rotation axes of the earlier "beta" checkpoints.
     """
 
     def __init__(self, config: Mapping[str, Any]):
@@ -185,19 +185,19 @@ class FaceVid2Vid(nn.Module):
         self.beta_axes = bool(config.get("beta_axes", False))
 
     def canonical(self, image: Tensor) -> Tensor:
-        """Canonical keypoints ``(N, K, 3)`` of the source ``(N, 3, H, W)`` in [0, 1]."""
+        """Return the canonical keypoints ``(N, K, 3)`` of a source ``(N, 3, H, W)`` in [0, 1]."""
         return self.kp_detector(image)
 
     def pose(self, image: Tensor) -> Pose:
-        """Pose and expression of any frame."""
+        """Return pose and expression of any frames ``(N, 3, H, W)`` in [0, 1]."""
         return self.he_estimator(image)
 
     def place(self, canonical: Tensor, pose: Pose) -> Tensor:
-        """The source's canonical keypoints in a pose, ``(N, K, 3)``."""
+        """Return the source's canonical keypoints in a pose, ``(N, K, 3)``."""
         return place(canonical, pose, self.beta_axes)
 
     def generate(self, source_image: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, Motion]:
-        """The source animated to the driving keypoints ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        """Return the source animated to the driving keypoints, ``(N, 3, H, W)`` in (0, 1), and its motion."""
         return self.generator(source_image, source, driving)
 
 

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of the golden folders of face-vid2vid, with either decoder."""
+"""Recompute the arrays of face-vid2vid's golden folders, with either decoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from baselines.fv2v.network import FaceVid2Vid, Motion
 from baselines.fv2v.pose import Pose, rotation_matrix
 from baselines.parity import Case, Hooks, Record, hooks
 
-# Switches of the files without an effect on this network, and what `common_params` says already.
+# Entries of the files that have no effect on this network, or repeat `common_params`.
 IGNORED = {"estimate_jacobian", "estimate_occlusion_map", "reshape_channel", "num_kp", "image_channel"}
 IGNORED |= {"feature_channel", "max_features"}
 
@@ -109,7 +109,7 @@ def _watch_detector(hook: Hooks, net: Any) -> None:
 def _watch_estimator(hook: Hooks, net: Any) -> None:
     estimator = net.he_estimator
     hook.output(estimator.conv1, "he_source.conv1")
-    hook.input(estimator.conv2, "he_source.maxpool")  # the pooling is no module here: it is what enters the next one
+    hook.input(estimator.conv2, "he_source.maxpool")  # the pooling is no module: its output enters the next one
     hook.output(estimator.norm2, "he_source.norm2")
     for i in range(1, 8):
         hook.output(getattr(estimator, f"block{i}"), f"he_source.block{i}")

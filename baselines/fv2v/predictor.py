@@ -1,4 +1,4 @@
-"""face-vid2vid behind the predictor interface."""
+"""face-vid2vid as a predictor."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from baselines.predictor import ModelError, MotionMode, PairBatch
 
 
 class Fv2vPredictor(NetworkPredictor):
-    """Options ``yaw``, ``pitch``, ``roll``: degrees in the place of the driving frame's (free view).
+    """face-vid2vid. Options ``yaw``, ``pitch``, ``roll``: degrees that replace the driving frame's (free view).
 
-    ``axes``: ``beta`` for the earlier "beta" checkpoints, which turn about other axes; they are recognized by their
-    lack of a downsampling kernel. ``standard`` for all others.
+    ``axes``: ``beta`` for the earlier "beta" checkpoints, which rotate about other axes, or ``standard``. Default:
+    ``beta`` if the checkpoint has no downsampling kernel.
     """
 
     options = (*ANGLES, "axes")
@@ -79,7 +79,7 @@ class Fv2vPredictor(NetworkPredictor):
         source = network.place(canonical, network.pose(batch.source))
         target = driving = network.place(canonical, network.pose(batch.driving).turned(self.angles))
         if mode != "absolute":
-            assert batch.anchor is not None  # `check` has seen to it
+            assert batch.anchor is not None  # `check` ensures it
             anchor = network.place(canonical, network.pose(batch.anchor))  # always in its own pose, as released
             scale = movement_scale(source, anchor) if mode == "relative-adapt" else 1.0
             target = relative_points(source, driving, anchor, scale)

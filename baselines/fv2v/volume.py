@@ -59,7 +59,7 @@ class ResBlock3d(nn.Module):
 
 
 class HourglassEncoder3d(nn.Module):
-    """Halves every slice, level by level; gives the input and the result of each level, largest first."""
+    """Halve every slice, level by level; return the input and the output of each level, largest first."""
 
     def __init__(self, widths: list[int]):
         super().__init__()
@@ -73,7 +73,7 @@ class HourglassEncoder3d(nn.Module):
 
 
 class HourglassDecoder3d(nn.Module):
-    """Doubles each level, appends the encoder's feature of that size, and ends with one more convolution."""
+    """Double each level, append the encoder's feature of that size, and end with one more convolution."""
 
     norm_after: ClassVar[dict[str, str]] = {"conv": "norm"}
 
@@ -94,7 +94,7 @@ class HourglassDecoder3d(nn.Module):
 
 
 class Hourglass3d(nn.Module):
-    """``(N, in, D, H, W)`` to ``(N, block_expansion + in, D, H, W)``; H, W multiples of ``2**num_blocks``."""
+    """Map ``(N, in, D, H, W)`` to ``(N, block_expansion + in, D, H, W)``; H, W multiples of ``2**num_blocks``."""
 
     def __init__(self, block_expansion: int, in_features: int, num_blocks: int, max_features: int):
         super().__init__()
@@ -108,7 +108,7 @@ class Hourglass3d(nn.Module):
 
 
 def volume_grid(depth: int, height: int, width: int, like: Tensor) -> Tensor:
-    """``(depth, height, width, 3)`` grid of (x, y, z), with the device and the dtype of `like`."""
+    """Return a grid ``(depth, height, width, 3)`` of (x, y, z), with the device and the dtype of `like`."""
     z, y, x = (
         2 * (torch.arange(n, device=like.device, dtype=like.dtype) / (n - 1)) - 1 for n in (depth, height, width)
     )
@@ -123,7 +123,7 @@ def warp_volume(x: Tensor, flow: Tensor) -> Tensor:
 
 
 def resize_volume_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
-    """Trilinear resize of a flow ``(N, D, h, w, 3)`` to ``(N, *size, 3)``, border to border; unchanged at that size."""
+    """Resize a flow ``(N, D, h, w, 3)`` trilinearly to ``(N, *size, 3)``; unchanged if it has that size."""
     if tuple(flow.shape[1:4]) == tuple(size):
         return flow
     return F.interpolate(flow.movedim(-1, 1), size=tuple(size), mode="trilinear", align_corners=True).movedim(1, -1)

@@ -1,7 +1,7 @@
 """Layers of LIA's networks (Wang et al., ICLR 2022), which are StyleGAN2's (Karras et al., CVPR 2020, Sec. 2, App. B).
 
 Stored weights have about unit variance; every layer divides its own by the square root of the fan-in when it runs.
-Layers lie where the released checkpoints have their tensors; blur kernels are among those.
+Modules follow the tensor names of the released checkpoints, which include blur kernels.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ FLOOR = 1e-8  # added to a sum of squares before its root
 
 
 class Fir(nn.Module):
-    """Zero padding by ``pad`` (before, after) and a low-pass of `TAPS` in both directions, ``(N, C, H, W)``.
+    """Zero padding by ``pad`` (before, after) and a low-pass filter of `TAPS` in both directions, ``(N, C, H, W)``.
 
-    gain: of a constant; 4 where three zeros stand beside each value.
+    gain: for a constant input; 4 after upsampling with zeros.
     """
 
     kernel: Tensor
@@ -28,7 +28,7 @@ class Fir(nn.Module):
     def __init__(self, pad: tuple[int, int], gain: float = 1.0):
         super().__init__()
         self.pad = (*pad, *pad)
-        # In Python: arithmetic of tensors on "meta" loads torch's compiler.
+        # In Python, because tensor arithmetic on the device "meta" loads torch's compiler.
         outer = [[gain * a * b / sum(TAPS) ** 2 for b in TAPS] for a in TAPS]
         self.register_buffer("kernel", torch.tensor(outer))
 
@@ -39,7 +39,7 @@ class Fir(nn.Module):
 
 
 class Doubling(Fir):
-    """``(N, C, H, W)`` to ``(N, C, 2H, 2W)``: a zero after every value, the last one too, then the low-pass."""
+    """Double ``(N, C, H, W)`` to ``(N, C, 2H, 2W)``: a zero after every value, the last one too, then the low-pass."""
 
     def __init__(self) -> None:
         super().__init__((2, 1), gain=4.0)
@@ -52,7 +52,7 @@ class Doubling(Fir):
 
 
 class Activation(nn.Module):
-    """A bias for each channel, leaky ReLU, and a gain that keeps the variance."""
+    """Bias per channel, leaky ReLU, and a gain that keeps the variance."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -75,7 +75,7 @@ class ScaledConv(nn.Module):
 
 
 class ScaledLinear(nn.Module):
-    """A linear layer, whose bias is as stored and begins at `bias`."""
+    """A linear layer with an unscaled bias, initialized to `bias`."""
 
     def __init__(self, given: int, made: int, bias: float = 0.0):
         super().__init__()
@@ -88,11 +88,12 @@ class ScaledLinear(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A convolution whose kernels a code ``(N, D)`` scales, one factor for each channel that comes in.
+    """A convolution with kernels scaled by a code ``(N, D)``, one factor per input channel.
 
-    demodulate: divide what comes out by the length of each scaled kernel. double: a transposed convolution of stride
-    2 and a low-pass, ``(N, C, H, W)`` to ``(N, C', 2H, 2W)``.
-    Kernels are the same for all samples here: the factors go on what comes in and what comes out, which is equal.
+    demodulate: divide the output by the norm of each scaled kernel. double: a transposed convolution of stride 2 and a
+    low-pass, ``(N, C, H, W)`` to ``(N, C', 2H, 2W)``.
+    The factors are applied to input and output instead of the kernels, which is equivalent and lets all samples share
+    the kernels.
     """
 
     def __init__(self, given: int, made: int, size: int, code: int, demodulate: bool = True, double: bool = False):
@@ -116,7 +117,7 @@ class ModulatedConv(nn.Module):
 
 
 class Noise(nn.Module):
-    """The strength of StyleGAN2's noise, which LIA's decoder is never given: in every checkpoint, without effect."""
+    """The strength of StyleGAN2's noise: in every checkpoint, but unused, since LIA's decoder gets no noise."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,7 +125,7 @@ class Noise(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """A modulated 3 x 3 convolution and its activation; doubles the side where asked."""
+    """A modulated 3 x 3 convolution and its activation. double: double the side."""
 
     def __init__(self, given: int, made: int, code: int, double: bool = False):
         super().__init__()

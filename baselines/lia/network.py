@@ -1,7 +1,7 @@
 """LIA: Latent Image Animator (Wang et al., ICLR 2022): motion as steps along learned directions of a latent space.
 
-Images are RGB in [-1, 1] here. The paper makes the directions orthogonal by Gram-Schmidt; the released code takes the
-Q of LAPACK's QR, some of whose columns point the other way, and a checkpoint's magnitudes belong to those.
+Images are RGB in [-1, 1]. The paper makes the directions orthogonal by Gram-Schmidt. The released code takes the Q of
+LAPACK's QR decomposition, in which some columns have the opposite sign; checkpoints need those signs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHANNELS = 16384  # times the side of a feature, up to a limit
 class Encoded:
     """code: ``(N, D)``, of the reference pose. magnitudes: ``(N, M)``, from there to the image's own pose.
 
-    features: maps of the image from 8 x 8 on, coarse to fine.
+    features: of the image, from 8 x 8, coarse to fine.
     """
 
     code: Tensor
@@ -37,8 +37,8 @@ class Encoded:
 class Moved(NamedTuple):
     """One level of the decoder.
 
-    warped: ``(N, C, s, s)``, the source's feature, moved and masked. blended: with the decoder's own where it is
-    masked, for the next level. logits: ``(N, 3, s, s)``, of flow and mask, summed over the levels.
+    warped: ``(N, C, s, s)``, the source's feature, warped and masked. blended: warped, with the decoder's own feature
+    where it is masked. logits: ``(N, 3, s, s)``, of flow and mask, summed over the levels.
     """
 
     warped: Tensor
@@ -55,7 +55,7 @@ class Generated:
 
 
 class ResBlock(nn.Module):
-    """``(N, C, H, W)`` to ``(N, C', H/2, W/2)``."""
+    """Residual block, ``(N, C, H, W)`` to ``(N, C', H/2, W/2)``."""
 
     def __init__(self, given: int, made: int):
         super().__init__()
@@ -68,7 +68,7 @@ class ResBlock(nn.Module):
 
 
 class AppearanceNetwork(nn.Module):
-    """An image to its code ``(N, D)`` and its features, coarse to fine (Sec. 3.1)."""
+    """Map an image to its code ``(N, D)`` and its features, coarse to fine (Sec. 3.1)."""
 
     def __init__(self, channels: Mapping[int, int], code: int):
         super().__init__()
@@ -85,9 +85,9 @@ class AppearanceNetwork(nn.Module):
 
 
 class Encoder(nn.Module):
-    """An image to its code and to the magnitudes of its motion (Sec. 3.1).
+    """Map an image to its code and to the magnitudes of its motion (Sec. 3.1).
 
-    Nothing but linear layers makes the latter of the former, in the released code.
+    The magnitudes are computed from the code by linear layers without activations, as released.
     """
 
     def __init__(self, channels: Mapping[int, int], code: int, directions: int):
@@ -109,16 +109,16 @@ class Directions(nn.Module):
         self.weight = nn.Parameter(torch.randn(code, directions))
 
     def basis(self) -> Tensor:
-        """``(D, M)``, columns of length 1."""
+        """Return the directions ``(D, M)``, columns of length 1."""
         return torch.linalg.qr(self.weight + FLOOR).Q
 
     def forward(self, magnitudes: Tensor) -> Tensor:
-        """The motion ``(N, D)`` of magnitudes ``(N, M)``."""
+        """Return the motion ``(N, D)`` for magnitudes ``(N, M)``."""
         return magnitudes @ self.basis().T
 
 
 class Constant(nn.Module):
-    """What the decoder begins with."""
+    """The decoder's constant input."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -126,10 +126,10 @@ class Constant(nn.Module):
 
 
 class FlowHead(nn.Module):
-    """Moves one of the source's features by the flow of a code (Sec. 3.2).
+    """Warp one of the source's features by the flow of a code (Sec. 3.2).
 
-    Points are the centers of the border pixels at -1 and 1, but are sampled as if these were the borders: no flow is no
-    identity.
+    In the grid -1 and 1 are the centers of the border pixels, but sampling takes them as the borders. So zero flow is
+    not the identity.
     """
 
     def __init__(self, given: int, code: int):
@@ -139,7 +139,7 @@ class FlowHead(nn.Module):
         self.conv = ModulatedConv(given, 3, 1, code, demodulate=False)
 
     def forward(self, x: Tensor, code: Tensor, feature: Tensor, coarser: Tensor | None) -> Moved:
-        """x, feature: ``(N, C, s, s)``. coarser: logits of the level before, None for the first."""
+        """Return the level. x, feature: ``(N, C, s, s)``. coarser: logits of the previous level; None for the first."""
         logits = self.conv(x, code) + self.bias
         if coarser is not None:
             logits = logits + self.upsample(coarser)
@@ -151,16 +151,16 @@ class FlowHead(nn.Module):
 
 
 class FlowHeads(nn.ModuleList):
-    """The heads of all levels, behind one call: of what makes coordinates."""
+    """The heads of all levels as one module, so that coordinates can stay in float32."""
 
     def forward(self, level: int, x: Tensor, code: Tensor, feature: Tensor, coarser: Tensor | None) -> Moved:
-        """level: from 0, the coarsest; the rest goes to its head."""
+        """Call the head of a level, from 0, the coarsest, with the other arguments."""
         moved: Moved = self[level](x, code, feature, coarser)
         return moved
 
 
 class ColorHead(nn.Module):
-    """Adds a feature's colors to the coarser frame ``(N, 3, s/2, s/2)``. double: there is one."""
+    """Add a feature's colors to the coarser frame ``(N, 3, s/2, s/2)``. double: whether there is one."""
 
     def __init__(self, given: int, double: bool = True):
         super().__init__()
@@ -175,7 +175,7 @@ class ColorHead(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A code and the source's features to the frame (Sec. 3.2)."""
+    """Map a code and the source's features to the frame (Sec. 3.2)."""
 
     def __init__(self, channels: Mapping[int, int], code: int, directions: int):
         super().__init__()
@@ -183,7 +183,7 @@ class Decoder(nn.Module):
         widths = [channels[side] for side in sorted(channels)]
         self.input = Constant(widths[0])
         self.conv1 = StyledConv(widths[0], widths[0], code)
-        self.to_rgb1 = ColorHead(widths[0], double=False)  # in every checkpoint, never run
+        self.to_rgb1 = ColorHead(widths[0], double=False)  # in every checkpoint, but unused
         convs: list[nn.Module] = []
         for given, made in zip(widths, widths[1:]):
             convs += [StyledConv(given, made, code, double=True), StyledConv(made, made, code)]
@@ -198,12 +198,12 @@ class Decoder(nn.Module):
             x = self.convs[2 * level + 1](self.convs[2 * level](x, code), code)
             warped, x, logits = self.to_flows(level, x, code, feature, logits)
             frame = self.to_rgbs[level](warped, frame)
-        assert frame is not None and logits is not None  # there is a feature of 8 x 8 at least
+        assert frame is not None and logits is not None  # there is at least the 8 x 8 feature
         return Generated(frame, logits)
 
 
 class Generator(nn.Module):
-    """Encoder and decoder, as the released checkpoints have them."""
+    """Encoder and decoder, named as in the released checkpoints."""
 
     def __init__(self, channels: Mapping[int, int], code: int, directions: int):
         super().__init__()
@@ -212,10 +212,10 @@ class Generator(nn.Module):
 
 
 class LIA(nn.Module):
-    """All of it, under the names that it has in the official checkpoints.
+    """The whole network, named as in the official checkpoints.
 
     config: as the released code's arguments: ``size``, ``style_dim``, ``motion_dim``, ``channel_multiplier``; a reduced
-        network adds ``max_channels``. Raises ValueError for a size that does not halve down to 4.
+        network adds ``max_channels``. Raises ValueError if the size is not 4 times a power of 2.
     """
 
     def __init__(self, config: Mapping[str, Any]):
@@ -229,17 +229,17 @@ class LIA(nn.Module):
         self.gen = Generator(channels, config["style_dim"], config["motion_dim"])
 
     def encode(self, image: Tensor) -> Encoded:
-        """What is known of an image ``(N, 3, H, W)``."""
+        """Encode an image ``(N, 3, H, W)``."""
         return self.gen.enc(image)
 
     def motion(self, image: Tensor) -> Tensor:
-        """The magnitudes ``(N, M)`` of an image alone."""
+        """Return only the magnitudes ``(N, M)`` of an image."""
         return self.gen.enc(image).magnitudes
 
     def moved(self, source: Encoded, magnitudes: Tensor) -> Tensor:
-        """The code ``(N, D)`` of the source with this motion (Sec. 3.1)."""
+        """Return the code ``(N, D)`` of the source with this motion (Sec. 3.1)."""
         return source.code + self.gen.dec.direction(magnitudes)
 
     def generate(self, source: Encoded, code: Tensor) -> Generated:
-        """The source as `code` has it move."""
+        """Return the source animated to `code`."""
         return self.gen.dec(code, source.features)

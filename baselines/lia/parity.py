@@ -1,4 +1,4 @@
-"""Recomputes the arrays of LIA's golden folder."""
+"""Recompute the arrays of LIA's golden folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from baselines.lia.network import LIA, Encoded, Moved
 from baselines.parity import Case, Hooks, Record, hooks
 
-WATCHED = "absolute.1"  # the mode whose decoder features are told
+WATCHED = "absolute.1"  # the mode with recorded decoder features
 
 
 def build(spec: Mapping[str, Any]) -> LIA:

@@ -1,4 +1,4 @@
-"""LIA behind the predictor interface."""
+"""LIA as a predictor."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from baselines.predictor import MotionMode, PairBatch
 
 
 class LiaPredictor(NetworkPredictor):
-    """Motion as magnitudes along directions; a frame is cut to [0, 1], which the network does not bound.
+    """LIA: motion as magnitudes along directions. The network's output is not bounded; frames are clamped to [0, 1].
 
-    Relative motion is what the demo does for faces, absolute what the evaluation script does. The demo's video, which
-    stretches each clip from its own darkest to its own brightest value, is not followed.
+    The released demo uses relative motion for faces, the evaluation script absolute motion. The demo also stretches
+    the values of each video to its full range; that is not done here.
     """
 
     memoized = ("encode", "motion")
@@ -37,7 +37,7 @@ class LiaPredictor(NetworkPredictor):
 
     @classmethod
     def side_by_shapes(cls, config: Mapping[str, Any], states: States) -> int:
-        # A level of the decoder doubles the side.
+        # Each level of the decoder doubles the side.
         levels = {key.split(".")[2] for key in states.get("gen", {}) if key.startswith("dec.to_flows.")}
         return SMALLEST * 2 ** len(levels)
 
@@ -45,7 +45,7 @@ class LiaPredictor(NetworkPredictor):
         return LIA(config)
 
     def side_step(self) -> int | None:
-        return None  # the code is what the encoder's halvings leave of the frame
+        return None  # fixed side: the number of the encoder's halvings depends on it
 
     def conventions(self) -> dict[str, Any]:
         return {"align_corners": False, "released_demo": "relative", "levels": "(x + 1) / 2, cut to [0, 1]"}
@@ -54,7 +54,7 @@ class LiaPredictor(NetworkPredictor):
         source = self.network.encode(2 * batch.source - 1)
         magnitudes = self.network.motion(2 * batch.driving - 1)
         if mode == "relative":
-            assert batch.anchor is not None  # `check` has seen to it
+            assert batch.anchor is not None  # `check` ensures it
             magnitudes = source.magnitudes + magnitudes - self.network.motion(2 * batch.anchor - 1)
         code = self.network.moved(source, magnitudes)
         frame = self.network.generate(source, code).frame

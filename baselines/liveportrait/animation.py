@@ -1,10 +1,10 @@
-"""From a source's and a driving face's motion to the keypoints that the warping gets, as the released program does it.
+"""Compute the keypoints for the warping from the motion of a source and a driving face, as the released program does.
 
-Of one source and a video that drives it, or a still. Facts that its options do not tell:
+For one source, driven by a video or a still. What its options do not tell:
 
-- eye and lip retargeting take the place of the driving motion where motion is relative, and add to it where absolute;
-- the multiplier scales what stitching and retargeting did as well;
-- "expression-friendly" driving multiplies the movement by a ratio of hull sizes that is 1 but for rounding, because the
+- eye and lip retargeting replace the driving motion if motion is relative, and are added to it if absolute;
+- the multiplier also scales the corrections of stitching and retargeting;
+- "expression-friendly" driving multiplies the movement by a ratio of hull sizes that is 1 up to rounding, because the
   first frame's moved keypoints are the source's own.
 """
 
@@ -20,15 +20,15 @@ from baselines.liveportrait.motion import FaceMotion
 from baselines.liveportrait.network import LivePortrait
 from baselines.liveportrait.retargeting import PointNet, retargeted, stitched
 
-OPEN_LIPS = 0.03  # ratio of the source from which on lips are closed before a video drives them
+OPEN_LIPS = 0.03  # lip ratio of the source above which its lips are closed before a video drives it
 
 
 @dataclass(frozen=True)
 class Options:
     """The defaults are those of the program's command line.
 
-    relative: motion since the first driving frame. region: one of `motion.REGIONS`. multiplier: of all that moved.
-    expression_friendly: see the module. normalize_lip: close the lips of a source that has them open.
+    relative: motion since the first driving frame. region: one of `motion.REGIONS`. multiplier: of all movement.
+    expression_friendly: see the module. normalize_lip: close the open lips of a source.
     """
 
     relative: bool = True
@@ -47,7 +47,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Ratios:
-    """How far eyes and lips of a face are open, by its landmarks (`crop.ratios`). eyes: left, right."""
+    """Opening of eyes and lips of a face, from its landmarks (`crop.ratios`). eyes: left, right."""
 
     eyes: tuple[float, float]
     lip: float
@@ -56,8 +56,8 @@ class Ratios:
 class Animation:
     """One source, driven frame by frame.
 
-    initial: motion of the first driving frame, which relative motion needs; a still that drives has none, and then
-    rest: its expression without any, ``(1, K, 3)``. ratios: of the source, for retargeting and `normalize_lip`.
+    initial: motion of the first driving frame, for relative motion. rest: for a driving still, which has no first
+    frame: the neutral expression ``(1, K, 3)``. ratios: of the source, for retargeting and `normalize_lip`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Animation:
             self._closed = self._lip_change(ratios.lip, 0.0)
 
     def drive(self, driving: FaceMotion, ratios: Ratios | None = None) -> Tensor:
-        """Keypoints ``(N, K, 3)`` for the warping; ratios: of the driving frame, for retargeting."""
+        """Return keypoints ``(N, K, 3)`` for the warping. ratios: of the driving frame, for retargeting."""
         options = self.options
         moved = self._move(driving)
         if self._first is not None and self.multiplier is not None:

@@ -1,4 +1,4 @@
-"""ConvNeXt V2 (Woo et al., CVPR 2023, Secs. 3.2 and 4), "tiny", which reads LivePortrait's motion.
+"""ConvNeXt V2 (Woo et al., CVPR 2023, Secs. 3.2 and 4), "tiny", the backbone of LivePortrait's motion extractor.
 
 Attribute names are those of the published checkpoint.
 """
@@ -25,7 +25,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class ResponseNorm(nn.Module):
-    """Global response normalization of ``(N, H, W, C)`` (Eqs. 1 to 3): channels that respond much inhibit others."""
+    """Global response normalization of ``(N, H, W, C)`` (Eqs. 1 to 3): strong channels inhibit others."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -40,7 +40,7 @@ class ResponseNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """Depthwise 7x7, then a widened layer pixel by pixel, around a shortcut: ``(N, C, H, W)``, size kept."""
+    """Residual block: depthwise 7x7, then a wider pointwise layer: ``(N, C, H, W)``, size kept."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class ConvNextV2(nn.Module):
-    """Image ``(N, 3, H, W)`` to a feature ``(N, widths[-1])``; H, W multiples of 32."""
+    """Map an image ``(N, 3, H, W)`` to a feature ``(N, widths[-1])``; H, W multiples of 32."""
 
     def __init__(self, depths: Sequence[int] = DEPTHS, widths: Sequence[int] = WIDTHS):
         super().__init__()
@@ -72,7 +72,7 @@ class ConvNextV2(nn.Module):
         self.norm = nn.LayerNorm(widths[-1], eps=EPSILON)
 
     def features(self, image: Tensor) -> Tensor:
-        """``(N, widths[-1])``."""
+        """Return features ``(N, widths[-1])``."""
         x = image
         for down, stage in zip(self.downsample_layers, self.stages):
             x = stage(down(x))

@@ -1,7 +1,7 @@
-"""Where LivePortrait cuts a face out of a picture, and how it pastes the result back.
+"""LivePortrait's face crop, and pasting the result back.
 
-Images are RGB ``(H, W, 3)`` uint8. By landmarks in pixels, ``(106, 2)`` of InsightFace's layout, ``(203, 2)`` of
-LivePortrait's own, or ``(68, 2)`` of dlib's. The numbers are those of the released program.
+Images are RGB ``(H, W, 3)`` uint8. Landmarks are in pixels: ``(106, 2)`` in InsightFace's layout, ``(203, 2)`` in
+LivePortrait's own, or ``(68, 2)`` in dlib's. The numbers are those of the released program.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 
 from baselines.liveportrait.animation import Ratios
 
-CROP, INPUT = 512, 256  # sides in pixels: of the crop and of the output; of what the networks see
-SHORTEST = 1e-3  # between eyes and lips; below, a face is taken as upright
-EDGE, FADE = 16, 16  # of the mask, in pixels: from the crop's border to full weight, and how far outside it fades
+CROP, INPUT = 512, 256  # sides in pixels: of crop and output; of the networks' input
+SHORTEST = 1e-3  # pixels between eyes and lips; below, a face counts as upright
+EDGE, FADE = 16, 16  # of the mask, in pixels: from the crop's border to full weight, and width of the soft edge
 # Landmarks: left eye, right eye, corners of the mouth.
 POINTS = {
     68: (tuple(range(36, 42)), tuple(range(42, 48)), (48, 54)),
@@ -28,21 +28,22 @@ LEFT_EYE, RIGHT_EYE, LIP = (6, 18, 0, 12), (30, 42, 24, 36), (90, 102, 48, 66)
 
 @dataclass(frozen=True)
 class Square:
-    """center: ``(2,)`` x, y and side in pixels; angle: radians that the face is turned by."""
+    """center: x, y ``(2,)`` in pixels; side: in pixels; angle: rotation of the face in radians."""
 
     center: np.ndarray
     side: float
     angle: float
 
     def box(self) -> np.ndarray:
-        """``(4,)`` left, top, right, bottom of the upright square of the same center and side."""
+        """Return left, top, right, bottom ``(4,)`` of the upright square of the same center and side."""
         return np.concatenate([self.center - self.side / 2, self.center + self.side / 2])
 
 
 def square(landmarks: np.ndarray, scale: float, shift: float) -> Square:
-    """Around a face. scale: side over the landmarks' larger extent; shift: of the center, in sides, towards the chin.
+    """Return the square around a face. scale: side over the landmarks' larger extent; shift: of the center to the chin.
 
-    The program has 2.3 and -0.125 for sources, 2.2 and -0.1 for driving frames. ValueError for other landmarks.
+    shift is in sides. The program uses 2.3 and -0.125 for sources, 2.2 and -0.1 for driving frames. Raises ValueError
+    for another number of landmarks.
     """
     if len(landmarks) not in POINTS:
         raise ValueError(f"{len(landmarks)} landmarks; known layouts have {', '.join(map(str, POINTS))}")
@@ -63,7 +64,7 @@ def square(landmarks: np.ndarray, scale: float, shift: float) -> Square:
 
 
 def to_crop(where: Square, turned: bool = True) -> np.ndarray:
-    """``(3, 3)`` float32, from pixels of the picture to those of the crop; turned: the face is set upright."""
+    """Return ``(3, 3)`` float32, from pixels of the picture to those of the crop; turned: rotate the face upright."""
     factor = CROP / where.side
     angle = where.angle if turned else 0.0
     c, s = factor * np.cos(angle), factor * np.sin(angle)
@@ -72,39 +73,39 @@ def to_crop(where: Square, turned: bool = True) -> np.ndarray:
 
 
 def box_to_crop(box: np.ndarray) -> np.ndarray:
-    """As `to_crop`, of an upright box ``(4,)``: driving frames, all with the mean of their boxes (`Square.box`)."""
+    """Return the matrix of `to_crop` for an upright box ``(4,)``; driving frames share the mean of their boxes."""
     factor = CROP / float(box[2] - box[0])
     center = (box[:2] + box[2:]) / 2
     return _affine(factor * np.eye(2), CROP / 2 - factor * center)
 
 
 def inverse(matrix: np.ndarray) -> np.ndarray:
-    """``(3, 3)`` float32, from pixels of the crop to those of the picture."""
+    """Return ``(3, 3)`` float32, from pixels of the crop to those of the picture."""
     return np.linalg.inv(matrix).astype(np.float32)
 
 
 def moved(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points ``(N, 2)`` under an affine ``(3, 3)``."""
+    """Transform points ``(N, 2)`` by an affine ``(3, 3)``."""
     return points @ matrix[:2, :2].T + matrix[:2, 2]
 
 
 def cut(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The crop ``(512, 512, 3)``, black where the picture has nothing."""
+    """Return the crop ``(512, 512, 3)``, black outside the picture."""
     return _warp(image, matrix, CROP, CROP)
 
 
 def source_input(crop: np.ndarray) -> np.ndarray:
-    """A source's crop as the networks see it, ``(256, 256, 3)``, by areas."""
+    """Resize a source's crop to the networks' input ``(256, 256, 3)``, by area averaging."""
     return cv2.resize(crop, (INPUT, INPUT), interpolation=cv2.INTER_AREA)
 
 
 def driving_input(image: np.ndarray) -> np.ndarray:
-    """A driving frame's crop, and any picture that is not cropped, as the networks see it; without anti-aliasing."""
+    """Resize a driving frame's crop, or a picture without a crop, to the networks' input, without anti-aliasing."""
     return cv2.resize(image, (INPUT, INPUT), interpolation=cv2.INTER_LINEAR)
 
 
 def mask() -> np.ndarray:
-    """Weight of the output, ``(512, 512, 3)`` uint8: full inside, fading within `FADE` pixels of its border."""
+    """Return the weight of the output, ``(512, 512, 3)`` uint8: full inside, soft within `FADE` pixels of the edge."""
     position = np.arange(CROP)
     outside = np.maximum(np.maximum(EDGE - position, position - (CROP - EDGE)), 0)
     distance = np.hypot(outside[:, None], outside[None])
@@ -113,12 +114,12 @@ def mask() -> np.ndarray:
 
 
 def placed_mask(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
-    """`mask` in the picture, ``(height, width, 3)`` float32 in [0, 1]; matrix: of the crop, see `inverse`."""
+    """Return `mask` in the picture, ``(height, width, 3)`` float32 in [0, 1]. matrix: of the crop, see `inverse`."""
     return _warp(mask(), matrix, height, width).astype(np.float32) / 255
 
 
 def paste(output: np.ndarray, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The picture with the network's output ``(512, 512, 3)`` in its place; matrix: of the crop, see `inverse`."""
+    """Paste the network's output ``(512, 512, 3)`` into the picture. matrix: of the crop, see `inverse`."""
     height, width = image.shape[:2]
     weight = placed_mask(matrix, height, width)
     mixed = weight * _warp(output, matrix, height, width) + (1 - weight) * image
@@ -126,12 +127,12 @@ def paste(output: np.ndarray, image: np.ndarray, matrix: np.ndarray) -> np.ndarr
 
 
 def ratios(landmarks: np.ndarray) -> Ratios:
-    """How far eyes and lips are open, of ``(203, 2)`` landmarks: distance across over distance along."""
+    """Return the opening of eyes and lips from landmarks ``(203, 2)``: height over width."""
     return Ratios((opened(landmarks, LEFT_EYE), opened(landmarks, RIGHT_EYE)), opened(landmarks, LIP))
 
 
 def opened(landmarks: np.ndarray, chosen: tuple[int, int, int, int]) -> float:
-    """Distance of the first two of the chosen landmarks over that of the other two."""
+    """Return the distance of the first two of the chosen landmarks over that of the other two."""
     a, b, c, d = landmarks[list(chosen)]
     return float(np.linalg.norm(a - b) / (np.linalg.norm(c - d) + 1e-6))
 

@@ -1,6 +1,6 @@
 """LivePortrait: Efficient Portrait Animation with Stitching and Retargeting Control (Guo et al., 2024).
 
-A frame of 256 pixels to one of 512. Attribute names are those of the published files (models for humans).
+Frames of 256 pixels in, 512 out. Attribute names are those of the published files (models for humans).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BINS = 66  # of an angle
 
 
 class AppearanceExtractor(nn.Module):
-    """Source image ``(N, 3, H, W)`` in [0, 1] to its feature volume ``(N, channels, depth, H/4, W/4)``."""
+    """Map a source image ``(N, 3, H, W)`` in [0, 1] to its feature volume ``(N, channels, depth, H/4, W/4)``."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class MotionDetector(ConvNextV2):
 
 
 class MotionExtractor(nn.Module):
-    """Image ``(N, 3, H, W)`` in [0, 1] to `FaceMotion`."""
+    """Map an image ``(N, 3, H, W)`` in [0, 1] to `FaceMotion`."""
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class MotionExtractor(nn.Module):
         depths: tuple[int, ...] = DEPTHS,
         widths: tuple[int, ...] = WIDTHS,
     ):
-        """depths, widths: of a reduced network. Raises ValueError for another backbone, or number of keypoints."""
+        """Build it. depths, widths: of a reduced network. Raises ValueError for another backbone or keypoint number."""
         super().__init__()
         if backbone != "convnextv2_tiny" or num_kp != KEYPOINTS:
             raise ValueError(
-                f"motion extractor {backbone} with {num_kp} keypoints: none is known but convnextv2_tiny with 21"
+                f"motion extractor {backbone} with {num_kp} keypoints: only convnextv2_tiny with 21 is supported"
             )
         self.detector = MotionDetector(num_kp, depths, widths)
 
@@ -97,7 +97,7 @@ class MotionExtractor(nn.Module):
 
 
 class WarpingModule(nn.Module):
-    """Feature volume and two sets of keypoints to the feature that the generator decodes."""
+    """Map a feature volume and two sets of keypoints to the feature that the generator decodes."""
 
     def __init__(
         self,
@@ -117,13 +117,13 @@ class WarpingModule(nn.Module):
         self.fourth = nn.Conv2d(width, width, 1)
 
     def forward(self, volume: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, Motion]:
-        """``(N, width, h, w)`` and the motion; volume: ``(N, C, D, h, w)``; source, driving: ``(N, K, 3)``."""
+        """Return ``(N, width, h, w)`` and the motion. volume: ``(N, C, D, h, w)``; source, driving: ``(N, K, 3)``."""
         motion = self.dense_motion_network(volume, source, driving)
         return visible(volume, motion, self.third, self.fourth), motion
 
 
 class LivePortrait(nn.Module):
-    """All networks, under the names of their files and, for the last file, of its entries.
+    """All networks, named by their files, or by the entries of the last file.
 
     config: ``appearance_feature_extractor_params``, ..., as in the published YAML file; of a reduced network also
     ``depths`` and ``widths`` of the motion extractor, ``width`` and ``middle`` of the generator (`SpadeDecoder`).
@@ -158,18 +158,18 @@ class LivePortrait(nn.Module):
             self.register_module(attribute, network)
 
     def encode(self, image: Tensor) -> Tensor:
-        """The source ``(N, 3, 256, 256)`` in [0, 1] to its feature volume ``(N, 32, 16, 64, 64)``."""
+        """Return the feature volume ``(N, 32, 16, 64, 64)`` of a source ``(N, 3, 256, 256)`` in [0, 1]."""
         return self.appearance_feature_extractor(image)
 
     def motion(self, image: Tensor) -> FaceMotion:
-        """Canonical keypoints, pose, expression and scale of any frame ``(N, 3, 256, 256)`` in [0, 1]."""
+        """Return canonical keypoints, pose, expression and scale of frames ``(N, 3, 256, 256)`` in [0, 1]."""
         return self.motion_extractor(image)
 
     def generate(self, volume: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, Motion]:
-        """The source's volume animated to the driving keypoints: frame ``(N, 3, 512, 512)`` in (0, 1), and motion."""
+        """Return the source animated to the driving keypoints, ``(N, 3, 512, 512)`` in (0, 1), and the motion."""
         feature, motion = self.warping_module(volume, source, driving)
         return self.decode(feature), motion
 
     def decode(self, feature: Tensor) -> Tensor:
-        """The warped feature to the frame."""
+        """Return the frame for the warped feature."""
         return self.spade_generator(feature, feature)

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of the golden folder of LivePortrait."""
+"""Recompute the arrays of LivePortrait's golden folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from baselines.liveportrait.network import LivePortrait
 from baselines.liveportrait.parity_crop import compute_crop
 from baselines.parity import Case, Record, hooks
 
-DETAILED = "absolute.1"  # whose networks are looked into
+DETAILED = "absolute.1"  # the mode with recorded features
 WITHOUT_EFFECT = {"estimate_occlusion_map"}
-NAMES = {  # of the options, as spec.json has them
+NAMES = {  # options as named in spec.json
     "flag_relative_motion": "relative",
     "flag_stitching": "stitching",
     "animation_region": "region",
@@ -127,7 +127,7 @@ def _numbered(record: Record, prefix: str, name: str, tensor: Tensor) -> None:
 
 
 def _watch_corrections(hook: Any, net: Any) -> None:
-    """What goes into, and comes out of, the networks that correct keypoints; their first layer has all of the input."""
+    """Record input and output of the networks that correct keypoints; their first layer has the whole input."""
     count = net.retarget_shoulder.mlp[0].in_features // 2  # numbers of one face's keypoints
     hook.input(net.retarget_shoulder.mlp, "kp_driving", lambda x: x[:, count:].unflatten(1, (-1, 3)))
     hook.output(net.retarget_shoulder, "stitching_delta")

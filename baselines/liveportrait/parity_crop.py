@@ -1,4 +1,4 @@
-"""Recomputes the arrays of LivePortrait's crop and paste-back, ``crop.*``, by landmarks that are given."""
+"""Recompute the arrays of LivePortrait's crop and paste-back, ``crop.*``, from given landmarks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from baselines.parity import Case, Record
 from baselines.synthetic_weights import image_pair
 
 SOURCE, DRIVING = (2.3, -0.125), (2.2, -0.1)  # scale and shift of the square
-SHIFTED = 10.0  # pixels, of the second box that the mean is made with
+SHIFTED = 10.0  # pixels between the two boxes of the mean
 
 
 def compute_crop(case: Case, record: Record) -> None:
-    """Hand every ``crop.*`` array to `record`."""
+    """Record every ``crop.*`` array."""
     seed = int(case.arrays["crop.meta.seed"])
     photo = np.ascontiguousarray(_levels(image_pair(seed, 480)[0])[:, 40:440])
     generated = _levels(image_pair(seed, 512)[1])
@@ -55,7 +55,7 @@ def _cut(name: str, photo: np.ndarray, matrix: np.ndarray, landmarks: np.ndarray
 
 
 def _levels(image: Tensor) -> np.ndarray:
-    """``(1, 3, H, W)`` in [0, 1] to rounded ``(H, W, 3)`` uint8."""
+    """Round ``(1, 3, H, W)`` in [0, 1] to ``(H, W, 3)`` uint8."""
     return torch.round(255 * image[0]).permute(1, 2, 0).to(torch.uint8).numpy()
 
 

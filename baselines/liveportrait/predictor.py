@@ -1,4 +1,4 @@
-"""LivePortrait behind the predictor interface."""
+"""LivePortrait as a predictor."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from baselines.liveportrait.network import LivePortrait
 from baselines.network_predictor import WHOLE, NetworkPredictor, with_failures
 from baselines.predictor import ModelError, MotionMode, PairBatch
 
-CORRECTIONS = ("stitching", "eye_retargeting", "lip_retargeting", "normalize_lip")  # each by a network of its own
+CORRECTIONS = ("stitching", "eye_retargeting", "lip_retargeting", "normalize_lip")  # each has its own network
 LARGEST = 10.0  # multiplier; the published page offers up to 2
 
 
 class LivePortraitPredictor(NetworkPredictor):
-    """Sees frames of 256 pixels and makes such of 512.
+    """LivePortrait: takes frames of 256 pixels and makes frames of 512.
 
-    Options, named as the published program's: ``stitching=false``; ``region=`` all, exp, pose, lip or eyes;
-    ``multiplier=0.8`` of all that moved; ``eye_retargeting=true``, ``lip_retargeting=true`` by how far the driving face
-    opens them (`opening`); ``normalize_lip=true`` closes the lips of the source first. What the published program
-    ignores in silence is refused; so is a correction whose network the checkpoint lacks, and stitching is off then.
-    Frames of other sides are resized to 256, as that program does with every picture.
-
-    Relative motion is that program's default, "expression-friendly" driving included, whose ratio is 1 but for rounding
-    (`animation`) and is left out here.
+    Options, named as in the published program: ``stitching=false``; ``region=`` all, exp, pose, lip or eyes;
+    ``multiplier=0.8``, of all movement; ``eye_retargeting=true``, ``lip_retargeting=true``, to the driving face's
+    opening (`opening`); ``normalize_lip=true``, which first closes the lips of the source. Combinations that the
+    published program silently ignores raise ModelError. If the checkpoint lacks the networks of the corrections,
+    stitching is off, and requesting a correction raises ModelError.
+    Frames of other sides are resized to 256, as in that program. Relative motion is that program's default, with
+    "expression-friendly" driving; its ratio is 1 up to rounding (`animation`) and is omitted here.
     """
 
     common_options = ("precision", "compile", "plain")
@@ -67,7 +66,7 @@ class LivePortraitPredictor(NetworkPredictor):
         return None  # always resized
 
     def read_options(self, options: Mapping[str, str]) -> None:
-        self.asked = Options(
+        self.requested = Options(
             stitching=self._flag(options, "stitching", self.network.corrects),
             region=self._region(options.get("region", "all")),
             multiplier=self._multiplier(options.get("multiplier", "1")),
@@ -76,17 +75,17 @@ class LivePortraitPredictor(NetworkPredictor):
             lip_retargeting=self._flag(options, "lip_retargeting"),
             normalize_lip=self._flag(options, "normalize_lip"),
         )
-        if not self.network.corrects and (needing := [name for name in CORRECTIONS if getattr(self.asked, name)]):
+        if not self.network.corrects and (needing := [name for name in CORRECTIONS if getattr(self.requested, name)]):
             raise ModelError(
                 f"{self.name}: {needing[0]} needs the stitching and retargeting networks, which this checkpoint lacks",
                 code="unused-option",
             )
-        if self.asked.retargeting and self.asked.normalize_lip:
+        if self.requested.retargeting and self.requested.normalize_lip:
             raise ModelError(
                 f"{self.name}: with eye_retargeting or lip_retargeting, normalize_lip has no effect",
                 code="unused-option",
             )
-        if self.asked.retargeting or self.asked.normalize_lip:
+        if self.requested.retargeting or self.requested.normalize_lip:
             self.openings = opening.Openings()
         super().read_options(options)
 
@@ -111,24 +110,24 @@ class LivePortraitPredictor(NetworkPredictor):
         return number
 
     def conventions(self) -> dict[str, Any]:
-        asked = self.asked
-        facts: dict[str, Any] = {"align_corners": False, "released_demo": "relative", "stitching": asked.stitching}
-        facts |= {"region": asked.region, "multiplier": asked.multiplier}
+        chosen = self.requested
+        facts: dict[str, Any] = {"align_corners": False, "released_demo": "relative", "stitching": chosen.stitching}
+        facts |= {"region": chosen.region, "multiplier": chosen.multiplier}
         facts |= {
-            name: True for name in ("eye_retargeting", "lip_retargeting", "normalize_lip") if getattr(asked, name)
+            name: True for name in ("eye_retargeting", "lip_retargeting", "normalize_lip") if getattr(chosen, name)
         }
         return facts | ({"opening": self.openings.settings} if self.openings else {})
 
     def check(self, batch: PairBatch, mode: MotionMode) -> None:
         super().check(batch, mode)
         relative = mode == "relative"
-        if relative and self.asked.retargeting and self.asked.region != "all":
+        if relative and self.requested.retargeting and self.requested.region != "all":
             raise ModelError(
                 f"{self.name}: in relative motion retargeting replaces the driving motion, so that region "
                 "has no effect; the motion mode absolute has both",
                 code="unused-option",
             )
-        if not relative and self.asked.normalize_lip:
+        if not relative and self.requested.normalize_lip:
             raise ModelError(
                 f"{self.name}: normalize_lip is for relative motion, not for the motion mode {mode}",
                 code="unused-option",
@@ -145,7 +144,7 @@ class LivePortraitPredictor(NetworkPredictor):
         net, relative = self.network, mode == "relative"
         faces = [net.motion(image) for image in (batch.source, batch.driving)]
         if relative:
-            assert batch.anchor is not None  # `check` has seen to it
+            assert batch.anchor is not None  # `check` ensures it
             faces.append(net.motion(batch.anchor))
         if self.openings is None:
             source, driving = self._points(*faces, relative=relative)
@@ -156,13 +155,13 @@ class LivePortraitPredictor(NetworkPredictor):
         return with_failures(frame, source, driving)
 
     def _opened(self, batch: PairBatch, i: int, faces: list[FaceMotion], relative: bool) -> tuple[Tensor, Tensor]:
-        """`_points` of one pair; NaN where a face that is to be measured is not found."""
+        """Return `_points` of one pair; NaN if a face to be measured is not found."""
         assert self.openings is not None
         images = {"source": batch.source[i], "driving": batch.driving[i]}
-        wanted = images if self.asked.retargeting else {"source": images["source"]}
+        wanted = images if self.requested.retargeting else {"source": images["source"]}
         found = {role: self.openings(_levels(image)) for role, image in wanted.items()}
         if absent := next((role for role, ratios in found.items() if ratios is None), None):
-            self._missing[batch.ids[i]] = f"no face in the {absent} frame, whose eyes and lips are to be measured"
+            self._missing[batch.ids[i]] = f"no face in the {absent} frame, so its eyes and lips cannot be measured"
             nothing = torch.full_like(faces[0].keypoints, torch.nan)
             return nothing, nothing
         return self._points(*faces, relative=relative, ratios=(found["source"], found.get("driving")))
@@ -176,12 +175,12 @@ class LivePortraitPredictor(NetworkPredictor):
         relative: bool,
         ratios: tuple[Ratios | None, Ratios | None] = (None, None),
     ) -> tuple[Tensor, Tensor]:
-        """Keypoints ``(N, K, 3)`` of the source and of the frame that is wanted."""
-        options = replace(self.asked, relative=relative)
+        """Return keypoints ``(N, K, 3)`` of the source and of the frame to generate."""
+        options = replace(self.requested, relative=relative)
         animation = Animation(self.network, source, options, initial, ratios=ratios[0])
         return animation.points, animation.drive(driving, ratios[1])
 
 
 def _levels(image: Tensor) -> Any:
-    """``(3, H, W)`` to uint8 ``(H, W, 3)``; what is not finite is black, and no face."""
+    """Convert ``(3, H, W)`` to uint8 ``(H, W, 3)``; frames that are not finite become black, so they have no face."""
     return to_levels(image.nan_to_num(0, 0, 0)).permute(1, 2, 0).cpu().numpy()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class PointNet(nn.Module):
-    """Source keypoints ``(N, K, 3)`` and numbers ``(N, M)`` to corrections ``(N, out)``; ReLU between layers."""
+    """Map source keypoints ``(N, K, 3)`` and numbers ``(N, M)`` to corrections ``(N, out)``; ReLU between layers."""
 
     def __init__(self, input_size: int, hidden_sizes: Sequence[int], output_size: int):
         super().__init__()
@@ -24,9 +24,9 @@ class PointNet(nn.Module):
 
 
 def stitched(network: PointNet, source: Tensor, driving: Tensor) -> Tensor:
-    """Driving keypoints ``(N, K, 3)``, corrected so that the shoulders stay where the source has them.
+    """Return driving keypoints ``(N, K, 3)``, corrected so that the shoulders stay at their place in the source.
 
-    The last two numbers move all points in x and y.
+    The last two numbers of the network's output shift all points in x and y.
     """
     correction = network(source, driving)
     count = driving.shape[1] * 3
@@ -35,8 +35,8 @@ def stitched(network: PointNet, source: Tensor, driving: Tensor) -> Tensor:
 
 
 def retargeted(network: PointNet, source: Tensor, ratios: Tensor) -> Tensor:
-    """Change ``(N, K, 3)`` of the source's keypoints that gives it the wanted opening of eyes or lips.
+    """Return the change ``(N, K, 3)`` of the source's keypoints for the wanted opening of eyes or lips.
 
-    ratios: of the source, then the wanted one: ``(N, 3)`` left and right eye and the left eye wanted, ``(N, 2)`` lips.
+    ratios: of the source, then wanted: ``(N, 3)`` left eye, right eye, wanted left eye; or ``(N, 2)`` for lips.
     """
     return network(source, ratios).unflatten(1, (-1, 3))

@@ -17,7 +17,7 @@ from baselines.tpsm.network import POINTS_PER_TPS, TPSM
 
 
 class MemoryFOMM(FOMM):
-    """FOMM whose warped feature passes the memory before it is decoded.
+    """FOMM with the memory between warping and decoder.
 
     config: FOMM's, and ``memory_params`` of `MemoryUnit`.
     """
@@ -30,13 +30,13 @@ class MemoryFOMM(FOMM):
         self.generator.mbUnit = unit  # noqa: N815 (named as in MCNet's checkpoints)
 
     def noise(self, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
-        """The memory's noise, one seed a sample."""
+        """Return the memory's noise, one seed per sample."""
         return memory_noise(self.generator.get_submodule("mbUnit"), 1, seeds, like)
 
     def generate(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
-        """The source ``(N, 3, H, W)`` in [0, 1] animated to the driving keypoints."""
+        """Return the source ``(N, 3, H, W)`` in [0, 1] animated to the driving keypoints."""
         generator = self.generator
         feature = generator.encode(source_image)[-1]
         motion = generator.dense_motion_network(source_image, source, driving)
@@ -45,7 +45,7 @@ class MemoryFOMM(FOMM):
 
 
 class MemoryTPSM(TPSM):
-    """TPSM whose warped features pass the memory on every level but the finest, as in MCNet.
+    """TPSM with the memory on the warped features of every level but the finest, as in MCNet.
 
     config: TPSM's, and ``memory_params`` of `MemoryUnit`.
     """
@@ -60,7 +60,7 @@ class MemoryTPSM(TPSM):
         self.inpainting_network.mbUnit = unit  # noqa: N815 (named as in MCNet's checkpoints)
 
     def noise(self, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
-        """The memory's noise of every level, one seed a sample."""
+        """Return the memory's noise of every level, one seed per sample."""
         network = self.inpainting_network
         return memory_noise(network.get_submodule("mbUnit"), len(network.down_blocks), seeds, like)
 
@@ -73,14 +73,14 @@ class MemoryTPSM(TPSM):
         keep: Tensor | None = None,
         noise: Sequence[Tensor | None] = (),
     ) -> tpsm.Generated:
-        """As TPSM's; noise: of `noise`."""
+        """Return the source animated to the driving points, as TPSM does. noise: from `noise`."""
         motion = self.dense_motion_network(source_image, source, driving, background, keep)
         return self.inpaint(source_image, motion, source, noise)
 
     def inpaint(
         self, source_image: Tensor, motion: tpsm.Motion, source: Tensor, noise: Sequence[Tensor | None]
     ) -> tpsm.Generated:
-        """The inpainting network with the memory."""
+        """Return the frame of the inpainting network with the memory."""
         compensations: list[Compensation] = []
 
         def compensate(visible: list[Tensor]) -> list[Tensor]:

@@ -28,11 +28,11 @@ UNIT_PARAMETERS = (
 
 @dataclass(frozen=True)
 class Compensation:
-    """What the memory makes of one level of ``L x L`` features.
+    """Output of the memory for one level of ``L x L`` features.
 
-    feature: ``(N, C, L, L)`` the warped feature, its odd channels compensated.
-    projected: ``(N, M, L, L)`` F_proj. value: ``(N, M, S, S)`` F_V, read from the conditioned memory; Eq. 5 pulls
-    it towards F_proj.
+    feature: ``(N, C, L, L)``, the warped feature, its odd channels compensated.
+    projected: ``(N, M, L, L)``, F_proj. value: ``(N, M, S, S)``, F_V, from the conditioned memory; Eq. 5 pulls it
+    towards F_proj.
     """
 
     feature: Tensor
@@ -64,11 +64,11 @@ class ModulatedConv(nn.Module):
         self.modulation_scale = 1 / math.sqrt(features)
 
     def modulate(self, style: Tensor) -> Tensor:
-        """Style ``(N, M)`` to one factor an input channel, ``(N, M)``."""
+        """Map a style ``(N, M)`` to one factor per input channel, ``(N, M)``."""
         return F.linear(style, self.modulation.weight * self.modulation_scale, self.modulation.bias)
 
     def demodulated_weight(self, factors: Tensor) -> Tensor:
-        """Kernels ``(N, M, M, 3, 3)`` of unit norm per output channel."""
+        """Return kernels ``(N, M, M, 3, 3)`` of unit norm per output channel."""
         weight = self.scale * self.weight * factors[:, None, :, None, None]
         return weight * torch.rsqrt(weight.square().sum((2, 3, 4), keepdim=True) + 1e-8)
 
@@ -77,7 +77,7 @@ class ModulatedConv(nn.Module):
 
 
 class ActivationBias(nn.Module):
-    """Bias a channel, leaky ReLU 0.2, times sqrt(2) (Karras et al. 2020)."""
+    """Bias per channel, leaky ReLU of slope 0.2, times sqrt(2) (Karras et al. 2020)."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -103,7 +103,7 @@ class StyleConv(nn.Module):
 class KernelAttention(nn.Module):
     """Weights ``(N, K)`` of the K kernels of a dynamic convolution (Chen et al. 2020, Eq. 3)."""
 
-    TEMPERATURE = 34.0  # meant to fall during training; the released code keeps it
+    TEMPERATURE = 34.0  # constant in the released code, though meant to decrease in training
 
     def __init__(self, features: int, kernels: int):
         super().__init__()
@@ -116,7 +116,7 @@ class KernelAttention(nn.Module):
 
 
 class DynamicConv(nn.Module):
-    """3x3 convolution with a mixture of K kernels for each sample; `condition` decides the mixture."""
+    """3x3 convolution with a mixture of K kernels per sample; `condition` determines the mixture."""
 
     def __init__(self, in_features: int, out_features: int, kernels: int = 4):
         super().__init__()
@@ -133,7 +133,7 @@ class DynamicConv(nn.Module):
 
 
 class PlainConv(nn.Conv2d):
-    """What takes the place of `DynamicConv` in an ablation: one kernel for all, whatever the condition."""
+    """Replacement for `DynamicConv` in an ablation: one kernel for all; ignores the condition."""
 
     def __init__(self, in_features: int, out_features: int):
         super().__init__(in_features, out_features, kernel_size=3, padding=1)
@@ -143,13 +143,13 @@ class PlainConv(nn.Conv2d):
 
 
 class MemoryUnit(nn.Module):
-    """One memory, shared by all levels; only projection, output convolution and norm belong to a level.
+    """One memory, shared by all levels; only projection, output convolution and norm are per level.
 
     levels: side and channels of each level's warped feature, coarse to fine: ``{32: 512, 64: 256, 128: 128}``.
-    mb_channel, mb_spatial: channels M and side S of the memory. The others are the papers' ablations:
-    condition: whether the memory is conditioned on the source at all (ISCM, IICM); by_projection, by_keypoints: on
-    what; encoding: L of the positional encoding of the keypoints; split: Eq. 4, half of the channels pass untouched;
-    dynamic: key and value by dynamic convolution.
+    mb_channel, mb_spatial: channels M and side S of the memory. The others are for the papers' ablations.
+    condition: condition the memory on the source (ISCM, IICM); by_projection, by_keypoints: with these inputs;
+    encoding: L of the positional encoding of the keypoints; split: leave half of the channels unchanged (Eq. 4);
+    dynamic: compute key and value by dynamic convolution.
     """
 
     score_scale = 0.25  # of `attend`, as released
@@ -186,13 +186,13 @@ class MemoryUnit(nn.Module):
         self.diff_conv = nn.Conv2d(mb_channel, mb_channel, kernel_size=1)
 
     def noise_shape(self, n: int) -> tuple[int, int, int, int]:
-        """Shape of the noise of one level for `n` pairs."""
+        """Return the shape of one level's noise for `n` pairs."""
         return n, 1, *self.mb.shape[2:]
 
     def forward(self, warped: Tensor, source_points: Tensor, noise: Tensor | None) -> Compensation:
         """Compensate a level's warped feature.
 
-        warped: ``(N, C, L, L)``; source_points: ``(N, K, 2)`` in [-1, 1]; noise: `noise_shape`, of no use without a
+        warped: ``(N, C, L, L)``; source_points: ``(N, K, 2)`` in [-1, 1]; noise: of `noise_shape`, unused without a
         condition.
         """
         side = warped.shape[2]
@@ -213,7 +213,7 @@ class MemoryUnit(nn.Module):
         return Compensation(feature, projected, value)
 
     def style_code(self, projected: Tensor, source_points: Tensor) -> Tensor:
-        """Implicit identity and scale representation ``(N, M)`` (Eq. 1)."""
+        """Return the implicit identity and scale representation ``(N, M)`` (Eq. 1)."""
         known = [projected.mean((2, 3))] if self.by_projection else []
         if self.by_keypoints:
             known.append(positional_encoding(source_points, self.encoding).flatten(1))
@@ -221,9 +221,9 @@ class MemoryUnit(nn.Module):
 
 
 def positional_encoding(points: Tensor, levels: int) -> Tensor:
-    """``(N, K, 2)`` to ``(N, K, 2 (1 + 2 levels))``: x, then sin and cos of ``2^l x`` (Mildenhall et al. 2020, Eq. 4).
+    """Map ``(N, K, 2)`` to ``(N, K, 2 (1 + 2 levels))``: x, sin and cos of ``2^l x`` (Mildenhall et al. 2020, Eq. 4).
 
-    Without a factor of pi and with x itself, as the implementation has it that the paper names.
+    With x itself and without the factor pi, as in the implementation that the paper names.
     """
     parts = [points]
     for level in range(levels):
@@ -232,7 +232,7 @@ def positional_encoding(points: Tensor, levels: int) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Read the memory at every position of the query (Eq. 3), scores divided by 4 as released.
+    """Read the memory at every position of the query (Eq. 3), with scores divided by 4 as released.
 
     query: ``(N, M, L, L)``; key, value: ``(N, M, S, S)``; returns ``(N, M, L, L)``.
     """
@@ -242,21 +242,21 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def memory_noise(unit: nn.Module | None, levels: int, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
-    """The noise of every level with memory, one seed a sample; None for a memory that draws none."""
+    """Return the noise of every level with memory, one seed per sample; None for a memory without noise."""
     if not isinstance(unit, MemoryUnit) or unit.styleconv is None:
         return [None] * levels
     return [*draw_noise(unit.noise_shape(len(seeds)), levels, seeds, like)]
 
 
 def draw_noise(shape: Sequence[int], levels: int, seeds: Sequence[int], like: Tensor) -> list[Tensor]:
-    """Standard normal noise of every level, each sample from a CPU generator with its own seed."""
+    """Draw standard normal noise for every level, each sample from a CPU generator with its own seed."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     drawn = [torch.stack([torch.randn(*shape[1:], generator=g) for g in generators]) for _ in range(levels)]
     return [noise.to(like.device, like.dtype) for noise in drawn]
 
 
 def rename_levels(unit: nn.Module | None, old: int, new: int) -> None:
-    """Rename what the memory unit keeps for each level: its names are the sides of the features."""
+    """Rename the memory unit's modules of each level, which are named by the sides of the features."""
     if unit is None or old == new:
         return
     modules = {name: unit._modules.pop(name) for name in list(unit._modules)}
@@ -266,9 +266,9 @@ def rename_levels(unit: nn.Module | None, old: int, new: int) -> None:
 
 
 def trained_side(state: Mapping[str, Tensor], halvings: int) -> int | None:
-    """Side of the frames that a checkpoint's memory is for, by the names of its levels; None without a memory.
+    """Return the frame side that a checkpoint's memory is for, from the names of its levels; None without a memory.
 
-    state: of the network that holds it, as ``mbUnit``. halvings: how often the frame was halved on the coarsest level.
+    state: of the network that has it as ``mbUnit``. halvings: number of halvings from the frame to the coarsest level.
     """
     begins = "mbUnit.feat_forward_proj_"
     sides = [key.removeprefix(begins).partition(".")[0] for key in state if key.startswith(begins)]

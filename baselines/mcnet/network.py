@@ -19,7 +19,7 @@ from baselines.mcnet.paper import PaperMemory
 
 @dataclass(frozen=True)
 class Generated:
-    """frame: ``(N, 3, H, W)`` in (0, 1); compensations: one a memory level, coarse to fine."""
+    """frame: ``(N, 3, H, W)`` in (0, 1); compensations: one per memory level, coarse to fine."""
 
     frame: Tensor
     motion: Motion
@@ -27,10 +27,10 @@ class Generated:
 
 
 class MemoryCompensatedGenerator(nn.Module):
-    """U-Net whose warped encoder features pass the memory on every level but the finest (Fig. 2).
+    """U-Net with the memory on the warped encoder features of every level but the finest (Fig. 2).
 
     frame_size: side of the frames; the memory's levels have the sides ``frame_size / 2**num_down_blocks`` and up.
-    memory_levels: how many of them, from the coarsest on, have the memory; all by default.
+    memory_levels: number of levels with memory, from the coarsest; all by default.
     memory_params: of `MemoryUnit`.
     """
 
@@ -66,7 +66,7 @@ class MemoryCompensatedGenerator(nn.Module):
         self.mbUnit: nn.Module | None = unit  # noqa: N815 (the checkpoint's name)
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """Features of ``(N, 3, H, W)``, fine to coarse."""
+        """Return features of ``(N, 3, H, W)``, fine to coarse."""
         features = [self.first(image)]
         for block in self.down_blocks:
             features.append(block(features[-1]))
@@ -75,7 +75,7 @@ class MemoryCompensatedGenerator(nn.Module):
     def forward(
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
-        """noise: one tensor of `MemoryUnit.noise_shape` for each level with memory, coarse to fine."""
+        """Return the frame. noise: a tensor of `MemoryUnit.noise_shape` per level with memory, coarse to fine."""
         features = self.encode(source_image)
         motion = self.dense_motion_network(source_image, source, driving)
         warped = [deform(feature, motion) * occlusion(feature, motion) for feature in features]
@@ -88,7 +88,7 @@ class MemoryCompensatedGenerator(nn.Module):
                 feature = compensations[-1].feature
             out = feature if out is None else torch.cat([out, feature], dim=1)
             out = up(self.resblock[2 * i + 1](self.resblock[2 * i](out)))
-        assert out is not None  # there is a level at least
+        assert out is not None  # there is at least one level
         visible = occlusion(source_image, motion)
         out = torch.sigmoid(self.final(out * (1 - visible) + warped[0]))
         frame = out * (1 - visible) + deform(source_image, motion) * visible
@@ -96,10 +96,10 @@ class MemoryCompensatedGenerator(nn.Module):
 
 
 class PaperGenerator(MemoryCompensatedGenerator):
-    """The generator as the paper describes it, where the released code differs (docs/models.md has the table).
+    """The generator as in the paper, which differs from the released code (table in docs/models.md).
 
-    All N = 4 levels have the memory; the last layer is a convolution of decoder and compensated feature, and a
-    sigmoid; the occlusion map, which the paper does not mention, is not used.
+    All N = 4 levels have the memory. The last layer is a convolution of decoder and compensated feature, then a
+    sigmoid. There is no occlusion map, since the paper does not mention it.
     """
 
     def __init__(self, *args: Any, memory_params: Mapping[str, Any] | None = None, **parameters: Any):
@@ -127,23 +127,23 @@ class PaperGenerator(MemoryCompensatedGenerator):
 
 
 def deform(feature: Tensor, motion: Motion) -> Tensor:
-    """Warp ``(N, C, H, W)`` by the flow brought to its size; aligned corners, as released."""
+    """Warp ``(N, C, H, W)`` by the flow resized to its size; with aligned corners, as released."""
     flow = resize_flow(motion.flow, feature.shape[2], feature.shape[3], align_corners=True)
     return warp(feature, flow.to(feature.dtype), align_corners=True)
 
 
 def occlusion(feature: Tensor, motion: Motion) -> Tensor:
-    """The occlusion map ``(N, 1, H, W)`` at the size of `feature`."""
-    assert motion.occlusion is not None  # its dense motion network estimates it
+    """Return the occlusion map ``(N, 1, H, W)`` at the size of `feature`."""
+    assert motion.occlusion is not None  # MCNet's dense motion network estimates it
     return resize(motion.occlusion, feature.shape[2], feature.shape[3], align_corners=True)
 
 
 class MCNet(nn.Module):
-    """Keypoint detector and generator, under the names that they have in the official checkpoints.
+    """Keypoint detector and generator, named as in the official checkpoints.
 
     config: as in the official YAML files (``common_params``, ``kp_detector_params``, ``generator_params``), and
-        ``command_line`` with ``mb_channel`` and ``mb_spatial``, and what a variant varies: ``levels`` of the
-        generator, ``reading``, the other parameters of `MemoryUnit`.
+        ``command_line`` with ``mb_channel`` and ``mb_spatial``. Variants also set ``levels`` of the generator,
+        ``reading`` and the other parameters of `MemoryUnit`.
     """
 
     def __init__(self, config: Mapping[str, Any], frame_size: int = 256):
@@ -152,7 +152,7 @@ class MCNet(nn.Module):
         num_kp, num_channels = common["num_kp"], common.get("num_channels", 3)
         self.kp_detector = KeypointDetector(num_kp, num_channels, **config["kp_detector_params"])
         kind = PaperGenerator if memory.get("reading") == "paper" else MemoryCompensatedGenerator
-        # These keys stand in the official files without any effect on the released network.
+        # Keys of the official files that have no effect on the released network.
         ignored = {"estimate_occlusion_map", "num_bottleneck_blocks", "memsize"}
         self.generator = kind(
             num_kp,
@@ -164,18 +164,18 @@ class MCNet(nn.Module):
         )
 
     def detect(self, image: Tensor) -> Keypoints:
-        """Keypoints of ``(N, 3, H, W)`` in [0, 1]."""
+        """Return the keypoints of images ``(N, 3, H, W)`` in [0, 1]."""
         return self.kp_detector(image)
 
     def noise(self, seeds: Sequence[int], like: Tensor) -> list[Tensor | None]:
-        """The noise of every level, one seed a sample: a pair's noise depends on neither its batch nor its place.
+        """Return the noise of every level, one seed per sample, so that it does not depend on the batch.
 
-        The released network draws it afresh in every forward pass, in evaluation too.
+        The released network draws new noise in every forward pass, in evaluation too.
         """
         return memory_noise(self.generator.mbUnit, self.generator.memory_levels, seeds, like)
 
     def generate(
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, noise: Sequence[Tensor | None]
     ) -> Generated:
-        """The source ``(N, 3, H, W)`` in [0, 1] animated to the driving keypoints."""
+        """Return the source ``(N, 3, H, W)`` in [0, 1] animated to the driving keypoints."""
         return self.generator(source_image, source, driving, noise)

@@ -1,4 +1,4 @@
-"""MCNet's memory read from the paper alone (Secs. 3.2 and 3.3), where the released code does something else."""
+"""MCNet's memory as in the paper (Secs. 3.2 and 3.3), which differs from the released code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baselines.mcnet.memory import Compensation, DynamicConv, per_sample_conv
 
 
 class PaperMemory(nn.Module):
-    """As `MemoryUnit`; what differs is named where it is done.
+    """The paper's form of `MemoryUnit`; comments mark the differences.
 
     levels: side and channels of each level's warped feature. mb_channel, mb_spatial: C_m and H_m = W_m.
     """
@@ -27,7 +27,7 @@ class PaperMemory(nn.Module):
         width = max(mb_channel // 4, 1)
         first, last = nn.Linear(mb_channel + 2 * num_kp, width), nn.Linear(width, mb_channel)
         self.style_route = nn.Sequential(first, nn.ReLU(), last)
-        nn.init.ones_(last.bias)  # training begins with a kernel that is not scaled
+        nn.init.ones_(last.bias)  # training starts with an unscaled kernel
         self.weight = nn.Parameter(torch.empty(mb_channel, mb_channel, 3, 3))
         nn.init.kaiming_uniform_(self.weight)
         self.query_conv = nn.Conv2d(mb_channel, mb_channel, kernel_size=1)
@@ -35,9 +35,9 @@ class PaperMemory(nn.Module):
         self.conv_value = DynamicConv(mb_channel, mb_channel)
 
     def forward(self, warped: Tensor, source_points: Tensor) -> Compensation:
-        """warped: ``(N, C, L, L)``; source_points: ``(N, K, 2)`` in [-1, 1]."""
+        """Compensate a level. warped: ``(N, C, L, L)``; source_points: ``(N, K, 2)`` in [-1, 1]."""
         side = warped.shape[2]
-        untouched, incomplete = warped.chunk(2, dim=1)  # the first half passes, not the even channels
+        untouched, incomplete = warped.chunk(2, dim=1)  # the first half is unchanged, not the even channels
         projected = getattr(self, f"feat_forward_proj_{side}")(incomplete)
         memory = self.condition(projected, source_points)
         key, value = self.conv_key(memory, projected), self.conv_value(memory, projected)  # no ReLU, two convolutions
@@ -48,10 +48,10 @@ class PaperMemory(nn.Module):
         return Compensation(torch.cat([out, untouched], dim=1), projected, value)
 
     def condition(self, projected: Tensor, source_points: Tensor) -> Tensor:
-        """M_s ``(N, M, S, S)``: a modulated convolution of the memory and nothing else (Eqs. 1 and 2).
+        """Return M_s ``(N, M, S, S)``: only a modulated convolution of the memory (Eqs. 1 and 2).
 
-        The style scales the kernel itself. The printed demodulation multiplies by the root; that it divides is taken
-        from StyleGAN2, which the paper names as its source: multiplied, the kernels would grow without bound.
+        The style scales the kernel itself. The printed demodulation multiplies by the root, so that kernels would grow
+        without bound; this code divides, as in StyleGAN2, which the paper names as its source.
         """
         style = self.style_route(torch.cat([projected.mean((2, 3)), source_points.flatten(1)], dim=1))
         weight = self.weight * style[:, None, :, None, None]

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of MCNet's golden folder; its training losses are no part of this."""
+"""Recompute the arrays of MCNet's golden folder, without its training losses."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _watch_motion(
         for feature in features if case.wants(f"{mode}.deformed.32") else ():
             deformed = deform(feature, output)
             record(f"{mode}.deformed.{feature.shape[-1]}", deformed)
-            if feature.shape[-1] not in SIDES:  # the others are recorded where they enter the memory
+            if feature.shape[-1] not in SIDES:  # the others are recorded as inputs of the memory
                 record(f"{mode}.warped.{feature.shape[-1]}", deformed * occlusion(feature, output))
 
     for block in (generator.first, *generator.down_blocks):
@@ -114,7 +114,7 @@ def _watch_motion(
 
 
 def _watch_memory(hook: Hooks, unit: Any, mode: str, case: Case, record: Record) -> None:
-    """Every part of the unit; which level is meant is known from what entered the unit last."""
+    """Record every part of the unit; the unit's latest input tells the level."""
     seen: dict[str, Any] = {}
 
     def say(name: str, tensor: Tensor) -> None:

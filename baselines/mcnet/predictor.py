@@ -1,4 +1,4 @@
-"""MCNet, and its memory on FOMM and TPSM, behind the predictor interface."""
+"""MCNet, and its memory on FOMM and TPSM, as predictors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from baselines.tpsm.predictor import TpsmPredictor
 
 
 class MemoryPredictor(NetworkPredictor):
-    """The released memory draws noise in every forward pass; here it comes from each pair's seed.
+    """Base of models with the memory. Its noise comes from each pair's seed; released, every forward pass draws it.
 
-    Its layers are convolutions, and the memory itself is read from every position of a feature of any side: only the
-    names of its levels, which are the sides of their features, change with the side of the frames.
+    Convolutions and memory work on features of any side. Only the names of the memory's levels, which are the sides of
+    their features, change with the side of the frames.
     """
 
-    holder: ClassVar[str] = "generator"  # of the memory, ``mbUnit``
+    holder: ClassVar[str] = "generator"  # the submodule with the memory, ``mbUnit``
 
     @classmethod
     def side_by_shapes(cls, config: Mapping[str, Any], states: States) -> int | None:
@@ -49,7 +49,7 @@ class MemoryPredictor(NetworkPredictor):
 class McnetPredictor(MemoryPredictor):
     """MCNet and its ablations."""
 
-    sensitive = ("kp_detector", "generator.dense_motion_network")  # the memory amplifies what moves the keypoints
+    sensitive = ("kp_detector", "generator.dense_motion_network")  # the memory amplifies errors of the keypoints
     network: MCNet
 
     @classmethod

@@ -18,13 +18,13 @@ from baselines.mraa.regions import RegionPredictor, Regions
 
 
 class BackgroundPredictor(nn.Module):
-    """Source and driving image to the background's motion ``(N, 3, 3)``, driving to source coordinates (Sec. 3.3)."""
+    """Map source and driving image to the background motion ``(N, 3, 3)``, driving to source coordinates (Sec. 3.3)."""
 
     def __init__(self, num_channels: int = 3, block_expansion: int = 32, max_features: int = 1024, num_blocks: int = 5):
         super().__init__()
         self.encoder = HourglassEncoder(block_expansion, 2 * num_channels, num_blocks, max_features, batch_norm)
         self.fc = nn.Linear(self.encoder.widths[-1], 6)
-        # Training begins at the identity.
+        # Training starts at the identity.
         nn.init.zeros_(self.fc.weight)
         self.fc.bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
 
@@ -36,7 +36,7 @@ class BackgroundPredictor(nn.Module):
 
 
 class PixelwiseFlowPredictor(DenseMotionNetwork):
-    """FOMM's dense motion with regions in the place of keypoints, and a background that may move (Sec. 3.3)."""
+    """FOMM's dense motion with regions instead of keypoints, and a background that may move (Sec. 3.3)."""
 
     def forward(  # type: ignore[override]
         self, source_image: Tensor, source: Regions, driving: Regions, background: Tensor | None = None
@@ -48,17 +48,17 @@ class PixelwiseFlowPredictor(DenseMotionNetwork):
 
 
 def region_heatmaps(regions: Regions, height: int, width: int) -> Tensor:
-    """``(N, K, height, width)`` Gaussians with peak 1 and each region's own covariance."""
+    """Return Gaussians ``(N, K, height, width)`` with peak 1 and each region's covariance."""
     offset = coordinate_grid(height, width, regions.shift) - regions.shift[:, :, None, None]
     precision = torch.linalg.inv(regions.covar)
     return torch.exp(-0.5 * (torch.einsum("nkij,nkhwj->nkhwi", precision, offset) * offset).sum(-1))
 
 
 def region_motions(source: Regions, driving: Regions, background: Tensor | None, height: int, width: int) -> Tensor:
-    """``(N, K+1, height, width, 2)`` source coordinates: the background's, then per region A_S A_D^-1 (z - c_D) + c_S.
+    """Return source coordinates ``(N, K+1, height, width, 2)``: background, then A_S A_D^-1 (z - c_D) + c_S per region.
 
-    Principal axes have no sign of their own: each map is multiplied by the sign of its first entry, so that none turns
-    a region upside down.
+    The sign of principal axes is arbitrary. Each map is multiplied by the sign of its first entry, so that no region
+    is turned upside down.
     """
     grid = coordinate_grid(height, width, source.shift)
     affine = source.affine @ torch.linalg.inv(driving.affine)
@@ -69,7 +69,7 @@ def region_motions(source: Regions, driving: Regions, background: Tensor | None,
 
 
 class SkipGenerator(ImageGenerator):
-    """FOMM's generator that also sees the warped source at every size, the image included, where it is not occluded."""
+    """FOMM's generator with skips: the warped source, masked by occlusion, enters at every size, the image included."""
 
     pixelwise_flow_predictor: PixelwiseFlowPredictor
 
@@ -86,7 +86,7 @@ class SkipGenerator(ImageGenerator):
     def forward(
         self, source_image: Tensor, source: Regions, driving: Regions, background: Tensor | None = None
     ) -> tuple[Tensor, Motion]:
-        """The frame ``(N, 3, H, W)`` in (0, 1), and the motion that made it. background: ``(N, 3, 3)``."""
+        """Return the frame ``(N, 3, H, W)`` in (0, 1) and its motion. background: ``(N, 3, 3)``."""
         features = self.encode(source_image)
         motion = self.pixelwise_flow_predictor(source_image, source, driving, background)
         *features, coarsest = features
@@ -97,16 +97,16 @@ class SkipGenerator(ImageGenerator):
 
 
 def blend(out: Tensor, skip: Tensor, motion: Motion) -> Tensor:
-    """The warped `skip` ``(N, C, H, W)`` where the source shows it, `out` elsewhere."""
+    """Return the warped `skip` ``(N, C, H, W)`` where it is not occluded, `out` elsewhere."""
     height, width = skip.shape[2:]
-    assert motion.occlusion is not None  # MRAA estimates it always
+    assert motion.occlusion is not None  # MRAA always estimates it
     visible = resize(motion.occlusion, height, width, align_corners=False).to(skip.dtype)
     flow = resize_flow(motion.flow, height, width, align_corners=False).to(skip.dtype)
     return warp(skip, flow, align_corners=False) * visible + out * (1 - visible)
 
 
 class MRAA(nn.Module):
-    """All networks, under the names that they have in the official checkpoints.
+    """All networks, named as in the official checkpoints.
 
     config: ``model_params`` of the official YAML files.
     """
@@ -114,7 +114,7 @@ class MRAA(nn.Module):
     def __init__(self, config: Mapping[str, Any]):
         super().__init__()
         count, channels = config["num_regions"], config.get("num_channels", 3)
-        # Switches of the official files; what they are set to there is the only way that the released models have.
+        # Switches of the official files; the released models have only these values.
         switches = {"pca_based", "fast_svd", "skips", "use_deformed_source", "use_covar_heatmap"}
         switches |= {"estimate_occlusion_map", "bg_type"}
         generator = _without(config["generator_params"], switches)
@@ -128,24 +128,24 @@ class MRAA(nn.Module):
         self.avd_network = AVDNetwork(6 * count, **avd) if avd else None
 
     def detect(self, image: Tensor) -> Regions:
-        """Regions of ``(N, 3, H, W)`` in [0, 1]."""
+        """Return the regions of images ``(N, 3, H, W)`` in [0, 1]."""
         return self.region_predictor(image)
 
     def generate(
         self, source_image: Tensor, source: Regions, driving: Regions, background: Tensor | None = None
     ) -> tuple[Tensor, Motion]:
-        """The source animated to the driving regions ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        """Return the source animated to the driving regions, ``(N, 3, H, W)`` in (0, 1), and its motion."""
         return self.generator(source_image, source, driving, background)
 
     def disentangled(self, source: Regions, driving: Regions) -> Regions:
-        """The driving pose with the source's shape, by the AVD network."""
+        """Return the driving pose with the source's shape, from the AVD network."""
         affine = source.affine @ torch.linalg.inv(driving.affine)
         turned = source.affine * torch.sign(affine[..., :1, :1])
         described = [
             torch.cat([shift, affine.flatten(2)], dim=2)
             for shift, affine in ((source.shift, turned), (driving.shift, driving.affine))
         ]
-        assert self.avd_network is not None  # else it is none of the motion modes
+        assert self.avd_network is not None  # else avd is not a motion mode
         moved = self.avd_network(*described).float()
         affine = moved[..., 2:].unflatten(2, (2, 2))
         return Regions(moved[..., :2], affine @ affine.transpose(2, 3), affine)

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of MRAA's golden folder."""
+"""Recompute the arrays of MRAA's golden folder."""
 
 from __future__ import annotations
 

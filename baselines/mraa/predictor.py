@@ -1,4 +1,4 @@
-"""MRAA behind the predictor interface."""
+"""MRAA as a predictor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baselines.predictor import MotionMode, PairBatch
 
 
 class MraaPredictor(NetworkPredictor):
-    """As the released demo animates: the background does not move. Mode avd if the checkpoint has its network."""
+    """MRAA as in the released demo: the background does not move. Mode avd if the checkpoint has its network."""
 
     sensitive = ("region_predictor",)  # a singular value decomposition follows
     network: MRAA
@@ -45,7 +45,7 @@ class MraaPredictor(NetworkPredictor):
         if mode == "avd":
             driving = self.network.disentangled(source, driving)
         elif mode != "absolute":
-            assert batch.anchor is not None  # `check` has seen to it
+            assert batch.anchor is not None  # `check` ensures it
             anchor = self.network.detect(batch.anchor)
             driving = relative_regions(source, driving, anchor, adapt_scale=mode == "relative-adapt")
         frame, _ = self.network.generate(batch.source, source, driving)

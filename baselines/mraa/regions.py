@@ -1,4 +1,4 @@
-"""MRAA's regions: where a part is, and by which affine map it lies there (Siarohin et al. 2021, Sec. 3.2)."""
+"""MRAA's regions: center and affine map of each part (Siarohin et al. 2021, Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from baselines.blocks.relative import movement_scale, relative_points
 class Regions:
     """shift: ``(N, K, 2)`` centers (x, y) in [-1, 1]; covar: ``(N, K, 2, 2)``; affine: ``(N, K, 2, 2)``, covar's root.
 
-    u: ``(N, K, 2, 2)`` principal axes, d: ``(N, K, 2, 2)`` diagonal standard deviations, affine = u d; None where the
-    regions were not detected but computed. heatmap: ``(N, K, h, w)`` probabilities, or None.
+    u: ``(N, K, 2, 2)`` principal axes, d: ``(N, K, 2, 2)`` diagonal standard deviations, affine = u d; None for
+    regions that were computed, not detected. heatmap: ``(N, K, h, w)`` probabilities, or None.
     """
 
     shift: Tensor
@@ -30,7 +30,7 @@ class Regions:
 
 
 class RegionPredictor(nn.Module):
-    """Image ``(N, 3, H, W)`` in [0, 1] to `Regions`: moments of the heatmaps, and their PCA."""
+    """Map an image ``(N, 3, H, W)`` in [0, 1] to `Regions`: moments of the heatmaps, and their PCA."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class RegionPredictor(nn.Module):
 
 
 def principal_axes(covar: Tensor) -> tuple[Tensor, Tensor]:
-    """Axes ``(…, 2, 2)`` and standard deviations ``(…, 2)``, larger first, of covariances ``(…, 2, 2)``.
+    """Return axes ``(…, 2, 2)`` and standard deviations ``(…, 2)``, larger first, of covariances ``(…, 2, 2)``.
 
-    The signs are those of LAPACK's singular value decomposition on a CPU, on which the released model was trained and
-    which its AVD network sees; in closed form they are the same on every device and need no transfer.
+    The signs are those of LAPACK's singular value decomposition on a CPU, with which the released model and its AVD
+    network were trained. The closed form gives the same signs on every device, without a transfer.
     """
     matrix = covar.double()
     p, q, r = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 1]
@@ -82,9 +82,10 @@ def principal_axes(covar: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def relative_regions(source: Regions, driving: Regions, initial: Regions, adapt_scale: bool) -> Regions:
-    """The source's regions moved as the driving ones moved since the initial frame.
+    """Return the source's regions, moved by the driving regions' movement since the initial frame.
 
-    The covariances stay those of the driving frame, as released. adapt_scale: the released code always does.
+    The covariances stay those of the driving frame, as released. adapt_scale: see `movement_scale`; the released code
+    always does it.
     """
     scale = movement_scale(source.shift, initial.shift) if adapt_scale else 1.0
     shift = relative_points(source.shift, driving.shift, initial.shift, scale)

@@ -1,6 +1,6 @@
-"""OSTNet: online scale transformation network (Hong and Xu, 2023). No code is public: this is written from the paper.
+"""OSTNet: online scale transformation network (Hong and Xu, 2023). Written from the paper, since no code is public.
 
-Keypoint detector and dense motion are FOMM's. What the paper leaves open is said where it is decided.
+Keypoint detector and dense motion are FOMM's. Comments mark the choices that the paper leaves open.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from baselines.ostnet.scale import Scale, ScaleEmbedding, ScaleTransformation
 
 @dataclass(frozen=True)
 class Rectified:
-    """image: I_D^, the driving image ``(N, 3, H, W)`` in the source's scale; keypoints: those found in it.
+    """image: I_D^, the driving image ``(N, 3, H, W)`` in the source's scale; keypoints: detected in it.
 
-    scale: code and fiducials, or None without the scale transformation.
+    scale: code and fiducials; None without the scale transformation.
     """
 
     image: Tensor
@@ -33,8 +33,8 @@ class Rectified:
 class ScaleAwareGenerator(OcclusionAwareGenerator):
     """FOMM's generator with the scale code added before every down block and every up block (Eq. 5).
 
-    OSTNet itself has L = 4 levels, no bottleneck and a last convolution of 1x1, and its Eq. 5 warps without hiding
-    what is occluded: ``estimate_occlusion`` of the dense motion is off.
+    OSTNet itself has L = 4 levels, no bottleneck and a last convolution of 1x1. Its Eq. 5 has no occlusion map, so
+    ``estimate_occlusion`` of the dense motion is off.
     """
 
     def __init__(self, *args: Any, scale_code: int | None = None, **parameters: Any):
@@ -44,7 +44,7 @@ class ScaleAwareGenerator(OcclusionAwareGenerator):
     def forward(
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, code: Tensor | None = None
     ) -> tuple[Tensor, Motion]:
-        """The frame ``(N, 3, H, W)`` in (0, 1), and its motion; code: ``(N, Z)``."""
+        """Return the frame ``(N, 3, H, W)`` in (0, 1) and its motion. code: ``(N, Z)``."""
         down, up = (None, None) if self.embedding is None else self.embedding(code)
         feature = self.encode(source_image, down)[-1]
         motion = self.dense_motion_network(source_image, source, driving)
@@ -61,7 +61,7 @@ class ScaleAwareDepthGenerator(DepthAwareGenerator):
     def forward(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Keypoints, code: Tensor | None, depth: Tensor
     ) -> tuple[Tensor, Motion]:
-        """depth: ``(N, 1, H, W)`` in (0, 1), of the source."""
+        """Return the frame and its motion. depth: ``(N, 1, H, W)`` in (0, 1), of the source."""
         down, up = (None, None) if self.embedding is None else self.embedding(code)
         motion = self.dense_motion_network(source_image, source, driving)
         feature = self.deform(self.encode(source_image, down)[-1], motion)
@@ -71,8 +71,8 @@ class ScaleAwareDepthGenerator(DepthAwareGenerator):
 class OSTNet(nn.Module):
     """Keypoint detector, scale transformation and generator (Fig. 2); with FOMM's generator, ``fomm+scale``.
 
-    config: as FOMM's, and ``scale_params``: ``code`` and ``hidden`` widths, ``with_distances``; ``transform`` and
-        ``embed`` switch the two parts (ST and SE of Table 3).
+    config: as FOMM's, and ``scale_params``: widths ``code`` and ``hidden``, ``with_distances``, and the switches
+        ``transform`` and ``embed`` of the two parts (ST and SE of Table 3).
     """
 
     def __init__(self, config: Mapping[str, Any]):
@@ -85,15 +85,15 @@ class OSTNet(nn.Module):
         self.generator = ScaleAwareGenerator(num_kp, num_channels, scale_code=code, **parameters)
 
     def detect(self, image: Tensor) -> Keypoints:
-        """Keypoints of ``(N, 3, H, W)`` in [0, 1]."""
+        """Return the keypoints of images ``(N, 3, H, W)`` in [0, 1]."""
         return self.kp_detector(image)
 
     def rectify(self, source: Keypoints, driving_image: Tensor) -> Rectified:
-        """The driving image in the source's scale, and its keypoints."""
+        """Return the driving image in the source's scale, and its keypoints."""
         return _rectify(self.scale_transformation, self.detect, source, driving_image)
 
     def generate(self, source_image: Tensor, source: Keypoints, driving: Rectified) -> tuple[Tensor, Motion]:
-        """The source animated to the rectified driving image, ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        """Return the source animated to the rectified driving image, ``(N, 3, H, W)`` in (0, 1), and its motion."""
         return self.generator(source_image, source, driving.keypoints, driving.scale and driving.scale.code)
 
 
@@ -109,20 +109,20 @@ class ScaleDaGAN(DaGAN):
         self.generator = ScaleAwareDepthGenerator(num_kp, num_channels, scale_code=code, **parameters)
 
     def rectify(self, source: Keypoints, driving_image: Tensor) -> Rectified:
-        """The driving image in the source's scale, and its keypoints."""
+        """Return the driving image in the source's scale, and its keypoints."""
         return _rectify(self.scale_transformation, self.detect, source, driving_image)
 
     def generate(  # type: ignore[override]
         self, source_image: Tensor, source: Keypoints, driving: Rectified, depth: Tensor | None = None
     ) -> tuple[Tensor, Motion]:
-        """The source animated to the rectified driving image, ``(N, 3, H, W)`` in (0, 1), and its motion."""
+        """Return the source animated to the rectified driving image, ``(N, 3, H, W)`` in (0, 1), and its motion."""
         depth = self.depth(source_image) if depth is None else depth
         code = driving.scale and driving.scale.code
         return self.generator(source_image, source, driving.keypoints, code, depth)
 
 
 def _scale_parts(config: Mapping[str, Any], num_kp: int) -> tuple[ScaleTransformation | None, int | None]:
-    """The transformation, and the width of the code that the generator embeds; None for what is switched off."""
+    """Return the transformation, and the width of the generator's code; None for a part that is switched off."""
     parameters = dict(config["scale_params"])
     transform, embed = parameters.pop("transform", True), parameters.pop("embed", True)
     if embed and not transform:

@@ -1,4 +1,4 @@
-"""OSTNet, and its parts on FOMM and DaGAN, behind the predictor interface."""
+"""OSTNet, and its parts on FOMM and DaGAN, as predictors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from baselines.predictor import MotionMode, PairBatch
 
 
 class OstnetPredictor(NetworkPredictor):
-    """Absolute motion only: the paper's point is that no anchor frame is needed."""
+    """OSTNet, with absolute motion only: it is made to need no anchor frame."""
 
     memoized: ClassVar[tuple[str, ...]] = (
         "detect",
         "generator.first.forward",
-    )  # the rest of the encoder receives the driving frame's scale
+    )  # later layers of the encoder depend on the driving frame's scale
     network: OSTNet | ScaleDaGAN
 
     @classmethod

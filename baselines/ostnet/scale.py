@@ -1,7 +1,6 @@
-"""OSTNet's two parts, which attach to any keypoint-driven network.
+"""OSTNet's two parts, usable with any keypoint-driven network: scale transformation (ST) and scale embedding (SE).
 
-Scale transformation (ST, Sec. 3.2) and scale embedding (SE, Sec. 3.3) of Hong and Xu, "Learning Online Scale
-Transformation for Talking Head Video Generation".
+Secs. 3.2 and 3.3 of Hong and Xu, "Learning Online Scale Transformation for Talking Head Video Generation".
 
 Coordinates are ``(x, y)`` in ``[-1, 1]``, where -1 and 1 are the centers of the border pixels.
 """
@@ -23,32 +22,32 @@ FIDUCIALS = 20  # T (appendix A)
 
 @dataclass(frozen=True)
 class Scale:
-    """code: the latent scale code z ``(N, Z)``; fiducials: C, ``(N, T, 2)``, where in the driving image they lie."""
+    """code: the latent scale code z ``(N, Z)``; fiducials: C, ``(N, T, 2)``, coordinates in the driving image."""
 
     code: Tensor
     fiducials: Tensor
 
 
 def regular_fiducials(count: int = FIDUCIALS) -> Tensor:
-    """``(count, 2)``: half along the top edge and half along the bottom edge of the rectified image.
+    """Return points ``(count, 2)``: half along the top edge and half along the bottom edge of the rectified image.
 
-    The paper takes its grid generator from Shi et al. (CVPR 2016), whose fiducials lie so.
+    The paper takes its grid generator from Shi et al. (CVPR 2016), with these fiducials.
     """
-    x = torch.linspace(-1, 1, count // 2, device="cpu")  # on "meta" it would load torch's compiler
+    x = torch.linspace(-1, 1, count // 2, device="cpu")  # on the device "meta" it would load torch's compiler
     edges = [torch.stack([x, torch.full_like(x, y)], dim=1) for y in (-1.0, 1.0)]
     return torch.cat(edges).to(torch.get_default_device())
 
 
 def distance_vectors(points: Tensor) -> Tensor:
-    """Keypoints ``(N, K, 2)`` less their centroid (Eq. 1)."""
+    """Return keypoints ``(N, K, 2)`` minus their centroid (Eq. 1)."""
     return points - points.mean(1, keepdim=True)
 
 
 def rectify(image: Tensor, fiducials: Tensor) -> Tensor:
-    """Warp the driving image so that `fiducials` come to lie at the regular ones (Eq. 3).
+    """Warp the driving image so that `fiducials` move to the regular ones (Eq. 3).
 
-    image: ``(N, 3, H, W)``; fiducials: ``(N, T, 2)``. Outside the driving image it is black.
-    The grid of the spline is exact: regular fiducials give the image back.
+    image: ``(N, 3, H, W)``; fiducials: ``(N, T, 2)``. Black outside the driving image.
+    The spline is exact: regular fiducials return the image unchanged.
     """
     n, _, height, width = image.shape
     control, grid, basis = _regular_spline(fiducials.shape[1], height, width, image.device)
@@ -59,19 +58,18 @@ def rectify(image: Tensor, fiducials: Tensor) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _regular_spline(count: int, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Same for all pairs: control points ``(T, 2)``, pixels ``(H W, 2)`` and their radial basis ``(H W, T)``."""
-    with torch.inference_mode(False), torch.no_grad():  # a training may be the next to use it
+    """Return what all pairs share: control points ``(T, 2)``, pixels ``(H W, 2)``, their radial basis ``(H W, T)``."""
+    with torch.inference_mode(False), torch.no_grad():  # a training may use the cached tensors, too
         control = regular_fiducials(count).to(device)
         grid = coordinate_grid(height, width, control).flatten(0, 1)
         return control, grid, radial_basis(grid, control)
 
 
 class ScaleTransformation(nn.Module):
-    """Keypoints of both images to the scale code and the fiducial points (Fig. 3, Eqs. 1 and 2).
+    """Map the keypoints of both images to the scale code and the fiducial points (Fig. 3, Eqs. 1 and 2).
 
-    The localisation network is an MLP of four layers (Fig. 9d); a last layer regresses the fiducials. It starts at the
-    regular ones, where the driving image is left as it is. with_distances: whether the distance vectors are given too
-    (Table 4).
+    The localization network is an MLP of four layers (Fig. 9d); a last layer regresses the fiducials. It starts at the
+    regular ones, which leave the driving image unchanged. with_distances: input the distance vectors, too (Table 4).
     """
 
     def __init__(
@@ -83,13 +81,13 @@ class ScaleTransformation(nn.Module):
         layers: list[nn.Module] = []
         for a, b in zip(sizes, sizes[1:]):
             layers += [nn.Linear(a, b), nn.ReLU()]
-        self.localisation = nn.Sequential(*layers[:-1])  # z itself is not rectified: it is added to features
+        self.localisation = nn.Sequential(*layers[:-1])  # no ReLU on z itself, since it is added to features
         self.fc = nn.Linear(code, 2 * fiducials)
         nn.init.zeros_(self.fc.weight)
         self.fc.bias.data = regular_fiducials(fiducials).flatten()
 
     def forward(self, source: Tensor, driving: Tensor) -> Scale:
-        """source, driving: ``(N, K, 2)`` keypoints."""
+        """Return code and fiducials. source, driving: keypoints ``(N, K, 2)``."""
         parts = [source, driving]
         if self.with_distances:
             parts += [distance_vectors(source), distance_vectors(driving)]
@@ -97,12 +95,12 @@ class ScaleTransformation(nn.Module):
         return Scale(code, self.fc(code).float().unflatten(1, (-1, 2)))
 
     def rectify(self, image: Tensor, scale: Scale) -> Tensor:
-        """The driving image ``(N, 3, H, W)`` in the source's scale."""
+        """Return the driving image ``(N, 3, H, W)`` in the source's scale."""
         return rectify(image, scale.fiducials)
 
 
 class ScaleEmbedding(nn.Module):
-    """W_i z and W_i^w z of Eq. 5: what is added to the input of every down block and of every up block.
+    """Compute W_i z and W_i^w z of Eq. 5, which are added to the input of every down block and every up block.
 
     widths: channels of the generator's features, fine to coarse.
     """
@@ -113,6 +111,6 @@ class ScaleEmbedding(nn.Module):
         self.up = nn.ModuleList(nn.Linear(code, width, bias=False) for width in reversed(widths[1:]))
 
     def forward(self, code: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Code ``(N, Z)`` to tensors ``(N, C, 1, 1)`` for the down blocks, fine to coarse, and the up blocks."""
+        """Map a code ``(N, Z)`` to tensors ``(N, C, 1, 1)`` for the down blocks, fine to coarse, and the up blocks."""
         down, up = ([layer(code)[:, :, None, None] for layer in side] for side in (self.down, self.up))
         return down, up

@@ -1,7 +1,6 @@
 """TPSM: Thin-Plate Spline Motion Model for Image Animation (Zhao and Zhang, CVPR 2022).
 
-Points and sampling agree throughout: -1 and 1 are the centers of the border pixels, every resize and every sampling
-aligns corners.
+-1 and 1 are the centers of the border pixels; every resize and every sampling aligns corners.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ POINTS_PER_TPS = 5
 
 @dataclass(frozen=True)
 class Motion:
-    """What the dense motion network says.
+    """Output of the dense motion network.
 
     transformations: ``(N, K+1, h, w, 2)`` source coordinates of each motion, background first.
     contributions: ``(N, K+1, h, w)``, sum to 1. flow: ``(N, h, w, 2)``.
@@ -45,7 +44,7 @@ class Generated:
     """frame: ``(N, 3, H, W)`` in (0, 1).
 
     warped: the warped and occluded encoder features, coarse to fine, detached (for the warp loss).
-    compensations: what an attached memory made of them, one a level with memory.
+    compensations: of an attached memory, one per level with memory.
     """
 
     frame: Tensor
@@ -55,7 +54,7 @@ class Generated:
 
 
 class KeypointDetector(nn.Module):
-    """Image ``(N, 3, H, W)`` in [0, 1] to ``(N, 5 num_tps, 2)`` points in (-1, 1), five for each spline (Sec. 3.1)."""
+    """Map an image ``(N, 3, H, W)`` in [0, 1] to points ``(N, 5 num_tps, 2)`` in (-1, 1), 5 per spline (Sec. 3.1)."""
 
     def __init__(self, num_tps: int, num_channels: int = 3, width: int = 64):
         super().__init__()
@@ -67,12 +66,12 @@ class KeypointDetector(nn.Module):
 
 
 class BackgroundPredictor(nn.Module):
-    """Source and driving image to the homogeneous background motion ``(N, 3, 3)`` (Sec. 3.1)."""
+    """Map source and driving image to the homogeneous background motion ``(N, 3, 3)`` (Sec. 3.1)."""
 
     def __init__(self, num_channels: int = 3, width: int = 64):
         super().__init__()
         self.bg_encoder = ResNet18(6, 2 * num_channels, width)
-        # Training begins at the identity.
+        # Training starts at the identity.
         nn.init.zeros_(self.bg_encoder.fc.weight)
         self.bg_encoder.fc.bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
 
@@ -83,7 +82,7 @@ class BackgroundPredictor(nn.Module):
 
 
 class DenseMotionNetwork(nn.Module):
-    """Mixes the splines' motions into one flow, and predicts occlusion at four sizes (Sec. 3.2)."""
+    """Combine the splines' motions to one flow, and predict occlusion at four sizes (Sec. 3.2)."""
 
     def __init__(
         self,
@@ -112,9 +111,9 @@ class DenseMotionNetwork(nn.Module):
         background: Tensor | None = None,
         keep: Tensor | None = None,
     ) -> Motion:
-        """source, driving: ``(N, 5K, 2)`` points; background: ``(N, 3, 3)``.
+        """Return the motion. source, driving: points ``(N, 5K, 2)``; background: ``(N, 3, 3)``.
 
-        keep: ``(N, K+1)`` bool, the motions that survive dropout; for training only (Eq. 9).
+        keep: bool ``(N, K+1)``, the motions that survive dropout; for training only (Eq. 9).
         """
         small = self.down(source_image)
         n, channels, h, w = small.shape
@@ -139,7 +138,7 @@ class DenseMotionNetwork(nn.Module):
 
 
 def surviving_softmax(logits: Tensor, keep: Tensor | None) -> Tensor:
-    """Softmax over the motions ``(N, K+1, h, w)``; with `keep` ``(N, K+1)`` over the survivors only, others get 0."""
+    """Return the softmax over motions ``(N, K+1, h, w)``; with `keep` ``(N, K+1)`` only over those, others get 0."""
     if keep is None:
         return torch.softmax(logits, dim=1)
     exponentials = torch.exp(logits - logits.amax(1, keepdim=True)) * keep[:, :, None, None]
@@ -147,7 +146,7 @@ def surviving_softmax(logits: Tensor, keep: Tensor | None) -> Tensor:
 
 
 class InpaintingNetwork(nn.Module):
-    """U-Net that warps and occludes the source's features at four sizes and fills what is missing (Sec. 3.3)."""
+    """U-Net that warps and masks the source's features at four sizes and inpaints the rest (Sec. 3.3)."""
 
     def __init__(
         self, num_channels: int = 3, block_expansion: int = 64, max_features: int = 512, num_down_blocks: int = 3
@@ -166,14 +165,14 @@ class InpaintingNetwork(nn.Module):
         self.final = nn.Conv2d(block_expansion, num_channels, kernel_size=7, padding=3)
 
     def encode(self, image: Tensor) -> list[Tensor]:
-        """Encoder features, fine to coarse."""
+        """Return encoder features, fine to coarse."""
         features = [self.first(image)]
         for block in self.down_blocks:
             features.append(block(features[-1]))
         return features
 
     def encode_driving(self, image: Tensor, occlusions: tuple[Tensor, ...]) -> list[Tensor]:
-        """Occluded features of the driving frame, coarse to fine: what the warp loss compares `Generated.warped` with.
+        """Return masked features of the driving frame, coarse to fine, to compare with `Generated.warped` (warp loss).
 
         Levels are detached from one another, so that each level's loss trains that level only (Eq. 12).
         """
@@ -188,7 +187,7 @@ class InpaintingNetwork(nn.Module):
         motion: Motion,
         compensate: Callable[[list[Tensor]], list[Tensor]] = lambda visible: visible,
     ) -> Generated:
-        """compensate: what to make of the warped and occluded features, coarse to fine (MCNet's memory)."""
+        """Return the frame. compensate: applied to the warped and masked features, coarse to fine (MCNet's memory)."""
         coarse_to_fine = list(reversed(self.encode(source_image)))
         moved = [self._warp(feature, motion.flow) for feature in coarse_to_fine]
         visible = compensate([feature * occlusion for feature, occlusion in zip(moved, motion.occlusions)])
@@ -210,7 +209,7 @@ class InpaintingNetwork(nn.Module):
 
 
 class TPSM(nn.Module):
-    """All networks, under the names that they have in the official checkpoints.
+    """All networks, named as in the official checkpoints.
 
     config: as in the official YAML files: ``common_params``, ``generator_params``, ``dense_motion_params``,
         ``avd_network_params``; a reduced network adds ``width`` of its ResNets to ``common_params``.
@@ -228,7 +227,7 @@ class TPSM(nn.Module):
         self.avd_network = AVDNetwork(2 * POINTS_PER_TPS * num_tps, **avd) if avd else None
 
     def detect(self, image: Tensor) -> Tensor:
-        """Points ``(N, 5K, 2)`` of ``(N, 3, H, W)`` in [0, 1]."""
+        """Return the points ``(N, 5K, 2)`` of images ``(N, 3, H, W)`` in [0, 1]."""
         return self.kp_detector(image)
 
     def generate(
@@ -239,6 +238,6 @@ class TPSM(nn.Module):
         background: Tensor | None = None,
         keep: Tensor | None = None,
     ) -> Generated:
-        """The source animated to the driving points; background and keep as in `DenseMotionNetwork.forward`."""
+        """Return the source animated to the driving points; background, keep: see `DenseMotionNetwork.forward`."""
         motion = self.dense_motion_network(source_image, source, driving, background, keep)
         return self.inpainting_network(source_image, motion)

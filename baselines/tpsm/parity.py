@@ -1,4 +1,4 @@
-"""Recomputes the arrays of TPSM's golden folder."""
+"""Recompute the arrays of TPSM's golden folder."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def compute(net: Any, case: Case, record: Record) -> None:
 
 
 def _watch_resnet(hook: Hooks, net: Any, path: str, resnet: Any) -> None:
-    # Poolings have no module of their own here: they are what enters the next one.
+    # Poolings are no modules here, so record the input of the next one.
     hook.input(resnet.layer1, f"feature.{path}.maxpool")
     hook.input(resnet.fc, f"feature.{path}.avgpool", lambda x: x[:, :, None, None])
     hook.features(net, path)

@@ -1,4 +1,4 @@
-"""TPSM behind the predictor interface."""
+"""TPSM as a predictor."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from baselines.tpsm.network import POINTS_PER_TPS, TPSM
 
 
 class TpsmPredictor(NetworkPredictor):
-    """As the released demo animates: without the background predictor. Mode avd if the checkpoint has its network."""
+    """TPSM as in the released demo: without the background predictor. Mode avd if the checkpoint has its network."""
 
     memoized = ("detect", "inpainting_network.encode")
-    sensitive = ("kp_detector", "dense_motion_network")  # instance normalization amplifies what moves the keypoints
+    sensitive = ("kp_detector", "dense_motion_network")  # instance normalization amplifies errors of the keypoints
     network: TPSM
 
     @classmethod
@@ -39,7 +39,7 @@ class TpsmPredictor(NetworkPredictor):
         return network
 
     def new(self, config: Mapping[str, Any]) -> TPSM:
-        """The network without weights."""
+        """Return the network without weights."""
         return TPSM(config)
 
     def conventions(self) -> dict[str, Any]:
@@ -48,15 +48,15 @@ class TpsmPredictor(NetworkPredictor):
     def animate(self, batch: PairBatch, mode: MotionMode) -> Tensor:
         source, driving = self.network.detect(batch.source), self.network.detect(batch.driving)
         if mode == "avd":
-            assert self.network.avd_network is not None  # else it is none of the motion modes
+            assert self.network.avd_network is not None  # else avd is not a motion mode
             driving = self.network.avd_network(source, driving)
         elif mode != "absolute":
-            assert batch.anchor is not None  # `check` has seen to it
+            assert batch.anchor is not None  # `check` ensures it
             anchor = self.network.detect(batch.anchor)
             scale = movement_scale(source, anchor) if mode == "relative-adapt" else 1.0
             driving = relative_points(source, driving, anchor, scale)
         return with_failures(self.render(batch, source, driving), source, driving)
 
     def render(self, batch: PairBatch, source: Tensor, driving: Tensor) -> Tensor:
-        """The frames ``(N, 3, H, W)`` of these points."""
+        """Return the frames ``(N, 3, H, W)`` for these points."""
         return self.network.generate(batch.source, source, driving).frame

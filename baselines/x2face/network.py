@@ -1,8 +1,8 @@
 """X2Face: a network for controlling face generation (Wiles et al., ECCV 2018).
 
-The released weights are of a time when sampling and enlarging aligned the corners; so they do here. The activations
-work in place there: what a skip carries has passed the next level's activation, which changes nothing, because a
-ReLU follows.
+The released weights were trained with a torch that aligned corners in sampling and upsampling; so does this code. The
+released activations work in place, so a skip carries values after the next level's activation; that has no effect,
+because a ReLU follows.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch.nn import functional as F
 
 from baselines.blocks.grid import coordinate_grid, resize, warp
 
-WEIGHT_FLOOR = 0.1  # of a source's weight in the mosaic
+WEIGHT_FLOOR = 0.1  # least weight of a source in the mosaic
 Edit = Callable[[Tensor], Tensor]
 
 
 class Level(nn.Module):
-    """One level of the U-Net; `submodule` is the next, smaller one. The names are those of the checkpoints."""
+    """One level of the U-Net; `submodule` is the next, smaller one. Names as in the checkpoints."""
 
     def __init__(self, down: list[nn.Module], submodule: Level | None, up: list[nn.Module]):
         super().__init__()
@@ -32,9 +32,9 @@ class Level(nn.Module):
 
 
 class UNet(nn.Module):
-    """Image ``(N, 3, H, W)`` to ``(N, out, H, W)`` through a bottleneck ``(N, inner, H/2^levels, W/2^levels)``.
+    """Map an image ``(N, 3, H, W)`` to ``(N, out, H, W)``; the bottleneck is ``(N, inner, H/2^levels, W/2^levels)``.
 
-    skips: whether each level's input is joined to the output of the next one. tanh: whether it ends with one.
+    skips: concatenate each level's input to the output of the next one. tanh: end with a tanh.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class UNet(nn.Module):
         self.model = level
 
     def levels(self) -> list[Level]:
-        """Outermost first."""
+        """Return the levels, outermost first."""
         levels, level = [], self.model
         while level is not None:
             levels.append(level)
@@ -70,7 +70,7 @@ class UNet(nn.Module):
         return levels
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The bottleneck, and every level's input."""
+        """Return the bottleneck and every level's input."""
         inputs, x = [], image
         for level in self.levels():
             inputs.append(x)
@@ -78,7 +78,7 @@ class UNet(nn.Module):
         return x, inputs
 
     def forward(self, image: Tensor, edit: Edit | None = None) -> Tensor:
-        """edit: what to make of the bottleneck."""
+        """Return the output. edit: function applied to the bottleneck."""
         x, inputs = self.encode(image)
         x = edit(x) if edit else x
         for level, outer in reversed(list(zip(self.levels(), inputs))):
@@ -89,7 +89,7 @@ class UNet(nn.Module):
 
 
 class Named(nn.Module):
-    """A U-Net under the name that it has in the checkpoints."""
+    """A U-Net with its name in the checkpoints."""
 
     def __init__(self, unet: UNet):
         super().__init__()
@@ -101,9 +101,9 @@ class Named(nn.Module):
 
 @dataclass(frozen=True)
 class Mosaic:
-    """image: ``(N, 3, H, W)``, the embedded face. grid: ``(N, H, W, 2)`` where in the source its pixels come from.
+    """image: ``(N, 3, H, W)``, the embedded face. grid: ``(N, H, W, 2)``, source coordinates of its pixels.
 
-    confidence: ``(N, 1, H, W)`` exp of the network's third channel; weighs one source against another.
+    confidence: ``(N, 1, H, W)``, exp of the network's third channel; weights of several sources.
     """
 
     image: Tensor
@@ -114,8 +114,8 @@ class Mosaic:
 class EmbeddingAndDriving(nn.Module):
     """The two networks (Sec. 3.1): ``pix2pixUnwrapped`` makes the embedded face, ``pix2pixSampler`` drives it.
 
-    side: both look at frames averaged to this side, and what they say is enlarged (a reduced network); None: at all of
-    the frame, as released.
+    side: average frames to this side for both, and enlarge their output (a reduced network); None: full frames, as
+    released.
     """
 
     def __init__(
@@ -128,13 +128,13 @@ class EmbeddingAndDriving(nn.Module):
         self.pix2pixSampler = Named(UNet(2, inner_nc, skips=False, tanh=True, **sizes))
 
     def embed(self, source: Tensor) -> Mosaic:
-        """One source ``(N, 3, H, W)`` in [0, 1]."""
+        """Return the embedded face of one source ``(N, 3, H, W)`` in [0, 1]."""
         out = self._look(self.pix2pixUnwrapped, source)
         grid = torch.tanh(out[:, :2]).permute(0, 2, 3, 1) + coordinate_grid(out.shape[2], out.shape[3], out)
         return Mosaic(sample(source, grid), grid, torch.exp(out[:, 2:]))
 
     def drive(self, driving: Tensor, edit: Edit | None = None) -> Tensor:
-        """Where in the embedded face the pixels of the driving pose come from, ``(N, H, W, 2)``."""
+        """Return coordinates in the embedded face ``(N, H, W, 2)`` for the pixels of the driving pose."""
         out = self._look(self.pix2pixSampler, driving, edit)
         # A second tanh after the network's own: the offset is at most 0.76.
         return torch.tanh(out).permute(0, 2, 3, 1) + coordinate_grid(out.shape[2], out.shape[3], out)
@@ -145,20 +145,20 @@ class EmbeddingAndDriving(nn.Module):
 
 
 def sample(image: Tensor, grid: Tensor) -> Tensor:
-    """`warp`, and NaN if a position is: torch has a finite pixel there, and a broken network would not be seen."""
+    """Sample like `warp`, but NaN at NaN positions, where torch gives a finite pixel and would hide a failure."""
     grid = grid.to(image.dtype)
     return warp(image, grid, align_corners=True) + (grid.flatten(1).sum(1) * 0)[:, None, None, None]
 
 
 def merge(mosaics: list[Mosaic], floor: float = WEIGHT_FLOOR) -> Tensor:
-    """Embedded faces of several sources to one, weighted by confidence, ``(N, 3, H, W)``."""
+    """Return the embedded face ``(N, 3, H, W)`` of several sources: their mean, weighted by confidence."""
     weights = torch.stack([mosaic.confidence + floor for mosaic in mosaics])
     images = torch.stack([mosaic.image for mosaic in mosaics])
     return (weights * images).sum(0) / weights.sum(0)
 
 
 class PoseFromBottleneck(nn.Module):
-    """Bottleneck ``(N, 128)`` to roll, pitch, yaw ``(N, 3)`` in radians."""
+    """Map a bottleneck ``(N, 128)`` to roll, pitch, yaw ``(N, 3)`` in radians."""
 
     def __init__(self, inner_nc: int):
         super().__init__()
@@ -169,9 +169,9 @@ class PoseFromBottleneck(nn.Module):
 
 
 class X2Face(nn.Module):
-    """Both networks, and the two small ones that let a head pose or sound drive them (Secs. 4.2 and 4.3).
+    """Both networks, and two small ones for driving by head pose or sound (Secs. 4.2 and 4.3).
 
-    config: ``inner_nc``, ``pose`` (whether the small networks are there); a reduced network adds ``embedding_nc``,
+    config: ``inner_nc``, ``pose`` (whether it has the small networks); a reduced network adds ``embedding_nc``,
         ``levels``, ``ngf``, ``side``.
     """
 
@@ -185,7 +185,7 @@ class X2Face(nn.Module):
         self.posetobottle = bottleneck_of if config.get("pose") else None
 
     def generate(self, source: Tensor, driving: Tensor, edit: Edit | None = None) -> Tensor:
-        """The source in the driving frame's pose, ``(N, 3, H, W)``; not bounded by the network."""
+        """Return the source in the driving frame's pose, ``(N, 3, H, W)``; values are not bounded."""
         mosaic = self.model.embed(source).image
         return sample(mosaic, self.model.drive(driving, edit))
 
@@ -194,7 +194,7 @@ class X2Face(nn.Module):
         return self.posereg, self.posetobottle
 
     def toward_pose(self, target: Tensor) -> Edit:
-        """Edit of a bottleneck towards the pose ``(N, 3)``: roll, pitch, yaw in radians."""
+        """Return an edit of the bottleneck to the pose `target` ``(N, 3)``: roll, pitch, yaw in radians."""
         pose_of, bottleneck_of = self._pose_networks()
 
         def edit(bottleneck: Tensor) -> Tensor:
@@ -205,7 +205,7 @@ class X2Face(nn.Module):
         return edit
 
     def by_sound(self, difference: Tensor) -> Edit:
-        """Edit of the source's bottleneck by a difference ``(N, 128)`` of two sounds' codes; the pose is kept."""
+        """Return an edit of the source's bottleneck by a difference ``(N, 128)`` of two sounds' codes, pose kept."""
         pose_of, bottleneck_of = self._pose_networks()
 
         def edit(bottleneck: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Recomputes the arrays of X2Face's golden folder."""
+"""Recompute the arrays of X2Face's golden folder."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _corners_not_aligned(net: Any) -> Iterator[None]:
 
 
 def _not_aligned(net: Any, source: Tensor, driving: Tensor) -> Tensor:
-    """What today's defaults would make of the weights; to recognize that mistake."""
+    """Return the frame with current torch's defaults for corners, to recognize that mistake."""
     out = torch.tanh(net.model.pix2pixUnwrapped(source)[:, :2]).permute(0, 2, 3, 1)
     mosaic = warp(source, out + coordinate_grid(source.shape[2], source.shape[3], out), align_corners=False)
     return warp(mosaic, net.model.drive(driving), align_corners=False)

@@ -1,4 +1,4 @@
-"""X2Face behind the predictor interface."""
+"""X2Face as a predictor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from baselines.x2face.network import X2Face
 
 
 class X2facePredictor(NetworkPredictor):
-    """One source, driven by an image; the frame is cut to [0, 1], which the network does not bound."""
+    """X2Face with one source, driven by an image. Its output is not bounded; frames are clamped to [0, 1]."""
 
     memoized = ("model.embed", "model.drive")
     network: X2Face
@@ -32,7 +32,7 @@ class X2facePredictor(NetworkPredictor):
         return X2Face(config)
 
     def side_step(self) -> int | None:
-        return self.network.model.side  # the released networks halve a frame of 256 pixels down to one
+        return self.network.model.side  # None as released: those networks halve 256 pixels down to one
 
     def conventions(self) -> dict[str, Any]:
         return {"align_corners": True, "sources": 1}
