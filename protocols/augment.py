@@ -1,7 +1,7 @@
 """OSTNet's expression-preserving augmentation: another face scale, the same expression and pose.
 
-OSTNet, section 3.4 "Scale removal" and section 4.1 "Protocol of different scale evaluation". The authors published
-neither their factors nor a seed; this project's are frozen in ``data/diffscale_factors.csv``.
+OSTNet, Sec. 3.4 "Scale removal" and Sec. 4.1 "Protocol of different scale evaluation". The authors published neither
+their factors nor a seed; this project's factors are frozen in ``data/diffscale_factors.csv``.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ READINGS = ("two-draws", "draw-plus-original")
 def augment(image: np.ndarray, alpha: float, beta: float) -> np.ndarray:
     """Resize an RGB uint8 frame ``(H, W, 3)`` to alpha*H by beta*W, pad it to a square, resize it back to H by W.
 
-    Sizes are rounded to whole pixels. The frame stays in the middle; what is padded is black (0), since the paper names
-    no value and zero is what every padding function takes without one. Both resizes are Pillow's bilinear filter,
-    antialiased, in fixed-point integers: the result is the same on every machine. Factors of 1 change nothing in a
-    square frame. Where alpha equals beta nothing is padded, and all that remains is the blur of two resizes: that is
-    how the paper defines it.
+    Sizes are rounded to whole pixels. The frame stays in the middle. Padding is black (0), the usual default, since the
+    paper names no value. Both resizes use Pillow's bilinear filter, antialiased, in fixed-point integers, so the result
+    is the same on every machine. Factors of 1 do not change a square frame. If alpha equals beta, nothing is padded and
+    the only effect is the blur of two resizes; that follows from the paper's definition.
     """
     height, width = image.shape[:2]
     new_height, new_width = max(1, round(alpha * height)), max(1, round(beta * width))
@@ -43,9 +42,9 @@ def augment(image: np.ndarray, alpha: float, beta: float) -> np.ndarray:
 
 
 def draw_factors(n: int, seed: int = SEED, delta: float = DELTA) -> list[tuple[float, float, float, float]]:
-    """For each of `n` positions in a list: alpha and beta of the first draw, alpha and beta of the second.
+    """Return per position of a list of `n`: alpha and beta of the first draw, alpha and beta of the second.
 
-    Uniform in [1 - delta, 1 + delta], rounded to 6 decimals. A longer list begins with the shorter one.
+    Uniform in [1 - delta, 1 + delta], rounded to 6 decimals. A longer list starts with the shorter one.
     """
     draws = Draws(seed, "diffscale")
 
@@ -57,7 +56,7 @@ def draw_factors(n: int, seed: int = SEED, delta: float = DELTA) -> list[tuple[f
 
 @cache
 def frozen_factors() -> list[tuple[float, float, float, float]]:
-    """The factors that this project publishes for the positions of the 2083-pair list (4166 draws)."""
+    """Return this project's published factors for the positions of the 2083-pair list (4166 draws)."""
     file = Path(__file__).parent / "data" / "diffscale_factors.csv"
     lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     rows = list(csv.reader(lines))[1:]
@@ -65,12 +64,12 @@ def frozen_factors() -> list[tuple[float, float, float, float]]:
 
 
 def different_scale(pairs: PairList, reading: str = READINGS[0]) -> PairList:
-    """The different-scale form of a same-identity list: twice as many pairs, the target the frame as it was.
+    """Return the different-scale form of a same-identity list: twice as many pairs, the targets unchanged.
 
     OSTNet collects "4166 image pairs" from a list of 2083. reading ``two-draws``: every pair with two draws of the
-    factors (ids ``...-a`` and ``...-b``). ``draw-plus-original``: with the first draw and once unchanged (``...-a`` and
-    ``...-o``). Factors depend on the position in the list only; beyond the frozen ones they are drawn on from the same
-    stream. Raises DataError for another reading, a pair without target, or a list that is augmented already.
+    factors (ids ``...-a`` and ``...-b``). ``draw-plus-original``: with the first draw and without augmentation
+    (``...-a`` and ``...-o``). Factors depend only on the position in the list; beyond the frozen ones they continue the
+    same stream. Raises DataError for another reading, a pair without target, or a list that is already augmented.
     """
     if reading not in READINGS:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Data sets that are built once into the cache folder, from videos that travel inside registry packages."""
+"""Data sets that are built once in the cache folder, from videos in registry packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from protocols import interruption
-from protocols.clips import asked_for
+from protocols.clips import requested_frames
 from protocols.datasets import Dataset
 from protocols.errors import DataError
 from protocols.files import disk_full
@@ -31,7 +31,7 @@ INDEX = "index.json"
 
 
 class BuiltSet(Dataset):
-    """A folder of clips with an index: split, identity and frames of each, in the order of its recipe."""
+    """A folder of clips with an index of split, identity and frames of each clip, in the recipe's order."""
 
     stored = True
 
@@ -51,9 +51,9 @@ class BuiltSet(Dataset):
 
 @dataclass(frozen=True)
 class Building:
-    """A set in the making. folder: where its files go. work: for what is fetched. size: side of frames in pixels.
+    """State of a build. folder: for the set's files. work: for fetched files. size: side of frames in pixels.
 
-    digest: over names, pixels and samples, as they are written.
+    digest: over names, pixels and samples, in the order written.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class Building:
     what: str
 
     def say(self, doing: str) -> None:
-        """Tell on the progress bar what is done now."""
+        """Show the current step on the progress bar."""
         self.bar.update(self.task, description=f"{self.what}: {doing}")
 
     def frames(
@@ -81,7 +81,7 @@ class Building:
         for name, image in images:
             cut = resize(np.ascontiguousarray(image[top : top + side, left : left + side]), self.size, self.size)
             file = place / f"{name}{suffix}"
-            Image.fromarray(cut).save(file, compress_level=3, quality=95)  # of PNG the one, of JPEG the other
+            Image.fromarray(cut).save(file, compress_level=3, quality=95)  # the first is for PNG, the second for JPEG
             sizes[name] = file.stat().st_size
             interruption.check()
             self.digest.update(f"{clip}/{name}\n".encode() + cut.tobytes())
@@ -90,21 +90,21 @@ class Building:
 
 
 def even_frames(video: Video, count: int, rate: float) -> Iterator[tuple[str, np.ndarray]]:
-    """(position with 7 digits, RGB uint8 ``(H, W, 3)``) of the frames that are shown at ``k / rate`` seconds."""
+    """Yield position (7 digits) and RGB uint8 ``(H, W, 3)`` of the frames shown at ``k / rate`` seconds."""
     first, *_ = times = video.times
     seconds = [float((time - first) * video.time_base) for time in times]
-    for position, (number, _) in enumerate(asked_for(seconds, 0.0, count / rate, rate)):
+    for position, (number, _) in enumerate(requested_frames(seconds, 0.0, count / rate, rate)):
         yield f"{position:07d}", video.frame(number)
 
 
 @cache
 def recipe(name: str) -> dict[str, Any]:
-    """Files, frames, crops and hashes of a set: ``data/<name>.json``."""
+    """Return files, frames, crops and hashes of a set, from ``data/<name>.json``."""
     return json.loads((Path(__file__).parent / "data" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """What a build recorded: version, SHA-256 of the content, clips."""
+    """Return the index of a build: version, SHA-256 of the content, clips."""
     return json.loads((folder / INDEX).read_text(encoding="utf-8"))
 
 
@@ -116,12 +116,12 @@ def ensure(
     make: Callable[[Building], dict[str, Any]],
     progress: bool,
 ) -> Path:
-    """Build a set where it is missing or incomplete.
+    """Build a set if it is missing or incomplete; return its folder.
 
-    folder: where it belongs, below the cache folder. what: it is, in words ("sample set"). facts: its recipe's
-    ``version`` and ``size``. frames: how many there will be. make: writes the files and returns the clips of the index.
+    folder: its place below the cache folder. what: its name in words ("sample set"). facts: its recipe's ``version``
+    and ``size``. frames: number of frames to build. make: writes the files and returns the clips for the index.
     progress: draw a progress bar on standard error.
-    Raises DataError where the cache cannot be written, and what `make` raises; OSError where the disk is full.
+    Raises DataError if the cache cannot be written, what `make` raises, and OSError if the disk is full.
     """
     if complete(folder, facts["version"]):
         return folder
@@ -140,7 +140,7 @@ def ensure(
 
 
 def complete(folder: Path, version: int) -> bool:
-    """Whether the folder has an index and every file that it names, of the size it names."""
+    """Return whether the folder has an index and all files in it, with the sizes in it."""
     try:
         index = read_index(folder)
         return index["version"] == version and all(
@@ -153,7 +153,7 @@ def complete(folder: Path, version: int) -> bool:
 
 
 def _files(clip: str, facts: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Name and size in bytes of each file of a clip: its frames, and its sound beside them."""
+    """Yield name and size in bytes of each file of a clip: its frames, and its sound beside them."""
     suffix = facts.get("suffix", ".png")
     yield from ((f"{clip}/{frame}{suffix}", size) for frame, size in facts["frames"].items())
     if "sound" in facts:
@@ -168,7 +168,7 @@ def _build(
     make: Callable[[Building], dict[str, Any]],
     progress: bool,
 ) -> None:
-    """Make the set beside its place and rename it, so that a folder with the final name is always whole."""
+    """Build the set in a temporary folder and rename it, so that a folder with the final name is always complete."""
     with (
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary,
         Progress(console=Console(stderr=True), disable=not progress) as bar,

@@ -22,11 +22,11 @@ from protocols.pairs import COLUMNS, WHOLE_CLIP, FrameRef, Pair, PairList
 from protocols.published import HEADERS, neutral
 
 NEEDED = ("source", "driving")
-NAMED = 5  # lines with mistakes that are spelled out
+NAMED = 5  # lines with mistakes in a message
 
 
 def is_one(path: Path, names: Collection[str] = ()) -> bool:
-    """Whether a file is a list written by hand. Raises DataError if it cannot be read.
+    """Return whether a file is a list written by hand. Raises DataError if it cannot be read.
 
     names: data sets of the command line. If the header is also that of a published list, the first path decides, unless
     it has the form of a data set that is not in `names`.
@@ -35,7 +35,7 @@ def is_one(path: Path, names: Collection[str] = ()) -> bool:
     if not rows:
         return False
     header = rows[0][1]
-    if tuple(header) == COLUMNS:  # a frozen list that lost its head, and with it the hash that tells a change
+    if tuple(header) == COLUMNS:  # a frozen list without its head, so without the hash that detects changes
         raise DataError(
             f"{path}: a frozen pair list without its first line (its name and hash, behind a #)", code="not-a-pair-list"
         )
@@ -89,7 +89,7 @@ class Finder:
 
     def __init__(self, names: Sequence[str], opened: Callable[[str], Dataset]):
         self._names, self.dataset = names, opened
-        self._advice = NAMED  # looking for names that are near takes long
+        self._advice = NAMED  # finding similar names is slow, so only for as many mistakes
         self._frames: dict[tuple[str, str], list[str]] = {}
 
     def frames_of(self, ref: FrameRef) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where this program keeps what it fetched or built."""
+"""The folder for fetched and built files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CACHE_VARIABLE = "TALKING_HEAD_BENCH_CACHE"
 
 
 def cache_folder() -> Path:
-    """The cache folder: ``$TALKING_HEAD_BENCH_CACHE`` or the platform's own place for caches."""
+    """Return the cache folder: ``$TALKING_HEAD_BENCH_CACHE`` or the platform's usual place."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).expanduser()
     return Path(platformdirs.user_cache_dir("talking-head-bench"))

@@ -78,8 +78,8 @@ def _of_plugin(plugin: plugins.Plugin) -> Protocol:
 
 
 def _typed(made: Protocol) -> Protocol:
-    """The same with every field of its type. Raises DataError, which names the field."""
-    from pydantic import TypeAdapter, ValidationError  # late: no list of protocols needs it
+    """Return the protocol with every field of its type. Raises DataError with the field."""
+    from pydantic import TypeAdapter, ValidationError  # late import: listing protocols does not need it
 
     own = [key for key in (*OWN_LISTS, *OWN_TEXTS) if getattr(made, key)]
     if own:

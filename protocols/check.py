@@ -27,7 +27,7 @@ def missing_frames(refs: Sequence[FrameRef], datasets: Mapping[str, Dataset]) ->
 
 
 def refuse_missing(pairs: PairList, datasets: Mapping[str, Dataset]) -> list[FrameRef]:
-    """The frames of a list. Raises DataError naming (up to `NAMED`) all whose files are not there."""
+    """Return the frames of a list. Raises DataError with the names of missing ones (up to `NAMED`)."""
     refs = pairs.refs()
     if missing := missing_frames(refs, datasets):
         roots = ", ".join(f"{name} in {dataset.root}" for name, dataset in datasets.items())
@@ -57,12 +57,12 @@ class Checked:
 
 
 def check_frames(pairs: PairList, datasets: Mapping[str, Dataset], size: int | None, by_clip: bool = False) -> Checked:
-    """Look for every frame and read the head of its file; `datasets` holds each data set of the list.
+    """Check that every frame exists, and read the head of its file. datasets: each data set of the list.
 
-    size: side that frames are brought to; None: they stay as stored, and must all have one size. by_clip: only the
-    driving frames and targets of one clip must; sources are not compared with them. Raises DataError
-    naming (up to `NAMED`) all frames that are missing, or all whose files are no images or have another shape than the
-    data set's, or the sizes where there are several.
+    size: side that frames are resized to; None: they stay as stored, and must all have one size. by_clip: only driving
+    frames and targets of a clip must have one size; sources may differ. Raises DataError with the names (up to `NAMED`)
+    of missing frames, or of files that are not images or have another shape than the data set's, or with the sizes if
+    there are several.
     """
     refs = refuse_missing(pairs, datasets)
     bad: dict[FrameRef, str] = {}

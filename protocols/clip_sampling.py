@@ -123,12 +123,12 @@ def _talking(dataset: Dataset, protocol: Protocol, n: int | None, reading: str) 
 
 
 def _reconstruction(dataset: Dataset, names: list[str], draws: Draws) -> list[tuple[str, str]]:
-    """FOMM (NeurIPS 2019): every video is reconstructed from its own first frame."""
+    """Reconstruct every video from its own first frame (FOMM, NeurIPS 2019)."""
     return [(name, name) for name in names]
 
 
 def _cross_identity(dataset: Dataset, names: list[str], draws: Draws) -> list[tuple[str, str]]:
-    """Every video drives a random picture, or first frame of a video, of another identity."""
+    """Let every video drive a random picture, or first frame of a video, of another identity."""
     sources: dict[str, list[str]] = {}
     for clip in dataset.clips():
         if dataset.frames(clip):
@@ -152,7 +152,7 @@ STRATEGIES: dict[str, Callable[[Dataset, list[str], Draws], list[tuple[str, str]
 
 
 def ids_of(names: Sequence[str]) -> list[str]:
-    """Ids for clips, from their names without folders where these are unique, and else with a number."""
+    """Return ids for clips: their names without folders, with a number if these are not unique."""
     short = ["--".join(stem(part) for part in name.split("--")) for name in names]
     plain = [_UNSAFE.sub("_", one).lstrip(".")[:_ID] or "clip" for one in short]
     counts = {one: plain.count(one) for one in set(plain)}

@@ -21,7 +21,7 @@ COLUMNS = ("id", "source", "driving", "target", "sound", "start", "end", "rate",
 TEMPLATE_FORMAT = "talking-head-bench clips 2"  # of lists with a clip that sound drives
 TEMPLATE_COLUMNS = ("template", "template_end")
 _WITH_TEMPLATE = (TEMPLATE_FORMAT, (*COLUMNS, *TEMPLATE_COLUMNS))
-EARLY = 1e-6  # seconds by which a frame may be shown late: times are rounded
+EARLY = 1e-6  # tolerance in seconds, since times are rounded
 
 # The frame names of a clip in order of time, and when each is shown, in seconds from the first.
 Frames = Callable[[FrameRef], tuple[Sequence[str], Sequence[float]]]
@@ -162,7 +162,7 @@ class ClipList:
         """Write the frozen list: a CSV file below a comment line of JSON. Raises like `PairList.write`."""
         head = Head(self.name, self.version, len(self), self.sha256, self.provenance)
         rows = [clip.row() for clip in self.clips]
-        width = max(map(len, rows))  # lists that need no templates stay what they were
+        width = max(map(len, rows))  # lists without templates keep their format
         form, columns = (FORMAT, COLUMNS) if width == len(COLUMNS) else _WITH_TEMPLATE
         frozen_file.write(path, form, columns, head, (row + [""] * (width - len(row)) for row in rows))
 
@@ -203,7 +203,7 @@ def _pairs(clip: Clip, frames: Frames, anchored: bool) -> list[Pair]:
                 code="target-length",
             )
         targets = [replace(clip.target, frame=name) for name in other]
-    chosen = asked_for(times, clip.start, clip.end, clip.rate)
+    chosen = requested_frames(times, clip.start, clip.end, clip.rate)
     if not chosen:
         raise DataError(f"clip {clip.id}: {clip.driving.clip} has no frame after {clip.start} s", code="unknown-frame")
     sources = _sources(clip, frames, len(chosen))
@@ -226,14 +226,14 @@ def _pairs(clip: Clip, frames: Frames, anchored: bool) -> list[Pair]:
 
 
 def _sources(clip: Clip, frames: Frames, count: int) -> list[FrameRef]:
-    """The source of each frame that is asked for: one frame for all, or the template's, in order and back."""
+    """Return the source of each requested frame: one frame for all, or the template's, played back and forth."""
     source = clip.source
     if source.frame != WHOLE_CLIP:
         return [source] * count
     names, times = _listed(source, frames)
     if clip.template is None:
         return [replace(source, frame=names[0])] * count
-    numbers = [number for number, _ in asked_for(times, clip.template, clip.template_end, clip.rate)]
+    numbers = [number for number, _ in requested_frames(times, clip.template, clip.template_end, clip.rate)]
     if not numbers:
         raise DataError(
             f"clip {clip.id}: {source.clip} has no frame for a template after {clip.template} s", code="unknown-frame"
@@ -242,11 +242,13 @@ def _sources(clip: Clip, frames: Frames, count: int) -> list[FrameRef]:
     return [template[number] for number in back_and_forth(len(template), count)]
 
 
-def asked_for(times: Sequence[float], start: float, end: float | None, rate: float | None) -> list[tuple[int, float]]:
+def requested_frames(
+    times: Sequence[float], start: float, end: float | None, rate: float | None
+) -> list[tuple[int, float]]:
     """Return the requested frames of a clip, and their times, in seconds from `start`.
 
-    times: when the frames of the video are shown, ascending. rate: None for every frame from `start` on and before
-    `end`; else for each point in time from `start` at this rate the frame that is shown then.
+    times: when the frames of the video are shown, ascending. rate: None for every frame from `start` to before `end`;
+    else the frame shown at each point in time, from `start` at this rate.
     """
     stop = math.inf if end is None else end
     if rate is None:
@@ -261,7 +263,7 @@ def asked_for(times: Sequence[float], start: float, end: float | None, rate: flo
 
 
 def shown_at(times: Sequence[float], time: float) -> int:
-    """Return the number of the frame shown at a time: the last that has begun; before the first, the first."""
+    """Return the number of the frame shown at a time; 0 for a time before the first frame."""
     return max(0, bisect_right(times, time + EARLY) - 1)
 
 

@@ -63,7 +63,7 @@ def _clip(cells: Mapping[str, str], identifier: str, find: Finder) -> Clip:
             raise DataError(f"no {name}", code="missing-value")
     source = find("source", cells["source"])
     driving, target, sound = (_whole(name, cells.get(name), find) for name in ("driving", "target", "sound"))
-    assert driving is not None  # needed
+    assert driving is not None  # a required column
     if target is None and (source.dataset, source.clip) == (driving.dataset, driving.clip):
         target = driving
     numbers: dict[str, float | None] = {}
@@ -78,7 +78,7 @@ def _clip(cells: Mapping[str, str], identifier: str, find: Finder) -> Clip:
     )
     start = numbers.pop("start") or 0.0
     if numbers["template"] is not None and len(find.frames_of(source)) == 1:
-        source = replace(source, frame=WHOLE_CLIP)  # of a photograph, which its path alone names
+        source = replace(source, frame=WHOLE_CLIP)  # a photograph, named by its path
     return Clip(cells.get("id") or identifier, source, driving, target, sound, whose, by, start, **numbers)
 
 

@@ -113,7 +113,7 @@ def _convert(planes: list[np.ndarray], bits: int, full: bool, matrix: tuple[str,
 def _planes(frame: av.VideoFrame) -> tuple[list[np.ndarray], int]:
     """Return luma, and chroma and alpha if present, all ``(H, W)``; and the number of bits of their values."""
     match = _PLANAR.fullmatch(frame.format.name)
-    if not match:  # interleaved: taken apart by FFmpeg, as coded (the range is named only lest it be converted)
+    if not match:  # interleaved: FFmpeg separates the channels (naming the range prevents a conversion)
         target = "yuva444p16le" if _has_alpha(frame) else "yuv444p16le"
         ranges = {"src_color_range": _LIMITED, "dst_color_range": _LIMITED}
         bits = frame.format.components[0].bits
@@ -144,7 +144,7 @@ def _kind(bits: int) -> type:
 
 
 def _is_rgb(frame: av.VideoFrame) -> bool:
-    """Whether the format has no color matrix: RGB, palettes, black and white, gray with alpha (PNG), XYZ."""
+    """Return whether the format has no color matrix: RGB, palettes, black and white, gray with alpha (PNG), XYZ."""
     name = frame.format.name
     return frame.format.is_rgb or frame.format.has_palette or name.startswith(("mono", "xyz", "ya"))
 
@@ -158,6 +158,6 @@ def _is_transparent(frame: av.VideoFrame) -> bool:
 
 
 def _is_full(frame: av.VideoFrame) -> bool:
-    """Whether values use the full range; untagged gray does, as in FFmpeg."""
+    """Return whether values use the full range; untagged gray does, as in FFmpeg."""
     name = frame.format.name
     return frame.color_range == _FULL or name.startswith("yuvj") or (name[:4] == "gray" and frame.color_range == 0)

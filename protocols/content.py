@@ -11,16 +11,16 @@ from protocols.datasets import Dataset
 from protocols.errors import unreadable
 from protocols.pairs import FrameRef
 
-SOME = "some "  # before the hash of a clip that is a folder: it is of those of its frames that the list names
+SOME = "some "  # prefix of the hash of a folder clip, which covers only the frames in the list
 _DIGITS = 16  # of a clip's hash
 
 
 def content_sha256(refs: Iterable[FrameRef], datasets: Mapping[str, Dataset]) -> tuple[str, dict[str, str]]:
     """Return the SHA-256 over the frames' files, and one per clip (``dataset/clip``), its first 16 digits.
 
-    Each file counts once, by data set and path below the root, not by their order. Roots are left out, so that a copy
-    elsewhere has the same hashes. Of a clip that is one file (a video) the hash is that of the file; of others it is
-    over the frames named here, with `SOME` before it. Raises DataError for a file that cannot be read.
+    Each file counts once, sorted by data set and path below the root. Roots are left out, so that a copy elsewhere has
+    the same hashes. A clip's hash is that of its file if it is one file (a video); else it covers the frames in `refs`
+    and has the prefix `SOME`. Raises DataError for a file that cannot be read.
     """
     found: dict[str, Path] = {}
     clips: dict[str, set[str]] = {}

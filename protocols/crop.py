@@ -20,7 +20,7 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels; the right and lower
 LOOKS = 9  # frames of a clip with face detection
 SCALE = 1.8  # side of the square over the longer side of the tube
 SHIFT = 0.2  # how far the square's center is above the tube's, over the same
-OVERLAP = 0.25  # intersection over union from which on two boxes are one person's, as in FOMM's preprocessing
+OVERLAP = 0.25  # least intersection over union of two boxes of one person, as in FOMM's preprocessing
 FRAMED = 0.75  # a square frame is framed already if the square around its head has this share of its side
 
 
@@ -39,9 +39,9 @@ class FaceFinder(Protocol):
 class Cut:
     """One clip's square.
 
-    box: in pixels. how: ``face``; ``framed`` (the whole frame: the face fills it already); ``center`` where no face was
-    found. size: (height, width) of the frames that it was found in. looked: number of these. faces: in how many of them
-    the face lies that the box is around. others: in how many another one was found.
+    box: in pixels. how: ``face``; ``framed`` (the whole frame, since the face already fills it); ``center`` (no face
+    was found). size: (height, width) of the checked frames. looked: number of checked frames; faces: of those with the
+    box's face; others: of those with another face.
     """
 
     box: Box
@@ -94,11 +94,10 @@ def find(frames: Iterable[np.ndarray], finder: FaceFinder, always: bool = False)
 
 
 def head_box(faces: np.ndarray, height: int, width: int) -> Box:
-    """The square around a head: of face boxes ``(N, 4)``, N >= 1, in frames of one size.
+    """Return the square around a head from face boxes ``(N, 4)``, N >= 1, in frames of one size.
 
-    `SCALE` times the longer side of the box around them all, moved up by `SHIFT` of it. Where it is larger than the
-    frame it is made as large as the frame's shorter side; where it leaves the frame it is moved inside. No pixels are
-    invented.
+    Its side is `SCALE` times the longer side of the box around all faces, and it is moved up by `SHIFT` times that
+    longer side. It is limited to the frame's shorter side and moved inside the frame, so it needs no padding.
     """
     (x0, y0), (x1, y1) = faces[:, :2].min(0), faces[:, 2:].max(0)
     long = max(x1 - x0, y1 - y0)

@@ -19,10 +19,10 @@ DEFAULT = "face unless framed"  # mode without --crop: crop around the face if i
 
 @dataclass(frozen=True)
 class Crops:
-    """mode: None is the default: around the face, unless square frames are framed like that already.
+    """mode: None for the default: crop around the face, unless the face fills a square frame already.
 
-    cuts: by clip, where faces were looked for; a clip without is cut to its central square. finder: its signature.
-    name: of the data set. sources: clips that are to be animated.
+    cuts: by clip, if faces were detected; a clip without a cut gets its central square. finder: its signature.
+    name: of the data set. sources: clips that are animated.
     """
 
     mode: Mode | None = "center"
@@ -32,9 +32,9 @@ class Crops:
     sources: frozenset[str] = frozenset()
 
     def apply(self, image: np.ndarray, clip: str, what: object) -> np.ndarray:
-        """What is left of a frame ``(H, W, 3)`` of a clip: a square, in mode ``none`` all of it.
+        """Return the crop of a clip's frame ``(H, W, 3)``: a square; the whole frame in mode ``none``.
 
-        Raises DataError, beginning with `what`, for a frame of another size than those that the face was found in.
+        Raises DataError, beginning with `what`, for a frame of another size than those with the detected face.
         """
         cut, size = self.cuts.get(clip), image.shape[:2]
         if self.mode == "none" or (cut and cut.how == "framed" and size[0] == size[1]):
@@ -46,7 +46,7 @@ class Crops:
         return crop.cut(image, cut.box)
 
     def describe(self) -> dict[str, Any]:
-        """For the manifest; all that moves a number."""
+        """Return all that affects numbers, for the manifest."""
         facts: dict[str, Any] = {"mode": self.mode or DEFAULT}
         if self.finder:
             facts |= {"scale": crop.SCALE, "shift": crop.SHIFT, "finder": self.finder}

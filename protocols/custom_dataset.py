@@ -1,4 +1,4 @@
-"""Custom data as a data set: a folder of videos and pictures, or of folders of frames."""
+"""Custom data as a data set: a folder with videos and pictures, or with folders of frames."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from protocols.video_index import Index
 from protocols.words import counted
 
 IDENTITIES = "identities.csv"
-FAILED = "failed.csv"  # beside finished videos: why there is none of a clip
+FAILED = "failed.csv"  # beside finished videos: reasons for missing ones
 
 
 class VideoFolder(Dataset):
@@ -42,27 +42,27 @@ class VideoFolder(Dataset):
     layout = "videos (.mp4, .mov, ...) or pictures (.png, .jpg, ...)"
 
     def __init__(self, name: str, root: Path, follow_links: bool = False):
-        """`root`: a folder, or one video, which is then the only clip."""
+        """Open the folder `root`, or one video as the only clip."""
         self._only = root.name if root.is_file() else None
         root = root.parent if self._only else root
         super().__init__(name, root, follow_links)
         self._identities = _read_identities(root / IDENTITIES)
         self._is_video = cache(lambda clip: is_video(root / clip))
-        self._lock = Lock()  # decoders have a position
+        self._lock = Lock()  # decoders are stateful
         self._video = lru_cache(maxsize=4)(self._open)
         self._sizes: dict[str, tuple[int, int]] = {}
-        self._indices: dict[str, Index] = {}  # of videos whose frames were found by decoding, which is not done twice
-        self._recent = lru_cache(maxsize=16)(self._decode)  # a source or anchor comes up in pair after pair
+        self._indices: dict[str, Index] = {}  # kept for videos indexed by decoding, which is slow
+        self._recent = lru_cache(maxsize=16)(self._decode)  # sources and anchors recur in many pairs
 
     @cached_property
     def found(self) -> Found:
-        """The files below the root."""
+        """Return the files below the root."""
         if self._only:
             return Found((self._only,), (), (), ())
         return find(self.root, self.follow_links)
 
     def clips(self, split: str | None = None) -> list[str]:
-        """All videos and pictures, sorted; there are no splits."""
+        """Return all videos and pictures, sorted; there are no splits."""
         return sorted(self.found.videos + self.found.pictures)
 
     def left_out(self) -> list[str]:
@@ -88,7 +88,7 @@ class VideoFolder(Dataset):
             return [float((time - first) * video.time_base) for time in times]
 
     def end(self, clip: str) -> float:
-        """When the last frame of a clip ends, in seconds from the first; infinity for a picture."""
+        """Return the end of a clip's last frame, in seconds from its first; infinity for a picture."""
         if not self._is_video(clip):
             return math.inf
         with self._lock:
@@ -96,7 +96,7 @@ class VideoFolder(Dataset):
             return float((video.end - video.times[0]) * video.time_base)
 
     def sound_file(self, clip: str) -> Path | None:
-        """A sound file called as the clip, beside it; else the video itself, where it has sound."""
+        """Return the sound file with the clip's name beside it; else the video itself if it has sound; else None."""
         if beside := super().sound_file(clip):
             return beside
         if not self._is_video(clip):
@@ -105,7 +105,7 @@ class VideoFolder(Dataset):
             return self._file(clip) if self._video(clip).has_sound else None
 
     def path(self, ref: FrameRef) -> Path:
-        """The video or picture that holds the frame."""
+        """Return the video or picture with the frame."""
         return self._file(ref.clip)
 
     def missing(self, refs: Iterable[FrameRef]) -> list[FrameRef]:
@@ -141,7 +141,7 @@ class VideoFolder(Dataset):
 
     def _decode(self, ref: FrameRef, size: int | None) -> np.ndarray:
         image = self._fit(self._video(ref.clip).frame(_number(ref)), ref, size)
-        image.flags.writeable = False  # it is handed out again
+        image.flags.writeable = False  # the cache returns the same array again
         return image
 
     def _file(self, clip: str) -> Path:
@@ -159,8 +159,8 @@ class VideoFolder(Dataset):
 class FrameFolders(Dataset):
     """Folders of frames, at any depth: ``<root>/<clip>/<frame>.png`` or another type of picture.
 
-    A clip is named by its folder's path below the root, which is its identity, too, unless ``identities.csv`` in the
-    root says otherwise.
+    The folder's path below the root is the clip's name, and its identity unless ``identities.csv`` in the root has a
+    line for it.
     """
 
     crops = True
@@ -176,7 +176,7 @@ class FrameFolders(Dataset):
         twice = sorted({*found.pictures} - {*frames.values()})
         self._left_out = [
             *_left_out(self, others, "no pictures by their names", found),
-            *_left_out(self, twice, "another picture has the same name but for its type"),
+            *_left_out(self, twice, "another picture has the same name with another suffix"),
         ]
 
     def clips(self, split: str | None = None) -> list[str]:
@@ -190,14 +190,14 @@ class FrameFolders(Dataset):
 
 
 def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
-    """The data set `name` in the folder `root`; a name that is no known layout means custom files.
+    """Open the data set `name` in the folder `root`; a name without a known layout is custom data.
 
-    A file is one video. A custom folder is read as videos and pictures (`VideoFolder`) if there is a video in it or a
-    picture directly in it, else as folders of frames (`FrameFolders`). follow_links: links in the root may lead out.
-    Raises DataError where the folder does not hold what it should.
+    A `root` that is a file is one video. A custom folder is read as videos and pictures (`VideoFolder`) if it has a
+    video anywhere or a picture directly in it, else as folders of frames (`FrameFolders`). follow_links: links in the
+    root may lead out of it. Raises DataError if the folder does not have the expected layout.
     """
     if name in names():
-        from protocols import talking_data  # late: its layouts are made of those here
+        from protocols import talking_data  # late import: its layouts are subclasses of these
 
         opens = talking_data.layout(name, root)
         if plugin := plugins.registered("data set").get(name):
@@ -213,7 +213,7 @@ def open_dataset(name: str, root: Path, follow_links: bool = False) -> Dataset:
 
 
 def _unused(dataset: Dataset, others: Sequence[str], clips: Sequence[str]) -> list[str]:
-    """Names of files that are neither pictures nor videos, less those that are read: identities, sound of clips."""
+    """Return the unused ones of `others`: without the identities, reasons of failures and sound of clips."""
     read = {stem.relative_to(dataset.root).as_posix() for clip in clips for stem in dataset.sound_stems(clip)}
     paths = {name: PurePosixPath(name) for name in others if name not in (IDENTITIES, FAILED)}
     sounds = {name for name, path in paths.items() if path.suffix in SOUNDS}

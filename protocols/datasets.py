@@ -214,7 +214,7 @@ class TedTalks(SplitFolders):
 class Hdtf(Dataset):
     """HDTF: ``<clip>.mp4/<6 digits>.jpg``, directly in the root or below ``test/`` and ``train/``.
 
-    Both arrangements are in use; the split is no part of a clip's name, so that lists fit both.
+    Both arrangements are common, so the split is not part of a clip's name and lists fit both.
     """
 
     stored = True
@@ -232,9 +232,9 @@ class Hdtf(Dataset):
         return next((place for place in places if place.is_dir()), places[0])
 
     def identity(self, clip: str) -> str:
-        """``WDA_CarolynMaloney1_000.mp4`` is CarolynMaloney: source, speaker with a video number, cut.
+        """Return the speaker: CarolynMaloney for ``WDA_CarolynMaloney1_000.mp4`` (source, speaker and video, cut).
 
-        ``RD_Radio34_001.mp4`` names no speaker; each radio recording counts as an identity of its own.
+        ``RD_Radio34_001.mp4`` names no speaker; each radio recording counts as one identity.
         """
         return self.speaker(clip)
 
@@ -273,7 +273,7 @@ class Obama(Dataset):
 
 
 class Grid(Dataset):
-    """GRID as folders of frames, ``s1/<sentence>/<frame>.jpg``; its sound beside them or as `sounds` says."""
+    """GRID as folders of frames, ``s1/<sentence>/<frame>.jpg``; sound beside them or in a place of `sounds`."""
 
     crops = True
     layout = "s1/<sentence>.mpg or s1/video/<sentence>.mpg, or s1/<sentence>/<frame>.jpg beside s1/<sentence>.wav"
@@ -291,12 +291,12 @@ class Grid(Dataset):
 
     @staticmethod
     def speaker(clip: str) -> str:
-        """The folder ``s<number>`` that a clip is in; its own name where it is in none."""
+        """Return the folder ``s<number>`` of a clip; the clip's own name if it is in none."""
         return next((part for part in clip.split("/") if GRID_SPEAKER.fullmatch(part)), clip)
 
     @classmethod
     def sounds(cls, root: Path, clip: str) -> list[Path]:
-        """Where the sound that is distributed by itself may lie, without suffix."""
+        """Return possible places of the separately distributed sound, without suffix."""
         parts = [part for part in clip.split("/") if part not in FRAMES_BELOW]
         speaker, sentence = cls.speaker(clip), parts[-1].partition(".")[0]
         return [root / folder / sentence for folder in (f"{speaker}/audio", f"audio/{speaker}", f"audio_25k/{speaker}")]

@@ -1,4 +1,4 @@
-"""Random numbers that are the same with every NumPy."""
+"""Random numbers that are the same with every version of NumPy."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ T = TypeVar("T")
 
 
 class Draws:
-    """PCG64's raw 64-bit stream, whose stability NumPy guarantees (that of ``Generator``'s methods it does not).
+    """Draws from PCG64's raw 64-bit stream, which NumPy guarantees to be stable, unlike the methods of ``Generator``.
 
-    seed: non-negative. purpose: keeps the streams of different uses of one seed apart.
+    seed: non-negative. purpose: separates the streams of different uses of one seed.
     """
 
     def __init__(self, seed: int, purpose: str):
         self._bits = np.random.PCG64(np.random.SeedSequence([seed, *purpose.encode()]))
 
     def uniform(self, low: float, high: float) -> float:
-        """A number in [low, high), from 53 random bits."""
+        """Return a number in [low, high), from 53 random bits."""
         return low + (high - low) * ((int(self._bits.random_raw()) >> 11) * 2.0**-53)
 
     def below(self, n: int) -> int:
-        """A whole number in [0, n), all equally likely."""
+        """Return a whole number in [0, n), all equally likely."""
         limit = (1 << 64) // n * n
         while (value := int(self._bits.random_raw())) >= limit:
             pass
         return value % n
 
     def one(self, items: Sequence[T]) -> T:
-        """One of `items`."""
+        """Return one of `items`."""
         return items[self.below(len(items))]
 
     def some(self, items: Sequence[T], k: int) -> list[T]:
-        """`k` different ones of `items`, in the order drawn."""
+        """Return `k` different ones of `items`, in the order drawn."""
         left = list(items)
         for position in range(k):
             other = position + self.below(len(left) - position)

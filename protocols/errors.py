@@ -36,17 +36,17 @@ class PluginError(DataError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's message up to its first line break; its type's name where it has none."""
+    """Return an error's message up to its first line break; its type's name if it has no message."""
     return (str(error).splitlines() or [""])[0] or type(error).__name__
 
 
 def typed_line(error: BaseException) -> str:
-    """Return the type of an error of someone else's code, and its message up to the first line break."""
+    """Return the type of an error in foreign code, and its message up to the first line break."""
     return f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")
 
 
 def unreadable(file: object, error: Exception) -> DataError:
-    """Return the error for a file that cannot be read, in one line: with the system's words where it has some."""
+    """Return the error for a file that cannot be read, in one line, with the system's message if there is one."""
     return DataError(
         f"{file}: cannot be read ({getattr(error, 'strerror', None) or first_line(error)})", code="unreadable-file"
     )

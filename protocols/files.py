@@ -36,7 +36,7 @@ def text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
 
 
 def disk_full(error: OSError) -> bool:
-    """Whether the disk is full, which is not a mistake in the file's name."""
+    """Return whether the error means a full disk, which is not a mistake in the file's name."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -57,7 +57,7 @@ def place(path: Path) -> Path:
     Raises OSError if something else than a regular file is there, so that a file never replaces ``/dev/null``.
     """
     real = Path(os.path.realpath(path))
-    if real.exists() and not (real.is_file() or real.is_dir()):  # a folder says so itself
+    if real.exists() and not (real.is_file() or real.is_dir()):  # a folder raises its own error later
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return real
 

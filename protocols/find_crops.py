@@ -17,7 +17,7 @@ from protocols.errors import DataError
 from protocols.folder import some
 from protocols.pairs import FrameRef, PairList
 
-FEW = 20  # clips that are looked at without a progress bar
+FEW = 20  # clips that are searched without a progress bar
 
 
 def cut_custom(

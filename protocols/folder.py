@@ -13,7 +13,7 @@ VIDEOS = (
     *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mj2", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".vob"),
     *(".ts", ".mts", ".m2ts", ".flv", ".f4v", ".wmv", ".asf", ".ogv", ".ivf", ".gif", ".apng"),
     *(".h264", ".264", ".h265", ".265", ".hevc"),
-)  # a .webp that moves is one, too
+)  # an animated .webp is a video, too
 NAMED = 5  # names in a notice
 
 
@@ -46,12 +46,12 @@ def find(root: Path, follow_links: bool = False) -> Found:
 
 
 def is_picture(name: str | Path) -> bool:
-    """Whether a file's name is that of a picture."""
+    """Return whether a file's name is that of a picture."""
     return str(name).lower().endswith(PICTURES)
 
 
 def is_video(file: Path) -> bool:
-    """Whether a file's name is that of a video, or the file a WebP picture that moves."""
+    """Return whether a file is a video by its name, or an animated WebP picture."""
     name = file.name.lower()
     return name.endswith(VIDEOS) or (name.endswith(".webp") and _moves(file))
 
@@ -62,7 +62,7 @@ def some(names: Sequence[str]) -> str:
 
 
 def _walk(root: Path, follow_links: bool, links: list[str], again: list[str]) -> Iterator[str]:
-    """Return the names of all files; real folders come before linked ones, so that a file gets its own name."""
+    """Yield the names of all files; real folders come before linked ones, so that a file gets its own name."""
     seen: set[str] = set()
     linked_files: list[str] = []
     folders, linked_folders = deque([""]), deque[str]()
@@ -76,7 +76,7 @@ def _walk(root: Path, follow_links: bool, links: list[str], again: list[str]) ->
         try:
             with os.scandir(root / name) as found:
                 entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda one: one.name)
-        except OSError:  # no folder, or none that may be read: `check` says so of the root
+        except OSError:  # no folder, or not readable: `check` reports it for the root
             continue
         for entry in entries:
             is_link, kind = entry.is_symlink(), _kind(entry)
@@ -105,7 +105,7 @@ def _kind(entry: os.DirEntry[str]) -> str | None:
 
 
 def _moves(file: Path) -> bool:
-    """Whether a WebP file has the animation flag of its extended header (RFC 9649)."""
+    """Return whether a WebP file has the animation flag of its extended header (RFC 9649)."""
     try:
         with open(file, "rb") as stream:
             head = stream.read(21)

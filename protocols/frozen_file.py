@@ -31,7 +31,7 @@ class Head:
 
 
 class Hashed(Protocol):
-    """A list that knows the hash of its rows."""
+    """A list with the hash of its rows."""
 
     @property
     def sha256(self) -> str: ...
@@ -74,7 +74,7 @@ def read(path: Path, forms: Mapping[str, Sequence[str]], what: str, *, code: str
 
     forms: allowed formats, with the columns of each. what: its kind in words ("pair list").
 
-    Raises DataError, with this code where it is not one.
+    Raises DataError; its code is `code` if the file is not such a list.
     """
     try:
         first, _, body = files.text(path).partition("\n")
@@ -102,7 +102,7 @@ def parsed(rows: Iterable[Sequence[str]], parse: Callable[[Sequence[str]], Row])
         for number, row in enumerate(rows, start=_HEAD + 1):  # noqa: B007 (an error names it)
             yield parse(row)
     except (DataError, csv.Error) as error:
-        line = number if isinstance(error, DataError) else number + 1  # an error of the csv module is of the next one
+        line = number if isinstance(error, DataError) else number + 1  # the csv module fails at the next line
         raise DataError(f"line {line}: {error}", code=getattr(error, "code", "bad-row")) from None
 
 
@@ -129,10 +129,10 @@ def _wrong_head(name: object, version: object, provenance: object) -> str | None
     if not isinstance(version, int):
         return "its version is not a whole number"
     if not isinstance(provenance, dict) or not _plain(provenance):
-        return "its provenance is not a JSON object of texts, finite numbers and no more than a few levels"
+        return "its provenance is not a JSON object of texts and finite numbers with few levels"
     part = provenance.get("at_hand", {"n": 0, "of_n": 0})
     if not isinstance(part, dict) or not {"n", "of_n"} <= part.keys():
-        return "its provenance says at_hand without n and of_n"
+        return "at_hand in its provenance lacks n and of_n"
     return None
 
 

@@ -21,7 +21,7 @@ _NAMES = {
     (0, 1, 1, 0): "mirrored at the diagonal from top left",
     (0, -1, -1, 0): "mirrored at the diagonal from top right",
 }
-_ODDEST = 16  # the largest ratio of a pixel's sides that is believed
+_ODDEST = 16  # the largest plausible ratio of a pixel's sides
 UPRIGHT = (1, 0, 0, 1)
 Turn = tuple[int, int, int, int]
 

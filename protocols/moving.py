@@ -16,7 +16,7 @@ from protocols.images import on_white, opened
 from protocols.video import Video
 from protocols.video_index import Index
 
-_USUAL = 100  # milliseconds of a picture that states none, as browsers have it
+_USUAL = 100  # milliseconds of a picture that states none, as in browsers
 
 
 class MovingPicture:
@@ -37,7 +37,7 @@ class MovingPicture:
             self.size = image.height, image.width
             for number in range(getattr(image, "n_frames", 1)):
                 image.seek(number)
-                image.load()  # only now is it known how long the picture is shown
+                image.load()  # only decoding tells how long the picture is shown
                 self.times.append(self.end)
                 self.end += image.info.get("duration") or _USUAL
         self._image = Image.open(io.BytesIO(content), formats=["WEBP"])
@@ -80,7 +80,7 @@ def open_video(source: Path, rate: Fraction | None = None, index: Index | None =
         with open(source, "rb") as file:
             head = file.read(12)
     except OSError:
-        head = b""  # which Video reports
+        head = b""  # `Video` raises the error
     if head[:4] == b"RIFF" and head[8:] == b"WEBP":
         return MovingPicture(source)
     return Video(source, rate, index)

@@ -1,4 +1,4 @@
-"""Names that runs, statistics and reports share: of the bounds, and of a model's folder."""
+"""Names that runs, statistics and reports share: of the bounds, and of model folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWS = {
 def safe_name(label: str) -> str:
     """Turn a label into a folder name: other characters than letters, digits and ``._+-`` become ``_``.
 
-    A long one (``cmd:...``) is cut; a hash keeps it apart from others that begin alike.
+    A long label (``cmd:...``) is truncated; a hash distinguishes it from others with the same beginning.
     """
     name = re.sub(r"[^A-Za-z0-9._+-]", "_", label).lstrip(".") or "_"
     return name if len(name) <= 200 else f"{name[:180]}-{hashlib.sha256(label.encode()).hexdigest()[:16]}"

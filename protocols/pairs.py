@@ -19,13 +19,13 @@ from protocols.words import counted
 FORMAT = "talking-head-bench pairs 1"
 COLUMNS = ("id", "source", "driving", "target", "anchor", "source_identity", "driving_identity", "alpha", "beta")
 WHOLE_CLIP = "*"
-LARGEST_FACTOR = 10.0  # of the augmentation; the paper's are between 0.7 and 1.3
+LARGEST_FACTOR = 10.0  # of the augmentation; the paper's factors are between 0.7 and 1.3
 _SAFE_ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{,199}")
 _LONGEST = 250  # characters of a name; file systems have room for 255 bytes
 
 
 def safe_id(text: str) -> bool:
-    """Whether an id is allowed: it is also a file name."""
+    """Return whether an id is allowed; it is also used as a file name."""
     return _SAFE_ID.fullmatch(text) is not None
 
 
@@ -213,5 +213,5 @@ class PairList:
 
 
 def _pairs(rows: Iterable[Sequence[str]]) -> tuple[Pair, ...]:
-    """The pairs of a frozen list's rows, which are never all held at once."""
+    """Return the pairs of a frozen list's rows, without holding all rows at once."""
     return tuple(frozen_file.parsed(rows, Pair.from_row))

@@ -19,9 +19,9 @@ GROUPS: Mapping[Kind, str] = {
     "protocol": "talking_head_bench.protocols",
     "data set": "talking_head_bench.datasets",
 }
-FILE_MODULE = "talking_head_model_"  # what the names of modules begin with that were loaded from a model's file
+FILE_MODULE = "talking_head_model_"  # prefix of the module names of models loaded from a file
 OURS = ("baselines", "bench", "protocols", "reports")
-# What code from outside may raise: `sys.exit` in it would end this program as if all had gone well.
+# What foreign code may raise. SystemExit, because `sys.exit` in it would end this program without an error.
 FAILURES = (Exception, SystemExit)
 
 
@@ -62,15 +62,15 @@ class Plugin:
 
 
 def registered(kind: Kind) -> dict[str, tuple[Plugin, ...]]:
-    """All plug-ins of a kind by name, in the order of names; a name has several where packages clash."""
+    """Return all plug-ins of a kind, sorted by name; several per name if packages clash."""
     found = _read(kind, tuple(sys.path))
     return {name: tuple(one for one in found if one.name == name) for name in dict.fromkeys(one.name for one in found)}
 
 
 def find(kind: Kind, name: str, built_in: Collection[str]) -> Plugin | None:
-    """The plug-in of a name; None where there is none.
+    """Return the plug-in of a name; None if there is none.
 
-    built_in: names that this program has itself. Raises PluginError, naming both sides, for a name that is taken twice.
+    built_in: this program's own names. Raises PluginError, with both sides, for a name that is taken twice.
     """
     found = registered(kind).get(name, ())
     if found and name in built_in:
@@ -81,10 +81,10 @@ def find(kind: Kind, name: str, built_in: Collection[str]) -> Plugin | None:
 
 
 def culprit(error: BaseException) -> str | None:
-    """What an error was raised in, if it was in code from outside: a plug-in's, or a model's in a file."""
+    """Return, in words, the plug-in or the model's file that raised an error; None if it was this program."""
     packages = {one.entry.module.partition(".")[0]: one for kind in GROUPS for one in _read(kind, tuple(sys.path))}
     packages = {name: one for name, one in packages.items() if name not in OURS}
-    trace, found = error.__traceback__, None  # the innermost one counts
+    trace, found = error.__traceback__, None  # the innermost frame counts
     while trace is not None:
         about = trace.tb_frame.f_globals
         module = str(about.get("__name__", ""))
@@ -98,6 +98,6 @@ def culprit(error: BaseException) -> str | None:
 
 @lru_cache(maxsize=64)
 def _read(kind: Kind, path: tuple[str, ...]) -> tuple[Plugin, ...]:
-    """Reading the metadata of every installed package takes tens of milliseconds; path: `sys.path`, which decides."""
+    """Return all plug-ins of a kind; cached by `sys.path`, since reading all metadata takes tens of milliseconds."""
     found = (Plugin(kind, entry) for entry in entry_points(group=GROUPS[kind]))
     return tuple(sorted(found, key=lambda one: (one.name, one.entry.value)))

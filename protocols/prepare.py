@@ -15,7 +15,7 @@ from protocols.protocol import SAME, Protocol
 
 
 def stretched(pairs: PairList) -> bool:
-    """Whether a driving frame of the list is augmented."""
+    """Return whether a driving frame of the list is augmented."""
     return any((pair.alpha, pair.beta) != (1.0, 1.0) for pair in pairs.pairs)
 
 
@@ -32,7 +32,7 @@ def prepare(
     variant: one of the protocol's readings. allow_missing: leave out pairs with missing frames. Raises DataError for a
     list that does not fit the protocol.
     """
-    if allow_missing:  # clips that cannot be made frames
+    if allow_missing:  # leave out clips that cannot be expanded to frames
         clips = [ref for ref in pairs.refs() if ref.frame == WHOLE_CLIP]
         pairs = pairs.available(missing_frames(clips, datasets))
     pairs = expanded(pairs, lambda ref: datasets[ref.dataset].frames(ref.clip))
@@ -52,7 +52,7 @@ def prepare(
         pairs = different_scale(pairs, variant or protocol.readings[0])
     if mode.startswith("relative"):
         pairs = _with_anchors(pairs, datasets)
-    # Not before: the factors of stretched frames go by the position in the whole list.
+    # After the transform, since factors of stretched frames depend on the position in the whole list.
     return pairs.available(missing_frames(pairs.refs(), datasets)) if allow_missing else pairs
 
 

@@ -11,20 +11,21 @@ from protocols.errors import DataError
 SAME: Final = "same-identity"
 CROSS: Final = "cross-identity"
 Reference = Literal["same-identity", "cross-identity"]
-SAMPLE = "sample"  # the sample set's name, in lists as in `--data sample`
-TALK = "talk"  # that of the sound set, its form for protocols that sound drives
+SAMPLE = "sample"  # the sample set's name, in lists and in `--data sample`
+TALK = "talk"  # name of the sound set, the sample data for protocols driven by sound
 SAMPLES = (SAMPLE, TALK)
-CUSTOM = "custom data"  # in place of a data set's name, until a run says which
+CUSTOM = "custom data"  # placeholder for a data set's name that only the run knows
 
-# Driving keypoints as they are; moved from the source's as they moved since an anchor frame, and that scaled by the
-# ratio of the two faces' sizes; with the shape that a network of its own draws from the source.
+# absolute: the driving keypoints. relative: the source's keypoints plus the driving keypoints' movement since an anchor
+# frame. relative-adapt: that movement scaled by the ratio of the two faces' sizes. avd: the driving pose with the
+# source's shape, from a separate network.
 MotionMode = Literal["absolute", "relative", "relative-adapt", "avd"]
 MODES: tuple[MotionMode, ...] = get_args(MotionMode)
-EVERY = 1_000_000  # clips of a protocol that takes all there are
-SOUND_STRATEGIES = ("long-video", "adaptation", "talking-corpus")  # of those that sound drives (`stretches`)
+EVERY = 1_000_000  # number of clips of a protocol that uses all clips
+SOUND_STRATEGIES = ("long-video", "adaptation", "talking-corpus")  # of protocols driven by sound (`stretches`)
 OWN_TEMPLATE = "own-template"
-TEMPLATES = ("held-out-template", OWN_TEMPLATE)  # what a model sees of the person whom sound drives
-CLIP_STRATEGIES = ("reconstruction", "cross-identity-video", *SOUND_STRATEGIES)  # how those of whole videos choose them
+TEMPLATES = ("held-out-template", OWN_TEMPLATE)  # readings: the template video that a sound-driven model gets
+CLIP_STRATEGIES = ("reconstruction", "cross-identity-video", *SOUND_STRATEGIES)  # of protocols of whole videos
 TRANSFORMS = ("none", "expression-preserving")
 
 SIZES = {"256": 256, "512": 512, "native": None}  # of custom data's frames; native: as they are stored

@@ -18,16 +18,16 @@ from protocols.protocol import CLIP_STRATEGIES, CROSS, CUSTOM, EVERY, MODES, SAM
 
 SUFFIX = ".toml"
 BUILT_IN = Path(__file__).with_name("protocols.toml")
-NATIVE = "native"  # in place of a frame size: as the frames are stored
+NATIVE = "native"  # instead of a frame size: frames as stored
 LARGEST = 1 << 20  # bytes of a file
-LARGEST_SIDE = 10_000  # pixels; larger pictures are not read either
+LARGEST_SIDE = 10_000  # pixels; larger pictures cannot be read
 
 REQUIRED = ("name", "version", "summary", "strategy", "reference", "metrics")
 TEXTS = ("name", "summary", "title", "dataset", "strategy", "reference", "transform", "mode", "split")
 NUMBERS = ("version", "n", "videos", "people")
 SECONDS = ("seconds", "adapt")
 KEYS = (*TEXTS, *NUMBERS, *SECONDS, "metrics", "frame_size")
-OWN_LISTS = ("tables", "published")  # of this program's protocols only, as the next ones
+OWN_LISTS = ("tables", "published")  # only for this program's protocols, like the next ones
 OWN_TEXTS = ("sample", "frozen")
 _NAME = re.compile(r"[\w+-][\w.+-]*")
 
@@ -50,7 +50,7 @@ def checked(protocol: Protocol) -> Protocol:
 
     Raises DataError, with the field, for an unusable value.
     """
-    from protocols.sampling import STRATEGIES  # late: it reads images, and every command imports this module
+    from protocols.sampling import STRATEGIES  # late import: it imports image libraries
 
     if not isinstance(protocol.name, str) or not _NAME.fullmatch(protocol.name) or protocol.name.endswith(SUFFIX):
         raise DataError(f"name: {protocol.name!r}: letters, digits, -, _, + and . are allowed", code="bad-name")
@@ -108,7 +108,7 @@ def _table(file: Path) -> dict[str, Any]:
 
 
 def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
-    """own: this program's, which have more keys."""
+    """Return the protocol of a file's entries. own: allow the keys of built-in protocols."""
     known = (*KEYS, *OWN_LISTS, *OWN_TEXTS) if own else KEYS
     for key in entries:
         if key not in known:
@@ -120,7 +120,7 @@ def _made(entries: Mapping[str, Any], own: bool = False) -> Protocol:
     fields = {key: _value(key, value) for key, value in entries.items()}
     if fields["strategy"] in CLIP_STRATEGIES:
         fields.setdefault("n", EVERY)
-    if "dataset" not in fields:  # any folder that the user names
+    if "dataset" not in fields:  # then it is for custom data
         fields |= {"dataset": CUSTOM, "custom": True, "split": fields.get("split")}
     return Protocol(**fields)
 

@@ -22,7 +22,7 @@ RULES = ("vox1-seenid", "vox2-sameid")  # protocols whose list is a rule (`proto
 HEADERS = {("source", "driving"), *(("source", "driving", third) for third in ("frame", "best_frame", "anchor"))}
 BY_HAND = "; a list written by hand needs --data NAME=PATH (run or pairs import)"
 
-# The end of a path tells the data set. The slash before an HDTF frame is missing in one published column.
+# The end of a path identifies the data set. One published column lacks the slash before an HDTF frame.
 _FRONT = r"(?:.*/)?"
 _SPLIT = r"(?:.*/(?P<split>test|train)/|.*/)?"
 _IMAGE = r"\.(?:png|jpg)"
@@ -89,11 +89,11 @@ def read_pairs(path: Path) -> PairList:
 def import_published(path: Path) -> PairList:
     """Read a CSV file of ``source,driving[,frame|best_frame|anchor]`` with paths in any of the known layouts.
 
-    A path's front part is ignored; its end tells data set, clip and frame. The third column is the anchor where it
-    holds a path, and is ignored where it is empty or a number. Entries that name clips without frames become whole
-    clips (`expand.expanded` makes frames of them). Ids are the positions in the file, from 0.
-    The provenance holds the file's SHA-256 and, where it is a list that is known, its name under ``published``.
-    Raises DataError, with the line, for what cannot be understood.
+    The end of a path identifies data set, clip and frame; its beginning is ignored. The third column is the anchor if
+    it is a path, and is ignored if it is empty or a number. Entries that name clips without frames become whole clips
+    (`expand.expanded` turns them into frames). Ids are the positions in the file, from 0.
+    The provenance has the file's SHA-256 and, for a known list, its name under ``published``.
+    Raises DataError, with the line, for an unknown form.
     """
     try:
         content = files.content(path)
@@ -127,7 +127,7 @@ def import_published(path: Path) -> PairList:
 
 
 def neutral(path: str) -> FrameRef:
-    """A path of the authors' as a name free of paths. Raises DataError if its end has none of the known forms."""
+    """Convert a path of the authors to a `FrameRef`. Raises DataError if its end has none of the known forms."""
     for dataset, form in _FORMS:
         if match := form.fullmatch(path.strip()):
             parts = match.groupdict()

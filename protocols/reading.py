@@ -31,7 +31,7 @@ _STORED_REMARKS = (
 class Reading:
     """Facts of the files that were read, each counted once.
 
-    stored: whether pictures are read as stored, neither turned nor blended: those of benchmark data sets.
+    stored: whether pictures are read as stored, without rotation and blending, as in benchmark data sets.
     """
 
     def __init__(self, stored: bool = False):
@@ -41,7 +41,7 @@ class Reading:
         self._first: dict[tuple[str, str, str], str] = {}
 
     def add(self, kind: str, name: str, facts: Mapping[str, str]) -> None:
-        """kind: ``videos`` or ``pictures``. facts: of the file, of which plain ones have few or none."""
+        """Add a file. kind: ``videos`` or ``pictures``. facts: of the file; plain files have few or none."""
         known = self._files.setdefault(kind, set())
         if name in known:
             return
@@ -51,7 +51,7 @@ class Reading:
             self._first.setdefault((kind, key, value), name)
 
     def summary(self) -> dict[str, Any]:
-        """By kind: the number of files, and of every fact how many files have which value."""
+        """Return by kind the number of files, and for every fact the number of files with each value."""
         made: dict[str, Any] = {kind: {"files": len(names)} for kind, names in self._files.items()}
         if "pictures" in made:
             made["pictures"]["read"] = "as stored" if self.stored else "upright, transparency shown on white"

@@ -1,4 +1,4 @@
-"""Data sets that installed packages register: what their classes answer is checked, where a run would trip over it."""
+"""Checks of the values that data set classes of installed packages return, so that mistakes are reported early."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protocols.plugins import Plugin
 
 
 def checked(opens: type[Dataset], plugin: Plugin) -> type[Dataset]:
-    """The same class; an answer of another type than `Dataset` says raises PluginError, which names the method."""
+    """Return a class that checks its results: one of another type than in `Dataset` raises PluginError."""
     return type(opens.__name__, (_Checked, opens), {"plugin": plugin, "__module__": opens.__module__})
 
 
@@ -79,4 +79,4 @@ class _Checked(Dataset):
         return found
 
     def _wrong(self, method: str, found: object, wanted: str) -> Exception:
-        return self.plugin.refused(f"{method}() gave {str(found)[:80]!r}, a {type(found).__name__}, not {wanted}")
+        return self.plugin.refused(f"{method}() returned {str(found)[:80]!r}, a {type(found).__name__}, not {wanted}")

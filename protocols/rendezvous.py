@@ -1,8 +1,8 @@
-"""Lists that are rules: for data sets whose clip names nobody published, so that no list of names can be frozen.
+"""Pair lists as rules, for data sets without published clip names, for which no list can be frozen.
 
-Every choice goes to the candidate with the lowest hash (rendezvous hashing: Thaler and Ravishankar, IEEE/ACM Trans.
-Networking 1998). Whoever has the same clips gets the same pairs; where a clip or frame is missing, only the pairs that
-it would have won are others (and one that would come twice then). A seeded draw would change all of them.
+Each choice is the candidate with the lowest hash (rendezvous hashing: Thaler and Ravishankar, IEEE/ACM Trans.
+Networking 1998). So the same clips give the same pairs everywhere. If a clip or frame is missing, only the pairs with
+it change (and any pair that would then occur twice); with a seeded draw all pairs would change.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ _ATTEMPTS = 100
 
 
 def rendezvous_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
-    """The same-identity pairs of a protocol by its rule: its number of videos, `protocol.n` pairs of two frames.
+    """Return the same-identity pairs of a protocol's rule: `protocol.n` pairs from its number of videos.
 
-    seen-identity: the clips come from identities that keep at least one other. Raises DataError where the data do not
-    give the pairs.
+    seen-identity: leaves each identity at least one other clip. Raises DataError if the data have too few pairs.
     """
     rule = f"{protocol.name}-1"
     clips = dataset.clips(protocol.split)
@@ -58,7 +57,7 @@ def rendezvous_pairs(dataset: Dataset, protocol: Protocol) -> PairList:
 
 
 def ranked(rule: str, names: Iterable[str], *purpose: object) -> list[str]:
-    """`names` by the hash of rule, purpose and name."""
+    """Return `names`, sorted by the hash of rule, purpose and name."""
     start = hashlib.sha256("\0".join(map(str, (rule, *purpose, ""))).encode(errors="surrogateescape"))
 
     def rank(name: str) -> bytes:
@@ -70,7 +69,7 @@ def ranked(rule: str, names: Iterable[str], *purpose: object) -> list[str]:
 
 
 def _with_another(rule: str, dataset: Dataset, clips: Sequence[str]) -> list[str]:
-    """The clips without one of each identity, so that every identity keeps one outside of what is left."""
+    """Return the clips minus one per identity, so that each identity has one that is not used."""
     people: dict[str, list[str]] = {}
     for clip in ranked(rule, clips, "kept"):
         people.setdefault(dataset.identity(clip), []).append(clip)
@@ -78,7 +77,7 @@ def _with_another(rule: str, dataset: Dataset, clips: Sequence[str]) -> list[str
 
 
 def _frames_of_first(dataset: Dataset, clips: Iterable[str], wanted: int | None) -> dict[str, list[str]]:
-    """The frames of the first `wanted` clips that have two at least."""
+    """Return the frames of the first `wanted` clips with at least two frames."""
     found: dict[str, list[str]] = {}
     for clip in clips:
         if len(frames := dataset.frames(clip)) >= 2:

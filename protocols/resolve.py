@@ -40,9 +40,9 @@ List = TypeVar("List", PairList, ClipList)
 
 @dataclass(frozen=True)
 class LoadedPair:
-    """The frames of a pair, RGB uint8 ``(S, S, 3)``; `driving` and `anchor` are augmented already.
+    """The frames of a pair, RGB uint8 ``(S, S, 3)``; `driving` and `anchor` are already augmented.
 
-    Where two are the same frame they are one array.
+    Equal frames are one array.
     """
 
     source: np.ndarray
@@ -53,14 +53,13 @@ class LoadedPair:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A protocol with pairs whose frames are all there.
+    """A protocol with its pairs, all frames of which exist.
 
-    frame_size: side that frames are brought to; None: as they are stored. shape: their height and width.
-    data_sha256, clips_sha256: of the files that hold them, all together and by clip (`content.content_sha256`).
+    frame_size: side that frames are resized to; None: as stored. shape: their height and width.
+    data_sha256, clips_sha256: of the frames' files, all together and by clip (`content.content_sha256`).
     notices: lines that the user must see. provenance: where the pairs and frames come from, for the manifest.
-    crop: how the frames of custom data are cut, by data set; empty where none are. clips: what the pairs are the frames
-    of, in a protocol of whole clips, whose clips may have sizes of their own: `shape` is that of the most,
-    `other_shapes` are the others.
+    crop: crops of custom data, by data set; empty without crops. clips: the clips of the pairs, in a protocol of whole
+    clips. Clips may have different sizes: `shape` is the one of most frames, `other_shapes` are the others.
     """
 
     protocol: Protocol
@@ -79,20 +78,20 @@ class Resolved:
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """Every (height, width) that driving frames and targets have, that of the most first."""
+        """Return every (height, width) of driving frames and targets, the one of most frames first."""
         return self.shape, *self.other_shapes
 
     @cached_property
     def _still(self) -> Callable[[FrameRef], np.ndarray]:
-        """Decodes photographs and anchors of whole clips, which come up in frame after frame; the last few are kept."""
+        """Decode sources and anchors of whole clips, with a small cache, since they recur in every frame."""
         return lru_cache(maxsize=8)(lambda ref: self.datasets[ref.dataset].frame(ref, self.frame_size))
 
     def source(self, pair: Pair) -> np.ndarray:
-        """Decode the source of a pair alone, as `load` does. Raises DataError where it cannot be read."""
+        """Decode only the source of a pair, as `load` does. Raises DataError if it cannot be read."""
         return self._still(pair.source)
 
     def load(self, pair: Pair) -> LoadedPair:
-        """Decode the frames of a pair, each once. Raises DataError where one cannot be read."""
+        """Decode the frames of a pair, each once. Raises DataError if one cannot be read."""
         stored: dict[FrameRef, np.ndarray] = {}
 
         def frame(ref: FrameRef, stretched: bool = False) -> np.ndarray:
@@ -277,7 +276,7 @@ def _first(pairs: List, limit: int | None, what: str, notices: list[str]) -> Lis
 def _about(datasets: Mapping[str, Dataset]) -> list[str]:
     """Return lines on files that are not read, and on missing identities."""
     lines: list[str] = []
-    for dataset in datasets.values():  # those of plug-ins have no code
+    for dataset in datasets.values():  # plug-ins return lines without a code
         lines += [line if isinstance(line, Notice) else Notice(line) for line in dataset.left_out()]
     for name, dataset in datasets.items():
         if name not in (*SAMPLES, *dataset_names()) and not (dataset.root / IDENTITIES).is_file():
@@ -321,7 +320,7 @@ def _of_file(
         except DataError as error:
             if not allow_missing:
                 raise
-            why = "--allow-missing does not work with a list written by hand; `pairs import` it where all data are"
+            why = "--allow-missing does not work with a list written by hand; `pairs import` it with all data first"
             raise DataError(f"{error}; {why}", code=error.code) from None
     return read_pairs(pair_file)
 

@@ -1,4 +1,4 @@
-"""The data sets that a run reads: one rule for plans, runs and lists."""
+"""The data sets that a run reads: one rule for plans, runs and pair lists."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def data_used(
     require_data: bool = False,
     listed: Iterable[str] | None = None,
 ) -> tuple[str, ...]:
-    """Names of the data sets that a run of `protocol` reads; `SAMPLE` is its `Protocol.sample_set`.
+    """Return the names of the data sets that a run of `protocol` reads; `SAMPLE` means its `Protocol.sample_set`.
 
-    roots: configured data set folders, by name. asked: those that the command line named: a protocol for custom data is
-    about the one that is named, else about the only one that is configured. sample: the sample set was asked for
-    outright. require_data: it is forbidden. listed: the data sets of the pair list that the user names; None without.
-    The sample set takes a data set's place only where no root is configured at all: who configures one wants real
-    data, and a misspelled name must not lead to other numbers. Raises DataError where a root is missing, and where a
-    list is of other data than the protocol.
+    roots: configured data set folders, by name. asked: names on the command line; a protocol for custom data uses the
+    one on the command line, else the only configured one. sample: the sample set is requested. require_data: it is
+    forbidden. listed: data sets of the user's pair list; None without one.
+    The sample set replaces a data set only if no root is configured: a configured root shows that real data are wanted,
+    and a misspelled name must not give other numbers. Raises DataError if a root is missing, or if a list is of other
+    data than the protocol.
     """
     if sample and require_data:
         raise DataError("the sample set is both requested and forbidden", code="conflicting-options")
@@ -48,7 +48,7 @@ def data_used(
 def _of_list(
     protocol: Protocol, names: tuple[str, ...], roots: Mapping[str, Path], sample: bool, require_data: bool
 ) -> tuple[str, ...]:
-    """The data sets of a pair list: the protocol's own, any for a protocol for custom data; the sample set always."""
+    """Return the data sets of a pair list: the protocol's own, or any for custom data; the sample set is allowed."""
     if not set(names).isdisjoint(SAMPLES) and require_data:
         raise DataError("the pair list uses the sample set, which --require-data forbids", code="conflicting-options")
     for name in names:
@@ -64,7 +64,7 @@ def _of_list(
                 f"use --protocol {_for_custom(protocol)}",
                 code="wrong-data",
             )
-        if name.lower() not in roots:  # roots are configured in any case
+        if name.lower() not in roots:  # names may be configured in any letter case
             raise DataError(
                 f"the pair list needs the data set {name}: {how(name)}{_configured(roots, name)}", code="missing-data"
             )
@@ -72,7 +72,7 @@ def _of_list(
 
 
 def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collection[str]) -> str:
-    """The one data set that a protocol for custom data is about."""
+    """Return the only data set of a protocol for custom data."""
     for name in asked:
         if name in dataset_names():
             raise DataError(
@@ -97,7 +97,7 @@ def _custom_data(protocol: Protocol, roots: Mapping[str, Path], asked: Collectio
 
 
 def _for_custom(protocol: Protocol) -> str:
-    """The name of the protocol that asks of custom data what `protocol` asks of its own."""
+    """Return the name of the protocol for custom data that corresponds to `protocol`."""
     alike = (other for other in map(get, names()) if other.custom)
 
     def asked(one: Protocol) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def refuse_unused(asked: Iterable[str], used: Collection[str], who: str) -> None
 
 
 def how(name: str) -> str:
-    """How to say where a data set is."""
+    """Return how to configure the folder of a data set, for messages."""
     return f"give its folder with --data {name}=PATH, TALKING_HEAD_BENCH_DATA_{name.upper()} or bench.toml"
 
 
@@ -138,7 +138,7 @@ def _missing(protocol: Protocol, roots: Mapping[str, Path]) -> str:
 
 
 def _configured(roots: Mapping[str, Path], name: str) -> str:
-    """What is configured, and what of it may be `name` misspelled."""
+    """Return the configured names, and the one that `name` may be a misspelling of, for messages."""
     if not roots:
         return ""
     near = difflib.get_close_matches(name, list(roots), n=1, cutoff=0.6)

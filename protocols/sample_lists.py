@@ -1,6 +1,6 @@
-"""The sample form of every protocol: frozen pair lists on the sample set.
+"""Frozen pair lists of the protocols on the sample set.
 
-`make` is how the files ``data/sample_*.csv`` came about; runs read the files.
+`make` computes the lists in ``data/sample_*.csv``; runs read the files.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from protocols.draw import Draws
 from protocols.pairs import FrameRef, PairList
 from protocols.sampling import pair_of
 
-# one neutral frame a person, the source of the cross-identity pairs
+# one neutral frame per person, the source of the cross-identity pairs
 _NEUTRAL = {"w": ("w_smile", 234), "j": ("j_onset", 2), "c": ("c_talk", 20)}
 _PORTRAITS = ("astronaut", "su", "hao", "anc", "multi0", "multi1", "multi2", "multi3")
 NAMES = ("sameid", "crossid", "portraits", "diffscale", "seenid")
 
 
 def load(name: str, reading: str | None = None) -> PairList:
-    """A frozen list by its name in `NAMES`; `reading` is one of `augment.READINGS` and belongs to ``diffscale``."""
+    """Return a frozen list by its name in `NAMES`. reading: of ``diffscale``, one of `augment.READINGS`."""
     if name == "diffscale" and reading not in (None, READINGS[0]):
         return different_scale(load("sameid"), reading)
     return PairList.read(_file(name))
@@ -30,10 +30,11 @@ def load(name: str, reading: str | None = None) -> PairList:
 def make(name: str) -> PairList:
     """Compute a list from the recipe of the sample set.
 
-    sameid: in each test clip, its first frame with each later one. crossid: each person's neutral frame as source, the
-    others' test clips, every second frame; anchor is the clip's first frame. portraits: eight still pictures as source,
-    all test clips, every fourth frame. diffscale: two draws of every pair of sameid. seenid: in each training clip, its
-    first frame with every third later one. The order is shuffled, so that the first pairs of a list stand for all.
+    sameid: the first frame of each test clip with each later one. crossid: each person's neutral frame as source, every
+    second frame of the others' test clips as driving frame; the anchor is the clip's first frame. portraits: eight
+    still pictures as source, every fourth frame of all test clips. diffscale: two draws of every pair of sameid.
+    seenid: the first frame of each training clip with every third later one. The order is shuffled, so that the first
+    pairs of a list represent all.
     """
     test = sample_set.clips("test")
     if name == "diffscale":

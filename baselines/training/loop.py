@@ -42,11 +42,11 @@ def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
         run.advance()
         if evaluate and settings.evaluate_every and run.step % settings.evaluate_every == 0:
             run.evaluate(evaluate)
-        asked = not run.processes.all(not interruption.asked())
-        if run.step % settings.save_every == 0 or asked:
+        stop = not run.processes.all(not interruption.requested())
+        if run.step % settings.save_every == 0 or stop:
             run.save()
             run.draw()
-        if asked:
+        if stop:
             raise interruption.Interrupted
     run.save()
     checkpoint = run.export()

@@ -121,7 +121,7 @@ def _paste_back(settings: AnimateSettings, photograph: np.ndarray, predictor: Pr
         raise UserError(f"--paste-back cannot be used with {' and '.join(wrong)}", code="conflicting-options")
     if not isinstance(predictor, LivePortraitPredictor) or predictor.output_size != PasteBack.side:
         raise UserError("--paste-back is only for liveportrait: remove it", code="unused-option")
-    if not predictor.asked.stitching:
+    if not predictor.requested.stitching:
         raise UserError("--paste-back needs stitching: remove stitching=false", code="conflicting-options")
     made = PasteBack(photograph, f"--source {settings.source}")
     (height, width), (old, across) = made.size, photograph.shape[:2]

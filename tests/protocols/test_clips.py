@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.clips import Clip, ClipList, asked_for, shown_at
+from protocols.clips import Clip, ClipList, requested_frames, shown_at
 from protocols.errors import DataError
 from protocols.pairs import FrameRef
 
@@ -80,18 +80,18 @@ def test_driving_clip_and_target_go_frame_by_frame() -> None:
 
 def test_a_range_and_a_rate() -> None:
     times = [k / 25 for k in range(100)]
-    assert asked_for(times, 1.0, 2.0, None) == [(k, pytest.approx((k - 25) / 25)) for k in range(25, 50)]
-    assert asked_for(times, 0.0, 1.0, 5.0) == [(5 * k, pytest.approx(k / 5)) for k in range(5)]
-    assert [number for number, _ in asked_for([k / 10 for k in range(5)], 0.0, None, 25.0)] == [
+    assert requested_frames(times, 1.0, 2.0, None) == [(k, pytest.approx((k - 25) / 25)) for k in range(25, 50)]
+    assert requested_frames(times, 0.0, 1.0, 5.0) == [(5 * k, pytest.approx(k / 5)) for k in range(5)]
+    assert [number for number, _ in requested_frames([k / 10 for k in range(5)], 0.0, None, 25.0)] == [
         *(0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4)
     ]  # 0.5 s at 25 a second, each the frame that is shown then
-    assert asked_for(times, 5.0, None, None) == []
+    assert requested_frames(times, 5.0, None, None) == []
 
 
 @given(st.lists(st.floats(0.001, 1.0), min_size=1, max_size=50), st.floats(1.0, 120.0), st.floats(0.0, 5.0, width=16))
 def test_a_rate_asks_for_frames_that_are_shown_then(gaps: list[float], rate: float, start: float) -> None:
     times = [sum(gaps[:k]) for k in range(len(gaps))]
-    for number, time in asked_for(times, start, None, rate):
+    for number, time in requested_frames(times, start, None, rate):
         assert number == shown_at(times, start + time)
         assert times[number] <= start + time + 1e-5 or number == 0
         assert number + 1 == len(times) or times[number + 1] > start + time

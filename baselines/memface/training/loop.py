@@ -90,10 +90,10 @@ def train(stage: Stage, *, out: Path, steps: int, seed: int, save_every: int, lo
         run.step += 1
         run.seconds += time.perf_counter() - started
         _note(run, losses, out, last=run.step == steps, every=log_every)
-        asked = interruption.asked()
-        if run.step % save_every == 0 or run.step == steps or asked:
+        stop = interruption.requested()
+        if run.step % save_every == 0 or run.step == steps or stop:
             _save(stage, run, out / STATE_FILE, identity)
-        if asked:
+        if stop:
             raise interruption.Interrupted
     return _export(stage, run, out, identity)
 

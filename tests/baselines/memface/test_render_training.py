@@ -115,7 +115,7 @@ def test_the_loss_falls(tmp_path):
 def test_a_training_goes_on_to_the_bit(tmp_path, monkeypatch):
     whole = train(stage(), out=tmp_path / "whole", steps=6, seed=0, save_every=100)
     calls = iter([False, False, True])
-    monkeypatch.setattr(interruption, "asked", lambda: next(calls, False))
+    monkeypatch.setattr(interruption, "requested", lambda: next(calls, False))
     with pytest.raises(interruption.Interrupted):
         train(stage(), out=tmp_path / "parts", steps=6, seed=0, save_every=100)
     parts = train(stage(), out=tmp_path / "parts", steps=6, seed=0, save_every=100)
