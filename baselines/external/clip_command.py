@@ -1,4 +1,4 @@
-"""An outside program as a model driven by sound: it gets a folder with one clip and writes one video."""
+"""An external program as a model driven by sound: it gets a folder with one clip and writes one video."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from protocols.images import resize
 from protocols.video import Video
 from protocols.video_writing import add_video, even, to_yuv
 
-CLIP = "{clip}"  # in a command: it is asked for clips
+CLIP = "{clip}"  # placeholder of commands that are called per clip
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm")
-TOO_LONG = 0.2  # seconds by which a video may be longer than what was asked for
-_ASPECT = 0.01  # share by which the ratios of sides may differ: programs round sides
+TOO_LONG = 0.2  # seconds that a video may be longer than requested
+_ASPECT = 0.01  # relative difference allowed between aspect ratios, since programs round sides
 _CODEC = "libx264", {"crf": "8", "preset": "fast", "threads": "1"}
 
 
 class ClipCommand(TalkingPredictor):
-    """Calls `command` once a clip, without a shell.
+    """Call `command` once per clip, without a shell.
 
     ``{clip}`` becomes the path of ``clip.json``: id, identity, seed, rate, frames, seconds, width, height, and, as
     paths relative to it, sound (WAV, mono), source (the template's first frame), template (H.264, for programs that
-    read a video) and template_frames (the same exactly, ``000000.png`` and so on). ``{out}`` becomes the path of a
-    folder, into which the program writes one video. For each frame that is asked for it gives the one that is shown at
-    that time, resized (Lanczos) to the template's size. What the program does wrong is the reason of the clip's failed
-    frames; it is not called twice.
+    read a video) and template_frames (the same without loss, ``000000.png`` and so on). ``{out}`` becomes the path of a
+    folder, into which the program writes one video. Each requested frame is the one shown in it at that time, resized
+    (Lanczos) to the template's size. An error of the program becomes the reason of the clip's failed frames; it is not
+    called twice.
     """
 
     name = "cmd"
@@ -49,11 +49,11 @@ class ClipCommand(TalkingPredictor):
     def __init__(self, command: str):
         self.program = Program(command, (CLIP, "{out}"))
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._made: Path | str = ""  # the clip's video, or why there is none
+        self._made: Path | str = ""  # the clip's video, or the reason why there is none
 
     def talk(self, talk: Talk) -> Iterator[Tensor | str]:
-        """Raises ModelError where the program cannot be run at all."""
-        if self._temporary is None:  # else it is asked again
+        """Yield the program's frames, or the reasons of failures. Raises ModelError if the program cannot be run."""
+        if self._temporary is None:  # else it was already called
             self._temporary = tempfile.TemporaryDirectory(prefix="talking-head-bench-")
             self._made = self._call(talk, Path(self._temporary.name))
         if isinstance(self._made, str):
@@ -88,7 +88,7 @@ class ClipCommand(TalkingPredictor):
 
 
 def write(talk: Talk, folder: Path) -> Path:
-    """Write what a program gets of a clip; returns the path of ``clip.json``."""
+    """Write a clip's files for a program; return the path of ``clip.json``."""
     seconds = talk.times[-1] + 1 / talk.rate
     count = max(1, round(seconds * talk.rate))
     sizes = _write_template(_steady(talk.template(), talk.times, talk.rate, count), talk.rate, folder)
@@ -105,7 +105,7 @@ def write(talk: Talk, folder: Path) -> Path:
 
 
 def _steady(frames: Iterable[Tensor], times: Sequence[float], rate: float, count: int) -> Iterator[np.ndarray]:
-    """Uint8 frames ``(H, W, 3)`` at a steady rate: for each the one of `times` that is shown then."""
+    """Yield `count` uint8 frames ``(H, W, 3)`` at a constant rate: each the one of `times` that is shown then."""
     wanted = [shown_at(times, k / rate) for k in range(count)]
     given, at = iter(frames), -1
     image = np.zeros((0, 0, 3), np.uint8)
@@ -116,7 +116,7 @@ def _steady(frames: Iterable[Tensor], times: Sequence[float], rate: float, count
 
 
 def _write_template(images: Iterator[np.ndarray], rate: float, folder: Path) -> tuple[int, int]:
-    """Returns (height, width) of the frames."""
+    """Write the template; return (height, width) of its frames."""
     (folder / "template").mkdir()
     base = Fraction(rate).limit_denominator(1001)
     stream = None
@@ -130,13 +130,13 @@ def _write_template(images: Iterator[np.ndarray], rate: float, folder: Path) -> 
             frame = to_yuv(image)
             frame.pts, frame.time_base = number, 1 / base
             output.mux(stream.encode(frame))
-        assert stream is not None  # a clip has a frame at least
+        assert stream is not None  # a clip has at least one frame
         output.mux(stream.encode())
     return size
 
 
 def _frames(file: Path, talk: Talk, program: str) -> Iterator[Tensor | str]:
-    """The frames of a program's video at the times of a clip, or for each why there is none."""
+    """Yield the frames of a program's video at the times of a clip, or for each the reason why there is none."""
     like = next(iter(talk.template()))
     count, asked = len(talk.times), talk.times[-1] + 1 / talk.rate
     try:
@@ -150,7 +150,7 @@ def _frames(file: Path, talk: Talk, program: str) -> Iterator[Tensor | str]:
         end = float((video.end - video.times[0]) * video.time_base)
         why = wrong_size(size, (like.shape[1], like.shape[2]))
         if end > asked + TOO_LONG:
-            why = f"a video of {end:.2f} s for {asked:.2f} s: which frame belongs to which time is not known"
+            why = f"a video of {end:.2f} s for {asked:.2f} s: the times of its frames are not known"
         if why:
             yield from [f"{program} wrote {why}"] * count
             return
@@ -169,7 +169,7 @@ def _frames(file: Path, talk: Talk, program: str) -> Iterator[Tensor | str]:
 
 
 def wrong_size(size: tuple[int, int], template: tuple[int, int]) -> str | None:
-    """What is wrong with frames of this (height, width): they cannot be laid over the template's; None: nothing."""
+    """Return why frames of this (height, width) do not fit the template's aspect ratio; None if they do."""
     (height, width), (high, wide) = size, template
     if abs(height * wide / (width * high) - 1) <= _ASPECT:
         return None

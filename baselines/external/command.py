@@ -1,4 +1,4 @@
-"""An outside program as a model: it gets a folder with a batch of pairs and writes one image for each."""
+"""An external program as a model: it gets a folder with a batch of pairs and writes an image for each."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ _COLUMNS = ("pair", "source", "driving", "anchor", "mode", "seed", "info")
 
 
 class CommandPredictor(Predictor):
-    """Calls `command` once a batch, without a shell.
+    """Call `command` once per batch, without a shell.
 
-    It finds ``pairs.csv`` (pair, source, driving, anchor, mode, seed, info as JSON; paths relative to the file) beside
-    the folders of PNG images, and writes ``<out>/<pair id>.png``. ``{pairs}`` and ``{out}`` in the command become the
-    paths of the CSV file and of the folder; a command that has neither gets both appended. A pair without an image is
-    NaN. Target frames are not handed out. A batch may take as long as a `Program`; what is there by then counts.
+    The program reads ``pairs.csv`` (pair, source, driving, anchor, mode, seed, info as JSON; paths relative to the
+    file), which is beside the folders of PNG images, and writes ``<out>/<pair id>.png``. ``{pairs}`` and ``{out}`` in
+    the command become the paths of the CSV file and of the folder; both are appended to a command with neither. A pair
+    without an image is NaN. The program does not get target frames. After the time limit of `Program`, images that
+    were written in time are used.
     """
 
     name = "cmd"
@@ -38,14 +39,14 @@ class CommandPredictor(Predictor):
 
     def __init__(self, command: str):
         self.program = Program(command, ("{pairs}", "{out}"))
-        self._others: list[str] = []  # what the last call wrote that is no pair's
+        self._others: list[str] = []  # files of the last call that belong to no pair
 
     def expect(self, ids: Sequence[str]) -> None:
         for pair in ids:
             file_name(pair)
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Raises TimeLimit, and ProgramError where the program fails or writes frames of another size."""
+        """Return the program's frames. Raises TimeLimit, and ProgramError if it fails or writes another frame size."""
         self.expect(batch.ids)
         with tempfile.TemporaryDirectory(prefix="talking-head-bench-") as temporary:
             folder = Path(temporary)
@@ -58,10 +59,10 @@ class CommandPredictor(Predictor):
                 if file.is_file():
                     try:
                         frames[i] = read_frame(file, batch.source[i]).to(frames)
-                    except (ModelError, DataError) as error:  # this pair's own failure, not the whole run's
-                        if late:  # ended while it was writing
+                    except (ModelError, DataError) as error:  # only this pair fails, not the run
+                        if late:  # the program was ended while writing
                             continue
-                        # without the folder, whose name is another one each time: equal runs have equal tables
+                        # without the temporary folder, so that equal runs have equal tables
                         raise ProgramError(str(error).replace(f"{folder}{os.sep}", ""), code=error.code) from None
             if late:
                 raise TimeLimit(late, frames)
@@ -78,7 +79,7 @@ class CommandPredictor(Predictor):
 
 
 def _write(batch: PairBatch, mode: MotionMode, folder: Path) -> Path:
-    """Write images and list of a batch; returns the list."""
+    """Write images and list of a batch; return the list."""
     pairs = folder / "pairs.csv"
     roles = [role for role in ("source", "driving", "anchor") if getattr(batch, role) is not None]
     for role in roles:

@@ -1,4 +1,4 @@
-"""Frames that were made elsewhere: one image a pair, in a folder."""
+"""Finished frames as a model: a folder with one image per pair."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MAPPING = "pairs.csv"
 
 
 class FramesFolder(Predictor):
-    """Reads ``<pair id>.png`` (or .jpg); where the folder has a ``pairs.csv`` (pair,file), the files that it names.
+    """Read ``<pair id>.png`` (or .jpg), or the files in the folder's ``pairs.csv`` (columns pair, file) if it has one.
 
-    A ``pairs.csv`` that is a frozen pair list names no files; it says which list the frames are of. A pair without
-    a file is NaN. Every motion mode is accepted: the frames were made in one, and the user knows which.
+    A ``pairs.csv`` that is a frozen pair list names no files; it is the list that the frames were made for. A pair
+    without a file is NaN. Every motion mode is accepted, since only the user knows the mode of the frames.
     """
 
     name = "frames"
@@ -54,7 +54,7 @@ class FramesFolder(Predictor):
             )
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Raises ModelError for a frame of another size than the source's, DataError for one that cannot be read."""
+        """Return the frames. Raises ModelError for another size than the source's, DataError for an unreadable one."""
         frames = torch.full_like(batch.source, torch.nan)
         for i, pair in enumerate(batch.ids):
             file = self.files.get(pair)
@@ -81,7 +81,7 @@ class FramesFolder(Predictor):
         } | ({"jpeg_frames": lossy} if lossy else {})
 
     def _content(self) -> str:
-        """SHA-256 over the names and contents of all frames: other frames in the same folder are another run."""
+        """Return the SHA-256 over names and contents of all frames: changed frames are another run."""
         digest = hashlib.sha256()
         for pair, file in sorted(self.files.items()):
             if file.is_file():
@@ -90,7 +90,7 @@ class FramesFolder(Predictor):
 
 
 def read_frame(file: Path, like: Tensor) -> Tensor:
-    """An image file as ``(3, H, W)`` in [0, 1]. Raises ModelError unless it has the size of `like` ``(3, H, W)``."""
+    """Return an image file, ``(3, H, W)`` in [0, 1]. Raises ModelError for another size than `like` ``(3, H, W)``."""
     image = read_rgb(file)
     height, width = like.shape[1:]
     if image.shape[:2] != (height, width):
@@ -101,7 +101,7 @@ def read_frame(file: Path, like: Tensor) -> Tensor:
 
 
 def is_frozen_list(file: Path) -> bool:
-    """Whether a ``pairs.csv`` is a frozen pair list, as a run leaves one, and no list of files."""
+    """Return whether a ``pairs.csv`` is a frozen pair list, as written by a run, not a list of files."""
     try:
         with file.open("rb") as stream:
             return stream.read(1) == b"#"
@@ -110,14 +110,14 @@ def is_frozen_list(file: Path) -> bool:
 
 
 def file_name(pair: str) -> str:
-    """A pair's id, if it may stand as a file name. Raises ModelError for one with a path separator, or an empty one."""
+    """Return a pair's id as a file name. Raises ModelError if it is empty or has a path separator."""
     if not pair or pair in (".", "..") or any(character in pair for character in "/\\\0"):
         raise ModelError(f"pair id {pair!r} cannot be a file name", code="bad-name")
     return pair
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    """Images by stem; a PNG goes before a JPEG of the same name."""
+    """Return images by stem; a PNG has priority over a JPEG of the same name."""
     files: dict[str, Path] = {}
     for suffix in reversed(SUFFIXES):
         files |= {file.stem: file for file in folder.iterdir() if file.suffix.lower() == suffix}

@@ -1,4 +1,4 @@
-"""Calling an outside program: its command, its time, its last words."""
+"""Call an external program: its command, its time limit, its last message."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from protocols.errors import BenchError
 
 TIMEOUT = "TALKING_HEAD_BENCH_CMD_TIMEOUT"
 _DEFAULT_SECONDS = 1800.0
-_LONGEST = 500  # characters of a program's last words
+_LONGEST = 500  # characters of a program's last message
 
 
 class ProgramError(BenchError):
-    """The program failed. No RuntimeError: what a program says of its device is nothing about this process's."""
+    """The program failed. Not a RuntimeError, which could be taken for an error of this process's device."""
 
     code = "program-failed"
 
@@ -30,9 +30,9 @@ class ProgramError(BenchError):
 class Program:
     """A command, called without a shell.
 
-    places: placeholders that become paths at each call; a command that has none of them gets all appended.
-    It may take `TIMEOUT` seconds a call (environment; 1800 if unset). Raises ModelError for a command that cannot be
-    run.
+    places: placeholders that become paths at each call; all are appended to a command that has none of them.
+    A call may take `TIMEOUT` seconds (environment variable; 1800 if unset). Raises ModelError for a command that cannot
+    be run.
     """
 
     def __init__(self, command: str, places: tuple[str, ...]):
@@ -54,18 +54,18 @@ class Program:
         return self.arguments[0]
 
     def call(self, paths: Mapping[str, Path], folder: Path) -> str | None:
-        """Run it with `paths` in place of the placeholders; return what to say where it took too long.
+        """Run the command with `paths` for the placeholders; return a message if it took too long, else None.
 
-        folder: that the paths are in, for a file of its own, and to leave its name, another one each time, out of
-        messages: equal runs have equal tables. Raises ProgramError where it ends with another code than 0.
+        folder: of the paths; also for the log. Messages leave out its random name, so that equal runs have equal
+        tables. Raises ProgramError if the exit code is not 0.
         """
         arguments = self.arguments
         for place, path in paths.items():
             arguments = [argument.replace(place, str(path)) for argument in arguments]
         log = folder / "stderr.txt"
         with log.open("wb") as stderr:
-            # A session of its own, so that what the program started ends with it; files instead of pipes, so that
-            # nobody waits for what it left behind.
+            # A new session, so that the program's children end with it; files instead of pipes, so that leftover
+            # processes cannot block this one.
             try:
                 process = subprocess.Popen(
                     arguments,
@@ -75,7 +75,7 @@ class Program:
                     start_new_session=True,
                 )
             except OSError as error:
-                known = isinstance(error, (FileNotFoundError, PermissionError))  # of its interpreter, too
+                known = isinstance(error, (FileNotFoundError, PermissionError))  # also of its interpreter
                 if not known and error.errno not in (errno.ENOEXEC, errno.E2BIG):
                     raise
                 raise ModelError(
@@ -94,7 +94,7 @@ class Program:
 
 
 def _last_line(log: Path) -> str:
-    """The last line of a text of any length, or its end."""
+    """Return the last line of a log of any length, or its end."""
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - 4 * _LONGEST))
         lines = stream.read().decode(errors="replace").strip().splitlines()
@@ -102,7 +102,7 @@ def _last_line(log: Path) -> str:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End the program's whole group, also after its own end: it may have left others behind."""
+    """End the program's whole process group, also after its own end, since it may have left children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,4 @@
-"""The code of a program from outside: its scripts, their modules, and the files that its command names."""
+"""The code of an external program: its scripts, their modules, and the files in its command."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from baselines.code import PROJECT, SOURCES, SUFFIXES, Code, add, exists_as, fil
 from baselines.external import shell
 
 _INTERPRETER = re.compile(r"(python|pypy)[\d.]*|(ba|da|z)?sh|env|perl|ruby|node|julia|Rscript|java|uv|conda|docker")
-RUNS, USES = "what {} runs", "what {} uses"  # that a hash does not cover
+RUNS, USES = "what {} runs", "what {} uses"  # notes on what no hash covers
 
 
 def of_program(arguments: Sequence[str]) -> Code:
-    """The code of a command: its program, its scripts with their own modules, and all files that its arguments name.
+    """Return the code of a command: its program, its scripts with their own modules, and all files in its arguments.
 
-    A file is found as an argument, behind ``=`` or in a quoted command (``bash -c '...'``), relative to the working
-    folder or to a folder that is named, too; for ``-m`` a module in them or in ``PYTHONPATH``; of a folder its
-    ``__main__.py``. Of Python files the modules that they import from their own folder or from ``PYTHONPATH`` count,
-    of shell scripts the files and modules that they name. Installed packages do not, nor interpreters like
-    ``python``, nor files called ``*.log``. What is named and not found is in `Code.not_covered`.
+    A file may be an argument, after ``=`` or in a quoted command (``bash -c '...'``), relative to the working folder or
+    to a folder in the arguments. ``-m`` means a module there or in ``PYTHONPATH``, a folder its ``__main__.py``. Python
+    files include the modules that they import from their own folder or from ``PYTHONPATH``; shell scripts include the
+    files and modules in them. Installed packages, interpreters like ``python`` and ``*.log`` files are left out.
+    `Code.not_covered` has the names that were not found.
     """
     pieces = list(_pieces(arguments[1:]))
     folders = [Path(piece) for piece in pieces if exists_as(Path(piece), "dir")]
-    found: dict[Path, Path] = {}  # file to the folder that its name is relative to
+    found: dict[Path, Path] = {}  # file to the folder of its relative name
     program = shutil.which(arguments[0])
     interpreter = _INTERPRETER.fullmatch(Path(arguments[0]).name) is not None
     if program and not interpreter:
@@ -51,7 +51,7 @@ def of_program(arguments: Sequence[str]) -> Code:
         if " " in argument:
             not_covered += _mentioned(found, argument, roots, "the command")[1]
     scripts = [file for file in found if _runs(file, "sh")]
-    for script in scripts:  # it grows
+    for script in scripts:  # grows in the loop
         with script.open("rb") as stream:
             text = stream.read(1 << 20).decode(errors="replace")
         sourced, lacking = _mentioned(found, text, [script.parent, *roots], script.name)
@@ -69,7 +69,7 @@ def of_program(arguments: Sequence[str]) -> Code:
 
 
 def _pieces(arguments: Sequence[str]) -> Iterator[str]:
-    """What may be a file's name in arguments."""
+    """Yield the parts of arguments that may be file names."""
     for argument in arguments:
         words = [argument]
         if " " in argument:
@@ -80,9 +80,9 @@ def _pieces(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _mentioned(found: dict[Path, Path], text: str, bases: Sequence[Path], where: str) -> tuple[set[Path], list[str]]:
-    """Add the files that shell commands name, below `bases` or folders that they name, too.
+    """Add the files in shell commands, relative to `bases` or to folders in the commands.
 
-    Returns the files that are sourced, and in words what was not found.
+    Return the sourced files, and in words what was not found.
     """
     said = shell.Commands(text)
     named = [
@@ -110,7 +110,7 @@ def _mentioned(found: dict[Path, Path], text: str, bases: Sequence[Path], where:
 
 
 def _modules(found: dict[Path, Path], names: Iterable[str], roots: Sequence[Path]) -> list[str]:
-    """Add the files of modules that are run with ``-m``; returns names that are in no root and not installed."""
+    """Add the files of modules that are run with ``-m``; return names that are in no root and not installed."""
     lacking = []
     for name in names:
         files = {file: root for root in reversed(roots) for file in local_modules([], root, [name])}
@@ -121,7 +121,7 @@ def _modules(found: dict[Path, Path], names: Iterable[str], roots: Sequence[Path
 
 
 def _elsewhere(found: Mapping[Path, Path], search: Sequence[Path], programs: Iterable[str | None]) -> list[str]:
-    """Names of imported modules that are neither with the code nor installed here or beside one of the programs."""
+    """Return imported modules that are neither in the code nor installed here or beside one of the programs."""
     folders = [Path(program).parent.parent for program in programs if program and exists_as(Path(program), "file")]
     names = set()
     roots = {*found.values(), *search}
@@ -133,7 +133,7 @@ def _elsewhere(found: Mapping[Path, Path], search: Sequence[Path], programs: Ite
 
 
 def _installed(name: str, folders: Iterable[Path]) -> bool:
-    """Whether a module is of Python, of this project or installed; not where it is only in the working folder."""
+    """Return whether a module is Python's, this project's or installed; being in the working folder does not count."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names or top == "__main__" or top in (folder.name for folder in PROJECT):
         return True
@@ -143,7 +143,7 @@ def _installed(name: str, folders: Iterable[Path]) -> bool:
 
 
 def _runs(file: Path, what: str) -> bool:
-    """Whether a file is a script of this interpreter, by its name or its first line."""
+    """Return whether a file is a script of this interpreter, by its name or its first line."""
     if file.suffix == {"sh": ".sh", "python": ".py"}[what]:
         return True
     with file.open("rb") as stream:

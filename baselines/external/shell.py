@@ -1,4 +1,4 @@
-"""What shell commands name: words that may be files, modules behind ``-m``, sourced files. Nothing is interpreted."""
+"""Names in shell commands, without interpreting them: possible files, modules after ``-m``, sourced files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _PLACEHOLDERS = ("{pairs}", "{out}", "{clip}")
 class Commands:
     """A text of shell commands.
 
-    words: to each what it may stand for; of a name with variables (``$HERE/net.py``, ``$(dirname $0)/net.py``) also the
-    part behind them. modules: those of ``-m``. sourced: words that are sourced. inline: whether there is ``python -c``.
+    words: each with the file names that it may mean; for a name with variables (``$HERE/net.py``,
+    ``$(dirname $0)/net.py``) also the part after them. modules: of ``-m``. sourced: sourced words. inline: whether
+    there is ``python -c``.
     """
 
     def __init__(self, text: str):
@@ -37,7 +38,7 @@ class Commands:
 
 
 def modules(text: str) -> list[str]:
-    """The names behind ``-m``."""
+    """Return the names after ``-m``."""
     return list(dict.fromkeys(_MODULE.findall(text)))
 
 

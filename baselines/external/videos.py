@@ -1,4 +1,4 @@
-"""Finished videos as a model: one file, or folder of frames, a clip."""
+"""Finished videos as a model: one file, or folder of frames, per clip."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ from protocols.pairs import FrameRef
 from protocols.protocol import MODES
 from protocols.words import counted
 
-NAME = "videos"  # of its data set
+NAME = "videos"  # name of its data set
 
 
 class VideosFolder(Predictor):
-    """Reads a folder of videos, a folder of frame folders (25 frames a second), or one video.
+    """Read a folder of videos, a folder of frame folders (25 frames per second), or one video.
 
-    Clips are matched by their names (`protocols.matching`). For each frame that a protocol asks for it gives the one
-    that is shown in the finished clip at that time, resized (Lanczos) to the protocol's size where it has another.
-    ``failed.csv`` in the folder, with the columns clip and reason, says why there is no video of a clip.
-    Every motion mode is accepted: the videos were made in one, and the user knows which.
+    Clips are matched by name (`protocols.matching`). Each requested frame is the one shown in the finished clip at that
+    time, resized (Lanczos) to the protocol's size if needed. ``failed.csv`` in the folder, with the columns clip and
+    reason, states why a clip has no video. Every motion mode is accepted, since only the user knows the videos' mode.
     """
 
     name = "videos"
@@ -58,8 +57,11 @@ class VideosFolder(Predictor):
         self._shown: dict[str, tuple[list[str], list[float], float]] = {}
 
     def expect_clips(self, clips: Mapping[str, Sequence[str]]) -> list[str]:
-        """Raises ModelError where no clip is there, and DataError where names match twice or frames have no times."""
-        if len(self.clips) == len(clips) == 1:  # two single videos go together, whatever they are called
+        """Match the clips; return notices.
+
+        Raises ModelError if none is found, and DataError if names match twice or frames have no times.
+        """
+        if len(self.clips) == len(clips) == 1:  # two single videos match whatever their names
             self.found = dict(zip(clips, self.clips))
             self._times = self._notices_on_times()
             return []
@@ -87,7 +89,7 @@ class VideosFolder(Predictor):
         return lines
 
     def notices(self) -> list[str]:
-        """A line on each kind of file in the folder that is not read, and on times that no file states."""
+        """Return a line on each kind of file in the folder that is not read, and on times that no file states."""
         return [*self.dataset.left_out(), *self._times]
 
     def clip_end(self, clip: str) -> ClipEnd | None:
@@ -102,7 +104,7 @@ class VideosFolder(Predictor):
         return None if name is None else self.dataset.sound_file(name)
 
     def predict(self, batch: PairBatch, mode: MotionMode) -> Tensor:
-        """Raises ModelError for pairs that are of no clip, DataError for a frame that cannot be read."""
+        """Return the frames. Raises ModelError for pairs without a clip, DataError for an unreadable frame."""
         frames = torch.full_like(batch.driving, torch.nan)
         for i, info in enumerate(batch.info):
             clip, time = info.get("clip"), info.get("time")
@@ -134,8 +136,8 @@ class VideosFolder(Predictor):
         return notices_on_times(self.dataset, list(self.found.values()), f"videos:{self.place}")
 
     def _frame(self, name: str, time: float, like: Tensor) -> np.ndarray | None:
-        """The frame that is shown at a time; None from the clip's end on."""
-        if name not in self._shown:  # clips come one by one
+        """Return the frame that is shown at a time; None from the clip's end."""
+        if name not in self._shown:  # only of the current clip
             self._shown = {name: (self.dataset.frames(name), self.dataset.times(name), self.dataset.end(name))}
         names, times, end = self._shown[name]
         if time >= end - EARLY:
@@ -148,7 +150,7 @@ class VideosFolder(Predictor):
 
 
 def _read_failed(file: Path) -> dict[str, str]:
-    """Reasons by the name of the video that is not there, without suffix. Raises ModelError."""
+    """Return the reasons by the missing video's name without suffix. Raises ModelError if unreadable."""
     if not file.is_file():
         return {}
     try:

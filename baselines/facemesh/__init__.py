@@ -1,1 +1,1 @@
-"""Google's face networks and the canonical face: boxes, 468 points in space, head pose, the mouth."""
+"""Google's face networks and the canonical face: face boxes, 468 3D points, head pose, mouth."""

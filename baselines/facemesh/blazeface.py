@@ -1,7 +1,7 @@
-"""Faces by BlazeFace (Bazarevsky et al., CVPR 2019 workshop on computer vision for AR/VR; arXiv:1907.05047).
+"""Face detection by BlazeFace (Bazarevsky et al., CVPR 2019 workshop on computer vision for AR/VR; arXiv:1907.05047).
 
-Two of Google's networks: the short-range one, and the full-range one where that finds nothing. Decoding, threshold and
-merging as the paper has them: of boxes that overlap the mean, weighted by their scores.
+Two of Google's networks: the short-range one, and the full-range one if the first finds nothing. Decoding, threshold
+and merging as in the paper: overlapping boxes become their mean, weighted by score.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from baselines.facemesh.boxes import largest_face
 from baselines.facemesh.litert import Network, sigmoid
 
 OVERLAP = 0.3
-EYES = slice(4, 8)  # of a face's numbers: x and y of the eyes, the picture's left one first
+EYES = slice(4, 8)  # in a face's numbers: x and y of the eyes, the picture's left one first
 
 
 @dataclass(frozen=True)
 class _Finder:
     """One network.
 
-    side: of its input in pixels. grids: (cells a side, anchors a cell), in the order of its outputs.
-    score: from which a box is a face, as MediaPipe has it.
+    side: of its input in pixels. grids: (cells per side, anchors per cell), in the order of its outputs.
+    score: least score of a face, as in MediaPipe.
     """
 
     network: Network
@@ -41,7 +41,7 @@ FINDERS = (
 
 
 def faces(frames: np.ndarray) -> list[np.ndarray]:
-    """All faces of each frame of uint8 RGB ``(N, H, W, 3)``: ``(F, 5)`` x0, y0, x1, y1, score; F may be 0.
+    """Return all faces of each frame of uint8 RGB ``(N, H, W, 3)``: ``(F, 5)`` x0, y0, x1, y1, score; F may be 0.
 
     In pixels of the frame; the largest face first, of equal ones the leftmost, then the topmost.
     """
@@ -51,7 +51,7 @@ def faces(frames: np.ndarray) -> list[np.ndarray]:
 
 
 def candidates(frame: np.ndarray) -> Iterator[np.ndarray]:
-    """All faces of one frame by each network in turn, in the order of `faces`: ``(F, 17)``.
+    """Yield all faces ``(F, 17)`` of one frame from each network in turn, in the order of `faces`.
 
     x0, y0, x1, y1, six points x and y (eyes, nose, mouth, ears), score.
     """
@@ -64,7 +64,7 @@ def candidates(frame: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def settings() -> str:
-    """What moves its boxes, for signatures."""
+    """Return what affects the boxes, for signatures."""
     weights = "+".join(finder.network.signature.removeprefix("weights:") for finder in FINDERS)
     scores = ",".join(str(finder.score) for finder in FINDERS)
     return f"finder:short,full;finder-weights:{weights};finder-score:{scores}"
@@ -72,7 +72,7 @@ def settings() -> str:
 
 @cache
 def _anchors(finder: _Finder) -> np.ndarray:
-    """``(N, 2)``: centers of the anchors, in units of the input's side."""
+    """Return the centers of the anchors ``(N, 2)``, in units of the input's side."""
     found = []
     for cells, count in finder.grids:
         middle = (np.arange(cells) + 0.5) / cells
@@ -81,7 +81,7 @@ def _anchors(finder: _Finder) -> np.ndarray:
 
 
 def _find(finder: _Finder, frame: np.ndarray) -> np.ndarray:
-    """``(F, 17)`` as `candidates`, in no particular order."""
+    """Return faces ``(F, 17)`` as `candidates`, in any order."""
     side, (height, width) = finder.side, frame.shape[:2]
     scale = side / max(height, width)
     size = np.array([max(round(width * scale), 1), max(round(height * scale), 1)])
@@ -92,7 +92,7 @@ def _find(finder: _Finder, frame: np.ndarray) -> np.ndarray:
     numbers, logits = finder.network(image)
     scores = sigmoid(logits)
     good = np.flatnonzero(scores >= finder.score)
-    # Eight points an anchor, relative to it: middle and size of the box, six points of the face.
+    # Eight points per anchor, relative to it: center and size of the box, six points of the face.
     points = numbers.reshape(-1, 8, 2)[good] / side
     middle, extent = points[:, 0] + _anchors(finder)[good], points[:, 1] / 2
     corners = np.stack([middle - extent, middle + extent], 1)
@@ -102,7 +102,7 @@ def _find(finder: _Finder, frame: np.ndarray) -> np.ndarray:
 
 
 def _merged(found: np.ndarray) -> np.ndarray:
-    """The most certain box, and with it all that overlap it; then the same with what is left."""
+    """Merge the box with the highest score with all that overlap it; repeat with the rest."""
     rest, merged = found[np.argsort(-found[:, -1], kind="stable")], [np.zeros((0, 17))]
     while len(rest):
         together = _overlaps(rest) > OVERLAP
@@ -114,7 +114,7 @@ def _merged(found: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of each box with the first."""
+    """Return the intersection over union of each box with the first."""
     low, high = np.maximum(boxes[:, :2], boxes[0, :2]), np.minimum(boxes[:, 2:4], boxes[0, 2:4])
     shared = np.clip(high - low, 0, None).prod(1)
     areas = np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(1)

@@ -1,4 +1,4 @@
-"""Which face counts where a frame has several: one rule for all finders of faces."""
+"""The choice of a face if a frame has several: one rule for all face detectors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ FACE_RULE = "largest,leftmost,topmost"  # in the signature of every detector tha
 
 
 def largest_face(boxes: Sequence[Sequence[float]] | np.ndarray) -> int:
-    """Index of the face that a detector reports where a frame has several: the largest box.
+    """Return the index of the largest box; of equal areas the leftmost, then the topmost.
 
-    Of boxes of equal area the leftmost, of these the topmost. boxes: N >= 1 rows that begin with x0, y0, x1, y1.
+    boxes: N >= 1 rows that start with x0, y0, x1, y1.
     """
     x0, y0, x1, y1 = np.asarray(boxes, dtype=np.float64)[:, :4].T
     return int(np.lexsort((y0, x0, -(x1 - x0) * (y1 - y0)))[0])

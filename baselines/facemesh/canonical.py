@@ -1,4 +1,4 @@
-"""The canonical face: its vertices and triangles, where it is in a frame, and meshes laid over it."""
+"""The canonical face: its vertices and triangles, its pose in a frame, and meshes aligned with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baselines.facemesh.litert import FOLDER
 FILE = FOLDER / "canonical_face.csv"  # x to the picture's right, y up, z towards the camera, in cm; weight
 TRIANGLES_FILE = FOLDER / "canonical_triangles.csv"
 MOUTH_POINTS = 69  # MemFace's number of mouth vertices, h_v
-# Each from the picture's left corner by the lower lip to the right one, and back by the upper lip.
+# Each from the picture's left corner along the lower lip to the right one, and back along the upper lip.
 OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 NOSE_BASE = 2
 INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
@@ -23,7 +23,7 @@ INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 3
 class Pose:
     """A similarity from the canonical face's centimeters to a frame's pixels: ``scale * rotation @ point + place``.
 
-    rotation: ``(3, 3)``. scale: pixels a centimeter. place: ``(3,)`` pixels, of the canonical face's weighted center.
+    rotation: ``(3, 3)``. scale: pixels per centimeter. place: ``(3,)`` pixels, of the canonical face's weighted center.
     """
 
     rotation: np.ndarray
@@ -31,18 +31,18 @@ class Pose:
     place: np.ndarray
 
     def apply(self, points: np.ndarray) -> np.ndarray:
-        """Points ``(..., 3)`` of the canonical face in pixels of the frame."""
+        """Map points ``(..., 3)`` of the canonical face to pixels of the frame."""
         return points @ self.rotation.T * self.scale + self.place
 
     def undo(self, points: np.ndarray) -> np.ndarray:
-        """Points ``(..., 3)`` of the frame in centimeters of the canonical face."""
+        """Map points ``(..., 3)`` of the frame to centimeters of the canonical face."""
         return (points - self.place) @ self.rotation / self.scale
 
 
 def pose_of(mesh: np.ndarray) -> Pose:
-    """Where the face of a mesh ``(468, 3)`` is: the canonical face laid over it by 33 weighted points that do not talk.
+    """Return the head pose of a mesh ``(468, 3)``: aligns 33 weighted points that speech does not move.
 
-    The similarity nearest in weighted least squares (Umeyama, IEEE TPAMI 13(4), 1991).
+    The similarity with the least weighted squared error (Umeyama, IEEE TPAMI 13(4), 1991).
     """
     head, weights = canonical()
     place = weights @ mesh
@@ -53,14 +53,14 @@ def pose_of(mesh: np.ndarray) -> Pose:
 
 
 def align(mesh: np.ndarray) -> tuple[np.ndarray, Pose]:
-    """A mesh ``(468, 3)`` without its head pose, ``(468, 3)`` in cm of the canonical face, and that pose."""
+    """Return a mesh ``(468, 3)`` without its head pose, ``(468, 3)`` in cm of the canonical face, and that pose."""
     pose = pose_of(mesh)
     return pose.undo(mesh), pose
 
 
 @cache
 def canonical() -> tuple[np.ndarray, np.ndarray]:
-    """The face ``(468, 3)``, y down and z away from the camera as in a mesh, centered, and its weights ``(468,)``."""
+    """Return the centered face ``(468, 3)``, y down, z away from the camera as in a mesh, and weights ``(468,)``."""
     numbers = np.loadtxt(FILE, delimiter=",", skiprows=1)
     head, weights = numbers[:, :3] * (1, -1, -1), numbers[:, 3] / numbers[:, 3].sum()
     return head - weights @ head, weights
@@ -68,16 +68,16 @@ def canonical() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def triangles() -> np.ndarray:
-    """The face's surface: three of its vertices each, ``(898, 3)``."""
+    """Return the face's triangles ``(898, 3)`` as indices of vertices."""
     return np.loadtxt(TRIANGLES_FILE, delimiter=",", skiprows=1, dtype=np.int64)
 
 
 @cache
 def mouth() -> np.ndarray:
-    """The 69 vertices ``(69,)`` of mouth and surroundings, ascending: both edges of the lips, and the nearest around.
+    """Return the indices ``(69,)``, ascending, of the mouth's vertices: both edges of the lips, and the nearest around.
 
-    The nearest to the middle of the outer edge, seen from the front, of those outside it and below the nose.
-    MemFace's own 69 are of a model that is not public, and others.
+    Those are the vertices outside the outer edge and below the nose that are nearest to the edge's center, seen from
+    the front. MemFace's own 69 vertices are others, of a model that is not public.
     """
     head, _ = canonical()
     front, edge = head[:, :2], head[list(OUTER_LIPS), :2].astype(np.float32)

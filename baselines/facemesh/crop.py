@@ -1,6 +1,6 @@
-"""The upright square that a network of a part of the face looks at, and the way back into the frame.
+"""The upright square crop that is a face network's input, and mapping points back to the frame.
 
-Points are in pixels of the frame, (0, 0) the centre of the first one. So a mirrored frame has mirrored crops.
+Points are in pixels of the frame, (0, 0) is the center of the first one. So a mirrored frame has mirrored crops.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Crop:
 
     @property
     def rotation(self) -> np.ndarray:
-        """``(2, 2)``: from directions in the crop to directions in the frame."""
+        """Return ``(2, 2)``, from directions in the crop to directions in the frame."""
         return rotation(self.angle)
 
     def cut(self, frame: np.ndarray, size: int) -> np.ndarray:
-        """Its pixels, uint8 RGB ``(size, size, 3)``, bilinear; the frame's border is continued.
+        """Return its pixels, uint8 RGB ``(size, size, 3)``, bilinear; border pixels are repeated outside the frame.
 
-        frame: uint8 RGB ``(H, W, 3)``; one that has more than twice the pixels needed is reduced by area before.
+        frame: uint8 RGB ``(H, W, 3)``; with more than twice the needed pixels it is first reduced by area averaging.
         """
         scale = np.ones(2)
         if self.side > 2 * size:
@@ -42,17 +42,17 @@ class Crop:
         return cv2.warpAffine(frame, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
     def back(self, points: np.ndarray, size: int) -> np.ndarray:
-        """Points ``(N, 2)`` of the crop cut to `size` pixels, as points of the frame."""
+        """Map points ``(N, 2)`` in the crop of `size` pixels to points in the frame."""
         return (points - (size - 1) / 2) @ self.rotation.T * (self.side / size) + self.center
 
 
 def rotation(angle: float) -> np.ndarray:
-    """The rotation ``(2, 2)`` by `angle` radians, clockwise as y points down."""
+    """Return the rotation ``(2, 2)`` by `angle` radians, clockwise, since y points down."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s], [s, c]])
 
 
 def slope(first: np.ndarray, second: np.ndarray) -> float:
-    """The angle of the line from the first point ``(2,)`` to the second, in radians."""
+    """Return the angle of the line from the first point ``(2,)`` to the second, in radians."""
     across, down = second - first
     return float(np.arctan2(down, across))

@@ -23,14 +23,14 @@ _loaded = threading.local()  # an interpreter serves one thread at a time, and c
 
 
 class Network:
-    """One network, loaded by each thread when it first asks; may be pickled at any time."""
+    """One network, loaded by each thread at its first use; can be pickled at any time."""
 
     def __init__(self, name: str) -> None:
-        """`name`: of a file in `FOLDER`, without its ending."""
+        """Name the network: a file in `FOLDER`, without suffix."""
         self.file = FOLDER / f"{name}.tflite"
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        """Its outputs, flat float64, in the file's order, for one image: float32 RGB ``(side, side, 3)``."""
+        """Return the outputs, flat float64, in the file's order. image: float32 RGB ``(side, side, 3)``."""
         interpreter, given, outputs = self._interpreter()
         interpreter.set_tensor(given, np.ascontiguousarray(image[None], dtype=np.float32))
         interpreter.invoke()
@@ -67,7 +67,7 @@ def _without_notice() -> Iterator[None]:
     with _loading, open(os.devnull, "w", encoding="utf-8") as nowhere:
         try:
             kept = os.dup(STDERR)
-        except OSError:  # closed: nobody reads it
+        except OSError:  # standard error is closed, so there is nothing to hide
             yield
             return
         try:
@@ -79,7 +79,7 @@ def _without_notice() -> Iterator[None]:
 
 
 def release() -> str:
-    """The release of LiteRT, for signatures: its kernels round in ways of their own. Raises ModelError without it."""
+    """Return LiteRT's release, for signatures: rounding depends on it. Raises ModelError if it is not installed."""
     try:
         return f"litert:{metadata.version('ai-edge-litert')}"
     except metadata.PackageNotFoundError:
@@ -87,5 +87,5 @@ def release() -> str:
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)), without overflow."""
+    """Return 1 / (1 + exp(-x)), without overflow."""
     return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))

@@ -1,1 +1,1 @@
-"""What is heard: features of speech for models that are driven by sound, and for lip-sync metrics."""
+"""Features of speech, for models driven by sound and for lip-sync metrics."""

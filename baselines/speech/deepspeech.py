@@ -1,6 +1,6 @@
-"""The arithmetic around DeepSpeech 0.1 in AD-NeRF and VOCA: its input, and windows of its output.
+"""Input and output processing of DeepSpeech 0.1 as in AD-NeRF and VOCA: its input, and windows of its output.
 
-Written from the facts of AD-NeRF's published code; the recogniser itself is not here. Everything is float64.
+Written from the facts of AD-NeRF's published code; the recognizer itself is not included. Everything is float64.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ COEFFICIENTS = 26
 CONTEXT = 9  # steps on both sides
 STEPS_PER_SECOND = 50
 WINDOW, STRIDE = 16, 2  # rows of AD-NeRF's windows
-LETTERS = 29  # logits of a step: 26 letters, space, apostrophe, blank
+LETTERS = 29  # logits per step: 26 letters, space, apostrophe, blank
 
 
 def mfcc26(samples: np.ndarray) -> np.ndarray:
-    """26 cepstral coefficients ``(steps, 26)`` at 100 a second of int16 at 16 kHz; `mfcc` has 13."""
+    """Return 26 cepstral coefficients ``(steps, 26)``, 100 per second, of int16 at 16 kHz; `mfcc` has 13."""
     power = power_spectrum(samples)
     energies = power @ filterbank().T
     cepstrum = dct(np.log(np.where(energies == 0, EPS, energies)), type=2, norm="ortho", axis=1)[:, :COEFFICIENTS]
@@ -31,10 +31,10 @@ def mfcc26(samples: np.ndarray) -> np.ndarray:
 
 
 def inputs(samples: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """What the recogniser gets, ``(steps, 494)`` at 50 a second, and the mean and deviation that were taken out.
+    """Return the recognizer's input ``(steps, 494)``, 50 per second, and the mean and deviation of its normalization.
 
-    Every second step with nine on both sides, zeros outside, oldest first. One mean and one deviation over the whole
-    matrix, its zeros included: so a piece of a sound gives other numbers than the same piece inside the sound.
+    Every second step with nine on both sides, zeros outside, oldest first. Mean and deviation are over the whole
+    matrix, zeros included, so a part of a sound gives other numbers alone than inside the whole sound.
     """
     steps = mfcc26(samples)[::2]
     padded = np.pad(steps, ((CONTEXT, CONTEXT), (0, 0)))
@@ -47,9 +47,10 @@ def inputs(samples: np.ndarray) -> tuple[np.ndarray, float, float]:
 def resampled(
     logits: np.ndarray, samples: int, rate: float = STEPS_PER_SECOND, frames: int | None = None
 ) -> np.ndarray:
-    """Logits ``(steps, F)`` at so many rows a second, linear, the last held: ``(rows, F)``.
+    """Resample logits ``(steps, F)`` to ``(rows, F)`` linearly; the last row is repeated at the end.
 
-    samples: of the sound at 16 kHz. rate: rows a second; with a number of `frames` it is frames over seconds.
+    samples: number of samples of the sound at 16 kHz. rate: rows per second; replaced by frames over seconds if
+    `frames` is given.
     """
     seconds = samples / RATE
     count = round(seconds * rate) if frames is None else frames
@@ -61,14 +62,14 @@ def resampled(
 
 
 def windows(rows: np.ndarray, size: int = WINDOW, stride: int = STRIDE) -> np.ndarray:
-    """Windows ``(n, size, F)`` of rows; window i begins half a window before row ``stride * i``, zeros outside."""
+    """Return windows ``(n, size, F)``, zeros outside; window i starts half a window before row ``stride * i``."""
     padded = np.pad(rows, ((size // 2, size // 2), (0, 0)))
     count = math.ceil(len(rows) / stride)
     return np.stack([padded[i * stride : i * stride + size] for i in range(count)])
 
 
 def ad_nerf(logits: np.ndarray, samples: int, frames: int | None = None) -> np.ndarray:
-    """AD-NeRF's ``aud.npy`` ``(n, 16, 29)``, one window a frame of 25 a second, of logits ``(steps, 29)``.
+    """Return AD-NeRF's ``aud.npy`` ``(n, 16, 29)``, a window per frame at 25 per second, from logits ``(steps, 29)``.
 
     Its first windowing, of one row, drops the last row.
     """

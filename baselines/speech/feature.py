@@ -1,4 +1,4 @@
-"""One interface for what a model hears, and features by name."""
+"""The interface of speech features, and features by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NAMES = ("hama", "log-mel")
 class SpeechFeature(ABC):
     """A feature of speech.
 
-    name: as a user asks for it. width: numbers a row. rate: rows a second that it is computed at.
-    signature: all that moves its numbers, in one line.
+    name: for options. width: numbers per row. rate: rows per second of the computation.
+    signature: all that affects its numbers, in one line.
     """
 
     name: str
@@ -27,27 +27,27 @@ class SpeechFeature(ABC):
     @property
     @abstractmethod
     def signature(self) -> str:
-        """All that moves the numbers, in one line."""
+        """Return all that affects the numbers, in one line."""
 
     @abstractmethod
     def rows(self, sound: Sound, times: np.ndarray) -> np.ndarray:
-        """Features ``(len(times), width)``, float32, of frames that are shown at these times.
+        """Return features ``(len(times), width)``, float32, of frames shown at these times.
 
-        times: seconds on the clip's clock. The rows of some times are those that all times together have.
+        times: seconds on the clip's clock. The row of a time does not depend on the other times.
         """
 
     def of(self, clip: str, begins: float = 0.0) -> SpeechFeature:
-        """The feature for one clip: itself, but where features were computed before, clip by clip.
+        """Return the feature for one clip: itself, or the clip's file for precomputed features.
 
-        begins: the second of the clip that is time 0 from now on.
+        begins: the second of the clip that becomes time 0.
         """
         return self
 
 
 def feature(name: str, rate: float = 25.0) -> SpeechFeature:
-    """A feature by name: ``hama``, ``log-mel``, or a ``.npy`` file, or a folder with one for each clip.
+    """Return a feature by name: ``hama``, ``log-mel``, a ``.npy`` file, or a folder with a file per clip.
 
-    rate: rows a second of a file. Raises ModelError for other names and for what does not fit.
+    rate: rows per second of a file. Raises ModelError for other names and unusable files.
     """
     if name == "hama":
         from baselines.speech.phones import Phones
@@ -65,9 +65,9 @@ def feature(name: str, rate: float = 25.0) -> SpeechFeature:
 
 
 def at(times: np.ndarray, rows: np.ndarray, start: float, rate: float) -> np.ndarray:
-    """Rows ``(n, F)`` at these times, float32: linear between the two nearest, the first and the last beyond the ends.
+    """Return `rows` ``(n, F)`` at these times, float32: linear interpolation, the first and last row beyond the ends.
 
-    start: seconds on the clock of the times of the first row.
+    start: time of the first row in seconds.
     """
     place = ((np.asarray(times, float) - start) * rate).clip(0, len(rows) - 1)
     low = np.minimum(place.astype(int), max(len(rows) - 2, 0))
@@ -77,7 +77,7 @@ def at(times: np.ndarray, rows: np.ndarray, start: float, rate: float) -> np.nda
 
 
 def at_16_khz(sound: Sound) -> np.ndarray:
-    """The samples. Raises ModelError for another rate: `protocols.sound.read` resamples what it reads."""
+    """Return the samples. Raises ModelError for another rate; `protocols.sound.read` can resample."""
     if sound.rate != 16000:
         raise ModelError(f"speech is read at 16 kHz, not at {sound.rate} samples a second", code="bad-value")
     return sound.samples

@@ -1,4 +1,4 @@
-"""Phones by the package hama: log-probabilities of its tokens, the same however long the sound is."""
+"""Phones from the package hama: log-probabilities of its tokens, independent of the sound's length."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from baselines.speech.mfcc import RATE
 HAMA = "1.7.0"
 PHONE_STEP = 320
 PHONE_RATE, PHONE_START = RATE // PHONE_STEP, PHONE_STEP / 2 / RATE
-LEVEL = 0.7  # of the loudest sample; the network is not indifferent to loudness
-PART, MARGIN = 1000 * PHONE_STEP, 50 * PHONE_STEP  # samples at a time, and of their surroundings
-_last: dict[bytes, np.ndarray] = {}  # of one sound, by its hash: several metrics of a clip ask for the same
+LEVEL = 0.7  # of the loudest sample; the network's output depends on loudness
+PART, MARGIN = 1000 * PHONE_STEP, 50 * PHONE_STEP  # samples per part, and of context on each side
+_last: dict[bytes, np.ndarray] = {}  # of one sound, by its hash: several metrics of a clip use the same
 
 
 def missing(weights: Path | None = None) -> list[str]:
-    """Name what keeps `phones` from being computed, in words; empty where nothing does."""
+    """Return what `phones` lacks, in words; empty if it can be computed."""
     try:
         found = metadata.version("hama")
     except metadata.PackageNotFoundError:
@@ -30,9 +30,9 @@ def missing(weights: Path | None = None) -> list[str]:
 
 
 def phones(samples: np.ndarray) -> np.ndarray:
-    """Log-probabilities of hama's tokens ``(n, 191)``, 50 rows a second, of int16 at 16 kHz.
+    """Return log-probabilities of hama's tokens ``(n, 191)``, 50 rows per second, of int16 at 16 kHz.
 
-    The sound is brought to one level, and computed 20 s at a time, each with a second of its surroundings.
+    The sound is normalized in level, and computed in parts of 20 s, each with a second of context on both sides.
     """
     samples = np.ascontiguousarray(samples, np.int16)
     key = hashlib.blake2b(samples.data, digest_size=16).digest()
@@ -44,12 +44,12 @@ def phones(samples: np.ndarray) -> np.ndarray:
 
 
 def of_tokens(names: frozenset[str]) -> np.ndarray:
-    """The columns of `phones` that are of these tokens."""
+    """Return the columns of `phones` of these tokens."""
     return np.array([k for k, token in enumerate(_model().decoder_tokens) if token in names])
 
 
 def tokens() -> tuple[str, ...]:
-    """The names of the columns of `phones`."""
+    """Return the names of the columns of `phones`."""
     return tuple(_model().decoder_tokens)
 
 

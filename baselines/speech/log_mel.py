@@ -1,4 +1,4 @@
-"""Loudness in 26 mel bands: the plain feature of speech, without any learned network."""
+"""Power in 26 mel bands: a simple feature of speech without a learned network."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from protocols.sound import Sound
 
 FLOOR = 1e3  # added to the power of int16 samples, so that silence is not minus infinity
 LEVEL = 0.7 * 32768  # of the loudest sample
-SMOOTHED = 4  # columns, 40 ms, a frame of 25 a second
+SMOOTHED = 4  # columns, 40 ms, a frame at 25 per second
 PART = 2000  # columns at a time
 
 
 class LogMel(SpeechFeature):
-    """Logarithm of the power in 26 mel bands, 100 rows a second, each the mean over 40 ms; the sound at one level."""
+    """Logarithm of the power in 26 mel bands, 100 rows per second, each a mean over 40 ms; the level is normalized."""
 
     name, width, rate = "log-mel", FILTERS, RATE / STEP
 
@@ -33,16 +33,16 @@ class LogMel(SpeechFeature):
         scale = LEVEL / max(int(samples.max()), -int(samples.min()), 1)
         energies = np.concatenate(list(_energies(samples, scale)))
         smooth = uniform_filter1d(energies, SMOOTHED, axis=0, mode="nearest")
-        # A mean over an even number of columns lies half a column before its own.
+        # The center of a mean over an even number of columns is half a column before its own.
         return at(times, smooth, sound.start + (WINDOW / 2 - STEP / 2) / RATE, self.rate)
 
 
 def _energies(samples: np.ndarray, scale: float) -> Iterator[np.ndarray]:
-    """Columns in parts, equal to those of the whole."""
+    """Yield columns in parts, equal to those of the whole."""
     count = 1 + max(0, -(-(len(samples) - WINDOW) // STEP))
     filters = filterbank().T
     for first in range(0, count, PART):
         last = min(first + PART, count)
-        before = min(first, 1)  # the first sample of a part has none before it; the column with it is dropped
+        before = min(first, 1)  # a part's first sample has no predecessor, so the column with it is dropped
         part = samples[(first - before) * STEP : (last - 1) * STEP + WINDOW] * scale
         yield np.log(power_spectrum(part)[before:] @ filters + FLOOR)

@@ -1,7 +1,7 @@
-"""Mel-frequency cepstral coefficients as python_speech_features 0.6 computes them; the front end of SyncNet.
+"""Mel-frequency cepstral coefficients as in python_speech_features 0.6; the front end of SyncNet.
 
 Source: Davis and Mermelstein, 1980, with that package's conventions: pre-emphasis of the whole signal, rectangular
-window, natural logarithm, lifter, and the log energy in the place of coefficient 0. Everything is float64.
+window, natural logarithm, lifter, and the log energy instead of coefficient 0. Everything is float64.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ EPS = np.finfo(np.float64).eps
 
 
 def mfcc(samples: np.ndarray) -> np.ndarray:
-    """Coefficients ``(13, frames)`` of mono audio ``(n,)`` at 16 kHz, at the scale of int16.
+    """Return coefficients ``(13, frames)`` of mono audio ``(n,)`` at 16 kHz, in the range of int16.
 
-    There are ``1 + ceil((n - 400) / 160)`` frames, the last one filled up with zeros.
+    There are ``1 + ceil((n - 400) / 160)`` frames; the last one is padded with zeros.
     """
     power = power_spectrum(samples)
     energies = _positive(power @ filterbank().T)
@@ -30,7 +30,7 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
 
 
 def power_spectrum(samples: np.ndarray) -> np.ndarray:
-    """``|FFT|^2 / 512`` of each frame, ``(frames, 257)``."""
+    """Return ``|FFT|^2 / 512`` of each frame, ``(frames, 257)``."""
     samples = np.asarray(samples, dtype=np.float64)
     emphasised = np.append(samples[:1], samples[1:] - PREEMPHASIS * samples[:-1])
     count = 1 + max(0, -(-(len(samples) - WINDOW) // STEP))
@@ -40,7 +40,7 @@ def power_spectrum(samples: np.ndarray) -> np.ndarray:
 
 
 def filterbank() -> np.ndarray:
-    """26 triangles ``(26, 257)`` from 0 to 8000 Hz, evenly spaced in mel = 2595 log10(1 + f / 700)."""
+    """Return 26 triangles ``(26, 257)`` from 0 to 8000 Hz, evenly spaced in mel = 2595 log10(1 + f / 700)."""
     top = 2595 * np.log10(1 + RATE / 2 / 700)
     hertz = 700 * (10 ** (np.linspace(0, top, FILTERS + 2) / 2595) - 1)
     edges = np.floor((FFT + 1) * hertz / RATE)
@@ -50,5 +50,5 @@ def filterbank() -> np.ndarray:
 
 
 def _positive(x: np.ndarray) -> np.ndarray:
-    """Zeros become the smallest step of float64 at 1, so that they have a logarithm."""
+    """Replace zeros by the machine epsilon of float64, so that they have a logarithm."""
     return np.where(x == 0, EPS, x)

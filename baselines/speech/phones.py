@@ -1,4 +1,4 @@
-"""Log-probabilities of phones by the package hama, as a feature of speech."""
+"""Log-probabilities of phones from the package hama, as a feature of speech."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from baselines.speech import hama
 from baselines.speech.feature import SpeechFeature, at, at_16_khz
 from protocols.sound import Sound
 
-FLOOR = -20.0  # log-probability below which differences say nothing
+FLOOR = -20.0  # log-probability below which differences have no meaning
 
 
 class Phones(SpeechFeature):
-    """191 tokens of the IPA at 50 rows a second; at 25 frames a second each takes the mean of two rows.
+    """191 tokens of the IPA, 50 rows per second; at 25 frames per second each frame has the mean of two rows.
 
-    Raises ModelError, when it is made, where hama is not installed.
+    The constructor raises ModelError if hama is not installed.
     """
 
     name, width, rate = "hama", 191, float(hama.PHONE_RATE)

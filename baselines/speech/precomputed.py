@@ -1,4 +1,4 @@
-"""Features that somebody else computed: ``.npy`` files, one a clip."""
+"""Precomputed features: ``.npy`` files, one per clip."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from baselines.errors import ModelError
 from baselines.speech.feature import SpeechFeature, at
 from protocols.sound import Sound
 
-SHORT = 0.5  # seconds by which a file may end before the frames do; its last row stands in
+SHORT = 0.5  # seconds that a file may end before the frames; its last row is repeated
 
 
 class Precomputed(SpeechFeature):
-    """Rows ``(T, F)``, or AD-NeRF's windows ``(T, 16, 29)``, which are taken as rows of 464.
+    """Rows ``(T, F)``, or AD-NeRF's windows ``(T, 16, 29)``, which are read as rows of 464 numbers.
 
-    The first row is of time 0 of the clip, as AD-NeRF's windows are of frames. The sound itself is not looked at.
+    The first row is at time 0 of the clip, like AD-NeRF's windows. The sound itself is not used.
     """
 
     name = "npy"
 
     def __init__(self, place: Path, rate: float = 25.0, begins: float = 0.0):
-        """place: a file, or a folder with ``<clip>.npy``. rate: rows a second. begins: see `of`.
+        """Read files. place: a file, or a folder with ``<clip>.npy``. rate: rows per second. begins: see `of`.
 
-        Raises ModelError for misfits.
+        Raises ModelError for unusable files.
         """
         if not rate > 0:
-            raise ModelError(f"{place}: {rate:g} rows a second", code="bad-value")
+            raise ModelError(f"{place}: rows per second must be a number above 0, not {rate:g}", code="bad-value")
         self.place, self.rate, self._begins = place, rate, begins
         if place.is_dir():
             first = next(iter(sorted(place.glob("*.npy"))), None)
@@ -67,7 +67,7 @@ class Precomputed(SpeechFeature):
 
 
 def _read(file: Path) -> np.ndarray:
-    """Rows ``(T, F)``, float32."""
+    """Return rows ``(T, F)``, float32."""
     try:
         found = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -78,5 +78,5 @@ def _read(file: Path) -> np.ndarray:
         raise ModelError(f"{file}: no features of the shape (T, F) or (T, 16, 29)", code="bad-value")
     rows = np.asarray(found, np.float32).reshape(len(found), -1)
     if not np.isfinite(rows).all():
-        raise ModelError(f"{file}: features that are not finite", code="bad-value")
+        raise ModelError(f"{file}: has features that are not finite", code="bad-value")
     return rows

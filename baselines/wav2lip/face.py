@@ -1,4 +1,4 @@
-"""How Wav2Lip's inference cuts the face out of a frame and puts the new one in its place.
+"""Wav2Lip's face crop, and pasting the new face into the frame.
 
 Frames are uint8 BGR ``(H, W, 3)``; boxes are ``(y1, y2, x1, x2)`` in whole pixels, the ends excluded.
 """
@@ -10,12 +10,12 @@ import numpy as np
 
 from baselines.wav2lip.network import SIDE
 
-PADS = (0, 10, 0, 0)  # pixels by which a detection grows: top, bottom, left, right
+PADS = (0, 10, 0, 0)  # pixels that are added to a detection: top, bottom, left, right
 SMOOTHED = 5  # frames
 
 
 def boxes(detections: np.ndarray, size: tuple[int, int], pads: tuple[int, int, int, int] = PADS) -> np.ndarray:
-    """Boxes ``(n, 4)`` of detections ``(n, 4)``, which are ``x1, y1, x2, y2``, in frames of `size` (height, width)."""
+    """Return boxes ``(n, 4)`` for detections ``(n, 4)`` ``x1, y1, x2, y2``, in frames of `size` (height, width)."""
     x1, y1, x2, y2 = np.maximum(detections, 0).astype(np.int64).T
     top, bottom, left, right = pads
     height, width = size
@@ -24,21 +24,21 @@ def boxes(detections: np.ndarray, size: tuple[int, int], pads: tuple[int, int, i
 
 
 def smooth(boxes: np.ndarray) -> np.ndarray:
-    """Mean boxes ``(n, 4)``, truncated, of each frame and the four that follow it; the input is left as it is.
+    """Return mean boxes ``(n, 4)``, truncated, of each frame and the four after it; does not change the input.
 
-    As published: the last frames take the mean of the last five boxes, of which earlier ones are smoothed already,
-    and of a clip with fewer than five frames only the last ``5 - n`` count (all of them where it has one or two).
+    As published: the last frames take the mean of the last five boxes, of which earlier ones are already smoothed. Of a
+    clip with fewer than five frames only the last ``5 - n`` count (all, if it has one or two).
     """
     smoothed = boxes.copy()
     for frame in range(len(boxes)):
-        # A start that is negative counts from the end: the published program's slip, part of what it does.
+        # A negative start counts from the end: a mistake of the published program, reproduced here.
         start = frame if frame + SMOOTHED <= len(boxes) else len(boxes) - SMOOTHED
         smoothed[frame] = smoothed[start : frame + SMOOTHED].mean(0)
     return smoothed
 
 
 def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The face ``(96, 96, 3)`` inside a box. Raises ValueError for a box without pixels."""
+    """Return the face ``(96, 96, 3)`` inside a box. Raises ValueError for a box without pixels."""
     y1, y2, x1, x2 = box
     if not (0 <= y1 < y2 <= frame.shape[0] and 0 <= x1 < x2 <= frame.shape[1]):
         raise ValueError(f"box {tuple(map(int, box))} is not inside a frame of {frame.shape[0]}x{frame.shape[1]}")
@@ -46,9 +46,9 @@ def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def network_input(faces: np.ndarray) -> np.ndarray:
-    """What the generator is shown of faces ``(N, 96, 96, 3)`` uint8: ``(N, 6, 96, 96)`` float32 in [0, 1].
+    """Return the generator's input ``(N, 6, 96, 96)`` float32 in [0, 1] for faces ``(N, 96, 96, 3)`` uint8.
 
-    First the face with its lower half black, then, as the reference, the face itself.
+    First the face with its lower half black, then the face itself as the reference.
     """
     reference = faces.transpose(0, 3, 1, 2).astype(np.float32) / 255
     masked = reference.copy()
@@ -57,9 +57,9 @@ def network_input(faces: np.ndarray) -> np.ndarray:
 
 
 def paste(frame: np.ndarray, prediction: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """A copy of the frame with a prediction ``(3, 96, 96)`` in [0, 1] over the whole box, without blending.
+    """Return a copy of the frame with a prediction ``(3, 96, 96)`` in [0, 1] in the whole box, without blending.
 
-    Levels are truncated, as published, so a frame gets darker by half a level on average.
+    Values are truncated to 8 bits, as published, so a frame gets darker by half a level on average.
     """
     y1, y2, x1, x2 = box
     levels = (prediction.transpose(1, 2, 0) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Which box the face of a frame is in, for Wav2Lip's crops."""
+"""Face detectors for Wav2Lip's crops."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from protocols.files import short_hash
 
 S3FD_FILE = "s3fd-619a316812.pth"
 NAMES = ("blazeface", "s3fd")
-CACHED = 1 << 16  # frames; templates repeat theirs
+CACHED = 1 << 16  # frames; frames of a template recur
 
 
 @dataclass(frozen=True)
 class Finder:
-    """Finds faces. name: what it is, for the manifest. find: the first face's x1, y1, x2, y2 in pixels, or None."""
+    """A face detector. name: for the manifest. find: returns the first face's x1, y1, x2, y2 in pixels, or None."""
 
     name: str
     find: Callable[[np.ndarray], np.ndarray | None]
@@ -41,7 +41,7 @@ class CachedFinder:
         self._finder, self._boxes = finder, dict[bytes, np.ndarray | None]()
 
     def __call__(self, frame: np.ndarray) -> np.ndarray | None:
-        """The box ``(4,)`` of uint8 RGB ``(H, W, 3)``, or None."""
+        """Return the box ``(4,)`` of uint8 RGB ``(H, W, 3)``, or None."""
         key = hashlib.blake2b(frame.tobytes(), digest_size=16).digest()
         if key not in self._boxes:
             if len(self._boxes) >= CACHED:
@@ -51,7 +51,7 @@ class CachedFinder:
 
 
 def choose(options: Mapping[str, str], weights: Path | None, device: torch.device) -> Finder:
-    """The finder of the option ``finder``. weights: the weights folder. Raises ModelError where it cannot be had."""
+    """Return the detector of the option ``finder``. weights: the weights folder. Raises ModelError if it is missing."""
     name = options.get("finder", NAMES[0])
     if name not in NAMES:
         raise ModelError(f"wav2lip: finder is {' or '.join(NAMES)}, not {name}", code="bad-value")
@@ -59,7 +59,7 @@ def choose(options: Mapping[str, str], weights: Path | None, device: torch.devic
 
 
 def _blazeface() -> Finder:
-    release = litert.release()  # raises where it is missing
+    release = litert.release()  # raises ModelError if it is missing
 
     def find(frame: np.ndarray) -> np.ndarray | None:
         (faces,) = blazeface.faces(frame[None])
@@ -69,7 +69,7 @@ def _blazeface() -> Finder:
 
 
 def _s3fd(weights: Path | None, device: torch.device) -> Finder:
-    """S3FD of the package face-alignment, the network and file of Wav2Lip's own program."""
+    """Return S3FD of the package face-alignment: network and weights of the published Wav2Lip."""
     file = next((one for one in _places(weights) if one.is_file()), None)
     if file is None:
         raise ModelError(
@@ -77,7 +77,7 @@ def _s3fd(weights: Path | None, device: torch.device) -> Finder:
         )
     if importlib.util.find_spec("face_alignment") is None:
         raise ModelError("wav2lip?finder=s3fd needs the package face-alignment", code="missing-package")
-    read_safely(file)  # the package would run what is in it
+    read_safely(file)  # checked first, since the package would execute code in it
     from face_alignment.detection.sfd.sfd_detector import SFDDetector
 
     try:
@@ -85,7 +85,7 @@ def _s3fd(weights: Path | None, device: torch.device) -> Finder:
     except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise ModelError(f"{file} cannot be read: {first_line(error)}", code="unreadable-checkpoint") from None
     finally:
-        exact()  # the package lets kernels be chosen by trial
+        exact()  # the package turns on kernel selection by timing
 
     def find(frame: np.ndarray) -> np.ndarray | None:
         faces = detector.detect_from_image(np.ascontiguousarray(frame))

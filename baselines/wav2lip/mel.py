@@ -1,6 +1,6 @@
 """Wav2Lip's log-mel spectrogram and its windows (Prajwal et al. 2020, Sec. 3; its front end is librosa 0.7's).
 
-Mono sound at 16 kHz in [-1, 1], taken as it is: no loudness is evened out.
+Mono sound at 16 kHz in [-1, 1]; the level is not normalized.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ RATE = 16000
 WINDOW, HOP = 800, 200  # samples: 50 ms, 12.5 ms
 PER_SECOND = RATE // HOP  # columns
 BANDS, LOWEST, HIGHEST = 80, 55.0, 7600.0  # hertz
-COLUMNS = 16  # of a window that the networks see
+COLUMNS = 16  # of a window, the networks' input
 PREEMPHASIS = 0.97
 FLOOR, REFERENCE, RANGE = 1e-5, 20.0, 100.0  # magnitude, decibels, decibels
 LARGEST = 4.0
-PIECE = 256  # columns that are made at a time
+PIECE = 256  # columns that are computed at a time
 LEAST = (COLUMNS - 1) * HOP  # samples of a window
 
 
 def log_mel(samples: np.ndarray, padding: Literal["reflect", "constant"] = "reflect") -> np.ndarray:
-    """Log-mel spectrogram ``(80, 1 + n // 200)`` float32 in [-4, 4] of samples ``(n,)``; digital silence is -4.
+    """Return the log-mel spectrogram ``(80, 1 + n // 200)``, float32 in [-4, 4], of samples ``(n,)``; silence is -4.
 
-    padding: what stands before the first sample and after the last; "constant", zeros, is what librosa does from 0.10
-    on, and changes the two outermost columns at either end.
-    Raises ValueError without samples, for more than one channel, and for whole numbers, whose scale is another.
+    padding: before the first sample and after the last. "constant" (zeros) is librosa's default from 0.10; it changes
+    the two outermost columns at either end.
+    Raises ValueError without samples, for several channels, and for integers, which have another scale.
     """
     if samples.ndim != 1 or not samples.size or samples.dtype.kind != "f":
         raise ValueError(f"mono sound in [-1, 1] wanted, not {samples.dtype} of shape {samples.shape}")
@@ -40,10 +40,10 @@ def log_mel(samples: np.ndarray, padding: Literal["reflect", "constant"] = "refl
 
 
 class Spectrogram:
-    """`log_mel` of a long sound, made piece by piece when it is asked for, so that nobody holds all of it.
+    """`log_mel` of a long sound, computed in pieces on demand, so that it is never in memory as a whole.
 
-    samples: int16 ``(n,)`` at 16 kHz, `LEAST` or more of them. Pieces begin at multiples of `PIECE`, so that no number
-    depends on what is asked for, or in which order.
+    samples: int16 ``(n,)`` at 16 kHz, at least `LEAST`. Pieces start at multiples of `PIECE`, so that numbers do not
+    depend on which windows are requested, or on their order.
     """
 
     def __init__(self, samples: np.ndarray) -> None:
@@ -54,7 +54,7 @@ class Spectrogram:
         self._piece = lru_cache(2)(self._made)
 
     def window(self, start: int) -> np.ndarray:
-        """The window ``(1, 80, 16)`` from column `start` on; that of the last 16 columns where there are no more."""
+        """Return the window ``(1, 80, 16)`` from column `start`, or the last 16 columns at the end."""
         start = min(start, self.columns - COLUMNS)
         first, last = start // PIECE, (start + COLUMNS - 1) // PIECE
         whole = np.concatenate([self._piece(piece) for piece in range(first, last + 1)], 1)
@@ -67,7 +67,7 @@ class Spectrogram:
 
 
 def _columns(samples: np.ndarray, first: int, last: int, padding: Literal["reflect", "constant"]) -> np.ndarray:
-    """Columns `first` to `last` of `log_mel`, ``(80, last - first)``; int16 samples are put to scale."""
+    """Return columns `first` to `last` of `log_mel`, ``(80, last - first)``; int16 samples are scaled to [-1, 1]."""
     places, n = np.arange(first * HOP - WINDOW // 2, (last - 1) * HOP + WINDOW // 2), len(samples)
     period = max(1, 2 * (n - 1))
     turned = np.minimum(places % period, period - places % period) if n > 1 else np.zeros_like(places)
@@ -77,7 +77,7 @@ def _columns(samples: np.ndarray, first: int, last: int, padding: Literal["refle
     if padding == "constant":
         x[(places < 0) | (places >= n)] = 0
     frames = np.lib.stride_tricks.sliding_window_view(x, WINDOW)[::HOP]
-    # The transform is kept in single precision, and so is all that follows.
+    # The transform's result, and all that follows, is in single precision.
     spectrum = rfft(frames * get_window("hann", WINDOW), axis=1).astype(np.complex64)
     decibels = 20 * np.log10(np.maximum(FLOOR, filter_bank() @ np.abs(spectrum).T)) - REFERENCE
     return np.clip(2 * LARGEST * (decibels + RANGE) / RANGE - LARGEST, -LARGEST, LARGEST).astype(np.float32)
@@ -85,7 +85,7 @@ def _columns(samples: np.ndarray, first: int, last: int, padding: Literal["refle
 
 @lru_cache(1)
 def filter_bank() -> np.ndarray:
-    """80 triangles ``(80, 401)`` float32 from 55 to 7600 Hz, even on Slaney's mel scale, each of area 2 (in hertz).
+    """Return 80 triangles ``(80, 401)`` float32 from 55 to 7600 Hz, even on Slaney's mel scale, each of area 2 (in Hz).
 
     Source: Slaney, Auditory Toolbox, 1998.
     """
@@ -99,11 +99,11 @@ def filter_bank() -> np.ndarray:
 
 
 def window_starts(columns: int, fps: float) -> list[int]:
-    """First columns of the windows of the frames of a video, one window a frame, in a spectrogram of so many columns.
+    """Return the first column of each frame's window in a spectrogram with this number of columns.
 
-    Where the next would reach beyond the end, the last 16 columns make the last one; at 25 frames a second the picture
-    thus ends about 0.1 s before the sound. Raises ValueError for sound shorter than a window, and for a rate that is
-    no positive number.
+    If a window would exceed the end, the last 16 columns are the last window; so at 25 frames per second the video ends
+    about 0.1 s before the sound. Raises ValueError for sound shorter than a window, and for a rate that is not a
+    positive number.
     """
     if columns < COLUMNS:
         raise ValueError(f"sound of {columns} columns is shorter than a window of {COLUMNS}")
@@ -117,16 +117,16 @@ def window_starts(columns: int, fps: float) -> list[int]:
 
 
 def first_column(time: float) -> int:
-    """First column of the window of a frame that is shown at a time in seconds, which may be rounded down by 1e-6."""
+    """Return the first column of the window of a frame at a time in seconds, which may be rounded down by 1e-6."""
     return int(PER_SECOND * (time + EARLY))
 
 
 def windows(mel: np.ndarray, starts: list[int]) -> np.ndarray:
-    """Windows ``(N, 1, 80, 16)`` of a spectrogram ``(80, columns)`` from the given columns on."""
+    """Return windows ``(N, 1, 80, 16)`` of a spectrogram ``(80, columns)``, starting at these columns."""
     return np.stack([mel[None, :, start : start + COLUMNS] for start in starts])
 
 
-# Slaney's scale: 15 mel a kilohertz up to 1 kHz, above it 27 mel each time that the frequency grows by 6.4.
+# Slaney's scale: 15 mel per kilohertz up to 1 kHz, above that 27 mel per factor of 6.4.
 _LINEAR, _KNEE, _STEP = 200 / 3, 1000.0, np.log(6.4) / 27
 
 

@@ -1,7 +1,7 @@
 """Wav2Lip's generator and its lip-sync expert (Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", Sec. 3).
 
 Images are BGR in [0, 1], 96x96; log-mel spectrograms are images ``(1, 80, 16)`` in [-4, 4] (`baselines.wav2lip.mel`).
-The attribute names are those of the official checkpoints, so that their state dicts load once ``module.`` is cut off.
+The attribute names are those of the official checkpoints, so that their state dicts load after removing ``module.``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SIDE = 96
-SPAN = 5  # frames that the expert sees at once
+SPAN = 5  # frames per input of the expert
 
 Pair = int | tuple[int, int]
 
 
 class Block(nn.Module):
-    """Convolution, batch norm, the input added where `residual`, ReLU: ``(N, in, H, W)`` to ``(N, out, H', W')``."""
+    """Convolution, batch norm, the input added if `residual`, ReLU: ``(N, in, H, W)`` to ``(N, out, H', W')``."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: Pair = 1, padding: int = 0, residual: bool = False
@@ -49,9 +49,9 @@ class UpBlock(nn.Module):
 
 
 class Wav2Lip(nn.Module):
-    """The generator: redraws the lower half of a face so that it says the sound.
+    """The generator: redraws the lower half of a face to match the sound.
 
-    The encoder's features enter the decoder after each of its blocks, which starts from the sound alone.
+    The decoder starts from the sound only; the face encoder's features are concatenated after each of its blocks.
     """
 
     def __init__(self) -> None:
@@ -82,10 +82,10 @@ class Wav2Lip(nn.Module):
         self.output_block = nn.Sequential(Block(80, 32, 3, padding=1), nn.Conv2d(32, 3, 1), nn.Sigmoid())
 
     def forward(self, mel: Tensor, face: Tensor) -> Tensor:
-        """Faces ``(N, 3, 96, 96)`` in [0, 1] of sound ``(N, 1, 80, 16)`` and faces ``(N, 6, 96, 96)``.
+        """Return faces ``(N, 3, 96, 96)`` in [0, 1]. mel: ``(N, 1, 80, 16)``; face: ``(N, 6, 96, 96)``.
 
-        A face is the masked one and the reference (`baselines.wav2lip.face.network_input`). Clips, as in training, are
-        ``(B, T, 1, 80, 16)`` with ``(B, 6, T, 96, 96)`` and give ``(B, 3, T, 96, 96)``.
+        An input face is the masked face and the reference (`baselines.wav2lip.face.network_input`). Clips, as in
+        training, are ``(B, T, 1, 80, 16)`` and ``(B, 6, T, 96, 96)`` and give ``(B, 3, T, 96, 96)``.
         """
         if mel.ndim == 5:
             items, steps = mel.shape[:2]
@@ -102,7 +102,7 @@ class Wav2Lip(nn.Module):
 
 
 class Expert(nn.Module):
-    """The lip-sync expert: embeds 0.2 s of sound and of mouths, so that the cosine is the chance that they belong."""
+    """The lip-sync expert: embeds 0.2 s of sound and of mouths; the cosine is the probability that they match."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,27 +120,27 @@ class Expert(nn.Module):
         self.audio_encoder = _audio_encoder(residuals_at_256=2)
 
     def forward(self, mel: Tensor, mouths: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings ``(N, 512)`` of sound ``(N, 1, 80, 16)`` and of mouths ``(N, 15, 48, 96)``, see `mouths`.
+        """Return embeddings ``(N, 512)`` of sound ``(N, 1, 80, 16)`` and of mouths ``(N, 15, 48, 96)``, see `mouths`.
 
-        None is negative and each has length 1, so cosines lie in [0, 1].
+        Embeddings are non-negative and have length 1, so cosines are in [0, 1].
         """
         audio, face = self.audio_encoder(mel), self.face_encoder(mouths)
         return F.normalize(audio.flatten(1), dim=1), F.normalize(face.flatten(1), dim=1)
 
 
 def mouths(faces: Tensor) -> Tensor:
-    """Lower halves of five consecutive faces, ``(N, 5, 3, 96, 96)`` to ``(N, 15, 48, 96)``, frame by frame."""
+    """Return lower halves of five consecutive faces, ``(N, 5, 3, 96, 96)`` to ``(N, 15, 48, 96)``, frame by frame."""
     return faces[..., SIDE // 2 :, :].flatten(1, 2)
 
 
 def sync_loss(audio: Tensor, face: Tensor, target: float) -> Tensor:
-    """Binary cross-entropy (Eq. 2) of the cosines of embeddings ``(N, 512)`` with `target`; 1: they belong together."""
+    """Return binary cross-entropy (Eq. 2) of the cosines of embeddings ``(N, 512)`` with `target`; 1: they match."""
     cosine = F.cosine_similarity(audio, face)
     return F.binary_cross_entropy(cosine, torch.full_like(cosine, target))
 
 
 def _audio_encoder(residuals_at_256: int) -> nn.Sequential:
-    """``(N, 1, 80, 16)`` to ``(N, 512, 1, 1)``; rows 80, 27, 9, 3, 1, columns 16, 16, 6, 3, 1."""
+    """Build layers from ``(N, 1, 80, 16)`` to ``(N, 512, 1, 1)``; rows 80, 27, 9, 3, 1, columns 16, 16, 6, 3, 1."""
     return nn.Sequential(
         *_stage(1, 32, 1, 2),
         *_stage(32, 64, (3, 1), 2),

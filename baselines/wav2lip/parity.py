@@ -1,4 +1,4 @@
-"""Recomputes the arrays of Wav2Lip's golden folder: front end, generator, expert, boxes, whole videos."""
+"""Recompute the arrays of Wav2Lip's golden folder: front end, generator, expert, boxes, whole videos."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def compute(nets: nn.ModuleDict, case: Case, record: Record) -> None:
 
 
 def make_frames(seed: int, count: int, side: int) -> np.ndarray:
-    """Frames going to and fro between two images, uint8 BGR ``(count, side, side, 3)``."""
+    """Return frames that alternate smoothly between two images, uint8 BGR ``(count, side, side, 3)``."""
     source, driving = (image.double() for image in image_pair(seed, side))
     share = torch.tensor([abs((3 * t) % 16 - 8) / 8 for t in range(count)], dtype=torch.float64)[:, None, None, None]
     mixed = torch.floor(255 * ((1 - share) * source + share * driving) + 0.5).to(torch.uint8)
@@ -67,7 +67,7 @@ def make_frames(seed: int, count: int, side: int) -> np.ndarray:
 
 
 def _front_end(seed: int, case: Case, record: Record) -> np.ndarray:
-    """The spectrogram of the whole sound; records it and the others."""
+    """Return the spectrogram of the whole sound; record it and the others."""
     record("audio.int16", torch.from_numpy(make_voice(seed)))
     voice = case.arrays.get("audio.int16", make_voice(seed)).astype(np.float32) / 32768
     gated = voice.copy()
@@ -177,6 +177,6 @@ def _paste(nets: nn.ModuleDict, case: Case, spectrogram: np.ndarray, record: Rec
 
 
 def _stats(image: Tensor) -> Tensor:
-    """Mean, deviation, least and largest value."""
+    """Return mean, deviation, smallest and largest value."""
     x = image.double()
     return torch.stack([x.mean(), x.std(correction=0), x.min(), x.max()])

@@ -1,4 +1,4 @@
-"""Wav2Lip as its published inference runs it, frame by frame as they are wanted."""
+"""Wav2Lip as in its published inference, frame by frame on demand."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ NOT_FINITE = "the network gave numbers that are not finite"
 
 
 class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
-    """Redraws the lower half of the template's faces.
+    """Redraw the lower half of the template's faces.
 
-    Options, as of the published program: ``pads=top:bottom:left:right``, pixels by which boxes grow, 0:10:0:0;
-    ``nosmooth=true``; ``box=y1:y2:x1:x2`` for all frames. ``finder=s3fd``: the published program's finder of faces,
-    which needs its weights; without it BlazeFace, whose boxes are others. ``precision=bfloat16``: of the network.
+    Options, as in the published program: ``pads=top:bottom:left:right``, pixels added to boxes, by default 0:10:0:0;
+    ``nosmooth=true``; ``box=y1:y2:x1:x2`` for all frames. ``finder=s3fd``: the published program's face detector, which
+    needs its weights; default: BlazeFace, with other boxes. ``precision=bfloat16``: of the network.
 
-    Two passes over the template: boxes, then frames. What the published program does not know: a frame without a face
-    fails alone, and the others are smoothed as if it were not there; every frame that is asked for is made, the last
-    ones with the last window of the sound.
+    Makes two passes over the template: boxes, then frames. Differences from the published program: only a frame without
+    a face fails, and the others are smoothed without it; every requested frame is made, the last ones with the last
+    window of the sound.
     """
 
     options = ("pads", "nosmooth", "box", "finder")
@@ -74,7 +74,7 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
             raise ModelError(f"{self.name}: nosmooth is true or false, not {options['nosmooth']}", code="bad-value")
         self.smooth = options.get("nosmooth") != "true"
 
-        if self.device.type == "cpu":  # a third faster, and the same up to rounding
+        if self.device.type == "cpu":  # a third faster; numbers change by rounding only
             for parameter in self.network.parameters():
                 if parameter.ndim == 4:
                     parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -99,10 +99,10 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
             at += len(frames)
 
     def _boxes(self, talk: Talk) -> Sequence[np.ndarray | None]:
-        """A box ``(4,)`` y1, y2, x1, x2 for each frame of the template; None where it has no face."""
+        """Return a box ``(4,)`` y1, y2, x1, x2 for each frame of the template; None for a frame without a face."""
         if self.box is not None:
             return [np.array(self.box)] * len(talk.times)
-        assert self.finder is not None  # of `load`
+        assert self.finder is not None  # set by `load`
         find = finders.CachedFinder(self.finder)
         found: list[np.ndarray | None] = []
         for frame in talk.template():
@@ -126,9 +126,9 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
         if good:
             crops = np.stack([face.crop(images[k], box) for k, box in good.items()])
             sounds, faces = torch.from_numpy(windows[list(good)]), torch.from_numpy(face.network_input(crops))
-            made = dict(zip(good, self._asked(sounds, faces)))
+            made = dict(zip(good, self._predictions(sounds, faces)))
         for k, box in enumerate(boxes):
-            if k in made and not np.isfinite(made[k]).all():  # as levels they would be black
+            if k in made and not np.isfinite(made[k]).all():  # converted to 8 bits they would be black
                 yield NOT_FINITE
             elif k in made:
                 pasted = face.paste(images[k], made[k], good[k])
@@ -136,8 +136,8 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
             else:
                 yield NO_FACE if box is None else f"the box {tuple(map(int, box))} is not inside the frame"
 
-    def _asked(self, sounds: Tensor, faces: Tensor) -> np.ndarray:
-        """Predictions ``(N, 3, 96, 96)``. On a CPU one by one: not even rounding depends on how many there are."""
+    def _predictions(self, sounds: Tensor, faces: Tensor) -> np.ndarray:
+        """Return ``(N, 3, 96, 96)``; on a CPU one by one, so that rounding does not depend on the batch."""
         size = len(sounds) if self.device.type != "cpu" else 1
         reduced = self.precision != PRECISIONS[0]
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=reduced):
@@ -155,7 +155,7 @@ class Wav2LipPredictor(LoadedNetwork, TalkingPredictor):
 
 
 def _image(frame: Tensor) -> np.ndarray:
-    """Uint8 RGB ``(H, W, 3)``."""
+    """Convert a frame to uint8 RGB ``(H, W, 3)``."""
     return to_levels(frame).permute(1, 2, 0).cpu().numpy()
 
 
