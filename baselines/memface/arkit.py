@@ -1,7 +1,7 @@
-"""The 52 face shapes of ARKit as a basis: those of a head in the package openfacefx, laid over FaceMesh's points.
+"""The 52 face shapes of ARKit as a basis: from a head in the package openfacefx, aligned with FaceMesh's points.
 
-The head (``facecap.glb``) says nothing of its licence, so it is fetched when asked for and passed on in no file: a
-checkpoint holds this basis' name only.
+The head (``facecap.glb``) has no stated license, so it is fetched on request and never redistributed: a checkpoint has
+only the name of this basis.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ PACKAGES = {
     }
 }
 LIPS = (13, 14)  # inner lips in the middle, upper and lower
-SHUT = 0.2  # share of a person's frames, those with the lips nearest, whose median is its neutral face
-MOUTH_WEIGHT = 3.0  # of a mouth vertex' squared error in the fit; of another 1
-ROUNDS, TRIMMED = 30, 0.8  # of laying the head over the mesh, and the share of points that count
+SHUT = 0.2  # share of a person's frames, those with the most closed lips; their median is the neutral face
+MOUTH_WEIGHT = 3.0  # of a mouth vertex's squared error in the fit; others have 1
+ROUNDS, TRIMMED = 30, 0.8  # of aligning the head with the mesh; share of points that are used
 MIDDLE, DEPTH = (
     0.6,
     5.0,
@@ -38,9 +38,9 @@ MIDDLE, DEPTH = (
 
 
 class ArkitShapes(Basis):
-    """52 shapes with names as ARKit's; coefficients are 0 or more, 1 being the shape as it was modeled.
+    """52 shapes with ARKit's names; coefficients are 0 or more, 1 is the shape as modeled.
 
-    Fitted by non-negative least squares to what moves against the person's neutral face.
+    Fitted by non-negative least squares to the differences from the person's neutral face.
     """
 
     name = "arkit-52"
@@ -52,11 +52,11 @@ class ArkitShapes(Basis):
         weights = np.ones(len(canonical()[0]))
         weights[self.mouth] = MOUTH_WEIGHT
         self._weights = np.sqrt(np.repeat(weights, 3))
-        # An equal problem of 52 rows in place of 1404.
+        # An equivalent problem with 52 rows instead of 1404.
         self._turn, self._triangle = np.linalg.qr((self.components.reshape(self.width, -1) * self._weights).T)
 
     def person(self, aligned: np.ndarray) -> np.ndarray:
-        """The neutral face: the median of the frames in which the lips are nearest."""
+        """Return the neutral face: the median of the frames with the most closed lips."""
         gap = np.linalg.norm(aligned[:, LIPS[0]] - aligned[:, LIPS[1]], axis=1)
         return np.median(aligned[gap <= np.quantile(gap, SHUT)], axis=0)
 
@@ -66,9 +66,9 @@ class ArkitShapes(Basis):
 
 
 def arkit(cache: Path) -> ArkitShapes:
-    """Fetch the head into the cache folder, if it is not there, and make the basis.
+    """Fetch the head into the cache folder, if it is not there, and return the basis.
 
-    Raises DataError where the package cannot be fetched.
+    Raises DataError if the package cannot be fetched.
     """
     place = cache / "openfacefx" / Path(FILE).name
     if not place.is_file():
@@ -80,9 +80,9 @@ def arkit(cache: Path) -> ArkitShapes:
 
 
 def _on_mesh(head: Morphs) -> np.ndarray:
-    """The shapes ``(k, 468, 3)`` at FaceMesh's points: of the head's vertex that is nearest to each.
+    """Return the shapes ``(k, 468, 3)`` at FaceMesh's points, each from the head's nearest vertex.
 
-    The mesh is laid over the head by eyes, nose and chin, then by its points themselves.
+    The mesh is aligned with the head by eyes, nose and chin, then by all points.
     """
     turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # the head lies on its back: y into it, z down the face
     points, moved = head.vertices @ turn, head.targets @ turn
@@ -104,5 +104,5 @@ def _on_mesh(head: Morphs) -> np.ndarray:
 
 
 def _place(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """Where on the head a shape moves most."""
+    """Return the place on the head that a shape moves most."""
     return np.average(points, axis=0, weights=np.linalg.norm(moved, axis=1))

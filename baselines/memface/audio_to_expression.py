@@ -1,8 +1,8 @@
 """MemFace's first stage: features of speech to coefficients of the face (arXiv:2212.05005, Eq. 3).
 
-The paper prints widths, M, D and numbers of parameters. The layers are those that these numbers leave
-(docs/sound.md). Ours, as nothing is printed: sinusoidal positions, 4 heads, post-norm, dropout, windows of T frames,
-standardized features.
+The paper gives widths, M, D and numbers of parameters; the layers are the ones that fit these numbers (docs/sound.md).
+Choices of this project, since the paper does not give them: sinusoidal positions, 4 heads, post-norm, dropout, windows
+of T frames, standardized features.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from baselines.memface.memory import ImplicitMemory, Memory, PairMemory, Project
 
 @dataclass(frozen=True)
 class A2EConfig:
-    """What a network is built from.
+    """Configuration of a network.
 
-    features: F, of a frame's speech. width: h, h_a in the paper. coefficients: h_c. slots: M. dim: D.
-    memory: implicit; none; or explicit, `slots` pairs of the data. window: T, frames that attend to each
-    other, an even number.
+    features: F, numbers of speech per frame. width: h, h_a in the paper. coefficients: h_c. slots: M. dim: D.
+    memory: implicit; none; or explicit, with `slots` pairs of the data. window: T, frames that attend to each other,
+    an even number.
     """
 
     features: int = 64
@@ -40,7 +40,7 @@ class A2EConfig:
     dropout: float = 0.1
 
     def as_json(self) -> dict[str, Any]:
-        """The fields, as a checkpoint keeps them."""
+        """Return the fields for a checkpoint."""
         return asdict(self)
 
 
@@ -60,20 +60,20 @@ class AudioToExpression(nn.Module):
         self.coefficients = nn.Linear(config.width, config.coefficients)
         self.memory = _memory(config)
         self.register_buffer("positions", _positions(config.window, config.width), persistent=False)
-        # Of the features in training, per number: what the network takes is standardized. No parameters.
+        # Mean and deviation of the training features, per number, to standardize the input. Not learned.
         self.register_buffer("mean", torch.zeros(config.features))
         self.register_buffer("scale", torch.ones(config.features))
 
     def query(self, speech: Tensor, outside: Tensor | None = None) -> Tensor:
-        """Q of Eq. 3 ``(B, T, h)``: the encoder's output. See `forward`."""
+        """Return Q of Eq. 3 ``(B, T, h)``, the encoder's output. See `forward`."""
         hidden = self.features((speech - self.mean) / self.scale) + self.positions[: speech.shape[1]]
         found: Tensor = self.encoder(hidden, src_key_padding_mask=outside)
         return found
 
     def forward(self, speech: Tensor, outside: Tensor | None = None) -> Tensor:
-        """Coefficients ``(B, T, h_c)`` of speech ``(B, T, F)``, T up to the window.
+        """Return coefficients ``(B, T, h_c)`` for speech ``(B, T, F)``, T up to the window.
 
-        outside: bool ``(B, T)``, True for frames before a clip's first or after its last, which nobody attends to.
+        outside: bool ``(B, T)``, True for frames before a clip's first or after its last, masked in attention.
         """
         query = self.query(speech, outside)
         if self.memory is not None:
@@ -83,17 +83,17 @@ class AudioToExpression(nn.Module):
 
 
 def parameters(network: nn.Module) -> int:
-    """Number of learned numbers: ``Param.`` of Tables 5a and 7."""
+    """Return the number of parameters: ``Param.`` of Tables 5a and 7."""
     return sum(value.numel() for value in network.parameters())
 
 
 @torch.inference_mode()
 def stream(network: AudioToExpression, parts: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Coefficients ``(n, h_c)`` of all frames in order, of a clip's features ``(n, F)`` in parts of any length.
+    """Yield coefficients ``(n, h_c)`` of all frames in order, for a clip's features ``(n, F)`` in parts of any length.
 
-    Windows of T frames begin at multiples of T / 2 of the clip's frames, whatever the parts; where two overlap, their
-    answers are mixed by a triangle. So the result does not depend on the parts, to the bit, and memory does not grow.
-    Answers come T / 2 frames late, in parts of as many frames.
+    Windows of T frames start at multiples of T / 2 of the clip's frames; overlapping windows are blended with
+    triangular weights. So the result does not depend on the parts, to the bit, and memory does not grow. Results come
+    T / 2 frames late, in parts of T / 2 frames.
     """
     network.eval()
     half = network.config.window // 2
@@ -110,7 +110,7 @@ def stream(network: AudioToExpression, parts: Iterable[Tensor]) -> Iterator[Tens
 
 
 def _blocks(parts: Iterable[Tensor], size: int) -> Iterator[Tensor]:
-    """The same rows, so many at a time; the last block may be shorter."""
+    """Yield the same rows in blocks of `size`; the last block may be shorter."""
     held: list[Tensor] = []
     count = 0
     for part in parts:
@@ -126,7 +126,7 @@ def _blocks(parts: Iterable[Tensor], size: int) -> Iterator[Tensor]:
 
 
 def _window(network: AudioToExpression, first: Tensor | None, second: Tensor | None) -> Tensor:
-    """The answer ``(T, h_c)`` for one window of two blocks; None: outside the clip."""
+    """Return coefficients ``(T, h_c)`` for one window of two blocks; a block of None is outside the clip."""
     config = network.config
     speech, outside = torch.zeros(1, config.window, config.features), torch.ones(1, config.window, dtype=torch.bool)
     for block, start in ((first, 0), (second, config.window // 2)):
@@ -138,7 +138,7 @@ def _window(network: AudioToExpression, first: Tensor | None, second: Tensor | N
 
 
 def _layer(config: A2EConfig) -> nn.TransformerEncoderLayer:
-    """Self-attention and feed-forward; the decoder's, too: Eq. 3 hands it one stream."""
+    """Return a layer of self-attention and feed-forward; also for the decoder, which has one input stream in Eq. 3."""
     return nn.TransformerEncoderLayer(config.width, config.heads, config.feedforward, config.dropout, batch_first=True)
 
 
@@ -151,6 +151,6 @@ def _memory(config: A2EConfig) -> Memory | None:
 
 
 def _positions(count: int, width: int) -> Tensor:
-    """Sines and cosines of Vaswani et al. (NeurIPS 2017), ``(count, width)``."""
+    """Return the sines and cosines of Vaswani et al. (NeurIPS 2017), ``(count, width)``."""
     angle = torch.arange(count)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000) / width))
     return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)

@@ -1,4 +1,4 @@
-"""Bases by name: as a user asks for one, and as a checkpoint keeps it."""
+"""Bases by name: for a training's option, and from a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MESH, ARKIT = "facemesh", "arkit"
 
 
 def fitted(what: str, clips: Iterable[np.ndarray], cache: Path, width: int = WIDTH) -> Basis:
-    """The basis that a training asks for.
+    """Return the basis for a training.
 
     what: ``facemesh``, principal components of these clips (`MeshComponents.fit`); ``arkit``; or a custom file
-    (`baselines.memface.basis_file`). cache: a folder for what has to be fetched. width: of ``facemesh``.
-    Raises ModelError for others, and where a file does not fit.
+    (`baselines.memface.basis_file`). cache: a folder for fetched files. width: of ``facemesh``.
+    Raises ModelError for another name or an unusable file.
     """
     if what == MESH:
         return MeshComponents.fit(clips, width)
@@ -35,9 +35,9 @@ def fitted(what: str, clips: Iterable[np.ndarray], cache: Path, width: int = WID
 
 
 def kept(name: str, tensors: Mapping[str, Tensor], cache: Path, file: Path | None = None) -> Basis:
-    """The basis of a checkpoint: its tensors, what is fetched, or the user's file again.
+    """Return the basis of a checkpoint: from its tensors, from a fetched file, or from the user's file.
 
-    name: as `Basis.name`. Raises ModelError where the file is needed and not given, or is another one.
+    name: as `Basis.name`. Raises ModelError if the user's file is missing or another one.
     """
     own = "components" in tensors
     if file is not None and (own or name.startswith(f"{ARKIT}-")):

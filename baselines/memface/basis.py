@@ -1,4 +1,4 @@
-"""Bases of faces in motion: meshes to a few coefficients and back.
+"""Linear bases of facial motion: meshes to a few coefficients and back.
 
 MemFace's own basis (Wood et al., ICCV 2021: 85 coefficients, 69 mouth vertices) is not public. Here the faces are the
 468 points of FaceMesh, aligned to Google's canonical face (`baselines.facemesh.canonical`), and a basis is one of:
@@ -19,17 +19,17 @@ from torch import Tensor, from_numpy
 from baselines.errors import ModelError
 from baselines.facemesh.canonical import canonical, mouth, triangles
 
-WIDTH = 32  # components; 99 % of the motion of unseen clips
+WIDTH = 32  # components; they explain 99 % of the motion of unseen clips
 POINTS = 468
-NOSE, EYE = 2, 133  # mesh vertices between which the part that speech moves fades out
+NOSE, EYE = 2, 133  # mesh vertices between which the weight of speech's motion falls from 1 to 0
 
 
 class Basis(ABC):
     """A linear basis.
 
-    name: stands in signatures of whatever is measured in it. components: ``(k, V, 3)`` in cm of the canonical face.
-    mouth: ``(h_v,)`` indices of mouth vertices. triangles: ``(F, 3)``. on_mesh: its vertices are those of FaceMesh.
-    A person is the shape ``(468, 3)`` that its aligned meshes move about (`person`).
+    name: part of the signatures of metrics that use it. components: ``(k, V, 3)`` in cm of the canonical face.
+    mouth: ``(h_v,)`` indices of mouth vertices. triangles: ``(F, 3)``. on_mesh: whether its vertices are FaceMesh's.
+    A person is a rest shape ``(468, 3)``; the aligned meshes move around it (`person`).
     """
 
     name: str
@@ -40,55 +40,55 @@ class Basis(ABC):
 
     @property
     def width(self) -> int:
-        """Number of coefficients, h_c."""
+        """Return the number of coefficients, h_c."""
         return len(self.components)
 
     @property
     def signature(self) -> str:
-        """Name and hash of the components."""
+        """Return name and hash of the components."""
         return f"{self.name};sha256:{hashlib.sha256(self.components.astype('<f4').tobytes()).hexdigest()[:12]}"
 
     def person(self, aligned: np.ndarray) -> np.ndarray:
-        """The shape of a person ``(468, 3)``, of all its aligned meshes ``(N, 468, 3)``: their mean."""
+        """Return the shape of a person ``(468, 3)``: the mean of its aligned meshes ``(N, 468, 3)``."""
         return aligned.mean(0)
 
     def rest(self, person: np.ndarray) -> np.ndarray:
-        """Vertices ``(..., V, 3)`` at coefficients of zero, of persons ``(..., 468, 3)``."""
+        """Return the vertices ``(..., V, 3)`` at coefficients of zero, for persons ``(..., 468, 3)``."""
         return person
 
     def coefficients(self, aligned: np.ndarray, person: np.ndarray) -> np.ndarray:
-        """Coefficients ``(N, k)`` of aligned meshes ``(N, 468, 3)``: least squares. person: see `person`."""
+        """Return coefficients ``(N, k)`` of aligned meshes ``(N, 468, 3)`` by least squares. person: see `person`."""
         moved = (aligned - person).reshape(len(aligned), -1)
         return moved @ np.linalg.pinv(self.components.reshape(self.width, -1))
 
     def vertices(self, coefficients: np.ndarray, person: np.ndarray) -> np.ndarray:
-        """Vertices ``(N, V, 3)`` in cm of coefficients ``(N, k)``; `person` may differ from frame to frame."""
+        """Return vertices ``(N, V, 3)`` in cm for coefficients ``(N, k)``; `person` may differ between frames."""
         return self.rest(person) + np.tensordot(coefficients, self.components, 1)
 
     def truth(self, aligned: np.ndarray, person: np.ndarray) -> np.ndarray:
-        """Mouth vertices ``(N, h_v, 3)`` that a prediction is compared with.
+        """Return the mouth vertices ``(N, h_v, 3)`` that a prediction is compared with.
 
-        Those of the meshes themselves where the basis has the mesh's vertices; else those of their coefficients, as in
-        the paper (Sec. 3).
+        From the meshes themselves if the basis has the mesh's vertices; else from their coefficients, as in the paper
+        (Sec. 3).
         """
         if self.on_mesh:
             return aligned[:, self.mouth]
         return self.vertices(self.coefficients(aligned, person), person)[:, self.mouth]
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps of it; empty where the basis comes from a file that may not be passed on."""
+        """Return its tensors for a checkpoint; empty if the basis is from a file that may not be redistributed."""
         return {}
 
 
 class MeshComponents(Basis):
     """Principal components of the lower face's motion.
 
-    What lies above the nose fades out towards the eyes: speech does not say what brows do, so a face keeps its own.
-    The components are orthonormal; coefficients are in cm.
+    The weight of vertices falls to zero from the nose to the eyes: speech does not determine the brows, so a face keeps
+    its own. The components are orthonormal; coefficients are in cm.
     """
 
     def __init__(self, components: np.ndarray):
-        """components: ``(k, 468, 3)``."""
+        """Set the components ``(k, 468, 3)``. Raises ModelError for another shape."""
         if components.ndim != 3 or components.shape[1:] != (POINTS, 3):
             raise ModelError(
                 f"components of a mesh have the shape (k, 468, 3), not {components.shape}", code="bad-basis"
@@ -99,9 +99,10 @@ class MeshComponents(Basis):
 
     @classmethod
     def fit(cls, clips: Iterable[np.ndarray], count: int = WIDTH) -> MeshComponents:
-        """Fit to aligned meshes ``(N, 468, 3)``, one array a person, each about its own mean.
+        """Fit to aligned meshes ``(N, 468, 3)``, one array per person, each relative to its own mean.
 
-        Clips may be many: only their covariance is held. Raises ModelError for fewer frames than components.
+        Only the covariance is kept in memory, so there may be many clips. Raises ModelError if there are not more
+        frames than components.
         """
         covariance, frames = np.zeros((POINTS * 3, POINTS * 3)), 0
         for aligned in clips:
@@ -127,7 +128,7 @@ class MeshComponents(Basis):
 
 @cache
 def moving() -> np.ndarray:
-    """How much of each vertex' motion is speech's ``(468,)``: 1 up to the nose's base, 0 from the eyes on."""
+    """Return the weight of speech in each vertex's motion ``(468,)``: 1 below the nose's base, 0 above the eyes."""
     height = canonical()[0][:, 1]
     share = np.clip((height - height[NOSE]) / (height[EYE] - height[NOSE]), 0, 1)
     return 1 - share * share * (3 - 2 * share)

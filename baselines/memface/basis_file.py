@@ -16,18 +16,18 @@ NEEDED = {"mean": 2, "components": 3, "mouth": 1, "mesh": 1, "vertex": 1}  # arr
 
 
 class BasisFile(Basis):
-    """A linear model whose vertices are its own.
+    """A linear model with its own vertices.
 
-    mean: ``(V, 3)``; components: ``(k, V, 3)``, in the same unit, any; mouth: ``(m,)`` indices of vertices that count
-    as mouth; mesh, vertex: ``(p,)`` each, which FaceMesh point is which vertex; triangles, if any: ``(F, 3)``.
-    The model is laid over the canonical face by the correspondences (a similarity), and coefficients are fitted to them
-    in least squares. The person's own shape stays out: every face is the model's mean face, moved.
+    mean: ``(V, 3)``; components: ``(k, V, 3)``, in the same unit; mouth: ``(m,)`` indices of mouth vertices; mesh,
+    vertex: ``(p,)`` each, corresponding FaceMesh points and vertices; triangles, optional: ``(F, 3)``.
+    A similarity aligns the model with the canonical face by the correspondences, and coefficients are fitted to these
+    by least squares. The person's own shape is not used: every face is the model's mean face, in motion.
     """
 
     on_mesh = False
 
     def __init__(self, file: Path):
-        """Raises ModelError in one line for what does not fit."""
+        """Read the file. Raises ModelError if it does not fit."""
         arrays = _read(file)
         mean, components = arrays["mean"].astype(float), arrays["components"].astype(float)
         mouth, mesh, vertex = (arrays[name] for name in ("mouth", "mesh", "vertex"))
@@ -40,7 +40,7 @@ class BasisFile(Basis):
         if len(mesh) != len(vertex) or len(mesh) < 4:
             _refuse(file, f"mesh and vertex must name the same 4 points or more, not {len(mesh)} and {len(vertex)}")
         if not (np.isfinite(mean).all() and np.isfinite(components).all()):
-            _refuse(file, "mean or components hold numbers that are not finite")
+            _refuse(file, "mean or components have numbers that are not finite")
         triangles = arrays.get("triangles", np.zeros((0, 3), int))
         if (
             triangles.dtype.kind not in "iu"
@@ -56,7 +56,7 @@ class BasisFile(Basis):
         self._mean, self._mesh = scale * mean @ rotation + shift, mesh
         known = self.components[:, vertex].reshape(self.width, -1)
         if (rank := int(np.linalg.matrix_rank(known))) < self.width:
-            _refuse(file, f"its {len(mesh)} correspondences tell only {rank} of {self.width} components apart")
+            _refuse(file, f"its {len(mesh)} correspondences distinguish only {rank} of {self.width} components")
         self._solve = np.linalg.pinv(known)
         self.sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -69,7 +69,7 @@ class BasisFile(Basis):
 
 
 def similarity(points: np.ndarray, onto: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale, rotation ``(3, 3)`` and shift ``(3,)`` with ``scale * points @ rotation + shift`` nearest to `onto`.
+    """Return scale, rotation ``(3, 3)`` and shift ``(3,)`` so that ``scale * points @ rotation + shift`` fits `onto`.
 
     Both ``(n, 3)``; Umeyama, IEEE TPAMI 13(4), 1991.
     """
@@ -91,7 +91,7 @@ def _read(file: Path) -> dict[str, np.ndarray]:
         _refuse(file, f"lacks {', '.join(missing)}")
     for name, dimensions in NEEDED.items():
         if arrays[name].ndim != dimensions or arrays[name].dtype.kind not in "fiu":
-            _refuse(file, f"{name} is no array of {dimensions} dimensions of numbers")
+            _refuse(file, f"{name} is not an array of numbers with {dimensions} dimensions")
     return arrays
 
 

@@ -1,8 +1,8 @@
-"""A 3D face drawn as an image: what tells the renderer of MemFace the shape of the mouth (Sec. 3, preliminaries).
+"""Drawing a 3D face as an image, which shows MemFace's renderer the shape of the mouth (Sec. 3, preliminaries).
 
-The paper projects its face model through a perspective camera and does not print how it is shaded. Here every triangle
-has one flat color: two channels say where on the face it lies, one how it is turned. So the network sees which part of
-the face a pixel belongs to, and the inner mouth apart from the lips.
+The paper projects its face model through a perspective camera and does not describe the shading. Here every triangle
+has one flat color: two channels encode its place on the face, one its orientation. So the network sees the part of the
+face that a pixel belongs to, and can distinguish the inner mouth from the lips.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 from baselines.facemesh.canonical import INNER_LIPS, canonical, triangles
 
-_FINER = 2  # drawn so many times larger, then averaged: lips move by fractions of a pixel
-_BITS = 4  # of a pixel's fraction in OpenCV's coordinates
+_FINER = 2  # supersampling factor: lips move by fractions of a pixel
+_BITS = 4  # fractional bits of OpenCV's coordinates
 
 
 class Drawing(ABC):
-    """Draws faces. Subclass it for another model of the face or another look; `signature` names what it does."""
+    """Draw faces. Subclass it for another face model or another appearance; `signature` describes it."""
 
     signature: str
     channels: int
@@ -28,8 +28,8 @@ class Drawing(ABC):
     def draw(self, faces: np.ndarray, side: int) -> np.ndarray:
         """Draw faces ``(N, V, 3)``: x, y in pixels of a square image of `side`, z in the same unit, away from the eye.
 
-        Returns ``(N, side, side, channels)`` uint8, black where there is no face or a vertex is NaN. The same face
-        gives the same picture, whatever the others are.
+        Return ``(N, side, side, channels)`` uint8, black where there is no face or a vertex is NaN. A face's image does
+        not depend on the other faces.
         """
 
 
@@ -39,9 +39,9 @@ class PaintedMesh(Drawing):
     channels = 3
 
     def __init__(self, rest: np.ndarray, surface: np.ndarray, inner_mouth: np.ndarray):
-        """rest: ``(V, 3)`` of the face at rest; surface: ``(T, 3)`` vertices of its triangles.
+        """Prepare colors. rest: ``(V, 3)`` of the face at rest; surface: ``(T, 3)`` vertices of its triangles.
 
-        inner_mouth: vertices of the inner edge of the lips; triangles that have no others are the open mouth.
+        inner_mouth: vertices of the lips' inner edge; triangles with only these are the open mouth.
         """
         self.surface = surface.astype(np.intp)
         middle = rest[self.surface].mean(1)
@@ -61,10 +61,10 @@ class PaintedMesh(Drawing):
         corners = face[self.surface]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         length = np.linalg.norm(normal, axis=1)
-        turned = np.abs(normal[:, 2]) / np.maximum(length, 1e-12)  # 1: towards the eye
+        turned = np.abs(normal[:, 2]) / np.maximum(length, 1e-12)  # 1: facing the camera
         colors = np.column_stack([self._place, 55 + 200 * turned])
         colors[self._mouth, 2] = 0
-        # A pixel's middle is at a whole number, in the finer image as in the other.
+        # Pixel centers are at whole numbers, in the supersampled image, too.
         flat = np.clip((corners[:, :, :2] + 0.5) * _FINER - 0.5, -1e4, 1e4)
         points = np.round(flat * (1 << _BITS)).astype(np.int32)
         canvas = np.zeros((side * _FINER, side * _FINER, 3), np.uint8)
@@ -75,5 +75,5 @@ class PaintedMesh(Drawing):
 
 
 def of_face_mesh() -> PaintedMesh:
-    """Draws meshes of `baselines.facemesh`."""
+    """Return a drawing for meshes of `baselines.facemesh`."""
     return PaintedMesh(canonical()[0], triangles(), np.array(INNER_LIPS))

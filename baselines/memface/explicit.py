@@ -1,6 +1,6 @@
-"""The explicit memory of MemFace: which of a person's mouths it stores (Algorithm 1 of the supplement).
+"""Selection of a person's mouths for the explicit memory of MemFace (Algorithm 1 of the supplement).
 
-Two shapes of a mouth are as far apart as the root mean square, over their vertices, of the vertices' distances.
+The distance of two mouth shapes is the root mean square distance of their vertices.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Selection:
-    """Which candidates a memory holds, and what decided it.
+    """The candidates in a memory, and facts of their selection.
 
-    indices: ``(N,)`` of the candidates, slot by slot; the order is that of the random start with its replacements.
+    indices: ``(N,)`` of the candidates, by slot, in the order of the random start with replacements.
     smallest: distance of the two closest keys, in the unit of the keys; infinite for fewer than two.
-    at_start: the same before the first candidate was tried. accepted: how many replaced one.
-    asked: size that was asked for; where there are fewer candidates, all of them are held.
+    at_start: the same for the random start. accepted: number of replacements.
+    requested: size; if there are fewer candidates, all are selected.
     """
 
     indices: np.ndarray
     smallest: float
     at_start: float
     accepted: int
-    asked: int
+    requested: int
     candidates: int
     seed: int
 
     def facts(self) -> dict[str, Any]:
-        """For a checkpoint and a manifest: the result depends on the seed and on the order of the candidates."""
+        """Return facts for checkpoint and manifest, since the result depends on seed and order of the candidates."""
         return {
             "slots": len(self.indices),
-            "slots_asked": self.asked,
+            "slots_asked": self.requested,
             "candidates": self.candidates,
             "order": "time",
             "seed": self.seed,
@@ -43,15 +43,15 @@ class Selection:
 
 
 def rms_distance(keys: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """Distances of keys ``(N, V, 3)`` from one ``(V, 3)``: root of the mean squared distance of the vertices."""
+    """Return distances of keys ``(N, V, 3)`` from one ``(V, 3)``: root of the vertices' mean squared distance."""
     return np.sqrt(np.square(keys - key).sum(-1).mean(-1))
 
 
 def select(keys: np.ndarray, count: int, seed: int) -> Selection:
-    """Choose `count` of the keys ``(F, V, 3)`` that differ most, by Algorithm 1; candidates in their order.
+    """Select `count` of the keys ``(F, V, 3)`` that differ most, by Algorithm 1; candidates in their order.
 
-    Start from `count` random ones; try every key in place of either of the two closest, and keep the better of both
-    where the smallest distance grows. Costs ``F N V`` and ``N^2`` for every one that is accepted.
+    Start with `count` random keys. Try every key as a replacement for each of the two closest, and take the better one
+    if it increases the smallest distance. Costs ``F N V``, and ``N^2`` for each replacement.
     Raises ValueError for keys that are not finite or a count below 1.
     """
     if count < 1 or keys.ndim != 3 or not np.isfinite(keys).all():
@@ -69,7 +69,7 @@ def select(keys: np.ndarray, count: int, seed: int) -> Selection:
 
 
 class _Held:
-    """The keys that are held, all their distances, the two closest, and what remains without either."""
+    """The selected keys, their distances, the two closest, and the smallest distance without either."""
 
     def __init__(self, keys: np.ndarray, indices: np.ndarray):
         self.keys, self.indices = keys, indices.copy()
@@ -95,7 +95,7 @@ class _Held:
         return float(kept.min(initial=np.inf))
 
     def offer(self, candidate: int) -> bool:
-        """Take a candidate in place of one of the two closest, where that makes the smallest distance grow."""
+        """Replace one of the two closest by a candidate, if that increases the smallest distance; return whether."""
         if len(self.indices) < 2:
             return False
         away = rms_distance(self.keys[self.indices], self.keys[candidate])

@@ -1,4 +1,4 @@
-"""The first stage as a file: network, basis, and which feature of speech it hears."""
+"""The checkpoint of MemFace's first stage: network, basis, and the name of its speech feature."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from baselines.memface.basis import Basis
 from baselines.memface.memory import ImplicitMemory
 from baselines.speech.feature import NAMES, SpeechFeature, feature
 
-RATE = 25.0  # frames a second that the network is for
+RATE = 25.0  # frames per second of the network
 
 
 @dataclass(frozen=True)
 class Expression:
-    """network: on the CPU, in evaluation mode. basis: of its coefficients. feature: that it hears."""
+    """network: on the CPU, in evaluation mode. basis: of its coefficients. feature: its speech input."""
 
     network: AudioToExpression
     basis: Basis
@@ -31,16 +31,16 @@ class Expression:
 
 
 def tensors(network: AudioToExpression, basis: Basis, half: bool = False) -> dict[str, Tensor]:
-    """What a file holds: ``network.<key>`` and ``basis.<key>``. half: kernels and components as float16."""
+    """Return a file's tensors: ``network.<key>`` and ``basis.<key>``. half: kernels and components as float16."""
     found = {f"network.{key}": value for key, value in half_precision.stored(network, half).items()}
     kept = {f"basis.{key}": value.half() if half else value for key, value in basis.tensors().items()}
     return found | kept
 
 
 def config(network: AudioToExpression, basis: Basis, heard: SpeechFeature) -> dict[str, Any]:
-    """What the file is built from again."""
+    """Return the configuration for the file, from which `read` rebuilds the stage."""
     found = {"network": network.config.as_json(), "basis": basis.name, "speech": heard.name, "rate": RATE}
-    return found if heard.name in NAMES else found | {"speech_rate": heard.rate}  # which a file of rows does not tell
+    return found if heard.name in NAMES else found | {"speech_rate": heard.rate}  # files of features do not contain it
 
 
 def read(
@@ -48,10 +48,10 @@ def read(
 ) -> Expression:
     """Read a file that `training.a2e` wrote.
 
-    cache: a folder for what has to be fetched. speech: ``.npy`` features where the network was trained on such.
-    basis: the user's own basis where it was trained on one. forget: seed of the noise that the implicit memory is set
-    to (supplement C.3); None: it is as learned.
-    Raises ModelError for another file, and where speech or basis are needed, or are not what it was trained on.
+    cache: a folder for fetched files. speech: ``.npy`` features, if the network was trained on such. basis: the custom
+    basis, if it was trained on one. forget: seed of noise that replaces the implicit memory (supplement C.3); None:
+    keep it.
+    Raises ModelError for another file, and if speech or basis is missing or not the one of its training.
     """
     found = checkpoints.load(file)
     about = found.config or {}
@@ -88,7 +88,7 @@ def _feature(file: Path, trained: str, given: str | None, rate: float) -> Speech
 
 
 def _shape_pairs(network: AudioToExpression, state: dict[str, Tensor]) -> None:
-    """Make room for as many pairs as the file holds: fewer than slots where the data had fewer frames."""
+    """Resize the memory to the file's number of pairs, which is below `slots` if the data had fewer frames."""
     assert network.memory is not None
     for name in ("keys", "values"):
         network.memory.register_buffer(name, torch.zeros(state[f"memory.{name}"].shape))

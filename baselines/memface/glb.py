@@ -1,7 +1,7 @@
-"""Meshes with morph targets out of a binary glTF file whose vertex streams are compressed by meshopt.
+"""Read meshes with morph targets from a binary glTF file with vertex streams compressed by meshopt.
 
-Written from the texts of glTF 2.0, KHR_mesh_quantization and EXT_meshopt_compression (Khronos Group): no maintained
-package reads the last from Python.
+Written from the specifications of glTF 2.0, KHR_mesh_quantization and EXT_meshopt_compression (Khronos Group), since
+no maintained Python package reads the last.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COMPRESSION = "EXT_meshopt_compression"
 
 @dataclass(frozen=True)
 class Morphs:
-    """A mesh ``(V, 3)`` and what each named target adds to it ``(k, V, 3)``, in the units of the mesh's node."""
+    """A mesh ``(V, 3)`` and the offsets of its named targets ``(k, V, 3)``, in the units of the mesh's node."""
 
     vertices: np.ndarray
     targets: np.ndarray
@@ -29,9 +29,9 @@ class Morphs:
 
 
 def morphs(content: bytes) -> Morphs:
-    """The first mesh with named morph targets of a .glb file, scaled and moved as its own node says.
+    """Return the first mesh with named morph targets of a .glb file, with its node's scale and translation.
 
-    Raises ModelError where there is none, or the file is none.
+    Raises ModelError if there is none, or if it is not such a file.
     """
     try:
         length = int.from_bytes(content[12:16], "little")
@@ -50,7 +50,7 @@ def morphs(content: bytes) -> Morphs:
 
 
 def _points(about: dict[str, Any], data: bytes, accessor: int, streams: dict[int, np.ndarray]) -> np.ndarray:
-    """An accessor's vectors ``(count, 3)``. streams: those decoded so far, by view."""
+    """Return an accessor's vectors ``(count, 3)``. streams: cache of decoded streams, by view."""
     found = about["accessors"][accessor]
     number = found["bufferView"]
     if number not in streams:
@@ -65,7 +65,7 @@ def _points(about: dict[str, Any], data: bytes, accessor: int, streams: dict[int
 
 
 def _stream(view: dict[str, Any], data: bytes) -> np.ndarray:
-    """A view's bytes ``(count, stride)``."""
+    """Return a view's bytes ``(count, stride)``."""
     packed = view.get("extensions", {}).get(_COMPRESSION)
     if packed is None:
         start, stride = view.get("byteOffset", 0), view["byteStride"]
@@ -80,10 +80,10 @@ def _stream(view: dict[str, Any], data: bytes) -> np.ndarray:
 
 
 def decode(packed: bytes, count: int, stride: int) -> np.ndarray:
-    """Vertex bytes ``(count, stride)`` of a stream of EXT_meshopt_compression's mode "attributes", version 0.
+    """Return vertex bytes ``(count, stride)`` of a stream of EXT_meshopt_compression's mode "attributes", version 0.
 
-    Blocks of vertices; in each, byte by byte of the vertex, differences to the vertex before, zigzag, in groups of 16
-    of 0, 2, 4 or 8 bits; a 2 or 4-bit number of all ones stands for a whole byte after the group.
+    A stream is blocks of vertices. A block has, for each byte of a vertex, zigzag-coded differences to the previous
+    vertex in groups of 16 numbers of 0, 2, 4 or 8 bits; in 2 or 4 bits, all ones mean a full byte after the group.
     Raises ValueError for another version, IndexError for a stream that ends early.
     """
     data = np.frombuffer(packed, np.uint8)
@@ -104,7 +104,7 @@ def decode(packed: bytes, count: int, stride: int) -> np.ndarray:
 
 
 def _groups(data: np.ndarray, at: int, groups: int) -> tuple[np.ndarray, int]:
-    """The bytes of so many groups from `at` on, and where they end."""
+    """Return the bytes of `groups` groups from `at`, and their end."""
     found = np.zeros(groups * GROUP, np.uint8)
     header = data[at : at + -(-groups // 4)]
     at += len(header)

@@ -1,7 +1,7 @@
-"""What is built of MemFace's two checkpoints (`files`).
+"""The two stages of MemFace, built from their checkpoints (`files`).
 
-The first stage's files are those of `expression_file`; the second's hold ``renderer.<key>``, the explicit memory among
-them, and are built by their configuration.
+`expression_file` defines the first stage's files. The second stage's files have ``renderer.<key>``, including the
+explicit memory, and a configuration.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPTIONS = ("a2e", "render", "weights", "speech", "basis", "memory")
 
 @dataclass(frozen=True)
 class Loaded:
-    """Both stages, and what is said of them (`Predictor.describe`)."""
+    """Both stages, and their facts for `Predictor.describe`."""
 
     speaker: HeardSpeaker
     renderer: Renderer
@@ -43,10 +43,10 @@ class Loaded:
 def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
     """Build a variant from its files.
 
-    Options: ``a2e=FILE`` and ``render=FILE`` in place of those in the weights folder or of the sample ones;
-    ``weights=untrained``: random ones of the published size; ``speech=``, as a training takes it, for features computed
-    elsewhere; ``basis=FILE``, a custom one; ``memory=FILE``: the explicit memory of another checkpoint (supplement
-    C.3). Raises ModelError.
+    Options: ``a2e=FILE`` and ``render=FILE`` instead of the files in the weights folder or the sample checkpoints;
+    ``weights=untrained``: random weights of the published size; ``speech=``, as in a training, for precomputed
+    features; ``basis=FILE``: a custom basis; ``memory=FILE``: the explicit memory of another checkpoint (supplement
+    C.3). Raises ModelError for unusable options or files.
     """
     variant = VARIANTS[name]
     if unknown := sorted(options.keys() - set(OPTIONS)):
@@ -85,7 +85,7 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
 
 
 def _speaker(file: Path, variant: Variant, options: Mapping[str, str]) -> tuple[HeardSpeaker, dict[str, Any]]:
-    """The first stage, and the facts of its training."""
+    """Return the first stage, and the facts of its training."""
     basis = Path(options["basis"]) if "basis" in options else None
     forget = 0 if variant.forget else None
     found = expression_file.read(file, cache_folder(), speech=options.get("speech"), basis=basis, forget=forget)
@@ -114,7 +114,7 @@ def read_renderer(path: Path) -> tuple[Renderer, dict[str, Any]]:
 
 
 def _full(value: torch.Tensor) -> torch.Tensor:
-    """Float32 of what is stored in float16; whole numbers as they are."""
+    """Convert float16 to float32; leave whole numbers unchanged."""
     return value.float() if value.is_floating_point() else value
 
 
@@ -138,7 +138,7 @@ def _swap(name: str, renderer: Renderer, file: Path) -> dict[str, Any]:
 
 
 def _untrained(name: str, variant: Variant, options: Mapping[str, str]) -> Loaded:
-    """Random networks of the published size, always the same ones; nothing in their memory is a face."""
+    """Return random networks of the published size from a fixed seed; their memory has no faces."""
     heard = feature(options.get("speech", "hama"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

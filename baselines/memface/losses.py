@@ -9,23 +9,23 @@ COEFFICIENTS, VERTICES, REGULARIZER = 1.0, 1.0, 0.1  # weights, Sec. 4.1
 
 
 def coefficient_loss(predicted: Tensor, truth: Tensor) -> Tensor:
-    """L_cof: Euclidean distance of coefficients ``(..., T, h_c)``, the mean over frames."""
+    """Return L_cof: Euclidean distance of coefficients ``(..., T, h_c)``, mean over frames."""
     return (predicted - truth).norm(dim=-1).mean()
 
 
 def vertex_loss(predicted: Tensor, truth: Tensor) -> Tensor:
-    """L_vtx: Euclidean distance of all mouth vertices together ``(..., T, h_v, 3)``, the mean over frames, in cm."""
+    """Return L_vtx: Euclidean distance of all mouth vertices together ``(..., T, h_v, 3)``, mean over frames, in cm."""
     return (predicted - truth).flatten(-2).norm(dim=-1).mean()
 
 
 def corr(rows: Tensor) -> Tensor:
-    """Sum of the cosines of all ordered pairs of different rows of ``(M, D)``.
+    """Return the sum of the cosines of all ordered pairs of different rows of ``(M, D)``.
 
-    With unit rows that is the squared length of their sum less M: linear in M in place of a double sum.
+    For unit rows that is the squared length of their sum minus M, which is linear in M.
     """
     return F.normalize(rows, dim=1).sum(0).square().sum() - len(rows)
 
 
 def memory_loss(keys: Tensor, values: Tensor) -> Tensor:
-    """L_reg: mean cosine of different keys, plus that of different values; ``(M, D)`` each, in [-2 / (M - 1), 2]."""
+    """Return L_reg, in [-2 / (M - 1), 2]: mean cosine of different keys, plus that of values; each ``(M, D)``."""
     return (corr(keys) + corr(values)) / (len(keys) * (len(keys) - 1))

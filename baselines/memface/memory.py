@@ -17,31 +17,31 @@ class Memory(nn.Module, ABC):
 
     @abstractmethod
     def kept(self) -> tuple[Tensor, Tensor]:
-        """Keys and values as they are compared and summed: ``(M, D)`` each."""
+        """Return the projected keys and values, ``(M, D)`` each."""
 
     def __init__(self, width: int, dim: int, query: bool):
-        """width: of the query, h. dim: of keys and values, D. query: whether there is a W_Q."""
+        """Create the projections. width: of the query, h. dim: of keys and values, D. query: whether there is a W_Q."""
         super().__init__()
         self.width = width
         self.query: nn.Module = nn.Linear(width, dim, bias=False) if query else nn.Identity()
         self.out = nn.Linear(dim, width, bias=False)
 
     def similarity(self, query: Tensor) -> Tensor:
-        """Sim of Eq. 2: share of every slot ``(..., T, M)`` for queries ``(..., T, h)``; sums to 1."""
+        """Return Sim of Eq. 2: weights of the slots ``(..., T, M)`` for queries ``(..., T, h)``, with sum 1."""
         keys, _ = self.kept()
         return torch.softmax(self.query(query) @ keys.T / math.sqrt(self.width), dim=-1)
 
     def forward(self, query: Tensor) -> Tensor:
-        """What is retrieved (Eq. 1): ``(..., T, h)`` for queries ``(..., T, h)``."""
+        """Return the retrieved vectors (Eq. 1) ``(..., T, h)`` for queries ``(..., T, h)``."""
         _, values = self.kept()
         return self.out(self.similarity(query) @ values)
 
 
 class ImplicitMemory(Memory):
-    """Keys and values that are learned, M of D numbers each, from small normal noise.
+    """Learned keys and values, M of D numbers each, initialized with small normal noise.
 
-    reconstructed: the form that has the paper's numbers of parameters. W_K and W_V are within K and V, which takes
-    nothing away: ``K W_K`` of free K is a free matrix. W_Q is there only where D is not h.
+    reconstructed: the form with the paper's numbers of parameters. W_K and W_V are merged into K and V, which is
+    equivalent, because ``K W_K`` of a free K is a free matrix. W_Q exists only if D is not h.
     literal: all four matrices of Eqs. 1 and 2.
     """
 
@@ -58,17 +58,17 @@ class ImplicitMemory(Memory):
 
     @torch.no_grad()
     def forget(self, seed: int = 0) -> None:
-        """Set keys and values to standard normal noise: the toy experiment of the supplement's C.3."""
+        """Set keys and values to standard normal noise, as in the toy experiment of the supplement (C.3)."""
         rng = torch.Generator().manual_seed(seed)
         for stored in (self.keys, self.values):
             stored.copy_(torch.randn(stored.shape, generator=rng))
 
 
 class PairMemory(Memory):
-    """The explicit memory in the implicit one's place (Table 3): pairs of audio features and coefficients, from data.
+    """The explicit memory instead of the implicit one (Table 3): pairs of audio features and coefficients, from data.
 
-    Keys ``(N, F)`` and values ``(N, h_c)`` are buffers; W_K and W_V bring them to D numbers. Which pairs the paper
-    takes is not printed; here `pairs` says.
+    Keys ``(N, F)`` and values ``(N, h_c)`` are buffers; W_K and W_V project them to D numbers. The paper does not say
+    which pairs it stores; `pairs` is this project's choice.
     """
 
     keys: Tensor
@@ -91,5 +91,5 @@ class PairMemory(Memory):
 
 
 def pairs(frames: int, slots: int) -> Tensor:
-    """Numbers of the frames that are stored: all, or so many that lie evenly among them."""
+    """Return the numbers of the stored frames: all, or `slots` evenly spaced ones."""
     return torch.linspace(0, frames - 1, min(frames, slots)).round().long()

@@ -1,4 +1,4 @@
-"""MemFace behind the interface of models that are driven by sound: both stages, frame by frame."""
+"""MemFace as a predictor driven by sound: both stages, frame by frame."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ NO_FACE_AT_ALL = "no frame of the template has a face"
 
 
 class MemFacePredictor(TalkingPredictor):
-    """Sound to faces, faces drawn in the template's poses, and rendered into its frames.
+    """MemFace: predicts faces from sound, draws them in the template's head poses, and renders them into its frames.
 
-    The template is read twice: once for the heads' poses and the person's shape, once for the frames.
+    Reads the template twice: once for head poses and the person's shape, once for the frames.
     """
 
     motion_modes = MOTION_MODES
@@ -44,7 +44,7 @@ class MemFacePredictor(TalkingPredictor):
         device: torch.device,
         facts: Mapping[str, Any] | None = None,
     ):
-        """facts: what `describe` says of files, features and memory."""
+        """Set the stages. facts: on files, features and memory, for `describe`."""
         self.name, self.speaker, self.device = name, speaker, device
         self.renderer = renderer.eval().requires_grad_(False).to(device)
         self.drawing: Drawing = of_face_mesh()
@@ -56,7 +56,7 @@ class MemFacePredictor(TalkingPredictor):
     def load(
         cls, name: str, *, weights: Path | None, device: torch.device, options: Mapping[str, str] | None = None
     ) -> MemFacePredictor:
-        """With the files of the weights folder, else the sample ones. Raises ModelError. See `loading.load`."""
+        """Load a variant from the weights folder, else its sample checkpoints. See `loading.load`."""
         found: Loaded = load(name, weights, dict(options or {}))
         return cls(name, found.speaker, found.renderer, device, found.facts)
 
@@ -81,7 +81,7 @@ class MemFacePredictor(TalkingPredictor):
             yield from self._answers(batch)
 
     def _jobs(self, frames: Iterator[Tensor], template: Template, faces: Iterator[np.ndarray]) -> Iterator[Job]:
-        """Each frame with what is to be drawn into it; None where it has no face."""
+        """Yield each frame with the scene to draw into it; None for a frame without a face."""
         mean = template.mean
         for number, (frame, vertices) in enumerate(zip(frames, faces, strict=True)):
             pose, lips = template.poses[number], template.lips[number]
@@ -119,7 +119,7 @@ class MemFacePredictor(TalkingPredictor):
 
 
 def pasted(frame: Tensor, rendered: Tensor, where: Scene) -> Tensor:
-    """A template's frame ``(3, H, W)`` in [0, 1] with a rendered window ``(3, S, S)`` in place of what is masked."""
+    """Return a template's frame ``(3, H, W)`` in [0, 1] with the rendered window ``(3, S, S)`` in the masked region."""
     whole = frame.cpu().permute(1, 2, 0).contiguous().numpy()
     window = rendered.permute(1, 2, 0).contiguous().numpy()
     out = view.paste(whole, window, where.window, where.hole)

@@ -18,9 +18,10 @@ RECONSTRUCTION, ADVERSARIAL = 20.0, 1.0  # lambda_rec and lambda_adv
 
 
 def l2(rendered: Tensor, target: Tensor, where: Tensor | None = None) -> Tensor:
-    """The norm |I - I'|_2 of images ``(B, 3, H, W)``, over the root of the count of its numbers; mean over the batch.
+    """Return the root mean square of I - I' of images ``(B, 3, H, W)``, mean over the batch.
 
-    So a root mean square, which knows no size of frames. where: ``(B, 1, H, W)`` weights in [0, 1] of the pixels.
+    That is the paper's norm, divided by the root of the number of values, so that it does not depend on the frame size.
+    where: ``(B, 1, H, W)`` weights of the pixels in [0, 1].
     """
     squared = (rendered - target).square()
     if where is None:
@@ -32,21 +33,21 @@ def l2(rendered: Tensor, target: Tensor, where: Tensor | None = None) -> Tensor:
 
 
 def discriminator(real: Tensor, rendered: Tensor) -> Tensor:
-    """-E log d(I) - E log(1 - d(I')), of verdicts."""
+    """Return -E log d(I) - E log(1 - d(I')) of verdicts."""
     return F.softplus(-real).mean() + F.softplus(rendered).mean()
 
 
 def generator(rendered: Tensor) -> Tensor:
-    """E log(1 - d(I')), of verdicts; as printed, so it has little slope where the discriminator is sure."""
+    """Return E log(1 - d(I')) of verdicts, as printed; its gradient is small if the discriminator is confident."""
     return -F.softplus(rendered).mean()
 
 
 def total(rendered: Tensor, target: Tensor, features: Sequence[Sequence[Tensor]], verdict: Tensor | None) -> Tensor:
-    """The renderer's own terms of Eq. 6, weighted. features: of the rendered and of the true image, layer by layer."""
+    """Return the renderer's weighted terms of Eq. 6. features: of the rendered and the true image, layer by layer."""
     loss = RECONSTRUCTION * (l2(rendered, target) + perceptual(features[0], features[1]))
     return loss if verdict is None else loss + ADVERSARIAL * generator(verdict)
 
 
 def sure(verdict: Tensor) -> Tensor:
-    """How often a discriminator's verdicts call images natural, in [0, 1]: to be watched, not minimized."""
+    """Return the share of verdicts "natural", in [0, 1]; for monitoring, not a loss."""
     return (verdict > 0).to(torch.float32).mean()

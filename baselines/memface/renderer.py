@@ -1,17 +1,17 @@
-"""The neural rendering of MemFace: a U-Net with a memory of mouths between encoder and decoder (Sec. 3.3, Eq. 5).
+"""The neural renderer of MemFace: a U-Net with a memory of mouths between encoder and decoder (Sec. 3.3, Eq. 5).
 
-Printed: an encoder and a decoder after U-Net (Ronneberger et al., MICCAI 2015), 256x256, keys and values of the memory,
-Eqs. 1, 2 and 5. Ours, since the text leaves it open:
+From the paper: encoder and decoder of a U-Net (Ronneberger et al., MICCAI 2015), 256x256, keys and values of the
+memory, Eqs. 1, 2 and 5. Choices of this project, since the text leaves them open:
 
-- Two 3x3 convolutions a level with group norm and ReLU; strided ones lead down, nearest neighbors up; widths by
-  `config`.
-- The input's channels: the drawn face, the template with its lower face black, and the mask.
-- A U-Net's feature is that of every level, so what was retrieved is added to each: W_V and W_O of Eq. 1 are
-  convolutions over the retrieved patch, laid into the frame where the mouth is (`baselines.memface.view`). The patch
-  itself is among the features of the finest level, so that details need not be learned by heart.
-- ``similarity: distance`` makes Eq. 2 do what the text says, "the closer ... the larger weight": the softmax of
-  -|q - k|^2 / (2 t^2), that is, the inner product of Eq. 2 with W_Q = W_K = 1/t and |k|^2 taken off. t begins as the
-  keys' own spacing and learns a factor. ``inner`` is Eq. 2 as printed, W_Q and W_K learned, h = 64.
+- Two 3x3 convolutions per level with group norm and ReLU; strided convolutions go down, nearest neighbors up; `config`
+  sets the widths.
+- Input channels: the drawn face, the template with its lower face black, and the mask.
+- The retrieved patch is added to the features of every level: W_V and W_O of Eq. 1 are convolutions over the patch,
+  placed at the mouth in the frame (`baselines.memface.view`). The patch itself is also a feature of the finest level,
+  so that the network need not memorize details.
+- ``similarity: distance`` makes Eq. 2 agree with its text, "the closer ... the larger weight": the softmax of
+  -|q - k|^2 / (2 t^2), that is, the inner product of Eq. 2 with W_Q = W_K = 1/t, minus |k|^2. t starts at the keys'
+  own spacing and has a learned factor. ``inner`` is Eq. 2 as printed, with learned W_Q and W_K, h = 64.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from torch.nn import functional as F
 from baselines.memface.view import Framing
 
 HIDDEN = 64  # h of Eq. 2
-_LAID = 4  # channels of a patch in the window: colors, and where it lies
+_LAID = 4  # channels of a placed patch: colors, and its mask
 _IMPLICIT_PATCH = 24  # side of the learned patches of the implicit memory
-# Ours: the paper prints 256x256 and N. The small one sees the lower half of the face, at about a frame's resolution.
+# This project's: the paper gives 256x256 and N. The small one sees the lower face, at about a frame's resolution.
 PUBLISHED: dict[str, Any] = {
     "widths": [64, 128, 256, 512, 512],
     "view": {"side": 256, "width": None, "patch": 96, "patch_width": 9.0},
@@ -45,7 +45,7 @@ Kind = Literal["explicit", "implicit", "none"]
 
 
 class ExplicitMemory(nn.Module):
-    """Mouth shapes and patches of one person; no gradient reaches them, and they leave with `fill` for the next."""
+    """Mouth shapes and patches of one person, without gradients; `fill` replaces them for another person."""
 
     keys: Tensor
     patches: Tensor
@@ -66,16 +66,16 @@ class ExplicitMemory(nn.Module):
             raise ValueError(f"similarity is distance or inner, not {similarity}")
 
     def fill(self, keys: Tensor, patches: Tensor) -> None:
-        """Store keys ``(N, V, 3)`` in cm and their patches ``(N, 3, P, P)`` uint8, in place of what was stored."""
+        """Replace the memory by keys ``(N, V, 3)`` in cm and their patches ``(N, 3, P, P)`` uint8."""
         if len(keys) != len(patches):
-            raise ValueError(f"an explicit memory of {len(keys)} keys and {len(patches)} patches")
+            raise ValueError(f"an explicit memory with {len(keys)} keys and {len(patches)} patches")
         self.keys, self.patches = keys.float(), patches
         if len(keys) > 1:
             gaps = torch.cdist(self.keys.flatten(1), self.keys.flatten(1)).fill_diagonal_(torch.inf)
             self.spacing = gaps.min(1).values.median().clamp_min(1e-3)
 
     def attend(self, query: Tensor, left_out: Tensor | None = None) -> Tensor:
-        """Weights of the slots ``(B, N)`` for mouths ``(B, V, 3)`` (Eq. 2); left_out ``(B, N)``: slots not to read."""
+        """Return slot weights ``(B, N)`` for mouths ``(B, V, 3)`` (Eq. 2). left_out: ``(B, N)``, slots to ignore."""
         wanted, stored = query.flatten(1), self.keys.flatten(1)
         if self.similarity == "distance":
             squared = (wanted[:, None] - stored[None]).square().sum(2)
@@ -88,13 +88,13 @@ class ExplicitMemory(nn.Module):
         return scores.softmax(1)
 
     def read(self, weights: Tensor) -> Tensor:
-        """The patches ``(B, 3, P, P)`` in [0, 1] under weights ``(B, N)``: the sum of Eq. 1 without its projections."""
+        """Return the patches ``(B, 3, P, P)`` in [0, 1] for weights ``(B, N)``: the sum of Eq. 1, not projected."""
         mixed = weights @ (self.patches.flatten(1).float() / 255)
         return mixed.view(-1, *self.patches.shape[1:])
 
 
 class ImplicitMemory(nn.Module):
-    """Keys and patches that are learned with the network (Table 4, "w/ impl. mem."); they start at random."""
+    """Learned keys and patches, with random initialization (Table 4, "w/ impl. mem.")."""
 
     def __init__(self, slots: int, vertices: int, patch: int):
         super().__init__()
@@ -104,12 +104,12 @@ class ImplicitMemory(nn.Module):
         self.patch = patch
 
     def attend(self, query: Tensor, left_out: Tensor | None = None) -> Tensor:
-        """As `ExplicitMemory.attend`; nothing is left out, since no slot is a frame."""
+        """Return slot weights, as `ExplicitMemory.attend`; ignores `left_out`, since no slot is a frame."""
         wanted = query - query.mean(1, keepdim=True)
         return (self.query(wanted.flatten(1)) @ self.keys.T / HIDDEN**0.5).softmax(1)
 
     def read(self, weights: Tensor) -> Tensor:
-        """The mixed patches ``(B, 3, P, P)``."""
+        """Return the weighted sum of patches ``(B, 3, P, P)``."""
         mixed = (weights @ self.patches.flatten(1)).view(-1, *self.patches.shape[1:])
         return F.interpolate(mixed, size=self.patch, mode="bilinear", align_corners=False)
 
@@ -128,7 +128,7 @@ class _Convolutions(nn.Sequential):
 
 
 class Renderer(nn.Module):
-    """Draws a face with a given mouth into a template frame.
+    """Render a face with a given mouth into a template frame.
 
     config: ``widths``, channels of the levels, fine to coarse; ``view``, a `Framing`; ``memory``, a `Kind`; ``slots``;
     ``similarity`` of the explicit memory; ``vertices`` of a mouth; ``drawing`` channels.
@@ -169,11 +169,11 @@ class Renderer(nn.Module):
         placement: Tensor,
         left_out: Tensor | None = None,
     ) -> Tensor:
-        """Frames ``(B, 3, S, S)`` of the window, in [0, 1]; in training, colors beyond are not cut off.
+        """Return frames ``(B, 3, S, S)`` of the window, in [0, 1]; values are not clamped in training.
 
         drawn: ``(B, C, S, S)`` in [0, 1]; template: ``(B, 3, S, S)`` in [0, 1]; masked: ``(B, 1, S, S)``, 1 where the
-        template must not be seen, which is blackened here; mouth: vertices ``(B, V, 3)`` in cm, the query; placement:
-        ``(B, 2, 3)`` of `Framing.placement`; left_out: ``(B, N)`` slots that must not be read.
+        template must be hidden, which becomes black; mouth: vertices ``(B, V, 3)`` in cm, the query; placement:
+        ``(B, 2, 3)`` of `Framing.placement`; left_out: ``(B, N)``, slots to ignore.
         """
         hidden = template * (masked <= 0)
         features = _run(self.encoder, torch.cat([drawn, hidden, masked], 1))
@@ -190,14 +190,14 @@ class Renderer(nn.Module):
 
 
 def laid(patch: Tensor, placement: Tensor, side: int) -> Tensor:
-    """Patches ``(B, 3, P, P)`` where they lie in the window, and a channel that is 1 there: ``(B, 4, side, side)``."""
+    """Return patches ``(B, 3, P, P)`` at their place in the window, with a mask channel: ``(B, 4, side, side)``."""
     with_place = torch.cat([patch, torch.ones_like(patch[:, :1])], 1)
     grid = F.affine_grid(placement, [len(patch), 4, side, side], align_corners=False)
     return F.grid_sample(with_place, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _head(width: int, memory: bool) -> nn.Conv2d:
-    """The convolution to colors; with a memory it begins as what was retrieved, and as gray elsewhere."""
+    """Return the convolution to colors; with a memory it initially outputs the retrieved patch, and gray elsewhere."""
     head = nn.Conv2d(width + _LAID * memory, 3, 3, padding=1)
     assert head.bias is not None
     with torch.no_grad():
@@ -219,7 +219,7 @@ def _levels(inputs: int, widths: tuple[int, ...]) -> nn.ModuleList:
 
 
 def _run(levels: nn.ModuleList, x: Tensor) -> list[Tensor]:
-    """The outputs of all levels."""
+    """Return the outputs of all levels."""
     outputs = []
     for level in levels:
         x = level(x)

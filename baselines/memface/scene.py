@@ -1,4 +1,4 @@
-"""A frame as the renderer of MemFace gets it: drawn face, masked template, mouth, and where all that lies."""
+"""The input of MemFace's renderer for a frame: drawn face, masked template, mouth, and their places."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from baselines.memface.view import Framing
 
 @dataclass(frozen=True)
 class Scene:
-    """One frame, all arrays of the window's side S but the last two.
+    """Input for one frame; images have the window's side S, except `hole`.
 
     drawn: ``(S, S, C)`` uint8. template: ``(S, S, 3)`` uint8, black where it is masked. masked: ``(S, S)`` bool.
     query: mouth vertices ``(69, 3)`` float32 in cm. placement: ``(2, 3)`` float32 of `Framing.placement`.
@@ -42,7 +42,7 @@ def scene(
     framing: Framing,
     drawing: Drawing,
 ) -> Scene:
-    """Lay a face into a template's frame ``(H, W, 3)`` uint8.
+    """Return the scene for a face in a template's frame ``(H, W, 3)`` uint8.
 
     lips: `view.outer_lips` of the frame itself, in pixels, and `pose` that of its head. person: the mean face
     ``(468, 3)`` in cm. vertices: the face to be drawn, ``(468, 3)`` in cm of the canonical face.
@@ -51,7 +51,7 @@ def scene(
     window = framing.window(pose, width)
     hole = view.mask(pose, person, lips, height, width)
     hidden = frame * (hole == 0)[..., None]
-    # A pixel of the window that any masked pixel of the frame flows into is masked.
+    # A pixel of the window is masked if any masked pixel of the frame contributes to it.
     masked = view.cut(hole, window, framing.side) > 0
     drawn = drawing.draw(view.through(window, pose.apply(vertices))[None], framing.side)[0]
     template = view.cut(hidden, window, framing.side) * ~masked[..., None]
@@ -60,7 +60,7 @@ def scene(
 
 
 def tensors(scenes: Sequence[Scene], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The inputs of `Renderer` for some frames, in its order."""
+    """Return the inputs of `Renderer` for some frames, in its order."""
     return (
         images(np.stack([one.drawn for one in scenes]), device),
         images(np.stack([one.template for one in scenes]), device),
@@ -71,5 +71,5 @@ def tensors(scenes: Sequence[Scene], device: torch.device) -> tuple[Tensor, Tens
 
 
 def images(pictures: np.ndarray, device: torch.device) -> Tensor:
-    """``(N, H, W, C)`` uint8 as ``(N, C, H, W)`` float32 in [0, 1]."""
+    """Convert ``(N, H, W, C)`` uint8 to ``(N, C, H, W)`` float32 in [0, 1]."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).to(device).permute(0, 3, 1, 2).float() / 255

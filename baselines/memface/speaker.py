@@ -1,4 +1,4 @@
-"""The first stage at work: the sound of a clip to the faces that its template's person shows."""
+"""The first stage in use: the sound of a clip to the faces of the template's person."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from baselines.memface.expression_file import RATE
 from baselines.speech.feature import SpeechFeature
 from protocols.sound import Sound
 
-NEAR = 1e-6  # frames by which a time may miss one of the network's
+NEAR = 1e-6  # tolerance, in frames, between a time and a frame of the network
 
 
 class Speaker(ABC):
-    """Says what a face does while something is said."""
+    """Predicts faces from speech."""
 
     @abstractmethod
     def faces(
         self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str, begins: float = 0.0
     ) -> Iterator[np.ndarray]:
-        """Yield faces ``(V, 3)`` in cm of the canonical face, one for each of `times`, as they are needed.
+        """Yield faces ``(V, 3)`` in cm of the canonical face, one for each of `times`, on demand.
 
-        times: seconds on the clock of the sound. aligned: meshes ``(n, 468, 3)`` of the person, by which its shape is
-        known. clip, begins: id, and the second of its video that is time 0, for features that were computed before.
+        times: seconds on the sound's clock. aligned: meshes ``(n, 468, 3)`` of the person, for its shape. clip, begins:
+        id, and the second of its video that is time 0, for precomputed features.
         """
 
 
@@ -44,10 +44,10 @@ class HeardSpeaker(Speaker):
         self, sound: Sound, times: np.ndarray, aligned: np.ndarray, clip: str, begins: float = 0.0
     ) -> Iterator[np.ndarray]:
         person = self.basis.person(aligned)
-        # The network knows 25 frames a second; others are between them.
+        # The network has 25 frames per second; other times are interpolated.
         places = np.asarray(times, float) * RATE
         grid = np.arange(int(np.ceil(places[-1] - NEAR)) + 1) / RATE
-        # All rows in one call, since a feature may read the whole sound for each: under a kilobyte a frame.
+        # All rows in one call, since each call may read the whole sound; rows take under a kilobyte per frame.
         heard = torch.from_numpy(self.feature.of(clip, begins).rows(sound, grid))
         rows = (row for part in stream(self.network, [heard]) for row in part.double().numpy())
         for coefficients in between(rows, places):
@@ -55,7 +55,7 @@ class HeardSpeaker(Speaker):
 
 
 def between(rows: Iterable[np.ndarray], places: np.ndarray) -> Iterator[np.ndarray]:
-    """What lies at rising places between rows, linear, one for each place; of the rows two are held."""
+    """Yield linear interpolations of rows at ascending places; holds only two rows in memory."""
     iterator = iter(rows)
     low = next(iterator)
     high, number = next(iterator, low), 0

@@ -1,6 +1,6 @@
-"""A template video as MemFace needs it before it draws: where each head is, and the person's mean face.
+"""The facts of a template video that MemFace needs before rendering: head poses and the person's mean face.
 
-Numbers are kept, no frames: about 450 bytes a frame, and the meshes of the first minute.
+Only numbers are kept, not frames: about 450 bytes per frame, and the meshes of the first minute.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from baselines.facemesh.canonical import Pose
 from baselines.levels import to_levels
 from baselines.memface import view
 
-KEPT = 1500  # meshes of a template that decide the person's shape: a minute at 25 frames a second
+KEPT = 1500  # meshes of a template for the person's shape: a minute at 25 frames per second
 NO_FACE = "no face in the template's frame"
 
 
@@ -30,12 +30,12 @@ class Template:
 
     @property
     def mean(self) -> np.ndarray:
-        """The mean face ``(468, 3)`` in cm, by which frames are masked."""
+        """Return the mean face ``(468, 3)`` in cm, for the masks of frames."""
         return self.aligned.mean(0)
 
 
 def look(frames: Iterable[Tensor]) -> Template | None:
-    """Find the face of every frame ``(3, H, W)`` in [0, 1]; None where no frame has one."""
+    """Find the face of every frame ``(3, H, W)`` in [0, 1]; return None if no frame has one."""
     poses: list[Pose | None] = []
     lips: list[np.ndarray | None] = []
     aligned: list[np.ndarray] = []
@@ -54,5 +54,5 @@ def look(frames: Iterable[Tensor]) -> Template | None:
 
 
 def as_picture(frame: Tensor) -> np.ndarray:
-    """A frame ``(3, H, W)`` in [0, 1] as uint8 ``(H, W, 3)``."""
+    """Convert a frame ``(3, H, W)`` in [0, 1] to uint8 ``(H, W, 3)``."""
     return to_levels(frame.cpu().permute(1, 2, 0)).numpy()

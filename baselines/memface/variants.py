@@ -1,4 +1,4 @@
-"""The variants of MemFace that its tables need, by name: what differs from `memface`, and where it is printed."""
+"""The variants of MemFace in its tables, by name: differences from `memface`, and the table."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ MOTION_MODES: tuple[MotionMode, ...] = ("absolute",)
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs.
+    """Differences of a variant.
 
-    a2e: fields of `audio_to_expression.A2EConfig`. render: settings of the renderer. forget: the implicit memory is
-    set to noise after training. other_memory: the explicit memory is that of another person. source: table of the
-    paper.
+    a2e: fields of `audio_to_expression.A2EConfig`. render: settings of the renderer. forget: set the implicit memory to
+    noise after training. other_memory: use the explicit memory of another person. source: table of the paper.
     """
 
     source: str
@@ -28,7 +27,7 @@ class Variant:
 
     @property
     def summary(self) -> str:
-        """One line for lists."""
+        """Return one line for lists."""
         return f"MemFace (Tang et al., arXiv:2212.05005, 2022), {self.source}"
 
 
